@@ -1,0 +1,3 @@
+"""The core of gandem: specs, the training protocol, runs and parity.  It knows no framework, no
+model, no command.
+"""

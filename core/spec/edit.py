@@ -1,0 +1,82 @@
+"""Changing a spec by path, as ``--set generator.optimiser.learning_rate=1e-4`` does."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from gandem.core.errors import SpecError, suggest
+from gandem.core.spec.gan import Spec
+from gandem.core.spec.text import from_data, to_data
+
+__all__ = ["change", "parse_setting"]
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """Split ``path=value``; the value is TOML (``3``, ``1e-4``, ``true``, ``[1, 2]``), or else
+    plain text.
+
+    >>> parse_setting("training.batch_size=32")
+    ('training.batch_size', 32)
+    >>> parse_setting("objective.name=hinge")
+    ('objective.name', 'hinge')
+    """
+    path, equals, value = text.partition("=")
+    path, value = path.strip(), value.strip()
+    if not equals or not path or not value:
+        raise SpecError(f"Expected path=value, received {text!r}; for example latent.size=64.")
+    try:
+        return path, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return path, value
+
+
+def change(spec: Spec, settings: Mapping[str, Any], also: Iterable[str] = ()) -> Spec:
+    """Return the spec with some of its fields changed.
+
+    A path leads from the spec inwards; players and layers go by their names or by their place from
+    0 (``players.generator.layers.conv2d_1.filters``).  Its beginning may be left out while only one
+    field ends so.
+
+    Args:
+        also: names that the caller knows beside the fields; a typing slip is answered with the
+            nearest of all.
+
+    Raises:
+        SpecError: no field, or more than one, fits a path, or the changed spec does not hold.
+    """
+    data = to_data(spec)
+    for path, value in settings.items():
+        places = dict(_places(data, ""))
+        fits = [path] if path in places else [p for p in places if p.endswith(f".{path}")]
+        spots = {(id(places[p][0]), places[p][1]): p for p in fits}
+        if not spots:
+            ends = {".".join(p.split(".")[i:]) for p in places for i in range(p.count(".") + 1)}
+            near = suggest(path, ends | set(also))
+            raise SpecError(f"The spec {spec.name!r} has no field {path!r}.{near}")
+        if len(spots) > 1:
+            some = ", ".join(list(spots.values())[:3])
+            raise SpecError(
+                f"{path!r} fits {len(spots)} fields ({some}, …); write more of the path."
+            )
+        container, key = places[fits[0]]
+        container[key] = value
+    return from_data(data)
+
+
+def _places(data: Any, prefix: str) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    """Yield every path of nested data with the container and key it leads to."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            yield f"{prefix}{key}", (data, key)
+            yield from _places(value, f"{prefix}{key}.")
+    elif isinstance(data, list) and data and isinstance(data[0], dict):
+        counts: dict[str, int] = {}
+        for index, value in enumerate(data):
+            kind = value.get("kind", "")
+            count = counts[kind] = counts.get(kind, -1) + 1
+            name = value.get("name") or (f"{kind}_{count}" if count else kind)
+            for label in (str(index), name):
+                yield f"{prefix}{label}", (data, index)
+                yield from _places(value, f"{prefix}{label}.")

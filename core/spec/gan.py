@@ -1,0 +1,109 @@
+"""The spec: frozen data that says everything about a GAN."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from gandem.core.errors import NotFoundError, suggest
+from gandem.core.spec.fields import Checked, Count, Fraction, Range
+from gandem.core.spec.layers import Layer
+from gandem.core.spec.optimisers import Optimiser
+
+__all__ = ["Image", "Latent", "Objective", "Player", "Spec", "Training"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image(Checked):
+    """The images of a GAN: their shape, and the range of pixel values inside the networks."""
+
+    height: Count
+    width: Count
+    channels: Count = 1
+    low: float = -1.0
+    high: float = 1.0
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(height, width, channels)."""
+        return (self.height, self.width, self.channels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latent(Checked):
+    """The generator's noise: ``size`` independent N(0, 1), or U(-1, 1) numbers."""
+
+    size: Count
+    distribution: Literal["normal", "uniform"] = "normal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Player(Checked):
+    """A network and the optimiser that trains it.
+
+    ``input`` names what enters the first layer: ``"noise"`` (latent,), ``"image"`` (H, W, C) or
+    ``"label"`` (classes,). Other inputs join through ``concatenate`` layers.
+    """
+
+    name: str
+    input: str
+    optimiser: Optimiser
+    layers: tuple[Layer, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective(Checked):
+    """Which losses are played for.
+
+    ``halves``: the discriminator's loss is the sum, or the mean, of its real and its fake half.
+    ``label_smoothing``: one-sided, real targets become 1 - label_smoothing (Salimans et al. 2016,
+    arXiv:1606.03498).
+    """
+
+    name: str = "non-saturating"
+    halves: Literal["sum", "mean"] = "sum"
+    label_smoothing: Fraction = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training(Checked):
+    """The training protocol.  One step is ``discriminator_steps`` updates of the discriminator,
+    then one of the generator.
+
+    ``noise``: the generator's update judges the discriminator's last fakes again (``"reused"``) or
+    ``"fresh"`` ones.
+    ``passes``: the discriminator sees real and fake in two forward passes (``"separate"``), or
+    stacked in one (``"joint"``, real first); with batch norm these differ.
+    ``partial_batch``: the last, smaller batch of an epoch is kept or dropped.
+    ``ema_decay``: weight average of the generator, which starts at the initial weights and is
+    updated after each of the generator's updates; 0 keeps none.
+    """
+
+    batch_size: Count = 64
+    epochs: Count = 20
+    discriminator_steps: Count = 1
+    noise: Literal["fresh", "reused"] = "fresh"
+    passes: Literal["separate", "joint"] = "separate"
+    partial_batch: Literal["keep", "drop"] = "keep"
+    ema_decay: Fraction = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec(Checked):
+    """Everything that says what a GAN is and how it is trained, framework-free."""
+
+    name: str
+    image: Image
+    latent: Latent
+    classes: Annotated[int, Range(0, 100_000)] = 0
+    objective: Objective
+    training: Training
+    players: tuple[Player, ...]
+
+    def player(self, name: str) -> Player:
+        """Return the player of that name."""
+        for player in self.players:
+            if player.name == name:
+                return player
+        near = suggest(name, [player.name for player in self.players])
+        raise NotFoundError(f"The spec {self.name!r} has no player {name!r}.{near}")

@@ -1,0 +1,114 @@
+"""Specs as text: TOML and JSON, there and back, and the digest that names a spec."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from gandem.core.errors import SpecError
+from gandem.core.spec.fields import decode, encode
+from gandem.core.spec.gan import Spec
+from gandem.core.spec.validate import plan_spec
+
+__all__ = [
+    "digest",
+    "from_data",
+    "from_json",
+    "from_toml",
+    "read_spec",
+    "to_data",
+    "to_json",
+    "to_toml",
+]
+
+SCHEMA = 1
+LARGEST = 1_000_000
+"""Bytes; the largest spec of the catalogue has a few thousand."""
+
+
+def to_data(spec: Spec) -> dict[str, Any]:
+    """Return the spec as plain data with every field written out."""
+    return {"schema": SCHEMA, **encode(spec)}
+
+
+def from_data(data: dict[str, Any]) -> Spec:
+    """Build a spec from plain data and check it whole.
+
+    Raises:
+        SpecError: see :func:`gandem.core.spec.validate.plan_spec`.
+    """
+    data = dict(data)
+    schema = data.pop("schema", SCHEMA)
+    if schema != SCHEMA:
+        raise SpecError(
+            f"schema: this gandem reads schema {SCHEMA}, received {schema!r}; upgrade gandem."
+        )
+    spec: Spec = decode(Spec, data)
+    plan_spec(spec)
+    return spec
+
+
+def to_toml(spec: Spec) -> str:
+    """Return the spec as TOML."""
+    import tomli_w
+
+    return tomli_w.dumps(to_data(spec))
+
+
+def to_json(spec: Spec) -> str:
+    """Return the spec as JSON on one line, keys sorted: the canonical text that the digest is taken
+    of.
+    """
+    return json.dumps(to_data(spec), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def from_toml(text: str) -> Spec:
+    """Read a spec from TOML."""
+    try:
+        data = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SpecError(f"The spec is not TOML: {error or 'it is nested too deeply'}.") from None
+    return from_data(data)
+
+
+def from_json(text: str) -> Spec:
+    """Read a spec from JSON."""
+    try:
+        data = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise SpecError(f"The spec is not JSON: {error or 'it is nested too deeply'}.") from None
+    if not isinstance(data, dict):
+        raise SpecError("The spec is not a JSON object.")
+    return from_data(data)
+
+
+def read_spec(path: Path) -> Spec:
+    """Read a spec from a ``.toml`` or ``.json`` file of at most 1 MB."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST + 1)
+    except OSError as error:
+        raise SpecError(f"{path}: cannot be read ({error.strerror}).") from None
+    if len(raw) > LARGEST:
+        raise SpecError(f"{path}: larger than 1 MB; a spec has a few kilobytes.")
+    try:
+        text = raw.decode()
+        return from_json(text) if path.suffix == ".json" else from_toml(text)
+    except UnicodeDecodeError:
+        raise SpecError(f"{path}: not a text file.") from None
+    except SpecError as error:
+        raise SpecError(f"{path}: {error}") from None
+
+
+def digest(spec: Spec) -> str:
+    """Return the SHA-256 of everything in the spec but its name, in hexadecimal.
+
+    Two specs of one digest train the same, step for step.
+    """
+    data = to_data(spec)
+    del data["name"]
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,88 @@
+"""What must hold for a whole spec, beyond the types of its fields; all of it is checked before
+anything runs.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+
+from gandem.core.errors import SpecError
+from gandem.core.spec.gan import Spec
+from gandem.core.spec.layers import Sigmoid, Tanh
+from gandem.core.spec.plan import NetworkPlan, Shape, plan_network
+
+__all__ = ["input_shapes", "plan_spec"]
+
+
+def input_shapes(spec: Spec) -> dict[str, Shape]:
+    """Return the shapes of what a network may read, by name, without the batch axis."""
+    shapes: dict[str, Shape] = {"noise": (spec.latent.size,), "image": spec.image.shape}
+    if spec.classes:
+        shapes["label"] = (spec.classes,)
+    return shapes
+
+
+@functools.lru_cache(maxsize=64)
+def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
+    """Check a spec and return the plan of each player's network, by name.
+
+    Raises:
+        SpecError: one line that names the layer or field, and the remedy.
+    """
+    names = [player.name for player in spec.players]
+    for name in names:
+        if not name.isidentifier():
+            raise SpecError(f"A player cannot be called {name!r}; use letters, digits and '_'.")
+        if names.count(name) > 1:
+            raise SpecError(f"Two players are called {name!r}; rename one of them.")
+    for wanted in ("generator", "discriminator"):
+        if wanted not in names:
+            raise SpecError(f"The spec has no player {wanted!r}; every GAN needs one.")
+    if not spec.image.low < spec.image.high:
+        raise SpecError(
+            f"image: low ({spec.image.low:g}) must be below high ({spec.image.high:g})."
+        )
+    shapes = input_shapes(spec)
+    plans = {
+        player.name: plan_network(player.name, player.input, player.layers, shapes)
+        for player in spec.players
+    }
+    _check_generator(spec, plans["generator"])
+    _check_discriminator(plans["discriminator"])
+    return plans
+
+
+def _check_generator(spec: Spec, plan: NetworkPlan) -> None:
+    if "image" in plan.inputs:
+        raise SpecError("generator: it cannot read the real image; its inputs are noise and label.")
+    last = plan.nodes[-1]
+    if plan.output_shape != spec.image.shape:
+        raise SpecError(
+            f"{last.path}: the generator ends in {plan.output_shape}, the spec's image is "
+            f"{spec.image.shape}; change the layers or the image."
+        )
+    ranges = {Tanh: (-1.0, 1.0), Sigmoid: (0.0, 1.0)}
+    made = ranges.get(type(last.layer))
+    if made and made != (spec.image.low, spec.image.high):
+        raise SpecError(
+            f"{last.path}: {last.layer.kind} makes pixels from {made[0]:g} to {made[1]:g}, "
+            f"the image of the spec has {spec.image.low:g} to {spec.image.high:g}; "
+            "set image.low and image.high to match."
+        )
+
+
+def _check_discriminator(plan: NetworkPlan) -> None:
+    last = plan.nodes[-1]
+    if "image" not in plan.inputs:
+        raise SpecError("discriminator: it does not read the image; set input = 'image'.")
+    if isinstance(last.layer, Sigmoid):
+        raise SpecError(
+            f"{last.path}: a discriminator returns logits; leave the last sigmoid out, "
+            "the objective contains it."
+        )
+    if plan.output_shape != (1,):
+        raise SpecError(
+            f"{last.path}: the discriminator ends in {plan.output_shape}, expected one logit (1,); "
+            "end it with dense units = 1."
+        )
