@@ -1,0 +1,67 @@
+"""Training: the contract of a backend, the objectives, the step written once, and the numbers that
+enter it.
+
+Everything the other rooms and the backends may use is listed here.
+"""
+
+from gandem.core.training.contract import (
+    Arrays,
+    Backend,
+    Derivatives,
+    Engine,
+    Loss,
+    Ops,
+    Played,
+    Players,
+    Tensor,
+)
+from gandem.core.training.feed import Feed, fixed_inputs, one_hot, scale_pixels
+from gandem.core.training.objectives import (
+    Hinge,
+    LeastSquares,
+    Minimax,
+    NonSaturating,
+    ObjectiveRule,
+)
+from gandem.core.training.passes import MaskFeed, NumpyOps, passes_of_step, step_inputs
+from gandem.core.training.state import (
+    averaged_players,
+    check_state,
+    initial_state,
+    nudge,
+    state_shapes,
+    weights,
+)
+from gandem.core.training.step import train_step
+
+__all__ = [
+    "Arrays",
+    "Backend",
+    "Derivatives",
+    "Engine",
+    "Feed",
+    "Hinge",
+    "LeastSquares",
+    "Loss",
+    "MaskFeed",
+    "Minimax",
+    "NonSaturating",
+    "NumpyOps",
+    "ObjectiveRule",
+    "Ops",
+    "Played",
+    "Players",
+    "Tensor",
+    "averaged_players",
+    "check_state",
+    "fixed_inputs",
+    "initial_state",
+    "nudge",
+    "one_hot",
+    "passes_of_step",
+    "scale_pixels",
+    "state_shapes",
+    "step_inputs",
+    "train_step",
+    "weights",
+]

@@ -1,0 +1,177 @@
+"""What a backend must provide: a handful of tensor functions, players that play and learn, and an
+engine around them.
+
+Nothing here computes.  ``Tensor`` is whatever the framework computes with; NumPy arrays cross the
+border of an engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from gandem.core.spec import NetworkPlan, Optimiser, Spec
+
+__all__ = [
+    "Arrays",
+    "Backend",
+    "Derivatives",
+    "Engine",
+    "Loss",
+    "Ops",
+    "Played",
+    "Players",
+    "Tensor",
+]
+
+Tensor = Any
+Arrays = Mapping[str, np.ndarray]
+Loss = Callable[[], tuple[Tensor, Mapping[str, Tensor]]]
+"""A loss to learn from: returns the scalar, and other scalars to report (already of no further use
+for gradients).
+"""
+
+
+class Ops(Protocol):
+    """The tensor functions that objectives and the protocol are written with, beside ``+ - * /``
+    and slices of rows.
+    """
+
+    def mean(self, x: Tensor) -> Tensor:
+        """Return the mean of all elements, a scalar."""
+
+    def square(self, x: Tensor) -> Tensor:
+        """Return x², elementwise."""
+
+    def relu(self, x: Tensor) -> Tensor:
+        """Return max(x, 0), elementwise, with derivative 0 at 0."""
+
+    def softplus(self, x: Tensor) -> Tensor:
+        """Return log(1 + exp(x)), elementwise, exact for every x (never a shortcut above some
+        threshold).
+        """
+
+    def positive(self, x: Tensor) -> Tensor:
+        """Return 1 where x > 0 and 0 elsewhere, elementwise, with no gradient."""
+
+    def join(self, first: Tensor, second: Tensor) -> Tensor:
+        """Return the rows of ``first`` followed by those of ``second``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What a player made: ``value``, and ``pull``, which takes a gradient of value back to the
+    player's weights.
+    """
+
+    value: Tensor
+    pull: Callable[[Tensor], Any]
+
+
+class Players(Protocol):
+    """The networks alive inside one training step.  Every forward pass is in training mode and
+    counts as one pass.
+    """
+
+    def play(self, player: str, **inputs: Tensor) -> Played:
+        """Run a player forward, keeping the way back."""
+
+    def apply(self, player: str, **inputs: Tensor) -> Tensor:
+        """Run a player forward, inside a :data:`Loss`."""
+
+    def learn(
+        self, player: str, loss: Loss, through: Played | None = None
+    ) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """Update the weights of ``player``, and of nobody else, by one step down ``loss``.
+
+        With ``through`` the gradient is taken with respect to that value and pulled back to the
+        player that made it, so no other player's weight gradients are computed.  Returns what
+        ``loss`` returned, detached.
+        """
+
+    def average(self, player: str, decay: float) -> None:
+        """Move the player's weight average: average ← decay·average + (1 - decay)·weights."""
+
+
+class Engine(Protocol):
+    """A spec alive on a framework and a device."""
+
+    def step(self, inputs: Arrays) -> Mapping[str, Tensor]:
+        """Run core's training step on the arrays of one step; the scalars stay on the device."""
+
+    def read(self, scalars: Mapping[str, Tensor]) -> dict[str, float]:
+        """Bring scalars off the device."""
+
+    def forward(self, player: str, inputs: Arrays, *, average: bool = False) -> np.ndarray:
+        """Run a player in inference mode (running statistics, no dropout); channels-last in and
+        out.
+        """
+
+    def export(self) -> dict[str, np.ndarray]:
+        """Return every array of the state, by canonical name, in canonical layout, contiguous."""
+
+    def load(self, arrays: Arrays) -> None:
+        """Take over a state, bit for bit."""
+
+    def native(self, player: str, *, average: bool = False) -> Any:
+        """Return the framework's own network object of a player."""
+
+
+@dataclass(frozen=True, slots=True)
+class Derivatives:
+    """What :meth:`Backend.differentiate` measured; gradients by name of input or parameter."""
+
+    value: np.ndarray
+    first: dict[str, np.ndarray]
+    second: dict[str, np.ndarray]
+    statistics: dict[str, np.ndarray]
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """A framework.  The last three functions show single operations to a conformance test, always
+    in float64 on the CPU.
+    """
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions of the packages it runs on, the framework first."""
+
+    def devices(self) -> list[str]:
+        """Return the devices that are there: ``"cpu"``, ``"cuda:0"``, …."""
+
+    def engine(self, spec: Spec, arrays: Arrays, *, precision: str, device: str) -> Engine:
+        """Build an engine from a spec and a state.
+
+        Raises:
+            BackendError: the device is not there.
+        """
+
+    def differentiate(
+        self,
+        plan: NetworkPlan,
+        arrays: Arrays,
+        inputs: Arrays,
+        cotangent: np.ndarray,
+        masks: Arrays,
+    ) -> Derivatives:
+        """Run a network in training mode and differentiate it twice.
+
+        With s = Σ cotangent·output: ``first`` is ∂s by every input and parameter; ``second`` is the
+        same of h = ½ Σ (∂s/∂x)², summed over all inputs x, which is what a gradient penalty
+        follows.
+        """
+
+    def gradient(
+        self, function: Callable[..., Tensor], arrays: Arrays
+    ) -> tuple[float, dict[str, np.ndarray]]:
+        """Evaluate ``function(ops, **tensors)``, a scalar, and its gradient by each array."""
+
+    def optimise(
+        self, optimiser: Optimiser, arrays: Arrays, gradients: Sequence[Arrays]
+    ) -> list[dict[str, np.ndarray]]:
+        """Apply an optimiser to arrays for a list of gradients; return the arrays after each
+        update.
+        """

@@ -1,0 +1,177 @@
+"""The numbers that enter a step: real images in the run's order, labels, noise and dropout masks,
+all from the streams.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gandem.core.datasets import Dataset
+from gandem.core.errors import DataError
+from gandem.core.randomness import Purpose, dropout_keep, part_of, stream
+from gandem.core.spec import BatchNorm, Dropout, Latent, Spec, plan_spec
+from gandem.core.training.objectives import ObjectiveRule
+from gandem.core.training.passes import Pass, passes_of_step
+
+__all__ = ["Feed", "draw_noise", "fixed_inputs", "one_hot", "scale_pixels"]
+
+
+def scale_pixels(spec: Spec, precision: str) -> np.ndarray:
+    """Return the 256 values that bytes stand for in the networks, image.low to image.high."""
+    low, high = spec.image.low, spec.image.high
+    return (np.arange(256) * ((high - low) / 255) + low).astype(precision)
+
+
+def one_hot(labels: np.ndarray, classes: int, precision: str) -> np.ndarray:
+    """Return labels (N,) as class weights (N, classes)."""
+    weights: np.ndarray = np.eye(classes, dtype=precision)[labels]
+    return weights
+
+
+def draw_noise(latent: Latent, generator: np.random.Generator, rows: int) -> np.ndarray:
+    """Return noise (rows, latent.size), float64."""
+    size = (rows, latent.size)
+    if latent.distribution == "uniform":
+        return generator.uniform(-1.0, 1.0, size)
+    return generator.normal(size=size)
+
+
+def fixed_inputs(
+    spec: Spec, seed: int, rows: int, precision: str, labels: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """Return the generator's inputs for samples: the same noise for the same seed, on any backend,
+    at any step.
+
+    Args:
+        labels: (rows,) classes to make; left out, they take turns (0, 1, 2, …).
+    """
+    noise = draw_noise(spec.latent, stream(seed, Purpose.SAMPLES), rows)
+    inputs = {"noise": noise.astype(precision)}
+    if "label" in plan_spec(spec)["generator"].inputs:
+        turn = np.arange(rows) % spec.classes if labels is None else labels
+        inputs["label"] = one_hot(turn, spec.classes, precision)
+    return inputs
+
+
+class Feed:
+    """Everything random or real that a training step reads, as a function of the step alone."""
+
+    def __init__(
+        self, spec: Spec, objective: ObjectiveRule, dataset: Dataset, seed: int, precision: str
+    ) -> None:
+        """Prepare the feed and check the data against the spec.
+
+        Raises:
+            DataError: wrong image shape, labels outside the classes, too few images.
+        """
+        training = spec.training
+        count = len(dataset.images)
+        if dataset.images.shape[1:] != spec.image.shape:
+            raise DataError(
+                f"{dataset.name}: its images are {dataset.images.shape[1:]}, "
+                f"the spec {spec.name!r} wants {spec.image.shape}; choose other data, "
+                "or set the image."
+            )
+        if spec.classes:
+            _check_labels(spec, dataset)
+        if count < training.batch_size:
+            raise DataError(
+                f"{dataset.name}: {count} images do not fill a batch of {training.batch_size}; "
+                "use a smaller batch size."
+            )
+        self.spec = spec
+        self.objective = objective
+        self.plans = plan_spec(spec)
+        self.dataset = dataset
+        self.seed = seed
+        self.precision = precision
+        last = count % training.batch_size
+        kept = last and training.partial_batch == "keep"
+        self.batches_per_epoch = count // training.batch_size + (1 if kept else 0)
+        if kept:
+            _refuse_tiny_batch(spec, last)
+        _refuse_tiny_batch(spec, training.batch_size)
+        self._passes: dict[int, tuple[Pass, ...]] = {}
+        self._pixels = scale_pixels(spec, precision)
+        self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))
+
+    def steps_for(self, epochs: int) -> int:
+        """Return how many steps pass over the data ``epochs`` times."""
+        return -(-epochs * self.batches_per_epoch // self.spec.training.discriminator_steps)
+
+    def epochs_done(self, steps: int) -> int:
+        """Return how many whole epochs lie behind after ``steps`` steps."""
+        return steps * self.spec.training.discriminator_steps // self.batches_per_epoch
+
+    def rows_of(self, batch: int) -> np.ndarray:
+        """Return which images make up a batch; batches count from 0 over the whole run."""
+        epoch, place = divmod(batch, self.batches_per_epoch)
+        if self._order[0] != epoch:
+            generator = stream(self.seed, Purpose.ORDER, epoch)
+            self._order = (epoch, generator.permutation(len(self.dataset.images)))
+        size = self.spec.training.batch_size
+        return self._order[1][place * size : (place + 1) * size]
+
+    def __call__(self, step: int) -> dict[str, np.ndarray]:
+        """Return the inputs of one step, counted from 0: see
+        :func:`gandem.core.training.step.train_step`.
+        """
+        spec, training = self.spec, self.spec.training
+        inputs: dict[str, np.ndarray] = {}
+        rows = np.empty(0, int)
+        for i in range(training.discriminator_steps):
+            rows = self.rows_of(step * training.discriminator_steps + i)
+            inputs[f"real/{i}"] = self._pixels[self.dataset.images[rows]]  # (N, H, W, C)
+            inputs[f"noise/{i}"] = self._noise(step, i, len(rows))
+            if spec.classes:
+                assert self.dataset.labels is not None
+                inputs[f"label/{i}"] = one_hot(
+                    self.dataset.labels[rows], spec.classes, self.precision
+                )
+        if training.noise == "fresh":
+            inputs["noise/generator"] = self._noise(step, training.discriminator_steps, len(rows))
+        return inputs | self._masks(step, len(rows))
+
+    def _noise(self, step: int, part: int, rows: int) -> np.ndarray:
+        generator = stream(self.seed, Purpose.NOISE, step, part)
+        return draw_noise(self.spec.latent, generator, rows).astype(self.precision)
+
+    def _masks(self, step: int, rows: int) -> dict[str, np.ndarray]:
+        if not any(plan.dropouts() for plan in self.plans.values()):
+            return {}
+        masks = {}
+        if rows not in self._passes:
+            self._passes[rows] = passes_of_step(self.spec, self.objective, rows)
+        for made in self._passes[rows]:
+            for node in self.plans[made.player].dropouts():
+                assert isinstance(node.layer, Dropout)
+                name = f"mask/{made.number}/{node.path}"
+                generator = stream(self.seed, Purpose.DROPOUT, step, part_of(name))
+                shape = (made.rows, *node.output_shape)
+                masks[name] = dropout_keep(generator, shape, node.layer.rate)
+        return masks
+
+
+def _check_labels(spec: Spec, dataset: Dataset) -> None:
+    labels = dataset.labels
+    if labels is None:
+        raise DataError(f"{dataset.name}: it has no labels, the spec {spec.name!r} is conditional.")
+    if len(labels) and (labels.min() < 0 or labels.max() >= spec.classes):
+        bad = int(labels.min() if labels.min() < 0 else labels.max())
+        raise DataError(
+            f"{dataset.name}: it has the label {bad}, the spec {spec.name!r} knows 0 to "
+            f"{spec.classes - 1}; set classes={bad + 1}, or choose fewer with --classes."
+        )
+
+
+def _refuse_tiny_batch(spec: Spec, rows: int) -> None:
+    """Batch norm needs two values a channel: a single one has no variance."""
+    for plan in plan_spec(spec).values():
+        for node in plan.walk():
+            if isinstance(node.layer, BatchNorm):
+                pixels = int(np.prod(node.input_shape[:-1]))
+                if rows * pixels < 2:
+                    raise DataError(
+                        f"{node.path}: a batch of {rows} gives batch norm one value a channel; "
+                        'choose another batch size, or training.partial_batch="drop".'
+                    )

@@ -1,0 +1,120 @@
+"""Which forward passes a step makes, learnt from a dry run of the step itself, so that each gets
+its own dropout masks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from gandem.core.spec import Shape, Spec, input_shapes, plan_spec
+from gandem.core.training.contract import Loss, Played, Tensor
+from gandem.core.training.objectives import ObjectiveRule
+from gandem.core.training.step import train_step
+
+__all__ = ["MaskFeed", "NumpyOps", "Pass", "passes_of_step", "step_inputs"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One forward pass of a step: its number in program order, who plays, and the rows of its
+    batch.
+    """
+
+    number: int
+    player: str
+    rows: int
+
+
+def step_inputs(spec: Spec, rows: int) -> dict[str, Shape]:
+    """Return the name and shape, batch first, of every array (masks apart) that one step reads."""
+    shapes = input_shapes(spec)
+    found: dict[str, Shape] = {}
+    for i in range(spec.training.discriminator_steps):
+        found[f"real/{i}"] = (rows, *shapes["image"])
+        found[f"noise/{i}"] = (rows, *shapes["noise"])
+        if spec.classes:
+            found[f"label/{i}"] = (rows, *shapes["label"])
+    if spec.training.noise == "fresh":
+        found["noise/generator"] = (rows, *shapes["noise"])
+    return found
+
+
+def passes_of_step(spec: Spec, objective: ObjectiveRule, rows: int) -> tuple[Pass, ...]:
+    """Return the forward passes of one step on batches of ``rows``, in program order."""
+    recorder = _Recorder(spec)
+    inputs = {name: _zeros(shape) for name, shape in step_inputs(spec, rows).items()}
+    train_step(spec, objective, recorder, NumpyOps(), inputs)
+    return tuple(recorder.passes)
+
+
+class MaskFeed:
+    """Hands each forward pass of a step its masks, in program order; made anew for each step."""
+
+    def __init__(self, inputs: Mapping[str, Tensor]) -> None:
+        self._inputs = inputs
+        self._number = 0
+
+    def next(self) -> dict[str, Tensor]:
+        """Return the next pass's masks by the path of their dropout layer."""
+        prefix = f"mask/{self._number}/"
+        self._number += 1
+        return {k[len(prefix) :]: v for k, v in self._inputs.items() if k.startswith(prefix)}
+
+
+class NumpyOps:
+    """The tensor functions in NumPy, for dry runs and for references."""
+
+    def mean(self, x: np.ndarray) -> Tensor:
+        """Return the mean of all elements."""
+        return np.mean(x)
+
+    def square(self, x: np.ndarray) -> Tensor:
+        """Return x²."""
+        return x * x
+
+    def relu(self, x: np.ndarray) -> Tensor:
+        """Return max(x, 0)."""
+        return np.where(x > 0, x, 0 * x)
+
+    def softplus(self, x: np.ndarray) -> Tensor:
+        """Return log(1 + exp(x))."""
+        return np.logaddexp(0.0, x)
+
+    def positive(self, x: np.ndarray) -> Tensor:
+        """Return 1 where x > 0, else 0."""
+        return (x > 0).astype(float)
+
+    def join(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Return rows of zeros, as many as both have together."""
+        return _zeros((first.shape[0] + second.shape[0], *first.shape[1:]))
+
+
+class _Recorder:
+    """Players that only write down which passes a step makes."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._plans = plan_spec(spec)
+        self.passes: list[Pass] = []
+
+    def apply(self, player: str, **inputs: np.ndarray) -> np.ndarray:
+        rows = next(iter(inputs.values())).shape[0]
+        self.passes.append(Pass(len(self.passes), player, rows))
+        return _zeros((rows, *self._plans[player].output_shape))
+
+    def play(self, player: str, **inputs: np.ndarray) -> Played:
+        return Played(self.apply(player, **inputs), lambda gradient: None)
+
+    def learn(
+        self, player: str, loss: Loss, through: Played | None = None
+    ) -> tuple[Tensor, Mapping[str, Tensor]]:
+        return loss()
+
+    def average(self, player: str, decay: float) -> None:
+        pass
+
+
+def _zeros(shape: Shape) -> np.ndarray:
+    return np.broadcast_to(np.float64(0), shape)  # a view: a dry run takes no memory

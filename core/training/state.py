@@ -1,0 +1,92 @@
+"""The state of a training: every array it needs, by canonical name.
+
+================================================  =========================================
+``generator/dense/kernel``                        a weight
+``discriminator/batch_norm/variance``             a running statistic
+``optimiser/generator/dense/kernel/first_moment`` a slot of the optimiser
+``optimiser/generator/updates``                   updates so far, int64, shape ()
+``average/generator/dense/kernel``                the weight average
+================================================  =========================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from gandem.core.errors import RunError
+from gandem.core.spec import Shape, Spec, initial_values, plan_spec
+
+__all__ = ["averaged_players", "check_state", "initial_state", "nudge", "state_shapes", "weights"]
+
+
+def averaged_players(spec: Spec) -> tuple[str, ...]:
+    """Return the players whose weights are averaged."""
+    return ("generator",) if spec.training.ema_decay else ()
+
+
+def state_shapes(spec: Spec) -> dict[str, Shape]:
+    """Return the name and shape of every array of the state, in canonical order."""
+    shapes: dict[str, Shape] = {}
+    plans = plan_spec(spec)
+    for plan in plans.values():
+        shapes |= {p.name: p.shape for p in plan.parameters() + plan.statistics()}
+    for player in spec.players:
+        for p in plans[player.name].parameters():
+            shapes |= {f"optimiser/{p.name}/{slot}": p.shape for slot in player.optimiser.slots}
+        shapes[f"optimiser/{player.name}/updates"] = ()
+    for name in averaged_players(spec):
+        shapes |= {f"average/{p.name}": p.shape for p in plans[name].parameters()}
+    return shapes
+
+
+def initial_state(spec: Spec, seed: int, precision: str) -> dict[str, np.ndarray]:
+    """Return the state before the first step: the same bytes on every backend."""
+    first: dict[str, np.ndarray] = {}
+    for plan in plan_spec(spec).values():
+        first |= initial_values(plan, seed)
+    state = {}
+    for name, shape in state_shapes(spec).items():
+        if name.endswith("/updates"):
+            state[name] = np.zeros((), np.int64)
+        elif name.startswith("optimiser/"):
+            state[name] = np.zeros(shape, precision)
+        else:
+            state[name] = first[name.removeprefix("average/")].astype(precision)
+    return state
+
+
+def weights(spec: Spec, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the trained parameters of all players out of a state."""
+    names = [p.name for plan in plan_spec(spec).values() for p in plan.parameters()]
+    return {name: state[name] for name in names}
+
+
+def nudge(spec: Spec, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the state with every weight moved by one unit in the last place: the 1-ulp twin's
+    beginning.
+
+    Weights that are exactly 0 stay, since their last place is no scale of the network's.
+    """
+    moved = {
+        name: np.where(value == 0, value, np.nextafter(value, np.inf).astype(value.dtype))
+        for name, value in weights(spec, state).items()
+    }
+    averages = {f"average/{k}": v for k, v in moved.items() if f"average/{k}" in state}
+    return {**state, **moved, **averages}
+
+
+def check_state(spec: Spec, arrays: Mapping[str, np.ndarray]) -> None:
+    """Raise a :class:`RunError` naming the first array missing, unknown or of the wrong shape."""
+    wanted = state_shapes(spec)
+    for name, shape in wanted.items():
+        if name not in arrays:
+            raise RunError(f"{name}: the spec wants it, the checkpoint does not hold it.")
+        if arrays[name].shape != shape:
+            raise RunError(
+                f"{name}: the checkpoint holds {arrays[name].shape}, the spec wants {shape}."
+            )
+    for name in arrays:
+        if name not in wanted:
+            raise RunError(f"{name}: the checkpoint holds it, the spec does not know it.")
