@@ -1,0 +1,66 @@
+"""The Keras backend: what it runs on, and the engines it builds."""
+
+import platform
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gandem.backends.keras import conformance
+from gandem.backends.keras.engine import KerasEngine
+from gandem.core.errors import BackendError
+from gandem.core.registry import load_objective
+from gandem.core.spec import NetworkPlan, Optimiser, Spec
+from gandem.core.training import Arrays, Derivatives, Engine
+
+
+class KerasBackend:
+    """See :class:`gandem.core.training.Backend`."""
+
+    def versions(self) -> dict[str, str]:
+        return {
+            "keras": keras.__version__,
+            "tensorflow": tf.__version__,
+            "python": platform.python_version(),
+        }
+
+    def devices(self) -> list[str]:
+        return ["cpu", *(f"cuda:{i}" for i in range(len(tf.config.list_physical_devices("GPU"))))]
+
+    def engine(self, spec: Spec, arrays: Arrays, *, precision: str, device: str) -> Engine:
+        name = "/CPU:0"
+        if device != "cpu":
+            there = self.devices()
+            if device == "cuda":
+                device = "cuda:0"
+            if device not in there:
+                raise BackendError(
+                    f"TensorFlow sees no device {device!r}; it has {', '.join(there)}."
+                )
+            # TF32 keeps 10 bits of the mantissa: outside the parity promise
+            tf.config.experimental.enable_tensor_float_32_execution(False)
+            name = f"/GPU:{device.removeprefix('cuda:')}"
+        objective = load_objective(spec.objective)
+        return KerasEngine(spec, objective, arrays, precision, name)
+
+    def differentiate(
+        self,
+        plan: NetworkPlan,
+        arrays: Arrays,
+        inputs: Arrays,
+        cotangent: np.ndarray,
+        masks: Arrays,
+    ) -> Derivatives:
+        return conformance.differentiate(plan, arrays, inputs, cotangent, masks)
+
+    def gradient(
+        self, function: Callable[..., Any], arrays: Arrays
+    ) -> tuple[float, dict[str, np.ndarray]]:
+        return conformance.gradient(function, arrays)
+
+    def optimise(
+        self, optimiser: Optimiser, arrays: Arrays, gradients: Sequence[Arrays]
+    ) -> list[dict[str, np.ndarray]]:
+        return conformance.optimise(optimiser, arrays, gradients)

@@ -1,0 +1,430 @@
+"""Layers in Keras: Keras layers over raw TensorFlow operations that compute what the spec says,
+second order too.
+
+Keras's own norms, LeakyReLU, resizing and transposed convolutions differ from the spec in value or
+in second derivative, so every layer here is ours.  Images are (N, H, W, C); parameters are in
+canonical layout and under canonical names.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import singledispatch
+from typing import Any
+
+import keras
+import tensorflow as tf
+from tensorflow import Tensor
+
+from gandem.core import spec as kinds
+from gandem.core.randomness import dropout_levels
+from gandem.core.spec import Node, crops, interpolation, pads
+
+
+@dataclass
+class Context:
+    """What flows beside the features: the network's inputs by name, and dropout masks by the path
+    of their layer.
+    """
+
+    inputs: Mapping[str, Tensor]
+    masks: Mapping[str, Tensor] = field(default_factory=dict)
+    training: bool = False
+
+
+class Layer(keras.layers.Layer):
+    """A layer made from a node; it makes its weights at once, since the plan knows every shape."""
+
+    def __init__(self, node: Node, dtype: str) -> None:
+        super().__init__(name=node.path.rsplit("/", 1)[1], dtype=dtype)
+        self.spec: Any = node.layer
+        self.path_in_spec = node.path
+        self.arrays = {
+            p.name: self.add_weight(
+                name=p.name.rsplit("/", 1)[1], shape=p.shape, initializer="zeros", trainable=trained
+            )
+            for group, trained in ((node.parameters, True), (node.statistics, False))
+            for p in group
+        }
+        self.short = {name.rsplit("/", 1)[1]: weight for name, weight in self.arrays.items()}
+        self.built = True
+
+    def weight(self, name: str) -> Tensor:
+        """Return a parameter or running statistic by its short name."""
+        return self.short[name].value
+
+    def number(self, value: float) -> Tensor:
+        """Return a constant in the layer's precision; Keras's own casts pass through float32."""
+        return tf.constant(value, self.compute_dtype)
+
+
+@singledispatch
+def build(layer: kinds.Layer, node: Node, dtype: str) -> Layer:
+    """Return the layer of a node."""
+    raise TypeError(f"{node.path}: the Keras backend does not know the layer {layer.kind!r}.")
+
+
+# --- affine --------------------------------------------------------------------------------------
+
+
+def _biased(layer: Layer, x: Tensor) -> Tensor:
+    return x + layer.weight("bias") if layer.spec.bias else x
+
+
+class Dense(Layer):
+    """x·kernel + bias."""
+
+    def call(self, x: Tensor) -> Tensor:
+        return _biased(self, tf.matmul(x, self.weight("kernel")))
+
+
+@build.register
+def _(layer: kinds.Dense, node: Node, dtype: str) -> Layer:
+    return Dense(node, dtype)
+
+
+class Conv2D(Layer):
+    """A convolution with explicit padding."""
+
+    def __init__(self, node: Node, dtype: str) -> None:
+        super().__init__(node, dtype)
+        self.pads = [(0, 0), *pads(node.layer, *node.input_shape[:2]), (0, 0)]
+
+    def call(self, x: Tensor) -> Tensor:
+        return _biased(
+            self, tf.nn.conv2d(x, self.weight("kernel"), self.spec.stride, padding=self.pads)
+        )
+
+
+@build.register
+def _(layer: kinds.Conv2D, node: Node, dtype: str) -> Layer:
+    return Conv2D(node, dtype)
+
+
+class Conv2DTranspose(Layer):
+    """A transposed convolution whose full result is cropped, or extended, by its own number of
+    pixels on each side.
+    """
+
+    def __init__(self, node: Node, dtype: str) -> None:
+        super().__init__(node, dtype)
+        self.pads, self.size, self.rest = [], [], []
+        full = zip(
+            crops(node.layer), node.input_shape, self.spec.kernel, self.spec.stride, strict=False
+        )
+        for (before, after), n, k, s in full:
+            # TensorFlow crops what the convolution pads, and extends the far side by less than a
+            # stride
+            even, far = max(before, 0), max(after, 1 - s)
+            self.pads.append((even, max(far, 0)))
+            self.size.append((n - 1) * s + k - even - far)
+            self.rest.append((even - before, far - after))
+
+    def call(self, x: Tensor) -> Tensor:
+        out = tf.nn.conv2d_transpose(
+            x,
+            self.weight("kernel"),
+            output_shape=[tf.shape(x)[0], *self.size, self.spec.filters],
+            strides=self.spec.stride,
+            padding=[(0, 0), *self.pads, (0, 0)],
+        )
+        if any(map(any, self.rest)):
+            out = tf.pad(out, [(0, 0), *self.rest, (0, 0)])
+        return _biased(self, out)
+
+
+@build.register
+def _(layer: kinds.Conv2DTranspose, node: Node, dtype: str) -> Layer:
+    return Conv2DTranspose(node, dtype)
+
+
+# --- sizes ---------------------------------------------------------------------------------------
+
+
+class Upsample2D(Layer):
+    """Nearest by repetition; bilinear by core's matrices, since TensorFlow resizes in float32."""
+
+    def __init__(self, node: Node, dtype: str) -> None:
+        super().__init__(node, dtype)
+        self.shape = node.input_shape
+        sizes = zip(node.input_shape, self.spec.factor, strict=False)
+        self.matrices = [interpolation(n, factor).astype(dtype) for n, factor in sizes]
+
+    def call(self, x: Tensor) -> Tensor:
+        if self.spec.method == "bilinear":
+            rows, columns = (tf.constant(m) for m in self.matrices)
+            return tf.einsum("ah,nhwc,bw->nabc", rows, x, columns)
+        (h, w, c), (fh, fw) = self.shape, self.spec.factor
+        tall = tf.reshape(x, [-1, h, 1, w, 1, c])
+        tall = tf.tile(tall, [1, 1, fh, 1, fw, 1])  # (N, H, fh, W, fw, C)
+        return tf.reshape(tall, [-1, h * fh, w * fw, c])
+
+
+@build.register
+def _(layer: kinds.Upsample2D, node: Node, dtype: str) -> Layer:
+    return Upsample2D(node, dtype)
+
+
+class MaxPool2D(Layer):
+    """Maximum over windows."""
+
+    def call(self, x: Tensor) -> Tensor:
+        return tf.nn.max_pool2d(x, self.spec.size, self.spec.stride, self.spec.padding.upper())
+
+
+@build.register
+def _(layer: kinds.MaxPool2D, node: Node, dtype: str) -> Layer:
+    return MaxPool2D(node, dtype)
+
+
+class AveragePool2D(Layer):
+    """Mean over windows; TensorFlow leaves padding out of the count."""
+
+    def call(self, x: Tensor) -> Tensor:
+        return tf.nn.avg_pool2d(x, self.spec.size, self.spec.stride, self.spec.padding.upper())
+
+
+@build.register
+def _(layer: kinds.AveragePool2D, node: Node, dtype: str) -> Layer:
+    return AveragePool2D(node, dtype)
+
+
+class GlobalMaxPool2D(Layer):
+    """Maximum over pixels; ties share the gradient."""
+
+    def call(self, x: Tensor) -> Tensor:
+        return tf.reduce_max(x, axis=(1, 2))
+
+
+@build.register
+def _(layer: kinds.GlobalMaxPool2D, node: Node, dtype: str) -> Layer:
+    return GlobalMaxPool2D(node, dtype)
+
+
+class GlobalAveragePool2D(Layer):
+    """Mean over pixels."""
+
+    def call(self, x: Tensor) -> Tensor:
+        return tf.reduce_mean(x, axis=(1, 2))
+
+
+@build.register
+def _(layer: kinds.GlobalAveragePool2D, node: Node, dtype: str) -> Layer:
+    return GlobalAveragePool2D(node, dtype)
+
+
+class Reshape(Layer):
+    """Another shape of the same features."""
+
+    def __init__(self, node: Node, dtype: str) -> None:
+        super().__init__(node, dtype)
+        self.shape = node.output_shape
+
+    def call(self, x: Tensor) -> Tensor:
+        return tf.reshape(x, [-1, *self.shape])
+
+
+@build.register(kinds.Flatten)
+@build.register(kinds.Reshape)
+def _(layer: kinds.Flatten | kinds.Reshape, node: Node, dtype: str) -> Layer:
+    return Reshape(node, dtype)
+
+
+# --- norms ---------------------------------------------------------------------------------------
+
+
+def _moments(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return mean, x - mean, and biased variance.
+
+    tf.nn.moments stops the gradient at the mean, which makes second derivatives wrong.  The mean is
+    taken twice: the second pass adds what rounding took from the first.
+    """
+    rough = tf.stop_gradient(tf.reduce_mean(x, axes, keepdims=True))
+    mean = rough + tf.reduce_mean(x - rough, axes, keepdims=True)
+    centred = x - mean
+    return mean, centred, tf.reduce_mean(centred * centred, axes, keepdims=True)
+
+
+class BatchNorm(Layer):
+    """Batch norm; running statistics take in the unbiased variance."""
+
+    def call(self, x: Tensor, context: Context) -> Tensor:
+        epsilon = self.number(self.spec.epsilon)
+        if not context.training:
+            factor = self.weight("scale") * tf.math.rsqrt(self.weight("variance") + epsilon)
+            return (x - self.weight("mean")) * factor + self.weight("offset")
+        axes = tuple(range(x.shape.rank - 1))
+        mean, centred, variance = _moments(x, axes)
+        count = tf.cast(tf.size(x) // tf.shape(x)[-1], x.dtype)
+        self._follow("mean", tf.reshape(mean, [-1]))
+        self._follow("variance", tf.reshape(variance, [-1]) * (count / (count - 1)))
+        return centred * tf.math.rsqrt(variance + epsilon) * self.weight("scale") + self.weight(
+            "offset"
+        )
+
+    def _follow(self, name: str, new: Tensor) -> None:
+        kept, taken = self.number(self.spec.decay), self.number(1 - self.spec.decay)
+        old = self.weight(name)
+        old.assign(old * kept + tf.stop_gradient(new) * taken)
+
+
+@build.register
+def _(layer: kinds.BatchNorm, node: Node, dtype: str) -> Layer:
+    return BatchNorm(node, dtype)
+
+
+class LayerNorm(Layer):
+    """Layer norm over all features, or over the channels of each pixel."""
+
+    def call(self, x: Tensor) -> Tensor:
+        axes = tuple(range(1, x.shape.rank)) if self.spec.over == "all" else (-1,)
+        _, centred, variance = _moments(x, axes)
+        normed = centred * tf.math.rsqrt(variance + self.number(self.spec.epsilon))
+        return normed * self.weight("scale") + self.weight("offset")
+
+
+@build.register
+def _(layer: kinds.LayerNorm, node: Node, dtype: str) -> Layer:
+    return LayerNorm(node, dtype)
+
+
+class GroupNorm(Layer):
+    """Norm over contiguous groups of channels and all pixels."""
+
+    def __init__(self, node: Node, dtype: str) -> None:
+        super().__init__(node, dtype)
+        channels = node.input_shape[-1]
+        self.groups = self.spec.groups if isinstance(self.spec, kinds.GroupNorm) else channels
+        self.shape = node.input_shape
+
+    def call(self, x: Tensor) -> Tensor:
+        *pixels, channels = self.shape
+        grouped = tf.reshape(x, [-1, *pixels, self.groups, channels // self.groups])
+        axes = (*range(1, len(pixels) + 1), -1)
+        _, centred, variance = _moments(grouped, axes)
+        normed = centred * tf.math.rsqrt(variance + self.number(self.spec.epsilon))
+        return tf.reshape(normed, [-1, *self.shape]) * self.weight("scale") + self.weight("offset")
+
+
+@build.register(kinds.GroupNorm)
+@build.register(kinds.InstanceNorm)
+def _(layer: kinds.GroupNorm | kinds.InstanceNorm, node: Node, dtype: str) -> Layer:
+    return GroupNorm(node, dtype)
+
+
+# --- pointwise -----------------------------------------------------------------------------------
+
+
+class Dropout(Layer):
+    """Dropout with a mask from core; without one (in a user's own loop) it draws its own."""
+
+    def call(self, x: Tensor, context: Context) -> Tensor:
+        if not context.training:
+            return x
+        rate = dropout_levels(self.spec.rate) / 256
+        mask = context.masks.get(self.path_in_spec)
+        if mask is None:
+            mask = tf.random.uniform(tf.shape(x)) >= rate
+        return x * (tf.cast(mask, x.dtype) / self.number(1 - rate))
+
+
+@build.register
+def _(layer: kinds.Dropout, node: Node, dtype: str) -> Layer:
+    return Dropout(node, dtype)
+
+
+class Activation(Layer):
+    """A function of each feature alone."""
+
+    def call(self, x: Tensor) -> Tensor:
+        match self.spec:
+            case kinds.Relu():
+                return tf.nn.relu(x)
+            case kinds.LeakyRelu(slope=slope):  # tf.nn.leaky_relu holds the slope in float32
+                return tf.where(x > 0, x, self.number(slope) * x)
+            case kinds.Elu(alpha=alpha):
+                # expm1 of the positive side would overflow into the gradient of where
+                below = self.number(alpha) * tf.math.expm1(tf.minimum(x, 0))
+                return tf.where(x > 0, x, below)
+            case kinds.Silu():
+                return x * tf.sigmoid(x)
+            case kinds.Tanh():
+                return tf.tanh(x)
+            case _:
+                return tf.sigmoid(x)
+
+
+@build.register(kinds.Relu)
+@build.register(kinds.LeakyRelu)
+@build.register(kinds.Elu)
+@build.register(kinds.Silu)
+@build.register(kinds.Tanh)
+@build.register(kinds.Sigmoid)
+def _(layer: kinds.Layer, node: Node, dtype: str) -> Layer:
+    return Activation(node, dtype)
+
+
+# --- several inputs and branches -----------------------------------------------------------------
+
+
+class Embedding(Layer):
+    """Class weights times a table, so that a label may lie between two classes."""
+
+    def call(self, x: Tensor) -> Tensor:
+        return tf.matmul(x, self.weight("table"))
+
+
+@build.register
+def _(layer: kinds.Embedding, node: Node, dtype: str) -> Layer:
+    return Embedding(node, dtype)
+
+
+def chain(nodes: tuple[Node, ...], dtype: str) -> list[Layer]:
+    """Return the layers of a list of nodes."""
+    return [build(node.layer, node, dtype) for node in nodes]
+
+
+def run(layers: list[Layer], x: Tensor, context: Context) -> Tensor:
+    """Run layers one after another."""
+    for layer in layers:
+        x = layer(x, context=context) if isinstance(layer, CONTEXTUAL) else layer(x)
+    return x
+
+
+class Concatenate(Layer):
+    """Another input beside the features."""
+
+    def __init__(self, node: Node, dtype: str) -> None:
+        super().__init__(node, dtype)
+        self.layers = chain(node.branches["layers"], dtype)
+
+    def call(self, x: Tensor, context: Context) -> Tensor:
+        other = run(self.layers, context.inputs[self.spec.input], context)
+        if self.spec.planes:
+            height, width = x.shape[1:3]
+            other = tf.tile(other[:, None, None, :], [1, height, width, 1])  # (N, H, W, C)
+        return tf.concat([x, other], axis=-1)
+
+
+@build.register
+def _(layer: kinds.Concatenate, node: Node, dtype: str) -> Layer:
+    return Concatenate(node, dtype)
+
+
+class Residual(Layer):
+    """layers(x) + shortcut(x)."""
+
+    def __init__(self, node: Node, dtype: str) -> None:
+        super().__init__(node, dtype)
+        self.layers = chain(node.branches["layers"], dtype)
+        self.shortcut = chain(node.branches["shortcut"], dtype)
+
+    def call(self, x: Tensor, context: Context) -> Tensor:
+        return run(self.layers, x, context) + run(self.shortcut, x, context)
+
+
+@build.register
+def _(layer: kinds.Residual, node: Node, dtype: str) -> Layer:
+    return Residual(node, dtype)
+
+
+CONTEXTUAL = (BatchNorm, Dropout, Concatenate, Residual)

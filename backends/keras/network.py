@@ -1,0 +1,86 @@
+"""A player's network as a ``keras.Model``, which saves as ``.keras`` and loads again where gandem
+is installed.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow import Tensor
+
+from gandem.backends.keras.layers import Context, Layer, chain, run
+from gandem.core.spec import NetworkPlan, Player, Shape, plan_network
+from gandem.core.spec.fields import decode, encode
+
+
+@keras.saving.register_keras_serializable(package="gandem")
+class Network(keras.Model):
+    """A network built from its plan.
+
+    Call it with its inputs in the plan's order, e.g. ``generator(noise)`` or
+    ``discriminator([image, label])``: vectors are (N, features), labels (N, classes) class weights,
+    images (N, H, W, C).
+    """
+
+    def __init__(self, plan: NetworkPlan, player: Player, dtype: str = "float32", **_: Any) -> None:
+        super().__init__(name=plan.name, dtype=dtype)
+        self.plan, self.player = plan, player
+        self.nodes = chain(plan.nodes, dtype)
+        self.built = True
+
+    def call(
+        self,
+        inputs: Tensor | list[Tensor],
+        training: bool = False,
+        masks: Mapping[str, Tensor] | None = None,
+    ) -> Tensor:
+        given = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+        if len(given) != len(self.plan.inputs):
+            raise TypeError(
+                f"{self.plan.name} takes {', '.join(self.plan.inputs)}; {len(given)} given."
+            )
+        named = dict(zip(self.plan.inputs, given, strict=True))
+        return run(self.nodes, named[self.plan.input], Context(named, masks or {}, bool(training)))
+
+    def arrays(self) -> dict[str, tf.Variable]:
+        """Return parameters and running statistics by canonical name."""
+        found = {}
+        for layer in _walk(self.nodes):
+            found |= {name: weight.value for name, weight in layer.arrays.items()}
+        return found
+
+    def variables_by_name(self) -> dict[str, tf.Variable]:
+        """Return the trained parameters alone, in canonical order."""
+        arrays = self.arrays()
+        return {p.name: arrays[p.name] for p in self.plan.parameters()}
+
+    def compute_output_shape(self, input_shape: Any) -> Shape:
+        return (None, *self.plan.output_shape)  # type: ignore[return-value]
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "player": encode(self.player),
+            "inputs": {name: list(shape) for name, shape in self.plan.inputs.items()},
+            "dtype": self.dtype,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Network":
+        player: Player = decode(Player, config["player"])
+        inputs = {name: tuple(shape) for name, shape in config["inputs"].items()}
+        plan = plan_network(player.name, player.input, player.layers, inputs)
+        return cls(plan, player, config["dtype"])
+
+
+def from_numpy(plan: NetworkPlan, inputs: Mapping[str, np.ndarray]) -> list[Tensor]:
+    """Bring arrays into the network's order."""
+    return [tf.convert_to_tensor(inputs[name]) for name in plan.inputs]
+
+
+def _walk(layers: list[Layer]) -> Iterator[Layer]:
+    for layer in layers:
+        for branch in ("layers", "shortcut"):
+            yield from _walk(getattr(layer, branch, []))
+        yield layer

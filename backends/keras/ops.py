@@ -1,0 +1,27 @@
+"""The tensor functions of TensorFlow that objectives are written with."""
+
+import tensorflow as tf
+from tensorflow import Tensor
+
+
+class KerasOps:
+    """See :class:`gandem.core.training.Ops`."""
+
+    def mean(self, x: Tensor) -> Tensor:
+        return tf.reduce_mean(x)
+
+    def square(self, x: Tensor) -> Tensor:
+        return x * x
+
+    def relu(self, x: Tensor) -> Tensor:
+        return tf.nn.relu(x)
+
+    def softplus(self, x: Tensor) -> Tensor:
+        # the fused loss for target 0 is log(1 + exp(x)), exact for every x and its gradient too
+        return tf.nn.sigmoid_cross_entropy_with_logits(labels=tf.zeros_like(x), logits=x)
+
+    def positive(self, x: Tensor) -> Tensor:
+        return tf.cast(x > 0, x.dtype)
+
+    def join(self, first: Tensor, second: Tensor) -> Tensor:
+        return tf.concat([first, second], axis=0)

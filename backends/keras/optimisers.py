@@ -1,0 +1,136 @@
+"""Optimisers in TensorFlow, in the spec's formulas: Keras's own differ in epsilon and compute their
+scalars in float32.
+"""
+
+from functools import singledispatch
+
+import tensorflow as tf
+from tensorflow import Tensor
+
+from gandem.core import spec as kinds
+
+
+class Learner:
+    """A player's optimiser together with its state under canonical slot names."""
+
+    def __init__(self, optimiser: kinds.Optimiser, parameters: dict[str, tf.Variable]) -> None:
+        self.spec = optimiser
+        self.parameters = parameters
+        self.slots = {
+            (name, slot): tf.Variable(tf.zeros_like(parameter), trainable=False)
+            for name, parameter in parameters.items()
+            for slot in optimiser.slots
+        }
+        self.updates = tf.Variable(0, dtype=tf.int64, trainable=False)
+
+    def slot(self, name: str, slot: str) -> tf.Variable:
+        """Return the array of one parameter's slot."""
+        return self.slots[name, slot]
+
+    def update(self, gradients: list[Tensor]) -> None:
+        """Apply one update."""
+        self.updates.assign_add(1)
+        count = tf.cast(self.updates, tf.float64)
+        for (name, parameter), gradient in zip(self.parameters.items(), gradients, strict=True):
+            slots = [self.slots[name, slot] for slot in self.spec.slots]
+            apply(self.spec, parameter, tf.convert_to_tensor(gradient), slots, count)
+
+
+@singledispatch
+def apply(
+    optimiser: kinds.Optimiser,
+    parameter: tf.Variable,
+    gradient: Tensor,
+    slots: list[tf.Variable],
+    count: Tensor,
+) -> None:
+    """Apply one update to one parameter; ``count`` is its number from 1, float64."""
+    raise TypeError(f"The Keras backend does not know the optimiser {optimiser.kind!r}.")
+
+
+def _number(value: float, like: tf.Variable) -> Tensor:
+    return tf.constant(value, like.dtype)
+
+
+def _decayed(rate: float, parameter: tf.Variable, gradient: Tensor) -> Tensor:
+    return gradient + _number(rate, parameter) * parameter if rate else gradient
+
+
+def _adam(
+    optimiser: kinds.Adam | kinds.AdamW,
+    parameter: tf.Variable,
+    gradient: Tensor,
+    slots: list[tf.Variable],
+    count: Tensor,
+) -> None:
+    first, second = slots
+    beta1, beta2 = (tf.constant(b, tf.float64) for b in (optimiser.beta1, optimiser.beta2))
+    step = tf.cast(optimiser.learning_rate / (1 - tf.pow(beta1, count)), parameter.dtype)
+    root = tf.cast(tf.sqrt(1 - tf.pow(beta2, count)), parameter.dtype)
+    first.assign_add((gradient - first) * _number(1 - optimiser.beta1, parameter))
+    second.assign(
+        second * _number(optimiser.beta2, parameter)
+        + gradient * gradient * _number(1 - optimiser.beta2, parameter)
+    )
+    parameter.assign_sub(
+        step * first / (tf.sqrt(second) / root + _number(optimiser.epsilon, parameter))
+    )
+
+
+@apply.register
+def _(
+    optimiser: kinds.Adam,
+    parameter: tf.Variable,
+    gradient: Tensor,
+    slots: list[tf.Variable],
+    count: Tensor,
+) -> None:
+    _adam(optimiser, parameter, _decayed(optimiser.weight_decay, parameter, gradient), slots, count)
+
+
+@apply.register
+def _(
+    optimiser: kinds.AdamW,
+    parameter: tf.Variable,
+    gradient: Tensor,
+    slots: list[tf.Variable],
+    count: Tensor,
+) -> None:
+    parameter.assign(
+        parameter * _number(1 - optimiser.learning_rate * optimiser.weight_decay, parameter)
+    )
+    _adam(optimiser, parameter, gradient, slots, count)
+
+
+@apply.register
+def _(
+    optimiser: kinds.RMSprop,
+    parameter: tf.Variable,
+    gradient: Tensor,
+    slots: list[tf.Variable],
+    count: Tensor,
+) -> None:
+    (second,) = slots
+    gradient = _decayed(optimiser.weight_decay, parameter, gradient)
+    second.assign(
+        second * _number(optimiser.decay, parameter)
+        + gradient * gradient * _number(1 - optimiser.decay, parameter)
+    )
+    root = tf.sqrt(second) + _number(optimiser.epsilon, parameter)
+    parameter.assign_sub(_number(optimiser.learning_rate, parameter) * gradient / root)
+
+
+@apply.register
+def _(
+    optimiser: kinds.SGD,
+    parameter: tf.Variable,
+    gradient: Tensor,
+    slots: list[tf.Variable],
+    count: Tensor,
+) -> None:
+    (buffer,) = slots
+    gradient = _decayed(optimiser.weight_decay, parameter, gradient)
+    if optimiser.momentum:  # without momentum the buffer is never touched, as in torch
+        buffer.assign(buffer * _number(optimiser.momentum, parameter) + gradient)
+        gradient = buffer
+    parameter.assign_sub(_number(optimiser.learning_rate, parameter) * gradient)

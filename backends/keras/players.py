@@ -1,0 +1,62 @@
+"""The players alive in TensorFlow: tapes for the way back, our own optimisers."""
+
+from collections.abc import Mapping
+
+import tensorflow as tf
+from tensorflow import Tensor
+
+from gandem.backends.keras.network import Network
+from gandem.backends.keras.optimisers import Learner
+from gandem.core.training import Loss, MaskFeed, Played
+
+
+class KerasPlayers:
+    """See :class:`gandem.core.training.Players`."""
+
+    def __init__(
+        self,
+        networks: Mapping[str, Network],
+        learners: Mapping[str, Learner],
+        averages: Mapping[str, Mapping[str, tf.Variable]],
+    ) -> None:
+        self.networks = networks
+        self.learners = learners
+        self.averages = averages
+        self.masks = MaskFeed({})
+
+    def begin(self, inputs: Mapping[str, Tensor]) -> None:
+        """Start a step: count its passes from 0."""
+        self.masks = MaskFeed(inputs)
+
+    def apply(self, player: str, **inputs: Tensor) -> Tensor:
+        network = self.networks[player]
+        read = [inputs[name] for name in network.plan.inputs]
+        return network(read, training=True, masks=self.masks.next())
+
+    def play(self, player: str, **inputs: Tensor) -> Played:
+        weights = list(self.learners[player].parameters.values())
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(weights)
+            made = self.apply(player, **inputs)
+        return Played(made, lambda gradient: tape.gradient(made, weights, gradient))
+
+    def learn(
+        self, player: str, loss: Loss, through: Played | None = None
+    ) -> tuple[Tensor, Mapping[str, Tensor]]:
+        learner = self.learners[player]
+        weights = list(learner.parameters.values())
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(weights if through is None else through.value)
+            value, report = loss()
+        if through is None:
+            gradients = tape.gradient(value, weights)
+        else:  # only what leads to the image is computed: no weight gradients of the other player
+            gradients = through.pull(tape.gradient(value, through.value))
+        learner.update(gradients)
+        return value, report
+
+    def average(self, player: str, decay: float) -> None:
+        for name, parameter in self.learners[player].parameters.items():
+            average = self.averages[player][name]
+            kept, taken = (tf.constant(share, average.dtype) for share in (decay, 1 - decay))
+            average.assign(average * kept + parameter * taken)

@@ -1,0 +1,60 @@
+"""Bringing TensorFlow and Keras up: on the right Keras backend, in the right order, and without
+noise.
+"""
+
+import contextlib
+import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+from gandem.core.errors import BackendError
+
+
+def start() -> None:
+    """Import TensorFlow and Keras 3 on it.
+
+    Raises:
+        BackendError: Keras was already imported on another backend.
+    """
+    if "keras" in sys.modules:
+        running = sys.modules["keras"].config.backend()
+        if running != "tensorflow":
+            raise BackendError(
+                f"Keras is already running on {running!r}; gandem needs TensorFlow there. Set "
+                "KERAS_BACKEND=tensorflow before Keras is imported."
+            )
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # triton imported after TensorFlow aborts the process, and torch loads it late
+    # (tensorflow#124205)
+    if importlib.util.find_spec("triton") is not None:
+        import triton  # noqa: F401
+    with _quiet():
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()  # the search for a GPU is the last of the noise
+        import keras  # noqa: F401
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what C++ writes to standard error during a block; show it only if the block fails."""
+    sys.stderr.flush()
+    try:
+        saved = os.dup(2)
+    except OSError:  # no standard error to keep
+        yield
+        return
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            kept.seek(0)
+            os.write(saved, kept.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)

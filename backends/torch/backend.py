@@ -1,0 +1,58 @@
+"""The PyTorch backend: what it runs on, and the engines it builds."""
+
+import platform
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from gandem.backends.torch import conformance
+from gandem.backends.torch.engine import TorchEngine
+from gandem.core.errors import BackendError
+from gandem.core.registry import load_objective
+from gandem.core.spec import NetworkPlan, Optimiser, Spec
+from gandem.core.training import Arrays, Derivatives, Engine
+
+
+class TorchBackend:
+    """See :class:`gandem.core.training.Backend`."""
+
+    def versions(self) -> dict[str, str]:
+        return {"torch": torch.__version__, "python": platform.python_version()}
+
+    def devices(self) -> list[str]:
+        return ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+
+    def engine(self, spec: Spec, arrays: Arrays, *, precision: str, device: str) -> Engine:
+        if device != "cpu":
+            there = self.devices()
+            if device == "cuda":
+                device = "cuda:0"
+            if device not in there:
+                raise BackendError(f"PyTorch sees no device {device!r}; it has {', '.join(there)}.")
+            # TF32 keeps 10 bits of the mantissa: outside the parity promise
+            torch.backends.cuda.matmul.allow_tf32 = False
+            torch.backends.cudnn.allow_tf32 = False
+        objective = load_objective(spec.objective)
+        return TorchEngine(spec, objective, arrays, precision, torch.device(device))
+
+    def differentiate(
+        self,
+        plan: NetworkPlan,
+        arrays: Arrays,
+        inputs: Arrays,
+        cotangent: np.ndarray,
+        masks: Arrays,
+    ) -> Derivatives:
+        return conformance.differentiate(plan, arrays, inputs, cotangent, masks)
+
+    def gradient(
+        self, function: Callable[..., Any], arrays: Arrays
+    ) -> tuple[float, dict[str, np.ndarray]]:
+        return conformance.gradient(function, arrays)
+
+    def optimise(
+        self, optimiser: Optimiser, arrays: Arrays, gradients: Sequence[Arrays]
+    ) -> list[dict[str, np.ndarray]]:
+        return conformance.optimise(optimiser, arrays, gradients)

@@ -1,0 +1,101 @@
+"""A spec alive on PyTorch."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gandem.backends.torch.layers import inward
+from gandem.backends.torch.network import Network, from_canonical, images_outward, to_canonical
+from gandem.backends.torch.ops import TorchOps
+from gandem.backends.torch.optimisers import Learner
+from gandem.backends.torch.players import TorchPlayers
+from gandem.core.spec import Spec, plan_spec
+from gandem.core.training import Arrays, ObjectiveRule, averaged_players, state_shapes, train_step
+
+
+class TorchEngine:
+    """See :class:`gandem.core.training.Engine`."""
+
+    def __init__(
+        self,
+        spec: Spec,
+        objective: ObjectiveRule,
+        arrays: Arrays,
+        precision: str,
+        device: torch.device,
+    ) -> None:
+        self.spec, self.objective, self.device = spec, objective, device
+        self.ops = TorchOps()
+        self.networks = {}
+        for name, plan in plan_spec(spec).items():
+            network = Network(plan).to(device=device, dtype=getattr(torch, precision))
+            self.networks[name] = network.to(memory_format=torch.channels_last)
+        weights = {
+            name: {path: weight for path, (weight, _) in network.weights().items()}
+            for name, network in self.networks.items()
+        }
+        self.learners = {p.name: Learner(p.optimiser, weights[p.name]) for p in spec.players}
+        self.averages = {
+            name: {path: weight.detach().clone() for path, weight in weights[name].items()}
+            for name in averaged_players(spec)
+        }
+        self.players = TorchPlayers(self.networks, self.learners, self.averages)
+        self.load(arrays)
+
+    def step(self, inputs: Arrays) -> Mapping[str, Tensor]:
+        tensors = {
+            name: torch.as_tensor(value, device=self.device) for name, value in inputs.items()
+        }
+        tensors |= {k: inward(v) for k, v in tensors.items() if k.startswith("real/")}
+        for network in self.networks.values():
+            network.train()
+        self.players.begin(tensors)
+        return train_step(self.spec, self.objective, self.players, self.ops, tensors)
+
+    def read(self, scalars: Mapping[str, Tensor]) -> dict[str, float]:
+        values = torch.stack([scalar.double() for scalar in scalars.values()]).tolist()
+        return dict(zip(scalars, values, strict=True))
+
+    def forward(self, player: str, inputs: Arrays, *, average: bool = False) -> np.ndarray:
+        network = self.native(player, average=True) if average else self.networks[player]
+        network.eval()
+        with torch.no_grad():
+            return images_outward(network(*network.from_numpy(inputs, self.device)))
+
+    def native(self, player: str, *, average: bool = False) -> Network:
+        network = self.networks[player]
+        if not average:
+            return network
+        network = deepcopy(network)
+        with torch.no_grad():
+            for name, (weight, _) in network.weights().items():
+                weight.copy_(self.averages[player][name])
+        return network
+
+    def export(self) -> dict[str, np.ndarray]:
+        state = {name: to_canonical(*spot) for name, spot in self._spots().items()}
+        for name, learner in self.learners.items():
+            state[f"optimiser/{name}/updates"] = np.array(learner.updates, np.int64)
+        return {name: state[name] for name in state_shapes(self.spec)}
+
+    def load(self, arrays: Arrays) -> None:
+        for name, spot in self._spots().items():
+            from_canonical(*spot, arrays[name])
+        for name, learner in self.learners.items():
+            learner.set_updates(int(arrays[f"optimiser/{name}/updates"]))
+
+    def _spots(self) -> dict[str, tuple[Tensor, tuple[int, ...] | None]]:
+        """Return where each array of the state lives, with its permutation to canonical."""
+        spots: dict[str, tuple[Tensor, tuple[int, ...] | None]] = {}
+        for player, network in self.networks.items():
+            spots |= network.arrays()
+            learner = self.learners[player]
+            for name, (_, permutation) in network.weights().items():
+                for slot in learner.spec.slots:
+                    spots[f"optimiser/{name}/{slot}"] = (learner.slot(name, slot), permutation)
+                if player in self.averages:
+                    spots[f"average/{name}"] = (self.averages[player][name], permutation)
+        return spots

@@ -1,0 +1,393 @@
+"""Layers in PyTorch: torch's own modules where they compute what the spec says, small ones where
+they do not.
+
+Inside, images are (N, C, H, W) in the channels_last memory format, so flattening in (H, W, C) order
+is a view.  A module's parameters keep torch's names and layouts; ``LAYOUTS`` says how each becomes
+canonical.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import singledispatch
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gandem.core import spec as kinds
+from gandem.core.randomness import dropout_levels
+from gandem.core.spec import Node, crops, pads
+
+CONV = (
+    2,
+    3,
+    1,
+    0,
+    # torch (out, in, kh, kw) → (kh, kw, in, out); of a transposed one (in, out, …) → (kh, kw, out,
+    # in)
+)
+
+
+@dataclass
+class Context:
+    """What flows beside the features: the network's inputs by name, and dropout masks by the path
+    of their layer.
+    """
+
+    inputs: Mapping[str, Tensor]
+    masks: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@singledispatch
+def build(layer: kinds.Layer, node: Node) -> nn.Module:
+    """Return the module of a node."""
+    raise TypeError(f"{node.path}: the PyTorch backend does not know the layer {layer.kind!r}.")
+
+
+def arrays_of(module: nn.Module, node: Node) -> dict[str, tuple[Tensor, tuple[int, ...] | None]]:
+    """Return a module's own arrays by canonical name, each with the permutation that makes it
+    canonical.
+    """
+    names = LAYOUTS.get(type(node.layer), NORM)
+    found = {}
+    for parameter in node.parameters + node.statistics:
+        name, permutation = names[parameter.name.rsplit("/", 1)[1]]
+        found[parameter.name] = (getattr(module, name), permutation)
+    return found
+
+
+NORM = {
+    "scale": ("weight", None),
+    "offset": ("bias", None),
+    "mean": ("running_mean", None),
+    "variance": ("running_var", None),
+}
+LAYOUTS = {
+    kinds.Dense: {"kernel": ("weight", (1, 0)), "bias": ("bias", None)},
+    kinds.Conv2D: {"kernel": ("weight", CONV), "bias": ("bias", None)},
+    kinds.Conv2DTranspose: {"kernel": ("weight", CONV), "bias": ("bias", None)},
+    kinds.Embedding: {"table": ("weight", None)},
+}
+
+
+# --- affine --------------------------------------------------------------------------------------
+
+
+@build.register
+def _(layer: kinds.Dense, node: Node) -> nn.Module:
+    return nn.Linear(node.input_shape[0], layer.units, bias=layer.bias)
+
+
+class Conv2d(nn.Conv2d):
+    """A convolution that can pad its four sides differently."""
+
+    before: tuple[int, int, int, int] | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x if self.before is None else F.pad(x, self.before))
+
+
+@build.register
+def _(layer: kinds.Conv2D, node: Node) -> nn.Module:
+    height, width, channels = node.input_shape
+    (top, bottom), (left, right) = pads(layer, height, width)
+    even = (top, left) if (top, left) == (bottom, right) else (0, 0)
+    module = Conv2d(channels, layer.filters, layer.kernel, layer.stride, even, bias=layer.bias)
+    if (top, left) != (bottom, right):
+        module.before = (left, right, top, bottom)
+    return module
+
+
+class ConvTranspose2d(nn.ConvTranspose2d):
+    """A transposed convolution whose full result is cropped, or extended, by its own number of
+    pixels on each side.
+    """
+
+    rest: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        if not any(self.rest):
+            return super().forward(x)
+        out = F.conv_transpose2d(
+            x, self.weight, None, self.stride, self.padding, self.output_padding
+        )
+        out = F.pad(out, self.rest)  # negative numbers crop
+        return out if self.bias is None else out + self.bias[:, None, None]
+
+
+@build.register
+def _(layer: kinds.Conv2DTranspose, node: Node) -> nn.Module:
+    channels = node.input_shape[2]
+    padding, extra, rest = [], [], []
+    for (before, after), stride in zip(crops(layer), layer.stride, strict=True):
+        even = max(before, 0)
+        op = min(
+            max(even - after, 0), stride - 1
+        )  # torch extends only the far side, by less than a stride
+        padding.append(even)
+        extra.append(op)
+        rest = [even - before, even - op - after, *rest]  # F.pad wants the last axis first
+    module = ConvTranspose2d(
+        channels, layer.filters, layer.kernel, layer.stride, padding, extra, bias=layer.bias
+    )
+    module.rest = tuple(rest)
+    return module
+
+
+# --- sizes ---------------------------------------------------------------------------------------
+
+
+@build.register
+def _(layer: kinds.Upsample2D, node: Node) -> nn.Module:
+    if layer.method == "nearest":
+        return nn.Upsample(scale_factor=layer.factor, mode="nearest")
+    return nn.Upsample(scale_factor=layer.factor, mode="bilinear", align_corners=False)
+
+
+class MaxPool2d(nn.Module):
+    """Maximum over windows, padded on four sides with -inf."""
+
+    def __init__(self, layer: kinds.MaxPool2D, sides: tuple[int, int, int, int]) -> None:
+        super().__init__()
+        self.size, self.stride, self.sides = layer.size, layer.stride, sides
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.max_pool2d(F.pad(x, self.sides, value=-torch.inf), self.size, self.stride)
+
+
+class AvgPool2d(nn.Module):
+    """Mean over windows, padded on four sides; padding is left out of the count."""
+
+    def __init__(self, layer: kinds.AveragePool2D, node: Node, sides: tuple[int, ...]) -> None:
+        super().__init__()
+        self.size, self.stride, self.sides = layer.size, layer.stride, sides
+        ones = F.pad(torch.ones(1, 1, *node.input_shape[:2], dtype=torch.float64), sides)
+        share = F.avg_pool2d(ones, self.size, self.stride)  # of each window that is image
+        self.register_buffer("share", share, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.avg_pool2d(F.pad(x, self.sides), self.size, self.stride) / self.share
+
+
+@build.register(kinds.MaxPool2D)
+@build.register(kinds.AveragePool2D)
+def _(layer: kinds.MaxPool2D | kinds.AveragePool2D, node: Node) -> nn.Module:
+    height, width, _ = node.input_shape
+    (top, bottom), (left, right) = pads(layer, height, width)
+    sides = (left, right, top, bottom)
+    if isinstance(layer, kinds.MaxPool2D):
+        return MaxPool2d(layer, sides) if any(sides) else nn.MaxPool2d(layer.size, layer.stride)
+    return AvgPool2d(layer, node, sides) if any(sides) else nn.AvgPool2d(layer.size, layer.stride)
+
+
+class GlobalMaxPool2d(nn.Module):
+    """Maximum over pixels; amax shares the gradient among ties, adaptive_max_pool2d does not."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.amax(x, dim=(2, 3))
+
+
+class GlobalAvgPool2d(nn.Module):
+    """Mean over pixels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.mean(x, dim=(2, 3))
+
+
+@build.register
+def _(layer: kinds.GlobalMaxPool2D, node: Node) -> nn.Module:
+    return GlobalMaxPool2d()
+
+
+@build.register
+def _(layer: kinds.GlobalAveragePool2D, node: Node) -> nn.Module:
+    return GlobalAvgPool2d()
+
+
+class Reshape(nn.Module):
+    """Another shape of the same features, in channels-last order."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        return inward(outward(x).reshape(-1, *self.shape))
+
+    def extra_repr(self) -> str:
+        return f"channels-last {self.shape}"
+
+
+@build.register(kinds.Flatten)
+@build.register(kinds.Reshape)
+def _(layer: kinds.Flatten | kinds.Reshape, node: Node) -> nn.Module:
+    return Reshape(node.output_shape)
+
+
+def inward(x: Tensor) -> Tensor:
+    """Take (N, H, W, C) to (N, C, H, W), as a view; leave vectors."""
+    return x.permute(0, 3, 1, 2) if x.ndim == 4 else x
+
+
+def outward(x: Tensor) -> Tensor:
+    """Take (N, C, H, W) to (N, H, W, C), as a view; leave vectors."""
+    return x.permute(0, 2, 3, 1) if x.ndim == 4 else x
+
+
+# --- norms ---------------------------------------------------------------------------------------
+
+
+@build.register
+def _(layer: kinds.BatchNorm, node: Node) -> nn.Module:
+    norm = nn.BatchNorm2d if len(node.input_shape) == 3 else nn.BatchNorm1d
+    return norm(node.input_shape[-1], eps=layer.epsilon, momentum=1 - layer.decay)
+
+
+class LayerNorm(nn.LayerNorm):
+    """Layer norm over channels-last features."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return inward(super().forward(outward(x)))
+
+
+@build.register
+def _(layer: kinds.LayerNorm, node: Node) -> nn.Module:
+    shape = node.input_shape if layer.over == "all" else node.input_shape[-1:]
+    return LayerNorm(shape, eps=layer.epsilon)
+
+
+@build.register
+def _(layer: kinds.GroupNorm, node: Node) -> nn.Module:
+    return nn.GroupNorm(layer.groups, node.input_shape[-1], eps=layer.epsilon)
+
+
+@build.register
+def _(layer: kinds.InstanceNorm, node: Node) -> nn.Module:
+    return nn.InstanceNorm2d(node.input_shape[-1], eps=layer.epsilon, affine=True)
+
+
+# --- pointwise -----------------------------------------------------------------------------------
+
+
+class Dropout(nn.Dropout):
+    """Dropout with a mask from core; without one (in a user's own loop) it draws its own."""
+
+    def __init__(self, layer: kinds.Dropout, path: str) -> None:
+        super().__init__(dropout_levels(layer.rate) / 256)
+        self.path = path
+
+    def forward(self, x: Tensor, context: Context) -> Tensor:  # type: ignore[override]
+        if not self.training or self.path not in context.masks:
+            return super().forward(x)
+        return x * (context.masks[self.path].to(x.dtype) / (1 - self.p))
+
+
+@build.register
+def _(layer: kinds.Dropout, node: Node) -> nn.Module:
+    return Dropout(layer, node.path)
+
+
+@build.register
+def _(layer: kinds.Relu, node: Node) -> nn.Module:
+    return nn.ReLU()
+
+
+@build.register
+def _(layer: kinds.LeakyRelu, node: Node) -> nn.Module:
+    return nn.LeakyReLU(layer.slope)
+
+
+@build.register
+def _(layer: kinds.Elu, node: Node) -> nn.Module:
+    return nn.ELU(layer.alpha)
+
+
+@build.register
+def _(layer: kinds.Silu, node: Node) -> nn.Module:
+    return nn.SiLU()
+
+
+@build.register
+def _(layer: kinds.Tanh, node: Node) -> nn.Module:
+    return nn.Tanh()
+
+
+@build.register
+def _(layer: kinds.Sigmoid, node: Node) -> nn.Module:
+    return nn.Sigmoid()
+
+
+# --- several inputs and branches -----------------------------------------------------------------
+
+
+class Embedding(nn.Module):
+    """Class weights times a table, so that a label may lie between two classes."""
+
+    def __init__(self, classes: int, units: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(classes, units))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ self.weight
+
+
+@build.register
+def _(layer: kinds.Embedding, node: Node) -> nn.Module:
+    return Embedding(node.input_shape[0], layer.units)
+
+
+class Chain(nn.Module):
+    """Layers one after another, named by the last part of their paths."""
+
+    def __init__(self, nodes: tuple[Node, ...]) -> None:
+        super().__init__()
+        self.names = [node.path.rsplit("/", 1)[1] for node in nodes]
+        for name, node in zip(self.names, nodes, strict=True):
+            self.add_module(name, build(node.layer, node))
+
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        for name in self.names:
+            module = self._modules[name]
+            x = module(x, context) if isinstance(module, CONTEXTUAL) else module(x)
+        return x
+
+
+class Concatenate(nn.Module):
+    """Another input beside the features."""
+
+    def __init__(self, layer: kinds.Concatenate, node: Node) -> None:
+        super().__init__()
+        self.input, self.planes = layer.input, layer.planes
+        self.layers = Chain(node.branches["layers"])
+
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        other = self.layers(context.inputs[self.input], context)
+        if self.planes:
+            other = other[:, :, None, None].expand(-1, -1, *x.shape[2:])  # (N, C, H, W)
+        joined = torch.cat([x, other], dim=1)
+        return joined.contiguous(memory_format=torch.channels_last) if joined.ndim == 4 else joined
+
+
+@build.register
+def _(layer: kinds.Concatenate, node: Node) -> nn.Module:
+    return Concatenate(layer, node)
+
+
+class Residual(nn.Module):
+    """layers(x) + shortcut(x)."""
+
+    def __init__(self, node: Node) -> None:
+        super().__init__()
+        self.layers = Chain(node.branches["layers"])
+        self.shortcut = Chain(node.branches["shortcut"])
+
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        return self.layers(x, context) + self.shortcut(x, context)
+
+
+@build.register
+def _(layer: kinds.Residual, node: Node) -> nn.Module:
+    return Residual(node)
+
+
+CONTEXTUAL = (Dropout, Concatenate, Residual)

@@ -1,0 +1,57 @@
+"""The players alive in PyTorch: eager forward passes, autograd's way back, torch's optimisers."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from gandem.backends.torch.network import Network, masks_inward
+from gandem.backends.torch.optimisers import Learner
+from gandem.core.training import Loss, MaskFeed, Played
+
+
+class TorchPlayers:
+    """See :class:`gandem.core.training.Players`."""
+
+    def __init__(
+        self,
+        networks: Mapping[str, Network],
+        learners: Mapping[str, Learner],
+        averages: Mapping[str, Mapping[str, Tensor]],
+    ) -> None:
+        self.networks = networks
+        self.learners = learners
+        self.averages = averages
+        self.masks = MaskFeed({})
+
+    def begin(self, inputs: Mapping[str, Tensor]) -> None:
+        """Start a step: count its passes from 0."""
+        self.masks = MaskFeed(inputs)
+
+    def apply(self, player: str, **inputs: Tensor) -> Tensor:
+        network = self.networks[player]
+        read = [inputs[name] for name in network.plan.inputs]
+        return network(*read, masks=masks_inward(self.masks.next()))
+
+    def play(self, player: str, **inputs: Tensor) -> Played:
+        made = self.apply(player, **inputs)
+        leaf = made.detach().requires_grad_(True)  # the other player's graph ends here
+        weights = list(self.learners[player].parameters.values())
+        return Played(leaf, lambda gradient: torch.autograd.grad(made, weights, gradient))
+
+    def learn(
+        self, player: str, loss: Loss, through: Played | None = None
+    ) -> tuple[Tensor, Mapping[str, Tensor]]:
+        value, report = loss()
+        learner = self.learners[player]
+        if through is None:
+            gradients = torch.autograd.grad(value, list(learner.parameters.values()))
+        else:  # only what leads to the image is computed: no weight gradients of the other player
+            gradients = through.pull(torch.autograd.grad(value, through.value)[0])
+        learner.update(gradients)
+        return value.detach(), {name: scalar.detach() for name, scalar in report.items()}
+
+    def average(self, player: str, decay: float) -> None:
+        with torch.no_grad():
+            for name, parameter in self.learners[player].parameters.items():
+                self.averages[player][name].mul_(decay).add_(parameter, alpha=1 - decay)

@@ -1,0 +1,75 @@
+"""The fully connected GAN: where most lessons begin."""
+
+from gandem.core.spec import (
+    Adam,
+    BatchNorm,
+    Dense,
+    Flatten,
+    Image,
+    Latent,
+    Layer,
+    LeakyRelu,
+    Objective,
+    Player,
+    Reshape,
+    Spec,
+    Tanh,
+    Training,
+)
+
+
+def mlp_gan(
+    *,
+    image: tuple[int, int, int] = (28, 28, 1),
+    latent: int = 100,
+    hidden: tuple[int, ...] = (128, 256, 512, 1024),
+    judging: tuple[int, ...] = (512, 256),
+    learning_rate: float = 2e-4,
+    batch_size: int = 64,
+    epochs: int = 20,
+) -> Spec:
+    """Return a GAN of dense layers, after Goodfellow et al. 2014, arXiv:1406.2661.
+
+    Batch norm follows every hidden layer of the generator but the first (Ioffe & Szegedy 2015).
+    The discriminator's loss is the mean of its halves, and the generator learns from the fakes that
+    the discriminator has just seen.  Weights start from Glorot's uniform distribution.
+
+    Args:
+        image: (height, width, channels).
+        latent: size of the noise.
+        hidden: units of the generator's hidden layers.
+        judging: units of the discriminator's hidden layers.
+        learning_rate: Adam's, for both players.
+        batch_size: images in a batch.
+        epochs: passes over the data, unless the command says otherwise.
+    """
+    height, breadth, channels = image
+    optimiser = Adam(learning_rate=learning_rate, beta1=0.5, beta2=0.999, epsilon=1e-8)
+    generator: list[Layer] = []
+    for place, units in enumerate(hidden):
+        normed = place > 0
+        generator.append(Dense(units=units, bias=not normed))  # (N, 128) … (N, 1024)
+        if normed:
+            generator.append(BatchNorm(epsilon=1e-5, decay=0.9))
+        generator.append(LeakyRelu(slope=0.2))
+    generator += [Dense(units=height * breadth * channels), Tanh(), Reshape(shape=image)]
+    discriminator: list[Layer] = [Flatten()]  # (N, 784)
+    for units in judging:
+        discriminator += [Dense(units=units), LeakyRelu(slope=0.2)]
+    discriminator.append(Dense(units=1))
+    return Spec(
+        name="mlp-gan",
+        image=Image(height=height, width=breadth, channels=channels, low=-1.0, high=1.0),
+        latent=Latent(size=latent),
+        objective=Objective(name="non-saturating", halves="mean"),
+        training=Training(batch_size=batch_size, epochs=epochs, noise="reused"),
+        players=(
+            Player(name="generator", input="noise", optimiser=optimiser, layers=tuple(generator)),
+            Player(
+                name="discriminator",
+                input="image",
+                optimiser=optimiser,
+                layers=tuple(discriminator),
+            ),
+        ),
+    )
