@@ -61,7 +61,7 @@ class Dataset:
     def digest(self) -> str:
         """SHA-256 of shapes, pixels and labels: two data sets of one digest train the same."""
         hashed = hashlib.sha256(repr(self.images.shape).encode())
-        hashed.update(np.ascontiguousarray(self.images))
+        hashed.update(np.ascontiguousarray(self.images).data)
         if self.labels is not None:
             hashed.update(self.labels.astype("<i8").tobytes())
         return hashed.hexdigest()

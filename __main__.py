@@ -1,0 +1,5 @@
+"""``python -m gandem``."""
+
+from gandem.cli import main
+
+main(prog_name="gandem")

@@ -1,0 +1,8 @@
+"""Parity: two backends, one spec, measured difference, with the 1-ulp twin beside it.
+
+Everything the other rooms may use is listed here.
+"""
+
+from gandem.core.parity.measure import Mark, Report, measure
+
+__all__ = ["Mark", "Report", "measure"]

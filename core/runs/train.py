@@ -1,0 +1,289 @@
+"""Training from a spec to a run: everything is checked before the folder is made, and Ctrl-C keeps what was done."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from gandem.core.datasets import Dataset
+from gandem.core.errors import DataError, RunError, SpecError
+from gandem.core.files import write_json
+from gandem.core.images import grid, save_image
+from gandem.core.randomness import fingerprint
+from gandem.core.registry import load_backend, load_dataset, load_objective, load_spec
+from gandem.core.runs.checkpoint import write_checkpoint
+from gandem.core.runs.run import Run, begin, new_folder, open_run, pick_device, sample
+from gandem.core.spec import Spec, change, digest
+from gandem.core.training import Engine, Feed, fixed_inputs, initial_state
+
+__all__ = ["Progress", "Settings", "train"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a training needs beside the spec.
+
+    Attributes:
+        backend: a backend's id.
+        data: a data set's id, or ``id:argument``.
+        classes: of a labelled set only these, renumbered from 0; empty for all.
+        epochs: passes over the data; left out with steps, the spec's own.
+        steps: training steps, instead of epochs.
+        seed: of everything random.
+        precision: ``"float32"`` or ``"float64"``.
+        device: ``"auto"`` (a GPU where there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
+        data_dir: a folder with the files of a known data set.
+        log_every: steps between two rows of the log.
+    """
+
+    backend: str = "torch"
+    data: str = "digits"
+    classes: tuple[int, ...] = ()
+    epochs: int | None = None
+    steps: int | None = None
+    seed: int = 0
+    precision: str = "float32"
+    device: str = "auto"
+    data_dir: Path | None = None
+    log_every: int = 20
+
+    def __post_init__(self) -> None:
+        if self.epochs is not None and self.steps is not None:
+            raise SpecError("Give epochs or steps, not both.")
+        for name in ("epochs", "steps", "log_every"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise SpecError(f"{name}: expected at least 1, received {value}.")
+        if not 0 <= self.seed < 2**63:
+            raise SpecError(f"seed: expected 0 to 2**63 - 1, received {self.seed}.")
+        if self.precision not in ("float32", "float64"):
+            raise SpecError(f"precision: expected 'float32' or 'float64', received {self.precision!r}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a training is: ``losses`` are the last that were read, ``rate`` is in steps per second."""
+
+    step: int
+    total: int
+    losses: Mapping[str, float]
+    rate: float
+
+
+def train(
+    model: str | Spec,
+    *,
+    settings: Settings | None = None,
+    changes: Mapping[str, Any] | None = None,
+    out: Path | str | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    **more: Any,
+) -> Run:
+    """Train a GAN and return its run.
+
+    Args:
+        model: a model's name, a path to a spec, or a spec.
+        settings: see :class:`Settings`; its fields can also be given as keywords, ``backend="keras"``.
+        changes: fields of the spec, or parameters of the model, ``{"latent": 64}``.
+        out: the run's folder; left out, the next free name under ``runs/``.
+        progress: called after every step.
+
+    Raises:
+        GandemError: something was not right; nothing has been written.
+    """
+    settings = settings or Settings(**more)
+    spec = load_spec(model, changes) if isinstance(model, str) else change(model, changes or {})
+    dataset = load_dataset(settings.data, settings.data_dir)
+    if settings.classes:
+        dataset = dataset.only(settings.classes)
+    objective = load_objective(spec.objective)
+    feed = Feed(spec, objective, dataset, settings.seed, settings.precision)
+    total = settings.steps or feed.steps_for(settings.epochs or spec.training.epochs)
+    backend = load_backend(settings.backend)
+    device = pick_device(backend.devices(), settings.device)
+    folder = new_folder(spec, settings.backend, Path(out) if out is not None else None)
+    state = initial_state(spec, settings.seed, settings.precision)
+    engine = backend.engine(spec, state, precision=settings.precision, device=device)
+    facts = _facts(spec, settings, dataset, total) | {
+        "device": device,
+        "versions": backend.versions() | {"numpy": np.__version__},
+    }
+    begin(folder, spec, facts)
+    _Training(spec, feed, engine, folder, facts, settings.log_every, progress).run(total)
+    return open_run(folder)
+
+
+class _Training:
+    """One training under way."""
+
+    def __init__(
+        self,
+        spec: Spec,
+        feed: Feed,
+        engine: Engine,
+        folder: Path,
+        facts: dict[str, Any],
+        log_every: int,
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self.spec, self.feed, self.engine, self.folder = spec, feed, engine, folder
+        self.facts, self.log_every = facts, log_every
+        self.progress = progress or (lambda _: None)
+        self.samples = fixed_inputs(spec, feed.seed, _sample_count(spec), feed.precision)
+        self.losses: dict[str, float] = {}
+
+    def run(self, total: int) -> None:
+        """Train to ``total`` steps, or until Ctrl-C; the facts on disk always say how it ended."""
+        started = time.perf_counter()
+        step, ended = 0, "failed"
+        try:
+            with _stop_asked() as stop, _open_log(self.folder / "log.jsonl") as log:
+                for step in self._steps(total, log, started):
+                    if stop.is_set():
+                        break
+            self._finish(step)
+            ended = "finished" if step == total else "interrupted"
+        except _Diverged as error:
+            ended = "diverged"
+            raise RunError(str(error)) from None
+        finally:
+            seconds = time.perf_counter() - started
+            self.facts |= {"state": ended, "steps": step, "seconds": round(seconds, 3)}
+            self.facts |= {"losses": _finite(self.losses), "steps_per_second": self.facts["rate"]}
+            self.facts.pop("rate")
+            with contextlib.suppress(RunError):
+                write_json(self.folder / "run.json", self.facts)
+
+    def _steps(self, total: int, log: IO[str], started: float) -> Iterator[int]:
+        first = started
+        self.facts["rate"] = 0.0
+        for step in range(total):
+            scalars = self.engine.step(self.feed(step))
+            done = step + 1
+            if done == 1 or done % self.log_every == 0 or done == total:
+                self.losses = self.engine.read(scalars)
+                now = time.perf_counter()
+                if done == 1:
+                    first = now  # the first step compiles: it says nothing about the rate
+                else:
+                    self.facts["rate"] = round((done - 1) / (now - first), 3)
+                self._log(log, done, now - started)
+            epochs = self.feed.epochs_done(done)
+            if epochs > self.feed.epochs_done(step):
+                self._save_samples(f"epoch-{epochs:04d}.png")
+            self.progress(Progress(done, total, self.losses, self.facts["rate"]))
+            yield done
+
+    def _log(self, log: IO[str], step: int, seconds: float) -> None:
+        row = {
+            "step": step,
+            "epoch": self.feed.epochs_done(step - 1) + 1,
+            **_finite(self.losses),
+            "steps_per_second": self.facts["rate"],
+            "seconds": round(seconds, 3),
+        }
+        try:
+            log.write(json.dumps(row) + "\n")
+            log.flush()
+        except OSError as error:
+            raise RunError(f"{self.folder}: the log cannot be written ({error.strerror}).") from None
+        for name, value in self.losses.items():
+            if not math.isfinite(value):
+                raise _Diverged(
+                    f"{self.folder}: training diverged, the {name} loss is {value} at step {step}; try a "
+                    "smaller learning rate."
+                )
+
+    def _finish(self, step: int) -> None:
+        """Keep the weights, and the samples where no epoch has just ended."""
+        if self.feed.epochs_done(step) == self.feed.epochs_done(step - 1):
+            self._save_samples(f"step-{step:08d}.png")
+        keep = ("model", "backend", "versions", "data", "seed", "precision")
+        facts = {name: self.facts[name] for name in keep} | {"losses": _finite(self.losses)}
+        write_checkpoint(self.folder, step, self.engine.export(), self.spec, facts)
+
+    def _save_samples(self, name: str) -> None:
+        made = sample(self.spec, self.engine, self.samples)
+        columns = min(self.spec.classes, 10) if made.labels is not None else None
+        save_image(self.folder / "samples" / name, grid(made.images, columns))
+
+
+class _Diverged(Exception):
+    """A loss is no longer a number."""
+
+
+def _facts(spec: Spec, settings: Settings, dataset: Dataset, total: int) -> dict[str, Any]:
+    from importlib.metadata import version
+
+    return {
+        "format": 1,
+        "model": spec.name,
+        "spec_digest": digest(spec),
+        "backend": settings.backend,
+        "seed": settings.seed,
+        "precision": settings.precision,
+        "data": {
+            "name": dataset.name,
+            "digest": dataset.digest,
+            "count": len(dataset.images),
+            "source": dataset.source,
+            "licence": dataset.licence,
+        },
+        "steps_planned": total,
+        "log_every": settings.log_every,
+        "gandem": version("gandem"),
+        "stream": fingerprint(),
+        "command": " ".join(sys.argv),
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "state": "running",
+    }
+
+
+def _sample_count(spec: Spec) -> int:
+    return 5 * min(spec.classes, 10) if spec.classes else 25
+
+
+def _finite(losses: Mapping[str, float]) -> dict[str, float | None]:
+    """Return losses as JSON can hold them."""
+    return {name: value if math.isfinite(value) else None for name, value in losses.items()}
+
+
+@contextlib.contextmanager
+def _stop_asked() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C or SIGTERM into a wish to stop after the step; the second acts as ever."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before: dict[int, Any] = {}
+
+    def note(number: int, frame: object) -> None:
+        asked.set()
+        signal.signal(number, before[number])
+
+    for asking in (signal.SIGINT, signal.SIGTERM):
+        before[int(asking)] = signal.signal(asking, note)
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _open_log(path: Path) -> IO[str]:
+    try:
+        return path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written ({error.strerror}).") from None

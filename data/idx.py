@@ -1,0 +1,103 @@
+"""IDX files, and the data sets that are four of them: MNIST and its heirs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gandem.core.datasets import Dataset
+from gandem.core.errors import DataError, suggest
+from gandem.data.download import fetch, find
+
+__all__ = ["IdxSet", "load_idx_set", "parse_idx"]
+
+FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+PARTS = {"train": (0,), "test": (2,), "all": (0, 2)}  # where its images stand; the labels follow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdxSet:
+    """What there is to know of a data set that is four IDX files.
+
+    Attributes:
+        folder: torchvision's folder name; the files are looked for in ``folder/raw``, too.
+        mirrors: addresses to which a file's name and ``.gz`` are added, the best one first.
+        sha256: of the unpacked bytes of each of ``FILES``.
+    """
+
+    name: str
+    folder: str
+    mirrors: tuple[str, ...]
+    sha256: tuple[str, ...]
+    class_names: tuple[str, ...]
+    source: str
+    licence: str
+
+
+def load_idx_set(facts: IdxSet, argument: str, data_dir: Path | None) -> Dataset:
+    """Return the part called ``argument``: ``train`` (also when empty), ``test``, or ``all``.
+
+    Args:
+        data_dir: a folder that has the files; without one they are downloaded and cached.
+
+    Raises:
+        DataError: no such part, or its files cannot be had.
+    """
+    part = argument or "train"
+    if part not in PARTS:
+        raise DataError(f"{facts.name}: it has no part {argument!r}.{suggest(argument, PARTS)}")
+    images, labels = (
+        np.concatenate([_array(facts, first + column, data_dir) for first in PARTS[part]])
+        for column in (0, 1)
+    )
+    return Dataset(
+        name=f"{facts.name}:{argument}" if argument else facts.name,
+        images=images[..., None],  # (N, H, W, 1)
+        labels=labels.astype(np.int64),
+        class_names=facts.class_names,
+        source=facts.source,
+        licence=facts.licence,
+    )
+
+
+def _array(facts: IdxSet, index: int, data_dir: Path | None) -> np.ndarray:
+    name, sha256 = FILES[index], facts.sha256[index]
+    if data_dir is None:
+        content = fetch(name, sha256, facts.mirrors, facts.name)
+    else:
+        content = find(name, sha256, (data_dir, data_dir / facts.folder / "raw"))
+    return parse_idx(content, name, rank=3 if "idx3" in name else 1)
+
+
+def parse_idx(content: bytes, name: str, *, rank: int) -> np.ndarray:
+    """Return the uint8 array that an IDX file holds.
+
+    The format: two zero bytes, the type (8 is uint8), the rank, each size in four bytes with the
+    high one first, and the values.
+
+    Raises:
+        DataError: the header is another one, or there are not as many bytes as it says.
+    """
+    magic = bytes([0, 0, 8, rank])
+    if content[:4] != magic:
+        raise DataError(
+            f"{name}: expected an IDX file of uint8 and rank {rank}, which begins {magic.hex()}; "
+            f"received {content[:4].hex() or 'nothing'}."
+        )
+    start = 4 + 4 * rank
+    shape = tuple(int.from_bytes(content[at : at + 4], "big") for at in range(4, start, 4))
+    expected = start + math.prod(shape)  # Python's integers: no header makes this overflow
+    if len(content) < start or len(content) != expected:
+        raise DataError(
+            f"{name}: its header says {shape}, so expected {expected} bytes; "
+            f"received {len(content)}. Fetch it again."
+        )
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
