@@ -11,7 +11,7 @@ import numpy as np
 
 from gandem.core.errors import RunError
 
-__all__ = ["grid", "save_image", "to_bytes"]
+__all__ = ["beside", "grid", "save_image", "to_bytes"]
 
 
 def to_bytes(values: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -45,6 +45,22 @@ def grid(images: np.ndarray, columns: int | None = None, gap: int = 2, zoom: int
         large = image.repeat(zoom, axis=0).repeat(zoom, axis=1)
         sheet[top : top + height, left : left + width] = large  # one channel becomes three
     return sheet
+
+
+def beside(pictures: list[np.ndarray], titles: list[str], gap: int = 16) -> np.ndarray:
+    """Return pictures (H, W, 3) next to each other, each under its title, on white."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    head = 28
+    height = max(picture.shape[0] for picture in pictures)
+    width = sum(picture.shape[1] for picture in pictures) + gap * (len(pictures) - 1)
+    canvas = Image.new("RGB", (width, head + height), "white")
+    pen, left = ImageDraw.Draw(canvas), 0
+    for picture, title in zip(pictures, titles, strict=True):
+        pen.text((left + 2, 5), title, fill="black", font=ImageFont.load_default(16))
+        canvas.paste(Image.fromarray(picture), (left, head))
+        left += picture.shape[1] + gap
+    return np.asarray(canvas)
 
 
 def save_image(path: Path, image: np.ndarray) -> None:

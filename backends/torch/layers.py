@@ -120,7 +120,7 @@ def _(layer: kinds.Conv2DTranspose, node: Node) -> nn.Module:
     channels = node.input_shape[2]
     padding, extra, rest = [], [], []
     for (before, after), stride in zip(crops(layer), layer.stride, strict=True):
-        even = max(before, 0)
+        even = max(0, min(before, after + stride - 1))  # what torch can crop on both sides at once
         op = min(
             max(even - after, 0), stride - 1
         )  # torch extends only the far side, by less than a stride
@@ -299,7 +299,18 @@ def _(layer: kinds.LeakyRelu, node: Node) -> nn.Module:
 
 @build.register
 def _(layer: kinds.Elu, node: Node) -> nn.Module:
-    return nn.ELU(layer.alpha)
+    return Elu(layer.alpha)
+
+
+class Elu(nn.ELU):
+    """nn.ELU takes 0 for its second derivative at 0, which a zero pixel reaches; the spec's branch
+    has alpha there.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        # keeps exp of a large x out of the other branch's gradient
+        below = torch.where(x > 0, 0.0, x)
+        return torch.where(x > 0, x, self.alpha * torch.expm1(below))
 
 
 @build.register

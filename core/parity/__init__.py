@@ -3,6 +3,7 @@
 Everything the other rooms may use is listed here.
 """
 
-from gandem.core.parity.measure import Mark, Report, measure
+from gandem.core.parity.measure import Mark, Report, measure, pair_of_backends
+from gandem.core.parity.tandem import Tandem, tandem
 
-__all__ = ["Mark", "Report", "measure"]
+__all__ = ["Mark", "Report", "Tandem", "measure", "pair_of_backends", "tandem"]

@@ -35,7 +35,7 @@ from gandem.core.registry import installed, load_dataset, load_objective, load_s
 from gandem.core.spec import Spec, to_json
 from gandem.core.training import Feed
 
-__all__ = ["Mark", "Report", "measure"]
+__all__ = ["Mark", "Report", "measure", "pair_of_backends"]
 
 TIERS = ("trajectory", "step", "twin")
 RATIO = 10.0
@@ -123,7 +123,7 @@ def measure(
     Raises:
         BackendError: fewer than two backends are installed.
     """
-    pair = _pair(backends)
+    pair = pair_of_backends(backends)
     spec, gate = _subject(model, size, changes or {})
     chosen = _tier(tier, precision, size)
     if precision not in ("float32", "float64"):
@@ -167,18 +167,19 @@ def measure(
     )
 
 
-def _pair(backends: Sequence[str]) -> tuple[str, str]:
+def pair_of_backends(backends: Sequence[str] = ()) -> tuple[str, str]:
+    """Return the ids of two backends: those asked for, or the first two installed."""
     table = registry()
     if backends:
         if len(backends) != 2:
-            raise BackendError(f"Parity compares two backends; received {len(backends)}.")
+            raise BackendError(f"A comparison needs two backends; received {len(backends)}.")
         first, second = (table.find("backends", name).id for name in backends)
         return first, second
     there = [row.id for row in table.rows("backends") if installed(row)]
     there.sort(key=lambda name: (name != "torch", "/" in name))
     if len(there) < 2:
         raise BackendError(
-            f"Parity needs two backends; installed: {', '.join(there) or 'none'}. "
+            f"A comparison needs two backends; installed: {', '.join(there) or 'none'}. "
             "Install the others with: pip install 'gandem[all]'"
         )
     return there[0], there[1]

@@ -1,4 +1,4 @@
-"""Checkpoints: a whole state in one safetensors file, by canonical names and in canonical layout."""
+"""Checkpoints: a whole state in one safetensors file, by canonical names and layout."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def write_checkpoint(
 
     path = checkpoint_path(folder, step)
     make_folder(path.parent)
-    # safetensors 0.8.0 silently writes wrong values for arrays that are not contiguous (safetensors#825)
+    # safetensors 0.8.0 silently writes wrong values for arrays that are not contiguous
+    # (safetensors#825)
     arrays = {name: _contiguous(value) for name, value in state.items()}
     header = {"format": 1, "step": step, "spec": digest(spec), **facts}
 
@@ -53,14 +54,15 @@ def read_checkpoint(path: Path, spec: Spec) -> tuple[dict[str, np.ndarray], dict
     """Read a state and its header, and check it against the spec.
 
     Raises:
-        RunError: the file is damaged, or is of another spec; the text names the first array that does not fit.
+        RunError: the file is damaged, or is of another spec; the text names the first array that
+            does not fit.
     """
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {})["gandem"])
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            arrays = {name: file.get_tensor(name) for name in file.keys()}
     except OSError as error:
         raise RunError(f"{path}: cannot be read ({error.strerror or error}).") from None
     except (SafetensorError, KeyError, ValueError, TypeError) as error:

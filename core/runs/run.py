@@ -1,4 +1,5 @@
-"""A run: a training in a folder, with all that is needed to look at it, generate from it and hand it over.
+"""A run: a training in a folder, with all that is needed to look at it, generate from it and hand
+it over.
 
 ::
 
@@ -35,7 +36,7 @@ CHUNK = 250
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """Generated images: uint8 (N, H, W, C), and the label of each where the model is conditional."""
+    """Generated images: uint8 (N, H, W, C), and their labels where the model is conditional."""
 
     images: np.ndarray
     labels: np.ndarray | None
@@ -50,7 +51,8 @@ class Run:
     facts: dict[str, Any]
 
     def log(self) -> list[dict[str, Any]]:
-        """Return the rows of ``log.jsonl``: losses in the objective's unit, accuracies from 0 to 1, steps per second.
+        """Return the rows of ``log.jsonl``: losses in the objective's unit, accuracies from 0 to 1,
+        steps per second.
 
         A line cut short by a crash ends the log.
         """
@@ -80,7 +82,9 @@ class Run:
         return read_checkpoint(found[-1], self.spec)[0]
 
     def engine(self, backend: str | None = None, device: str = "auto") -> Engine:
-        """Return the trained networks alive on a backend: the run's own, or else any that is installed."""
+        """Return the trained networks alive on a backend: the run's own, or else any that is
+        installed.
+        """
         subject = load_backend(backend or self._backend())
         return subject.engine(
             self.spec,
@@ -90,7 +94,8 @@ class Run:
         )
 
     def native(self, player: str, backend: str | None = None, *, raw: bool = False) -> Any:
-        """Return a player's network as the framework's own: a ``torch.nn.Module``, or a ``keras.Model``.
+        """Return a player's network as the framework's own: a ``torch.nn.Module``, or a
+        ``keras.Model``.
 
         Args:
             raw: the last weights instead of their average, where the run keeps one.
@@ -124,9 +129,13 @@ class Run:
         if label is not None:
             conditional = "label" in plan_spec(self.spec)["generator"].inputs
             if not conditional:
-                raise SpecError(f"The model {self.spec.name!r} has no classes; leave the label out.")
+                raise SpecError(
+                    f"The model {self.spec.name!r} has no classes; leave the label out."
+                )
             if not 0 <= label < self.spec.classes:
-                raise SpecError(f"There is no class {label}; expected 0 to {self.spec.classes - 1}.")
+                raise SpecError(
+                    f"There is no class {label}; expected 0 to {self.spec.classes - 1}."
+                )
             labels = np.full(count, label)
         inputs = fixed_inputs(self.spec, seed, count, self.facts["precision"], labels)
         return sample(self.spec, self.engine(backend, device), inputs, raw=raw)
@@ -138,7 +147,9 @@ class Run:
         if own in there:
             return own
         if not there:
-            raise BackendError("No backend is installed. Install one with: pip install 'gandem[torch]'")
+            raise BackendError(
+                "No backend is installed. Install one with: pip install 'gandem[torch]'"
+            )
         return there[0]
 
 

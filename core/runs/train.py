@@ -1,4 +1,6 @@
-"""Training from a spec to a run: everything is checked before the folder is made, and Ctrl-C keeps what was done."""
+"""Training from a spec to a run: everything is checked before the folder is made, and Ctrl-C keeps
+what was done.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +11,16 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from gandem.core.datasets import Dataset
-from gandem.core.errors import DataError, RunError, SpecError
+from gandem.core.errors import RunError, SpecError
 from gandem.core.files import write_json
 from gandem.core.images import grid, save_image
 from gandem.core.randomness import fingerprint
@@ -69,12 +71,14 @@ class Settings:
         if not 0 <= self.seed < 2**63:
             raise SpecError(f"seed: expected 0 to 2**63 - 1, received {self.seed}.")
         if self.precision not in ("float32", "float64"):
-            raise SpecError(f"precision: expected 'float32' or 'float64', received {self.precision!r}.")
+            raise SpecError(
+                f"precision: expected 'float32' or 'float64', received {self.precision!r}."
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a training is: ``losses`` are the last that were read, ``rate`` is in steps per second."""
+    """Where a training is: ``losses`` are the last read, ``rate`` is in steps per second."""
 
     step: int
     total: int
@@ -95,7 +99,8 @@ def train(
 
     Args:
         model: a model's name, a path to a spec, or a spec.
-        settings: see :class:`Settings`; its fields can also be given as keywords, ``backend="keras"``.
+        settings: see :class:`Settings`; its fields can also be given as keywords,
+            ``backend="keras"``.
         changes: fields of the spec, or parameters of the model, ``{"latent": 64}``.
         out: the run's folder; left out, the next free name under ``runs/``.
         progress: called after every step.
@@ -143,76 +148,80 @@ class _Training:
         self.progress = progress or (lambda _: None)
         self.samples = fixed_inputs(spec, feed.seed, _sample_count(spec), feed.precision)
         self.losses: dict[str, float] = {}
+        self.steps = 0
+        self.rate = 0.0
 
     def run(self, total: int) -> None:
         """Train to ``total`` steps, or until Ctrl-C; the facts on disk always say how it ended."""
         started = time.perf_counter()
-        step, ended = 0, "failed"
+        ended = "failed"
         try:
             with _stop_asked() as stop, _open_log(self.folder / "log.jsonl") as log:
-                for step in self._steps(total, log, started):
-                    if stop.is_set():
-                        break
-            self._finish(step)
-            ended = "finished" if step == total else "interrupted"
+                while self.steps < total and not stop.is_set():
+                    self._step(total, log, started)
+            self._finish()
+            ended = "finished" if self.steps == total else "interrupted"
         except _Diverged as error:
             ended = "diverged"
             raise RunError(str(error)) from None
         finally:
-            seconds = time.perf_counter() - started
-            self.facts |= {"state": ended, "steps": step, "seconds": round(seconds, 3)}
-            self.facts |= {"losses": _finite(self.losses), "steps_per_second": self.facts["rate"]}
-            self.facts.pop("rate")
+            self.facts |= {
+                "state": ended,
+                "steps": self.steps,
+                "seconds": round(time.perf_counter() - started, 3),
+                "steps_per_second": self.rate,
+                "losses": _finite(self.losses),
+            }
             with contextlib.suppress(RunError):
                 write_json(self.folder / "run.json", self.facts)
 
-    def _steps(self, total: int, log: IO[str], started: float) -> Iterator[int]:
-        first = started
-        self.facts["rate"] = 0.0
-        for step in range(total):
-            scalars = self.engine.step(self.feed(step))
-            done = step + 1
-            if done == 1 or done % self.log_every == 0 or done == total:
-                self.losses = self.engine.read(scalars)
-                now = time.perf_counter()
-                if done == 1:
-                    first = now  # the first step compiles: it says nothing about the rate
-                else:
-                    self.facts["rate"] = round((done - 1) / (now - first), 3)
-                self._log(log, done, now - started)
-            epochs = self.feed.epochs_done(done)
-            if epochs > self.feed.epochs_done(step):
-                self._save_samples(f"epoch-{epochs:04d}.png")
-            self.progress(Progress(done, total, self.losses, self.facts["rate"]))
-            yield done
+    def _step(self, total: int, log: IO[str], started: float) -> None:
+        scalars = self.engine.step(self.feed(self.steps))
+        self.steps += 1
+        if self.steps == 1 or self.steps % self.log_every == 0 or self.steps == total:
+            self.losses = self.engine.read(scalars)
+            now = time.perf_counter()
+            if self.steps == 1:
+                self.first = now  # the first step compiles: it says nothing about the rate
+            else:
+                self.rate = round((self.steps - 1) / (now - self.first), 3)
+            self._log(log, now - started)
+        if self._epoch_ended():
+            self._save_samples(f"epoch-{self.feed.epochs_done(self.steps):04d}.png")
+        self.progress(Progress(self.steps, total, self.losses, self.rate))
 
-    def _log(self, log: IO[str], step: int, seconds: float) -> None:
+    def _epoch_ended(self) -> bool:
+        return self.feed.epochs_done(self.steps) > self.feed.epochs_done(self.steps - 1)
+
+    def _log(self, log: IO[str], seconds: float) -> None:
         row = {
-            "step": step,
-            "epoch": self.feed.epochs_done(step - 1) + 1,
+            "step": self.steps,
+            "epoch": self.feed.epochs_done(self.steps - 1) + 1,
             **_finite(self.losses),
-            "steps_per_second": self.facts["rate"],
+            "steps_per_second": self.rate,
             "seconds": round(seconds, 3),
         }
         try:
             log.write(json.dumps(row) + "\n")
             log.flush()
         except OSError as error:
-            raise RunError(f"{self.folder}: the log cannot be written ({error.strerror}).") from None
+            raise RunError(
+                f"{self.folder}: the log cannot be written ({error.strerror})."
+            ) from None
         for name, value in self.losses.items():
             if not math.isfinite(value):
                 raise _Diverged(
-                    f"{self.folder}: training diverged, the {name} loss is {value} at step {step}; try a "
-                    "smaller learning rate."
+                    f"{self.folder}: training diverged, the {name} loss is {value} at step "
+                    f"{self.steps}; try a smaller learning rate."
                 )
 
-    def _finish(self, step: int) -> None:
+    def _finish(self) -> None:
         """Keep the weights, and the samples where no epoch has just ended."""
-        if self.feed.epochs_done(step) == self.feed.epochs_done(step - 1):
-            self._save_samples(f"step-{step:08d}.png")
+        if not self._epoch_ended():
+            self._save_samples(f"step-{self.steps:08d}.png")
         keep = ("model", "backend", "versions", "data", "seed", "precision")
         facts = {name: self.facts[name] for name in keep} | {"losses": _finite(self.losses)}
-        write_checkpoint(self.folder, step, self.engine.export(), self.spec, facts)
+        write_checkpoint(self.folder, self.steps, self.engine.export(), self.spec, facts)
 
     def _save_samples(self, name: str) -> None:
         made = sample(self.spec, self.engine, self.samples)
@@ -246,7 +255,7 @@ def _facts(spec: Spec, settings: Settings, dataset: Dataset, total: int) -> dict
         "gandem": version("gandem"),
         "stream": fingerprint(),
         "command": " ".join(sys.argv),
-        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "state": "running",
     }
 
@@ -262,7 +271,7 @@ def _finite(losses: Mapping[str, float]) -> dict[str, float | None]:
 
 @contextlib.contextmanager
 def _stop_asked() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C or SIGTERM into a wish to stop after the step; the second acts as ever."""
+    """Turn the first Ctrl-C or SIGTERM into a wish to stop after the step."""
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked

@@ -58,7 +58,7 @@ class Checked:
     """Base of all spec data: when it is made, fields are checked and brought to one spelling."""
 
     def __post_init__(self) -> None:
-        for name, hint in hints(type(self)).items():
+        for name, hint in hints(type(self)).items():  # type: ignore[arg-type]  # mypy#11469
             value = coerce(hint, getattr(self, name), f"{type(self).__name__}.{name}")
             object.__setattr__(self, name, value)
 

@@ -429,6 +429,14 @@ def _(
     return Resolved(layer.shape)
 
 
+def _several(count: int, path: str) -> None:
+    if count < 2:
+        raise SpecError(
+            f"{path}: it would normalise single numbers, which leaves only the offset; "
+            "leave it out, or choose another norm."
+        )
+
+
 def _scale_offset(
     layer: kinds.BatchNorm | kinds.LayerNorm | kinds.GroupNorm | kinds.InstanceNorm, shape: Shape
 ) -> dict[str, Parameter]:
@@ -462,7 +470,9 @@ def _(
     inner: Mapping[str, tuple[Node, ...]],
     inputs: Mapping[str, Shape],
 ) -> Resolved:
-    return Resolved(shape, _scale_offset(layer, shape if layer.over == "all" else shape[-1:]))
+    over = shape if layer.over == "all" else shape[-1:]
+    _several(math.prod(over), path)
+    return Resolved(shape, _scale_offset(layer, over))
 
 
 @resolve.register
@@ -474,6 +484,7 @@ def _(
     inputs: Mapping[str, Shape],
 ) -> Resolved:
     channels = shape[-1]
+    _several(math.prod(shape) // layer.groups, path)
     if channels % layer.groups:
         raise SpecError(
             f"{path}: {channels} channels do not divide into {layer.groups} groups; "
@@ -490,7 +501,8 @@ def _(
     inner: Mapping[str, tuple[Node, ...]],
     inputs: Mapping[str, Shape],
 ) -> Resolved:
-    _image(shape, path)
+    height, width, _ = _image(shape, path)
+    _several(height * width, path)
     return Resolved(shape, _scale_offset(layer, shape[-1:]))
 
 

@@ -159,6 +159,9 @@ class Backend(Protocol):
     ) -> Derivatives:
         """Run a network in training mode and differentiate it twice.
 
+        ``inputs`` are those of ``plan.inputs``; ``masks`` are Boolean, batch first, by the path of
+        their dropout layer; ``statistics`` come back as they are after exactly one pass.
+
         With s = Σ cotangent·output: ``first`` is ∂s by every input and parameter; ``second`` is the
         same of h = ½ Σ (∂s/∂x)², summed over all inputs x, which is what a gradient penalty
         follows.

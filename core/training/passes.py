@@ -65,7 +65,7 @@ class MaskFeed:
 
 
 class NumpyOps:
-    """The tensor functions in NumPy, for dry runs and for references."""
+    """The tensor functions in NumPy, for dry runs."""
 
     def mean(self, x: np.ndarray) -> Tensor:
         """Return the mean of all elements."""

@@ -1,0 +1,149 @@
+"""What a case is, and the exact numbers that enter it.
+
+Nothing is drawn: every number is a hash of its array's name and its index, so that a case stays
+what it is whatever NumPy does to its generators.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from gandem.core.spec import Layer, NetworkPlan, Optimiser, Shape, plan_network
+from gandem.core.training import ObjectiveRule
+
+__all__ = ["UPDATES", "Case", "LossCase", "OptimiserCase", "Role", "Special", "generic"]
+
+Special = Literal["one hot", "ties", "zeros", "wide", "dead channel"]
+Role = Literal["real", "fake", "generator"]
+UPDATES = 12
+
+
+def generic(name: str, shape: Shape) -> np.ndarray:
+    """Return numbers in (-1, 1), exact in float64, never 0, the same for ever.
+
+    They are odd multiples of 2**-32 from SplitMix64 at sha256(name) + index.  Steele et al. 2014,
+    "Fast splittable pseudorandom number generators".
+
+    >>> generic("name", (3,)).tolist()
+    [-0.8907090409193188, -0.7971997538115829, -0.13179084681905806]
+    """
+    first = np.frombuffer(hashlib.sha256(name.encode()).digest()[:8], "<u8").astype(np.uint64)
+    z = first + np.arange(1, np.prod(shape, dtype=int) + 1).astype(np.uint64) * np.uint64(
+        0x9E3779B97F4A7C15
+    )
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z = z ^ (z >> np.uint64(31))
+    odd = 2.0 * (z >> np.uint64(32)) + 1.0  # odd, below 2**33
+    return np.asarray((odd - 2.0**32) / 2.0**32).reshape(shape)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A network to differentiate twice; the first of ``inputs`` enters its first layer."""
+
+    name: str
+    layers: tuple[Layer, ...]
+    inputs: Mapping[str, Shape]
+    batch: int = 2
+    special: Mapping[str, Special] = field(default_factory=dict)
+    """Inputs that are not generic: ties, exact zeros, numbers up to 16, a constant channel."""
+
+    @property
+    def plan(self) -> NetworkPlan:
+        """The plan of the network, called ``"network"``."""
+        return plan_network("network", next(iter(self.inputs)), self.layers, self.inputs)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the parameters and running statistics; variances lie in (½, 1½)."""
+        plan = self.plan
+        found = {p.name: self._generic(p.name, p.shape) for p in plan.parameters()}
+        for p in plan.statistics():
+            value = self._generic(p.name, p.shape)
+            found[p.name] = 1 + value / 2 if p.name.endswith("/variance") else value
+        return found
+
+    def values(self) -> dict[str, np.ndarray]:
+        """Return the inputs, batch first."""
+        return {name: self._input(name, shape) for name, shape in self.inputs.items()}
+
+    def cotangent(self) -> np.ndarray:
+        """Return the weights of the output's elements in s = Σ cotangent·output."""
+        return self._generic("cotangent", (self.batch, *self.plan.output_shape))
+
+    def masks(self) -> dict[str, np.ndarray]:
+        """Return what each dropout layer keeps, by its path: Boolean, True where a unit is kept."""
+        return {
+            node.path: self._generic(node.path, (self.batch, *node.output_shape)) > -0.3
+            for node in self.plan.dropouts()
+        }
+
+    def _generic(self, name: str, shape: Shape) -> np.ndarray:
+        return generic(f"{self.name}/{name}", shape)
+
+    def _input(self, name: str, shape: Shape) -> np.ndarray:
+        full = (self.batch, *shape)
+        value = self._generic(name, full)
+        match self.special.get(name):
+            case "one hot":
+                value = np.eye(shape[0])[np.argmax(value, axis=1)]
+            case "ties":  # patches of 2 x 2 pixels
+                rows, columns = np.arange(shape[0]) // 2, np.arange(shape[1]) // 2
+                value = value[:, rows][:, :, columns]
+            case "zeros":  # every third
+                value = np.where(np.arange(value.size).reshape(full) % 3 == 0, 0.0, value)
+            case "wide":
+                value = 16 * value
+            case "dead channel":
+                value[..., 0] = 0.5
+        return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossCase:
+    """One half of an objective on logits (N, 1)."""
+
+    name: str
+    rule: ObjectiveRule
+    role: Role
+    target: float
+    logits: np.ndarray
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The loss as ``function(ops, logits)``, for :meth:`Backend.gradient`."""
+        method = getattr(self.rule, self.role)
+        more = (self.target,) if self.role == "real" else ()
+        return lambda ops, logits: method(ops, logits, *more)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimiserCase:
+    """An optimiser, to be followed for 12 updates."""
+
+    name: str
+    optimiser: Optimiser
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the weights before the first update."""
+        return {"player/kernel": generic("kernel", (4, 3)), "player/bias": generic("bias", (4,))}
+
+    def gradients(self) -> list[dict[str, np.ndarray]]:
+        """Return the gradients of each update, from 1e-9 (where epsilon shows) to 100.
+
+        The last row is 0 in the first 5 updates, the one above it in the others; one weight's
+        gradient is always 0.
+        """
+        found = []
+        for step in range(UPDATES):
+            kernel = generic(f"kernel gradient {step}", (4, 3)) * [1.0, 1e-9, 1e-4]
+            kernel[3 if step < 5 else 2] = 0.0
+            kernel[0, 1] = 0.0
+            bias = generic(f"bias gradient {step}", (4,)) * [1.0, 100.0, 1e-6, 1e-8]
+            found.append({"player/kernel": kernel, "player/bias": bias})
+        return found

@@ -1,0 +1,7 @@
+"""Keras, held to the conformance suite."""
+
+from gandem.testing.suite import BackendConformance
+
+
+class TestKeras(BackendConformance):
+    backend = "keras"

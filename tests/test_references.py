@@ -1,0 +1,338 @@
+"""The stored references: whole, reproducible, right by another method, able to catch faults."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gandem.core.spec import Conv2DTranspose, interpolation
+from gandem.core.spec.layers import LAYERS
+from gandem.core.spec.optimisers import OPTIMISERS as OPTIMISER_KINDS
+from gandem.core.training import Backend, objectives
+from gandem.testing import (
+    CASES,
+    LOSSES,
+    OPTIMISERS,
+    BackendConformance,
+    differences,
+    formulas,
+    reference,
+    reference_of,
+)
+from gandem.testing.dual import Dual
+from gandem.testing.forms import generic
+from gandem.testing.stored import array_names, flatten, operations
+
+pytest_plugins = ["pytester"]
+
+
+class NumpyOps:
+    """Core's tensor functions on complex numbers, so that a complex step gives gradients."""
+
+    def mean(self, x):
+        return np.mean(x)
+
+    def square(self, x):
+        return x * x
+
+    def relu(self, x):
+        return np.where(x.real > 0, x, 0)
+
+    def softplus(self, x):
+        return np.where(x.real > 0, x + np.log1p(np.exp(-x)), np.log1p(np.exp(x)))
+
+    def positive(self, x):
+        return (x.real > 0).astype(float)
+
+    def join(self, first, second):
+        return np.concatenate([first, second])
+
+
+class NumpyBackend:
+    """The reference in doubles, in a backend's clothes; its objectives are core's own code."""
+
+    def versions(self):
+        return {"numpy": np.__version__}
+
+    def devices(self):
+        return ["cpu"]
+
+    def engine(self, spec, arrays, *, precision, device):
+        raise NotImplementedError
+
+    def differentiate(self, plan, arrays, inputs, cotangent, masks):
+        return reference.differentiate(plan, arrays, inputs, cotangent, masks)
+
+    def gradient(self, function, arrays):
+        def step(name, index):
+            moved = {key: value.astype(complex) for key, value in arrays.items()}
+            moved[name][index] += 1e-30j
+            return function(NumpyOps(), **moved).imag / 1e-30
+
+        gradients = {
+            name: np.array([step(name, i) for i in np.ndindex(value.shape)]).reshape(value.shape)
+            for name, value in arrays.items()
+        }
+        plain = {key: value.astype(complex) for key, value in arrays.items()}
+        return float(function(NumpyOps(), **plain).real), gradients
+
+    def optimise(self, optimiser, arrays, gradients):
+        return formulas.optimise(optimiser, arrays, gradients)
+
+
+class TestTheReferenceInDoubles(BackendConformance):
+    """Every stored array again, in doubles, by core's objectives, 100 times within the gate."""
+
+    gate = 1e-14
+
+    @pytest.fixture
+    def subject(self) -> Backend:
+        return NumpyBackend()
+
+
+# --- the cases are whole -------------------------------------------------------------------------
+
+
+def test_every_layer_optimiser_and_objective_has_a_case():
+    layers = {node.layer.kind for case in CASES for node in case.plan.walk()}
+    halves = {(type(case.rule).__name__, case.role) for case in LOSSES}
+    rules = set(objectives.__all__) - {"ObjectiveRule"}
+
+    assert layers == set(LAYERS)
+    assert {case.optimiser.kind for case in OPTIMISERS} == set(OPTIMISER_KINDS)
+    assert halves == {(rule, role) for rule in rules for role in ("real", "fake", "generator")}
+
+
+def test_the_file_holds_exactly_the_arrays_of_the_cases_all_finite():
+    wanted = [f"{case.name}: {name}" for case in CASES for name in array_names(case.plan)]
+    wanted += [f"{case.name}: {name}" for case in LOSSES for name in ("value", "gradient")]
+    wanted += [f"{case.name}: {name}" for case in OPTIMISERS for name in case.arrays()]
+
+    assert max(Counter(wanted).values()) == 1
+    assert list(operations()) == wanted
+    assert all(np.isfinite(array).all() for array in operations().values())
+    assert all(array.dtype == np.float64 for array in operations().values())
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_every_input_and_parameter_of_a_case_matters(case):
+    found = reference_of(case.name)
+
+    assert all(np.abs(found[k]).max() > 1e-3 for k in found if k.startswith(("value", "first/")))
+
+
+def test_the_second_order_is_alive_wherever_a_layer_is_not_linear():
+    linear = {"relu", "leaky_relu", "dropout", "flatten", "reshape", "upsample2d", "max_pool2d",
+              "average_pool2d", "global_max_pool2d", "global_average_pool2d"}  # fmt: skip
+    for case in CASES:
+        kinds = {node.layer.kind for node in case.plan.walk()}
+        seconds = [v for k, v in reference_of(case.name).items() if k.startswith("second/")]
+        assert kinds <= linear or max(np.abs(second).max() for second in seconds) > 1e-3, case.name
+
+
+def test_generic_numbers_are_inside_the_unit_interval_never_0_and_never_equal():
+    numbers = generic("any", (5000,))
+
+    assert np.abs(numbers).max() < 1
+    assert np.count_nonzero(numbers) == len(np.unique(numbers)) == 5000
+    assert np.array_equal(numbers * 2.0**32 % 2, np.ones(5000))
+
+
+# --- the reference is right ----------------------------------------------------------------------
+
+KINKS = (" at 0", " ties", "relu wide")
+SMOOTH = [case for case in CASES if not case.name.endswith(KINKS)]
+SAMPLE = [case for i, case in enumerate(SMOOTH) if i % 6 == 0 or case.name.startswith("chain")]
+
+
+@pytest.mark.parametrize("case", SAMPLE, ids=lambda case: case.name)
+def test_derivatives_of_both_orders_agree_with_central_differences(case):
+    delta = 1e-5
+    given = {**case.arrays(), **case.values()}
+    stored = reference_of(case.name)
+
+    def measure(name, move):
+        moved = {**given, name: given[name] + move}
+        inputs = {key: moved.pop(key) for key in case.inputs}
+        found = reference.differentiate(case.plan, moved, inputs, case.cotangent(), case.masks())
+        penalty = sum(np.sum(found.first[key] ** 2) / 2 for key in inputs)
+        return np.array([np.sum(case.cotangent() * found.value), penalty])
+
+    for name in [k.removeprefix("first/") for k in stored if k.startswith("first/")]:
+        way = generic(f"way {name}", given[name].shape)
+        slope = (measure(name, delta * way) - measure(name, -delta * way)) / (2 * delta)
+        expected = [np.sum(stored[f"{order}/{name}"] * way) for order in ("first", "second")]
+        assert slope == pytest.approx(expected, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+@pytest.mark.parametrize("factor", [1, 2, 3, 4])
+def test_the_reference_stretches_as_cores_matrices_do(n, factor):
+    line = generic("line", (n,))
+
+    assert reference._stretch(line, factor, 0) == pytest.approx(interpolation(n, factor) @ line)
+
+
+# --- the suite catches what it is for ------------------------------------------------------------
+
+
+def find(name):
+    return next(case for case in (*CASES, *LOSSES, *OPTIMISERS) if case.name == name)
+
+
+def measure(case):
+    given = (case.arrays(), case.values(), case.cotangent(), case.masks())
+    return flatten(reference.differentiate(case.plan, *given))
+
+
+@pytest.mark.parametrize("norm", ["batch_norm", "layer_norm", "group_norm", "instance_norm"])
+def test_a_variance_that_stops_the_gradient_at_the_mean_fails_in_second_order_alone(
+    norm, monkeypatch
+):
+    def moments_of_tensorflow(x, axes, epsilon):
+        mean = x.linear(lambda t: t.mean(axes, keepdims=True))
+        still = Dual(mean.a.real + 0j, 0 * mean.b)
+        variance = ((x - still) * (x - still)).linear(lambda t: t.mean(axes, keepdims=True))
+        scale = variance.curve(
+            lambda v: (v + epsilon) ** -0.5, lambda v: -((v + epsilon) ** -1.5) / 2
+        )
+        return (x - mean) * scale, mean, variance
+
+    monkeypatch.setattr(reference, "_normalise", moments_of_tensorflow)
+    said = differences(reference_of(f"chain {norm}"), measure(find(f"chain {norm}")))
+
+    assert said
+    assert all(line.startswith("second/") for line in said)
+
+
+def test_a_transposed_convolution_shifted_by_one_pixel_fails():
+    case = find("conv2d_transpose k3 s2 same")
+    shifted = Conv2DTranspose(filters=3, kernel=3, stride=2, padding=((1, 0), (1, 0)))
+
+    said = differences(reference_of(case.name), measure(replace(case, layers=(shifted,))))
+
+    assert [line.partition(":")[0] for line in said] == [
+        "value",
+        "first/image",
+        "first/network/conv2d_transpose/kernel",
+        "second/network/conv2d_transpose/kernel",
+    ]
+
+
+def test_a_softplus_that_takes_a_shortcut_above_20_fails():
+    class Shortcut(NumpyOps):
+        def softplus(self, x):
+            return np.where(x.real > 20, x, super().softplus(x))
+
+    case = find("NonSaturating around 20 fake")
+    value = case.function(Shortcut(), case.logits.astype(complex)).real
+
+    said = differences(reference_of(case.name), {"value": np.array(value)})
+
+    assert said[1].startswith("value: off by 1.")
+
+
+def test_an_adam_that_adds_epsilon_to_the_uncorrected_root_fails():
+    case = find("adam")
+    p, m, v = case.arrays()["player/kernel"], 0.0, 0.0
+    after = []
+    for t, gradient in enumerate(case.gradients(), start=1):
+        g = gradient["player/kernel"]
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+        rate = 1e-3 * np.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+        p = p - rate * m / (np.sqrt(v) + 1e-8)
+        after.append(p)
+    stored = {"player/kernel": reference_of("adam")["player/kernel"]}
+
+    (said,) = differences(stored, {"player/kernel": np.stack(after)})
+
+    assert float(said.split()[3]) > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("received", "said"),
+    [
+        ({}, "value: missing."),
+        ({"value": np.ones(2), "more": np.ones(2)}, "more: nobody asked for it."),
+        ({"value": np.ones(2, np.float32)}, "value: expected a float64 array, received float32."),
+        ({"value": [1.0, 1.0]}, "value: expected a float64 array, received list."),
+        ({"value": np.ones(3)}, "value: expected the shape (2,), received (3,)."),
+        ({"value": np.array([1.0, np.nan])}, "value: off by inf (allowed 1.0e-12) at (1,): "
+         "expected 1.0, received nan; 1 of 2 elements."),
+        ({"value": np.array([1.5, 1.25])}, "value: off by 5.0e-01 (allowed 1.0e-12) at (0,): "
+         "expected 1.0, received 1.5; 2 of 2 elements."),
+    ],
+)  # fmt: skip
+def test_a_difference_is_said_in_a_sentence(received, said):
+    assert differences({"value": np.ones(2)}, received) == [said]
+
+
+def test_a_fault_fails_an_excuse_excuses_it_and_a_stale_excuse_fails(pytester):
+    pytester.makepyfile(
+        test_faulty="""
+        from dataclasses import replace
+
+        import pytest
+
+        from gandem.testing import BackendConformance, reference
+
+        class Faulty:
+            def differentiate(self, plan, *given):
+                found = reference.differentiate(plan, *given)
+                upside_down = "embedding" in plan.nodes[0].path
+                return replace(found, value=-found.value) if upside_down else found
+
+        class TestFaulty(BackendConformance):
+            excuses = {"embedding": "upside down", "dense": "upside down once"}
+
+            @pytest.fixture
+            def subject(self):
+                return Faulty()
+        """
+    )
+    test = "test_faulty.py::TestFaulty::test_a_network_and_its_first_and_second_derivatives"
+    cases = ("embedding", "embedding of soft labels", "dense", "dense without bias")
+
+    result = pytester.runpytest_inprocess(*[f"{test}[{case}]" for case in cases], "-rA")
+
+    result.assert_outcomes(xfailed=1, failed=2, passed=1)
+    result.stdout.fnmatch_lines_random(
+        [
+            "XFAIL *[[]embedding] - upside down",
+            "embedding of soft labels: value: off by *",
+            "[[]XPASS(strict)] upside down once",
+            "PASSED *[[]dense without bias]",
+        ]
+    )
+
+
+@pytest.mark.parametrize("excuses", [{"embeding": "upside down"}, {"embedding": " "}])
+def test_an_excuse_for_no_case_or_without_a_reason_fails(excuses):
+    class Excused(BackendConformance):
+        pass
+
+    Excused.excuses = excuses
+    with pytest.raises(AssertionError):
+        Excused().test_every_excuse_names_a_case_and_gives_a_reason()
+
+
+def test_a_backend_cannot_widen_the_gate():
+    class Lenient(BackendConformance):
+        gate = 0.5
+
+    with pytest.raises(pytest.fail.Exception, match=r"off by 1.0e-01 .allowed 1.0e-12"):
+        Lenient().compare("wide", {"value": np.ones(1)}, {"value": np.full(1, 1.1)})
+
+
+def test_only_the_suite_needs_pytest():
+    code = (
+        "import sys, json; from gandem.testing import CASES, reference_of; reference_of('dense');"
+        "print(json.dumps(sorted({'pytest', 'torch', 'tensorflow', 'keras'} & set(sys.modules))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert json.loads(done.stdout) == []
