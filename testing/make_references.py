@@ -1,23 +1,40 @@
-"""Writes the stored references: ``python -m gandem.testing.make_references``.
+"""Writes the stored references: ``python -m gandem.testing.make_references [BACKEND]``.
 
-They are computed in 80-bit long doubles and rounded once, so that the last digit depends on no
-library.  Read the table before you commit: a published case never changes, a changed one gets a
-new name.
+Without a backend it writes those of single operations, in plain NumPy: computed in 80-bit long
+doubles and rounded once, so that the last digit depends on no library.
+
+With a backend it writes those of whole steps, which that backend makes in float64; its operations
+have passed the tests against the first file, and every other backend then checks it.
+
+Read the table before you commit: a published case never changes, a changed one gets a new name.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from gandem.core.randomness import fingerprint
+from gandem.core.training import Backend
 from gandem.testing.cases import CASES, LOSSES, OPTIMISERS
 from gandem.testing.formulas import loss, optimise
 from gandem.testing.reference import differentiate
-from gandem.testing.stored import OPERATIONS, flatten
+from gandem.testing.stored import OPERATIONS, STEPS, flatten, pack
+from gandem.testing.walks import (
+    STARTS,
+    WALKS,
+    begin,
+    digest_of,
+    outcome,
+    path,
+    step_once,
+    walk,
+)
 
-__all__ = ["compute", "main"]
+__all__ = ["compute", "compute_steps", "main"]
 
 
 def compute() -> dict[str, dict[str, np.ndarray]]:
@@ -35,23 +52,45 @@ def compute() -> dict[str, dict[str, np.ndarray]]:
     return found
 
 
-def main() -> None:
-    """Write the file and print a table of what is in it."""
+def compute_steps(backend: Backend) -> dict[str, np.ndarray]:
+    """Return one vector for every walk and moment, and the streams' fingerprint."""
+    found = {"streams": np.array(fingerprint())}
+    for case in WALKS:
+        engine, at, losses = begin(case, backend), 0, []
+        for mark in case.marks:
+            losses += walk(engine, case.feed(), mark, at)
+            at = mark
+            found[f"{case.name}: after {mark}"] = pack(outcome(case, engine))
+        found[f"{case.name}: losses"] = pack(path(losses))
+        for start in STARTS:
+            made = step_once(case, engine, start)
+            found[f"{case.name}: one step from {start}"] = pack(digest_of(made))
+    return found
+
+
+def main(backend: str | None = None) -> None:
+    """Write one of the files and print a table of what is in it."""
+    if backend is not None:
+        from gandem.core.registry import load_backend
+
+        _write(STEPS, compute_steps(load_backend(backend)))
+        return
     if np.finfo(np.longdouble).eps > 1e-18:
         raise SystemExit("This machine has no 80-bit long double; write the references on x86-64.")
     results = compute()
-    for case, arrays in results.items():
-        sys.stdout.write(f"{case}\n")
-        for name, value in arrays.items():
-            largest = np.abs(value).max()
-            sys.stdout.write(f"    {name:45} {value.shape!s:20} largest {largest:.4g}\n")
-    path = Path(__file__).parent / OPERATIONS
+    _write(OPERATIONS, {f"{c}: {k}": v for c, arrays in results.items() for k, v in arrays.items()})
+
+
+def _write(name: str, arrays: Mapping[str, np.ndarray]) -> None:
+    for array, value in arrays.items():
+        largest = np.abs(value).max() if value.dtype.kind in "fi" else value
+        sys.stdout.write(f"{array:75} {value.shape!s:18} largest {largest:.6}\n")
+    path = Path(__file__).parent / name
     path.parent.mkdir(exist_ok=True)
-    flat = {f"{case}: {k}": v for case, arrays in results.items() for k, v in arrays.items()}
-    np.savez_compressed(path, **flat)  # type: ignore[arg-type]  # none is allow_pickle
+    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]  # none is allow_pickle
     size = path.stat().st_size / 1e6
-    sys.stdout.write(f"{path.name}: {len(results)} cases, {len(flat)} arrays, {size:.2f} MB\n")
+    sys.stdout.write(f"{path.name}: {len(arrays)} arrays, {size:.2f} MB\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:2])

@@ -11,9 +11,20 @@ import numpy as np
 from gandem.core.spec import NetworkPlan
 from gandem.core.training import Derivatives
 
-__all__ = ["OPERATIONS", "array_names", "flatten", "operations", "reference_of"]
+__all__ = [
+    "OPERATIONS",
+    "STEPS",
+    "array_names",
+    "flatten",
+    "operations",
+    "pack",
+    "reference_of",
+    "step_reference",
+    "steps",
+]
 
 OPERATIONS = "references/operations.npz"
+STEPS = "references/steps.npz"
 
 
 def flatten(derivatives: Derivatives) -> dict[str, np.ndarray]:
@@ -37,8 +48,36 @@ def array_names(plan: NetworkPlan) -> list[str]:
 @functools.cache
 def operations() -> Mapping[str, np.ndarray]:
     """Return every stored array of the P1 cases, by ``case: array``."""
-    with (files("gandem.testing") / OPERATIONS).open("rb") as file, np.load(file) as stored:
+    return _read(OPERATIONS)
+
+
+@functools.cache
+def steps() -> Mapping[str, np.ndarray]:
+    """Return every stored array of the walks (P2, P3), by ``walk: moment: array``."""
+    return _read(STEPS)
+
+
+def _read(path: str) -> dict[str, np.ndarray]:
+    with (files("gandem.testing") / path).open("rb") as file, np.load(file) as stored:
         return dict(stored)
+
+
+def step_reference(walk: str, moment: str, like: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return what is stored of a walk at one moment: ``"after 20"``, ``"one step from 7"``.
+
+    The file holds one vector a moment; ``like``, an outcome of the same walk, says how it divides.
+    """
+    vector = steps()[f"{walk}: {moment}"]
+    sizes = [np.size(value) for value in like.values()]
+    if sum(sizes) != len(vector):
+        raise ValueError(f"{walk}: {moment}: {len(vector)} numbers are stored, {sum(sizes)} came.")
+    parts = np.split(vector, np.cumsum(sizes)[:-1])
+    return {k: part.reshape(np.shape(v)) for (k, v), part in zip(like.items(), parts, strict=True)}
+
+
+def pack(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return arrays end to end."""
+    return np.concatenate([np.ravel(value) for value in arrays.values()])
 
 
 def reference_of(case: str) -> dict[str, np.ndarray]:

@@ -34,6 +34,7 @@ def start() -> None:
     with _quiet():
         import tensorflow as tf
 
+        tf.get_logger().setLevel("ERROR")  # a batch of another size is no reason to warn
         tf.config.list_physical_devices()  # the search for a GPU is the last of the noise
         import keras  # noqa: F401
 

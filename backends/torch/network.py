@@ -3,6 +3,7 @@ loads and saves.
 """
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +23,14 @@ class Network(Chain):
     def __init__(self, plan: NetworkPlan) -> None:
         super().__init__(plan.nodes)
         self.plan = plan
+
+    def state_dict(self, *args: Any, **options: Any) -> dict[str, Any]:
+        """Return what torch returns, contiguous: training keeps kernels channels-last, for speed,
+        which safetensors refuses.
+        """
+        self.to(memory_format=torch.contiguous_format)
+        state: dict[str, Any] = super().state_dict(*args, **options)
+        return state
 
     # type: ignore[override]
     def forward(self, *inputs: Tensor, masks: Mapping[str, Tensor] | None = None) -> Tensor:

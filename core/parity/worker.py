@@ -76,7 +76,7 @@ def _carry_out(request: Request) -> None:
     feed = Feed(spec, objective, load_dataset(request.data), request.seed, request.precision)
     state = initial_state(spec, request.seed, request.precision)
     if request.twin and request.forced is None:
-        state = nudge(spec, state)
+        state = nudge(spec, state, request.seed)
     device = request.device
     engine = backend.engine(spec, state, precision=request.precision, device=device)
     folder = Path(request.folder)
@@ -112,7 +112,7 @@ def _forced(
     for mark in request.marks:
         with np.load(Path(str(request.forced)) / f"state-{mark}.npz") as kept:
             state = dict(kept)
-        engine.load(nudge(spec, state) if request.twin else state)
+        engine.load(nudge(spec, state, request.seed) if request.twin else state)
         losses.append(list(engine.read(engine.step(feed(mark - 1))).values()))
         _keep(folder / f"mark-{mark}.npz", weights(spec, engine.export()))
         _tell(mark)

@@ -91,7 +91,7 @@ class Feed:
         if kept:
             _refuse_tiny_batch(spec, last)
         _refuse_tiny_batch(spec, training.batch_size)
-        self._passes: dict[int, tuple[Pass, ...]] = {}
+        self._passes: dict[tuple[int, ...], tuple[Pass, ...]] = {}
         self._pixels = scale_pixels(spec, precision)
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))
 
@@ -118,25 +118,24 @@ class Feed:
         """
         spec, training = self.spec, self.spec.training
         inputs: dict[str, np.ndarray] = {}
-        rows = np.empty(0, int)
-        for i in range(training.discriminator_steps):
-            rows = self.rows_of(step * training.discriminator_steps + i)
+        rounds = range(training.discriminator_steps)
+        chosen = [self.rows_of(step * len(rounds) + i) for i in rounds]
+        for i, rows in enumerate(chosen):
             inputs[f"real/{i}"] = self._pixels[self.dataset.images[rows]]  # (N, H, W, C)
             inputs[f"noise/{i}"] = self._noise(step, i, len(rows))
             if spec.classes:
                 assert self.dataset.labels is not None
-                inputs[f"label/{i}"] = one_hot(
-                    self.dataset.labels[rows], spec.classes, self.precision
-                )
+                labels = self.dataset.labels[rows]
+                inputs[f"label/{i}"] = one_hot(labels, spec.classes, self.precision)
         if training.noise == "fresh":
-            inputs["noise/generator"] = self._noise(step, training.discriminator_steps, len(rows))
-        return inputs | self._masks(step, len(rows))
+            inputs["noise/generator"] = self._noise(step, len(rounds), len(chosen[-1]))
+        return inputs | self._masks(step, tuple(len(rows) for rows in chosen))
 
     def _noise(self, step: int, part: int, rows: int) -> np.ndarray:
         generator = stream(self.seed, Purpose.NOISE, step, part)
         return draw_noise(self.spec.latent, generator, rows).astype(self.precision)
 
-    def _masks(self, step: int, rows: int) -> dict[str, np.ndarray]:
+    def _masks(self, step: int, rows: tuple[int, ...]) -> dict[str, np.ndarray]:
         if not any(plan.dropouts() for plan in self.plans.values()):
             return {}
         masks = {}

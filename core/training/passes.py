@@ -28,22 +28,26 @@ class Pass:
     rows: int
 
 
-def step_inputs(spec: Spec, rows: int) -> dict[str, Shape]:
-    """Return the name and shape, batch first, of every array (masks apart) that one step reads."""
+def step_inputs(spec: Spec, rows: tuple[int, ...]) -> dict[str, Shape]:
+    """Return the name and shape, batch first, of every array (masks apart) that one step reads.
+
+    Args:
+        rows: the batch of each round; the last of an epoch may be smaller.
+    """
     shapes = input_shapes(spec)
     found: dict[str, Shape] = {}
-    for i in range(spec.training.discriminator_steps):
-        found[f"real/{i}"] = (rows, *shapes["image"])
-        found[f"noise/{i}"] = (rows, *shapes["noise"])
+    for i, count in enumerate(rows):
+        found[f"real/{i}"] = (count, *shapes["image"])
+        found[f"noise/{i}"] = (count, *shapes["noise"])
         if spec.classes:
-            found[f"label/{i}"] = (rows, *shapes["label"])
+            found[f"label/{i}"] = (count, *shapes["label"])
     if spec.training.noise == "fresh":
-        found["noise/generator"] = (rows, *shapes["noise"])
+        found["noise/generator"] = (rows[-1], *shapes["noise"])
     return found
 
 
-def passes_of_step(spec: Spec, objective: ObjectiveRule, rows: int) -> tuple[Pass, ...]:
-    """Return the forward passes of one step on batches of ``rows``, in program order."""
+def passes_of_step(spec: Spec, objective: ObjectiveRule, rows: tuple[int, ...]) -> tuple[Pass, ...]:
+    """Return the forward passes of one step, in program order, for the batch of each round."""
     recorder = _Recorder(spec)
     inputs = {name: _zeros(shape) for name, shape in step_inputs(spec, rows).items()}
     train_step(spec, objective, recorder, NumpyOps(), inputs)

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from gandem.core.errors import RunError
+from gandem.core.randomness import Purpose, part_of, stream
 from gandem.core.spec import Shape, Spec, initial_values, plan_spec
 
 __all__ = ["averaged_players", "check_state", "initial_state", "nudge", "state_shapes", "weights"]
@@ -63,16 +64,17 @@ def weights(spec: Spec, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray
     return {name: state[name] for name in names}
 
 
-def nudge(spec: Spec, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the state with every weight moved by one unit in the last place: the 1-ulp twin's
-    beginning.
+def nudge(spec: Spec, state: Mapping[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
+    """Return the state with every weight moved by one unit in the last place: the 1-ulp twin.
 
-    Weights that are exactly 0 stay, since their last place is no scale of the network's.
+    Up or down is drawn for each weight, as rounding would have it.  Weights that are exactly 0
+    stay, since their last place is no scale of the network's.
     """
-    moved = {
-        name: np.where(value == 0, value, np.nextafter(value, np.inf).astype(value.dtype))
-        for name, value in weights(spec, state).items()
-    }
+    moved = {}
+    for name, value in weights(spec, state).items():
+        up = stream(seed, Purpose.TWIN, part=part_of(name)).random(value.shape) < 0.5
+        aim = np.where(up, np.inf, -np.inf).astype(value.dtype)
+        moved[name] = np.where(value == 0, value, np.nextafter(value, aim))
     averages = {f"average/{k}": v for k, v in moved.items() if f"average/{k}" in state}
     return {**state, **moved, **averages}
 

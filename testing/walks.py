@@ -1,0 +1,282 @@
+"""The cases of whole steps: small GANs that between them use every choice of the protocol.
+
+A walk is a GAN, its data and a number of steps.  Those of the catalogue train on real digits for
+200 steps (tier P3); the others on an 8×8 data set of exact numbers for 20.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gandem.core import spec as kinds
+from gandem.core.datasets import Dataset
+from gandem.core.registry import load_dataset, load_objective, load_spec
+from gandem.core.spec import Layer, Spec, change
+from gandem.core.training import (
+    Arrays,
+    Backend,
+    Engine,
+    Feed,
+    fixed_inputs,
+    initial_state,
+)
+from gandem.testing.forms import generic
+
+__all__ = [
+    "SEED",
+    "STARTS",
+    "WALKS",
+    "Walk",
+    "begin",
+    "digest_of",
+    "outcome",
+    "path",
+    "start_state",
+    "step_once",
+    "walk",
+]
+
+SEED = 7
+STARTS = (0, 7, 200)
+"""Steps from whose states single steps are made (tier P2)."""
+CATALOGUE = ("mlp-gan", "dcgan", "cgan")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walk:
+    """A GAN and the steps after which it is compared."""
+
+    name: str
+    changes: Mapping[str, Any]
+    layers: Mapping[str, tuple[Layer, ...]]
+    marks: tuple[int, ...]
+
+    @property
+    def spec(self) -> Spec:
+        """The spec of the walk."""
+        if self.name in CATALOGUE:
+            return load_spec(self.name, small=True)
+        base = SMALL
+        players = tuple(replace(p, layers=self.layers.get(p.name, p.layers)) for p in base.players)
+        classes = 3 if "conditional" in self.name else 0
+        return change(replace(base, players=players, classes=classes), self.changes)
+
+    def feed(self, precision: str = "float64") -> Feed:
+        """Return the numbers that enter its steps."""
+        data = load_dataset("digits") if self.name in CATALOGUE else tiny_data()
+        return Feed(self.spec, load_objective(self.spec.objective), data, SEED, precision)
+
+
+def tiny_data() -> Dataset:
+    """Return 70 images (8, 8, 1) in three classes; 70 leaves a partial batch of 6."""
+    pixels = np.floor((generic("images", (70, 8, 8, 1)) + 1) * 128).astype(np.uint8)
+    return Dataset("tiny", pixels, np.arange(70) % 3)
+
+
+def walk(engine: Engine, feed: Feed, until: int, start: int = 0) -> list[dict[str, float]]:
+    """Make the steps from ``start`` to ``until``; return the losses of each."""
+    return [engine.read(engine.step(feed(step))) for step in range(start, until)]
+
+
+def begin(case: Walk, backend: Backend, precision: str = "float64") -> Engine:
+    """Return an engine at the first step of a walk."""
+    state = initial_state(case.spec, SEED, precision)
+    return backend.engine(case.spec, state, precision=precision, device="cpu")
+
+
+def start_state(case: Walk, step: int) -> dict[str, np.ndarray]:
+    """Return a state as it might be before some step: the first weights and exact numbers."""
+    state = initial_state(case.spec, SEED, "float64")
+    for name, value in state.items():
+        noise = generic(f"{name} {step}", value.shape)
+        if name.endswith("/updates"):
+            rounds = case.spec.training.discriminator_steps if "discriminator" in name else 1
+            state[name] = np.array(step * rounds, np.int64)
+        elif name.endswith("/second_moment"):
+            state[name] = (1e-2 * noise) ** 2 + 1e-6
+        elif name.startswith("optimiser/"):
+            state[name] = 1e-2 * noise
+        elif name.endswith("/variance"):
+            state[name] = 1 + noise / 2
+        else:
+            state[name] = value + 0.02 * noise
+    return state
+
+
+def path(losses: list[dict[str, float]]) -> dict[str, np.ndarray]:
+    """Return the losses of several steps as one array for each name."""
+    return {name: np.array([row[name] for row in losses]) for name in losses[0]}
+
+
+def step_once(
+    case: Walk, engine: Engine, start: int, precision: str = "float64"
+) -> dict[str, np.ndarray]:
+    """Make one step from :func:`start_state`; return the state after it, and the losses."""
+    state = start_state(case, start)
+    engine.load({k: v if v.dtype == np.int64 else v.astype(precision) for k, v in state.items()})
+    losses = engine.read(engine.step(case.feed(precision)(start)))
+    return {**engine.export(), **{name: np.array(value) for name, value in losses.items()}}
+
+
+def digest_of(arrays: Arrays) -> dict[str, np.ndarray]:
+    """Return enough of each array to find it out: all of a small one, or else 16 elements, 2 sums.
+
+    The elements lie at hashed places; the sums run over all elements with hashed signs, so that a
+    difference anywhere shows in them.
+    """
+    found = {}
+    for name, value in arrays.items():
+        flat = np.asarray(value, np.float64).ravel()
+        if flat.size > 40:
+            places = (generic(f"{name} places", (16,)) + 1) / 2 * flat.size
+            signs = np.sign(generic(f"{name} signs", (2, flat.size)))
+            found[f"{name} (sums)"] = signs @ flat
+            flat = flat[places.astype(int)]
+        found[name] = flat
+    return found
+
+
+def outcome(case: Walk, engine: Engine) -> dict[str, np.ndarray]:
+    """Return what is compared after some steps: the state, and images in inference mode."""
+    inputs = fixed_inputs(case.spec, SEED, 3, "float64")
+    found = {**engine.export(), "images": engine.forward("generator", inputs)}
+    if case.spec.training.ema_decay:
+        found["averaged images"] = engine.forward("generator", inputs, average=True)
+    return digest_of(found)
+
+
+# --- the cases -----------------------------------------------------------------------------------
+
+
+def _small() -> Spec:
+    adam = kinds.Adam(learning_rate=1e-3, beta1=0.5, beta2=0.99, epsilon=1e-6)
+    generator: tuple[Layer, ...] = (
+        kinds.Dense(units=2 * 2 * 6, bias=False),
+        kinds.BatchNorm(epsilon=1e-4, decay=0.8),
+        kinds.Relu(),
+        kinds.Reshape(shape=(2, 2, 6)),
+        kinds.Conv2DTranspose(filters=5, kernel=4, stride=2),
+        kinds.LeakyRelu(slope=0.2),
+        kinds.Conv2DTranspose(filters=4, kernel=5, stride=2),
+        kinds.Elu(),
+        kinds.Conv2D(filters=1, kernel=3),
+        kinds.Tanh(),
+    )
+    discriminator: tuple[Layer, ...] = (
+        kinds.Conv2D(filters=5, kernel=3, stride=2),
+        kinds.LeakyRelu(slope=0.2),
+        kinds.Conv2D(filters=6, kernel=4, stride=2, bias=False),
+        kinds.BatchNorm(epsilon=1e-4, decay=0.8),
+        kinds.LeakyRelu(slope=0.2),
+        kinds.Flatten(),
+        kinds.Dense(units=1),
+    )
+    return Spec(
+        name="small",
+        image=kinds.Image(height=8, width=8),
+        latent=kinds.Latent(size=5),
+        objective=kinds.Objective(),
+        training=kinds.Training(batch_size=16, noise="fresh"),
+        players=(
+            kinds.Player(name="generator", input="noise", optimiser=adam, layers=generator),
+            kinds.Player(name="discriminator", input="image", optimiser=adam, layers=discriminator),
+        ),
+    )
+
+
+SMALL = _small()
+_DROPPING: tuple[Layer, ...] = (
+    kinds.Conv2D(filters=5, kernel=3, stride=2),
+    kinds.LeakyRelu(slope=0.2),
+    kinds.Dropout(rate=0.3),
+    kinds.Flatten(),
+    kinds.Dropout(rate=0.5),
+    kinds.Dense(units=1),
+)
+_CONDITIONAL: Mapping[str, tuple[Layer, ...]] = {
+    "generator": (
+        kinds.Concatenate(layers=(kinds.Embedding(units=4), kinds.Dense(units=3))),
+        *SMALL.player("generator").layers,
+    ),
+    "discriminator": (kinds.Concatenate(planes=True), *SMALL.player("discriminator").layers),
+}
+_NORMS: Mapping[str, tuple[Layer, ...]] = {
+    "generator": (
+        kinds.Dense(units=4 * 4 * 6),
+        kinds.LayerNorm(),
+        kinds.Silu(),
+        kinds.Reshape(shape=(4, 4, 6)),
+        kinds.Upsample2D(method="bilinear"),
+        kinds.Conv2D(filters=4, kernel=3, bias=False),
+        kinds.InstanceNorm(),
+        kinds.Residual(
+            layers=(kinds.Conv2D(filters=4, kernel=3), kinds.GroupNorm(groups=2), kinds.Relu())
+        ),
+        kinds.Conv2D(filters=1, kernel=3),
+        kinds.Tanh(),
+    ),
+    "discriminator": (
+        kinds.Conv2D(filters=6, kernel=3),
+        kinds.GroupNorm(groups=3),
+        kinds.LeakyRelu(slope=0.1),
+        kinds.AveragePool2D(),
+        kinds.Residual(
+            layers=(kinds.Conv2D(filters=8, kernel=3), kinds.LayerNorm(over="channels")),
+            shortcut=(kinds.Conv2D(filters=8, kernel=1, bias=False),),
+        ),
+        kinds.MaxPool2D(),
+        kinds.GlobalMaxPool2D(),
+        kinds.Dense(units=1),
+    ),
+}
+
+
+def _optimiser(kind: str, **fields: float) -> dict[str, Any]:
+    made = {"kind": kind, "learning_rate": 2e-3, **fields}
+    return {f"{player}.optimiser": made for player in ("generator", "discriminator")}
+
+
+_VARIANTS: dict[str, tuple[Mapping[str, Any], Mapping[str, tuple[Layer, ...]]]] = {
+    "fresh noise": ({}, {}),
+    "reused noise": ({"training.noise": "reused"}, {}),
+    "joint passes": ({"training.passes": "joint"}, {}),
+    "joint passes, conditional": ({"training.passes": "joint"}, _CONDITIONAL),
+    "three discriminator steps": ({"training.discriminator_steps": 3}, {}),
+    "three discriminator steps, reused noise": (
+        {"training.discriminator_steps": 3, "training.noise": "reused"},
+        {},
+    ),
+    "mean of the halves": ({"objective.halves": "mean"}, {}),
+    "label smoothing": ({"objective.label_smoothing": 0.1}, {}),
+    "weight average": ({"training.ema_decay": 0.9}, {}),
+    "dropped partial batch": ({"training.partial_batch": "drop"}, {}),
+    "uniform latent": ({"latent.distribution": "uniform"}, {}),
+    "separate learning rates": ({"discriminator.optimiser.learning_rate": 4e-3}, {}),
+    "minimax": ({"objective.name": "minimax"}, {}),
+    "least squares": ({"objective.name": "least-squares", "objective.label_smoothing": 0.2}, {}),
+    "hinge": ({"objective.name": "hinge"}, {}),
+    "adamw": (_optimiser("adamw", weight_decay=0.05), {}),
+    "adam with weight decay": (_optimiser("adam", weight_decay=0.05), {}),
+    "rmsprop": (_optimiser("rmsprop", decay=0.9), {}),
+    "sgd": (_optimiser("sgd"), {}),
+    "sgd with momentum": (_optimiser("sgd", momentum=0.8, weight_decay=0.01), {}),
+    "dropout": ({}, {"discriminator": _DROPPING}),
+    "dropout, joint, three steps": (
+        {"training.passes": "joint", "training.discriminator_steps": 3},
+        {"discriminator": _DROPPING},
+    ),
+    "conditional": ({}, _CONDITIONAL),
+    "norms, residuals, pools": ({}, _NORMS),
+}
+
+WALKS = (
+    *(Walk(name=name, changes={}, layers={}, marks=(1, 10, 50, 200)) for name in CATALOGUE),
+    *(
+        Walk(name=name, changes=changes, layers=layers, marks=(1, 5, 20))
+        for name, (changes, layers) in _VARIANTS.items()
+    ),
+)
