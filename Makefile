@@ -14,7 +14,7 @@ demo: $(VENV)/all
 test: $(VENV)/dev lint suite
 
 suite: $(VENV)/dev
-	$(BIN)/python -m pytest -n 2 --dist loadscope -q
+	GANDEM_TEST_REQUIRES='torch keras' $(BIN)/python -m pytest -n 2 --dist loadscope -q
 
 lint: $(VENV)/dev types
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """The PyTorch backend: what it runs on, and the engines it builds."""
 
 import platform
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,6 +18,12 @@ from gandem.core.training import Arrays, Derivatives, Engine
 
 class TorchBackend:
     """See :class:`gandem.core.training.Backend`."""
+
+    def __init__(self) -> None:
+        with warnings.catch_warnings():
+            # where TensorFlow came first, CUDA's absence would be said in the middle of a step
+            warnings.filterwarnings("ignore", message="CUDA initialization")
+            torch.cuda.device_count()
 
     def versions(self) -> dict[str, str]:
         return {"torch": torch.__version__, "python": platform.python_version()}
