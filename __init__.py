@@ -10,6 +10,8 @@ Nothing here imports a framework until something is built.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from gandem.core.errors import GandemError
     from gandem.core.hookspecs import Row, hookimpl
     from gandem.core.parity import measure as parity
@@ -38,7 +40,7 @@ _HOMES = {
 }
 
 
-def spec(model: str, **changes: Any) -> "Spec":
+def spec(model: "str | PathLike[str]", **changes: Any) -> "Spec":
     """Return the spec of a model, or of a ``.toml`` or ``.json`` file.
 
     Args:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
+import os
+import shlex
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from gandem.core.interrupts import EXIT_CODE, stop_at_once
+
 if TYPE_CHECKING:
-    from gandem.core.parity import Report
-    from gandem.core.runs import Progress
+    from gandem.core.parity import Report, Tandem
+    from gandem.core.runs import Progress, Run
 
 __all__ = ["main"]
 
@@ -25,7 +31,30 @@ SET = click.option(
     help="Change the model: one of its parameters (latent=64), or any field of its spec by path "
     "(generator.optimiser.learning_rate=1e-4). Can be repeated.",
 )
+DEMO_SIZE = {
+    "cgan": ("generator_width=32", "discriminator_width=32", "latent=32", "learning_rate=1e-3"),
+    "dcgan": ("width=32", "learning_rate=5e-4"),
+}
+"""Sizes that show digits within a minute or two on two cores."""
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a disk, a quota and a limit say when they are reached."""
 PRECISION = click.Choice(["float32", "float64"])
+
+
+class Misuse(click.ClickException):
+    """A command that is not written as it should be, said in one line."""
+
+    exit_code = 2
+
+
+class Interrupted(click.ClickException):
+    """Ctrl-C or SIGTERM outside of a training, or for the second time."""
+
+    exit_code = EXIT_CODE
+
+    def show(self, file: Any = None) -> None:
+        """Say so in one line."""
+        click.echo(self.message, err=True)
 
 
 class Group(click.Group):
@@ -33,26 +62,49 @@ class Group(click.Group):
     with the nearest.
     """
 
-    def invoke(self, ctx: click.Context) -> Any:
-        from gandem.core.errors import GandemError
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _one_line():
+            return super().make_context(*args, **extra)
 
-        try:
+    def invoke(self, ctx: click.Context) -> Any:
+        with _one_line(), stop_at_once("Interrupted."):
             return super().invoke(ctx)
-        except GandemError as error:
-            raise click.ClickException(str(error)) from error
-        except MemoryError:
-            raise click.ClickException(
-                "There is not enough memory for this; use a smaller model or batch."
-            ) from None
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         from gandem.core.errors import suggest
 
         if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             raise click.UsageError(
-                f"There is no command {args[0]!r}.{suggest(args[0], self.commands)}"
+                f"There is no command {args[0]!r}.{suggest(args[0], self.commands)}", ctx
             )
         return super().resolve_command(ctx, args)
+
+
+@contextlib.contextmanager
+def _one_line() -> Iterator[None]:
+    """Let no mistake of the user's and no Ctrl-C end in more than a line."""
+    from gandem.core.errors import GandemError
+
+    try:
+        yield
+    except GandemError as error:
+        raise click.ClickException(" ".join(str(error).splitlines())) from error
+    except MemoryError as error:
+        raise click.ClickException("There is not enough memory; ask for less.") from error
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        where = error.filename or "The output"
+        raise click.ClickException(f"{where}: cannot be written ({error.strerror}).") from error
+    except click.UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # of click 8.2, and no mistake
+            raise
+        command = error.ctx.command_path if error.ctx else "gandem"
+        words = " ".join(error.format_message().splitlines())
+        stop = "" if words.endswith((".", "?")) else "."
+        raise Misuse(f"{words}{stop} See '{command} --help'.") from None
+    except KeyboardInterrupt:
+        raise Interrupted("Interrupted.") from None
 
 
 def _numbers(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
@@ -80,9 +132,13 @@ def main() -> None:
 @click.argument("pattern", default="*")
 @JSON
 def list_(pattern: str, as_json: bool) -> None:
-    """List models, backends and data sets; PATTERN, like 'c*', chooses models."""
+    """List models, backends and data sets.
+
+    PATTERN, like 'c*', chooses models.
+    """
     from fnmatch import fnmatch
 
+    from gandem.core.errors import suggest
     from gandem.core.registry import installed, registry
 
     table = registry()
@@ -109,7 +165,11 @@ def list_(pattern: str, as_json: bool) -> None:
             }
         )
         return
-    _table("models", [(row.id, row.title, row.paper) for row in models])
+    if models:
+        _table("models", [(row.id, row.title, row.paper) for row in models])
+    else:
+        near = suggest(pattern, [row.id for row in table.rows("models")])
+        click.echo(f"No model fits {pattern!r}.{near}")
     ready = (
         (b["id"], b["title"], b["version"] or f"not installed: {b['install']}") for b in backends
     )
@@ -128,13 +188,17 @@ def list_(pattern: str, as_json: bool) -> None:
 )
 @JSON
 def show(model: str, changes: tuple[str, ...], size: str, as_toml: bool, as_json: bool) -> None:
-    """Show a model, a spec file or a run: its layers, shapes and parameters.
+    """Show a model, a spec or a run: layers, shapes, parameters.
 
     MODEL is a name from 'gandem list', a .toml or .json spec, or a run's folder.
     """
+    from gandem.core.registry import load_spec
     from gandem.core.spec import digest, plan_spec, to_data, to_toml
 
-    spec = _spec_or_run(model, changes, size)
+    run = _run_called(model)
+    if run is not None and (changes or size != "full"):
+        raise click.UsageError("--set and --size change a model; a run is what it is.")
+    spec = run.spec if run else load_spec(model, _settings(changes), small=size == "small")
     if as_toml:
         click.echo(to_toml(spec), nl=False)
         return
@@ -156,8 +220,12 @@ def show(model: str, changes: tuple[str, ...], size: str, as_toml: bool, as_json
         _print_json(
             {"model": spec.name, "digest": digest(spec), "networks": layers, "parameters": counts}
             | {"spec": to_data(spec)}
+            | ({"run": {"path": str(run.path), **run.facts}} if run else {})
         )
         return
+    if run is not None:
+        _print_run(run)
+        click.echo()
     click.echo(f"{spec.name}  (spec {digest(spec)[:12]})")
     for name, plan in plans.items():
         reads = ", ".join(f"{key} {shape}" for key, shape in plan.inputs.items())
@@ -184,7 +252,7 @@ def show(model: str, changes: tuple[str, ...], size: str, as_toml: bool, as_json
 @main.command()
 @JSON
 def plugins(as_json: bool) -> None:
-    """Show where everything comes from, and what is wrong with it if anything."""
+    """Show where everything comes from, and what is wrong with it."""
     from dataclasses import asdict
 
     from gandem.core.registry import registry
@@ -204,7 +272,7 @@ def plugins(as_json: bool) -> None:
 @main.command()
 @JSON
 def doctor(as_json: bool) -> None:
-    """Check this machine: versions, backends and their devices, plugins with problems."""
+    """Check this machine: versions, backends, devices, plugins."""
     import os
     import platform
     from importlib.metadata import version
@@ -252,15 +320,28 @@ def doctor(as_json: bool) -> None:
     "--data", default="digits", metavar="NAME[:ARGUMENT]", help="Data set, see 'gandem list'."
 )
 @click.option(
-    "--data-dir", type=click.Path(path_type=Path), help="Folder with the data set's files."
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    show_default="the cache, filled by download",
+    help="Folder with the data set's files.",
 )
 @click.option(
-    "--classes", callback=_numbers, default="", metavar="A,B", help="Only these classes, like 3,8."
+    "--classes",
+    callback=_numbers,
+    default="",
+    metavar="A,B",
+    show_default="all",
+    help="Only these classes, like 3,8, renumbered from 0.",
 )
 @click.option(
     "--epochs", type=click.IntRange(1), show_default="the model's own", help="Passes over the data."
 )
-@click.option("--steps", type=click.IntRange(1), help="Training steps, instead of epochs.")
+@click.option(
+    "--steps",
+    type=click.IntRange(1),
+    show_default="as many as the epochs take",
+    help="Training steps, instead of epochs.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of everything random.")
 @click.option(
     "--batch-size",
@@ -291,42 +372,47 @@ def train(
     as_json: bool,
     **settings: Any,
 ) -> None:
-    """Train MODEL (a name, or a .toml or .json spec) and keep the run in a folder.
+    """Train MODEL and keep the run in a folder.
+
+    MODEL is a name from 'gandem list', or a .toml or .json spec.
 
     Ctrl-C ends cleanly after the step: log, samples and weights so far are kept.
     """
     from gandem.core.runs import Settings, train
+    from gandem.core.runs.progress import Bars
 
     chosen = _settings(changes)
     if batch_size is not None:
         chosen["training.batch_size"] = batch_size
-    with _Bar(model, quiet=as_json) as bar:
-        run = train(
-            model, settings=Settings(**settings), changes=chosen, out=out, progress=bar.show
-        )
+    with Bars(quiet=as_json) as bars:
+
+        def show(at: Progress) -> None:
+            bars.show(model, at.step, at.total, _short(at.losses))
+
+        run = train(model, settings=Settings(**settings), changes=chosen, out=out, progress=show)
     facts = run.facts
     if as_json:
         keys = ("state", "steps", "seconds", "steps_per_second", "losses")
         _print_json({"run": str(run.path)} | {key: facts[key] for key in keys})
     else:
-        losses = "  ".join(f"{name} {value:.3f}" for name, value in facts["losses"].items())
-        click.echo(
-            f"{facts['state']} after {facts['steps']} steps in {facts['seconds']:.1f} s: {losses}"
-        )
-        click.echo(f"run      {run.path}")
-        click.echo(
-            f"samples  {max((run.path / 'samples').glob('*.png'), key=lambda p: p.stat().st_mtime)}"
-        )
-        click.echo(f"more     gandem generate {run.path} -n 25 -o grid.png")
+        _print_run(run)
+        if facts["state"] == "interrupted":
+            click.echo("kept       the log, samples and weights so far")
+        click.echo(f"samples    {run.samples()[-1]}")
+        click.echo(f"weights    {run.checkpoints()[-1]}")
+        click.echo(f"more       gandem generate {shlex.quote(str(run.path))} -n 25 -o grid.png")
     if facts["state"] == "interrupted":
-        sys.exit(130)
+        sys.exit(EXIT_CODE)
 
 
 @main.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("-n", "--count", type=click.IntRange(1), default=25, help="How many images.")
 @click.option(
-    "--label", type=int, help="Class to make, for conditional models; else all take turns."
+    "--label",
+    type=int,
+    show_default="all take turns",
+    help="Class to make, from 0, for conditional models.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the noise.")
 @click.option(
@@ -345,33 +431,24 @@ def train(
 )
 @JSON
 def generate(run: Path, count: int, out: Path, as_json: bool, **options: Any) -> None:
-    """Make images from RUN, on either framework, whichever trained it."""
-    import numpy as np
+    """Make images from RUN, whichever framework trained it.
 
+    Without --label the classes of a conditional model take turns, a column each in the grid.
+    """
     from gandem.core.errors import RunError
-    from gandem.core.files import fill_file
-    from gandem.core.images import grid, save_image
     from gandem.core.runs import open_run
+    from gandem.core.runs.progress import Bars
 
-    if out.suffix not in (".png", ".npz"):
+    if out.suffix.lower() not in (".png", ".npz"):
         raise RunError(f"{out}: expected a name that ends in .png (a grid) or .npz (arrays).")
-    if not out.parent.is_dir():
+    if not os.path.isdir(out.parent):
         raise RunError(f"{out}: there is no folder {out.parent}.")
-    opened = open_run(run)
-    made = opened.generate(count, **options)
-    if out.suffix == ".png":
-        turns = made.labels is not None and options["label"] is None
-        save_image(out, grid(made.images, min(opened.spec.classes, 10) if turns else None))
-    else:
-        arrays = {"images": made.images}
-        if made.labels is not None:
-            arrays["labels"] = made.labels
-
-        def fill(path: Path) -> None:
-            with path.open("wb") as file:
-                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-
-        fill_file(out, fill)
+    with Bars(quiet=as_json, unit="images") as bars:
+        opened = open_run(run)
+        made = opened.generate(
+            count, **options, progress=lambda done: bars.show("generate", done, count)
+        )
+    made.save(out)
     if as_json:
         _print_json({"out": str(out), "count": count, "run": str(run)})
     else:
@@ -405,13 +482,21 @@ def generate(run: Path, count: int, out: Path, as_json: bool, **options: Any) ->
 def parity(
     model: str, backends: str, changes: tuple[str, ...], as_json: bool, **options: Any
 ) -> None:
-    """Measure how far apart two backends are on MODEL; exit code 1 if the promise does not hold."""
+    """Measure how far apart two backends are on MODEL.
+
+    The exit code is 0 if the promise holds, and 1 if not.
+    """
     from gandem.core.parity import measure
+    from gandem.core.runs.progress import Bars
 
     names = [name.strip() for name in backends.split(",") if name.strip()]
-    with _ParityBar(options["steps"], quiet=as_json) as bar:
+    with Bars(quiet=as_json) as bars:
+
+        def show(who: str, step: int) -> None:
+            bars.show(who, step, options["steps"])
+
         report = measure(
-            model, backends=names, changes=_settings(changes), progress=bar.show, **options
+            model, backends=names, changes=_settings(changes), progress=show, **options
         )
     if as_json:
         _print_json(report.to_data())
@@ -420,7 +505,83 @@ def parity(
     sys.exit(0 if report.holds else 1)
 
 
+@main.command()
+@click.argument("model", default="cgan")
+@click.option("--steps", type=click.IntRange(1), default=300, help="Steps to take.")
+@click.option("--precision", type=PRECISION, default="float64", help="Arithmetic.")
+@click.option("--data", default="digits", metavar="NAME[:ARGUMENT]", help="Data set.")
+@SET
+@click.option(
+    "--out", type=click.Path(path_type=Path), show_default="runs/demo-N", help="Where both runs go."
+)
+@JSON
+def demo(
+    model: str,
+    steps: int,
+    changes: tuple[str, ...],
+    out: Path | None,
+    as_json: bool,
+    **options: str,
+) -> None:
+    """Train MODEL on two frameworks at once and compare.
+
+    Both take the same steps from the same numbers; a picture shows what each has made of them.
+    """
+    from gandem.core.parity import pair_of_backends, tandem
+    from gandem.core.runs import next_folder
+    from gandem.core.runs.progress import Bars
+
+    arguments = ["--steps", str(steps), *(f"--{key}={value}" for key, value in options.items())]
+    arguments += [f"--set={change}" for change in changes or DEMO_SIZE.get(model, ())]
+    place = out or next_folder("demo")
+    with Bars(quiet=as_json) as bars:
+
+        def show(who: str, step: int) -> None:
+            bars.show(who, step, steps)
+
+        found = tandem(model, arguments, pair_of_backends(), place, show)
+    if as_json:
+        _print_json(found.to_data())
+    else:
+        _print_tandem(found)
+
+
 # --- printing ------------------------------------------------------------------------------------
+
+
+def _print_run(run: Run) -> None:
+    facts, data = run.facts, run.facts["data"]
+    words = {name: facts.get(name, "?") for name in ("state", "steps", "seconds", "device")}
+    of = "" if words["state"] == "finished" else f" of {facts.get('steps_planned', '?')}"
+    rate = f" ({facts['steps_per_second']} steps/s)" if facts.get("steps_per_second") else ""
+    rows = {
+        "run": run.path,
+        "state": f"{words['state']} after {words['steps']}{of} steps, {words['seconds']} s{rate}",
+        "on": f"{facts['backend']} ({words['device']}, {facts['precision']}), seed {facts['seed']}",
+        "data": f"{data.get('name', '?')}, {data.get('count', '?')} images",
+        **_scores(facts.get("losses")),
+    }
+    for name, said in rows.items():
+        click.echo(f"{name:<9}  {said}")
+
+
+def _scores(losses: Any) -> dict[str, str]:
+    """Return the last losses, and the discriminator's accuracies, each as a line."""
+    found: dict[str, list[str]] = {}
+    for name, value in losses.items() if isinstance(losses, dict) else ():
+        what, is_share = name.removesuffix("_accuracy"), name.endswith("_accuracy")
+        number = value if isinstance(value, float) else float("nan")
+        said = f"{what} {number:.0%}" if is_share else f"{what} {number:.3f}"
+        found.setdefault("judged" if is_share else "losses", []).append(said)
+    if "judged" in found:
+        found["judged"].append("of the last batch rightly by the discriminator")
+    return {name: ", ".join(said) for name, said in found.items()}
+
+
+def _short(losses: Mapping[str, float]) -> str:
+    """Return the losses for a line that has little room."""
+    shown = {"d": losses.get("discriminator"), "g": losses.get("generator")}
+    return "  ".join(f"{name} {value:.3f}" for name, value in shown.items() if value is not None)
 
 
 def _print_parity(report: Report) -> None:
@@ -443,6 +604,32 @@ def _print_parity(report: Report) -> None:
     ]
     _table("", [head, *rows], right=True)
     click.echo(f"\n{'holds' if report.holds else 'DOES NOT HOLD'}: {report.gate}")
+
+
+def _print_tandem(found: Tandem) -> None:
+    a, b = (run.facts["backend"] for run in found.runs)
+    head = (
+        "step",
+        f"d loss {a}",
+        f"d loss {b}",
+        f"g loss {a}",
+        f"g loss {b}",
+        "largest difference",
+    )
+    rows: list[tuple[Any, ...]] = [head]
+    every = max(1, len(found.rows()) // 10)
+    for step, d, g in [*found.rows()[:-1:every], found.rows()[-1]]:
+        apart = max(abs(d[0] - d[1]), abs(g[0] - g[1]))
+        rows.append((step, *(f"{loss:.6f}" for loss in (*d, *g)), f"{apart:.1e}"))
+    _table("", rows, right=True)
+    rates = ", ".join(
+        f"{run.facts['backend']} {run.facts['steps_per_second']:.1f}" for run in found.runs
+    )
+    click.echo(f"\nsteps/s    {rates}")
+    click.echo(f"distance   weights at most {found.weights_max:.1e} apart after training")
+    click.echo(f"images     from the same noise: pixels at most {found.pixels_max} of 255 apart")
+    click.echo(f"picture    {found.picture}")
+    click.echo(f"runs       {found.runs[0].path}  {found.runs[1].path}")
 
 
 def _print_json(data: Any) -> None:
@@ -472,14 +659,22 @@ def _settings(changes: Iterable[str]) -> dict[str, Any]:
     return dict(parse_setting(text) for text in changes)
 
 
-def _spec_or_run(model: str, changes: tuple[str, ...], size: str) -> Any:
-    from gandem.core.registry import load_spec
+def _run_called(name: str) -> Run | None:
+    """Return the run in a folder; a model's name means the model, even beside a folder of that
+    name.
+    """
+    from gandem.core.errors import NotFoundError
+    from gandem.core.registry import registry
 
-    if (Path(model) / "run.json").is_file():
+    if not os.path.isdir(name):
+        return None
+    try:
+        registry().find("models", name)
+    except NotFoundError:
         from gandem.core.runs import open_run
 
-        return open_run(model).spec
-    return load_spec(model, _settings(changes), small=size == "small")
+        return open_run(name)
+    return None
 
 
 def _version(modules: tuple[str, ...]) -> str | None:
@@ -514,104 +709,6 @@ def _probe(backend: str) -> dict[str, Any]:
         return {"ok": False, "problem": (done.stderr.strip().splitlines() or ["no word"])[-1]}
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
-
-
-class _Bar:
-    """A training's progress: a live bar on a terminal, a plain line now and then elsewhere, on
-    standard error.
-    """
-
-    def __init__(self, title: str, *, quiet: bool) -> None:
-        self.title, self.quiet = title, quiet
-        self.bar: Any = None
-        self.task: Any = None
-        self.said = 0.0
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.stop()
-
-    def show(self, at: Progress) -> None:
-        """Show where the training is."""
-        if self.quiet:
-            return
-        losses = "  ".join(
-            f"{short} {at.losses[name]:.3f}"
-            for name, short in (("discriminator", "d"), ("generator", "g"))
-            if name in at.losses
-        )
-        if sys.stderr.isatty():
-            self._draw(at, losses)
-            return
-        import time
-
-        now = time.monotonic()
-        if at.step == at.total or now - self.said > 10:
-            self.said = now
-            left = f", {(at.total - at.step) / at.rate:.0f} s left" if at.rate else ""
-            click.echo(
-                f"step {at.step}/{at.total}  {losses}  {at.rate:.1f} steps/s{left}", err=True
-            )
-
-    def _draw(self, at: Progress, losses: str) -> None:
-        if self.bar is None:
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-            from rich.progress import Progress as Live
-
-            self.bar = Live(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[losses]}  {task.fields[rate]:.1f} steps/s"),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-            )
-            self.task = self.bar.add_task(self.title, total=at.total, losses="", rate=0.0)
-            self.bar.start()
-        self.bar.update(self.task, completed=at.step, losses=losses, rate=at.rate)
-
-
-class _ParityBar:
-    """The progress of a parity measurement: one bar for each process."""
-
-    def __init__(self, total: int, *, quiet: bool) -> None:
-        self.total = total
-        self.live = not quiet and sys.stderr.isatty()
-        self.bar: Any = None
-        self.tasks: dict[str, Any] = {}
-
-    def __enter__(self) -> _ParityBar:
-        if self.live:
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-            from rich.progress import Progress as Live
-
-            self.bar = Live(
-                TextColumn("{task.description:<18}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-                transient=True,
-            )
-            self.bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.stop()
-
-    def show(self, who: str, step: int) -> None:
-        """Show how far one process is."""
-        if self.bar is None:
-            return
-        if who not in self.tasks:
-            self.tasks[who] = self.bar.add_task(who, total=self.total)
-        self.bar.update(self.tasks[who], completed=step)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ __all__ = [
     "NotFoundError",
     "RunError",
     "SpecError",
+    "shown",
     "suggest",
 ]
 
@@ -56,6 +57,19 @@ class DataError(GandemError, ValueError):
 
 class RunError(GandemError, RuntimeError):
     """A run folder or one of its files cannot be read or written."""
+
+
+def shown(value: object) -> str:
+    """Return what came as an error quotes it: on one line, and not the whole of a long one.
+
+    >>> shown("dcgan"), shown([1] * 99)
+    ("'dcgan'", '[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1…')
+    """
+    try:
+        text = " ".join(repr(value).split())
+    except (ValueError, RecursionError):  # a number of very many digits, lists without end
+        return f"{type(value).__name__} too large to print"
+    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

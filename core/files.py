@@ -7,14 +7,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from gandem.core.errors import RunError
 
-__all__ = ["fill_file", "make_folder", "write_file", "write_json"]
+__all__ = ["append_line", "fill_file", "make_folder", "write_file", "write_json"]
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -39,23 +39,37 @@ def fill_file(path: Path, fill: Callable[[Path], object]) -> None:
     Raises:
         RunError: the place cannot be written, or the disk is full; nothing is left behind.
     """
-    temporary = None
+    temporary = path.parent / f".gandem-{secrets.token_hex(8)}.part"
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
         fill(temporary)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
-        temporary = None
         _flush_folder(path.parent)
     except OSError as error:
         raise RunError(f"{path}: cannot be written ({error.strerror or error}).") from None
     finally:
-        if temporary is not None:
+        with contextlib.suppress(OSError):  # a folder that cannot be written holds no such file
             temporary.unlink(missing_ok=True)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a file, whole or not at all.
+
+    Raises:
+        RunError: the place cannot be written, or the disk is full.
+    """
+    try:
+        with path.open("ab", buffering=0) as file:
+            before, rest = file.seek(0, os.SEEK_END), f"{line}\n".encode()
+            try:
+                while rest:
+                    rest = rest[file.write(rest) :]
+            except BaseException:
+                file.truncate(before)
+                raise
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written ({error.strerror or error}).") from None
 
 
 def make_folder(path: Path) -> None:
@@ -77,9 +91,3 @@ def _flush_folder(path: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -13,6 +13,7 @@ row's ``target`` names is imported when somebody builds it.  A plugin that raise
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,6 +41,10 @@ class Row:
         gate: for models, how far apart two backends may be after 200 steps at that size, in
             float64.
         provider: the distribution it came from; filled in by gandem.
+
+    Raises:
+        TypeError, ValueError: a field cannot be what it should; the plugin that made the row is
+            reported.
     """
 
     id: str
@@ -51,6 +56,27 @@ class Row:
     small: dict[str, Any] = field(default_factory=dict)
     gate: float = 1e-12
     provider: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("id", "target", "title", "paper", "install", "provider"):
+            value = getattr(self, name)
+            if not (isinstance(value, str) and value.isprintable()):
+                raise TypeError(f"Row.{name}: expected a text on one line, received {value!r:.60}.")
+        if not re.fullmatch(r"([\w.-]+/)?[\w.-]+", self.id):
+            raise ValueError(f"Row.id: expected a name like 'acme/wgan', received {self.id!r}.")
+        if not re.fullmatch(r"\w+(\.\w+)*:\w+", self.target):
+            raise ValueError(
+                f"Row.target: expected 'package.module:attribute', received {self.target!r}."
+            )
+        requires = self.requires
+        if not (isinstance(requires, tuple) and all(isinstance(name, str) for name in requires)):
+            raise TypeError(
+                f"Row.requires: expected a tuple of module names, received {requires!r}."
+            )
+        if not isinstance(self.small, dict):
+            raise TypeError(f"Row.small: expected a dict, received {self.small!r}.")
+        if not isinstance(self.gate, int | float):
+            raise TypeError(f"Row.gate: expected a number, received {self.gate!r}.")
 
 
 @hookspec

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from gandem.core.errors import RunError
+from gandem.core.files import write_file
 
 __all__ = ["beside", "grid", "save_image", "to_bytes"]
 
@@ -70,8 +71,6 @@ def save_image(path: Path, image: np.ndarray) -> None:
         RunError: the place cannot be written.
     """
     import imageio.v3 as iio
-
-    from gandem.core.files import write_file
 
     if path.suffix.lower() != ".png":
         raise RunError(f"{path}: images are written as .png; choose such a name.")

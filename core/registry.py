@@ -15,15 +15,11 @@ import os
 import sys
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
-from importlib.metadata import EntryPoint, entry_points
+from dataclasses import fields
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pluggy
-
-from gandem.core import hookspecs
 from gandem.core.errors import (
     BackendError,
     ClashError,
@@ -31,9 +27,11 @@ from gandem.core.errors import (
     GandemError,
     NotFoundError,
     SpecError,
+    shown,
     suggest,
 )
 from gandem.core.hookspecs import Row, hookimpl
+from gandem.core.plugins import BUILTIN, KINDS, Plugin, find_plugins, sentence
 
 if TYPE_CHECKING:  # `gandem list` shall not wait for NumPy
     from gandem.core.datasets import Dataset
@@ -51,26 +49,6 @@ __all__ = [
     "registry",
     "rows_from_toml",
 ]
-
-KINDS = {
-    "models": "model",
-    "backends": "backend",
-    "datasets": "data set",
-    "objectives": "objective",
-}
-"""The tables, which are also the names of their hooks, and the word for one of their rows."""
-BUILTIN = "gandem"
-
-
-@dataclass(slots=True)
-class Plugin:
-    """A plugin as it was found: what it adds, and what is wrong with it."""
-
-    name: str
-    distribution: str
-    version: str = ""
-    adds: dict[str, list[str]] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
 
 
 class Registry:
@@ -97,12 +75,14 @@ class Registry:
         fits = fits or [row for row in rows if row.id.rpartition("/")[2] == name]
         if not fits:
             known = [row.id for row in rows]
-            raise NotFoundError(f"No {KINDS[table]} is called {name!r}.{suggest(name, known)}")
+            raise NotFoundError(f"No {KINDS[table]} is called {shown(name)}.{suggest(name, known)}")
         if len(fits) > 1:
             owners = " and ".join(f"{row.id!r} of {row.provider}" for row in fits)
+            remedy = "write the whole name"
+            if len({row.id for row in fits}) < len(fits):
+                remedy = "uninstall one, or choose with GANDEM_PLUGINS which load"
             raise ClashError(
-                f"The {KINDS[table]} name {name!r} has several owners: {owners}; "
-                "write the whole name, or uninstall one (GANDEM_PLUGINS chooses which load)."
+                f"The {KINDS[table]} name {name!r} has several owners: {owners}; {remedy}."
             )
         return fits[0]
 
@@ -115,25 +95,7 @@ def registry() -> Registry:
     with commas.
     ``GANDEM_TRACE=1`` writes every hook call to standard error.
     """
-    manager = pluggy.PluginManager("gandem")
-    manager.add_hookspecs(hookspecs)
-    if os.environ.get("GANDEM_TRACE") == "1":
-        manager.trace.root.setwriter(sys.stderr.write)
-        manager.enable_tracing()
-    plugins = [Plugin(BUILTIN, BUILTIN)]
-    manager.register(_Builtin(), BUILTIN)
-    for point in _chosen(entry_points(group="gandem")):
-        plugins.append(_register(manager, point))
-    rows: dict[str, list[Row]] = {table: [] for table in KINDS}
-    by_name = {plugin.name: plugin for plugin in plugins}
-    for table in KINDS:
-        for hook in getattr(manager.hook, f"gandem_{table}").get_hookimpls():
-            plugin = by_name[hook.plugin_name]
-            for row in _ask(plugin, table, hook.function):
-                plugin.adds.setdefault(table, []).append(row.id)
-                rows[table].append(row)
-    _note_clashes(rows, plugins)
-    return Registry(plugins, rows)
+    return Registry(*find_plugins(_Builtin()))
 
 
 def rows_from_toml(text: str) -> dict[str, list[Row]]:
@@ -143,25 +105,42 @@ def rows_from_toml(text: str) -> dict[str, list[Row]]:
     A plugin can ship its own and return ``rows_from_toml(text)["models"]`` from its hook.
 
     Raises:
-        GandemError: an unknown schema, table or field.
+        GandemError: it is not TOML, or has an unknown schema, table or field.
     """
-    data = tomllib.loads(text)
+    try:
+        data = tomllib.loads(text)
+    except ValueError as error:
+        raise GandemError(f"registry.toml: it is not TOML: {error}.") from None
     if data.pop("schema", None) != 1:
         raise GandemError("registry.toml: expected schema = 1; upgrade gandem.")
-    known = {f.name for f in fields(Row)} - {"provider"}
     rows: dict[str, list[Row]] = {table: [] for table in KINDS}
     for table, entries in data.items():
         if table not in KINDS:
             raise GandemError(f"registry.toml: unknown table {table!r}.{suggest(table, KINDS)}")
-        for entry in entries:
-            for name in entry:
-                if name not in known:
-                    raise GandemError(
-                        f"registry.toml: unknown field {name!r} in {table}.{suggest(name, known)}"
-                    )
-            entry["requires"] = tuple(entry.get("requires", ()))
-            rows[table].append(Row(**entry))
+        if not isinstance(entries, list):
+            raise GandemError(f"registry.toml: write [[{table}]] in front of each row.")
+        rows[table] = [_row(table, entry) for entry in entries]
     return rows
+
+
+def _row(table: str, entry: Any) -> Row:
+    known = [f.name for f in fields(Row) if f.name != "provider"]
+    if not isinstance(entry, dict):
+        raise GandemError(f"registry.toml: write [[{table}]] in front of each row.")
+    for name in entry:
+        if name not in known:
+            raise GandemError(
+                f"registry.toml: unknown field {name!r} in {table}.{suggest(name, known)}"
+            )
+    for name in ("id", "target"):
+        if name not in entry:
+            raise GandemError(f"registry.toml: a row of {table} lacks its {name}.")
+    if isinstance(entry.get("requires"), list):
+        entry = entry | {"requires": tuple(entry["requires"])}
+    try:
+        return Row(**entry)
+    except (TypeError, ValueError) as error:
+        raise GandemError(f"registry.toml: {table}: {error}") from None
 
 
 class _Builtin:
@@ -187,70 +166,6 @@ class _Builtin:
         return self._rows["objectives"]
 
 
-def _chosen(points: Iterable[EntryPoint]) -> list[EntryPoint]:
-    wanted = os.environ.get("GANDEM_PLUGINS")
-    points = sorted(points, key=lambda point: point.name)
-    if wanted is None:
-        return points
-    names = {name.strip() for name in wanted.split(",")}
-    return [p for p in points if p.name in names or (p.dist is not None and p.dist.name in names)]
-
-
-def _register(manager: pluggy.PluginManager, point: EntryPoint) -> Plugin:
-    """Load one plugin; a failure of any kind becomes a sentence."""
-    dist = point.dist
-    plugin = Plugin(point.name, dist.name if dist else "?", dist.version if dist else "")
-    try:
-        manager.register(point.load(), point.name)
-    except Exception as error:  # a stranger's module may raise anything at all
-        plugin.problems.append(f"could not be loaded: {_sentence(error)}")
-        return plugin
-    try:
-        manager.check_pending()
-    except pluggy.PluginValidationError as error:
-        manager.unregister(name=point.name)
-        plugin.problems.append(f"has a hook that gandem does not know: {_sentence(error)}")
-    return plugin
-
-
-def _ask(plugin: Plugin, table: str, hook: Any) -> list[Row]:
-    """Return the rows of one plugin's hook, without those that are wrong."""
-    try:
-        found = list(hook())
-    except Exception as error:  # likewise
-        plugin.problems.append(f"gandem_{table} failed: {_sentence(error)}")
-        return []
-    rows = []
-    for row in found:
-        if not isinstance(row, Row):
-            plugin.problems.append(f"gandem_{table} returned {row!r:.60}, expected gandem.Row.")
-        elif plugin.name != BUILTIN and "/" not in row.id:
-            plugin.problems.append(
-                f"the {KINDS[table]} id {row.id!r} has no prefix; call it '{plugin.name}/{row.id}'."
-            )
-        else:
-            rows.append(replace(row, provider=plugin.distribution))
-    return rows
-
-
-def _note_clashes(rows: Mapping[str, list[Row]], plugins: list[Plugin]) -> None:
-    for table, found in rows.items():
-        owners: dict[str, list[str]] = {}
-        for row in found:
-            owners.setdefault(row.id, []).append(row.provider)
-        for name, several in owners.items():
-            for plugin in plugins:
-                if len(several) > 1 and plugin.distribution in several:
-                    plugin.problems.append(
-                        f"the {KINDS[table]} {name!r} has several owners: {' and '.join(several)}."
-                    )
-
-
-def _sentence(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
 # --- from a row to the thing ---------------------------------------------------------------------
 
 
@@ -260,24 +175,44 @@ def installed(row: Row) -> bool:
 
 
 def _missing(row: Row) -> list[str]:
-    return [name for name in row.requires if importlib.util.find_spec(name) is None]
+    return [name for name in row.requires if not _is_there(name.partition(".")[0])]
+
+
+def _is_there(module: str) -> bool:
+    """Say whether a module can be found; of a package only, since a submodule would import it."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # no name at all, or a module that hides where it is from
+        return module in sys.modules
 
 
 def _target(row: Row, word: str) -> Any:
     module, _, attribute = row.target.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except (Exception, SystemExit) as error:  # a stranger's module may raise anything at all
         raise NotFoundError(
-            f"The {word} {row.id!r} of {row.provider} could not be loaded: {_sentence(error)}"
+            f"The {word} {row.id!r} of {row.provider} could not be loaded: {sentence(error)}"
         ) from error
+
+
+BACKEND = ("versions", "devices", "engine", "differentiate", "gradient", "optimise")
+OBJECTIVE = ("smoothable", "real", "fake", "generator")
+"""What must be there, of ``gandem.core.training``'s ``Backend`` and ``ObjectiveRule``."""
+
+
+def _lack(made: Any, parts: tuple[str, ...]) -> str:
+    """Say what is missing from what a target made, or nothing."""
+    lacks = [part for part in parts if not hasattr(made, part)]
+    return f"{type(made).__name__} has no {lacks[0]!r}" if lacks else ""
 
 
 def load_backend(name: str) -> Backend:
     """Return the backend called ``name``.
 
     Raises:
-        BackendError: its framework is not installed; the text says what to type.
+        BackendError: its framework is not installed, and the text says what to type; or it is
+            damaged, or no backend at all.
     """
     row = registry().find("backends", name)
     if missing := _missing(row):
@@ -285,12 +220,24 @@ def load_backend(name: str) -> Backend:
         raise BackendError(
             f"Backend {row.id!r} is not installed ({', '.join(missing)} missing).{hint}"
         )
-    backend: Backend = _target(row, "backend")()
+    try:
+        backend: Backend = _target(row, "backend")()
+    except (ImportError, OSError) as error:  # a shared library that is not there, or not right
+        raise BackendError(
+            f"Backend {row.id!r} is installed and cannot be imported: {sentence(error)}"
+        ) from error
+    if lack := _lack(backend, BACKEND):
+        raise BackendError(f"The backend {row.id!r} of {row.provider} is none: {lack}.")
     return backend
 
 
 def load_dataset(name: str, data_dir: Path | None = None) -> Dataset:
-    """Return the data set called ``name``, or ``name:argument``."""
+    """Return the data set called ``name``, or ``name:argument``.
+
+    Raises:
+        NotFoundError: no such data set.
+        DataError: it cannot be read or downloaded.
+    """
     from gandem.core.datasets import Dataset
 
     head, _, argument = name.partition(":")
@@ -307,10 +254,13 @@ def load_objective(objective: Objective) -> ObjectiveRule:
     """Return the rule of a spec's objective.
 
     Raises:
-        SpecError: label smoothing was asked of an objective that has no targets.
+        NotFoundError: no such objective.
+        SpecError: it is no rule, or label smoothing was asked of one that has no targets.
     """
     row = registry().find("objectives", objective.name)
     rule: ObjectiveRule = _target(row, "objective")()
+    if lack := _lack(rule, OBJECTIVE):
+        raise SpecError(f"The objective {row.id!r} of {row.provider} is none: {lack}.")
     if objective.label_smoothing and not rule.smoothable:
         raise SpecError(
             f"objective: {row.id!r} has no target to smooth; set objective.label_smoothing=0."
@@ -318,7 +268,9 @@ def load_objective(objective: Objective) -> ObjectiveRule:
     return rule
 
 
-def load_spec(name: str, settings: Mapping[str, Any] | None = None, *, small: bool = False) -> Spec:
+def load_spec(
+    name: str | os.PathLike[str], settings: Mapping[str, Any] | None = None, *, small: bool = False
+) -> Spec:
     """Return the spec of a model, or of a ``.toml`` or ``.json`` file, with some settings changed.
 
     Args:
@@ -333,19 +285,29 @@ def load_spec(name: str, settings: Mapping[str, Any] | None = None, *, small: bo
     """
     from gandem.core.spec import change, read_spec
 
-    settings = dict(settings or {})
-    if name.endswith((".toml", ".json")) or (os.sep in name and Path(name).exists()):
+    name, settings = os.fspath(name), dict(settings or {})
+    if name.endswith((".toml", ".json")) or (os.sep in name and Path(name).is_file()):
         if small:
             raise SpecError(f"{name}: a spec file has one size; leave --size out or write 'full'.")
         spec = change(read_spec(Path(name)), settings)
     else:
         row = registry().find("models", name)
         make = _target(row, "model")
-        known = inspect.signature(make).parameters
+        known = _parameters(row, make)
         own = {key: settings.pop(key) for key in list(settings) if key in known}
         spec = change(_made(row, make, (row.small if small else {}) | own), settings, known)
     load_objective(spec.objective)
     return spec
+
+
+def _parameters(row: Row, make: Any) -> list[str]:
+    try:
+        return list(inspect.signature(make).parameters)
+    except (TypeError, ValueError):
+        raise SpecError(
+            f"The model {row.id!r} of {row.provider} is no function: {row.target} is a "
+            f"{type(make).__name__}."
+        ) from None
 
 
 def _made(row: Row, make: Any, arguments: Mapping[str, Any]) -> Spec:
@@ -355,9 +317,11 @@ def _made(row: Row, make: Any, arguments: Mapping[str, Any]) -> Spec:
         spec = make(**arguments)
     except GandemError:
         raise
-    except (TypeError, ValueError, ZeroDivisionError) as error:
+    except Exception as error:  # what does not fit shows where the function first trips over it
+        given = ", ".join(f"{key}={shown(value)}" for key, value in arguments.items())
         raise SpecError(
-            f"The model {row.id!r} cannot be made with {dict(arguments)}: {_sentence(error)}"
+            f"The model {row.id!r} of {row.provider} cannot be made with "
+            f"{given or 'its defaults'}: {sentence(error)}"
         ) from error
     if not isinstance(spec, Spec):
         raise SpecError(f"The model {row.id!r} of {row.provider} returned {type(spec).__name__}.")

@@ -7,30 +7,43 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import signal
+import os
+import shlex
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from gandem.core.datasets import Dataset
-from gandem.core.errors import RunError, SpecError
-from gandem.core.files import write_json
-from gandem.core.images import grid, save_image
+from gandem.core.errors import DataError, RunError, SpecError
+from gandem.core.files import append_line, write_json
+from gandem.core.images import save_image
+from gandem.core.interrupts import stop_when_asked
 from gandem.core.randomness import fingerprint
-from gandem.core.registry import load_backend, load_dataset, load_objective, load_spec
+from gandem.core.registry import load_backend, load_dataset, load_objective, load_spec, registry
 from gandem.core.runs.checkpoint import write_checkpoint
-from gandem.core.runs.run import Run, begin, new_folder, open_run, pick_device, sample
+from gandem.core.runs.run import (
+    COLUMNS,
+    Run,
+    begin,
+    check_out,
+    enough_memory,
+    open_run,
+    pick_device,
+    sample,
+)
 from gandem.core.spec import Spec, change, digest
 from gandem.core.training import Engine, Feed, fixed_inputs, initial_state
 
 __all__ = ["Progress", "Settings", "train"]
+
+CURE = "try a smaller learning rate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +100,7 @@ class Progress:
 
 
 def train(
-    model: str | Spec,
+    model: str | os.PathLike[str] | Spec,
     *,
     settings: Settings | None = None,
     changes: Mapping[str, Any] | None = None,
@@ -108,26 +121,50 @@ def train(
     Raises:
         GandemError: something was not right; nothing has been written.
     """
-    settings = settings or Settings(**more)
-    spec = load_spec(model, changes) if isinstance(model, str) else change(model, changes or {})
-    dataset = load_dataset(settings.data, settings.data_dir)
-    if settings.classes:
-        dataset = dataset.only(settings.classes)
+    settings = replace(settings or Settings(), **more)
+    folder = Path(out) if out is not None else None
+    if isinstance(model, Spec):
+        spec = change(model, changes or {})
+    else:
+        spec = load_spec(model, changes)
+    registry().find("backends", settings.backend)  # a slip shall not wait for the data
+    if folder is not None:
+        check_out(folder)
+    dataset = _load_data(spec, settings)
     objective = load_objective(spec.objective)
     feed = Feed(spec, objective, dataset, settings.seed, settings.precision)
     total = settings.steps or feed.steps_for(settings.epochs or spec.training.epochs)
     backend = load_backend(settings.backend)
     device = pick_device(backend.devices(), settings.device)
-    folder = new_folder(spec, settings.backend, Path(out) if out is not None else None)
-    state = initial_state(spec, settings.seed, settings.precision)
-    engine = backend.engine(spec, state, precision=settings.precision, device=device)
+    with enough_memory():
+        state = initial_state(spec, settings.seed, settings.precision)
+        engine = backend.engine(spec, state, precision=settings.precision, device=device)
     facts = _facts(spec, settings, dataset, total) | {
         "device": device,
         "versions": backend.versions() | {"numpy": np.__version__},
     }
-    begin(folder, spec, facts)
-    _Training(spec, feed, engine, folder, facts, settings.log_every, progress).run(total)
+    with stop_when_asked() as stop:
+        folder, take_back = begin(spec, facts, folder)
+        training = _Training(spec, feed, engine, folder, facts, settings.log_every, progress)
+        try:
+            training.run(total, stop)
+        except BaseException:
+            if training.steps == 0:
+                take_back()
+            raise
     return open_run(folder)
+
+
+def _load_data(spec: Spec, settings: Settings) -> Dataset:
+    dataset = load_dataset(settings.data, settings.data_dir)
+    if settings.classes:
+        dataset = dataset.only(settings.classes)
+    if spec.classes and dataset.labels is not None and dataset.classes < spec.classes:
+        raise DataError(
+            f"{dataset.name}: it has {dataset.classes} classes, the spec {spec.name!r} has "
+            f"{spec.classes}; set classes={dataset.classes}."
+        )
+    return dataset
 
 
 class _Training:
@@ -148,89 +185,89 @@ class _Training:
         self.progress = progress or (lambda _: None)
         self.samples = fixed_inputs(spec, feed.seed, _sample_count(spec), feed.precision)
         self.losses: dict[str, float] = {}
-        self.steps = 0
+        self.steps = self.logged = 0
+        self.sampled = -1
         self.rate = 0.0
 
-    def run(self, total: int) -> None:
-        """Train to ``total`` steps, or until Ctrl-C; the facts on disk always say how it ended."""
-        started = time.perf_counter()
+    def run(self, total: int, stop: threading.Event) -> None:
+        """Train to ``total`` steps, or until asked to stop; the facts on disk say how it ended."""
+        self.started = time.perf_counter()
         ended = "failed"
         try:
-            with _stop_asked() as stop, _open_log(self.folder / "log.jsonl") as log:
-                while self.steps < total and not stop.is_set():
-                    self._step(total, log, started)
+            while self.steps < total and not stop.is_set():
+                self._step(total)
             self._finish()
             ended = "finished" if self.steps == total else "interrupted"
+        except KeyboardInterrupt:
+            ended = "interrupted"
+            raise
         except _Diverged as error:
             ended = "diverged"
-            raise RunError(str(error)) from None
+            raise RunError(f"{self.folder}: training diverged, {error}.") from None
         finally:
             self.facts |= {
                 "state": ended,
                 "steps": self.steps,
-                "seconds": round(time.perf_counter() - started, 3),
+                "seconds": round(time.perf_counter() - self.started, 3),
                 "steps_per_second": self.rate,
                 "losses": _finite(self.losses),
             }
             with contextlib.suppress(RunError):
                 write_json(self.folder / "run.json", self.facts)
 
-    def _step(self, total: int, log: IO[str], started: float) -> None:
-        scalars = self.engine.step(self.feed(self.steps))
+    def _step(self, total: int) -> None:
+        with enough_memory():
+            self.scalars = self.engine.step(self.feed(self.steps))
         self.steps += 1
         if self.steps == 1 or self.steps % self.log_every == 0 or self.steps == total:
-            self.losses = self.engine.read(scalars)
-            now = time.perf_counter()
-            if self.steps == 1:
-                self.first = now  # the first step compiles: it says nothing about the rate
-            else:
-                self.rate = round((self.steps - 1) / (now - self.first), 3)
-            self._log(log, now - started)
-        if self._epoch_ended():
+            self._log()
+        if self.feed.epochs_done(self.steps) > self.feed.epochs_done(self.steps - 1):
             self._save_samples(f"epoch-{self.feed.epochs_done(self.steps):04d}.png")
         self.progress(Progress(self.steps, total, self.losses, self.rate))
 
-    def _epoch_ended(self) -> bool:
-        return self.feed.epochs_done(self.steps) > self.feed.epochs_done(self.steps - 1)
-
-    def _log(self, log: IO[str], seconds: float) -> None:
+    def _log(self) -> None:
+        """Add a row to the log, and give up if a loss in it is no longer a number."""
+        self.losses = self.engine.read(self.scalars)
+        self.logged = self.steps
+        now = time.perf_counter()
+        if self.steps == 1:
+            self.first = now  # the first step compiles: it says nothing about the rate
+        else:
+            self.rate = round((self.steps - 1) / (now - self.first), 3)
         row = {
             "step": self.steps,
             "epoch": self.feed.epochs_done(self.steps - 1) + 1,
             **_finite(self.losses),
             "steps_per_second": self.rate,
-            "seconds": round(seconds, 3),
+            "seconds": round(now - self.started, 3),
         }
-        try:
-            log.write(json.dumps(row) + "\n")
-            log.flush()
-        except OSError as error:
-            raise RunError(
-                f"{self.folder}: the log cannot be written ({error.strerror})."
-            ) from None
+        append_line(self.folder / "log.jsonl", json.dumps(row))
         for name, value in self.losses.items():
             if not math.isfinite(value):
-                raise _Diverged(
-                    f"{self.folder}: training diverged, the {name} loss is {value} at step "
-                    f"{self.steps}; try a smaller learning rate."
-                )
+                raise _Diverged(f"the {name} loss is {value} at step {self.steps}; {CURE}")
 
     def _finish(self) -> None:
-        """Keep the weights, and the samples where no epoch has just ended."""
-        if not self._epoch_ended():
-            self._save_samples(f"step-{self.steps:08d}.png")
+        """Keep the weights, the last losses, and samples where no epoch has just ended."""
+        if self.logged < self.steps:
+            self._log()
+        state = self.engine.export()
+        for name, value in state.items():
+            if not np.isfinite(value).all():
+                raise _Diverged(f"{name} is no longer finite after step {self.steps}; {CURE}")
         keep = ("model", "backend", "versions", "data", "seed", "precision")
         facts = {name: self.facts[name] for name in keep} | {"losses": _finite(self.losses)}
-        write_checkpoint(self.folder, self.steps, self.engine.export(), self.spec, facts)
+        write_checkpoint(self.folder, self.steps, state, self.spec, facts)
+        if self.sampled < self.steps:
+            self._save_samples(f"step-{self.steps:08d}.png")
 
     def _save_samples(self, name: str) -> None:
         made = sample(self.spec, self.engine, self.samples)
-        columns = min(self.spec.classes, 10) if made.labels is not None else None
-        save_image(self.folder / "samples" / name, grid(made.images, columns))
+        save_image(self.folder / "samples" / name, made.grid())
+        self.sampled = self.steps
 
 
 class _Diverged(Exception):
-    """A loss is no longer a number."""
+    """A loss or a weight is no longer a number."""
 
 
 def _facts(spec: Spec, settings: Settings, dataset: Dataset, total: int) -> dict[str, Any]:
@@ -254,45 +291,17 @@ def _facts(spec: Spec, settings: Settings, dataset: Dataset, total: int) -> dict
         "log_every": settings.log_every,
         "gandem": version("gandem"),
         "stream": fingerprint(),
-        "command": " ".join(sys.argv),
+        "command": shlex.join(sys.argv),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "state": "running",
+        "steps": 0,
     }
 
 
 def _sample_count(spec: Spec) -> int:
-    return 5 * min(spec.classes, 10) if spec.classes else 25
+    return 5 * spec.classes if 0 < spec.classes <= COLUMNS else 25
 
 
 def _finite(losses: Mapping[str, float]) -> dict[str, float | None]:
     """Return losses as JSON can hold them."""
     return {name: value if math.isfinite(value) else None for name, value in losses.items()}
-
-
-@contextlib.contextmanager
-def _stop_asked() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C or SIGTERM into a wish to stop after the step."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-    before: dict[int, Any] = {}
-
-    def note(number: int, frame: object) -> None:
-        asked.set()
-        signal.signal(number, before[number])
-
-    for asking in (signal.SIGINT, signal.SIGTERM):
-        before[int(asking)] = signal.signal(asking, note)
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _open_log(path: Path) -> IO[str]:
-    try:
-        return path.open("a", encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written ({error.strerror}).") from None

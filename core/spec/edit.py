@@ -6,7 +6,8 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from gandem.core.errors import SpecError, suggest
+from gandem.core.errors import SpecError, shown, suggest
+from gandem.core.spec.fields import KINDS, hints
 from gandem.core.spec.gan import Spec
 from gandem.core.spec.text import from_data, to_data
 
@@ -25,11 +26,14 @@ def parse_setting(text: str) -> tuple[str, Any]:
     path, equals, value = text.partition("=")
     path, value = path.strip(), value.strip()
     if not equals or not path or not value:
-        raise SpecError(f"Expected path=value, received {text!r}; for example latent.size=64.")
+        raise SpecError(f"Expected path=value, received {shown(text)}; for example latent.size=64.")
     try:
-        return path, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return path, value
+        match tomllib.loads(f"value = {value}"):
+            case {"value": found, **others} if not others:
+                return path, found
+    except (ValueError, RecursionError):  # not TOML, or monstrous: the field will say
+        pass
+    return path, value
 
 
 def change(spec: Spec, settings: Mapping[str, Any], also: Iterable[str] = ()) -> Spec:
@@ -54,12 +58,10 @@ def change(spec: Spec, settings: Mapping[str, Any], also: Iterable[str] = ()) ->
         if not spots:
             ends = {".".join(p.split(".")[i:]) for p in places for i in range(p.count(".") + 1)}
             near = suggest(path, ends | set(also))
-            raise SpecError(f"The spec {spec.name!r} has no field {path!r}.{near}")
+            raise SpecError(f"The spec {spec.name!r} has no field {shown(path)}.{near}")
         if len(spots) > 1:
-            some = ", ".join(list(spots.values())[:3])
-            raise SpecError(
-                f"{path!r} fits {len(spots)} fields ({some}, …); write more of the path."
-            )
+            some = ", ".join(list(spots.values())[:3]) + (", …" if len(spots) > 3 else "")
+            raise SpecError(f"{path!r} fits {len(spots)} fields ({some}); write more of the path.")
         container, key = places[fits[0]]
         container[key] = value
     return from_data(data)
@@ -71,6 +73,8 @@ def _places(data: Any, prefix: str) -> Iterator[tuple[str, tuple[Any, Any]]]:
         for key, value in data.items():
             yield f"{prefix}{key}", (data, key)
             yield from _places(value, f"{prefix}{key}.")
+        for key in _left_out(data):
+            yield f"{prefix}{key}", (data, key)
     elif isinstance(data, list) and data and isinstance(data[0], dict):
         counts: dict[str, int] = {}
         for index, value in enumerate(data):
@@ -80,3 +84,14 @@ def _places(data: Any, prefix: str) -> Iterator[tuple[str, tuple[Any, Any]]]:
             for label in (str(index), name):
                 yield f"{prefix}{label}", (data, index)
                 yield from _places(value, f"{prefix}{label}.")
+
+
+def _left_out(data: dict[str, Any]) -> list[str]:
+    """Return the fields of a layer, optimiser or initialiser that its data leaves to their
+    defaults.
+    """
+    for members in KINDS.values():
+        if isinstance(kind := data.get("kind"), str) and kind in members:
+            known = hints(members[kind])  # type: ignore[arg-type]  # mypy#11469
+            return [name for name in known if name not in data]
+    return []

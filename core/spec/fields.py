@@ -12,9 +12,10 @@ import functools
 import math
 import types
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from gandem.core.errors import SpecError, suggest
+from gandem.core.errors import SpecError, shown, suggest
 
 __all__ = ["KINDS", "Checked", "Count", "Fraction", "Pair", "Range", "coerce", "decode", "encode"]
 
@@ -37,9 +38,9 @@ class Range:
         )
 
     def __str__(self) -> str:
-        left = "" if self.low == -math.inf else f"{self.low:g} {'<' if self.open_low else '≤'} "
-        right = "" if self.high == math.inf else f" {'<' if self.open_high else '≤'} {self.high:g}"
-        return f"{left}x{right}"
+        left = f"{self.low:.10g} {'<' if self.open_low else '≤'} "
+        right = f" {'<' if self.open_high else '≤'} {self.high:.10g}"
+        return f"{left * (self.low > -math.inf)}a number{right * (self.high < math.inf)}"
 
 
 Count = Annotated[int, Range(1, 2**31 - 1)]
@@ -51,6 +52,8 @@ Fraction = Annotated[float, Range(0, 1, open_high=True)]
 
 KINDS: dict[type, dict[str, type[Any]]] = {}
 """For each family of tagged dataclasses (layers, optimisers, initialisers): its members by kind."""
+DEEPEST = 40
+"""Tables within tables that are read; Python's stack would hold some 150."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,25 +85,20 @@ def coerce(hint: Any, value: Any, path: str) -> Any:
         value = coerce(args[0], value, path)
         for limit in args[1:]:
             if isinstance(limit, Range) and not limit.admits(value):
-                raise SpecError(
-                    f"{path}: expected {str(limit).replace('x', 'a number', 1)}, "
-                    f"received {value!r}."
-                )
+                raise SpecError(f"{path}: expected {limit}, received {shown(value)}.")
         return value
     if origin is Literal:
-        if value in args and not isinstance(value, bool):
-            return value
-        raise SpecError(
-            f"{path}: expected {_or(args)}, received {value!r}."
-            + (suggest(value, [str(a) for a in args]) if isinstance(value, str) else "")
-        )
+        if isinstance(value, str) and value in args:
+            return str(value)
+        near = suggest(value, args) if isinstance(value, str) else ""
+        raise SpecError(f"{path}: expected {_or(args)}, received {shown(value)}.{near}")
     if origin in (Union, types.UnionType):
         for option in args:
             try:
                 return coerce(option, value, path)
             except SpecError:
                 continue
-        raise SpecError(f"{path}: expected {_name(hint)}, received {value!r}.")
+        raise SpecError(f"{path}: expected {_name(hint)}, received {shown(value)}.")
     if origin is tuple:
         return _tuple(args, value, path)
     if hint is type(None):
@@ -110,22 +108,20 @@ def coerce(hint: Any, value: Any, path: str) -> Any:
         if isinstance(value, bool):
             return value
     elif hint is int:
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
+        if not isinstance(value, bool) and isinstance(value, Integral):
+            return int(value)
     elif hint is float:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            if math.isfinite(value):
-                return float(value) + 0.0  # -0.0 and 0.0 are one thing
-            raise SpecError(f"{path}: expected a finite number, received {value!r}.")
+        if not isinstance(value, bool) and isinstance(value, Real):
+            return _finite(value, path)
     elif hint is str:
         if isinstance(value, str):
-            return value
+            return str(value)
     elif dataclasses.is_dataclass(hint):
         if isinstance(value, hint):  # type: ignore[arg-type]
             return value
         if isinstance(value, dict):
             return decode(hint, value, path)
-    raise SpecError(f"{path}: expected {_name(hint)}, received {value!r:.60}.")
+    raise SpecError(f"{path}: expected {_name(hint)}, received {shown(value)}.")
 
 
 def decode(cls: Any, data: dict[str, Any], path: str = "") -> Any:
@@ -137,17 +133,23 @@ def decode(cls: Any, data: dict[str, Any], path: str = "") -> Any:
     """
     data = dict(data)
     where = path or "the spec"
+    if path.count(".") > DEEPEST:
+        raise SpecError(f"{path:.60}…: it is nested too deeply.")
     if (tagged := family(cls)) is not None:
         members = KINDS[tagged]
-        kind = data.pop("kind", None)
+        if "kind" not in data:
+            raise SpecError(f"{where}: the field 'kind' is missing.")
+        kind = data.pop("kind")
         if not isinstance(kind, str) or kind not in members:
             near = suggest(kind, members) if isinstance(kind, str) else ""
-            raise SpecError(f"{where}: no {tagged.__name__.lower()} is of kind {kind!r}.{near}")
+            word = tagged.__name__.lower()
+            raise SpecError(f"{where}: no {word} is of kind {shown(kind)}.{near}")
         cls = members[kind]
     known = hints(cls)
     for name in data:
         if name not in known:
-            raise SpecError(f"{where}: unknown field {name!r}.{suggest(name, known)}")
+            near = suggest(str(name), known)
+            raise SpecError(f"{where}: unknown field {shown(name)}.{near}")
     for field in dataclasses.fields(cls):
         if field.name not in data and field.default is dataclasses.MISSING:
             raise SpecError(f"{where}: the field {field.name!r} is missing.")
@@ -171,11 +173,11 @@ def encode(value: Any) -> Any:
 
 def _tuple(args: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ...]:
     many = len(args) == 2 and args[1] is Ellipsis
-    if isinstance(value, int) and not isinstance(value, bool) and not many:
+    if not isinstance(value, bool) and isinstance(value, Integral) and not many:
         value = (value,) * len(args)  # kernel = 4 means (4, 4)
     if not isinstance(value, list | tuple) or not (many or len(value) == len(args)):
         raise SpecError(
-            f"{path}: expected {_name(tuple.__class_getitem__(args))}, received {value!r:.60}."
+            f"{path}: expected {_name(tuple.__class_getitem__(args))}, received {shown(value)}."
         )
     items = args[:1] * len(value) if many else args
     return tuple(
@@ -185,13 +187,23 @@ def _tuple(args: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ...]:
 
 
 def _label(index: int, item: Any) -> str:
-    """Name an element of a list by its own name or kind where it has one."""
-    if isinstance(item, dict):
-        if isinstance(item.get("name"), str):
-            return str(item["name"])
-        if isinstance(item.get("kind"), str):
-            return f"{index}: {item['kind']}"
+    """Name an element of a list by its own name or kind where it has one that can be printed."""
+    name, kind = (item.get("name"), item.get("kind")) if isinstance(item, dict) else (None, None)
+    if isinstance(name, str) and name.isidentifier() and len(name) <= 40:
+        return name
+    if isinstance(kind, str) and kind.isidentifier() and len(kind) <= 40:
+        return f"{index}: {kind}"
     return str(index)
+
+
+def _finite(value: Real, path: str) -> float:
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        number = math.inf
+    if not math.isfinite(number):
+        raise SpecError(f"{path}: expected a finite number, received {shown(value)}.")
+    return number + 0.0  # -0.0 and 0.0 are one thing
 
 
 def _or(options: tuple[Any, ...]) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from gandem.core.errors import NotFoundError, suggest
+from gandem.core.errors import NotFoundError, SpecError, shown, suggest
 from gandem.core.spec.fields import Checked, Count, Fraction, Range
 from gandem.core.spec.layers import Layer
 from gandem.core.spec.optimisers import Optimiser
 
 __all__ = ["Image", "Latent", "Objective", "Player", "Spec", "Training"]
+
+DEEPEST_LAYERS = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,20 @@ class Player(Checked):
     input: str
     optimiser: Optimiser
     layers: tuple[Layer, ...]
+
+    def __post_init__(self) -> None:
+        Checked.__post_init__(self)
+        _refuse_deep(self.layers, self.name)
+
+
+def _refuse_deep(layers: tuple[Layer, ...], name: str) -> None:
+    """Refuse layers within layers without end, before anything walks them and runs out of stack."""
+    for _ in range(DEEPEST_LAYERS):
+        within = (getattr(layer, part, ()) for layer in layers for part in ("layers", "shortcut"))
+        layers = tuple(layer for part in within for layer in part)
+        if not layers:
+            return
+    raise SpecError(f"{shown(name)}: layers are nested more than {DEEPEST_LAYERS} deep.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import singledispatch
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
-from gandem.core.spec.fields import KINDS, Checked
+from gandem.core.spec.fields import KINDS, Checked, Range
 
 __all__ = [
     "INITIALISERS",
@@ -74,7 +74,7 @@ class Normal(Initialiser):
 
     kind: ClassVar[str] = "normal"
     mean: float = 0.0
-    std: float = 0.02
+    std: Annotated[float, Range(0)] = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +160,7 @@ def _(
 def _(
     init: KaimingUniform, g: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
 ) -> np.ndarray:
-    bound = math.sqrt(6.0 / ((1.0 + init.slope**2) * fan_in))
+    bound = math.sqrt(6.0 / ((1.0 + init.slope * init.slope) * fan_in))
     return g.uniform(-bound, bound, shape)
 
 
@@ -168,7 +168,7 @@ def _(
 def _(
     init: KaimingNormal, g: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
 ) -> np.ndarray:
-    return g.normal(0.0, math.sqrt(2.0 / ((1.0 + init.slope**2) * fan_in)), shape)
+    return g.normal(0.0, math.sqrt(2.0 / ((1.0 + init.slope * init.slope) * fan_in)), shape)
 
 
 @draw.register

@@ -44,7 +44,8 @@ __all__ = [
     "Upsample2D",
 ]
 
-Pads = tuple[tuple[int, int], tuple[int, int]]
+Pixels = Annotated[int, Range(-(2**31), 2**31 - 1)]
+Pads = tuple[tuple[Pixels, Pixels], tuple[Pixels, Pixels]]
 """Explicit padding: ((top, bottom), (left, right)), in pixels."""
 Positive = Annotated[float, Range(0, open_low=True)]
 
@@ -233,13 +234,14 @@ class InstanceNorm(Layer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dropout(Layer):
-    """Drop each unit with probability ``rate`` (kept to 1/256) in training and scale up the rest.
+    """Drop each unit with probability ``rate`` (kept to 1/256, of which the last stays) in training
+    and scale up the rest.
 
     Srivastava et al. 2014.  The mask is drawn by core, one for each pass.
     """
 
     kind: ClassVar[str] = "dropout"
-    rate: Fraction
+    rate: Annotated[float, Range(0, 255 / 256)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

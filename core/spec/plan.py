@@ -8,22 +8,35 @@ own).
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import singledispatch
 
 import numpy as np
 
-from gandem.core.errors import SpecError, suggest
+from gandem.core.errors import SpecError, shown, suggest
 from gandem.core.randomness import Purpose, part_of, stream
 from gandem.core.spec import layers as kinds
 from gandem.core.spec.geometry import crops, pads, transposed_size, window_size
 from gandem.core.spec.initialisers import Initialiser, Ones, Zeros, draw
 from gandem.core.spec.layers import Layer
 
-__all__ = ["NetworkPlan", "Node", "Parameter", "Shape", "initial_values", "plan_network"]
+__all__ = [
+    "NAME",
+    "NetworkPlan",
+    "Node",
+    "Parameter",
+    "Shape",
+    "initial_values",
+    "plan_network",
+]
 
 Shape = tuple[int, ...]
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+"""What a player or layer can be called: a part of its parameters' names, on every framework."""
+LARGEST = 2**40
+"""Numbers in one array; in float32 these are four terabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +135,7 @@ def plan_network(
         SpecError: the shapes do not close; the text names the layer and the remedy.
     """
     if input not in inputs:
-        raise SpecError(f"{name}: there is no input {input!r}.{suggest(input, inputs)}")
+        raise _no_input(name, input, inputs)
     if not layers:
         raise SpecError(f"{name}: a network needs at least one layer.")
     nodes = _plan(name, layers, inputs[input], inputs)
@@ -164,6 +177,7 @@ def _plan(
             for key, (part, start) in branches(layer, shape, inputs, here).items()
         }
         resolved = resolve(layer, shape, here, inner, inputs)
+        _refuse_monsters(here, resolved)
         nodes.append(
             Node(
                 path=here,
@@ -179,24 +193,37 @@ def _plan(
     return tuple(nodes)
 
 
+def _refuse_monsters(path: str, resolved: Resolved) -> None:
+    """Refuse arrays that nobody can hold, so that none is tried."""
+    shapes = {name: parameter.shape for name, parameter in resolved.parameters.items()}
+    for name, shape in ({"output": resolved.output} | shapes).items():
+        if (size := math.prod(shape)) > LARGEST:
+            raise SpecError(
+                f"{path}: its {name} takes {size} numbers, more than any machine holds; "
+                "make the layer smaller."
+            )
+
+
 def layer_names(path: str, layers: tuple[Layer, ...]) -> list[str]:
     """Return the canonical name of each layer of one list: its own, or its kind numbered from the
     second on.
     """
-    names: list[str] = []
+    names: dict[str, None] = {}
     seen: dict[str, int] = {}
     for layer in layers:
         count = seen.get(layer.kind, 0)
         seen[layer.kind] = count + 1
-        name = layer.name or (f"{layer.kind}_{count}" if count else layer.kind)
-        if not name.replace("_", "").isalnum() or not name.isascii() or name == "shortcut":
+        usual = f"{layer.kind}_{count}" if count else layer.kind
+        name = usual if layer.name is None else layer.name
+        if name == "shortcut" or not NAME.fullmatch(name):
             raise SpecError(
-                f"{path}: a layer cannot be called {name!r}; use letters, digits and '_'."
+                f"{path}: a layer cannot be called {shown(name)}; "
+                "use letters, digits and '_', a letter first."
             )
         if name in names:
             raise SpecError(f"{path}: two layers are called {name!r}; rename one of them.")
-        names.append(name)
-    return names
+        names[name] = None
+    return list(names)
 
 
 def _named(path: str, parameters: Mapping[str, Parameter]) -> tuple[Parameter, ...]:
@@ -222,11 +249,13 @@ def _(
     layer: kinds.Concatenate, shape: Shape, inputs: Mapping[str, Shape], path: str
 ) -> dict[str, tuple[tuple[Layer, ...], Shape]]:
     if layer.input not in inputs:
-        remedy = " Set classes to use labels." if layer.input == "label" else ""
-        raise SpecError(
-            f"{path}: there is no input {layer.input!r}.{remedy or suggest(layer.input, inputs)}"
-        )
+        raise _no_input(path, layer.input, inputs)
     return {"layers": (layer.layers, inputs[layer.input])}
+
+
+def _no_input(path: str, name: str, inputs: Mapping[str, Shape]) -> SpecError:
+    remedy = " Set classes to use labels." if name == "label" else suggest(name, inputs)
+    return SpecError(f"{path}: there is no input {shown(name)}.{remedy}")
 
 
 @branches.register
@@ -484,12 +513,12 @@ def _(
     inputs: Mapping[str, Shape],
 ) -> Resolved:
     channels = shape[-1]
-    _several(math.prod(shape) // layer.groups, path)
     if channels % layer.groups:
         raise SpecError(
             f"{path}: {channels} channels do not divide into {layer.groups} groups; "
             "choose a divisor."
         )
+    _several(math.prod(shape) // layer.groups, path)
     return Resolved(shape, _scale_offset(layer, (channels,)))
 
 
@@ -572,26 +601,42 @@ _KEEPS_A_CONSTANT = (
 )
 
 
-def _refuse_idle_biases(nodes: tuple[Node, ...]) -> None:
+def _refuse_idle_biases(nodes: tuple[Node, ...]) -> list[Node]:
     """Refuse a bias that the next normalisation takes away again.
 
     Its true gradient is 0, so Adam normalises rounding noise and the bias walks: 2.8e-3 after 200
     steps in float32.
+
+    Returns:
+        The nodes whose bias is still a constant of each channel where ``nodes`` end.
     """
-    biased: Node | None = None
+    biased: list[Node] = []
     for node in nodes:
-        for branch in node.branches.values():
-            _refuse_idle_biases(branch)
+        ends = [end for branch in node.branches.values() for end in _refuse_idle_biases(branch)]
         layer = node.layer
-        removes = isinstance(layer, kinds.BatchNorm | kinds.InstanceNorm) or (
-            isinstance(layer, kinds.GroupNorm) and layer.groups == node.input_shape[-1]
-        )
-        if biased is not None and removes:
+        if biased and _takes_a_constant_away(node):
             raise SpecError(
-                f"{biased.path}: a bias in front of {layer.kind} cannot change the function "
+                f"{biased[0].path}: a bias in front of {layer.kind} cannot change the function "
                 "and only drifts with rounding noise; set bias = false."
             )
         if isinstance(layer, kinds.Dense | kinds.Conv2D | kinds.Conv2DTranspose):
-            biased = node if layer.bias else None
-        elif not isinstance(layer, _KEEPS_A_CONSTANT):
-            biased = None
+            biased = [node] if layer.bias else []
+        elif isinstance(layer, kinds.Residual):  # what enters it reaches both branches
+            biased = ends
+        elif isinstance(layer, kinds.Concatenate):
+            biased = biased + ends
+        elif not _keeps_a_constant(node):
+            biased = []
+    return biased
+
+
+def _takes_a_constant_away(node: Node) -> bool:
+    layer = node.layer
+    return isinstance(layer, kinds.BatchNorm | kinds.InstanceNorm) or (
+        isinstance(layer, kinds.GroupNorm) and layer.groups == node.input_shape[-1]
+    )
+
+
+def _keeps_a_constant(node: Node) -> bool:
+    flattens = isinstance(node.layer, kinds.Reshape) and len(node.output_shape) == 1
+    return flattens or isinstance(node.layer, _KEEPS_A_CONSTANT)

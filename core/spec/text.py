@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gandem.core.errors import SpecError
+from gandem.core.errors import SpecError, shown
 from gandem.core.spec.fields import decode, encode
 from gandem.core.spec.gan import Spec
 from gandem.core.spec.validate import plan_spec
@@ -44,7 +45,7 @@ def from_data(data: dict[str, Any]) -> Spec:
     schema = data.pop("schema", SCHEMA)
     if schema != SCHEMA:
         raise SpecError(
-            f"schema: this gandem reads schema {SCHEMA}, received {schema!r}; upgrade gandem."
+            f"schema: this gandem reads schema {SCHEMA}, received {shown(schema)}; upgrade gandem."
         )
     spec: Spec = decode(Spec, data)
     plan_spec(spec)
@@ -67,22 +68,25 @@ def to_json(spec: Spec) -> str:
 
 def from_toml(text: str) -> Spec:
     """Read a spec from TOML."""
-    try:
-        data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise SpecError(f"The spec is not TOML: {error or 'it is nested too deeply'}.") from None
-    return from_data(data)
+    return from_data(_parsed(tomllib.loads, text, "TOML"))
 
 
 def from_json(text: str) -> Spec:
     """Read a spec from JSON."""
-    try:
-        data = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise SpecError(f"The spec is not JSON: {error or 'it is nested too deeply'}.") from None
+    data = _parsed(json.loads, text, "JSON")
     if not isinstance(data, dict):
         raise SpecError("The spec is not a JSON object.")
     return from_data(data)
+
+
+def _parsed(parse: Callable[[str], Any], text: str, language: str) -> Any:
+    try:
+        return parse(text)
+    except RecursionError:
+        raise SpecError(f"The spec is not {language}: it is nested too deeply.") from None
+    except ValueError as error:  # not the language, or a number of very many digits
+        reason = " ".join(str(error).split())
+        raise SpecError(f"The spec is not {language}: {reason}.") from None
 
 
 def read_spec(path: Path) -> Spec:
@@ -95,7 +99,7 @@ def read_spec(path: Path) -> Spec:
     if len(raw) > LARGEST:
         raise SpecError(f"{path}: larger than 1 MB; a spec has a few kilobytes.")
     try:
-        text = raw.decode()
+        text = raw.decode("utf-8-sig")  # Windows editors put a mark in front
         return from_json(text) if path.suffix == ".json" else from_toml(text)
     except UnicodeDecodeError:
         raise SpecError(f"{path}: not a text file.") from None

@@ -7,12 +7,33 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 
-from gandem.core.errors import SpecError
+from gandem.core.errors import SpecError, shown
 from gandem.core.spec.gan import Spec
-from gandem.core.spec.layers import Sigmoid, Tanh
-from gandem.core.spec.plan import NetworkPlan, Shape, plan_network
+from gandem.core.spec.layers import (
+    AveragePool2D,
+    Flatten,
+    GlobalAveragePool2D,
+    GlobalMaxPool2D,
+    MaxPool2D,
+    Reshape,
+    Sigmoid,
+    Tanh,
+    Upsample2D,
+)
+from gandem.core.spec.plan import NAME, NetworkPlan, Node, Shape, plan_network
 
 __all__ = ["input_shapes", "plan_spec"]
+
+_PARTS_OF_THE_STATE = ("optimiser", "average")
+_KEEPS_THE_RANGE = (
+    AveragePool2D,
+    Flatten,
+    GlobalAveragePool2D,
+    GlobalMaxPool2D,
+    MaxPool2D,
+    Reshape,
+    Upsample2D,
+)
 
 
 def input_shapes(spec: Spec) -> dict[str, Shape]:
@@ -30,15 +51,7 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
     Raises:
         SpecError: one line that names the layer or field, and the remedy.
     """
-    names = [player.name for player in spec.players]
-    for name in names:
-        if not name.isidentifier():
-            raise SpecError(f"A player cannot be called {name!r}; use letters, digits and '_'.")
-        if names.count(name) > 1:
-            raise SpecError(f"Two players are called {name!r}; rename one of them.")
-    for wanted in ("generator", "discriminator"):
-        if wanted not in names:
-            raise SpecError(f"The spec has no player {wanted!r}; every GAN needs one.")
+    _check_names(spec)
     if not spec.image.low < spec.image.high:
         raise SpecError(
             f"image: low ({spec.image.low:g}) must be below high ({spec.image.high:g})."
@@ -53,6 +66,33 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
     return plans
 
 
+def _check_names(spec: Spec) -> None:
+    if not (spec.name.strip() and spec.name.isprintable() and len(spec.name) <= 100):
+        raise SpecError(
+            f"The spec cannot be called {shown(spec.name)}; use up to 100 printable characters."
+        )
+    names = [player.name for player in spec.players]
+    for name in names:
+        if not NAME.fullmatch(name):
+            raise SpecError(
+                f"A player cannot be called {shown(name)}; "
+                "use letters, digits and '_', a letter first."
+            )
+        if name in _PARTS_OF_THE_STATE:
+            raise SpecError(f"A player cannot be called {name!r}; a part of the state is.")
+        if names.count(name) > 1:
+            raise SpecError(f"Two players are called {name!r}; rename one of them.")
+    for wanted in ("generator", "discriminator"):
+        if wanted not in names:
+            raise SpecError(f"The spec has no player {wanted!r}; every GAN needs one.")
+
+
+def _last_that_computes(plan: NetworkPlan) -> Node:
+    """Return the last layer that gives values a new range."""
+    nodes = (node for node in reversed(plan.nodes) if not isinstance(node.layer, _KEEPS_THE_RANGE))
+    return next(nodes, plan.nodes[-1])
+
+
 def _check_generator(spec: Spec, plan: NetworkPlan) -> None:
     if "image" in plan.inputs:
         raise SpecError("generator: it cannot read the real image; its inputs are noise and label.")
@@ -63,6 +103,7 @@ def _check_generator(spec: Spec, plan: NetworkPlan) -> None:
             f"{spec.image.shape}; change the layers or the image."
         )
     ranges = {Tanh: (-1.0, 1.0), Sigmoid: (0.0, 1.0)}
+    last = _last_that_computes(plan)
     made = ranges.get(type(last.layer))
     if made and made != (spec.image.low, spec.image.high):
         raise SpecError(
@@ -76,9 +117,12 @@ def _check_discriminator(plan: NetworkPlan) -> None:
     last = plan.nodes[-1]
     if "image" not in plan.inputs:
         raise SpecError("discriminator: it does not read the image; set input = 'image'.")
-    if isinstance(last.layer, Sigmoid):
+    if "noise" in plan.inputs:
+        raise SpecError("discriminator: it cannot read the noise; its inputs are image and label.")
+    judged = _last_that_computes(plan)
+    if isinstance(judged.layer, Sigmoid):
         raise SpecError(
-            f"{last.path}: a discriminator returns logits; leave the last sigmoid out, "
+            f"{judged.path}: a discriminator returns logits; leave the last sigmoid out, "
             "the objective contains it."
         )
     if plan.output_shape != (1,):

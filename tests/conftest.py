@@ -1,0 +1,54 @@
+"""What several test files share: a tiny data set, and runs of tiny models."""
+
+import numpy as np
+import pytest
+from running import HOME, THERE, TINY
+
+import gandem
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    """40 images of 8×8 in three classes: three batches of 16 an epoch, the last one partial."""
+    path = tmp_path_factory.mktemp("data") / "tiny.npz"
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8)
+    np.savez(path, images=images, labels=np.arange(40) % 3)
+    return f"npz:{path}"
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory, data):
+    """Return a function that trains a tiny model for two epochs, once for all tests."""
+    made = {}
+
+    def trained(model="dcgan", backend=HOME, precision="float32", **changes):
+        if backend not in THERE:
+            pytest.skip(f"{backend} is not installed")
+        key = (model, backend, precision, *changes.items())
+        if key not in made:
+            made[key] = gandem.train(
+                model,
+                backend=backend,
+                precision=precision,
+                data=data,
+                epochs=2,
+                seed=3,
+                log_every=2,
+                changes=TINY[model] | changes,
+                out=tmp_path_factory.mktemp("runs") / "run",
+            )
+        return made[key]
+
+    return trained
+
+
+@pytest.fixture(scope="session")
+def run(runs):
+    """The folder of a tiny dcgan."""
+    return runs().path
+
+
+@pytest.fixture(scope="session")
+def conditional(runs):
+    """The folder of a tiny cgan, of three classes."""
+    return runs("cgan").path

@@ -1,0 +1,209 @@
+"""What is public is listed, is there, and says what it is."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import gandem
+import gandem.core
+from gandem.core import errors, hookspecs
+from gandem.core.plugins import KINDS
+from gandem.core.spec import Spec, to_toml
+
+SOURCE = Path(gandem.__file__).read_text()
+
+
+def test_dir_shows_what_is_public():
+    assert dir(gandem) == sorted(gandem.__all__)
+
+
+def test_the_public_names_are_these():
+    """A name that goes breaks somebody's script; one that comes wants its place in the README."""
+    assert gandem.__all__ == [
+        "GandemError",
+        "Row",
+        "Spec",
+        "hookimpl",
+        "open_run",
+        "parity",
+        "spec",
+        "train",
+    ]
+
+
+@pytest.mark.parametrize("name", gandem.__all__)
+def test_a_public_name_loads(name):
+    assert getattr(gandem, name) is not None
+
+
+@pytest.mark.parametrize("name", gandem.__all__)
+def test_a_public_name_says_what_it_is(name):
+    assert inspect.getdoc(getattr(gandem, name))
+
+
+def test_a_star_import_brings_the_public_names():
+    names: dict[str, object] = {}
+
+    exec("from gandem import *", names)
+
+    assert set(gandem.__all__) <= set(names)
+
+
+def test_type_checkers_see_the_same_names():
+    (block,) = [node for node in ast.parse(SOURCE).body if isinstance(node, ast.If)]
+    seen = {
+        alias.asname or alias.name
+        for node in block.body
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("gandem.")
+        for alias in node.names
+    }
+
+    assert seen | {"spec"} == set(gandem.__all__)
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error():
+    with pytest.raises(AttributeError, match=r"^module 'gandem' has no attribute 'trian'$"):
+        _ = gandem.trian
+
+
+def test_a_public_name_is_loaded_once():
+    assert gandem.Row is gandem.Row is hookspecs.Row
+
+
+def test_a_spec_is_changed_by_parameter_and_by_path():
+    made = gandem.spec("dcgan", latent=9, **{"training.ema_decay": 0.5})
+
+    assert (made.latent.size, made.training.ema_decay) == (9, 0.5)
+
+
+@pytest.mark.parametrize("form", [str, Path])
+def test_a_spec_may_be_a_file(tmp_path, form):
+    path = tmp_path / "mine.toml"
+    path.write_text(to_toml(gandem.spec("dcgan")))
+
+    assert gandem.spec(form(path)) == gandem.spec("dcgan")
+
+
+def test_a_spec_is_of_the_public_class():
+    assert isinstance(gandem.spec("dcgan"), Spec)
+    assert gandem.Spec is Spec
+
+
+# --- the rooms of core ---------------------------------------------------------------------------
+
+CORE = [
+    importlib.import_module(found.name)
+    for found in pkgutil.walk_packages(gandem.core.__path__, "gandem.core.")
+]
+PUBLIC = [
+    pytest.param(getattr(module, name, None), id=f"{module.__name__}.{name}")
+    for module in CORE
+    for name in getattr(module, "__all__", ())
+    if inspect.isclass(getattr(module, name, None)) or inspect.isfunction(getattr(module, name))
+]
+
+
+def by_name(module: ModuleType) -> str:
+    return module.__name__
+
+
+@pytest.mark.parametrize("module", CORE, ids=by_name)
+def test_a_module_opens_with_its_job(module):
+    assert (module.__doc__ or "").strip()
+
+
+@pytest.mark.parametrize("module", [m for m in CORE if hasattr(m, "__all__")], ids=by_name)
+def test_a_module_lists_only_what_it_has(module):
+    assert [name for name in module.__all__ if not hasattr(module, name)] == []
+
+
+@pytest.mark.parametrize("module", [m for m in CORE if hasattr(m, "__path__")], ids=by_name)
+def test_a_room_lists_what_the_others_may_use(module):
+    assert module.__all__
+
+
+def own_doc(thing: object) -> str:
+    """Return a docstring that somebody wrote: dataclasses make themselves one of their fields."""
+    doc = (thing.__doc__ or "").strip()
+    return "" if inspect.isclass(thing) and doc.startswith(f"{thing.__name__}(") else doc
+
+
+@pytest.mark.parametrize("thing", PUBLIC)
+def test_a_public_thing_says_what_it_is(thing):
+    assert own_doc(thing)
+
+
+@pytest.mark.parametrize("thing", [p for p in PUBLIC if inspect.isclass(p.values[0])])
+def test_every_public_method_says_what_it_does(thing):
+    methods = [
+        name
+        for name, value in vars(thing).items()
+        if not name.startswith("_")
+        and (inspect.isfunction(value) or isinstance(value, property | classmethod | staticmethod))
+        and not (getattr(value, "__doc__", None) or "").strip()
+    ]
+
+    assert methods == []
+
+
+# --- hooks ---------------------------------------------------------------------------------------
+
+HOOKS = [value for name, value in vars(hookspecs).items() if name.startswith("gandem_")]
+
+
+def test_there_is_a_hook_for_every_table():
+    assert {f"gandem_{table}" for table in KINDS} <= {hook.__name__ for hook in HOOKS}
+
+
+@pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook.__name__)
+def test_a_hook_says_what_it_wants(hook):
+    assert len(inspect.getdoc(hook) or "") > 40
+
+
+@pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook.__name__)
+def test_no_hook_has_a_default_argument(hook):
+    """pluggy 1.6 and 1.7 differ in what they do with one."""
+    parameters = inspect.signature(hook).parameters.values()
+
+    assert [p.name for p in parameters if p.default is not p.empty] == []
+
+
+# --- errors --------------------------------------------------------------------------------------
+
+ERRORS = [
+    value
+    for name in errors.__all__
+    if inspect.isclass(value := getattr(errors, name)) and value is not errors.GandemError
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+def test_every_error_is_a_gandem_error_and_one_of_pythons_own_kinds(error):
+    assert issubclass(error, errors.GandemError)
+    assert issubclass(error, LookupError | ValueError | RuntimeError)
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+def test_every_error_stands_in_the_tree_that_the_module_draws(error):
+    assert f"── {error.__name__} " in (errors.__doc__ or "")
+
+
+@pytest.mark.parametrize(
+    ("came", "quoted"),
+    [
+        ("dcgan", "'dcgan'"),
+        ("a\nb", "'a\\nb'"),
+        ([1] * 99, "[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1…"),
+        (16**5000, "int too large to print"),
+    ],
+    ids=["short", "two lines", "long", "digits"],
+)
+def test_what_came_is_quoted_on_one_short_line(came, quoted):
+    assert errors.shown(came) == quoted

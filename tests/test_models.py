@@ -1,0 +1,376 @@
+"""The models, field by field, against the lessons they come from (and their parameters at work)."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+
+from gandem.core.errors import SpecError
+from gandem.core.registry import load_spec, registry
+from gandem.core.spec import (
+    Adam,
+    BatchNorm,
+    Concatenate,
+    Conv2D,
+    Conv2DTranspose,
+    Dense,
+    Flatten,
+    GlobalMaxPool2D,
+    GlorotUniform,
+    Image,
+    Latent,
+    LeakyRelu,
+    Normal,
+    Objective,
+    Player,
+    Relu,
+    Reshape,
+    Sigmoid,
+    Spec,
+    Tanh,
+    Training,
+    Zeros,
+    plan_spec,
+)
+from gandem.models.cgan import cgan
+from gandem.models.dcgan import dcgan
+from gandem.models.mlp_gan import mlp_gan
+
+MODELS = [mlp_gan, dcgan, cgan]
+every_model = pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__name__)
+
+
+def row(make: Any) -> Any:
+    return registry().find("models", make.__name__.replace("_", "-"))
+
+
+# --- lesson C ------------------------------------------------------------------------------------
+
+PAD_1 = {"kernel": (4, 4), "stride": (2, 2), "padding": "same"}  # on even sizes, a pixel a side
+SMALL = Normal(mean=0.0, std=0.02)
+NORM = BatchNorm(epsilon=1e-5, decay=0.9)
+LEAKY = LeakyRelu(slope=0.2)
+
+
+def test_dcgan_is_the_lessons():
+    adam = Adam(learning_rate=2e-4, beta1=0.5, beta2=0.999, epsilon=1e-8, weight_decay=0.0)
+
+    assert dcgan() == Spec(
+        name="dcgan",
+        image=Image(height=28, width=28, channels=1, low=-1.0, high=1.0),
+        latent=Latent(size=100, distribution="normal"),
+        classes=0,
+        objective=Objective(name="non-saturating", halves="sum", label_smoothing=0.0),
+        training=Training(
+            batch_size=64,
+            epochs=20,
+            discriminator_steps=1,
+            noise="reused",
+            passes="separate",
+            partial_batch="keep",  # 60,000 images make 938 batches
+            ema_decay=0.0,
+        ),
+        players=(
+            Player(
+                name="generator",
+                input="noise",
+                optimiser=adam,
+                layers=(
+                    Dense(units=128 * 7 * 7, bias=False, kernel_init=SMALL),
+                    NORM,
+                    Relu(),
+                    Reshape(shape=(7, 7, 128)),
+                    Conv2DTranspose(filters=64, **PAD_1, bias=False, kernel_init=SMALL),
+                    NORM,
+                    Relu(),
+                    Conv2DTranspose(filters=1, **PAD_1, bias=True, kernel_init=SMALL),
+                    Tanh(),
+                ),
+            ),
+            Player(
+                name="discriminator",
+                input="image",
+                optimiser=adam,
+                layers=(
+                    Conv2D(filters=64, **PAD_1, bias=True, kernel_init=SMALL),
+                    LEAKY,
+                    Conv2D(filters=128, **PAD_1, bias=False, kernel_init=SMALL),
+                    NORM,
+                    LEAKY,
+                    Flatten(),
+                    Dense(units=1, bias=True, kernel_init=SMALL),
+                ),
+            ),
+        ),
+    )
+
+
+def test_dcgan_pads_a_pixel_on_each_side_as_the_lesson_writes_it():
+    from gandem.core.spec import crops, pads
+
+    spec = dcgan()
+    up = [x for x in spec.player("generator").layers if isinstance(x, Conv2DTranspose)]
+    down = [x for x in spec.player("discriminator").layers if isinstance(x, Conv2D)]
+
+    assert [crops(layer) for layer in up] == [((1, 1), (1, 1))] * 2
+    assert [pads(x, n, n) for x, n in zip(down, (28, 14), strict=True)] == [((1, 1), (1, 1))] * 2
+
+
+# --- lesson A ------------------------------------------------------------------------------------
+
+GLOROT: dict[str, Any] = {"kernel_init": GlorotUniform(), "bias_init": Zeros(), "bias": True}
+
+
+def test_cgan_is_the_lessons():
+    adam = Adam(learning_rate=3e-4, beta1=0.9, beta2=0.999, epsilon=1e-7, weight_decay=0.0)
+    double = {"kernel": (4, 4), "stride": (2, 2), "padding": "same", **GLOROT}
+    half = {"kernel": (3, 3), "stride": (2, 2), "padding": "same", **GLOROT}
+
+    assert cgan() == Spec(
+        name="cgan",
+        image=Image(height=28, width=28, channels=1, low=0.0, high=1.0),
+        latent=Latent(size=128, distribution="normal"),
+        classes=10,
+        objective=Objective(name="non-saturating", halves="mean", label_smoothing=0.0),
+        training=Training(
+            batch_size=64,
+            epochs=20,
+            discriminator_steps=1,
+            noise="fresh",
+            passes="separate",
+            partial_batch="keep",  # 70,000 images make 1,094 batches
+            ema_decay=0.0,
+        ),
+        players=(
+            Player(
+                name="generator",
+                input="noise",
+                optimiser=adam,
+                layers=(
+                    Concatenate(input="label", planes=False),
+                    Dense(units=7 * 7 * 138, **GLOROT),
+                    LEAKY,
+                    Reshape(shape=(7, 7, 138)),
+                    Conv2DTranspose(filters=128, **double),
+                    LEAKY,
+                    Conv2DTranspose(filters=128, **double),
+                    LEAKY,
+                    Conv2D(filters=1, kernel=(7, 7), stride=(1, 1), padding="same", **GLOROT),
+                    Sigmoid(),
+                ),
+            ),
+            Player(
+                name="discriminator",
+                input="image",
+                optimiser=adam,
+                layers=(
+                    Concatenate(input="label", planes=True),
+                    Conv2D(filters=64, **half),
+                    LEAKY,
+                    Conv2D(filters=128, **half),
+                    LEAKY,
+                    GlobalMaxPool2D(),
+                    Dense(units=1, **GLOROT),
+                ),
+            ),
+        ),
+    )
+
+
+def test_cgan_reads_noise_with_label_and_image_with_label_planes():
+    plans = plan_spec(cgan())
+
+    assert plans["generator"].nodes[0].output_shape == (138,)
+    assert plans["discriminator"].nodes[0].output_shape == (28, 28, 11)
+
+
+# --- lesson E ------------------------------------------------------------------------------------
+
+
+def test_mlp_gan_is_the_lessons():
+    adam = Adam(learning_rate=2e-4, beta1=0.5, beta2=0.999, epsilon=1e-8, weight_decay=0.0)
+
+    def normed(units: int) -> tuple[Any, ...]:
+        return (Dense(units=units, **(GLOROT | {"bias": False})), NORM, LEAKY)
+
+    def plain(units: int) -> tuple[Any, ...]:
+        return (Dense(units=units, **GLOROT), LEAKY)
+
+    assert mlp_gan() == Spec(
+        name="mlp-gan",
+        image=Image(height=28, width=28, channels=1, low=-1.0, high=1.0),
+        latent=Latent(size=100, distribution="normal"),
+        classes=0,
+        objective=Objective(name="non-saturating", halves="mean", label_smoothing=0.0),
+        training=Training(
+            batch_size=64,
+            epochs=20,
+            discriminator_steps=1,
+            noise="reused",
+            passes="separate",
+            partial_batch="keep",
+            ema_decay=0.0,
+        ),
+        players=(
+            Player(
+                name="generator",
+                input="noise",
+                optimiser=adam,
+                layers=(
+                    *plain(128),
+                    *normed(256),
+                    *normed(512),
+                    *normed(1024),
+                    Dense(units=784, **GLOROT),
+                    Tanh(),
+                    Reshape(shape=(28, 28, 1)),
+                ),
+            ),
+            Player(
+                name="discriminator",
+                input="image",
+                optimiser=adam,
+                layers=(Flatten(), *plain(512), *plain(256), Dense(units=1, **GLOROT)),
+            ),
+        ),
+    )
+
+
+# --- all -----------------------------------------------------------------------------------------
+
+
+def test_every_model_of_the_catalogue_is_tested_here():
+    ours = {row.id for row in registry().rows("models") if row.provider == "gandem"}
+
+    assert ours == {row(make).id for make in MODELS}
+
+
+@every_model
+def test_a_model_is_called_what_the_catalogue_calls_it(make):
+    assert make().name == row(make).id
+
+
+@every_model
+def test_the_docstring_names_the_paper_of_the_catalogue(make):
+    assert row(make).paper.split("arXiv:")[1] in make.__doc__
+
+
+@every_model
+def test_every_parameter_is_a_keyword_with_a_default_and_is_explained(make):
+    for name, parameter in inspect.signature(make).parameters.items():
+        assert parameter.kind is parameter.KEYWORD_ONLY
+        assert parameter.default is not parameter.empty
+        assert f"\n        {name}: " in make.__doc__
+
+
+@every_model
+def test_the_small_size_holds_and_is_small(make):
+    plans = plan_spec(load_spec(row(make).id, small=True))
+
+    assert 0 < sum(plan.parameter_count for plan in plans.values()) < 70_000
+
+
+@every_model
+def test_the_small_size_differs_from_the_full_one_in_sizes_only(make):
+    def kinds(spec: Spec) -> list[list[str]]:
+        return [[layer.kind for layer in p.layers] for p in spec.players if p.name != "generator"]
+
+    small, full = load_spec(row(make).id, small=True), make()
+
+    assert kinds(small) == kinds(full)
+    assert (small.objective, small.image) == (full.objective, full.image)
+
+
+@every_model
+@pytest.mark.parametrize("image", [(32, 32, 3), (12, 20, 1), (4, 4, 3)], ids=str)
+def test_another_image_size_closes(make, image):
+    assert plan_spec(make(image=image))["generator"].output_shape == image
+
+
+@every_model
+@pytest.mark.parametrize(
+    ("parameter", "value", "field"),
+    [
+        ("latent", 7, lambda spec: spec.latent.size),
+        ("batch_size", 9, lambda spec: spec.training.batch_size),
+        ("epochs", 3, lambda spec: spec.training.epochs),
+        ("learning_rate", 0.5, lambda spec: spec.player("generator").optimiser.learning_rate),
+        ("learning_rate", 0.5, lambda spec: spec.player("discriminator").optimiser.learning_rate),
+    ],
+)
+def test_a_parameter_reaches_its_field(make, parameter, value, field):
+    assert field(make(**{parameter: value})) == value
+
+
+@pytest.mark.parametrize(
+    ("make", "parameters", "generator", "discriminator"),
+    [
+        (dcgan, {"width": 4}, ["392", "4", "1"], ["4", "8", "1"]),
+        (cgan, {"generator_width": 4, "latent": 2, "classes": 3}, ["245", "4", "4", "1"], None),
+        (cgan, {"discriminator_width": 4}, None, ["4", "8", "1"]),
+        (mlp_gan, {"hidden": (3, 5)}, ["3", "5", "784"], None),
+        (mlp_gan, {"hidden": ()}, ["784"], None),
+        (mlp_gan, {"judging": (3, 5)}, None, ["3", "5", "1"]),
+    ],
+)
+def test_widths_reach_their_layers(make, parameters, generator, discriminator):
+    spec = make(**parameters)
+
+    def widths(player: str) -> list[str]:
+        sizes = ((getattr(x, "units", 0) or getattr(x, "filters", 0)) for x in made(player))
+        return [str(size) for size in sizes if size]
+
+    def made(player: str) -> tuple[Any, ...]:
+        return spec.player(player).layers
+
+    assert generator is None or widths("generator") == generator
+    assert discriminator is None or widths("discriminator") == discriminator
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "line"),
+    [
+        (
+            "dcgan",
+            {"image": [30, 30, 1]},
+            "generator/tanh: the generator ends in (28, 28, 1), the spec's image is (30, 30, 1); "
+            "change the layers or the image.",
+        ),
+        (
+            "dcgan",
+            {"image": [28, 28]},
+            "The model 'dcgan' of gandem cannot be made with image=[28, 28]: ValueError: not "
+            "enough values to unpack (expected 3, got 2)",
+        ),
+        (
+            "dcgan",
+            {"image": 28},
+            "The model 'dcgan' of gandem cannot be made with image=28: TypeError: cannot unpack "
+            "non-iterable int object",
+        ),
+        ("dcgan", {"latent": "many"}, "Latent.size: expected a whole number, received 'many'."),
+        ("dcgan", {"latent": 2.5}, "Latent.size: expected a whole number, received 2.5."),
+        (
+            "cgan",
+            {"classes": 0},
+            "generator/concatenate: there is no input 'label'. Set classes to use labels.",
+        ),
+        (
+            "mlp-gan",
+            {"hidden": [0]},
+            "Dense.units: expected 1 ≤ a number ≤ 2147483647, received 0.",
+        ),
+        (
+            "cgan",
+            {"latent": 2_000_000_000},
+            "Dense.units: expected 1 ≤ a number ≤ 2147483647, received 98000000490.",
+        ),
+    ],
+)
+def test_a_parameter_that_does_not_fit_is_refused(model, settings, line):
+    with pytest.raises(SpecError) as caught:
+        load_spec(model, settings)
+
+    assert str(caught.value) == line

@@ -1,0 +1,104 @@
+"""A run's networks as the framework's own: they save, load and predict with its own tools."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+
+def inputs_of(network) -> list[np.ndarray]:
+    numbers = np.random.default_rng(1)
+    return [numbers.normal(size=(5, *s)).astype("float32") for s in network.plan.inputs.values()]
+
+
+@pytest.mark.parametrize("model", ["dcgan", "cgan"])
+@pytest.mark.parametrize("player", ["generator", "discriminator"])
+@pytest.mark.parametrize("way", ["torch.save", "safetensors"])
+def test_a_torch_state_dict_goes_to_disk_and_into_a_fresh_network(
+    runs, tmp_path, model, player, way
+):
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import load_file, save_file
+
+    from gandem.backends.torch.network import Network
+
+    network = runs(model).native(player, "torch")
+    assert isinstance(network, torch.nn.Module)
+    if way == "torch.save":
+        torch.save(network.state_dict(), tmp_path / "x.pt")
+        loaded = torch.load(tmp_path / "x.pt", weights_only=True)
+    else:
+        save_file(network.state_dict(), tmp_path / "x.safetensors")
+        loaded = load_file(tmp_path / "x.safetensors")
+    fresh = Network(network.plan)
+    fresh.load_state_dict(loaded)
+
+    inputs = [
+        torch.as_tensor(x).permute(0, 3, 1, 2) if x.ndim == 4 else torch.as_tensor(x)
+        for x in inputs_of(network)
+    ]
+    with torch.no_grad():
+        expected, received = network.eval()(*inputs), fresh.eval()(*inputs)
+    torch.testing.assert_close(received, expected, rtol=0, atol=1e-6)
+
+
+def test_a_torch_state_dict_shares_its_memory_with_the_network(runs):
+    torch = pytest.importorskip("torch")
+    network = runs().native("generator", "torch")
+
+    for value in network.state_dict().values():
+        value.zero_()
+
+    assert all((parameter == 0).all() for parameter in network.parameters())
+    assert isinstance(network, torch.nn.Module)
+
+
+LOAD = """
+import sys
+import numpy as np
+from gandem.backends.keras import load
+load()
+import keras
+for path in sys.argv[1:]:
+    model = keras.saving.load_model(path)
+    kept = np.load(path.replace(".keras", ".npz"))
+    inputs = [kept[name] for name in kept.files if name != "output"]
+    made = model.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
+    print(np.abs(made - kept["output"]).max() <= 1e-6)
+"""
+
+
+def test_a_keras_model_saves_and_loads_in_a_fresh_process_and_predicts_the_same(runs, tmp_path):
+    keras = pytest.importorskip("keras")
+    paths = []
+    for model in ("dcgan", "cgan"):
+        for player in ("generator", "discriminator"):
+            network = runs(model, "keras").native(player)
+            assert isinstance(network, keras.Model)
+            inputs = inputs_of(network)
+            output = network.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
+            paths.append(tmp_path / f"{model}-{player}.keras")
+            network.save(paths[-1])
+            np.savez(paths[-1].with_suffix(".npz"), *inputs, output=output)
+
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, *map(str, paths)], capture_output=True, text=True, check=False
+    )
+
+    assert done.stdout.split() == ["True"] * 4, done.stderr
+
+
+def test_a_keras_model_prints_its_summary(runs, capsys):
+    pytest.importorskip("keras")
+
+    runs("cgan", "keras").native("generator").summary()
+
+    said = capsys.readouterr().out
+    assert "conv2d_transpose" in said
+    assert "Total params" in said
+
+
+def test_a_network_that_is_not_there_is_refused_with_the_nearest(runs):
+    with pytest.raises(LookupError, match=r"no player 'generatr'. Did you mean 'generator'"):
+        runs().native("generatr")

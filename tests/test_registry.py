@@ -1,0 +1,475 @@
+"""The registry: names, nearest names, and the way from a row to the thing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gandem.core import registry as module
+from gandem.core.datasets import Dataset
+from gandem.core.errors import (
+    BackendError,
+    ClashError,
+    DataError,
+    GandemError,
+    NotFoundError,
+    SpecError,
+    suggest,
+)
+from gandem.core.hookspecs import Row
+from gandem.core.plugins import KINDS
+from gandem.core.registry import (
+    Registry,
+    installed,
+    load_backend,
+    load_dataset,
+    load_objective,
+    load_spec,
+    registry,
+    rows_from_toml,
+)
+from gandem.core.spec import Objective, Spec, to_toml
+from gandem.core.training import Hinge, LeastSquares, Minimax, NonSaturating
+
+BUILTIN = [(table, row.id) for table in KINDS for row in registry().rows(table)]
+
+
+def refusal(error: type[Exception], call: Any, *arguments: Any) -> str:
+    """Return the one line with which a call is refused."""
+    with pytest.raises(error) as caught:
+        call(*arguments)
+    line = str(caught.value)
+    assert line.splitlines() == [line]
+    return line
+
+
+@pytest.fixture
+def only(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a way to put one row, and the module its target leads to, in place of all others."""
+
+    def put(table: str, made: Any = None, **fields: Any) -> None:
+        theirs = ModuleType("theirs")
+        theirs.thing = made  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "theirs", theirs)
+        row = Row(**({"id": "it/x", "target": "theirs:thing", "provider": "their-gan"} | fields))
+        rows = {name: [*registry().rows(name)] for name in KINDS}
+        rows[table] = [row]
+        table_of_theirs = Registry([], rows)
+        monkeypatch.setattr(module, "registry", lambda: table_of_theirs)
+
+    return put
+
+
+# --- names ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("table", "name"), BUILTIN)
+def test_what_ships_with_gandem_is_found_by_its_name(table, name):
+    assert registry().find(table, name).id == name
+
+
+@pytest.mark.parametrize(("table", "name"), BUILTIN)
+def test_what_ships_with_gandem_has_a_title_on_one_line(table, name):
+    assert registry().find(table, name).title.strip()
+
+
+def test_the_catalogue_holds_what_the_issue_asks_for():
+    assert {table: sorted(row.id for row in registry().rows(table)) for table in KINDS} == {
+        "models": ["cgan", "dcgan", "mlp-gan"],
+        "backends": ["keras", "torch"],
+        "datasets": ["digits", "fashion-mnist", "mnist", "npz"],
+        "objectives": ["hinge", "least-squares", "minimax", "non-saturating"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "line"),
+    [
+        ("models", "dcgn", "No model is called 'dcgn'. Did you mean 'dcgan'?"),
+        ("models", "DCGAN!", "No model is called 'DCGAN!'. There are: 'cgan', 'dcgan', 'mlp-gan'."),
+        ("models", "", "No model is called ''. There are: 'cgan', 'dcgan', 'mlp-gan'."),
+        ("models", "acme/dcgan", "No model is called 'acme/dcgan'. Did you mean 'dcgan'?"),
+        ("models", "a\nb", "No model is called 'a\\nb'. There are: 'cgan', 'dcgan', 'mlp-gan'."),
+        ("backends", "kers", "No backend is called 'kers'. Did you mean 'keras'?"),
+        ("backends", "jax", "No backend is called 'jax'. There are: 'keras', 'torch'."),
+        ("datasets", "digit", "No data set is called 'digit'. Did you mean 'digits'?"),
+        ("objectives", "hing", "No objective is called 'hing'. Did you mean 'hinge'?"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_nearest(table, name, line):
+    assert refusal(NotFoundError, registry().find, table, name) == line
+
+
+def test_a_name_of_a_million_letters_is_answered_briefly():
+    assert len(refusal(NotFoundError, registry().find, "models", "x" * 10**6)) < 200
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "words"),
+    [
+        ("dcgn", ["dcgan", "cgan"], " Did you mean 'dcgan'?"),
+        ("zzz", ["b", "a", "b"], " There are: 'a', 'b'."),
+        ("zzz", [], ""),
+        ("zzz", [str(n) for n in range(41)], ""),
+    ],
+)
+def test_a_suggestion_is_the_nearest_or_a_short_list(name, known, words):
+    assert suggest(name, known) == words
+
+
+@pytest.mark.parametrize("error", [NotFoundError, ClashError])
+def test_a_look_up_that_fails_is_a_lookup_error_and_reads_as_it_was_written(error):
+    """Never a KeyError, whose text is the repr of its text."""
+    assert issubclass(error, LookupError)
+    assert str(error("No model is called 'x'.")) == "No model is called 'x'."
+
+
+# --- a catalogue in TOML -------------------------------------------------------------------------
+
+ROW = '[[models]]\nid = "it/x"\ntarget = "it:x"\n'
+
+
+def test_every_table_is_there_even_where_it_is_empty():
+    assert rows_from_toml("schema = 1") == {table: [] for table in KINDS}
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("schema = 1\n[[models", "registry.toml: it is not TOML: "),
+        (ROW, "registry.toml: expected schema = 1; upgrade gandem."),
+        (f"schema = 2\n{ROW}", "registry.toml: expected schema = 1; upgrade gandem."),
+        (
+            "schema = 1\n[[modles]]\nid = 'x'",
+            "registry.toml: unknown table 'modles'. Did you mean 'models'?",
+        ),
+        (
+            f"schema = 1\n{ROW}titel = 'x'",
+            "registry.toml: unknown field 'titel' in models. Did you mean 'title'?",
+        ),
+        (
+            f"schema = 1\n{ROW}provider = 'gandem'",
+            "registry.toml: unknown field 'provider' in models.",
+        ),
+        (
+            "schema = 1\n[[models]]\ntarget = 'it:x'",
+            "registry.toml: a row of models lacks its id.",
+        ),
+        (
+            "schema = 1\n[[models]]\nid = 'it/x'",
+            "registry.toml: a row of models lacks its target.",
+        ),
+        (
+            "schema = 1\n[models]\nid = 'it/x'",
+            "registry.toml: write [[models]] in front of each row.",
+        ),
+        (
+            "schema = 1\nmodels = ['it/x']",
+            "registry.toml: write [[models]] in front of each row.",
+        ),
+        (
+            f"schema = 1\n{ROW}title = 3",
+            "registry.toml: models: Row.title: expected a text on one line, received 3.",
+        ),
+        (
+            f"schema = 1\n{ROW}requires = 'torch'",
+            "registry.toml: models: Row.requires: expected a tuple of module names, received "
+            "'torch'.",
+        ),
+        (
+            "schema = 1\n[[models]]\nid = 'it/x'\ntarget = 'it'",
+            "registry.toml: models: Row.target: expected 'package.module:attribute', received "
+            "'it'.",
+        ),
+    ],
+)
+def test_a_catalogue_that_does_not_hold_is_refused(text, line):
+    assert refusal(GandemError, rows_from_toml, text).startswith(line)
+
+
+# --- backends ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["not_there", "not_there.at.all"])
+def test_a_backend_whose_framework_is_missing_says_what_to_type(only, name):
+    only("backends", requires=(name, "numpy"), install="pip install 'their-gan[jax]'")
+
+    assert refusal(BackendError, load_backend, "x") == (
+        f"Backend 'it/x' is not installed ({name} missing). "
+        "Install it with: pip install 'their-gan[jax]'"
+    )
+
+
+def test_a_backend_that_does_not_say_how_to_get_it_is_still_one_line(only):
+    only("backends", requires=("not_there",))
+
+    line = "Backend 'it/x' is not installed (not_there missing)."
+    assert refusal(BackendError, load_backend, "x") == line
+
+
+@pytest.mark.parametrize("name", ["torch", "keras"])
+def test_our_backends_name_their_own_extra(name):
+    assert registry().find("backends", name).install == f"pip install 'gandem[{name}]'"
+
+
+@pytest.mark.parametrize("error", [ImportError("libcudart.so.13"), OSError("libcudart.so.13")])
+def test_a_framework_that_is_damaged_is_one_line(only, error):
+    def load() -> None:
+        raise error
+
+    only("backends", load)
+
+    assert refusal(BackendError, load_backend, "x") == (
+        "Backend 'it/x' is installed and cannot be imported: "
+        f"{type(error).__name__}: libcudart.so.13"
+    )
+
+
+def test_a_backend_that_is_none_is_refused(only):
+    only("backends", dict)
+
+    assert refusal(BackendError, load_backend, "x") == (
+        "The backend 'it/x' of their-gan is none: dict has no 'versions'."
+    )
+
+
+def test_a_mistake_inside_a_backend_keeps_its_traceback(only):
+    def load() -> None:
+        raise ZeroDivisionError
+
+    only("backends", load)
+
+    with pytest.raises(ZeroDivisionError):
+        load_backend("x")
+
+
+@pytest.mark.parametrize(
+    ("requires", "there"),
+    [
+        ((), True),
+        (("numpy",), True),
+        (("numpy", "not_there"), False),
+        (("not_there.deep",), False),
+        (("numpy.not_there",), True),  # only importing numpy could tell
+        (("", "numpy"), False),
+        (("__main__",), True),
+    ],
+)
+def test_a_row_is_installed_where_its_modules_are_there(requires, there):
+    assert installed(Row(id="it/x", target="it:x", requires=requires)) is there
+
+
+def test_looking_whether_a_module_is_there_does_not_import_it(tmp_path, monkeypatch):
+    (tmp_path / "heavy_framework").mkdir()
+    (tmp_path / "heavy_framework" / "__init__.py").write_text("raise SystemExit")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert installed(Row(id="it/x", target="it:x", requires=("heavy_framework.core",)))
+    assert "heavy_framework" not in sys.modules
+
+
+# --- data sets -----------------------------------------------------------------------------------
+
+
+def test_a_data_set_is_told_what_follows_the_colon_and_where_files_lie(only):
+    asked = []
+
+    def load(argument: str, data_dir: Path | None) -> Dataset:
+        asked.append((argument, data_dir))
+        return Dataset(name="theirs", images=np.zeros((1, 2, 2, 1), np.uint8))
+
+    only("datasets", load)
+    load_dataset("x:a:b", Path("here"))
+
+    assert asked == [("a:b", Path("here"))]
+
+
+def test_a_data_set_that_is_none_is_refused(only):
+    only("datasets", lambda argument, data_dir: {"images": []})
+
+    line = "The data set 'it/x' of their-gan returned dict."
+    assert refusal(DataError, load_dataset, "x") == line
+
+
+# --- objectives ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("non-saturating", NonSaturating),
+        ("minimax", Minimax),
+        ("least-squares", LeastSquares),
+        ("hinge", Hinge),
+    ],
+)
+def test_an_objective_is_the_rule_of_its_name(name, rule):
+    assert type(load_objective(Objective(name=name))) is rule
+
+
+def test_an_objective_that_is_none_is_refused(only):
+    only("objectives", dict)
+
+    assert refusal(SpecError, load_objective, Objective(name="x")) == (
+        "The objective 'it/x' of their-gan is none: dict has no 'smoothable'."
+    )
+
+
+def test_smoothing_the_targets_of_an_objective_without_any_is_refused():
+    assert refusal(SpecError, load_objective, Objective(name="hinge", label_smoothing=0.1)) == (
+        "objective: 'hinge' has no target to smooth; set objective.label_smoothing=0."
+    )
+
+
+@pytest.mark.parametrize("name", ["non-saturating", "minimax", "least-squares"])
+def test_an_objective_with_targets_takes_smoothing(name):
+    assert load_objective(Objective(name=name, label_smoothing=0.1)).smoothable
+
+
+# --- models and spec files -----------------------------------------------------------------------
+
+
+def raising(error: BaseException) -> Any:
+    def make(*, size: int = 3) -> Spec:
+        raise error
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TypeError("boom"),
+        ValueError("boom"),
+        KeyError("boom"),
+        IndexError("boom"),
+        OverflowError("boom"),
+        AssertionError("boom"),
+        RuntimeError("boom"),
+        RecursionError("boom"),
+    ],
+    ids=repr,
+)
+def test_a_model_that_raises_is_one_line_naming_its_owner(only, error):
+    only("models", raising(error))
+
+    reason = f"{type(error).__name__}: {error}"
+    assert refusal(SpecError, load_spec, "x") == (
+        f"The model 'it/x' of their-gan cannot be made with its defaults: {reason}"
+    )
+
+
+def test_a_model_that_raises_says_what_it_was_given(only):
+    only("models", raising(ValueError("a\nb")))
+
+    assert refusal(SpecError, load_spec, "x", {"size": "a\nb"}) == (
+        "The model 'it/x' of their-gan cannot be made with size='a\\nb': ValueError: a b"
+    )
+
+
+def test_a_number_of_very_many_digits_given_to_a_model_is_one_short_line(only):
+    only("models", raising(ValueError("boom")))
+
+    assert len(refusal(SpecError, load_spec, "x", {"size": 16**5000})) < 300
+
+
+def test_a_model_that_refuses_speaks_for_itself(only):
+    only("models", raising(SpecError("Too small.")))
+
+    assert refusal(SpecError, load_spec, "x") == "Too small."
+
+
+def test_an_interrupted_model_is_interrupted(only):
+    only("models", raising(KeyboardInterrupt()))
+
+    with pytest.raises(KeyboardInterrupt):
+        load_spec("x")
+
+
+@pytest.mark.parametrize("made", [None, 3, {"name": "x"}, "dcgan"], ids=repr)
+def test_a_model_that_returns_no_spec_is_refused(only, made):
+    only("models", lambda: made)
+
+    line = f"The model 'it/x' of their-gan returned {type(made).__name__}."
+    assert refusal(SpecError, load_spec, "x") == line
+
+
+@pytest.mark.parametrize("made", [None, 3, "dcgan", {}], ids=repr)
+def test_a_model_that_is_no_function_is_refused(only, made):
+    only("models", made)
+
+    assert refusal(SpecError, load_spec, "x") == (
+        f"The model 'it/x' of their-gan is no function: theirs:thing is a {type(made).__name__}."
+    )
+
+
+def test_the_small_size_and_a_setting_of_ones_own_go_together(only):
+    asked = {}
+
+    def make(*, size: int = 9, depth: int = 9) -> Spec:
+        asked.update(size=size, depth=depth)
+        return dcgan
+
+    dcgan = load_spec("dcgan")
+    only("models", make, small={"size": 1, "depth": 1})
+    load_spec("x", {"depth": 2}, small=True)
+
+    assert asked == {"size": 1, "depth": 2}
+
+
+@pytest.mark.parametrize("suffix", [".toml", ".spec"])
+def test_a_spec_file_goes_wherever_a_models_name_does(tmp_path, suffix):
+    path = tmp_path / f"mine{suffix}"
+    path.write_text(to_toml(load_spec("dcgan", {"latent": 5})))
+
+    assert load_spec(str(path)).latent.size == 5
+
+
+def test_a_spec_file_may_be_a_path_object(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(to_toml(load_spec("dcgan", {"latent": 5})))
+
+    assert load_spec(path).latent.size == 5
+
+
+def test_a_spec_file_is_changed_by_path_only(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(to_toml(load_spec("dcgan")))
+
+    assert load_spec(str(path), {"latent.size": 5}).latent.size == 5
+    assert refusal(SpecError, load_spec, str(path), {"learning": 5}).startswith(
+        "The spec 'dcgan' has no field 'learning'."
+    )
+
+
+def test_a_spec_file_has_no_small_size(tmp_path):
+    path = tmp_path / "mine.toml"
+
+    with pytest.raises(SpecError, match="a spec file has one size; leave --size out"):
+        load_spec(str(path), small=True)
+
+
+def test_a_folder_of_a_plugins_name_does_not_stand_in_for_its_model(only, tmp_path, monkeypatch):
+    dcgan = load_spec("dcgan")
+    only("models", lambda: dcgan)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "it" / "x").mkdir(parents=True)
+
+    assert load_spec("it/x") == dcgan
+
+
+def test_a_spec_of_an_unknown_objective_is_answered_with_the_nearest():
+    assert refusal(NotFoundError, load_spec, "dcgan", {"objective.name": "hing"}) == (
+        "No objective is called 'hing'. Did you mean 'hinge'?"
+    )
+
+
+@pytest.mark.parametrize("name", ["no/such/file.toml", "none.json"])
+def test_a_spec_file_that_is_not_there_is_named(name):
+    line = f"{name}: cannot be read (No such file or directory)."
+    assert refusal(SpecError, load_spec, name) == line

@@ -1,0 +1,498 @@
+"""Specs as data: what is written is read back, one thing has one spelling, a digest names it."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from copy import deepcopy
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gandem.core.errors import SpecError
+from gandem.core.registry import load_spec
+from gandem.core.spec import (
+    Adam,
+    BatchNorm,
+    Conv2D,
+    Conv2DTranspose,
+    Dense,
+    Flatten,
+    GlorotUniform,
+    GroupNorm,
+    Image,
+    Initialiser,
+    InstanceNorm,
+    Latent,
+    Layer,
+    LayerNorm,
+    LeakyRelu,
+    MaxPool2D,
+    Normal,
+    Objective,
+    Ones,
+    Optimiser,
+    Player,
+    Range,
+    Relu,
+    Reshape,
+    Residual,
+    Spec,
+    Tanh,
+    Training,
+    Upsample2D,
+    Zeros,
+    digest,
+    from_data,
+    from_json,
+    from_toml,
+    initial_values,
+    plan_spec,
+    read_spec,
+    to_data,
+    to_json,
+    to_toml,
+)
+from gandem.core.spec.fields import KINDS, decode, encode, hints
+
+quickly = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+
+KINDS_OF_DATA = [
+    cls for family in (Layer, Optimiser, Initialiser) for cls in KINDS[family].values()
+]
+TABLES = [Image, Latent, Objective, Training]
+
+tiny_noise = Player(
+    name="generator",
+    input="noise",
+    optimiser=Adam(learning_rate=1e-3),
+    layers=(Dense(units=16), Reshape(shape=(4, 4, 1)), Tanh()),
+)
+tiny_image = Player(
+    name="discriminator",
+    input="image",
+    optimiser=Adam(learning_rate=1e-3),
+    layers=(Flatten(), Dense(units=1)),
+)
+
+
+def tiny(generator: Player = tiny_noise, discriminator: Player = tiny_image, **fields: Any) -> Spec:
+    """Return a spec of 4 x 4 pixels, with some fields changed."""
+    given = {
+        "name": "tiny",
+        "image": Image(height=4, width=4),
+        "latent": Latent(size=3),
+        "objective": Objective(),
+        "training": Training(),
+        "players": (generator, discriminator),
+    }
+    return Spec(**(given | fields))
+
+
+# --- anything a field admits ---------------------------------------------------------------------
+
+
+def admitted(hint: Any, depth: int = 1) -> st.SearchStrategy[Any]:
+    """Return the values that a field with this annotation takes."""
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        limit = next((a for a in args[1:] if isinstance(a, Range)), Range())
+        return numbers(args[0], limit)
+    if origin is Literal:
+        return st.sampled_from(args)
+    if origin in (Union, types.UnionType):
+        return st.one_of(*(admitted(option, depth) for option in args))
+    if origin is tuple and args[1:] == (Ellipsis,):
+        if args[0] is Layer and depth == 0:
+            return st.just(())
+        return st.lists(admitted(args[0], depth - 1), max_size=3).map(tuple)
+    if origin is tuple:
+        return st.tuples(*(admitted(a, depth) for a in args))
+    if hint in KINDS:
+        return st.sampled_from(list(KINDS[hint].values())).flatmap(lambda c: made(c, depth))
+    if dataclasses.is_dataclass(hint):
+        return made(hint, depth)
+    plain = {str: st.text(max_size=9), bool: st.booleans(), type(None): st.none()}
+    return plain[hint] if hint in plain else numbers(hint, Range())
+
+
+def numbers(kind: type, limit: Range) -> st.SearchStrategy[Any]:
+    """Return the numbers in a range."""
+    if kind is int:
+        low, high = max(limit.low, -(2**20)), min(limit.high, 2**20)
+        return st.integers(int(low), int(high))
+    found = st.floats(allow_nan=False, allow_infinity=False, width=64)
+    return found.map(abs).filter(limit.admits) if limit.low == 0 else found
+
+
+def made(cls: type, depth: int = 1) -> st.SearchStrategy[Any]:
+    """Return instances of a spec dataclass."""
+    return st.fixed_dictionaries({n: admitted(h, depth) for n, h in hints(cls).items()}).map(
+        lambda fields: cls(**fields)
+    )
+
+
+@quickly
+@pytest.mark.parametrize("cls", KINDS_OF_DATA + TABLES, ids=lambda cls: cls.__name__)
+@given(data=st.data())
+def test_data_of_every_kind_is_read_back_as_it_was(cls, data):
+    value = data.draw(made(cls))
+    family = next((base for base, members in KINDS.items() if cls in members.values()), cls)
+
+    assert decode(family, encode(value)) == value
+
+
+@pytest.mark.parametrize("family", [Layer, Optimiser, Initialiser], ids=lambda f: f.__name__)
+def test_the_members_of_a_family_are_filed_under_their_own_kind(family):
+    assert {kind: cls.kind for kind, cls in KINDS[family].items()} == {k: k for k in KINDS[family]}
+
+
+@pytest.mark.parametrize("cls", KINDS_OF_DATA + TABLES + [Player, Spec], ids=lambda c: c.__name__)
+def test_spec_data_cannot_be_changed_in_place(cls):
+    assert cls.__dataclass_params__.frozen
+
+
+# --- random specs that close ---------------------------------------------------------------------
+
+ACTIVATION = st.one_of(st.just(Relu()), st.floats(0, 1).map(lambda s: LeakyRelu(slope=s)))
+NORM = st.sampled_from([BatchNorm(), BatchNorm(decay=0.5), LayerNorm(over="all")])
+IMAGE_NORM = st.one_of(NORM, st.just(InstanceNorm()), st.just(GroupNorm(groups=1)))
+INIT = st.sampled_from([GlorotUniform(), Normal(std=0.1)])
+
+
+@st.composite
+def blocks(draw: st.DrawFn, first: st.SearchStrategy[Any], norm: Any, most: int) -> list[Layer]:
+    """Draw layers, each affine with or without a norm, and an activation."""
+    layers: list[Layer] = []
+    for _ in range(draw(st.integers(0, most))):
+        normed = draw(st.booleans())
+        layers.append(dataclasses.replace(draw(first), bias=not normed, kernel_init=draw(INIT)))
+        layers += [draw(norm)] if normed else []
+        layers.append(draw(ACTIVATION))
+    return layers
+
+
+DENSE = st.integers(2, 5).map(lambda units: Dense(units=units))
+CONVOLUTION = st.builds(
+    lambda cls, filters, kernel, stride: cls(filters=filters, kernel=kernel, stride=stride),
+    st.sampled_from([Conv2D, Conv2DTranspose]),
+    st.integers(1, 3),
+    st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    st.integers(1, 1),  # the size stays, so that the generator's image is what the spec says
+)
+
+
+@st.composite
+def whole_specs(draw: st.DrawFn) -> Spec:
+    """Draw specs that hold."""
+    height, width, channels = draw(st.tuples(*[st.integers(2, 6)] * 2, st.sampled_from([1, 3])))
+    generator = draw(blocks(DENSE, NORM, 2))
+    generator += [Dense(units=height * width * 2), Reshape(shape=(height, width, 2))]
+    inner = tuple(draw(blocks(CONVOLUTION, IMAGE_NORM, 2)))
+    shortcut = (Conv2D(filters=2, kernel=1),)
+    residual = Residual(layers=(*inner, Conv2D(filters=2, kernel=1)), shortcut=shortcut)
+    generator += [residual] if draw(st.booleans()) else []
+    generator += [Upsample2D(), MaxPool2D()] if draw(st.booleans()) else []
+    generator += [Conv2D(filters=channels, kernel=3), Tanh()]
+    discriminator = [*draw(blocks(CONVOLUTION, IMAGE_NORM, 2)), Flatten(), Dense(units=1)]
+    players = [
+        Player(name=name, input=enters, optimiser=draw(admitted(Optimiser)), layers=tuple(layers))
+        for name, enters, layers in (
+            ("generator", "noise", generator),
+            ("discriminator", "image", discriminator),
+        )
+    ]
+    return tiny(
+        name=draw(st.from_regex(r"[a-zé][ -~]{0,20}", fullmatch=True)),
+        image=Image(height=height, width=width, channels=channels),
+        latent=draw(made(Latent)),
+        classes=draw(st.integers(0, 3)),
+        objective=draw(made(Objective)),
+        training=draw(made(Training)),
+        players=tuple(players),
+    )
+
+
+@quickly
+@given(whole_specs())
+def test_a_spec_comes_back_from_toml(spec):
+    assert from_toml(to_toml(spec)) == spec
+
+
+@quickly
+@given(whole_specs())
+def test_a_spec_comes_back_from_json(spec):
+    assert from_json(to_json(spec)) == spec
+
+
+@quickly
+@given(whole_specs())
+def test_every_parameter_of_a_spec_has_a_name_of_its_own(spec):
+    names = [p.name for plan in plan_spec(spec).values() for p in plan.parameters()]
+
+    assert len(set(names)) == len(names)
+
+
+@settings(quickly, max_examples=15)
+@given(whole_specs())
+def test_first_values_have_the_shapes_that_the_plan_says(spec):
+    for plan in plan_spec(spec).values():
+        wanted = {p.name: p.shape for p in plan.parameters() + plan.statistics()}
+
+        assert {k: v.shape for k, v in initial_values(plan, seed=1).items()} == wanted
+
+
+@pytest.mark.parametrize("model", ["mlp-gan", "dcgan", "cgan"])
+@pytest.mark.parametrize("small", [False, True], ids=["full", "small"])
+@pytest.mark.parametrize(("write", "read"), [(to_toml, from_toml), (to_json, from_json)])
+def test_the_models_come_back_from_text(model, small, write, read):
+    spec = load_spec(model, small=small)
+
+    assert read(write(spec)) == spec
+
+
+@pytest.mark.parametrize(("suffix", "write"), [(".toml", to_toml), (".json", to_json)])
+def test_a_spec_comes_back_from_a_file(suffix, write, tmp_path):
+    path = tmp_path / f"mine{suffix}"
+    path.write_text(write(tiny(name="größer")), encoding="utf-8")
+
+    assert read_spec(path) == tiny(name="größer")
+
+
+def test_a_file_from_a_windows_editor_is_read_with_its_byte_order_mark_and_line_ends(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + to_toml(tiny()).replace("\n", "\r\n").encode())
+
+    assert read_spec(path) == tiny()
+
+
+def test_a_field_left_out_has_its_default():
+    data = to_data(tiny())
+    del data["training"]["epochs"]
+
+    assert from_data(data) == tiny()
+
+
+WINDOW = {"stride": (1, 1), "padding": "same"}
+AFFINE = {"bias": True, "kernel_init": GlorotUniform(), "bias_init": Zeros()}
+POOL = {"size": (2, 2), "stride": (2, 2), "padding": "valid"}
+NORMED = {"epsilon": 1e-5, "scale_init": Ones(), "offset_init": Zeros()}
+ADAM = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
+DEFAULTS = {
+    "dense": AFFINE,
+    "conv2d": WINDOW | AFFINE,
+    "conv2d_transpose": WINDOW | AFFINE,
+    "upsample2d": {"factor": (2, 2), "method": "nearest"},
+    "max_pool2d": POOL,
+    "average_pool2d": POOL,
+    "batch_norm": NORMED | {"decay": 0.9},
+    "layer_norm": NORMED | {"over": "all"},
+    "group_norm": NORMED,
+    "instance_norm": NORMED,
+    "elu": {"alpha": 1.0},
+    "embedding": {"table_init": GlorotUniform()},
+    "concatenate": {"input": "label", "planes": False, "layers": ()},
+    "residual": {"shortcut": ()},
+    "adam": ADAM | {"weight_decay": 0.0},
+    "adamw": ADAM | {"weight_decay": 0.01},
+    "rmsprop": {"decay": 0.9, "epsilon": 1e-8, "weight_decay": 0.0},
+    "sgd": {"momentum": 0.0, "weight_decay": 0.0},
+    "kaiming_uniform": {"slope": 0.0},
+    "kaiming_normal": {"slope": 0.0},
+    "normal": {"mean": 0.0, "std": 0.02},
+    "orthogonal": {"gain": 1.0},
+    "Image": {"channels": 1, "low": -1.0, "high": 1.0},
+    "Latent": {"distribution": "normal"},
+    "Objective": {"name": "non-saturating", "halves": "sum", "label_smoothing": 0.0},
+    "Training": {
+        "batch_size": 64,
+        "epochs": 20,
+        "discriminator_steps": 1,
+        "noise": "fresh",
+        "passes": "separate",
+        "partial_batch": "keep",
+        "ema_decay": 0.0,
+    },
+}
+
+
+@pytest.mark.parametrize("cls", KINDS_OF_DATA + TABLES, ids=lambda cls: cls.__name__)
+def test_a_default_never_changes_since_files_leave_fields_out(cls):
+    found = {
+        field.name: field.default
+        for field in dataclasses.fields(cls)
+        if field.default is not dataclasses.MISSING and field.default is not None
+    }
+
+    assert found == DEFAULTS.get(getattr(cls, "kind", cls.__name__), {})
+
+
+def test_every_field_is_written_out_even_where_it_has_a_default():
+    assert to_data(tiny())["training"] == {
+        "batch_size": 64,
+        "epochs": 20,
+        "discriminator_steps": 1,
+        "noise": "fresh",
+        "passes": "separate",
+        "partial_batch": "keep",
+        "ema_decay": 0.0,
+    }
+
+
+def test_reading_leaves_the_data_that_it_was_given_alone():
+    data = to_data(tiny())
+    before = deepcopy(data)
+
+    from_data(data)
+
+    assert data == before
+
+
+def test_a_newer_schema_is_refused():
+    with pytest.raises(
+        SpecError, match=r"^schema: this gandem reads schema 1, received 2; upgrade"
+    ):
+        from_data(to_data(tiny()) | {"schema": 2})
+
+
+# --- one thing has one spelling ------------------------------------------------------------------
+
+CONV = {"filters": 3, "kernel": 4}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Conv2D(**CONV), Conv2D(filters=3, kernel=(4, 4))),
+        (Conv2D(**CONV), Conv2D(filters=3, kernel=[4, 4])),
+        (Conv2D(**CONV, stride=2), Conv2D(**CONV, stride=(2, 2))),
+        (Conv2D(**CONV, padding=1), Conv2D(**CONV, padding=((1, 1), (1, 1)))),
+        (
+            Conv2DTranspose(**CONV, padding=[1, 2]),
+            Conv2DTranspose(**CONV, padding=((1, 1), (2, 2))),
+        ),
+        (LeakyRelu(slope=1), LeakyRelu(slope=1.0)),
+        (Upsample2D(factor=3), Upsample2D(factor=(3, 3))),
+        (Image(height=4, width=4, low=-0.0), Image(height=4, width=4, low=0.0)),
+        (Dense(units=1, kernel_init={"kind": "zeros"}), Dense(units=1, kernel_init=Zeros())),
+        (Dense(units=np.int64(3)), Dense(units=3)),
+        (LeakyRelu(slope=np.float32(0.5)), LeakyRelu(slope=0.5)),
+        (Reshape(shape=[4, 4, 1]), Reshape(shape=(4, 4, 1))),
+    ],
+    ids=repr,
+)
+def test_two_spellings_of_one_thing_are_written_alike(one, other):
+    assert repr(encode(one)) == repr(encode(other))  # repr tells 1 from 1.0 and -0.0 from 0.0
+
+
+def test_specs_spelt_in_two_ways_have_one_digest():
+    def spec(**spelling: Any) -> Spec:
+        layers = (Conv2D(filters=3, **spelling), Flatten(), Dense(units=1))
+        return tiny(discriminator=dataclasses.replace(tiny_image, layers=layers))
+
+    assert digest(spec(kernel=4, stride=1)) == digest(spec(kernel=(4, 4), stride=(1, 1)))
+
+
+def test_a_whole_number_in_a_file_stands_for_a_fraction():
+    text = to_toml(tiny()).replace("low = -1.0", "low = -1").replace("high = 1.0", "high = 1")
+
+    assert digest(from_toml(text)) == digest(tiny())
+
+
+# --- the digest ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "published"),
+    [
+        ("mlp-gan", "f45f9164a8ef19abd7f17bd3b3fda08d4dc00d0927d6b5608365716fc7dde8a8"),
+        ("dcgan", "418682b320168849b79a79adca0ee891d62ed77049c208c6986a4c5ae9d7e24b"),
+        ("cgan", "ef5c0d581e07fe255bacc544f960f1143a1d2d2ab14450993f7c354cce41930a"),
+    ],
+)
+def test_a_published_model_never_changes_its_meaning(model, published):
+    """A run, a checkpoint and a paper name a model by its digest.
+
+    Where this fails, some number of the model has changed: give the changed model a new name
+    instead.
+    """
+    assert digest(load_spec(model)) == published
+
+
+def test_the_digest_ignores_the_name():
+    assert digest(tiny(name="mine")) == digest(tiny(name="yours"))
+
+
+def leaves(data: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the place of every number, text and truth value in nested data."""
+    inside = data.items() if isinstance(data, dict) else enumerate(data)
+    found = []
+    for key, value in inside:
+        deeper = isinstance(value, dict | list)
+        found += leaves(value, (*place, key)) if deeper else [(*place, key)]
+    return found
+
+
+def otherwise(value: Any) -> Any:
+    """Return a value that means something else."""
+    others = {
+        "normal": "uniform",
+        "non-saturating": "hinge",
+        "sum": "mean",
+        "mean": "sum",
+        "fresh": "reused",
+        "reused": "fresh",
+        "separate": "joint",
+        "keep": "drop",
+        "same": "valid",
+        "generator": "maker",
+        "discriminator": "judge",
+        "noise": "label",
+        "image": "noise",
+        "label": "noise",
+    }
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, str):
+        return others[value]
+    return value + 1 if isinstance(value, int) else value / 2 + 0.125
+
+
+MEANINGFUL = [
+    pytest.param(model, place, id=f"{model}: {'.'.join(map(str, place))}")
+    for model in ("dcgan", "cgan")
+    for place in leaves(encode(load_spec(model)))
+    if place != ("name",) and place[-1] != "kind"
+]
+
+
+@pytest.mark.parametrize(("model", "place"), MEANINGFUL)
+def test_the_digest_sees_every_other_field(model, place):
+    data = encode(load_spec(model))
+    container = data
+    for key in place[:-1]:
+        container = container[key]
+    container[place[-1]] = otherwise(container[place[-1]])
+
+    assert digest(decode(Spec, data)) != digest(load_spec(model))
+
+
+def test_the_digest_sees_the_kind_of_a_layer():
+    leaky = (Flatten(), LeakyRelu(slope=0.0), Dense(units=1))
+    plain = (Flatten(), Relu(), Dense(units=1))
+
+    assert digest(tiny(discriminator=dataclasses.replace(tiny_image, layers=leaky))) != digest(
+        tiny(discriminator=dataclasses.replace(tiny_image, layers=plain))
+    )
+
+
+def test_the_digest_sees_the_order_of_the_layers():
+    one = (Flatten(), Relu(), Dense(units=1))
+    other = (Relu(), Flatten(), Dense(units=1))
+
+    assert digest(tiny(discriminator=dataclasses.replace(tiny_image, layers=one))) != digest(
+        tiny(discriminator=dataclasses.replace(tiny_image, layers=other))
+    )
