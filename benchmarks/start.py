@@ -2,7 +2,8 @@
 
     python benchmarks/start.py [--runs 15] [--json]
 
-Runs are interleaved, so that a busy moment of the machine meets all of them; the ratio of the medians counts.
+Runs are interleaved, so that a busy moment of the machine meets all of them; the ratio of the
+medians counts.
 """
 
 import argparse

@@ -7,12 +7,13 @@ A backend is held to stored float64 references, so its author needs no other fra
     class TestAcme(BackendConformance):
         backend = "acme/jax"
 
-======================  =========================================================================
-``BackendConformance``  the tests, as a class to subclass; needs pytest
-``CASES``               the networks they run, as data; ``LOSSES`` and ``OPTIMISERS`` likewise
-``differences``         what is wrong with measured arrays, in sentences; needs pytest
-``reference_of``        the stored arrays of a case
-======================  =========================================================================
+========================  ======================================================================
+``BackendConformance``    the tests, as a class to subclass; needs pytest
+``OperationConformance``  those of them that look at single operations
+``CASES``                 the networks they run, as data; ``LOSSES`` and ``OPTIMISERS`` likewise
+``differences``           what is wrong with measured arrays, in sentences; needs pytest
+``reference_of``          the stored arrays of a case
+========================  ======================================================================
 """
 
 from __future__ import annotations
@@ -22,19 +23,26 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gandem.testing.cases import CASES, LOSSES, OPTIMISERS
+    from gandem.testing.operations import OperationConformance, differences
     from gandem.testing.stored import reference_of
-    from gandem.testing.suite import BackendConformance, differences
+    from gandem.testing.suite import BackendConformance
 
 __all__ = [
     "CASES",
     "LOSSES",
     "OPTIMISERS",
     "BackendConformance",
+    "OperationConformance",
     "differences",
     "reference_of",
 ]
 
-_ROOMS = {"BackendConformance": "suite", "differences": "suite", "reference_of": "stored"}
+_ROOMS = {
+    "BackendConformance": "suite",
+    "OperationConformance": "operations",
+    "differences": "operations",
+    "reference_of": "stored",
+}
 
 
 def __getattr__(name: str) -> Any:  # on first use: pytest is no dependency of gandem

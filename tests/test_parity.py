@@ -117,7 +117,7 @@ def test_every_model_holds_at_its_small_size(model):
 
 @pytest.fixture
 def faulty(tmp_path):
-    """A plugin with a backend that is PyTorch but for one fault: its Adam adds epsilon too early."""
+    """A plugin with a backend that is PyTorch but for one fault: another epsilon in Adam."""
     (tmp_path / "faulty.py").write_text(
         textwrap.dedent(
             """

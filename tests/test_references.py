@@ -17,7 +17,7 @@ from gandem.testing import (
     CASES,
     LOSSES,
     OPTIMISERS,
-    BackendConformance,
+    OperationConformance,
     differences,
     formulas,
     reference,
@@ -84,7 +84,7 @@ class NumpyBackend:
         return formulas.optimise(optimiser, arrays, gradients)
 
 
-class TestTheReferenceInDoubles(BackendConformance):
+class TestTheReferenceInDoubles(OperationConformance):
     """Every stored array again, in doubles, by core's objectives, 100 times within the gate."""
 
     gate = 1e-14
@@ -278,7 +278,7 @@ def test_a_fault_fails_an_excuse_excuses_it_and_a_stale_excuse_fails(pytester):
 
         import pytest
 
-        from gandem.testing import BackendConformance, reference
+        from gandem.testing import OperationConformance, reference
 
         class Faulty:
             def differentiate(self, plan, *given):
@@ -286,7 +286,7 @@ def test_a_fault_fails_an_excuse_excuses_it_and_a_stale_excuse_fails(pytester):
                 upside_down = "embedding" in plan.nodes[0].path
                 return replace(found, value=-found.value) if upside_down else found
 
-        class TestFaulty(BackendConformance):
+        class TestFaulty(OperationConformance):
             excuses = {"embedding": "upside down", "dense": "upside down once"}
 
             @pytest.fixture
@@ -312,7 +312,7 @@ def test_a_fault_fails_an_excuse_excuses_it_and_a_stale_excuse_fails(pytester):
 
 @pytest.mark.parametrize("excuses", [{"embeding": "upside down"}, {"embedding": " "}])
 def test_an_excuse_for_no_case_or_without_a_reason_fails(excuses):
-    class Excused(BackendConformance):
+    class Excused(OperationConformance):
         pass
 
     Excused.excuses = excuses
@@ -321,7 +321,7 @@ def test_an_excuse_for_no_case_or_without_a_reason_fails(excuses):
 
 
 def test_a_backend_cannot_widen_the_gate():
-    class Lenient(BackendConformance):
+    class Lenient(OperationConformance):
         gate = 0.5
 
     with pytest.raises(pytest.fail.Exception, match=r"off by 1.0e-01 .allowed 1.0e-12"):

@@ -347,12 +347,21 @@ def _(layer: kinds.Embedding, node: Node) -> nn.Module:
     return Embedding(node.input_shape[0], layer.units)
 
 
+def attribute(path: str) -> str:
+    """Return what a layer is called in its module: its name, unless torch has that one."""
+    name = path.rsplit("/", 1)[1]
+    return f"{name}_" if hasattr(nn.Module, name) or name in TAKEN else name
+
+
+TAKEN = {"training", "names", "plan", "arrays", "weights", "from_numpy"}
+
+
 class Chain(nn.Module):
     """Layers one after another, named by the last part of their paths."""
 
     def __init__(self, nodes: tuple[Node, ...]) -> None:
         super().__init__()
-        self.names = [node.path.rsplit("/", 1)[1] for node in nodes]
+        self.names = [attribute(node.path) for node in nodes]
         for name, node in zip(self.names, nodes, strict=True):
             self.add_module(name, build(node.layer, node))
 

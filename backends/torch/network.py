@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gandem.backends.torch.layers import Chain, Context, arrays_of, inward, outward
+from gandem.backends.torch.layers import Chain, Context, arrays_of, attribute, inward, outward
 from gandem.core.spec import NetworkPlan, Node
 
 
@@ -25,14 +25,15 @@ class Network(Chain):
         self.plan = plan
 
     def state_dict(self, *args: Any, **options: Any) -> dict[str, Any]:
-        """Return what torch returns, contiguous: training keeps kernels channels-last, for speed,
-        which safetensors refuses.
+        """Return what torch returns, each tensor contiguous.
+
+        Training keeps kernels channels-last, for speed, which safetensors refuses.
         """
-        self.to(memory_format=torch.contiguous_format)
         state: dict[str, Any] = super().state_dict(*args, **options)
+        for name in state:
+            state[name] = state[name].contiguous()
         return state
 
-    # type: ignore[override]
     def forward(self, *inputs: Tensor, masks: Mapping[str, Tensor] | None = None) -> Tensor:
         if len(inputs) != len(self.plan.inputs):
             raise TypeError(
@@ -90,7 +91,7 @@ def _pairs(
     chain: torch.nn.Module, nodes: tuple[Node, ...]
 ) -> Iterator[tuple[Node, torch.nn.Module]]:
     for node in nodes:
-        module = chain.get_submodule(node.path.rsplit("/", 1)[1])
+        module = chain.get_submodule(attribute(node.path))
         for name, branch in node.branches.items():
             if branch:
                 yield from _pairs(module.get_submodule(name), branch)

@@ -45,8 +45,9 @@ from gandem.core.spec.layers import (
     Tanh,
     Upsample2D,
 )
+from gandem.core.spec.nodes import NetworkPlan, Node, Parameter, Shape
 from gandem.core.spec.optimisers import SGD, Adam, AdamW, Optimiser, RMSprop
-from gandem.core.spec.plan import NetworkPlan, Node, Parameter, Shape, initial_values, plan_network
+from gandem.core.spec.plan import initial_values, plan_network
 from gandem.core.spec.text import (
     digest,
     from_data,

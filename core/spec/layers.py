@@ -3,7 +3,7 @@ itself.
 
 Images are channels-last, ``(height, width, channels)``; a vector is ``(features,)``.  The batch
 axis is never written. What a layer does to shapes, and which parameters it owns, stands in
-``plan.py``; how it computes, in each backend.
+``rules.py``; how it computes, in each backend.
 """
 
 from __future__ import annotations

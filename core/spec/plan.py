@@ -1,124 +1,31 @@
 """Shape inference: from a player's layers to a plan of named nodes with shapes and parameters.
 
-Backends build from the plan, so none of them infers a shape or makes up a name.  A new kind of
-layer registers itself with :func:`resolve` (and with :func:`branches` where it holds layers of its
-own).
+Backends build from the plan, so none of them infers a shape or makes up a name.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import singledispatch
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from gandem.core.errors import SpecError, shown, suggest
+from gandem.core.errors import SpecError, shown
 from gandem.core.randomness import Purpose, part_of, stream
 from gandem.core.spec import layers as kinds
-from gandem.core.spec.geometry import crops, pads, transposed_size, window_size
-from gandem.core.spec.initialisers import Initialiser, Ones, Zeros, draw
+from gandem.core.spec.initialisers import draw
 from gandem.core.spec.layers import Layer
+from gandem.core.spec.nodes import NetworkPlan, Node, Parameter, Resolved, Shape, Site
+from gandem.core.spec.rules import branches, no_input, resolve
 
-__all__ = [
-    "NAME",
-    "NetworkPlan",
-    "Node",
-    "Parameter",
-    "Shape",
-    "initial_values",
-    "plan_network",
-]
+__all__ = ["NAME", "initial_values", "layer_names", "plan_network"]
 
-Shape = tuple[int, ...]
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 """What a player or layer can be called: a part of its parameters' names, on every framework."""
 LARGEST = 2**40
 """Numbers in one array; in float32 these are four terabytes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """An array that a layer owns: its canonical name, shape and first value."""
-
-    name: str
-    shape: Shape
-    initialiser: Initialiser
-    fan_in: int = 1
-    fan_out: int = 1
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return math.prod(self.shape)
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A layer in its place.  ``path`` is its canonical name, e.g. ``"generator/conv2d_1"``; shapes
-    are without batch.
-    """
-
-    path: str
-    layer: Layer
-    input_shape: Shape
-    output_shape: Shape
-    parameters: tuple[Parameter, ...]
-    statistics: tuple[Parameter, ...]
-    branches: Mapping[str, tuple[Node, ...]]
-
-    def walk(self) -> Iterator[Node]:
-        """Yield this node and those inside it, in the order they compute."""
-        for branch in self.branches.values():
-            for node in branch:
-                yield from node.walk()
-        yield self
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkPlan:
-    """A whole network: ``input`` enters the first node; ``inputs`` are the shapes of all that it
-    reads.
-    """
-
-    name: str
-    input: str
-    inputs: Mapping[str, Shape]
-    nodes: tuple[Node, ...]
-    output_shape: Shape
-
-    def walk(self) -> Iterator[Node]:
-        """Yield every node, inner ones too, in the order they compute."""
-        for node in self.nodes:
-            yield from node.walk()
-
-    def parameters(self) -> list[Parameter]:
-        """Return the trained parameters, in canonical order."""
-        return [parameter for node in self.walk() for parameter in node.parameters]
-
-    def statistics(self) -> list[Parameter]:
-        """Return the running statistics, in canonical order."""
-        return [parameter for node in self.walk() for parameter in node.statistics]
-
-    def dropouts(self) -> list[Node]:
-        """Return the dropout layers, in the order they compute."""
-        return [node for node in self.walk() if isinstance(node.layer, kinds.Dropout)]
-
-    @property
-    def parameter_count(self) -> int:
-        """Number of trained numbers."""
-        return sum(parameter.size for parameter in self.parameters())
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """What a layer does to a shape, and which arrays it owns, by their short names."""
-
-    output: Shape
-    parameters: Mapping[str, Parameter] = field(default_factory=dict)
-    statistics: Mapping[str, Parameter] = field(default_factory=dict)
 
 
 def plan_network(
@@ -135,7 +42,7 @@ def plan_network(
         SpecError: the shapes do not close; the text names the layer and the remedy.
     """
     if input not in inputs:
-        raise _no_input(name, input, inputs)
+        raise no_input(name, input, inputs)
     if not layers:
         raise SpecError(f"{name}: a network needs at least one layer.")
     nodes = _plan(name, layers, inputs[input], inputs)
@@ -170,13 +77,14 @@ def _plan(
     nodes = []
     for name, layer in zip(layer_names(path, layers), layers, strict=True):
         here = f"{path}/{name}"
+        site = Site(here, shape, inputs)
         inner = {
             key: _plan(f"{here}/{key}" if key != "layers" else here, part, start, inputs)
             if part
             else ()
-            for key, (part, start) in branches(layer, shape, inputs, here).items()
+            for key, (part, start) in branches(layer, site).items()
         }
-        resolved = resolve(layer, shape, here, inner, inputs)
+        resolved = resolve(layer, replace(site, inner=inner))
         _refuse_monsters(here, resolved)
         nodes.append(
             Node(
@@ -231,362 +139,6 @@ def _named(path: str, parameters: Mapping[str, Parameter]) -> tuple[Parameter, .
         Parameter(f"{path}/{short}", p.shape, p.initialiser, p.fan_in, p.fan_out)
         for short, p in parameters.items()
     )
-
-
-# --- which layers are inside a layer -------------------------------------------------------------
-
-
-@singledispatch
-def branches(
-    layer: Layer, shape: Shape, inputs: Mapping[str, Shape], path: str
-) -> dict[str, tuple[tuple[Layer, ...], Shape]]:
-    """Return the lists of layers inside ``layer``, each with the shape that enters it."""
-    return {}
-
-
-@branches.register
-def _(
-    layer: kinds.Concatenate, shape: Shape, inputs: Mapping[str, Shape], path: str
-) -> dict[str, tuple[tuple[Layer, ...], Shape]]:
-    if layer.input not in inputs:
-        raise _no_input(path, layer.input, inputs)
-    return {"layers": (layer.layers, inputs[layer.input])}
-
-
-def _no_input(path: str, name: str, inputs: Mapping[str, Shape]) -> SpecError:
-    remedy = " Set classes to use labels." if name == "label" else suggest(name, inputs)
-    return SpecError(f"{path}: there is no input {shown(name)}.{remedy}")
-
-
-@branches.register
-def _(
-    layer: kinds.Residual, shape: Shape, inputs: Mapping[str, Shape], path: str
-) -> dict[str, tuple[tuple[Layer, ...], Shape]]:
-    return {"layers": (layer.layers, shape), "shortcut": (layer.shortcut, shape)}
-
-
-# --- what each layer does to a shape -------------------------------------------------------------
-
-
-@singledispatch
-def resolve(
-    layer: Layer,
-    shape: Shape,
-    path: str,
-    inner: Mapping[str, tuple[Node, ...]],
-    inputs: Mapping[str, Shape],
-) -> Resolved:
-    """Return the output shape and parameters of ``layer`` on features of ``shape``.
-
-    Layers without parameters that keep the shape need no rule of their own.
-    """
-    return Resolved(shape)
-
-
-def _image(shape: Shape, path: str) -> tuple[int, int, int]:
-    if len(shape) != 3:
-        raise SpecError(
-            f"{path}: expected an image (height, width, channels), received {shape}; "
-            "put a reshape layer before it."
-        )
-    return (shape[0], shape[1], shape[2])
-
-
-def _vector(shape: Shape, path: str) -> int:
-    if len(shape) != 1:
-        raise SpecError(
-            f"{path}: expected a vector (features,), received {shape}; "
-            "put a flatten or a global pooling layer before it."
-        )
-    return shape[0]
-
-
-def _affine(
-    layer: kinds.Dense | kinds.Conv2D | kinds.Conv2DTranspose,
-    kernel: Shape,
-    fan_in: int,
-    fan_out: int,
-    out: int,
-) -> dict[str, Parameter]:
-    found = {"kernel": Parameter("", kernel, layer.kernel_init, fan_in, fan_out)}
-    if layer.bias:
-        found["bias"] = Parameter("", (out,), layer.bias_init, fan_in, fan_out)
-    return found
-
-
-@resolve.register
-def _(
-    layer: kinds.Dense,
-    shape: Shape,
-    path: str,
-    inner: Mapping[str, tuple[Node, ...]],
-    inputs: Mapping[str, Shape],
-) -> Resolved:
-    size = _vector(shape, path)
-    kernel = (size, layer.units)
-    return Resolved((layer.units,), _affine(layer, kernel, size, layer.units, layer.units))
-
-
-def _closed(size: int, path: str, axis: str, n: int, k: int, remedy: str) -> int:
-    if size < 1:
-        raise SpecError(f"{path}: its window of {k} does not fit a {axis} of {n}; {remedy}.")
-    return size
-
-
-@resolve.register
-def _(
-    layer: kinds.Conv2D,
-    shape: Shape,
-    path: str,
-    inner: Mapping[str, tuple[Node, ...]],
-    inputs: Mapping[str, Shape],
-) -> Resolved:
-    height, width, channels = _image(shape, path)
-    pad = pads(layer, height, width)
-    if min(pad[0] + pad[1]) < 0:
-        raise SpecError(f"{path}: padding cannot be negative, received {layer.padding}.")
-    (kh, kw), (sh, sw) = layer.kernel, layer.stride
-    remedy = "use padding 'same' or a smaller kernel"
-    size = (
-        _closed(window_size(height, kh, sh, pad[0]), path, "height", height, kh, remedy),
-        _closed(window_size(width, kw, sw, pad[1]), path, "width", width, kw, remedy),
-    )
-    area = kh * kw
-    kernel = (kh, kw, channels, layer.filters)
-    parameters = _affine(layer, kernel, area * channels, area * layer.filters, layer.filters)
-    return Resolved((*size, layer.filters), parameters)
-
-
-@resolve.register
-def _(
-    layer: kinds.Conv2DTranspose,
-    shape: Shape,
-    path: str,
-    inner: Mapping[str, tuple[Node, ...]],
-    inputs: Mapping[str, Shape],
-) -> Resolved:
-    height, width, channels = _image(shape, path)
-    crop = crops(layer)
-    (kh, kw), (sh, sw) = layer.kernel, layer.stride
-    remedy = "crop less"
-    size = (
-        _closed(transposed_size(height, kh, sh, crop[0]), path, "height", height, kh, remedy),
-        _closed(transposed_size(width, kw, sw, crop[1]), path, "width", width, kw, remedy),
-    )
-    area = kh * kw
-    kernel = (kh, kw, layer.filters, channels)
-    parameters = _affine(layer, kernel, area * channels, area * layer.filters, layer.filters)
-    return Resolved((*size, layer.filters), parameters)
-
-
-@resolve.register
-def _(
-    layer: kinds.Upsample2D,
-    shape: Shape,
-    path: str,
-    inner: Mapping[str, tuple[Node, ...]],
-    inputs: Mapping[str, Shape],
-) -> Resolved:
-    height, width, channels = _image(shape, path)
-    return Resolved((height * layer.factor[0], width * layer.factor[1], channels))
-
-
-@resolve.register(kinds.MaxPool2D)
-@resolve.register(kinds.AveragePool2D)
-def _(
-    layer: kinds.MaxPool2D | kinds.AveragePool2D,
-    shape: Shape,
-    path: str,
-    inner: Mapping[str, tuple[Node, ...]],
-    inputs: Mapping[str, Shape],
-) -> Resolved:
-    height, width, channels = _image(shape, path)
-    pad = pads(layer, height, width)
-    remedy = "use padding 'same' or a smaller size"
-    size = (
-        _closed(
-            window_size(height, layer.size[0], layer.stride[0], pad[0]),
-            path, "height", height, layer.size[0], remedy,
-        ),
-        _closed(
-            window_size(width, layer.size[1], layer.stride[1], pad[1]),
-            path, "width", width, layer.size[1], remedy,
-        ),
-    )  # fmt: skip
-    return Resolved((*size, channels))
-
-
-@resolve.register(kinds.GlobalMaxPool2D)
-@resolve.register(kinds.GlobalAveragePool2D)
-def _(
-    layer: Layer,
-    shape: Shape,
-    path: str,
-    inner: Mapping[str, tuple[Node, ...]],
-    inputs: Mapping[str, Shape],
-) -> Resolved:
-    return Resolved((_image(shape, path)[2],))
-
-
-@resolve.register
-def _(
-    layer: kinds.Flatten,
-    shape: Shape,
-    path: str,
-    inner: Mapping[str, tuple[Node, ...]],
-    inputs: Mapping[str, Shape],
-) -> Resolved:
-    return Resolved((math.prod(shape),))
-
-
-@resolve.register
-def _(
-    layer: kinds.Reshape,
-    shape: Shape,
-    path: str,
-    inner: Mapping[str, tuple[Node, ...]],
-    inputs: Mapping[str, Shape],
-) -> Resolved:
-    if len(layer.shape) not in (1, 3):
-        raise SpecError(f"{path}: a shape is [features] or [height, width, channels], "
-                        f"received {list(layer.shape)}.")  # fmt: skip
-    if math.prod(layer.shape) != math.prod(shape):
-        raise SpecError(
-            f"{path}: {math.prod(shape)} features {shape} do not fill {layer.shape}, which takes "
-            f"{math.prod(layer.shape)}; change the reshape or the layer before it."
-        )
-    return Resolved(layer.shape)
-
-
-def _several(count: int, path: str) -> None:
-    if count < 2:
-        raise SpecError(
-            f"{path}: it would normalise single numbers, which leaves only the offset; "
-            "leave it out, or choose another norm."
-        )
-
-
-def _scale_offset(
-    layer: kinds.BatchNorm | kinds.LayerNorm | kinds.GroupNorm | kinds.InstanceNorm, shape: Shape
-) -> dict[str, Parameter]:
-    return {
-        "scale": Parameter("", shape, layer.scale_init),
-        "offset": Parameter("", shape, layer.offset_init),
-    }
-
-
-@resolve.register
-def _(
-    layer: kinds.BatchNorm,
-    shape: Shape,
-    path: str,
-    inner: Mapping[str, tuple[Node, ...]],
-    inputs: Mapping[str, Shape],
-) -> Resolved:
-    channels = shape[-1:]
-    running = {
-        "mean": Parameter("", channels, Zeros()),
-        "variance": Parameter("", channels, Ones()),
-    }
-    return Resolved(shape, _scale_offset(layer, channels), running)
-
-
-@resolve.register
-def _(
-    layer: kinds.LayerNorm,
-    shape: Shape,
-    path: str,
-    inner: Mapping[str, tuple[Node, ...]],
-    inputs: Mapping[str, Shape],
-) -> Resolved:
-    over = shape if layer.over == "all" else shape[-1:]
-    _several(math.prod(over), path)
-    return Resolved(shape, _scale_offset(layer, over))
-
-
-@resolve.register
-def _(
-    layer: kinds.GroupNorm,
-    shape: Shape,
-    path: str,
-    inner: Mapping[str, tuple[Node, ...]],
-    inputs: Mapping[str, Shape],
-) -> Resolved:
-    channels = shape[-1]
-    if channels % layer.groups:
-        raise SpecError(
-            f"{path}: {channels} channels do not divide into {layer.groups} groups; "
-            "choose a divisor."
-        )
-    _several(math.prod(shape) // layer.groups, path)
-    return Resolved(shape, _scale_offset(layer, (channels,)))
-
-
-@resolve.register
-def _(
-    layer: kinds.InstanceNorm,
-    shape: Shape,
-    path: str,
-    inner: Mapping[str, tuple[Node, ...]],
-    inputs: Mapping[str, Shape],
-) -> Resolved:
-    height, width, _ = _image(shape, path)
-    _several(height * width, path)
-    return Resolved(shape, _scale_offset(layer, shape[-1:]))
-
-
-@resolve.register
-def _(
-    layer: kinds.Embedding,
-    shape: Shape,
-    path: str,
-    inner: Mapping[str, tuple[Node, ...]],
-    inputs: Mapping[str, Shape],
-) -> Resolved:
-    classes = _vector(shape, path)
-    table = Parameter("", (classes, layer.units), layer.table_init, classes, layer.units)
-    return Resolved((layer.units,), {"table": table})
-
-
-@resolve.register
-def _(
-    layer: kinds.Concatenate,
-    shape: Shape,
-    path: str,
-    inner: Mapping[str, tuple[Node, ...]],
-    inputs: Mapping[str, Shape],
-) -> Resolved:
-    nodes = inner["layers"]
-    other = nodes[-1].output_shape if nodes else inputs[layer.input]
-    if layer.planes:
-        _image(shape, path)
-        other = (*shape[:2], _vector(other, path))
-    if other[:-1] != shape[:-1]:
-        raise SpecError(
-            f"{path}: {other} cannot stand beside {shape}; give the other input layers "
-            "that bring it to that size, or set planes = true for a vector beside an image."
-        )
-    return Resolved((*shape[:-1], shape[-1] + other[-1]))
-
-
-@resolve.register
-def _(
-    layer: kinds.Residual,
-    shape: Shape,
-    path: str,
-    inner: Mapping[str, tuple[Node, ...]],
-    inputs: Mapping[str, Shape],
-) -> Resolved:
-    if not inner["layers"]:
-        raise SpecError(f"{path}: a residual block needs at least one layer.")
-    main = inner["layers"][-1].output_shape
-    short = inner["shortcut"][-1].output_shape if inner["shortcut"] else shape
-    if main != short:
-        raise SpecError(
-            f"{path}: its layers give {main}, its shortcut {short}; "
-            "put a layer into the shortcut that brings both to one shape."
-        )
-    return Resolved(main)
 
 
 # --- a bias that cannot change the function ------------------------------------------------------

@@ -20,9 +20,12 @@ from gandem.core.spec.layers import (
     Tanh,
     Upsample2D,
 )
-from gandem.core.spec.plan import NAME, NetworkPlan, Node, Shape, plan_network
+from gandem.core.spec.nodes import NetworkPlan, Node, Shape
+from gandem.core.spec.plan import NAME, plan_network
 
 __all__ = ["input_shapes", "plan_spec"]
+
+PLAYERS = ("generator", "discriminator")
 
 _PARTS_OF_THE_STATE = ("optimiser", "average")
 _KEEPS_THE_RANGE = (
@@ -82,9 +85,15 @@ def _check_names(spec: Spec) -> None:
             raise SpecError(f"A player cannot be called {name!r}; a part of the state is.")
         if names.count(name) > 1:
             raise SpecError(f"Two players are called {name!r}; rename one of them.")
-    for wanted in ("generator", "discriminator"):
+    for wanted in PLAYERS:
         if wanted not in names:
             raise SpecError(f"The spec has no player {wanted!r}; every GAN needs one.")
+    for name in names:
+        if name not in PLAYERS:
+            raise SpecError(
+                f"Nobody would train the player {name!r}: a training step has a generator and a "
+                "discriminator; leave it out."
+            )
 
 
 def _last_that_computes(plan: NetworkPlan) -> Node:
