@@ -9,10 +9,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gandem.core import objectives
 from gandem.core.spec import Conv2DTranspose, interpolation
 from gandem.core.spec.layers import LAYERS
 from gandem.core.spec.optimisers import OPTIMISERS as OPTIMISER_KINDS
-from gandem.core.training import Backend, objectives
+from gandem.core.training import Backend
 from gandem.testing import (
     CASES,
     LOSSES,

@@ -7,9 +7,12 @@ TensorFlow's rule.
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
 
 from gandem.core.spec.layers import AveragePool2D, Conv2D, Conv2DTranspose, MaxPool2D, Pads
+
+if TYPE_CHECKING:  # looking at a spec shall not wait for NumPy
+    import numpy as np
 
 __all__ = ["crops", "interpolation", "pads", "transposed_size", "window_size"]
 
@@ -74,6 +77,8 @@ def interpolation(n: int, factor: int) -> np.ndarray:
 
     Two such matrices, one an axis, are a bilinear resize; frameworks compute theirs in float32.
     """
+    import numpy as np
+
     centres = np.clip((np.arange(n * factor) + 0.5) / factor - 0.5, 0, n - 1)
     low = np.floor(centres).astype(int)
     high = np.minimum(low + 1, n - 1)

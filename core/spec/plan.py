@@ -9,16 +9,16 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from gandem.core.errors import SpecError, shown
-from gandem.core.randomness import Purpose, part_of, stream
 from gandem.core.spec import layers as kinds
-from gandem.core.spec.initialisers import draw
 from gandem.core.spec.layers import Layer
 from gandem.core.spec.nodes import NetworkPlan, Node, Parameter, Resolved, Shape, Site
 from gandem.core.spec.rules import branches, no_input, resolve
+
+if TYPE_CHECKING:  # looking at a spec shall not wait for NumPy
+    import numpy as np
 
 __all__ = ["NAME", "initial_values", "layer_names", "plan_network"]
 
@@ -59,16 +59,9 @@ def plan_network(
 
 def initial_values(plan: NetworkPlan, seed: int) -> dict[str, np.ndarray]:
     """Return the first value of every parameter and statistic, float64, by canonical name."""
-    return {
-        p.name: draw(
-            p.initialiser,
-            stream(seed, Purpose.WEIGHTS, part=part_of(p.name)),
-            p.shape,
-            p.fan_in,
-            p.fan_out,
-        )
-        for p in plan.parameters() + plan.statistics()
-    }
+    from gandem.core.spec.values import first_value
+
+    return {p.name: first_value(p, seed) for p in plan.parameters() + plan.statistics()}
 
 
 def _plan(

@@ -4,6 +4,13 @@ enter it.
 Everything the other rooms and the backends may use is listed here.
 """
 
+from gandem.core.objectives import (
+    Hinge,
+    LeastSquares,
+    Minimax,
+    NonSaturating,
+    ObjectiveRule,
+)
 from gandem.core.training.contract import (
     Arrays,
     Backend,
@@ -16,13 +23,6 @@ from gandem.core.training.contract import (
     Tensor,
 )
 from gandem.core.training.feed import Feed, fixed_inputs, one_hot, scale_pixels
-from gandem.core.training.objectives import (
-    Hinge,
-    LeastSquares,
-    Minimax,
-    NonSaturating,
-    ObjectiveRule,
-)
 from gandem.core.training.passes import MaskFeed, NumpyOps, passes_of_step, step_inputs
 from gandem.core.training.state import (
     averaged_players,

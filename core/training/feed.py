@@ -8,9 +8,9 @@ import numpy as np
 
 from gandem.core.datasets import Dataset
 from gandem.core.errors import DataError
+from gandem.core.objectives import ObjectiveRule
 from gandem.core.randomness import Purpose, dropout_keep, part_of, stream
 from gandem.core.spec import BatchNorm, Dropout, Latent, Spec, plan_spec
-from gandem.core.training.objectives import ObjectiveRule
 from gandem.core.training.passes import Pass, passes_of_step
 
 __all__ = ["Feed", "draw_noise", "fixed_inputs", "one_hot", "scale_pixels"]

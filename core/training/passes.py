@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gandem.core.objectives import ObjectiveRule
 from gandem.core.spec import Shape, Spec, input_shapes, plan_spec
 from gandem.core.training.contract import Loss, Played, Tensor
-from gandem.core.training.objectives import ObjectiveRule
 from gandem.core.training.step import train_step
 
 __all__ = ["MaskFeed", "NumpyOps", "Pass", "passes_of_step", "step_inputs"]

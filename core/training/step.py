@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gandem.core.objectives import ObjectiveRule
 from gandem.core.spec import Spec
 from gandem.core.training.contract import Ops, Played, Players, Tensor
-from gandem.core.training.objectives import ObjectiveRule
 
 __all__ = ["train_step"]
 

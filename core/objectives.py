@@ -6,9 +6,10 @@ sees a probability.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from gandem.core.training.contract import Ops, Tensor
+if TYPE_CHECKING:
+    from gandem.core.training.contract import Ops, Tensor
 
 __all__ = ["Hinge", "LeastSquares", "Minimax", "NonSaturating", "ObjectiveRule"]
 
