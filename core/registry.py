@@ -286,7 +286,7 @@ def load_spec(
     from gandem.core.spec import change, read_spec
 
     name, settings = os.fspath(name), dict(settings or {})
-    if name.endswith((".toml", ".json")) or (os.sep in name and Path(name).is_file()):
+    if name.endswith((".toml", ".json")) or (os.sep in name and os.path.isfile(name)):
         if small:
             raise SpecError(f"{name}: a spec file has one size; leave --size out or write 'full'.")
         spec = change(read_spec(Path(name)), settings)

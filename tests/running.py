@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from click.testing import CliRunner, Result
@@ -36,8 +37,9 @@ def tiny(model: str = "dcgan", **more: object) -> list[object]:
 
 
 def gandem(*arguments: object) -> Result:
-    """Run the command in this process."""
-    return CliRunner().invoke(main, [str(a) for a in arguments], prog_name="gandem")
+    """Run the command in this process, which says nothing of its progress however slow it is."""
+    with patch("gandem.core.runs.progress.PATIENCE", 1e9):
+        return CliRunner().invoke(main, [str(a) for a in arguments], prog_name="gandem")
 
 
 def said(*arguments: object) -> str:

@@ -168,7 +168,7 @@ def test_bad_input_is_one_line_in_a_process_of_its_own_too(litter, line):
 
 
 @pytest.mark.parametrize("command", [["show"], ["train"], ["parity"], ["generate", "-o", "x.png"]])
-@pytest.mark.parametrize("name", ["x" * 300, "a/" + "x" * 300, "x" * 300 + ".toml", "\x01", ""])
+@pytest.mark.parametrize("name", ["x" * 300, "./" + "x" * 300, "x" * 300 + ".toml", "\x01", ""])
 def test_a_name_that_no_file_can_have_is_one_line(tmp_path, monkeypatch, command, name):
     monkeypatch.chdir(tmp_path)
 

@@ -347,13 +347,13 @@ def test_the_last_words_of_a_training_can_be_pasted_into_a_shell(data, tmp_path,
 RATE = r"\d+(\.\d+)?"
 LAST_WORDS = (
     r"run        run\n"
-    rf"state      finished after 4 steps, {RATE} s \({RATE} steps/s\)\n"
+    rf"state      finished after 2 steps, {RATE} s \({RATE} steps/s\)\n"
     r"on         {backend} \(cpu, float32\), seed 0\n"
     r"data       npz:\S+, 40 images\n"
     rf"losses     discriminator {RATE}, generator {RATE}\n"
     r"judged     real \d+%, fake \d+%, of the last batch rightly by the discriminator\n"
-    r"samples    run/samples/step-00000004\.png\n"
-    r"weights    run/checkpoints/step-00000004\.safetensors\n"
+    r"samples    run/samples/step-00000002\.png\n"
+    r"weights    run/checkpoints/step-00000002\.safetensors\n"
     r"more       gandem generate run -n 25 -o grid\.png\n"
 )
 
@@ -361,7 +361,7 @@ LAST_WORDS = (
 @on_each
 def test_a_training_says_exactly_this_and_no_framework_adds_a_word(data, tmp_path, backend):
     done = process(
-        *(*tiny(), "--backend", backend, "--data", data, "--steps", 4, "--out", "run"),
+        *(*tiny(), "--backend", backend, "--data", data, "--steps", 2, "--out", "run"),
         cwd=tmp_path,
     )
 
@@ -510,10 +510,10 @@ def test_generated_arrays_can_be_trained_on(run, tmp_path):
 
 
 def test_a_grid_of_a_conditional_model_has_a_column_for_each_class(conditional, tmp_path):
-    said("generate", conditional, "-n", 6, "-o", tmp_path / "all.png")
+    said("generate", conditional, "-n", 12, "-o", tmp_path / "all.png")
     said("generate", conditional, "-n", 4, "--label", 1, "-o", tmp_path / "ones.png")
 
-    assert iio.imread(tmp_path / "all.png").shape[:2] == (2 * 18 + 2, 3 * 18 + 2)
+    assert iio.imread(tmp_path / "all.png").shape[:2] == (4 * 18 + 2, 3 * 18 + 2)
     assert iio.imread(tmp_path / "ones.png").shape[:2] == (2 * 18 + 2, 2 * 18 + 2)
 
 

@@ -58,12 +58,11 @@ class KerasEngine:
 
     def native(self, player: str, *, average: bool = False) -> Network:
         network = self.networks[player]
-        if not average:
-            return network
         with tf.device(self.device):
             copy = Network(network.plan, network.player, network.dtype)
+        averages = self.averages[player] if average else {}
         for name, variable in copy.arrays().items():
-            variable.assign(self.averages[player].get(name, network.arrays()[name]))
+            variable.assign(averages.get(name, network.arrays()[name]))
         return copy
 
     def export(self) -> dict[str, np.ndarray]:

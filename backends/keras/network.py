@@ -1,5 +1,9 @@
-"""A player's network as a ``keras.Model``, which saves as ``.keras`` and loads again where gandem
-is installed.
+"""A player's network as a ``keras.Model``, which saves as ``.keras``.
+
+To load such a file, Keras must know the class, as with every class that is not Keras's own::
+
+    import gandem.backends.keras.network
+    generator = keras.saving.load_model("generator.keras")
 """
 
 from collections.abc import Iterator, Mapping

@@ -66,13 +66,13 @@ class TorchEngine:
             return images_outward(network(*network.from_numpy(inputs, self.device)))
 
     def native(self, player: str, *, average: bool = False) -> Network:
-        network = self.networks[player]
-        if not average:
-            return network
-        network = deepcopy(network)
-        with torch.no_grad():
-            for name, (weight, _) in network.weights().items():
-                weight.copy_(self.averages[player][name])
+        network = deepcopy(self.networks[player])
+        # training keeps kernels channels-last, for speed; safetensors and others refuse them
+        network = network.to(memory_format=torch.contiguous_format)
+        if average:
+            with torch.no_grad():
+                for name, (weight, _) in network.weights().items():
+                    weight.copy_(self.averages[player][name])
         return network
 
     def export(self) -> dict[str, np.ndarray]:

@@ -3,7 +3,6 @@ loads and saves.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,16 +22,6 @@ class Network(Chain):
     def __init__(self, plan: NetworkPlan) -> None:
         super().__init__(plan.nodes)
         self.plan = plan
-
-    def state_dict(self, *args: Any, **options: Any) -> dict[str, Any]:
-        """Return what torch returns, each tensor contiguous.
-
-        Training keeps kernels channels-last, for speed, which safetensors refuses.
-        """
-        state: dict[str, Any] = super().state_dict(*args, **options)
-        for name in state:
-            state[name] = state[name].contiguous()
-        return state
 
     def forward(self, *inputs: Tensor, masks: Mapping[str, Tensor] | None = None) -> Tensor:
         if len(inputs) != len(self.plan.inputs):

@@ -4,6 +4,7 @@ compared.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -118,6 +119,7 @@ def _train_both(
     progress: Callable[[str, int], None] | None,
 ) -> None:
     """Run both trainings as children, one thread each, and follow their logs."""
+    seen: dict[str, int] = {}
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
     with tempfile.TemporaryFile("w+") as complaint:
         children = [
@@ -137,14 +139,18 @@ def _train_both(
                 if any(child.returncode for child in children):
                     break
                 for backend, folder in zip(backends, folders, strict=True):
-                    if progress is not None:
-                        progress(backend, _last_step(folder / "log.jsonl"))
+                    step = _last_step(folder / "log.jsonl")
+                    if progress is not None and step > seen.get(backend, 0):
+                        seen[backend] = step
+                        progress(backend, step)
                 time.sleep(0.3)
         finally:  # Ctrl-C, or one has failed: end the other too
             for child in children:
                 if child.poll() is None:
                     child.terminate()
                 child.wait()
+            with contextlib.suppress(OSError):
+                folders[0].parent.rmdir()  # only where neither had begun
         for backend, child in zip(backends, children, strict=True):
             if child.returncode > 0:
                 complaint.seek(0)

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from gandem.core.datasets import Dataset
-from gandem.core.errors import DataError, RunError, SpecError
+from gandem.core.errors import RunError, SpecError
 from gandem.core.files import append_line, write_json
 from gandem.core.images import save_image
 from gandem.core.interrupts import stop_when_asked
@@ -130,7 +130,9 @@ def train(
     registry().find("backends", settings.backend)  # a slip shall not wait for the data
     if folder is not None:
         check_out(folder)
-    dataset = _load_data(spec, settings)
+    dataset = load_dataset(settings.data, settings.data_dir)
+    if settings.classes:
+        dataset = dataset.only(settings.classes)
     objective = load_objective(spec.objective)
     feed = Feed(spec, objective, dataset, settings.seed, settings.precision)
     total = settings.steps or feed.steps_for(settings.epochs or spec.training.epochs)
@@ -153,18 +155,6 @@ def train(
                 take_back()
             raise
     return open_run(folder)
-
-
-def _load_data(spec: Spec, settings: Settings) -> Dataset:
-    dataset = load_dataset(settings.data, settings.data_dir)
-    if settings.classes:
-        dataset = dataset.only(settings.classes)
-    if spec.classes and dataset.labels is not None and dataset.classes < spec.classes:
-        raise DataError(
-            f"{dataset.name}: it has {dataset.classes} classes, the spec {spec.name!r} has "
-            f"{spec.classes}; set classes={dataset.classes}."
-        )
-    return dataset
 
 
 class _Training:

@@ -117,7 +117,7 @@ class Engine(Protocol):
         """Take over a state, bit for bit."""
 
     def native(self, player: str, *, average: bool = False) -> Any:
-        """Return the framework's own network object of a player."""
+        """Return a copy of a player's network as the framework's own object."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,6 +161,11 @@ def _check_labels(spec: Spec, dataset: Dataset) -> None:
             f"{dataset.name}: it has the label {bad}, the spec {spec.name!r} knows 0 to "
             f"{spec.classes - 1}; set classes={bad + 1}, or choose fewer with --classes."
         )
+    if dataset.classes < spec.classes:
+        raise DataError(
+            f"{dataset.name}: it has {dataset.classes} classes, the spec {spec.name!r} has "
+            f"{spec.classes}; set classes={dataset.classes}."
+        )
 
 
 def _refuse_tiny_batch(spec: Spec, rows: int) -> None:
