@@ -37,7 +37,7 @@ def idx(array: np.ndarray) -> bytes:
 
 # A set of five training images and two others.
 CONTENT = dict(zip(FILES, map(idx, (PIXELS[:5], LABELS[:5], PIXELS[5:], LABELS[5:])), strict=True))
-GOOD = {f"{name}.gz": gzip.compress(content) for name, content in CONTENT.items()}
+GOOD = {f"{name}.gz": gzip.compress(content, mtime=0) for name, content in CONTENT.items()}
 
 
 def tiny(*mirrors: str) -> IdxSet:
@@ -142,7 +142,7 @@ def test_images_can_be_written_to_since_torch_warns_of_those_that_cannot(web):
     assert load_idx_set(tiny(web.mirror("good", GOOD)), "", None).images.flags.writeable
 
 
-OTHER = gzip.compress(idx(PIXELS[1:6]))
+OTHER = gzip.compress(idx(PIXELS[1:6]), mtime=0)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,9 @@ def test_a_mirror_that_is_not_there_is_named(cache, monkeypatch):
     assert f"{gone} (ConnectionError)" in refusal(load_idx_set, tiny(gone), "", None)
 
 
-@pytest.mark.parametrize("bomb", [gzip.compress(bytes(5000)), bytes(5000)])
+@pytest.mark.parametrize(
+    "bomb", [gzip.compress(bytes(5000), mtime=0), bytes(5000)], ids=["packed", "plain"]
+)
 def test_a_mirror_that_sends_too_much_is_stopped(web, monkeypatch, bomb):
     monkeypatch.setattr(download, "LIMIT", 2000)
     bad, good = web.mirror("bad", dict.fromkeys(GOOD, bomb)), web.mirror("good", GOOD)
@@ -312,8 +314,9 @@ def test_a_missing_file_is_named_with_its_folders_and_not_downloaded(web, tmp_pa
     [
         (OTHER, "its bytes are not those of 'train-images-idx3-ubyte'"),
         (GOOD["train-images-idx3-ubyte.gz"][:-9], "cannot be unpacked"),
-        (gzip.compress(bytes(1 << 20)), "its bytes are not those of"),
+        (gzip.compress(bytes(1 << 20), mtime=0), "its bytes are not those of"),
     ],
+    ids=["another file", "cut short", "too much"],
 )
 def test_a_wrong_file_in_a_folder_is_refused_by_its_path(tmp_path, content, problem):
     path = tmp_path / "train-images-idx3-ubyte.gz"
@@ -327,7 +330,7 @@ def test_a_wrong_file_in_a_folder_is_refused_by_its_path(tmp_path, content, prob
 
 def test_a_file_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(download, "LIMIT", 1 << 20)
-    (tmp_path / FILES[0]).write_bytes(gzip.compress(bytes(2 << 20)))
+    (tmp_path / FILES[0]).write_bytes(gzip.compress(bytes(2 << 20), mtime=0))
 
     assert "more than 1 MiB" in refusal(load_idx_set, tiny(), "", tmp_path)
 
@@ -418,7 +421,7 @@ def test_the_digits_are_the_first_thousand_of_each_class_of_mnist():
 def test_the_script_that_makes_the_digits_writes_the_same_bytes_twice(tmp_path):
     images, labels, out = (tmp_path / name for name in ("images", "labels.gz", "out.npz"))
     images.write_bytes(idx(PIXELS))
-    labels.write_bytes(gzip.compress(idx(LABELS)))
+    labels.write_bytes(gzip.compress(idx(LABELS), mtime=0))
 
     make_digits(images, labels, out)
     first = out.read_bytes()
