@@ -8,7 +8,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,6 @@ import click
 from gandem.core.interrupts import EXIT_CODE, stop_at_once
 
 if TYPE_CHECKING:
-    from gandem.core.parity import Report, Tandem
     from gandem.core.runs import Progress, Run
 
 __all__ = ["main"]
@@ -135,6 +134,7 @@ def list_(pattern: str, as_json: bool) -> None:
     """
     from fnmatch import fnmatch
 
+    from gandem.core.doctor import versions_of
     from gandem.core.errors import suggest
     from gandem.core.registry import installed, registry
 
@@ -145,7 +145,7 @@ def list_(pattern: str, as_json: bool) -> None:
             "id": row.id,
             "title": row.title,
             "installed": installed(row),
-            "version": _version(row.requires) if installed(row) else None,
+            "version": versions_of(row.requires) if installed(row) else None,
             "install": row.install,
             "provider": row.provider,
         }
@@ -191,6 +191,7 @@ def show(model: str, changes: tuple[str, ...], size: str, as_toml: bool, as_json
     """
     from gandem.core.registry import load_spec
     from gandem.core.spec import digest, plan_spec, to_data, to_toml
+    from gandem.core.words import layers_of, run_in_words, spec_in_words
 
     run = _run_called(model)
     if run is not None and (changes or size != "full"):
@@ -198,52 +199,16 @@ def show(model: str, changes: tuple[str, ...], size: str, as_toml: bool, as_json
     spec = run.spec if run else load_spec(model, _settings(changes), small=size == "small")
     if as_toml:
         click.echo(to_toml(spec), nl=False)
-        return
-    plans = plan_spec(spec)
-    layers = {
-        name: [
-            {
-                "name": node.path.partition("/")[2],
-                "kind": node.layer.kind,
-                "output_shape": list(node.output_shape),
-                "parameters": sum(p.size for inner in node.walk() for p in inner.parameters),
-            }
-            for node in plan.nodes
-        ]
-        for name, plan in plans.items()
-    }
-    counts = {name: plan.parameter_count for name, plan in plans.items()}
-    if as_json:
+    elif as_json:
+        counts = {name: plan.parameter_count for name, plan in plan_spec(spec).items()}
         _print_json(
-            {"model": spec.name, "digest": digest(spec), "networks": layers, "parameters": counts}
-            | {"spec": to_data(spec)}
+            {"model": spec.name, "digest": digest(spec)}
+            | {"networks": layers_of(spec), "parameters": counts, "spec": to_data(spec)}
             | ({"run": {"path": str(run.path), **run.facts}} if run else {})
         )
-        return
-    if run is not None:
-        _print_run(run)
-        click.echo()
-    click.echo(f"{spec.name}  (spec {digest(spec)[:12]})")
-    for name, plan in plans.items():
-        reads = ", ".join(f"{key} {shape}" for key, shape in plan.inputs.items())
-        click.echo()
-        rows: list[tuple[Any, ...]] = [
-            (
-                row["name"],
-                node.output_shape,
-                f"{row['parameters']:,}" if row["parameters"] else "",
-            )
-            for row, node in zip(layers[name], plan.nodes, strict=True)
-        ]
-        _table(f"{name}: {counts[name]:,} parameters, reads {reads}", rows)
-        click.echo(f"  trained by {_words(spec.player(name).optimiser)}")
-    click.echo()
-    image, training = spec.image, spec.training
-    click.echo(f"image      {image.shape}, pixels from {image.low:g} to {image.high:g}")
-    click.echo(f"latent     {spec.latent.size} {spec.latent.distribution} numbers")
-    click.echo(f"classes    {spec.classes or 'none'}")
-    click.echo(f"objective  {_words(spec.objective)}")
-    click.echo(f"training   {_words(training)}")
+    else:
+        click.echo(f"{run_in_words(run)}\n\n" if run else "", nl=False)
+        click.echo(spec_in_words(spec))
 
 
 @main.command()
@@ -270,27 +235,9 @@ def plugins(as_json: bool) -> None:
 @JSON
 def doctor(as_json: bool) -> None:
     """Check this machine: versions, backends, devices, plugins."""
-    import os
-    import platform
-    from importlib.metadata import version
+    from gandem.core.doctor import examine
 
-    from gandem.core.registry import installed, registry
-
-    table = registry()
-    packages = ["gandem", "numpy", "pluggy", "safetensors", "click", "rich", "imageio"]
-    facts: dict[str, Any] = {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "cores": os.cpu_count(),
-        "packages": {name: version(name) for name in packages},
-        "backends": {
-            row.id: _probe(row.id)
-            if installed(row)
-            else {"ok": False, "problem": f"not installed: {row.install}"}
-            for row in table.rows("backends")
-        },
-        "plugins": {p.name: p.problems for p in table.plugins if p.problems},
-    }
+    facts = examine()
     if as_json:
         _print_json(facts)
         return
@@ -377,6 +324,7 @@ def train(
     """
     from gandem.core.runs import Settings, train
     from gandem.core.runs.progress import Bars
+    from gandem.core.words import losses_in_short, run_in_words
 
     chosen = _settings(changes)
     if batch_size is not None:
@@ -384,7 +332,7 @@ def train(
     with Bars(quiet=as_json) as bars:
 
         def show(at: Progress) -> None:
-            bars.show(model, at.step, at.total, _short(at.losses))
+            bars.show(model, at.step, at.total, losses_in_short(at.losses))
 
         run = train(model, settings=Settings(**settings), changes=chosen, out=out, progress=show)
     facts = run.facts
@@ -392,7 +340,7 @@ def train(
         keys = ("state", "steps", "seconds", "steps_per_second", "losses")
         _print_json({"run": str(run.path)} | {key: facts[key] for key in keys})
     else:
-        _print_run(run)
+        click.echo(run_in_words(run))
         if facts["state"] == "interrupted":
             click.echo("kept       the log, samples and weights so far")
         click.echo(f"samples    {run.samples()[-1]}")
@@ -485,6 +433,7 @@ def parity(
     """
     from gandem.core.parity import measure
     from gandem.core.runs.progress import Bars
+    from gandem.core.words import report_in_words
 
     names = [name.strip() for name in backends.split(",") if name.strip()]
     with Bars(quiet=as_json) as bars:
@@ -498,7 +447,7 @@ def parity(
     if as_json:
         _print_json(report.to_data())
     else:
-        _print_parity(report)
+        click.echo(report_in_words(report))
     sys.exit(0 if report.holds else 1)
 
 
@@ -528,6 +477,7 @@ def demo(
     from gandem.core.parity import pair_of_backends, tandem
     from gandem.core.runs import next_folder
     from gandem.core.runs.progress import Bars
+    from gandem.core.words import tandem_in_words
 
     arguments = ["--steps", str(steps), *(f"--{key}={value}" for key, value in options.items())]
     arguments += [f"--set={change}" for change in changes or (() if model else DEMO)]
@@ -541,114 +491,21 @@ def demo(
     if as_json:
         _print_json(found.to_data())
     else:
-        _print_tandem(found)
+        click.echo(tandem_in_words(found))
 
 
 # --- printing ------------------------------------------------------------------------------------
-
-
-def _print_run(run: Run) -> None:
-    facts, data = run.facts, run.facts["data"]
-    words = {name: facts.get(name, "?") for name in ("state", "steps", "seconds", "device")}
-    of = "" if words["state"] == "finished" else f" of {facts.get('steps_planned', '?')}"
-    rate = f" ({facts['steps_per_second']} steps/s)" if facts.get("steps_per_second") else ""
-    rows = {
-        "run": run.path,
-        "state": f"{words['state']} after {words['steps']}{of} steps, {words['seconds']} s{rate}",
-        "on": f"{facts['backend']} ({words['device']}, {facts['precision']}), seed {facts['seed']}",
-        "data": f"{data.get('name', '?')}, {data.get('count', '?')} images",
-        **_scores(facts.get("losses")),
-    }
-    for name, said in rows.items():
-        click.echo(f"{name:<9}  {said}")
-
-
-def _scores(losses: Any) -> dict[str, str]:
-    """Return the last losses, and the discriminator's accuracies, each as a line."""
-    found: dict[str, list[str]] = {}
-    for name, value in losses.items() if isinstance(losses, dict) else ():
-        what, is_share = name.removesuffix("_accuracy"), name.endswith("_accuracy")
-        number = value if isinstance(value, float) else float("nan")
-        said = f"{what} {number:.0%}" if is_share else f"{what} {number:.3f}"
-        found.setdefault("judged" if is_share else "losses", []).append(said)
-    if "judged" in found:
-        found["judged"].append("of the last batch rightly by the discriminator")
-    return {name: ", ".join(said) for name, said in found.items()}
-
-
-def _short(losses: Mapping[str, float]) -> str:
-    """Return the losses for a line that has little room."""
-    shown = {"d": losses.get("discriminator"), "g": losses.get("generator")}
-    return "  ".join(f"{name} {value:.3f}" for name, value in shown.items() if value is not None)
-
-
-def _print_parity(report: Report) -> None:
-    a, b = report.backends
-    click.echo(
-        f"{report.model} ({report.size}), {report.precision}, {a} against {b}, tier {report.tier}\n"
-    )
-    head = ("step", "weights max", "median", "loss max", "twin max", "twin median", "× twin")
-    rows = [
-        (
-            mark.step,
-            f"{mark.weights_max:.1e}",
-            f"{mark.weights_median:.1e}",
-            f"{mark.loss_max:.1e}",
-            f"{mark.twin_max:.1e}",
-            f"{mark.twin_median:.1e}",
-            "saturated" if mark.saturated else f"{mark.ratio:.1f}",
-        )
-        for mark in report.marks
-    ]
-    _table("", [head, *rows], right=True)
-    click.echo(f"\n{'holds' if report.holds else 'DOES NOT HOLD'}: {report.gate}")
-
-
-def _print_tandem(found: Tandem) -> None:
-    a, b = (run.facts["backend"] for run in found.runs)
-    head = (
-        "step",
-        f"d loss {a}",
-        f"d loss {b}",
-        f"g loss {a}",
-        f"g loss {b}",
-        "largest difference",
-    )
-    rows: list[tuple[Any, ...]] = [head]
-    every = max(1, len(found.rows()) // 10)
-    for step, d, g in [*found.rows()[:-1:every], found.rows()[-1]]:
-        apart = max(abs(d[0] - d[1]), abs(g[0] - g[1]))
-        rows.append((step, *(f"{loss:.6f}" for loss in (*d, *g)), f"{apart:.1e}"))
-    _table("", rows, right=True)
-    rates = ", ".join(
-        f"{run.facts['backend']} {run.facts['steps_per_second']:.1f}" for run in found.runs
-    )
-    click.echo(f"\nsteps/s    {rates}")
-    click.echo(f"distance   weights at most {found.weights_max:.1e} apart after training")
-    click.echo(f"images     from the same noise: pixels at most {found.pixels_max} of 255 apart")
-    click.echo(f"picture    {found.picture}")
-    click.echo(f"runs       {found.runs[0].path}  {found.runs[1].path}")
 
 
 def _print_json(data: Any) -> None:
     click.echo(json.dumps(data, ensure_ascii=False, indent=2))
 
 
-def _table(title: str, rows: Iterable[tuple[Any, ...]], *, right: bool = False) -> None:
-    """Print aligned columns under a title."""
-    cells = [tuple(map(str, row)) for row in rows]
-    if title:
-        click.secho(title, bold=True)
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    align: Callable[[str, int], str] = str.rjust if right else str.ljust
-    for row in cells:
-        click.echo("  " + "  ".join(align(c, w) for c, w in zip(row, widths, strict=True)).rstrip())
+def _table(title: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    from gandem.core.words import aligned
 
-
-def _words(data: Any) -> str:
-    from gandem.core.spec.fields import encode
-
-    return ", ".join(f"{key} {value}" for key, value in encode(data).items())
+    click.secho(title, bold=True)
+    click.echo(aligned(rows))
 
 
 def _settings(changes: Iterable[str]) -> dict[str, Any]:
@@ -675,38 +532,8 @@ def _run_called(name: str) -> Run | None:
     return None
 
 
-def _version(modules: tuple[str, ...]) -> str | None:
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = []
-    for name in modules:
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            continue
-    return ", ".join(found) or None
-
-
 def _loaded(plugin: Any) -> bool:
     return bool(plugin.adds) or not plugin.problems
-
-
-def _probe(backend: str) -> dict[str, Any]:
-    """Ask a backend for its versions and devices in a process of its own: some frameworks do not
-    share one.
-    """
-    import subprocess
-
-    code = (
-        "import json, sys; from gandem.core.registry import load_backend; "
-        "b = load_backend(sys.argv[1]); "
-        "print(json.dumps({'ok': True, 'versions': b.versions(), 'devices': b.devices()}))"
-    )
-    done = subprocess.run([sys.executable, "-c", code, backend], capture_output=True, text=True)
-    if done.returncode:
-        return {"ok": False, "problem": (done.stderr.strip().splitlines() or ["no word"])[-1]}
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
 
 
 if __name__ == "__main__":

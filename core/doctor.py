@@ -1,0 +1,60 @@
+"""What a machine can do: versions, backends with their devices, and plugins with problems."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from gandem.core.registry import installed, registry
+
+__all__ = ["examine", "versions_of"]
+
+PACKAGES = ("gandem", "numpy", "pluggy", "safetensors", "click", "rich", "imageio")
+
+
+def examine() -> dict[str, Any]:
+    """Return the facts, as plain data."""
+    table = registry()
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "backends": {
+            row.id: _probe(row.id)
+            if installed(row)
+            else {"ok": False, "problem": f"not installed: {row.install}"}
+            for row in table.rows("backends")
+        },
+        "plugins": {p.name: p.problems for p in table.plugins if p.problems},
+    }
+
+
+def versions_of(modules: tuple[str, ...]) -> str | None:
+    """Return packages with their versions, without importing them: ``"keras 3.15.1, …"``."""
+    found = []
+    for name in modules:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(found) or None
+
+
+def _probe(backend: str) -> dict[str, Any]:
+    """Ask a backend in a process of its own: some frameworks do not share one."""
+    code = (
+        "import json, sys; from gandem.core.registry import load_backend; "
+        "b = load_backend(sys.argv[1]); "
+        "print(json.dumps({'ok': True, 'versions': b.versions(), 'devices': b.devices()}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, backend], capture_output=True, text=True)
+    if done.returncode:
+        return {"ok": False, "problem": (done.stderr.strip().splitlines() or ["no word"])[-1]}
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found

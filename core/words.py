@@ -1,0 +1,167 @@
+"""What commands show to people: specs, runs and reports as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from gandem.core.spec import Spec, digest, plan_spec
+from gandem.core.spec.fields import encode
+
+if TYPE_CHECKING:  # `gandem show` shall not wait for what only a run or a report needs
+    from gandem.core.parity import Report, Tandem
+    from gandem.core.runs import Run
+
+__all__ = [
+    "aligned",
+    "layers_of",
+    "losses_in_short",
+    "report_in_words",
+    "run_in_words",
+    "spec_in_words",
+    "tandem_in_words",
+]
+
+
+def aligned(rows: Iterable[tuple[Any, ...]], *, right: bool = False) -> str:
+    """Return rows as columns, two spaces apart.
+
+    >>> print(aligned([("dcgan", 1), ("cgan", 12)]))
+      dcgan  1
+      cgan   12
+    """
+    cells = [tuple(map(str, row)) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    align: Callable[[str, int], str] = str.rjust if right else str.ljust
+    lines = ("  ".join(align(c, w) for c, w in zip(row, widths, strict=True)) for row in cells)
+    return "\n".join(f"  {line}".rstrip() for line in lines)
+
+
+def layers_of(spec: Spec) -> dict[str, list[dict[str, Any]]]:
+    """Return for each network its layers: name, kind, output shape, number of parameters."""
+    return {
+        name: [
+            {
+                "name": node.path.partition("/")[2],
+                "kind": node.layer.kind,
+                "output_shape": list(node.output_shape),
+                "parameters": sum(p.size for inner in node.walk() for p in inner.parameters),
+            }
+            for node in plan.nodes
+        ]
+        for name, plan in plan_spec(spec).items()
+    }
+
+
+def spec_in_words(spec: Spec) -> str:
+    """Return what a person wants to know of a spec."""
+    lines = [f"{spec.name}  (spec {digest(spec)[:12]})", ""]
+    layers = layers_of(spec)
+    for name, plan in plan_spec(spec).items():
+        reads = ", ".join(f"{key} {shape}" for key, shape in plan.inputs.items())
+        lines.append(f"{name}: {plan.parameter_count:,} parameters, reads {reads}")
+        rows = [
+            (row["name"], tuple(row["output_shape"]), f"{n:,}" if (n := row["parameters"]) else "")
+            for row in layers[name]
+        ]
+        lines.append(aligned(rows))
+        lines += [f"  trained by {_fields(spec.player(name).optimiser)}", ""]
+    image = spec.image
+    return "\n".join(
+        [
+            *lines,
+            f"image      {image.shape}, pixels from {image.low:g} to {image.high:g}",
+            f"latent     {spec.latent.size} {spec.latent.distribution} numbers",
+            f"classes    {spec.classes or 'none'}",
+            f"objective  {_fields(spec.objective)}",
+            f"training   {_fields(spec.training)}",
+        ]
+    )
+
+
+def run_in_words(run: Run) -> str:
+    """Return how a run went."""
+    facts, data = run.facts, run.facts["data"]
+    words = {name: facts.get(name, "?") for name in ("state", "steps", "seconds", "device")}
+    of = "" if words["state"] == "finished" else f" of {facts.get('steps_planned', '?')}"
+    rate = f" ({facts['steps_per_second']} steps/s)" if facts.get("steps_per_second") else ""
+    rows = {
+        "run": run.path,
+        "state": f"{words['state']} after {words['steps']}{of} steps, {words['seconds']} s{rate}",
+        "on": f"{facts['backend']} ({words['device']}, {facts['precision']}), seed {facts['seed']}",
+        "data": f"{data.get('name', '?')}, {data.get('count', '?')} images",
+        **_scores(facts.get("losses")),
+    }
+    return "\n".join(f"{name:<9}  {said}" for name, said in rows.items())
+
+
+def losses_in_short(losses: Mapping[str, float]) -> str:
+    """Return the losses for a line that has little room.
+
+    >>> losses_in_short({"discriminator": 1.25, "generator": 0.5})
+    'd 1.250  g 0.500'
+    """
+    shown = {"d": losses.get("discriminator"), "g": losses.get("generator")}
+    return "  ".join(f"{name} {value:.3f}" for name, value in shown.items() if value is not None)
+
+
+def report_in_words(report: Report) -> str:
+    """Return a parity report: a row for each mark, and the verdict."""
+    a, b = report.backends
+    head = ("step", "weights max", "median", "loss max", "twin max", "twin median", "× twin")
+    rows = [
+        (
+            mark.step,
+            f"{mark.weights_max:.1e}",
+            f"{mark.weights_median:.1e}",
+            f"{mark.loss_max:.1e}",
+            f"{mark.twin_max:.1e}",
+            f"{mark.twin_median:.1e}",
+            "saturated" if mark.saturated else f"{mark.ratio:.1f}",
+        )
+        for mark in report.marks
+    ]
+    title = f"{report.model} ({report.size}), {report.precision}, {a} against {b}, "
+    verdict = "holds" if report.holds else "DOES NOT HOLD"
+    table = aligned([head, *rows], right=True)
+    return f"{title}tier {report.tier}\n\n{table}\n\n{verdict}: {report.gate}"
+
+
+def tandem_in_words(found: Tandem) -> str:
+    """Return two runs side by side: their losses, rates and distance."""
+    names = [run.facts["backend"] for run in found.runs]
+    heads = [f"{player} loss {name}" for player in "dg" for name in names]
+    rows: list[tuple[Any, ...]] = [("step", *heads, "largest difference")]
+    every = max(1, len(found.rows()) // 10)
+    for step, d, g in [*found.rows()[:-1:every], *found.rows()[-1:]]:
+        apart = max(abs(d[0] - d[1]), abs(g[0] - g[1]))
+        rows.append((step, *(f"{loss:.6f}" for loss in (*d, *g)), f"{apart:.1e}"))
+    rates = [f"{run.facts['backend']} {run.facts['steps_per_second']:.1f}" for run in found.runs]
+    return "\n".join(
+        [
+            aligned(rows, right=True),
+            "",
+            f"steps/s    {', '.join(rates)}",
+            f"distance   weights at most {found.weights_max:.1e} apart after training",
+            f"images     from the same noise: pixels at most {found.pixels_max} of 255 apart",
+            f"picture    {found.picture}",
+            f"runs       {found.runs[0].path}  {found.runs[1].path}",
+        ]
+    )
+
+
+def _scores(losses: Any) -> dict[str, str]:
+    """Return the last losses, and the discriminator's accuracies, each as a line."""
+    found: dict[str, list[str]] = {}
+    for name, value in losses.items() if isinstance(losses, dict) else ():
+        what, is_share = name.removesuffix("_accuracy"), name.endswith("_accuracy")
+        number = value if isinstance(value, float) else float("nan")
+        said = f"{what} {number:.0%}" if is_share else f"{what} {number:.3f}"
+        found.setdefault("judged" if is_share else "losses", []).append(said)
+    if "judged" in found:
+        found["judged"].append("of the last batch rightly by the discriminator")
+    return {name: ", ".join(said) for name, said in found.items()}
+
+
+def _fields(data: Any) -> str:
+    return ", ".join(f"{key} {value}" for key, value in encode(data).items())
