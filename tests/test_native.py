@@ -90,3 +90,23 @@ def test_a_keras_model_prints_its_summary(runs, capsys):
 def test_a_network_that_is_not_there_is_refused_with_the_nearest(runs):
     with pytest.raises(LookupError, match=r"no player 'generatr'. Did you mean 'generator'"):
         runs().native("generatr")
+
+
+@pytest.mark.parametrize("backend", ["torch", "keras"])
+def test_a_native_network_is_ready_for_inference_and_a_copy(runs, backend):
+    if backend == "torch":
+        torch = pytest.importorskip("torch")
+    else:
+        pytest.importorskip("keras")
+    engine = runs("dcgan", backend).engine()
+    noise = np.random.default_rng(0).normal(size=(4, engine.spec.latent.size)).astype("float32")
+    before = engine.forward("generator", {"noise": noise})
+    network = engine.native("generator")
+
+    if backend == "torch":
+        made = network(torch.as_tensor(noise)).detach().permute(0, 2, 3, 1).numpy()
+    else:
+        made = network(noise).numpy()
+
+    np.testing.assert_allclose(made, before, rtol=0, atol=1e-6)
+    assert np.array_equal(engine.forward("generator", {"noise": noise}), before)

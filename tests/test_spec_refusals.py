@@ -615,7 +615,7 @@ def valid(kernel: Any, padding: Any = "valid") -> Conv2D:
         (
             Conv2DTranspose(filters=1, kernel=2, padding=4),
             IMAGE,
-            "its window of 2 does not fit a height of 7; crop less.",
+            "its padding crops the height of 8 by 4 and 4; crop less.",
         ),
         (
             MaxPool2D(size=8),
@@ -1070,3 +1070,26 @@ def test_a_file_of_very_many_layers_is_read_in_a_moment():
 
 def test_an_initialiser_has_no_negative_spread():
     assert refusal(Normal, std=-1) == "Normal.std: expected 0 ≤ a number, received -1.0."
+
+
+@pytest.mark.parametrize("crop", [(10, -10), (-10, 10), (2, 2), (4, 0)])
+def test_a_transposed_convolution_that_crops_all_of_its_result_is_refused(crop):
+    layer = Conv2DTranspose(filters=1, kernel=3, padding=(crop, (0, 0)))
+
+    line = refusal(plan_network, "g", "image", (layer,), {"image": (2, 2, 1)})
+
+    assert line == (
+        f"g/conv2d_transpose: its padding crops the height of 4 by {crop[0]} and {crop[1]}; "
+        "crop less."
+    )
+
+
+def test_a_player_without_parameters_is_refused():
+    layers = [{"kind": "reshape", "shape": [28, 28, 1]}]
+    players = [DCGAN["players"][0] | {"layers": layers}, DCGAN["players"][1]]
+    data = changed("players", players) | {"latent": {"size": 784}}
+
+    assert refusal(from_data, data) == (
+        "generator: none of its layers has parameters, so there is nothing to train; "
+        "add a dense layer or a convolution."
+    )

@@ -73,7 +73,7 @@ class TorchEngine:
             with torch.no_grad():
                 for name, (weight, _) in network.weights().items():
                     weight.copy_(self.averages[player][name])
-        return network
+        return network.eval()  # as Keras has it: what a network does when nobody trains it
 
     def export(self) -> dict[str, np.ndarray]:
         state = {name: to_canonical(*spot) for name, spot in self._spots().items()}

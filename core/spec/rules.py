@@ -97,6 +97,13 @@ def _(layer: kinds.Dense, site: Site) -> Resolved:
     return Resolved((layer.units,), _affine(layer, kernel, size, layer.units, layer.units))
 
 
+def _cropped(n: int, k: int, s: int, crop: tuple[int, int], words: str) -> int:
+    full = transposed_size(n, k, s, (0, 0))
+    if max(crop[0], 0) + max(crop[1], 0) >= full:  # nothing of the full result would be left
+        raise SpecError(f"{words} of {full} by {crop[0]} and {crop[1]}; crop less.")
+    return transposed_size(n, k, s, crop)
+
+
 def _closed(size: int, path: str, axis: str, n: int, k: int, remedy: str) -> int:
     if size < 1:
         raise SpecError(f"{path}: its window of {k} does not fit a {axis} of {n}; {remedy}.")
@@ -126,10 +133,9 @@ def _(layer: kinds.Conv2DTranspose, site: Site) -> Resolved:
     height, width, channels = _image(site)
     crop = crops(layer)
     (kh, kw), (sh, sw) = layer.kernel, layer.stride
-    remedy = "crop less"
     size = (
-        _closed(transposed_size(height, kh, sh, crop[0]), site.path, "height", height, kh, remedy),
-        _closed(transposed_size(width, kw, sw, crop[1]), site.path, "width", width, kw, remedy),
+        _cropped(height, kh, sh, crop[0], f"{site.path}: its padding crops the height"),
+        _cropped(width, kw, sw, crop[1], f"{site.path}: its padding crops the width"),
     )
     area = kh * kw
     kernel = (kh, kw, layer.filters, channels)

@@ -66,6 +66,12 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
     }
     _check_generator(spec, plans["generator"])
     _check_discriminator(plans["discriminator"])
+    for name, plan in plans.items():
+        if not plan.parameter_count:
+            raise SpecError(
+                f"{name}: none of its layers has parameters, so there is nothing to train; "
+                "add a dense layer or a convolution."
+            )
     return plans
 
 

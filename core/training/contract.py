@@ -117,7 +117,7 @@ class Engine(Protocol):
         """Take over a state, bit for bit."""
 
     def native(self, player: str, *, average: bool = False) -> Any:
-        """Return a copy of a player's network as the framework's own object."""
+        """Return a copy of a player's network as the framework's own, ready for inference."""
 
 
 @dataclass(frozen=True, slots=True)
