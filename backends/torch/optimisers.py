@@ -23,21 +23,13 @@ def build(optimiser: kinds.Optimiser, parameters: Iterable[nn.Parameter]) -> tor
     raise TypeError(f"The PyTorch backend does not know the optimiser {optimiser.kind!r}.")
 
 
-@build.register
-def _(optimiser: kinds.Adam, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    return torch.optim.Adam(
-        parameters,
-        lr=optimiser.learning_rate,
-        betas=(optimiser.beta1, optimiser.beta2),
-        eps=optimiser.epsilon,
-        weight_decay=optimiser.weight_decay,
-        fused=True,
-    )
-
-
-@build.register
-def _(optimiser: kinds.AdamW, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(
+@build.register(kinds.Adam)
+@build.register(kinds.AdamW)
+def _(
+    optimiser: kinds.Adam | kinds.AdamW, parameters: Iterable[nn.Parameter]
+) -> torch.optim.Optimizer:
+    rule = torch.optim.AdamW if isinstance(optimiser, kinds.AdamW) else torch.optim.Adam
+    return rule(
         parameters,
         lr=optimiser.learning_rate,
         betas=(optimiser.beta1, optimiser.beta2),
