@@ -13,18 +13,20 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from gandem.core.errors import GandemError
-    from gandem.core.hookspecs import Row, hookimpl
+    from gandem.core.hookspecs import Row, RunInfo, hookimpl
     from gandem.core.parity import measure as parity
-    from gandem.core.runs import open_run, train
+    from gandem.core.runs import open_run, resume, train
     from gandem.core.spec import Spec
 
 __all__ = [
     "GandemError",
     "Row",
+    "RunInfo",
     "Spec",
     "hookimpl",
     "open_run",
     "parity",
+    "resume",
     "spec",
     "train",
 ]
@@ -32,10 +34,12 @@ __all__ = [
 _HOMES = {
     "GandemError": "gandem.core.errors:GandemError",
     "Row": "gandem.core.hookspecs:Row",
+    "RunInfo": "gandem.core.hookspecs:RunInfo",
     "Spec": "gandem.core.spec:Spec",
     "hookimpl": "gandem.core.hookspecs:hookimpl",
     "open_run": "gandem.core.runs:open_run",
     "parity": "gandem.core.parity:measure",
+    "resume": "gandem.core.runs:resume",
     "train": "gandem.core.runs:train",
 }
 

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import json
 import os
-import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -30,6 +29,16 @@ SET = click.option(
     help="Change the model: one of its parameters (latent=64), or any field of its spec by path "
     "(generator.optimiser.learning_rate=1e-4). Can be repeated.",
 )
+DEVICE = click.option(
+    "--device", default="auto", help="cpu, cuda, cuda:1; auto takes a GPU if there is one."
+)
+DATA_DIR = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    show_default="the cache, filled by download",
+    help="Folder with the data set's files.",
+)
+RUN = click.argument("run", type=click.Path(path_type=Path))
 DEMO = ("width=32", "learning_rate=3e-4")
 """The demo's DCGAN: it draws digits after some 280 steps, within a minute or two on two cores."""
 PRECISION = click.Choice(["float32", "float64"])
@@ -191,7 +200,7 @@ def show(model: str, changes: tuple[str, ...], size: str, as_toml: bool, as_json
     """
     from gandem.core.registry import load_spec
     from gandem.core.spec import digest, plan_spec, to_data, to_toml
-    from gandem.core.words import layers_of, run_in_words, spec_in_words
+    from gandem.core.words import layers_of, run_in_data, run_in_full, spec_in_words
 
     run = _run_called(model)
     if run is not None and (changes or size != "full"):
@@ -204,11 +213,29 @@ def show(model: str, changes: tuple[str, ...], size: str, as_toml: bool, as_json
         _print_json(
             {"model": spec.name, "digest": digest(spec)}
             | {"networks": layers_of(spec), "parameters": counts, "spec": to_data(spec)}
-            | ({"run": {"path": str(run.path), **run.facts}} if run else {})
+            | ({"run": run_in_data(run)} if run else {})
         )
     else:
-        click.echo(f"{run_in_words(run)}\n\n" if run else "", nl=False)
+        click.echo(f"{run_in_full(run)}\n\n" if run else "", nl=False)
         click.echo(spec_in_words(spec))
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path), default="runs")
+@JSON
+def runs(folder: Path, as_json: bool) -> None:
+    """List the runs in FOLDER, oldest first."""
+    from gandem.core.runs import find_runs
+    from gandem.core.words import runs_in_words
+
+    there = folder.is_dir() or folder != Path("runs")  # nobody needs to have trained yet
+    found = find_runs(folder) if there else []
+    if as_json:
+        _print_json({"runs": [run.to_data() for run in found]})
+    elif found:
+        click.echo(runs_in_words(found))
+    else:
+        click.echo(f"No runs in {folder}. 'gandem train MODEL' makes one.")
 
 
 @main.command()
@@ -263,12 +290,7 @@ def doctor(as_json: bool) -> None:
 @click.option(
     "--data", default="digits", metavar="NAME[:ARGUMENT]", help="Data set, see 'gandem list'."
 )
-@click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path),
-    show_default="the cache, filled by download",
-    help="Folder with the data set's files.",
-)
+@DATA_DIR
 @click.option(
     "--classes",
     callback=_numbers,
@@ -295,11 +317,31 @@ def doctor(as_json: bool) -> None:
 )
 @SET
 @click.option("--precision", type=PRECISION, default="float32", help="Arithmetic.")
-@click.option(
-    "--device", default="auto", help="cpu, cuda, cuda:1; auto takes a GPU if there is one."
-)
+@DEVICE
 @click.option(
     "--log-every", type=click.IntRange(1), default=20, help="Steps between rows of the log."
+)
+@click.option(
+    "--checkpoint-steps",
+    type=click.IntRange(1),
+    show_default="none",
+    help="Steps between checkpoints, beside those at each epoch's end.",
+)
+@click.option(
+    "--checkpoint-minutes",
+    type=click.FloatRange(0, min_open=True),
+    default=10.0,
+    help="Minutes between checkpoints, likewise.",
+)
+@click.option(
+    "--keep", type=click.IntRange(0), default=3, help="Newest checkpoints to keep; 0 keeps all."
+)
+@click.option(
+    "--best",
+    metavar="METRIC[:min|:max]",
+    show_default="none",
+    help="Keep the best checkpoint too, by the lowest or highest of generator, discriminator, "
+    "real_accuracy or fake_accuracy.",
 )
 @click.option(
     "--out",
@@ -320,38 +362,61 @@ def train(
 
     MODEL is a name from 'gandem list', or a .toml or .json spec.
 
-    Ctrl-C ends cleanly after the step: log, samples and weights so far are kept.
+    Ctrl-C ends cleanly after the step: log, samples and state so far are kept, and 'gandem resume'
+    goes on from there.
     """
     from gandem.core.runs import Settings, train
-    from gandem.core.runs.progress import Bars
-    from gandem.core.words import losses_in_short, run_in_words
 
     chosen = _settings(changes)
     if batch_size is not None:
         chosen["training.batch_size"] = batch_size
-    with Bars(quiet=as_json) as bars:
-
-        def show(at: Progress) -> None:
-            bars.show(model, at.step, at.total, losses_in_short(at.losses))
-
-        run = train(model, settings=Settings(**settings), changes=chosen, out=out, progress=show)
-    facts = run.facts
-    if as_json:
-        keys = ("state", "steps", "seconds", "steps_per_second", "losses")
-        _print_json({"run": str(run.path)} | {key: facts[key] for key in keys})
-    else:
-        click.echo(run_in_words(run))
-        if facts["state"] == "interrupted":
-            click.echo("kept       the log, samples and weights so far")
-        click.echo(f"samples    {run.samples()[-1]}")
-        click.echo(f"weights    {run.checkpoints()[-1]}")
-        click.echo(f"more       gandem generate {shlex.quote(str(run.path))} -n 25 -o grid.png")
-    if facts["state"] == "interrupted":
-        sys.exit(EXIT_CODE)
+    with _follow(model, quiet=as_json) as following:
+        run = train(model, settings=Settings(**settings), changes=chosen, out=out, **following)
+    _print_outcome(run, as_json)
 
 
 @main.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@RUN
+@click.option(
+    "--backend", show_default="the run's own", help="Framework to go on with; any takes it over."
+)
+@click.option("--device", show_default="the run's own", help="cpu, cuda, cuda:1, auto.")
+@click.option(
+    "--steps", type=click.IntRange(1), show_default="as planned", help="New total of steps."
+)
+@click.option(
+    "--epochs", type=click.IntRange(1), show_default="as planned", help="New total of epochs."
+)
+@click.option(
+    "--data",
+    metavar="NAME[:ARGUMENT]",
+    show_default="the run's own",
+    help="Where the same data is now.",
+)
+@DATA_DIR
+@click.option(
+    "--allow-changed",
+    multiple=True,
+    metavar="FIELD",
+    show_default="none",
+    help="A field of spec.toml that may differ from the checkpoint's, or 'data'. Can be repeated.",
+)
+@JSON
+def resume(run: Path, as_json: bool, **options: Any) -> None:
+    """Go on with RUN from its newest good checkpoint.
+
+    On the same framework the outcome is, bit for bit, that of a training never interrupted; another
+    framework takes the run over as it is.
+    """
+    from gandem.core.runs import resume
+
+    with _follow(run.name, quiet=as_json) as following:
+        resumed = resume(run, **options, **following)
+    _print_outcome(resumed, as_json)
+
+
+@main.command()
+@RUN
 @click.option("-n", "--count", type=click.IntRange(1), default=25, help="How many images.")
 @click.option(
     "--label",
@@ -363,8 +428,13 @@ def train(
 @click.option(
     "--backend", show_default="the run's own", help="Framework to generate on; any will do."
 )
+@DEVICE
 @click.option(
-    "--device", default="auto", help="cpu, cuda, cuda:1; auto takes a GPU if there is one."
+    "--checkpoint",
+    "which",
+    default="last",
+    metavar="NAME",
+    help="last, best, or the step of a checkpoint that is there.",
 )
 @click.option(
     "--raw",
@@ -416,7 +486,7 @@ def generate(run: Path, count: int, out: Path, as_json: bool, **options: Any) ->
 )
 @click.option(
     "--tier",
-    type=click.Choice(["auto", "trajectory", "step", "twin"]),
+    type=click.Choice(["auto", "trajectory", "step", "twin", "handover"]),
     default="auto",
     help="What to hold it to; auto: trajectory (float64, small), step (float32), twin (full).",
 )
@@ -492,6 +562,38 @@ def demo(
         _print_json(found.to_data())
     else:
         click.echo(tandem_in_words(found))
+
+
+# --- training, and what is said of it ------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _follow(who: str, *, quiet: bool) -> Iterator[dict[str, Any]]:
+    """Show the progress of a training while it goes on."""
+    from gandem.core.runs.progress import Bars
+    from gandem.core.words import losses_in_short
+
+    with Bars(quiet=quiet) as bars:
+
+        def show(at: Progress) -> None:
+            bars.show(who, at.step, at.total, losses_in_short(at.losses))
+
+        yield {"progress": show, "notice": bars.say}
+
+
+def _print_outcome(run: Run, as_json: bool) -> None:
+    """Say how a training went; an interrupted one has its own exit code."""
+    from gandem.core.words import outcome_in_words
+
+    facts = run.facts
+    if as_json:
+        keys = ("state", "steps", "seconds", "seconds_to_first_step", "steps_per_second", "losses")
+        said = {key: facts.get(key) for key in (*keys, "best")}
+        _print_json({"run": str(run.path), **said, "checkpoint": str(run.checkpoints()[-1])})
+    else:
+        click.echo(outcome_in_words(run))
+    if facts["state"] == "interrupted":
+        sys.exit(EXIT_CODE)
 
 
 # --- printing ------------------------------------------------------------------------------------

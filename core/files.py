@@ -14,7 +14,16 @@ from typing import Any
 
 from gandem.core.errors import RunError
 
-__all__ = ["append_line", "fill_file", "make_folder", "write_file", "write_json"]
+__all__ = [
+    "append_line",
+    "clear_unfinished",
+    "fill_file",
+    "flush_file",
+    "is_unfinished",
+    "make_folder",
+    "write_file",
+    "write_json",
+]
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -42,8 +51,7 @@ def fill_file(path: Path, fill: Callable[[Path], object]) -> None:
     temporary = path.parent / f".gandem-{secrets.token_hex(8)}.part"
     try:
         fill(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        flush_file(temporary)
         temporary.replace(path)
         _flush_folder(path.parent)
     except OSError as error:
@@ -51,6 +59,28 @@ def fill_file(path: Path, fill: Callable[[Path], object]) -> None:
     finally:
         with contextlib.suppress(OSError):  # a folder that cannot be written holds no such file
             temporary.unlink(missing_ok=True)
+
+
+def flush_file(path: Path) -> None:
+    """Let a file reach the disk before whatever is written next.
+
+    Raises:
+        OSError: it is not there, or the disk is full.
+    """
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def is_unfinished(path: Path) -> bool:
+    """Say whether a file is one that a killed process was writing, of no use to anybody."""
+    return path.name.startswith(".gandem-") and path.name.endswith(".part")
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Remove what killed processes have left unfinished in a folder and in those within it."""
+    for path in folder.rglob(".gandem-*.part"):
+        with contextlib.suppress(OSError):  # it is in nobody's way
+            path.unlink()
 
 
 def append_line(path: Path, line: str) -> None:

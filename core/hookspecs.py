@@ -1,26 +1,31 @@
-"""The hooks of gandem: everything a plugin can say to it, on one screen.
+"""The hooks of gandem: everything a plugin can say to it, or hear from it, on a screen or two.
 
 A plugin is a module or object that an installed distribution names in the entry-point group
-``gandem``, with functions marked by ``@gandem.hookimpl``.  Our own models, data sets and backends
-come through the same hooks.
+``gandem``, with functions marked by ``@gandem.hookimpl``.  Our own models, data sets, backends and
+watchers come through the same hooks.
 
-Every hook below is called once, when the registry is first read, and returns rows: facts and
-strings.  It must not import a framework, read a file of data, or take longer than a blink; what a
+Hooks that **add** are called once, when the registry is first read, and return rows: facts and
+strings.  They must not import a framework, read a file of data, or take longer than a blink; what a
 row's ``target`` names is imported when somebody builds it.  A plugin that raises is reported by
-``gandem plugins`` and skipped.  Ids carry the plugin's own prefix,
-``acme/wgan``.
+``gandem plugins`` and skipped.  Ids carry the plugin's own prefix, ``acme/wgan``.
+
+Hooks that **watch** are called during every training, on the thread that trains, and return
+nothing.  They take the arguments that they name.  The training waits for them, so they must be
+quick; they must not change what they are given.  One that raises does not stop the training: it is
+reported once, and its plugin is muted for the rest of that training.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pluggy
 
-__all__ = ["Row", "hookimpl", "hookspec"]
+__all__ = ["Row", "RunInfo", "hookimpl", "hookspec"]
 
 hookspec = pluggy.HookspecMarker("gandem")
 hookimpl = pluggy.HookimplMarker("gandem")
@@ -79,6 +84,38 @@ class Row:
             raise TypeError(f"Row.gate: expected a number, received {self.gate!r}.")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunInfo:
+    """The facts of a training, for those who watch it.
+
+    Attributes:
+        path: the run's folder; a watcher may make a folder of its own in it.
+        model: the name of the spec.
+        backend: the backend's id.
+        device: where it trains, ``"cpu"``, ``"cuda:0"``.
+        precision: ``"float32"`` or ``"float64"``.
+        seed: of everything random.
+        data: the name of the data set.
+        first_step: steps made before; 0 unless the training is resumed.
+        steps: steps there shall be at the end, those made before included.
+        log_every: steps between two rows of the log.
+    """
+
+    path: Path
+    model: str
+    backend: str
+    device: str
+    precision: str
+    seed: int
+    data: str
+    first_step: int
+    steps: int
+    log_every: int
+
+
+# --- hooks that add ------------------------------------------------------------------------------
+
+
 @hookspec
 def gandem_models() -> Iterable[Row]:  # type: ignore[empty-body]
     """Return rows of models.
@@ -113,4 +150,57 @@ def gandem_objectives() -> Iterable[Row]:  # type: ignore[empty-body]
 
     The target is a class without parameters of the form
     :class:`gandem.core.training.ObjectiveRule`.
+    """
+
+
+# --- hooks that watch ----------------------------------------------------------------------------
+
+
+@hookspec
+def gandem_before_training(run: RunInfo) -> None:
+    """Watch a training begin, or be resumed.
+
+    Called once a training, before its first step, on the thread that trains; ``run.path`` is there.
+    Write no file yet: a training that fails at once takes its folder back.
+    """
+
+
+@hookspec
+def gandem_after_log(run: RunInfo, step: int, losses: Mapping[str, float]) -> None:
+    """Watch a row of the log reach the disk.
+
+    Called every ``run.log_every`` steps, and after the first and the last, on the thread that
+    trains: be quick.
+
+    :param step: steps finished, counted from 1; of a resumed training, from its very beginning
+    :param losses: read-only; Python floats by name: ``discriminator`` and ``generator`` in the
+        objective's unit, ``real_accuracy`` and ``fake_accuracy`` from 0 to 1.  One may be NaN or
+        infinite, right before a training ends as ``"diverged"``
+    """
+
+
+@hookspec
+def gandem_after_checkpoint(run: RunInfo, step: int, path: Path, samples: Path | None) -> None:
+    """Watch a checkpoint reach the disk.
+
+    Called after each, on the thread that trains: copy what you want to keep.  Checkpoints are
+    written while the training goes on, so it may be a few steps further.
+
+    :param step: the step that the checkpoint was made after
+    :param path: the checkpoint, whole; do not change it.  A newer one may replace it at any time,
+        so be ready not to find it
+    :param samples: the newest grid of samples, a PNG, maybe of an earlier step; None before the
+        first
+    """
+
+
+@hookspec
+def gandem_after_training(run: RunInfo, step: int, state: str, losses: Mapping[str, float]) -> None:
+    """Watch a training end, well or not.
+
+    Called once for each ``gandem_before_training``, on the thread that trained, even where an error
+    or Ctrl-C is on its way to the user: close what you opened.  A killed process calls nothing.
+
+    :param state: ``"finished"``, ``"interrupted"``, ``"diverged"`` or ``"failed"``
+    :param losses: the last that were read, as above; empty where none were
     """

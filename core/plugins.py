@@ -1,9 +1,10 @@
-"""Finding plugins: installed distributions, one at a time, each with what it adds and with what is
-wrong with it.
+"""Finding plugins: installed distributions, one at a time, each with what it adds or watches and
+with what is wrong with it.
 """
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import sys
@@ -18,7 +19,7 @@ from gandem.core import hookspecs
 from gandem.core.errors import shown, suggest
 from gandem.core.hookspecs import Row
 
-__all__ = ["BUILTIN", "KINDS", "Plugin", "find_plugins", "sentence"]
+__all__ = ["BUILTIN", "KINDS", "WATCHES", "Plugin", "Watcher", "find_plugins", "sentence"]
 
 KINDS = {
     "models": "model",
@@ -27,12 +28,18 @@ KINDS = {
     "objectives": "objective",
 }
 """The tables, which are also the names of their hooks, and the word for one of their rows."""
+WATCHES = ("before_training", "after_log", "after_checkpoint", "after_training")
+"""The moments of a training, which are also the names of their hooks."""
 BUILTIN = "gandem"
 
 
 @dataclass(slots=True)
 class Plugin:
-    """A plugin as it was found: what it adds, and what is wrong with it."""
+    """A plugin as it was found: what it adds, and what is wrong with it.
+
+    Attributes:
+        adds: the ids of its rows by table, and under ``"watches"`` the moments that it watches.
+    """
 
     name: str
     distribution: str
@@ -41,8 +48,17 @@ class Plugin:
     problems: list[str] = field(default_factory=list)
 
 
-def find_plugins(builtin: object) -> tuple[list[Plugin], dict[str, list[Row]]]:
-    """Return every plugin, our own first, and the rows of all, by table.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watcher:
+    """A plugin that watches trainings, with its functions by moment, a name in ``WATCHES``."""
+
+    name: str
+    distribution: str
+    hooks: Mapping[str, tuple[pluggy.HookImpl, ...]]
+
+
+def find_plugins(builtin: object) -> tuple[list[Plugin], dict[str, list[Row]], list[Watcher]]:
+    """Return every plugin, our own first, the rows of all, by table, and those that watch.
 
     Nothing that a plugin does wrong is raised here: it becomes one of the plugin's problems.
 
@@ -68,9 +84,17 @@ def find_plugins(builtin: object) -> tuple[list[Plugin], dict[str, list[Row]]]:
             manager.trace(f"gandem_{table} of {plugin.name}: {', '.join(ids)}")
             plugin.adds |= {table: ids} if ids else {}
             rows[table] += found
+    watchers = []
+    for key, plugin in plugins.items():
+        if hooks := _watching(manager, key, plugin):
+            manager.trace(f"{plugin.name} watches: {', '.join(hooks)}")
+            plugin.adds["watches"] = list(hooks)
+            watchers.append(
+                Watcher(name=plugin.name, distribution=plugin.distribution, hooks=hooks)
+            )
     listed = [*plugins.values(), *_not_there(points)]
     _note_clashes(rows, listed)
-    return listed, rows
+    return listed, rows, watchers
 
 
 def _chosen(points: Iterable[EntryPoint]) -> list[EntryPoint]:
@@ -170,6 +194,34 @@ def _ask(plugin: Plugin, table: str, hook: Any, *, ours: bool) -> list[Row]:
     return rows
 
 
+def _watching(
+    manager: pluggy.PluginManager, key: str, plugin: Plugin
+) -> dict[str, tuple[pluggy.HookImpl, ...]]:
+    """Return a plugin's functions that watch, by moment, without those that would never run."""
+    hooks: dict[str, tuple[pluggy.HookImpl, ...]] = {}
+    for moment in WATCHES:
+        for hook in getattr(manager.hook, f"gandem_{moment}").get_hookimpls():
+            if hook.plugin_name != key:
+                continue
+            if _is_plain(hook.function):
+                hooks[moment] = (*hooks.get(moment, ()), hook)
+            else:
+                plugin.problems.append(
+                    f"gandem_{moment} is never called: it must be a plain function, without yield "
+                    "or async."
+                )
+    return hooks
+
+
+def _is_plain(function: object) -> bool:
+    """Say whether calling a function runs it, instead of making a generator or coroutine."""
+    return not (
+        inspect.isgeneratorfunction(function)
+        or inspect.iscoroutinefunction(function)
+        or inspect.isasyncgenfunction(function)
+    )
+
+
 def _note_clashes(rows: Mapping[str, list[Row]], plugins: list[Plugin]) -> None:
     for table, found in rows.items():
         owners: dict[str, list[str]] = {}
@@ -185,5 +237,8 @@ def _note_clashes(rows: Mapping[str, list[Row]], plugins: list[Plugin]) -> None:
 
 def sentence(error: BaseException) -> str:
     """Return what an exception says, on one line."""
-    text = " ".join(str(error).split())
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # a stranger's exception may fail at that too
+        text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,5 +1,5 @@
-"""The registry: one table of models, backends, data sets and objectives, from gandem itself and
-from installed plugins.
+"""The registry: one table of models, backends, data sets and objectives, and the watchers of
+trainings, from gandem itself and from installed plugins.
 
 Plugins are loaded one at a time; whatever is wrong with one is kept as a sentence beside its name
 and the rest goes on.
@@ -31,7 +31,7 @@ from gandem.core.errors import (
     suggest,
 )
 from gandem.core.hookspecs import Row, hookimpl
-from gandem.core.plugins import BUILTIN, KINDS, Plugin, find_plugins, sentence
+from gandem.core.plugins import BUILTIN, KINDS, Plugin, Watcher, find_plugins, sentence
 
 if TYPE_CHECKING:  # `gandem list` shall not wait for NumPy
     from gandem.core.datasets import Dataset
@@ -41,6 +41,7 @@ if TYPE_CHECKING:  # `gandem list` shall not wait for NumPy
 __all__ = [
     "Plugin",
     "Registry",
+    "Watcher",
     "installed",
     "load_backend",
     "load_dataset",
@@ -52,10 +53,16 @@ __all__ = [
 
 
 class Registry:
-    """All rows, by table and id."""
+    """All rows, by table and id; the plugins they came from; those that watch trainings."""
 
-    def __init__(self, plugins: list[Plugin], rows: Mapping[str, list[Row]]) -> None:
+    def __init__(
+        self,
+        plugins: list[Plugin],
+        rows: Mapping[str, list[Row]],
+        watchers: Iterable[Watcher] = (),
+    ) -> None:
         self.plugins = plugins
+        self.watchers = list(watchers)
         self._rows = rows
 
     def rows(self, table: str) -> list[Row]:
@@ -93,7 +100,7 @@ def registry() -> Registry:
 
     ``GANDEM_PLUGINS`` chooses plugins by name or distribution: unset all, empty none, or a list
     with commas.
-    ``GANDEM_TRACE=1`` writes every hook call to standard error.
+    ``GANDEM_TRACE=1`` writes to standard error what each hook returns and what each plugin watches.
     """
     return Registry(*find_plugins(_Builtin()))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -9,15 +10,20 @@ from gandem.core.spec import Spec, digest, plan_spec
 from gandem.core.spec.fields import encode
 
 if TYPE_CHECKING:  # `gandem show` shall not wait for what only a run or a report needs
-    from gandem.core.parity import Report, Tandem
+    from gandem.core.parity import Handover, Report, Tandem
     from gandem.core.runs import Run
+    from gandem.core.runs.listing import Summary
 
 __all__ = [
     "aligned",
     "layers_of",
     "losses_in_short",
+    "outcome_in_words",
     "report_in_words",
+    "run_in_data",
+    "run_in_full",
     "run_in_words",
+    "runs_in_words",
     "spec_in_words",
     "tandem_in_words",
 ]
@@ -81,7 +87,9 @@ def spec_in_words(spec: Spec) -> str:
 
 def run_in_words(run: Run) -> str:
     """Return how a run went."""
-    facts, data = run.facts, run.facts["data"]
+    from gandem.core.runs.listing import state_of, steps_of
+
+    facts, data = run.facts | {"state": state_of(run), "steps": steps_of(run)}, run.facts["data"]
     words = {name: facts.get(name, "?") for name in ("state", "steps", "seconds", "device")}
     of = "" if words["state"] == "finished" else f" of {facts.get('steps_planned', '?')}"
     rate = f" ({facts['steps_per_second']} steps/s)" if facts.get("steps_per_second") else ""
@@ -95,6 +103,83 @@ def run_in_words(run: Run) -> str:
     return "\n".join(f"{name:<9}  {said}" for name, said in rows.items())
 
 
+def outcome_in_words(run: Run) -> str:
+    """Return how a training went, and what can be done with it now."""
+    where = shlex.quote(str(run.path))
+    lines = [run_in_words(run)]
+    if run.facts["state"] == "interrupted":
+        lines.append("kept       the log, samples and state so far")
+    lines += [f"samples    {path}" for path in run.samples()[-1:]]
+    lines += [f"weights    {path}" for path in run.checkpoints()[-1:]]
+    if run.facts["state"] == "interrupted":
+        lines.append(f"go on      gandem resume {where}")
+    lines.append(f"more       gandem generate {where} -n 25 -o grid.png")
+    return "\n".join(lines)
+
+
+def run_in_data(run: Run) -> dict[str, Any]:
+    """Return everything about a run as plain data."""
+    from gandem.core.runs.listing import state_of, steps_of
+
+    return {
+        "path": str(run.path),
+        **run.facts,
+        "state": state_of(run),
+        "steps": steps_of(run),
+        "checkpoints": [str(path) for path in run.checkpoints()],
+        "samples": [str(path) for path in run.samples()],
+    }
+
+
+def run_in_full(run: Run) -> str:
+    """Return everything about a run that a person wants to know."""
+    samples, checkpoints = run.samples(), run.checkpoints()
+    rows = [("best", _best(run.facts.get("best")))]
+    rows += [("samples", f"{len(samples)}, the last {path}") for path in samples[-1:]]
+    rows += [("kept", f"{path} ({path.stat().st_size / 1e6:.1f} MB)") for path in checkpoints]
+    for part in run.facts.get("segments") or []:
+        rows += _segment_in_words(part) if isinstance(part, dict) else []
+    return "\n".join([run_in_words(run), *(f"{name:<9}  {said}".rstrip() for name, said in rows)])
+
+
+def _segment_in_words(part: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return who trained a run from some step on, with what, and what was noted then."""
+    versions = part.get("versions")
+    on = ", ".join(f"{k} {v}" for k, v in versions.items()) if isinstance(versions, dict) else "?"
+    changed = part.get("changed")
+    return [
+        ("from step", f"{part.get('first_step')}: {part.get('backend')} ({part.get('device')})"),
+        ("", f"{part.get('started')}, gandem {part.get('gandem')}, {on}"),
+        ("", str(part.get("command"))),
+        *(("", f"allowed to change: {name}") for name in changed or ()),
+        *(("", str(note)) for note in part.get("notes") or ()),
+    ]
+
+
+def runs_in_words(runs: Iterable[Summary]) -> str:
+    """Return runs as a table."""
+    head = ("run", "model", "backend", "data", "step", "best", "state")
+    rows = [
+        (
+            run.path,
+            run.model,
+            run.backend,
+            run.data,
+            f"{run.step}/{'?' if run.steps is None else run.steps}" if run.model else "",
+            _best(run.best),
+            f"{run.state}: {run.problem}" if run.problem else run.state,
+        )
+        for run in runs
+    ]
+    return aligned([head, *rows])
+
+
+def _best(best: Any) -> str:
+    if not isinstance(best, dict) or not isinstance(best.get("value"), float):
+        return "-"
+    return f"{best.get('metric')} {best['value']:.4g} at step {best.get('step')}"
+
+
 def losses_in_short(losses: Mapping[str, float]) -> str:
     """Return the losses for a line that has little room.
 
@@ -106,7 +191,7 @@ def losses_in_short(losses: Mapping[str, float]) -> str:
 
 
 def report_in_words(report: Report) -> str:
-    """Return a parity report: a row for each mark, and the verdict."""
+    """Return a parity report: a row for each mark, and for each way of a hand-over; the verdict."""
     a, b = report.backends
     head = ("step", "weights max", "median", "loss max", "twin max", "twin median", "× twin")
     rows = [
@@ -123,8 +208,24 @@ def report_in_words(report: Report) -> str:
     ]
     title = f"{report.model} ({report.size}), {report.precision}, {a} against {b}, "
     verdict = "holds" if report.holds else "DOES NOT HOLD"
-    table = aligned([head, *rows], right=True)
-    return f"{title}tier {report.tier}\n\n{table}\n\n{verdict}: {report.gate}"
+    said = [f"{title}tier {report.tier}", aligned([head, *rows], right=True)]
+    found = report.handover
+    faults = [f"\n  {d.source} → {d.target}: {d.fault}" for d in found.faults] if found else []
+    said += [_handover_in_words(found)] if found else []
+    return "\n\n".join([*said, "".join([f"{verdict}: {report.gate}", *faults])])
+
+
+def _handover_in_words(found: Handover) -> str:
+    """Return a row for each way that a checkpoint went."""
+    rows: list[tuple[str, ...]] = [
+        (f"after step {found.at}", "load", "weights max", "loss max", "as the straight walk")
+    ]
+    for way in found.directions:
+        load = "bit-exact" if way.load_exact else f"{way.load_max:.1e} off"
+        again = {None: "", True: "bit-identical", False: "NOT identical"}[way.identical]
+        apart = (f"{way.weights_max:.1e}", f"{way.loss_max:.1e}")
+        rows.append((f"{way.source} → {way.target}", load, *apart, again))
+    return aligned(rows, right=True)
 
 
 def tandem_in_words(found: Tandem) -> str:

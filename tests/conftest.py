@@ -1,7 +1,12 @@
 """What several test files share: a tiny data set, and runs of tiny models."""
 
+import os
+
 import numpy as np
 import pytest
+
+os.environ["GANDEM_PLUGINS"] = ""  # plugins that happen to be installed are none of our tests'
+
 from running import HOME, THERE, TINY
 
 import gandem

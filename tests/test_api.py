@@ -29,10 +29,12 @@ def test_the_public_names_are_these():
     assert gandem.__all__ == [
         "GandemError",
         "Row",
+        "RunInfo",
         "Spec",
         "hookimpl",
         "open_run",
         "parity",
+        "resume",
         "spec",
         "train",
     ]

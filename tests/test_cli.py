@@ -285,7 +285,8 @@ def test_every_option_of_train_reaches_the_run(data, tmp_path):
         *("--classes", "2,0", "--epochs", 3, "--seed", 5, "--batch-size", 10),
         *("--set", "generator.optimiser.learning_rate=1e-3", "--set", "objective.name=hinge"),
         *("--set", 'partial_batch="drop"', "--precision", "float64", "--device", "cpu"),
-        *("--log-every", 2, "--out", tmp_path / "run"),
+        *("--log-every", 2, "--checkpoint-steps", 4, "--checkpoint-minutes", 7, "--keep", 2),
+        *("--best", "real_accuracy:max", "--out", tmp_path / "run"),
     )
 
     shown = json.loads(said("show", tmp_path / "run", "--json"))
@@ -299,7 +300,11 @@ def test_every_option_of_train_reaches_the_run(data, tmp_path):
     assert facts["data"]["count"] == 27
     assert facts["seed"] == 5
     assert facts["precision"] == "float64"
-    assert facts["log_every"] == 2
+    assert facts["settings"]["log_every"] == 2
+    assert facts["settings"]["checkpoint_steps"] == 4
+    assert facts["settings"]["checkpoint_minutes"] == 7
+    assert facts["settings"]["keep"] == 2
+    assert facts["settings"]["best"] == "real_accuracy:max"
     assert facts["steps"] == 3 * 2
     assert len(list((tmp_path / "run" / "samples").iterdir())) == 3
 
@@ -352,8 +357,8 @@ LAST_WORDS = (
     r"data       npz:\S+, 40 images\n"
     rf"losses     discriminator {RATE}, generator {RATE}\n"
     r"judged     real \d+%, fake \d+%, of the last batch rightly by the discriminator\n"
-    r"samples    run/samples/step-00000002\.png\n"
-    r"weights    run/checkpoints/step-00000002\.safetensors\n"
+    r"samples    run/samples/step-000002\.png\n"
+    r"weights    run/checkpoints/step-000002\.safetensors\n"
     r"more       gandem generate run -n 25 -o grid\.png\n"
 )
 

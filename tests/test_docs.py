@@ -62,10 +62,10 @@ def test_every_link_to_a_file_leads_to_one(page):
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
-def test_every_table_of_the_registry_has_its_hook():
+def test_every_table_of_the_registry_and_every_moment_of_a_training_has_its_hook():
     from gandem.core import hookspecs
-    from gandem.core.plugins import KINDS
+    from gandem.core.plugins import KINDS, WATCHES
 
-    assert {f"gandem_{table}" for table in KINDS} == {
+    assert {f"gandem_{name}" for name in (*KINDS, *WATCHES)} == {
         name for name in vars(hookspecs) if name.startswith("gandem_")
     }

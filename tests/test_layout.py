@@ -47,6 +47,11 @@ def run(*command: str, **settings: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, **settings)  # type: ignore[call-overload]
 
 
+def own_environment() -> dict[str, str]:
+    """Return the environment without what steers gandem."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("GANDEM")}
+
+
 def tool(name: str) -> str:
     """Return the path of a development tool, this environment's own where it has one."""
     found = shutil.which(name, path=os.fspath(Path(sys.executable).parent)) or shutil.which(name)
@@ -104,7 +109,7 @@ def test_the_version_is_that_of_the_distribution():
 # --- who may import whom -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["core", "backends", "models", "data", "testing"])
+@pytest.mark.parametrize("name", ["core", "backends", "models", "data", "testing", "watchers"])
 @pytest.mark.parametrize("statement", ["import {}", "from {} import x", "from {}.spec import x"])
 @pytest.mark.parametrize("place", ["core/x.py", "tests/x.py", "backends/torch/x.py"])
 def test_a_bare_import_that_would_make_a_second_copy_is_caught(name, statement, place):
@@ -122,9 +127,11 @@ def test_the_import_contracts_hold():
 
 
 def imported_by(code: str, cwd: Path = ROOT) -> set[str]:
-    """Return the modules that a child process has imported after running some code."""
+    """Return the modules that a child process has imported after running some code, with all
+    plugins.
+    """
     report = "\nimport sys; print('\\n' + '\\n'.join(sys.modules))"
-    done = run(sys.executable, "-c", code + report, cwd=cwd)
+    done = run(sys.executable, "-c", code + report, cwd=cwd, env=own_environment())
     assert done.returncode == 0, done.stderr
     return set(done.stdout.split("\n"))
 
@@ -156,7 +163,7 @@ def test_importing_gandem_imports_nothing_else_of_it():
     ],
 )
 def test_looking_around_imports_no_framework_and_no_numpy(code):
-    assert not roots(imported_by(code)) & (FRAMEWORKS | {"numpy"})
+    assert not roots(imported_by(code)) & (FRAMEWORKS | {"numpy", "tensorboard"})
 
 
 @pytest.mark.parametrize(
@@ -168,6 +175,7 @@ def test_looking_around_imports_no_framework_and_no_numpy(code):
         "import gandem; gandem.spec('dcgan'); gandem.train; gandem.open_run; gandem.parity",
         "from gandem.core.registry import load_dataset; load_dataset('digits')",
         "import gandem.backends, gandem.backends.torch, gandem.backends.keras, gandem.testing",
+        "import gandem.watchers.tensorboard",
     ],
 )
 def test_looking_at_a_model_imports_no_framework(code):
@@ -273,11 +281,10 @@ def run_elsewhere(elsewhere: Path, *arguments: str) -> str:
     """Run Python in the installed wheel's folder, which comes before the editable install."""
     empty = elsewhere.parent / "empty"
     empty.mkdir(exist_ok=True)
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("GANDEM")}
     done = run(
         *(sys.executable, "-P", *arguments),
         cwd=empty,
-        env=environment | {"PYTHONPATH": os.fspath(elsewhere)},
+        env=own_environment() | {"PYTHONPATH": os.fspath(elsewhere)},
     )
     assert done.returncode == 0, done.stderr
     assert not list(empty.iterdir())
@@ -338,6 +345,12 @@ def test_the_installed_wheel_carries_the_conformance_suite(elsewhere):
     code = "import gandem.testing.cases as c; print(len(c.CASES) > 100)"
 
     assert run_elsewhere(elsewhere, "-c", code).strip() == "True"
+
+
+def test_the_installed_wheel_brings_its_watcher(elsewhere):
+    listed = json.loads(run_elsewhere(elsewhere, "-m", "gandem", "plugins", "--json"))["plugins"]
+
+    assert ("tensorboard", "gandem") in {(p["name"], p["distribution"]) for p in listed}
 
 
 def test_the_installed_wheel_has_the_command(elsewhere):

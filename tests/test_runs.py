@@ -2,6 +2,7 @@
 of it on either framework.
 """
 
+import contextlib
 import json
 import math
 import re
@@ -18,7 +19,7 @@ from gandem.core.datasets import Dataset
 from gandem.core.errors import BackendError, DataError, RunError, SpecError
 from gandem.core.registry import load_dataset, load_spec
 from gandem.core.runs import Progress, Settings
-from gandem.core.runs import run as run_module
+from gandem.core.runs import folder as folder_module
 from gandem.core.spec import digest, read_spec
 from gandem.core.training import Feed
 
@@ -49,7 +50,9 @@ def test_a_run_holds_spec_facts_log_samples_and_weights_and_nothing_else(runs):
         "log.jsonl",
         "samples/epoch-0001.png",
         "samples/epoch-0002.png",
-        "checkpoints/step-00000006.safetensors",
+        "checkpoints/step-000003.safetensors",
+        "checkpoints/step-000006.safetensors",
+        ".lock",  # of nobody's now
     }
 
 
@@ -130,7 +133,7 @@ def test_the_sample_grid_of_a_conditional_model_has_a_column_for_each_class(runs
 def test_samples_are_also_made_where_a_training_ends_within_an_epoch(data, tmp_path):
     run = begin(data, tmp_path / "run", steps=4)
 
-    assert [path.name for path in run.samples()] == ["epoch-0001.png", "step-00000004.png"]
+    assert [path.name for path in run.samples()] == ["epoch-0001.png", "step-000004.png"]
 
 
 def test_unless_told_otherwise_runs_are_numbered_under_runs(data, tmp_path, monkeypatch):
@@ -144,21 +147,24 @@ def test_unless_told_otherwise_runs_are_numbered_under_runs(data, tmp_path, monk
 
 def test_of_two_trainings_that_begin_at_once_each_gets_a_folder(data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    real, late = run_module.next_folder, []
+    real, late = folder_module.next_folder, []
 
-    def another_was_faster(stem: str) -> Path:
-        folder = real(stem)
-        if not late:
-            late.append(folder)
-            (folder / "samples").mkdir(parents=True)
-        return folder
+    with contextlib.ExitStack() as others:
 
-    monkeypatch.setattr(run_module, "next_folder", another_was_faster)
+        def another_was_faster(stem: str) -> Path:
+            folder = real(stem)
+            if not late:
+                late.append(folder)
+                folder.mkdir(parents=True)
+                others.enter_context(folder_module.hold(folder))
+            return folder
 
-    run = begin(data, None)
+        monkeypatch.setattr(folder_module, "next_folder", another_was_faster)
+
+        run = begin(data, None)
 
     assert run.path != late[0]
-    assert files_of(late[0]) == set()
+    assert files_of(late[0]) == {".lock"}
 
 
 def test_settings_can_be_given_together_with_keywords(data, tmp_path):
@@ -539,7 +545,7 @@ def test_a_spec_object_trains_like_the_model_it_came_from(runs, data, tmp_path):
     )
 
     assert run.spec == runs().spec
-    assert run.checkpoints()[0].read_bytes() == runs().checkpoints()[0].read_bytes()
+    assert run.checkpoints()[-1].read_bytes() == runs().checkpoints()[-1].read_bytes()
 
 
 def test_the_digest_of_data_names_pixels_and_labels():

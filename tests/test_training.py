@@ -15,6 +15,7 @@ from gandem.core.training import (
     NonSaturating,
     check_state,
     fixed_inputs,
+    forms_of,
     initial_state,
     nudge,
     passes_of_step,
@@ -225,7 +226,7 @@ def test_the_first_state_has_exactly_the_arrays_of_the_spec():
     assert {k: v.shape for k, v in state.items()} == state_shapes(spec)
     assert state["optimiser/generator/updates"].dtype == np.int64
     assert np.array_equal(state["average/generator/dense/kernel"], state["generator/dense/kernel"])
-    check_state(spec, state)
+    assert check_state(spec, forms_of(state)) == "float32"
 
 
 def test_a_weights_first_value_does_not_depend_on_the_other_layers():
@@ -258,11 +259,17 @@ def test_a_state_that_does_not_fit_is_refused_by_the_name_of_the_array():
     missing = {k: v for k, v in state.items() if k != "discriminator/dense/bias"}
 
     with pytest.raises(RunError, match=r"generator/dense/kernel: the checkpoint holds \(2, 24\)"):
-        check_state(SMALL, short)
+        check_state(SMALL, forms_of(short))
     with pytest.raises(RunError, match="discriminator/dense/bias: the spec wants it"):
-        check_state(SMALL, missing)
-    with pytest.raises(RunError, match="stray: the checkpoint holds it"):
-        check_state(SMALL, {**state, "stray": np.zeros(1)})
+        check_state(SMALL, forms_of(missing))
+    with pytest.raises(RunError, match="'stray': the checkpoint holds it"):
+        check_state(SMALL, forms_of({**state, "stray": np.zeros(1)}))
+    for name in ("discriminator/dense/bias", "optimiser/generator/updates"):
+        with pytest.raises(RunError, match=f"{name}: expected"):
+            check_state(SMALL, forms_of({**state, name: state[name].astype("float16")}))
+    halves = {name: value.astype("float16") for name, value in state.items()}
+    with pytest.raises(RunError, match="expected float32 or float64, received float16"):
+        check_state(SMALL, forms_of(halves))
 
 
 def test_weights_are_the_trained_parameters_alone():

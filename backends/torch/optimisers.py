@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import singledispatch
 
 import torch
+import torch._dynamo  # torch.optim imports it at its first use, two seconds into a training
 from torch import nn
 
 from gandem.core import spec as kinds

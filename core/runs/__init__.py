@@ -3,20 +3,32 @@
 Everything the other rooms may use is listed here.
 """
 
-from gandem.core.runs.checkpoint import checkpoint_path, read_checkpoint, write_checkpoint
-from gandem.core.runs.run import Images, Run, next_folder, open_run, pick_device, sample
-from gandem.core.runs.train import Progress, Settings, train
+from gandem.core.runs.checkpoint import (
+    Checkpoint,
+    checkpoint_path,
+    read_checkpoint,
+    write_checkpoint,
+)
+from gandem.core.runs.folder import next_folder
+from gandem.core.runs.listing import find_runs
+from gandem.core.runs.run import Run, open_run, pick_device
+from gandem.core.runs.sampling import Images, sample
+from gandem.core.runs.settings import Progress, Settings
+from gandem.core.runs.train import resume, train
 
 __all__ = [
+    "Checkpoint",
     "Images",
     "Progress",
     "Run",
     "Settings",
     "checkpoint_path",
+    "find_runs",
     "next_folder",
     "open_run",
     "pick_device",
     "read_checkpoint",
+    "resume",
     "sample",
     "train",
     "write_checkpoint",

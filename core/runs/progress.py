@@ -95,6 +95,14 @@ class Bars:
                 left = f", {(total - done) / rate:.0f} s left" if rate and done < total else ""
                 self._write(f"{who}  {done}/{total} {self.unit}  {words}".rstrip() + left + "\n")
 
+    def say(self, words: str) -> None:
+        """Say something that is no progress, above the bars; even where these are quiet."""
+        with self.lock:
+            if self.live and self.tasks:
+                self.bars.console.print(words, markup=False, highlight=False, soft_wrap=True)
+            else:
+                self._write(f"{WIPE * self.live}{words}\n")
+
     def _draw(self, task: _Task, who: str, done: int, total: int, words: str) -> None:
         if task.row is None:
             if len(self.tasks) == 1:  # not before: a backend that starts may silence standard error

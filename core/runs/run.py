@@ -5,85 +5,32 @@ it over.
 
     runs/dcgan-torch-20261121-1/
         spec.toml    run.json    log.jsonl
-        samples/epoch-0001.png   checkpoints/step-00000938.safetensors
+        samples/epoch-0001.png   checkpoints/step-000938.safetensors
 """
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import itertools
 import json
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gandem.core.errors import BackendError, RunError, SpecError
-from gandem.core.files import fill_file, make_folder, write_file, write_json
-from gandem.core.images import grid, save_image, to_bytes
+from gandem.core.errors import BackendError, RunError, SpecError, shown
 from gandem.core.registry import installed, load_backend, registry
-from gandem.core.runs.checkpoint import read_checkpoint
-from gandem.core.spec import Spec, plan_spec, read_spec, to_toml
+from gandem.core.runs.checkpoint import Checkpoint, checkpoints_in, read_checkpoint, step_of
+from gandem.core.runs.sampling import Images, enough_memory, sample
+from gandem.core.spec import Spec, differences, plan_spec, read_spec
 from gandem.core.training import Engine, fixed_inputs
 
-__all__ = [
-    "Images",
-    "Run",
-    "begin",
-    "check_out",
-    "enough_memory",
-    "next_folder",
-    "open_run",
-    "pick_device",
-    "sample",
-]
+__all__ = ["LAST", "Run", "covers", "open_run", "pick_device"]
 
-CHUNK = 250
-"""Images made at once."""
-COLUMNS = 20
-"""The most classes that get a column each in a grid."""
-LARGEST = 1_000_000
-"""Bytes; a run.json has about a thousand."""
-
-
-@dataclass(frozen=True, slots=True)
-class Images:
-    """Generated images: uint8 (N, H, W, C), and their labels where the model is conditional."""
-
-    images: np.ndarray
-    labels: np.ndarray | None
-
-    def grid(self) -> np.ndarray:
-        """Return one picture (height, width, 3) of all; classes that take turns have a column
-        each.
-        """
-        columns = 0 if self.labels is None else len(np.unique(self.labels))
-        return grid(self.images, columns if 1 < columns <= COLUMNS else None)
-
-    def save(self, path: Path | str) -> None:
-        """Write the images to a ``.png``, as a grid, or with their labels to an ``.npz``.
-
-        Raises:
-            RunError: the name ends otherwise, or the place cannot be written.
-        """
-        path = Path(path)
-        if path.suffix.lower() != ".npz":
-            save_image(path, self.grid())
-            return
-        arrays = {"images": self.images}
-        if self.labels is not None:
-            arrays["labels"] = self.labels
-
-        def fill(temporary: Path) -> None:
-            with temporary.open("wb") as file:  # NumPy would add .npz to a name
-                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-
-        fill_file(path, fill)
+LARGEST = 16_000_000
+"""Bytes; a run.json has about two thousand, and some hundreds for each time it was resumed."""
+LAST, BEST = "last", "best"
+"""Names for checkpoints, beside their step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,37 +47,73 @@ class Run:
 
         A line cut short by a crash ends the log.
         """
-        rows = []
-        with contextlib.suppress(FileNotFoundError, ValueError):
+        rows: list[dict[str, Any]] = []
+        try:
             for line in (self.path / "log.jsonl").read_bytes().splitlines():
-                rows.append(json.loads(line))
+                row = json.loads(line)
+                if not isinstance(row, dict) or type(row.get("step")) is not int:
+                    break
+                rows.append(row)
+        except (OSError, ValueError, RecursionError):
+            pass
         return rows
 
     def checkpoints(self) -> list[Path]:
         """Return the checkpoints, oldest first."""
-        return sorted((self.path / "checkpoints").glob("step-*.safetensors"))
+        return checkpoints_in(self.path)
+
+    def checkpoint(self, which: int | str = LAST) -> Checkpoint:
+        """Read a checkpoint: the ``"last"``, the ``"best"``, or that of a step.
+
+        Raises:
+            RunError: there is none such, it is damaged, or of another spec than the run's.
+        """
+        found = read_checkpoint(self._path_of(which))
+        allowed = self.facts.get("allowed_changes") or []
+        for path, (was, now) in differences(found.spec, self.spec).items():
+            if not any(covers(field, path) for field in allowed if isinstance(field, str)):
+                raise RunError(
+                    f"{found.path}: of another spec than the spec.toml beside it: {path} is "
+                    f"{shown(now)} there, {shown(was)} in the checkpoint."
+                )
+        return found
+
+    def _path_of(self, which: int | str) -> Path:
+        there = self.checkpoints()
+        if not there:
+            raise RunError(f"{self.path}: it has no checkpoint yet.")
+        if which == LAST:
+            return there[-1]
+        best = self.facts.get("best")
+        if which == BEST and not isinstance(best, dict):
+            raise RunError(
+                f"{self.path}: it has no best checkpoint; a training with --best METRIC keeps one."
+            )
+        step = best.get("step") if which == BEST and isinstance(best, dict) else which
+        if isinstance(step, str) and step.isdecimal():
+            step = int(step)
+        fits = [path for path in there if step_of(path) == step]
+        if not fits:
+            steps = ", ".join(str(step_of(path)) for path in there[-8:])
+            raise RunError(f"{self.path}: it has no checkpoint {shown(step)}; its steps: {steps}.")
+        return fits[0]
 
     def samples(self) -> list[Path]:
         """Return the sample grids, oldest first."""
         found = (self.path / "samples").glob("*.png")
         return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name))
 
-    def state(self) -> dict[str, np.ndarray]:
-        """Return the newest state, by canonical name.
+    def state(self, which: int | str = LAST) -> dict[str, np.ndarray]:
+        """Return a checkpoint's state, by canonical name; see :meth:`checkpoint`."""
+        return self.checkpoint(which).state
 
-        Raises:
-            RunError: there is none, or it is damaged.
-        """
-        found = self.checkpoints()
-        if not found:
-            raise RunError(f"{self.path}: it has no checkpoint yet.")
-        return read_checkpoint(found[-1], self.spec)[0]
-
-    def engine(self, backend: str | None = None, device: str = "auto") -> Engine:
+    def engine(
+        self, backend: str | None = None, device: str = "auto", which: int | str = LAST
+    ) -> Engine:
         """Return the trained networks alive on a backend: the run's own, or else any that is
         installed.
         """
-        state = self.state()
+        state = self.state(which)
         subject = load_backend(backend or self._backend())
         with enough_memory():
             return subject.engine(
@@ -160,6 +143,7 @@ class Run:
         backend: str | None = None,
         device: str = "auto",
         raw: bool = False,
+        which: int | str = LAST,
         progress: Callable[[int], None] | None = None,
     ) -> Images:
         """Make images from noise; the same seed gives the same noise on every backend.
@@ -169,6 +153,7 @@ class Run:
             label: the class to make; left out, a conditional model's classes take turns.
             backend: left out, the run's own where it is installed, or else any that is.
             raw: use the last weights instead of their average, where the run keeps one.
+            which: the checkpoint: ``"last"``, ``"best"``, or a step.
             progress: called now and then with the number of images made.
 
         Raises:
@@ -189,7 +174,7 @@ class Run:
                 )
             labels = np.full(count, label)
         inputs = fixed_inputs(self.spec, seed, count, self.facts["precision"], labels)
-        engine = self.engine(backend, device)
+        engine = self.engine(backend, device, which)
         return sample(self.spec, engine, inputs, raw=raw, progress=progress)
 
     def _backend(self) -> str:
@@ -203,6 +188,15 @@ class Run:
                 "No backend is installed. Install one with: pip install 'gandem[torch]'"
             )
         return there[0]
+
+
+def covers(field: str, path: str) -> bool:
+    """Say whether a field that may change is a path, leads to it, or ends it.
+
+    >>> covers("learning_rate", "players.generator.optimiser.learning_rate")
+    True
+    """
+    return f".{field}." in f".{path}."
 
 
 def open_run(path: Path | str) -> Run:
@@ -221,6 +215,10 @@ def open_run(path: Path | str) -> Run:
             hint = f" Did you mean {near[-1]}?" if near else ""
             raise RunError(f"{path}: not a run; there is no run.json in it.{hint}")
         facts = _read_facts(path / "run.json")
+        if not (path / "spec.toml").exists():
+            raise RunError(
+                f"{path}: not a run; there is no spec.toml in it, so its training had not begun."
+            )
     except OSError as error:
         raise RunError(f"{path}: cannot be read ({error.strerror or error}).") from None
     return Run(path, read_spec(path / "spec.toml"), facts)
@@ -244,122 +242,8 @@ def _read_facts(path: Path) -> dict[str, Any]:
     return facts
 
 
-def next_folder(stem: str) -> Path:
-    """Return ``runs/STEM-N`` for the first N from 1 that is free."""
-    places = (Path("runs") / f"{stem}-{number}" for number in itertools.count(1))
-    return next(place for place in places if not place.exists())
-
-
-def check_out(out: Path) -> None:
-    """Raise a :class:`RunError` unless ``out`` is free for a new run: an empty folder, or nothing
-    yet.
-    """
-    try:
-        taken = out.exists() and (not out.is_dir() or any(out.iterdir()))
-    except OSError as error:
-        raise RunError(f"{out}: cannot be made ({error.strerror or error}).") from None
-    if taken:
-        raise RunError(f"{out}: it exists and is not an empty folder; choose another --out.")
-
-
-def begin(spec: Spec, facts: dict[str, Any], out: Path | None) -> tuple[Path, Callable[[], None]]:
-    """Make a run's folder, ``out`` or the next free one under ``runs/``, and write what is known
-    before the first step.
-
-    Returns:
-        The folder, and a function that takes it all back, for a training that fails at once.
-
-    Raises:
-        RunError: ``out`` is in use, or cannot be written; then nothing is left behind.
-    """
-    stem = f"{spec.name}-{facts['backend']}-{date.today():%Y%m%d}".replace("/", "-")
-    folder, made = _claim(stem, out)
-    take_back = functools.partial(_take_back, folder, made)
-    try:
-        write_file(folder / "spec.toml", to_toml(spec).encode())
-        write_json(folder / "run.json", facts)
-    except BaseException:
-        take_back()
-        raise
-    return folder, take_back
-
-
-def _claim(stem: str, out: Path | None) -> tuple[Path, list[Path]]:
-    """Make a folder that no other training has; return it, and the folders made, innermost
-    first.
-    """
-    while True:
-        folder = out or next_folder(stem)
-        made = [path for path in (folder, *folder.parents) if not path.exists()]
-        try:
-            make_folder(folder)
-            (folder / "samples").mkdir()  # of two trainings at once only one can
-            return folder, made
-        except FileExistsError:
-            if out is not None:
-                check_out(out)
-        except (RunError, OSError) as error:
-            _remove_empty(made)
-            if isinstance(error, RunError):
-                raise
-            raise RunError(f"{folder}: cannot be written ({error.strerror or error}).") from None
-
-
-def _take_back(folder: Path, made: list[Path]) -> None:
-    """Remove what a run has written, and the folders made for it unless others use them now."""
-    for name in ("samples", "checkpoints"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    for name in ("spec.toml", "run.json", "log.jsonl"):
-        with contextlib.suppress(OSError):
-            (folder / name).unlink()
-    _remove_empty(made)
-
-
-def _remove_empty(folders: list[Path]) -> None:
-    with contextlib.suppress(OSError):
-        for folder in folders:
-            folder.rmdir()
-
-
 def pick_device(there: list[str], wanted: str) -> str:
     """Return the device to use: the first GPU for ``"auto"`` where there is one."""
     if wanted == "auto":
         return there[-1] if len(there) == 1 else there[1]
     return wanted
-
-
-@contextlib.contextmanager
-def enough_memory() -> Iterator[None]:
-    """Make one :class:`RunError` of what NumPy and the frameworks raise when memory runs out."""
-    try:
-        yield
-    except Exception as error:
-        known = ("MemoryError", "OutOfMemoryError", "ResourceExhaustedError", "_ArrayMemoryError")
-        words = ("can't allocate memory", "not enough memory", "CUDA out of memory")
-        if type(error).__name__ not in known and not any(w in str(error) for w in words):
-            raise
-        raise RunError(
-            "There is not enough memory for this; use a smaller model, batch or number of images."
-        ) from error
-
-
-def sample(
-    spec: Spec,
-    engine: Engine,
-    inputs: dict[str, np.ndarray],
-    *,
-    raw: bool = False,
-    progress: Callable[[int], None] | None = None,
-) -> Images:
-    """Make images from given inputs, a few hundred at a time."""
-    average = bool(spec.training.ema_decay) and not raw
-    count = len(inputs["noise"])
-    images = np.empty((count, *spec.image.shape), np.uint8)
-    for start in range(0, count, CHUNK):
-        part = {name: value[start : start + CHUNK] for name, value in inputs.items()}
-        with enough_memory():
-            made = engine.forward("generator", part, average=average)
-        images[start : start + CHUNK] = to_bytes(made, spec.image.low, spec.image.high)
-        if progress is not None:
-            progress(min(start + CHUNK, count))
-    return Images(images, inputs["label"].argmax(1) if "label" in inputs else None)

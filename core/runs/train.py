@@ -1,102 +1,42 @@
-"""Training from a spec to a run: everything is checked before the folder is made, and Ctrl-C keeps
-what was done.
+"""Training from a spec to a run, and going on with one: everything is checked before a folder is
+made or changed, and Ctrl-C keeps what was done.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import math
 import os
 import shlex
 import sys
-import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+import warnings
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gandem.core.datasets import Dataset
 from gandem.core.errors import RunError, SpecError
-from gandem.core.files import append_line, write_json
-from gandem.core.images import save_image
+from gandem.core.files import write_json
+from gandem.core.hookspecs import RunInfo
 from gandem.core.interrupts import stop_when_asked
 from gandem.core.randomness import fingerprint
 from gandem.core.registry import load_backend, load_dataset, load_objective, load_spec, registry
-from gandem.core.runs.checkpoint import write_checkpoint
-from gandem.core.runs.run import (
-    COLUMNS,
-    Run,
-    begin,
-    check_out,
-    enough_memory,
-    open_run,
-    pick_device,
-    sample,
-)
+from gandem.core.runs.folder import begin, check_out, hold
+from gandem.core.runs.loop import Loop
+from gandem.core.runs.resume import Found, check_changes, clear_ahead, keep_log, newest_good
+from gandem.core.runs.run import Run, open_run, pick_device
+from gandem.core.runs.sampling import enough_memory
+from gandem.core.runs.settings import Progress, Settings, check_total
+from gandem.core.runs.watchers import Watching
 from gandem.core.spec import Spec, change, digest
-from gandem.core.training import Engine, Feed, fixed_inputs, initial_state
+from gandem.core.spec.fields import decode, encode
+from gandem.core.training import Feed, check_state, forms_of, initial_state
 
-__all__ = ["Progress", "Settings", "train"]
+__all__ = ["resume", "train"]
 
-CURE = "try a smaller learning rate"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What a training needs beside the spec.
-
-    Attributes:
-        backend: a backend's id.
-        data: a data set's id, or ``id:argument``.
-        classes: of a labelled set only these, renumbered from 0; empty for all.
-        epochs: passes over the data; left out with steps, the spec's own.
-        steps: training steps, instead of epochs.
-        seed: of everything random.
-        precision: ``"float32"`` or ``"float64"``.
-        device: ``"auto"`` (a GPU where there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
-        data_dir: a folder with the files of a known data set.
-        log_every: steps between two rows of the log.
-    """
-
-    backend: str = "torch"
-    data: str = "digits"
-    classes: tuple[int, ...] = ()
-    epochs: int | None = None
-    steps: int | None = None
-    seed: int = 0
-    precision: str = "float32"
-    device: str = "auto"
-    data_dir: Path | None = None
-    log_every: int = 20
-
-    def __post_init__(self) -> None:
-        if self.epochs is not None and self.steps is not None:
-            raise SpecError("Give epochs or steps, not both.")
-        for name in ("epochs", "steps", "log_every"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise SpecError(f"{name}: expected at least 1, received {value}.")
-        if not 0 <= self.seed < 2**63:
-            raise SpecError(f"seed: expected 0 to 2**63 - 1, received {self.seed}.")
-        if self.precision not in ("float32", "float64"):
-            raise SpecError(
-                f"precision: expected 'float32' or 'float64', received {self.precision!r}."
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a training is: ``losses`` are the last read, ``rate`` is in steps per second."""
-
-    step: int
-    total: int
-    losses: Mapping[str, float]
-    rate: float
+Notice = Callable[[str], None]
 
 
 def train(
@@ -106,6 +46,7 @@ def train(
     changes: Mapping[str, Any] | None = None,
     out: Path | str | None = None,
     progress: Callable[[Progress], None] | None = None,
+    notice: Notice | None = None,
     **more: Any,
 ) -> Run:
     """Train a GAN and return its run.
@@ -117,10 +58,12 @@ def train(
         changes: fields of the spec, or parameters of the model, ``{"latent": 64}``.
         out: the run's folder; left out, the next free name under ``runs/``.
         progress: called after every step.
+        notice: called with what deserves a word and is no error; left out, a warning.
 
     Raises:
         GandemError: something was not right; nothing has been written.
     """
+    clock = time.perf_counter()
     settings = replace(settings or Settings(), **more)
     folder = Path(out) if out is not None else None
     if isinstance(model, Spec):
@@ -130,168 +73,221 @@ def train(
     registry().find("backends", settings.backend)  # a slip shall not wait for the data
     if folder is not None:
         check_out(folder)
-    dataset = load_dataset(settings.data, settings.data_dir)
-    if settings.classes:
-        dataset = dataset.only(settings.classes)
-    objective = load_objective(spec.objective)
-    feed = Feed(spec, objective, dataset, settings.seed, settings.precision)
-    total = settings.steps or feed.steps_for(settings.epochs or spec.training.epochs)
-    backend = load_backend(settings.backend)
-    device = pick_device(backend.devices(), settings.device)
-    with enough_memory():
-        state = initial_state(spec, settings.seed, settings.precision)
-        engine = backend.engine(spec, state, precision=settings.precision, device=device)
-    facts = _facts(spec, settings, dataset, total) | {
-        "device": device,
-        "versions": backend.versions() | {"numpy": np.__version__},
-    }
+    work = _Work(spec, settings, clock, notice)
+    work.start(initial_state(spec, settings.seed, settings.precision))
+    facts = work.facts()
     with stop_when_asked() as stop:
-        folder, take_back = begin(spec, facts, folder)
-        training = _Training(spec, feed, engine, folder, facts, settings.log_every, progress)
+        claim = begin(spec, facts, folder)
+        loop = None
         try:
-            training.run(total, stop)
+            loop = work.loop(claim.folder, facts)
+            loop.run(work.total, stop, progress)
         except BaseException:
-            if training.steps == 0:
-                take_back()
+            if loop is None or loop.steps == 0:
+                claim.take_back()
             raise
+        finally:
+            claim.release()
+    return open_run(claim.folder)
+
+
+def resume(
+    run: Run | Path | str,
+    *,
+    backend: str | None = None,
+    device: str | None = None,
+    steps: int | None = None,
+    epochs: int | None = None,
+    data: str | None = None,
+    data_dir: Path | str | None = None,
+    allow_changed: Collection[str] = (),
+    progress: Callable[[Progress], None] | None = None,
+    notice: Notice | None = None,
+) -> Run:
+    """Go on with a run from its newest good checkpoint, to its end or to a new total.
+
+    On the same backend the outcome is, bit for bit, that of a training which was never
+    interrupted.  Another backend takes the run over, exactly as it was.
+
+    Args:
+        run: a run, or its folder.
+        backend: the backend to go on with; left out, the run's own.
+        device: likewise.
+        steps: the new total of steps.
+        epochs: the new total of epochs, instead of steps.
+        data: where the same data is now, if that has changed.
+        data_dir: likewise.
+        allow_changed: fields of the spec that may differ from those of the checkpoint, or
+            ``"data"``; anything else that differs is refused.
+        progress: called after every step.
+        notice: called with what deserves a word and is no error, like a damaged checkpoint that
+            was passed over; left out, a warning.
+
+    Returns:
+        The run, opened again; as it was, where nothing was left to do.
+
+    Raises:
+        GandemError: the run cannot go on; it is as it was.
+    """
+    clock = time.perf_counter()
+    check_total(epochs, steps)
+    folder = run.path if isinstance(run, Run) else Path(run)
+    open_run(folder)  # no lock is left in what is no run
+    with hold(folder):
+        run = open_run(folder)
+        found = newest_good(run)
+        asked = {"backend": backend, "device": device, "data": data, "data_dir": data_dir}
+        settings = _settings_of(run, {k: v for k, v in asked.items() if v is not None})
+        if steps or epochs:
+            settings = replace(settings, steps=steps, epochs=epochs)
+        work = _Work(run.spec, settings, clock, notice)
+        changed = check_changes(run, found, work.dataset, allow_changed)
+        if work.is_done(run, found):
+            return run
+        work.start(_state_of(run, found, settings))
+        for note in found.notes:
+            work.notice(note)
+        facts = work.facts(run, found, changed, allow_changed)
+        clear_ahead(run, found, work.feed.epochs_done(found.step))
+        ends = found.step == work.total
+        seconds = keep_log(run, found.step, settings.log_every, ends=ends)
+        write_json(folder / "run.json", facts)
+        loop = work.loop(folder, facts, found.step)
+        loop.go_on(found.checkpoint, seconds)
+        with stop_when_asked() as stop:
+            loop.run(work.total, stop, progress)
     return open_run(folder)
 
 
-class _Training:
-    """One training under way."""
+def _settings_of(run: Run, asked: Mapping[str, Any]) -> Settings:
+    """Return what a run was told, with some of it told anew."""
+    told = run.facts.get("settings")
+    try:
+        if not isinstance(told, dict):
+            raise SpecError("settings: there are none.")
+        settings: Settings = decode(Settings, told, "settings")
+    except SpecError as error:
+        raise RunError(f"{run.path / 'run.json'}: damaged; {error}") from None
+    return replace(settings, **asked)
 
-    def __init__(
-        self,
-        spec: Spec,
-        feed: Feed,
-        engine: Engine,
-        folder: Path,
-        facts: dict[str, Any],
-        log_every: int,
-        progress: Callable[[Progress], None] | None,
-    ) -> None:
-        self.spec, self.feed, self.engine, self.folder = spec, feed, engine, folder
-        self.facts, self.log_every = facts, log_every
-        self.progress = progress or (lambda _: None)
-        self.samples = fixed_inputs(spec, feed.seed, _sample_count(spec), feed.precision)
-        self.losses: dict[str, float] = {}
-        self.steps = self.logged = 0
-        self.sampled = -1
-        self.rate = 0.0
 
-    def run(self, total: int, stop: threading.Event) -> None:
-        """Train to ``total`` steps, or until asked to stop; the facts on disk say how it ended."""
-        self.started = time.perf_counter()
-        ended = "failed"
-        try:
-            while self.steps < total and not stop.is_set():
-                self._step(total)
-            self._finish()
-            ended = "finished" if self.steps == total else "interrupted"
-        except KeyboardInterrupt:
-            ended = "interrupted"
-            raise
-        except _Diverged as error:
-            ended = "diverged"
-            raise RunError(f"{self.folder}: training diverged, {error}.") from None
-        finally:
-            self.facts |= {
-                "state": ended,
-                "steps": self.steps,
-                "seconds": round(time.perf_counter() - self.started, 3),
-                "steps_per_second": self.rate,
-                "losses": _finite(self.losses),
-            }
-            with contextlib.suppress(RunError):
-                write_json(self.folder / "run.json", self.facts)
+def _state_of(run: Run, found: Found, settings: Settings) -> dict[str, np.ndarray]:
+    """Return the state to go on from, if it still fits the spec."""
+    if found.checkpoint is None:
+        return initial_state(run.spec, settings.seed, settings.precision)
+    state = found.checkpoint.state
+    try:
+        check_state(run.spec, forms_of(state))
+    except RunError as error:
+        raise RunError(f"{found.checkpoint.path}: {error}") from None
+    return state
 
-    def _step(self, total: int) -> None:
+
+class _Work:
+    """What a training needs, gathered and checked before anything is written."""
+
+    def __init__(self, spec: Spec, settings: Settings, clock: float, notice: Notice | None) -> None:
+        self.spec, self.settings, self.clock = spec, settings, clock
+        self.notice = notice or (lambda text: warnings.warn(text, stacklevel=4))
+        folder = Path(settings.data_dir) if settings.data_dir else None
+        dataset = load_dataset(settings.data, folder)
+        self.dataset = dataset.only(settings.classes) if settings.classes else dataset
+        objective = load_objective(spec.objective)
+        self.feed = Feed(spec, objective, self.dataset, settings.seed, settings.precision)
+        epochs = settings.epochs or spec.training.epochs
+        self.total = settings.steps or self.feed.steps_for(epochs)
+
+    def start(self, state: Mapping[str, np.ndarray]) -> None:
+        """Start the framework and build the engine."""
+        begun = time.perf_counter()
+        backend = load_backend(self.settings.backend)
+        self.device = pick_device(backend.devices(), self.settings.device)
+        self.clock += time.perf_counter() - begun
+        self.versions = backend.versions() | {"numpy": np.__version__}
         with enough_memory():
-            self.scalars = self.engine.step(self.feed(self.steps))
-        self.steps += 1
-        if self.steps == 1 or self.steps % self.log_every == 0 or self.steps == total:
-            self._log()
-        if self.feed.epochs_done(self.steps) > self.feed.epochs_done(self.steps - 1):
-            self._save_samples(f"epoch-{self.feed.epochs_done(self.steps):04d}.png")
-        self.progress(Progress(self.steps, total, self.losses, self.rate))
+            self.engine = backend.engine(
+                self.spec, state, precision=self.settings.precision, device=self.device
+            )
 
-    def _log(self) -> None:
-        """Add a row to the log, and give up if a loss in it is no longer a number."""
-        self.losses = self.engine.read(self.scalars)
-        self.logged = self.steps
-        now = time.perf_counter()
-        if self.steps == 1:
-            self.first = now  # the first step compiles: it says nothing about the rate
-        else:
-            self.rate = round((self.steps - 1) / (now - self.first), 3)
-        row = {
-            "step": self.steps,
-            "epoch": self.feed.epochs_done(self.steps - 1) + 1,
-            **_finite(self.losses),
-            "steps_per_second": self.rate,
-            "seconds": round(now - self.started, 3),
+    def is_done(self, run: Run, found: Found) -> bool:
+        """Say whether nothing is left to do.
+
+        Raises:
+            RunError: the total lies behind.
+        """
+        if self.total < found.step:
+            raise RunError(
+                f"{run.path}: it has made {found.step} steps already, a total of {self.total} lies "
+                "behind; give a larger one."
+            )
+        return self.total == found.step and run.facts.get("state") == "finished"
+
+    def facts(
+        self,
+        run: Run | None = None,
+        found: Found | None = None,
+        changed: Mapping[str, Any] | None = None,
+        allowed: Collection[str] = (),
+    ) -> dict[str, Any]:
+        """Return the facts of a new run, or of a run that goes on."""
+        from importlib.metadata import version
+
+        spec, settings, dataset = self.spec, self.settings, self.dataset
+        segment = {
+            "first_step": found.step if found else 0,
+            "backend": registry().find("backends", settings.backend).id,
+            "device": self.device,
+            "versions": self.versions,
+            "gandem": version("gandem"),
+            "command": shlex.join(sys.argv),
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        append_line(self.folder / "log.jsonl", json.dumps(row))
-        for name, value in self.losses.items():
-            if not math.isfinite(value):
-                raise _Diverged(f"the {name} loss is {value} at step {self.steps}; {CURE}")
+        old = run.facts if run else {"started": segment["started"], "segments": []}
+        notes = {"notes": found.notes} if found and found.notes else {}
+        news = {"changed": dict(changed)} if changed else {}
+        before = _list(old, "segments")
+        return {
+            "format": 1,
+            "model": spec.name,
+            "spec_digest": digest(spec),
+            "seed": settings.seed,
+            "precision": settings.precision,
+            "data": {
+                "name": dataset.name,
+                "digest": dataset.digest,
+                "count": len(dataset.images),
+                "source": dataset.source,
+                "licence": dataset.licence,
+            },
+            "steps_planned": self.total,
+            "stream": fingerprint(),
+            "settings": encode(settings),
+            "state": "running",
+            **{name: said for name, said in segment.items() if name != "first_step"},
+            **{name: old[name] for name in ("started", "best") if name in old},
+            "steps": segment["first_step"],
+            "allowed_changes": sorted({*_list(old, "allowed_changes"), *allowed}),
+            "segments": [*before, segment | notes | news],
+        }
 
-    def _finish(self) -> None:
-        """Keep the weights, the last losses, and samples where no epoch has just ended."""
-        if self.logged < self.steps:
-            self._log()
-        state = self.engine.export()
-        for name, value in state.items():
-            if not np.isfinite(value).all():
-                raise _Diverged(f"{name} is no longer finite after step {self.steps}; {CURE}")
-        keep = ("model", "backend", "versions", "data", "seed", "precision")
-        facts = {name: self.facts[name] for name in keep} | {"losses": _finite(self.losses)}
-        write_checkpoint(self.folder, self.steps, state, self.spec, facts)
-        if self.sampled < self.steps:
-            self._save_samples(f"step-{self.steps:08d}.png")
-
-    def _save_samples(self, name: str) -> None:
-        made = sample(self.spec, self.engine, self.samples)
-        save_image(self.folder / "samples" / name, made.grid())
-        self.sampled = self.steps
-
-
-class _Diverged(Exception):
-    """A loss or a weight is no longer a number."""
-
-
-def _facts(spec: Spec, settings: Settings, dataset: Dataset, total: int) -> dict[str, Any]:
-    from importlib.metadata import version
-
-    return {
-        "format": 1,
-        "model": spec.name,
-        "spec_digest": digest(spec),
-        "backend": settings.backend,
-        "seed": settings.seed,
-        "precision": settings.precision,
-        "data": {
-            "name": dataset.name,
-            "digest": dataset.digest,
-            "count": len(dataset.images),
-            "source": dataset.source,
-            "licence": dataset.licence,
-        },
-        "steps_planned": total,
-        "log_every": settings.log_every,
-        "gandem": version("gandem"),
-        "stream": fingerprint(),
-        "command": shlex.join(sys.argv),
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "state": "running",
-        "steps": 0,
-    }
+    def loop(self, folder: Path, facts: dict[str, Any], first: int = 0) -> Loop:
+        """Return the training itself."""
+        info = RunInfo(
+            path=folder,
+            model=self.spec.name,
+            backend=facts["backend"],
+            device=self.device,
+            precision=self.settings.precision,
+            seed=self.settings.seed,
+            data=self.dataset.name,
+            first_step=first,
+            steps=self.total,
+            log_every=self.settings.log_every,
+        )
+        watching = Watching(info, registry().watchers, self.notice)
+        return Loop(self.feed, self.engine, folder, facts, self.settings, watching, self.clock)
 
 
-def _sample_count(spec: Spec) -> int:
-    return 5 * spec.classes if 0 < spec.classes <= COLUMNS else 25
-
-
-def _finite(losses: Mapping[str, float]) -> dict[str, float | None]:
-    """Return losses as JSON can hold them."""
-    return {name: value if math.isfinite(value) else None for name, value in losses.items()}
+def _list(facts: Mapping[str, Any], name: str) -> list[Any]:
+    found = facts.get(name)
+    return found if isinstance(found, list) else []

@@ -3,7 +3,7 @@
 Everything the other rooms may use is listed here.
 """
 
-from gandem.core.spec.edit import change, parse_setting
+from gandem.core.spec.edit import change, differences, field_paths, parse_setting
 from gandem.core.spec.fields import Checked, Count, Fraction, Pair, Range
 from gandem.core.spec.gan import Image, Latent, Objective, Player, Spec, Training
 from gandem.core.spec.geometry import crops, interpolation, pads
@@ -117,7 +117,9 @@ __all__ = [
     "Zeros",
     "change",
     "crops",
+    "differences",
     "digest",
+    "field_paths",
     "from_data",
     "from_json",
     "from_toml",

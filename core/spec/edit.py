@@ -11,7 +11,7 @@ from gandem.core.spec.fields import KINDS, hints
 from gandem.core.spec.gan import Spec
 from gandem.core.spec.text import from_data, to_data
 
-__all__ = ["change", "parse_setting"]
+__all__ = ["change", "differences", "field_paths", "parse_setting"]
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
@@ -65,6 +65,35 @@ def change(spec: Spec, settings: Mapping[str, Any], also: Iterable[str] = ()) ->
         container, key = places[fits[0]]
         container[key] = value
     return from_data(data)
+
+
+def differences(one: Spec, other: Spec) -> dict[str, tuple[Any, Any]]:
+    """Return every field in which two specs differ, by path, with both values; their names do not
+    count.
+
+    A field that only one of them has is ``None`` in the other.
+    """
+    ours, theirs = _leaves(to_data(one)), _leaves(to_data(other))
+    paths = {**ours, **theirs}
+    pairs = {path: (ours.get(path), theirs.get(path)) for path in paths if path != "name"}
+    return {path: pair for path, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def field_paths(spec: Spec) -> list[str]:
+    """Return the path of every field that holds a value."""
+    return list(_leaves(to_data(spec)))
+
+
+def _leaves(data: Any) -> dict[str, Any]:
+    """Return the plain values of nested data by their longest path, the one with names."""
+    leaves = {}
+    for path, (container, key) in _places(data, ""):
+        found = container.get(key) if isinstance(container, dict) else container[key]
+        if not isinstance(found, dict) and not (
+            isinstance(found, list) and found and isinstance(found[0], dict)
+        ):
+            leaves[id(container), key] = (path, found)  # a later path to the same place has names
+    return dict(leaves.values())
 
 
 def _places(data: Any, prefix: str) -> Iterator[tuple[str, tuple[Any, Any]]]:

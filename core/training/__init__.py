@@ -27,14 +27,16 @@ from gandem.core.training.passes import MaskFeed, NumpyOps, passes_of_step, step
 from gandem.core.training.state import (
     averaged_players,
     check_state,
+    forms_of,
     initial_state,
     nudge,
     state_shapes,
     weights,
 )
-from gandem.core.training.step import train_step
+from gandem.core.training.step import METRICS, train_step
 
 __all__ = [
+    "METRICS",
     "Arrays",
     "Backend",
     "Derivatives",
@@ -55,6 +57,7 @@ __all__ = [
     "averaged_players",
     "check_state",
     "fixed_inputs",
+    "forms_of",
     "initial_state",
     "nudge",
     "one_hot",

@@ -111,7 +111,9 @@ class Engine(Protocol):
         """
 
     def export(self) -> dict[str, np.ndarray]:
-        """Return every array of the state, by canonical name, in canonical layout, contiguous."""
+        """Return every array of the state, by canonical name, in canonical layout, contiguous, as a
+        copy that later steps leave alone.
+        """
 
     def load(self, arrays: Arrays) -> None:
         """Take over a state, bit for bit."""

@@ -15,11 +15,19 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from gandem.core.errors import RunError
+from gandem.core.errors import RunError, shown
 from gandem.core.randomness import Purpose, part_of, stream
 from gandem.core.spec import Shape, Spec, initial_values, plan_spec
 
-__all__ = ["averaged_players", "check_state", "initial_state", "nudge", "state_shapes", "weights"]
+__all__ = [
+    "averaged_players",
+    "check_state",
+    "forms_of",
+    "initial_state",
+    "nudge",
+    "state_shapes",
+    "weights",
+]
 
 
 def averaged_players(spec: Spec) -> tuple[str, ...]:
@@ -79,16 +87,32 @@ def nudge(spec: Spec, state: Mapping[str, np.ndarray], seed: int) -> dict[str, n
     return {**state, **moved, **averages}
 
 
-def check_state(spec: Spec, arrays: Mapping[str, np.ndarray]) -> None:
-    """Raise a :class:`RunError` naming the first array missing, unknown or of the wrong shape."""
+def forms_of(state: Mapping[str, np.ndarray]) -> dict[str, tuple[Shape, str]]:
+    """Return the shape and type of every array of a state."""
+    return {name: (value.shape, value.dtype.name) for name, value in state.items()}
+
+
+def check_state(spec: Spec, forms: Mapping[str, tuple[Shape, str]]) -> str:
+    """Hold the arrays of a state, by name with shape and type, to a spec; return the precision.
+
+    Raises:
+        RunError: naming the first array that is missing, unknown, or of the wrong shape or type.
+    """
     wanted = state_shapes(spec)
     for name, shape in wanted.items():
-        if name not in arrays:
+        if name not in forms:
             raise RunError(f"{name}: the spec wants it, the checkpoint does not hold it.")
-        if arrays[name].shape != shape:
-            raise RunError(
-                f"{name}: the checkpoint holds {arrays[name].shape}, the spec wants {shape}."
-            )
-    for name in arrays:
+        if forms[name][0] != shape:
+            held = shown(forms[name][0])
+            raise RunError(f"{name}: the checkpoint holds {held}, the spec wants {shape}.")
+    for name in forms:
         if name not in wanted:
-            raise RunError(f"{name}: the checkpoint holds it, the spec does not know it.")
+            raise RunError(f"{shown(name)}: the checkpoint holds it, the spec does not know it.")
+    precision = next(forms[name][1] for name in wanted if not name.endswith("/updates"))
+    if precision not in ("float32", "float64"):
+        raise RunError(f"{next(iter(wanted))}: expected float32 or float64, received {precision}.")
+    for name in wanted:
+        expected = "int64" if name.endswith("/updates") else precision
+        if forms[name][1] != expected:
+            raise RunError(f"{name}: expected {expected}, received {forms[name][1]}.")
+    return precision

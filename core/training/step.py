@@ -13,7 +13,10 @@ from gandem.core.objectives import ObjectiveRule
 from gandem.core.spec import Spec
 from gandem.core.training.contract import Ops, Played, Players, Tensor
 
-__all__ = ["train_step"]
+__all__ = ["METRICS", "train_step"]
+
+METRICS = ("discriminator", "generator", "real_accuracy", "fake_accuracy")
+"""What a step reports, by name."""
 
 
 def train_step(
@@ -31,9 +34,9 @@ def train_step(
             ``noise/generator`` where the generator learns on fresh noise.
 
     Returns:
-        ``discriminator`` and ``generator``, the losses in the objective's unit; ``real_accuracy``
-        and
-        ``fake_accuracy``, the shares of the last round that the discriminator judged rightly.
+        The :data:`METRICS`: ``discriminator`` and ``generator``, the losses in the objective's
+        unit; ``real_accuracy`` and ``fake_accuracy``, the shares of the last round that the
+        discriminator judged rightly.
     """
     training = spec.training
     for i in range(training.discriminator_steps):

@@ -1,0 +1,222 @@
+"""The loop of a training: step, log, sample, keep, and stop when asked."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from gandem.core.errors import RunError
+from gandem.core.files import append_line, write_json
+from gandem.core.runs.checkpoint import Checkpoint, metrics_of
+from gandem.core.runs.keeper import CURE, DivergedError, Keeper
+from gandem.core.runs.sampling import COLUMNS, enough_memory, sample
+from gandem.core.runs.settings import Best, Progress, Settings
+from gandem.core.runs.watchers import Watching
+from gandem.core.spec import Spec
+from gandem.core.training import Engine, Feed, fixed_inputs
+
+__all__ = ["Loop", "is_logged"]
+
+HEADER = ("model", "backend", "versions", "gandem", "stream", "data")
+"""What a checkpoint's header takes from the facts of its run."""
+
+
+def is_logged(step: int, every: int) -> bool:
+    """Say whether a training logs a step wherever it ends: the first, and every so many."""
+    return step == 1 or step % every == 0
+
+
+class Loop:
+    """One training under way, from the start or from a checkpoint.
+
+    Args:
+        facts: the run's, which are kept up to date on disk.
+        clock: when the training was asked for, without the time the framework took to start, in
+            seconds of ``time.perf_counter``.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        engine: Engine,
+        folder: Path,
+        facts: dict[str, Any],
+        settings: Settings,
+        watching: Watching,
+        clock: float,
+    ) -> None:
+        self.spec: Spec = feed.spec
+        self.feed, self.engine, self.folder, self.facts = feed, engine, folder, facts
+        self.settings, self.watching, self.clock = settings, watching, clock
+        rule = Best.parse(settings.best) if settings.best else None
+        self.keeper = Keeper(folder, self.spec, settings.seed, settings.keep, rule)
+        self.samples = fixed_inputs(self.spec, feed.seed, _sample_count(self.spec), feed.precision)
+        self.losses: dict[str, float] = {}
+        self.steps = self.first = self.logged = self.read = 0
+        self.sampled = self.kept = -1
+        self.before = self.rate = self.begun = 0.0
+        self.started = self.saved = time.perf_counter()
+
+    def go_on(self, at: Checkpoint | None, seconds: float) -> None:
+        """Continue behind a checkpoint, after so many seconds of training."""
+        self.before = seconds
+        if at is not None:
+            self.steps = self.first = self.logged = self.read = self.kept = at.step
+            self.losses = metrics_of(at)
+        if self._sample_path(at.step if at else 0).exists():
+            self.sampled = self.steps
+        self.keeper.look_back(self.is_regular)
+
+    def is_regular(self, step: int) -> bool:
+        """Say whether a checkpoint is due after a step however the training went until then."""
+        every = self.settings.checkpoint_steps
+        return self._ends_epoch(step) or bool(every and step % every == 0)
+
+    def run(
+        self, total: int, stop: threading.Event, progress: Callable[[Progress], None] | None = None
+    ) -> None:
+        """Train to ``total`` steps, or until asked to stop; the facts on disk say how it ended."""
+        self.started = self.saved = time.perf_counter()
+        ended = "failed"
+        try:
+            self.watching.before_training()
+            while self.steps < total and not stop.is_set():
+                self._step(total)
+                if progress is not None:
+                    progress(Progress(self.steps, total, self.losses, self.rate))
+            self._finish(total)
+            ended = "finished" if self.steps == total else "interrupted"
+        except KeyboardInterrupt:
+            ended = "interrupted"
+            raise
+        except DivergedError as error:
+            ended = "diverged"
+            raise RunError(f"{self.folder}: training diverged, {error}.") from None
+        finally:
+            self.keeper.close()
+            self.facts |= self._now(ended) | {"best": self.keeper.best}
+            with contextlib.suppress(RunError):
+                write_json(self.folder / "run.json", self.facts)
+            self.watching.after_training(self.steps, ended, self.losses)
+
+    def _step(self, total: int) -> None:
+        with enough_memory():
+            inputs = self.feed(self.steps)
+            if self.steps == self.first:
+                self._note_the_start()
+            self.scalars = self.engine.step(inputs)
+        self.steps += 1
+        if self.steps == self.first + 1:
+            self._read()
+            self.begun = time.perf_counter()  # the first step compiles: it says nothing of the rate
+        if is_logged(self.steps, self.settings.log_every) or self.steps == total:
+            self._log()
+        if self._ends_epoch(self.steps):
+            self._sample()
+        if self.steps < total and (self.is_regular(self.steps) or self._is_late()):
+            self._keep(competes=self.is_regular(self.steps))
+        self._tell()
+
+    def _finish(self, total: int) -> None:
+        """Keep the state, its losses, and samples where no epoch has just ended."""
+        if self.logged < self.steps:
+            self._log()
+        if self.sampled < self.steps:
+            self._sample()
+        if self.kept < self.steps:
+            self._keep(competes=self.steps == total or self.is_regular(self.steps))
+        self._tell(wait=True)
+
+    def _note_the_start(self) -> None:
+        seconds = round(time.perf_counter() - self.clock, 3)
+        self.facts["seconds_to_first_step"] = seconds
+        self.facts["segments"][-1]["seconds_to_first_step"] = seconds
+
+    def _read(self) -> None:
+        """Bring the losses of the last step off the device, once."""
+        if self.read == self.steps:
+            return
+        self.losses, self.read = self.engine.read(self.scalars), self.steps
+        if self.begun and self.steps > self.first + 1:
+            seconds = time.perf_counter() - self.begun
+            self.rate = round((self.steps - self.first - 1) / seconds, 3)
+
+    def _log(self) -> None:
+        """Add a row to the log, and give up if a loss in it is no longer a number."""
+        self._read()
+        self.logged = self.steps
+        row = {
+            "step": self.steps,
+            "epoch": self.feed.epochs_done(self.steps - 1) + 1,
+            **_finite(self.losses),
+            "steps_per_second": self.rate,
+            "seconds": self._seconds(),
+        }
+        append_line(self.folder / "log.jsonl", json.dumps(row))
+        self.watching.after_log(self.steps, self.losses)
+        self._check_losses()
+
+    def _check_losses(self) -> None:
+        for name, value in self.losses.items():
+            if not math.isfinite(value):
+                raise DivergedError(f"the {name} loss is {value} at step {self.steps}; {CURE}")
+
+    def _sample(self) -> None:
+        made = sample(self.spec, self.engine, self.samples)
+        self.keeper.keep_samples(self._sample_path(self.steps).name, made)
+        self.sampled = self.steps
+
+    def _sample_path(self, step: int) -> Path:
+        number = self.feed.epochs_done(step)
+        name = f"epoch-{number:04d}" if self._ends_epoch(step) else f"step-{step:06d}"
+        return self.folder / "samples" / f"{name}.png"
+
+    def _ends_epoch(self, step: int) -> bool:
+        return step > 0 and self.feed.epochs_done(step) > self.feed.epochs_done(step - 1)
+
+    def _is_late(self) -> bool:
+        return time.perf_counter() - self.saved > 60 * self.settings.checkpoint_minutes
+
+    def _keep(self, *, competes: bool) -> None:
+        """Keep the state; ``competes`` says whether it may become the best."""
+        if self.steps:
+            self._read()
+            self._check_losses()
+        if competes:
+            self.keeper.compare(self.steps, self.losses)
+        header = {name: self.facts[name] for name in HEADER} | {"metrics": dict(self.losses)}
+        facts = self.facts | self._now("running")
+        self.keeper.keep_state(self.steps, self.engine.export, facts, header)
+        self.kept, self.saved = self.steps, time.perf_counter()
+
+    def _tell(self, *, wait: bool = False) -> None:
+        """Tell the watchers what has been written, and raise what could not be."""
+        for done in self.keeper.written(wait=wait):
+            self.watching.after_checkpoint(done.step, done.path, done.samples)
+
+    def _now(self, state: str) -> dict[str, Any]:
+        return {
+            "state": state,
+            "steps": self.steps,
+            "seconds": self._seconds(),
+            "steps_per_second": self.rate,
+            "losses": _finite(self.losses),
+        }
+
+    def _seconds(self) -> float:
+        return round(self.before + time.perf_counter() - self.started, 3)
+
+
+def _sample_count(spec: Spec) -> int:
+    return 5 * spec.classes if 0 < spec.classes <= COLUMNS else 25
+
+
+def _finite(losses: Mapping[str, float]) -> dict[str, float | None]:
+    """Return losses as JSON can hold them."""
+    return {name: value if math.isfinite(value) else None for name, value in losses.items()}

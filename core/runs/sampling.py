@@ -1,0 +1,95 @@
+"""Images out of an engine, a few hundred at a time, and where they go."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gandem.core.errors import RunError
+from gandem.core.files import fill_file
+from gandem.core.images import grid, save_image, to_bytes
+from gandem.core.spec import Spec
+from gandem.core.training import Engine
+
+__all__ = ["COLUMNS", "Images", "enough_memory", "sample"]
+
+CHUNK = 250
+"""Images made at once."""
+COLUMNS = 20
+"""The most classes that get a column each in a grid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """Generated images: uint8 (N, H, W, C), and their labels where the model is conditional."""
+
+    images: np.ndarray
+    labels: np.ndarray | None
+
+    def grid(self) -> np.ndarray:
+        """Return one picture (height, width, 3) of all; classes that take turns have a column
+        each.
+        """
+        columns = 0 if self.labels is None else len(np.unique(self.labels))
+        return grid(self.images, columns if 1 < columns <= COLUMNS else None)
+
+    def save(self, path: Path | str) -> None:
+        """Write the images to a ``.png``, as a grid, or with their labels to an ``.npz``.
+
+        Raises:
+            RunError: the name ends otherwise, or the place cannot be written.
+        """
+        path = Path(path)
+        if path.suffix.lower() != ".npz":
+            save_image(path, self.grid())
+            return
+        arrays = {"images": self.images}
+        if self.labels is not None:
+            arrays["labels"] = self.labels
+
+        def fill(temporary: Path) -> None:
+            with temporary.open("wb") as file:  # NumPy would add .npz to a name
+                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+        fill_file(path, fill)
+
+
+@contextlib.contextmanager
+def enough_memory() -> Iterator[None]:
+    """Make one :class:`RunError` of what NumPy and the frameworks raise when memory runs out."""
+    try:
+        yield
+    except Exception as error:
+        known = ("MemoryError", "OutOfMemoryError", "ResourceExhaustedError", "_ArrayMemoryError")
+        words = ("can't allocate memory", "not enough memory", "CUDA out of memory")
+        if type(error).__name__ not in known and not any(w in str(error) for w in words):
+            raise
+        raise RunError(
+            "There is not enough memory for this; use a smaller model, batch or number of images."
+        ) from error
+
+
+def sample(
+    spec: Spec,
+    engine: Engine,
+    inputs: dict[str, np.ndarray],
+    *,
+    raw: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> Images:
+    """Make images from given inputs, a few hundred at a time."""
+    average = bool(spec.training.ema_decay) and not raw
+    count = len(inputs["noise"])
+    images = np.empty((count, *spec.image.shape), np.uint8)
+    for start in range(0, count, CHUNK):
+        part = {name: value[start : start + CHUNK] for name, value in inputs.items()}
+        with enough_memory():
+            made = engine.forward("generator", part, average=average)
+        images[start : start + CHUNK] = to_bytes(made, spec.image.low, spec.image.high)
+        if progress is not None:
+            progress(min(start + CHUNK, count))
+    return Images(images, inputs["label"].argmax(1) if "label" in inputs else None)

@@ -1,0 +1,115 @@
+"""What a training is told beside its spec, and what it tells while it goes on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from gandem.core.errors import SpecError, suggest
+from gandem.core.spec.fields import Checked, Count, Range
+from gandem.core.training import METRICS
+
+__all__ = ["Best", "Progress", "Settings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """What makes a checkpoint the best: the lowest of a metric, or the highest."""
+
+    metric: str
+    highest: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Best:
+        """Read ``metric``, ``metric:min`` or ``metric:max``.
+
+        >>> Best.parse("real_accuracy:max")
+        Best(metric='real_accuracy', highest=True)
+
+        Raises:
+            SpecError: there is no such metric or direction.
+        """
+        metric, _, direction = text.partition(":")
+        if metric not in METRICS:
+            raise SpecError(f"best: there is no metric {metric!r}.{suggest(metric, METRICS)}")
+        if direction not in ("", "min", "max"):
+            raise SpecError(f"best: expected {metric}:min or {metric}:max, received {text!r}.")
+        return cls(metric, direction == "max")
+
+    def beats(self, value: float, other: float | None) -> bool:
+        """Say whether a value is better than another; of equals the earlier stays."""
+        return other is None or (value > other if self.highest else value < other)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(Checked):
+    """What a training needs beside the spec.
+
+    Attributes:
+        backend: a backend's id.
+        data: a data set's id, or ``id:argument``.
+        classes: of a labelled set only these, renumbered from 0; empty for all.
+        epochs: passes over the data; left out with steps, the spec's own.
+        steps: training steps, instead of epochs.
+        seed: of everything random.
+        precision: ``"float32"`` or ``"float64"``.
+        device: ``"auto"`` (a GPU where there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
+        data_dir: a folder with the files of a known data set.
+        log_every: steps between two rows of the log.
+        checkpoint_steps: steps between two checkpoints, beside those at each epoch's end.
+        checkpoint_minutes: likewise, in minutes.
+        keep: the newest checkpoints to keep; 0 keeps all.
+        best: the metric whose lowest value marks a checkpoint to keep too, ``"generator"``, or its
+            highest, ``"real_accuracy:max"``; left out, none.  Checkpoints at an epoch's end, or due
+            by steps, compete.
+    """
+
+    backend: str = "torch"
+    data: str = "digits"
+    classes: tuple[int, ...] = ()
+    epochs: int | None = None
+    steps: int | None = None
+    seed: Annotated[int, Range(0, 2**63 - 1)] = 0
+    precision: Literal["float32", "float64"] = "float32"
+    device: str = "auto"
+    data_dir: str | None = None
+    log_every: Count = 20
+    checkpoint_steps: int | None = None
+    checkpoint_minutes: Annotated[float, Range(0, open_low=True)] = 10.0
+    keep: Annotated[int, Range(0)] = 3
+    best: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.data_dir is not None:
+            object.__setattr__(self, "data_dir", os.fspath(self.data_dir))
+        Checked.__post_init__(self)
+        check_total(self.epochs, self.steps)
+        at_least_one("checkpoint_steps", self.checkpoint_steps)
+        if self.best is not None:
+            Best.parse(self.best)
+
+
+def check_total(epochs: int | None, steps: int | None) -> None:
+    """Raise a :class:`SpecError` unless at most one total is given, and that is positive."""
+    if epochs is not None and steps is not None:
+        raise SpecError("Give epochs or steps, not both.")
+    at_least_one("epochs", epochs)
+    at_least_one("steps", steps)
+
+
+def at_least_one(name: str, value: int | None) -> None:
+    """Raise a :class:`SpecError` for a number below 1."""
+    if value is not None and value < 1:
+        raise SpecError(f"{name}: expected at least 1, received {value}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a training is: ``losses`` are the last read, ``rate`` is in steps per second."""
+
+    step: int
+    total: int
+    losses: Mapping[str, float]
+    rate: float

@@ -1,0 +1,1 @@
+"""Watchers of trainings: one plugin a file, imported when the registry is first read."""
