@@ -1,0 +1,76 @@
+"""What keeping checkpoints costs a training at the default interval, at each epoch's end.
+
+    python benchmarks/checkpoints.py [MODEL …] [--backend torch] [--epochs 6] [--data NAME] [--json]
+
+One training per model in one process; every other epoch ends without a checkpoint, so that a busy
+moment of the machine meets both kinds alike.  An epoch is measured from the first step after the
+last epoch's samples to the same moment an epoch later: what the writing thread does beside the
+training is in it.  The cost is the ratio of the medians, less one.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from gandem.core.runs import loop, train
+
+MODELS = ("mlp-gan", "dcgan", "cgan")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="*", default=MODELS)
+    parser.add_argument("--backend", default="torch")
+    parser.add_argument("--data", default="digits")
+    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    found = {m: measure(m, options.backend, options.data, options.epochs) for m in options.models}
+    if options.json:
+        print(json.dumps(found))
+        return
+    for model, figures in found.items():
+        print(
+            f"{model:<10} {figures['without']:7.2f} s an epoch, with a checkpoint "
+            f"{figures['with']:7.2f} s, cost {100 * figures['cost']:+5.1f} %, "
+            f"on the training's own thread {100 * figures['own']:4.2f} %"
+        )
+
+
+def measure(model: str, backend: str, data: str, epochs: int) -> dict[str, float]:
+    """Return the seconds of an epoch with and without a checkpoint, and the cost as a share."""
+    seconds: dict[bool, list[float]] = {True: [], False: []}
+    own: list[float] = []
+    real = loop.Loop._keep
+    last = [0.0, 0]
+
+    def keep(self: loop.Loop, *, competes: bool) -> None:
+        now = time.perf_counter()
+        last[1] += 1
+        if last[1] > 2:  # the first epoch compiles
+            seconds[last[1] % 2 == 0].append(now - last[0])
+        last[0] = now
+        if last[1] % 2 == 1:  # what the epoch that begins now shall pay for
+            real(self, competes=competes)
+            own.append(time.perf_counter() - now)
+
+    loop.Loop._keep = keep  # type: ignore[method-assign]
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            train(model, backend=backend, data=data, epochs=epochs, out=Path(folder) / "run")
+    finally:
+        loop.Loop._keep = real  # type: ignore[method-assign]
+    with_, without = (statistics.median(seconds[kind]) for kind in (True, False))
+    return {
+        "with": with_,
+        "without": without,
+        "cost": with_ / without - 1,
+        "own": statistics.median(own[1:]) / without,
+    }
+
+
+if __name__ == "__main__":
+    main()
