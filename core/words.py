@@ -137,9 +137,10 @@ def run_in_full(run: Run) -> str:
     rows = [("best", _best(run.facts.get("best")))]
     rows += [("samples", f"{len(samples)}, the last {path}") for path in samples[-1:]]
     rows += [("kept", f"{path} ({path.stat().st_size / 1e6:.1f} MB)") for path in checkpoints]
-    for part in run.facts.get("segments") or []:
+    for part in _list(run.facts.get("segments")):
         rows += _segment_in_words(part) if isinstance(part, dict) else []
-    return "\n".join([run_in_words(run), *(f"{name:<9}  {said}".rstrip() for name, said in rows)])
+    lines = [run_in_words(run), *(f"{name:<9}  {said}".rstrip() for name, said in rows)]
+    return printable("\n".join(lines))
 
 
 def _segment_in_words(part: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -151,8 +152,11 @@ def _segment_in_words(part: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("from step", f"{part.get('first_step')}: {part.get('backend')} ({part.get('device')})"),
         ("", f"{part.get('started')}, gandem {part.get('gandem')}, {on}"),
         ("", str(part.get("command"))),
-        *(("", f"allowed to change: {name}") for name in changed or ()),
-        *(("", str(note)) for note in part.get("notes") or ()),
+        *(
+            ("", f"allowed to change: {name}")
+            for name in (changed if isinstance(changed, dict) else ())
+        ),
+        *(("", str(note)) for note in _list(part.get("notes"))),
     ]
 
 
@@ -171,7 +175,16 @@ def runs_in_words(runs: Iterable[Summary]) -> str:
         )
         for run in runs
     ]
-    return aligned([head, *rows])
+    return printable(aligned([head, *rows]))
+
+
+def _list(found: Any) -> list[Any]:
+    return found if isinstance(found, list) else []
+
+
+def printable(text: str) -> str:
+    """Return lines without what a terminal would obey: run.json may be a stranger's."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
 def _best(best: Any) -> str:

@@ -23,7 +23,7 @@ from gandem.core.errors import RunError, SpecError, shown
 from gandem.core.files import make_folder, write_file
 from gandem.core.spec import Spec, from_data, to_data
 from gandem.core.spec.text import SCHEMA
-from gandem.core.training import METRICS, check_state
+from gandem.core.training import METRICS, check_state, forms_of
 
 __all__ = [
     "Checkpoint",
@@ -123,13 +123,14 @@ def write_checkpoint(
         facts: what else the header shall say: data, backend, versions, metrics.
 
     Raises:
-        RunError: the disk is full or the folder cannot be written.
+        RunError: the disk is full, the folder cannot be written, or the state is not the spec's.
     """
     from safetensors.numpy import save
 
     path = checkpoint_path(folder, step)
     make_folder(path.parent)
     arrays = {name: _plain(value) for name, value in state.items()}
+    check_state(spec, forms_of(arrays))  # a file that nobody can read would be found out too late
     header = {**facts, "format": FORMAT, "step": step, "seed": seed, "spec": to_data(spec)}
     header["sha256"] = _seal(header, arrays)
     # not save_file: it writes under a name of its own, readable by the owner alone
@@ -144,7 +145,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
     Raises:
         DamagedError: it is not what was written; the text names the first array that does not fit.
-        RunError: it cannot be read, or a newer gandem wrote it.
+        RunError: it cannot be read, there is no memory for it, or a newer gandem wrote it.
     """
     from safetensors import SafetensorError, safe_open
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,8 +59,9 @@ def newest_good(run: Run) -> Found:
         notes = [f"{said} Going on from {path.name}." for said in complaints[:1]]
         return Found(found, damaged, notes)
     if damaged:
-        number = f"none of its {len(damaged)} checkpoints" if damaged[1:] else "its checkpoint"
-        raise RunError(f"{run.path}: {number} can be read. {complaints[0]}")
+        number = f"none of its {len(damaged)} checkpoints" if damaged[1:] else "its one checkpoint"
+        verb = "can" if damaged[1:] else "cannot"
+        raise RunError(f"{run.path}: {number} {verb} be read. {complaints[0]}")
     return Found(None, [], [f"{run.path}: it has no checkpoint yet; beginning again at step 0."])
 
 
@@ -69,7 +71,7 @@ def _check_identity(run: Run, found: Checkpoint) -> None:
         if run.facts[name] != value:
             raise RunError(
                 f"{found.path}: of another run; its {name} is {value}, that of run.json "
-                f"{run.facts[name]}."
+                f"{shown(run.facts[name])}."
             )
 
 
@@ -139,7 +141,8 @@ def keep_log(run: Run, step: int, every: int, *, ends: bool) -> float:
     ]
     text = "".join(f"{json.dumps(row)}\n" for row in rows)
     write_file(run.path / "log.jsonl", text.encode())
-    return float(rows[-1]["seconds"]) if rows else 0.0
+    seconds = rows[-1].get("seconds") if rows else None
+    return seconds if isinstance(seconds, float) and math.isfinite(seconds) else 0.0
 
 
 def clear_ahead(run: Run, found: Found, epochs: int) -> None:

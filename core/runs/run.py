@@ -49,7 +49,8 @@ class Run:
         """
         rows: list[dict[str, Any]] = []
         try:
-            for line in (self.path / "log.jsonl").read_bytes().splitlines():
+            path = self.path / "log.jsonl"
+            for line in path.read_bytes().splitlines() if path.is_file() else ():
                 row = json.loads(line)
                 if not isinstance(row, dict) or type(row.get("step")) is not int:
                     break
@@ -69,7 +70,8 @@ class Run:
             RunError: there is none such, it is damaged, or of another spec than the run's.
         """
         found = read_checkpoint(self._path_of(which))
-        allowed = self.facts.get("allowed_changes") or []
+        allowed = self.facts.get("allowed_changes")
+        allowed = allowed if isinstance(allowed, list) else []
         for path, (was, now) in differences(found.spec, self.spec).items():
             if not any(covers(field, path) for field in allowed if isinstance(field, str)):
                 raise RunError(
@@ -215,7 +217,7 @@ def open_run(path: Path | str) -> Run:
             hint = f" Did you mean {near[-1]}?" if near else ""
             raise RunError(f"{path}: not a run; there is no run.json in it.{hint}")
         facts = _read_facts(path / "run.json")
-        if not (path / "spec.toml").exists():
+        if not (path / "spec.toml").is_file():  # a pipe would be waited for
             raise RunError(
                 f"{path}: not a run; there is no spec.toml in it, so its training had not begun."
             )
@@ -229,6 +231,7 @@ def _read_facts(path: Path) -> dict[str, Any]:
         text = file.read(LARGEST + 1)
     try:
         facts = json.loads(text) if len(text) <= LARGEST else None
+        json.dumps(facts, ensure_ascii=False).encode()  # halves of letters cannot be printed
     except (ValueError, RecursionError):
         facts = None
     if not isinstance(facts, dict):

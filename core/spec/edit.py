@@ -84,16 +84,27 @@ def field_paths(spec: Spec) -> list[str]:
     return list(_leaves(to_data(spec)))
 
 
-def _leaves(data: Any) -> dict[str, Any]:
-    """Return the plain values of nested data by their longest path, the one with names."""
-    leaves = {}
-    for path, (container, key) in _places(data, ""):
-        found = container.get(key) if isinstance(container, dict) else container[key]
-        if not isinstance(found, dict) and not (
-            isinstance(found, list) and found and isinstance(found[0], dict)
-        ):
-            leaves[id(container), key] = (path, found)  # a later path to the same place has names
-    return dict(leaves.values())
+def _leaves(data: Any, prefix: str = "") -> dict[str, Any]:
+    """Return the plain values of nested data by their path, on which layers go by name."""
+    if isinstance(data, dict):
+        parts = [*data.items(), *((name, None) for name in _left_out(data))]
+    elif isinstance(data, list) and data and isinstance(data[0], dict):
+        parts = list(zip(_labels(data), data, strict=True))
+    else:
+        return {prefix.removesuffix("."): data}
+    found: dict[str, Any] = {}
+    for key, value in parts:
+        found |= _leaves(value, f"{prefix}{key}.")
+    return found
+
+
+def _labels(items: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield the name of each player or layer: its own, or its kind numbered from the second on."""
+    counts: dict[str, int] = {}
+    for item in items:
+        kind = item.get("kind", "")
+        count = counts[kind] = counts.get(kind, -1) + 1
+        yield item.get("name") or (f"{kind}_{count}" if count else kind)
 
 
 def _places(data: Any, prefix: str) -> Iterator[tuple[str, tuple[Any, Any]]]:
@@ -105,11 +116,7 @@ def _places(data: Any, prefix: str) -> Iterator[tuple[str, tuple[Any, Any]]]:
         for key in _left_out(data):
             yield f"{prefix}{key}", (data, key)
     elif isinstance(data, list) and data and isinstance(data[0], dict):
-        counts: dict[str, int] = {}
-        for index, value in enumerate(data):
-            kind = value.get("kind", "")
-            count = counts[kind] = counts.get(kind, -1) + 1
-            name = value.get("name") or (f"{kind}_{count}" if count else kind)
+        for index, (name, value) in enumerate(zip(_labels(data), data, strict=True)):
             for label in (str(index), name):
                 yield f"{prefix}{label}", (data, index)
                 yield from _places(value, f"{prefix}{label}.")

@@ -184,7 +184,7 @@ def _(layer: kinds.Reshape, site: Site) -> Resolved:
     if len(layer.shape) not in (1, 3):
         raise SpecError(
             f"{site.path}: a shape is [features] or [height, width, channels], "
-            f"received {list(layer.shape)}."
+            f"received {shown(list(layer.shape))}."
         )
     held, wanted = math.prod(site.shape), math.prod(layer.shape)
     if held != wanted:
