@@ -23,7 +23,7 @@ from gandem.core.errors import RunError, SpecError, shown
 from gandem.core.files import make_folder, write_file
 from gandem.core.spec import Spec, from_data, to_data
 from gandem.core.spec.text import SCHEMA
-from gandem.core.training import METRICS, check_state, forms_of
+from gandem.core.training import METRICS, check_state, forms_of, state_shapes
 
 __all__ = [
     "Checkpoint",
@@ -157,7 +157,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             forms = {name: _form(file.get_slice(name)) for name in file.keys()}
             precision = check_state(spec, forms)
             np.empty(size, np.uint8)  # where memory runs out safetensors panics, past every except
-            state = {name: file.get_tensor(name) for name in forms}
+            state = {name: file.get_tensor(name) for name in state_shapes(spec)}
         _check_arrays(header, state)
     except _NewerError as error:
         raise RunError(f"{path}: {error}") from None
