@@ -3,6 +3,7 @@ where something is not what it was.
 """
 
 import json
+import os
 import re
 import shutil
 from dataclasses import replace
@@ -548,6 +549,16 @@ def test_the_command_goes_on_and_says_what_train_would(data, tmp_path):
     assert 0 <= found["seconds_to_first_step"] < 60
     assert found["checkpoint"] == f"{run.path}/checkpoints/step-000007.safetensors"
     assert "finished after 8 steps" in said("resume", run.path, "--steps", 8)
+
+
+def test_samples_are_in_order_whatever_the_times_of_their_files_say(data, tmp_path):
+    run = begin(data, tmp_path / "run", steps=7)
+    for age, path in enumerate(run.samples()):
+        os.utime(path, (1000 - age, 1000 - age))
+
+    names = [path.name for path in open_run(run.path).samples()]
+
+    assert names == ["epoch-0001.png", "epoch-0002.png", "step-000007.png"]
 
 
 def test_a_note_is_one_line_on_standard_error(data, tmp_path):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -141,19 +142,26 @@ def hold(folder: Path) -> Iterator[None]:
 
 
 def is_held(folder: Path) -> bool | None:
-    """Say whether somebody trains in a run's folder now; None where that cannot be seen."""
-    from filelock import FileLock, Timeout
+    """Say whether somebody trains in a run's folder now; None where that cannot be seen.
 
-    if not (folder / LOCK).exists():
-        return False
+    It asks for a share of the lock, which others who ask may have too, and only reads.
+    """
     try:
-        lock = FileLock(folder / LOCK)
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    except (OSError, NotImplementedError):
+        import fcntl
+
+        handle = os.open(folder / LOCK, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    except (ImportError, OSError):
         return None
-    lock.release()
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    finally:
+        os.close(handle)
     return False
 
 
@@ -165,15 +173,18 @@ def _locked(folder: Path) -> FileLock:
     from filelock import FileLock, Timeout
 
     path = folder / LOCK
-    lock = FileLock(path)
+    # a file that stands for a lock would outlive its process, so better none at all
+    lock = FileLock(path, fallback_to_soft=False)
     try:
         lock.acquire(timeout=PATIENCE, poll_interval=0.05)
+    except NotImplementedError:  # a file system that knows no locks
+        return lock
     except Timeout:
         raise _HeldError(
             f"{folder}: another process is training this run; wait for it, or stop it."
         ) from None
-    except (OSError, NotImplementedError) as error:
-        reason = getattr(error, "strerror", None) or error
+    except OSError as error:
+        reason = error.strerror or error
         place = path if path.is_symlink() or path.is_dir() else folder
         raise RunError(f"{place}: cannot be written ({reason}).") from None
     return lock

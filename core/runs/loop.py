@@ -63,15 +63,15 @@ class Loop:
         self.before = self.rate = self.begun = 0.0
         self.started = self.saved = time.perf_counter()
 
-    def go_on(self, at: Checkpoint | None, seconds: float) -> None:
-        """Continue behind a checkpoint, after so many seconds of training."""
+    def go_on(self, at: Checkpoint | None, seconds: float, total: int) -> None:
+        """Continue behind a checkpoint, after so many seconds of training, to a total of steps."""
         self.before = seconds
         if at is not None:
             self.steps = self.first = self.logged = self.read = self.kept = at.step
             self.losses = metrics_of(at)
         if self._sample_path(at.step if at else 0).exists():
             self.sampled = self.steps
-        self.keeper.look_back(self.is_regular)
+        self.keeper.look_back(lambda step: self.is_regular(step) or step == total)
 
     def is_regular(self, step: int) -> bool:
         """Say whether a checkpoint is due after a step however the training went until then."""
@@ -83,7 +83,7 @@ class Loop:
     ) -> None:
         """Train to ``total`` steps, or until asked to stop; the facts on disk say how it ended."""
         self.started = self.saved = time.perf_counter()
-        ended = "failed"
+        ended, whole = "failed", False
         try:
             self.watching.before_training()
             while self.steps < total and not stop.is_set():
@@ -92,6 +92,7 @@ class Loop:
                     progress(Progress(self.steps, total, self.losses, self.rate))
             self._finish(total)
             ended = "finished" if self.steps == total else "interrupted"
+            whole = True
         except KeyboardInterrupt:
             ended = "interrupted"
             raise
@@ -101,9 +102,12 @@ class Loop:
         finally:
             self.keeper.close()
             self.facts |= self._now(ended) | {"best": self.keeper.best}
-            with contextlib.suppress(RunError):
-                write_json(self.folder / "run.json", self.facts)
-            self.watching.after_training(self.steps, ended, self.losses)
+            hidden = () if whole else (RunError,)  # of two errors the first is shown
+            try:
+                with contextlib.suppress(*hidden):
+                    write_json(self.folder / "run.json", self.facts)
+            finally:
+                self.watching.after_training(self.steps, ended, self.losses)
 
     def _step(self, total: int) -> None:
         with enough_memory():

@@ -14,7 +14,7 @@ from typing import Any
 
 from gandem.core.datasets import Dataset
 from gandem.core.errors import RunError, SpecError, shown, suggest
-from gandem.core.files import is_unfinished, write_file
+from gandem.core.files import clear_unfinished, write_file
 from gandem.core.randomness import fingerprint
 from gandem.core.runs.checkpoint import Checkpoint, DamagedError, read_checkpoint
 from gandem.core.runs.loop import is_logged
@@ -152,14 +152,13 @@ def clear_ahead(run: Run, found: Found, epochs: int) -> None:
     Args:
         epochs: whole epochs made.
     """
-    with contextlib.suppress(OSError):
-        for path in run.path.rglob(".gandem-*.part"):
-            if is_unfinished(path):
-                path.unlink(missing_ok=True)
-        for path in run.samples():
-            kind, _, number = path.stem.partition("-")
-            reached = {"epoch": epochs, "step": found.step}.get(kind)
-            if reached is not None and number.isdecimal() and int(number) > reached:
-                path.unlink(missing_ok=True)
-        for path in found.damaged:  # kept, for whoever wants to know what happened to it
+    clear_unfinished(run.path)
+    for path in run.samples():
+        kind, _, number = path.stem.partition("-")
+        reached = {"epoch": epochs, "step": found.step}.get(kind)
+        if reached is not None and number.isdecimal() and int(number) > reached:
+            with contextlib.suppress(OSError):  # it will be written anew
+                path.unlink()
+    for path in found.damaged:  # kept, for whoever wants to know what happened to it
+        with contextlib.suppress(OSError):
             path.replace(path.with_name(f"{path.name}.damaged"))

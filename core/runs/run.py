@@ -102,8 +102,16 @@ class Run:
 
     def samples(self) -> list[Path]:
         """Return the sample grids, oldest first."""
-        found = (self.path / "samples").glob("*.png")
-        return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name))
+        return sorted((self.path / "samples").glob("*.png"), key=self._age)
+
+    def _age(self, samples: Path) -> tuple[float, str]:
+        """Return the step after which a grid was made, as its name and the run's facts tell."""
+        kind, _, number = samples.stem.partition("-")
+        step = int(number) if number.isdecimal() and len(number) < 20 else 0
+        batches = self.facts.get("batches_per_epoch")
+        if kind == "epoch" and isinstance(batches, int):
+            step = -(-step * batches // self.spec.training.discriminator_steps)
+        return step, samples.name
 
     def state(self, which: int | str = LAST) -> dict[str, np.ndarray]:
         """Return a checkpoint's state, by canonical name; see :meth:`checkpoint`."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from gandem.core.errors import RunError, SpecError
+from gandem.core.errors import DataError, RunError, SpecError
 from gandem.core.files import write_json
 from gandem.core.hookspecs import RunInfo
 from gandem.core.interrupts import stop_when_asked
@@ -140,7 +140,12 @@ def resume(
         settings = _settings_of(run, {k: v for k, v in asked.items() if v is not None})
         if steps or epochs:
             settings = replace(settings, steps=steps, epochs=epochs)
-        work = _Work(run.spec, settings, clock, notice)
+        try:
+            work = _Work(run.spec, settings, clock, notice)
+        except DataError as error:
+            if data or data_dir:
+                raise
+            raise DataError(f"{error} If the data has moved, say where with --data.") from None
         changed = check_changes(run, found, work.dataset, allow_changed)
         if work.is_done(run, found):
             return run
@@ -153,7 +158,7 @@ def resume(
         seconds = keep_log(run, found.step, settings.log_every, ends=ends)
         write_json(folder / "run.json", facts)
         loop = work.loop(folder, facts, found.step)
-        loop.go_on(found.checkpoint, seconds)
+        loop.go_on(found.checkpoint, seconds, work.total)
         with stop_when_asked() as stop:
             loop.run(work.total, stop, progress)
     return open_run(folder)
@@ -260,6 +265,7 @@ class _Work:
                 "licence": dataset.licence,
             },
             "steps_planned": self.total,
+            "batches_per_epoch": self.feed.batches_per_epoch,
             "stream": fingerprint(),
             "settings": encode(settings),
             "state": "running",
