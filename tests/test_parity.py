@@ -10,9 +10,15 @@ import textwrap
 import numpy as np
 import pytest
 
+import gandem
 from gandem.core.errors import BackendError, SpecError
-from gandem.core.parity import measure
-from gandem.core.parity.measure import Mark, _judge, _marks
+from gandem.core.parity import Mark, measure, worker
+from gandem.core.parity.handover import hand_over, limits_of, marks_after
+from gandem.core.parity.marks import ladder, promise_of
+from gandem.core.parity.processes import Processes
+from gandem.core.registry import load_spec, registry
+from gandem.core.training import state_shapes
+from gandem.core.words import report_in_words
 
 BOTH = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("torch", "tensorflow", "keras")),
@@ -38,9 +44,9 @@ def run(*arguments, **environment):
 
 
 def test_marks_are_a_ladder_that_ends_at_the_last_step():
-    assert _marks(200) == (1, 2, 5, 10, 20, 50, 100, 200)
-    assert _marks(7) == (1, 2, 5, 7)
-    assert _marks(1) == (1,)
+    assert ladder(200) == (1, 2, 5, 10, 20, 50, 100, 200)
+    assert ladder(7) == (1, 2, 5, 7)
+    assert ladder(1) == (1,)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +67,7 @@ def test_marks_are_a_ladder_that_ends_at_the_last_step():
     ],
 )
 def test_a_verdict_follows_its_gate(tier, precision, marks, holds):
-    assert _judge(marks, tier, precision, 1e-12)[0] is holds
+    assert all(map(promise_of(tier, precision, 1e-12).kept, marks)) is holds
 
 
 @pytest.mark.parametrize(
@@ -70,6 +76,7 @@ def test_a_verdict_follows_its_gate(tier, precision, marks, holds):
         ({"size": "huge"}, "expected 'small' or 'full'"),
         ({"tier": "best"}, "expected one of"),
         ({"steps": 0}, "at least 1"),
+        ({"steps": 1, "tier": "handover"}, "at least 2, one before the hand-over and one after"),
         ({"backends": ["torch"]}, "needs two backends"),
         ({"precision": "float16"}, "expected 'float32' or 'float64'"),
     ],
@@ -115,43 +122,68 @@ def test_every_model_holds_at_its_small_size(model):
     assert max(m.weights_max for m in report.marks) < 1e-13
 
 
-@pytest.fixture
-def faulty(tmp_path):
-    """A plugin with a backend that is PyTorch but for one fault: another epsilon in Adam."""
-    (tmp_path / "faulty.py").write_text(
-        textwrap.dedent(
-            """
-            import gandem
+WRONG_EPSILON = """
+players = tuple(
+    replace(p, optimiser=replace(p.optimiser, epsilon=3e-8)) for p in spec.players
+)
+spec = replace(spec, players=players)
+"""
+FORGETS = """
+forgotten = initial_state(spec, 0, how["precision"])[{name!r}]
+arrays = {{**arrays, {name!r}: forgotten}}
+"""
 
-            @gandem.hookimpl
-            def gandem_backends():
-                return [gandem.Row(id="test/faulty", target="faulty:load", requires=("torch",))]
 
-            def load():
-                from dataclasses import replace
-                from gandem.core.registry import load_backend
-                right = load_backend("torch")
+BACKEND = """
+def NAME():
+    right = load_backend("torch")
 
-                class Faulty:
-                    def __getattr__(self, name):
-                        return getattr(right, name)
+    class Faulty:
+        def __getattr__(self, name):
+            return getattr(right, name)
 
-                    def engine(self, spec, arrays, **how):
-                        players = tuple(
-                            replace(p, optimiser=replace(p.optimiser, epsilon=3e-8))
-                            for p in spec.players
-                        )
-                        return right.engine(replace(spec, players=players), arrays, **how)
+        def engine(self, spec, arrays, **how):
+FAULT
+            return right.engine(spec, arrays, **how)
 
-                return Faulty()
-            """
-        )
-    )
+    return Faulty()
+"""
+
+
+def plugin(tmp_path, **faults):
+    """Return the environment of backends that are PyTorch but for a fault in building engines."""
+    rows = [
+        f'gandem.Row(id="test/{name}", target="faulty:{name}", requires=("torch",))'
+        for name in faults
+    ]
+    code = f"""
+import os
+import sys
+from dataclasses import replace
+
+import gandem
+from gandem.core.registry import load_backend
+from gandem.core.training import initial_state
+
+@gandem.hookimpl
+def gandem_backends():
+    return [{", ".join(rows)}]
+"""
+    for name, fault in faults.items():
+        indented = textwrap.indent(fault, " " * 12)
+        code += BACKEND.replace("NAME", name).replace("FAULT", indented)
+    (tmp_path / "faulty.py").write_text(code)
     info = tmp_path / "faulty-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: faulty\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[gandem]\nfaulty = faulty\n")
-    return {"PYTHONPATH": str(tmp_path)}
+    return {"PYTHONPATH": str(tmp_path), "GANDEM_PLUGINS": "faulty"}
+
+
+@pytest.fixture
+def faulty(tmp_path):
+    """The environment of a backend that is PyTorch but for another epsilon in Adam."""
+    return plugin(tmp_path, faulty=WRONG_EPSILON)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch")
@@ -172,6 +204,239 @@ def test_a_backend_is_as_far_from_itself_as_nothing():
     report = measure("mlp-gan", backends=["torch", "torch"], steps=3)
 
     assert [m.weights_max for m in report.marks] == [0.0, 0.0, 0.0]
+
+
+# --- handing over --------------------------------------------------------------------------------
+
+
+def test_the_marks_of_a_hand_over_come_after_it():
+    assert marks_after(200) == (101, 200)
+    assert marks_after(50) == (26, 50)
+    assert marks_after(12) == (7, 10, 12)
+    assert marks_after(3) == (2, 3)
+    assert marks_after(2) == (2,)
+
+
+@pytest.mark.parametrize(
+    ("precision", "size", "first", "later", "holds"),
+    [
+        ("float64", "small", {"weights_max": 9e-13}, {"weights_max": 9e-13}, True),
+        ("float64", "small", {"weights_max": 2e-12}, {}, False),
+        ("float64", "small", {}, {"weights_max": 2e-12}, False),
+        ("float64", "small", {}, {"weights_max": np.nan}, False),
+        ("float64", "full", {"weights_max": 9e-15}, {"weights_max": 9e-15}, True),
+        ("float64", "full", {"weights_max": 2e-14}, {}, False),
+        ("float64", "full", {}, {"weights_max": 2e-14}, False),
+        ("float64", "full", {}, {"weights_median": 1e-14}, False),
+        ("float64", "full", {}, {"weights_max": 1.0, "saturated": True}, True),
+        ("float64", "full", {"weights_max": 2e-12, "twin_max": 1e-11}, {}, False),
+        ("float32", "small", {"weights_max": 1.9e-4, "within": 0.9995}, {}, True),
+        ("float32", "small", {"weights_max": 1.9e-4, "within": 0.998}, {}, False),
+        ("float32", "small", {"weights_max": 3e-4, "twin_max": 1.0}, {}, False),
+        ("float32", "small", {}, {"weights_max": 9e-4, "within": 0.5}, True),
+        ("float32", "small", {}, {"weights_max": 1.1e-3}, False),
+        ("float32", "small", {}, {"weights_max": 9e-3, "twin_max": 1e-3}, True),
+        ("float32", "full", {}, {"weights_max": 2e-2, "twin_max": 1e-3}, False),
+    ],
+)
+def test_a_hand_over_has_limits(precision, size, first, later, holds):
+    marks = (mark(step=6, **first), mark(step=10, **later))
+
+    assert (limits_of(precision, size, 1e-12, at=5).broken_by(marks) is None) is holds
+
+
+class Toy:
+    """A backend whose step uses every array of the state, and which may have a fault."""
+
+    def __init__(self, *, forgets="", hides="", ages=0.0, tires=0.0, drifts=0.0, rounds=0.0):
+        self.forgets, self.hides = forgets, hides
+        self.ages, self.tires, self.drifts, self.rounds = ages, tires, drifts, rounds
+
+    def engine(self, spec, arrays, *, precision, device):
+        return ToyEngine(self, spec, arrays)
+
+
+class ToyEngine:
+    def __init__(self, toy, spec, arrays):
+        self.toy, self.age = toy, 0
+        self.arrays = {name: arrays[name].copy() for name in state_shapes(spec)}
+        if toy.forgets:
+            self.arrays[toy.forgets][...] = 0
+
+    def step(self, inputs):
+        toy, self.age = self.toy, self.age + 1
+        floats = {n: v for n, v in self.arrays.items() if not n.endswith("/updates")}
+        drive = 1e-3 * sum(v.mean() for v in floats.values()) + toy.rounds + toy.drifts
+        for name in floats:
+            self.arrays[name] = 0.99 * self.arrays[name] + drive + toy.ages * self.age
+        return {"discriminator": drive, "generator": drive + toy.tires * self.age}
+
+    def read(self, scalars):
+        return scalars
+
+    def export(self):
+        hidden = {n: np.zeros_like(v) for n, v in self.arrays.items() if n == self.toy.hides}
+        return self.arrays | hidden
+
+
+MOMENT = "optimiser/generator/dense/kernel/first_moment"
+MEAN = "generator/batch_norm/mean"
+
+
+@pytest.fixture
+def hand(tmp_path, monkeypatch):
+    """Return a function that hands over between toys "a", which is right, and "b"."""
+
+    class InThisProcess(Processes):
+        def run(self, *requests):
+            for _, request in requests:
+                assert worker.main(request.to_json()) == 0
+
+    def handed(**fault):
+        toys = {"a": Toy(), "b": Toy(**{"rounds": 1e-17} | fault)}
+        monkeypatch.setattr(worker, "load_backend", toys.get)
+        return hand_over(
+            InThisProcess(
+                spec=load_spec("mlp-gan", small=True), data="digits", seed=0, precision="float64",
+                device="cpu", marks=marks_after(12), folder=tmp_path,
+            ),
+            ("a", "b"),
+            limits_of("float64", "small", 1e-12, at=6),
+        )  # fmt: skip
+
+    return handed
+
+
+WAYS = ["a → b", "b → a", "a → a", "b → b"]
+
+
+def faults(found):
+    return {f"{d.source} → {d.target}": d.fault for d in found.directions if d.fault}
+
+
+def test_backends_that_differ_by_rounding_alone_hand_over(hand):
+    found, marks = hand()
+
+    assert faults(found) == {}
+    assert found.at == 6
+    assert [f"{d.source} → {d.target}" for d in found.directions] == WAYS
+    assert [d.load_exact for d in found.directions] == [True] * 4
+    assert [d.load_max for d in found.directions] == [0.0] * 4
+    assert [d.identical for d in found.directions] == [None, None, True, True]
+    assert [m.step for m in marks] == [7, 10, 12]
+    across = [d.weights_max for d in found.directions[:2]]
+    assert max(m.weights_max for m in marks) == max(across) > 0
+    assert max(m.loss_max for m in marks) == max(d.loss_max for d in found.directions[:2]) > 0
+
+
+@pytest.mark.parametrize("forgotten", [MOMENT, MEAN, "discriminator/dense/bias"])
+def test_an_array_that_is_not_taken_over_is_named(hand, forgotten):
+    found, _ = hand(forgets=forgotten)
+
+    words = f"the load is not bit-exact: {forgotten}"
+    assert faults(found) == {"a → b": words, "b → b": words}
+    assert [d.load_exact for d in found.directions] == [False, True, True, False]
+    assert found.directions[0].load_max > 0
+
+
+def test_a_backend_that_keeps_something_to_itself_does_not_resume(hand):
+    found, _ = hand(ages=1e-16)
+
+    ((way, words),) = faults(found).items()
+    assert way == "b → b"
+    assert words.startswith("not bit-identical to the straight walk: generator/dense/kernel and ")
+    assert found.directions[3].identical is False
+    assert found.directions[3].load_exact
+
+
+def test_losses_that_are_not_those_of_the_straight_walk_are_noticed(hand):
+    found, _ = hand(tires=1e-16)
+
+    assert faults(found) == {
+        "b → b": "not bit-identical to the straight walk: the losses of step 7"
+    }
+
+
+def test_a_backend_that_lies_about_its_state_does_not_resume(hand):
+    found, _ = hand(hides=MOMENT)
+
+    assert set(faults(found)) == {"a → b", "b → a", "b → b"}
+    assert faults(found)["a → b"] == f"the load is not bit-exact: {MOMENT}"
+    assert faults(found)["b → b"].startswith("not bit-identical to the straight walk: generator/")
+
+
+def test_backends_that_walk_apart_do_not_hand_over(hand):
+    found, marks = hand(drifts=1e-11)
+
+    assert set(faults(found)) == {"a → b", "b → a"}
+    assert all(
+        words.endswith("from the straight walk after step 7") for words in faults(found).values()
+    )
+    assert all(m.weights_max > 1e-12 for m in marks)
+    assert [d.identical for d in found.directions] == [None, None, True, True]
+
+
+@BOTH
+@pytest.mark.parametrize("model", [r.id for r in registry().rows("models") if "/" not in r.id])
+def test_every_model_is_handed_over_at_its_small_size(model):
+    seen = set()
+
+    report = gandem.parity(
+        model, tier="handover", steps=12, progress=lambda who, step: seen.add((who, step))
+    )
+
+    found = json.loads(json.dumps(report.to_data()))
+    assert found["holds"], report_in_words(report)
+    assert [m["step"] for m in found["marks"]] == [7, 10, 12]
+    assert max(m["weights_max"] for m in found["marks"]) < 1e-13
+    assert found["handover"]["at"] == 6
+    ways = found["handover"]["directions"]
+    assert [(way["from"], way["to"]) for way in ways] == [
+        ("torch", "keras"), ("keras", "torch"), ("torch", "torch"), ("keras", "keras"),
+    ]  # fmt: skip
+    for way in ways:
+        assert (way["load_exact"], way["load_max"], way["fault"]) == (True, 0.0, None)
+        own = way["from"] == way["to"]
+        assert way.get("identical") is (True if own else None)
+        assert not own or way["weights_max"] == way["loss_max"] == 0.0
+    walks = {who: min(step for name, step in seen if name == who) for who, _ in seen}
+    assert walks == {
+        "torch reference": 1, "keras other": 1, "torch twin": 1,
+        "keras from reference": 7, "torch from other": 7,
+        "torch reference resumed": 7, "keras other resumed": 7,
+    }  # fmt: skip
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch")
+def test_backends_that_forget_are_caught_and_named(tmp_path):
+    forgetful = plugin(
+        tmp_path, slots=FORGETS.format(name=MOMENT), statistics=FORGETS.format(name=MEAN)
+    )
+    options = ("--backends", "slots,statistics", "--tier", "handover", "--steps", "4")
+
+    done = run("parity", "mlp-gan", *options, **forgetful)
+
+    assert (done.returncode, done.stderr) == (1, "")
+    said = done.stdout.splitlines()
+    assert said[-5].startswith("DOES NOT HOLD: loads bit-exact; ")
+    assert said[-4:] == [
+        f"  test/slots → test/statistics: the load is not bit-exact: {MEAN}",
+        f"  test/statistics → test/slots: the load is not bit-exact: {MOMENT}",
+        f"  test/slots → test/slots: the load is not bit-exact: {MOMENT}",
+        f"  test/statistics → test/statistics: the load is not bit-exact: {MEAN}",
+    ]
+
+
+# --- errors, and what else is side by side -------------------------------------------------------
+
+
+def test_a_process_that_is_killed_says_so(tmp_path):
+    killed = plugin(tmp_path, faulty="print('loading', file=sys.stderr)\nos.kill(os.getpid(), 9)\n")
+
+    done = run("parity", "mlp-gan", "--backends", "faulty,faulty", "--steps", "2", **killed)
+
+    assert done.returncode == 1
+    assert done.stderr == "Error: The test/faulty process failed: it was ended by signal 9\n"
 
 
 def test_a_process_that_fails_is_one_line(faulty, tmp_path):

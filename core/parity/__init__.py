@@ -3,7 +3,18 @@
 Everything the other rooms may use is listed here.
 """
 
-from gandem.core.parity.measure import Mark, Report, measure, pair_of_backends
+from gandem.core.parity.handover import Direction, Handover
+from gandem.core.parity.marks import Mark
+from gandem.core.parity.measure import Report, measure, pair_of_backends
 from gandem.core.parity.tandem import Tandem, tandem
 
-__all__ = ["Mark", "Report", "Tandem", "measure", "pair_of_backends", "tandem"]
+__all__ = [
+    "Direction",
+    "Handover",
+    "Mark",
+    "Report",
+    "Tandem",
+    "measure",
+    "pair_of_backends",
+    "tandem",
+]

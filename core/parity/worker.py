@@ -2,61 +2,24 @@
 gandem.core.parity.worker REQUEST``.
 
 It writes the weights at each mark to the request's folder, and a line on standard output after each
-step.
+step; of a walk that a checkpoint begins also the state it took over, and of every walk the last.
 """
 
 from __future__ import annotations
 
-import json
 import sys
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from gandem.core.errors import GandemError
+from gandem.core.parity.processes import Request
 from gandem.core.registry import load_backend, load_dataset, load_objective
-from gandem.core.spec import Spec, from_json
+from gandem.core.runs import Checkpoint, read_checkpoint, write_checkpoint
+from gandem.core.spec import from_json
 from gandem.core.training import Engine, Feed, initial_state, nudge, weights
 
-__all__ = ["Request", "main"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What one process shall do.
-
-    Attributes:
-        spec: as JSON.
-        folder: where results go.
-        marks: the steps, counted from 1, after which weights are kept.
-        twin: begin with every weight moved by one unit in the last place.
-        states: keep the whole state before each mark's step.
-        forced: a folder of such states; only the marks' steps are made, each from the state kept
-            there.
-    """
-
-    spec: str
-    backend: str
-    folder: str
-    data: str
-    seed: int
-    precision: str
-    device: str
-    marks: tuple[int, ...]
-    twin: bool = False
-    states: bool = False
-    forced: str | None = None
-
-    def to_json(self) -> str:
-        """Return the request as one argument of a command."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> Request:
-        """Read what :meth:`to_json` wrote."""
-        data = json.loads(text)
-        return cls(**data | {"marks": tuple(data["marks"])})
+__all__ = ["main"]
 
 
 def main(argument: str) -> int:
@@ -70,49 +33,57 @@ def main(argument: str) -> int:
 
 
 def _carry_out(request: Request) -> None:
-    spec = from_json(request.spec)
-    backend = load_backend(request.backend)
-    objective = load_objective(spec.objective)
-    feed = Feed(spec, objective, load_dataset(request.data), request.seed, request.precision)
-    state = initial_state(spec, request.seed, request.precision)
+    begun, folder = _beginning(request), Path(request.folder)
+    spec, objective = begun.spec, load_objective(begun.spec.objective)
+    state = begun.state
     if request.twin and request.forced is None:
-        state = nudge(spec, state, request.seed)
-    device = request.device
-    engine = backend.engine(spec, state, precision=request.precision, device=device)
-    folder = Path(request.folder)
+        state = nudge(spec, state, begun.seed)
+    backend = load_backend(request.backend)
+    feed = Feed(spec, objective, load_dataset(request.data), begun.seed, begun.precision)
+    engine = backend.engine(spec, state, precision=begun.precision, device=request.device)
     _keep(folder / "start.npz", weights(spec, engine.export()))
+    if request.resumed is not None:
+        _keep(folder / "loaded.npz", engine.export())
     if request.forced is None:
-        losses = _walk(request, spec, engine, feed, folder)
+        losses = _walk(request, engine, feed, begun.step)
     else:
-        losses = _forced(request, spec, engine, feed, folder)
+        losses = _forced(request, engine, feed)
     np.save(folder / "losses.npy", np.array(losses))
+    _keep(folder / "end.npz", engine.export())
 
 
-def _walk(
-    request: Request, spec: Spec, engine: Engine, feed: Feed, folder: Path
-) -> list[list[float]]:
-    """Train straight through to the last mark."""
-    losses = []
-    for step in range(request.marks[-1]):
-        marked = step + 1 in request.marks
-        if marked and request.states:
-            _keep(folder / f"state-{step + 1}.npz", engine.export())
-        losses.append(list(engine.read(engine.step(feed(step))).values()))
-        if marked:
-            _keep(folder / f"mark-{step + 1}.npz", weights(spec, engine.export()))
-        _tell(step + 1)
+def _beginning(request: Request) -> Checkpoint:
+    """Return what a checkpoint holds; where there is none, what it would hold before step 1."""
+    if request.resumed is not None:
+        return read_checkpoint(Path(request.resumed))
+    spec = from_json(request.spec)
+    state = initial_state(spec, request.seed, request.precision)
+    return Checkpoint(Path(request.folder), 0, request.seed, request.precision, spec, state, {})
+
+
+def _walk(request: Request, engine: Engine, feed: Feed, done: int) -> list[list[float]]:
+    """Train straight on to the last mark, after the steps that are done."""
+    losses, folder, spec = [], Path(request.folder), feed.spec
+    for step in range(done + 1, request.marks[-1] + 1):
+        if step in request.marks and request.states:
+            _keep(folder / f"state-{step}.npz", engine.export())
+        losses.append(list(engine.read(engine.step(feed(step - 1))).values()))
+        if step in request.marks:
+            _keep(folder / f"mark-{step}.npz", weights(spec, engine.export()))
+        if step == request.checkpoint:
+            facts = {"backend": request.backend}
+            write_checkpoint(folder, step, engine.export(), spec, feed.seed, facts)
+        _tell(step)
     return losses
 
 
-def _forced(
-    request: Request, spec: Spec, engine: Engine, feed: Feed, folder: Path
-) -> list[list[float]]:
+def _forced(request: Request, engine: Engine, feed: Feed) -> list[list[float]]:
     """Make only the marks' steps, each from the state that the reference had before it."""
-    losses = []
+    losses, folder, spec = [], Path(request.folder), feed.spec
     for mark in request.marks:
         with np.load(Path(str(request.forced)) / f"state-{mark}.npz") as kept:
             state = dict(kept)
-        engine.load(nudge(spec, state, request.seed) if request.twin else state)
+        engine.load(nudge(spec, state, feed.seed) if request.twin else state)
         losses.append(list(engine.read(engine.step(feed(mark - 1))).values()))
         _keep(folder / f"mark-{mark}.npz", weights(spec, engine.export()))
         _tell(mark)

@@ -1,0 +1,138 @@
+"""Marks: how far apart walks are after some steps, and what each tier promises of that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+__all__ = [
+    "FLOAT32_ALL",
+    "Mark",
+    "Promise",
+    "ladder",
+    "losses_of",
+    "mark_between",
+    "promise_of",
+    "read_arrays",
+]
+
+RATIO = 10.0
+FLOAT32_MOST, FLOAT32_ALL = 2e-5, 2e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Distances after ``step`` steps: largest and median absolute difference over all trained
+    weights.
+
+    ``loss_max`` is the largest difference of a loss so far; ``twin_…`` are the distances of the
+    first backend from its 1-ulp twin; ``within`` is the share of weights within 2e-5; ``saturated``
+    says that both distances have reached a tenth of the way the weights have gone, where they grow
+    no more.
+    """
+
+    step: int
+    weights_max: float
+    weights_median: float
+    loss_max: float
+    twin_max: float
+    twin_median: float
+    within: float
+    floor: float
+    saturated: bool
+
+    @property
+    def ratio(self) -> float:
+        """The larger of both distances' ratios to the twin's, which begins at one unit in the last
+        place.
+        """
+        return max(
+            self.weights_max / max(self.twin_max, self.floor),
+            self.weights_median / max(self.twin_median, self.floor),
+        )
+
+
+def ladder(steps: int) -> tuple[int, ...]:
+    """Return 1, 2, 5, 10, 20, 50, … up to ``steps``, and ``steps`` itself.
+
+    >>> ladder(12)
+    (1, 2, 5, 10, 12)
+    """
+    rungs = [d * 10**e for e in range(12) for d in (1, 2, 5)]
+    return (*(m for m in rungs if m < steps), steps)
+
+
+def mark_between(
+    step: int, walks: tuple[Path, Path], twins: tuple[Path, Path], loss_max: float
+) -> Mark:
+    """Compare two walks after ``step`` steps, and the first backend's walk with its twin's.
+
+    Args:
+        walks: the folders of two processes.
+        twins: those of the walk that the twin belongs to, and of the twin.
+        loss_max: the largest difference of a loss, which the mark passes on.
+    """
+    name = f"mark-{step}.npz"
+    apart = np.abs(_flat(walks[0] / name) - _flat(walks[1] / name))
+    ours = _flat(twins[0] / name)
+    wobble = np.abs(ours - _flat(twins[1] / name))
+    moved = float(np.median(np.abs(ours - _flat(twins[0] / "start.npz"))))
+    median, twin_median = float(np.median(apart)), float(np.median(wobble))
+    return Mark(
+        step=step,
+        weights_max=float(apart.max()),
+        weights_median=median,
+        loss_max=loss_max,
+        twin_max=float(wobble.max()),
+        twin_median=twin_median,
+        within=float((apart <= FLOAT32_MOST).mean()),
+        floor=float(np.finfo(ours.dtype).eps * np.abs(ours).max()),
+        saturated=moved > 0 and min(median, twin_median) >= 0.1 * moved,
+    )
+
+
+def losses_of(walk: Path) -> np.ndarray:
+    """Return a walk's losses (steps, 2): the discriminator's and the generator's."""
+    found: np.ndarray = np.load(walk / "losses.npy")[:, :2]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What a tier promises of every mark, in words and as a test of one mark."""
+
+    words: str
+    kept: Callable[[Mark], bool]
+
+
+def promise_of(tier: str, precision: str, gate: float) -> Promise:
+    """Return what a tier promises of every mark.
+
+    Args:
+        gate: the model's own, for the largest distance of a trajectory in float64.
+    """
+    if tier == "trajectory" and precision == "float64":
+        words = f"all weights within {gate:g} at every mark"
+        return Promise(words, lambda mark: mark.weights_max <= gate)
+    if tier == "step" and precision == "float64":
+        words = "all weights within 1e-12 after one step"
+        return Promise(words, lambda mark: mark.weights_max <= 1e-12)
+    if tier == "step":
+        words = "99.9 % of weights within 2e-5, all within 2e-4, after one step"
+        return Promise(words, lambda mark: mark.within >= 0.999 and mark.weights_max <= FLOAT32_ALL)
+    words = "at most 10 × the 1-ulp twin's distance, maximum and median, until both saturate"
+    return Promise(words, lambda mark: mark.saturated or mark.ratio <= RATIO)
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays that a process kept, by name."""
+    with np.load(path) as kept:
+        return dict(kept)
+
+
+def _flat(path: Path) -> np.ndarray:
+    arrays = read_arrays(path)
+    return np.concatenate([arrays[name].ravel() for name in sorted(arrays)])
