@@ -28,6 +28,7 @@ types: $(VENV)/dev
 
 bench: $(VENV)/dev
 	$(BIN)/python benchmarks/start.py
+	$(BIN)/python benchmarks/checkpoints.py
 
 # what backends are held to; read the tables before you commit them
 references: $(VENV)/dev

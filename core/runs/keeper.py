@@ -8,6 +8,8 @@ raised in the training at its next step.
 from __future__ import annotations
 
 import contextlib
+import os
+import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -60,7 +62,7 @@ class Keeper:
     def __init__(self, folder: Path, spec: Spec, seed: int, keep: int, best: Best | None) -> None:
         self.folder, self.spec, self.seed, self.keep, self.rule = folder, spec, seed, keep, best
         self.best: dict[str, Any] | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="gandem-keeper")
+        self._thread = ThreadPoolExecutor(1, "gandem-keeper", initializer=_step_back)
         self._jobs: deque[Future[Written | None]] = deque()
         self._samples: Path | None = None
 
@@ -165,3 +167,11 @@ class Keeper:
             if path not in kept:
                 with contextlib.suppress(OSError):
                     path.unlink()
+
+
+def _step_back() -> None:
+    """Let this thread run where the training leaves a core idle: frameworks wait for the slowest of
+    their threads, so that one which is held up for a moment holds up all.
+    """
+    with contextlib.suppress(AttributeError, OSError):  # of Linux, where a thread has a priority
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
