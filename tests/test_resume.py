@@ -15,7 +15,7 @@ from running import HOME, THERE, TINY, gandem, needs_a_backend, needs_both, refu
 from safetensors.numpy import load_file
 
 import gandem as public
-from gandem.core.errors import GandemError, RunError, SpecError
+from gandem.core.errors import RunError, SpecError
 from gandem.core.registry import load_spec
 from gandem.core.runs import open_run, resume, train
 from gandem.core.spec import Dropout, Spec, change, from_toml, to_toml
@@ -374,7 +374,6 @@ CHANGES = {
 @pytest.mark.parametrize("path", CHANGES)
 def test_a_changed_spec_is_refused_by_the_name_of_the_field(data, tmp_path, path):
     run = begin(data, tmp_path / "run", steps=4)
-    fields = {p.rpartition(".")[2] for p in CHANGES}
     try:
         edit(run, path, CHANGES[path])
     except SpecError:
@@ -384,7 +383,6 @@ def test_a_changed_spec_is_refused_by_the_name_of_the_field(data, tmp_path, path
 
     words = refused("resume", run.path, "--steps", 9)
 
-    assert path.rpartition(".")[2] in fields
     assert re.search(rf"spec\.toml: {re.escape(path)} has changed since step 4: it is ", words)
     assert words.endswith(f"Put it back, or allow it with --allow-changed {path}.")
     assert {p: p.read_bytes() for p in run.path.rglob("*") if p.is_file()} == before
@@ -782,9 +780,3 @@ def test_show_says_everything_about_a_run(data, tmp_path):
     assert facts["checkpoints"] == [str(path) for path in run.checkpoints()]
     assert facts["samples"] == [str(path) for path in run.samples()]
     assert len(facts["segments"]) == 2
-
-
-def test_every_error_of_a_run_is_gandems(data, tmp_path):
-    with pytest.raises(GandemError):
-        resume(tmp_path / "nowhere")
-    assert THERE
