@@ -5,6 +5,8 @@ Images are 7 x 8 where they can be: one odd size, one even, never square.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from gandem.core.spec import (
@@ -244,6 +246,44 @@ def _chains() -> list[Case]:
     ]  # fmt: skip
 
 
+def _spectral() -> list[Case]:
+    """Return layers with spectral norm, alone and in short networks."""
+    silu = Silu()
+
+    def dense(units: int, bias: bool = True) -> Dense:
+        return Dense(units=units, bias=bias, spectral_norm=True)
+
+    def conv(filters: int, kernel: Any, stride: Any = 1, **more: Any) -> Conv2D:
+        return Conv2D(filters=filters, kernel=kernel, stride=stride, spectral_norm=True, **more)
+
+    def up(filters: int, kernel: Any, stride: Any = 1, **more: Any) -> Conv2DTranspose:
+        fields = {"filters": filters, "kernel": kernel, "stride": stride, **more}
+        return Conv2DTranspose(**fields, spectral_norm=True)
+
+    pads = ((0, 1), (2, 0))
+    return [
+        _vector("spectral norm dense", dense(4)),
+        _vector("spectral norm dense without bias", dense(3, bias=False)),
+        _vector("spectral norm dense wider than its input", dense(7), Tanh()),
+        _vector("spectral norm dense to one number", dense(1), Tanh()),
+        _image("spectral norm conv2d k3", conv(3, 3), shape=SMALL),
+        _image("spectral norm conv2d k4 s2", conv(3, 4, 2, bias=False), silu),
+        _image("spectral norm conv2d k(2, 5) s(3, 1)", conv(2, (2, 5), (3, 1), padding=pads),
+               silu),
+        _image("spectral norm conv2d_transpose k3 s2", up(3, 3, 2), shape=SMALL),
+        _image("spectral norm conv2d_transpose k4 s2", up(3, 4, 2, bias=False), Tanh(),
+               shape=SMALL),
+        _image("spectral norm conv2d_transpose k(3, 2) s(1, 2)",
+               up(3, (3, 2), (1, 2), padding=((1, 1), (0, -1))), silu, shape=SMALL),
+        _image("spectral norm residual", Residual(layers=(conv(2, 3), silu, conv(3, (1, 2))),
+                                                  shortcut=(conv(3, 1),)), shape=SMALL),
+        _image("spectral norm discriminator", conv(2, 4, 2), LeakyRelu(slope=0.1), Flatten(),
+               dense(3), silu, dense(1)),
+        _vector("spectral norm generator", dense(12), Relu(), Reshape(shape=(2, 3, 2)),
+                up(3, 4, 2, bias=False), BatchNorm(), silu, conv(1, 3), Tanh()),
+    ]  # fmt: skip
+
+
 def _losses() -> list[LossCase]:
     column = np.array([[18.0], [19.5], [20.5], [22.0], [25.0], [30.0]])
     logits = {
@@ -274,7 +314,15 @@ def _losses() -> list[LossCase]:
     ]
 
 
-CASES = (*_convolutions(), *_resizes(), *_norms(), *_elementwise(), *_composites(), *_chains())
+CASES = (
+    *_convolutions(),
+    *_resizes(),
+    *_norms(),
+    *_elementwise(),
+    *_composites(),
+    *_chains(),
+    *_spectral(),
+)
 LOSSES = tuple(_losses())
 OPTIMISERS = tuple(
     OptimiserCase(name=name, optimiser=optimiser)

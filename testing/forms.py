@@ -16,7 +16,16 @@ import numpy as np
 from gandem.core.spec import Layer, NetworkPlan, Optimiser, Shape, plan_network
 from gandem.core.training import ObjectiveRule
 
-__all__ = ["UPDATES", "Case", "LossCase", "OptimiserCase", "Role", "Special", "generic"]
+__all__ = [
+    "UPDATES",
+    "Case",
+    "LossCase",
+    "OptimiserCase",
+    "Role",
+    "Special",
+    "generic",
+    "statistic",
+]
 
 Special = Literal["one hot", "ties", "zeros", "wide", "dead channel"]
 Role = Literal["real", "fake", "generator"]
@@ -43,6 +52,17 @@ def generic(name: str, shape: Shape) -> np.ndarray:
     return np.asarray((odd - 2.0**32) / 2.0**32).reshape(shape)
 
 
+def statistic(name: str, numbers: np.ndarray) -> np.ndarray:
+    """Return what a running statistic may be, made of numbers in (-1, 1): a variance lies in
+    (½, 1½), the vectors of spectral norm have length 1.
+    """
+    if name.endswith("/variance"):
+        return 1 + numbers / 2
+    if name.endswith("_vector"):
+        return np.asarray(numbers / np.sqrt((numbers * numbers).sum()))
+    return numbers
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """A network to differentiate twice; the first of ``inputs`` enters its first layer."""
@@ -60,13 +80,12 @@ class Case:
         return plan_network("network", next(iter(self.inputs)), self.layers, self.inputs)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return the parameters and running statistics; variances lie in (½, 1½)."""
+        """Return the parameters and running statistics."""
         plan = self.plan
         found = {p.name: self._generic(p.name, p.shape) for p in plan.parameters()}
-        for p in plan.statistics():
-            value = self._generic(p.name, p.shape)
-            found[p.name] = 1 + value / 2 if p.name.endswith("/variance") else value
-        return found
+        return found | {
+            p.name: statistic(p.name, self._generic(p.name, p.shape)) for p in plan.statistics()
+        }
 
     def values(self) -> dict[str, np.ndarray]:
         """Return the inputs, batch first."""

@@ -61,9 +61,33 @@ def _add_bias(
     return y + net.parameter(node, "bias").beside(y) if layer.bias else y
 
 
+def _kernel(
+    layer: kinds.Dense | kinds.Conv2D | kinds.Conv2DTranspose, node: Node, network: Network
+) -> Dual:
+    """Return the kernel (U, ...) that a layer computes with: its own, or that over its norm."""
+    kernel = network.parameter(node, "kernel")
+    if not layer.spectral_norm:
+        return kernel
+    out = -2 if isinstance(layer, kinds.Conv2DTranspose) else -1
+    matrix = kernel.linear(  # (U, out, kh·kw·in)
+        lambda t: np.moveaxis(t, out, 1).reshape(len(t), t.shape[out], -1)
+    )
+    now = matrix.a[0].real
+    u = _unit(now @ network.statistics[f"{node.path}/right_vector"])
+    v = _unit(now.T @ u)
+    network.updated |= {f"{node.path}/left_vector": u, f"{node.path}/right_vector": v}
+    sigma = matrix.linear(lambda t: (t * u[:, None] * v).sum(axis=(1, 2)))  # (U,)
+    inverse = sigma.curve(lambda s: 1 / s, lambda s: -1 / (s * s))
+    return kernel * inverse.beside(kernel)
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return np.asarray(vector / np.maximum(np.sqrt((vector * vector).sum()), 1e-12))
+
+
 @forward.register
 def _(layer: kinds.Dense, x: Dual, node: Node, network: Network) -> Dual:
-    return _add_bias(x @ network.parameter(node, "kernel"), layer, node, network)
+    return _add_bias(x @ _kernel(layer, node, network), layer, node, network)
 
 
 @forward.register
@@ -108,7 +132,7 @@ def _windows(
 
 @forward.register
 def _(layer: kinds.Conv2D, x: Dual, node: Node, network: Network) -> Dual:
-    kernel = network.parameter(node, "kernel")  # (U, kh, kw, in, out)
+    kernel = _kernel(layer, node, network)  # (U, kh, kw, in, out)
     pads = _padding(layer.padding, x.a.shape, layer.kernel, layer.stride)
     padded = x.linear(lambda t: np.pad(t, pads))
     first, *others = [
@@ -120,7 +144,7 @@ def _(layer: kinds.Conv2D, x: Dual, node: Node, network: Network) -> Dual:
 
 @forward.register
 def _(layer: kinds.Conv2DTranspose, x: Dual, node: Node, network: Network) -> Dual:
-    kernel = network.parameter(node, "kernel").linear(lambda t: np.swapaxes(t, -1, -2))
+    kernel = _kernel(layer, node, network).linear(lambda t: np.swapaxes(t, -1, -2))
     count, rows, columns, _ = x.a.shape[1:]
     (kh, kw), (sh, sw) = layer.kernel, layer.stride
     crop = layer.padding

@@ -24,7 +24,7 @@ from gandem.core.training import (
     fixed_inputs,
     initial_state,
 )
-from gandem.testing.forms import generic
+from gandem.testing.forms import generic, statistic
 
 __all__ = [
     "SEED",
@@ -82,10 +82,10 @@ def walk(engine: Engine, feed: Feed, until: int, start: int = 0) -> list[dict[st
     return [engine.read(engine.step(feed(step))) for step in range(start, until)]
 
 
-def begin(case: Walk, backend: Backend, precision: str = "float64") -> Engine:
+def begin(case: Walk, backend: Backend, precision: str = "float64", device: str = "cpu") -> Engine:
     """Return an engine at the first step of a walk."""
     state = initial_state(case.spec, SEED, precision)
-    return backend.engine(case.spec, state, precision=precision, device="cpu")
+    return backend.engine(case.spec, state, precision=precision, device=device)
 
 
 def start_state(case: Walk, step: int) -> dict[str, np.ndarray]:
@@ -100,8 +100,8 @@ def start_state(case: Walk, step: int) -> dict[str, np.ndarray]:
             state[name] = (1e-2 * noise) ** 2 + 1e-6
         elif name.startswith("optimiser/"):
             state[name] = 1e-2 * noise
-        elif name.endswith("/variance"):
-            state[name] = 1 + noise / 2
+        elif name.endswith(("/variance", "_vector")):
+            state[name] = statistic(name, noise)
         else:
             state[name] = value + 0.02 * noise
     return state
@@ -233,6 +233,30 @@ _NORMS: Mapping[str, tuple[Layer, ...]] = {
         kinds.Dense(units=1),
     ),
 }
+_SPECTRAL: Mapping[str, tuple[Layer, ...]] = {
+    "generator": (
+        kinds.Dense(units=2 * 2 * 6, spectral_norm=True),
+        kinds.Relu(),
+        kinds.Reshape(shape=(2, 2, 6)),
+        kinds.Conv2DTranspose(filters=5, kernel=4, stride=2, bias=False, spectral_norm=True),
+        kinds.BatchNorm(epsilon=1e-4, decay=0.8),
+        kinds.LeakyRelu(slope=0.2),
+        kinds.Conv2DTranspose(filters=4, kernel=(5, 3), stride=2),
+        kinds.Elu(),
+        kinds.Conv2D(filters=1, kernel=3, spectral_norm=True),
+        kinds.Tanh(),
+    ),
+    "discriminator": (
+        kinds.Conv2D(filters=5, kernel=3, stride=2, spectral_norm=True),
+        kinds.LeakyRelu(slope=0.1),
+        kinds.Residual(
+            layers=(kinds.Conv2D(filters=6, kernel=(3, 2), spectral_norm=True), kinds.Silu()),
+            shortcut=(kinds.Conv2D(filters=6, kernel=1, bias=False, spectral_norm=True),),
+        ),
+        kinds.Flatten(),
+        kinds.Dense(units=1, spectral_norm=True),
+    ),
+}
 
 
 def _optimiser(kind: str, **fields: float) -> dict[str, Any]:
@@ -271,6 +295,16 @@ _VARIANTS: dict[str, tuple[Mapping[str, Any], Mapping[str, tuple[Layer, ...]]]] 
     ),
     "conditional": ({}, _CONDITIONAL),
     "norms, residuals, pools": ({}, _NORMS),
+    "spectral norm": ({"objective.name": "hinge"}, _SPECTRAL),
+    "spectral norm, joint, three steps": (
+        {
+            "objective.name": "hinge",
+            "training.passes": "joint",
+            "training.discriminator_steps": 3,
+            "training.ema_decay": 0.9,
+        },
+        _SPECTRAL,
+    ),
 }
 
 WALKS = (

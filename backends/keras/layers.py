@@ -66,15 +66,43 @@ def build(layer: kinds.Layer, node: Node, dtype: str) -> Layer:
 # --- affine --------------------------------------------------------------------------------------
 
 
-def _biased(layer: Layer, x: Tensor) -> Tensor:
-    return x + layer.weight("bias") if layer.spec.bias else x
+class Affine(Layer):
+    """What has a kernel, and may have a bias and spectral norm."""
+
+    def kernel(self, context: Context) -> Tensor:
+        """Return the kernel to compute with: its own, or that over its largest singular value.
+
+        Not Keras's SpectralNormalization, which overwrites the kernel and leaves σ out of the
+        gradient.  Miyato et al. 2018, arXiv:1802.05957.
+        """
+        kernel = self.weight("kernel")
+        if not self.spec.spectral_norm:
+            return kernel
+        filters = self.filters_last(kernel)
+        matrix = tf.reshape(filters, [-1, filters.shape[-1]])  # (kh·kw·in, out)
+        u, v = self.weight("left_vector"), self.weight("right_vector")
+        if context.training:  # no gradient passes through an assignment
+            u.assign(self._unit(tf.linalg.matvec(matrix, v, transpose_a=True)))
+            v.assign(self._unit(tf.linalg.matvec(matrix, u)))
+        return kernel / tf.tensordot(tf.linalg.matvec(matrix, u), v, 1)
+
+    def filters_last(self, kernel: Tensor) -> Tensor:
+        """Return the kernel with its output axis last."""
+        return kernel
+
+    def biased(self, x: Tensor) -> Tensor:
+        """Add the bias, if there is one."""
+        return x + self.weight("bias") if self.spec.bias else x
+
+    def _unit(self, vector: Tensor) -> Tensor:
+        return vector / tf.maximum(tf.norm(vector), self.number(1e-12))
 
 
-class Dense(Layer):
+class Dense(Affine):
     """x·kernel + bias."""
 
-    def call(self, x: Tensor) -> Tensor:
-        return _biased(self, tf.matmul(x, self.weight("kernel")))
+    def call(self, x: Tensor, context: Context) -> Tensor:
+        return self.biased(tf.matmul(x, self.kernel(context)))
 
 
 @build.register
@@ -82,17 +110,16 @@ def _(layer: kinds.Dense, node: Node, dtype: str) -> Layer:
     return Dense(node, dtype)
 
 
-class Conv2D(Layer):
+class Conv2D(Affine):
     """A convolution with explicit padding."""
 
     def __init__(self, node: Node, dtype: str) -> None:
         super().__init__(node, dtype)
         self.pads = [(0, 0), *pads(node.layer, *node.input_shape[:2]), (0, 0)]
 
-    def call(self, x: Tensor) -> Tensor:
-        return _biased(
-            self, tf.nn.conv2d(x, self.weight("kernel"), self.spec.stride, padding=self.pads)
-        )
+    def call(self, x: Tensor, context: Context) -> Tensor:
+        kernel = self.kernel(context)
+        return self.biased(tf.nn.conv2d(x, kernel, self.spec.stride, padding=self.pads))
 
 
 @build.register
@@ -100,7 +127,7 @@ def _(layer: kinds.Conv2D, node: Node, dtype: str) -> Layer:
     return Conv2D(node, dtype)
 
 
-class Conv2DTranspose(Layer):
+class Conv2DTranspose(Affine):
     """A transposed convolution whose full result is cropped, or extended, by its own number of
     pixels on each side.
     """
@@ -119,17 +146,20 @@ class Conv2DTranspose(Layer):
             self.size.append((n - 1) * s + k - even - far)
             self.rest.append((even - before, far - after))
 
-    def call(self, x: Tensor) -> Tensor:
+    def filters_last(self, kernel: Tensor) -> Tensor:
+        return tf.transpose(kernel, [0, 1, 3, 2])
+
+    def call(self, x: Tensor, context: Context) -> Tensor:
         out = tf.nn.conv2d_transpose(
             x,
-            self.weight("kernel"),
+            self.kernel(context),
             output_shape=[tf.shape(x)[0], *self.size, self.spec.filters],
             strides=self.spec.stride,
             padding=[(0, 0), *self.pads, (0, 0)],
         )
         if any(map(any, self.rest)):
             out = tf.pad(out, [(0, 0), *self.rest, (0, 0)])
-        return _biased(self, out)
+        return self.biased(out)
 
 
 @build.register
@@ -431,4 +461,4 @@ def _(layer: kinds.Residual, node: Node, dtype: str) -> Layer:
     return Residual(node, dtype)
 
 
-CONTEXTUAL = (BatchNorm, Dropout, Concatenate, Residual)
+CONTEXTUAL = (Affine, BatchNorm, Dropout, Concatenate, Residual)

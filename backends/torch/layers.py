@@ -9,6 +9,7 @@ canonical.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import singledispatch
+from operator import attrgetter
 
 import torch
 import torch.nn.functional as F
@@ -52,7 +53,7 @@ def arrays_of(module: nn.Module, node: Node) -> dict[str, tuple[Tensor, tuple[in
     found = {}
     for parameter in node.parameters + node.statistics:
         name, permutation = names[parameter.name.rsplit("/", 1)[1]]
-        found[parameter.name] = (getattr(module, name), permutation)
+        found[parameter.name] = (attrgetter(name)(module), permutation)
     return found
 
 
@@ -62,10 +63,15 @@ NORM = {
     "mean": ("running_mean", None),
     "variance": ("running_var", None),
 }
+AFFINE = {
+    "bias": ("bias", None),
+    "left_vector": ("spectral_norm.left_vector", None),
+    "right_vector": ("spectral_norm.right_vector", None),
+}
 LAYOUTS = {
-    kinds.Dense: {"kernel": ("weight", (1, 0)), "bias": ("bias", None)},
-    kinds.Conv2D: {"kernel": ("weight", CONV), "bias": ("bias", None)},
-    kinds.Conv2DTranspose: {"kernel": ("weight", CONV), "bias": ("bias", None)},
+    kinds.Dense: {"kernel": ("weight", (1, 0)), **AFFINE},
+    kinds.Conv2D: {"kernel": ("weight", CONV), **AFFINE},
+    kinds.Conv2DTranspose: {"kernel": ("weight", CONV), **AFFINE},
     kinds.Embedding: {"table": ("weight", None)},
 }
 
@@ -73,9 +79,65 @@ LAYOUTS = {
 # --- affine --------------------------------------------------------------------------------------
 
 
+class SpectralNorm(nn.Module):
+    """A weight over its largest singular value.  Miyato et al. 2018, arXiv:1802.05957.
+
+    torch's own iterates whenever someone looks at the weight; this one once a forward pass.
+    """
+
+    def __init__(self, node: Node, order: tuple[int, ...]) -> None:
+        super().__init__()
+        self.order = order
+        for vector in node.statistics:
+            first = torch.full(vector.shape, vector.size**-0.5)
+            self.register_buffer(vector.name.rsplit("/", 1)[1], first)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        matrix = weight.permute(self.order).flatten(1)  # (out, kh·kw·in)
+        if self.training:
+            with torch.no_grad():
+                u = F.normalize(matrix @ self.right_vector, dim=0, eps=1e-12)
+                self.left_vector.copy_(u)
+                self.right_vector.copy_(F.normalize(u @ matrix, dim=0, eps=1e-12))
+        # copies, since the next pass overwrites the buffers before the way back of this one
+        u, v = self.left_vector.clone(), self.right_vector.clone()
+        return weight / torch.dot(u, matrix @ v)
+
+
+ROWS = {
+    kinds.Dense: (0, 1),
+    kinds.Conv2D: (0, 2, 3, 1),
+    kinds.Conv2DTranspose: (1, 2, 3, 0),
+}
+"""How each of torch's weights becomes (out, kh, kw, in)."""
+
+
+def _normed(
+    module: "Linear | Conv2d | ConvTranspose2d",
+    layer: kinds.Dense | kinds.Conv2D | kinds.Conv2DTranspose,
+    node: Node,
+) -> nn.Module:
+    """Give a module the spectral norm that its layer asks for."""
+    module.spectral_norm = SpectralNorm(node, ROWS[type(layer)]) if layer.spectral_norm else None
+    return module
+
+
+def _weight(module: "Linear | Conv2d | ConvTranspose2d") -> Tensor:
+    """Return the weight that a module computes with: its own, or that over its spectral norm."""
+    norm = module.spectral_norm
+    return module.weight if norm is None else norm(module.weight)
+
+
+class Linear(nn.Linear):
+    """An affine map of vectors."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, _weight(self), self.bias)
+
+
 @build.register
 def _(layer: kinds.Dense, node: Node) -> nn.Module:
-    return nn.Linear(node.input_shape[0], layer.units, bias=layer.bias)
+    return _normed(Linear(node.input_shape[0], layer.units, bias=layer.bias), layer, node)
 
 
 class Conv2d(nn.Conv2d):
@@ -84,7 +146,8 @@ class Conv2d(nn.Conv2d):
     before: tuple[int, int, int, int] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x if self.before is None else F.pad(x, self.before))
+        x = x if self.before is None else F.pad(x, self.before)
+        return F.conv2d(x, _weight(self), self.bias, self.stride, self.padding)
 
 
 @build.register
@@ -95,7 +158,7 @@ def _(layer: kinds.Conv2D, node: Node) -> nn.Module:
     module = Conv2d(channels, layer.filters, layer.kernel, layer.stride, even, bias=layer.bias)
     if (top, left) != (bottom, right):
         module.before = (left, right, top, bottom)
-    return module
+    return _normed(module, layer, node)
 
 
 class ConvTranspose2d(nn.ConvTranspose2d):
@@ -106,11 +169,17 @@ class ConvTranspose2d(nn.ConvTranspose2d):
     rest: tuple[int, int, int, int] = (0, 0, 0, 0)
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
-        if not any(self.rest):
-            return super().forward(x)
+        whole = not any(self.rest)
         out = F.conv_transpose2d(
-            x, self.weight, None, self.stride, self.padding, self.output_padding
+            x,
+            _weight(self),
+            self.bias if whole else None,
+            self.stride,
+            self.padding,
+            self.output_padding,
         )
+        if whole:
+            return out
         out = F.pad(out, self.rest)  # negative numbers crop
         return out if self.bias is None else out + self.bias[:, None, None]
 
@@ -131,7 +200,7 @@ def _(layer: kinds.Conv2DTranspose, node: Node) -> nn.Module:
         channels, layer.filters, layer.kernel, layer.stride, padding, extra, bias=layer.bias
     )
     module.rest = tuple(rest)
-    return module
+    return _normed(module, layer, node)
 
 
 # --- sizes ---------------------------------------------------------------------------------------

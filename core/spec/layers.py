@@ -64,13 +64,25 @@ class Layer(Checked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dense(Layer):
-    """Affine map of a vector: (N, in) → (N, units).  Parameters ``kernel`` (in, units) and ``bias``
-    (units,).
+    r"""Affine map of a vector: (N, in) → (N, units).  Parameters ``kernel`` (in, units) and
+    ``bias`` (units,).
+
+    With ``spectral_norm`` the layer computes with W/σ, where σ follows the largest singular value
+    of W by power iteration.  Miyato et al. 2018, arXiv:1802.05957.
+
+    .. math:: u = Wv/|Wv|, \quad v = W^T u/|W^T u|, \quad \sigma = u^T W v
+
+    W is the kernel as a matrix (out, in); of both kinds of convolution (out, kh·kw·in), columns in
+    that order.  Each forward pass in training makes one such iteration first, with norms of at
+    least 1e-12; inference takes u and v as they are.  Gradients pass through the W in σ, u and v
+    are constants to them.  ``kernel`` stays W.  Running ``left_vector``, u, (out,) and
+    ``right_vector``, v, (kh·kw·in,).
     """
 
     kind: ClassVar[str] = "dense"
     units: Count
     bias: bool = True
+    spectral_norm: bool = False
     kernel_init: Initialiser = GlorotUniform()
     bias_init: Initialiser = Zeros()
 
@@ -81,7 +93,7 @@ class Conv2D(Layer):
     filters).
 
     ``padding="same"`` is TensorFlow's rule: ⌈H/stride⌉ rows come out, the odd pixel of padding goes
-    below and right.
+    below and right.  ``spectral_norm``: see :class:`Dense`.
     """
 
     kind: ClassVar[str] = "conv2d"
@@ -90,6 +102,7 @@ class Conv2D(Layer):
     stride: Pair = (1, 1)
     padding: Literal["same", "valid"] | Pads = "same"
     bias: bool = True
+    spectral_norm: bool = False
     kernel_init: Initialiser = GlorotUniform()
     bias_init: Initialiser = Zeros()
 
@@ -102,7 +115,8 @@ class Conv2DTranspose(Layer):
     The full result has (H - 1)·stride + kernel rows.  ``"valid"`` keeps it; ``"same"`` is
     TensorFlow's rule and leaves H·stride rows; explicit padding crops that many pixels, and a
     negative number adds rows that see only the bias, so PyTorch's ``padding=p, output_padding=o``
-    is ``(p, p - o)``.
+    is ``(p, p - o)``.  ``spectral_norm``: see :class:`Dense`; the rows of W are the filters here
+    too.
     """
 
     kind: ClassVar[str] = "conv2d_transpose"
@@ -111,6 +125,7 @@ class Conv2DTranspose(Layer):
     stride: Pair = (1, 1)
     padding: Literal["same", "valid"] | Pads = "same"
     bias: bool = True
+    spectral_norm: bool = False
     kernel_init: Initialiser = GlorotUniform()
     bias_init: Initialiser = Zeros()
 

@@ -13,7 +13,7 @@ from functools import singledispatch
 from gandem.core.errors import SpecError, shown, suggest
 from gandem.core.spec import layers as kinds
 from gandem.core.spec.geometry import crops, pads, transposed_size, window_size
-from gandem.core.spec.initialisers import Ones, Zeros
+from gandem.core.spec.initialisers import Normal, Ones, Orthogonal, Zeros
 from gandem.core.spec.layers import Layer
 from gandem.core.spec.nodes import Parameter, Resolved, Shape, Site
 
@@ -90,11 +90,40 @@ def _affine(
     return found
 
 
+_DEAD = (Zeros(), Normal(mean=0.0, std=0.0), Orthogonal(gain=0.0))
+
+
+def _vectors(
+    layer: kinds.Dense | kinds.Conv2D | kinds.Conv2DTranspose, fan_in: int, out: int, path: str
+) -> dict[str, Parameter]:
+    """Return the running vectors of a layer's spectral norm, if it has one."""
+    if not layer.spectral_norm:
+        return {}
+    if fan_in * out == 1:
+        raise SpecError(
+            f"{path}: its kernel is a single number, of which spectral norm leaves only the sign; "
+            "set spectral_norm = false."
+        )
+    if layer.kernel_init in _DEAD:
+        raise SpecError(
+            f"{path}: a kernel of zeros cannot be divided by its spectral norm; choose another "
+            "kernel_init, or set spectral_norm = false."
+        )
+    unit = Orthogonal()  # of a vector: a direction drawn evenly, of length 1
+    return {
+        "left_vector": Parameter("", (out,), unit),
+        "right_vector": Parameter("", (fan_in,), unit),
+    }
+
+
 @resolve.register
 def _(layer: kinds.Dense, site: Site) -> Resolved:
     size = _vector(site.shape, site.path)
-    kernel = (size, layer.units)
-    return Resolved((layer.units,), _affine(layer, kernel, size, layer.units, layer.units))
+    return Resolved(
+        (layer.units,),
+        _affine(layer, (size, layer.units), size, layer.units, layer.units),
+        _vectors(layer, size, layer.units, site.path),
+    )
 
 
 def _cropped(n: int, k: int, s: int, crop: tuple[int, int], words: str) -> int:
@@ -125,7 +154,8 @@ def _(layer: kinds.Conv2D, site: Site) -> Resolved:
     area = kh * kw
     kernel = (kh, kw, channels, layer.filters)
     parameters = _affine(layer, kernel, area * channels, area * layer.filters, layer.filters)
-    return Resolved((*size, layer.filters), parameters)
+    vectors = _vectors(layer, area * channels, layer.filters, site.path)
+    return Resolved((*size, layer.filters), parameters, vectors)
 
 
 @resolve.register
@@ -140,7 +170,8 @@ def _(layer: kinds.Conv2DTranspose, site: Site) -> Resolved:
     area = kh * kw
     kernel = (kh, kw, layer.filters, channels)
     parameters = _affine(layer, kernel, area * channels, area * layer.filters, layer.filters)
-    return Resolved((*size, layer.filters), parameters)
+    vectors = _vectors(layer, area * channels, layer.filters, site.path)
+    return Resolved((*size, layer.filters), parameters, vectors)
 
 
 @resolve.register
