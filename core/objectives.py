@@ -6,16 +6,32 @@ sees a probability.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Protocol, cast
+
+from gandem.core.errors import SpecError, suggest
+from gandem.core.spec import Shape, Spec, input_shapes, plan_spec
 
 if TYPE_CHECKING:
     from gandem.core.training.contract import Ops, Tensor
 
-__all__ = ["Hinge", "LeastSquares", "Minimax", "NonSaturating", "ObjectiveRule"]
+__all__ = [
+    "FurtherRule",
+    "Hinge",
+    "LeastSquares",
+    "Minimax",
+    "NonSaturating",
+    "ObjectiveRule",
+    "auxiliaries_of",
+    "check_players",
+    "check_rule",
+]
 
 
 class ObjectiveRule(Protocol):
-    """The losses of the two players.  A third party's objective is a class of this form."""
+    """The losses of the two players.  A third party's objective is a class of this form; one that
+    brings further players is of the form :class:`FurtherRule`.
+    """
 
     smoothable: bool
     """Whether one-sided label smoothing means anything for it."""
@@ -28,6 +44,94 @@ class ObjectiveRule(Protocol):
 
     def generator(self, ops: Ops, logits: Tensor) -> Tensor:
         """Return the generator's loss, from the discriminator's logits of its fakes."""
+
+
+class FurtherRule(ObjectiveRule, Protocol):
+    """The losses of a game with further players, like the recogniser of InfoGAN (Chen et al. 2016,
+    arXiv:1606.03657).
+
+    A further player sees the generator's fakes and nothing else, and learns on them right before
+    the generator does.  The generator then minimises its own loss plus those of all further
+    players: they play with it, not against it.
+
+    What the generator has read is known here by name: ``noise`` (latent,); with classes ``label``
+    (classes,); and what the noise holds of a latent code, ``category`` (categories,) and ``code``
+    (codes,).
+    """
+
+    auxiliaries: tuple[str, ...]
+    """The names of the further players, in the order in which they learn."""
+
+    def auxiliary_shape(self, player: str, inputs: Mapping[str, Shape]) -> Shape:
+        """Return the shape that the output of a further player must have, without the batch axis.
+
+        Args:
+            inputs: the shapes of what the generator reads, likewise.
+
+        Raises:
+            SpecError: something that the loss needs is not among them.
+        """
+
+    def auxiliary(
+        self, ops: Ops, player: str, output: Tensor, inputs: Mapping[str, Tensor]
+    ) -> Tensor:
+        """Return the loss of a further player, a scalar, with the weight that it has for the
+        generator.
+
+        Args:
+            output: what it made of the fakes, batch first.
+            inputs: what the generator made them from, likewise.
+        """
+
+
+def auxiliaries_of(rule: ObjectiveRule) -> tuple[str, ...]:
+    """Return the names of the further players that an objective brings."""
+    return tuple(getattr(rule, "auxiliaries", ()))
+
+
+def check_players(name: str, players: Collection[str], rule: ObjectiveRule) -> None:
+    """Raise a :class:`SpecError` unless somebody trains each player, and each is there.
+
+    Args:
+        name: the spec's.
+        players: the names of its players.
+    """
+    trained = ("generator", "discriminator", *auxiliaries_of(rule))
+    for player in players:
+        if player not in trained:
+            raise SpecError(
+                f"Nobody would train the player {player!r}: the objective of {name!r} knows "
+                f"{', '.join(trained)}; leave it out, or choose an objective that does."
+            )
+    for player in trained:
+        if player not in players:
+            near = suggest(player, players)
+            raise SpecError(f"The objective of {name!r} wants a player {player!r}.{near}")
+
+
+def check_rule(spec: Spec, rule: ObjectiveRule) -> None:
+    """Raise a :class:`SpecError` unless a spec has the players that its objective knows, and no
+    others, and each further one makes what the objective judges.
+    """
+    plans = plan_spec(spec)
+    check_players(spec.name, plans, rule)
+    read = input_shapes(spec)
+    del read["image"]
+    read |= {name: (part.stop - part.start,) for name, part in spec.latent.parts.items()}
+    for player in auxiliaries_of(rule):
+        for method in ("auxiliary_shape", "auxiliary"):
+            if not hasattr(rule, method):
+                raise SpecError(
+                    f"The objective {spec.objective.name!r} brings a player {player!r} and has no "
+                    f"{method!r}."
+                )
+        wanted = cast(FurtherRule, rule).auxiliary_shape(player, read)
+        last = plans[player].nodes[-1]
+        if last.output_shape != wanted:
+            raise SpecError(
+                f"{last.path}: the {player} ends in {last.output_shape}, the objective "
+                f"{spec.objective.name!r} wants {wanted}; change the layers or the latent code."
+            )
 
 
 class Minimax:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from gandem.core.spec import Spec, digest, plan_spec
+from gandem.core.spec import Node, Spec, digest, plan_spec
 from gandem.core.spec.fields import encode
+from gandem.core.tables import aligned
 
 if TYPE_CHECKING:  # `gandem show` shall not wait for what only a run or a report needs
     from gandem.core.parity import Handover, Report, Tandem
@@ -27,20 +28,6 @@ __all__ = [
     "spec_in_words",
     "tandem_in_words",
 ]
-
-
-def aligned(rows: Iterable[tuple[Any, ...]], *, right: bool = False) -> str:
-    """Return rows as columns, two spaces apart.
-
-    >>> print(aligned([("dcgan", 1), ("cgan", 12)]))
-      dcgan  1
-      cgan   12
-    """
-    cells = [tuple(map(str, row)) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    align: Callable[[str, int], str] = str.rjust if right else str.ljust
-    lines = ("  ".join(align(c, w) for c, w in zip(row, widths, strict=True)) for row in cells)
-    return "\n".join(f"  {line}".rstrip() for line in lines)
 
 
 def layers_of(spec: Spec) -> dict[str, list[dict[str, Any]]]:
@@ -67,8 +54,13 @@ def spec_in_words(spec: Spec) -> str:
         reads = ", ".join(f"{key} {shape}" for key, shape in plan.inputs.items())
         lines.append(f"{name}: {plan.parameter_count:,} parameters, reads {reads}")
         rows = [
-            (row["name"], tuple(row["output_shape"]), f"{n:,}" if (n := row["parameters"]) else "")
-            for row in layers[name]
+            (
+                row["name"],
+                tuple(row["output_shape"]),
+                f"{n:,}" if (n := row["parameters"]) else "",
+                "spectral norm" if _is_normed(node) else "",
+            )
+            for row, node in zip(layers[name], plan.nodes, strict=True)
         ]
         lines.append(aligned(rows))
         lines += [f"  trained by {_fields(spec.player(name).optimiser)}", ""]
@@ -77,12 +69,36 @@ def spec_in_words(spec: Spec) -> str:
         [
             *lines,
             f"image      {image.shape}, pixels from {image.low:g} to {image.high:g}",
-            f"latent     {spec.latent.size} {spec.latent.distribution} numbers",
+            f"latent     {_latent_in_words(spec)}",
             f"classes    {spec.classes or 'none'}",
             f"objective  {_fields(spec.objective)}",
             f"training   {_fields(spec.training)}",
         ]
     )
+
+
+def _latent_in_words(spec: Spec) -> str:
+    """Return what the noise is made of.
+
+    >>> from gandem.core.registry import load_spec
+    >>> _latent_in_words(load_spec("dcgan", {"latent.categories": 10, "latent.codes": 2}))
+    '100 numbers: one of 10 categories, 2 codes from -1 to 1, 88 normal'
+    """
+    latent = spec.latent
+    rest = latent.size - latent.categories - latent.codes
+    if not latent.parts:
+        return f"{latent.size} {latent.distribution} numbers"
+    parts = {
+        f"one of {latent.categories} categories": latent.categories,
+        f"{latent.codes} codes from -1 to 1": latent.codes,
+        f"{rest} {latent.distribution}": rest,
+    }
+    said = ", ".join(words for words, count in parts.items() if count)
+    return f"{latent.size} numbers: {said}"
+
+
+def _is_normed(node: Node) -> bool:
+    return any(getattr(inner.layer, "spectral_norm", False) for inner in node.walk())
 
 
 def run_in_words(run: Run) -> str:
@@ -196,11 +212,17 @@ def _best(best: Any) -> str:
 def losses_in_short(losses: Mapping[str, float]) -> str:
     """Return the losses for a line that has little room.
 
-    >>> losses_in_short({"discriminator": 1.25, "generator": 0.5})
+    >>> losses_in_short({"discriminator": 1.25, "generator": 0.5, "fake_accuracy": 1.0})
     'd 1.250  g 0.500'
+    >>> losses_in_short({"discriminator": 1.25, "generator": 0.5, "recogniser": 2.3})
+    'd 1.250  g 0.500  recogniser 2.300'
     """
-    shown = {"d": losses.get("discriminator"), "g": losses.get("generator")}
-    return "  ".join(f"{name} {value:.3f}" for name, value in shown.items() if value is not None)
+    short = {"discriminator": "d", "generator": "g"}
+    return "  ".join(
+        f"{short.get(name, name)} {value:.3f}"
+        for name, value in losses.items()
+        if not name.endswith("_accuracy")
+    )
 
 
 def report_in_words(report: Report) -> str:

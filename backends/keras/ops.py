@@ -20,6 +20,9 @@ class KerasOps:
         # the fused loss for target 0 is log(1 + exp(x)), exact for every x and its gradient too
         return tf.nn.sigmoid_cross_entropy_with_logits(labels=tf.zeros_like(x), logits=x)
 
+    def cross_entropy(self, logits: Tensor, weights: Tensor) -> Tensor:
+        return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(weights, logits))
+
     def positive(self, x: Tensor) -> Tensor:
         return tf.cast(x > 0, x.dtype)
 

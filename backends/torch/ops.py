@@ -22,6 +22,9 @@ class TorchOps:
         # log(1 + exp(x)) exactly
         return F.binary_cross_entropy_with_logits(x, torch.zeros_like(x), reduction="none")
 
+    def cross_entropy(self, logits: Tensor, weights: Tensor) -> Tensor:
+        return F.cross_entropy(logits, weights)
+
     def positive(self, x: Tensor) -> Tensor:
         return (x.detach() > 0).to(x.dtype)
 

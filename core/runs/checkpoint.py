@@ -23,7 +23,7 @@ from gandem.core.errors import RunError, SpecError, shown
 from gandem.core.files import make_folder, write_file
 from gandem.core.spec import Spec, from_data, to_data
 from gandem.core.spec.text import SCHEMA
-from gandem.core.training import METRICS, check_state, forms_of, state_shapes
+from gandem.core.training import check_state, forms_of, metric_names, state_shapes
 
 __all__ = [
     "Checkpoint",
@@ -104,7 +104,8 @@ def metrics_of(checkpoint: Checkpoint) -> dict[str, float]:
     found = checkpoint.header.get("metrics")
     if not isinstance(found, dict):
         return {}
-    return {name: found[name] for name in METRICS if isinstance(found.get(name), float)}
+    names = metric_names(checkpoint.spec)
+    return {name: found[name] for name in names if isinstance(found.get(name), float)}
 
 
 def write_checkpoint(

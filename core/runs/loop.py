@@ -16,7 +16,7 @@ from gandem.core.files import append_line, write_json
 from gandem.core.runs.checkpoint import Checkpoint, metrics_of
 from gandem.core.runs.keeper import CURE, DivergedError, Keeper
 from gandem.core.runs.sampling import COLUMNS, enough_memory, sample
-from gandem.core.runs.settings import Best, Progress, Settings
+from gandem.core.runs.settings import Progress, Settings
 from gandem.core.runs.watchers import Watching
 from gandem.core.spec import Spec
 from gandem.core.training import Engine, Feed, fixed_inputs
@@ -54,7 +54,7 @@ class Loop:
         self.spec: Spec = feed.spec
         self.feed, self.engine, self.folder, self.facts = feed, engine, folder, facts
         self.settings, self.watching, self.clock = settings, watching, clock
-        rule = Best.parse(settings.best) if settings.best else None
+        rule = settings.best_of(feed.spec)
         self.keeper = Keeper(folder, self.spec, settings.seed, settings.keep, rule)
         self.samples = fixed_inputs(self.spec, feed.seed, _sample_count(self.spec), feed.precision)
         self.losses: dict[str, float] = {}
@@ -218,7 +218,8 @@ class Loop:
 
 
 def _sample_count(spec: Spec) -> int:
-    return 5 * spec.classes if 0 < spec.classes <= COLUMNS else 25
+    turns = [count for count in (spec.classes, spec.latent.categories) if 0 < count <= COLUMNS]
+    return 5 * turns[0] if turns else 25
 
 
 def _finite(losses: Mapping[str, float]) -> dict[str, float | None]:

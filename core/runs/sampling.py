@@ -25,20 +25,24 @@ COLUMNS = 20
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """Generated images: uint8 (N, H, W, C), and their labels where the model is conditional."""
+    """Generated images: uint8 (N, H, W, C), their labels where the model is conditional, and their
+    categories where its latent code has some.
+    """
 
     images: np.ndarray
     labels: np.ndarray | None
+    categories: np.ndarray | None = None
 
     def grid(self) -> np.ndarray:
-        """Return one picture (height, width, 3) of all; classes that take turns have a column
-        each.
+        """Return one picture (height, width, 3) of all; classes that take turns have a column each,
+        or else categories.
         """
-        columns = 0 if self.labels is None else len(np.unique(self.labels))
-        return grid(self.images, columns if 1 < columns <= COLUMNS else None)
+        turns = [len(np.unique(of)) for of in (self.labels, self.categories) if of is not None]
+        fits = [columns for columns in turns if 1 < columns <= COLUMNS]
+        return grid(self.images, fits[0] if fits else None)
 
     def save(self, path: Path | str) -> None:
-        """Write the images to a ``.png``, as a grid, or with their labels to an ``.npz``.
+        """Write the images to a ``.png``, as a grid, or with labels and categories to an ``.npz``.
 
         Raises:
             RunError: the name ends otherwise, or the place cannot be written.
@@ -47,9 +51,8 @@ class Images:
         if path.suffix.lower() != ".npz":
             save_image(path, self.grid())
             return
-        arrays = {"images": self.images}
-        if self.labels is not None:
-            arrays["labels"] = self.labels
+        arrays = {"images": self.images, "labels": self.labels, "categories": self.categories}
+        arrays = {name: array for name, array in arrays.items() if array is not None}
 
         def fill(temporary: Path) -> None:
             with temporary.open("wb") as file:  # NumPy would add .npz to a name
@@ -92,4 +95,9 @@ def sample(
         images[start : start + CHUNK] = to_bytes(made, spec.image.low, spec.image.high)
         if progress is not None:
             progress(min(start + CHUNK, count))
-    return Images(images, inputs["label"].argmax(1) if "label" in inputs else None)
+    category = spec.latent.parts.get("category")
+    return Images(
+        images,
+        inputs["label"].argmax(1) if "label" in inputs else None,
+        inputs["noise"][:, category].argmax(1) if category else None,
+    )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from gandem.core.errors import SpecError, suggest
+from gandem.core.errors import SpecError, shown, suggest
+from gandem.core.spec import Spec
 from gandem.core.spec.fields import Checked, Count, Range
-from gandem.core.training import METRICS
+from gandem.core.training import metric_names
 
 __all__ = ["Best", "Progress", "Settings"]
 
@@ -22,18 +23,21 @@ class Best:
     highest: bool = False
 
     @classmethod
-    def parse(cls, text: str) -> Best:
+    def parse(cls, text: str, metrics: Collection[str]) -> Best:
         """Read ``metric``, ``metric:min`` or ``metric:max``.
 
-        >>> Best.parse("real_accuracy:max")
+        >>> Best.parse("real_accuracy:max", ("generator", "real_accuracy"))
         Best(metric='real_accuracy', highest=True)
+
+        Args:
+            metrics: the names of those that there are.
 
         Raises:
             SpecError: there is no such metric or direction.
         """
         metric, _, direction = text.partition(":")
-        if metric not in METRICS:
-            raise SpecError(f"best: there is no metric {metric!r}.{suggest(metric, METRICS)}")
+        if metric not in metrics:
+            raise SpecError(f"best: there is no metric {shown(metric)}.{suggest(metric, metrics)}")
         if direction not in ("", "min", "max"):
             raise SpecError(f"best: expected {metric}:min or {metric}:max, received {text!r}.")
         return cls(metric, direction == "max")
@@ -87,8 +91,14 @@ class Settings(Checked):
         Checked.__post_init__(self)
         check_total(self.epochs, self.steps)
         at_least_one("checkpoint_steps", self.checkpoint_steps)
-        if self.best is not None:
-            Best.parse(self.best)
+
+    def best_of(self, spec: Spec) -> Best | None:
+        """Return what makes a checkpoint the best, if anything does.
+
+        Raises:
+            SpecError: a training of the spec has no such metric.
+        """
+        return Best.parse(self.best, metric_names(spec)) if self.best is not None else None
 
 
 def check_total(epochs: int | None, steps: int | None) -> None:

@@ -33,10 +33,37 @@ class Image(Checked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latent(Checked):
-    """The generator's noise: ``size`` independent N(0, 1), or U(-1, 1) numbers."""
+    """The generator's noise: ``size`` independent N(0, 1), or U(-1, 1) numbers.
+
+    The first ``categories`` of them are instead a class drawn evenly, as class weights with a
+    single 1, and the next ``codes`` are U(-1, 1): what InfoGAN calls the latent code (Chen et al.
+    2016, arXiv:1606.03657).
+    """
 
     size: Count
     distribution: Literal["normal", "uniform"] = "normal"
+    categories: Annotated[int, Range(0, 100_000)] = 0
+    codes: Annotated[int, Range(0, 100_000)] = 0
+
+    def __post_init__(self) -> None:
+        Checked.__post_init__(self)
+        if self.categories + self.codes > self.size:
+            raise SpecError(
+                f"latent: {self.categories} categories and {self.codes} codes do not fit into "
+                f"{self.size} numbers; make size larger."
+            )
+
+    @property
+    def parts(self) -> dict[str, slice]:
+        """Where the latent code stands in the noise: ``category`` and ``code``, as far as there are
+        any.
+
+        >>> Latent(size=74, categories=10, codes=2).parts
+        {'category': slice(0, 10, None), 'code': slice(10, 12, None)}
+        """
+        ends = self.categories, self.categories + self.codes
+        parts = {"category": slice(0, ends[0]), "code": slice(*ends)}
+        return {name: part for name, part in parts.items() if part.start < part.stop}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,11 @@ __all__ = ["input_shapes", "plan_spec"]
 
 PLAYERS = ("generator", "discriminator")
 
-_PARTS_OF_THE_STATE = ("optimiser", "average")
+_TAKEN = {
+    **dict.fromkeys(("optimiser", "average"), "a part of the state"),
+    **dict.fromkeys(("step", "epoch", "steps_per_second", "seconds"), "a column of the log"),
+}
+"""What no player can be called, and what is."""
 _KEEPS_THE_RANGE = (
     AveragePool2D,
     Flatten,
@@ -67,6 +71,8 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
     _check_generator(spec, plans["generator"])
     _check_discriminator(plans["discriminator"])
     for name, plan in plans.items():
+        if name not in PLAYERS:
+            _check_auxiliary(plan)
         if not plan.parameter_count:
             raise SpecError(
                 f"{name}: none of its layers has parameters, so there is nothing to train; "
@@ -87,19 +93,14 @@ def _check_names(spec: Spec) -> None:
                 f"A player cannot be called {shown(name)}; "
                 "use letters, digits and '_', a letter first."
             )
-        if name in _PARTS_OF_THE_STATE:
-            raise SpecError(f"A player cannot be called {name!r}; a part of the state is.")
+        taken = "a metric" if name.endswith("_accuracy") else _TAKEN.get(name)
+        if taken:
+            raise SpecError(f"A player cannot be called {name!r}; {taken} is.")
         if names.count(name) > 1:
             raise SpecError(f"Two players are called {name!r}; rename one of them.")
     for wanted in PLAYERS:
         if wanted not in names:
             raise SpecError(f"The spec has no player {wanted!r}; every GAN needs one.")
-    for name in names:
-        if name not in PLAYERS:
-            raise SpecError(
-                f"Nobody would train the player {name!r}: a training step has a generator and a "
-                "discriminator; leave it out."
-            )
 
 
 def _last_that_computes(plan: NetworkPlan) -> Node:
@@ -144,4 +145,12 @@ def _check_discriminator(plan: NetworkPlan) -> None:
         raise SpecError(
             f"{last.path}: the discriminator ends in {plan.output_shape}, expected one logit (1,); "
             "end it with dense units = 1."
+        )
+
+
+def _check_auxiliary(plan: NetworkPlan) -> None:
+    if tuple(plan.inputs) != ("image",):
+        raise SpecError(
+            f"{plan.nodes[0].path}: a further player reads the image and nothing else; set input = "
+            "'image'."
         )

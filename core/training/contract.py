@@ -7,7 +7,7 @@ border of an engine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -31,13 +31,13 @@ Tensor = Any
 Arrays = Mapping[str, np.ndarray]
 Loss = Callable[[], tuple[Tensor, Mapping[str, Tensor]]]
 """A loss to learn from: returns the scalar, and other scalars to report (already of no further use
-for gradients).
+for gradients).  One ``learn`` calls it exactly once, since each forward pass in it counts.
 """
 
 
 class Ops(Protocol):
     """The tensor functions that objectives and the protocol are written with, beside ``+ - * /``
-    and slices of rows.
+    and slices of rows and columns.
     """
 
     def mean(self, x: Tensor) -> Tensor:
@@ -54,6 +54,11 @@ class Ops(Protocol):
         threshold).
         """
 
+    def cross_entropy(self, logits: Tensor, weights: Tensor) -> Tensor:
+        """Return the mean over rows of -Σ weights·log softmax(logits), in nats, for logits and
+        class weights (N, K), whose rows sum to 1.
+        """
+
     def positive(self, x: Tensor) -> Tensor:
         """Return 1 where x > 0 and 0 elsewhere, elementwise, with no gradient."""
 
@@ -61,10 +66,14 @@ class Ops(Protocol):
         """Return the rows of ``first`` followed by those of ``second``."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Played:
     """What a player made: ``value``, and ``pull``, which takes a gradient of value back to the
     player's weights.
+
+    A loss reads ``value`` whenever it is called and keeps no copy: a framework that differentiates
+    functions, and not tensors, puts there what it differentiates by, as long as ``learn`` with
+    ``through`` lasts.
     """
 
     value: Tensor
@@ -103,7 +112,9 @@ class Engine(Protocol):
         """Run core's training step on the arrays of one step; the scalars stay on the device."""
 
     def read(self, scalars: Mapping[str, Tensor]) -> dict[str, float]:
-        """Bring scalars off the device."""
+        """Bring scalars off the device, in the order of
+        :func:`gandem.core.training.metric_names`.
+        """
 
     def forward(self, player: str, inputs: Arrays, *, average: bool = False) -> np.ndarray:
         """Run a player in inference mode (running statistics, no dropout); channels-last in and
@@ -138,6 +149,16 @@ class Backend(Protocol):
     in float64 on the CPU.
     """
 
+    capabilities: Collection[str]
+    """Which of :data:`gandem.core.training.CAPABILITIES` it has; a training that takes another is
+    refused before it begins, and the tests of it are skipped.
+    """
+
+    known_failures: Mapping[str, str]
+    """The conformance tests that it fails, by the name of the test or of its case, each with the
+    reason.  One that does not fail after all is a failure.
+    """
+
     def versions(self) -> dict[str, str]:
         """Return the versions of the packages it runs on, the framework first."""
 
@@ -145,7 +166,8 @@ class Backend(Protocol):
         """Return the devices that are there: ``"cpu"``, ``"cuda:0"``, …."""
 
     def engine(self, spec: Spec, arrays: Arrays, *, precision: str, device: str) -> Engine:
-        """Build an engine from a spec and a state.
+        """Build an engine from a spec and a state, whose arrays have the type that ``precision``
+        names.
 
         Raises:
             BackendError: the device is not there.
@@ -166,7 +188,7 @@ class Backend(Protocol):
 
         With s = Σ cotangent·output: ``first`` is ∂s by every input and parameter; ``second`` is the
         same of h = ½ Σ (∂s/∂x)², summed over all inputs x, which is what a gradient penalty
-        follows.
+        follows.  Without the capability ``"second-order"`` it may be empty.
         """
 
     def gradient(

@@ -8,7 +8,7 @@ import numpy as np
 
 from gandem.core.datasets import Dataset
 from gandem.core.errors import DataError
-from gandem.core.objectives import ObjectiveRule
+from gandem.core.objectives import ObjectiveRule, check_rule
 from gandem.core.randomness import Purpose, dropout_keep, part_of, stream
 from gandem.core.spec import BatchNorm, Dropout, Latent, Spec, plan_spec
 from gandem.core.training.passes import Pass, passes_of_step
@@ -31,9 +31,15 @@ def one_hot(labels: np.ndarray, classes: int, precision: str) -> np.ndarray:
 def draw_noise(latent: Latent, generator: np.random.Generator, rows: int) -> np.ndarray:
     """Return noise (rows, latent.size), float64."""
     size = (rows, latent.size)
-    if latent.distribution == "uniform":
-        return generator.uniform(-1.0, 1.0, size)
-    return generator.normal(size=size)
+    uniform = latent.distribution == "uniform"
+    noise = generator.uniform(-1.0, 1.0, size) if uniform else generator.normal(size=size)
+    parts = latent.parts  # drawn last, so that the rest of the noise is what it were without
+    if "category" in parts:
+        drawn = generator.integers(latent.categories, size=rows)
+        noise[:, parts["category"]] = one_hot(drawn, latent.categories, "float64")
+    if "code" in parts:
+        noise[:, parts["code"]] = generator.uniform(-1.0, 1.0, (rows, latent.codes))
+    return noise
 
 
 def fixed_inputs(
@@ -42,14 +48,22 @@ def fixed_inputs(
     """Return the generator's inputs for samples: the same noise for the same seed, on any backend,
     at any step.
 
+    Categories of the latent code take turns (0, 1, 2, …); the rest of the noise is drawn.
+
     Args:
-        labels: (rows,) classes to make; left out, they take turns (0, 1, 2, …).
+        labels: (rows,) classes to make; left out, they take turns likewise, and each category
+            stays for one turn of theirs.
     """
     noise = draw_noise(spec.latent, stream(seed, Purpose.SAMPLES), rows)
-    inputs = {"noise": noise.astype(precision)}
+    inputs, turn = {"noise": noise}, np.arange(rows)
     if "label" in plan_spec(spec)["generator"].inputs:
-        turn = np.arange(rows) % spec.classes if labels is None else labels
-        inputs["label"] = one_hot(turn, spec.classes, precision)
+        chosen = turn % spec.classes if labels is None else labels
+        inputs["label"] = one_hot(chosen, spec.classes, precision)
+        turn = turn // spec.classes if labels is None else turn
+    if spec.latent.categories:
+        taken = one_hot(turn % spec.latent.categories, spec.latent.categories, precision)
+        noise[:, spec.latent.parts["category"]] = taken
+    inputs["noise"] = noise.astype(precision)
     return inputs
 
 
@@ -62,9 +76,11 @@ class Feed:
         """Prepare the feed and check the data against the spec.
 
         Raises:
+            SpecError: the players are not those of the objective.
             DataError: wrong image shape, labels outside the classes, too few images.
         """
         training = spec.training
+        check_rule(spec, objective)
         count = len(dataset.images)
         if dataset.images.shape[1:] != spec.image.shape:
             raise DataError(

@@ -87,6 +87,12 @@ class NumpyOps:
         """Return log(1 + exp(x))."""
         return np.logaddexp(0.0, x)
 
+    def cross_entropy(self, logits: np.ndarray, weights: np.ndarray) -> Tensor:
+        """Return the mean cross-entropy of rows."""
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        logs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        return -np.mean(np.sum(weights * logs, axis=1))
+
     def positive(self, x: np.ndarray) -> Tensor:
         """Return 1 where x > 0, else 0."""
         return (x > 0).astype(float)

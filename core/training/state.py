@@ -3,6 +3,7 @@
 ================================================  =========================================
 ``generator/dense/kernel``                        a weight
 ``discriminator/batch_norm/variance``             a running statistic
+``discriminator/conv2d/left_vector``              another, of spectral norm
 ``optimiser/generator/dense/kernel/first_moment`` a slot of the optimiser
 ``optimiser/generator/updates``                   updates so far, int64, shape ()
 ``average/generator/dense/kernel``                the weight average
