@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from os import PathLike
 
+    from gandem.core.catalogue import rows
     from gandem.core.errors import GandemError
     from gandem.core.hookspecs import Row, RunInfo, hookimpl
     from gandem.core.parity import measure as parity
@@ -27,6 +28,7 @@ __all__ = [
     "open_run",
     "parity",
     "resume",
+    "rows",
     "spec",
     "train",
 ]
@@ -40,6 +42,7 @@ _HOMES = {
     "open_run": "gandem.core.runs:open_run",
     "parity": "gandem.core.parity:measure",
     "resume": "gandem.core.runs:resume",
+    "rows": "gandem.core.catalogue:rows",
     "train": "gandem.core.runs:train",
 }
 

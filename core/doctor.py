@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import platform
-import subprocess
 import sys
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from gandem.core.registry import installed, registry
+from gandem.core.registry import Plugin, installed, registry
 
 __all__ = ["examine", "versions_of"]
 
@@ -19,6 +18,8 @@ PACKAGES = ("gandem", "numpy", "pluggy", "safetensors", "click", "rich", "imagei
 
 def examine() -> dict[str, Any]:
     """Return the facts, as plain data."""
+    import platform
+
     table = registry()
     return {
         "python": platform.python_version(),
@@ -31,8 +32,17 @@ def examine() -> dict[str, Any]:
             else {"ok": False, "problem": f"not installed: {row.install}"}
             for row in table.rows("backends")
         },
-        "plugins": {p.name: p.problems for p in table.plugins if p.problems},
+        "plugins": _problems(table.plugins),
     }
+
+
+def _problems(plugins: Iterable[Plugin]) -> dict[str, list[str]]:
+    """Return what is wrong by plugin; those of one name share it."""
+    found: dict[str, list[str]] = {}
+    for plugin in plugins:
+        if plugin.problems:
+            found.setdefault(plugin.name, []).extend(plugin.problems)
+    return found
 
 
 def versions_of(modules: tuple[str, ...]) -> str | None:
@@ -48,6 +58,8 @@ def versions_of(modules: tuple[str, ...]) -> str | None:
 
 def _probe(backend: str) -> dict[str, Any]:
     """Ask a backend in a process of its own: some frameworks do not share one."""
+    import subprocess  # `gandem list` wants versions_of and shall not wait for more
+
     code = (
         "import json, sys; from gandem.core.registry import load_backend; "
         "b = load_backend(sys.argv[1]); "

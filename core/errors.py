@@ -69,6 +69,8 @@ def shown(value: object) -> str:
         text = " ".join(repr(value).split())
     except (ValueError, RecursionError):  # a number of very many digits, lists without end
         return f"{type(value).__name__} too large to print"
+    except Exception:  # a stranger's object
+        return f"{type(value).__name__} that cannot be printed"
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 

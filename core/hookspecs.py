@@ -2,17 +2,22 @@
 
 A plugin is a module or object that an installed distribution names in the entry-point group
 ``gandem``, with functions marked by ``@gandem.hookimpl``.  Our own models, data sets, backends and
-watchers come through the same hooks.
+watchers come through the same hooks.  ``docs/plugins.md`` shows each at work.
 
-Hooks that **add** are called once, when the registry is first read, and return rows: facts and
-strings.  They must not import a framework, read a file of data, or take longer than a blink; what a
-row's ``target`` names is imported when somebody builds it.  A plugin that raises is reported by
-``gandem plugins`` and skipped.  Ids carry the plugin's own prefix, ``acme/wgan``.
+Hooks that **add** are called once a process, when the registry is first read, which every command
+does: without arguments, and each returns rows, facts and strings.  They must not import a
+framework, read a file of data, ask for the registry, print, or take longer than a blink; what a
+row's ``target`` names is imported when somebody builds it.  Ids carry the plugin's own prefix,
+``acme/wgan``.  A hook that raises adds nothing, a row that is wrong is left out; ``gandem plugins``
+says why, and everything else goes on.
 
 Hooks that **watch** are called during every training, on the thread that trains, and return
-nothing.  They take the arguments that they name.  The training waits for them, so they must be
-quick; they must not change what they are given.  One that raises does not stop the training: it is
-reported once, and its plugin is muted for the rest of that training.
+nothing.  They take the arguments that they name, none of them with a default.  The training waits
+for them, so they must be quick; they must not change what they are given.  One that raises does not
+stop the training: it is reported once, and its plugin is muted for the rest of that training.
+
+Extractors of features for metrics, and launchers that train elsewhere, will join in the same form:
+a hook that returns rows.
 """
 
 from __future__ import annotations
@@ -31,12 +36,18 @@ hookspec = pluggy.HookspecMarker("gandem")
 hookimpl = pluggy.HookimplMarker("gandem")
 
 
+LONGEST_ID = 100
+_PART = r"\w([\w.-]*\w)?"
+_ID = rf"({_PART}/)?{_PART}(?<!\.toml)(?<!\.json)"  # those would be files
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One entry of the registry.
 
     Attributes:
-        id: the name people type; a third party's carries its prefix, ``"acme/wgan"``.
+        id: the name people type; a third party's carries its prefix, ``"acme/wgan"``.  Letters,
+            digits, ``_``, ``-`` and ``.``, the last two inside.
         target: ``"package.module:attribute"``, imported when the entry is built.
         title: a few words for lists.
         paper: where it comes from.
@@ -67,8 +78,8 @@ class Row:
             value = getattr(self, name)
             if not (isinstance(value, str) and value.isprintable()):
                 raise TypeError(f"Row.{name}: expected a text on one line, received {value!r:.60}.")
-        if not re.fullmatch(r"([\w.-]+/)?[\w.-]+", self.id):
-            raise ValueError(f"Row.id: expected a name like 'acme/wgan', received {self.id!r}.")
+        if not re.fullmatch(_ID, self.id) or len(self.id) > LONGEST_ID:
+            raise ValueError(f"Row.id: expected a name like 'acme/wgan', received {self.id!r:.60}.")
         if not re.fullmatch(r"\w+(\.\w+)*:\w+", self.target):
             raise ValueError(
                 f"Row.target: expected 'package.module:attribute', received {self.target!r}."
@@ -113,7 +124,7 @@ class RunInfo:
     log_every: int
 
 
-# --- hooks that add ------------------------------------------------------------------------------
+# --- hooks that add: each once, when the registry is first read ----------------------------------
 
 
 @hookspec
@@ -121,7 +132,20 @@ def gandem_models() -> Iterable[Row]:  # type: ignore[empty-body]
     """Return rows of models.
 
     The target is a function with keyword parameters, each with a default, that returns a
-    :class:`gandem.core.spec.Spec`.
+    :class:`gandem.core.spec.Spec`.  It is called whenever somebody asks for the model, and must
+    return equal specs for equal arguments.
+    """
+
+
+@hookspec
+def gandem_layers() -> Iterable[Row]:  # type: ignore[empty-body]
+    """Return rows of layers, which are compositions of gandem's own and so run on every backend.
+
+    The target is a function with keyword parameters that returns a layer of
+    :mod:`gandem.core.spec`, or a sequence of them.  It is called once for each ``kind =
+    "acme/res-block"`` of a spec file or a setting, while that is read; the spec keeps what it
+    returns.  A parameter that is a list of layers comes as layers.  It must return equal layers for
+    equal arguments, and leave their names alone unless it takes a ``name``.
     """
 
 
@@ -130,7 +154,8 @@ def gandem_backends() -> Iterable[Row]:  # type: ignore[empty-body]
     """Return rows of backends.
 
     The target is a function without parameters that returns a
-    :class:`gandem.core.training.Backend`.
+    :class:`gandem.core.training.Backend`.  It is called where ``requires`` are installed, and may
+    take as long as importing the framework does.
     """
 
 
@@ -140,7 +165,8 @@ def gandem_datasets() -> Iterable[Row]:  # type: ignore[empty-body]
 
     The target is a function ``(argument: str, data_dir: Path | None)`` that returns a
     :class:`gandem.core.datasets.Dataset`; the argument is what follows the colon in ``--data
-    name:argument``.
+    name:argument``.  It is called once a training, may download, and must return the same images in
+    the same order each time.
     """
 
 
@@ -149,7 +175,8 @@ def gandem_objectives() -> Iterable[Row]:  # type: ignore[empty-body]
     """Return rows of objectives.
 
     The target is a class without parameters of the form
-    :class:`gandem.core.training.ObjectiveRule`.
+    :class:`gandem.core.training.ObjectiveRule`.  Its methods run in the middle of every step,
+    compiled: they must only compute, with the functions they are given.
     """
 
 
@@ -174,8 +201,8 @@ def gandem_after_log(run: RunInfo, step: int, losses: Mapping[str, float]) -> No
 
     :param step: steps finished, counted from 1; of a resumed training, from its very beginning
     :param losses: read-only; Python floats by name: ``discriminator`` and ``generator`` in the
-        objective's unit, ``real_accuracy`` and ``fake_accuracy`` from 0 to 1.  One may be NaN or
-        infinite, right before a training ends as ``"diverged"``
+        objective's unit, ``real_accuracy`` and ``fake_accuracy`` from 0 to 1, then the losses of
+        further players.  One may be NaN or infinite, right before a training ends as ``"diverged"``
     """
 
 

@@ -4,13 +4,14 @@ with what is wrong with it.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
-import re
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from types import FunctionType
 from typing import Any
 
 import pluggy
@@ -18,11 +19,30 @@ import pluggy
 from gandem.core import hookspecs
 from gandem.core.errors import shown, suggest
 from gandem.core.hookspecs import Row
+from gandem.core.offers import (
+    Offer,
+    chosen,
+    entry_points,
+    misfit,
+    not_there,
+    own_version,
+    read_offers,
+)
+from gandem.core.strangers import (
+    aside,
+    check_reference,
+    fault_of,
+    misnamed,
+    names_of_functions,
+    owned,
+    sentence,
+)
 
-__all__ = ["BUILTIN", "KINDS", "WATCHES", "Plugin", "Watcher", "find_plugins", "sentence"]
+__all__ = ["BUILTIN", "KINDS", "WATCHES", "Plugin", "Watcher", "find_plugins"]
 
 KINDS = {
     "models": "model",
+    "layers": "layer",
     "backends": "backend",
     "datasets": "data set",
     "objectives": "objective",
@@ -31,6 +51,8 @@ KINDS = {
 WATCHES = ("before_training", "after_log", "after_checkpoint", "after_training")
 """The moments of a training, which are also the names of their hooks."""
 BUILTIN = "gandem"
+MOST_ROWS = 10_000
+"""Of one hook: one that never ends shall not take all memory."""
 
 
 @dataclass(slots=True)
@@ -38,12 +60,14 @@ class Plugin:
     """A plugin as it was found: what it adds, and what is wrong with it.
 
     Attributes:
+        loaded: whether it was imported and its hooks are called.
         adds: the ids of its rows by table, and under ``"watches"`` the moments that it watches.
     """
 
     name: str
     distribution: str
     version: str = ""
+    loaded: bool = True
     adds: dict[str, list[str]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
@@ -65,161 +89,214 @@ def find_plugins(builtin: object) -> tuple[list[Plugin], dict[str, list[Row]], l
     Args:
         builtin: our own hooks, through the same door as a stranger's.
     """
-    manager = pluggy.PluginManager("gandem")
-    manager.add_hookspecs(hookspecs)
-    if os.environ.get("GANDEM_TRACE") == "1":
-        manager.trace.root.setwriter(sys.stderr.write)
-    manager.register(builtin, BUILTIN)
-    plugins = {BUILTIN: Plugin(BUILTIN, BUILTIN)}
-    points = entry_points(group="gandem")
-    for number, point in enumerate(_chosen(points)):
-        key = f"{point.name} {number}"  # two distributions may call theirs the same
-        plugins[key] = _register(manager, point, key)
-    rows: dict[str, list[Row]] = {table: [] for table in KINDS}
-    for table in KINDS:
-        for hook in getattr(manager.hook, f"gandem_{table}").get_hookimpls():
-            plugin = plugins[hook.plugin_name]
-            found = _ask(plugin, table, hook.function, ours=hook.plugin_name == BUILTIN)
-            ids = [row.id for row in found]
-            manager.trace(f"gandem_{table} of {plugin.name}: {', '.join(ids)}")
-            plugin.adds |= {table: ids} if ids else {}
-            rows[table] += found
-    watchers = []
-    for key, plugin in plugins.items():
-        if hooks := _watching(manager, key, plugin):
-            manager.trace(f"{plugin.name} watches: {', '.join(hooks)}")
-            plugin.adds["watches"] = list(hooks)
-            watchers.append(
-                Watcher(name=plugin.name, distribution=plugin.distribution, hooks=hooks)
-            )
-    listed = [*plugins.values(), *_not_there(points)]
+    search = _Search()
+    search.manager.register(builtin, BUILTIN)
+    search.plugins[BUILTIN] = Plugin(BUILTIN, BUILTIN, search.release)
+    offers = read_offers(entry_points(group="gandem"))
+    for number, offer in enumerate(chosen(offers)):
+        search.load(offer, f"{offer.point.name} {number}")  # two may call theirs the same
+    rows = {table: search.rows(table) for table in KINDS}
+    watchers = list(search.watchers())
+    search.note_slow(rows["backends"])
+    missing = [
+        Plugin(name, "?", loaded=False, problems=[problem])
+        for name, problem in not_there(offers).items()
+    ]
+    listed = [*search.plugins.values(), *missing]
     _note_clashes(rows, listed)
     return listed, rows, watchers
 
 
-def _chosen(points: Iterable[EntryPoint]) -> list[EntryPoint]:
-    """Return the plugins that ``GANDEM_PLUGINS`` lets load, by name."""
-    wanted = _wanted()
-    points = sorted(points, key=lambda point: (point.name, _owner(point)))
-    if wanted is None:
-        return points
-    return [point for point in points if wanted.keys() & _names(point)]
+class _Manager(pluggy.PluginManager):
+    """Pluggy's, which would look at what every object has, too."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
+        return None if name.startswith("__") else super().parse_hookimpl_opts(plugin, name)
 
 
-def _not_there(points: Iterable[EntryPoint]) -> list[Plugin]:
-    """Return a report for each name in ``GANDEM_PLUGINS`` that nothing answers to."""
-    known = {BUILTIN}.union(*(_names(point) for point in points))
-    said = "GANDEM_PLUGINS names it, but no such plugin is installed."
-    return [
-        Plugin(name, "?", problems=[said + suggest(spelling, known - {BUILTIN})])
-        for spelling, name in (_wanted() or {}).items()
-        if spelling not in known
-    ]
+class _Hooks:
+    """A plugin's marked functions and nothing else of it, whatever its other attributes do, and
+    whatever it says that it equals.
+    """
 
 
-def _wanted() -> dict[str, str] | None:
-    """Return what ``GANDEM_PLUGINS`` names, by one spelling of each; None where it is unset."""
-    text = os.environ.get("GANDEM_PLUGINS")
-    if text is None:
-        return None
-    names = [name.strip() for name in text.split(",")]
-    return {_spelling(name): name for name in names if name}
+class _Search:
+    """Plugins being found, by a key of their own.
+
+    Attributes:
+        imports: the modules that came with each.
+        seen: the modules and objects that were registered.
+        ids: of the rows found, with their distribution and table.
+    """
+
+    def __init__(self) -> None:
+        self.release = own_version()
+        self.manager = _Manager("gandem")
+        self.manager.add_hookspecs(hookspecs)
+        if os.environ.get("GANDEM_TRACE") == "1":
+            self.manager.trace.root.setwriter(sys.stderr.write)
+        self.plugins: dict[str, Plugin] = {}
+        self.imports: dict[str, set[str]] = {}
+        self.seen: list[object] = []
+        self.ids: set[tuple[str, str, str]] = set()
+
+    # --- loading ---------------------------------------------------------------------------------
+
+    def load(self, offer: Offer, key: str) -> None:
+        """Load one plugin; a failure of any kind becomes a sentence."""
+        plugin = Plugin(offer.point.name, offer.distribution, offer.version)
+        self.plugins[key], self.imports[key] = plugin, set()
+        problem = misfit(offer, self.release)
+        if not problem:
+            try:
+                with self._listening(key):
+                    problem = self._register(offer, key)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # a stranger's module may raise anything at all
+                problem = f"could not be loaded: {sentence(error)}"
+        home = getattr(offer.point, "value", "").partition(":")[0].partition(".")[0]
+        self.imports[key].discard(home)  # a backend may require itself
+        if problem:
+            with contextlib.suppress(Exception):  # pluggy 1.6 leaves half of one that it refuses
+                self.manager.unregister(name=key)
+            plugin.loaded = False
+            plugin.problems.append(problem)
+
+    def _register(self, offer: Offer, key: str) -> str:
+        """Import a plugin and register its hooks; say what is wrong with it, or nothing."""
+        check_reference(getattr(offer.point, "value", None))
+        found = offer.point.load()
+        if any(found is other for other in self.seen):
+            return "is not loaded: another entry point leads to the same module or object."
+        self.seen.append(found)
+        hooks = _Hooks()
+        for name in names_of_functions(found):
+            if self.manager.parse_hookimpl_opts(found, name) is not None:
+                setattr(hooks, name, getattr(found, name))
+                if inspect.isclass(found) and isinstance(vars(found).get(name), FunctionType):
+                    return "could not be loaded: it is a class; name an instance of it."
+        if not vars(hooks):
+            self.plugins[key].problems.append(
+                "adds nothing: mark its functions with @gandem.hookimpl."
+            )
+            return ""
+        self.manager.register(hooks, key)
+        try:
+            self.manager.check_pending()
+        except pluggy.PluginValidationError:
+            return f"has a hook that gandem does not know: {_unknown_hook(self.manager)}"
+        return ""
+
+    @contextlib.contextmanager
+    def _listening(self, key: str) -> Iterator[None]:
+        """Run a stranger's code, and note what it imports."""
+        before = set(sys.modules)
+        try:
+            with aside():
+                yield
+        finally:
+            self.imports[key] |= sys.modules.keys() - before
+
+    def note_slow(self, backends: Iterable[Row]) -> None:
+        """Name those who make everybody wait that only looks around: what backends run on, and
+        NumPy, takes long to import.
+        """
+        slow = {name.partition(".")[0] for row in backends for name in row.requires} | {"numpy"}
+        for key, imported in self.imports.items():
+            if heavy := sorted(slow & imported):
+                self.plugins[key].problems.append(
+                    f"imports {' and '.join(heavy)} when it is listed; import it where the row's "
+                    "target is built, or inside the hook that watches."
+                )
+
+    # --- asking ----------------------------------------------------------------------------------
+
+    def rows(self, table: str) -> list[Row]:
+        """Ask every plugin for the rows of a table."""
+        found = []
+        for hook in getattr(self.manager.hook, f"gandem_{table}").get_hookimpls():
+            plugin = self.plugins[hook.plugin_name]
+            rows = list(self._ask(table, hook))
+            ids = [row.id for row in rows]
+            self.manager.trace(f"gandem_{table} of {plugin.name}: {', '.join(ids)}")
+            if ids:
+                plugin.adds[table] = [*plugin.adds.get(table, ()), *ids]
+            found += rows
+        return found
+
+    def _ask(self, table: str, hook: pluggy.HookImpl) -> Iterator[Row]:
+        """Yield the rows of one plugin's hook, without those that are wrong."""
+        key = hook.plugin_name
+        plugin, name = self.plugins[key], f"gandem_{table}"
+        if key == BUILTIN:
+            ours: Any = hook.function()
+            yield from (owned(row, BUILTIN) for row in ours)
+            return
+        if fault := fault_of(hook.function):
+            plugin.problems.append(f"{name} is never called: {fault}")
+            return
+        try:
+            with self._listening(key):
+                made: Any = hook.function()
+                found = list(islice(made, MOST_ROWS + 1)) if isinstance(made, Iterable) else None
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # likewise
+            plugin.problems.append(f"{name} failed: {sentence(error)}")
+            return
+        if found is None:
+            plugin.problems.append(f"{name} returned {shown(made)}, expected gandem.Row.")
+        elif len(found) > MOST_ROWS:
+            plugin.problems.append(f"{name} returned more than {MOST_ROWS:,} rows.")
+        else:
+            yield from self._right_rows(table, plugin, found)
+
+    def _right_rows(self, table: str, plugin: Plugin, found: Iterable[object]) -> Iterator[Row]:
+        for row in found:
+            try:
+                row = owned(row, plugin.distribution)
+            except Exception:  # no row, or one that was made without its checks
+                plugin.problems.append(
+                    f"gandem_{table} returned {shown(row)}, expected gandem.Row."
+                )
+                continue
+            place = (plugin.distribution, table, row.id)
+            if problem := misnamed(row.id, plugin.name, again=place in self.ids):
+                plugin.problems.append(f"the {KINDS[table]} id {row.id!r} {problem}")
+            else:
+                self.ids.add(place)
+                yield row
+
+    def watchers(self) -> Iterator[Watcher]:
+        """Yield the plugins that watch trainings."""
+        for key, plugin in self.plugins.items():
+            if hooks := self._watching(key, plugin):
+                self.manager.trace(f"{plugin.name} watches: {', '.join(hooks)}")
+                plugin.adds["watches"] = list(hooks)
+                yield Watcher(name=plugin.name, distribution=plugin.distribution, hooks=hooks)
+
+    def _watching(self, key: str, plugin: Plugin) -> dict[str, tuple[pluggy.HookImpl, ...]]:
+        """Return a plugin's functions that watch, by moment, without those that would never run."""
+        hooks: dict[str, tuple[pluggy.HookImpl, ...]] = {}
+        for moment in WATCHES:
+            for hook in getattr(self.manager.hook, f"gandem_{moment}").get_hookimpls():
+                if hook.plugin_name != key:
+                    continue
+                if fault := fault_of(hook.function, yields=False):
+                    plugin.problems.append(f"gandem_{moment} is never called: {fault}")
+                else:
+                    hooks[moment] = (*hooks.get(moment, ()), hook)
+        return hooks
 
 
-def _names(point: EntryPoint) -> set[str]:
-    return {_spelling(point.name), _spelling(_owner(point)[0])}
-
-
-def _spelling(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()  # as pip takes a distribution's name
-
-
-def _owner(point: EntryPoint) -> tuple[str, str]:
-    """Return the name and version of the distribution that a plugin came from."""
-    try:
-        return (point.dist.name or "?", point.dist.version or "") if point.dist else ("?", "")
-    except Exception:  # a distribution without metadata; what comes then depends on Python
-        return ("?", "")
-
-
-def _register(manager: pluggy.PluginManager, point: EntryPoint, key: str) -> Plugin:
-    """Load one plugin; a failure of any kind becomes a sentence."""
-    plugin = Plugin(point.name, *_owner(point))
-    try:
-        found = point.load()
-        manager.register(found, key)
-    except (Exception, SystemExit) as error:  # a stranger's module may raise anything at all
-        manager.unregister(name=key)  # pluggy 1.6 leaves half of a plugin that it refuses
-        plugin.problems.append(f"could not be loaded: {sentence(error)}")
-        return plugin
-    try:
-        manager.check_pending()
-    except pluggy.PluginValidationError:
-        unknown = _unknown_hook(manager)
-        manager.unregister(name=key)
-        plugin.problems.append(f"has a hook that gandem does not know: {unknown}")
-        return plugin
-    if not manager.get_hookcallers(found):
-        plugin.problems.append("adds nothing: mark its functions with @gandem.hookimpl.")
-    return plugin
+# --- what can be wrong ---------------------------------------------------------------------------
 
 
 def _unknown_hook(manager: pluggy.PluginManager) -> str:
     known = [name for name in vars(hookspecs) if name.startswith("gandem_")]
     unknown = [n for n, h in vars(manager.hook).items() if not h.has_spec() and h.get_hookimpls()]
     return f"{unknown[0]!r}.{suggest(unknown[0], known)}"
-
-
-def _ask(plugin: Plugin, table: str, hook: Any, *, ours: bool) -> list[Row]:
-    """Return the rows of one plugin's hook, without those that are wrong."""
-    try:
-        made = hook()
-        found = list(made) if isinstance(made, Iterable) else None
-    except (Exception, SystemExit) as error:  # likewise
-        plugin.problems.append(f"gandem_{table} failed: {sentence(error)}")
-        return []
-    if found is None:
-        plugin.problems.append(f"gandem_{table} returned {shown(made)}, expected gandem.Row.")
-        return []
-    rows = []
-    for row in found:
-        if not isinstance(row, Row):
-            plugin.problems.append(f"gandem_{table} returned {shown(row)}, expected gandem.Row.")
-        elif not ours and "/" not in row.id:
-            plugin.problems.append(
-                f"the {KINDS[table]} id {row.id!r} has no prefix; call it '{plugin.name}/{row.id}'."
-            )
-        else:
-            rows.append(replace(row, provider=plugin.distribution))
-    return rows
-
-
-def _watching(
-    manager: pluggy.PluginManager, key: str, plugin: Plugin
-) -> dict[str, tuple[pluggy.HookImpl, ...]]:
-    """Return a plugin's functions that watch, by moment, without those that would never run."""
-    hooks: dict[str, tuple[pluggy.HookImpl, ...]] = {}
-    for moment in WATCHES:
-        for hook in getattr(manager.hook, f"gandem_{moment}").get_hookimpls():
-            if hook.plugin_name != key:
-                continue
-            if _is_plain(hook.function):
-                hooks[moment] = (*hooks.get(moment, ()), hook)
-            else:
-                plugin.problems.append(
-                    f"gandem_{moment} is never called: it must be a plain function, without yield "
-                    "or async."
-                )
-    return hooks
-
-
-def _is_plain(function: object) -> bool:
-    """Say whether calling a function runs it, instead of making a generator or coroutine."""
-    return not (
-        inspect.isgeneratorfunction(function)
-        or inspect.iscoroutinefunction(function)
-        or inspect.isasyncgenfunction(function)
-    )
 
 
 def _note_clashes(rows: Mapping[str, list[Row]], plugins: list[Plugin]) -> None:
@@ -229,16 +306,7 @@ def _note_clashes(rows: Mapping[str, list[Row]], plugins: list[Plugin]) -> None:
             owners.setdefault(row.id, []).append(row.provider)
         for name, several in owners.items():
             for plugin in plugins:
-                if len(several) > 1 and plugin.distribution in several:
+                if len(several) > 1 and name in plugin.adds.get(table, ()):
                     plugin.problems.append(
                         f"the {KINDS[table]} {name!r} has several owners: {' and '.join(several)}."
                     )
-
-
-def sentence(error: BaseException) -> str:
-    """Return what an exception says, on one line."""
-    try:
-        text = " ".join(str(error).split())
-    except Exception:  # a stranger's exception may fail at that too
-        text = ""
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

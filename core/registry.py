@@ -1,5 +1,5 @@
-"""The registry: one table of models, backends, data sets and objectives, and the watchers of
-trainings, from gandem itself and from installed plugins.
+"""The registry: one table each of models, layers, backends, data sets and objectives, and the
+watchers of trainings, from gandem itself and from installed plugins.
 
 Plugins are loaded one at a time; whatever is wrong with one is kept as a sentence beside its name
 and the rest goes on.
@@ -13,13 +13,13 @@ import importlib.util
 import inspect
 import os
 import sys
-import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import fields
-from importlib.resources import files
+from collections.abc import Iterable, Iterator, Mapping
+from contextvars import ContextVar
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gandem.core.catalogue import rows, rows_from_toml
 from gandem.core.errors import (
     BackendError,
     ClashError,
@@ -31,7 +31,8 @@ from gandem.core.errors import (
     suggest,
 )
 from gandem.core.hookspecs import Row, hookimpl
-from gandem.core.plugins import BUILTIN, KINDS, Plugin, Watcher, find_plugins, sentence
+from gandem.core.plugins import BUILTIN, KINDS, Plugin, Watcher, find_plugins
+from gandem.core.strangers import aside, sentence
 
 if TYPE_CHECKING:  # `gandem list` shall not wait for NumPy
     from gandem.core.datasets import Dataset
@@ -39,6 +40,7 @@ if TYPE_CHECKING:  # `gandem list` shall not wait for NumPy
     from gandem.core.training import Backend, ObjectiveRule
 
 __all__ = [
+    "LAYERS",
     "Plugin",
     "Registry",
     "Watcher",
@@ -48,6 +50,7 @@ __all__ = [
     "load_objective",
     "load_spec",
     "registry",
+    "rows",
     "rows_from_toml",
 ]
 
@@ -101,64 +104,37 @@ def registry() -> Registry:
     ``GANDEM_PLUGINS`` chooses plugins by name or distribution: unset all, empty none, or a list
     with commas.
     ``GANDEM_TRACE=1`` writes to standard error what each hook returns and what each plugin watches.
-    """
-    return Registry(*find_plugins(_Builtin()))
-
-
-def rows_from_toml(text: str) -> dict[str, list[Row]]:
-    """Read a ``registry.toml``: a table of rows for each of models, backends, datasets and
-    objectives.
-
-    A plugin can ship its own and return ``rows_from_toml(text)["models"]`` from its hook.
 
     Raises:
-        GandemError: it is not TOML, or has an unknown schema, table or field.
+        GandemError: a plugin asks for it while it is being listed.
     """
+    if _reading.get():
+        raise GandemError(
+            "the registry is still being read; ask for it, or for a spec, when something is built."
+        )
+    token = _reading.set(True)
     try:
-        data = tomllib.loads(text)
-    except ValueError as error:
-        raise GandemError(f"registry.toml: it is not TOML: {error}.") from None
-    if data.pop("schema", None) != 1:
-        raise GandemError("registry.toml: expected schema = 1; upgrade gandem.")
-    rows: dict[str, list[Row]] = {table: [] for table in KINDS}
-    for table, entries in data.items():
-        if table not in KINDS:
-            raise GandemError(f"registry.toml: unknown table {table!r}.{suggest(table, KINDS)}")
-        if not isinstance(entries, list):
-            raise GandemError(f"registry.toml: write [[{table}]] in front of each row.")
-        rows[table] = [_row(table, entry) for entry in entries]
-    return rows
+        return Registry(*find_plugins(_Builtin()))
+    finally:
+        _reading.reset(token)
 
 
-def _row(table: str, entry: Any) -> Row:
-    known = [f.name for f in fields(Row) if f.name != "provider"]
-    if not isinstance(entry, dict):
-        raise GandemError(f"registry.toml: write [[{table}]] in front of each row.")
-    for name in entry:
-        if name not in known:
-            raise GandemError(
-                f"registry.toml: unknown field {name!r} in {table}.{suggest(name, known)}"
-            )
-    for name in ("id", "target"):
-        if name not in entry:
-            raise GandemError(f"registry.toml: a row of {table} lacks its {name}.")
-    if isinstance(entry.get("requires"), list):
-        entry = entry | {"requires": tuple(entry["requires"])}
-    try:
-        return Row(**entry)
-    except (TypeError, ValueError) as error:
-        raise GandemError(f"registry.toml: {table}: {error}") from None
+_reading = ContextVar("_reading", default=False)
 
 
 class _Builtin:
     """gandem's own rows, through the same door as a stranger's."""
 
     def __init__(self) -> None:
-        self._rows = rows_from_toml(files("gandem").joinpath("registry.toml").read_text("utf-8"))
+        self._rows = rows(BUILTIN)
 
     @hookimpl
     def gandem_models(self) -> Iterable[Row]:
         return self._rows["models"]
+
+    @hookimpl
+    def gandem_layers(self) -> Iterable[Row]:
+        return self._rows["layers"]
 
     @hookimpl
     def gandem_backends(self) -> Iterable[Row]:
@@ -196,14 +172,26 @@ def _is_there(module: str) -> bool:
 def _target(row: Row, word: str) -> Any:
     module, _, attribute = row.target.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
-    except (Exception, SystemExit) as error:  # a stranger's module may raise anything at all
+        with aside():
+            return getattr(importlib.import_module(module), attribute)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a stranger's module may raise anything at all
         raise NotFoundError(
             f"The {word} {row.id!r} of {row.provider} could not be loaded: {sentence(error)}"
         ) from error
 
 
-BACKEND = ("versions", "devices", "engine", "differentiate", "gradient", "optimise")
+BACKEND = (
+    "capabilities",
+    "known_failures",
+    "versions",
+    "devices",
+    "engine",
+    "differentiate",
+    "gradient",
+    "optimise",
+)
 OBJECTIVE = ("smoothable", "real", "fake", "generator")
 """What must be there, of ``gandem.core.training``'s ``Backend`` and ``ObjectiveRule``."""
 
@@ -227,8 +215,10 @@ def load_backend(name: str) -> Backend:
         raise BackendError(
             f"Backend {row.id!r} is not installed ({', '.join(missing)} missing).{hint}"
         )
+    load = _target(row, "backend")
     try:
-        backend: Backend = _target(row, "backend")()
+        with aside():
+            backend: Backend = load()
     except (ImportError, OSError) as error:  # a shared library that is not there, or not right
         raise BackendError(
             f"Backend {row.id!r} is installed and cannot be imported: {sentence(error)}"
@@ -249,7 +239,9 @@ def load_dataset(name: str, data_dir: Path | None = None) -> Dataset:
 
     head, _, argument = name.partition(":")
     row = registry().find("datasets", head)
-    found = _target(row, "data set")(argument, data_dir)
+    load = _target(row, "data set")
+    with aside():
+        found = load(argument, data_dir)
     if not isinstance(found, Dataset):
         raise DataError(
             f"The data set {row.id!r} of {row.provider} returned {type(found).__name__}."
@@ -280,6 +272,8 @@ def load_spec(
 ) -> Spec:
     """Return the spec of a model, or of a ``.toml`` or ``.json`` file, with some settings changed.
 
+    The file and the settings may name layers of plugins; the spec holds gandem's own.
+
     Args:
         name: a model's id, or a path.
         settings: a model's own keyword parameters (``latent``), and fields of the spec by path
@@ -290,46 +284,94 @@ def load_spec(
         NotFoundError: no such model.
         SpecError: a setting fits nothing, or the spec does not hold.
     """
+    from gandem.core.objectives import check_rule
     from gandem.core.spec import change, read_spec
 
     name, settings = os.fspath(name), dict(settings or {})
     if name.endswith((".toml", ".json")) or (os.sep in name and os.path.isfile(name)):
         if small:
             raise SpecError(f"{name}: a spec file has one size; leave --size out or write 'full'.")
-        spec = change(read_spec(Path(name)), settings)
+        spec = change(read_spec(Path(name), LAYERS), settings, layers=LAYERS)
     else:
         row = registry().find("models", name)
         make = _target(row, "model")
-        known = _parameters(row, make)
+        known = list(_parameters(row, "model", make))
         own = {key: settings.pop(key) for key in list(settings) if key in known}
-        spec = change(_made(row, make, (row.small if small else {}) | own), settings, known)
-    load_objective(spec.objective)
+        spec = _spec(row, make, (row.small if small else {}) | own)
+        spec = change(spec, settings, known, LAYERS)
+    rule = load_objective(spec.objective)
+    check_rule(spec, rule)
     return spec
 
 
-def _parameters(row: Row, make: Any) -> list[str]:
+class PluginLayers:
+    """The layers of plugins, for those who read a spec: see :class:`gandem.core.spec.Layers`."""
+
+    def kinds(self) -> list[str]:
+        """Return their ids."""
+        return [row.id for row in registry().rows("layers")]
+
+    def make(self, kind: str, arguments: Mapping[str, Any]) -> object:
+        """Return what the function of that id makes of its arguments.
+
+        Raises:
+            NotFoundError, ClashError: there is no such layer, or more than one.
+            SpecError: the arguments do not fit.
+        """
+        row = registry().find("layers", kind)
+        make = _target(row, "layer")
+        known = _parameters(row, "layer", make)
+        open_end = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
+        for name in arguments:
+            if name not in known and not open_end:
+                near = suggest(name, known)
+                raise SpecError(f"{row.id!r} has no parameter {shown(name)}.{near}")
+        for name, parameter in known.items():
+            optional = parameter.default is not parameter.empty
+            if not (optional or name in arguments or parameter.kind in _COLLECTS):
+                raise SpecError(f"{row.id!r} lacks its parameter {name!r}.")
+        return _made(row, "layer", lambda **given: _listed(make(**given)), arguments)
+
+
+LAYERS = PluginLayers()
+_COLLECTS = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+def _listed(made: object) -> object:
+    """Return what a generator yields, and no more of it than is wanted; else what was made."""
+    from gandem.core.spec import MOST_LAYERS
+
+    return tuple(islice(made, MOST_LAYERS + 1)) if isinstance(made, Iterator) else made
+
+
+def _parameters(row: Row, word: str, make: Any) -> Mapping[str, inspect.Parameter]:
     try:
-        return list(inspect.signature(make).parameters)
+        return inspect.signature(make).parameters
     except (TypeError, ValueError):
         raise SpecError(
-            f"The model {row.id!r} of {row.provider} is no function: {row.target} is a "
+            f"The {word} {row.id!r} of {row.provider} is no function: {row.target} is a "
             f"{type(make).__name__}."
         ) from None
 
 
-def _made(row: Row, make: Any, arguments: Mapping[str, Any]) -> Spec:
-    from gandem.core.spec import Spec, plan_spec
-
+def _made(row: Row, word: str, make: Any, arguments: Mapping[str, Any]) -> Any:
     try:
-        spec = make(**arguments)
-    except GandemError:
+        with aside():
+            return make(**arguments)
+    except (GandemError, KeyboardInterrupt):
         raise
-    except Exception as error:  # what does not fit shows where the function first trips over it
+    except BaseException as error:  # what does not fit shows where code trips over it
         given = ", ".join(f"{key}={shown(value)}" for key, value in arguments.items())
         raise SpecError(
-            f"The model {row.id!r} of {row.provider} cannot be made with "
+            f"The {word} {row.id!r} of {row.provider} cannot be made with "
             f"{given or 'its defaults'}: {sentence(error)}"
         ) from error
+
+
+def _spec(row: Row, make: Any, arguments: Mapping[str, Any]) -> Spec:
+    from gandem.core.spec import Spec, plan_spec
+
+    spec = _made(row, "model", make, arguments)
     if not isinstance(spec, Spec):
         raise SpecError(f"The model {row.id!r} of {row.provider} returned {type(spec).__name__}.")
     plan_spec(spec)

@@ -8,15 +8,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.metadata import EntryPoint
+from importlib.metadata import Distribution, EntryPoint, distributions
 from pathlib import Path
 from textwrap import dedent
 
 import numpy as np
 import pytest
 
+import gandem as gandem_package
+from gandem.core import offers
 from gandem.core import plugins as module
-from gandem.core.errors import ClashError, NotFoundError
+from gandem.core.errors import ClashError, GandemError, NotFoundError
+from gandem.core.offers import own_version
 from gandem.core.plugins import Plugin
 from gandem.core.registry import (
     load_backend,
@@ -25,7 +28,7 @@ from gandem.core.registry import (
     load_spec,
     registry,
 )
-from gandem.core.spec import Objective
+from gandem.core.spec import LeakyRelu, Objective
 
 HEAD = "import gandem\nfrom gandem import Row, hookimpl\n"
 
@@ -35,6 +38,10 @@ GOOD = """
     @hookimpl
     def gandem_models():
         return [Row(id="good/wgan", target="good_gan:wgan", title="WGAN")]
+
+    @hookimpl
+    def gandem_layers():
+        return [Row(id="good/soft", target="good_gan:soft", title="A soft relu")]
 
     @hookimpl
     def gandem_backends():
@@ -51,7 +58,12 @@ GOOD = """
     def wgan(*, latent=8):
         return replace(gandem.spec("dcgan", latent=latent), name="wgan")
 
+    def soft(*, slope=0.5):
+        from gandem.core.spec import LeakyRelu
+        return LeakyRelu(slope=slope)
+
     class Backend:
+        capabilities, known_failures = (), {}
         def versions(self): ...
         def devices(self): ...
         def engine(self): ...
@@ -78,17 +90,34 @@ class Shelf:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def put(self, name: str, code: str = GOOD, *, plugin: str = "", distribution: str = "") -> None:
-        """Install a module ``NAME_gan`` as the distribution ``NAME-gan``, plugin ``NAME``."""
+    def distributions(self) -> Iterator[Distribution]:
+        """Return those on this shelf; what else is installed is none of our tests'."""
+        return distributions(path=[os.fspath(self.folder)])
+
+    def put(
+        self,
+        name: str,
+        code: str = GOOD,
+        *,
+        plugin: str = "",
+        distribution: str = "",
+        requires: tuple[str, ...] = (),
+        point: str = "",
+    ) -> Path:
+        """Install a module ``NAME_gan`` as the distribution ``NAME-gan``, plugin ``NAME``, and
+        return the folder of its metadata.
+        """
         plugin, distribution = plugin or name, distribution or f"{name}-gan"
         (self.folder / f"{name}_gan.py").write_text(HEAD + dedent(code))
         info = self.folder / f"{distribution.replace('-', '_')}-1.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(
             f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n"
+            + "".join(f"Requires-Dist: {text}\n" for text in requires)
         )
-        (info / "entry_points.txt").write_text(f"[gandem]\n{plugin} = {name}_gan\n")
+        (info / "entry_points.txt").write_text(f"[gandem]\n{plugin} = {point or name + '_gan'}\n")
         importlib.invalidate_caches()
+        return info
 
 
 @pytest.fixture
@@ -97,9 +126,11 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
     monkeypatch.delenv("GANDEM_TRACE", raising=False)
     monkeypatch.syspath_prepend(tmp_path)
     registry.cache_clear()
-    yield Shelf(tmp_path)
+    shelf = Shelf(tmp_path)
+    monkeypatch.setattr(offers, "distributions", shelf.distributions)
+    yield shelf
     registry.cache_clear()
-    for name in [name for name in sys.modules if name.endswith("_gan") and "." not in name]:
+    for name in [name for name in sys.modules if name.partition(".")[0].endswith("_gan")]:
         del sys.modules[name]
 
 
@@ -124,6 +155,7 @@ def test_a_plugin_is_known_by_its_name_distribution_and_version(shelf):
         "1.0",
         adds={
             "models": ["good/wgan"],
+            "layers": ["good/soft"],
             "backends": ["good/numpy"],
             "datasets": ["good/dots", "good/dashes"],
             "objectives": ["good/flat"],
@@ -165,6 +197,14 @@ def test_a_spec_may_name_a_plugins_objective(shelf):
     assert load_spec("dcgan", {"objective.name": "good/flat"}).objective.name == "good/flat"
 
 
+@pytest.mark.parametrize("kind", ["good/soft", "soft"])
+def test_a_setting_may_name_a_plugins_layer(shelf, kind):
+    shelf.put("good")
+
+    spec = load_spec("dcgan", {"discriminator.layers.1": {"kind": kind, "slope": 0.25}})
+    assert spec.player("discriminator").layers[1] == LeakyRelu(slope=0.25)
+
+
 def test_rows_know_the_distribution_they_came_from(shelf):
     shelf.put("good")
 
@@ -198,43 +238,110 @@ def test_our_own_model_keeps_its_short_name(shelf):
     assert registry().find("models", "dcgan").provider == "gandem"
 
 
-def test_a_plugin_may_ship_a_catalogue_of_its_own(shelf):
-    shelf.put(
-        "toml",
-        '''
-        from gandem.core.registry import rows_from_toml
+CATALOGUE = """
+    schema = 1
+    [[models]]
+    id = "toml/gan"
+    target = "toml_gan:gan"
+    small = { latent = 2 }
+    gate = 1e-9
+    [[layers]]
+    id = "toml/soft"
+    target = "toml_gan:soft"
+    [[backends]]
+    id = "toml/jax"
+    target = "toml_gan:load"
+    requires = ["jax", "optax"]
+    install = "pip install toml-gan[jax]"
+"""
+TABLES = ("models", "layers", "backends", "datasets")
 
-        ROWS = rows_from_toml("""
-            schema = 1
-            [[models]]
-            id = "toml/gan"
-            target = "toml_gan:gan"
-            small = { latent = 2 }
-            gate = 1e-9
-            [[backends]]
-            id = "toml/jax"
-            target = "toml_gan:load"
-            requires = ["jax", "optax"]
-            install = "pip install toml-gan[jax]"
-        """)
 
-        @hookimpl
-        def gandem_models():
-            return ROWS["models"]
+@pytest.fixture
+def package(shelf):
+    """A package with hooks in a module of its own, that ships a catalogue."""
+    shelf.put("toml", point="toml_gan.hooks")
+    (shelf.folder / "toml_gan.py").unlink()
+    folder = shelf.folder / "toml_gan"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    hooks = [f"@hookimpl\ndef gandem_{t}(): return gandem.rows(__name__)['{t}']" for t in TABLES]
+    (folder / "hooks.py").write_text(HEAD + "\n".join(hooks))
+    (folder / "registry.toml").write_text(CATALOGUE)
+    return folder
 
-        @hookimpl
-        def gandem_backends():
-            return ROWS["backends"]
 
-        @hookimpl
-        def gandem_datasets():
-            return ROWS["datasets"]
-        ''',
-    )
-
-    assert found("toml").adds == {"models": ["toml/gan"], "backends": ["toml/jax"]}
+def test_a_plugin_may_ship_a_catalogue_of_its_own(package):
+    assert found("toml").adds == {
+        "models": ["toml/gan"],
+        "layers": ["toml/soft"],
+        "backends": ["toml/jax"],
+    }
+    assert found("toml").problems == []
     assert registry().find("backends", "jax").requires == ("jax", "optax")
     assert registry().find("models", "toml/gan").small == {"latent": 2}
+    assert registry().find("models", "toml/gan").provider == "toml-gan"
+
+
+@pytest.mark.parametrize("name", ["toml_gan", "toml_gan.hooks"])
+def test_a_catalogue_is_found_by_its_package_or_a_module_in_it(package, name):
+    assert [row.id for row in gandem_package.rows(name)["models"]] == ["toml/gan"]
+
+
+def test_our_own_catalogue_is_read_the_same_way():
+    assert [row.id for row in gandem_package.rows("gandem")["backends"]] == ["torch", "keras"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            lambda path: path.write_text("schema = 2"),
+            "toml_gan/registry.toml: expected schema = 1; upgrade gandem.",
+        ),
+        (
+            lambda path: path.write_text("schema = 1\n[[modles]]\nid = 'x'"),
+            "toml_gan/registry.toml: unknown table 'modles'. Did you mean 'models'?",
+        ),
+        (
+            lambda path: path.write_text("schema = 1\n[[models]]\nid = 'a/x'\ntitel = 'x'"),
+            "toml_gan/registry.toml: unknown field 'titel' in models. Did you mean 'title'?",
+        ),
+        (
+            lambda path: path.unlink(),
+            "toml_gan/registry.toml: cannot be read (No such file or directory); is it among the "
+            "package's data?",
+        ),
+        (
+            lambda path: path.write_bytes(b"\xff"),
+            "toml_gan/registry.toml: cannot be read ('utf-8' codec can't decode byte 0xff in",
+        ),
+    ],
+)
+def test_a_catalogue_that_does_not_hold_is_a_problem_of_its_plugin(package, change, words):
+    change(package / "registry.toml")
+
+    assert found("toml").adds == {}
+    assert found("toml").problems[0].startswith(f"gandem_models failed: GandemError: {words}")
+    assert "dcgan" in ids("models")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (
+            "not_there",
+            "There is no package 'not_there' to read a registry.toml of: No module named",
+        ),
+        ("good_gan", "'good_gan' is no package; a registry.toml lies in one."),
+    ],
+)
+def test_a_catalogue_of_no_package_is_refused(shelf, name, words):
+    shelf.put("good")
+
+    with pytest.raises(GandemError) as caught:
+        gandem_package.rows(name)
+    assert str(caught.value).startswith(words)
 
 
 def test_a_plugin_may_be_an_object(shelf):
@@ -279,6 +386,101 @@ BROKEN = {
     "no words": ("raise OSError", "could not be loaded: OSError"),
     "syntax": ("return", "could not be loaded: SyntaxError: "),
     "exits": ("raise SystemExit(3)", "could not be loaded: SystemExit: 3"),
+    "raises what nobody catches": (
+        "class Stop(BaseException): ...\nraise Stop('now')",
+        "could not be loaded: Stop: now",
+    ),
+    "generator exits": ("raise GeneratorExit", "could not be loaded: GeneratorExit"),
+    "colours": ("raise OSError('\\x1b[31mred')", r"could not be loaded: OSError: \x1b[31mred"),
+    "half a letter": ("raise OSError('\\udc80')", r"could not be loaded: OSError: \udc80"),
+    "words cannot be had": (
+        "class Odd(Exception):\n    def __str__(self): 1 / 0\nraise Odd",
+        "could not be loaded: Odd",
+    ),
+    "asks for the registry": (
+        "from gandem.core.registry import registry\nregistry()",
+        "could not be loaded: GandemError: the registry is still being read; ask for it, or for a "
+        "spec, when something is built.",
+    ),
+    "asks for a spec": (
+        "gandem.spec('dcgan')",
+        "could not be loaded: GandemError: the registry is still being read;",
+    ),
+    "hook asks for the registry": (
+        HOOK.format("from gandem.core.registry import registry; return registry().rows('models')"),
+        "gandem_models failed: GandemError: the registry is still being read;",
+    ),
+    "hook raises what nobody catches": (
+        HOOK.format("raise GeneratorExit"),
+        "gandem_models failed: GeneratorExit",
+    ),
+    "hook yields and raises what nobody catches": (
+        HOOK.format("yield Row(id='bad/x', target='bad_gan:x'); raise GeneratorExit"),
+        "gandem_models failed: GeneratorExit",
+    ),
+    "hook never ends": (
+        HOOK.format("while True: yield Row(id='bad/x', target='bad_gan:x')"),
+        "gandem_models returned more than 10,000 rows.",
+    ),
+    "hook returns what cannot be printed": (
+        "class Odd:\n    def __repr__(self): 1 / 0\n" + dedent(HOOK.format("return Odd()")),
+        f"gandem_models returned Odd that cannot be printed, {NO_ROW}",
+    ),
+    "hook returns rows that cannot be printed": (
+        "class Odd:\n    def __repr__(self): 1 / 0\n" + dedent(HOOK.format("return [Odd()]")),
+        f"gandem_models returned Odd that cannot be printed, {NO_ROW}",
+    ),
+    "hook is async": (
+        HOOK.replace("def", "async def").format("return []"),
+        "gandem_models is never called: it must be a plain function, without async.",
+    ),
+    "hook has a default": (
+        HOOK.replace("()", "(config=3)").format("return []"),
+        "gandem_models is never called: write its parameter 'config' without a default, and "
+        "no '*' before it.",
+    ),
+    "hook wants a keyword": (
+        HOOK.replace("()", "(*, config)").format("return []"),
+        "gandem_models is never called: write its parameter 'config' without",
+    ),
+    "watching hook has a default": (
+        "@hookimpl\ndef gandem_after_log(run, step=0): ...",
+        "gandem_after_log is never called: write its parameter 'step' without a default, and",
+    ),
+    "half a row": (
+        HOOK.format("return [object.__new__(Row)]"),
+        "gandem_models returned Row that cannot be printed, expected gandem.Row.",
+    ),
+    "row turned into something else": (
+        HOOK.format(
+            "r = Row(id='bad/x', target='a:b'); object.__setattr__(r, 'id', 3); return [r]"
+        ),
+        "gandem_models returned Row(id=3, ",
+    ),
+    "id has our prefix": (
+        HOOK.format("return [Row(id='gandem/x', target='a:b')]"),
+        "the model id 'gandem/x' has gandem's own prefix; take one of yours.",
+    ),
+    "id begins with a hyphen": (
+        HOOK.format("return [Row(id='-bad/x', target='a:b')]"),
+        "gandem_models failed: ValueError: Row.id: expected a name like 'acme/wgan', received",
+    ),
+    "id leads up": (
+        HOOK.format("return [Row(id='../x', target='a:b')]"),
+        "gandem_models failed: ValueError: Row.id: expected a name like 'acme/wgan', received",
+    ),
+    "id has two slashes": (
+        HOOK.format("return [Row(id='bad/x/y', target='a:b')]"),
+        "gandem_models failed: ValueError: Row.id: expected a name like 'acme/wgan', received",
+    ),
+    "id is a book": (
+        HOOK.format("return [Row(id='bad/' + 'x' * 200, target='a:b')]"),
+        "gandem_models failed: ValueError: Row.id: expected a name like 'acme/wgan', received",
+    ),
+    "id is a file's": (
+        HOOK.format("return [Row(id='bad/x.toml', target='a:b')]"),
+        "gandem_models failed: ValueError: Row.id: expected a name like 'acme/wgan', received",
+    ),
     "hook raises": (HOOK.format("1 / 0"), "gandem_models failed: ZeroDivisionError: division"),
     "hook exits": (HOOK.format("raise SystemExit"), "gandem_models failed: SystemExit"),
     "hook yields and raises": (
@@ -387,6 +589,55 @@ def test_a_broken_plugin_adds_nothing_and_takes_nothing_down(shelf, code):
     assert not found("good").problems
 
 
+def test_a_long_complaint_is_cut(shelf):
+    shelf.put("bad", "raise OSError('x' * 10**6)")
+
+    (line,) = found("bad").problems
+    assert len(line) < 600
+    assert line.endswith("x…")
+
+
+def test_a_row_that_is_there_twice_counts_once(shelf):
+    row = "id='half/y', target='half_gan:y'"
+    shelf.put("half", rows(row, row))
+
+    assert found("half").adds == {"models": ["half/y"]}
+    assert found("half").problems == ["the model id 'half/y' is there twice; the first counts."]
+    assert registry().find("models", "half/y").provider == "half-gan"
+
+
+def test_a_row_of_a_class_of_ones_own_becomes_a_plain_row(shelf):
+    shelf.put(
+        "own",
+        """
+        class Mine(Row):
+            extra = "lost"
+
+        @hookimpl
+        def gandem_models():
+            return [Mine(id='own/x', target='own_gan:x')]
+        """,
+    )
+
+    assert type(registry().find("models", "own/x")) is module.Row
+
+
+def test_two_plugins_that_ask_for_the_registry_do_not_chase_each_other(shelf):
+    code = HOOK.format("from gandem.core.registry import registry; return registry().rows('x')")
+    for name in ("one", "two", "three"):
+        shelf.put(name, code)
+    shelf.put("good")
+
+    assert "good/wgan" in ids("models")
+    assert all("still being read" in found(name).problems[0] for name in ("one", "two", "three"))
+
+
+def test_a_plugin_may_import_the_command(shelf):
+    shelf.put("good", f"import gandem.cli\n{dedent(GOOD)}")
+
+    assert found("good").problems == []
+
+
 def test_an_interrupt_while_a_plugin_loads_is_an_interrupt(shelf):
     shelf.put("bad", "raise KeyboardInterrupt")
 
@@ -423,6 +674,165 @@ def test_an_entry_point_that_leads_nowhere_is_reported(shelf):
     assert line == "could not be loaded: ModuleNotFoundError: No module named 'lost_gan'"
 
 
+@pytest.mark.parametrize("value", ["bad-gan", "not a module!", "bad_gan:", "", "bad_gan:a-b"])
+def test_an_entry_point_that_is_none_says_what_it_should_be(shelf, value):
+    shelf.put("bad", point=value or " ")
+    shelf.put("good")
+
+    (plugin,) = [p for p in registry().plugins if p.distribution == "bad-gan"]
+    assert plugin.loaded is False
+    assert plugin.problems[0].startswith("could not be loaded: ValueError: its entry")
+    assert "good/wgan" in ids("models")
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("bad_gan:number", "adds nothing: mark its functions with @gandem.hookimpl."),
+        ("bad_gan:nothing", "adds nothing: mark its functions with @gandem.hookimpl."),
+        ("bad_gan:function", "adds nothing: mark its functions with @gandem.hookimpl."),
+        ("bad_gan:Plugin", "could not be loaded: it is a class; name an instance of it."),
+        ("bad_gan:absent", "could not be loaded: AttributeError: module 'bad_gan' has no attri"),
+    ],
+)
+def test_an_entry_point_may_lead_to_no_module(shelf, value, problem):
+    code = """
+        number, nothing = 3, None
+        def function(): ...
+        class Plugin:
+            @hookimpl
+            def gandem_models(self): return []
+        """
+    shelf.put("bad", code, point=value)
+    shelf.put("good")
+
+    (line,) = found("bad").problems
+    assert line.startswith(problem)
+    assert "good/wgan" in ids("models")
+
+
+ODD = {
+    "equals everything": "def __eq__(self, other): return True",
+    "cannot be compared": "def __eq__(self, other): 1 / 0",
+    "has every attribute": "def __getattr__(self, name): return self",
+    "has attributes that raise": "bad = property(lambda self: 1 / 0)",
+    "cannot be hashed": "__hash__ = None",
+    "is false": "def __bool__(self): return False",
+}
+
+
+@pytest.mark.parametrize("oddity", ODD.values(), ids=ODD)
+def test_an_object_is_a_plugin_whatever_else_it_is(shelf, oddity):
+    code = """
+        class Plugin:
+            ODDITY
+            @hookimpl
+            def gandem_models(self): return [Row(id="NAME/x", target="NAME_gan:x")]
+        plugin = Plugin()
+        """.replace("ODDITY", oddity)
+    for name in ("odd", "odder"):
+        shelf.put(name, code.replace("NAME", name), point=f"{name}_gan:plugin")
+    shelf.put("good")
+
+    assert {"odd/x", "odder/x", "good/wgan"} < set(ids("models"))
+    assert [p.problems for p in registry().plugins] == [[], [], [], []]
+
+
+def test_a_module_that_loads_its_names_when_asked_is_not_made_to(shelf):
+    lazy = """
+        def __getattr__(name):
+            raise SystemExit(name)
+        def __dir__():
+            return ["torch", "gandem_models"]
+        """
+    shelf.put("good", dedent(lazy) + dedent(GOOD))
+
+    assert found("good").problems == []
+    assert "good/wgan" in ids("models")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"[gandem]\nbad_gan\n", b"[gandem]\n= bad_gan\n = \n[", b"[gandem]\nbad = \xff\n"],
+    ids=["no equals", "no name", "no text"],
+)
+def test_a_list_of_entry_points_that_is_damaged_takes_nothing_down(shelf, text):
+    info = shelf.put("bad")
+    (info / "entry_points.txt").write_bytes(text)
+    shelf.put("good")
+
+    assert "good/wgan" in ids("models")
+
+
+def test_a_list_of_entry_points_that_cannot_be_parsed_is_reported(shelf):
+    info = shelf.put("bad")
+    (info / "entry_points.txt").write_text("[gandem]\nbad_gan\n")
+
+    (plugin,) = [p for p in registry().plugins if p.distribution == "bad-gan"]
+    assert plugin.loaded is False
+    assert plugin.problems[0].startswith(
+        "could not be loaded: ValueError: its entry_points.txt cannot be read ("
+    )
+
+
+@pytest.mark.parametrize("text", [b"[console_scripts]\nx\n", b"\xff\xfe", b"["])
+def test_what_is_damaged_elsewhere_is_none_of_our_business(shelf, text):
+    (shelf.put("bad") / "entry_points.txt").write_bytes(text)
+    shelf.put("good")
+
+    assert [plugin.name for plugin in registry().plugins] == ["gandem", "good"]
+
+
+def test_a_finder_that_fails_to_read_takes_nothing_down(shelf, monkeypatch):
+    class Broken(Distribution):
+        def read_text(self, filename):
+            raise ZeroDivisionError
+
+        def locate_file(self, path): ...
+
+    shelf.put("good")
+    monkeypatch.setattr(offers, "distributions", lambda: [Broken(), *shelf.distributions()])
+
+    assert [plugin.name for plugin in registry().plugins] == ["gandem", "good"]
+
+
+def test_a_distribution_that_is_twice_on_the_path_counts_once(shelf, monkeypatch, tmp_path):
+    shelf.put("good")
+    again = Shelf(tmp_path / "again")
+    again.folder.mkdir()
+    again.put("good", distribution="Good.Gan")
+    monkeypatch.setattr(
+        offers, "distributions", lambda: [*shelf.distributions(), *again.distributions()]
+    )
+
+    assert found("good").problems == []
+    assert ids("models").count("good/wgan") == 1
+
+
+def test_a_distribution_may_have_several_plugins(shelf):
+    info = shelf.put("good")
+    (shelf.folder / "more_gan.py").write_text(HEAD + dedent(rows("id='more/x', target='a:b'")))
+    (info / "entry_points.txt").write_text("[gandem]\ngood = good_gan\nmore = more_gan\n")
+
+    assert [p.distribution for p in registry().plugins] == ["gandem", "good-gan", "good-gan"]
+    assert {"good/wgan", "more/x"} < set(ids("models"))
+
+
+def test_a_long_description_is_not_metadata(shelf):
+    info = shelf.put("good", requires=("gandem>=0.1",))
+    with (info / "METADATA").open("a") as file:
+        file.write("\nName: not me\nRequires-Dist: gandem>=99\n")
+
+    assert (found("good").distribution, found("good").problems) == ("good-gan", [])
+
+
+def test_a_distribution_without_a_name_is_called_what_its_folder_is(shelf):
+    info = shelf.put("good")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\n")
+
+    assert found("good").distribution == "good_gan"
+
+
 def test_an_entry_point_without_a_distribution_is_a_plugin_like_any_other(shelf, monkeypatch):
     shelf.put("good")
     point = EntryPoint(name="good", value="good_gan", group="gandem")
@@ -437,6 +847,181 @@ def test_a_distribution_without_metadata_is_a_plugin_like_any_other(shelf):
     (shelf.folder / "good_gan-1.0.dist-info" / "METADATA").unlink()
 
     assert found("good").adds["models"] == ["good/wgan"]
+
+
+# --- a plugin that is slow to list, or for another gandem ----------------------------------------
+
+
+@pytest.fixture
+def heavy(shelf):
+    """What a stranger's backend runs on, and nobody has imported yet."""
+    (shelf.folder / "pretend_gan.py").write_text("")
+    shelf.put(
+        "zeta", in_table("backends", id="zeta/x", target="zeta_gan:x", requires=("pretend_gan",))
+    )
+    return "pretend_gan"
+
+
+SLOW = "imports pretend_gan when it is listed; import it where the row's target is built"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        f"\n    import pretend_gan{GOOD}",
+        GOOD.replace("return [Row", "import pretend_gan\n        return [Row", 1),
+        GOOD.replace("return (Row", "__import__('pretend_gan')\n        return (Row", 1),
+    ],
+    ids=["at the top", "in a hook", "in another"],
+)
+def test_a_plugin_that_imports_a_framework_to_be_listed_is_named_and_works(shelf, heavy, code):
+    shelf.put("good", code)
+
+    (line,) = found("good").problems
+    assert line.startswith(SLOW)
+    assert load_spec("good/wgan").name == "wgan"
+
+
+def test_a_backend_may_require_itself(shelf):
+    shelf.put("own", in_table("backends", id="own/x", target="own_gan:x", requires=("own_gan",)))
+
+    assert found("own").problems == []
+
+
+def test_a_plugin_that_fails_after_importing_a_framework_is_named_for_both(shelf, heavy):
+    shelf.put("bad", "import pretend_gan\n1 / 0")
+
+    failed, slow = found("bad").problems
+    assert slow.startswith(SLOW)
+    assert failed == "could not be loaded: ZeroDivisionError: division by zero"
+
+
+def test_a_framework_that_was_there_before_is_nobodys_fault(shelf, heavy):
+    importlib.import_module(heavy)
+    shelf.put("good", f"import pretend_gan\n{dedent(GOOD)}")
+
+    assert found("good").problems == []
+
+
+@pytest.mark.parametrize("name", ["torch", "keras", "tensorflow", "numpy"])
+def test_what_our_own_backends_run_on_is_known(shelf, name):
+    (shelf.folder / f"{name}.py").write_text("")  # comes before a real one
+    shelf.put("slow", f"import {name}\n{dedent(GOOD)}")
+
+    _, slow = reported(gandem(shelf, "plugins", "--json", GANDEM_PLUGINS="slow"))
+    assert slow["problems"][0].startswith(f"imports {name} when it is listed; ")
+    assert slow["loaded"] is True
+
+
+def test_a_backend_that_imports_what_it_runs_on_is_named(shelf, heavy):
+    shelf.put(
+        "eager",
+        "import pretend_gan\n"
+        + in_table("backends", id="eager/x", target="eager_gan:x", requires=("pretend_gan.core",)),
+    )
+
+    assert found("eager").problems[0].startswith(SLOW)
+    assert found("zeta").problems == []
+
+
+@pytest.mark.parametrize(
+    "requirement",
+    [
+        "gandem>=99",
+        "gandem <0.1",
+        "Gandem[torch]~=7.0",
+        "gandem (>=99)",
+        "gandem!=0.1.*,<1",
+        "gandem==99; python_version >= '3'",
+    ],
+)
+def test_a_plugin_for_another_gandem_is_reported_and_not_imported(shelf, requirement):
+    shelf.put("bad", "raise SystemExit", requires=("numpy", requirement))
+    shelf.put("good")
+
+    (line,) = found("bad").problems
+    wanted = requirement.partition(";")[0]
+    assert line == (
+        f"is not loaded: it requires {wanted}, and this is gandem {own_version()}; "
+        "upgrade the older of the two."
+    )
+    assert not found("bad").loaded
+    assert "bad_gan" not in sys.modules
+    assert "good/wgan" in ids("models")
+
+
+@pytest.mark.parametrize(
+    "requirement",
+    [
+        "gandem",
+        "gandem>=0.1",
+        "gandem[torch]>=0.1,<1",
+        "gandem @ https://example.org/gandem.whl",
+        "gandem-jax>=99",
+        "gandem_jax>=99",
+        "gandem.jax>=99",
+        "gandems>=99",
+        "gandem; python_version >= '3'",
+        "gandem>=99; extra == 'future'",
+        "gandem>=99; python_version < '3'",
+        "gandem>=not a version",
+    ],
+)
+def test_a_plugin_that_this_gandem_will_do_for_is_loaded(shelf, requirement):
+    shelf.put("good", requires=(requirement,))
+
+    assert found("good").problems == []
+
+
+def test_a_release_to_come_will_do_for_what_it_will_be(shelf, monkeypatch):
+    monkeypatch.setattr(module, "own_version", lambda: "0.3.0.dev1")
+    shelf.put("good", requires=("gandem>=0.2,<1",))
+
+    assert found("good").problems == []
+
+
+def test_without_a_version_of_our_own_nothing_is_held_against_it(shelf, monkeypatch):
+    monkeypatch.setattr(offers, "GANDEM", "gandem-that-nobody-installed")
+    shelf.put("good", requires=("gandem>=99",))
+
+    assert found("good").problems == []
+
+
+def test_a_plugin_that_was_skipped_did_not_load_and_one_with_a_wrong_row_did(shelf):
+    shelf.put("bad", "1 / 0")
+    shelf.put("odd", HOOK.replace("models", "modles").format("return []"))
+    shelf.put("half", rows("id='x', target='half_gan:x'"))
+    shelf.put("good")
+
+    loaded = {plugin.name: plugin.loaded for plugin in registry().plugins}
+    assert loaded == {"gandem": True, "bad": False, "odd": False, "half": True, "good": True}
+
+
+def test_what_a_plugin_prints_when_it_is_built_stays_out_of_the_way_too(shelf, capsys):
+    shelf.put(
+        "good",
+        GOOD.replace(
+            "def wgan(*, latent=8):\n", "def wgan(*, latent=8):\n        print('one')\n"
+        ).replace(
+            "def dots(argument, data_dir):\n",
+            "def dots(argument, data_dir):\n        print('two')\n",
+        ),
+    )
+
+    load_spec("good/wgan")
+    load_dataset("dots")
+
+    assert capsys.readouterr() == ("", "one\ntwo\n")
+
+
+def test_what_a_plugin_prints_stays_out_of_the_way(shelf, capsys):
+    shelf.put("good", GOOD.replace("return [Row", "print('two')\n        return [Row", 1))
+    (shelf.folder / "loud_gan.py").write_text("")
+    shelf.put("loud", "print('one')")
+
+    registry()
+
+    assert capsys.readouterr() == ("", "one\ntwo\n")
 
 
 # --- two owners of one name ----------------------------------------------------------------------
@@ -519,7 +1104,9 @@ def test_one_module_under_two_names_is_registered_once(shelf):
     (info / "entry_points.txt").write_text("[gandem]\ngood = good_gan\nsame = good_gan\n")
 
     assert ids("models").count("good/wgan") == 1
-    assert found("same").problems[0].startswith("could not be loaded: ValueError: ")
+    assert found("same").problems == [
+        "is not loaded: another entry point leads to the same module or object."
+    ]
 
 
 # --- choosing and tracing ------------------------------------------------------------------------
@@ -612,6 +1199,11 @@ def in_table(table: str, **fields: object) -> str:
         ("backends", "backend", load_backend),
         ("datasets", "data set", load_dataset),
         ("objectives", "objective", lambda name: load_objective(Objective(name=name))),
+        (
+            "layers",
+            "layer",
+            lambda name: load_spec("dcgan", {"discriminator.layers.1": {"kind": name}}),
+        ),
     ],
 )
 def test_a_target_that_cannot_be_loaded_is_one_line(shelf, target, reason, table, word, load):
@@ -630,16 +1222,21 @@ def test_a_target_that_cannot_be_loaded_is_one_line(shelf, target, reason, table
 # --- in a process of its own ---------------------------------------------------------------------
 
 
-def gandem(shelf: Shelf, *arguments: str) -> subprocess.CompletedProcess[str]:
+def gandem(shelf: Shelf, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("GANDEM")}
     return subprocess.run(
         [sys.executable, "-m", "gandem", *arguments],
-        env=environment | {"PYTHONPATH": str(shelf.folder)},
+        env=environment | {"PYTHONPATH": str(shelf.folder), **more},
         cwd=shelf.folder,
         capture_output=True,
         text=True,
         timeout=60,
     )
+
+
+def reported(done: subprocess.CompletedProcess[str]) -> list[dict[str, object]]:
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["plugins"]
 
 
 def test_the_command_lists_what_a_plugin_adds_beside_one_that_exits(shelf):
@@ -650,6 +1247,7 @@ def test_the_command_lists_what_a_plugin_adds_beside_one_that_exits(shelf):
 
     assert done.returncode == 0, done.stderr
     listed = json.loads(done.stdout)
+    assert {"id": "good/soft", "title": "A soft relu", "provider": "good-gan"} in listed["layers"]
     assert {"id": "good/wgan", "title": "WGAN", "paper": "", "provider": "good-gan"} in listed[
         "models"
     ]
@@ -662,6 +1260,38 @@ def test_the_command_reports_what_is_wrong_with_a_plugin(shelf):
 
     assert done.returncode == 0, done.stderr
     assert "could not be loaded: ModuleNotFoundError: No module named 'not_there'" in done.stdout
+
+
+def test_the_command_tells_name_version_distribution_and_whether_it_loaded(shelf):
+    shelf.put("good")
+    shelf.put("bad", "raise SystemExit(3)")
+
+    done = gandem(shelf, "plugins")
+
+    assert done.returncode == 0, done.stderr
+    assert (
+        "good 1.0  (good-gan)  models: good/wgan; layers: good/soft; backends: good/numpy; "
+        "datasets: good/dots, good/dashes; objectives: good/flat\n"
+    ) in done.stdout
+    assert "bad 1.0  (bad-gan)  not loaded\n  ! could not be loaded: SystemExit: 3\n" in done.stdout
+
+
+def test_the_command_tells_machines_the_same(shelf):
+    shelf.put("good")
+    shelf.put("bad", "raise SystemExit(3)")
+
+    told = {plugin["name"]: plugin for plugin in reported(gandem(shelf, "plugins", "--json"))}
+
+    assert told["bad"] == {
+        "name": "bad",
+        "distribution": "bad-gan",
+        "version": "1.0",
+        "loaded": False,
+        "adds": {},
+        "problems": ["could not be loaded: SystemExit: 3"],
+    }
+    assert told["good"]["adds"]["models"] == ["good/wgan"]
+    assert told["gandem"]["version"] == own_version()
 
 
 def test_images_of_a_plugins_data_set_are_what_it_made(shelf):

@@ -81,6 +81,7 @@ def test_what_ships_with_gandem_has_a_title_on_one_line(table, name):
 def test_the_catalogue_holds_what_the_issue_asks_for():
     assert {table: sorted(row.id for row in registry().rows(table)) for table in KINDS} == {
         "models": ["cgan", "dcgan", "mlp-gan"],
+        "layers": [],
         "backends": ["keras", "torch"],
         "datasets": ["digits", "fashion-mnist", "mnist", "npz"],
         "objectives": ["hinge", "least-squares", "minimax", "non-saturating"],
@@ -234,7 +235,7 @@ def test_a_backend_that_is_none_is_refused(only):
     only("backends", dict)
 
     assert refusal(BackendError, load_backend, "x") == (
-        "The backend 'it/x' of their-gan is none: dict has no 'versions'."
+        "The backend 'it/x' of their-gan is none: dict has no 'capabilities'."
     )
 
 

@@ -46,7 +46,8 @@ class Point:
 
     def __init__(self, name: str, plugin: object, distribution: str = "") -> None:
         self.name, self.plugin = name, plugin
-        self.dist = SimpleNamespace(name=distribution or f"{name}-gans", version="1.0")
+        text = f"Name: {distribution or f'{name}-gans'}\n"
+        self.dist = SimpleNamespace(read_text=lambda name: text)
 
     def load(self) -> object:
         return self.plugin
@@ -244,14 +245,27 @@ def test_a_training_that_nobody_watches_says_nothing(watch, notices):
     assert notices == []
 
 
+def test_what_a_watcher_prints_stays_out_of_the_way(watch, capsys):
+    plugin = ModuleType("acme")
+    plugin.gandem_after_log = gandem.hookimpl(lambda step: print(f"step {step}"))
+
+    watch(acme=plugin).after_log(2, {})
+
+    assert capsys.readouterr() == ("", "step 2\n")
+
+
 # --- a watcher that raises -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("moment", WATCHES)
 @pytest.mark.parametrize(
     ("error", "said"),
-    [(ValueError("no"), "ValueError: no"), (SystemExit(3), "SystemExit: 3")],
-    ids=["raises", "exits"],
+    [
+        (ValueError("no"), "ValueError: no"),
+        (SystemExit(3), "SystemExit: 3"),
+        (GeneratorExit(), "GeneratorExit"),
+    ],
+    ids=["raises", "exits", "raises what nobody catches"],
 )
 def test_a_watcher_that_raises_is_reported_once_in_one_line(watch, notices, moment, error, said):
     train(watch(acme=raising(moment, error)))

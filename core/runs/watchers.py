@@ -7,8 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from gandem.core.hookspecs import RunInfo
-from gandem.core.plugins import sentence
 from gandem.core.registry import Watcher
+from gandem.core.strangers import aside, sentence
 
 __all__ = ["Watching"]
 
@@ -51,8 +51,11 @@ class Watching:
         for watcher in list(self._watchers):
             try:
                 for hook in watcher.hooks.get(moment, ()):
-                    hook.function(*(facts[name] for name in hook.argnames))
-            except (Exception, SystemExit) as error:  # a stranger's function may raise anything
+                    with aside():
+                        hook.function(*(facts[name] for name in hook.argnames))
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # a stranger's function may raise anything
                 self._watchers.remove(watcher)
                 self._notice(
                     f"The plugin {watcher.name!r} ({watcher.distribution}): gandem_{moment} raised "

@@ -3,6 +3,7 @@
 Everything the other rooms may use is listed here.
 """
 
+from gandem.core.spec.compose import MOST_LAYERS, Layers
 from gandem.core.spec.edit import change, differences, field_paths, parse_setting
 from gandem.core.spec.fields import Checked, Count, Fraction, Pair, Range
 from gandem.core.spec.gan import Image, Latent, Objective, Player, Spec, Training
@@ -61,6 +62,7 @@ from gandem.core.spec.text import (
 from gandem.core.spec.validate import input_shapes, plan_spec
 
 __all__ = [
+    "MOST_LAYERS",
     "SGD",
     "Adam",
     "AdamW",
@@ -90,6 +92,7 @@ __all__ = [
     "Latent",
     "Layer",
     "LayerNorm",
+    "Layers",
     "LeakyRelu",
     "MaxPool2D",
     "NetworkPlan",

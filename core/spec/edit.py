@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from gandem.core.errors import SpecError, shown, suggest
+from gandem.core.spec.compose import Layers
 from gandem.core.spec.fields import KINDS, hints
 from gandem.core.spec.gan import Spec
 from gandem.core.spec.text import from_data, to_data
@@ -36,7 +37,12 @@ def parse_setting(text: str) -> tuple[str, Any]:
     return path, value
 
 
-def change(spec: Spec, settings: Mapping[str, Any], also: Iterable[str] = ()) -> Spec:
+def change(
+    spec: Spec,
+    settings: Mapping[str, Any],
+    also: Iterable[str] = (),
+    layers: Layers | None = None,
+) -> Spec:
     """Return the spec with some of its fields changed.
 
     A path leads from the spec inwards; players and layers go by their names or by their place from
@@ -46,6 +52,7 @@ def change(spec: Spec, settings: Mapping[str, Any], also: Iterable[str] = ()) ->
     Args:
         also: names that the caller knows beside the fields; a typing slip is answered with the
             nearest of all.
+        layers: what the settings may name beside gandem's own kinds of layers.
 
     Raises:
         SpecError: no field, or more than one, fits a path, or the changed spec does not hold.
@@ -64,7 +71,7 @@ def change(spec: Spec, settings: Mapping[str, Any], also: Iterable[str] = ()) ->
             raise SpecError(f"{path!r} fits {len(spots)} fields ({some}); write more of the path.")
         container, key = places[fits[0]]
         container[key] = value
-    return from_data(data)
+    return from_data(data, layers)
 
 
 def differences(one: Spec, other: Spec) -> dict[str, tuple[Any, Any]]:

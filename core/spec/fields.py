@@ -10,14 +10,27 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import re
 import types
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from gandem.core.errors import SpecError, shown, suggest
 
-__all__ = ["KINDS", "Checked", "Count", "Fraction", "Pair", "Range", "coerce", "decode", "encode"]
+__all__ = [
+    "KINDS",
+    "Checked",
+    "Count",
+    "Fraction",
+    "Pair",
+    "Range",
+    "coerce",
+    "decode",
+    "encode",
+    "unknown_kind",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +65,10 @@ Fraction = Annotated[float, Range(0, 1, open_high=True)]
 
 KINDS: dict[type, dict[str, type[Any]]] = {}
 """For each family of tagged dataclasses (layers, optimisers, initialisers): its members by kind."""
+Expand = Callable[[type, str, dict[str, Any], str], tuple[Any, ...]]
+"""Takes a family, a kind that is none of its members', the fields and the place; returns members
+that stand there instead, or raises a :class:`SpecError`.
+"""
 DEEPEST = 40
 """Tables within tables that are read; Python's stack would hold some 150."""
 
@@ -78,11 +95,15 @@ def family(cls: Any) -> type | None:
     return cls if isinstance(cls, type) and cls in KINDS else None
 
 
-def coerce(hint: Any, value: Any, path: str) -> Any:
-    """Return ``value`` as ``hint`` wants it, or raise a :class:`SpecError` that names ``path``."""
+def coerce(hint: Any, value: Any, path: str, expand: Expand | None = None) -> Any:
+    """Return ``value`` as ``hint`` wants it, or raise a :class:`SpecError` that names ``path``.
+
+    Args:
+        expand: what to do where a kind is unknown; left out, that is an error.
+    """
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        value = coerce(args[0], value, path)
+        value = coerce(args[0], value, path, expand)
         for limit in args[1:]:
             if isinstance(limit, Range) and not limit.admits(value):
                 raise SpecError(f"{path}: expected {limit}, received {shown(value)}.")
@@ -95,12 +116,12 @@ def coerce(hint: Any, value: Any, path: str) -> Any:
     if origin in (Union, types.UnionType):
         for option in args:
             try:
-                return coerce(option, value, path)
+                return coerce(option, value, path, expand)
             except SpecError:
                 continue
         raise SpecError(f"{path}: expected {_name(hint)}, received {shown(value)}.")
     if origin is tuple:
-        return _tuple(args, value, path)
+        return _tuple(args, value, path, expand)
     if hint is type(None):
         if value is None:
             return None
@@ -120,31 +141,66 @@ def coerce(hint: Any, value: Any, path: str) -> Any:
         if isinstance(value, hint):  # type: ignore[arg-type]
             return value
         if isinstance(value, dict):
-            return decode(hint, value, path)
+            return decode(hint, value, path, expand)
     raise SpecError(f"{path}: expected {_name(hint)}, received {shown(value)}.")
 
 
-def decode(cls: Any, data: dict[str, Any], path: str = "") -> Any:
+def decode(cls: Any, data: dict[str, Any], path: str = "", expand: Expand | None = None) -> Any:
     """Build a spec dataclass from plain data.
+
+    Args:
+        expand: see :func:`coerce`.
 
     Raises:
         SpecError: an unknown or missing field, or a value of the wrong type or range; the text
             names the place.
     """
+    if (tagged := family(cls)) is None:
+        return _built(cls, data, path, expand)
+    members = _members(tagged, data, path, expand)
+    if len(members) != 1:
+        raise SpecError(
+            f"{path}: {shown(data['kind'])} makes {len(members)} layers, and one fits here."
+        )
+    return members[0]
+
+
+def _members(
+    tagged: type, data: dict[str, Any], path: str, expand: Expand | None
+) -> tuple[Any, ...]:
+    """Return the member of a family that a table describes, or those that it expands to."""
+    _refuse_deep(path)
+    if "kind" not in data:
+        raise SpecError(f"{path or 'the spec'}: the field 'kind' is missing.")
     data = dict(data)
-    where = path or "the spec"
+    kind = data.pop("kind")
+    if isinstance(kind, str) and kind in KINDS[tagged]:
+        return (_built(KINDS[tagged][kind], data, path, expand),)
+    if isinstance(kind, str) and expand is not None:
+        return expand(tagged, kind, data, path)
+    raise unknown_kind(tagged, kind, path)
+
+
+def unknown_kind(tagged: type, kind: Any, path: str, more: Iterable[str] = ()) -> SpecError:
+    """Return the error for a kind that a family does not have.
+
+    Args:
+        more: kinds that the caller knows beside its members'.
+    """
+    near = suggest(kind, {*KINDS[tagged], *more}) if isinstance(kind, str) else ""
+    word = tagged.__name__.lower()
+    return SpecError(f"{path or 'the spec'}: no {word} is of kind {shown(kind)}.{near}")
+
+
+def _refuse_deep(path: str) -> None:
     if path.count(".") > DEEPEST:
         raise SpecError(f"{path:.60}…: it is nested too deeply.")
-    if (tagged := family(cls)) is not None:
-        members = KINDS[tagged]
-        if "kind" not in data:
-            raise SpecError(f"{where}: the field 'kind' is missing.")
-        kind = data.pop("kind")
-        if not isinstance(kind, str) or kind not in members:
-            near = suggest(kind, members) if isinstance(kind, str) else ""
-            word = tagged.__name__.lower()
-            raise SpecError(f"{where}: no {word} is of kind {shown(kind)}.{near}")
-        cls = members[kind]
+
+
+def _built(cls: Any, data: dict[str, Any], path: str, expand: Expand | None) -> Any:
+    """Build one dataclass from its fields."""
+    _refuse_deep(path)
+    where = path or "the spec"
     known = hints(cls)
     for name in data:
         if name not in known:
@@ -154,24 +210,30 @@ def decode(cls: Any, data: dict[str, Any], path: str = "") -> Any:
         if field.name not in data and field.default is dataclasses.MISSING:
             raise SpecError(f"{where}: the field {field.name!r} is missing.")
     prefix = f"{path}." if path else ""
-    return cls(**{name: coerce(known[name], data[name], prefix + name) for name in data})
+    return cls(**{name: coerce(known[name], data[name], prefix + name, expand) for name in data})
 
 
-def encode(value: Any) -> Any:
-    """Return the plain data (dicts, lists, numbers, strings) of a spec dataclass, every field
-    written out.
+def encode(value: Any, *, defaults: bool = True) -> Any:
+    """Return the plain data (dicts, lists, numbers, strings) of a spec dataclass.
+
+    Args:
+        defaults: every field is written out; otherwise only what is not its field's default.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         kind = getattr(type(value), "kind", None)
-        tagged = {"kind": kind} if isinstance(kind, str) else {}
-        fields = {name: getattr(value, name) for name in hints(type(value))}
-        return tagged | {name: encode(v) for name, v in fields.items() if v is not None}
+        found = {"kind": kind} if isinstance(kind, str) else {}
+        left_out = {} if defaults else {f.name: f.default for f in dataclasses.fields(value)}
+        for name in hints(type(value)):
+            held = getattr(value, name)
+            if held is not None and (name not in left_out or held != left_out[name]):
+                found[name] = encode(held, defaults=defaults)
+        return found
     if isinstance(value, tuple):
-        return [encode(item) for item in value]
+        return [encode(item, defaults=defaults) for item in value]
     return value
 
 
-def _tuple(args: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ...]:
+def _tuple(args: tuple[Any, ...], value: Any, path: str, expand: Expand | None) -> tuple[Any, ...]:
     many = len(args) == 2 and args[1] is Ellipsis
     if not isinstance(value, bool) and isinstance(value, Integral) and not many:
         value = (value,) * len(args)  # kernel = 4 means (4, 4)
@@ -180,10 +242,14 @@ def _tuple(args: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ...]:
             f"{path}: expected {_name(tuple.__class_getitem__(args))}, received {shown(value)}."
         )
     items = args[:1] * len(value) if many else args
-    return tuple(
-        coerce(hint, item, f"{path}[{_label(index, item)}]")
-        for index, (hint, item) in enumerate(zip(items, value, strict=True))
-    )
+    found: list[Any] = []
+    for index, (hint, item) in enumerate(zip(items, value, strict=True)):
+        place = f"{path}[{_label(index, item)}]"
+        if many and isinstance(item, dict) and (tagged := family(hint)) is not None:
+            found += _members(tagged, item, place, expand)
+        else:
+            found.append(coerce(hint, item, place, expand))
+    return tuple(found)
 
 
 def _label(index: int, item: Any) -> str:
@@ -191,7 +257,7 @@ def _label(index: int, item: Any) -> str:
     name, kind = (item.get("name"), item.get("kind")) if isinstance(item, dict) else (None, None)
     if isinstance(name, str) and name.isidentifier() and len(name) <= 40:
         return name
-    if isinstance(kind, str) and kind.isidentifier() and len(kind) <= 40:
+    if isinstance(kind, str) and len(kind) <= 40 and re.fullmatch(r"(\w[\w-]*/)?\w[\w-]*", kind):
         return f"{index}: {kind}"
     return str(index)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gandem.core.errors import SpecError, shown
+from gandem.core.spec.compose import Expansion, Layers
 from gandem.core.spec.fields import decode, encode
 from gandem.core.spec.gan import Spec
 from gandem.core.spec.validate import plan_spec
@@ -35,8 +36,12 @@ def to_data(spec: Spec) -> dict[str, Any]:
     return {"schema": SCHEMA, **encode(spec)}
 
 
-def from_data(data: dict[str, Any]) -> Spec:
+def from_data(data: dict[str, Any], layers: Layers | None = None) -> Spec:
     """Build a spec from plain data and check it whole.
+
+    Args:
+        layers: what the data may name beside gandem's own kinds of layers; the spec holds what they
+            are composed of.
 
     Raises:
         SpecError: see :func:`gandem.core.spec.validate.plan_spec`.
@@ -47,7 +52,7 @@ def from_data(data: dict[str, Any]) -> Spec:
         raise SpecError(
             f"schema: this gandem reads schema {SCHEMA}, received {shown(schema)}; upgrade gandem."
         )
-    spec: Spec = decode(Spec, data)
+    spec: Spec = decode(Spec, data, expand=Expansion(layers) if layers else None)
     plan_spec(spec)
     return spec
 
@@ -60,23 +65,21 @@ def to_toml(spec: Spec) -> str:
 
 
 def to_json(spec: Spec) -> str:
-    """Return the spec as JSON on one line, keys sorted: the canonical text that the digest is taken
-    of.
-    """
+    """Return the spec as JSON on one line, keys sorted."""
     return json.dumps(to_data(spec), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def from_toml(text: str) -> Spec:
-    """Read a spec from TOML."""
-    return from_data(_parsed(tomllib.loads, text, "TOML"))
+def from_toml(text: str, layers: Layers | None = None) -> Spec:
+    """Read a spec from TOML; ``layers`` as in :func:`from_data`."""
+    return from_data(_parsed(tomllib.loads, text, "TOML"), layers)
 
 
-def from_json(text: str) -> Spec:
-    """Read a spec from JSON."""
+def from_json(text: str, layers: Layers | None = None) -> Spec:
+    """Read a spec from JSON; ``layers`` as in :func:`from_data`."""
     data = _parsed(json.loads, text, "JSON")
     if not isinstance(data, dict):
         raise SpecError("The spec is not a JSON object.")
-    return from_data(data)
+    return from_data(data, layers)
 
 
 def _parsed(parse: Callable[[str], Any], text: str, language: str) -> Any:
@@ -89,8 +92,10 @@ def _parsed(parse: Callable[[str], Any], text: str, language: str) -> Any:
         raise SpecError(f"The spec is not {language}: {reason}.") from None
 
 
-def read_spec(path: Path) -> Spec:
-    """Read a spec from a ``.toml`` or ``.json`` file of at most 1 MB."""
+def read_spec(path: Path, layers: Layers | None = None) -> Spec:
+    """Read a spec from a ``.toml`` or ``.json`` file of at most 1 MB; ``layers`` as in
+    :func:`from_data`.
+    """
     try:
         with path.open("rb") as file:
             raw = file.read(LARGEST + 1)
@@ -100,7 +105,7 @@ def read_spec(path: Path) -> Spec:
         raise SpecError(f"{path}: larger than 1 MB; a spec has a few kilobytes.")
     try:
         text = raw.decode("utf-8-sig")  # Windows editors put a mark in front
-        return from_json(text) if path.suffix == ".json" else from_toml(text)
+        return (from_json if path.suffix == ".json" else from_toml)(text, layers)
     except UnicodeDecodeError:
         raise SpecError(f"{path}: not a text file.") from None
     except SpecError as error:
@@ -110,9 +115,11 @@ def read_spec(path: Path) -> Spec:
 def digest(spec: Spec) -> str:
     """Return the SHA-256 of everything in the spec but its name, in hexadecimal.
 
-    Two specs of one digest train the same, step for step.
+    Two specs of one digest train the same, step for step.  What is at its default is left out, so
+    that a field which gandem gains later, and which changes nothing at its default, does not change
+    the digest of a spec that knows nothing of it.
     """
-    data = to_data(spec)
+    data = encode(spec, defaults=False) | {"schema": SCHEMA}
     del data["name"]
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
