@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -137,7 +138,7 @@ def main() -> None:
 @click.argument("pattern", default="*")
 @JSON
 def list_(pattern: str, as_json: bool) -> None:
-    """List models, backends and data sets.
+    """List models, backends, data sets, objectives and layers.
 
     PATTERN, like 'c*', chooses models.
     """
@@ -167,7 +168,10 @@ def list_(pattern: str, as_json: bool) -> None:
             {
                 "models": [{key: getattr(row, key) for key in keys} for row in models],
                 "backends": backends,
-                "datasets": [{k: getattr(row, k) for k in few} for row in table.rows("datasets")],
+                **{
+                    name: [{key: getattr(row, key) for key in few} for row in table.rows(name)]
+                    for name in ("datasets", "objectives", "layers")
+                },
             }
         )
         return
@@ -181,6 +185,9 @@ def list_(pattern: str, as_json: bool) -> None:
     )
     _table("backends", ready)
     _table("data sets", [(row.id, row.title) for row in table.rows("datasets")])
+    _table("objectives", [(row.id, row.title) for row in table.rows("objectives")])
+    if layers := table.rows("layers"):
+        _table("layers", [(row.id, row.title) for row in layers])
 
 
 @main.command()
@@ -248,12 +255,14 @@ def plugins(as_json: bool) -> None:
 
     found = registry().plugins
     if as_json:
-        _print_json({"plugins": [asdict(plugin) | {"loaded": _loaded(plugin)} for plugin in found]})
+        _print_json({"plugins": [asdict(plugin) for plugin in found]})
         return
     for plugin in found:
         adds = "; ".join(f"{table}: {', '.join(ids)}" for table, ids in plugin.adds.items())
-        release = f" {plugin.version}" if plugin.version else ""
-        click.echo(f"{plugin.name}  ({plugin.distribution}{release})  {adds or 'adds nothing'}")
+        does = (adds or "adds nothing") if plugin.loaded else "not loaded"
+        click.echo(
+            f"{plugin.name} {plugin.version}".rstrip() + f"  ({plugin.distribution})  {does}"
+        )
         for problem in plugin.problems:
             click.echo(f"  ! {problem}")
 
@@ -448,7 +457,8 @@ def resume(run: Path, as_json: bool, **options: Any) -> None:
 def generate(run: Path, count: int, out: Path, as_json: bool, **options: Any) -> None:
     """Make images from RUN, whichever framework trained it.
 
-    Without --label the classes of a conditional model take turns, a column each in the grid.
+    Without --label the classes of a conditional model take turns, a column each in the grid; so do
+    the categories of a latent code.
     """
     from gandem.core.errors import RunError
     from gandem.core.runs import open_run
@@ -522,6 +532,30 @@ def parity(
 
 
 @main.command()
+@click.argument("backend")
+@click.option(
+    "-k", "only", default="", metavar="WORDS", show_default="all", help="Only tests that fit WORDS."
+)
+@JSON
+def check(backend: str, only: str, as_json: bool) -> None:
+    """Hold BACKEND to stored numbers that all must give.
+
+    This is the conformance suite: small networks, losses, optimisers and whole trainings.  The exit
+    code is 0 if it conforms, and 1 if not.
+    """
+    from gandem.core.runs.progress import Bars
+    from gandem.testing.check import check, check_in_words
+
+    with Bars(quiet=as_json, unit="tests") as bars:
+        found = check(backend, only=only, progress=lambda n, all_: bars.show(backend, n, all_))
+    if as_json:
+        _print_json(found.to_data())
+    else:
+        click.echo(check_in_words(found))
+    sys.exit(0 if found.holds else 1)
+
+
+@main.command()
 @click.argument("model", required=False)
 @click.option("--steps", type=click.IntRange(1), default=280, help="Steps to take.")
 @click.option("--precision", type=PRECISION, default="float64", help="Arithmetic.")
@@ -564,6 +598,44 @@ def demo(
         click.echo(tandem_in_words(found))
 
 
+# --- writing plugins -----------------------------------------------------------------------------
+
+
+@main.group(cls=Group)
+def plugin() -> None:
+    """Write a plugin of your own."""
+
+
+@plugin.command("new")
+@click.argument("name")
+@click.option(
+    "--kind",
+    type=click.Choice(["model", "backend", "dataset"]),
+    required=True,
+    help="What it adds.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), show_default="NAME", help="The package's folder."
+)
+@JSON
+def plugin_new(name: str, kind: str, out: Path | None, as_json: bool) -> None:
+    """Write a package NAME that installs, trains and passes its tests as it is.
+
+    It adds NAME/example, for you to change: a model, a backend or a data set.
+    """
+    from dataclasses import asdict
+
+    from gandem.core.scaffold import new_plugin
+
+    made = new_plugin(name, kind, out)
+    if as_json:
+        _print_json(asdict(made) | {"folder": str(made.folder)})
+        return
+    click.echo(f"{made.folder} is a package that adds {made.id!r}.  From there to a trained grid:")
+    for line in (f"cd {shlex.quote(str(made.folder))}", *made.commands):
+        click.echo(f"  {line}")
+
+
 # --- training, and what is said of it ------------------------------------------------------------
 
 
@@ -604,7 +676,7 @@ def _print_json(data: Any) -> None:
 
 
 def _table(title: str, rows: Iterable[tuple[Any, ...]]) -> None:
-    from gandem.core.words import aligned
+    from gandem.core.tables import aligned
 
     click.secho(title, bold=True)
     click.echo(aligned(rows))
@@ -632,10 +704,6 @@ def _run_called(name: str) -> Run | None:
 
         return open_run(name)
     return None
-
-
-def _loaded(plugin: Any) -> bool:
-    return bool(plugin.adds) or not plugin.problems
 
 
 if __name__ == "__main__":

@@ -6,11 +6,13 @@ doubles and rounded once, so that the last digit depends on no library.
 With a backend it writes those of whole steps, which that backend makes in float64; its operations
 have passed the tests against the first file, and every other backend then checks it.
 
-Read the table before you commit: a published case never changes, a changed one gets a new name.
+Both times it writes ``references/table.tsv`` anew, a line for each case.  Read what changed in it
+before you commit: a published case never changes, a changed one gets a new name.
 """
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +24,7 @@ from gandem.core.training import Backend
 from gandem.testing.cases import CASES, LOSSES, OPTIMISERS
 from gandem.testing.formulas import loss, optimise
 from gandem.testing.reference import differentiate
-from gandem.testing.stored import OPERATIONS, STEPS, flatten, pack
+from gandem.testing.stored import OPERATIONS, STEPS, flatten, operations, pack, steps
 from gandem.testing.walks import (
     STARTS,
     WALKS,
@@ -34,7 +36,10 @@ from gandem.testing.walks import (
     walk,
 )
 
-__all__ = ["compute", "compute_steps", "main"]
+__all__ = ["TABLE", "compute", "compute_steps", "main", "table"]
+
+HERE = Path(__file__).parent
+TABLE = "references/table.tsv"
 
 
 def compute() -> dict[str, dict[str, np.ndarray]]:
@@ -69,7 +74,7 @@ def compute_steps(backend: Backend) -> dict[str, np.ndarray]:
 
 
 def main(backend: str | None = None) -> None:
-    """Write one of the files and print a table of what is in it."""
+    """Write one of the files, and the table of both."""
     if backend is not None:
         from gandem.core.registry import load_backend
 
@@ -82,14 +87,33 @@ def main(backend: str | None = None) -> None:
 
 
 def _write(name: str, arrays: Mapping[str, np.ndarray]) -> None:
-    for array, value in arrays.items():
-        largest = np.abs(value).max() if value.dtype.kind in "fi" else value
-        sys.stdout.write(f"{array:75} {value.shape!s:18} largest {largest:.6}\n")
-    path = Path(__file__).parent / name
+    path = HERE / name
     path.parent.mkdir(exist_ok=True)
     np.savez_compressed(path, **arrays)  # type: ignore[arg-type]  # none is allow_pickle
     size = path.stat().st_size / 1e6
     sys.stdout.write(f"{path.name}: {len(arrays)} arrays, {size:.2f} MB\n")
+    operations.cache_clear()
+    steps.cache_clear()
+    (HERE / TABLE).write_text(table(), encoding="utf-8")
+    sys.stdout.write(f"Read what changed: git diff {HERE / TABLE}\n")
+
+
+def table() -> str:
+    """Return a line for each case of both files: its arrays, how many numbers, the largest, and a
+    digest of all their bytes.
+    """
+    cases: dict[str, list[np.ndarray]] = {}
+    for name, value in (*operations().items(), *steps().items()):
+        case = name if name in steps() else name.rpartition(": ")[0]
+        cases.setdefault(case, []).append(value)
+    lines = ["case\tarrays\tnumbers\tlargest\tsha256"]
+    for case, arrays in cases.items():
+        numbers = [value for value in arrays if value.dtype.kind == "f"]
+        largest = max((np.abs(value).max(initial=0.0) for value in numbers), default=0.0)
+        digest = hashlib.sha256(b"".join(value.tobytes() for value in arrays)).hexdigest()[:12]
+        count = sum(value.size for value in numbers)
+        lines.append(f"{case}\t{len(arrays)}\t{count}\t{largest:.6g}\t{digest}")
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

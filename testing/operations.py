@@ -12,12 +12,12 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from gandem.core.registry import installed, load_backend, registry
-from gandem.core.training import Backend
+from gandem.core.training import Backend, unknown_capabilities
+from gandem.testing.base import Conformance
 from gandem.testing.cases import CASES, LOSSES, OPTIMISERS
 from gandem.testing.forms import UPDATES, Case, LossCase, OptimiserCase, generic
 from gandem.testing.stored import array_names, flatten, reference_of
-from gandem.testing.walks import WALKS, Walk
+from gandem.testing.tiers import tier
 
 __all__ = ["GATE", "OperationConformance", "differences"]
 
@@ -56,38 +56,38 @@ def differences(
     return said
 
 
-def _name(case: Case | LossCase | OptimiserCase | Walk) -> str:
+def _name(case: Case | LossCase | OptimiserCase) -> str:
     return case.name
 
 
-class OperationConformance:
-    """What a backend's layers, losses and optimisers must give.
+def _order(arrays: Mapping[str, np.ndarray], *, second: bool) -> dict[str, np.ndarray]:
+    """Return the second derivatives among what a network gave, or the rest."""
+    return {name: value for name, value in arrays.items() if name.startswith("second/") is second}
 
-    ``excuses`` maps a case that the backend is known to miss to the reason; an excuse that is no
-    longer needed fails.
-    """
 
-    backend: ClassVar[str]
-    """The backend's id in the registry."""
-    excuses: ClassVar[Mapping[str, str]] = {}
+class OperationConformance(Conformance, suite=True):
+    """What a backend's layers, losses and optimisers must give."""
+
     gate: ClassVar[float] = GATE
     """May be made tighter, never looser."""
 
-    @pytest.fixture
-    def subject(self) -> Backend:
-        """Load the backend; override it to test one that no registry knows."""
-        row = registry().find("backends", self.backend)
-        if not installed(row):
-            pytest.skip(f"the backend {row.id!r} is not installed: {row.install}")
-        return load_backend(self.backend)
+    @pytest.fixture(scope="class")
+    @classmethod
+    def measured(cls) -> dict[str, dict[str, np.ndarray]]:
+        """Keep what a network gave: both tests of its derivatives read it."""
+        return {}
 
-    @pytest.fixture(autouse=True)
-    def _excused(self, request: pytest.FixtureRequest) -> None:
-        callspec = getattr(request.node, "callspec", None)
-        case: Any = callspec.params.get("case") if callspec else None
-        if case is not None and case.name in self.excuses:
-            reason = self.excuses[case.name]
-            request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+    def derivatives(
+        self, measured: dict[str, dict[str, np.ndarray]], subject: Backend, case: Case
+    ) -> dict[str, np.ndarray]:
+        """Return the output, derivatives and statistics of a case, by name."""
+        if case.name not in measured:
+            arrays, values = case.arrays(), case.values()
+            given = (case.plan, arrays, values, case.cotangent(), case.masks())
+            found = flatten(subject.differentiate(*given))
+            self.compare(f"{case.name}: given", case.arrays() | case.values(), arrays | values)
+            measured[case.name] = found
+        return measured[case.name]
 
     def compare(
         self, case: str, expected: Mapping[str, np.ndarray], received: Mapping[str, Any]
@@ -99,39 +99,39 @@ class OperationConformance:
         if said:
             pytest.fail("\n".join(f"{case}: {line}" for line in said), pytrace=False)
 
-    def test_every_excuse_names_a_case_and_gives_a_reason(self) -> None:
-        known = {
-            *map(_name, CASES),
-            *map(_name, LOSSES),
-            *map(_name, OPTIMISERS),
-            *map(_name, WALKS),
-        }
-        bare = [name for name, reason in self.excuses.items() if not reason.strip()]
-
-        assert set(self.excuses) <= known, f"no such case: {sorted(set(self.excuses) - known)}"
-        assert not bare, f"excused without a reason: {bare}"
-
+    @tier("form")
     def test_it_is_a_backend_with_versions_and_a_cpu(self, subject: Backend) -> None:
-        assert isinstance(subject, Backend)
-        assert subject.versions()
-        assert all(isinstance(version, str) for version in subject.versions().values())
-        assert "cpu" in subject.devices()
+        assert isinstance(subject, Backend), "a part of gandem.core.training.Backend is missing"
+        unknown = unknown_capabilities(subject)
+        assert not unknown, " ".join(unknown)
+        versions = subject.versions()
+        texts = [version for version in versions.values() if isinstance(version, str)]
+        assert len(texts) == len(versions) > 0, f"versions: texts by package, not {versions!r}"
+        assert "cpu" in subject.devices(), f"devices: no 'cpu' in {subject.devices()!r}"
 
+    @tier("P1", "float64")
     @pytest.mark.parametrize("case", CASES, ids=_name)
-    def test_a_network_and_its_first_and_second_derivatives(
-        self, subject: Backend, case: Case
+    def test_a_network_and_its_gradients(
+        self, subject: Backend, measured: dict[str, dict[str, np.ndarray]], case: Case
     ) -> None:
-        arrays, values = case.arrays(), case.values()
-
-        derivatives = subject.differentiate(
-            case.plan, arrays, values, case.cotangent(), case.masks()
-        )
-
         expected = reference_of(case.name)
         assert list(expected) == array_names(case.plan)
-        self.compare(case.name, expected, flatten(derivatives))
-        self.compare(f"{case.name}: given", case.arrays() | case.values(), arrays | values)
 
+        received = self.derivatives(measured, subject, case)
+
+        self.compare(case.name, _order(expected, second=False), _order(received, second=False))
+
+    @tier("P1", "float64", "second-order")
+    @pytest.mark.parametrize("case", CASES, ids=_name)
+    def test_the_second_derivatives_of_a_network(
+        self, subject: Backend, measured: dict[str, dict[str, np.ndarray]], case: Case
+    ) -> None:
+        received = self.derivatives(measured, subject, case)
+
+        expected = _order(reference_of(case.name), second=True)
+        self.compare(case.name, expected, _order(received, second=True))
+
+    @tier("P1", "float64")
     @pytest.mark.parametrize("case", LOSSES, ids=_name)
     def test_a_loss_and_its_gradient(self, subject: Backend, case: LossCase) -> None:
         value, gradient = subject.gradient(case.function, {"logits": case.logits.copy()})
@@ -141,6 +141,7 @@ class OperationConformance:
         received = {"value": np.array(value), "gradient": gradient["logits"]}
         self.compare(case.name, reference_of(case.name), received)
 
+    @tier("P1", "float64")
     @pytest.mark.parametrize("case", OPTIMISERS, ids=_name)
     def test_an_optimiser_after_each_of_12_updates(
         self, subject: Backend, case: OptimiserCase
@@ -165,6 +166,28 @@ class OperationConformance:
         self.compare(case.name, expected, received)
         self.compare(f"{case.name}: given", case.arrays(), arrays)
 
+    @tier("P1", "float64")
+    @pytest.mark.parametrize("size", [1.0, 700.0])
+    def test_the_cross_entropy_of_classes(self, subject: Backend, size: float) -> None:
+        logits, weights = size * generic("logits", (5, 3)), np.abs(generic("weights", (5, 3)))
+        weights /= weights.sum(axis=1, keepdims=True)
+
+        value, gradient = subject.gradient(
+            lambda ops, logits, weights: ops.cross_entropy(logits, weights),
+            {"logits": logits, "weights": weights},
+        )
+
+        exact = logits.astype(np.longdouble)
+        shifted = exact - exact.max(axis=1, keepdims=True)
+        logs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        slope = (np.exp(logs) - weights) / len(logits)
+        expected = {"value": np.array(-(weights * logs).sum(axis=1).mean()), "logits": slope}
+        received = {"value": np.array(value), "logits": gradient["logits"]}
+        self.compare(
+            "cross-entropy", {k: v.astype(np.float64) for k, v in expected.items()}, received
+        )
+
+    @tier("P1", "float64")
     def test_rows_are_joined_cut_and_judged(self, subject: Backend) -> None:
         first, second = generic("first", (3, 2)), generic("second", (2, 2))
 

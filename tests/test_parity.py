@@ -248,6 +248,8 @@ def test_a_hand_over_has_limits(precision, size, first, later, holds):
 class Toy:
     """A backend whose step uses every array of the state, and which may have a fault."""
 
+    capabilities = ("float64", "resume")
+
     def __init__(self, *, forgets="", hides="", ages=0.0, tires=0.0, drifts=0.0, rounds=0.0):
         self.forgets, self.hides = forgets, hides
         self.ages, self.tires, self.drifts, self.rounds = ages, tires, drifts, rounds

@@ -1,7 +1,7 @@
 """The Keras backend: what it runs on, and the engines it builds."""
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -13,11 +13,14 @@ from gandem.backends.keras.engine import KerasEngine
 from gandem.core.errors import BackendError
 from gandem.core.registry import load_objective
 from gandem.core.spec import NetworkPlan, Optimiser, Spec
-from gandem.core.training import Arrays, Derivatives, Engine
+from gandem.core.training import CAPABILITIES, Arrays, Derivatives, Engine
 
 
 class KerasBackend:
     """See :class:`gandem.core.training.Backend`."""
+
+    capabilities = tuple(CAPABILITIES)
+    known_failures: Mapping[str, str] = {}
 
     def versions(self) -> dict[str, str]:
         return {

@@ -2,7 +2,7 @@
 
 import platform
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,14 @@ from gandem.backends.torch.engine import TorchEngine
 from gandem.core.errors import BackendError
 from gandem.core.registry import load_objective
 from gandem.core.spec import NetworkPlan, Optimiser, Spec
-from gandem.core.training import Arrays, Derivatives, Engine
+from gandem.core.training import CAPABILITIES, Arrays, Derivatives, Engine
 
 
 class TorchBackend:
     """See :class:`gandem.core.training.Backend`."""
+
+    capabilities = tuple(CAPABILITIES)
+    known_failures: Mapping[str, str] = {}
 
     def __init__(self) -> None:
         with warnings.catch_warnings():

@@ -17,7 +17,7 @@ from gandem.core.parity.processes import Request
 from gandem.core.registry import load_backend, load_dataset, load_objective
 from gandem.core.runs import Checkpoint, read_checkpoint, write_checkpoint
 from gandem.core.spec import from_json
-from gandem.core.training import Engine, Feed, initial_state, nudge, weights
+from gandem.core.training import Engine, Feed, check_able, initial_state, nudge, weights
 
 __all__ = ["main"]
 
@@ -39,10 +39,12 @@ def _carry_out(request: Request) -> None:
     if request.twin and request.forced is None:
         state = nudge(spec, state, begun.seed)
     backend = load_backend(request.backend)
+    resumed = request.resumed is not None
+    check_able(request.backend, backend, spec, begun.precision, resumed=resumed)
     feed = Feed(spec, objective, load_dataset(request.data), begun.seed, begun.precision)
     engine = backend.engine(spec, state, precision=begun.precision, device=request.device)
     _keep(folder / "start.npz", weights(spec, engine.export()))
-    if request.resumed is not None:
+    if resumed:
         _keep(folder / "loaded.npz", engine.export())
     if request.forced is None:
         losses = _walk(request, engine, feed, begun.step)

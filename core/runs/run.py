@@ -23,7 +23,7 @@ from gandem.core.registry import installed, load_backend, registry
 from gandem.core.runs.checkpoint import Checkpoint, checkpoints_in, read_checkpoint, step_of
 from gandem.core.runs.sampling import Images, enough_memory, sample
 from gandem.core.spec import Spec, differences, plan_spec, read_spec
-from gandem.core.training import Engine, fixed_inputs
+from gandem.core.training import Engine, check_able, fixed_inputs
 
 __all__ = ["LAST", "Run", "covers", "open_run", "pick_device"]
 
@@ -124,7 +124,9 @@ class Run:
         installed.
         """
         state = self.state(which)
-        subject = load_backend(backend or self._backend())
+        name = backend or self._backend()
+        subject = load_backend(name)
+        check_able(name, subject, self.spec, self.facts["precision"])
         with enough_memory():
             return subject.engine(
                 self.spec,

@@ -22,7 +22,14 @@ from gandem.core.files import write_json
 from gandem.core.hookspecs import RunInfo
 from gandem.core.interrupts import stop_when_asked
 from gandem.core.randomness import fingerprint
-from gandem.core.registry import load_backend, load_dataset, load_objective, load_spec, registry
+from gandem.core.registry import (
+    LAYERS,
+    load_backend,
+    load_dataset,
+    load_objective,
+    load_spec,
+    registry,
+)
 from gandem.core.runs.folder import begin, check_out, hold
 from gandem.core.runs.loop import Loop
 from gandem.core.runs.resume import Found, check_changes, clear_ahead, keep_log, newest_good
@@ -32,7 +39,7 @@ from gandem.core.runs.settings import Progress, Settings, check_total
 from gandem.core.runs.watchers import Watching
 from gandem.core.spec import Spec, change, digest
 from gandem.core.spec.fields import decode, encode
-from gandem.core.training import Feed, check_state, forms_of, initial_state
+from gandem.core.training import Feed, check_able, check_state, forms_of, initial_state
 
 __all__ = ["resume", "train"]
 
@@ -67,7 +74,7 @@ def train(
     settings = replace(settings or Settings(), **more)
     folder = Path(out) if out is not None else None
     if isinstance(model, Spec):
-        spec = change(model, changes or {})
+        spec = change(model, changes or {}, layers=LAYERS)
     else:
         spec = load_spec(model, changes)
     registry().find("backends", settings.backend)  # a slip shall not wait for the data
@@ -149,7 +156,7 @@ def resume(
         changed = check_changes(run, found, work.dataset, allow_changed)
         if work.is_done(run, found):
             return run
-        work.start(_state_of(run, found, settings))
+        work.start(_state_of(run, found, settings), resumed=found.step > 0)
         for note in found.notes:
             work.notice(note)
         facts = work.facts(run, found, changed, allow_changed)
@@ -171,6 +178,7 @@ def _settings_of(run: Run, asked: Mapping[str, Any]) -> Settings:
         if not isinstance(told, dict):
             raise SpecError("settings: there are none.")
         settings: Settings = decode(Settings, told, "settings")
+        settings.best_of(run.spec)
     except SpecError as error:
         raise RunError(f"{run.path / 'run.json'}: damaged; {error}") from None
     return replace(settings, **asked)
@@ -193,6 +201,7 @@ class _Work:
 
     def __init__(self, spec: Spec, settings: Settings, clock: float, notice: Notice | None) -> None:
         self.spec, self.settings, self.clock = spec, settings, clock
+        settings.best_of(spec)  # a slip shall not wait for the data
         self.notice = notice or (lambda text: warnings.warn(text, stacklevel=4))
         folder = Path(settings.data_dir) if settings.data_dir else None
         dataset = load_dataset(settings.data, folder)
@@ -202,16 +211,18 @@ class _Work:
         epochs = settings.epochs or spec.training.epochs
         self.total = settings.steps or self.feed.steps_for(epochs)
 
-    def start(self, state: Mapping[str, np.ndarray]) -> None:
+    def start(self, state: Mapping[str, np.ndarray], *, resumed: bool = False) -> None:
         """Start the framework and build the engine."""
         begun = time.perf_counter()
-        backend = load_backend(self.settings.backend)
-        self.device = pick_device(backend.devices(), self.settings.device)
+        settings = self.settings
+        backend = load_backend(settings.backend)
+        check_able(settings.backend, backend, self.spec, settings.precision, resumed=resumed)
+        self.device = pick_device(backend.devices(), settings.device)
         self.clock += time.perf_counter() - begun
         self.versions = backend.versions() | {"numpy": np.__version__}
         with enough_memory():
             self.engine = backend.engine(
-                self.spec, state, precision=self.settings.precision, device=self.device
+                self.spec, state, precision=settings.precision, device=self.device
             )
 
     def is_done(self, run: Run, found: Found) -> bool:

@@ -5,6 +5,7 @@ Everything the other rooms and the backends may use is listed here.
 """
 
 from gandem.core.objectives import (
+    FurtherRule,
     Hinge,
     LeastSquares,
     Minimax,
@@ -23,6 +24,13 @@ from gandem.core.training.contract import (
     Tensor,
 )
 from gandem.core.training.feed import Feed, fixed_inputs, one_hot, scale_pixels
+from gandem.core.training.needs import (
+    CAPABILITIES,
+    check_able,
+    needs_of,
+    needs_of_network,
+    unknown_capabilities,
+)
 from gandem.core.training.passes import MaskFeed, NumpyOps, passes_of_step, step_inputs
 from gandem.core.training.state import (
     averaged_players,
@@ -33,15 +41,17 @@ from gandem.core.training.state import (
     state_shapes,
     weights,
 )
-from gandem.core.training.step import METRICS, train_step
+from gandem.core.training.step import METRICS, metric_names, train_step
 
 __all__ = [
+    "CAPABILITIES",
     "METRICS",
     "Arrays",
     "Backend",
     "Derivatives",
     "Engine",
     "Feed",
+    "FurtherRule",
     "Hinge",
     "LeastSquares",
     "Loss",
@@ -55,10 +65,14 @@ __all__ = [
     "Players",
     "Tensor",
     "averaged_players",
+    "check_able",
     "check_state",
     "fixed_inputs",
     "forms_of",
     "initial_state",
+    "metric_names",
+    "needs_of",
+    "needs_of_network",
     "nudge",
     "one_hot",
     "passes_of_step",
@@ -66,5 +80,6 @@ __all__ = [
     "state_shapes",
     "step_inputs",
     "train_step",
+    "unknown_capabilities",
     "weights",
 ]

@@ -1,0 +1,236 @@
+"""The conformance suite as a command: in a process of its own, for a backend may crash, and told as
+a table.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gandem.core.errors import BackendError
+from gandem.core.registry import load_backend, registry
+from gandem.core.tables import aligned
+from gandem.testing.tiers import TIERS
+
+__all__ = ["OUTCOMES", "Check", "Outcome", "check", "check_in_words"]
+
+OUTCOMES: Mapping[str, str] = {
+    "passed": "passed",
+    "skipped": "skipped",
+    "known": "known failure",
+    "failed": "failed",
+}
+"""How a test can end, and the word for it."""
+PYTEST_INI = "[pytest]\nxfail_strict = true\n"
+"""Settings of whoever calls the command are none of the suite's business."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one test ended.
+
+    Attributes:
+        id: its name, with the case in brackets.
+        tier: a key of :data:`gandem.testing.tiers.TIERS`.
+        outcome: a key of :data:`OUTCOMES`.
+        reason: why it was skipped, is known to fail, or failed; empty where it passed.
+        seconds: how long it took.
+    """
+
+    id: str
+    tier: str
+    outcome: str
+    reason: str
+    seconds: float
+
+    @property
+    def test(self) -> str:
+        """The test's name without its case, in words."""
+        return self.id.partition("[")[0].removeprefix("test_").replace("_", " ")
+
+    @property
+    def summary(self) -> str:
+        """The line of the reason that says most."""
+        lines = [line.strip() for line in self.reason.splitlines() if line.strip()]
+        raised = [line[1:].strip() for line in lines if line.startswith("E ")]
+        return next(iter(raised or lines), "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """What the suite found about a backend.
+
+    Attributes:
+        crashed: how the suite's process ended before its time; empty where it did not.
+        missed: tests that it did not come to.
+    """
+
+    backend: str
+    versions: Mapping[str, str]
+    capabilities: tuple[str, ...]
+    outcomes: tuple[Outcome, ...] = field(repr=False)
+    missed: int = 0
+    crashed: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether all tests were made, and none failed."""
+        done = bool(self.outcomes) and not self.missed and not self.crashed
+        return done and self.counts["failed"] == 0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many tests ended how."""
+        found = Counter(outcome.outcome for outcome in self.outcomes)
+        return {name: found[name] for name in OUTCOMES}
+
+    def to_data(self) -> dict[str, Any]:
+        """Return all of it as plain data, for JSON."""
+        found = asdict(self)
+        return {"backend": found.pop("backend"), "holds": self.holds, "counts": self.counts} | found
+
+
+def check(
+    backend: str, *, only: str = "", progress: Callable[[int, int], None] | None = None
+) -> Check:
+    """Hold a backend to the conformance suite.
+
+    Args:
+        backend: its id.
+        only: an expression of pytest's ``-k`` that chooses tests.
+        progress: called with the number of tests made, and of all.
+
+    Raises:
+        NotFoundError: there is no such backend.
+        BackendError: it cannot be loaded, pytest is not installed, or nothing fits ``only``.
+    """
+    row = registry().find("backends", backend)
+    if importlib.util.find_spec("pytest") is None:
+        raise BackendError(
+            "The conformance suite needs pytest. Install it with: pip install 'gandem[check]'"
+        )
+    subject = load_backend(row.id)
+    with tempfile.TemporaryDirectory(prefix="gandem-check-") as name:
+        outcomes, total, crashed = _run(Path(name), row.id, only, progress)
+    return Check(
+        backend=row.id,
+        versions=subject.versions(),
+        capabilities=tuple(subject.capabilities),
+        outcomes=tuple(outcomes),
+        missed=total - len(outcomes),
+        crashed=crashed,
+    )
+
+
+def _run(
+    folder: Path, backend: str, only: str, progress: Callable[[int, int], None] | None
+) -> tuple[list[Outcome], int, str]:
+    """Run pytest; return what it told, how many tests there are, and how it crashed."""
+    report, spoken = folder / "report.jsonl", folder / "spoken.txt"
+    (folder / "pytest.ini").write_text(PYTEST_INI)
+    report.touch()
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "gandem"]
+    command += [
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(folder),
+        "-c",
+        str(folder / "pytest.ini"),
+    ]
+    command += ["--pyargs", "gandem.testing.suite", "--gandem-backend", backend]
+    command += ["--gandem-report", str(report), *(["-k", only] if only else [])]
+    plain = {k: v for k, v in os.environ.items() if k not in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")}
+    plain |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    outcomes: list[Outcome] = []
+    total, running = 0, ""
+    with spoken.open("w") as words, report.open() as told:
+        child = subprocess.Popen(
+            command, stdout=words, stderr=words, stdin=subprocess.DEVNULL, env=plain, cwd=folder
+        )
+        try:
+            for line in _lines(told, child):
+                match json.loads(line):
+                    case {"tests": count}:
+                        total = count
+                    case {"begins": test}:
+                        running = test
+                    case facts:
+                        outcomes.append(Outcome(**facts))
+                if progress is not None and total:
+                    progress(len(outcomes), total)
+        finally:
+            child.kill()
+            child.wait()
+    if child.returncode in (0, 1) and outcomes:
+        return outcomes, total, ""
+    if not running:
+        said = spoken.read_text(errors="replace").strip().splitlines()
+        refused = [line.removeprefix("ERROR: ") for line in said if line.startswith("ERROR: ")]
+        nothing = f"No test fits {only!r}." if only else "The suite did not start."
+        raise BackendError(next(iter(refused), nothing))
+    how = f"signal {-child.returncode}" if child.returncode < 0 else f"code {child.returncode}"
+    return outcomes, total, f"the process ended with {how} in {running.rpartition('::')[2]}"
+
+
+def _lines(file: Any, child: subprocess.Popen[bytes]) -> Iterator[str]:
+    """Yield the whole lines of a file that a child writes, until it has ended."""
+    part, ended = "", False
+    while True:
+        if line := file.readline():
+            part += line
+            if part.endswith("\n"):
+                yield part
+                part = ""
+        elif ended:
+            return
+        else:
+            ended = child.poll() is not None  # and once more, for what it wrote last
+            time.sleep(0 if ended else 0.05)
+
+
+# --- in words ------------------------------------------------------------------------------------
+
+
+def check_in_words(found: Check) -> str:
+    """Return a check as a table: a row for each test, a column for each way to end; then every
+    reason.
+    """
+    versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
+    lines = [f"{found.backend} ({versions})", ""]
+    lines.append(aligned([("", "", *OUTCOMES.values()), *_rows(found)]))
+    for name in ("skipped", "known", "failed"):
+        some = [outcome for outcome in found.outcomes if outcome.outcome == name]
+        lines += ["", OUTCOMES[name]] if some else []
+        if name == "skipped":
+            reasons = Counter(outcome.reason for outcome in some)
+            lines += [f"  {reason}  ({count} tests)" for reason, count in reasons.items()]
+        else:
+            lines += [f"  {outcome.id}: {outcome.summary}" for outcome in some]
+    counts = ", ".join(f"{count} {OUTCOMES[name]}" for name, count in found.counts.items() if count)
+    verdict = "conforms" if found.holds else "does not conform"
+    lines += ["", f"{found.backend} {verdict}: {counts}."]
+    if found.missed:
+        crashed = f": {found.crashed}" if found.crashed else ""
+        lines.append(f"{found.missed} tests were not made{crashed}.")
+    return "\n".join(lines)
+
+
+def _rows(found: Check) -> Iterator[tuple[str, ...]]:
+    for tier, title in TIERS.items():
+        of_tier = [outcome for outcome in found.outcomes if outcome.tier == tier]
+        for number, test in enumerate(dict.fromkeys(outcome.test for outcome in of_tier)):
+            ends = Counter(outcome.outcome for outcome in of_tier if outcome.test == test)
+            head = f"{tier} {title}" if tier != "form" else title
+            counts = (str(ends[name] or "·") for name in OUTCOMES)
+            yield head if number == 0 else "", test, *counts

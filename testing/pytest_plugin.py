@@ -1,0 +1,113 @@
+"""What pytest needs for the conformance suite: the option that names the backend, and the file that
+``gandem check`` reads.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+__all__ = ["pytest_addoption", "pytest_collection_modifyitems", "pytest_configure"]
+
+SUITE = "gandem.testing.suite"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the two options."""
+    group = parser.getgroup("gandem", "conformance of gandem's backends")
+    group.addoption(
+        "--gandem-backend",
+        metavar="ID",
+        help=f"the backend that 'pytest --pyargs {SUITE}' tests, acme/jax",
+    )
+    group.addoption(
+        "--gandem-report",
+        metavar="FILE",
+        type=Path,
+        help="write a line of JSON for each of its tests to this file",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin the report, where one is asked for."""
+    if path := config.getoption("gandem_report"):
+        config.pluginmanager.register(_Reporter(path), "gandem-report")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse to run the suite without a backend that is there, in one line instead of a thousand.
+
+    Raises:
+        pytest.UsageError: it has no name, is unknown, or cannot be loaded.
+    """
+    if not any(_wants_a_backend(item) for item in items):
+        return
+    from gandem.core.errors import GandemError
+    from gandem.core.registry import load_backend
+
+    name = config.getoption("gandem_backend")
+    if not name:
+        raise pytest.UsageError("Say which backend to test: --gandem-backend acme/jax")
+    try:
+        load_backend(name)
+    except GandemError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _wants_a_backend(item: pytest.Item) -> bool:
+    """Say whether a test is of the suite, and its class does not say which backend it is about."""
+    base: Any = sys.modules.get("gandem.testing.base")
+    cls: Any = getattr(item, "cls", None)
+    if base is None or cls is None or not issubclass(cls, base.Conformance):
+        return False
+    subjects = [inspect.getattr_static(each, "subject") for each in (cls, base.Conformance)]
+    return not cls.backend and subjects[0] is subjects[1]
+
+
+class _Reporter:
+    """Writes how many tests there are, then each with its outcome, as they end."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = path.open("a", encoding="utf-8")
+        self.tiers: dict[str, str] = {}
+
+    def tell(self, **facts: Any) -> None:
+        print(json.dumps(facts), file=self.file, flush=True)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        for item in session.items:
+            self.tiers[item.nodeid] = getattr(getattr(item, "function", None), "tier", "form")
+        self.tell(tests=len(session.items))
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self.tell(begins=nodeid)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Tell of a test once: of its call, or of what kept it from being called."""
+        if report.when != "call" and report.passed:
+            return
+        outcome, reason = _judged(report)
+        self.tell(
+            id=report.nodeid.rpartition("::")[2],
+            tier=self.tiers.get(report.nodeid, "form"),
+            outcome=outcome,
+            reason=reason,
+            seconds=round(report.duration, 3),
+        )
+
+
+def _judged(report: pytest.TestReport) -> tuple[str, str]:
+    """Return passed, skipped, known or failed, and why."""
+    if hasattr(report, "wasxfail") and report.skipped:
+        return "known", report.wasxfail
+    if report.skipped:
+        where: Any = report.longrepr  # (path, line, "Skipped: …")
+        return "skipped", str(where[2]).removeprefix("Skipped: ")
+    if report.failed:
+        return "failed", report.longreprtext
+    return "passed", ""

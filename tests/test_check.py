@@ -1,0 +1,312 @@
+"""The door of the conformance suite: its rules, pytest's options, and ``gandem check``."""
+
+import json
+import os
+import subprocess
+import sys
+from textwrap import dedent
+
+import pytest
+
+from gandem.core.training import CAPABILITIES
+from gandem.testing import BackendConformance, OperationConformance
+from gandem.testing.check import Check, Outcome, check_in_words
+
+pytest_plugins = ["pytester"]
+
+ACME = """
+    import os
+    from dataclasses import replace
+    from gandem import Row, hookimpl
+
+    @hookimpl
+    def gandem_backends():
+        return [Row(id="acme/numpy", target="acme_numpy:Acme"),
+                Row(id="acme/broken", target="acme_numpy:nobody")]
+
+    class Acme:
+        capabilities = ("float64", "second-order")
+        known_failures = {"tanh": "it is off on Sundays", "silu": "it was off last Sunday"}
+
+        def versions(self):
+            return {"acme": "3.1"}
+
+        def devices(self):
+            return ["cpu"]
+
+        def differentiate(self, plan, *given):
+            from gandem.testing import reference
+            kind = plan.nodes[0].layer.kind
+            found = reference.differentiate(plan, *given)
+            if kind == "leaky_relu" and os.environ.get("ACME_CRASHES"):
+                os.abort()
+            return replace(found, value=-found.value) if kind in ("tanh", "sigmoid") else found
+
+        def engine(self): ...
+        def gradient(self): ...
+        def optimise(self): ...
+"""
+CASES = "tanh or sigmoid or silu or relu or concatenate"
+
+
+@pytest.fixture
+def acme(tmp_path, monkeypatch):
+    """A folder with a stranger's distribution whose backend misses a little."""
+    shelf = tmp_path / "shelf"
+    info = shelf / "acme_numpy-1.0.dist-info"
+    info.mkdir(parents=True)
+    (shelf / "acme_numpy.py").write_text(dedent(ACME))
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-numpy\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[gandem]\nacme = acme_numpy\n")
+    monkeypatch.setenv("PYTHONPATH", os.fspath(shelf))
+    monkeypatch.setenv("GANDEM_PLUGINS", "acme")
+    return tmp_path
+
+
+def gandem(*arguments, cwd, code="from gandem.cli import main; main(prog_name='gandem')"):
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=cwd
+    )
+
+
+# --- gandem check --------------------------------------------------------------------------------
+
+
+def test_a_check_tells_of_every_test_in_json(acme):
+    done = gandem("check", "acme/numpy", "-k", CASES, "--json", cwd=acme)
+
+    found = json.loads(done.stdout)
+    ends = {row["id"]: (row["outcome"], row["reason"]) for row in found["outcomes"]}
+    gradients = "test_a_network_and_its_gradients"
+    assert done.returncode == 1
+    assert ends[f"{gradients}[tanh]"] == ("known", "it is off on Sundays")
+    assert ends[f"{gradients}[silu]"] == ("failed", "[XPASS(strict)] it was off last Sunday")
+    assert ends[f"{gradients}[sigmoid]"][0] == "failed"
+    assert "value: off by" in ends[f"{gradients}[sigmoid]"][1]
+    assert ends[f"{gradients}[relu]"] == ("passed", "")
+    skipped = {reason for outcome, reason in ends.values() if outcome == "skipped"}
+    assert f"lacks 'conditional': {CAPABILITIES['conditional']}" in skipped
+    assert (found["backend"], found["versions"]) == ("acme/numpy", {"acme": "3.1"})
+    assert found["holds"] is False
+    assert found["missed"] == 0
+    assert sum(found["counts"].values()) == len(ends)
+
+
+def test_a_check_prints_a_table_and_every_reason(acme):
+    done = gandem("check", "numpy", "-k", "tanh or relu and not leaky", cwd=acme)
+
+    lines = done.stdout.splitlines()
+    assert done.returncode == 1  # the second derivatives of tanh are right, so strictly no excuse
+    assert lines[0] == "acme/numpy (acme 3.1)"
+    assert "passed  skipped  known failure  failed" in lines[2]
+    assert any("a network and its gradients" in line for line in lines)
+    assert "  test_a_network_and_its_gradients[tanh]: it is off on Sundays" in lines
+    assert lines[-1].startswith("acme/numpy does not conform: ")
+
+
+def test_a_backend_that_passes_conforms(acme):
+    done = gandem("check", "acme/numpy", "-k", "relu and network", cwd=acme)
+
+    assert done.returncode == 0, done.stdout
+    assert "acme/numpy conforms: " in done.stdout.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_backend_that_crashes_leaves_a_verdict(acme, monkeypatch):
+    monkeypatch.setenv("ACME_CRASHES", "1")
+
+    done = gandem("check", "acme/numpy", "-k", "relu and gradients", "--json", cwd=acme)
+
+    found = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert found["holds"] is False
+    assert found["missed"] > 0
+    assert found["crashed"].startswith("the process ended with signal 6 in test_a_network")
+    assert "Traceback" not in done.stderr
+
+
+def test_what_stands_in_the_callers_folder_changes_nothing(acme, monkeypatch):
+    (acme / "pytest.ini").write_text("[pytest]\naddopts = --nonsense\n")
+    (acme / "conftest.py").write_text("raise RuntimeError('mine')\n")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--nonsense")
+
+    assert gandem("check", "acme/numpy", "-k", "relu and network", cwd=acme).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["acme/numpi"], "Error: No backend is called 'acme/numpi'. Did you mean 'acme/numpy'?\n"),
+        (["acme/numpy", "-k", "zebra"], "Error: No test fits 'zebra'.\n"),
+        (["acme/numpy", "-k", "a or"], "Error: Wrong expression passed to '-k': a or: at column 5: "
+         "expected not OR left parenthesis OR identifier; got end of input\n"),
+        (["acme/broken"], "Error: The backend 'acme/broken' of acme-numpy could not be loaded: "
+         "AttributeError: module 'acme_numpy' has no attribute 'nobody'\n"),
+    ],
+)  # fmt: skip
+def test_a_check_that_cannot_be_made_says_so_in_a_line(acme, arguments, said):
+    done = gandem("check", *arguments, cwd=acme)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == said
+
+
+def test_without_pytest_it_says_what_to_install(acme):
+    code = "import sys; sys.modules['pytest'] = None; from gandem.cli import main; main()"
+
+    done = gandem("check", "acme/numpy", cwd=acme, code=code)
+
+    assert done.returncode == 1
+    assert done.stderr.endswith("Install it with: pip install 'gandem[check]'\n")
+
+
+def test_a_check_that_made_no_test_does_not_conform():
+    nothing = Check(backend="acme/x", versions={"x": "1"}, capabilities=(), outcomes=())
+    one = Outcome(id="test_a[b]", tier="P1", outcome="passed", reason="", seconds=0.1)
+    short = Check(backend="acme/x", versions={"x": "1"}, capabilities=(), outcomes=(one,), missed=2)
+
+    assert not nothing.holds
+    assert not short.holds
+    assert check_in_words(short).endswith("2 tests were not made.")
+
+
+# --- pytest --pyargs gandem.testing.suite --------------------------------------------------------
+
+
+def suite(*arguments, cwd):
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    return subprocess.run(
+        [*command, "--pyargs", "gandem.testing.suite", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+    )
+
+
+def test_pytest_runs_the_suite_on_the_backend_of_its_option(acme):
+    done = suite("--gandem-backend", "acme/numpy", "-k", "sigmoid or tanh", "-rx", cwd=acme)
+
+    assert " 1 xfailed" in done.stdout
+    assert "sigmoid: value: off by" in done.stdout
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "ERROR: Say which backend to test: --gandem-backend acme/jax\n"),
+        (["--gandem-backend=acme/x"], "ERROR: No backend is called 'acme/x'."),
+    ],
+)
+def test_pytest_without_a_backend_says_one_line(acme, arguments, said):
+    done = suite(*arguments, cwd=acme)
+
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert said in done.stdout + done.stderr
+
+
+# --- a class of one's own ------------------------------------------------------------------------
+
+
+def test_a_test_that_is_overridden_removed_or_unknown_is_refused():
+    with pytest.raises(TypeError, match="Mine overrides 'test_a_loss_and_its_gradient' of the"):
+
+        class Mine(OperationConformance):
+            def test_a_loss_and_its_gradient(self): ...
+
+    with pytest.raises(TypeError, match="Less removes 'test_one_step_from_a_given_state' of the"):
+
+        class Less(BackendConformance):
+            test_one_step_from_a_given_state = None
+
+    with pytest.raises(TypeError, match="Did you mean 'test_a_loss_and_its_gradient'"):
+
+        class Misspelt(BackendConformance):
+            def test_a_los_and_its_gradient(self): ...
+
+    class Quiet:
+        test_a_loss_and_its_gradient = None
+
+    with pytest.raises(TypeError, match="Mixed removes 'test_a_loss_and_its_gradient'"):
+
+        class Mixed(Quiet, BackendConformance): ...
+
+
+def test_three_lines_are_the_whole_suite():
+    class TestAcme(BackendConformance):
+        backend = "acme/numpy"
+
+    assert TestAcme.suite is BackendConformance
+
+
+FAULTY = """
+    import pytest
+
+    from gandem.testing import {suite}
+
+    class Faulty:
+        capabilities = {capabilities}
+        known_failures = {known}
+
+        def versions(self): return {{"faulty": "1"}}
+        def devices(self): return ["cpu"]
+        def engine(self): ...
+        def gradient(self): ...
+        def optimise(self): ...
+        def differentiate(self): ...
+
+    class TestFaulty({suite}):
+        @pytest.fixture
+        def subject(self):
+            return Faulty()
+"""
+
+
+def faulty(pytester, *tests, suite="BackendConformance", capabilities=("float64",), known=None):
+    code = FAULTY.format(suite=suite, capabilities=capabilities, known=known or {})
+    pytester.makepyfile(test_faulty=code)
+    return pytester.runpytest_inprocess("-rA", "-k", " or ".join(tests))
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        ({"embeding": "late"}, "*no test or case is called 'embeding'. Did you mean 'embedding'?*"),
+        ({"test_a_network_and_its_gradients[dens]": "late"}, "*no test or case is called*"),
+        ({"test_no_network": "late"}, "*no test or case is called 'test_no_network'*"),
+        ({"dense": " "}, "*'dense' has no reason*"),
+    ],
+)
+def test_a_known_failure_of_nothing_or_without_a_reason_fails(pytester, known, said):
+    result = faulty(pytester, "known_failure", known=known)
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(said)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["dense", "test_a_network_and_its_gradients", "test_a_network_and_its_gradients[dense]"],
+)
+def test_a_known_failure_is_named_by_case_or_test_or_both(pytester, name):
+    result = faulty(
+        pytester, "known_failure", "gradients[dense]", known={name: "nothing is built yet"}
+    )
+
+    result.assert_outcomes(passed=1, xfailed=1)
+
+
+def test_a_capability_that_gandem_does_not_know_fails(pytester):
+    result = faulty(pytester, "versions_and_a_cpu", capabilities=("float46",))
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines("*capabilities: 'float46' is none. Did you mean 'float64'?*")
+
+
+def test_without_double_precision_only_steps_in_single_precision_are_left(pytester):
+    result = faulty(pytester, "Faulty", capabilities=())
+
+    skipped = result.parseoutcomes()["skipped"]
+    assert result.parseoutcomes()["passed"] == 3  # what a backend is, and the streams
+    assert skipped > 600
+    assert "failed" not in result.parseoutcomes()
