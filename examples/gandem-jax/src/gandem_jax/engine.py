@@ -1,0 +1,72 @@
+"""A spec alive on JAX: its state is one flat dictionary of arrays by canonical name, and the step a
+compiled function from one to the next.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from gandem.core.registry import load_objective
+from gandem.core.spec import Spec, plan_spec
+from gandem.core.training import Arrays, metric_names, state_shapes, train_step
+from gandem_jax import ops
+from gandem_jax.network import Network, exact
+from gandem_jax.players import JaxPlayers
+
+
+@lru_cache(maxsize=64)  # engines of one spec share what took seconds to compile
+def compiled_step(spec: Spec) -> Callable:
+    """Return ``step(state, inputs)``, which takes a state apart to make the next, and scalars."""
+    objective = load_objective(spec.objective)
+
+    def step(state: dict[str, Array], inputs: dict[str, Array]) -> tuple:
+        players = JaxPlayers(spec, state, inputs)
+        scalars = train_step(spec, objective, players, ops, inputs)
+        return players.state, scalars
+
+    return jax.jit(step, donate_argnums=0)
+
+
+infer = jax.jit(Network.__call__)
+
+
+class JaxEngine:
+    """See :class:`gandem.core.training.Engine`."""
+
+    def __init__(self, spec: Spec, arrays: Arrays, device: jax.Device) -> None:
+        self.spec, self.device = spec, device
+        self._step = compiled_step(spec)
+        self.load(arrays)
+
+    def step(self, inputs: Arrays) -> Mapping[str, Array]:
+        with exact():
+            self.state, scalars = self._step(self.state, dict(inputs))
+        return scalars
+
+    def read(self, scalars: Mapping[str, Array]) -> dict[str, float]:
+        values = jax.device_get(scalars)
+        return {name: float(values[name]) for name in metric_names(self.spec)}  # JAX sorts by name
+
+    def forward(self, player: str, inputs: Arrays, *, average: bool = False) -> np.ndarray:
+        network = self.native(player, average=average)
+        with exact():
+            return np.array(infer(network, *(inputs[name] for name in network.plan.inputs)))
+
+    def native(self, player: str, *, average: bool = False) -> Network:
+        plan, prefix = plan_spec(self.spec)[player], "average/" if average else ""
+        with exact():  # copies, since the next step takes the state apart
+            params = {p.name: jnp.copy(self.state[f"{prefix}{p.name}"]) for p in plan.parameters()}
+            statistics = {p.name: jnp.copy(self.state[p.name]) for p in plan.statistics()}
+        return Network(self.spec, player, params, statistics)
+
+    def export(self) -> dict[str, np.ndarray]:
+        return {name: np.array(self.state[name], order="C") for name in state_shapes(self.spec)}
+
+    def load(self, arrays: Arrays) -> None:
+        names = state_shapes(self.spec)
+        with exact():  # copies, since steps write where the state lies
+            self.state = {name: jnp.array(arrays[name], device=self.device) for name in names}

@@ -1,0 +1,64 @@
+"""A player's network: a pure function for training, a callable pytree for everybody else."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import jax
+from jax import Array
+
+from gandem.core.spec import NetworkPlan, Spec, plan_spec
+from gandem_jax.layers import Context, run
+
+Arrays = Mapping[str, Array]
+
+
+@contextmanager
+def exact(device: jax.Device | str | None = None) -> Iterator[None]:
+    """Allow 64-bit numbers, and compute products in full where a GPU would keep 10 bits, for this
+    block and thread alone: a global switch would change what everybody else's code computes.
+    """
+    place = jax.default_device(device or jax.config.jax_default_device)
+    with jax.enable_x64(True), jax.default_matmul_precision("highest"), place:
+        yield
+
+
+def train(plan: NetworkPlan, arrays: Arrays, inputs: Arrays, masks: Arrays) -> tuple[Array, Arrays]:
+    """Compute a network in training mode; return its output, and the arrays with its new running
+    statistics.
+    """
+    context = Context(dict(arrays), inputs, masks, training=True)
+    return run(plan.nodes, inputs[plan.input], context), context.arrays
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network in inference mode, a pytree with the leaves ``params`` and ``statistics``, both by
+    canonical name: ``jax.jit`` and ``jax.grad`` take it as an argument.
+
+    Call it with its inputs in the plan's order, e.g. ``generator(noise)`` or
+    ``discriminator(image, label)``: vectors are (N, features), labels (N, classes) class weights,
+    images (N, H, W, C).
+    """
+
+    spec: Spec
+    player: str
+    params: Arrays
+    statistics: Arrays
+
+    @property
+    def plan(self) -> NetworkPlan:
+        """Its layers with their shapes and names."""
+        return plan_spec(self.spec)[self.player]
+
+    def __call__(self, *inputs: Array) -> Array:
+        plan = self.plan
+        if len(inputs) != len(plan.inputs):
+            raise TypeError(f"{plan.name} takes {', '.join(plan.inputs)}; {len(inputs)} given.")
+        named = dict(zip(plan.inputs, inputs, strict=True))
+        context = Context({**self.params, **self.statistics}, named, masks={}, training=False)
+        with exact():
+            return run(plan.nodes, named[plan.input], context)
+
+
+jax.tree_util.register_dataclass(Network, ["params", "statistics"], ["spec", "player"])

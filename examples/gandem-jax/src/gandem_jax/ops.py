@@ -1,0 +1,21 @@
+"""The tensor functions that objectives are written with.  A module of functions is one object with
+all of them: it serves as :class:`gandem.core.training.Ops`.
+"""
+
+from jax import Array
+from jax.nn import log_softmax, relu, softplus
+from jax.numpy import concatenate, mean, square
+
+__all__ = ["cross_entropy", "join", "mean", "positive", "relu", "softplus", "square"]
+
+
+def cross_entropy(logits: Array, weights: Array) -> Array:
+    return -mean((weights * log_softmax(logits)).sum(axis=1))  # (N, K), then (N,), then ()
+
+
+def positive(x: Array) -> Array:
+    return (x > 0).astype(x.dtype)
+
+
+def join(first: Array, second: Array) -> Array:
+    return concatenate([first, second])
