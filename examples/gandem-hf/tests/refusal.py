@@ -1,0 +1,13 @@
+"""What a data set that cannot be used is answered with."""
+
+import pytest
+from gandem.core.errors import DataError
+from gandem.core.registry import load_dataset
+
+
+def refused(argument, data_dir=None):
+    """Return the one line, without what was asked for."""
+    with pytest.raises(DataError) as caught:
+        load_dataset(f"hf:{argument}", data_dir)
+    (line,) = str(caught.value).splitlines()
+    return line.removeprefix(f"hf:{argument}: ")
