@@ -5,16 +5,58 @@ BIN    := $(VENV)/bin
 # two frameworks on few cores: a thread each, or they wait for one another
 export OMP_NUM_THREADS ?= 1
 export TF_NUM_INTRAOP_THREADS ?= 1
+# tests of plugins find theirs, those of gandem itself choose for themselves
+unexport GANDEM_PLUGINS
 
-.PHONY: demo test suite lint types bench references clean
+EXAMPLES := gandem-jax gandem-infogan gandem-hf
+EXAMPLE_FILES := $(EXAMPLES:%=examples/%/pyproject.toml)
+INSTALL_EXAMPLES := $(EXAMPLES:%=--editable 'examples/%[test]')
+
+.PHONY: demo test suite examples $(EXAMPLES) lint types bench references clean
+.PHONY: one-framework without-torch without-tensorflow
 
 demo: $(VENV)/all
 	$(BIN)/gandem demo
 
-test: $(VENV)/dev lint suite
+test: $(VENV)/dev lint suite examples one-framework
 
 suite: $(VENV)/dev
 	GANDEM_TEST_REQUIRES='torch keras' $(BIN)/python -m pytest -n 2 --dist loadscope -q
+
+# packages of strangers, as it were: the tests of each in its own folder, by its own settings
+examples: $(VENV)/examples
+	$(MAKE) --jobs 2 $(EXAMPLES)
+
+$(EXAMPLES): $(VENV)/examples
+	cd examples/$@ && $(abspath $(BIN))/python -m pytest -q
+
+# who has one framework has all the rest, and its tests are not skipped with those of the other
+one-framework: .venv-without-torch/made .venv-without-tensorflow/made
+	$(MAKE) --jobs 2 without-torch without-tensorflow
+
+without-torch .venv-without-torch/made: HAS := keras
+without-torch: LACKS := torch
+without-tensorflow .venv-without-tensorflow/made: HAS := torch
+without-tensorflow: LACKS := keras
+without-%: ALONE = $(CURDIR)/.venv-$@/bin/python
+# a taste of the suite, and no pairs of backends: all of it runs where all of them are
+without-%: TASTE := versions or loss or optimiser or untouched
+
+without-torch without-tensorflow: without-%: .venv-without-%/made
+	$(ALONE) -c "$$BACKENDS_ARE" $(HAS) example/jax
+	GANDEM_TEST_REQUIRES=$(HAS) $(ALONE) -m pytest -q tests/test_missing_backend.py -k '$(LACKS) or requires'
+	$(ALONE) -m pytest -q tests/test_backend_$(HAS).py -k '$(TASTE)'
+	cd examples/gandem-jax && $(ALONE) -m pytest -q -k '$(TASTE)'
+	cd examples/gandem-infogan && $(ALONE) -m pytest -q -k 'not path and not handed_over'
+	cd examples/gandem-hf && $(ALONE) -m pytest -q
+
+define BACKENDS_ARE
+import sys
+from gandem.core.registry import installed, registry
+there = sorted(row.id for row in registry().rows("backends") if installed(row))
+sys.exit(there != sorted(sys.argv[1:]) and f"expected the backends {sys.argv[1:]}, found {there}")
+endef
+export BACKENDS_ARE
 
 lint: $(VENV)/dev types
 	$(BIN)/ruff check .
@@ -28,6 +70,7 @@ types: $(VENV)/dev
 
 bench: $(VENV)/dev
 	$(BIN)/python benchmarks/start.py
+	$(BIN)/python benchmarks/plugins.py
 	$(BIN)/python benchmarks/checkpoints.py
 
 # what backends are held to; read the tables before you commit them
@@ -49,5 +92,15 @@ $(VENV)/dev: $(VENV)/all
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
+$(VENV)/examples: $(VENV)/dev $(EXAMPLE_FILES)
+	$(BIN)/python -m pip install --quiet $(INSTALL_EXAMPLES)
+	touch $@
+
+.venv-without-%/made: pyproject.toml $(EXAMPLE_FILES)
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --upgrade pip
+	$(@D)/bin/python -m pip install --quiet --no-compile --editable '.[$(HAS),check]' $(INSTALL_EXAMPLES)
+	touch $@
+
 clean:
-	rm -rf $(VENV) .types build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .venv-without-* .types build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

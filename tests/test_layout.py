@@ -17,12 +17,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from running import HOME, needs_a_backend
 
 import gandem.core
 import gandem.testing
 
 ROOT = Path(__file__).parents[1]
 NOT_SHIPPED = {"tests", "docs", "examples", "benchmarks", "build", "dist", "runs"}
+TEMPLATES = Path("core") / "templates"  # other people's packages to be
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 FRAMEWORKS = {"torch", "torchvision", "tensorflow", "keras", "jax"}
 
@@ -37,6 +39,7 @@ def shipped_sources() -> list[Path]:
             for name in folders
             if not name.startswith((".", "__")) and not name.endswith(".egg-info")
             if here != Path() or name not in NOT_SHIPPED
+            if here / name != TEMPLATES
         ]
         found += [here / name for name in names if name.endswith(".py")]
     return sorted(found)
@@ -48,8 +51,9 @@ def run(*command: str, **settings: object) -> subprocess.CompletedProcess[str]:
 
 
 def own_environment() -> dict[str, str]:
-    """Return the environment without what steers gandem."""
-    return {key: value for key, value in os.environ.items() if not key.startswith("GANDEM")}
+    """Return the environment without what steers gandem, and without plugins of strangers."""
+    plain = {key: value for key, value in os.environ.items() if not key.startswith("GANDEM")}
+    return plain | {"GANDEM_PLUGINS": "tensorboard"}
 
 
 def tool(name: str) -> str:
@@ -299,10 +303,16 @@ def test_the_wheel_carries_exactly_the_sources_and_their_data(wheel):
         if not name.startswith(info)
     }
     references = (ROOT / "testing" / "references").glob("*.npz")
+    templates = [
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / TEMPLATES).rglob("*")
+        if path.is_file() and not re.search(r"/(__pycache__|\.\w+)/", str(path.relative_to(ROOT)))
+    ]
 
     assert carried == {
         *(path.as_posix() for path in shipped_sources()),
         *(f"testing/references/{path.name}" for path in references),
+        *templates,
         "data/LICENCE-digits.md",
         "data/digits.npz",
         "py.typed",
@@ -347,16 +357,45 @@ def test_the_installed_wheel_carries_the_conformance_suite(elsewhere):
     assert run_elsewhere(elsewhere, "-c", code).strip() == "True"
 
 
+@needs_a_backend
+def test_the_installed_wheel_checks_a_backend(elsewhere):
+    command = ("check", HOME, "-k", "gradients and dense and not chain and not norm", "--json")
+
+    found = json.loads(run_elsewhere(elsewhere, "-m", "gandem", *command))
+
+    assert found["holds"]
+    assert found["counts"]["passed"] == 2
+
+
 def test_the_installed_wheel_brings_its_watcher(elsewhere):
     listed = json.loads(run_elsewhere(elsewhere, "-m", "gandem", "plugins", "--json"))["plugins"]
 
     assert ("tensorboard", "gandem") in {(p["name"], p["distribution"]) for p in listed}
 
 
+def test_the_installed_wheel_writes_plugins(elsewhere, tmp_path):
+    made = run_elsewhere(
+        elsewhere,
+        *("-m", "gandem", "plugin", "new", "acme", "--kind", "model"),
+        *("--out", os.fspath(tmp_path / "acme"), "--json"),
+    )
+
+    assert all((tmp_path / "acme" / name).is_file() for name in json.loads(made)["files"])
+    assert {".gitignore", "pyproject.toml", "src/acme/__init__.py"} <= set(
+        json.loads(made)["files"]
+    )
+
+
 def test_the_installed_wheel_has_the_command(elsewhere):
     code = (
         "from importlib.metadata import distribution as d; "
-        "print([p.value for p in d('gandem').entry_points if p.name == 'gandem'])"
+        "print(sorted((p.group, p.value) for p in d('gandem').entry_points))"
     )
 
-    assert run_elsewhere(elsewhere, "-c", code).strip() == "['gandem.cli:main']"
+    assert run_elsewhere(elsewhere, "-c", code).strip() == str(
+        [
+            ("console_scripts", "gandem.cli:main"),
+            ("gandem", "gandem.watchers.tensorboard"),
+            ("pytest11", "gandem.testing.pytest_plugin"),
+        ]
+    )
