@@ -16,7 +16,6 @@ if TYPE_CHECKING:  # `gandem show` shall not wait for what only a run or a repor
     from gandem.core.runs.listing import Summary
 
 __all__ = [
-    "aligned",
     "layers_of",
     "losses_in_short",
     "outcome_in_words",

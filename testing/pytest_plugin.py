@@ -8,7 +8,7 @@ import inspect
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 
@@ -34,9 +34,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin the report, where one is asked for."""
+    """Begin the report, where one is asked for.
+
+    Raises:
+        pytest.UsageError: it cannot be written.
+    """
     if path := config.getoption("gandem_report"):
-        config.pluginmanager.register(_Reporter(path), "gandem-report")
+        try:
+            file = path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise pytest.UsageError(f"{path}: cannot be written ({error.strerror}).") from None
+        config.add_cleanup(file.close)
+        config.pluginmanager.register(_Reporter(file), "gandem-report")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -72,8 +81,8 @@ def _wants_a_backend(item: pytest.Item) -> bool:
 class _Reporter:
     """Writes how many tests there are, then each with its outcome, as they end."""
 
-    def __init__(self, path: Path) -> None:
-        self.file = path.open("a", encoding="utf-8")
+    def __init__(self, file: TextIO) -> None:
+        self.file = file
         self.tiers: dict[str, str] = {}
 
     def tell(self, **facts: Any) -> None:

@@ -196,6 +196,7 @@ def test_pytest_runs_the_suite_on_the_backend_of_its_option(acme):
     [
         ([], "ERROR: Say which backend to test: --gandem-backend acme/jax\n"),
         (["--gandem-backend=acme/x"], "ERROR: No backend is called 'acme/x'."),
+        (["--gandem-report=no/such/folder"], "ERROR: no/such/folder: cannot be written (No such "),
     ],
 )
 def test_pytest_without_a_backend_says_one_line(acme, arguments, said):
