@@ -77,8 +77,8 @@ class Fork:
             time.sleep(0.002)
 
     def until_halted(self) -> None:
-        """Wait until the trap has halted it."""
-        self.until((self.folder / "sprung").exists)
+        """Wait until the trap has halted it: a SIGCONT that came before would be lost."""
+        assert self.forks.ask(halted=self.pid), (self.folder / "stderr").read_text()
 
     def writes(self) -> int:
         """Return how many writes it has begun, where there is a trap."""
@@ -190,27 +190,29 @@ def _serve() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         if "wait" in request:
-            answer = _wait(request["wait"])
+            answer = os.waitstatus_to_exitcode(_changed(request["wait"]))
             alive.discard(request["wait"])
+        elif "halted" in request:
+            answer = os.WIFSTOPPED(_changed(request["halted"], os.WUNTRACED))
         else:
             answer = os.fork()
             if answer == 0:
                 _be(**request["start"])
             alive.add(answer)
-        sys.stdout.write(f"{answer}\n")
+        sys.stdout.write(f"{int(answer)}\n")
         sys.stdout.flush()
     for pid in alive:
         os.kill(pid, signal.SIGKILL)
     os._exit(0)  # a framework takes its time to end
 
 
-def _wait(pid: int) -> int:
-    """Return the exit code of a process, which is killed where it hangs."""
+def _changed(pid: int, options: int = 0) -> int:
+    """Return the status of a process that has ended; one that hangs is killed."""
     deadline = time.monotonic() + PATIENCE
     while True:
-        found, status = os.waitpid(pid, os.WNOHANG)
+        found, status = os.waitpid(pid, os.WNOHANG | options)
         if found:
-            return os.waitstatus_to_exitcode(status)
+            return status
         if time.monotonic() > deadline:
             os.kill(pid, signal.SIGKILL)
         time.sleep(0.001)
