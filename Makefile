@@ -66,7 +66,7 @@ lint: $(VENV)/dev types
 # mypy names modules after folders, and the root folder may be called anything
 types: $(VENV)/dev
 	mkdir -p .types && ln -sfn .. .types/gandem
-	MYPYPATH=.types $(BIN)/mypy -p gandem.core -p gandem.cli -p gandem.testing
+	MYPYPATH=.types $(BIN)/mypy -p gandem.core -p gandem.cli -p gandem.commands -p gandem.testing
 
 bench: $(VENV)/dev
 	$(BIN)/python benchmarks/start.py

@@ -1,0 +1,152 @@
+"""What the commands have in common: options, one-line errors, printing."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gandem.core.interrupts import EXIT_CODE, stop_at_once
+
+if TYPE_CHECKING:
+    from gandem.core.runs import Run
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+SET = click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="PATH=VALUE",
+    help="Change the model: one of its parameters (latent=64), or any field of its spec by path "
+    "(generator.optimiser.learning_rate=1e-4). Can be repeated.",
+)
+DEVICE = click.option(
+    "--device", default="auto", help="cpu, cuda, cuda:1; auto takes a GPU if there is one."
+)
+DATA_DIR = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    show_default="the cache, filled by download",
+    help="Folder with the data set's files.",
+)
+RUN = click.argument("run", type=click.Path(path_type=Path))
+PRECISION = click.Choice(["float32", "float64"])
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a disk, a quota and a limit say when they are reached."""
+
+
+class Misuse(click.ClickException):
+    """A command that is not written as it should be, said in one line."""
+
+    exit_code = 2
+
+
+class Interrupted(click.ClickException):
+    """Ctrl-C or SIGTERM outside of a training, or for the second time."""
+
+    exit_code = EXIT_CODE
+
+    def show(self, file: Any = None) -> None:
+        """Say so in one line."""
+        click.echo(self.message, err=True)
+
+
+class Group(click.Group):
+    """Commands whose mistakes of the user's are one line, and whose misspelt names are answered
+    with the nearest.
+    """
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with one_line():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with one_line(), stop_at_once("Interrupted."):
+            return super().invoke(ctx)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        from gandem.core.errors import suggest
+
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            raise click.UsageError(
+                f"There is no command {args[0]!r}.{suggest(args[0], self.commands)}", ctx
+            )
+        return super().resolve_command(ctx, args)
+
+
+@contextlib.contextmanager
+def one_line() -> Iterator[None]:
+    """Let no mistake of the user's and no Ctrl-C end in more than a line."""
+    from gandem.core.errors import GandemError
+
+    try:
+        yield
+    except GandemError as error:
+        raise click.ClickException(" ".join(str(error).splitlines())) from error
+    except MemoryError as error:
+        raise click.ClickException("There is not enough memory; ask for less.") from error
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        where = error.filename or "The output"
+        raise click.ClickException(f"{where}: cannot be written ({error.strerror}).") from error
+    except click.UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # of click 8.2, and no mistake
+            raise
+        command = error.ctx.command_path if error.ctx else "gandem"
+        words = " ".join(error.format_message().splitlines())
+        stop = "" if words.endswith((".", "?")) else "."
+        raise Misuse(f"{words}{stop} See '{command} --help'.") from None
+    except KeyboardInterrupt:
+        raise Interrupted("Interrupted.") from None
+
+
+def numbers(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
+    """Read whole numbers with commas: 3,8."""
+    try:
+        return tuple(int(part) for part in value.split(",")) if value else ()
+    except ValueError:
+        raise click.BadParameter(
+            f"expected whole numbers with commas, like 3,8; received {value!r}."
+        ) from None
+
+
+def settings_of(changes: Iterable[str]) -> dict[str, Any]:
+    from gandem.core.spec import parse_setting
+
+    return dict(parse_setting(text) for text in changes)
+
+
+def run_called(name: str) -> Run | None:
+    """Return the run in a folder; a model's name means the model, even beside a folder of that
+    name.
+    """
+    from gandem.core.errors import NotFoundError
+    from gandem.core.registry import registry
+
+    if not os.path.isdir(name):
+        return None
+    try:
+        registry().find("models", name)
+    except NotFoundError:
+        from gandem.core.runs import open_run
+
+        return open_run(name)
+    return None
+
+
+def print_json(data: Any) -> None:
+    click.echo(json.dumps(data, ensure_ascii=False, indent=2))
+
+
+def print_table(title: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    from gandem.core.tables import aligned
+
+    click.secho(title, bold=True)
+    click.echo(aligned(rows))
