@@ -22,7 +22,9 @@ __all__ = [
     "Minimax",
     "NonSaturating",
     "ObjectiveRule",
+    "Wasserstein",
     "auxiliaries_of",
+    "boundary_of",
     "check_players",
     "check_rule",
 ]
@@ -35,6 +37,11 @@ class ObjectiveRule(Protocol):
 
     smoothable: bool
     """Whether one-sided label smoothing means anything for it."""
+
+    boundary: float | None
+    """The logit above which an image counts as judged real; None where scores have no such point,
+    as those of a critic.  May be left out where it is 0.
+    """
 
     def real(self, ops: Ops, logits: Tensor, target: float) -> Tensor:
         """Return the discriminator's loss on reals; ``target`` is 1 less the label smoothing."""
@@ -82,6 +89,11 @@ class FurtherRule(ObjectiveRule, Protocol):
             output: what it made of the fakes, batch first.
             inputs: what the generator made them from, likewise.
         """
+
+
+def boundary_of(rule: ObjectiveRule) -> float | None:
+    """Return the logit above which an objective counts an image as judged real, if there is one."""
+    return getattr(rule, "boundary", 0.0)
 
 
 def auxiliaries_of(rule: ObjectiveRule) -> tuple[str, ...]:
@@ -144,6 +156,7 @@ class Minimax:
     """
 
     smoothable = True
+    boundary = 0.0
 
     def real(self, ops: Ops, logits: Tensor, target: float) -> Tensor:
         """Return -t·log σ(x) - (1-t)·log(1-σ(x)), the batch mean in nats, for logits (N, 1) and
@@ -188,6 +201,7 @@ class LeastSquares:
     """
 
     smoothable = True
+    boundary = 0.5
 
     def real(self, ops: Ops, logits: Tensor, target: float) -> Tensor:
         """Return ½ mean (x - target)², for logits (N, 1)."""
@@ -213,6 +227,7 @@ class Hinge:
     """
 
     smoothable = False
+    boundary = 0.0
 
     def real(self, ops: Ops, logits: Tensor, target: float) -> Tensor:
         """Return mean max(0, 1 - x), for logits (N, 1); ``target`` is always 1."""
@@ -224,4 +239,30 @@ class Hinge:
 
     def generator(self, ops: Ops, logits: Tensor) -> Tensor:
         """Return -mean x, for logits (N, 1)."""
+        return -ops.mean(logits)
+
+
+class Wasserstein:
+    r"""The distance between real and fake scores of a critic, whose slopes are held to 1.
+
+    .. math:: L_D = \mathbb{E} D(G(z)) - \mathbb{E} D(x), \quad L_G = -\mathbb{E} D(G(z))
+
+    A critic that is not held grows without end: use it with ``training.weight_clip`` (Arjovsky et
+    al. 2017, arXiv:1701.07875) or ``objective.gradient_penalty`` (Gulrajani et al. 2017,
+    arXiv:1704.00028).
+    """
+
+    smoothable = False
+    boundary = None
+
+    def real(self, ops: Ops, logits: Tensor, target: float) -> Tensor:
+        """Return -mean x, for scores (N, 1); ``target`` is always 1."""
+        return -ops.mean(logits)
+
+    def fake(self, ops: Ops, logits: Tensor) -> Tensor:
+        """Return mean x, for scores (N, 1)."""
+        return ops.mean(logits)
+
+    def generator(self, ops: Ops, logits: Tensor) -> Tensor:
+        """Return -mean x, for scores (N, 1)."""
         return -ops.mean(logits)

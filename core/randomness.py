@@ -28,6 +28,10 @@ class Purpose(enum.IntEnum):
     MIXING = 6
     SAMPLES = 7
     TWIN = 8
+    AUGMENT = 9
+    INSTANCE_NOISE = 10
+    FLIP = 11
+    JUDGED = 12
 
 
 def stream(seed: int, purpose: Purpose, step: int = 0, part: int = 0) -> np.random.Generator:

@@ -204,6 +204,10 @@ _CONDITIONAL: Mapping[str, tuple[Layer, ...]] = {
     ),
     "discriminator": (kinds.Concatenate(planes=True), *SMALL.player("discriminator").layers),
 }
+_TELLING: Mapping[str, tuple[Layer, ...]] = {
+    "generator": _CONDITIONAL["generator"],
+    "discriminator": (*SMALL.player("discriminator").layers[:-1], kinds.Dense(units=4)),
+}
 _NORMS: Mapping[str, tuple[Layer, ...]] = {
     "generator": (
         kinds.Dense(units=4 * 4 * 6),
@@ -283,6 +287,44 @@ _VARIANTS: dict[str, tuple[Mapping[str, Any], Mapping[str, tuple[Layer, ...]]]] 
     "minimax": ({"objective.name": "minimax"}, {}),
     "least squares": ({"objective.name": "least-squares", "objective.label_smoothing": 0.2}, {}),
     "hinge": ({"objective.name": "hinge"}, {}),
+    "wasserstein, clipped": ({"objective.name": "wasserstein", "training.weight_clip": 0.05}, {}),
+    "gradient penalty": (
+        {
+            "objective.name": "wasserstein",
+            "objective.gradient_penalty": 10.0,
+            "training.discriminator_steps": 2,
+        },
+        {"discriminator": _NORMS["discriminator"]},
+    ),
+    "gradient penalty, conditional": ({"objective.gradient_penalty": 1.0}, _CONDITIONAL),
+    "r1, joint": (
+        {"objective.r1": 2.0, "objective.gradient_penalty": 0.5, "training.passes": "joint"},
+        {"discriminator": _SPECTRAL["discriminator"]},
+    ),
+    "classes told, conditional": (
+        {"objective.class_weight": 0.7, "objective.gradient_penalty": 1.0},
+        _TELLING,
+    ),
+    "discriminator skipped": ({"training.discriminator_skip_below": 1.78}, {}),
+    "generator batches, conditional": (
+        {"training.generator_batches": 2, "training.discriminator_steps": 2},
+        _CONDITIONAL,
+    ),
+    "instance noise": ({"training.instance_noise": 0.3, "training.instance_noise_steps": 15}, {}),
+    "augmented": (
+        {
+            "training.augment.flip": True,
+            "training.augment.translation": 0.25,
+            "training.augment.cutout": 0.4,
+            "training.flip": True,
+            "training.generator_batches": 2,
+        },
+        {},
+    ),
+    "with replacement": (
+        {"training.sampling": "replacement", "training.batches_per_epoch": 5},
+        {},
+    ),
     "adamw": (_optimiser("adamw", weight_decay=0.05), {}),
     "adam with weight decay": (_optimiser("adam", weight_decay=0.05), {}),
     "rmsprop": (_optimiser("rmsprop", decay=0.9), {}),

@@ -13,6 +13,12 @@ class KerasOps:
     def square(self, x: Tensor) -> Tensor:
         return x * x
 
+    def sqrt(self, x: Tensor) -> Tensor:
+        return tf.sqrt(x)
+
+    def sum_rows(self, x: Tensor) -> Tensor:
+        return tf.reduce_sum(x, axis=list(range(1, x.shape.rank)))
+
     def relu(self, x: Tensor) -> Tensor:
         return tf.nn.relu(x)
 
@@ -28,3 +34,6 @@ class KerasOps:
 
     def join(self, first: Tensor, second: Tensor) -> Tensor:
         return tf.concat([first, second], axis=0)
+
+    def warp(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        return tf.einsum("nah,nhvc,nbv->nabc", rows, images, columns)

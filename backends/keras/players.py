@@ -33,6 +33,13 @@ class KerasPlayers:
         read = [inputs[name] for name in network.plan.inputs]
         return network(read, training=True, masks=self.masks.next())
 
+    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> Tensor:
+        image = tf.stop_gradient(image)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(image)
+            score = tf.reduce_sum(self.apply(player, image=image, **inputs)[:, :1])
+        return tape.gradient(score, image)
+
     def play(self, player: str, **inputs: Tensor) -> Played:
         weights = list(self.learners[player].parameters.values())
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -41,7 +48,7 @@ class KerasPlayers:
         return Played(made, lambda gradient: tape.gradient(made, weights, gradient))
 
     def learn(
-        self, player: str, loss: Loss, through: Played | None = None
+        self, player: str, loss: Loss, through: Played | None = None, *, floor: float = 0.0
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         learner = self.learners[player]
         weights = list(learner.parameters.values())
@@ -52,8 +59,21 @@ class KerasPlayers:
             gradients = tape.gradient(value, weights)
         else:  # only what leads to the image is computed: no weight gradients of the other player
             gradients = through.pull(tape.gradient(value, through.value))
-        learner.update(gradients)
+        if floor:
+
+            def update() -> Tensor:
+                learner.update(gradients)
+                return True
+
+            tf.cond(value < tf.constant(floor, value.dtype), lambda: False, update)
+        else:
+            learner.update(gradients)
         return value, report
+
+    def clip(self, player: str, limit: float) -> None:
+        for parameter in self.learners[player].parameters.values():
+            most = tf.constant(limit, parameter.dtype)
+            parameter.assign(tf.clip_by_value(parameter, -most, most))
 
     def average(self, player: str, decay: float) -> None:
         for name, parameter in self.learners[player].parameters.items():

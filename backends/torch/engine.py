@@ -49,7 +49,8 @@ class TorchEngine:
         tensors = {
             name: torch.as_tensor(value, device=self.device) for name, value in inputs.items()
         }
-        tensors |= {k: inward(v) for k, v in tensors.items() if k.startswith("real/")}
+        images = (k for k, v in tensors.items() if v.ndim == 4 and not k.startswith("mask/"))
+        tensors |= {name: inward(tensors[name]) for name in images}
         for network in self.networks.values():
             network.train()
         self.players.begin(tensors)

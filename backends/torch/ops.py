@@ -14,6 +14,12 @@ class TorchOps:
     def square(self, x: Tensor) -> Tensor:
         return x * x
 
+    def sqrt(self, x: Tensor) -> Tensor:
+        return torch.sqrt(x)
+
+    def sum_rows(self, x: Tensor) -> Tensor:
+        return x.flatten(1).sum(1)
+
     def relu(self, x: Tensor) -> Tensor:
         return torch.relu(x)
 
@@ -30,3 +36,6 @@ class TorchOps:
 
     def join(self, first: Tensor, second: Tensor) -> Tensor:
         return torch.cat([first, second])
+
+    def warp(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        return rows[:, None] @ images @ columns[:, None].mT  # (N, C, H, W)

@@ -97,6 +97,9 @@ class Learner:
     def update(self, gradients: Iterable[torch.Tensor]) -> None:
         """Apply one update."""
         for parameter, gradient in zip(self.parameters.values(), gradients, strict=True):
+            if gradient.stride() != parameter.stride():
+                # second derivatives come laid out otherwise, and fused Adam walks through memory
+                gradient = torch.empty_like(parameter).copy_(gradient)
             parameter.grad = gradient
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)

@@ -33,6 +33,11 @@ class TorchPlayers:
         read = [inputs[name] for name in network.plan.inputs]
         return network(*read, masks=masks_inward(self.masks.next()))
 
+    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> Tensor:
+        leaf = image.detach().requires_grad_(True)
+        made = self.apply(player, image=leaf, **inputs)
+        return torch.autograd.grad(made[:, :1].sum(), leaf, create_graph=True)[0]
+
     def play(self, player: str, **inputs: Tensor) -> Played:
         made = self.apply(player, **inputs)
         leaf = made.detach().requires_grad_(True)  # the other player's graph ends here
@@ -40,7 +45,7 @@ class TorchPlayers:
         return Played(leaf, lambda gradient: torch.autograd.grad(made, weights, gradient))
 
     def learn(
-        self, player: str, loss: Loss, through: Played | None = None
+        self, player: str, loss: Loss, through: Played | None = None, *, floor: float = 0.0
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         value, report = loss()
         learner = self.learners[player]
@@ -48,8 +53,14 @@ class TorchPlayers:
             gradients = torch.autograd.grad(value, list(learner.parameters.values()))
         else:  # only what leads to the image is computed: no weight gradients of the other player
             gradients = through.pull(torch.autograd.grad(value, through.value)[0])
-        learner.update(gradients)
+        if not floor or value >= floor:
+            learner.update(gradients)
         return value.detach(), {name: scalar.detach() for name, scalar in report.items()}
+
+    def clip(self, player: str, limit: float) -> None:
+        with torch.no_grad():
+            for parameter in self.learners[player].parameters.values():
+                parameter.clamp_(-limit, limit)
 
     def average(self, player: str, decay: float) -> None:
         with torch.no_grad():

@@ -6,7 +6,7 @@ Everything the other rooms may use is listed here.
 from gandem.core.spec.compose import MOST_LAYERS, Layers
 from gandem.core.spec.edit import change, differences, field_paths, parse_setting
 from gandem.core.spec.fields import Checked, Count, Fraction, Pair, Range
-from gandem.core.spec.gan import Image, Latent, Objective, Player, Spec, Training
+from gandem.core.spec.gan import Augment, Image, Latent, Objective, Player, Spec, Training
 from gandem.core.spec.geometry import crops, interpolation, pads
 from gandem.core.spec.initialisers import (
     GlorotNormal,
@@ -66,6 +66,7 @@ __all__ = [
     "SGD",
     "Adam",
     "AdamW",
+    "Augment",
     "AveragePool2D",
     "BatchNorm",
     "Checked",

@@ -10,7 +10,12 @@ from gandem.core.spec.fields import Checked, Count, Fraction, Range
 from gandem.core.spec.layers import Layer
 from gandem.core.spec.optimisers import Optimiser
 
-__all__ = ["Image", "Latent", "Objective", "Player", "Spec", "Training"]
+__all__ = ["Augment", "Image", "Latent", "Objective", "Player", "Spec", "Training"]
+
+Amount = Annotated[float, Range(0)]
+"""0 ≤ x."""
+Several = Annotated[int, Range(0, 2**31 - 1)]
+"""A whole number from 0."""
 
 DEEPEST_LAYERS = 32
 
@@ -101,11 +106,41 @@ class Objective(Checked):
     ``halves``: the discriminator's loss is the sum, or the mean, of its real and its fake half.
     ``label_smoothing``: one-sided, real targets become 1 - label_smoothing (Salimans et al. 2016,
     arXiv:1606.03498).
+    ``gradient_penalty``: weight λ of (‖∇D‖ - 1)² between real and fake images, which holds a critic
+    to slopes of 1 (Gulrajani et al. 2017, arXiv:1704.00028); they use 10.
+    ``r1``: weight γ of ½‖∇D‖² at real images (Mescheder et al. 2018, arXiv:1801.04406).
+    ``class_weight``: weight of the classes in an AC-GAN, whose discriminator does not read the
+    label but tells it (Odena et al. 2017, arXiv:1610.09585): it ends in 1 + classes logits, and
+    both players minimise the cross-entropy of the classes too.
     """
 
     name: str = "non-saturating"
     halves: Literal["sum", "mean"] = "sum"
     label_smoothing: Fraction = 0.0
+    gradient_penalty: Amount = 0.0
+    r1: Amount = 0.0
+    class_weight: Amount = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Augment(Checked):
+    """Differentiable augmentation: whatever the discriminator judges, real or fake, is changed at
+    random, and the generator's gradient finds its way back through it (Zhao et al. 2020,
+    arXiv:2006.10738).
+
+    ``flip``: mirrored left to right, or not, evenly.
+    ``translation``: moved by up to this share of the height and of the width; zeros move in.
+    ``cutout``: a rectangle with this share of the height and of the width is set to zero.
+    """
+
+    flip: bool = False
+    translation: Fraction = 0.0
+    cutout: Fraction = 0.0
+
+    @property
+    def moves(self) -> bool:
+        """Whether pixels change their places."""
+        return self.flip or self.translation > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +155,19 @@ class Training(Checked):
     ``partial_batch``: the last, smaller batch of an epoch is kept or dropped.
     ``ema_decay``: weight average of the generator, which starts at the initial weights and is
     updated after each of the generator's updates; 0 keeps none.
+    ``sampling``: batches are cut from the shuffled data, or each image is drawn with
+    ``"replacement"``; an epoch then is as many batches as ``batches_per_epoch`` says, 0 for as many
+    as the data would fill.
+    ``flip``: real images are mirrored left to right, or not, evenly, so that the data counts twice.
+    ``generator_batches``: the generator's update learns on so many batches of fresh noise at once;
+    with 2 it sees as many images as the discriminator.
+    ``discriminator_skip_below``: while its loss is below, the discriminator judges but does not
+    learn; 0 never skips.
+    ``weight_clip``: after each of its updates the discriminator's weights are cut off at this
+    absolute value (Arjovsky et al. 2017, arXiv:1701.07875); 0 leaves them.
+    ``instance_noise``: standard deviation of normal noise on whatever the discriminator judges
+    (Sønderby et al. 2017, arXiv:1610.04490), which falls evenly to 0 within
+    ``instance_noise_steps``; 0 steps keep it.
     """
 
     batch_size: Count = 64
@@ -129,6 +177,15 @@ class Training(Checked):
     passes: Literal["separate", "joint"] = "separate"
     partial_batch: Literal["keep", "drop"] = "keep"
     ema_decay: Fraction = 0.0
+    sampling: Literal["shuffled", "replacement"] = "shuffled"
+    batches_per_epoch: Several = 0
+    flip: bool = False
+    generator_batches: Count = 1
+    discriminator_skip_below: Amount = 0.0
+    weight_clip: Amount = 0.0
+    instance_noise: Amount = 0.0
+    instance_noise_steps: Several = 0
+    augment: Augment = Augment()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

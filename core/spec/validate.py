@@ -29,6 +29,7 @@ PLAYERS = ("generator", "discriminator")
 
 _TAKEN = {
     **dict.fromkeys(("optimiser", "average"), "a part of the state"),
+    **dict.fromkeys(("penalty", "class_loss"), "a metric"),
     **dict.fromkeys(("step", "epoch", "steps_per_second", "seconds"), "a column of the log"),
 }
 """What no player can be called, and what is."""
@@ -68,8 +69,9 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
         player.name: plan_network(player.name, player.input, player.layers, shapes)
         for player in spec.players
     }
+    _check_protocol(spec)
     _check_generator(spec, plans["generator"])
-    _check_discriminator(plans["discriminator"])
+    _check_discriminator(spec, plans["discriminator"])
     for name, plan in plans.items():
         if name not in PLAYERS:
             _check_auxiliary(plan)
@@ -103,6 +105,22 @@ def _check_names(spec: Spec) -> None:
             raise SpecError(f"The spec has no player {wanted!r}; every GAN needs one.")
 
 
+def _check_protocol(spec: Spec) -> None:
+    training = spec.training
+    if training.generator_batches > 1 and training.noise == "reused":
+        raise SpecError(
+            f"training.generator_batches: {training.generator_batches} batches are more than the "
+            'discriminator leaves to reuse; set training.noise = "fresh".'
+        )
+    if training.batches_per_epoch and training.sampling == "shuffled":
+        raise SpecError(
+            "training.batches_per_epoch: an epoch of shuffled data is as long as the data; set "
+            'training.sampling = "replacement", or leave it 0.'
+        )
+    if spec.objective.class_weight and not spec.classes:
+        raise SpecError("objective.class_weight: there are no classes to tell; set classes.")
+
+
 def _last_that_computes(plan: NetworkPlan) -> Node:
     """Return the last layer that gives values a new range."""
     nodes = (node for node in reversed(plan.nodes) if not isinstance(node.layer, _KEEPS_THE_RANGE))
@@ -129,7 +147,7 @@ def _check_generator(spec: Spec, plan: NetworkPlan) -> None:
         )
 
 
-def _check_discriminator(plan: NetworkPlan) -> None:
+def _check_discriminator(spec: Spec, plan: NetworkPlan) -> None:
     last = plan.nodes[-1]
     if "image" not in plan.inputs:
         raise SpecError("discriminator: it does not read the image; set input = 'image'.")
@@ -141,10 +159,18 @@ def _check_discriminator(plan: NetworkPlan) -> None:
             f"{judged.path}: a discriminator returns logits; leave the last sigmoid out, "
             "the objective contains it."
         )
-    if plan.output_shape != (1,):
+    tells = spec.objective.class_weight > 0
+    if tells and "label" in plan.inputs:
         raise SpecError(
-            f"{last.path}: the discriminator ends in {plan.output_shape}, expected one logit (1,); "
-            "end it with dense units = 1."
+            "discriminator: it reads the label that it shall tell; leave that out, or set "
+            "objective.class_weight = 0."
+        )
+    wanted = (1 + spec.classes,) if tells else (1,)
+    if plan.output_shape != wanted:
+        what = f"a logit and one a class {wanted}" if tells else "one logit (1,)"
+        raise SpecError(
+            f"{last.path}: the discriminator ends in {plan.output_shape}, expected {what}; "
+            f"end it with dense units = {wanted[0]}."
         )
 
 

@@ -46,6 +46,12 @@ class Ops(Protocol):
     def square(self, x: Tensor) -> Tensor:
         """Return x², elementwise."""
 
+    def sqrt(self, x: Tensor) -> Tensor:
+        """Return √x, elementwise, for x > 0."""
+
+    def sum_rows(self, x: Tensor) -> Tensor:
+        """Return the sum of each row's elements, (N,), for x (N, …)."""
+
     def relu(self, x: Tensor) -> Tensor:
         """Return max(x, 0), elementwise, with derivative 0 at 0."""
 
@@ -64,6 +70,12 @@ class Ops(Protocol):
 
     def join(self, first: Tensor, second: Tensor) -> Tensor:
         """Return the rows of ``first`` followed by those of ``second``."""
+
+    def warp(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        """Return images whose rows and columns are mixtures of the old: Σₕ Σᵥ rows[n, a, h] ·
+        images[n, h, v, c] · columns[n, b, v], for images (N, H, W, C) in the framework's own order,
+        rows (N, H, H) and columns (N, W, W).
+        """
 
 
 @dataclass(slots=True)
@@ -91,15 +103,28 @@ class Players(Protocol):
     def apply(self, player: str, **inputs: Tensor) -> Tensor:
         """Run a player forward, inside a :data:`Loss`."""
 
+    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> Tensor:
+        """Run a player forward, inside a :data:`Loss`, and return the gradient of the sum of its
+        first output column by ``image``, in the image's shape.  The weights' gradients go on
+        through it; those of ``image`` end here.  Only asked of backends with the capability
+        ``"second-order"``.
+        """
+
     def learn(
-        self, player: str, loss: Loss, through: Played | None = None
+        self, player: str, loss: Loss, through: Played | None = None, *, floor: float = 0.0
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Update the weights of ``player``, and of nobody else, by one step down ``loss``.
+
+        With a ``floor`` other than 0, a loss below it leaves the weights and the optimiser as they
+        are; its forward passes have counted.
 
         With ``through`` the gradient is taken with respect to that value and pulled back to the
         player that made it, so no other player's weight gradients are computed.  Returns what
         ``loss`` returned, detached.
         """
+
+    def clip(self, player: str, limit: float) -> None:
+        """Cut the player's weights off at ±limit."""
 
     def average(self, player: str, decay: float) -> None:
         """Move the player's weight average: average ← decay·average + (1 - decay)·weights."""

@@ -11,7 +11,8 @@ from gandem.core.errors import DataError
 from gandem.core.objectives import ObjectiveRule, check_rule
 from gandem.core.randomness import Purpose, dropout_keep, part_of, stream
 from gandem.core.spec import BatchNorm, Dropout, Latent, Spec, plan_spec
-from gandem.core.training.passes import Pass, passes_of_step
+from gandem.core.training.disturb import draw_disturbances, flip_half
+from gandem.core.training.passes import Pass, judged, passes_of_step
 
 __all__ = ["Feed", "draw_noise", "fixed_inputs", "one_hot", "scale_pixels"]
 
@@ -90,7 +91,7 @@ class Feed:
             )
         if spec.classes:
             _check_labels(spec, dataset)
-        if count < training.batch_size:
+        if count < training.batch_size and training.sampling == "shuffled":
             raise DataError(
                 f"{dataset.name}: {count} images do not fill a batch of {training.batch_size}; "
                 "use a smaller batch size."
@@ -101,9 +102,10 @@ class Feed:
         self.dataset = dataset
         self.seed = seed
         self.precision = precision
-        last = count % training.batch_size
+        last = 0 if training.sampling == "replacement" else count % training.batch_size
         kept = last and training.partial_batch == "keep"
-        self.batches_per_epoch = count // training.batch_size + (1 if kept else 0)
+        full = max(count // training.batch_size, 1)
+        self.batches_per_epoch = training.batches_per_epoch or full + (1 if kept else 0)
         if kept:
             _refuse_tiny_batch(spec, last)
         _refuse_tiny_batch(spec, training.batch_size)
@@ -121,11 +123,15 @@ class Feed:
 
     def rows_of(self, batch: int) -> np.ndarray:
         """Return which images make up a batch; batches count from 0 over the whole run."""
+        size = self.spec.training.batch_size
+        if self.spec.training.sampling == "replacement":
+            generator = stream(self.seed, Purpose.ORDER, batch, part_of("replacement"))
+            drawn: np.ndarray = generator.integers(len(self.dataset.images), size=size)
+            return drawn
         epoch, place = divmod(batch, self.batches_per_epoch)
         if self._order[0] != epoch:
             generator = stream(self.seed, Purpose.ORDER, epoch)
             self._order = (epoch, generator.permutation(len(self.dataset.images)))
-        size = self.spec.training.batch_size
         return self._order[1][place * size : (place + 1) * size]
 
     def __call__(self, step: int) -> dict[str, np.ndarray]:
@@ -137,15 +143,34 @@ class Feed:
         rounds = range(training.discriminator_steps)
         chosen = [self.rows_of(step * len(rounds) + i) for i in rounds]
         for i, rows in enumerate(chosen):
-            inputs[f"real/{i}"] = self._pixels[self.dataset.images[rows]]  # (N, H, W, C)
+            inputs[f"real/{i}"] = self._real(step, i, rows)
             inputs[f"noise/{i}"] = self._noise(step, i, len(rows))
             if spec.classes:
                 assert self.dataset.labels is not None
                 labels = self.dataset.labels[rows]
                 inputs[f"label/{i}"] = one_hot(labels, spec.classes, self.precision)
+            if spec.objective.gradient_penalty:
+                drawn = stream(self.seed, Purpose.MIXING, step, i).random(len(rows))
+                inputs[f"mix/{i}"] = drawn.reshape(-1, 1, 1, 1).astype(self.precision)
+        counts = tuple(len(rows) for rows in chosen)
+        last = counts[-1] * training.generator_batches
         if training.noise == "fresh":
-            inputs["noise/generator"] = self._noise(step, len(rounds), len(chosen[-1]))
-        return inputs | self._masks(step, tuple(len(rows) for rows in chosen))
+            inputs["noise/generator"] = self._noise(step, len(rounds), last)
+            if spec.classes and last != counts[-1]:
+                tiled = np.tile(inputs[f"label/{len(rounds) - 1}"], (training.generator_batches, 1))
+                inputs["label/generator"] = tiled
+        for where, count in judged(counts, last).items():
+            drawn_too = draw_disturbances(spec, where, count, self.seed, step)
+            inputs |= {name: value.astype(self.precision) for name, value in drawn_too.items()}
+        return inputs | self._masks(step, counts)
+
+    def _real(self, step: int, part: int, rows: np.ndarray) -> np.ndarray:
+        """Return real images (N, H, W, C) in the spec's range."""
+        images = self.dataset.images[rows]
+        if self.spec.training.flip:
+            images = flip_half(images, self.seed, step, part)
+        real: np.ndarray = self._pixels[images]
+        return real
 
     def _noise(self, step: int, part: int, rows: int) -> np.ndarray:
         generator = stream(self.seed, Purpose.NOISE, step, part)

@@ -40,6 +40,9 @@ def needs_of(spec: Spec, precision: str = "float32", *, resumed: bool = False) -
     found: dict[str, str] = {}
     for plan in plan_spec(spec).values():
         found = needs_of_network(plan) | found
+    for penalty in ("gradient_penalty", "r1"):
+        if getattr(spec.objective, penalty):
+            found["second-order"] = f"objective.{penalty} is {getattr(spec.objective, penalty):g}"
     if precision == "float64":
         found["float64"] = "the precision is float64"
     if resumed:

@@ -12,6 +12,7 @@ import numpy as np
 from gandem.core.objectives import ObjectiveRule
 from gandem.core.spec import Shape, Spec, input_shapes, plan_spec
 from gandem.core.training.contract import Loss, Played, Tensor
+from gandem.core.training.disturb import disturbances
 from gandem.core.training.step import train_step
 
 __all__ = ["MaskFeed", "NumpyOps", "Pass", "passes_of_step", "step_inputs"]
@@ -41,9 +42,29 @@ def step_inputs(spec: Spec, rows: tuple[int, ...]) -> dict[str, Shape]:
         found[f"noise/{i}"] = (count, *shapes["noise"])
         if spec.classes:
             found[f"label/{i}"] = (count, *shapes["label"])
+        if spec.objective.gradient_penalty:
+            found[f"mix/{i}"] = (count, *(1 for _ in spec.image.shape))
+    last = rows[-1] * spec.training.generator_batches
     if spec.training.noise == "fresh":
-        found["noise/generator"] = (rows[-1], *shapes["noise"])
+        found["noise/generator"] = (last, *shapes["noise"])
+        if spec.classes and last != rows[-1]:
+            found["label/generator"] = (last, *shapes["label"])
+    for where, count in judged(rows, last).items():
+        found |= disturbances(spec, where, count)
     return found
+
+
+def judged(rows: tuple[int, ...], last: int) -> dict[str, int]:
+    """Return which images a step's discriminator judges, and how many of each.
+
+    Args:
+        rows: the batch of each round.
+        last: the generator's.
+    """
+    found: dict[str, int] = {}
+    for i, count in enumerate(rows):
+        found |= {f"real/{i}": count, f"fake/{i}": count}
+    return found | {"generator": last}
 
 
 def passes_of_step(spec: Spec, objective: ObjectiveRule, rows: tuple[int, ...]) -> tuple[Pass, ...]:
@@ -79,6 +100,14 @@ class NumpyOps:
         """Return x²."""
         return x * x
 
+    def sqrt(self, x: np.ndarray) -> Tensor:
+        """Return √x."""
+        return np.sqrt(x)
+
+    def sum_rows(self, x: np.ndarray) -> Tensor:
+        """Return the sum of each row."""
+        return x.reshape(len(x), -1).sum(axis=1)
+
     def relu(self, x: np.ndarray) -> Tensor:
         """Return max(x, 0)."""
         return np.where(x > 0, x, 0 * x)
@@ -101,6 +130,10 @@ class NumpyOps:
         """Return rows of zeros, as many as both have together."""
         return _zeros((first.shape[0] + second.shape[0], *first.shape[1:]))
 
+    def warp(self, images: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Return zeros in the images' shape."""
+        return _zeros(images.shape)
+
 
 class _Recorder:
     """Players that only write down which passes a step makes."""
@@ -114,13 +147,20 @@ class _Recorder:
         self.passes.append(Pass(len(self.passes), player, rows))
         return _zeros((rows, *self._plans[player].output_shape))
 
+    def slope(self, player: str, image: np.ndarray, **inputs: np.ndarray) -> np.ndarray:
+        self.apply(player, image=image, **inputs)
+        return _zeros(image.shape)
+
     def play(self, player: str, **inputs: np.ndarray) -> Played:
         return Played(self.apply(player, **inputs), lambda gradient: None)
 
     def learn(
-        self, player: str, loss: Loss, through: Played | None = None
+        self, player: str, loss: Loss, through: Played | None = None, *, floor: float = 0.0
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         return loss()
+
+    def clip(self, player: str, limit: float) -> None:
+        pass
 
     def average(self, player: str, decay: float) -> None:
         pass

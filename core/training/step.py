@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from gandem.core.objectives import FurtherRule, ObjectiveRule, auxiliaries_of
+from gandem.core.objectives import FurtherRule, ObjectiveRule, auxiliaries_of, boundary_of
 from gandem.core.spec import Spec
 from gandem.core.training.contract import Loss, Ops, Played, Players, Tensor
+from gandem.core.training.disturb import disturbed
+from gandem.core.training.penalties import gradient_penalty, r1
 
 __all__ = ["METRICS", "metric_names", "train_step"]
 
@@ -22,10 +24,14 @@ METRICS = ("discriminator", "generator", "real_accuracy", "fake_accuracy")
 
 
 def metric_names(spec: Spec) -> tuple[str, ...]:
-    """Return the names of what a step reports, in order: the :data:`METRICS`, then the further
-    players.
+    """Return the names of what a step reports, in order: the :data:`METRICS`; ``penalty`` and
+    ``class_loss`` where the objective has them; then the further players.
     """
-    return (*METRICS, *(player.name for player in spec.players if player.name not in METRICS))
+    objective = spec.objective
+    found = [*METRICS]
+    found += ["penalty"] if objective.gradient_penalty or objective.r1 else []
+    found += ["class_loss"] if objective.class_weight else []
+    return (*found, *(player.name for player in spec.players if player.name not in METRICS))
 
 
 def train_step(
@@ -43,26 +49,31 @@ def train_step(
 
     Args:
         inputs: ``real/i`` (N, H, W, C), ``noise/i`` (N, latent) and, with classes, ``label/i`` (N,
-            classes) for round i;
-            ``noise/generator`` where the generator learns on fresh noise.
+            classes) for round i; ``mix/i`` (N, 1, 1, 1) for a gradient penalty;
+            ``noise/generator`` where the generator learns on fresh noise, and ``label/generator``
+            where on several batches of it; and what disturbs the images, see
+            :func:`gandem.core.training.disturb.disturbances`.
 
     Returns:
         The :func:`metric_names`, in order: ``discriminator`` and ``generator``, the losses in the
         objective's unit, the generator's with those that it shares; ``real_accuracy`` and
-        ``fake_accuracy``, the shares of the last round that the discriminator judged rightly; then
-        the loss of each further player before its update, under its name.
+        ``fake_accuracy``, the shares of the last round that the discriminator judged rightly;
+        ``penalty``, as weighted; ``class_loss``, the cross-entropy in nats of the classes of the
+        last round's reals; then the loss of each further player before its update, under its name.
     """
     training = spec.training
+    judge = _Judge(spec, objective, players, ops, inputs)
     for i in range(training.discriminator_steps):
         label = {"label": inputs[f"label/{i}"]} if spec.classes else {}
         fake = players.play("generator", noise=inputs[f"noise/{i}"], **label)
-        d_loss, report = _learn_to_tell(
-            spec, objective, players, ops, inputs[f"real/{i}"], fake, label
-        )
+        d_loss, report = judge.learn(i, fake, label)
     read = {"noise": inputs[f"noise/{training.discriminator_steps - 1}"], **label}
     if training.noise == "fresh":
         read["noise"] = inputs["noise/generator"]
+        if "label/generator" in inputs:
+            read["label"] = inputs["label/generator"]
         fake = players.play("generator", **read)
+    label = {name: value for name, value in read.items() if name == "label"}
     read |= {name: read["noise"][:, part] for name, part in spec.latent.parts.items()}
     shared = {
         name: _further_loss(objective, players, ops, name, fake, read)
@@ -71,8 +82,7 @@ def train_step(
     further = {name: players.learn(name, loss)[0] for name, loss in shared.items()}
 
     def loss() -> tuple[Tensor, Mapping[str, Tensor]]:
-        logits = players.apply("discriminator", image=fake.value, **label)
-        total = objective.generator(ops, logits)
+        total = judge.loss_of_generator(fake, label)
         for further_loss in shared.values():
             total = total + further_loss()[0]
         return total, {}
@@ -106,31 +116,109 @@ def _further_loss(
     return loss
 
 
-def _learn_to_tell(
-    spec: Spec,
-    objective: ObjectiveRule,
-    players: Players,
-    ops: Ops,
-    real: Tensor,
-    fake: Played,
-    label: Mapping[str, Tensor],
-) -> tuple[Tensor, Mapping[str, Tensor]]:
-    """Update the discriminator once on real and fake images."""
-    target = 1.0 - spec.objective.label_smoothing
+class _Judge:
+    """The discriminator within one step, and what both players make of its judgement."""
 
-    def loss() -> tuple[Tensor, Mapping[str, Tensor]]:
-        if spec.training.passes == "joint":
+    def __init__(
+        self,
+        spec: Spec,
+        objective: ObjectiveRule,
+        players: Players,
+        ops: Ops,
+        inputs: Mapping[str, Tensor],
+    ) -> None:
+        self.spec, self.rule, self.players, self.ops = spec, objective, players, ops
+        self.inputs = inputs
+
+    def learn(
+        self, i: int, fake: Played, label: Mapping[str, Tensor]
+    ) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """Update the discriminator once, on the real and fake images of a round."""
+        ops, training = self.ops, self.spec.training
+
+        def loss() -> tuple[Tensor, Mapping[str, Tensor]]:
+            real = disturbed(ops, self.inputs[f"real/{i}"], self.inputs, f"real/{i}")
+            made = disturbed(ops, fake.value, self.inputs, f"fake/{i}")
+            halves, report = self._halves(real, made, label)
+            penalty = self._penalty(i, real, made, label)
+            if penalty is None:
+                return halves, report
+            return halves + penalty, {**report, "penalty": penalty}
+
+        found = self.players.learn("discriminator", loss, floor=training.discriminator_skip_below)
+        if training.weight_clip:
+            self.players.clip("discriminator", training.weight_clip)
+        return found
+
+    def loss_of_generator(self, fake: Played, label: Mapping[str, Tensor]) -> Tensor:
+        """Return the generator's loss, inside a :data:`Loss`."""
+        made = disturbed(self.ops, fake.value, self.inputs, "generator")
+        output = self._apply(made, label)
+        loss = self.rule.generator(self.ops, output[:, :1])
+        return loss if not self._tells else loss + self._weighted(self._class_loss(output, label))
+
+    @property
+    def _tells(self) -> bool:
+        return self.spec.objective.class_weight > 0
+
+    def _apply(self, image: Tensor, label: Mapping[str, Tensor]) -> Tensor:
+        return self.players.apply("discriminator", image=image, **self._read(label))
+
+    def _read(self, label: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Return what the discriminator is told of the label: nothing where it shall tell."""
+        return {} if self._tells else label
+
+    def _halves(
+        self, real: Tensor, made: Tensor, label: Mapping[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss on real and fake images, and what to report of it."""
+        ops, rule, objective = self.ops, self.rule, self.spec.objective
+        if self.spec.training.passes == "joint":
             both = {name: ops.join(value, value) for name, value in label.items()}
             rows = real.shape[0]
-            logits = players.apply("discriminator", image=ops.join(real, fake.value), **both)
-            real_logits, fake_logits = logits[:rows], logits[rows:]
+            output = self._apply(ops.join(real, made), both)
+            real_output, fake_output = output[:rows], output[rows:]
         else:
-            real_logits = players.apply("discriminator", image=real, **label)
-            fake_logits = players.apply("discriminator", image=fake.value, **label)
-        halves = objective.real(ops, real_logits, target) + objective.fake(ops, fake_logits)
-        return halves if spec.objective.halves == "sum" else 0.5 * halves, {
-            "real_accuracy": ops.mean(ops.positive(real_logits)),
-            "fake_accuracy": 1.0 - ops.mean(ops.positive(fake_logits)),
+            real_output, fake_output = self._apply(real, label), self._apply(made, label)
+        real_logits, fake_logits = real_output[:, :1], fake_output[:, :1]
+        target = 1.0 - objective.label_smoothing
+        total = rule.real(ops, real_logits, target) + rule.fake(ops, fake_logits)
+        report = self._accuracies(real_logits, fake_logits)
+        if self._tells:
+            class_loss = self._class_loss(real_output, label)
+            total = total + self._weighted(class_loss + self._class_loss(fake_output, label))
+            report["class_loss"] = class_loss
+        return total if objective.halves == "sum" else 0.5 * total, report
+
+    def _accuracies(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """Return the shares that lie on the right side of the rule's boundary."""
+        ops, boundary = self.ops, boundary_of(self.rule)
+        if boundary is None:  # a critic's scores have no zero: halfway between the means
+            boundary = 0.5 * (ops.mean(real) + ops.mean(fake))
+        return {
+            "real_accuracy": ops.mean(ops.positive(real - boundary)),
+            "fake_accuracy": 1.0 - ops.mean(ops.positive(fake - boundary)),
         }
 
-    return players.learn("discriminator", loss)
+    def _class_loss(self, output: Tensor, label: Mapping[str, Tensor]) -> Tensor:
+        """Return the cross-entropy of the classes, as the discriminator's last logits tell them."""
+        return self.ops.cross_entropy(output[:, 1:], label["label"])
+
+    def _weighted(self, loss: Tensor) -> Tensor:
+        return self.spec.objective.class_weight * loss
+
+    def _penalty(
+        self, i: int, real: Tensor, made: Tensor, label: Mapping[str, Tensor]
+    ) -> Tensor | None:
+        """Return the weighted penalties on the discriminator's slopes; each is a further pass."""
+        ops, objective, found = self.ops, self.spec.objective, None
+        if objective.gradient_penalty:
+            mix = self.inputs[f"mix/{i}"]  # (N, 1, 1, 1)
+            between = mix * real + (1.0 - mix) * made
+            slope = self.players.slope("discriminator", image=between, **self._read(label))
+            found = objective.gradient_penalty * gradient_penalty(ops, slope)
+        if objective.r1:
+            slope = self.players.slope("discriminator", image=real, **self._read(label))
+            second = objective.r1 * r1(ops, slope)
+            found = second if found is None else found + second
+        return found

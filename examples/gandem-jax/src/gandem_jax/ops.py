@@ -4,9 +4,13 @@ all of them: it serves as :class:`gandem.core.training.Ops`.
 
 from jax import Array
 from jax.nn import log_softmax, relu, softplus
-from jax.numpy import concatenate, mean, square
+from jax.numpy import concatenate, einsum, mean, sqrt, square
 
-__all__ = ["cross_entropy", "join", "mean", "positive", "relu", "softplus", "square"]
+__all__ = ["mean", "relu", "softplus", "sqrt", "square"]
+
+
+def sum_rows(x: Array) -> Array:
+    return x.reshape(len(x), -1).sum(axis=1)
 
 
 def cross_entropy(logits: Array, weights: Array) -> Array:
@@ -19,3 +23,7 @@ def positive(x: Array) -> Array:
 
 def join(first: Array, second: Array) -> Array:
     return concatenate([first, second])
+
+
+def warp(images: Array, rows: Array, columns: Array) -> Array:
+    return einsum("nah,nhvc,nbv->nabc", rows, images, columns)

@@ -6,6 +6,7 @@ So each function that is differentiated returns the whole state beside its value
 """
 
 import jax
+import jax.numpy as jnp
 from jax import Array
 
 from gandem.core.spec import Spec, plan_spec
@@ -28,6 +29,13 @@ class JaxPlayers:
         made, self.state = network.train(plan, self.state, inputs, masks)
         return made
 
+    def slope(self, player: str, image: Array, **inputs: Array) -> Array:
+        def score(image: Array) -> tuple[Array, Arrays]:
+            return self.apply(player, image=image, **inputs)[:, :1].sum(), self.state
+
+        found, self.state = jax.grad(score, has_aux=True)(image)
+        return found
+
     def play(self, player: str, **inputs: Array) -> Played:
         def run(weights: Arrays) -> tuple[Array, Arrays]:
             self.state |= weights
@@ -36,7 +44,9 @@ class JaxPlayers:
         made, pull, self.state = jax.vjp(run, self._weights(player), has_aux=True)
         return Played(made, lambda gradient: pull(gradient)[0])
 
-    def learn(self, player: str, loss: Loss, through: Played | None = None) -> tuple[Array, Arrays]:
+    def learn(
+        self, player: str, loss: Loss, through: Played | None = None, *, floor: float = 0.0
+    ) -> tuple[Array, Arrays]:
         def measured(given: Arrays | Array) -> tuple[Array, tuple[Arrays, Arrays]]:
             if through is None:
                 self.state |= given
@@ -51,9 +61,14 @@ class JaxPlayers:
             through.value, gradients = start, through.pull(gradients)
         count = self.state[f"optimiser/{player}/updates"] + 1
         optimiser = self.spec.player(player).optimiser
-        self.state |= optimisers.update(optimiser, self.state, gradients, count)
-        self.state[f"optimiser/{player}/updates"] = count
+        after = optimisers.update(optimiser, self.state, gradients, count)
+        after[f"optimiser/{player}/updates"] = count
+        learns = value >= floor if floor else True
+        self.state |= {k: jnp.where(learns, new, self.state[k]) for k, new in after.items()}
         return value, report
+
+    def clip(self, player: str, limit: float) -> None:
+        self.state |= {k: jnp.clip(w, -limit, limit) for k, w in self._weights(player).items()}
 
     def average(self, player: str, decay: float) -> None:
         for name, weight in self._weights(player).items():

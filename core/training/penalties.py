@@ -1,0 +1,35 @@
+"""Penalties on the discriminator's slope by its image, which hold it smooth."""
+
+from __future__ import annotations
+
+from gandem.core.training.contract import Ops, Tensor
+
+__all__ = ["gradient_penalty", "r1"]
+
+
+def gradient_penalty(ops: Ops, slope: Tensor) -> Tensor:
+    r"""Return how far the critic's slopes are from 1.
+
+    .. math:: \mathbb{E}_{\hat x} (\lVert \nabla_{\hat x} D(\hat x) \rVert_2 - 1)^2
+
+    Args:
+        slope: :math:`\nabla D`, shape (N, H, W, C), where :math:`\hat x` lies evenly between a real
+            and a fake image.  1e-12 under the root keep its derivative finite at 0.
+
+    Reference: Gulrajani et al. 2017, equation 3, arXiv:1704.00028.
+    """
+    norms = ops.sqrt(ops.sum_rows(ops.square(slope)) + 1e-12)  # (N,)
+    return ops.mean(ops.square(norms - 1.0))
+
+
+def r1(ops: Ops, slope: Tensor) -> Tensor:
+    r"""Return half the squared slope at real images.
+
+    .. math:: \tfrac12 \mathbb{E}_x \lVert \nabla D(x) \rVert_2^2
+
+    Args:
+        slope: :math:`\nabla D`, shape (N, H, W, C).
+
+    Reference: Mescheder et al. 2018, equation 9, arXiv:1801.04406.
+    """
+    return 0.5 * ops.mean(ops.sum_rows(ops.square(slope)))
