@@ -5,6 +5,7 @@ A file is known by the SHA-256 of its unpacked bytes: it does not matter who pac
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import io
@@ -20,9 +21,10 @@ from typing import IO
 
 from gandem.core.errors import DataError
 
-__all__ = ["fetch", "find", "unpack"]
+__all__ = ["cache_folder", "fetch", "find", "keep", "unpack"]
 
 LIMIT = 64 << 20  # bytes: the largest file here has 47 MB, and a bomb must not fill the memory
+LARGEST = 1 << 30  # bytes: likewise of a file that stays packed on disk
 PATIENCE = (10, 30)  # seconds to connect, and between two pieces
 
 
@@ -72,6 +74,15 @@ def find(name: str, sha256: str, folders: Sequence[Path]) -> bytes:
     )
 
 
+def cache_folder() -> Path:
+    """Return where downloads and prepared pictures are kept: ``GANDEM_CACHE``, or the system's
+    folder for such.
+    """
+    import pooch
+
+    return Path(os.environ.get("GANDEM_CACHE") or pooch.os_cache("gandem"))
+
+
 def fetch(name: str, sha256: str, mirrors: Sequence[str], folder: str) -> bytes:
     """Return the bytes of ``name`` from the cache, which the first good mirror's ``name.gz`` fills.
 
@@ -83,7 +94,7 @@ def fetch(name: str, sha256: str, mirrors: Sequence[str], folder: str) -> bytes:
     """
     import pooch
 
-    cache = Path(os.environ.get("GANDEM_CACHE") or pooch.os_cache("gandem")) / folder
+    cache = cache_folder() / folder
     tried = []
     for mirror in mirrors:
         try:
@@ -106,6 +117,72 @@ def fetch(name: str, sha256: str, mirrors: Sequence[str], folder: str) -> bytes:
         f"Cannot download {name!r}; tried {', '.join(tried)}. Fetch the files by hand and pass "
         f"--data-dir DIR, or use --data digits, which needs no network."
     )
+
+
+def keep(name: str, sha256: str, mirrors: Sequence[str], folder: str) -> Path:
+    """Return the path of a file in the cache, which the first good mirror fills; it stays packed.
+
+    Args:
+        folder: where in the cache.
+
+    Raises:
+        DataError: no mirror has the file right, or the cache cannot be used.
+    """
+    import pooch
+
+    cache, tried = cache_folder() / folder, []
+    for mirror in mirrors:
+        try:
+            with _quiet(pooch.get_logger()):
+                path = pooch.retrieve(
+                    f"{mirror}{name}", sha256, fname=name, path=cache, downloader=_download_as_is
+                )
+            return Path(path)
+        except DataError as error:
+            tried.append(f"{mirror} ({error})")
+        except ValueError:  # pooch on a wrong hash
+            tried.append(f"{mirror} (wrong bytes)")
+        except OSError as error:
+            raise DataError(
+                f"The cache {str(cache)!r} cannot be used ({type(error).__name__}). "
+                f"Set GANDEM_CACHE to another folder."
+            ) from error
+    raise DataError(
+        f"Cannot download {name!r}; tried {', '.join(tried)}. Fetch the file by hand and pass "
+        f"--data-dir DIR, or use --data digits, which needs no network."
+    )
+
+
+def _download_as_is(url: str, output_file: str, _pooch: object) -> None:
+    """Write what a mirror sends straight to a file, up to ``LARGEST`` bytes."""
+    from pooch import HTTPDownloader
+
+    with open(output_file, "wb") as raw, closing(_Bar(url.rpartition("/")[2])) as bar:
+        shown = bar if sys.stderr.isatty() else False
+        download = HTTPDownloader(progressbar=shown, chunk_size=1 << 16, timeout=PATIENCE)
+        try:
+            download(url, _Capped(raw), None)
+        except (OSError, ValueError) as error:  # requests' errors are OSErrors
+            if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+            status = getattr(getattr(error, "response", None), "status_code", None)
+            reason = type(error).__name__ if status is None else f"HTTP {status}"
+            raise DataError(reason) from error
+
+
+class _Capped:
+    """A file that refuses to grow past ``LARGEST``, whatever a mirror sends."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def write(self, piece: bytes) -> int:
+        if self._file.tell() + len(piece) > LARGEST:
+            raise ValueError("too long")
+        return self._file.write(piece)
+
+    def flush(self) -> None:
+        self._file.flush()
 
 
 def _download(url: str, output_file: str, _pooch: object) -> None:

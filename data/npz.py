@@ -17,6 +17,7 @@ __all__ = ["load"]
 NAMES = (("images", "labels"), ("x", "y"), ("x_train", "y_train"))
 LIMIT = 8 << 30  # bytes of one array: a zip of a few MB can unpack to more than the memory
 CLASSES = 1 << 16  # a label above is a row number or a hash, not a class
+NUMBERS = 64  # of a point; rows of more are images that somebody has flattened
 ROWS = 1024  # images made bytes at a time, so that floats need no second copy of themselves
 
 
@@ -27,6 +28,8 @@ def load(argument: str, data_dir: Path | None) -> Dataset:
     (N,); ``x`` and ``y``, or ``x_train`` and ``y_train``, will do.  Images are whole numbers from 0
     to 255, or floats in [0, 1], or in [-1, 1] if any is negative, which are rounded to bytes.
 
+    Floats (N, D) of up to 64 numbers are points, and stay what they are.
+
     Raises:
         DataError: there is no such file, or it holds something else.
     """
@@ -35,7 +38,8 @@ def load(argument: str, data_dir: Path | None) -> Dataset:
     path = (data_dir or Path()) / Path(argument).expanduser()
     name = f"npz:{argument}"
     images, labels = _arrays(path, name)
-    pixels = _pixels(_channels_last(images, name), name)
+    points = images.ndim == 2 and images.dtype.kind == "f" and images.shape[1] <= NUMBERS
+    pixels = images.astype("f4") if points else _pixels(_channels_last(images, name), name)
     classes = None if labels is None else _classes(labels, len(pixels), name)
     return Dataset(
         name=name,

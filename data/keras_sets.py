@@ -1,0 +1,151 @@
+"""Keras's data sets of images by name: ``keras:fashion_mnist``, ``keras:cifar100:test``."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gandem.core.datasets import Dataset, Fittable
+from gandem.core.errors import DataError, suggest
+from gandem.core.strangers import sentence
+from gandem.data.cifar10 import CLASSES
+from gandem.data.fashion_mnist import FASHION_MNIST
+from gandem.data.frameworks import FrameworkSet, check_installed, load_set
+from gandem.data.mnist import MNIST
+
+if TYPE_CHECKING:
+    from gandem.data.framework_process import Opened, Request
+
+__all__ = ["load", "opened"]
+
+OTHERS = {
+    "holds texts": ("imdb", "reuters"),
+    "holds tables of numbers": ("boston_housing", "california_housing"),
+}
+PARTS = {"train": (0,), "test": (1,), "all": (0, 1)}
+NAMES = {
+    "cifar10": CLASSES,
+    "fashion_mnist": FASHION_MNIST.class_names,
+    "mnist": MNIST.class_names,
+}
+"""Keras's loaders name no classes; of these, gandem knows them."""
+FOLDERS = {"fashion_mnist": "fashion-mnist"}
+"""Where a set has a folder of its own."""
+
+
+def load(argument: str, data_dir: Path | None) -> Dataset | Fittable:
+    """Return the training part of the set called ``argument``, or with ``:test`` or ``:all`` the
+    rest.
+
+    Args:
+        data_dir: what is ``~/.keras``, or ``~/.keras/datasets``, elsewhere; left out, Keras's own
+            folder, ``KERAS_HOME``.
+
+    Raises:
+        DataError: Keras is not installed, has no such set, or cannot read it.
+    """
+    check_installed("keras")
+    name, _, part = argument.partition(":")
+    if not name:
+        raise DataError(
+            "keras: expected the name of a data set, received none. "
+            "Use --data keras:NAME, like keras:fashion_mnist."
+        )
+    part = part or "train"
+    if part not in PARTS:
+        raise DataError(f"keras:{argument}: it has no part {part!r:.60}.{suggest(part, PARTS)}")
+    if data_dir is not None and not data_dir.is_dir():
+        raise DataError(f"keras:{argument}: there is no folder {str(data_dir)!r}.")
+    home = data_dir or Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras").expanduser()
+    bare = data_dir is not None and not (data_dir / "datasets").is_dir()
+    wanted = FrameworkSet(
+        name=f"keras:{argument}",
+        framework="keras",
+        words=(name.lower().replace("-", "_"), part),
+        root=(home if bare else home / "datasets").absolute(),
+        given=data_dir is not None,
+    )
+    return load_set(wanted)
+
+
+# --- in the process of Keras ---------------------------------------------------------------------
+
+
+def opened(request: Request) -> Opened:
+    """Return the data set of a request, downloaded if need be."""
+    name, part = request.words
+    _move_in(request)
+    import keras
+
+    keras.config.set_image_data_format("channels_last")
+    module = _module(request, keras.datasets, name)
+    try:
+        halves = module.load_data()
+    except DataError:
+        raise
+    except Exception as error:  # no network, or a file that is damaged
+        place = request.root / FOLDERS.get(name, "")
+        said = sentence(error).rstrip(".… ")
+        raise DataError(
+            f"{request.name}: Keras cannot read or download it: {said}. "
+            f"Its files belong in {str(place)!r}; --data-dir names another folder."
+        ) from error
+    chosen = [halves[which] for which in PARTS[part]]
+    images = np.concatenate([half[0] for half in chosen])
+    labels = np.concatenate([np.asarray(half[1]).reshape(len(half[1]), -1) for half in chosen])
+    if images.dtype != np.uint8 or images.ndim not in (3, 4):
+        raise DataError(f"{request.name}: expected images, received {images.dtype} {images.shape}.")
+    from gandem.data.framework_process import Opened
+
+    return Opened(
+        count=len(images),
+        at=lambda place: (images[place], labels[place]),
+        source=f"{name} of Keras",
+        class_names=NAMES.get(name, ()),
+    )
+
+
+def _move_in(request: Request) -> None:
+    """Give Keras a home whose ``datasets`` is the folder that was asked for.
+
+    Keras would write its settings beside it, obey those that are there, and where it may not write
+    it would look in a folder of everybody's.
+    """
+    home = request.folder / "home"
+    try:
+        if not request.given:
+            request.root.mkdir(parents=True, exist_ok=True)
+        home.mkdir(exist_ok=True)
+        link = home / "datasets"
+        if not link.exists():
+            link.unlink(missing_ok=True)
+            link.symlink_to(request.root, target_is_directory=True)
+    except OSError as error:
+        if request.root.name != "datasets" or not request.root.is_dir():
+            raise DataError(
+                f"{request.name}: {str(request.root)!r} cannot be used ({error.strerror}). Name a "
+                "folder called 'datasets' with --data-dir."
+            ) from error
+        home = request.root.parent
+    os.environ["KERAS_HOME"] = str(home)
+
+
+def _module(request: Request, datasets: Any, name: str) -> Any:
+    known = [each for each in dir(datasets) if hasattr(getattr(datasets, each), "load_data")]
+    others = {each: what for what, some in OTHERS.items() for each in some}
+    if name not in known:
+        fit = [each for each in known if each not in others]
+        near = difflib.get_close_matches(name, fit, n=1, cutoff=0.6)
+        hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(fit)}."
+        typed = request.name.split(":")[1]
+        raise DataError(f"Keras has no data set {typed!r:.60}. {hint}")
+    if name in others:
+        raise DataError(
+            f"{request.name}: {name} {others[name]}; a GAN here learns from images, with or "
+            "without a class each."
+        )
+    return getattr(datasets, name)
