@@ -32,6 +32,7 @@ class Purpose(enum.IntEnum):
     INSTANCE_NOISE = 10
     FLIP = 11
     JUDGED = 12
+    POINTS = 13
 
 
 def stream(seed: int, purpose: Purpose, step: int = 0, part: int = 0) -> np.random.Generator:

@@ -11,6 +11,7 @@ from gandem.core.spec import (
     LeakyRelu,
     Objective,
     Player,
+    Points,
     Reshape,
     Spec,
     Tanh,
@@ -20,7 +21,7 @@ from gandem.core.spec import (
 
 def mlp_gan(
     *,
-    image: tuple[int, int, int] = (28, 28, 1),
+    image: tuple[int, int, int] | int = (28, 28, 1),
     latent: int = 100,
     hidden: tuple[int, ...] = (128, 256, 512, 1024),
     judging: tuple[int, ...] = (512, 256),
@@ -35,7 +36,8 @@ def mlp_gan(
     the discriminator has just seen.  Weights start from Glorot's uniform distribution.
 
     Args:
-        image: (height, width, channels).
+        image: (height, width, channels); or, for points in place of images, how many numbers each
+            has.  Their generator ends in a dense layer, without tanh.
         latent: size of the noise.
         hidden: units of the generator's hidden layers.
         judging: units of the discriminator's hidden layers.
@@ -43,7 +45,15 @@ def mlp_gan(
         batch_size: images in a batch.
         epochs: passes over the data, unless the command says otherwise.
     """
-    height, breadth, channels = image
+    if isinstance(image, int):
+        made: Image | Points = Points(size=image)
+        drawing: list[Layer] = [Dense(units=image)]
+        reading: list[Layer] = []
+    else:
+        height, breadth, channels = image
+        made = Image(height=height, width=breadth, channels=channels, low=-1.0, high=1.0)
+        drawing = [Dense(units=height * breadth * channels), Tanh(), Reshape(shape=image)]
+        reading = [Flatten()]  # (N, 784)
     optimiser = Adam(learning_rate=learning_rate, beta1=0.5, beta2=0.999, epsilon=1e-8)
     generator: list[Layer] = []
     for place, units in enumerate(hidden):
@@ -52,14 +62,14 @@ def mlp_gan(
         if normed:
             generator.append(BatchNorm(epsilon=1e-5, decay=0.9))
         generator.append(LeakyRelu(slope=0.2))
-    generator += [Dense(units=height * breadth * channels), Tanh(), Reshape(shape=image)]
-    discriminator: list[Layer] = [Flatten()]  # (N, 784)
+    generator += drawing
+    discriminator = reading
     for units in judging:
         discriminator += [Dense(units=units), LeakyRelu(slope=0.2)]
     discriminator.append(Dense(units=1))
     return Spec(
         name="mlp-gan",
-        image=Image(height=height, width=breadth, channels=channels, low=-1.0, high=1.0),
+        image=made,
         latent=Latent(size=latent),
         objective=Objective(name="non-saturating", halves="mean"),
         training=Training(batch_size=batch_size, epochs=epochs, noise="reused"),

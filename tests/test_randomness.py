@@ -62,6 +62,11 @@ def test_numbers_of_a_purpose_are_part_of_the_format_of_a_run():
         "MIXING": 6,
         "SAMPLES": 7,
         "TWIN": 8,
+        "AUGMENT": 9,
+        "INSTANCE_NOISE": 10,
+        "FLIP": 11,
+        "JUDGED": 12,
+        "POINTS": 13,
     }
 
 

@@ -17,6 +17,7 @@ from gandem.core.errors import SpecError
 from gandem.core.registry import load_spec
 from gandem.core.spec import (
     Adam,
+    Augment,
     BatchNorm,
     Conv2D,
     Conv2DTranspose,
@@ -37,6 +38,7 @@ from gandem.core.spec import (
     Ones,
     Optimiser,
     Player,
+    Points,
     Range,
     Relu,
     Reshape,
@@ -65,7 +67,7 @@ quickly = settings(max_examples=20, deadline=None, suppress_health_check=list(He
 KINDS_OF_DATA = [
     cls for family in (Layer, Optimiser, Initialiser) for cls in KINDS[family].values()
 ]
-TABLES = [Image, Latent, Objective, Training]
+TABLES = [Augment, Image, Latent, Objective, Points, Training]
 
 tiny_noise = Player(
     name="generator",
@@ -214,10 +216,19 @@ def whole_specs(draw: st.DrawFn) -> Spec:
         image=Image(height=height, width=width, channels=channels),
         latent=draw(made(Latent)),
         classes=draw(st.integers(0, 3)),
-        objective=draw(made(Objective)),
-        training=draw(made(Training)),
+        objective=dataclasses.replace(draw(made(Objective)), class_weight=0.0),
+        training=draw(made(Training).map(agreeing)),
         players=tuple(players),
     )
+
+
+def agreeing(training: Training) -> Training:
+    """Return a protocol whose parts do not contradict each other."""
+    if training.sampling == "shuffled":
+        training = dataclasses.replace(training, batches_per_epoch=0)
+    if training.noise == "reused":
+        training = dataclasses.replace(training, generator_batches=1)
+    return training
 
 
 @quickly
@@ -315,7 +326,16 @@ DEFAULTS = {
     "orthogonal": {"gain": 1.0},
     "Image": {"channels": 1, "low": -1.0, "high": 1.0},
     "Latent": {"distribution": "normal", "categories": 0, "codes": 0},
-    "Objective": {"name": "non-saturating", "halves": "sum", "label_smoothing": 0.0},
+    "Points": {"size": 2, "low": -5.0, "high": 5.0},
+    "Objective": {
+        "name": "non-saturating",
+        "halves": "sum",
+        "label_smoothing": 0.0,
+        "gradient_penalty": 0.0,
+        "r1": 0.0,
+        "class_weight": 0.0,
+    },
+    "Augment": {"flip": False, "translation": 0.0, "cutout": 0.0},
     "Training": {
         "batch_size": 64,
         "epochs": 20,
@@ -324,6 +344,15 @@ DEFAULTS = {
         "passes": "separate",
         "partial_batch": "keep",
         "ema_decay": 0.0,
+        "sampling": "shuffled",
+        "batches_per_epoch": 0,
+        "flip": False,
+        "generator_batches": 1,
+        "discriminator_skip_below": 0.0,
+        "weight_clip": 0.0,
+        "instance_noise": 0.0,
+        "instance_noise_steps": 0,
+        "augment": Augment(),
     },
 }
 
@@ -340,15 +369,9 @@ def test_a_default_never_changes_since_files_leave_fields_out(cls):
 
 
 def test_every_field_is_written_out_even_where_it_has_a_default():
-    assert to_data(tiny())["training"] == {
-        "batch_size": 64,
-        "epochs": 20,
-        "discriminator_steps": 1,
-        "noise": "fresh",
-        "passes": "separate",
-        "partial_batch": "keep",
-        "ema_decay": 0.0,
-    }
+    augment = {"flip": False, "translation": 0.0, "cutout": 0.0}
+
+    assert to_data(tiny())["training"] == DEFAULTS["Training"] | {"augment": augment}
 
 
 def test_reading_leaves_the_data_that_it_was_given_alone():
@@ -420,6 +443,16 @@ def test_a_whole_number_in_a_file_stands_for_a_fraction():
         ("mlp-gan", "6b53776705519006585dbf6d9e8dc3e7c8e92c3a6c1468a23c31290958d186ec"),
         ("dcgan", "c6cd01d8f3bf83acf9eebc35f33c5101752dccdc1ef70f81fa800d8fa8da6524"),
         ("cgan", "a17afe4da3bcc9c6696115d0b53f3a3b9003ca5f39a3ebd695f3af640e1f2f82"),
+        ("sevens", "059e8925cedc66e80d722a6176db4c006aab9903e4a378bb4e50a0dfb44a75dc"),
+        ("dcgan-dropout", "2b44e79ed2721ecb76ad2d39930d19568d3a363d4587aa3a9007cc83e461209a"),
+        ("wgan", "b15f5ef98dff542227b8faadf954f2dad107929cd556f8f722dc66e4331e04a0"),
+        ("wgan-gp", "cb13181a371224d3d6ec2d304f0f2f86a656a3fb7076ccb576b7294dfcdba9f3"),
+        ("lsgan", "cf1a8c16ae9678ab5f188fc46d2ef12e787c25c3bc7eea8aa06c5d89b0b38fe7"),
+        ("hinge-gan", "d9648565f20a2964b5e72e54734c279646d1c44a1080f82182910cf51aa4ef33"),
+        ("acgan", "ebb441fd37121b08166063ca24d0d0326bd45ca1e987b605981080e220da597d"),
+        ("cdcgan", "44fa8cbb808fafe4db7d31bbebf2ff38603aaa90c73cbac8467870f596204e34"),
+        ("dcgan-cifar", "358fd3b0e3905386c7dc13d135b21a90099ace2c9976ba36e98ff84de7fd200b"),
+        ("ttur-cifar", "01781ab85950ced229c8f2427bcb5bdf775a75a538fc7a2c72d3fdb7c1a1a85e"),
     ],
 )
 def test_a_published_model_never_changes_its_meaning(model, published):
@@ -465,6 +498,7 @@ def otherwise(value: Any) -> Any:
         "reused": "fresh",
         "separate": "joint",
         "keep": "drop",
+        "shuffled": "replacement",
         "same": "valid",
         "generator": "maker",
         "discriminator": "judge",

@@ -178,7 +178,11 @@ FIELDS = [
     ("latent.size", 100.0, "latent.size: expected a whole number, received 100.0."),
     ("latent.size", True, "latent.size: expected a whole number, received True."),
     ("name", 3, "name: expected a text, received 3."),
-    ("image", [28, 28, 1], "image: expected a table (Image), received [28, 28, 1]."),
+    (
+        "image",
+        [28, 28, 1],
+        "image: expected a table (Image) or a table (Points), received [28, 28, 1].",
+    ),
     ("image.low", "0", "image.low: expected a number, received '0'."),
     ("image.low", False, "image.low: expected a number, received False."),
     (

@@ -13,13 +13,13 @@ from gandem.core.training import (
     Feed,
     Hinge,
     NonSaturating,
+    as_read,
     check_state,
     fixed_inputs,
     forms_of,
     initial_state,
     nudge,
     passes_of_step,
-    scale_pixels,
     state_shapes,
     step_inputs,
     weights,
@@ -98,7 +98,7 @@ def test_the_last_batch_of_an_epoch_may_fall_into_the_middle_of_a_step():
 def test_pixels_run_from_low_to_high():
     spec = change(SMALL, {"image.low": -1.0, "image.high": 1.0})
 
-    values = scale_pixels(spec, "float64")
+    values = as_read(spec, np.arange(256, dtype=np.uint8), "float64")
 
     assert (values[0], values[255]) == (-1.0, 1.0)
     assert np.allclose(np.diff(values), 2 / 255, atol=1e-15)

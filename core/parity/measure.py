@@ -106,7 +106,8 @@ def measure(
     spec, gate = _subject(model, size, changes or {})
     chosen = _tier(tier, precision, size, steps)
     # a mistake in data or spec shall be told here, not by three processes
-    Feed(spec, load_objective(spec.objective), load_dataset(data), seed, precision)
+    found = load_dataset(data, shape=spec.image.shape)
+    Feed(spec, load_objective(spec.objective), found, seed, precision)
     handover, limits = None, limits_of(precision, size, gate, at=steps // 2)
     promise = promise_of(chosen, precision, gate)
     with tempfile.TemporaryDirectory(prefix="gandem-parity-") as name:

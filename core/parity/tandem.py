@@ -34,13 +34,14 @@ class Tandem:
     Attributes:
         picture: a PNG with the samples of both, from the same noise.
         weights_max: the largest absolute difference of a trained weight.
-        pixels_max: the largest difference of a pixel in the samples, of 255.
+        pixels_max: the largest difference of a pixel in the samples, of 255; or, where these are
+            points, of a number.
     """
 
     runs: tuple[Run, Run]
     picture: Path
     weights_max: float
-    pixels_max: int
+    pixels_max: float
 
     def rows(self) -> list[tuple[int, tuple[float, float], tuple[float, float]]]:
         """Return (step, discriminator losses, generator losses) wherever both runs logged."""
@@ -103,12 +104,16 @@ def tandem(
         )
     ]
     count = 50 if first.spec.classes else 25
-    made = [run.generate(count).images for run in (first, second)]
-    pixels = int(np.abs(made[0].astype(int) - made[1]).max())
+    made = [run.generate(count) for run in (first, second)]
+    images = [each.images for each in made]
+    points = images[0].ndim == 2
+    furthest = float(np.abs(images[0].astype(float) - images[1]).max())
     columns = min(first.spec.classes, 10) or None
+    pictures = [each.grid() if points else grid(each.images, columns) for each in made]
     picture = out / "side-by-side.png"
-    save_image(picture, beside([grid(images, columns) for images in made], list(backends)))
-    return Tandem((first, second), picture, float(max(apart)), pixels)
+    save_image(picture, beside(pictures, list(backends)))
+    pixels_max = furthest if points else int(furthest)
+    return Tandem((first, second), picture, float(max(apart)), pixels_max)
 
 
 def _train_both(

@@ -41,7 +41,8 @@ def _carry_out(request: Request) -> None:
     backend = load_backend(request.backend)
     resumed = request.resumed is not None
     check_able(request.backend, backend, spec, begun.precision, resumed=resumed)
-    feed = Feed(spec, objective, load_dataset(request.data), begun.seed, begun.precision)
+    data = load_dataset(request.data, shape=spec.image.shape)
+    feed = Feed(spec, objective, data, begun.seed, begun.precision)
     engine = backend.engine(spec, state, precision=begun.precision, device=request.device)
     _keep(folder / "start.npz", weights(spec, engine.export()))
     if resumed:

@@ -11,11 +11,11 @@ import numpy as np
 
 from gandem.core.errors import RunError
 from gandem.core.files import fill_file
-from gandem.core.images import grid, save_image, to_bytes
-from gandem.core.spec import Spec
+from gandem.core.images import grid, save_image, scatter, to_bytes
+from gandem.core.spec import Points, Spec
 from gandem.core.training import Engine
 
-__all__ = ["COLUMNS", "Images", "enough_memory", "sample"]
+__all__ = ["COLUMNS", "Images", "enough_memory", "sample", "usual_count"]
 
 CHUNK = 250
 """Images made at once."""
@@ -23,26 +23,37 @@ COLUMNS = 20
 """The most classes that get a column each in a grid."""
 
 
+def usual_count(spec: Spec) -> int:
+    """Return how many images, or points, one would like to see of a model."""
+    return 1000 if isinstance(spec.image, Points) else 25
+
+
 @dataclass(frozen=True, slots=True)
 class Images:
     """Generated images: uint8 (N, H, W, C), their labels where the model is conditional, and their
-    categories where its latent code has some.
+    categories where its latent code has some; or points, float32 (N, D), which are no images.
+
+    ``window`` says what a picture of points shows, from and to.
     """
 
     images: np.ndarray
     labels: np.ndarray | None
     categories: np.ndarray | None = None
+    window: tuple[float, float] | None = None
 
-    def grid(self) -> np.ndarray:
+    def grid(self, real: np.ndarray | None = None) -> np.ndarray:
         """Return one picture (height, width, 3) of all; classes that take turns have a column each,
-        or else categories.
+        or else categories.  Points are drawn as points, and ``real`` ones (M, D) pale behind them.
         """
+        if self.images.ndim == 2:
+            return scatter(self.images, real, self.window)
         turns = [len(np.unique(of)) for of in (self.labels, self.categories) if of is not None]
         fits = [columns for columns in turns if 1 < columns <= COLUMNS]
         return grid(self.images, fits[0] if fits else None)
 
     def save(self, path: Path | str) -> None:
         """Write the images to a ``.png``, as a grid, or with labels and categories to an ``.npz``.
+        Points are ``images`` there too, as a data set of points wants them.
 
         Raises:
             RunError: the name ends otherwise, or the place cannot be written.
@@ -87,12 +98,14 @@ def sample(
     """Make images from given inputs, a few hundred at a time."""
     average = bool(spec.training.ema_decay) and not raw
     count = len(inputs["noise"])
-    images = np.empty((count, *spec.image.shape), np.uint8)
+    points = isinstance(spec.image, Points)
+    images = np.empty((count, *spec.image.shape), np.float32 if points else np.uint8)
     for start in range(0, count, CHUNK):
         part = {name: value[start : start + CHUNK] for name, value in inputs.items()}
         with enough_memory():
             made = engine.forward("generator", part, average=average)
-        images[start : start + CHUNK] = to_bytes(made, spec.image.low, spec.image.high)
+        low, high = spec.image.low, spec.image.high
+        images[start : start + CHUNK] = made if points else to_bytes(made, low, high)
         if progress is not None:
             progress(min(start + CHUNK, count))
     category = spec.latent.parts.get("category")
@@ -100,4 +113,5 @@ def sample(
         images,
         inputs["label"].argmax(1) if "label" in inputs else None,
         inputs["noise"][:, category].argmax(1) if category else None,
+        (spec.image.low, spec.image.high) if points else None,
     )

@@ -6,7 +6,17 @@ Everything the other rooms may use is listed here.
 from gandem.core.spec.compose import MOST_LAYERS, Layers
 from gandem.core.spec.edit import change, differences, field_paths, parse_setting
 from gandem.core.spec.fields import Checked, Count, Fraction, Pair, Range
-from gandem.core.spec.gan import Augment, Image, Latent, Objective, Player, Spec, Training
+from gandem.core.spec.gan import (
+    Augment,
+    Image,
+    Latent,
+    Objective,
+    Player,
+    Points,
+    Spec,
+    Training,
+    image_of,
+)
 from gandem.core.spec.geometry import crops, interpolation, pads
 from gandem.core.spec.initialisers import (
     GlorotNormal,
@@ -106,6 +116,7 @@ __all__ = [
     "Pair",
     "Parameter",
     "Player",
+    "Points",
     "RMSprop",
     "Range",
     "Relu",
@@ -127,6 +138,7 @@ __all__ = [
     "from_data",
     "from_json",
     "from_toml",
+    "image_of",
     "initial_values",
     "input_shapes",
     "interpolation",

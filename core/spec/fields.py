@@ -114,6 +114,8 @@ def coerce(hint: Any, value: Any, path: str, expand: Expand | None = None) -> An
         near = suggest(value, args) if isinstance(value, str) else ""
         raise SpecError(f"{path}: expected {_or(args)}, received {shown(value)}.{near}")
     if origin in (Union, types.UnionType):
+        if isinstance(value, dict) and (table := _closest(args, value)):
+            return decode(table, value, path, expand)
         for option in args:
             try:
                 return coerce(option, value, path, expand)
@@ -231,6 +233,14 @@ def encode(value: Any, *, defaults: bool = True) -> Any:
     if isinstance(value, tuple):
         return [encode(item, defaults=defaults) for item in value]
     return value
+
+
+def _closest(options: tuple[Any, ...], data: dict[str, Any]) -> Any:
+    """Return which of the dataclasses among ``options`` has most fields of a table; of several,
+    the first.
+    """
+    tables = [option for option in options if dataclasses.is_dataclass(option)]
+    return max(tables, key=lambda table: len(hints(table).keys() & data), default=None)  # type: ignore[arg-type]
 
 
 def _tuple(args: tuple[Any, ...], value: Any, path: str, expand: Expand | None) -> tuple[Any, ...]:

@@ -10,7 +10,17 @@ from gandem.core.spec.fields import Checked, Count, Fraction, Range
 from gandem.core.spec.layers import Layer
 from gandem.core.spec.optimisers import Optimiser
 
-__all__ = ["Augment", "Image", "Latent", "Objective", "Player", "Spec", "Training"]
+__all__ = [
+    "Augment",
+    "Image",
+    "Latent",
+    "Objective",
+    "Player",
+    "Points",
+    "Spec",
+    "Training",
+    "image_of",
+]
 
 Amount = Annotated[float, Range(0)]
 """0 ≤ x."""
@@ -34,6 +44,23 @@ class Image(Checked):
     def shape(self) -> tuple[int, int, int]:
         """(height, width, channels)."""
         return (self.height, self.width, self.channels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Points(Checked):
+    """What stands in place of images where a GAN makes points: how many numbers each has.
+
+    They enter the networks as they are; ``low`` and ``high`` say which square a picture shows.
+    """
+
+    size: Count = 2
+    low: float = -5.0
+    high: float = 5.0
+
+    @property
+    def shape(self) -> tuple[int]:
+        """(size,)."""
+        return (self.size,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +102,9 @@ class Latent(Checked):
 class Player(Checked):
     """A network and the optimiser that trains it.
 
-    ``input`` names what enters the first layer: ``"noise"`` (latent,), ``"image"`` (H, W, C) or
-    ``"label"`` (classes,). Other inputs join through ``concatenate`` layers.
+    ``input`` names what enters the first layer: ``"noise"`` (latent,), ``"image"`` (H, W, C), or
+    (size,) where these are points, or ``"label"`` (classes,). Other inputs join through
+    ``concatenate`` layers.
     """
 
     name: str
@@ -193,7 +221,7 @@ class Spec(Checked):
     """Everything that says what a GAN is and how it is trained, framework-free."""
 
     name: str
-    image: Image
+    image: Image | Points
     latent: Latent
     classes: Annotated[int, Range(0, 100_000)] = 0
     objective: Objective
@@ -207,3 +235,17 @@ class Spec(Checked):
                 return player
         near = suggest(name, [player.name for player in self.players])
         raise NotFoundError(f"The spec {self.name!r} has no player {name!r}.{near}")
+
+
+def image_of(spec: Spec) -> Image:
+    """Return the images that a spec makes.
+
+    Raises:
+        SpecError: it makes points.
+    """
+    if isinstance(spec.image, Points):
+        raise SpecError(
+            f"The model {spec.name!r} makes points of {spec.image.size} numbers, and this wants "
+            "images; 'gandem generate' draws points."
+        )
+    return spec.image

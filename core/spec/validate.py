@@ -8,7 +8,7 @@ import functools
 from collections.abc import Mapping
 
 from gandem.core.errors import SpecError, shown
-from gandem.core.spec.gan import Spec
+from gandem.core.spec.gan import Points, Spec
 from gandem.core.spec.layers import (
     AveragePool2D,
     Flatten,
@@ -117,8 +117,27 @@ def _check_protocol(spec: Spec) -> None:
             "training.batches_per_epoch: an epoch of shuffled data is as long as the data; set "
             'training.sampling = "replacement", or leave it 0.'
         )
+    if isinstance(spec.image, Points):
+        _check_points(spec)
     if spec.objective.class_weight and not spec.classes:
         raise SpecError("objective.class_weight: there are no classes to tell; set classes.")
+
+
+def _check_points(spec: Spec) -> None:
+    """Refuse what moves pixels where there are none."""
+    training = spec.training
+    asked = {
+        "training.flip": training.flip,
+        "training.augment.flip": training.augment.flip,
+        "training.augment.translation": training.augment.translation,
+        "training.augment.cutout": training.augment.cutout,
+    }
+    for name, value in asked.items():
+        if value:
+            raise SpecError(
+                f"{name}: the spec {spec.name!r} makes points, which have no pixels to move; set "
+                f"{name}={'false' if value is True else 0}."
+            )
 
 
 def _last_that_computes(plan: NetworkPlan) -> Node:

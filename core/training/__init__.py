@@ -11,6 +11,7 @@ from gandem.core.objectives import (
     Minimax,
     NonSaturating,
     ObjectiveRule,
+    Wasserstein,
 )
 from gandem.core.training.contract import (
     Arrays,
@@ -23,7 +24,7 @@ from gandem.core.training.contract import (
     Players,
     Tensor,
 )
-from gandem.core.training.feed import Feed, fixed_inputs, one_hot, scale_pixels
+from gandem.core.training.feed import Feed, as_read, fixed_inputs, one_hot
 from gandem.core.training.needs import (
     CAPABILITIES,
     check_able,
@@ -64,6 +65,8 @@ __all__ = [
     "Played",
     "Players",
     "Tensor",
+    "Wasserstein",
+    "as_read",
     "averaged_players",
     "check_able",
     "check_state",
@@ -76,7 +79,6 @@ __all__ = [
     "nudge",
     "one_hot",
     "passes_of_step",
-    "scale_pixels",
     "state_shapes",
     "step_inputs",
     "train_step",

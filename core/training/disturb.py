@@ -12,14 +12,14 @@ from collections.abc import Mapping
 import numpy as np
 
 from gandem.core.randomness import Purpose, part_of, stream
-from gandem.core.spec import Shape, Spec
+from gandem.core.spec import Shape, Spec, image_of
 from gandem.core.training.contract import Ops, Tensor
 
 __all__ = ["disturbances", "disturbed", "draw_disturbances", "flip_half"]
 
 
 def disturbed(ops: Ops, images: Tensor, inputs: Mapping[str, Tensor], where: str) -> Tensor:
-    """Return images (N, H, W, C) as the discriminator sees them.
+    """Return images (N, H, W, C), or points (N, D), as the discriminator sees them.
 
     Args:
         inputs: those of the step, with the :func:`disturbances` as far as there are any.
@@ -36,16 +36,17 @@ def disturbed(ops: Ops, images: Tensor, inputs: Mapping[str, Tensor], where: str
 
 def disturbances(spec: Spec, where: str, rows: int) -> dict[str, Shape]:
     """Return the name and shape, batch first, of what disturbs ``rows`` images of a step."""
-    height, width, channels = spec.image.shape
     augment = spec.training.augment
     found: dict[str, Shape] = {}
-    if augment.moves:
-        found[f"rows/{where}"] = (rows, height, height)
-        found[f"columns/{where}"] = (rows, width, width)
-    if augment.cutout:
-        found[f"window/{where}"] = (rows, height, width, 1)
+    if augment.moves or augment.cutout:
+        height, width, _ = image_of(spec).shape
+        if augment.moves:
+            found[f"rows/{where}"] = (rows, height, height)
+            found[f"columns/{where}"] = (rows, width, width)
+        if augment.cutout:
+            found[f"window/{where}"] = (rows, height, width, 1)
     if spec.training.instance_noise:
-        found[f"disturbance/{where}"] = (rows, height, width, channels)
+        found[f"disturbance/{where}"] = (rows, *spec.image.shape)
     return found
 
 
@@ -79,8 +80,10 @@ def _augment(
     spec: Spec, where: str, rows: int, generator: np.random.Generator
 ) -> dict[str, np.ndarray]:
     augment = spec.training.augment
-    height, width, _ = spec.image.shape
     found: dict[str, np.ndarray] = {}
+    if not (augment.moves or augment.cutout):
+        return found
+    height, width, _ = image_of(spec).shape
     if augment.moves:
         down, right = (
             generator.integers(-most, most + 1, rows)

@@ -4,22 +4,34 @@ all from the streams.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from gandem.core.datasets import Dataset
 from gandem.core.errors import DataError
 from gandem.core.objectives import ObjectiveRule, check_rule
 from gandem.core.randomness import Purpose, dropout_keep, part_of, stream
-from gandem.core.spec import BatchNorm, Dropout, Latent, Spec, plan_spec
+from gandem.core.spec import BatchNorm, Dropout, Latent, Points, Spec, plan_spec
 from gandem.core.training.disturb import draw_disturbances, flip_half
 from gandem.core.training.passes import Pass, judged, passes_of_step
 
-__all__ = ["Feed", "draw_noise", "fixed_inputs", "one_hot", "scale_pixels"]
+__all__ = ["Feed", "as_read", "draw_noise", "fixed_inputs", "one_hot"]
 
 
-def scale_pixels(spec: Spec, precision: str) -> np.ndarray:
-    """Return the 256 values that bytes stand for in the networks, image.low to image.high."""
-    low, high = spec.image.low, spec.image.high
+def as_read(spec: Spec, data: np.ndarray, precision: str) -> np.ndarray:
+    """Return what the networks read: of images, uint8 (N, H, W, C), the values from image.low to
+    image.high that their bytes stand for; points (N, D) as they are.
+    """
+    if isinstance(spec.image, Points):
+        return data.astype(precision)
+    values: np.ndarray = _pixels(spec.image.low, spec.image.high, precision)[data]
+    return values
+
+
+@functools.lru_cache(maxsize=16)
+def _pixels(low: float, high: float, precision: str) -> np.ndarray:
+    """Return the values of the 256 bytes."""
     return (np.arange(256) * ((high - low) / 255) + low).astype(precision)
 
 
@@ -83,12 +95,7 @@ class Feed:
         training = spec.training
         check_rule(spec, objective)
         count = len(dataset.images)
-        if dataset.images.shape[1:] != spec.image.shape:
-            raise DataError(
-                f"{dataset.name}: its images are {dataset.images.shape[1:]}, "
-                f"the spec {spec.name!r} wants {spec.image.shape}; choose other data, "
-                "or set the image."
-            )
+        _check_shape(spec, dataset)
         if spec.classes:
             _check_labels(spec, dataset)
         if count < training.batch_size and training.sampling == "shuffled":
@@ -110,7 +117,6 @@ class Feed:
             _refuse_tiny_batch(spec, last)
         _refuse_tiny_batch(spec, training.batch_size)
         self._passes: dict[tuple[int, ...], tuple[Pass, ...]] = {}
-        self._pixels = scale_pixels(spec, precision)
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))
 
     def steps_for(self, epochs: int) -> int:
@@ -151,7 +157,8 @@ class Feed:
                 inputs[f"label/{i}"] = one_hot(labels, spec.classes, self.precision)
             if spec.objective.gradient_penalty:
                 drawn = stream(self.seed, Purpose.MIXING, step, i).random(len(rows))
-                inputs[f"mix/{i}"] = drawn.reshape(-1, 1, 1, 1).astype(self.precision)
+                shape = (-1, *(1 for _ in spec.image.shape))
+                inputs[f"mix/{i}"] = drawn.reshape(shape).astype(self.precision)
         counts = tuple(len(rows) for rows in chosen)
         last = counts[-1] * training.generator_batches
         if training.noise == "fresh":
@@ -165,12 +172,11 @@ class Feed:
         return inputs | self._masks(step, counts)
 
     def _real(self, step: int, part: int, rows: np.ndarray) -> np.ndarray:
-        """Return real images (N, H, W, C) in the spec's range."""
+        """Return real images (N, H, W, C) in the spec's range, or points (N, D)."""
         images = self.dataset.images[rows]
         if self.spec.training.flip:
             images = flip_half(images, self.seed, step, part)
-        real: np.ndarray = self._pixels[images]
-        return real
+        return as_read(self.spec, images, self.precision)
 
     def _noise(self, step: int, part: int, rows: int) -> np.ndarray:
         generator = stream(self.seed, Purpose.NOISE, step, part)
@@ -190,6 +196,27 @@ class Feed:
                 shape = (made.rows, *node.output_shape)
                 masks[name] = dropout_keep(generator, shape, node.layer.rate)
         return masks
+
+
+def _check_shape(spec: Spec, dataset: Dataset) -> None:
+    shape, wanted = dataset.shape, spec.image.shape
+    if shape == wanted:
+        return
+    if len(shape) == 1:  # of points
+        raise DataError(
+            f"{dataset.name}: it has points of {shape[0]} numbers, the spec {spec.name!r} wants "
+            f"{_wanted(spec)}; a model that can make points, like mlp-gan, does with "
+            f"--set image={shape[0]}."
+        )
+    raise DataError(
+        f"{dataset.name}: its images are {shape}, the spec {spec.name!r} wants {_wanted(spec)}; "
+        "choose other data, or set the image."
+    )
+
+
+def _wanted(spec: Spec) -> str:
+    points = isinstance(spec.image, Points)
+    return f"points of {spec.image.size} numbers" if points else f"{spec.image.shape}"  # type: ignore[union-attr]
 
 
 def _check_labels(spec: Spec, dataset: Dataset) -> None:

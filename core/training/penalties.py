@@ -13,8 +13,9 @@ def gradient_penalty(ops: Ops, slope: Tensor) -> Tensor:
     .. math:: \mathbb{E}_{\hat x} (\lVert \nabla_{\hat x} D(\hat x) \rVert_2 - 1)^2
 
     Args:
-        slope: :math:`\nabla D`, shape (N, H, W, C), where :math:`\hat x` lies evenly between a real
-            and a fake image.  1e-12 under the root keep its derivative finite at 0.
+        slope: :math:`\nabla D`, the shape of the images, batch first, where :math:`\hat x` lies
+            evenly between a real and a fake image.  1e-12 under the root keep its derivative finite
+            at 0.
 
     Reference: Gulrajani et al. 2017, equation 3, arXiv:1704.00028.
     """
@@ -28,7 +29,7 @@ def r1(ops: Ops, slope: Tensor) -> Tensor:
     .. math:: \tfrac12 \mathbb{E}_x \lVert \nabla D(x) \rVert_2^2
 
     Args:
-        slope: :math:`\nabla D`, shape (N, H, W, C).
+        slope: :math:`\nabla D`, the shape of the images, batch first.
 
     Reference: Mescheder et al. 2018, equation 9, arXiv:1801.04406.
     """
