@@ -84,9 +84,8 @@ def _row(table: str, entry: Any, where: str) -> Row:
     for name in ("id", "target"):
         if name not in entry:
             raise GandemError(f"{where}: a row of {table} lacks its {name}.")
-    if isinstance(entry.get("requires"), list):
-        entry = entry | {"requires": tuple(entry["requires"])}
+    lists = {name: tuple(value) for name, value in entry.items() if isinstance(value, list)}
     try:
-        return Row(**entry)
+        return Row(**entry | lists)
     except (TypeError, ValueError) as error:
         raise GandemError(f"{where}: {table}: {error}") from None

@@ -84,7 +84,8 @@ def suggest(name: str, known: Iterable[str]) -> str:
     " There are: 'keras', 'torch'."
     """
     names = sorted(set(known))
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    own = name.rpartition("/")[2]  # without the prefix of a plugin that is not there
+    near = [own] if own in names else difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if near:
         return f" Did you mean {near[0]!r}?"
     if 0 < len(names) <= 40:

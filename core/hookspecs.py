@@ -54,6 +54,8 @@ class Row:
         requires: modules that must be installed for it to work.
         install: what to type to get them.
         small: for models, the arguments that make a size fit for parity work.
+        data: for models, the data set of their recipe, ``"mnist"``; ``"digits"`` where left out.
+        classes: for models, the classes of that data set, by number; empty for all.
         gate: for models, how far apart two backends may be after 200 steps at that size, in
             float64.
         provider: the distribution it came from; filled in by gandem.
@@ -70,11 +72,13 @@ class Row:
     requires: tuple[str, ...] = ()
     install: str = ""
     small: dict[str, Any] = field(default_factory=dict)
+    data: str = "digits"
+    classes: tuple[int, ...] = ()
     gate: float = 1e-12
     provider: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("id", "target", "title", "paper", "install", "provider"):
+        for name in ("id", "target", "title", "paper", "install", "data", "provider"):
             value = getattr(self, name)
             if not (isinstance(value, str) and value.isprintable()):
                 raise TypeError(f"Row.{name}: expected a text on one line, received {value!r:.60}.")
@@ -88,6 +92,11 @@ class Row:
         if not (isinstance(requires, tuple) and all(isinstance(name, str) for name in requires)):
             raise TypeError(
                 f"Row.requires: expected a tuple of module names, received {requires!r}."
+            )
+        classes = self.classes
+        if not (isinstance(classes, tuple) and all(type(number) is int for number in classes)):
+            raise TypeError(
+                f"Row.classes: expected a tuple of whole numbers, received {classes!r}."
             )
         if not isinstance(self.small, dict):
             raise TypeError(f"Row.small: expected a dict, received {self.small!r}.")

@@ -38,10 +38,11 @@ class ObjectiveRule(Protocol):
     smoothable: bool
     """Whether one-sided label smoothing means anything for it."""
 
-    boundary: float | None
-    """The logit above which an image counts as judged real; None where scores have no such point,
-    as those of a critic.  May be left out where it is 0.
-    """
+    @property
+    def boundary(self) -> float | None:
+        """The logit above which an image counts as judged real; None where scores have no such
+        point, as those of a critic.  May be left out where it is 0.
+        """
 
     def real(self, ops: Ops, logits: Tensor, target: float) -> Tensor:
         """Return the discriminator's loss on reals; ``target`` is 1 less the label smoothing."""

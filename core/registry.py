@@ -35,7 +35,7 @@ from gandem.core.plugins import BUILTIN, KINDS, Plugin, Watcher, find_plugins
 from gandem.core.strangers import aside, sentence
 
 if TYPE_CHECKING:  # `gandem list` shall not wait for NumPy
-    from gandem.core.datasets import Dataset
+    from gandem.core.datasets import Dataset, Fittable
     from gandem.core.spec import Objective, Spec
     from gandem.core.training import Backend, ObjectiveRule
 
@@ -44,6 +44,9 @@ __all__ = [
     "Plugin",
     "Registry",
     "Watcher",
+    "find_backend",
+    "find_dataset",
+    "find_model",
     "installed",
     "load_backend",
     "load_dataset",
@@ -202,12 +205,12 @@ def _lack(made: Any, parts: tuple[str, ...]) -> str:
     return f"{type(made).__name__} has no {lacks[0]!r}" if lacks else ""
 
 
-def load_backend(name: str) -> Backend:
-    """Return the backend called ``name``.
+def find_backend(name: str) -> Row:
+    """Return the row of a backend whose framework is installed, without importing it.
 
     Raises:
-        BackendError: its framework is not installed, and the text says what to type; or it is
-            damaged, or no backend at all.
+        NotFoundError: no such backend.
+        BackendError: its framework is not installed; the text says what to type.
     """
     row = registry().find("backends", name)
     if missing := _missing(row):
@@ -215,6 +218,16 @@ def load_backend(name: str) -> Backend:
         raise BackendError(
             f"Backend {row.id!r} is not installed ({', '.join(missing)} missing).{hint}"
         )
+    return row
+
+
+def load_backend(name: str) -> Backend:
+    """Return the backend called ``name``.
+
+    Raises:
+        BackendError: its framework is not installed, or it is damaged, or no backend at all.
+    """
+    row = find_backend(name)
     load = _target(row, "backend")
     try:
         with aside():
@@ -228,21 +241,39 @@ def load_backend(name: str) -> Backend:
     return backend
 
 
-def load_dataset(name: str, data_dir: Path | None = None) -> Dataset:
+def load_dataset(
+    name: str, data_dir: Path | None = None, shape: tuple[int, ...] | None = None
+) -> Dataset:
     """Return the data set called ``name``, or ``name:argument``.
+
+    Args:
+        shape: (H, W, C) to which images of many sizes are brought; a data set whose images have
+            one size keeps it.
 
     Raises:
         NotFoundError: no such data set.
         DataError: it cannot be read or downloaded.
     """
-    from gandem.core.datasets import Dataset
+    from gandem.core.datasets import Fittable
+
+    found = find_dataset(name, data_dir)
+    return found.fitted(shape) if isinstance(found, Fittable) else found
+
+
+def find_dataset(name: str, data_dir: Path | None = None) -> Dataset | Fittable:
+    """Return what the loader of :func:`load_dataset` returns: images of many sizes as they are.
+
+    Raises:
+        NotFoundError, DataError: as there.
+    """
+    from gandem.core.datasets import Dataset, Fittable
 
     head, _, argument = name.partition(":")
     row = registry().find("datasets", head)
     load = _target(row, "data set")
     with aside():
         found = load(argument, data_dir)
-    if not isinstance(found, Dataset):
+    if not isinstance(found, Dataset | Fittable):
         raise DataError(
             f"The data set {row.id!r} of {row.provider} returned {type(found).__name__}."
         )
@@ -267,6 +298,17 @@ def load_objective(objective: Objective) -> ObjectiveRule:
     return rule
 
 
+def find_model(name: str | os.PathLike[str]) -> Row | None:
+    """Return the row of a model; None for what is the path of a spec's file.
+
+    Raises:
+        NotFoundError, ClashError: as :meth:`Registry.find`.
+    """
+    name = os.fspath(name)
+    is_file = name.endswith((".toml", ".json")) or (os.sep in name and os.path.isfile(name))
+    return None if is_file else registry().find("models", name)
+
+
 def load_spec(
     name: str | os.PathLike[str], settings: Mapping[str, Any] | None = None, *, small: bool = False
 ) -> Spec:
@@ -288,12 +330,12 @@ def load_spec(
     from gandem.core.spec import change, read_spec
 
     name, settings = os.fspath(name), dict(settings or {})
-    if name.endswith((".toml", ".json")) or (os.sep in name and os.path.isfile(name)):
+    row = find_model(name)
+    if row is None:
         if small:
             raise SpecError(f"{name}: a spec file has one size; leave --size out or write 'full'.")
         spec = change(read_spec(Path(name), LAYERS), settings, layers=LAYERS)
     else:
-        row = registry().find("models", name)
         make = _target(row, "model")
         known = list(_parameters(row, "model", make))
         own = {key: settings.pop(key) for key in list(settings) if key in known}

@@ -41,7 +41,14 @@ from gandem.core.spec import (
     Tanh,
     Upsample2D,
 )
-from gandem.core.training import Hinge, LeastSquares, Minimax, NonSaturating, ObjectiveRule
+from gandem.core.training import (
+    Hinge,
+    LeastSquares,
+    Minimax,
+    NonSaturating,
+    ObjectiveRule,
+    Wasserstein,
+)
 from gandem.testing.forms import Case, LossCase, OptimiserCase, Role, Special, generic
 
 __all__ = ["CASES", "LOSSES", "OPTIMISERS"]
@@ -292,7 +299,10 @@ def _losses() -> list[LossCase]:
         "at 100": np.array([[100.0], [-100.0], [100.0]]),
         "at 700": np.array([[700.0], [-700.0], [0.0], [-700.0]]),
     }
-    rules: tuple[ObjectiveRule, ...] = (Minimax(), NonSaturating(), LeastSquares(), Hinge())
+    rules: tuple[ObjectiveRule, ...] = (
+        *(Minimax(), NonSaturating(), LeastSquares()),
+        *(Hinge(), Wasserstein()),
+    )
     halves: tuple[tuple[str, Role, float], ...] = (
         ("real", "real", 1.0),
         ("real 0.9", "real", 0.9),

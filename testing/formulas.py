@@ -47,6 +47,9 @@ def loss(rule: str, role: str, logits: np.ndarray, target: float) -> tuple[float
         ("Hinge", "real"): (np.maximum(0, 1 - x), np.where(1 - x > 0, -1, 0 * x)),
         ("Hinge", "fake"): (np.maximum(0, 1 + x), np.where(1 + x > 0, 1, 0 * x)),
         ("Hinge", "generator"): (-x, 0 * x - 1),
+        ("Wasserstein", "real"): (-x, 0 * x - 1),
+        ("Wasserstein", "fake"): (x, 0 * x + 1),
+        ("Wasserstein", "generator"): (-x, 0 * x - 1),
     }
     value, slope = halves[rule, role]
     return float(value.mean()), (slope / x.size).astype(np.float64)

@@ -43,7 +43,10 @@ __all__ = [
 SEED = 7
 STARTS = (0, 7, 200)
 """Steps from whose states single steps are made (tier P2)."""
-CATALOGUE = ("mlp-gan", "dcgan", "cgan")
+CATALOGUE = (
+    *("mlp-gan", "dcgan", "cgan", "sevens", "dcgan-dropout", "wgan", "wgan-gp", "lsgan"),
+    *("hinge-gan", "acgan", "cdcgan", "dcgan-cifar", "ttur-cifar"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -349,10 +352,14 @@ _VARIANTS: dict[str, tuple[Mapping[str, Any], Mapping[str, tuple[Layer, ...]]]] 
     ),
 }
 
+_MODELS = tuple(
+    Walk(name=name, changes={}, layers={}, marks=(1, 10, 50, 200)) for name in CATALOGUE
+)
 WALKS = (
-    *(Walk(name=name, changes={}, layers={}, marks=(1, 10, 50, 200)) for name in CATALOGUE),
+    *_MODELS[:3],
     *(
         Walk(name=name, changes=changes, layers=layers, marks=(1, 5, 20))
         for name, (changes, layers) in _VARIANTS.items()
     ),
+    *_MODELS[3:],  # behind the others, whose places are known elsewhere
 )

@@ -32,13 +32,27 @@ from gandem.core.spec import (
     Tanh,
     Training,
     Zeros,
+    change,
     plan_spec,
 )
+from gandem.models.acgan import acgan
+from gandem.models.cdcgan import cdcgan
 from gandem.models.cgan import cgan
 from gandem.models.dcgan import dcgan
+from gandem.models.dcgan_cifar import dcgan_cifar
+from gandem.models.dcgan_dropout import dcgan_dropout
+from gandem.models.hinge_gan import hinge_gan
+from gandem.models.lsgan import lsgan
 from gandem.models.mlp_gan import mlp_gan
+from gandem.models.sevens import sevens
+from gandem.models.ttur_cifar import ttur_cifar
+from gandem.models.wgan import wgan
+from gandem.models.wgan_gp import wgan_gp
 
-MODELS = [mlp_gan, dcgan, cgan]
+LESSONS = [mlp_gan, dcgan, cgan, sevens, dcgan_dropout]
+PAPERS = [wgan, wgan_gp, lsgan, hinge_gan, acgan, cdcgan]
+CIFAR = [dcgan_cifar, ttur_cifar]
+MODELS = [*LESSONS, *PAPERS, *CIFAR]
 every_model = pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__name__)
 
 
@@ -278,15 +292,26 @@ def test_the_small_size_differs_from_the_full_one_in_sizes_only(make):
         return [[layer.kind for layer in p.layers] for p in spec.players if p.name != "generator"]
 
     small, full = load_spec(row(make).id, small=True), make()
+    sizes = ("batch_size", "batches_per_epoch")
 
+    assert small.objective == full.objective
+    assert change(small, {f"training.{s}": getattr(full.training, s) for s in sizes}).training == (
+        full.training
+    )
+    if make in CIFAR:  # fewer layers, on images of the digits' size
+        full = make(image=(28, 28, 1), widths=(64, 128))
     assert kinds(small) == kinds(full)
-    assert (small.objective, small.image) == (full.objective, full.image)
+    assert small.image == full.image
 
 
 @every_model
 @pytest.mark.parametrize("image", [(32, 32, 3), (12, 20, 1), (4, 4, 3)], ids=str)
 def test_another_image_size_closes(make, image):
-    assert plan_spec(make(image=image))["generator"].output_shape == image
+    if make is sevens:  # its convolutions without padding take 12 pixels
+        image = (image[0] + 12, image[1] + 12, image[2])
+    widths = {"widths": (8, 16)} if make in CIFAR else {}
+
+    assert plan_spec(make(image=image, **widths))["generator"].output_shape == image
 
 
 @every_model
@@ -301,7 +326,11 @@ def test_another_image_size_closes(make, image):
     ],
 )
 def test_a_parameter_reaches_its_field(make, parameter, value, field):
-    assert field(make(**{parameter: value})) == value
+    given = {parameter: value}
+    if make is ttur_cifar and parameter == "learning_rate":
+        given["discriminator_learning_rate"] = value
+
+    assert field(make(**given)) == value
 
 
 @pytest.mark.parametrize(
@@ -313,6 +342,18 @@ def test_a_parameter_reaches_its_field(make, parameter, value, field):
         (mlp_gan, {"hidden": (3, 5)}, ["3", "5", "784"], None),
         (mlp_gan, {"hidden": ()}, ["784"], None),
         (mlp_gan, {"judging": (3, 5)}, None, ["3", "5", "1"]),
+        (sevens, {"width": 16}, ["784", "16", "2", "1"], ["20", "40", "100", "1"]),
+        (sevens, {"judging": (3, 4, 5)}, None, ["3", "4", "5", "1"]),
+        (dcgan_dropout, {"width": 2}, ["392", "4", "2", "1"], ["64", "128", "256", "1"]),
+        (dcgan_dropout, {"discriminator_width": 2}, None, ["2", "4", "8", "1"]),
+        (wgan, {"width": 4}, ["392", "4", "1"], ["4", "8", "1"]),
+        (wgan_gp, {"width": 4}, ["392", "4", "1"], ["4", "8", "1"]),
+        (lsgan, {"width": 4}, ["392", "4", "1"], ["4", "8", "1"]),
+        (hinge_gan, {"width": 4}, ["392", "4", "1"], ["4", "8", "1"]),
+        (acgan, {"width": 4, "classes": 3}, ["392", "4", "1"], ["4", "8", "4"]),
+        (cdcgan, {"width": 4}, ["392", "4", "1"], ["4", "8", "1"]),
+        (dcgan_cifar, {"widths": (2, 4)}, ["256", "2", "3"], ["2", "4", "1"]),
+        (ttur_cifar, {"widths": (2, 4, 8)}, ["128", "4", "2", "3"], ["2", "4", "8", "1"]),
     ],
 )
 def test_widths_reach_their_layers(make, parameters, generator, discriminator):

@@ -27,17 +27,20 @@ from gandem.core.registry import (
     load_objective,
     load_spec,
     registry,
+    rows,
 )
 from gandem.core.spec import LeakyRelu, Objective
 
 HEAD = "import gandem\nfrom gandem import Row, hookimpl\n"
+
+OURS = sorted(row.id for row in rows("gandem")["models"])
 
 GOOD = """
     from dataclasses import replace
 
     @hookimpl
     def gandem_models():
-        return [Row(id="good/wgan", target="good_gan:wgan", title="WGAN")]
+        return [Row(id="good/began", target="good_gan:began", title="WGAN")]
 
     @hookimpl
     def gandem_layers():
@@ -55,8 +58,8 @@ GOOD = """
     def gandem_objectives():
         return [Row(id="good/flat", target="good_gan:Flat")]
 
-    def wgan(*, latent=8):
-        return replace(gandem.spec("dcgan", latent=latent), name="wgan")
+    def began(*, latent=8):
+        return replace(gandem.spec("dcgan", latent=latent), name="began")
 
     def soft(*, slope=0.5):
         from gandem.core.spec import LeakyRelu
@@ -154,7 +157,7 @@ def test_a_plugin_is_known_by_its_name_distribution_and_version(shelf):
         "good-gan",
         "1.0",
         adds={
-            "models": ["good/wgan"],
+            "models": ["good/began"],
             "layers": ["good/soft"],
             "backends": ["good/numpy"],
             "datasets": ["good/dots", "good/dashes"],
@@ -163,7 +166,7 @@ def test_a_plugin_is_known_by_its_name_distribution_and_version(shelf):
     )
 
 
-@pytest.mark.parametrize("name", ["good/wgan", "wgan"])
+@pytest.mark.parametrize("name", ["good/began", "began"])
 def test_a_plugins_model_is_made(shelf, name):
     shelf.put("good")
 
@@ -208,7 +211,7 @@ def test_a_setting_may_name_a_plugins_layer(shelf, kind):
 def test_rows_know_the_distribution_they_came_from(shelf):
     shelf.put("good")
 
-    assert registry().find("models", "good/wgan").provider == "good-gan"
+    assert registry().find("models", "good/began").provider == "good-gan"
 
 
 def test_nothing_of_a_plugins_target_is_imported_by_reading_its_rows(shelf):
@@ -227,13 +230,13 @@ def test_nothing_of_a_plugins_target_is_imported_by_reading_its_rows(shelf):
 
 def test_our_own_rows_come_first_and_the_rest_by_name(shelf):
     shelf.put("good")
-    shelf.put("a", GOOD.replace("good/wgan", "a/wgan").replace("good_gan", "a_gan"))
+    shelf.put("a", GOOD.replace("good/began", "a/began").replace("good_gan", "a_gan"))
 
-    assert ids("models") == ["cgan", "dcgan", "mlp-gan", "a/wgan", "good/wgan"]
+    assert ids("models") == [*OURS, "a/began", "good/began"]
 
 
 def test_our_own_model_keeps_its_short_name(shelf):
-    shelf.put("good", GOOD.replace("good/wgan", "good/dcgan"))
+    shelf.put("good", GOOD.replace("good/began", "good/dcgan"))
 
     assert registry().find("models", "dcgan").provider == "gandem"
 
@@ -585,7 +588,7 @@ def test_a_broken_plugin_adds_nothing_and_takes_nothing_down(shelf, code):
     shelf.put("bad", code)
     shelf.put("good")
 
-    assert ids("models") == ["cgan", "dcgan", "mlp-gan", "good/wgan"]
+    assert ids("models") == [*OURS, "good/began"]
     assert not found("good").problems
 
 
@@ -628,7 +631,7 @@ def test_two_plugins_that_ask_for_the_registry_do_not_chase_each_other(shelf):
         shelf.put(name, code)
     shelf.put("good")
 
-    assert "good/wgan" in ids("models")
+    assert "good/began" in ids("models")
     assert all("still being read" in found(name).problems[0] for name in ("one", "two", "three"))
 
 
@@ -646,7 +649,7 @@ def test_an_interrupt_while_a_plugin_loads_is_an_interrupt(shelf):
 
 
 def test_a_hook_that_fails_leaves_the_plugins_other_hooks_alone(shelf):
-    shelf.put("good", GOOD.replace('Row(id="good/wgan"', '1 / 0, Row(id="good/wgan"'))
+    shelf.put("good", GOOD.replace('Row(id="good/began"', '1 / 0, Row(id="good/began"'))
 
     assert found("good").problems == ["gandem_models failed: ZeroDivisionError: division by zero"]
     assert registry().find("backends", "good/numpy").provider == "good-gan"
@@ -682,7 +685,7 @@ def test_an_entry_point_that_is_none_says_what_it_should_be(shelf, value):
     (plugin,) = [p for p in registry().plugins if p.distribution == "bad-gan"]
     assert plugin.loaded is False
     assert plugin.problems[0].startswith("could not be loaded: ValueError: its entry")
-    assert "good/wgan" in ids("models")
+    assert "good/began" in ids("models")
 
 
 @pytest.mark.parametrize(
@@ -708,7 +711,7 @@ def test_an_entry_point_may_lead_to_no_module(shelf, value, problem):
 
     (line,) = found("bad").problems
     assert line.startswith(problem)
-    assert "good/wgan" in ids("models")
+    assert "good/began" in ids("models")
 
 
 ODD = {
@@ -734,7 +737,7 @@ def test_an_object_is_a_plugin_whatever_else_it_is(shelf, oddity):
         shelf.put(name, code.replace("NAME", name), point=f"{name}_gan:plugin")
     shelf.put("good")
 
-    assert {"odd/x", "odder/x", "good/wgan"} < set(ids("models"))
+    assert {"odd/x", "odder/x", "good/began"} < set(ids("models"))
     assert [p.problems for p in registry().plugins] == [[], [], [], []]
 
 
@@ -748,7 +751,7 @@ def test_a_module_that_loads_its_names_when_asked_is_not_made_to(shelf):
     shelf.put("good", dedent(lazy) + dedent(GOOD))
 
     assert found("good").problems == []
-    assert "good/wgan" in ids("models")
+    assert "good/began" in ids("models")
 
 
 @pytest.mark.parametrize(
@@ -761,7 +764,7 @@ def test_a_list_of_entry_points_that_is_damaged_takes_nothing_down(shelf, text):
     (info / "entry_points.txt").write_bytes(text)
     shelf.put("good")
 
-    assert "good/wgan" in ids("models")
+    assert "good/began" in ids("models")
 
 
 def test_a_list_of_entry_points_that_cannot_be_parsed_is_reported(shelf):
@@ -806,7 +809,7 @@ def test_a_distribution_that_is_twice_on_the_path_counts_once(shelf, monkeypatch
     )
 
     assert found("good").problems == []
-    assert ids("models").count("good/wgan") == 1
+    assert ids("models").count("good/began") == 1
 
 
 def test_a_distribution_may_have_several_plugins(shelf):
@@ -815,7 +818,7 @@ def test_a_distribution_may_have_several_plugins(shelf):
     (info / "entry_points.txt").write_text("[gandem]\ngood = good_gan\nmore = more_gan\n")
 
     assert [p.distribution for p in registry().plugins] == ["gandem", "good-gan", "good-gan"]
-    assert {"good/wgan", "more/x"} < set(ids("models"))
+    assert {"good/began", "more/x"} < set(ids("models"))
 
 
 def test_a_long_description_is_not_metadata(shelf):
@@ -838,7 +841,7 @@ def test_an_entry_point_without_a_distribution_is_a_plugin_like_any_other(shelf,
     point = EntryPoint(name="good", value="good_gan", group="gandem")
     monkeypatch.setattr(module, "entry_points", lambda group: [point])
 
-    assert found("good").adds["models"] == ["good/wgan"]
+    assert found("good").adds["models"] == ["good/began"]
     assert found("good").distribution == "?"
 
 
@@ -846,7 +849,7 @@ def test_a_distribution_without_metadata_is_a_plugin_like_any_other(shelf):
     shelf.put("good")
     (shelf.folder / "good_gan-1.0.dist-info" / "METADATA").unlink()
 
-    assert found("good").adds["models"] == ["good/wgan"]
+    assert found("good").adds["models"] == ["good/began"]
 
 
 # --- a plugin that is slow to list, or for another gandem ----------------------------------------
@@ -879,7 +882,7 @@ def test_a_plugin_that_imports_a_framework_to_be_listed_is_named_and_works(shelf
 
     (line,) = found("good").problems
     assert line.startswith(SLOW)
-    assert load_spec("good/wgan").name == "wgan"
+    assert load_spec("good/began").name == "began"
 
 
 def test_a_backend_may_require_itself(shelf):
@@ -947,7 +950,7 @@ def test_a_plugin_for_another_gandem_is_reported_and_not_imported(shelf, require
     )
     assert not found("bad").loaded
     assert "bad_gan" not in sys.modules
-    assert "good/wgan" in ids("models")
+    assert "good/began" in ids("models")
 
 
 @pytest.mark.parametrize(
@@ -1001,14 +1004,14 @@ def test_what_a_plugin_prints_when_it_is_built_stays_out_of_the_way_too(shelf, c
     shelf.put(
         "good",
         GOOD.replace(
-            "def wgan(*, latent=8):\n", "def wgan(*, latent=8):\n        print('one')\n"
+            "def began(*, latent=8):\n", "def began(*, latent=8):\n        print('one')\n"
         ).replace(
             "def dots(argument, data_dir):\n",
             "def dots(argument, data_dir):\n        print('two')\n",
         ),
     )
 
-    load_spec("good/wgan")
+    load_spec("good/began")
     load_dataset("dots")
 
     assert capsys.readouterr() == ("", "one\ntwo\n")
@@ -1034,13 +1037,13 @@ def clash(shelf):
     return shelf
 
 
-@pytest.mark.parametrize("name", ["good/wgan", "wgan"])
+@pytest.mark.parametrize("name", ["good/began", "began"])
 def test_a_name_with_two_owners_is_refused_naming_both(clash, name):
     with pytest.raises(ClashError) as caught:
         registry().find("models", name)
 
     assert str(caught.value) == (
-        f"The model name {name!r} has several owners: 'good/wgan' of good-gan and 'good/wgan' of "
+        f"The model name {name!r} has several owners: 'good/began' of good-gan and 'good/began' of "
         "rival-gan; uninstall one, or choose with GANDEM_PLUGINS which load."
     )
 
@@ -1062,7 +1065,7 @@ def test_the_whole_name_is_enough_where_only_the_short_one_clashes(clash, name):
 
 @pytest.mark.parametrize("plugin", ["good", "rival"])
 def test_both_owners_are_reported(clash, plugin):
-    line = "the model 'good/wgan' has several owners: good-gan and rival-gan."
+    line = "the model 'good/began' has several owners: good-gan and rival-gan."
 
     assert line in found(plugin).problems
 
@@ -1080,7 +1083,7 @@ def test_a_clash_is_no_problem_of_a_third_plugin(clash):
 def test_choosing_one_owner_ends_the_clash(clash, monkeypatch):
     monkeypatch.setenv("GANDEM_PLUGINS", "rival")
 
-    assert registry().find("models", "wgan").provider == "rival-gan"
+    assert registry().find("models", "began").provider == "rival-gan"
 
 
 def test_two_distributions_may_call_their_plugin_the_same(shelf):
@@ -1103,7 +1106,7 @@ def test_one_module_under_two_names_is_registered_once(shelf):
     info = shelf.folder / "good_gan-1.0.dist-info"
     (info / "entry_points.txt").write_text("[gandem]\ngood = good_gan\nsame = good_gan\n")
 
-    assert ids("models").count("good/wgan") == 1
+    assert ids("models").count("good/began") == 1
     assert found("same").problems == [
         "is not loaded: another entry point leads to the same module or object."
     ]
@@ -1159,8 +1162,8 @@ def test_a_trace_tells_of_every_hook_on_standard_error(shelf, monkeypatch, capsy
     registry()
 
     traced = capsys.readouterr()
-    assert "gandem_models of good: good/wgan" in traced.err
-    assert "gandem_models of gandem: mlp-gan, dcgan, cgan" in traced.err
+    assert "gandem_models of good: good/began" in traced.err
+    assert "gandem_models of gandem: mlp-gan, dcgan, cgan, sevens" in traced.err
     assert traced.out == ""
 
 
@@ -1248,7 +1251,7 @@ def test_the_command_lists_what_a_plugin_adds_beside_one_that_exits(shelf):
     assert done.returncode == 0, done.stderr
     listed = json.loads(done.stdout)
     assert {"id": "good/soft", "title": "A soft relu", "provider": "good-gan"} in listed["layers"]
-    assert {"id": "good/wgan", "title": "WGAN", "paper": "", "provider": "good-gan"} in listed[
+    assert {"id": "good/began", "title": "WGAN", "paper": "", "provider": "good-gan"} in listed[
         "models"
     ]
 
@@ -1270,7 +1273,7 @@ def test_the_command_tells_name_version_distribution_and_whether_it_loaded(shelf
 
     assert done.returncode == 0, done.stderr
     assert (
-        "good 1.0  (good-gan)  models: good/wgan; layers: good/soft; backends: good/numpy; "
+        "good 1.0  (good-gan)  models: good/began; layers: good/soft; backends: good/numpy; "
         "datasets: good/dots, good/dashes; objectives: good/flat\n"
     ) in done.stdout
     assert "bad 1.0  (bad-gan)  not loaded\n  ! could not be loaded: SystemExit: 3\n" in done.stdout
@@ -1290,7 +1293,7 @@ def test_the_command_tells_machines_the_same(shelf):
         "adds": {},
         "problems": ["could not be loaded: SystemExit: 3"],
     }
-    assert told["good"]["adds"]["models"] == ["good/wgan"]
+    assert told["good"]["adds"]["models"] == ["good/began"]
     assert told["gandem"]["version"] == own_version()
 
 

@@ -78,13 +78,23 @@ def test_what_ships_with_gandem_has_a_title_on_one_line(table, name):
     assert registry().find(table, name).title.strip()
 
 
-def test_the_catalogue_holds_what_the_issue_asks_for():
+MODELS = [
+    *("acgan", "cdcgan", "cgan", "dcgan", "dcgan-cifar", "dcgan-dropout", "hinge-gan", "lsgan"),
+    *("mlp-gan", "sevens", "ttur-cifar", "wgan", "wgan-gp"),
+]
+LISTED = ", ".join(map(repr, MODELS))
+
+
+def test_the_catalogue_holds_what_its_users_look_for():
     assert {table: sorted(row.id for row in registry().rows(table)) for table in KINDS} == {
-        "models": ["cgan", "dcgan", "mlp-gan"],
+        "models": MODELS,
         "layers": [],
         "backends": ["keras", "torch"],
-        "datasets": ["digits", "fashion-mnist", "mnist", "npz"],
-        "objectives": ["hinge", "least-squares", "minimax", "non-saturating"],
+        "datasets": [
+            *("cifar10", "digits", "fashion-mnist", "folder", "grid", "keras", "mnist", "npz"),
+            *("ring", "torchvision"),
+        ],
+        "objectives": ["hinge", "least-squares", "minimax", "non-saturating", "wasserstein"],
     }
 
 
@@ -92,10 +102,10 @@ def test_the_catalogue_holds_what_the_issue_asks_for():
     ("table", "name", "line"),
     [
         ("models", "dcgn", "No model is called 'dcgn'. Did you mean 'dcgan'?"),
-        ("models", "DCGAN!", "No model is called 'DCGAN!'. There are: 'cgan', 'dcgan', 'mlp-gan'."),
-        ("models", "", "No model is called ''. There are: 'cgan', 'dcgan', 'mlp-gan'."),
+        ("models", "DCGAN!", f"No model is called 'DCGAN!'. There are: {LISTED}."),
+        ("models", "", f"No model is called ''. There are: {LISTED}."),
         ("models", "acme/dcgan", "No model is called 'acme/dcgan'. Did you mean 'dcgan'?"),
-        ("models", "a\nb", "No model is called 'a\\nb'. There are: 'cgan', 'dcgan', 'mlp-gan'."),
+        ("models", "a\nb", f"No model is called 'a\\nb'. There are: {LISTED}."),
         ("backends", "kers", "No backend is called 'kers'. Did you mean 'keras'?"),
         ("backends", "jax", "No backend is called 'jax'. There are: 'keras', 'torch'."),
         ("datasets", "digit", "No data set is called 'digit'. Did you mean 'digits'?"),
@@ -107,7 +117,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(table, name, line):
 
 
 def test_a_name_of_a_million_letters_is_answered_briefly():
-    assert len(refusal(NotFoundError, registry().find, "models", "x" * 10**6)) < 200
+    assert len(refusal(NotFoundError, registry().find, "models", "x" * 10**6)) < 400
 
 
 @pytest.mark.parametrize(

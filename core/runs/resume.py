@@ -136,12 +136,13 @@ def keep_log(run: Run, step: int, every: int, *, ends: bool) -> float:
     """
     rows = [
         row
-        for row in run.log()
-        if row["step"] <= step and (is_logged(row["step"], every) or (ends and row["step"] == step))
+        for row in run.rows()
+        if row["step"] <= step
+        and ("judged" in row or is_logged(row["step"], every) or (ends and row["step"] == step))
     ]
     text = "".join(f"{json.dumps(row)}\n" for row in rows)
     write_file(run.path / "log.jsonl", text.encode())
-    seconds = rows[-1].get("seconds") if rows else None
+    seconds = next((row["seconds"] for row in reversed(rows) if "seconds" in row), None)
     return seconds if isinstance(seconds, float) and math.isfinite(seconds) else 0.0
 
 

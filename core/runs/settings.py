@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from gandem.core.errors import SpecError, shown, suggest
 from gandem.core.spec import Spec
@@ -53,8 +53,9 @@ class Settings(Checked):
 
     Attributes:
         backend: a backend's id.
-        data: a data set's id, or ``id:argument``.
-        classes: of a labelled set only these, renumbered from 0; empty for all.
+        data: a data set's id, or ``id:argument``; left out, that of the model's recipe.
+        classes: of a labelled set only these, renumbered from 0; empty for all.  Left out together
+            with data, those of the recipe.
         epochs: passes over the data; left out with steps, the spec's own.
         steps: training steps, instead of epochs.
         seed: of everything random.
@@ -68,11 +69,13 @@ class Settings(Checked):
         best: the metric whose lowest value marks a checkpoint to keep too, ``"generator"``, or its
             highest, ``"real_accuracy:max"``; left out, none.  Checkpoints at an epoch's end, or due
             by steps, compete.
+        judge_every: epochs between two judgements of the discriminator on 100 real and 100 fake
+            images; 0 for none.
     """
 
     backend: str = "torch"
-    data: str = "digits"
-    classes: tuple[int, ...] = ()
+    data: str | None = None
+    classes: tuple[int, ...] | None = None
     epochs: int | None = None
     steps: int | None = None
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
@@ -84,6 +87,7 @@ class Settings(Checked):
     checkpoint_minutes: Annotated[float, Range(0, open_low=True)] = 10.0
     keep: Annotated[int, Range(0)] = 3
     best: str | None = None
+    judge_every: Annotated[int, Range(0)] = 1
 
     def __post_init__(self) -> None:
         if self.data_dir is not None:
@@ -117,9 +121,14 @@ def at_least_one(name: str, value: int | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a training is: ``losses`` are the last read, ``rate`` is in steps per second."""
+    """Where a training is: ``losses`` are the last read, ``rate`` is in steps per second.
+
+    ``judged`` is there after a step at which the discriminator was judged: of ``count`` images each
+    the share of ``real`` and ``fake`` ones that it told rightly, and the ``epoch`` that was over.
+    """
 
     step: int
     total: int
     losses: Mapping[str, float]
     rate: float
+    judged: Mapping[str, Any] | None = None

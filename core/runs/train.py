@@ -19,11 +19,13 @@ import numpy as np
 
 from gandem.core.errors import DataError, RunError, SpecError
 from gandem.core.files import write_json
-from gandem.core.hookspecs import RunInfo
+from gandem.core.hookspecs import Row, RunInfo
 from gandem.core.interrupts import stop_when_asked
 from gandem.core.randomness import fingerprint
 from gandem.core.registry import (
     LAYERS,
+    find_backend,
+    find_model,
     load_backend,
     load_dataset,
     load_objective,
@@ -77,10 +79,24 @@ def train(
         spec = change(model, changes or {}, layers=LAYERS)
     else:
         spec = load_spec(model, changes)
-    registry().find("backends", settings.backend)  # a slip shall not wait for the data
+    row = None if isinstance(model, Spec) else find_model(model)
+    told, settings = settings, _by_recipe(row, settings)
+    find_backend(settings.backend)  # a slip shall not wait for the data
     if folder is not None:
         check_out(folder)
-    work = _Work(spec, settings, clock, notice)
+    try:
+        work = _Work(spec, settings, clock, notice)
+    except DataError as error:
+        if told.data is not None or settings.data == "digits":
+            raise
+        hint = "" if "--data digits" in str(error) else " Digits come with gandem: --data digits."
+        raise DataError(f"{error}{hint}") from None
+    if row and row.classes and told.data is not None and told.classes is None:
+        chosen = ",".join(map(str, row.classes))
+        work.notice(
+            f"{row.id} takes the classes {chosen} of {row.data}; of {told.data} it now takes all. "
+            f"Choose with --classes {chosen}."
+        )
     work.start(initial_state(spec, settings.seed, settings.precision))
     facts = work.facts()
     with stop_when_asked() as stop:
@@ -196,6 +212,15 @@ def _state_of(run: Run, found: Found, settings: Settings) -> dict[str, np.ndarra
     return state
 
 
+def _by_recipe(row: Row | None, settings: Settings) -> Settings:
+    """Return settings with the data and classes of a model's recipe, where none were given."""
+    if settings.data is None:
+        data, classes = (row.data, row.classes) if row else ("digits", ())
+        classes = classes if settings.classes is None else settings.classes
+        return replace(settings, data=data, classes=classes)
+    return replace(settings, classes=settings.classes or ())
+
+
 class _Work:
     """What a training needs, gathered and checked before anything is written."""
 
@@ -204,7 +229,9 @@ class _Work:
         settings.best_of(spec)  # a slip shall not wait for the data
         self.notice = notice or (lambda text: warnings.warn(text, stacklevel=4))
         folder = Path(settings.data_dir) if settings.data_dir else None
-        dataset = load_dataset(settings.data, folder)
+        dataset = load_dataset(settings.data or "digits", folder, spec.image.shape)
+        for note in dataset.notes:
+            self.notice(note)
         self.dataset = dataset.only(settings.classes) if settings.classes else dataset
         objective = load_objective(spec.objective)
         self.feed = Feed(spec, objective, self.dataset, settings.seed, settings.precision)
@@ -274,6 +301,7 @@ class _Work:
                 "count": len(dataset.images),
                 "source": dataset.source,
                 "licence": dataset.licence,
+                "class_names": list(dataset.class_names),
             },
             "steps_planned": self.total,
             "batches_per_epoch": self.feed.batches_per_epoch,

@@ -1,16 +1,15 @@
-"""Every model of the catalogue, here and on each other backend that is installed."""
+"""A dense model, a conditional one, one with second derivatives: to other backends and back."""
 
 import pytest
 
 from gandem.core.parity import measure
 from gandem.core.registry import installed, registry
 
-MODELS = [row.id for row in registry().rows("models") if row.provider == "gandem"]
 OTHERS = [row for row in registry().rows("backends") if row.id != "example/jax"]
 
 
 @pytest.mark.parametrize("other", OTHERS, ids=lambda row: row.id)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", ["mlp-gan", "cgan", "wgan-gp"])
 def test_a_model_goes_from_one_to_the_other_and_trains_on_as_there(model, other):
     if not installed(other):
         pytest.skip(f"{other.id} is not installed: {other.install}")

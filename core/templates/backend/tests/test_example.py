@@ -16,6 +16,8 @@ def test_gandem_has_nothing_to_say_against_the_plugin():
 
 
 def test_it_trains_and_goes_on(tmp_path):
-    run = gandem.train("mlp-gan", backend=BACKEND, steps=2, changes=SMALL, out=tmp_path / "run")
+    run = gandem.train(
+        "mlp-gan", data="digits", backend=BACKEND, steps=2, changes=SMALL, out=tmp_path / "run"
+    )
 
     assert gandem.resume(run, steps=3).facts["steps"] == 3

@@ -5,14 +5,8 @@ from gandem import Row, hookimpl
 
 @hookimpl
 def gandem_backends() -> list[Row]:
-    row = Row(
-        id="example/jax",
-        target="gandem_jax:load",
-        title="JAX, its step compiled by XLA",
-        requires=("jax",),
-        install="pip install gandem-jax",
-    )
-    return [row]
+    facts = {"title": "JAX, its step compiled by XLA", "install": "pip install gandem-jax"}
+    return [Row(id="example/jax", target="gandem_jax:load", requires=("jax",), **facts)]
 
 
 def load():

@@ -1,6 +1,4 @@
-"""A spec alive on JAX: its state is one flat dictionary of arrays by canonical name, and the step a
-compiled function from one to the next.
-"""
+"""A spec alive on JAX: a flat dictionary of arrays, and a compiled step from one to the next."""
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache

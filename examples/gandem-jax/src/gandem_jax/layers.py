@@ -1,7 +1,4 @@
-"""Layers in JAX: one function for each kind, in a table at the end.
-
-Images are (N, H, W, C) and parameters in canonical layout, as in core, so nothing is ever permuted.
-"""
+"""Layers in JAX: one function for each kind.  Images are (N, H, W, C), as everywhere in core."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,9 +16,8 @@ Affine = kinds.Dense | kinds.Conv2D | kinds.Conv2DTranspose
 
 @dataclass
 class Context:
-    """What flows beside the features: all arrays by canonical name, of which training replaces the
-    running statistics; the network's inputs; dropout masks by the path of their layer; and the node
-    at which we are.
+    """What flows beside the features: all arrays by canonical name, which training replaces; the
+    network's inputs; dropout masks by the path of their layer; the node at hand.
     """
 
     arrays: dict[str, Array]
@@ -35,7 +31,6 @@ class Context:
         return self.arrays[f"{self.node.path}/{name}"]
 
     def __setitem__(self, name: str, value: Array) -> None:
-        """Replace a running statistic of the layer at hand."""
         self.arrays[f"{self.node.path}/{name}"] = value
 
 

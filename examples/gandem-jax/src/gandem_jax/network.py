@@ -15,18 +15,14 @@ Arrays = Mapping[str, Array]
 
 @contextmanager
 def exact(device: jax.Device | str | None = None) -> Iterator[None]:
-    """Allow 64-bit numbers, and compute products in full where a GPU would keep 10 bits, for this
-    block and thread alone: a global switch would change what everybody else's code computes.
-    """
+    """Allow 64-bit numbers, and compute products in full where a GPU would keep 10 bits, here."""
     place = jax.default_device(device or jax.config.jax_default_device)
     with jax.enable_x64(True), jax.default_matmul_precision("highest"), place:
         yield
 
 
 def train(plan: NetworkPlan, arrays: Arrays, inputs: Arrays, masks: Arrays) -> tuple[Array, Arrays]:
-    """Compute a network in training mode; return its output, and the arrays with its new running
-    statistics.
-    """
+    """Compute a network in training mode; return its output, and the arrays as they are then."""
     context = Context(dict(arrays), inputs, masks, training=True)
     return run(plan.nodes, inputs[plan.input], context), context.arrays
 
@@ -34,11 +30,8 @@ def train(plan: NetworkPlan, arrays: Arrays, inputs: Arrays, masks: Arrays) -> t
 @dataclass(frozen=True)
 class Network:
     """A network in inference mode, a pytree with the leaves ``params`` and ``statistics``, both by
-    canonical name: ``jax.jit`` and ``jax.grad`` take it as an argument.
-
-    Call it with its inputs in the plan's order, e.g. ``generator(noise)`` or
-    ``discriminator(image, label)``: vectors are (N, features), labels (N, classes) class weights,
-    images (N, H, W, C).
+    canonical name.  Call it with its inputs in the plan's order, e.g. ``generator(noise)``:
+    vectors (N, features), labels (N, classes) as class weights, images (N, H, W, C).
     """
 
     spec: Spec

@@ -1,6 +1,4 @@
-"""The tensor functions that objectives are written with.  A module of functions is one object with
-all of them: it serves as :class:`gandem.core.training.Ops`.
-"""
+"""The tensor functions of objectives; a module of them is a :class:`gandem.core.training.Ops`."""
 
 from jax import Array
 from jax.nn import log_softmax, relu, softplus

@@ -1,8 +1,7 @@
-"""The players inside one traced step: a state goes in, and :attr:`JaxPlayers.state` is what became
-of it.
+"""The players inside one traced step: a state goes in, and :attr:`JaxPlayers.state` comes out.
 
-JAX differentiates pure functions, and a forward pass in training leaves running statistics behind.
-So each function that is differentiated returns the whole state beside its value.
+JAX differentiates pure functions, and a forward pass in training leaves running statistics behind:
+so each function that is differentiated returns the whole state beside its value.
 """
 
 import jax

@@ -1,0 +1,60 @@
+"""Conditional DCGAN: both players learn a vector, or a plane, for each class."""
+
+from dataclasses import replace
+
+from gandem.core.spec import Concatenate, Embedding, Normal, Reshape, Spec, Training
+from gandem.models.dcgan import dcgan
+
+
+def cdcgan(
+    *,
+    image: tuple[int, int, int] = (28, 28, 1),
+    classes: int = 10,
+    latent: int = 100,
+    embedding: int = 50,
+    width: int = 64,
+    learning_rate: float = 2e-4,
+    batch_size: int = 64,
+    epochs: int = 20,
+) -> Spec:
+    """Return the conditional GAN of Mirza & Osindero 2014, arXiv:1411.1784, with the networks of
+    ``dcgan``.
+
+    Where ``cgan`` hands its players the one-hot class, these learn what to make of it: the
+    generator a vector that joins the noise, the discriminator a plane that joins the image as
+    another channel.
+
+    Args:
+        image: (height, width, channels); height and width divisible by 4.
+        classes: number of classes.
+        latent: size of the noise.
+        embedding: size of the generator's vector for a class.
+        width: filters of the layers next to the image; the inner ones have twice as many.
+        learning_rate: Adam's, for both players.
+        batch_size: images in a batch.
+        epochs: passes over the data, unless the command says otherwise.
+    """
+    height, breadth, _ = image
+    plain = dcgan(image=image, latent=latent, width=width, learning_rate=learning_rate)
+    generator, discriminator = plain.players
+    quiet, loud = Normal(std=0.2), Normal(std=1.0)  # beside noise of 1, beside pixels from -1 to 1
+    vector = Concatenate(
+        input="label", layers=(Embedding(units=embedding, table_init=quiet),)
+    )  # (N, 150)
+    plane = Concatenate(  # (N, 28, 28, 2)
+        input="label",
+        layers=(
+            Embedding(units=height * breadth, table_init=loud),
+            Reshape(shape=(height, breadth, 1)),
+        ),
+    )
+    return replace(
+        plain,
+        name="cdcgan",
+        classes=classes,
+        training=Training(batch_size=batch_size, epochs=epochs, noise="fresh"),
+        players=(
+            replace(generator, layers=(vector, *generator.layers)),
+            replace(discriminator, layers=(plane, *discriminator.layers)),
+        ),
+    )

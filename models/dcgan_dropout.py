@@ -1,0 +1,96 @@
+"""DCGAN of threes and eights: dropout in the discriminator, batch norm in the generator alone."""
+
+from gandem.core.spec import (
+    Adam,
+    BatchNorm,
+    Conv2D,
+    Conv2DTranspose,
+    Dense,
+    Dropout,
+    Flatten,
+    Image,
+    Latent,
+    Layer,
+    LeakyRelu,
+    Objective,
+    Player,
+    Relu,
+    Reshape,
+    Spec,
+    Tanh,
+    Training,
+)
+
+
+def dcgan_dropout(
+    *,
+    image: tuple[int, int, int] = (28, 28, 1),
+    latent: int = 100,
+    width: int = 32,
+    discriminator_width: int = 64,
+    dropout: float = 0.3,
+    learning_rate: float = 5e-4,
+    batch_size: int = 64,
+    epochs: int = 50,
+) -> Spec:
+    """Return a DCGAN, Radford, Metz & Chintala 2015, arXiv:1511.06434, with dropout.
+
+    Dropout (Srivastava et al. 2014) keeps the discriminator from judging by a few pixels.  Its loss
+    is the sum of its halves, and the generator learns from the same noise that the discriminator
+    has just seen.  Batch norm as Keras has it; weights start from Glorot's uniform distribution.
+    The lesson runs both networks in inference mode, where dropout is idle; here they train.
+
+    Args:
+        image: (height, width, channels); height and width divisible by 4.
+        latent: size of the noise.
+        width: filters of the generator's last but one layer; those before have twice as many each.
+        discriminator_width: filters of the discriminator's first layer; the next have twice as many
+            each.
+        dropout: the share of units that the discriminator drops after each convolution.
+        learning_rate: Adam's, for both players.
+        batch_size: images in a batch.
+        epochs: passes over the data, unless the command says otherwise.
+    """
+    height, breadth, channels = image
+    start = (height // 4, breadth // 4, 4 * width)
+    optimiser = Adam(learning_rate=learning_rate, beta1=0.5, beta2=0.999, epsilon=1e-7)
+
+    def norm() -> BatchNorm:
+        return BatchNorm(epsilon=1e-3, decay=0.99)
+
+    def judge(filters: int, stride: int) -> tuple[Layer, ...]:
+        convolution = Conv2D(filters=filters, kernel=3, stride=stride)
+        return (convolution, LeakyRelu(slope=0.2), Dropout(rate=dropout))
+
+    generator = (
+        Dense(units=start[0] * start[1] * start[2]),
+        Relu(),
+        Reshape(shape=start),  # (N, 7, 7, 128)
+        norm(),
+        Conv2DTranspose(filters=2 * width, kernel=4, stride=2, bias=False),
+        norm(),  # (N, 14, 14, 64)
+        Relu(),
+        Conv2DTranspose(filters=width, kernel=4, stride=2, bias=False),
+        norm(),  # (N, 28, 28, 32)
+        Relu(),
+        Conv2DTranspose(filters=channels, kernel=3),
+        Tanh(),  # (N, 28, 28, 1)
+    )
+    discriminator = (
+        *judge(discriminator_width, stride=2),  # (N, 14, 14, 64)
+        *judge(2 * discriminator_width, stride=2),  # (N, 7, 7, 128)
+        *judge(4 * discriminator_width, stride=1),  # (N, 7, 7, 256)
+        Flatten(),
+        Dense(units=1),
+    )
+    return Spec(
+        name="dcgan-dropout",
+        image=Image(height=height, width=breadth, channels=channels, low=-1.0, high=1.0),
+        latent=Latent(size=latent),
+        objective=Objective(name="non-saturating", halves="sum"),
+        training=Training(batch_size=batch_size, epochs=epochs, noise="reused"),
+        players=(
+            Player(name="generator", input="noise", optimiser=optimiser, layers=generator),
+            Player(name="discriminator", input="image", optimiser=optimiser, layers=discriminator),
+        ),
+    )

@@ -1,0 +1,61 @@
+"""Hinge GAN with spectral norm: the generator of the DCGAN, a discriminator of bounded slope."""
+
+from dataclasses import replace
+
+from gandem.core.spec import (
+    Adam,
+    Conv2D,
+    Dense,
+    Flatten,
+    LeakyRelu,
+    Objective,
+    Spec,
+    Training,
+)
+from gandem.models.dcgan import dcgan
+
+
+def hinge_gan(
+    *,
+    image: tuple[int, int, int] = (28, 28, 1),
+    latent: int = 100,
+    width: int = 64,
+    learning_rate: float = 2e-4,
+    batch_size: int = 64,
+    epochs: int = 20,
+) -> Spec:
+    """Return the spectrally normalised GAN of Miyato et al. 2018, arXiv:1802.05957, with the hinge
+    objective of Lim & Ye 2017, arXiv:1705.02894.
+
+    Each layer of the discriminator is divided by its largest singular value, so that the whole
+    cannot be steeper than 1; batch norm, which would undo that, is left out.  Of the paper's
+    settings this is the one with a single update of the discriminator: Adam with β 0.5 and 0.999.
+
+    Args:
+        image: (height, width, channels); height and width divisible by 4.
+        latent: size of the noise.
+        width: filters of the layers next to the image; the inner ones have twice as many.
+        learning_rate: Adam's, for both players.
+        batch_size: images in a batch.
+        epochs: passes over the data, unless the command says otherwise.
+    """
+    plain = dcgan(image=image, latent=latent, width=width)
+    optimiser = Adam(learning_rate=learning_rate, beta1=0.5, beta2=0.999, epsilon=1e-8)
+    discriminator = (
+        Conv2D(filters=width, kernel=4, stride=2, spectral_norm=True),  # (N, 14, 14, 64)
+        LeakyRelu(slope=0.1),
+        Conv2D(filters=2 * width, kernel=4, stride=2, spectral_norm=True),  # (N, 7, 7, 128)
+        LeakyRelu(slope=0.1),
+        Flatten(),
+        Dense(units=1, spectral_norm=True),
+    )
+    return replace(
+        plain,
+        name="hinge-gan",
+        objective=Objective(name="hinge", halves="sum"),
+        training=Training(batch_size=batch_size, epochs=epochs, noise="fresh"),
+        players=(
+            replace(plain.player("generator"), optimiser=optimiser),
+            replace(plain.player("discriminator"), optimiser=optimiser, layers=discriminator),
+        ),
+    )

@@ -1,0 +1,38 @@
+"""Least squares GAN: the networks of the DCGAN, squared distances for a loss."""
+
+from dataclasses import replace
+
+from gandem.core.spec import Objective, Spec, Training
+from gandem.models.dcgan import dcgan
+
+
+def lsgan(
+    *,
+    image: tuple[int, int, int] = (28, 28, 1),
+    latent: int = 100,
+    width: int = 64,
+    learning_rate: float = 2e-4,
+    batch_size: int = 64,
+    epochs: int = 20,
+) -> Spec:
+    """Return the least squares GAN of Mao et al. 2016, arXiv:1611.04076.
+
+    The networks and Adam are those of ``dcgan``.  The discriminator draws reals to 1 and fakes to
+    0; the generator draws its fakes to 1, and is still pulled where the discriminator is sure of
+    them.
+
+    Args:
+        image: (height, width, channels); height and width divisible by 4.
+        latent: size of the noise.
+        width: filters of the layers next to the image; the inner ones have twice as many.
+        learning_rate: Adam's, for both players.
+        batch_size: images in a batch.
+        epochs: passes over the data, unless the command says otherwise.
+    """
+    plain = dcgan(image=image, latent=latent, width=width, learning_rate=learning_rate)
+    return replace(
+        plain,
+        name="lsgan",
+        objective=Objective(name="least-squares", halves="sum"),
+        training=Training(batch_size=batch_size, epochs=epochs, noise="fresh"),
+    )

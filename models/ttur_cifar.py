@@ -1,0 +1,55 @@
+"""What helps the DCGAN of CIFAR-10: two learning rates, a weight average, mirrored images."""
+
+from dataclasses import replace
+
+from gandem.core.spec import Adam, Spec, Training
+from gandem.models.dcgan_cifar import dcgan_cifar
+
+
+def ttur_cifar(
+    *,
+    image: tuple[int, int, int] = (32, 32, 3),
+    latent: int = 100,
+    widths: tuple[int, ...] = (64, 128, 256),
+    learning_rate: float = 4e-4,
+    discriminator_learning_rate: float = 2e-4,
+    ema_decay: float = 0.95,
+    batch_size: int = 64,
+    epochs: int = 100,
+) -> Spec:
+    """Return ``dcgan-cifar`` with three changes, the networks as they are.
+
+    1. Two learning rates (Heusel et al. 2017, arXiv:1706.08500).  The higher one is the
+       generator's: on few images it is the discriminator that gets ahead.
+    2. Images are made with an average of the generator's weights (Yazıcı et al. 2018,
+       arXiv:1806.04498), a short one: batch norm's statistics are those of the last steps.
+    3. Real images are mirrored at random, so that the data counts twice.
+
+    Args:
+        image: (height, width, channels); height and width divisible by 2 for each of ``widths``.
+        latent: size of the noise.
+        widths: filters of the layers, from the image inwards.
+        learning_rate: the generator's, Adam's.
+        discriminator_learning_rate: the discriminator's, Adam's.
+        ema_decay: what the average of the generator's weights keeps at each step.
+        batch_size: images in a batch.
+        epochs: passes over the data, unless the command says otherwise.
+    """
+    plain = dcgan_cifar(image=image, latent=latent, widths=widths)
+    rates = {"generator": learning_rate, "discriminator": discriminator_learning_rate}
+    return replace(
+        plain,
+        name="ttur-cifar",
+        training=Training(
+            batch_size=batch_size, epochs=epochs, noise="fresh", flip=True, ema_decay=ema_decay
+        ),
+        players=tuple(
+            replace(
+                player,
+                optimiser=Adam(
+                    learning_rate=rates[player.name], beta1=0.5, beta2=0.999, epsilon=1e-8
+                ),
+            )
+            for player in plain.players
+        ),
+    )

@@ -1,0 +1,71 @@
+"""Wasserstein GAN with gradient penalty: the critic's slope is held to 1, not its weights."""
+
+from dataclasses import replace
+
+from gandem.core.spec import (
+    Adam,
+    Conv2D,
+    Dense,
+    Flatten,
+    LayerNorm,
+    LeakyRelu,
+    Objective,
+    Spec,
+    Training,
+)
+from gandem.models.dcgan import dcgan
+
+
+def wgan_gp(
+    *,
+    image: tuple[int, int, int] = (28, 28, 1),
+    latent: int = 100,
+    width: int = 64,
+    learning_rate: float = 1e-4,
+    gradient_penalty: float = 10.0,
+    critic_steps: int = 5,
+    batch_size: int = 64,
+    epochs: int = 100,
+) -> Spec:
+    """Return the WGAN-GP of Gulrajani et al. 2017, arXiv:1704.00028.
+
+    The generator is that of ``dcgan``.  The critic has layer norm (Ba et al. 2016) where that has
+    batch norm: the penalty is on the slope at each single image, which must not depend on the
+    others of its batch.
+
+    Args:
+        image: (height, width, channels); height and width divisible by 4.
+        latent: size of the noise.
+        width: filters of the layers next to the image; the inner ones have twice as many.
+        learning_rate: Adam's, for both players.
+        gradient_penalty: weight of (‖slope‖ - 1)².
+        critic_steps: updates of the critic for one of the generator.
+        batch_size: images in a batch; each update of the critic has its own.
+        epochs: passes over the data, unless the command says otherwise.
+    """
+    plain = dcgan(image=image, latent=latent, width=width)
+    optimiser = Adam(learning_rate=learning_rate, beta1=0.0, beta2=0.9, epsilon=1e-8)
+    critic = (
+        Conv2D(filters=width, kernel=4, stride=2),  # (N, 14, 14, 64)
+        LeakyRelu(slope=0.2),
+        Conv2D(filters=2 * width, kernel=4, stride=2, bias=False),
+        LayerNorm(over="all", epsilon=1e-5),  # (N, 7, 7, 128)
+        LeakyRelu(slope=0.2),
+        Flatten(),
+        Dense(units=1),
+    )
+    return replace(
+        plain,
+        name="wgan-gp",
+        objective=Objective(name="wasserstein", halves="sum", gradient_penalty=gradient_penalty),
+        training=Training(
+            batch_size=batch_size,
+            epochs=epochs,
+            discriminator_steps=critic_steps,
+            noise="fresh",
+        ),
+        players=(
+            replace(plain.player("generator"), optimiser=optimiser),
+            replace(plain.player("discriminator"), optimiser=optimiser, layers=critic),
+        ),
+    )

@@ -1,0 +1,342 @@
+"""The entries of lessons B and D and those made from papers, against what each says of itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gandem.core.registry import load_spec
+from gandem.core.spec import (
+    Adam,
+    BatchNorm,
+    Concatenate,
+    Conv2D,
+    Conv2DTranspose,
+    Dense,
+    Dropout,
+    Embedding,
+    Flatten,
+    Image,
+    Latent,
+    LayerNorm,
+    LeakyRelu,
+    MaxPool2D,
+    Objective,
+    Player,
+    Relu,
+    Reshape,
+    RMSprop,
+    Sigmoid,
+    Spec,
+    Tanh,
+    Training,
+    Upsample2D,
+    plan_spec,
+)
+from gandem.models.dcgan import dcgan
+from gandem.models.dcgan_cifar import dcgan_cifar
+from gandem.models.dcgan_dropout import dcgan_dropout
+from gandem.models.sevens import sevens
+
+LEAKY = LeakyRelu(slope=0.2)
+
+
+def layers(model: str, player: str) -> tuple[Any, ...]:
+    return load_spec(model).player(player).layers
+
+
+def shapes(model: str, player: str) -> list[tuple[int, ...]]:
+    return [node.output_shape for node in plan_spec(load_spec(model))[player].nodes]
+
+
+# --- lesson B ------------------------------------------------------------------------------------
+
+
+def test_sevens_is_the_lessons():
+    adam = Adam(learning_rate=2e-4, beta1=0.5, beta2=0.999, epsilon=1e-7, weight_decay=0.0)
+
+    assert sevens() == Spec(
+        name="sevens",
+        image=Image(height=28, width=28, channels=1, low=0.0, high=1.0),
+        latent=Latent(size=10, distribution="normal"),
+        objective=Objective(name="non-saturating", halves="mean"),
+        training=Training(
+            batch_size=50,
+            epochs=100,
+            noise="fresh",
+            passes="joint",
+            sampling="replacement",
+            batches_per_epoch=62,
+            generator_batches=2,  # 100 fresh latents
+        ),
+        players=(
+            Player(
+                name="generator",
+                input="noise",
+                optimiser=adam,
+                layers=(
+                    Dense(units=64 * 7 * 7),
+                    Relu(),
+                    Reshape(shape=(7, 7, 64)),
+                    Upsample2D(factor=(2, 2), method="nearest"),
+                    Conv2D(filters=64, kernel=(2, 2), padding="same"),
+                    Relu(),
+                    Upsample2D(factor=(2, 2), method="nearest"),
+                    Conv2D(filters=8, kernel=(2, 2), padding="same"),
+                    Relu(),
+                    Conv2D(filters=1, kernel=(1, 1)),
+                    Sigmoid(),
+                ),
+            ),
+            Player(
+                name="discriminator",
+                input="image",
+                optimiser=adam,
+                layers=(
+                    Conv2D(filters=20, kernel=(5, 5), padding="valid"),
+                    Relu(),
+                    MaxPool2D(size=(2, 2), stride=(2, 2)),
+                    Conv2D(filters=40, kernel=(5, 5), padding="valid"),
+                    Relu(),
+                    MaxPool2D(size=(2, 2), stride=(2, 2)),
+                    Flatten(),
+                    Dense(units=100),
+                    Relu(),
+                    Dense(units=1),
+                ),
+            ),
+        ),
+    )
+
+
+def test_the_discriminator_of_sevens_flattens_640_numbers():
+    assert (640,) in shapes("sevens", "discriminator")
+
+
+# --- lesson D ------------------------------------------------------------------------------------
+
+
+def test_dcgan_dropout_is_the_lessons():
+    adam = Adam(learning_rate=5e-4, beta1=0.5, beta2=0.999, epsilon=1e-7, weight_decay=0.0)
+    norm = BatchNorm(epsilon=1e-3, decay=0.99)
+    double = {"kernel": (4, 4), "stride": (2, 2), "padding": "same", "bias": False}
+    drop = Dropout(rate=0.3)
+
+    assert dcgan_dropout() == Spec(
+        name="dcgan-dropout",
+        image=Image(height=28, width=28, channels=1, low=-1.0, high=1.0),
+        latent=Latent(size=100, distribution="normal"),
+        objective=Objective(name="non-saturating", halves="sum"),
+        training=Training(batch_size=64, epochs=50, noise="reused", passes="separate"),
+        players=(
+            Player(
+                name="generator",
+                input="noise",
+                optimiser=adam,
+                layers=(
+                    Dense(units=7 * 7 * 128),
+                    Relu(),
+                    Reshape(shape=(7, 7, 128)),
+                    norm,
+                    Conv2DTranspose(filters=64, **double),
+                    norm,
+                    Relu(),
+                    Conv2DTranspose(filters=32, **double),
+                    norm,
+                    Relu(),
+                    Conv2DTranspose(filters=1, kernel=(3, 3), stride=(1, 1), padding="same"),
+                    Tanh(),
+                ),
+            ),
+            Player(
+                name="discriminator",
+                input="image",
+                optimiser=adam,
+                layers=(
+                    *(Conv2D(filters=64, kernel=(3, 3), stride=(2, 2)), LEAKY, drop),
+                    *(Conv2D(filters=128, kernel=(3, 3), stride=(2, 2)), LEAKY, drop),
+                    *(Conv2D(filters=256, kernel=(3, 3), stride=(1, 1)), LEAKY, drop),
+                    Flatten(),
+                    Dense(units=1),
+                ),
+            ),
+        ),
+    )
+
+
+# --- the others ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "generator", "discriminator"),
+    [
+        # 10·3136+3136, 2·2·64·64+64, 2·2·64·8+8, 8+1;
+        # 5·5·20+20, 5·5·20·40+40, 640·100+100, 100+1
+        ("sevens", 34_496 + 16_448 + 2_056 + 9, 520 + 20_040 + 64_100 + 101),
+        # 100·6272+6272, 2·128, 4·4·128·64, 2·64, 4·4·64·32, 2·32, 3·3·32+1;
+        # 3·3·64+64, 3·3·64·128+128, 3·3·128·256+256, 7·7·256+1
+        (
+            "dcgan-dropout",
+            633_472 + 256 + 131_072 + 128 + 32_768 + 64 + 289,
+            640 + 73_856 + 295_168 + 12_545,
+        ),
+        ("wgan", 771_969, 138_689),  # dcgan's
+        # in the critic 2·7·7·128 for layer norm, where dcgan has 2·128
+        ("wgan-gp", 771_969, 138_689 - 256 + 12_544),
+        ("lsgan", 771_969, 138_689),
+        # 128 biases, where dcgan has 2·128
+        ("hinge-gan", 771_969, 138_689 - 256 + 128),
+        # 10 more inputs of 6272 units; 4·4·64+64, 4·4·64·128+128, 6272·11+11
+        ("acgan", 771_969 + 62_720, 1_088 + 131_200 + 69_003),
+        # a table 10·50, and 50 more inputs; a table 10·784, and 4·4·64 more in the first kernel
+        ("cdcgan", 771_969 + 500 + 313_600, 138_689 + 7_840 + 1_024),
+        # 100·4096, 2·4096, 4·4·256·128, 2·128, 4·4·128·64, 2·64, 4·4·64·3+3;
+        # 4·4·3·64+64, 4·4·64·128, 2·128, 4·4·128·256, 2·256, 4096+1
+        (
+            "dcgan-cifar",
+            409_600 + 8_192 + 524_288 + 256 + 131_072 + 128 + 3_075,
+            3_136 + 131_072 + 256 + 524_288 + 512 + 4_097,
+        ),
+        ("ttur-cifar", 1_076_611, 663_361),
+    ],
+)
+def test_an_entry_has_the_parameters_counted_by_hand(model, generator, discriminator):
+    counts = {n: p.parameter_count for n, p in plan_spec(load_spec(model)).items()}
+
+    assert counts == {"generator": generator, "discriminator": discriminator}
+
+
+ADAM = {"beta1": 0.5, "beta2": 0.999, "epsilon": 1e-8}
+
+
+@pytest.mark.parametrize(
+    ("model", "objective", "training", "optimiser"),
+    [
+        (
+            "wgan",
+            Objective(name="wasserstein"),
+            Training(batch_size=64, epochs=100, discriminator_steps=5, weight_clip=0.01),
+            RMSprop(learning_rate=5e-5, decay=0.99),
+        ),
+        (
+            "wgan-gp",
+            Objective(name="wasserstein", gradient_penalty=10.0),
+            Training(batch_size=64, epochs=100, discriminator_steps=5),
+            Adam(learning_rate=1e-4, beta1=0.0, beta2=0.9),
+        ),
+        (
+            "lsgan",
+            Objective(name="least-squares"),
+            Training(batch_size=64, epochs=20),
+            Adam(learning_rate=2e-4, **ADAM),
+        ),
+        (
+            "hinge-gan",
+            Objective(name="hinge"),
+            Training(batch_size=64, epochs=20),
+            Adam(learning_rate=2e-4, **ADAM),
+        ),
+        (
+            "acgan",
+            Objective(name="non-saturating", class_weight=1.0),
+            Training(batch_size=64, epochs=20),
+            Adam(learning_rate=2e-4, **ADAM),
+        ),
+        (
+            "cdcgan",
+            Objective(name="non-saturating"),
+            Training(batch_size=64, epochs=20),
+            Adam(learning_rate=2e-4, **ADAM),
+        ),
+        (
+            "dcgan-cifar",
+            Objective(name="non-saturating"),
+            Training(batch_size=64, epochs=100),
+            Adam(learning_rate=2e-4, **ADAM),
+        ),
+    ],
+)
+def test_an_entry_is_trained_as_its_paper_says(model, objective, training, optimiser):
+    spec = load_spec(model)
+
+    assert (spec.objective, spec.training) == (objective, training)
+    assert {player.optimiser for player in spec.players} == {optimiser}
+
+
+@pytest.mark.parametrize("model", ["wgan", "wgan-gp", "lsgan", "hinge-gan"])
+def test_what_stays_the_same_is_the_dcgan(model):
+    spec, plain = load_spec(model), dcgan()
+
+    assert spec.player("generator").layers == plain.player("generator").layers
+    assert (spec.image, spec.latent, spec.classes) == (plain.image, plain.latent, 0)
+    if model in ("wgan", "lsgan"):
+        assert spec.player("discriminator").layers == plain.player("discriminator").layers
+
+
+@pytest.mark.parametrize(("model", "player"), [("wgan-gp", "critic"), ("hinge-gan", "judge")])
+def test_a_discriminator_that_is_held_smooth_has_no_batch_norm(model, player):
+    kinds = {type(layer) for layer in layers(model, "discriminator")}
+
+    assert BatchNorm not in kinds
+    assert (LayerNorm in kinds) == (player == "critic")
+
+
+def test_spectral_norm_is_on_every_layer_of_the_discriminator_of_hinge_gan():
+    weighted = [x for x in layers("hinge-gan", "discriminator") if isinstance(x, Conv2D | Dense)]
+
+    assert len(weighted) >= 3
+    assert all(layer.spectral_norm for layer in weighted)
+
+
+def test_acgan_tells_the_class_that_its_generator_reads():
+    plans = plan_spec(load_spec("acgan"))
+
+    assert tuple(plans["generator"].inputs) == ("noise", "label")
+    assert tuple(plans["discriminator"].inputs) == ("image",)
+    assert plans["discriminator"].output_shape == (1 + 10,)
+
+
+def test_cdcgan_learns_a_vector_for_one_player_and_a_plane_for_the_other():
+    def first(player: str) -> Any:
+        return layers("cdcgan", player)[0]
+
+    assert [type(layer) for layer in first("generator").layers] == [Embedding]
+    assert isinstance(first("discriminator"), Concatenate)
+    assert shapes("cdcgan", "generator")[0] == (100 + 50,)
+    assert shapes("cdcgan", "discriminator")[0] == (28, 28, 1 + 1)
+
+
+# --- CIFAR-10 ------------------------------------------------------------------------------------
+
+
+def test_dcgan_cifar_halves_and_doubles_down_to_4_x_4():
+    up = [shape for shape in shapes("dcgan-cifar", "generator") if len(shape) == 3]
+    down = [shape for shape in shapes("dcgan-cifar", "discriminator") if len(shape) == 3]
+
+    assert list(dict.fromkeys(up)) == [(4, 4, 256), (8, 8, 128), (16, 16, 64), (32, 32, 3)]
+    assert list(dict.fromkeys(down)) == [(16, 16, 64), (8, 8, 128), (4, 4, 256)]
+
+
+def test_ttur_cifar_changes_the_three_things_it_names():
+    spec, plain = load_spec("ttur-cifar"), dcgan_cifar()
+    rates = [player.optimiser.learning_rate for player in spec.players]
+
+    assert rates == [4e-4, 2e-4]
+    assert (spec.training.ema_decay, spec.training.flip) == (0.95, True)
+    assert (spec.objective, spec.image) == (plain.objective, plain.image)
+    assert [p.layers for p in spec.players] == [p.layers for p in plain.players]
+
+
+def test_the_two_learning_rates_of_ttur_cifar_are_separate():
+    spec = load_spec("ttur-cifar", {"learning_rate": 0.1, "discriminator_learning_rate": 0.2})
+
+    assert [player.optimiser.learning_rate for player in spec.players] == [0.1, 0.2]
+
+
+@pytest.mark.parametrize("model", ["dcgan-cifar", "ttur-cifar"])
+def test_more_widths_make_deeper_networks_for_larger_images(model):
+    spec = load_spec(model, {"image": [64, 64, 3], "widths": [8, 16, 32, 64]})
+
+    assert plan_spec(spec)["generator"].output_shape == (64, 64, 3)
+    assert plan_spec(spec)["discriminator"].output_shape == (1,)
