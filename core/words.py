@@ -6,11 +6,12 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from gandem.core.spec import Node, Spec, digest, plan_spec
+from gandem.core.spec import Node, Points, Spec, digest, plan_spec
 from gandem.core.spec.fields import encode
 from gandem.core.tables import aligned
 
 if TYPE_CHECKING:  # `gandem show` shall not wait for what only a run or a report needs
+    from gandem.core.hookspecs import Row
     from gandem.core.parity import Handover, Report, Tandem
     from gandem.core.runs import Run
     from gandem.core.runs.listing import Summary
@@ -19,6 +20,7 @@ __all__ = [
     "layers_of",
     "losses_in_short",
     "outcome_in_words",
+    "recipe_in_words",
     "report_in_words",
     "run_in_data",
     "run_in_full",
@@ -27,6 +29,10 @@ __all__ = [
     "spec_in_words",
     "tandem_in_words",
 ]
+
+
+USUAL = ("batch_size", "epochs", "discriminator_steps", "noise", "passes")
+"""What is said of every training."""
 
 
 def layers_of(spec: Spec) -> dict[str, list[dict[str, Any]]]:
@@ -63,17 +69,27 @@ def spec_in_words(spec: Spec) -> str:
         ]
         lines.append(aligned(rows))
         lines += [f"  trained by {_fields(spec.player(name).optimiser)}", ""]
-    image = spec.image
     return "\n".join(
         [
             *lines,
-            f"image      {image.shape}, pixels from {image.low:g} to {image.high:g}",
+            f"image      {_image_in_words(spec)}",
             f"latent     {_latent_in_words(spec)}",
             f"classes    {spec.classes or 'none'}",
-            f"objective  {_fields(spec.objective)}",
-            f"training   {_fields(spec.training)}",
+            f"objective  {_chosen(spec.objective, 'name', 'halves')}",
+            f"training   {_chosen(spec.training, *USUAL)}",
         ]
     )
+
+
+def recipe_in_words(row: Row) -> str:
+    """Return the data that a model is trained on unless somebody says otherwise.
+
+    >>> from gandem.core.registry import find_model
+    >>> recipe_in_words(find_model("dcgan-dropout"))
+    'recipe     mnist, classes 3, 8'
+    """
+    classes = f", classes {', '.join(map(str, row.classes))}" if row.classes else ""
+    return f"recipe     {row.data}{classes}"
 
 
 def _latent_in_words(spec: Spec) -> str:
@@ -96,6 +112,14 @@ def _latent_in_words(spec: Spec) -> str:
     return f"{latent.size} numbers: {said}"
 
 
+def _image_in_words(spec: Spec) -> str:
+    image = spec.image
+    span = f"from {image.low:g} to {image.high:g}"
+    if isinstance(image, Points):
+        return f"points of {image.size} numbers, drawn {span}"
+    return f"{image.shape}, pixels {span}"
+
+
 def _is_normed(node: Node) -> bool:
     return any(getattr(inner.layer, "spectral_norm", False) for inner in node.walk())
 
@@ -112,10 +136,31 @@ def run_in_words(run: Run) -> str:
         "run": run.path,
         "state": f"{words['state']} after {words['steps']}{of} steps, {words['seconds']} s{rate}",
         "on": f"{facts['backend']} ({words['device']}, {facts['precision']}), seed {facts['seed']}",
-        "data": f"{data.get('name', '?')}, {data.get('count', '?')} images",
+        "data": f"{data.get('name', '?')}, {data.get('count', '?')} {_kind_of(run.spec)}",
         **_scores(facts.get("losses")),
+        **_health_in_words(run.spec, facts.get("health")),
     }
     return "\n".join(f"{name:<9}  {said}" for name, said in rows.items())
+
+
+def _kind_of(spec: Spec) -> str:
+    return "points" if isinstance(spec.image, Points) else "images"
+
+
+def _health_in_words(spec: Spec, health: Any) -> dict[str, str]:
+    """Return what a training's monitor made of it, and its last judgement, each as a line."""
+    if not isinstance(health, dict):
+        return {}
+    found = {"health": printable(str(health.get("verdict", "?"))).replace("\n", "?")}
+    judged = health.get("judged")
+    if isinstance(judged, dict) and all(
+        isinstance(judged.get(name), int | float) for name in ("real", "fake", "count", "step")
+    ):
+        found["tells"] = (
+            f"{judged['real']:.0%} of {judged['count']} real and {judged['fake']:.0%} of "
+            f"{judged['count']} fake {_kind_of(spec)}, at step {judged['step']}"
+        )
+    return found
 
 
 def outcome_in_words(run: Run) -> str:
@@ -128,7 +173,7 @@ def outcome_in_words(run: Run) -> str:
     lines += [f"weights    {path}" for path in run.checkpoints()[-1:]]
     if run.facts["state"] == "interrupted":
         lines.append(f"go on      gandem resume {where}")
-    lines.append(f"more       gandem generate {where} -n 25 -o grid.png")
+    lines.append(f"more       gandem generate {where} -o grid.png")
     return "\n".join(lines)
 
 
@@ -177,7 +222,7 @@ def _segment_in_words(part: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def runs_in_words(runs: Iterable[Summary]) -> str:
     """Return runs as a table."""
-    head = ("run", "model", "backend", "data", "step", "best", "state")
+    head = ("run", "model", "backend", "data", "step", "best", "state", "health")
     rows = [
         (
             run.path,
@@ -187,6 +232,7 @@ def runs_in_words(runs: Iterable[Summary]) -> str:
             f"{run.step}/{'?' if run.steps is None else run.steps}" if run.model else "",
             _best(run.best),
             f"{run.state}: {run.problem}" if run.problem else run.state,
+            run.health,
         )
         for run in runs
     ]
@@ -262,6 +308,12 @@ def _handover_in_words(found: Handover) -> str:
     return aligned(rows, right=True)
 
 
+def _pixels_in_words(found: Tandem) -> str:
+    if isinstance(found.runs[0].spec.image, Points):
+        return f"points at most {found.pixels_max:.1e}"
+    return f"pixels at most {found.pixels_max} of 255"
+
+
 def tandem_in_words(found: Tandem) -> str:
     """Return two runs side by side: their losses, rates and distance."""
     names = [run.facts["backend"] for run in found.runs]
@@ -278,7 +330,7 @@ def tandem_in_words(found: Tandem) -> str:
             "",
             f"steps/s    {', '.join(rates)}",
             f"distance   weights at most {found.weights_max:.1e} apart after training",
-            f"images     from the same noise: pixels at most {found.pixels_max} of 255 apart",
+            f"images     from the same noise: {_pixels_in_words(found)} apart",
             f"picture    {found.picture}",
             f"runs       {found.runs[0].path}  {found.runs[1].path}",
         ]
@@ -296,6 +348,17 @@ def _scores(losses: Any) -> dict[str, str]:
     if "judged" in found:
         found["judged"].append("of the last batch rightly by the discriminator")
     return {name: ", ".join(said) for name, said in found.items()}
+
+
+def _chosen(data: Any, *always: str) -> str:
+    """Return the fields that are not their default, and some that are always said."""
+    few = encode(data, defaults=False)
+    every = encode(data)
+    few = {name: value for name, value in every.items() if name in few or name in always}
+    return ", ".join(
+        f"{name} ({_chosen(getattr(data, name))})" if isinstance(value, dict) else f"{name} {value}"
+        for name, value in few.items()
+    )
 
 
 def _fields(data: Any) -> str:

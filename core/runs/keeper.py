@@ -85,13 +85,13 @@ class Keeper:
         if self.rule.beats(value, self.best["value"] if self.best else None):
             self.best = {"metric": self.rule.metric, "value": value, "step": step}
 
-    def keep_samples(self, name: str, images: Images) -> None:
-        """Write a sample grid."""
+    def keep_samples(self, name: str, images: Images, real: np.ndarray | None = None) -> None:
+        """Write a sample grid; see :meth:`Images.grid`."""
         path = self._samples = self.folder / "samples" / name
 
         def job() -> None:
             make_folder(path.parent)
-            save_image(path, images.grid())
+            save_image(path, images.grid(real))
 
         self._submit(job)
 

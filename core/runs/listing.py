@@ -29,6 +29,7 @@ class Summary:
         step: steps made; steps are what is planned.
         best: metric, value and step of the best checkpoint, where one was asked for.
         started: when, in ISO 8601, UTC.
+        health: what is wrong with it, like ``"oscillation"``; or ``"well"``, or ``"unknown"``.
     """
 
     path: str
@@ -40,6 +41,7 @@ class Summary:
     best: dict[str, Any] | None = None
     state: str = "damaged"
     started: str = ""
+    health: str = ""
     problem: str = ""
 
     def to_data(self) -> dict[str, Any]:
@@ -92,7 +94,13 @@ def _summary(folder: Path) -> Summary:
         best=best if isinstance(best, dict) else None,
         state=state,
         started=str(facts.get("started", "")),
+        health=_health(facts.get("health")),
     )
+
+
+def _health(facts: Any) -> str:
+    now = facts.get("now") if isinstance(facts, dict) else None
+    return ", ".join(map(str, now)) if isinstance(now, list) else ""
 
 
 def _places(folder: Path) -> Iterator[Path]:

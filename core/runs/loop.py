@@ -8,23 +8,31 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from gandem.core.errors import RunError
 from gandem.core.files import append_line, write_json
 from gandem.core.runs.checkpoint import Checkpoint, metrics_of
+from gandem.core.runs.health import Monitor
 from gandem.core.runs.keeper import CURE, DivergedError, Keeper
-from gandem.core.runs.sampling import COLUMNS, enough_memory, sample
+from gandem.core.runs.probe import Probe
+from gandem.core.runs.remedies import event_in_words
+from gandem.core.runs.run import Run
+from gandem.core.runs.sampling import COLUMNS, enough_memory, sample, usual_count
 from gandem.core.runs.settings import Progress, Settings
 from gandem.core.runs.watchers import Watching
-from gandem.core.spec import Spec
+from gandem.core.spec import Image, Spec
+from gandem.core.strangers import sentence
 from gandem.core.training import Engine, Feed, fixed_inputs
 
 __all__ = ["Loop", "is_logged"]
 
 HEADER = ("model", "backend", "versions", "gandem", "stream", "data")
 """What a checkpoint's header takes from the facts of its run."""
+CURVES = 200
+"""Steps from which on a training's curves are drawn: it takes a second or two."""
 
 
 def is_logged(step: int, every: int) -> bool:
@@ -57,6 +65,9 @@ class Loop:
         rule = settings.best_of(feed.spec)
         self.keeper = Keeper(folder, self.spec, settings.seed, settings.keep, rule)
         self.samples = fixed_inputs(self.spec, feed.seed, _sample_count(self.spec), feed.precision)
+        self.probe = Probe(feed, engine, settings.log_every)
+        self.monitor = Monitor(self.spec, feed.objective)
+        self.judged: dict[str, Any] | None = None
         self.losses: dict[str, float] = {}
         self.steps = self.first = self.logged = self.read = 0
         self.sampled = self.kept = -1
@@ -69,6 +80,8 @@ class Loop:
         if at is not None:
             self.steps = self.first = self.logged = self.read = self.kept = at.step
             self.losses = metrics_of(at)
+            for row in Run(self.folder, self.spec, self.facts).rows():
+                self.monitor.read(row)
         if self._sample_path(at.step if at else 0).exists():
             self.sampled = self.steps
         self.keeper.look_back(lambda step: self.is_regular(step) or step == total)
@@ -89,7 +102,7 @@ class Loop:
             while self.steps < total and not stop.is_set():
                 self._step(total)
                 if progress is not None:
-                    progress(Progress(self.steps, total, self.losses, self.rate))
+                    progress(Progress(self.steps, total, self.losses, self.rate, self.judged))
             self._finish(total)
             ended = "finished" if self.steps == total else "interrupted"
             whole = True
@@ -98,6 +111,8 @@ class Loop:
             raise
         except DivergedError as error:
             ended = "diverged"
+            with contextlib.suppress(RunError):  # of two errors the first is shown
+                self._add(self.monitor.diverged(self.steps, str(error)))
             raise RunError(f"{self.folder}: training diverged, {error}.") from None
         finally:
             self.keeper.close()
@@ -106,6 +121,8 @@ class Loop:
             try:
                 with contextlib.suppress(*hidden):
                     write_json(self.folder / "run.json", self.facts)
+                if whole or ended == "diverged":
+                    self._draw()
             finally:
                 self.watching.after_training(self.steps, ended, self.losses)
 
@@ -114,11 +131,13 @@ class Loop:
             inputs = self.feed(self.steps)
             if self.steps == self.first:
                 self._note_the_start()
+            self.probe.before(self.steps + 1)
             self.scalars = self.engine.step(inputs)
         self.steps += 1
         if self.steps == self.first + 1:
             self._read()
             self.begun = time.perf_counter()  # the first step compiles: it says nothing of the rate
+        self.judged = self._judge() if self._is_judged(self.steps) else None
         if is_logged(self.steps, self.settings.log_every) or self.steps == total:
             self._log()
         if self._ends_epoch(self.steps):
@@ -155,16 +174,37 @@ class Loop:
         """Add a row to the log, and give up if a loss in it is no longer a number."""
         self._read()
         self.logged = self.steps
+        with enough_memory():
+            measured = self.probe.measure(self.steps)
         row = {
             "step": self.steps,
             "epoch": self.feed.epochs_done(self.steps - 1) + 1,
             **_finite(self.losses),
+            **measured,
             "steps_per_second": self.rate,
             "seconds": self._seconds(),
         }
-        append_line(self.folder / "log.jsonl", json.dumps(row))
+        self._add(row)
         self.watching.after_log(self.steps, self.losses)
         self._check_losses()
+
+    def _add(self, row: Mapping[str, Any]) -> None:
+        """Add a row to the log, and what follows from it for the training's health."""
+        append_line(self.folder / "log.jsonl", json.dumps(row))
+        for event in self.monitor.read(row):
+            append_line(self.folder / "log.jsonl", json.dumps(event))
+            self.watching.notice(event_in_words(event))
+
+    def _judge(self) -> dict[str, Any]:
+        epoch = self.feed.epochs_done(self.steps)
+        with enough_memory():
+            judged = self.probe.judged()
+        self._add({"step": self.steps, "epoch": epoch, "judged": judged})
+        return {"epoch": epoch, **judged}
+
+    def _is_judged(self, step: int) -> bool:
+        every, done = self.settings.judge_every, self.feed.epochs_done
+        return bool(every) and done(step) // every > done(step - 1) // every
 
     def _check_losses(self) -> None:
         for name, value in self.losses.items():
@@ -173,7 +213,8 @@ class Loop:
 
     def _sample(self) -> None:
         made = sample(self.spec, self.engine, self.samples)
-        self.keeper.keep_samples(self._sample_path(self.steps).name, made)
+        shown = self.feed.dataset.images[: len(made.images)] if made.images.ndim == 2 else None
+        self.keeper.keep_samples(self._sample_path(self.steps).name, made, shown)
         self.sampled = self.steps
 
     def _sample_path(self, step: int) -> Path:
@@ -199,6 +240,18 @@ class Loop:
         self.keeper.keep_state(self.steps, self.engine.export, facts, header)
         self.kept, self.saved = self.steps, time.perf_counter()
 
+    def _draw(self) -> None:
+        """Draw the curves of a training that is long enough to have some."""
+        if self.steps < CURVES or find_spec("matplotlib") is None:
+            return
+        try:
+            from gandem.core.runs.curves import draw_curves
+
+            run, place = Run(self.folder, self.spec, self.facts), self.folder / "curves"
+            draw_curves([run], place.with_suffix(".png"), place.with_suffix(".svg"))
+        except Exception as error:  # a picture less is no reason to fail
+            self.watching.notice(f"The curves could not be drawn: {sentence(error)}.")
+
     def _tell(self, *, wait: bool = False) -> None:
         """Tell the watchers what has been written, and raise what could not be."""
         for done in self.keeper.written(wait=wait):
@@ -211,6 +264,7 @@ class Loop:
             "seconds": self._seconds(),
             "steps_per_second": self.rate,
             "losses": _finite(self.losses),
+            "health": self.monitor.report(),
         }
 
     def _seconds(self) -> float:
@@ -219,7 +273,7 @@ class Loop:
 
 def _sample_count(spec: Spec) -> int:
     turns = [count for count in (spec.classes, spec.latent.categories) if 0 < count <= COLUMNS]
-    return 5 * turns[0] if turns else 25
+    return 5 * turns[0] if turns and isinstance(spec.image, Image) else usual_count(spec)
 
 
 def _finite(losses: Mapping[str, float]) -> dict[str, float | None]:

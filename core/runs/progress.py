@@ -103,6 +103,16 @@ class Bars:
             else:
                 self._write(f"{WIPE * self.live}{words}\n")
 
+    def tell(self, words: str) -> None:
+        """Say something that belongs to the progress, above the bars: where that is shown at all,
+        and not of what is quick.
+        """
+        if self.quiet or not self.tasks:
+            return
+        begun = min(task.since for task in self.tasks.values())
+        if self.live or time.monotonic() >= begun + PATIENCE:
+            self.say(words)
+
     def _draw(self, task: _Task, who: str, done: int, total: int, words: str) -> None:
         if task.row is None:
             if len(self.tasks) == 1:  # not before: a backend that starts may silence standard error

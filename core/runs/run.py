@@ -21,6 +21,7 @@ import numpy as np
 from gandem.core.errors import BackendError, RunError, SpecError, shown
 from gandem.core.registry import installed, load_backend, registry
 from gandem.core.runs.checkpoint import Checkpoint, checkpoints_in, read_checkpoint, step_of
+from gandem.core.runs.health import is_event
 from gandem.core.runs.sampling import Images, enough_memory, sample
 from gandem.core.spec import Spec, differences, plan_spec, read_spec
 from gandem.core.training import Engine, check_able, fixed_inputs
@@ -42,10 +43,16 @@ class Run:
     facts: dict[str, Any]
 
     def log(self) -> list[dict[str, Any]]:
-        """Return the rows of ``log.jsonl``: losses in the objective's unit, accuracies from 0 to 1,
-        steps per second.
+        """Return the rows of ``log.jsonl`` with losses: these in the objective's unit, accuracies
+        from 0 to 1, steps per second.
 
         A line cut short by a crash ends the log.
+        """
+        return [row for row in self.rows() if not is_event(row)]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return all rows of ``log.jsonl``: losses, judgements, and what began or ended in the
+        training's health.
         """
         rows: list[dict[str, Any]] = []
         try:
@@ -102,16 +109,19 @@ class Run:
 
     def samples(self) -> list[Path]:
         """Return the sample grids, oldest first."""
-        return sorted((self.path / "samples").glob("*.png"), key=self._age)
+        return sorted(
+            (self.path / "samples").glob("*.png"),
+            key=lambda path: (self.sampled_at(path), path.name),
+        )
 
-    def _age(self, samples: Path) -> tuple[float, str]:
+    def sampled_at(self, samples: Path) -> int:
         """Return the step after which a grid was made, as its name and the run's facts tell."""
         kind, _, number = samples.stem.partition("-")
         step = int(number) if number.isdecimal() and len(number) < 20 else 0
         batches = self.facts.get("batches_per_epoch")
         if kind == "epoch" and isinstance(batches, int):
             step = -(-step * batches // self.spec.training.discriminator_steps)
-        return step, samples.name
+        return step
 
     def state(self, which: int | str = LAST) -> dict[str, np.ndarray]:
         """Return a checkpoint's state, by canonical name; see :meth:`checkpoint`."""

@@ -27,7 +27,7 @@ class Watching:
     def __init__(
         self, run: RunInfo, watchers: Iterable[Watcher], notice: Callable[[str], None]
     ) -> None:
-        self._run, self._notice = run, notice
+        self._run, self.notice = run, notice
         self._watchers = list(watchers)
 
     def before_training(self) -> None:
@@ -57,7 +57,7 @@ class Watching:
                 raise
             except BaseException as error:  # a stranger's function may raise anything
                 self._watchers.remove(watcher)
-                self._notice(
+                self.notice(
                     f"The plugin {watcher.name!r} ({watcher.distribution}): gandem_{moment} raised "
                     f"{sentence(error)}; it is muted for the rest of this training."
                 )
