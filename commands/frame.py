@@ -107,10 +107,14 @@ def one_line() -> Iterator[None]:
         raise Interrupted("Interrupted.") from None
 
 
-def numbers(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
-    """Read whole numbers with commas: 3,8."""
+def numbers(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> tuple[int, ...] | None:
+    """Read whole numbers with commas, 3,8; or "all", which is none of them."""
+    if value is None:
+        return None
     try:
-        return tuple(int(part) for part in value.split(",")) if value else ()
+        return () if value == "all" else tuple(int(part) for part in value.split(","))
     except ValueError:
         raise click.BadParameter(
             f"expected whole numbers with commas, like 3,8; received {value!r}."

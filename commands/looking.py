@@ -6,7 +6,15 @@ from pathlib import Path
 
 import click
 
-from gandem.commands.frame import JSON, SET, print_json, print_table, run_called, settings_of
+from gandem.commands.frame import (
+    DATA_DIR,
+    JSON,
+    SET,
+    print_json,
+    print_table,
+    run_called,
+    settings_of,
+)
 
 
 @click.command("list")
@@ -80,13 +88,20 @@ def show(model: str, changes: tuple[str, ...], size: str, as_toml: bool, as_json
 
     MODEL is a name from 'gandem list', a .toml or .json spec, or a run's folder.
     """
-    from gandem.core.registry import load_spec
+    from gandem.core.registry import find_model, load_spec
     from gandem.core.spec import digest, plan_spec, to_data, to_toml
-    from gandem.core.words import layers_of, run_in_data, run_in_full, spec_in_words
+    from gandem.core.words import (
+        layers_of,
+        recipe_in_words,
+        run_in_data,
+        run_in_full,
+        spec_in_words,
+    )
 
     run = run_called(model)
     if run is not None and (changes or size != "full"):
         raise click.UsageError("--set and --size change a model; a run is what it is.")
+    row = None if run else find_model(model)
     spec = run.spec if run else load_spec(model, settings_of(changes), small=size == "small")
     if as_toml:
         click.echo(to_toml(spec), nl=False)
@@ -96,10 +111,12 @@ def show(model: str, changes: tuple[str, ...], size: str, as_toml: bool, as_json
             {"model": spec.name, "digest": digest(spec)}
             | {"networks": layers_of(spec), "parameters": counts, "spec": to_data(spec)}
             | ({"run": run_in_data(run)} if run else {})
+            | ({"recipe": {"data": row.data, "classes": row.classes}} if row else {})
         )
     else:
         click.echo(f"{run_in_full(run)}\n\n" if run else "", nl=False)
         click.echo(spec_in_words(spec))
+        click.echo(recipe_in_words(row) if row else "", nl=bool(row))
 
 
 @click.command()
@@ -118,6 +135,36 @@ def runs(folder: Path, as_json: bool) -> None:
         click.echo(runs_in_words(found))
     else:
         click.echo(f"No runs in {folder}. 'gandem train MODEL' makes one.")
+
+
+@click.command()
+@click.argument("name", metavar="PATH|NAME[:ARGUMENT]")
+@DATA_DIR
+@click.option(
+    "-n", "--count", type=click.IntRange(1, 50), default=10, help="Images of each class shown."
+)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    show_default="none is written",
+    help="A picture of some of each class, sheet.png.",
+)
+@JSON
+def data(name: str, data_dir: Path | None, count: int, out: Path | None, as_json: bool) -> None:
+    """Show what data is: counts, sizes, problems, samples.
+
+    NAME is one from 'gandem list'; a PATH alone means folder:PATH.
+    """
+    from gandem.core.gallery import look
+
+    found = look(name, data_dir, each=count, out=out, quiet=as_json)
+    if as_json:
+        print_json(found.to_data() | ({"out": str(out)} if out else {}))
+    else:
+        click.echo(found.in_words())
+        if out:
+            click.echo(f"a picture of some in {out}")
 
 
 @click.command()
@@ -165,4 +212,4 @@ def doctor(as_json: bool) -> None:
             click.echo(f"plugin {name}: {problem}")
 
 
-COMMANDS = (list_, show, runs, plugins, doctor)
+COMMANDS = (list_, show, data, runs, plugins, doctor)

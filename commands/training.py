@@ -31,16 +31,18 @@ if TYPE_CHECKING:
 @click.argument("model")
 @click.option("--backend", default="torch", help="Framework to train on.")
 @click.option(
-    "--data", default="digits", metavar="NAME[:ARGUMENT]", help="Data set, see 'gandem list'."
+    "--data",
+    metavar="NAME[:ARGUMENT]",
+    show_default="the model's own",
+    help="Data set, see 'gandem list'; digits come with gandem.",
 )
 @DATA_DIR
 @click.option(
     "--classes",
     callback=numbers,
-    default="",
     metavar="A,B",
-    show_default="all",
-    help="Only these classes, like 3,8, renumbered from 0.",
+    show_default="all; without --data the model's own",
+    help="Only these classes, like 3,8, renumbered from 0; or 'all'.",
 )
 @click.option(
     "--epochs", type=click.IntRange(1), show_default="the model's own", help="Passes over the data."
@@ -87,6 +89,14 @@ if TYPE_CHECKING:
     "real_accuracy or fake_accuracy.",
 )
 @click.option(
+    "--judge-every",
+    type=click.IntRange(0),
+    default=1,
+    metavar="EPOCHS",
+    help="Epochs between judgements: how many of 100 real and 100 fake images the discriminator "
+    "tells; 0 for none.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path),
     show_default="runs/MODEL-BACKEND-DATE-N",
@@ -107,6 +117,8 @@ def train(
 
     Ctrl-C ends cleanly after the step: log, samples and state so far are kept, and 'gandem resume'
     goes on from there.
+
+    A line says when the training falls sick, why, and what helps: docs/reading-the-losses.md.
     """
     from gandem.core.runs import Settings, train
 
@@ -161,6 +173,7 @@ def resume(run: Path, as_json: bool, **options: Any) -> None:
 @contextlib.contextmanager
 def follow(who: str, *, quiet: bool) -> Iterator[dict[str, Any]]:
     """Show the progress of a training while it goes on."""
+    from gandem.core.runs.probe import judged_in_words
     from gandem.core.runs.progress import Bars
     from gandem.core.words import losses_in_short
 
@@ -168,6 +181,8 @@ def follow(who: str, *, quiet: bool) -> Iterator[dict[str, Any]]:
 
         def show(at: Progress) -> None:
             bars.show(who, at.step, at.total, losses_in_short(at.losses))
+            if at.judged is not None:
+                bars.tell(judged_in_words(at.judged))
 
         yield {"progress": show, "notice": bars.say}
 
@@ -179,7 +194,7 @@ def print_outcome(run: Run, as_json: bool) -> None:
     facts = run.facts
     if as_json:
         keys = ("state", "steps", "seconds", "seconds_to_first_step", "steps_per_second", "losses")
-        said = {key: facts.get(key) for key in (*keys, "best")}
+        said = {key: facts.get(key) for key in (*keys, "best", "health")}
         print_json({"run": str(run.path), **said, "checkpoint": str(run.checkpoints()[-1])})
     else:
         click.echo(outcome_in_words(run))

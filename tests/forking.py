@@ -160,7 +160,7 @@ def outcome(folder: Path) -> dict[str, Any]:
     }
     rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     for row in rows:
-        del row["seconds"], row["steps_per_second"]
+        row.pop("seconds", None), row.pop("steps_per_second", None)
     facts = json.loads((folder / "run.json").read_text())
     same = ("state", "steps", "steps_planned", "losses", "best", "spec_digest", "data", "settings")
     return {"files": files, "log": rows, "facts": {name: facts[name] for name in same}}
@@ -178,7 +178,14 @@ def _serve() -> None:
         ]
         run = Path(folder) / "run"
         for arguments in (
-            ["train", "dcgan", *sizes, "--backend", "torch", "--steps", 1, "--out", run],
+            [
+                "train",
+                "dcgan",
+                *sizes,
+                *("--backend", "torch", "--data", "digits", "--steps", 1),
+                "--out",
+                run,
+            ],
             ["resume", run, "--steps", 2],
             ["runs", folder],
             ["generate", run, "-o", run / "grid.png"],

@@ -74,7 +74,7 @@ def litter(tmp_path, run):
 
 
 BAD = {
-    "train nope": "No model is called 'nope'. There are: 'cgan', 'dcgan', 'mlp-gan'.",
+    "train nope": "No model is called 'nope'. There are: 'acgan', 'cdcgan', 'cgan',",
     "train dcgn": "No model is called 'dcgn'. Did you mean 'dcgan'?",
     "train dcgan --backend torhc": "No backend is called 'torhc'. Did you mean 'torch'?",
     "train dcgan --data digit": "No data set is called 'digit'. Did you mean 'digits'?",
@@ -209,7 +209,7 @@ def test_a_model_too_large_for_the_memory_is_one_line(tmp_path):
         "RLIMIT_AS",
         16 * 2**30,
         *("train", "mlp-gan", "--set", "hidden=[1000000000]", "--steps", 1, "--out", "run"),
-        *("--backend", HOME),
+        *("--backend", HOME, "--data", "digits"),
         cwd=tmp_path,
     )
 

@@ -241,7 +241,8 @@ def test_an_interrupted_training_prints_json_for_machines_too(data, tmp_path):
 
 
 def test_a_second_ctrl_c_is_one_line_and_prompt(data, tmp_path):
-    slow = ["train", "dcgan", "--backend", HOME, "--batch-size", "1000", "--out", "run"]
+    slow = ["train", "dcgan", "--backend", HOME, "--data", "digits"]
+    slow += ["--batch-size", "1000", "--out", "run"]
     child = Child(tmp_path, *slow)
     child.until((tmp_path / "run" / "run.json").exists)
     child.process.send_signal(signal.SIGINT)
@@ -256,6 +257,9 @@ def test_a_second_ctrl_c_is_one_line_and_prompt(data, tmp_path):
         assert gandem.open_run(tmp_path / "run").facts["state"] == "interrupted"
 
 
+DIGITS = ["--data", "digits"]
+
+
 @proc
 @on_each
 @pytest.mark.parametrize("doing", ["train", "generate"])
@@ -263,7 +267,7 @@ def test_ctrl_c_while_a_framework_starts_is_one_line_and_leaves_nothing(
     run, tmp_path, backend, doing
 ):
     arguments = {
-        "train": [*tiny(image="[28, 28, 1]"), "--backend", backend, "--out", "made"],
+        "train": [*tiny(image="[28, 28, 1]"), "--backend", backend, *DIGITS, "--out", "made"],
         "generate": ["generate", run, "--backend", backend, "-o", "made.png"],
     }
     child = Child(tmp_path, *arguments[doing])

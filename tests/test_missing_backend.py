@@ -47,7 +47,7 @@ def test_training_on_it_names_the_extra_to_install(missing, tmp_path):
 def test_the_other_backend_trains_and_generates(missing, tmp_path):
     other = "keras" if missing == "torch" else "torch"
     out, grid = tmp_path / "run", tmp_path / "grid.png"
-    small = ["--set", "hidden=[8,8]", "--set", "judging=[8]", "--steps", "2"]
+    small = ["--set", "hidden=[8,8]", "--set", "judging=[8]", "--steps", "2", "--data", "digits"]
 
     trained = without(missing, "train", "mlp-gan", "--backend", other, *small, "--out", str(out))
     made = without(missing, "generate", str(out), "-n", "4", "-o", str(grid))

@@ -80,7 +80,7 @@ def test_a_training_that_takes_it_is_refused_before_there_is_a_folder(
     lacking(lack)
 
     with pytest.raises(BackendError, match=f"it lacks '{lack}'"):
-        gandem.train(model, backend=HOME, precision=precision, steps=1, out=tmp_path / "run")
+        gandem.train(model, backend=HOME, data="digits", precision=precision, out=tmp_path / "run")
 
     assert not (tmp_path / "run").exists()
 
