@@ -1,0 +1,172 @@
+"""How far apart the backends are on every model of the catalogue: the table in docs/parity.md.
+
+    python benchmarks/parity_table.py [MODEL …] [--backends torch,keras] [--again] [--only-write]
+
+Each model at its small size in float64, each pair of installed backends: 200 steps beside one
+another with the 1-ulp twin, and a hand-over after half of them.  What was measured is kept in
+docs/parity.json, a measurement at a time, and not measured twice unless the model or a version has
+changed since; the table is written from that file.
+"""
+
+import argparse
+import itertools
+import json
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gandem.core.doctor import versions_of
+from gandem.core.files import write_file, write_json
+from gandem.core.parity import Report, measure
+from gandem.core.registry import installed, load_spec, registry
+from gandem.core.runs.progress import Bars
+from gandem.core.spec import digest
+
+DOCS = Path(__file__).parents[1] / "docs"
+MEASURED, PAGE = DOCS / "parity.json", DOCS / "parity.md"
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+STEPS = 200
+TIERS = ("trajectory", "handover")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="*", default=models())
+    parser.add_argument("--backends", metavar="A,B", help="only this pair (default: every pair)")
+    parser.add_argument("--tier", choices=TIERS, help="only this one (default: both)")
+    parser.add_argument("--again", action="store_true", help="measure what has been measured too")
+    parser.add_argument("--only-write", action="store_true", help="measure nothing")
+    options = parser.parse_args()
+    chosen = [tuple(options.backends.split(","))] if options.backends else pairs()
+    tiers = (options.tier,) if options.tier else TIERS
+    if not options.only_write:
+        for tier, pair, model in itertools.product(tiers, chosen, options.models):
+            settle(model, pair, tier, again=options.again)
+    write_table()
+
+
+def models() -> list[str]:
+    """Return the ids of gandem's own models, in the order of the catalogue."""
+    return [row.id for row in registry().rows("models") if "/" not in row.id]
+
+
+def pairs() -> list[tuple[str, str]]:
+    """Return every two backends that are installed, gandem's own first."""
+    there = [row.id for row in registry().rows("backends") if installed(row)]
+    there.sort(key=lambda name: ("/" in name, name != "torch", name))
+    return list(itertools.combinations(there, 2))
+
+
+def settle(model: str, pair: tuple[str, ...], tier: str, *, again: bool) -> None:
+    """Measure one cell of the table and keep it, unless it is there already."""
+    facts = {
+        "spec": digest(load_spec(model, small=True)),
+        "gate": registry().find("models", model).gate,
+        "versions": {name: versions(name) for name in pair},
+    }
+    key = f"{model} {','.join(pair)} {tier}"
+    found = read()
+    if not again and {name: found.get(key, {}).get(name) for name in facts} == facts:
+        return
+    print(f"{key} …", flush=True)
+    with Bars(quiet=False) as bars:
+        report = measure(
+            model,
+            backends=pair,
+            steps=STEPS,
+            tier=tier,
+            progress=lambda who, step: bars.show(who, step, STEPS),
+        )
+    kept = facts | {"machine": machine()} | summary(report)
+    write_json(MEASURED, dict(sorted((read() | {key: kept}).items())))
+    write_table()
+    print(
+        f"{key}: {report.marks[-1].weights_max:.1e}, {'holds' if report.holds else 'DOES NOT HOLD'}"
+    )
+
+
+def summary(report: Report) -> dict[str, Any]:
+    """Return what the table needs of a report."""
+    last = report.marks[-1]
+    found: dict[str, Any] = {"steps": report.steps, "holds": report.holds, "data": report.data}
+    if report.handover is None:
+        largest = max(mark.weights_max for mark in report.marks)
+        return found | {
+            "weights_max": last.weights_max,
+            "largest": largest,
+            "twin_max": last.twin_max,
+        }
+    across = [way for way in report.handover.directions if way.identical is None]
+    return found | {
+        "weights_max": max(way.weights_max for way in across),
+        "faults": [way.fault for way in report.handover.faults],
+    }
+
+
+def machine() -> str:
+    """Return what the numbers were made on, in a few words."""
+    lines = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    names = [line.partition(":")[2].strip() for line in lines.splitlines() if "model name" in line]
+    name = next(iter(names), platform.machine())
+    return f"{name}, Python {platform.python_version()}, {versions_of(('numpy',))}"
+
+
+def versions(backend: str) -> str | None:
+    """Return what a backend runs on, with versions."""
+    return versions_of(registry().find("backends", backend).requires)
+
+
+def read() -> dict[str, Any]:
+    """Return what has been measured, by model, pair and tier."""
+    found: dict[str, Any] = json.loads(MEASURED.read_text("utf-8")) if MEASURED.exists() else {}
+    return found
+
+
+def write_table() -> None:
+    """Write the table between its two marks in docs/parity.md."""
+    before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise SystemExit(f"{PAGE.name}: the marks {BEGIN} and {END} are not there.")
+    text = "\n".join(["", *table(read()), ""])
+    write_file(PAGE, f"{before}{BEGIN}\n{text}\n{END}{after}".encode())
+
+
+def table(found: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines of the table, and what it was measured with."""
+    yield "| model | small size | backends | apart | 1-ulp twin | gate | handed over | holds |"
+    yield "|---|---|---|---|---|---|---|---|"
+    used: dict[str, None] = {}
+    for model, pair in itertools.product(models(), dict.fromkeys(k.split()[1] for k in found)):
+        walked, handed = (found.get(f"{model} {pair} {tier}", {}) for tier in TIERS)
+        if not (walked or handed):
+            continue
+        row = registry().find("models", model)
+        small = ", ".join(f"{k} {json.dumps(v)}" for k, v in row.small.items())
+        holds = [each["holds"] for each in (walked, handed) if each]
+        cells = (
+            f"`{model}`",
+            small,
+            pair.replace(",", ", "),
+            figure(walked, "weights_max"),
+            figure(walked, "twin_max"),
+            f"{row.gate:.0e}",
+            figure(handed, "weights_max"),
+            "yes" if all(holds) else "**no**",
+        )
+        yield f"| {' | '.join(cells)} |"
+        for each in (walked, handed):
+            words = (each.get("machine"), *each.get("versions", {}).values())
+            used |= dict.fromkeys(word for word in words if word)
+    if used:
+        yield ""
+        yield f"Measured on a CPU: {'; '.join(used)}."
+
+
+def figure(cell: dict[str, Any], name: str) -> str:
+    return f"{cell[name]:.1e}" if name in cell else "—"
+
+
+if __name__ == "__main__":
+    main()
