@@ -215,8 +215,9 @@ def _check_shape(spec: Spec, dataset: Dataset) -> None:
 
 
 def _wanted(spec: Spec) -> str:
-    points = isinstance(spec.image, Points)
-    return f"points of {spec.image.size} numbers" if points else f"{spec.image.shape}"  # type: ignore[union-attr]
+    if isinstance(spec.image, Points):
+        return f"points of {spec.image.size} numbers"
+    return f"{spec.image.shape}"
 
 
 def _check_labels(spec: Spec, dataset: Dataset) -> None:
