@@ -1,0 +1,80 @@
+"""Metrics take samples a chunk at a time: they say the same, and memory stays bounded."""
+
+import tracemalloc
+from dataclasses import astuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gandem.core.metrics import (
+    Moments,
+    diversity,
+    kernel_distance,
+    nearest_training,
+    precision_recall,
+)
+
+
+def test_small_chunks_say_what_one_says(monkeypatch):
+    unseen, real = np.random.default_rng(3).normal(size=(2, 900, 30))
+
+    def found():
+        score, near = kernel_distance(unseen, real), nearest_training(unseen, real)
+        four = astuple(precision_recall(unseen, real))
+        return four, near.indices.tolist(), [*astuple(score), *astuple(diversity(unseen, real))]
+
+    whole = found()
+    for module in ("distances", "kernel"):
+        monkeypatch.setattr(f"gandem.core.metrics.{module}.CELLS", 900 * 7)
+    parts = found()
+
+    assert parts[:2] == whole[:2]
+    assert parts[2] == pytest.approx(whole[2], rel=1e-12, abs=1e-15)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(1, 59), max_size=6, unique=True), st.sampled_from([0.0, 1e6]))
+def test_moments_of_parts_are_those_of_the_whole_wherever_it_is_cut(cuts, offset):
+    features = offset + np.random.default_rng(0).normal(size=(60, 5))
+
+    found = Moments.over(np.split(features, sorted(cuts)))
+
+    assert found.count == 60
+    np.testing.assert_allclose(found.mean, features.mean(0), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(
+        found.covariance, np.cov((features - offset).T), rtol=1e-9, atol=1e-9
+    )
+
+
+def test_many_samples_have_moments_in_the_memory_of_a_chunk():
+    drawn = np.random.default_rng(0)
+    tracemalloc.start()
+    found = Moments.over(drawn.normal(5, 1, (500, 84)) for _ in range(100))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert found.count == 50_000
+    np.testing.assert_allclose(found.covariance, np.eye(84), atol=0.05)
+    assert peak < 4 * 2**20, "all at once are 32 MiB"
+
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        precision_recall,
+        kernel_distance,
+        lambda fake, real: kernel_distance(fake, real, size=20_000),
+        nearest_training,
+        diversity,
+    ],
+)
+def test_ten_thousand_samples_are_scored_in_bounded_memory(score):
+    fake, real = np.random.default_rng(0).normal(size=(2, 10_000, 8)).astype(np.float32)
+    tracemalloc.start()
+    score(fake, real)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert peak < 64 * 2**20, "all distances at once are 763 MiB"
