@@ -1,4 +1,6 @@
-"""Commands that measure: two backends against each other, one against stored numbers."""
+"""Commands that measure: two backends against each other, one against stored numbers, generated
+images against real ones.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,16 @@ from typing import Any
 
 import click
 
-from gandem.commands.frame import JSON, PRECISION, SET, print_json, settings_of
+from gandem.commands.frame import (
+    DATA_DIR,
+    DEVICE,
+    JSON,
+    PRECISION,
+    SET,
+    numbers,
+    print_json,
+    settings_of,
+)
 
 DEMO = ("width=32", "learning_rate=3e-4")
 """The demo's DCGAN: it draws digits after some 280 steps, within a minute or two on two cores."""
@@ -132,4 +143,69 @@ def demo(
         click.echo(tandem_in_words(found))
 
 
-COMMANDS = (parity, check, demo)
+@click.command()
+@click.argument(
+    "subjects", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="RUN|IMAGES..."
+)
+@click.option(
+    "--data",
+    metavar="NAME[:ARGUMENT]",
+    show_default="what the runs were trained on",
+    help="Real images to compare with.",
+)
+@DATA_DIR
+@click.option(
+    "--classes",
+    callback=numbers,
+    metavar="A,B",
+    show_default="those of the runs; with --data all",
+    help="Of the real images only these classes, like 3,8; or 'all'.",
+)
+@click.option(
+    "-n",
+    "--count",
+    type=click.IntRange(1),
+    default=10_000,
+    help="Images to score; half the real ones where that is less.",
+)
+@click.option(
+    "--extractor",
+    metavar="NAME[:ARGUMENT]",
+    show_default="what suits the data",
+    help="Whose features are compared, see 'gandem list'.",
+)
+@click.option(
+    "--checkpoint",
+    "which",
+    default="all",
+    metavar="NAME",
+    help="last, best, or the step of a checkpoint; all: the last and the best.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, help="Seed of everything drawn.")
+@click.option(
+    "--backend", show_default="the run's own", help="Framework to generate on; any will do."
+)
+@DEVICE
+@JSON
+def evaluate(subjects: tuple[Path, ...], as_json: bool, **options: Any) -> None:
+    """Score runs, or folders and .npz files of images.
+
+    Every score stands beside what real images get, and below the protocol that it was measured by:
+    scores of different protocols stand in no table together.  What each means: docs/metrics.md.
+
+    A run is scored with its last checkpoint and its best, with the average of its weights and
+    without, where it has these.
+    """
+    from gandem.core.runs import evaluate
+    from gandem.core.runs.progress import Bars
+    from gandem.core.scores import scores_in_words
+
+    with Bars(quiet=as_json, unit="done") as bars:
+        scored = evaluate(subjects, **options, progress=bars.show)
+    if as_json:
+        print_json([one.to_data() for one in scored])
+    else:
+        click.echo(scores_in_words(scored))
+
+
+COMMANDS = (parity, check, evaluate, demo)

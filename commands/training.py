@@ -84,9 +84,9 @@ if TYPE_CHECKING:
 @click.option(
     "--best",
     metavar="METRIC[:min|:max]",
-    show_default="none",
+    show_default="none; frechet with --evaluate-every",
     help="Keep the best checkpoint too, by the lowest or highest of generator, discriminator, "
-    "real_accuracy or fake_accuracy.",
+    "real_accuracy or fake_accuracy; with --evaluate-every of frechet or kernel.",
 )
 @click.option(
     "--judge-every",
@@ -95,6 +95,26 @@ if TYPE_CHECKING:
     metavar="EPOCHS",
     help="Epochs between judgements: how many of 100 real and 100 fake images the discriminator "
     "tells; 0 for none.",
+)
+@click.option(
+    "--evaluate-every",
+    type=click.IntRange(0),
+    default=0,
+    metavar="EPOCHS",
+    help="Epochs between scores, the Fréchet and the kernel distance to real images, taken at the "
+    "end too; the best checkpoint is kept. 0 for none.",
+)
+@click.option(
+    "--evaluate-count",
+    type=click.IntRange(1),
+    default=1000,
+    help="Images that are scored, against as many real ones.",
+)
+@click.option(
+    "--extractor",
+    metavar="NAME[:ARGUMENT]",
+    show_default="what suits the data",
+    help="Whose features the scores compare, see 'gandem list'.",
 )
 @click.option(
     "--out",
@@ -175,7 +195,7 @@ def follow(who: str, *, quiet: bool) -> Iterator[dict[str, Any]]:
     """Show the progress of a training while it goes on."""
     from gandem.core.runs.probe import judged_in_words
     from gandem.core.runs.progress import Bars
-    from gandem.core.words import losses_in_short
+    from gandem.core.words import losses_in_short, scores_in_short
 
     with Bars(quiet=quiet) as bars:
 
@@ -183,6 +203,8 @@ def follow(who: str, *, quiet: bool) -> Iterator[dict[str, Any]]:
             bars.show(who, at.step, at.total, losses_in_short(at.losses))
             if at.judged is not None:
                 bars.tell(judged_in_words(at.judged))
+            if at.scores is not None:
+                bars.tell(scores_in_short(at.step, at.scores))
 
         yield {"progress": show, "notice": bars.say}
 

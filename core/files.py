@@ -16,6 +16,7 @@ from gandem.core.errors import RunError
 
 __all__ = [
     "append_line",
+    "cache_folder",
     "clear_unfinished",
     "fill_file",
     "flush_file",
@@ -59,6 +60,15 @@ def fill_file(path: Path, fill: Callable[[Path], object]) -> None:
     finally:
         with contextlib.suppress(OSError):  # a folder that cannot be written holds no such file
             temporary.unlink(missing_ok=True)
+
+
+def cache_folder() -> Path:
+    """Return where downloads, prepared pictures and features are kept: ``GANDEM_CACHE``, or the
+    system's folder for such.
+    """
+    import pooch
+
+    return Path(os.environ.get("GANDEM_CACHE") or pooch.os_cache("gandem"))
 
 
 def flush_file(path: Path) -> None:

@@ -16,8 +16,7 @@ nothing.  They take the arguments that they name, none of them with a default.  
 for them, so they must be quick; they must not change what they are given.  One that raises does not
 stop the training: it is reported once, and its plugin is muted for the rest of that training.
 
-Extractors of features for metrics, and launchers that train elsewhere, will join in the same form:
-a hook that returns rows.
+Launchers that train elsewhere will join in the same form: a hook that returns rows.
 """
 
 from __future__ import annotations
@@ -56,6 +55,8 @@ class Row:
         small: for models, the arguments that make a size fit for parity work.
         data: for models, the data set of their recipe, ``"mnist"``; ``"digits"`` where left out.
         classes: for models, the classes of that data set, by number; empty for all.
+        extractor: for data sets, the extractor that suits them, ``"lenet5:digits"``; pixels where
+            left out.
         gate: for models, how far apart two backends may be after 200 steps at that size, in
             float64.
         provider: the distribution it came from; filled in by gandem.
@@ -74,11 +75,12 @@ class Row:
     small: dict[str, Any] = field(default_factory=dict)
     data: str = "digits"
     classes: tuple[int, ...] = ()
+    extractor: str = ""
     gate: float = 1e-12
     provider: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("id", "target", "title", "paper", "install", "data", "provider"):
+        for name in ("id", "target", "title", "paper", "install", "data", "extractor", "provider"):
             value = getattr(self, name)
             if not (isinstance(value, str) and value.isprintable()):
                 raise TypeError(f"Row.{name}: expected a text on one line, received {value!r:.60}.")
@@ -186,6 +188,18 @@ def gandem_objectives() -> Iterable[Row]:  # type: ignore[empty-body]
     The target is a class without parameters of the form
     :class:`gandem.core.training.ObjectiveRule`.  Its methods run in the middle of every step,
     compiled: they must only compute, with the functions they are given.
+    """
+
+
+@hookspec
+def gandem_extractors() -> Iterable[Row]:  # type: ignore[empty-body]
+    """Return rows of extractors, whose features scores are computed from.
+
+    The target is a function ``(argument: str, backend: str)`` that returns a
+    :class:`gandem.core.scores.Extractor`: images in, features out, with a name and a hash.  The
+    argument is what follows the colon in ``--extractor name:argument``; the backend is the id of
+    one that is installed, for those that run on any, and loaded already where a run was.  It is
+    called once a command, may download, and must give equal features for equal images.
     """
 
 

@@ -46,6 +46,7 @@ KINDS = {
     "backends": "backend",
     "datasets": "data set",
     "objectives": "objective",
+    "extractors": "extractor",
 }
 """The tables, which are also the names of their hooks, and the word for one of their rows."""
 WATCHES = ("before_training", "after_log", "after_checkpoint", "after_training")

@@ -33,6 +33,7 @@ class Purpose(enum.IntEnum):
     FLIP = 11
     JUDGED = 12
     POINTS = 13
+    METRICS = 14
 
 
 def stream(seed: int, purpose: Purpose, step: int = 0, part: int = 0) -> np.random.Generator:

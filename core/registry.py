@@ -36,6 +36,7 @@ from gandem.core.strangers import aside, sentence
 
 if TYPE_CHECKING:  # `gandem list` shall not wait for NumPy
     from gandem.core.datasets import Dataset, Fittable
+    from gandem.core.scores import Extractor
     from gandem.core.spec import Objective, Spec
     from gandem.core.training import Backend, ObjectiveRule
 
@@ -151,6 +152,10 @@ class _Builtin:
     def gandem_objectives(self) -> Iterable[Row]:
         return self._rows["objectives"]
 
+    @hookimpl
+    def gandem_extractors(self) -> Iterable[Row]:
+        return self._rows["extractors"]
+
 
 # --- from a row to the thing ---------------------------------------------------------------------
 
@@ -196,7 +201,10 @@ BACKEND = (
     "optimise",
 )
 OBJECTIVE = ("smoothable", "real", "fake", "generator")
-"""What must be there, of ``gandem.core.training``'s ``Backend`` and ``ObjectiveRule``."""
+EXTRACTOR = ("name", "digest", "classes", "__call__")
+"""What must be there, of ``gandem.core.training``'s ``Backend`` and ``ObjectiveRule``, and of
+``gandem.core.scores``'s ``Extractor``.
+"""
 
 
 def _lack(made: Any, parts: tuple[str, ...]) -> str:
@@ -296,6 +304,31 @@ def load_objective(objective: Objective) -> ObjectiveRule:
             f"objective: {row.id!r} has no target to smooth; set objective.label_smoothing=0."
         )
     return rule
+
+
+def load_extractor(name: str, backend: str) -> Extractor:
+    """Return the extractor called ``name``, or ``name:argument``.
+
+    Args:
+        backend: the id of an installed backend, for those that run on any.
+
+    Raises:
+        NotFoundError: no such extractor.
+        DataError, BackendError: it cannot be had; the text says what to do.
+    """
+    head, _, argument = name.partition(":")
+    row = registry().find("extractors", head)
+    if missing := _missing(row):
+        hint = f" Install it with: {row.install}" if row.install else ""
+        raise BackendError(
+            f"The extractor {row.id!r} needs {', '.join(missing)}, which is not there.{hint}"
+        )
+    load = _target(row, "extractor")
+    with aside():
+        extractor: Extractor = load(argument, backend)
+    if lack := _lack(extractor, EXTRACTOR):
+        raise NotFoundError(f"The extractor {row.id!r} of {row.provider} is none: {lack}.")
+    return extractor
 
 
 def find_model(name: str | os.PathLike[str]) -> Row | None:

@@ -26,6 +26,7 @@ __all__ = [
     "run_in_full",
     "run_in_words",
     "runs_in_words",
+    "scores_in_short",
     "spec_in_words",
     "tandem_in_words",
 ]
@@ -138,6 +139,7 @@ def run_in_words(run: Run) -> str:
         "on": f"{facts['backend']} ({words['device']}, {facts['precision']}), seed {facts['seed']}",
         "data": f"{data.get('name', '?')}, {data.get('count', '?')} {_kind_of(run.spec)}",
         **_scores(facts.get("losses")),
+        **_evaluation_in_words(facts),
         **_health_in_words(run.spec, facts.get("health")),
     }
     return "\n".join(f"{name:<9}  {said}" for name, said in rows.items())
@@ -145,6 +147,20 @@ def run_in_words(run: Run) -> str:
 
 def _kind_of(spec: Spec) -> str:
     return "points" if isinstance(spec.image, Points) else "images"
+
+
+def _evaluation_in_words(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return the scores that a training took, what real images get, and what they have cost."""
+    found = facts.get("evaluation")
+    try:
+        last, floor = dict(found["last"]), found["floor"]  # type: ignore[index]
+        cost, times = float(found["seconds"]), int(found["times"])  # type: ignore[index]
+        said = scores_in_short(last.pop("step"), last)
+        words = f"{said}; real images get {floor['frechet']:.3g}"
+        share = cost / float(facts["seconds"])
+    except (TypeError, KeyError, ValueError, ZeroDivisionError):  # nothing, or another's file
+        return {}
+    return {"scores": words, "scoring": f"{times} times in {cost:.1f} s, {share:.0%} of the time"}
 
 
 def _health_in_words(spec: Spec, health: Any) -> dict[str, str]:
@@ -268,6 +284,18 @@ def losses_in_short(losses: Mapping[str, float]) -> str:
         for name, value in losses.items()
         if not name.endswith("_accuracy")
     )
+
+
+def scores_in_short(step: int, scores: Mapping[str, float]) -> str:
+    """Return scores taken during a training as a line.
+
+    >>> scores_in_short(100, {"frechet": 12.345, "kernel": 0.01, "kernel_error": 0.001})
+    'step 100: Fréchet distance 12.3, kernel distance 0.01 ± 0.001'
+    """
+    from gandem.core.scores import MEASURES, figure
+
+    said = (f"{MEASURES[name].title} {figure(scores, name)}" for name in scores if name in MEASURES)
+    return f"step {step}: {', '.join(said)}"
 
 
 def report_in_words(report: Report) -> str:

@@ -10,7 +10,6 @@ import gzip
 import hashlib
 import io
 import logging
-import os
 import sys
 import time
 import zlib
@@ -20,8 +19,9 @@ from pathlib import Path
 from typing import IO
 
 from gandem.core.errors import DataError
+from gandem.core.files import cache_folder
 
-__all__ = ["cache_folder", "fetch", "find", "keep", "unpack"]
+__all__ = ["fetch", "find", "keep", "unpack"]
 
 LIMIT = 64 << 20  # bytes: the largest file here has 47 MB, and a bomb must not fill the memory
 LARGEST = 1 << 30  # bytes: likewise of a file that stays packed on disk
@@ -72,15 +72,6 @@ def find(name: str, sha256: str, folders: Sequence[Path]) -> bytes:
         or f"There is no {name!r} (or '{name}.gz') in {places}. "
         f"Put it there, or leave --data-dir out to download it."
     )
-
-
-def cache_folder() -> Path:
-    """Return where downloads and prepared pictures are kept: ``GANDEM_CACHE``, or the system's
-    folder for such.
-    """
-    import pooch
-
-    return Path(os.environ.get("GANDEM_CACHE") or pooch.os_cache("gandem"))
 
 
 def fetch(name: str, sha256: str, mirrors: Sequence[str], folder: str) -> bytes:

@@ -26,11 +26,10 @@ import numpy as np
 from gandem.core.datasets import Dataset, Fittable, OnDisk
 from gandem.core.doctor import versions_of
 from gandem.core.errors import DataError, GandemError
-from gandem.core.files import clear_unfinished, make_folder
+from gandem.core.files import cache_folder, clear_unfinished, make_folder
 from gandem.core.gallery import Survey, count_of_classes
 from gandem.core.registry import installed, registry
 from gandem.core.runs.progress import Bars
-from gandem.data.download import cache_folder
 from gandem.data.listing import in_short
 
 __all__ = ["FrameworkSet", "Kept", "check_installed", "load_set", "stamps_of"]

@@ -23,8 +23,7 @@ import numpy as np
 
 from gandem.core.datasets import OnDisk
 from gandem.core.errors import DataError, GandemError
-from gandem.core.files import clear_unfinished, fill_file, make_folder, write_json
-from gandem.data.download import cache_folder
+from gandem.core.files import cache_folder, clear_unfinished, fill_file, make_folder, write_json
 from gandem.data.pictures import careful, fit, open_picture, why
 
 __all__ = ["Prepared", "prepare", "worked"]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from gandem.core.datasets import Dataset, Fittable
 from gandem.core.errors import DataError
+from gandem.core.files import cache_folder
 from gandem.core.strangers import sentence
-from gandem.data.download import cache_folder
 from gandem.data.frameworks import FrameworkSet, check_installed, load_set
 
 if TYPE_CHECKING:

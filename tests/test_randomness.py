@@ -67,6 +67,7 @@ def test_numbers_of_a_purpose_are_part_of_the_format_of_a_run():
         "FLIP": 11,
         "JUDGED": 12,
         "POINTS": 13,
+        "METRICS": 14,
     }
 
 

@@ -66,7 +66,7 @@ def inception_score(
             f"{given.min():.4g} and sums from {sums.min():.4g} to {sums.max():.4g}; "
             "take the softmax of logits."
         )
-    drawn = stream(seed, Purpose.JUDGED, part=part_of("inception score"))
+    drawn = stream(seed, Purpose.METRICS, part=part_of("inception score"))
     shuffled = (given / sums)[drawn.permutation(len(given))]
     scores = [_score(part) for part in np.array_split(shuffled, splits)]
     return InceptionScore(

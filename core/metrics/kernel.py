@@ -70,7 +70,7 @@ def kernel_distance(
         return KernelDistance(value=value, error=error, subsets=0, size=few)
     found = []
     for turn in range(subsets):
-        drawn = stream(seed, Purpose.JUDGED, step=turn, part=part_of("kernel distance"))
+        drawn = stream(seed, Purpose.METRICS, step=turn, part=part_of("kernel distance"))
         fakes = drawn.permutation(len(fake))[:size]
         reals = drawn.permutation(len(real))[:size]
         found.append(_estimate(fake[fakes], real[reals])[0])

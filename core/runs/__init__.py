@@ -11,6 +11,7 @@ from gandem.core.runs.checkpoint import (
     write_checkpoint,
 )
 from gandem.core.runs.curves import draw_curves
+from gandem.core.runs.evaluate import evaluate
 from gandem.core.runs.folder import next_folder
 from gandem.core.runs.latent import Using, slerp
 from gandem.core.runs.listing import find_runs
@@ -34,6 +35,7 @@ __all__ = [
     "checkpoint_path",
     "draw_curves",
     "each_label",
+    "evaluate",
     "find_runs",
     "growth",
     "interpolate",

@@ -108,6 +108,14 @@ def metrics_of(checkpoint: Checkpoint) -> dict[str, float]:
     return {name: found[name] for name in names if isinstance(found.get(name), float)}
 
 
+def scores_of(checkpoint: Checkpoint) -> dict[str, float]:
+    """Return the scores taken after a checkpoint's step, where they were."""
+    found = checkpoint.header.get("scores")
+    if not isinstance(found, dict):
+        return {}
+    return {name: value for name, value in found.items() if isinstance(value, float)}
+
+
 def write_checkpoint(
     folder: Path,
     step: int,

@@ -165,7 +165,8 @@ def _series(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[np.ndarray, np
     for row in rows:
         if "health" in row or "judged" in row:
             continue
-        for name, value in row.items():
+        scores = row.get("scores")
+        for name, value in (scores if isinstance(scores, dict) else row).items():
             if name in ASIDE or not _is_number(value):
                 continue
             if name in found or len(found) < MOST_CURVES:

@@ -9,6 +9,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from gandem.core.runs.curves import Curves
+from gandem.core.scores import MEASURES
 
 __all__ = ["COLOURS", "STYLE", "THUMBNAILS", "draw", "printable"]
 
@@ -77,16 +78,19 @@ def printable(name: str) -> str:
 def _panels(curves: list[Curves]) -> list[list[str]]:
     """Return which quantities stand together: of one run all losses do, of several none."""
     names = list(dict.fromkeys(itertools.chain(*(one.series for one in curves))))
-    kinds: dict[str, list[str]] = {"loss": [], "share": [], "other": []}
+    kinds: dict[str, list[str]] = {"score": [], "loss": [], "share": [], "other": []}
     for name in names:
         kinds[_kind(name, curves)].append(name)
     if len(curves) > 1:
         return [[name] for panel in kinds.values() for name in panel]
-    return [panel for panel in kinds.values() if panel]
+    alone = [[name] for name in kinds.pop("score")]  # no two have one scale
+    return [*alone, *(panel for panel in kinds.values() if panel)]
 
 
 def _kind(name: str, curves: list[Curves]) -> str:
-    """Return whether a quantity is a loss, a share, or something else that was measured."""
+    """Return whether a quantity is a loss, a share, a score, or else measured."""
+    if name in MEASURES:
+        return "score"
     if name.endswith("_accuracy"):
         return "share"
     return "loss" if any(name in one.losses for one in curves) else "other"
@@ -134,6 +138,8 @@ def _panel(at: Any, names: list[str], curves: list[Curves]) -> int:
 def _title(names: list[str], kind: str) -> str:
     """Return what a panel shows; several quantities are told apart by its legend."""
     one = printable(names[0].removesuffix("_accuracy")) if len(names) == 1 else ""
+    if kind == "score":
+        return MEASURES[names[0]].title
     if kind == "share":
         return f"discriminator's accuracy on {one} images" if one else "discriminator's accuracy"
     if kind == "loss":

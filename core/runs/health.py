@@ -71,8 +71,8 @@ FLAT = 0.01
 
 
 def is_event(row: Mapping[str, Any]) -> bool:
-    """Say whether a row of the log tells of health or of a judgement, and not of losses."""
-    return "health" in row or "judged" in row
+    """Say whether a row of the log tells of health, a judgement or scores, and not of losses."""
+    return "health" in row or "judged" in row or "scores" in row
 
 
 @dataclass(frozen=True, slots=True)

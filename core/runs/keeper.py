@@ -27,6 +27,7 @@ from gandem.core.runs.checkpoint import (
     checkpoints_in,
     metrics_of,
     read_checkpoint,
+    scores_of,
     write_checkpoint,
 )
 from gandem.core.runs.sampling import Images
@@ -74,7 +75,7 @@ class Keeper:
             with contextlib.suppress(RunError):  # a damaged one is nobody's best
                 found = read_checkpoint(path)
                 if competes(found.step):
-                    self.compare(found.step, metrics_of(found))
+                    self.compare(found.step, metrics_of(found) | scores_of(found))
         self._prune(self.best)
 
     def compare(self, step: int, metrics: Mapping[str, float]) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from gandem.core.errors import RunError
 from gandem.core.files import append_line, write_json
 from gandem.core.runs.checkpoint import Checkpoint, metrics_of
+from gandem.core.runs.evaluation import Evaluation
 from gandem.core.runs.health import Monitor
 from gandem.core.runs.keeper import CURE, DivergedError, Keeper
 from gandem.core.runs.probe import Probe
@@ -67,10 +68,12 @@ class Loop:
         self.samples = fixed_inputs(self.spec, feed.seed, _sample_count(self.spec), feed.precision)
         self.probe = Probe(feed, engine, settings.log_every)
         self.monitor = Monitor(self.spec, feed.objective)
+        self.evaluation = Evaluation(feed, engine, settings) if settings.evaluate_every else None
         self.judged: dict[str, Any] | None = None
+        self.scores: dict[str, float] = {}
         self.losses: dict[str, float] = {}
         self.steps = self.first = self.logged = self.read = 0
-        self.sampled = self.kept = -1
+        self.sampled = self.kept = self.scored = -1
         self.before = self.rate = self.begun = 0.0
         self.started = self.saved = time.perf_counter()
 
@@ -84,6 +87,8 @@ class Loop:
                 self.monitor.read(row)
         if self._sample_path(at.step if at else 0).exists():
             self.sampled = self.steps
+        if self.evaluation is not None:
+            self.evaluation.go_on(self.facts.get("evaluation"))
         self.keeper.look_back(lambda step: self.is_regular(step) or step == total)
 
     def is_regular(self, step: int) -> bool:
@@ -102,7 +107,7 @@ class Loop:
             while self.steps < total and not stop.is_set():
                 self._step(total)
                 if progress is not None:
-                    progress(Progress(self.steps, total, self.losses, self.rate, self.judged))
+                    progress(self._progress(total))
             self._finish(total)
             ended = "finished" if self.steps == total else "interrupted"
             whole = True
@@ -137,19 +142,28 @@ class Loop:
         if self.steps == self.first + 1:
             self._read()
             self.begun = time.perf_counter()  # the first step compiles: it says nothing of the rate
-        self.judged = self._judge() if self._is_judged(self.steps) else None
+        self.judged = self._judge() if self._is_due(self.steps, self.settings.judge_every) else None
         if is_logged(self.steps, self.settings.log_every) or self.steps == total:
             self._log()
+        self.scores = (
+            self._score() if self._is_due(self.steps, self.settings.evaluate_every) else {}
+        )
         if self._ends_epoch(self.steps):
             self._sample()
         if self.steps < total and (self.is_regular(self.steps) or self._is_late()):
             self._keep(competes=self.is_regular(self.steps))
         self._tell()
 
+    def _progress(self, total: int) -> Progress:
+        scores = self.scores or None
+        return Progress(self.steps, total, self.losses, self.rate, self.judged, scores)
+
     def _finish(self, total: int) -> None:
         """Keep the state, its losses, and samples where no epoch has just ended."""
         if self.logged < self.steps:
             self._log()
+        if self.evaluation is not None and self.scored < self.steps and self.kept < self.steps:
+            self.scores = self._score()
         if self.sampled < self.steps:
             self._sample()
         if self.kept < self.steps:
@@ -202,8 +216,21 @@ class Loop:
         self._add({"step": self.steps, "epoch": epoch, "judged": judged})
         return {"epoch": epoch, **judged}
 
-    def _is_judged(self, step: int) -> bool:
-        every, done = self.settings.judge_every, self.feed.epochs_done
+    def _score(self) -> dict[str, float]:
+        """Take the scores, and add them to the log."""
+        if self.evaluation is None:
+            return {}
+        with enough_memory():
+            scores = self.evaluation.scores(self.steps)
+        row = {"step": self.steps, "epoch": self.feed.epochs_done(self.steps), "scores": scores}
+        self._add(row)
+        self.facts["evaluation"] = self.evaluation.facts()
+        self.scored = self.steps
+        return scores
+
+    def _is_due(self, step: int, every: int) -> bool:
+        """Say whether so many epochs, 0 for never, have ended with a step."""
+        done = self.feed.epochs_done
         return bool(every) and done(step) // every > done(step - 1) // every
 
     def _check_losses(self) -> None:
@@ -234,8 +261,9 @@ class Loop:
             self._read()
             self._check_losses()
         if competes:
-            self.keeper.compare(self.steps, self.losses)
+            self.keeper.compare(self.steps, self.losses | self.scores)
         header = {name: self.facts[name] for name in HEADER} | {"metrics": dict(self.losses)}
+        header |= {"scores": self.scores} if self.scores else {}
         facts = self.facts | self._now("running")
         self.keeper.keep_state(self.steps, self.engine.export, facts, header)
         self.kept, self.saved = self.steps, time.perf_counter()

@@ -138,7 +138,12 @@ def keep_log(run: Run, step: int, every: int, *, ends: bool) -> float:
         row
         for row in run.rows()
         if row["step"] <= step
-        and ("judged" in row or is_logged(row["step"], every) or (ends and row["step"] == step))
+        and (
+            "judged" in row
+            or "scores" in row
+            or is_logged(row["step"], every)
+            or (ends and row["step"] == step)
+        )
     ]
     text = "".join(f"{json.dumps(row)}\n" for row in rows)
     write_file(run.path / "log.jsonl", text.encode())

@@ -23,10 +23,12 @@ from gandem.core.registry import installed, load_backend, registry
 from gandem.core.runs.checkpoint import Checkpoint, checkpoints_in, read_checkpoint, step_of
 from gandem.core.runs.health import is_event
 from gandem.core.runs.sampling import Images, enough_memory, sample
+from gandem.core.runs.settings import Settings
 from gandem.core.spec import Spec, differences, plan_spec, read_spec
+from gandem.core.spec.fields import decode
 from gandem.core.training import Engine, check_able, fixed_inputs
 
-__all__ = ["LAST", "Run", "covers", "open_run", "pick_device"]
+__all__ = ["LAST", "Run", "covers", "open_run", "pick_device", "some_backend"]
 
 LARGEST = 16_000_000
 """Bytes; a run.json has about two thousand, and some hundreds for each time it was resumed."""
@@ -41,6 +43,22 @@ class Run:
     path: Path
     spec: Spec
     facts: dict[str, Any]
+
+    def settings(self) -> Settings:
+        """Return what the training was told beside the spec.
+
+        Raises:
+            RunError: the run's facts do not say it.
+        """
+        told = self.facts.get("settings")
+        try:
+            if not isinstance(told, dict):
+                raise SpecError("settings: there are none.")
+            settings: Settings = decode(Settings, told, "settings")
+            settings.best_of(self.spec)
+        except SpecError as error:
+            raise RunError(f"{self.path / 'run.json'}: damaged; {error}") from None
+        return settings
 
     def log(self) -> list[dict[str, Any]]:
         """Return the rows of ``log.jsonl`` with losses: these in the objective's unit, accuracies
@@ -134,7 +152,7 @@ class Run:
         installed.
         """
         state = self.state(which)
-        name = backend or self._backend()
+        name = backend or some_backend(str(self.facts["backend"]))
         subject = load_backend(name)
         check_able(name, subject, self.spec, self.facts["precision"])
         with enough_memory():
@@ -199,17 +217,19 @@ class Run:
         engine = self.engine(backend, device, which)
         return sample(self.spec, engine, inputs, raw=raw, progress=progress)
 
-    def _backend(self) -> str:
-        own = str(self.facts["backend"])
-        rows = registry().rows("backends")
-        there = [row.id for row in rows if installed(row)]
-        if own in there:
-            return own
-        if not there:
-            raise BackendError(
-                "No backend is installed. Install one with: pip install 'gandem[torch]'"
-            )
-        return there[0]
+
+def some_backend(preferred: str = "") -> str:
+    """Return the id of an installed backend, that which is preferred or else the first.
+
+    Raises:
+        BackendError: none is installed.
+    """
+    there = [row.id for row in registry().rows("backends") if installed(row)]
+    if preferred in there:
+        return preferred
+    if not there:
+        raise BackendError("No backend is installed. Install one with: pip install 'gandem[torch]'")
+    return there[0]
 
 
 def covers(field: str, path: str) -> bool:

@@ -15,7 +15,7 @@ from gandem.core.images import grid, save_image, scatter, to_bytes
 from gandem.core.spec import Points, Spec
 from gandem.core.training import Engine
 
-__all__ = ["COLUMNS", "Images", "enough_memory", "sample", "usual_count"]
+__all__ = ["COLUMNS", "Images", "enough_memory", "sample", "samples_of", "usual_count"]
 
 CHUNK = 250
 """Images made at once."""
@@ -87,6 +87,22 @@ def enough_memory() -> Iterator[None]:
         ) from error
 
 
+def samples_of(
+    spec: Spec, engine: Engine, inputs: dict[str, np.ndarray], *, raw: bool = False
+) -> Iterator[np.ndarray]:
+    """Yield what a generator makes of given inputs, a few hundred at a time: images, uint8
+    (n, H, W, C), or points, float32 (n, D).
+    """
+    average = bool(spec.training.ema_decay) and not raw
+    for start in range(0, len(inputs["noise"]), CHUNK):
+        part = {name: value[start : start + CHUNK] for name, value in inputs.items()}
+        with enough_memory():
+            made = engine.forward("generator", part, average=average)
+        points = isinstance(spec.image, Points)
+        low, high = spec.image.low, spec.image.high
+        yield np.asarray(made, np.float32) if points else to_bytes(made, low, high)
+
+
 def sample(
     spec: Spec,
     engine: Engine,
@@ -96,18 +112,14 @@ def sample(
     progress: Callable[[int], None] | None = None,
 ) -> Images:
     """Make images from given inputs, a few hundred at a time."""
-    average = bool(spec.training.ema_decay) and not raw
-    count = len(inputs["noise"])
     points = isinstance(spec.image, Points)
-    images = np.empty((count, *spec.image.shape), np.float32 if points else np.uint8)
-    for start in range(0, count, CHUNK):
-        part = {name: value[start : start + CHUNK] for name, value in inputs.items()}
-        with enough_memory():
-            made = engine.forward("generator", part, average=average)
-        low, high = spec.image.low, spec.image.high
-        images[start : start + CHUNK] = made if points else to_bytes(made, low, high)
+    shape = (len(inputs["noise"]), *spec.image.shape)
+    images, done = np.empty(shape, np.float32 if points else np.uint8), 0
+    for made in samples_of(spec, engine, inputs, raw=raw):
+        images[done : done + len(made)] = made
+        done += len(made)
         if progress is not None:
-            progress(min(start + CHUNK, count))
+            progress(done)
     category = spec.latent.parts.get("category")
     return Images(
         images,

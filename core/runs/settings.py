@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from gandem.core.errors import SpecError, shown, suggest
+from gandem.core.scores import QUICK as SCORES
 from gandem.core.spec import Spec
 from gandem.core.spec.fields import Checked, Count, Range
 from gandem.core.training import metric_names
@@ -71,6 +72,10 @@ class Settings(Checked):
             by steps, compete.
         judge_every: epochs between two judgements of the discriminator on 100 real and 100 fake
             images; 0 for none.
+        evaluate_every: epochs between two scores, the Fréchet and the kernel distance, which are
+            also taken at the end; 0 for none.  With scores, ``best`` left out is ``"frechet"``.
+        evaluate_count: images that are scored, and real ones; half the data where that is less.
+        extractor: whose features are compared; left out, what suits the data.
     """
 
     backend: str = "torch"
@@ -88,6 +93,9 @@ class Settings(Checked):
     keep: Annotated[int, Range(0)] = 3
     best: str | None = None
     judge_every: Annotated[int, Range(0)] = 1
+    evaluate_every: Annotated[int, Range(0)] = 0
+    evaluate_count: Count = 1000
+    extractor: str | None = None
 
     def __post_init__(self) -> None:
         if self.data_dir is not None:
@@ -102,7 +110,14 @@ class Settings(Checked):
         Raises:
             SpecError: a training of the spec has no such metric.
         """
-        return Best.parse(self.best, metric_names(spec)) if self.best is not None else None
+        scores = SCORES if self.evaluate_every else ()
+        if self.best is None:
+            return Best(scores[0]) if scores else None
+        if not scores and self.best.partition(":")[0] in SCORES:
+            raise SpecError(
+                f"best: {self.best} is measured only with evaluate_every (--evaluate-every)."
+            )
+        return Best.parse(self.best, (*metric_names(spec), *scores))
 
 
 def check_total(epochs: int | None, steps: int | None) -> None:
@@ -125,6 +140,7 @@ class Progress:
 
     ``judged`` is there after a step at which the discriminator was judged: of ``count`` images each
     the share of ``real`` and ``fake`` ones that it told rightly, and the ``epoch`` that was over.
+    ``scores`` are there after a step at which they were taken.
     """
 
     step: int
@@ -132,3 +148,4 @@ class Progress:
     losses: Mapping[str, float]
     rate: float
     judged: Mapping[str, Any] | None = None
+    scores: Mapping[str, float] | None = None

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from gandem.core.errors import DataError, RunError, SpecError
+from gandem.core.errors import DataError, RunError
 from gandem.core.files import write_json
 from gandem.core.hookspecs import Row, RunInfo
 from gandem.core.interrupts import stop_when_asked
@@ -40,7 +40,7 @@ from gandem.core.runs.sampling import enough_memory
 from gandem.core.runs.settings import Progress, Settings, check_total
 from gandem.core.runs.watchers import Watching
 from gandem.core.spec import Spec, change, digest
-from gandem.core.spec.fields import decode, encode
+from gandem.core.spec.fields import encode
 from gandem.core.training import Feed, check_able, check_state, forms_of, initial_state
 
 __all__ = ["resume", "train"]
@@ -159,8 +159,9 @@ def resume(
     with hold(folder):
         run = open_run(folder)
         found = newest_good(run)
-        asked = {"backend": backend, "device": device, "data": data, "data_dir": data_dir}
-        settings = _settings_of(run, {k: v for k, v in asked.items() if v is not None})
+        asked: dict[str, Any] = {"backend": backend, "device": device, "data": data}
+        asked["data_dir"] = data_dir
+        settings = replace(run.settings(), **{k: v for k, v in asked.items() if v is not None})
         if steps or epochs:
             settings = replace(settings, steps=steps, epochs=epochs)
         try:
@@ -185,19 +186,6 @@ def resume(
         with stop_when_asked() as stop:
             loop.run(work.total, stop, progress)
     return open_run(folder)
-
-
-def _settings_of(run: Run, asked: Mapping[str, Any]) -> Settings:
-    """Return what a run was told, with some of it told anew."""
-    told = run.facts.get("settings")
-    try:
-        if not isinstance(told, dict):
-            raise SpecError("settings: there are none.")
-        settings: Settings = decode(Settings, told, "settings")
-        settings.best_of(run.spec)
-    except SpecError as error:
-        raise RunError(f"{run.path / 'run.json'}: damaged; {error}") from None
-    return replace(settings, **asked)
 
 
 def _state_of(run: Run, found: Found, settings: Settings) -> dict[str, np.ndarray]:
@@ -309,7 +297,7 @@ class _Work:
             "settings": encode(settings),
             "state": "running",
             **{name: said for name, said in segment.items() if name != "first_step"},
-            **{name: old[name] for name in ("started", "best") if name in old},
+            **{name: old[name] for name in ("started", "best", "evaluation") if name in old},
             "steps": segment["first_step"],
             "allowed_changes": sorted({*_list(old, "allowed_changes"), *allowed}),
             "segments": [*before, segment | notes | news],
