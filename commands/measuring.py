@@ -208,4 +208,85 @@ def evaluate(subjects: tuple[Path, ...], as_json: bool, **options: Any) -> None:
         click.echo(scores_in_words(scored))
 
 
-COMMANDS = (parity, check, evaluate, demo)
+@click.command("bench-quality")
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.option("--backend", default="torch", help="Framework to train on.")
+@click.option("--seeds", type=click.IntRange(1), default=3, help="Trainings of each model.")
+@click.option(
+    "--epochs", type=click.IntRange(1), show_default="the model's own", help="Passes over the data."
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(1),
+    show_default="as many as the epochs take",
+    help="Training steps, instead of epochs.",
+)
+@SET
+@click.option(
+    "--data",
+    metavar="NAME[:ARGUMENT]",
+    show_default="the model's own",
+    help="What to train on, and to compare with.",
+)
+@DATA_DIR
+@click.option(
+    "--classes",
+    callback=numbers,
+    metavar="A,B",
+    show_default="all; without --data the model's own",
+    help="Only these classes, like 3,8.",
+)
+@click.option("-n", "--count", type=click.IntRange(1), default=10_000, help="Images to score.")
+@click.option(
+    "--extractor", metavar="NAME[:ARGUMENT]", show_default="what suits the data", help="Features."
+)
+@click.option(
+    "--evaluate-every",
+    type=click.IntRange(1),
+    default=1,
+    metavar="EPOCHS",
+    help="Epochs between the scores that choose the best checkpoint.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("runs/quality"),
+    help="Where the runs go; what is there already is not done again.",
+)
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("."),
+    help="Folder of results.csv, results.md, and published.csv with results of others.",
+)
+@JSON
+def bench_quality(models: tuple[str, ...], results: Path, as_json: bool, **options: Any) -> None:
+    """Train MODELs with several seeds and write how good they are.
+
+    The table, results.csv, and the page made of it, results.md, grow with each model: a row is
+    replaced by one of the same model, length and protocol.  A bench that was interrupted goes on
+    where it was.
+    """
+    from gandem.core.results import Bench, bench, merge, read_results, write_page, write_results
+    from gandem.core.results.rows import in_words
+    from gandem.core.runs.progress import Bars
+
+    asked = Bench(**options)
+    table = results / "results.csv"
+    rows = read_results(table)  # one that cannot be read shall not be found out at the end
+    found = []
+    with Bars(quiet=as_json) as bars:
+        for model in models:
+            row, scores = bench(model, asked, bars.show)
+            found.append({"result": row.to_data(), "scores": scores})
+            rows = merge(rows, [row])
+            write_results(table, rows)
+            write_page(results / "results.md", rows, results / "published.csv")
+            bars.tell(in_words(row))
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(f"{len(found)} of {len(rows)} rows in {table} and {results / 'results.md'}")
+
+
+COMMANDS = (parity, check, evaluate, bench_quality, demo)

@@ -324,8 +324,15 @@ def load_extractor(name: str, backend: str) -> Extractor:
             f"The extractor {row.id!r} needs {', '.join(missing)}, which is not there.{hint}"
         )
     load = _target(row, "extractor")
-    with aside():
-        extractor: Extractor = load(argument, backend)
+    try:
+        with aside():
+            extractor: Extractor = load(argument, backend)
+    except (GandemError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # a stranger's code may raise anything at all
+        raise DataError(
+            f"The extractor {row.id!r} of {row.provider} cannot be made: {sentence(error)}"
+        ) from error
     if lack := _lack(extractor, EXTRACTOR):
         raise NotFoundError(f"The extractor {row.id!r} of {row.provider} is none: {lack}.")
     return extractor

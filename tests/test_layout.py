@@ -199,7 +199,7 @@ def test_nothing_is_imported_twice_when_run_from_the_root():
     "pattern",
     [
         r"^\s*(import|from)\s+(c?pickle|dill|cloudpickle|joblib|shelve|marshal)\b",
-        r"\btorch\.load\(",
+        r"\btorch\.load\((?!.*\bweights_only=True\))",
         r"\ballow_pickle\s*=\s*True\b",
         r"\bweights_only\s*=\s*False\b",
     ],
@@ -315,6 +315,8 @@ def test_the_wheel_carries_exactly_the_sources_and_their_data(wheel):
         *templates,
         "data/LICENCE-digits.md",
         "data/digits.npz",
+        "extractors/lenet5-digits.safetensors",
+        "extractors/lenet5-fashion.safetensors",
         "py.typed",
         "registry.toml",
     }
@@ -327,7 +329,7 @@ def test_the_wheel_carries_its_licence(wheel):
 
 
 def test_the_wheel_is_small(wheel):
-    """The embedded digits take 2.5 MB at most; nothing else should weigh."""
+    """The embedded digits take 2.5 MB, the two classifiers 1 MB; nothing else should weigh."""
     assert wheel.stat().st_size < 5_000_000
 
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gandem.core.datasets import Dataset
-from gandem.core.errors import DataError, RunError
+from gandem.core.errors import BackendError, DataError, RunError, shown
 from gandem.core.randomness import Purpose, stream
-from gandem.core.registry import load_dataset, load_extractor
+from gandem.core.registry import load_dataset, load_extractor, registry
 from gandem.core.runs.run import BEST, LAST, Run, open_run, some_backend
 from gandem.core.runs.sampling import samples_of
 from gandem.core.scores import RealSide, Scored, same_protocol, usual_extractor
-from gandem.core.scores.real import Progress
+from gandem.core.scores.real import LEAST, Progress
 from gandem.core.training import fixed_inputs
 
 __all__ = ["ALL", "COUNT", "evaluate"]
@@ -87,6 +87,8 @@ def evaluate(
     """
     if count < 1:
         raise DataError(f"count: expected at least 1 image, received {count}.")
+    if not subjects:
+        raise DataError("There is nothing to score; name runs, folders or .npz files of images.")
     found = [_subject(subject) for subject in subjects]
     runs = [subject.run for subject in found if subject.run is not None]
     asked = _Real(
@@ -95,8 +97,10 @@ def evaluate(
         classes=tuple(classes) if classes is not None else None,
     )
     dataset, name = _real_data(found, asked)
-    own = str(runs[0].facts["backend"]) if runs else ""
-    able = backend or some_backend(own)
+    for run in runs:
+        _check_kind(run, dataset)
+    steps = {run.path: _steps(run, which) for run in runs}
+    able = backend or _able(str(runs[0].facts["backend"]) if runs else "")
     looking = load_extractor(extractor or usual_extractor(name), able)
     real = RealSide(dataset, looking, count, seed, progress=progress)
     scored = []
@@ -104,7 +108,7 @@ def evaluate(
         if subject.run is None:
             scored.append(_score_images(subject.path, real))
         else:
-            scored += _score_run(subject.run, real, which, backend, device)
+            scored += _score_run(subject.run, real, steps[subject.path], backend, device)
     same_protocol(scored)
     return scored
 
@@ -113,16 +117,30 @@ def _subject(given: Run | Path | str) -> _Subject:
     if isinstance(given, Run):
         return _Subject(given.path, given)
     path = Path(given)
-    if not path.exists():
+    try:
+        there, run = path.exists(), (path / "run.json").exists()
+        run = run or (path.is_dir() and not _holds_images(path))
+    except (OSError, ValueError) as error:  # no name at all, or a folder that is nobody's to read
+        reason = getattr(error, "strerror", None) or error
+        raise RunError(f"{shown(str(path))}: cannot be read ({reason}).") from None
+    if not there:
         raise RunError(f"{path}: there is neither a run nor a folder or .npz of images.")
-    if path.is_dir() and ((path / "run.json").exists() or not _holds_images(path)):
-        return _Subject(path, open_run(path))
-    return _Subject(path)
+    return _Subject(path, open_run(path) if run else None)
 
 
 def _holds_images(path: Path) -> bool:
     """Say whether a folder is no folder of runs: the errors of :func:`open_run` suggest one."""
     return not any(path.glob("*/run.json")) and any(path.iterdir())
+
+
+def _able(preferred: str) -> str:
+    """Return a backend for an extractor; one that is not there where none is, for an extractor may
+    do without.
+    """
+    try:
+        return some_backend(preferred)
+    except BackendError:
+        return registry().rows("backends")[0].id
 
 
 # --- the real side -------------------------------------------------------------------------------
@@ -151,7 +169,10 @@ def _real_data(subjects: Iterable[_Subject], asked: _Real) -> tuple[Dataset, str
     name = settings.data or "digits"
     folder = asked.data_dir or (Path(settings.data_dir) if settings.data_dir else None)
     classes = settings.classes if asked.classes is None else asked.classes
-    dataset = load_dataset(name, folder, run.spec.image.shape)
+    try:
+        dataset = load_dataset(name, folder, run.spec.image.shape)
+    except DataError as error:
+        raise DataError(f"{error} If the data has moved, say where with --data.") from None
     dataset = dataset.only(classes) if classes else dataset
     if asked.classes is None and dataset.digest != told[run.path]:
         raise DataError(
@@ -165,22 +186,54 @@ def _data_of(run: Run) -> Any:
     return run.facts["data"].get("name", "?")
 
 
+def _check_kind(run: Run, dataset: Dataset) -> None:
+    """Refuse a run that makes what has another shape than the real images, before these wait."""
+    if run.spec.image.shape != dataset.shape:
+        made, real = ("×".join(map(str, of)) for of in (run.spec.image.shape, dataset.shape))
+        raise DataError(
+            f"{run.path}: it makes images of {made}, {dataset.name} has {real}; choose the real "
+            "ones with --data."
+        )
+
+
 # --- what is scored ------------------------------------------------------------------------------
 
 
 def _score_run(
-    run: Run, real: RealSide, which: int | str, backend: str | None, device: str
+    run: Run, real: RealSide, steps: dict[int, str], backend: str | None, device: str
 ) -> Iterator[Scored]:
-    steps = {run.checkpoint(name).step: name for name in reversed(_names(run, which))}
     weights = ("averaged", "raw") if run.spec.training.ema_decay else ("",)
     inputs = fixed_inputs(run.spec, real.seed, real.count, run.facts["precision"], None)
-    labels = inputs["label"].argmax(1) if "label" in inputs else None
+    labels = _in_numbers_of(real.dataset, run, inputs["label"]) if "label" in inputs else None
     for step, name in steps.items():
         engine = run.engine(backend, device, step)
         for kind in weights:
-            words = ", ".join(word for word in (f"{name}, step {step}", kind) if word)
+            words = ", ".join(word for word in (name, f"step {step}", kind) if word)
             made = samples_of(run.spec, engine, inputs, raw=kind == "raw")
             yield real.score(f"{run.path}: {words}", made, labels)
+
+
+def _in_numbers_of(dataset: Dataset, run: Run, hot: np.ndarray) -> np.ndarray | None:
+    """Return labels, one-hot (N, K) in the numbers of a run's own data, in those of another, where
+    that has classes of the same names; else None.
+    """
+    labels, told = hot.argmax(1), run.facts["data"]
+    if told.get("digest") == dataset.digest:
+        return labels
+    names, known = told.get("class_names"), list(dataset.class_names)
+    if (
+        not isinstance(names, list)
+        or labels.max() >= len(names)
+        or not all(name in known for name in names)
+    ):
+        return None
+    return np.array([known.index(name) for name in names])[labels]
+
+
+def _steps(run: Run, which: int | str) -> dict[int, str]:
+    """Return the steps of the checkpoints to score, each with its name, if it has one."""
+    names = _names(run, which)
+    return {run.checkpoint(n).step: n if n in (LAST, BEST) else "" for n in reversed(names)}
 
 
 def _names(run: Run, which: int | str) -> list[int | str]:
@@ -195,7 +248,7 @@ def _score_images(path: Path, real: RealSide) -> Scored:
     if len(dataset.images) < real.count:
         raise DataError(
             f"{path}: it has {len(dataset.images)} images, fewer than the {real.count} to be "
-            f"scored; take as many of everything with -n {len(dataset.images)}."
+            f"scored; {_advice(len(dataset.images))}."
         )
     order = stream(real.seed, Purpose.METRICS, part=1).permutation(len(dataset.images))
     rows = np.sort(order[: real.count])
@@ -203,3 +256,9 @@ def _score_images(path: Path, real: RealSide) -> Scored:
     # a folder numbers its classes by their names, which need not be the data's numbers
     labels = dataset.labels[rows] if dataset.labels is not None and kind == "npz" else None
     return real.score(str(path), chunks, labels)
+
+
+def _advice(there: int) -> str:
+    if there < LEAST:
+        return f"scores take at least {LEAST}"
+    return f"take as many of everything with -n {there}"

@@ -25,7 +25,7 @@ class Evaluation:
     can be compared.
 
     Attributes:
-        seconds: spent on it so far, with the real side.
+        seconds: spent on it so far, with the real side; ``preparing`` of them on that.
         times: how often.
 
     Raises:
@@ -41,7 +41,7 @@ class Evaluation:
         self.real = RealSide(feed.dataset, extractor, settings.evaluate_count, quick=True)
         self.inputs = fixed_inputs(feed.spec, 0, self.real.count, feed.precision)
         self.times, self.last = 0, dict[str, Any]()
-        self.seconds = time.perf_counter() - begun
+        self.preparing = self.seconds = time.perf_counter() - begun
 
     def go_on(self, facts: Any) -> None:
         """Take over what was spent before the training was resumed."""

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from gandem.core.errors import RunError
+from gandem.core.errors import GandemError, RunError
 from gandem.core.files import append_line, write_json
 from gandem.core.runs.checkpoint import Checkpoint, metrics_of
 from gandem.core.runs.evaluation import Evaluation
@@ -101,6 +101,8 @@ class Loop:
     ) -> None:
         """Train to ``total`` steps, or until asked to stop; the facts on disk say how it ended."""
         self.started = self.saved = time.perf_counter()
+        if self.evaluation is not None:  # the real side took time too
+            self.started -= self.evaluation.preparing
         ended, whole = "failed", False
         try:
             self.watching.before_training()
@@ -162,7 +164,8 @@ class Loop:
         """Keep the state, its losses, and samples where no epoch has just ended."""
         if self.logged < self.steps:
             self._log()
-        if self.evaluation is not None and self.scored < self.steps and self.kept < self.steps:
+        ends = self.steps == total and self.kept < self.steps  # Ctrl-C waits for no scores
+        if self.evaluation is not None and self.scored < self.steps and ends:
             self.scores = self._score()
         if self.sampled < self.steps:
             self._sample()
@@ -217,11 +220,17 @@ class Loop:
         return {"epoch": epoch, **judged}
 
     def _score(self) -> dict[str, float]:
-        """Take the scores, and add them to the log."""
+        """Take the scores, and add them to the log; none where they cannot be taken, which shall
+        cost nobody a training.
+        """
         if self.evaluation is None:
             return {}
-        with enough_memory():
-            scores = self.evaluation.scores(self.steps)
+        try:
+            with enough_memory():
+                scores = self.evaluation.scores(self.steps)
+        except GandemError as error:
+            self.watching.notice(f"There are no scores of step {self.steps}: {error}")
+            return {}
         row = {"step": self.steps, "epoch": self.feed.epochs_done(self.steps), "scores": scores}
         self._add(row)
         self.facts["evaluation"] = self.evaluation.facts()

@@ -7,7 +7,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from gandem.core.errors import DataError
+from gandem.core.errors import DataError, GandemError
+from gandem.core.strangers import aside, sentence
 
 __all__ = ["CHUNK", "Extractor", "Features", "check_shape", "extract"]
 
@@ -58,16 +59,20 @@ def extract(
     Raises:
         DataError: the extractor cannot look at them, or returns what are no features of them.
     """
-    features, probabilities, done = [], [], 0
+    features: list[np.ndarray] = []
+    probabilities: list[np.ndarray] = []
+    done, width = 0, None
     for chunk in images:
-        found = Features(*extractor(chunk))
-        _check(extractor, found, len(chunk))
-        features.append(np.asarray(found.features, np.float32))
+        found = _found(extractor, chunk, width)
+        features.append(found.features)
+        width = found.features.shape[1]
         if found.probabilities is not None:
-            probabilities.append(np.asarray(found.probabilities, np.float64))
+            probabilities.append(found.probabilities)
         done += len(chunk)
         if progress is not None:
             progress(done)
+    if not features:
+        raise DataError(f"{extractor.name}: there are no images to look at.")
     joined = np.concatenate(probabilities) if probabilities else None
     return Features(np.concatenate(features), joined)
 
@@ -87,12 +92,32 @@ def check_shape(name: str, images: np.ndarray, shape: tuple[int, ...]) -> None:
         )
 
 
-def _check(extractor: Extractor, found: Features, count: int) -> None:
-    shapes = [np.shape(array) for array in found if array is not None]
-    wanted = [(count, *shapes[0][1:2])] + [(count, extractor.classes)] * bool(extractor.classes)
+def _found(extractor: Extractor, chunk: np.ndarray, width: int | None) -> Features:
+    """Return what an extractor, which may be a stranger's, makes of a chunk: arrays in C order."""
+    try:
+        with aside():
+            features, probabilities = extractor(chunk)
+            found = Features(
+                np.ascontiguousarray(features, np.float32),
+                None if probabilities is None else np.ascontiguousarray(probabilities, np.float64),
+            )
+    except (GandemError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise DataError(
+            f"The extractor {extractor.name} failed on {len(chunk)} images: {sentence(error)}"
+        ) from error
+    _check(extractor, found, len(chunk), width)
+    return found
+
+
+def _check(extractor: Extractor, found: Features, count: int, width: int | None) -> None:
+    shapes = [array.shape for array in found if array is not None]
+    wanted = [(count, *(shapes[0][1:2] if width is None else (width,)))]
+    wanted += [(count, extractor.classes)] * bool(extractor.classes)
     if shapes != wanted or len(shapes[0]) != 2:
         raise DataError(
             f"The extractor {extractor.name} returned arrays of {' and '.join(map(str, shapes))} "
-            f"for {count} images, expected features (N, D)"
+            f"for {count} images, expected features (N, {width or 'D'})"
             + (f" and probabilities (N, {extractor.classes})." if extractor.classes else ".")
         )

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from gandem.core.errors import ClashError, NotFoundError
 from gandem.core.metrics import (
     Moments,
     class_accuracy,
@@ -89,8 +90,10 @@ class Side:
 def usual_extractor(data: str) -> str:
     """Return the extractor that suits a data set: what its row in the registry says, or pixels."""
     name = data.partition(":")[0].partition("[")[0]
-    rows = [row for row in registry().rows("datasets") if row.id == name]
-    return rows[0].extractor if rows and rows[0].extractor else "pixels"
+    try:
+        return registry().find("datasets", name).extractor or "pixels"
+    except (NotFoundError, ClashError):  # a plugin's data, that calls itself something else
+        return "pixels"
 
 
 def measured(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -163,13 +163,16 @@ class RealSide:
         return cache_folder() / "scores" / f"{key}.safetensors"
 
     def _keep(self, real: Side, floor: dict[str, float | None]) -> None:
+        from safetensors import SafetensorError
         from safetensors.numpy import save_file
 
         arrays = {"features": real.features}
         if real.probabilities is not None:
             arrays["probabilities"] = real.probabilities
-        facts = {"floor": json.dumps(floor)}
-        with contextlib.suppress(RunError, OSError):  # without a cache it only takes longer
+        told = json.dumps(floor)
+        facts = {"floor": told, "sha256": _seal(arrays, told)}
+        # without a cache it only takes longer
+        with contextlib.suppress(RunError, OSError, SafetensorError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             fill_file(self._path, lambda path: save_file(arrays, path, facts))
 
@@ -180,8 +183,20 @@ class RealSide:
         try:
             with safe_open(self._path, framework="np") as file:
                 arrays = {name: file.get_tensor(name) for name in file.keys()}
-                floor = json.loads(file.metadata()["floor"])
+                told = file.metadata()
+            if told["sha256"] != _seal(arrays, told["floor"]):
+                return None
+            floor = json.loads(told["floor"])
             side = Side(arrays["features"], arrays.get("probabilities"), self._labels(0))
         except (OSError, SafetensorError, KeyError, TypeError, ValueError):
             return None
         return (side, floor) if len(side.features) == self.count else None
+
+
+def _seal(arrays: Mapping[str, np.ndarray], floor: str) -> str:
+    """Return a hash of what is kept, so that a flipped bit gives no wrong score."""
+    hashed = hashlib.sha256(floor.encode())
+    for name in sorted(arrays):
+        hashed.update(f"\n{name} {arrays[name].dtype.str} {arrays[name].shape}\n".encode())
+        hashed.update(np.ascontiguousarray(arrays[name]).data)
+    return hashed.hexdigest()

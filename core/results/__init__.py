@@ -1,0 +1,19 @@
+"""Results: models trained over several seeds, and how good they came out, as a table that nobody
+types.
+
+Everything the other rooms may use is listed here.
+"""
+
+from gandem.core.results.bench import Bench, bench
+from gandem.core.results.page import write_page
+from gandem.core.results.rows import Result, merge, read_results, write_results
+
+__all__ = [
+    "Bench",
+    "Result",
+    "bench",
+    "merge",
+    "read_results",
+    "write_page",
+    "write_results",
+]

@@ -1,0 +1,117 @@
+"""The page of results: one table for each protocol, and what others have published below, with
+their protocol named.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from gandem.core.errors import DataError
+from gandem.core.files import write_file
+from gandem.core.results.rows import Result
+from gandem.core.scores import MEASURES
+
+__all__ = ["write_page"]
+
+SHOWN = ("frechet", "kernel", "precision", "recall", "coverage", "accuracy")
+PUBLISHED = ("model", "data", "score", "spread", "protocol", "source")
+"""The columns of the file of published results."""
+
+
+def write_page(path: Path, rows: Sequence[Result], published: Path | None = None) -> None:
+    """Write the page, Markdown, from rows.
+
+    Args:
+        published: a CSV file with what others have published; left out, there is none.
+
+    Raises:
+        RunError: the place cannot be written.
+        DataError: the file of published results is none.
+    """
+    parts = [HEAD.strip()]
+    ordered = sorted(rows, key=lambda row: (row.data, row.protocol, row.model, row.steps))
+    for protocol, group in groupby(ordered, key=lambda row: row.protocol):
+        parts.append(_table(protocol, list(group)))
+    if published is not None and published.exists():
+        parts.append(_published(published))
+    write_file(path, ("\n\n".join(parts) + "\n").encode())
+
+
+HEAD = """
+# Results
+
+Written by `gandem bench-quality` from `results.csv`, which has more columns; nobody types a
+number here. Each row is a model trained with several seeds: mean ± standard deviation over them.
+**Final** is the last checkpoint, **best** the one with the least Fréchet distance while it trained
+(of 1,000 samples), scored anew like the last; the best is never shown without the final. **Real**
+is what other real images get: no model can be expected below it. What the numbers mean:
+[metrics](metrics.md).
+
+Numbers compare within a table. Two tables have two protocols, and say nothing about each other.
+"""
+
+
+ELSEWHERE = """
+By other protocols, which each row names. Neither these rows nor ours say that a model of one table
+is better than one of the other: the features differ, the images differ, and so does how the shown
+training was chosen.
+""".strip()
+
+
+def _table(protocol: str, rows: list[Result]) -> str:
+    shown = [name for name in SHOWN if any(_has(row, name) for row in rows)]
+    head = ["model", "on", "steps", "seeds", "best: Fréchet distance"]
+    head[4:4] = [f"final: {MEASURES[name].title}" for name in shown]
+    lines = [head, ["---"] * len(head)]
+    first = rows[0].figures
+    floor = [_number(first.get(f"floor_{name}")) for name in shown]
+    lines.append(["*real*", "", "", "", *floor, ""])
+    for row in rows:
+        options = f" `{row.options}`" if row.options else ""
+        finals = [_pair(row.figures, "final", name) for name in shown]
+        best = _pair(row.figures, "best", "frechet")
+        steps = f"{row.steps:,} ({row.epochs:g} epochs)"
+        lines.append([f"{row.model}{options}", row.backend, steps, str(row.seeds), *finals, best])
+    notes = sorted({f"{row.date}, {row.device}, {row.precision}: {row.versions}" for row in rows})
+    return "\n\n".join(
+        [
+            f"## {rows[0].data}",
+            f"{protocol[0].upper()}{protocol[1:]}.",
+            _drawn(lines),
+            "  \n".join(notes),
+        ]
+    )
+
+
+def _has(row: Result, name: str) -> bool:
+    return row.figures.get(f"final_{name}_mean") is not None
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
+
+
+def _pair(figures: Mapping[str, float | None], which: str, name: str) -> str:
+    mean, deviation = (figures.get(f"{which}_{name}_{what}") for what in ("mean", "sd"))
+    return _number(mean) + (f" ± {deviation:.2g}" if deviation is not None else "")
+
+
+def _published(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            table = csv.DictReader(file)
+            if tuple(table.fieldnames or ()) != PUBLISHED:
+                raise DataError(f"{path}: expected the columns {', '.join(PUBLISHED)}.")
+            rows = list(table)
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read ({error}).") from None
+    lines = [PUBLISHED, ["---"] * len(PUBLISHED)]
+    lines += [[row[name] or "" for name in PUBLISHED] for row in rows]
+    return f"## Published elsewhere\n\n{ELSEWHERE}\n\n{_drawn(lines)}"
+
+
+def _drawn(lines: Iterable[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
