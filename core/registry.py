@@ -333,9 +333,21 @@ def load_extractor(name: str, backend: str) -> Extractor:
         raise DataError(
             f"The extractor {row.id!r} of {row.provider} cannot be made: {sentence(error)}"
         ) from error
-    if lack := _lack(extractor, EXTRACTOR):
+    if lack := _lack(extractor, EXTRACTOR) or _fault(extractor):
         raise NotFoundError(f"The extractor {row.id!r} of {row.provider} is none: {lack}.")
     return extractor
+
+
+def _fault(extractor: Any) -> str:
+    """Say what of an extractor cannot stand in a protocol, or nothing."""
+    for part in ("name", "digest"):
+        text = getattr(extractor, part)
+        if not (isinstance(text, str) and text and text.isprintable()):
+            return f"its {part} is {shown(text)}, expected a text on one line"
+    count = extractor.classes
+    if type(count) is not int or count < 0:
+        return f"its classes are {shown(count)}, expected a whole number from 0"
+    return ""
 
 
 def find_model(name: str | os.PathLike[str]) -> Row | None:

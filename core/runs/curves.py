@@ -23,6 +23,7 @@ from gandem.core.files import write_file
 from gandem.core.images import read_picture, resized
 from gandem.core.runs.figure import COLOURS, STYLE, THUMBNAILS, draw, printable
 from gandem.core.runs.run import Run, open_run
+from gandem.core.scores import MEASURES
 from gandem.core.training import metric_names
 
 __all__ = ["FORMS", "MOST_RUNS", "check_drawing", "draw_curves"]
@@ -32,6 +33,7 @@ MOST_RUNS = 8
 """As many as there are colours that colour-blind people tell apart."""
 ASIDE = ("step", "epoch", "seconds", "steps_per_second")
 """What a row of the log holds beside losses and accuracies."""
+ERRORS = tuple(measure.error for measure in MEASURES.values() if measure.error)
 MOST_CURVES = 12
 THUMBNAIL_ROWS, THUMBNAIL_SIZE = 4, 240
 LARGEST = 1e30
@@ -167,7 +169,7 @@ def _series(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[np.ndarray, np
             continue
         scores = row.get("scores")
         for name, value in (scores if isinstance(scores, dict) else row).items():
-            if name in ASIDE or not _is_number(value):
+            if name in ASIDE or name in ERRORS or not _is_number(value):
                 continue
             if name in found or len(found) < MOST_CURVES:
                 known = value is not None and -LARGEST < value < LARGEST

@@ -87,6 +87,8 @@ def evaluate(
     """
     if count < 1:
         raise DataError(f"count: expected at least 1 image, received {count}.")
+    if not 0 <= seed < 2**63:
+        raise DataError(f"seed: expected a whole number from 0 to 2**63 - 1, received {seed}.")
     if not subjects:
         raise DataError("There is nothing to score; name runs, folders or .npz files of images.")
     found = [_subject(subject) for subject in subjects]
@@ -210,7 +212,9 @@ def _score_run(
         for kind in weights:
             words = ", ".join(word for word in (name, f"step {step}", kind) if word)
             made = samples_of(run.spec, engine, inputs, raw=kind == "raw")
-            yield real.score(f"{run.path}: {words}", made, labels)
+            scored = real.score(f"{run.path}: {words}", made, labels)
+            facts = {"checkpoint": name or str(step), "step": step, "weights": kind or "raw"}
+            yield replace(scored, details={**facts, **scored.details})
 
 
 def _in_numbers_of(dataset: Dataset, run: Run, hot: np.ndarray) -> np.ndarray | None:

@@ -103,10 +103,11 @@ def same_protocol(scored: Sequence[Scored]) -> Protocol:
     for other in scored[1:]:
         if apart := first.protocol.differs(other.protocol):
             name, (here, there) = next(iter(apart.items()))
-            if name == "data_digest":
-                here, there = first.protocol.data, other.protocol.data
-            if name == "extractor_digest":
-                here, there = first.protocol.extractor, other.protocol.extractor
+            if name.endswith("_digest"):
+                named = name.removesuffix("_digest")
+                names = [str(getattr(one.protocol, named)) for one in (first, other)]
+                marks = (f" ({here:.8})", f" ({there:.8})") if names[0] == names[1] else ("", "")
+                here, there = (word + mark for word, mark in zip(names, marks, strict=True))
             raise DataError(
                 f"{first.name} and {other.name} were scored by different protocols and stand in no "
                 f"table together: {_WORDS[name]} {here} and {there}."

@@ -94,14 +94,17 @@ class RealSide:
         def done(number: int) -> None:
             self._progress(f"features of {name}", number, self.count)
 
-        found = extract(self.extractor, self._right(images), done)
-        if len(found.features) != self.count:
-            raise DataError(
-                f"{name}: {len(found.features)} images, expected {self.count}; scores of different "
-                "numbers of images cannot be compared."
-            )
-        side = Side(found.features, found.probabilities, labels)
-        values, details = self._measured(side, self.real, f"scores of {name}")
+        try:
+            found = extract(self.extractor, self._right(images), done)
+            if len(found.features) != self.count:
+                raise DataError(
+                    f"{len(found.features)} images, expected {self.count}; scores of different "
+                    "numbers of images cannot be compared."
+                )
+            side = Side(found.features, found.probabilities, labels)
+            values, details = self._measured(side, self.real, f"scores of {name}")
+        except DataError as error:
+            raise DataError(f"{name}: {error}") from error
         return Scored(
             name=name, protocol=self.protocol, values=values, floor=self.floor, details=details
         )

@@ -1,0 +1,302 @@
+"""The real side of scores: which images are drawn, what is kept in the cache, whose features may be
+compared, and how much memory all of it takes.
+"""
+
+import tracemalloc
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gandem.core.datasets import Dataset, OnDisk
+from gandem.core.errors import DataError
+from gandem.core.randomness import Purpose, stream
+from gandem.core.scores import QUICK, Features, RealSide
+
+
+class Means:
+    """A quick extractor: the mean of each quarter of the pixels; it counts what it is asked."""
+
+    name, classes = "means", 0
+
+    def __init__(self, digest="means 1"):
+        self.digest, self.asked = digest, []
+
+    def __call__(self, images):
+        self.asked.append(len(images))
+        parts = np.array_split(images.reshape(len(images), -1), 4, axis=1)
+        return Features(np.stack([part.mean(axis=1) for part in parts], 1).astype(np.float32))
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """A cache of each test's own."""
+    monkeypatch.setenv("GANDEM_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def some():
+    """200 images of 8×8."""
+    images = np.random.default_rng(0).integers(0, 256, (200, 8, 8, 1), np.uint8)
+    return Dataset("some", images, labels=np.arange(200) % 3)
+
+
+def kept(cache):
+    return sorted((cache / "scores").glob("*"))
+
+
+def same(one, other):
+    """Say whether two real sides hold the same numbers."""
+    arrays = [
+        (side.real.features, side.real.probabilities, side.real.labels) for side in (one, other)
+    ]
+    return one.floor == other.floor and all(map(np.array_equal, *arrays))
+
+
+# --- the cache -----------------------------------------------------------------------------------
+
+
+def test_a_second_real_side_looks_at_no_image_again(some, cache):
+    first, again = Means(), Means()
+
+    made, found = RealSide(some, first, 50), RealSide(some, again, 50)
+
+    assert (sum(first.asked), sum(again.asked)) == (100, 0)
+    assert same(made, found)
+    assert len(kept(cache)) == 1
+
+
+def test_the_same_images_under_another_name_are_found(some, cache):
+    RealSide(some, Means(), 50)
+
+    assert RealSide(replace(some, name="others"), again := Means(), 50).count == 50
+    assert again.asked == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"digest": "means 2"}, {"seed": 1}, {"count": 51}, {"quick": True}, {"images": 199}],
+    ids=str,
+)
+def test_whatever_decides_a_score_is_another_entry(change, some, cache):
+    RealSide(some, Means(), 50)
+    other = Means(change.get("digest", "means 1"))
+    data = Dataset("some", some.images[: change.get("images", 200)])
+
+    RealSide(data, other, change.get("count", 50), change.get("seed", 0), quick="quick" in change)
+
+    assert sum(other.asked) == 2 * change.get("count", 50)
+    assert len(kept(cache)) == 2
+
+
+def damages():
+    yield "cut short", lambda data: data[:-7]
+    yield "empty", lambda data: b""
+    yield "something else", lambda data: b"PK\3\4" * 100
+    yield "one flipped bit", lambda data: data[:-9] + bytes([data[-9] ^ 1]) + data[-8:]
+    yield "another floor", lambda data: data.replace(b'\\"frechet\\": ', b'\\"frechet\\": 1')
+
+
+@pytest.mark.parametrize("damage", [d for _, d in damages()], ids=[n for n, _ in damages()])
+def test_a_damaged_entry_is_made_again(damage, some, cache):
+    made = RealSide(some, Means(), 50)
+    (path,) = kept(cache)
+    data = path.read_bytes()
+    path.write_bytes(damage(data))
+    assert path.read_bytes() != data
+
+    found = RealSide(some, again := Means(), 50)
+
+    assert sum(again.asked) == 100
+    assert same(made, found)
+    assert same(made, RealSide(some, third := Means(), 50))
+    assert third.asked == []
+
+
+def test_a_folder_in_the_place_of_an_entry_costs_only_time(some, cache):
+    RealSide(some, Means(), 50)
+    (path,) = kept(cache)
+    path.unlink()
+    path.mkdir()
+
+    assert RealSide(some, again := Means(), 50).count == 50
+    assert sum(again.asked) == 100
+
+
+def test_a_cache_that_cannot_be_written_costs_only_time(some, cache):
+    cache.write_text("a file where a folder should be")
+
+    assert same(RealSide(some, Means(), 50), RealSide(some, again := Means(), 50))
+    assert sum(again.asked) == 100
+
+
+def test_a_full_disk_costs_only_time(some, cache, monkeypatch):
+    from safetensors import SafetensorError, numpy
+
+    def full(*_):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device")
+
+    monkeypatch.setattr(numpy, "save_file", full)
+
+    assert RealSide(some, Means(), 50).count == 50
+    assert kept(cache) == []
+
+
+def test_features_in_columns_are_kept_as_they_are(some, cache):
+    class Columns(Means):
+        def __call__(self, images):
+            return Features(np.asfortranarray(super().__call__(images).features))
+
+    made, found = RealSide(some, Columns(), 50), RealSide(some, Columns(), 50)
+
+    assert same(made, found)
+    assert same(made, RealSide(some, Means("rows"), 50))
+
+
+# --- the draw ------------------------------------------------------------------------------------
+
+
+def test_half_the_data_is_the_most_and_no_image_is_drawn_twice(some):
+    side = RealSide(some, Means(), 1000, quick=True)
+
+    assert (side.count, side.protocol.fake, side.protocol.of) == (100, 100, 200)
+    assert sorted(np.concatenate(side._drawn)) == list(range(200))
+
+
+def test_another_seed_draws_other_images(some):
+    one, other = (RealSide(some, Means(), 50, seed, quick=True) for seed in (0, 1))
+
+    assert not np.array_equal(one.real.features, other.real.features)
+
+
+def test_what_training_measures_is_quick(some):
+    assert set(RealSide(some, Means(), 100, quick=True).floor) == {*QUICK, "kernel_error"}
+
+
+@pytest.mark.parametrize(("count", "images"), [(19, 200), (100, 39)])
+def test_too_few_images_are_refused(count, images, some):
+    few = Dataset("few", some.images[:images])
+
+    with pytest.raises(DataError) as caught:
+        RealSide(few, Means(), count)
+
+    assert str(caught.value) == (
+        f"few: scores take at least 20 images and 40 real ones, received {count} and {images}."
+    )
+
+
+@pytest.mark.parametrize("number", [0, 99, 101])
+def test_another_number_of_images_is_refused(number, some):
+    side = RealSide(some, Means(), 1000, quick=True)
+
+    with pytest.raises(DataError, match=r"^made: (\d+ images, expected 100|.*no images)"):
+        side.score("made", [some.images[:number]] if number else [])
+
+
+def test_images_of_another_shape_are_refused(some):
+    side = RealSide(some, Means(), 50, quick=True)
+
+    with pytest.raises(DataError, match=r"images of 8×8×1, those to be scored have 8×8×3"):
+        side.score("made", [np.zeros((50, 8, 8, 3), np.uint8)])
+
+
+# --- strangers' extractors -----------------------------------------------------------------------
+
+
+def features(n, d=4):
+    return np.random.default_rng(0).normal(size=(n, d))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (lambda n: None, "failed on 50 images: TypeError"),
+        (lambda n: features(n), "failed on 50 images: ValueError"),
+        (lambda n: (None, None), "returned arrays of (1,) for 50 images"),
+        (lambda n: ([[1], [1, 2]], None), "failed on 50 images: ValueError"),
+        (lambda n: (np.full((n, 4), "a"), None), "failed on 50 images: ValueError"),
+        (lambda n: (1.0, None), "returned arrays of (1,) for 50 images"),
+        (lambda n: (features(n)[0], None), "returned arrays of (4,) for 50 images"),
+        (lambda n: (features(n)[:, 0], None), "returned arrays of (50,) for 50 images"),
+        (lambda n: (features(n - 1), None), "returned arrays of (49, 4) for 50 images"),
+        (lambda n: (features(n).reshape(n, 2, 2), None), "returned arrays of (50, 2, 2) for 50"),
+        (lambda n: (features(n), features(n)), "returned arrays of (50, 4) and (50, 4) for 50"),
+        (lambda n: (features(n, 0), None), "features: expected features (N, D)"),
+        (lambda n: (features(n) * np.nan, None), "hold NaN, infinite or huge features"),
+        (lambda n: 1 / 0, "failed on 50 images: ZeroDivisionError: division by zero"),
+        (lambda n: (_ for _ in ()).throw(SystemExit(3)), "failed on 50 images: SystemExit: 3"),
+        (lambda n: (_ for _ in ()).throw(OSError("a\nb")), "failed on 50 images: OSError: a b"),
+    ],
+)
+def test_an_extractor_that_does_not_extract_is_one_line(wrong, words, some):
+    class Wrong(Means):
+        def __call__(self, images):
+            return wrong(len(images))
+
+    with pytest.raises(DataError) as caught:
+        RealSide(some, Wrong(), 50)
+
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("made", [None, features(50, 2)], ids=["none", "too few"])
+def test_a_classifier_without_its_classes_is_one_line(made, some):
+    class Classifier(Means):
+        classes = 3
+
+        def __call__(self, images):
+            return Features(super().__call__(images).features, made)
+
+    with pytest.raises(DataError, match=r"expected features \(N, D\) and probabilities \(N, 3\)"):
+        RealSide(some, Classifier(), 50)
+
+
+def test_an_extractor_that_changes_its_mind_is_one_line(some):
+    class Growing(Means):
+        def __call__(self, images):
+            self.asked.append(len(images))
+            return Features(features(len(images), 4 if len(images) == 50 else len(self.asked)))
+
+    with pytest.raises(DataError, match=r"returned arrays of \(25, 4\) .* features \(N, 3\)"):
+        RealSide(some, Growing(), 50).score("made", [some.images[:25], some.images[:25]])
+
+
+def test_an_interrupted_extractor_is_interrupted(some):
+    class Slow(Means):
+        def __call__(self, images):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        RealSide(some, Slow(), 50)
+
+
+# --- memory --------------------------------------------------------------------------------------
+
+
+def test_fifty_thousand_images_are_never_held_at_once(tmp_path):
+    path, shape = tmp_path / "images", (100_000, 8, 8, 1)
+    path.write_bytes(stream(0, Purpose.POINTS).bytes(int(np.prod(shape))))
+    dataset = Dataset("many", OnDisk(path, shape))
+    assert dataset.digest  # the file is hashed once, whoever asks first
+    made = np.zeros((500, 8, 8, 1), np.uint8)
+
+    class Watching(Means):
+        held = ()
+
+        def __call__(self, images):
+            self.held = (*self.held, tracemalloc.get_traced_memory()[0])
+            return super().__call__(images)
+
+    tracemalloc.start()
+    side = RealSide(dataset, extractor := Watching(), 50_000, quick=True)
+    side.score("made", (made + np.uint8(at) for at in range(100)))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert side.count == 50_000
+    assert sum(extractor.asked) == 150_000
+    assert max(extractor.asked) <= 500
+    assert max(extractor.held) - extractor.held[0] < 3_000_000  # a side's images have 3.2 MB
+    assert most < 40_000_000  # what the kernel distance takes, whatever the number of images
