@@ -12,6 +12,14 @@ from running import HOME, THERE, TINY
 import gandem
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_tests(tmp_path_factory):
+    """A cache of the tests' own: they fill nobody's, and find in it what they have made."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GANDEM_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def data(tmp_path_factory):
     """40 images of 8×8 in three classes: three batches of 16 an epoch, the last one partial."""

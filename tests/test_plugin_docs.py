@@ -14,6 +14,7 @@ import textwrap
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from running import HOME, THERE, command, needs_a_backend
 
@@ -154,7 +155,7 @@ class Place:
             key: value
             for key, value in os.environ.items()
             if not key.startswith(("GANDEM", "PYTEST", "PYTHON"))
-        }
+        } | {"GANDEM_CACHE": str(folder / "cache")}
 
     def run(self, line: str) -> str:
         """Run a line of the page; a training is two steps long, on a backend that is there."""
@@ -233,6 +234,7 @@ def test_what_the_page_adds_is_found_and_nothing_is_wrong_with_it(grown):
         "models": ["acme-gans/example"],
         "layers": ["acme-gans/res-block"],
         "objectives": ["acme-gans/wasserstein"],
+        "extractors": ["acme-gans/thumbnails"],
         "watches": ["after_training"],
     }
 
@@ -266,6 +268,19 @@ def test_an_objective_is_trained_for_and_the_end_is_watched(grown, line):
     grown.run(line)
 
     assert (grown.folder / "runs" / "wasserstein" / "state.txt").read_text() == "finished"
+
+
+@needs_a_backend
+def test_an_extractor_scores(grown):
+    (line,) = re.findall(r"`(gandem evaluate RUN [^`]+)`", section("An extractor"))
+    images = np.random.default_rng(0).integers(0, 256, (20, 28, 28), np.uint8)
+    np.savez(grown.folder / "noise.npz", images=images)
+
+    told = grown.run(line.replace("RUN", "noise.npz --data digits -n 20 --json"))
+
+    (one,) = json.loads(told)
+    assert one["protocol"]["extractor"] == "acme-gans/thumbnails"
+    assert one["values"]["frechet"] > 2 * one["floor"]["frechet"]
 
 
 def test_an_objective_with_further_players_is_one():

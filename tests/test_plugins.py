@@ -24,6 +24,7 @@ from gandem.core.plugins import Plugin
 from gandem.core.registry import (
     load_backend,
     load_dataset,
+    load_extractor,
     load_objective,
     load_spec,
     registry,
@@ -52,11 +53,16 @@ GOOD = """
 
     @hookimpl
     def gandem_datasets():
-        return (Row(id=f"good/{name}", target="good_gan:dots") for name in ("dots", "dashes"))
+        return (Row(id=f"good/{name}", target="good_gan:dots", extractor="good/sums")
+                for name in ("dots", "dashes"))
 
     @hookimpl
     def gandem_objectives():
         return [Row(id="good/flat", target="good_gan:Flat")]
+
+    @hookimpl
+    def gandem_extractors():
+        return [Row(id="good/sums", target="good_gan:sums")]
 
     def began(*, latent=8):
         return replace(gandem.spec("dcgan", latent=latent), name="began")
@@ -84,6 +90,14 @@ GOOD = """
         def real(self, ops, logits, target): ...
         def fake(self, ops, logits): ...
         def generator(self, ops, logits): ...
+
+    def sums(argument, backend):
+        return Sums()
+
+    class Sums:
+        name, digest, classes = "good/sums", "1", 0
+        def __call__(self, images):
+            return images.sum(axis=(1, 2)), None
 """
 
 
@@ -162,6 +176,7 @@ def test_a_plugin_is_known_by_its_name_distribution_and_version(shelf):
             "backends": ["good/numpy"],
             "datasets": ["good/dots", "good/dashes"],
             "objectives": ["good/flat"],
+            "extractors": ["good/sums"],
         },
     )
 
@@ -192,6 +207,24 @@ def test_a_plugins_objective_is_played_for(shelf, name):
     shelf.put("good")
 
     assert type(load_objective(Objective(name=name))).__name__ == "Flat"
+
+
+@pytest.mark.parametrize("name", ["good/sums", "sums", "sums:words"])
+def test_a_plugins_extractor_is_loaded(shelf, name):
+    shelf.put("good")
+
+    features, _ = load_extractor(name, "torch")(np.ones((2, 4, 4, 1), np.uint8))
+
+    assert features.tolist() == [[16], [16]]
+
+
+@pytest.mark.parametrize("name", ["good/dots", "dots", "dots:words", "dots[3,8]"])
+def test_a_plugins_data_set_names_the_extractor_that_suits_it(shelf, name):
+    from gandem.core.scores import usual_extractor
+
+    shelf.put("good")
+
+    assert usual_extractor(name) == "good/sums"
 
 
 def test_a_spec_may_name_a_plugins_objective(shelf):
@@ -1003,18 +1036,22 @@ def test_a_plugin_that_was_skipped_did_not_load_and_one_with_a_wrong_row_did(she
 def test_what_a_plugin_prints_when_it_is_built_stays_out_of_the_way_too(shelf, capsys):
     shelf.put(
         "good",
-        GOOD.replace(
-            "def began(*, latent=8):\n", "def began(*, latent=8):\n        print('one')\n"
-        ).replace(
+        GOOD.replace("def began(*, latent=8):\n", "def began(*, latent=8):\n        print('one')\n")
+        .replace(
             "def dots(argument, data_dir):\n",
             "def dots(argument, data_dir):\n        print('two')\n",
+        )
+        .replace(
+            "def sums(argument, backend):\n",
+            "def sums(argument, backend):\n        print('three')\n",
         ),
     )
 
     load_spec("good/began")
     load_dataset("dots")
+    load_extractor("sums", "torch")
 
-    assert capsys.readouterr() == ("", "one\ntwo\n")
+    assert capsys.readouterr() == ("", "one\ntwo\nthree\n")
 
 
 def test_what_a_plugin_prints_stays_out_of_the_way(shelf, capsys):
@@ -1202,6 +1239,7 @@ def in_table(table: str, **fields: object) -> str:
         ("backends", "backend", load_backend),
         ("datasets", "data set", load_dataset),
         ("objectives", "objective", lambda name: load_objective(Objective(name=name))),
+        ("extractors", "extractor", lambda name: load_extractor(name, "torch")),
         (
             "layers",
             "layer",
@@ -1274,7 +1312,8 @@ def test_the_command_tells_name_version_distribution_and_whether_it_loaded(shelf
     assert done.returncode == 0, done.stderr
     assert (
         "good 1.0  (good-gan)  models: good/began; layers: good/soft; backends: good/numpy; "
-        "datasets: good/dots, good/dashes; objectives: good/flat\n"
+        "datasets: good/dots, good/dashes; objectives: good/flat; "
+        "extractors: good/sums\n"
     ) in done.stdout
     assert "bad 1.0  (bad-gan)  not loaded\n  ! could not be loaded: SystemExit: 3\n" in done.stdout
 

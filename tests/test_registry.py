@@ -28,6 +28,7 @@ from gandem.core.registry import (
     installed,
     load_backend,
     load_dataset,
+    load_extractor,
     load_objective,
     load_spec,
     registry,
@@ -95,6 +96,7 @@ def test_the_catalogue_holds_what_its_users_look_for():
             *("ring", "torchvision"),
         ],
         "objectives": ["hinge", "least-squares", "minimax", "non-saturating", "wasserstein"],
+        "extractors": ["inception", "lenet5", "pixels"],
     }
 
 
@@ -110,6 +112,7 @@ def test_the_catalogue_holds_what_its_users_look_for():
         ("backends", "jax", "No backend is called 'jax'. There are: 'keras', 'torch'."),
         ("datasets", "digit", "No data set is called 'digit'. Did you mean 'digits'?"),
         ("objectives", "hing", "No objective is called 'hing'. Did you mean 'hinge'?"),
+        ("extractors", "lenet", "No extractor is called 'lenet'. Did you mean 'lenet5'?"),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest(table, name, line):
@@ -305,6 +308,71 @@ def test_a_data_set_that_is_none_is_refused(only):
 
     line = "The data set 'it/x' of their-gan returned dict."
     assert refusal(DataError, load_dataset, "x") == line
+
+
+# --- extractors ----------------------------------------------------------------------------------
+
+
+class Eyes:
+    """An extractor, as far as the registry looks."""
+
+    name, digest, classes = "eyes", "0", 0
+
+    def __call__(self, images: np.ndarray) -> Any: ...
+
+
+def test_an_extractor_is_told_what_follows_the_colon_and_the_backend(only):
+    asked = []
+
+    def load(argument: str, backend: str) -> Eyes:
+        asked.append((argument, backend))
+        return Eyes()
+
+    only("extractors", load)
+
+    assert load_extractor("x:a:b", "torch").name == "eyes"
+    assert asked == [("a:b", "torch")]
+
+
+def test_an_extractor_whose_modules_are_missing_says_what_to_type(only):
+    only("extractors", Eyes, requires=("no_such_eyes",), install="pip install eyes")
+
+    assert refusal(BackendError, load_extractor, "x", "torch") == (
+        "The extractor 'it/x' needs no_such_eyes, which is not there. "
+        "Install it with: pip install eyes"
+    )
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "words"),
+    [
+        ("digest", None, "its digest is None, expected a text on one line"),
+        ("digest", "", "its digest is '', expected a text on one line"),
+        ("name", "a\nb", "its name is 'a\\nb', expected a text on one line"),
+        ("classes", "3", "its classes are '3', expected a whole number from 0"),
+        ("classes", True, "its classes are True, expected a whole number from 0"),
+        ("classes", -1, "its classes are -1, expected a whole number from 0"),
+    ],
+)
+def test_an_extractor_that_cannot_stand_in_a_protocol_is_refused(only, part, value, words):
+    only("extractors", lambda argument, backend: type("Odd", (Eyes,), {part: value})())
+
+    line = f"The extractor 'it/x' of their-gan is none: {words}."
+    assert refusal(NotFoundError, load_extractor, "x", "torch") == line
+
+
+def test_an_extractor_that_is_none_is_refused(only):
+    only("extractors", lambda argument, backend: {})
+
+    line = "The extractor 'it/x' of their-gan is none: dict has no 'name'."
+    assert refusal(NotFoundError, load_extractor, "x", "torch") == line
+
+
+def test_an_extractor_that_cannot_be_made_is_one_line(only):
+    only("extractors", lambda argument, backend: 1 / 0)
+
+    line = "The extractor 'it/x' of their-gan cannot be made: ZeroDivisionError: division by zero"
+    assert refusal(DataError, load_extractor, "x", "torch") == line
 
 
 # --- objectives ----------------------------------------------------------------------------------

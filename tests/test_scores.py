@@ -9,12 +9,10 @@ import numpy as np
 import pytest
 from running import HOME, THERE
 
-from gandem.core.datasets import Dataset
 from gandem.core.errors import DataError
 from gandem.core.registry import load_dataset, load_extractor
 from gandem.core.scores import (
     MEASURES,
-    Features,
     Protocol,
     RealSide,
     Scored,
@@ -26,35 +24,19 @@ COUNT = 1000
 EACH = ["pixels"] + ["lenet5:digits"] * bool(THERE)
 
 
-class Means:
-    """A quick extractor: the mean of each quarter of the rows; it counts what it is asked."""
-
-    name, classes = "means", 0
-
-    def __init__(self, digest="means 1"):
-        self.digest, self.asked = digest, []
-
-    def __call__(self, images):
-        self.asked.append(len(images))
-        parts = np.array_split(images.reshape(len(images), -1), 4, axis=1)
-        return Features(np.stack([part.mean(axis=1) for part in parts], 1).astype(np.float32))
-
-
 @pytest.fixture(scope="module")
 def digits():
     return load_dataset("digits")
 
 
 @pytest.fixture(scope="module")
-def real(digits, tmp_path_factory):
+def real(digits):
     """Return the real side of digits by the name of its extractor, made once."""
     made = {}
 
     def of(name):
         if name not in made:
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setenv("GANDEM_CACHE", str(tmp_path_factory.mktemp("cache")))
-                made[name] = RealSide(digits, load_extractor(name, HOME), COUNT)
+            made[name] = RealSide(digits, load_extractor(name, HOME), COUNT)
         return made[name]
 
     return of
@@ -66,13 +48,6 @@ def others(real, digits):
     drawn = np.concatenate(real("pixels")._drawn)
     left = np.setdiff1d(np.arange(len(digits.images)), drawn)
     return np.random.default_rng(1).permutation(left)[:COUNT]
-
-
-@pytest.fixture
-def some():
-    """200 images of 8×8 of three classes."""
-    images = np.random.default_rng(0).integers(0, 256, (200, 8, 8, 1), np.uint8)
-    return Dataset("some", images, labels=np.arange(200) % 3)
 
 
 # --- what scores tell ----------------------------------------------------------------------------
@@ -177,18 +152,14 @@ def test_accuracy_of_classes_is_of_those_that_were_asked_for(real, digits, other
 
 
 @pytest.mark.skipif(not THERE, reason="no framework is installed")
-def test_accuracy_of_classes_that_were_renumbered_is_of_what_they_were(
-    digits, monkeypatch, tmp_path
-):
-    monkeypatch.setenv("GANDEM_CACHE", str(tmp_path))
+def test_accuracy_of_classes_that_were_renumbered_is_of_what_they_were(digits):
     few = digits.only((8, 3))
     side = RealSide(few, load_extractor("lenet5", HOME), 200, quick=False)
 
     assert side.score("few", [few.images[:200]], few.labels[:200]).values["accuracy"] > 0.97
 
 
-def test_points_have_modes(monkeypatch, tmp_path):
-    monkeypatch.setenv("GANDEM_CACHE", str(tmp_path))
+def test_points_have_modes():
     ring = load_dataset("ring")
     side = RealSide(ring, load_extractor("pixels", HOME), 1000)
     half = ring.images[ring.labels < 4][:1000]

@@ -32,6 +32,7 @@ __all__ = [
     "checkpoints_in",
     "metrics_of",
     "read_checkpoint",
+    "scores_of",
     "step_of",
     "write_checkpoint",
 ]

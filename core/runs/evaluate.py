@@ -158,7 +158,7 @@ def _real_data(subjects: Iterable[_Subject], asked: _Real) -> tuple[Dataset, str
         return (dataset.only(asked.classes) if asked.classes else dataset), asked.data
     if not runs:
         raise DataError("Images alone do not say what to compare them with; name it with --data.")
-    told = {run.path: run.facts["data"].get("digest") for run in runs}
+    told = {run.path: str(run.facts["data"].get("digest")) for run in runs}
     if len(set(told.values())) > 1:
         first = runs[0]
         other = next(run for run in runs if told[run.path] != told[first.path])
@@ -221,7 +221,8 @@ def _in_numbers_of(dataset: Dataset, run: Run, hot: np.ndarray) -> np.ndarray | 
     """Return labels, one-hot (N, K) in the numbers of a run's own data, in those of another, where
     that has classes of the same names; else None.
     """
-    labels, told = hot.argmax(1), run.facts["data"]
+    labels: np.ndarray = hot.argmax(1)
+    told = run.facts["data"]
     if told.get("digest") == dataset.digest:
         return labels
     names, known = told.get("class_names"), list(dataset.class_names)
@@ -231,7 +232,8 @@ def _in_numbers_of(dataset: Dataset, run: Run, hot: np.ndarray) -> np.ndarray | 
         or not all(name in known for name in names)
     ):
         return None
-    return np.array([known.index(name) for name in names])[labels]
+    numbers = np.array([known.index(name) for name in names])
+    return np.asarray(numbers[labels])
 
 
 def _steps(run: Run, which: int | str) -> dict[int, str]:

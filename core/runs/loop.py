@@ -228,8 +228,9 @@ class Loop:
         try:
             with enough_memory():
                 scores = self.evaluation.scores(self.steps)
-        except GandemError as error:
-            self.watching.notice(f"There are no scores of step {self.steps}: {error}")
+        except Exception as error:
+            words = str(error) if isinstance(error, GandemError) else sentence(error)
+            self.watching.notice(f"There are no scores of step {self.steps}: {words}")
             return {}
         row = {"step": self.steps, "epoch": self.feed.epochs_done(self.steps), "scores": scores}
         self._add(row)

@@ -177,11 +177,11 @@ def resume(
         for note in found.notes:
             work.notice(note)
         facts = work.facts(run, found, changed, allow_changed)
+        loop = work.loop(folder, facts, found.step)  # what cannot be scored is found out here
         clear_ahead(run, found, work.feed.epochs_done(found.step))
         ends = found.step == work.total
         seconds = keep_log(run, found.step, settings.log_every, ends=ends)
         write_json(folder / "run.json", facts)
-        loop = work.loop(folder, facts, found.step)
         loop.go_on(found.checkpoint, seconds, work.total)
         with stop_when_asked() as stop:
             loop.run(work.total, stop, progress)

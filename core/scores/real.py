@@ -193,7 +193,9 @@ class RealSide:
             side = Side(arrays["features"], arrays.get("probabilities"), self._labels(0))
         except (OSError, SafetensorError, KeyError, TypeError, ValueError):
             return None
-        return (side, floor) if len(side.features) == self.count else None
+        whole = len(side.features) == self.count
+        whole &= (side.probabilities is not None) == bool(self.extractor.classes)
+        return (side, floor) if whole else None
 
 
 def _seal(arrays: Mapping[str, np.ndarray], floor: str) -> str:
