@@ -216,7 +216,7 @@ def print_outcome(run: Run, as_json: bool) -> None:
     facts = run.facts
     if as_json:
         keys = ("state", "steps", "seconds", "seconds_to_first_step", "steps_per_second", "losses")
-        said = {key: facts.get(key) for key in (*keys, "best", "health")}
+        said = {key: facts.get(key) for key in (*keys, "best", "health", "evaluation")}
         print_json({"run": str(run.path), **said, "checkpoint": str(run.checkpoints()[-1])})
     else:
         click.echo(outcome_in_words(run))

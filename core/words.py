@@ -160,7 +160,10 @@ def _evaluation_in_words(facts: Mapping[str, Any]) -> dict[str, str]:
         share = cost / float(facts["seconds"])
     except (TypeError, KeyError, ValueError, ZeroDivisionError):  # nothing, or another's file
         return {}
-    return {"scores": words, "scoring": f"{times} times in {cost:.1f} s, {share:.0%} of the time"}
+    return {
+        "scores": words,
+        "scoring": f"{times} time{'s' * (times != 1)} in {cost:.1f} s, {share:.0%} of the time",
+    }
 
 
 def _health_in_words(spec: Spec, health: Any) -> dict[str, str]:

@@ -10,14 +10,29 @@ import pytest
 from gandem.core.registry import installed, registry
 
 MODULES = {"torch": ["torch"], "keras": ["keras", "tensorflow"]}
+HIDE = """
+import sys
+
+class Without:  # None in sys.modules would look like a module that lacks everything
+    def __init__(self, finder):
+        self.finder = finder
+
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+
+    def find_spec(self, name, path=None, target=None):
+        hidden = name.partition(".")[0] in {}
+        return None if hidden else self.finder.find_spec(name, path, target)
+
+sys.meta_path[:] = map(Without, sys.meta_path)
+"""
 COMMAND = "import gandem.cli; gandem.cli.main(prog_name='gandem')"
 
 
 def without(backend, *arguments, code=COMMAND):
     """Run gandem in a process in which a framework cannot be found."""
-    hidden = "; ".join(f"sys.modules[{name!r}] = None" for name in MODULES[backend])
     return subprocess.run(
-        [sys.executable, "-c", f"import sys; {hidden}; {code}", *arguments],
+        [sys.executable, "-c", HIDE.format(MODULES[backend]) + code, *arguments],
         capture_output=True,
         text=True,
     )

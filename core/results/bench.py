@@ -211,5 +211,6 @@ def _of(found: Sequence[Mapping[str, Any]], which: str) -> Mapping[str, Any]:
     """Return the scores of a checkpoint: averaged weights before raw ones; the last where it is the
     best too.
     """
+    fits: dict[str, Mapping[str, Any]]
     fits = {entry["details"]["checkpoint"]: entry for entry in reversed(found)}
     return fits[which] if which in fits else fits["last"]

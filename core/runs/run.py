@@ -117,7 +117,7 @@ class Run:
                 f"{self.path}: it has no best checkpoint; a training with --best METRIC keeps one."
             )
         step = best.get("step") if which == BEST and isinstance(best, dict) else which
-        if isinstance(step, str) and step.isdecimal():
+        if isinstance(step, str) and step.isdecimal() and len(step) < 20:
             step = int(step)
         fits = [path for path in there if step_of(path) == step]
         if not fits:
