@@ -201,7 +201,7 @@ def evaluate(subjects: tuple[Path, ...], as_json: bool, **options: Any) -> None:
     from gandem.core.scores import scores_in_words
 
     with Bars(quiet=as_json, unit="done") as bars:
-        scored = evaluate(subjects, **options, progress=bars.show)
+        scored = evaluate(subjects, **options, progress=bars.show, notice=bars.say)
     if as_json:
         print_json([one.to_data() for one in scored])
     else:

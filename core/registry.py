@@ -306,6 +306,22 @@ def load_objective(objective: Objective) -> ObjectiveRule:
     return rule
 
 
+def find_extractor(name: str) -> Row:
+    """Return the row of an extractor, ``name`` or ``name:argument``, that can be had here.
+
+    Raises:
+        NotFoundError: no such extractor.
+        BackendError: what it needs is not installed; the text says what to type.
+    """
+    row = registry().find("extractors", name.partition(":")[0])
+    if missing := _missing(row):
+        hint = f" Install it with: {row.install}" if row.install else ""
+        raise BackendError(
+            f"The extractor {row.id!r} needs {', '.join(missing)}, which is not there.{hint}"
+        )
+    return row
+
+
 def load_extractor(name: str, backend: str) -> Extractor:
     """Return the extractor called ``name``, or ``name:argument``.
 
@@ -316,13 +332,7 @@ def load_extractor(name: str, backend: str) -> Extractor:
         NotFoundError: no such extractor.
         DataError, BackendError: it cannot be had; the text says what to do.
     """
-    head, _, argument = name.partition(":")
-    row = registry().find("extractors", head)
-    if missing := _missing(row):
-        hint = f" Install it with: {row.install}" if row.install else ""
-        raise BackendError(
-            f"The extractor {row.id!r} needs {', '.join(missing)}, which is not there.{hint}"
-        )
+    row, argument = find_extractor(name), name.partition(":")[2]
     load = _target(row, "extractor")
     try:
         with aside():

@@ -7,6 +7,7 @@ import sys
 from importlib import import_module
 from types import SimpleNamespace
 
+import imageio.v3 as imageio
 import numpy as np
 import pytest
 from running import HOME, TINY, gandem, needs_a_backend, refused
@@ -295,3 +296,24 @@ def test_a_strangers_extractor_that_is_none_is_one_line(stranger, load, words, m
     line = refused("evaluate", made, "--data", data, "--extractor", stranger(load), "-n", 20)
 
     assert words in line
+
+
+def test_unreadable_files_of_a_scored_folder_are_named(tmp_path, run, data):
+    made = np.load(data.partition(":")[2])["images"]
+    for number, image in enumerate(made[:20]):
+        imageio.imwrite(tmp_path / f"{number}.png", image)
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+
+    done = gandem("evaluate", tmp_path, "--data", data, "-n", 20, "--json")
+
+    assert done.exit_code == 0, done.output
+    assert "broken.png" in done.stderr
+
+
+def test_an_unknown_extractor_does_not_wait_for_the_data(tmp_path):
+    line = refused(
+        *("train", "dcgan", "--data", f"npz:{tmp_path / 'none.npz'}", "--backend", HOME),
+        *("--evaluate-every", 1, "--extractor", "lenet", "--out", tmp_path / "run"),
+    )
+
+    assert "lenet5" in line

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from gandem.core.datasets import Dataset
 from gandem.core.errors import BackendError, DataError, RunError, shown
 from gandem.core.randomness import Purpose, stream
-from gandem.core.registry import load_dataset, load_extractor, registry
+from gandem.core.registry import find_extractor, load_dataset, load_extractor, registry
 from gandem.core.runs.run import BEST, LAST, Run, open_run, some_backend
 from gandem.core.runs.sampling import samples_of
 from gandem.core.scores import RealSide, Scored, same_protocol, usual_extractor
@@ -62,6 +62,7 @@ def evaluate(
     device: str = "auto",
     which: int | str = ALL,
     progress: Progress | None = None,
+    notice: Callable[[str], None] | None = None,
 ) -> list[Scored]:
     """Return the scores of runs and of images, all by one protocol.
 
@@ -81,6 +82,7 @@ def evaluate(
         device: likewise, for generating.
         which: the checkpoint of runs: ``"all"``, ``"last"``, ``"best"``, or a step.
         progress: called with what is being done, how much of it is, and of how much.
+        notice: called with what deserves a word and is no error, like files that cannot be read.
 
     Raises:
         GandemError: something cannot be scored, or not beside the rest.
@@ -98,7 +100,12 @@ def evaluate(
         data_dir=Path(data_dir) if data_dir is not None else None,
         classes=tuple(classes) if classes is not None else None,
     )
+    if extractor is not None:
+        find_extractor(extractor)  # a slip shall not wait for the data
     dataset, name = _real_data(found, asked)
+    tell = notice or (lambda text: None)
+    for note in dataset.notes:
+        tell(note)
     for run in runs:
         _check_kind(run, dataset)
     steps = {run.path: _steps(run, which) for run in runs}
@@ -108,7 +115,7 @@ def evaluate(
     scored = []
     for subject in found:
         if subject.run is None:
-            scored.append(_score_images(subject.path, real))
+            scored.append(_score_images(subject.path, real, tell))
         else:
             scored += _score_run(subject.run, real, steps[subject.path], backend, device)
     same_protocol(scored)
@@ -248,9 +255,11 @@ def _names(run: Run, which: int | str) -> list[int | str]:
     return [LAST, BEST] if isinstance(run.facts.get("best"), dict) else [LAST]
 
 
-def _score_images(path: Path, real: RealSide) -> Scored:
+def _score_images(path: Path, real: RealSide, tell: Callable[[str], None]) -> Scored:
     kind = "folder" if path.is_dir() else "npz"
     dataset = load_dataset(f"{kind}:{path}", None, real.dataset.shape)
+    for note in dataset.notes:
+        tell(note)
     if len(dataset.images) < real.count:
         raise DataError(
             f"{path}: it has {len(dataset.images)} images, fewer than the {real.count} to be "

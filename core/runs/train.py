@@ -25,6 +25,7 @@ from gandem.core.randomness import fingerprint
 from gandem.core.registry import (
     LAYERS,
     find_backend,
+    find_extractor,
     find_model,
     load_backend,
     load_dataset,
@@ -215,6 +216,8 @@ class _Work:
     def __init__(self, spec: Spec, settings: Settings, clock: float, notice: Notice | None) -> None:
         self.spec, self.settings, self.clock = spec, settings, clock
         settings.best_of(spec)  # a slip shall not wait for the data
+        if settings.evaluate_every and settings.extractor:
+            find_extractor(settings.extractor)
         self.notice = notice or (lambda text: warnings.warn(text, stacklevel=4))
         folder = Path(settings.data_dir) if settings.data_dir else None
         dataset = load_dataset(settings.data or "digits", folder, spec.image.shape)
