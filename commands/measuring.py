@@ -236,9 +236,18 @@ def evaluate(subjects: tuple[Path, ...], as_json: bool, **options: Any) -> None:
     show_default="all; without --data the model's own",
     help="Only these classes, like 3,8.",
 )
-@click.option("-n", "--count", type=click.IntRange(1), default=10_000, help="Images to score.")
 @click.option(
-    "--extractor", metavar="NAME[:ARGUMENT]", show_default="what suits the data", help="Features."
+    "-n",
+    "--count",
+    type=click.IntRange(1),
+    default=10_000,
+    help="Images to score; half the real ones where that is less.",
+)
+@click.option(
+    "--extractor",
+    metavar="NAME[:ARGUMENT]",
+    show_default="what suits the data",
+    help="Whose features are compared, see 'gandem list'.",
 )
 @click.option(
     "--evaluate-every",
@@ -264,8 +273,8 @@ def bench_quality(models: tuple[str, ...], results: Path, as_json: bool, **optio
     """Train MODELs with several seeds and write how good they are.
 
     The table, results.csv, and the page made of it, results.md, grow with each model: a row is
-    replaced by one of the same model, length and protocol.  A bench that was interrupted goes on
-    where it was.
+    replaced by one of the same model, spec, backend, length and protocol.  A bench that was
+    interrupted goes on where it was.
     """
     from gandem.core.results import Bench, bench, merge, read_results, write_page, write_results
     from gandem.core.results.rows import in_words

@@ -15,7 +15,8 @@ from gandem.core.results import Bench, Result, bench, merge, read_results, write
 from gandem.core.results.rows import FIGURES, in_words, spread
 from gandem.core.runs import open_run
 
-CHANGES = [f"--set={path}={value}" for path, value in TINY["dcgan"].items()]
+CHANGES_OF_TINY = [f"{path}={value}" for path, value in TINY["dcgan"].items()]
+CHANGES = [f"--set={change}" for change in CHANGES_OF_TINY]
 
 benching = import_module("gandem.core.results.bench")  # its name means the function, too
 
@@ -252,3 +253,30 @@ def test_slips_are_found_before_anything_is_trained(tmp_path, arguments, words):
 
     assert words in line
     assert not out.exists()
+
+
+@needs_a_backend
+def test_an_epoch_is_once_all_the_data_however_often_the_discriminator_learns(tmp_path, data):
+    told = ("training.discriminator_steps=3", *CHANGES_OF_TINY)
+    asked = Bench(backend=HOME, seeds=1, epochs=2, changes=told, data=data, out=tmp_path)
+
+    row, scores = bench("dcgan", asked)
+
+    (run,) = (open_run(path) for path in tmp_path.iterdir())
+    assert row.epochs == 2
+    assert row.steps == run.facts["steps"] == 2  # six batches, three a step
+    assert {entry["protocol"]["seed"] for entry in scores} == {row.scored_with_seed} == {1}
+    assert run.facts["evaluation"]["protocol"]["seed"] == 0  # other images chose the best
+
+
+def test_two_data_sets_of_one_name_have_a_table_each(tmp_path):
+    write_page(tmp_path / "results.md", [ROW, replace(ROW, data_digest="c" * 64)])
+
+    assert (tmp_path / "results.md").read_text().count("## digits") == 2
+
+
+def test_what_chooses_the_best_is_part_of_a_folder_s_name():
+    name = benching._name
+
+    assert name("dcgan", Bench(), "a", 0) != name("dcgan", Bench(evaluate_every=2), "a", 0)
+    assert name("dcgan", Bench(), "a", 0) != name("dcgan", Bench(extractor="pixels"), "a", 0)

@@ -19,7 +19,7 @@ __all__ = ["PrecisionRecall", "precision_recall"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrecisionRecall:
-    """Four shares of samples; more is better in each.
+    """Four numbers; more is better in all but density, which is about 1 for equal distributions.
 
     Attributes:
         precision: of generated samples that lie where real ones do, 0 to 1.

@@ -36,7 +36,7 @@ def nearest_training(fake: np.ndarray, real: np.ndarray) -> Neighbours:
             \lVert f_j - r_{i(j)} \rVert \le \min_{l \ne i(j)} \lVert r_{i(j)} - r_l \rVert \bigr],
         \qquad i(j) = \arg\min_i \lVert f_j - r_i \rVert
 
-    One less the paper's authenticity.  Copies have 1.  Samples which the training never saw do not
+    1 minus the paper's authenticity.  Copies have 1.  Samples which the training never saw do not
     have 0: score a held-out set in place of the fakes to know what independence gives, and take
     only what is well above for memory.  It looks for near copies in the features given; a shifted
     or mirrored copy is one only where the features do not see the difference.

@@ -23,6 +23,8 @@ from gandem.core.spec import digest, parse_setting
 
 __all__ = ["Bench", "bench"]
 
+SEED = 1
+"""Of the scores."""
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is, and of how much."""
 
@@ -81,7 +83,9 @@ def bench(
 def _name(model: str, asked: Bench, spec: str, seed: int) -> str:
     length = f"{asked.steps}steps" if asked.steps else f"{asked.epochs or 'usual'}epochs"
     data = "-".join([asked.data or "own", *map(str, asked.classes or ())])
-    parts = (Path(model).stem, asked.backend, data, length, spec[:8], f"seed{seed}")
+    parts = [Path(model).stem, asked.backend, data, length, spec[:8], f"seed{seed}"]
+    if (asked.extractor, asked.evaluate_every) != (None, 1):  # they choose the best
+        parts.insert(-1, f"{asked.extractor or 'usual'}-every{asked.evaluate_every}")
     return "_".join(part.replace("/", "-").replace(":", "-") for part in parts)
 
 
@@ -112,7 +116,8 @@ def _trained(model: str, asked: Bench, seed: int, folder: Path, show: Progress) 
 
 def _scored(run: Run, asked: Bench, show: Progress) -> list[Mapping[str, Any]]:
     show(f"{run.path.name}: scores", 0, 1)
-    options = ["-n", str(asked.count)]
+    # not the noise and the real images by which the best was chosen
+    options = ["-n", str(asked.count), "--seed", str(SEED)]
     options += ["--extractor", asked.extractor] if asked.extractor else []
     options += ["--data-dir", str(asked.data_dir)] if asked.data_dir else []
     found: list[Mapping[str, Any]] = json.loads(_call(["evaluate", str(run.path), *options]))
@@ -189,7 +194,7 @@ def _result(
         device=facts["device"],
         precision=facts["precision"],
         steps=int(facts["steps"]),
-        epochs=round(int(facts["steps"]) / max(int(facts["batches_per_epoch"]), 1), 2),
+        epochs=_epochs(runs[0]),
         seeds=len(runs),
         figures=figures,
         real=protocol["real"],
@@ -205,6 +210,14 @@ def _result(
         date=datetime.now(UTC).date().isoformat(),
         versions=", ".join(f"{name} {version}" for name, version in versions.items()),
     )
+
+
+def _epochs(run: Run) -> float:
+    """Return how often a run has seen the data: a step takes a batch for each of the
+    discriminator's updates.
+    """
+    batches = int(run.facts["steps"]) * run.spec.training.discriminator_steps
+    return round(batches / max(int(run.facts["batches_per_epoch"]), 1), 2)
 
 
 def _of(found: Sequence[Mapping[str, Any]], which: str) -> Mapping[str, Any]:

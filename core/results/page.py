@@ -32,9 +32,9 @@ def write_page(path: Path, rows: Sequence[Result], published: Path | None = None
         DataError: the file of published results is none.
     """
     parts = [HEAD.strip()]
-    ordered = sorted(rows, key=lambda row: (row.data, row.protocol, row.model, row.steps))
-    for protocol, group in groupby(ordered, key=lambda row: row.protocol):
-        parts.append(_table(protocol, list(group)))
+    ordered = sorted(rows, key=lambda row: (row.data, row.measured, row.model, row.steps))
+    for _, group in groupby(ordered, key=lambda row: (row.data, row.measured)):
+        parts.append(_table(list(group)))
     if published is not None and published.exists():
         parts.append(_published(published))
     write_file(path, ("\n\n".join(parts) + "\n").encode())
@@ -43,14 +43,18 @@ def write_page(path: Path, rows: Sequence[Result], published: Path | None = None
 HEAD = """
 # Results
 
-Written by `gandem bench-quality` from `results.csv`, which has more columns; nobody types a
-number here. Each row is a model trained with several seeds: mean ± standard deviation over them.
-**Final** is the last checkpoint, **best** the one with the least Fréchet distance while it trained
-(of 1,000 samples), scored anew like the last; the best is never shown without the final. **Real**
-is what other real images get: no model can be expected below it. What the numbers mean:
-[metrics](metrics.md).
+Written by `gandem bench-quality` from `results.csv`, which has more columns; nobody types a number
+of ours. Each row is a model trained with several seeds: mean ± standard deviation over them.
+**Final** is the last checkpoint, **best** the one with the least Fréchet distance of 1,000 samples
+while it trained. Both are scored anew, with other noise and other real images than those that
+chose, so the best may come out worse than the final; it is never shown without it. Where a model
+averages its weights, the averaged ones are scored. **Real** is what other real images get, which
+is about what a perfect generator would. What the numbers mean: [metrics](metrics.md).
 
-Numbers compare within a table. Two tables have two protocols, and say nothing about each other.
+Numbers compare within a table, of trainings as they stand there: where they are short, or the
+networks smaller than the model's own (as the options behind its name say), a rank here is none of
+the models at full length. An accuracy of classes of one over their number is chance. Two tables
+have two protocols, and say nothing about each other.
 """
 
 
@@ -61,7 +65,8 @@ training was chosen.
 """.strip()
 
 
-def _table(protocol: str, rows: list[Result]) -> str:
+def _table(rows: list[Result]) -> str:
+    protocol = rows[0].protocol
     shown = [name for name in SHOWN if any(_has(row, name) for row in rows)]
     head = ["model", "on", "steps", "seeds", "best: Fréchet distance"]
     head[4:4] = [f"final: {MEASURES[name].title}" for name in shown]

@@ -55,8 +55,21 @@ class Result:
     @property
     def key(self) -> tuple[Any, ...]:
         """What tells one row from another: measured again, it takes the other's place."""
-        measured = (self.extractor_digest, self.data_digest, self.real, self.formulas)
-        return (self.model, self.spec, self.backend, self.steps, *measured)
+        return (
+            self.model,
+            self.spec,
+            self.backend,
+            self.device,
+            self.precision,
+            self.steps,
+            *self.measured,
+        )
+
+    @property
+    def measured(self) -> tuple[Any, ...]:
+        """What decides the scores beside the training: rows with another stand in another table."""
+        drawn = (self.real, self.fake, self.scored_with_seed)
+        return (self.data_digest, self.extractor_digest, *drawn, self.formulas)
 
     def to_data(self) -> dict[str, Any]:
         """Return everything, for JSON."""
