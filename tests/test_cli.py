@@ -90,7 +90,9 @@ def test_python_dash_m_is_the_command(tmp_path):
 def test_list_json_names_models_backends_and_data_sets():
     found = json.loads(said("list", "--json"))
 
-    assert set(found) == {"models", "backends", "datasets", "objectives", "layers"}
+    tables = {"models", "backends", "datasets", "objectives", "layers", "extractors"}
+    assert set(found) == tables
+    assert {"lenet5", "inception", "pixels"} <= {row["id"] for row in found["extractors"]}
     assert {"mlp-gan", "dcgan", "cgan"} <= {row["id"] for row in found["models"]}
     assert {"torch", "keras"} <= {row["id"] for row in found["backends"]}
     assert {"digits", "mnist", "fashion-mnist", "npz"} <= {row["id"] for row in found["datasets"]}

@@ -108,7 +108,7 @@ def test_the_kernel_distance_is_the_mean_of_that_of_torch_fidelity_over_the_subs
     fake, real = draw(150, 180, 12)
     each = []
     for turn in range(7):
-        drawn = stream(5, Purpose.JUDGED, step=turn, part=part_of("kernel distance"))
+        drawn = stream(5, Purpose.METRICS, step=turn, part=part_of("kernel distance"))
         fakes, reals = drawn.permutation(150)[:50], drawn.permutation(180)[:50]
         each.append(kernel_mmd(fake[fakes], real[reals]))
 
@@ -149,7 +149,7 @@ def test_the_inception_score_is_that_of_torch_fidelity():
     from torch_fidelity.metric_isc import isc_features_to_metric
 
     logits = 3 * draw(500, 1, 10)[0]
-    order = stream(4, Purpose.JUDGED, part=part_of("inception score")).permutation(500)
+    order = stream(4, Purpose.METRICS, part=part_of("inception score")).permutation(500)
     theirs = isc_features_to_metric(torch.from_numpy(logits[order]), splits=10, shuffle=False)
 
     found = inception_score(softmax(logits), splits=10, seed=4)
