@@ -23,6 +23,19 @@ from gandem.commands.frame import (
 
 DEMO = ("width=32", "learning_rate=3e-4")
 """The demo's DCGAN: it draws digits after some 280 steps, within a minute or two on two cores."""
+COUNT = click.option(
+    "-n",
+    "--count",
+    type=click.IntRange(1),
+    default=10_000,
+    help="Images to score; half the real ones where that is less.",
+)
+EXTRACTOR = click.option(
+    "--extractor",
+    metavar="NAME[:ARGUMENT]",
+    show_default="what suits the data",
+    help="Whose features are compared, see 'gandem list'.",
+)
 
 
 @click.command()
@@ -161,19 +174,8 @@ def demo(
     show_default="those of the runs; with --data all",
     help="Of the real images only these classes, like 3,8; or 'all'.",
 )
-@click.option(
-    "-n",
-    "--count",
-    type=click.IntRange(1),
-    default=10_000,
-    help="Images to score; half the real ones where that is less.",
-)
-@click.option(
-    "--extractor",
-    metavar="NAME[:ARGUMENT]",
-    show_default="what suits the data",
-    help="Whose features are compared, see 'gandem list'.",
-)
+@COUNT
+@EXTRACTOR
 @click.option(
     "--checkpoint",
     "which",
@@ -236,19 +238,8 @@ def evaluate(subjects: tuple[Path, ...], as_json: bool, **options: Any) -> None:
     show_default="all; without --data the model's own",
     help="Only these classes, like 3,8.",
 )
-@click.option(
-    "-n",
-    "--count",
-    type=click.IntRange(1),
-    default=10_000,
-    help="Images to score; half the real ones where that is less.",
-)
-@click.option(
-    "--extractor",
-    metavar="NAME[:ARGUMENT]",
-    show_default="what suits the data",
-    help="Whose features are compared, see 'gandem list'.",
-)
+@COUNT
+@EXTRACTOR
 @click.option(
     "--evaluate-every",
     type=click.IntRange(1),
