@@ -1,0 +1,176 @@
+"""What a comparison consists of: cells, each of which is one training, or one measurement of two
+backends against each other, in a folder of its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from gandem.core.errors import SpecError, shown
+
+__all__ = ["Cell", "Grid", "Setting", "cells_of", "parse_variation", "settings_from"]
+
+LONGEST = 80
+"""Letters of a folder's name that tell settings apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Fields of the spec that a column of the grid has, ``("latent=32",)``; empty for the model as
+    it is.
+    """
+
+    changes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """In a few words, for people."""
+        return ", ".join(self.changes) or "as it is"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One training.
+
+    Attributes:
+        model: a model's id, or the path of a spec's file.
+    """
+
+    model: str
+    setting: Setting
+    backend: str
+    seed: int
+
+    @property
+    def folder(self) -> str:
+        """The folder's name within the comparison's."""
+        parts = (self.model, *self.setting.changes, self.backend, f"seed{self.seed}")
+        return "_".join(_plain(part) for part in parts)[-LONGEST * 2 :]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """Everything that a comparison is.
+
+    Attributes:
+        data, classes, data_dir, epochs, steps, precision: of every training; left out, as the
+            model's recipe and spec say.
+        count: images that are scored; extractor: whose features.
+        path_steps: steps that two backends are followed side by side, in float64; 0 for none.
+    """
+
+    models: tuple[str, ...]
+    settings: tuple[Setting, ...] = (Setting(),)
+    backends: tuple[str, ...]
+    seeds: tuple[int, ...] = (0, 1, 2)
+    data: str | None = None
+    data_dir: str | None = None
+    classes: tuple[int, ...] | None = None
+    epochs: int | None = None
+    steps: int | None = None
+    precision: str = "float32"
+    count: int = 10_000
+    extractor: str | None = None
+    evaluate_every: int = 0
+    path_steps: int = 100
+    changes: tuple[str, ...] = field(default=())
+
+    def to_data(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_data(cls, data: dict[str, Any]) -> Grid:
+        """Read what :meth:`to_data` returned, from JSON."""
+        plain = {name: tuple(v) if isinstance(v, list) else v for name, v in data.items()}
+        plain["settings"] = tuple(Setting(tuple(s["changes"])) for s in data["settings"])
+        return cls(**plain)
+
+    def cells(self) -> list[Cell]:
+        """Return the trainings, so that those to be compared first are made first: all backends of
+        a seed, then the next seed.
+        """
+        return [
+            Cell(model=model, setting=setting, backend=backend, seed=seed)
+            for seed, model, setting, backend in itertools.product(
+                self.seeds, self.models, self.settings, self.backends
+            )
+        ]
+
+    def pairs(self) -> Iterator[tuple[str, Setting, int, tuple[str, str]]]:
+        """Yield what is followed side by side: model, setting, seed and two backends."""
+        if not self.path_steps:
+            return
+        for seed, model, setting in itertools.product(self.seeds, self.models, self.settings):
+            for pair in itertools.combinations(self.backends, 2):
+                yield model, setting, seed, pair
+
+
+def cells_of(grid: Grid) -> list[Cell]:
+    """Return the cells of a grid.
+
+    Raises:
+        SpecError: two of them would lie in one folder.
+    """
+    cells = grid.cells()
+    folders = [cell.folder for cell in cells]
+    for name in folders:
+        if folders.count(name) > 1:
+            raise SpecError(f"Two cells of the grid are called {name}; name each value once.")
+    return cells
+
+
+def parse_variation(text: str) -> tuple[str, tuple[str, ...]]:
+    """Read ``path=a,b,c``: a field, or a model's parameter, and its values.
+
+    Commas within brackets or quotes belong to a value.
+
+    >>> parse_variation("hidden=[1,2],[3]")
+    ('hidden', ('[1,2]', '[3]'))
+
+    Raises:
+        SpecError: there is no field or no value.
+    """
+    path, equals, values = text.partition("=")
+    found = tuple(value.strip() for value in _split(values))
+    if not (equals and path.strip() and all(found)):
+        raise SpecError(f"vary: expected FIELD=A,B,C, received {shown(text)}.")
+    if len(set(found)) < len(found):
+        raise SpecError(f"vary: a value of {path.strip()} is named twice in {shown(text)}.")
+    return path.strip(), found
+
+
+def settings_from(variations: Sequence[str]) -> tuple[Setting, ...]:
+    """Return every combination of what varies."""
+    parsed = [parse_variation(text) for text in variations]
+    paths = [path for path, _ in parsed]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise SpecError(f"vary: {path} is named twice; give all its values at once.")
+    every = itertools.product(*([f"{path}={value}" for value in values] for path, values in parsed))
+    return tuple(Setting(changes) for changes in every)
+
+
+def _split(text: str) -> Iterator[str]:
+    depth, quote, start = 0, "", 0
+    for at, letter in enumerate(text):
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "\"'":
+            quote = letter
+        elif letter in "[{(":
+            depth += 1
+        elif letter in "]})":
+            depth -= 1
+        elif letter == "," and not depth:
+            yield text[start:at]
+            start = at + 1
+    yield text[start:]
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^\w.=-]+", "-", text).strip("-.")
