@@ -50,7 +50,7 @@ def rows(package: str) -> dict[str, list[Row]]:
 
 def rows_from_toml(text: str, where: str = NAME) -> dict[str, list[Row]]:
     """Read the text of a ``registry.toml``: a table of rows for each of models, layers, backends,
-    datasets, objectives and extractors.
+    datasets, objectives, extractors and launchers.
 
     Args:
         where: what errors call it.

@@ -16,7 +16,6 @@ nothing.  They take the arguments that they name, none of them with a default.  
 for them, so they must be quick; they must not change what they are given.  One that raises does not
 stop the training: it is reported once, and its plugin is muted for the rest of that training.
 
-Launchers that train elsewhere will join in the same form: a hook that returns rows.
 """
 
 from __future__ import annotations
@@ -200,6 +199,16 @@ def gandem_extractors() -> Iterable[Row]:  # type: ignore[empty-body]
     argument is what follows the colon in ``--extractor name:argument``; the backend is the id of
     one that is installed, for those that run on any, and loaded already where a run was.  It is
     called once a command, may download, and must give equal features for equal images.
+    """
+
+
+@hookspec
+def gandem_launchers() -> Iterable[Row]:  # type: ignore[empty-body]
+    """Return rows of launchers, which run the trainings of ``gandem compare`` somewhere.
+
+    The target is a function ``(workers: int, address: str | None)`` that returns a
+    :class:`gandem.core.compare.Launcher`.  It is called once a command.  Jobs are plain data, each
+    a few ``gandem`` commands; whoever runs them must see the same files by the same names.
     """
 
 

@@ -47,6 +47,7 @@ KINDS = {
     "datasets": "data set",
     "objectives": "objective",
     "extractors": "extractor",
+    "launchers": "launcher",
 }
 """The tables, which are also the names of their hooks, and the word for one of their rows."""
 WATCHES = ("before_training", "after_log", "after_checkpoint", "after_training")

@@ -35,6 +35,7 @@ from gandem.core.plugins import BUILTIN, KINDS, Plugin, Watcher, find_plugins
 from gandem.core.strangers import aside, sentence
 
 if TYPE_CHECKING:  # `gandem list` shall not wait for NumPy
+    from gandem.core.compare import Launcher
     from gandem.core.datasets import Dataset, Fittable
     from gandem.core.scores import Extractor
     from gandem.core.spec import Objective, Spec
@@ -156,6 +157,10 @@ class _Builtin:
     def gandem_extractors(self) -> Iterable[Row]:
         return self._rows["extractors"]
 
+    @hookimpl
+    def gandem_launchers(self) -> Iterable[Row]:
+        return self._rows["launchers"]
+
 
 # --- from a row to the thing ---------------------------------------------------------------------
 
@@ -201,6 +206,7 @@ BACKEND = (
     "optimise",
 )
 OBJECTIVE = ("smoothable", "real", "fake", "generator")
+LAUNCHER = ("submit", "close")
 EXTRACTOR = ("name", "digest", "classes", "__call__")
 """What must be there, of ``gandem.core.training``'s ``Backend`` and ``ObjectiveRule``, and of
 ``gandem.core.scores``'s ``Extractor``.
@@ -358,6 +364,27 @@ def _fault(extractor: Any) -> str:
     if type(count) is not int or count < 0:
         return f"its classes are {shown(count)}, expected a whole number from 0"
     return ""
+
+
+def load_launcher(name: str, workers: int, address: str | None) -> Launcher:
+    """Return the launcher called ``name``.
+
+    Raises:
+        NotFoundError: no such launcher.
+        BackendError, RunError: it cannot be had; the text says what to do.
+    """
+    row = registry().find("launchers", name)
+    if missing := _missing(row):
+        hint = f" Install it with: {row.install}" if row.install else ""
+        raise BackendError(
+            f"The launcher {row.id!r} needs {', '.join(missing)}, which is not there.{hint}"
+        )
+    load = _target(row, "launcher")
+    with aside():
+        launcher: Launcher = load(workers, address)
+    if lack := _lack(launcher, LAUNCHER):
+        raise NotFoundError(f"The launcher {row.id!r} of {row.provider} is none: {lack}.")
+    return launcher
 
 
 def find_model(name: str | os.PathLike[str]) -> Row | None:

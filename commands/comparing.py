@@ -1,0 +1,102 @@
+"""Commands that compare: a grid of trainings, and the page that says what came of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gandem.commands.frame import DATA_DIR, JSON, PRECISION, SET, numbers
+
+if TYPE_CHECKING:
+
+    pass
+
+MANY = 100
+"""Cells from which on a grid is asked about before it begins."""
+
+
+@click.command()
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.option(
+    "--backends", metavar="A,B", show_default="all installed", help="Frameworks to compare."
+)
+@click.option("--seeds", type=click.IntRange(1), default=3, help="Trainings of each cell: 0, 1, ….")
+@click.option(
+    "--vary",
+    multiple=True,
+    metavar="FIELD=A,B,C",
+    show_default="nothing",
+    help="A field of the spec, or a parameter of the model, and its values. Can be repeated.",
+)
+@SET
+@click.option("--data", metavar="NAME[:ARGUMENT]", show_default="the model's own", help="Data set.")
+@DATA_DIR
+@click.option(
+    "--classes",
+    callback=numbers,
+    metavar="A,B",
+    show_default="all; without --data the model's own",
+    help="Only these classes, like 3,8.",
+)
+@click.option(
+    "--epochs", type=click.IntRange(1), show_default="the model's own", help="Passes over the data."
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(1),
+    show_default="as many as the epochs take",
+    help="Training steps, instead of epochs.",
+)
+@click.option("--precision", type=PRECISION, default="float32", help="Arithmetic.")
+@click.option("-n", "--count", type=click.IntRange(1), default=10_000, help="Images to score.")
+@click.option(
+    "--extractor", metavar="NAME[:ARGUMENT]", show_default="what suits the data", help="Features."
+)
+@click.option(
+    "--path-steps",
+    type=click.IntRange(0),
+    default=100,
+    help="Steps that each two backends are followed side by side, in float64; 0 for none.",
+)
+@click.option("--launcher", default="local", help="Where to train, see 'gandem list'.")
+@click.option(
+    "--address", metavar="ADDRESS", show_default="none", help="The launcher's: a scheduler's, …."
+)
+@click.option(
+    "--workers", type=click.IntRange(1), show_default="as many as fit", help="Trainings at once."
+)
+@click.option("--threads", type=click.IntRange(1), default=1, help="Of each training.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The comparison's folder; of one that is there, what is missing is done.",
+)
+@click.option("--yes", is_flag=True, show_default="off", help=f"Do not ask about {MANY} cells.")
+@JSON
+def compare(
+    models: tuple[str, ...],
+    backends: str | None,
+    seeds: int,
+    vary: tuple[str, ...],
+    launcher: str,
+    address: str | None,
+    workers: int | None,
+    threads: int,
+    out: Path,
+    yes: bool,
+    as_json: bool,
+    data_dir: Path | None,
+    **options: Any,
+) -> None:
+    """Train MODELs on several backends with several seeds, everything else held equal.
+
+    Each training is a process of its own: one that fails is a row of the result. Begun again, what
+    is done is not done again.
+    """
+    raise NotImplementedError
+
+
+COMMANDS = (compare,)

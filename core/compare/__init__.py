@@ -1,0 +1,33 @@
+"""Comparisons: a grid of models, settings, backends and seeds, each cell a training of its own, and
+what follows from all of them together.
+
+Everything the other rooms may use is listed here.
+"""
+
+from gandem.core.compare.comparison import Comparison, State, open_comparison, plan
+from gandem.core.compare.grid import Cell, Grid, Setting, cells_of, parse_variation, settings_from
+from gandem.core.compare.jobs import Ended, Job, run_job
+from gandem.core.compare.launchers import Launcher, Pending, at_once
+from gandem.core.compare.verdict import Difference, difference, outcome_in_words
+
+__all__ = [
+    "Cell",
+    "Comparison",
+    "Difference",
+    "Ended",
+    "Grid",
+    "Job",
+    "Launcher",
+    "Pending",
+    "Setting",
+    "State",
+    "at_once",
+    "cells_of",
+    "difference",
+    "open_comparison",
+    "outcome_in_words",
+    "parse_variation",
+    "plan",
+    "run_job",
+    "settings_from",
+]
