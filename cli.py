@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gandem.commands import looking, making, measuring, training, writing
+from gandem.commands import comparing, looking, making, measuring, training, writing
 from gandem.commands.frame import Group
 
 __all__ = ["main"]
@@ -18,7 +18,7 @@ def main() -> None:
     """Train one GAN spec on PyTorch and on Keras, step for step the same."""
 
 
-for room in (looking, training, making, measuring, writing):
+for room in (looking, training, making, measuring, comparing, writing):
     for command in room.COMMANDS:
         main.add_command(command)
 

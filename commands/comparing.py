@@ -1,18 +1,16 @@
-"""Commands that compare: a grid of trainings, and the page that says what came of it."""
+"""Commands that compare: a grid of trainings, and what came of it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from gandem.commands.frame import DATA_DIR, JSON, PRECISION, SET, numbers
+from gandem.commands.frame import DATA_DIR, JSON, PRECISION, SET, numbers, print_json
 
-if TYPE_CHECKING:
-
-    pass
-
+MEMORY = 3 << 30
+"""Bytes that a training takes, about: a framework alone has one or two thousand million."""
 MANY = 100
 """Cells from which on a grid is asked about before it begins."""
 
@@ -96,7 +94,44 @@ def compare(
     Each training is a process of its own: one that fails is a row of the result. Begun again, what
     is done is not done again.
     """
-    raise NotImplementedError
+    from gandem.core.compare import (
+        Grid,
+        Table,
+        at_once,
+        check_grid,
+        comparison_in_words,
+        outcome_of,
+        plan,
+        settings_from,
+    )
+    from gandem.core.registry import load_launcher
+
+    chosen = tuple(part.strip() for part in backends.split(",")) if backends else ()
+    grid = Grid(
+        models=models,
+        settings=settings_from(vary),
+        backends=chosen,
+        seeds=tuple(range(seeds)),
+        changes=options.pop("changes"),
+        data_dir=str(data_dir) if data_dir else None,
+        **options,
+    )
+    comparison = plan(out, check_grid(grid))
+    count = len(comparison.cells())
+    if count >= MANY and not yes:
+        click.confirm(f"That are {count:,} trainings. Go on?", abort=True, err=True)
+    at_a_time = workers or at_once(threads, MEMORY)
+    launch = load_launcher(launcher, at_a_time, address)
+    try:
+        with Table(quiet=as_json) as table:
+            comparison.work(launch, threads, table.show)
+    finally:
+        launch.close()
+    found = outcome_of(comparison)
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(comparison_in_words(found))
 
 
 COMMANDS = (compare,)

@@ -5,9 +5,19 @@ Everything the other rooms may use is listed here.
 """
 
 from gandem.core.compare.comparison import Comparison, State, open_comparison, plan
-from gandem.core.compare.grid import Cell, Grid, Setting, cells_of, parse_variation, settings_from
+from gandem.core.compare.grid import (
+    Cell,
+    Grid,
+    Setting,
+    cells_of,
+    check_grid,
+    parse_variation,
+    settings_from,
+)
 from gandem.core.compare.jobs import Ended, Job, run_job
 from gandem.core.compare.launchers import Launcher, Pending, at_once
+from gandem.core.compare.live import Table
+from gandem.core.compare.outcome import comparison_in_words, outcome_of, sentence_of
 from gandem.core.compare.verdict import Difference, difference, outcome_in_words
 
 __all__ = [
@@ -21,13 +31,18 @@ __all__ = [
     "Pending",
     "Setting",
     "State",
+    "Table",
     "at_once",
     "cells_of",
+    "check_grid",
+    "comparison_in_words",
     "difference",
     "open_comparison",
     "outcome_in_words",
+    "outcome_of",
     "parse_variation",
     "plan",
     "run_job",
+    "sentence_of",
     "settings_from",
 ]

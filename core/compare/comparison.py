@@ -40,7 +40,8 @@ class State:
     """Where a cell is.
 
     Attributes:
-        words: ``"waiting"``, ``"running"``, ``"scoring"``, ``"done"``, ``"diverged"``, ``"failed"``.
+        words: ``"waiting"``, ``"running"``, ``"interrupted"``, ``"scoring"``, ``"done"``,
+            ``"diverged"``, ``"failed"``.
         problem: why it failed.
     """
 

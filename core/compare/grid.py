@@ -7,12 +7,15 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from gandem.core.errors import SpecError, shown
+from gandem.core.errors import BackendError, SpecError, shown
+from gandem.core.registry import find_backend, installed, load_spec, registry
+from gandem.core.runs import Settings
+from gandem.core.spec import parse_setting
 
-__all__ = ["Cell", "Grid", "Setting", "cells_of", "parse_variation", "settings_from"]
+__all__ = ["Cell", "Grid", "Setting", "cells_of", "check_grid", "parse_variation", "settings_from"]
 
 LONGEST = 80
 """Letters of a folder's name that tell settings apart."""
@@ -174,3 +177,24 @@ def _split(text: str) -> Iterator[str]:
 
 def _plain(text: str) -> str:
     return re.sub(r"[^\w.=-]+", "-", text).strip("-.")
+
+
+def check_grid(grid: Grid) -> Grid:
+    """Return a grid whose backends are there and whose models exist; no backends means all.
+
+    Raises:
+        GandemError: something of it is not there, or a setting fits a model not.
+    """
+    backends = grid.backends or tuple(
+        row.id for row in registry().rows("backends") if installed(row)
+    )
+    if not backends:
+        raise BackendError("No backend is installed. Install one with: pip install 'gandem[torch]'")
+    found = [find_backend(name).id for name in backends]
+    for name in found:
+        if found.count(name) > 1:
+            raise SpecError(f"backends: {name} is named twice.")
+    for model, setting in itertools.product(grid.models, grid.settings):
+        load_spec(model, dict(map(parse_setting, (*grid.changes, *setting.changes))))
+    Settings(epochs=grid.epochs, steps=grid.steps)
+    return replace(grid, backends=tuple(found))

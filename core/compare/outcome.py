@@ -14,8 +14,9 @@ from gandem.core.compare.verdict import difference, outcome_in_words
 from gandem.core.runs import Run
 from gandem.core.scores import MEASURES
 
-__all__ = ["outcome_of", "sentence_of"]
+__all__ = ["comparison_in_words", "outcome_of", "sentence_of"]
 
+KEY = ("model", "setting", "backend")
 JUDGED = "frechet"
 """The measure that the verdict is about."""
 
@@ -154,3 +155,18 @@ def sentence_of(found: Mapping[str, Any]) -> str:
     if failed:
         said.append(f"{len(failed)} of {len(found['cells'])} trainings did not end well.")
     return " ".join(said) or "There is nothing to compare yet."
+
+
+def comparison_in_words(found: Mapping[str, Any]) -> str:
+    """Return a comparison for a terminal: the verdict, then scores and costs."""
+    lines = [found["verdict"], ""]
+    for row in found["costs"]:
+        key = tuple(row[name] for name in KEY)
+        of = [cell for cell in found["cells"] if tuple(cell[name] for name in KEY) == key]
+        scores = [cell["values"].get(JUDGED) for cell in of]
+        told = ", ".join("–" if score is None else f"{score:.3g}" for score in scores)
+        rate, first = row["steps_per_second"], row["seconds_to_first_step"]
+        cost = f"{rate:.1f} steps/s, {first:.1f} s to the first" if rate and first else "no steps"
+        lines.append(f"  {', '.join(key)}: Fréchet distance {told}; {cost}")
+    lines += [f"  {c['folder']}: {c['problem']}" for c in found["cells"] if c["problem"]]
+    return "\n".join(lines)
