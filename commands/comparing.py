@@ -100,9 +100,9 @@ def compare(
         at_once,
         check_grid,
         comparison_in_words,
-        outcome_of,
         plan,
         settings_from,
+        write_comparison,
     )
     from gandem.core.registry import load_launcher
 
@@ -127,11 +127,34 @@ def compare(
             comparison.work(launch, threads, table.show)
     finally:
         launch.close()
-    found = outcome_of(comparison)
+    found = write_comparison(comparison)
     if as_json:
         print_json(found)
     else:
         click.echo(comparison_in_words(found))
+        click.echo(f"\n{out / 'index.html'}")
 
 
-COMMANDS = (compare,)
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="COMPARISON")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    show_default="index.html in it",
+    help="The page to write.",
+)
+@JSON
+def report(folder: Path, out: Path | None, as_json: bool) -> None:
+    """Draw the page of COMPARISON again, as far as its trainings are."""
+    from gandem.core.compare import comparison_in_words, open_comparison, write_comparison
+
+    found = write_comparison(open_comparison(folder), out)
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(comparison_in_words(found))
+        click.echo(f"\n{out or folder / 'index.html'}")
+
+
+COMMANDS = (compare, report)

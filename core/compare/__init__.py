@@ -18,6 +18,7 @@ from gandem.core.compare.jobs import Ended, Job, run_job
 from gandem.core.compare.launchers import Launcher, Pending, at_once
 from gandem.core.compare.live import Table
 from gandem.core.compare.outcome import comparison_in_words, outcome_of, sentence_of
+from gandem.core.compare.page import write_comparison
 from gandem.core.compare.verdict import Difference, difference, outcome_in_words
 
 __all__ = [
@@ -45,4 +46,5 @@ __all__ = [
     "run_job",
     "sentence_of",
     "settings_from",
+    "write_comparison",
 ]

@@ -27,6 +27,7 @@ class Table:
         self.live: Any = None
         self.begun = self.said = time.monotonic()
         self.first: int | None = None
+        self.head = ""
 
     def __enter__(self) -> Table:
         if not self.quiet and sys.stderr.isatty():
@@ -55,7 +56,9 @@ class Table:
         if self.live is not None:
             self.live.update(_drawn(states, head))
             return
-        self.said = now
+        if head == self.head:
+            return
+        self.said, self.head = now, head
         going = [f"{n} {s.step}/{s.total}" for n, s in states.items() if s.words == "running"]
         sys.stderr.write(f"{head}; {', '.join(going) or 'starting'}\n")
 

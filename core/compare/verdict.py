@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from gandem.core.scores import MEASURES
+
 __all__ = ["LEVEL", "Difference", "difference", "outcome_in_words"]
 
 LEVEL = 0.95
@@ -125,20 +127,20 @@ def _quantile(share: float, freedom: float) -> float:
 def outcome_in_words(found: Difference) -> str:
     """Return a difference as a sentence.
 
-    >>> outcome_in_words(Difference(measure="Fréchet distance", first="torch", second="keras",
+    >>> outcome_in_words(Difference(measure="frechet", first="torch", second="keras",
     ...     means=(10.0, 10.3), deviations=(1.1, 1.1), seeds=(3, 3), mean=0.3, low=-2.2, high=2.8,
     ...     between_seeds=1.1, detectable=3.4, verdict="undecided"))
     'Fréchet distance: between torch and keras 0.3 (-2.2 to 2.8), between seeds 1.1: undecided at \
 3 seeds; a difference of 3.4 would have been seen'
     """
-    seeds = min(found.seeds)
+    seeds, title = min(found.seeds), MEASURES[found.measure].title
     if found.low is None:
         return (
-            f"{found.measure}: between {found.first} and {found.second} {found.mean:.3g}; with "
+            f"{title}: between {found.first} and {found.second} {found.mean:.3g}; with "
             f"{seeds} seed nothing can be said of the noise: undecided"
         )
     return (
-        f"{found.measure}: between {found.first} and {found.second} {found.mean:.3g} "
+        f"{title}: between {found.first} and {found.second} {found.mean:.3g} "
         f"({found.low:.3g} to {found.high:.3g}), between seeds {found.between_seeds:.3g}: "
         f"{found.verdict} at {seeds} seeds; a difference of {found.detectable:.3g} would have been "
         "seen"

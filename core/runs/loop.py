@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -303,6 +304,7 @@ class Loop:
             "steps_per_second": self.rate,
             "losses": _finite(self.losses),
             "health": self.monitor.report(),
+            "peak_memory": _peak_memory(),
         }
 
     def _seconds(self) -> float:
@@ -312,6 +314,16 @@ class Loop:
 def _sample_count(spec: Spec) -> int:
     turns = [count for count in (spec.classes, spec.latent.categories) if 0 < count <= COLUMNS]
     return 5 * turns[0] if turns and isinstance(spec.image, Image) else usual_count(spec)
+
+
+def _peak_memory() -> int | None:
+    """Return the most bytes of memory that this process has had, where the system tells."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
 
 
 def _finite(losses: Mapping[str, float]) -> dict[str, float | None]:
