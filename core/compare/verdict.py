@@ -15,6 +15,10 @@ __all__ = ["LEVEL", "Difference", "difference", "outcome_in_words"]
 
 LEVEL = 0.95
 """Of the confidence intervals."""
+ENOUGH = 3.0
+"""Deviations between seeds that an interval may reach to either side before it tells nothing: three
+seeds of each have 2.3, two 4.3.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,22 +54,19 @@ class Difference:
         return asdict(self)
 
 
-def difference(
-    measure: str, groups: Mapping[str, Sequence[float]], *, margin: float = 2.0
-) -> list[Difference]:
+def difference(measure: str, groups: Mapping[str, Sequence[float]]) -> list[Difference]:
     """Return the differences of every two groups.
 
     With s the pooled deviation between seeds, d the difference of the means and its confidence
     interval by Welch's t (Welch 1947): *different* where the interval lies beyond 0 on one side;
-    *no difference seen* where it holds 0 and lies within ± ``margin`` · s, which is an equivalence
-    test (Schuirmann 1987, two one-sided tests) against a margin in units of what seeds do;
-    *undecided* otherwise: there are too few seeds to tell.
+    *no difference seen* where it holds 0 and reaches at most ``ENOUGH`` · s to either side, which
+    three seeds of each give; *undecided* otherwise: two seeds tell next to nothing.
 
     Args:
         groups: the measure of each training by group.
     """
     return [
-        _between(measure, (a, groups[a]), (b, groups[b]), margin)
+        _between(measure, (a, groups[a]), (b, groups[b]))
         for a, b in itertools.combinations(groups, 2)
     ]
 
@@ -74,7 +75,6 @@ def _between(
     measure: str,
     one: tuple[str, Sequence[float]],
     other: tuple[str, Sequence[float]],
-    margin: float,
 ) -> Difference:
     (first, a), (second, b) = one, other
     means = (statistics.fmean(a), statistics.fmean(b))
@@ -91,7 +91,7 @@ def _between(
         detectable = (_quantile(0.5 + LEVEL / 2, freedom) + _quantile(0.8, freedom)) * error
         if low > 0 or high < 0:
             verdict = "different"
-        elif max(-low, high) <= margin * pooled or d == 0 == reach:
+        elif reach <= ENOUGH * pooled:
             verdict = "no difference seen"
     return Difference(
         measure=measure,
