@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from gandem.commands.frame import DATA_DIR, JSON, PRECISION, SET, numbers, print_json
+from gandem.commands.frame import (
+    DATA_DIR,
+    JSON,
+    PRECISION,
+    SET,
+    Interrupted,
+    numbers,
+    print_json,
+)
+
+if TYPE_CHECKING:
+    from gandem.core.compare import Comparison
 
 MEMORY = 3 << 30
 """Bytes that a training takes, about: a framework alone has one or two thousand million."""
@@ -99,40 +111,55 @@ def compare(
         Table,
         at_once,
         check_grid,
-        comparison_in_words,
+        check_needs,
         plan,
         settings_from,
-        write_comparison,
     )
     from gandem.core.registry import load_launcher
 
-    chosen = tuple(part.strip() for part in backends.split(",")) if backends else ()
+    check_needs()
     grid = Grid(
         models=models,
         settings=settings_from(vary),
-        backends=chosen,
+        backends=tuple(part.strip() for part in backends.split(",")) if backends else (),
         seeds=tuple(range(seeds)),
         changes=options.pop("changes"),
         data_dir=str(data_dir) if data_dir else None,
         **options,
     )
+    many(len(grid.cells()), yes)
     comparison = plan(out, check_grid(grid))
-    count = len(comparison.cells())
-    if count >= MANY and not yes:
-        click.confirm(f"That are {count:,} trainings. Go on?", abort=True, err=True)
-    at_a_time = workers or at_once(threads, MEMORY)
-    launch = load_launcher(launcher, at_a_time, address)
+    launch = load_launcher(launcher, workers or at_once(threads, MEMORY), address, out / "launcher")
     try:
         with Table(quiet=as_json) as table:
             comparison.work(launch, threads, table.show)
+    except KeyboardInterrupt:
+        raise Interrupted(f"Interrupted; the same command goes on in {out}.") from None
     finally:
         launch.close()
-    found = write_comparison(comparison)
+    show(comparison, None, as_json)
+    if any(comparison.ended().values()):
+        sys.exit(1)
+
+
+def many(count: int, yes: bool) -> None:
+    """Ask before a grid that will take long."""
+    if count < MANY or yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"The grid has {count:,} trainings; say --yes if you mean it")
+    click.confirm(f"The grid has {count:,} trainings. Go on?", abort=True, err=True)
+
+
+def show(comparison: Comparison, out: Path | None, as_json: bool) -> None:
+    """Write the page, and say what is on it."""
+    from gandem.core.compare import comparison_in_words, write_comparison
+
+    found = write_comparison(comparison, out)
     if as_json:
         print_json(found)
     else:
-        click.echo(comparison_in_words(found))
-        click.echo(f"\n{out / 'index.html'}")
+        click.echo(f"{comparison_in_words(found)}\n\n{out or comparison.path / 'index.html'}")
 
 
 @click.command()
@@ -147,14 +174,10 @@ def compare(
 @JSON
 def report(folder: Path, out: Path | None, as_json: bool) -> None:
     """Draw the page of COMPARISON again, as far as its trainings are."""
-    from gandem.core.compare import comparison_in_words, open_comparison, write_comparison
+    from gandem.core.compare import check_needs, open_comparison
 
-    found = write_comparison(open_comparison(folder), out)
-    if as_json:
-        print_json(found)
-    else:
-        click.echo(comparison_in_words(found))
-        click.echo(f"\n{out or folder / 'index.html'}")
+    check_needs()
+    show(open_comparison(folder), out, as_json)
 
 
 COMMANDS = (compare, report)

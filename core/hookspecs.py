@@ -206,9 +206,10 @@ def gandem_extractors() -> Iterable[Row]:  # type: ignore[empty-body]
 def gandem_launchers() -> Iterable[Row]:  # type: ignore[empty-body]
     """Return rows of launchers, which run the trainings of ``gandem compare`` somewhere.
 
-    The target is a function ``(workers: int, address: str | None)`` that returns a
-    :class:`gandem.core.compare.Launcher`.  It is called once a command.  Jobs are plain data, each
-    a few ``gandem`` commands; whoever runs them must see the same files by the same names.
+    The target is a function ``(workers: int, address: str | None, folder: Path)`` that returns a
+    :class:`gandem.core.compare.Launcher`, which may keep files of its own in the folder.  It is
+    called once a command.  Jobs are plain data, each a few ``gandem`` commands; whoever runs them
+    must see the same files by the same names.
     """
 
 

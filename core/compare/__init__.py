@@ -17,7 +17,7 @@ from gandem.core.compare.grid import (
 from gandem.core.compare.jobs import Ended, Job, run_job
 from gandem.core.compare.launchers import Launcher, Pending, at_once
 from gandem.core.compare.live import Table
-from gandem.core.compare.outcome import comparison_in_words, outcome_of, sentence_of
+from gandem.core.compare.outcome import check_needs, comparison_in_words, outcome_of, sentence_of
 from gandem.core.compare.page import write_comparison
 from gandem.core.compare.verdict import Difference, difference, outcome_in_words
 
@@ -36,6 +36,7 @@ __all__ = [
     "at_once",
     "cells_of",
     "check_grid",
+    "check_needs",
     "comparison_in_words",
     "difference",
     "open_comparison",

@@ -6,7 +6,7 @@
         comparison.json      the plan: what is compared
         cells/dcgan_torch_seed0/      a run, with scores.json when it has been scored
         paths/dcgan_seed0_torch_keras.json      two backends followed side by side
-        ended.jsonl          how each job ended that did not end well
+        ended.jsonl          how each job ended: why, where not well
 """
 
 from __future__ import annotations
@@ -21,16 +21,20 @@ from typing import Any
 from gandem.core.compare.grid import Cell, Grid, Setting, cells_of
 from gandem.core.compare.jobs import Ended, Job
 from gandem.core.compare.launchers import Launcher, Pending
-from gandem.core.errors import GandemError, RunError
+from gandem.core.errors import GandemError, RunError, shown
 from gandem.core.files import append_line, make_folder, write_json
-from gandem.core.runs import Run, open_run
+from gandem.core.registry import find_model
+from gandem.core.runs import Run, Settings, open_run
+from gandem.core.runs.folder import hold
 from gandem.core.runs.listing import state_of, steps_of
 from gandem.core.strangers import sentence
 
 __all__ = ["Comparison", "State", "open_comparison", "plan"]
 
 PLAN, CELLS, PATHS, ENDED = "comparison.json", "cells", "paths", "ended.jsonl"
+SCORES = "scores.json"
 FORMAT = 1
+STATES = ("waiting", "running", "interrupted", "scoring", "done", "diverged", "failed")
 EVERY = 0.5
 """Seconds between two looks at the cells."""
 
@@ -41,7 +45,7 @@ class State:
 
     Attributes:
         words: ``"waiting"``, ``"running"``, ``"interrupted"``, ``"scoring"``, ``"done"``,
-            ``"diverged"``, ``"failed"``.
+            ``"diverged"``, ``"failed"``, ``"damaged"``.
         problem: why it failed.
     """
 
@@ -56,10 +60,11 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A comparison on disk."""
+    """A comparison on disk; or a run ``alone``, which is one of a single cell."""
 
     path: Path
     grid: Grid
+    alone: bool = False
 
     def cells(self) -> list[Cell]:
         """Return its trainings."""
@@ -67,7 +72,7 @@ class Comparison:
 
     def folder(self, cell: Cell) -> Path:
         """Return the folder of a cell's run."""
-        return self.path / CELLS / cell.folder
+        return self.path if self.alone else self.path / CELLS / cell.folder
 
     def run(self, cell: Cell) -> Run | None:
         """Return a cell's run, if it has begun."""
@@ -78,51 +83,53 @@ class Comparison:
 
     def scores(self, cell: Cell) -> list[dict[str, Any]] | None:
         """Return what a cell was scored with, if it was."""
-        return _json(self.folder(cell) / "scores.json", list)
+        found: list[dict[str, Any]] | None = _json(self.folder(cell) / SCORES, list)
+        return found
 
     def paths(self) -> dict[tuple[str, Setting, int, tuple[str, str]], dict[str, Any] | None]:
         """Return the reports of backends followed side by side; None for those not there yet."""
         return {key: _json(self._path_file(*key), dict) for key in self.grid.pairs()}
 
     def ended(self) -> dict[str, str]:
-        """Return why jobs failed, by the cell's folder; the last reason of each."""
+        """Return why jobs failed, by the name of each; of those that failed last time."""
         found: dict[str, str] = {}
         try:
             for line in (self.path / ENDED).read_text("utf-8").splitlines():
                 row = json.loads(line)
-                found[row["cell"]] = row["reason"]
+                found[row["job"]] = row["reason"]
         except (OSError, ValueError, KeyError, TypeError):
-            pass
-        return found
+            pass  # it says why, and that is all it does
+        return {name: reason for name, reason in found.items() if reason}
 
-    def is_done(self, cell: Cell) -> bool:
-        """Say whether a cell is trained and scored."""
+    def is_over(self, cell: Cell) -> bool:
+        """Say whether nothing is left to do for a cell: it is trained and scored, or diverged, as
+        it would again.
+        """
         run = self.run(cell)
-        return run is not None and run.facts.get("state") == "finished" and bool(self.scores(cell))
+        state = run.facts.get("state") if run else None
+        return state == "diverged" or (state == "finished" and bool(self.scores(cell)))
 
     def state(self, cell: Cell, problems: Mapping[str, str]) -> State:
         """Return where a cell is, as its folder tells."""
         run, problem = self.run(cell), problems.get(cell.folder, "")
         if run is None:
             return State("failed" if problem else "waiting", problem=problem)
-        now, log = state_of(run), run.log()
+        words, log = state_of(run), run.log()
+        if words == "finished":
+            words = "done" if self.scores(cell) else "failed" if problem else "scoring"
+        elif words == "interrupted" and problem:
+            words = "failed"
         last = log[-1] if log else {}
         health = run.facts.get("health")
-        facts = State(
-            words={"finished": "scoring", "running": "running"}.get(now, now),
+        return State(
+            words=words if words in STATES else "damaged",
             step=steps_of(run),
             total=int(run.facts.get("steps_planned") or 0),
             rate=float(last.get("steps_per_second") or 0.0),
             losses={n: last[n] for n in ("discriminator", "generator") if last.get(n) is not None},
             health=str(health.get("verdict", "")) if isinstance(health, dict) else "",
-            problem=problem,
+            problem="" if words == "done" else problem,
         )
-        if now == "finished":
-            words = "done" if self.scores(cell) else "failed" if problem else "scoring"
-            return _with(facts, words)
-        if now == "interrupted" and problem:
-            return _with(facts, "failed")
-        return facts
 
     # --- jobs ------------------------------------------------------------------------------------
 
@@ -130,42 +137,30 @@ class Comparison:
         """Return what is left to be done: trainings that are not finished or not scored, then
         measurements of paths.
         """
-        found = [self._training(cell, threads) for cell in self.cells() if not self.is_done(cell)]
+        found = [self._training(cell, threads) for cell in self.cells() if not self.is_over(cell)]
         for key, report in self.paths().items():
             if report is None:
                 found.append(self._measurement(*key, threads))
         return found
 
     def _training(self, cell: Cell, threads: int) -> Job:
-        folder, run, grid = self.folder(cell), self.run(cell), self.grid
-        commands: list[tuple[str, ...]] = []
-        if run is None:
-            options = {
-                "backend": cell.backend,
-                "seed": cell.seed,
-                "data": grid.data,
-                "data-dir": grid.data_dir,
-                "classes": ",".join(map(str, grid.classes)) if grid.classes else None,
-                "epochs": grid.epochs,
-                "steps": grid.steps,
-                "precision": grid.precision,
-                "evaluate-every": grid.evaluate_every,
-                "out": folder,
-            }
-            given = [f"--{name}={value}" for name, value in options.items() if value is not None]
-            changes = (*grid.changes, *cell.setting.changes)
-            given += [f"--set={change}" for change in changes]
-            commands.append(("train", cell.model, *given, "--json"))
-        elif run.facts.get("state") != "finished":
-            commands.append(("resume", str(folder), "--json"))
-        score = ["evaluate", str(folder), "--checkpoint", "last", "-n", str(grid.count), "--json"]
-        score += ["--extractor", grid.extractor] if grid.extractor else []
-        commands.append(tuple(score))
-        outputs = ("",) * (len(commands) - 1) + (str(folder / "scores.json"),)
+        folder, grid = str(self.folder(cell)), self.grid
+        begin = [*_options(grid, cell.model), f"--backend={cell.backend}", f"--seed={cell.seed}"]
+        begin += _given(
+            epochs=grid.epochs,
+            steps=grid.steps,
+            precision=grid.precision,
+            evaluate_every=grid.evaluate_every,
+            out=folder,
+        )
+        score = [folder, "--checkpoint=last", f"--count={grid.count}"]
+        score += _given(extractor=grid.extractor)
         return Job(
             name=cell.folder,
-            commands=tuple(commands),
-            outputs=outputs,
+            run=folder,
+            train=("train", cell.model, *begin, *_set(grid, cell.setting), "--json"),
+            measure=("evaluate", *score, "--json"),
+            output=str(self.folder(cell) / SCORES),
             threads=threads,
             folder=str(Path.cwd()),
         )
@@ -174,21 +169,22 @@ class Comparison:
         self, model: str, setting: Setting, seed: int, pair: tuple[str, str], threads: int
     ) -> Job:
         grid, place = self.grid, self._path_file(model, setting, seed, pair)
-        given = ["--backends", ",".join(pair), "--seed", str(seed), "--size", "full", "--json"]
-        given += ["--steps", str(grid.path_steps), "--tier", "twin"]
-        given += ["--data", grid.data] if grid.data else []
-        given += [f"--set={change}" for change in (*grid.changes, *setting.changes)]
+        given = [*_options(grid, model), f"--backends={','.join(pair)}", f"--seed={seed}"]
+        given += ["--size=full", "--tier=twin", f"--steps={grid.path_steps}"]
         return Job(
             name=place.stem,
-            commands=(("parity", model, *given),),
-            outputs=(str(place),),
+            measure=("parity", model, *given, *_set(grid, setting), "--json"),
+            output=str(place),
             threads=threads,
             folder=str(Path.cwd()),
         )
 
+    def path_name(self, model: str, setting: Setting, seed: int, pair: tuple[str, str]) -> str:
+        """Return what the job is called that follows two backends."""
+        return Cell(model=model, setting=setting, backend="-".join(pair), seed=seed).folder
+
     def _path_file(self, model: str, setting: Setting, seed: int, pair: tuple[str, str]) -> Path:
-        cell = Cell(model=model, setting=setting, backend="-".join(pair), seed=seed)
-        return self.path / PATHS / f"{cell.folder}.json"
+        return self.path / PATHS / f"{self.path_name(model, setting, seed, pair)}.json"
 
     def work(
         self,
@@ -200,25 +196,47 @@ class Comparison:
 
         Args:
             look: called every half second, with the names of jobs that have failed and why.
+
+        Raises:
+            RunError: another process works on this comparison.
         """
-        make_folder(self.path / CELLS)
-        make_folder(self.path / PATHS)
-        failed: dict[str, str] = {}
-        going = {job.name: launcher.submit(job) for job in self.jobs(threads)}
-        while going:
-            for name in [name for name, pending in going.items() if pending.done()]:
-                if reason := _reason(going.pop(name)):
-                    failed[name] = reason
-                    append_line(self.path / ENDED, json.dumps({"cell": name, "reason": reason}))
-            if look is not None:
-                look(self, failed)
-            time.sleep(EVERY if going else 0)
+        with hold(self.path, "works on this comparison"):
+            make_folder(self.path / CELLS)
+            make_folder(self.path / PATHS)
+            jobs = self.jobs(threads)
+            failed: dict[str, str] = {}
+            going = dict(zip((job.name for job in jobs), launcher.submit(jobs), strict=True))
+            while going:
+                for name in [name for name, pending in going.items() if pending.done()]:
+                    reason = _reason(going.pop(name))
+                    failed |= {name: reason} if reason else {}
+                    append_line(self.path / ENDED, json.dumps({"job": name, "reason": reason}))
+                if look is not None:
+                    look(self, failed)
+                time.sleep(EVERY if going else 0)
+
+
+def _options(grid: Grid, model: str) -> list[str]:
+    """Return options that tell a model's data."""
+    settings = Settings(data=grid.data, classes=grid.classes).with_recipe(find_model(model))
+    classes = ",".join(map(str, settings.classes or ())) or "all"
+    return _given(data=settings.data, data_dir=grid.data_dir, classes=classes)
+
+
+def _set(grid: Grid, setting: Setting) -> list[str]:
+    return [f"--set={change}" for change in (*grid.changes, *setting.changes)]
+
+
+def _given(**options: object) -> list[str]:
+    """Return options of a command, without those that have no value."""
+    there = {name.replace("_", "-"): v for name, v in options.items() if v is not None}
+    return [f"--{name}={value}" for name, value in there.items()]
 
 
 def _reason(pending: Pending) -> str:
     """Return why a job failed; nothing where it did not."""
     try:
-        ended = pending.result()
+        ended: object = pending.result()
     except Exception as error:  # whoever ran it is gone, in a way of the launcher's own
         return f"lost: {sentence(error)}"
     if not isinstance(ended, Ended):
@@ -226,15 +244,9 @@ def _reason(pending: Pending) -> str:
     return ended.reason
 
 
-def _with(state: State, words: str) -> State:
-    from dataclasses import replace
-
-    return replace(state, words=words)
-
-
 def _json(path: Path, kind: type) -> Any:
     try:
-        found = json.loads(path.read_text("utf-8"))
+        found: object = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return None
     return found if isinstance(found, kind) else None
@@ -252,11 +264,13 @@ def plan(path: Path, grid: Grid) -> Comparison:
         there = open_comparison(path)
         old, new = there.grid.to_data(), grid.to_data()
         changed = [name for name in new if json.dumps(old[name]) != json.dumps(new[name])]
+        if changed == ["specs"]:
+            raise RunError(f"{path}: a spec of this comparison has changed; choose another --out.")
         if changed:
             name = changed[0]
             raise RunError(
-                f"{path}: it holds another comparison, whose {name} is {old[name]}, not "
-                f"{new[name]}; choose another --out."
+                f"{path}: it holds another comparison, whose {name} is {shown(old[name])}, not "
+                f"{shown(new[name])}; choose another --out."
             )
         return there
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
@@ -267,17 +281,30 @@ def plan(path: Path, grid: Grid) -> Comparison:
 
 
 def open_comparison(path: Path) -> Comparison:
-    """Open a comparison's folder.
+    """Open a comparison's folder, or a run's.
 
     Raises:
-        RunError: it is none, or damaged.
+        RunError: it is neither, or damaged.
     """
-    found = _json(path / PLAN, dict)
+    found: dict[str, Any] | None = _json(path / PLAN, dict)
+    if found is None and not (path / PLAN).exists() and (path / "spec.toml").is_file():
+        return _alone(open_run(path))
     if found is None:
-        raise RunError(f"{path}: no comparison; there is no {PLAN} in it that can be read.")
+        raise RunError(f"{path}: neither a comparison ({PLAN}) nor a run that can be read.")
     if found.pop("format", None) != FORMAT:
         raise RunError(f"{path}: a comparison of another gandem; upgrade it.")
     try:
         return Comparison(path, Grid.from_data(found))
-    except (TypeError, KeyError, GandemError) as error:
+    except (TypeError, KeyError, ValueError, GandemError) as error:
         raise RunError(f"{path / PLAN}: damaged ({error}).") from None
+
+
+def _alone(run: Run) -> Comparison:
+    facts = run.facts
+    grid = Grid(
+        models=(str(facts.get("model", run.spec.name)),),
+        backends=(str(facts.get("backend", "")),),
+        seeds=(int(facts.get("seed", 0)),),
+        path_steps=0,
+    )
+    return Comparison(run.path, grid, alone=True)

@@ -6,17 +6,29 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from gandem.core.errors import BackendError, SpecError, shown
-from gandem.core.registry import find_backend, installed, load_spec, registry
+from gandem.core.registry import (
+    find_backend,
+    find_extractor,
+    find_model,
+    installed,
+    load_dataset,
+    load_objective,
+    load_spec,
+    registry,
+)
 from gandem.core.runs import Settings
-from gandem.core.spec import parse_setting
+from gandem.core.spec import digest, parse_setting
+from gandem.core.training import Feed
 
 __all__ = ["Cell", "Grid", "Setting", "cells_of", "check_grid", "parse_variation", "settings_from"]
 
+AS_IT_IS = "as it is"
 LONGEST = 80
 """Letters of a folder's name that tell settings apart."""
 
@@ -32,7 +44,7 @@ class Setting:
     @property
     def name(self) -> str:
         """In a few words, for people."""
-        return ", ".join(self.changes) or "as it is"
+        return ", ".join(self.changes) or AS_IT_IS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +75,10 @@ class Grid:
         data, classes, data_dir, epochs, steps, precision: of every training; left out, as the
             model's recipe and spec say.
         count: images that are scored; extractor: whose features.
+        evaluate_every: epochs between two scores while training; 0 for none.
         path_steps: steps that two backends are followed side by side, in float64; 0 for none.
+        changes: fields of every spec.
+        specs: the digest of each spec, those of a model's settings together.
     """
 
     models: tuple[str, ...]
@@ -80,7 +95,8 @@ class Grid:
     extractor: str | None = None
     evaluate_every: int = 0
     path_steps: int = 100
-    changes: tuple[str, ...] = field(default=())
+    changes: tuple[str, ...] = ()
+    specs: tuple[str, ...] = ()
 
     def to_data(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -88,10 +104,22 @@ class Grid:
 
     @classmethod
     def from_data(cls, data: dict[str, Any]) -> Grid:
-        """Read what :meth:`to_data` returned, from JSON."""
-        plain = {name: tuple(v) if isinstance(v, list) else v for name, v in data.items()}
-        plain["settings"] = tuple(Setting(tuple(s["changes"])) for s in data["settings"])
-        return cls(**plain)
+        """Read what :meth:`to_data` returned, from JSON.
+
+        Raises:
+            TypeError, KeyError: it is something else.
+        """
+        plain: dict[str, Any] = {
+            name: tuple(v) if isinstance(v, list) else v for name, v in data.items()
+        }
+        settings = tuple(Setting(tuple(setting["changes"])) for setting in data["settings"])
+        grid = cls(**plain | {"settings": settings})
+        words = (*grid.models, *grid.backends, *grid.changes, *grid.specs)
+        words += tuple(change for setting in settings for change in setting.changes)
+        whole = (*grid.seeds, grid.count, grid.evaluate_every, grid.path_steps)
+        if not all(isinstance(word, str) for word in words) or {*map(type, whole)} != {int}:
+            raise TypeError("a text or a number is none")
+        return grid
 
     def cells(self) -> list[Cell]:
         """Return the trainings, so that those to be compared first are made first: all backends of
@@ -120,9 +148,8 @@ def cells_of(grid: Grid) -> list[Cell]:
         SpecError: two of them would lie in one folder.
     """
     cells = grid.cells()
-    folders = [cell.folder for cell in cells]
-    for name in folders:
-        if folders.count(name) > 1:
+    for name, times in Counter(cell.folder for cell in cells).items():
+        if times > 1:
             raise SpecError(f"Two cells of the grid are called {name}; name each value once.")
     return cells
 
@@ -180,21 +207,38 @@ def _plain(text: str) -> str:
 
 
 def check_grid(grid: Grid) -> Grid:
-    """Return a grid whose backends are there and whose models exist; no backends means all.
+    """Return a grid that can be begun: no backends have become all that are installed, and every
+    spec fits the data, which lies ready from now on.
 
     Raises:
-        GandemError: something of it is not there, or a setting fits a model not.
+        GandemError: something of it is not there, or does not fit; or nothing would be compared.
     """
-    backends = grid.backends or tuple(
-        row.id for row in registry().rows("backends") if installed(row)
-    )
-    if not backends:
+    there = [row.id for row in registry().rows("backends") if installed(row)]
+    if not there:
         raise BackendError("No backend is installed. Install one with: pip install 'gandem[torch]'")
-    found = [find_backend(name).id for name in backends]
-    for name in found:
-        if found.count(name) > 1:
+    backends = tuple(find_backend(name).id for name in grid.backends) or tuple(there)
+    for name, times in Counter(backends).items():
+        if times > 1:
             raise SpecError(f"backends: {name} is named twice.")
-    for model, setting in itertools.product(grid.models, grid.settings):
-        load_spec(model, dict(map(parse_setting, (*grid.changes, *setting.changes))))
-    Settings(epochs=grid.epochs, steps=grid.steps)
-    return replace(grid, backends=tuple(found))
+    if len(backends) * len(grid.models) * len(grid.settings) == 1:
+        raise SpecError(
+            f"There is nothing to compare: one model, as it is, on {backends[0]}. Name another "
+            "backend (--backends; 'gandem list backends' has them), or values of a field (--vary)."
+        )
+    if grid.extractor:
+        find_extractor(grid.extractor)
+    specs = [_checked(grid, model, s) for model in grid.models for s in grid.settings]
+    return replace(grid, backends=backends, specs=tuple(specs))
+
+
+def _checked(grid: Grid, model: str, setting: Setting) -> str:
+    """Return the digest of a spec that can be trained on the grid's data."""
+    spec = load_spec(model, dict(map(parse_setting, (*grid.changes, *setting.changes))))
+    settings = Settings(
+        data=grid.data, classes=grid.classes, epochs=grid.epochs, steps=grid.steps
+    ).with_recipe(find_model(model))
+    dataset = load_dataset(
+        settings.data or "digits", grid.data_dir, spec.image.shape, settings.classes
+    )
+    Feed(spec, load_objective(spec.objective), dataset, 0, grid.precision)
+    return digest(spec)

@@ -1,39 +1,55 @@
-"""Jobs of a comparison: gandem commands, one after the other, in processes of their own, wherever a
-launcher runs them.
-"""
+"""Jobs of a comparison: gandem commands in processes of their own, wherever a launcher has them."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from gandem.core.errors import RunError
+from gandem.core.files import write_file
+from gandem.core.runs import open_run
+from gandem.core.runs.folder import is_held
+from gandem.core.runs.listing import state_of
+
 __all__ = ["Ended", "Job", "run_job"]
 
-LAST = 2000
-"""Letters of what a process has said last that are kept."""
+LOOK = 0.2
+"""Seconds between two looks at whether a process shall stop."""
+PATIENCE = 120.0
+"""Seconds for a process to stop when asked, a training after its step, before it is killed; and for
+one whose parent is gone to have let go of its run.
+"""
+SAID = 4000
+"""Letters, of what a process has said last, in which its reason is looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Something to be done by whoever takes it: plain data, so that it can travel.
+    """Something to be done by whoever takes it, as plain data, so that it can travel.  A job can be
+    done again: it goes on with what is there.
 
     Attributes:
         name: which cell, for people.
-        commands: arguments of ``gandem``, each a process of its own; one that fails ends the job.
-        outputs: for each command the file that gets what it prints; "" for none.
+        run: the folder of a run to be trained first; none where it is empty.
+        train: arguments of ``gandem`` that begin this run.
+        measure: arguments of ``gandem`` that print JSON; output: the file for it.
         threads: of each process.
         folder: relative paths are from here.
     """
 
     name: str
-    commands: tuple[tuple[str, ...], ...]
-    outputs: tuple[str, ...]
+    run: str = ""
+    train: tuple[str, ...] = ()
+    measure: tuple[str, ...]
+    output: str
     threads: int
     folder: str
 
@@ -45,12 +61,10 @@ class Ended:
     Attributes:
         code: 0; or the exit code of the command that failed, −9 for one that was killed.
         words: the last line it has said, where it failed.
-        seconds: how long the job took.
     """
 
-    code: int
-    words: str
-    seconds: float
+    code: int = 0
+    words: str = ""
 
     @property
     def reason(self) -> str:
@@ -59,47 +73,88 @@ class Ended:
             return ""
         if self.code < 0:
             name = signal.Signals(-self.code).name
-            often = "; often for want of memory" if name == "SIGKILL" else ""
+            often = ", often for want of memory" if name == "SIGKILL" else ""
             return f"killed by {name}{often}"
         return self.words or f"exit code {self.code}"
 
 
-def run_job(job: Job) -> Ended:
-    """Do a job in this process's machine, and say how it ended.
+def run_job(job: Job, stop: threading.Event | None = None) -> Ended:
+    """Do a job on this machine, and say how it ended.
 
-    The commands are children in a group of their own, which ends with this process.
+    Its processes stop by themselves, as for Ctrl-C, when this one is gone (see ``leashed``).
+
+    Args:
+        stop: when it is set, the process under way is asked to stop.
     """
-    begun = time.perf_counter()
-    threads = str(job.threads)
+    stop = stop or threading.Event()
+    for arguments in _training(job):
+        ended, _ = _run(job, arguments, stop)
+        if ended.code:
+            return ended
+    ended, text = _run(job, job.measure, stop)
+    if not _is_json(text):  # a measurement may end with a 1 that is its finding
+        return ended if ended.code else Ended(code=1, words="its measurement said nothing")
+    write_file(Path(job.folder, job.output), text.encode())
+    return Ended()
+
+
+def _training(job: Job) -> Iterator[tuple[str, ...]]:
+    """Yield the command that brings a run to its end, if it is not there."""
+    if not job.run:
+        return
+    place = Path(job.folder, job.run)
+    until = time.monotonic() + PATIENCE
+    while is_held(place) and time.monotonic() < until:
+        time.sleep(LOOK)  # by one whose parent was killed, and who is about to stop
+    try:
+        run = open_run(place)
+    except RunError:
+        yield job.train
+        return
+    if state_of(run) != "finished":
+        yield "resume", job.run, "--json"
+
+
+def _run(job: Job, arguments: tuple[str, ...], stop: threading.Event) -> tuple[Ended, str]:
+    """Run a command; return how it ended, and what it printed."""
     names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS")
-    environment = os.environ | {name: threads for name in names}
-    for command, output in zip(job.commands, job.outputs, strict=True):
-        done = subprocess.run(
-            [sys.executable, "-m", "gandem", *command],
-            cwd=job.folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-        )
-        if done.returncode:
-            words = [line for line in done.stderr[-LAST:].splitlines() if line.strip()]
-            said = words[-1].removeprefix("Error: ") if words else ""
-            return Ended(
-                code=done.returncode, words=said, seconds=round(time.perf_counter() - begun, 3)
+    ours, theirs = os.pipe()  # whoever reads from it sees its end when nobody can write any more
+    with os.fdopen(theirs, "wb") as leash:
+        with os.fdopen(ours, "rb") as end:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "gandem.core.compare.leashed", *arguments],
+                cwd=job.folder,
+                env=os.environ | dict.fromkeys(names, str(job.threads)),
+                stdin=end,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                start_new_session=True,  # Ctrl-C comes by the leash alone, and once
             )
-        if output:
-            _write(Path(job.folder, output), done.stdout)
-    return Ended(code=0, words="", seconds=round(time.perf_counter() - begun, 3))
+        asked = None
+        while True:
+            try:
+                said, complaint = process.communicate(timeout=LOOK)
+                break
+            except subprocess.TimeoutExpired:
+                if stop.is_set():
+                    leash.close()
+                    asked = asked or time.monotonic()
+                    if time.monotonic() > asked + PATIENCE:
+                        process.kill()
+    return Ended(code=process.returncode, words=_reason(complaint)), said
 
 
-def _write(path: Path, text: str) -> None:
-    from gandem.core.files import write_file
+def _reason(complaint: str) -> str:
+    lines = [line.strip() for line in complaint[-SAID:].splitlines() if line.strip()]
+    errors = [line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")]
+    return (errors or lines or [""])[-1]
 
-    write_file(path, text.encode())
 
-
-def arguments(name: str, value: object) -> Sequence[str]:
-    """Return an option of a command; none where there is no value."""
-    return () if value is None else (f"--{name}={value}",)
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True

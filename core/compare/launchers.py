@@ -6,14 +6,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+import shutil
+import threading
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Protocol
 
 from gandem.core.compare.jobs import Ended, Job, run_job
 from gandem.core.errors import RunError, SpecError
+from gandem.core.strangers import sentence
 
 __all__ = ["Launcher", "Pending", "at_once"]
+
+ANSWER = "10s"
+"""For a scheduler to answer."""
+MINUTES = 24 * 60
+"""For one job of Slurm's; one that is cut off is gone on with next time."""
 
 
 class Pending(Protocol):
@@ -29,23 +38,18 @@ class Pending(Protocol):
             Exception: whoever ran it is gone; the text says why.
         """
 
-    def cancel(self) -> object:
-        """Let it not begin, or end, if that can still be had."""
-
 
 class Launcher(Protocol):
     """What a row of ``gandem_launchers`` builds: it takes jobs, and runs as many at once as it can.
 
-    Attributes:
-        shared: whether jobs see the same files by the same names; a launcher must, since a run is
-            a folder.
+    Whoever runs a job must see the same files by the same names, since a run is a folder.
     """
 
-    def submit(self, job: Job) -> Pending:
-        """Take a job."""
+    def submit(self, jobs: Sequence[Job]) -> Sequence[Pending]:
+        """Take all jobs, and let them be done by :func:`run_job`, first come first served."""
 
     def close(self) -> None:
-        """Let go of whatever runs jobs; those that are running end."""
+        """Let go of whatever runs jobs; no further one begins, those that are running stop."""
 
 
 class Local:
@@ -53,22 +57,19 @@ class Local:
 
     def __init__(self, workers: int) -> None:
         self._pool = ThreadPoolExecutor(workers, "gandem-launcher")
-        self._pending: list[Future[Ended]] = []
+        self._stop = threading.Event()
 
-    def submit(self, job: Job) -> Future[Ended]:
-        """Take a job; a thread waits for its processes."""
-        pending = self._pool.submit(run_job, job)
-        self._pending.append(pending)
-        return pending
+    def submit(self, jobs: Sequence[Job]) -> list[Future[Ended]]:
+        """Take jobs; a thread waits for the processes of each."""
+        return [self._pool.submit(run_job, job, self._stop) for job in jobs]
 
     def close(self) -> None:
-        """Let nothing further begin, and wait for what is running."""
-        for pending in self._pending:
-            pending.cancel()
-        self._pool.shutdown()
+        """Let nothing further begin, and what is running stop."""
+        self._stop.set()
+        self._pool.shutdown(cancel_futures=True)
 
 
-def load_local(workers: int, address: str | None) -> Local:
+def load_local(workers: int, address: str | None, folder: Path) -> Local:
     """Return the pool.
 
     Raises:
@@ -80,30 +81,41 @@ def load_local(workers: int, address: str | None) -> Local:
 
 
 class Dask:
-    """Workers of a Dask cluster, a job each at a time; without an address one on this machine."""
+    """Workers of a Dask cluster, a job at a time for each of their threads; without an address a
+    cluster of ``workers`` on this machine.
+    """
 
-    def __init__(self, workers: int, address: str | None) -> None:
+    def __init__(self, workers: int, address: str | None, folder: Path) -> None:
+        import logging
+
+        import dask
         from dask.distributed import Client, LocalCluster
 
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # we say how a job has ended
         self._cluster: Any = None
         with contextlib.ExitStack() as undo:
             if address is None:
-                self._cluster = LocalCluster(
-                    n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
-                )
+                place = dask.config.set(temporary_directory=str(folder))
+                with place:
+                    self._cluster = LocalCluster(
+                        n_workers=workers,
+                        threads_per_worker=1,
+                        memory_limit=0,  # what takes memory are processes that Dask does not see
+                        dashboard_address=None,
+                    )
                 undo.callback(self._cluster.close)
             try:
-                self._client: Any = Client(address or self._cluster, timeout="10s")
-            except (OSError, TimeoutError) as error:
+                self._client: Any = Client(address or self._cluster, timeout=ANSWER)
+            except (OSError, TimeoutError, ValueError) as error:
                 raise RunError(
-                    f"launcher: no Dask scheduler answers at {address} ({error}). Start one with "
-                    "'dask scheduler', or leave --address out."
+                    f"launcher: no Dask scheduler answers at {address} ({sentence(error)}). Start "
+                    "one with 'dask scheduler', or leave --address out."
                 ) from None
             undo.pop_all()
 
-    def submit(self, job: Job) -> _Asked:
-        """Take a job; a worker that dies does not take it to its end, another does once more."""
-        return _Asked(self._client.submit(run_job, job, pure=False, retries=0))
+    def submit(self, jobs: Sequence[Job]) -> list[_Asked]:
+        """Take jobs; that of a worker which dies is gone on with by another."""
+        return [_Asked(future) for future in self._client.map(run_job, jobs, pure=False)]
 
     def close(self) -> None:
         """Leave the cluster, and end one of our own."""
@@ -125,65 +137,88 @@ class _Asked:
         ended: Ended = self._future.result()
         return ended
 
-    def cancel(self) -> object:
-        return self._future.cancel()
 
+def load_dask(workers: int, address: str | None, folder: Path) -> Dask:
+    """Return a launcher on the cluster whose scheduler is at ``address``, ``tcp://host:8786``.
 
-def load_dask(workers: int, address: str | None) -> Dask:
-    """Return a launcher on the cluster whose scheduler is at ``address``, ``tcp://host:8786``."""
-    return Dask(workers, address)
+    Raises:
+        RunError: nobody answers there.
+    """
+    return Dask(workers, address, folder)
 
 
 class Slurm:
-    """Jobs of Slurm through submitit; ``address`` is a partition, ``"local"`` means no Slurm but
-    processes of submitit's.
-    """
+    """Jobs of Slurm by submitit, an array of which ``workers`` run at once, in a partition."""
 
-    def __init__(self, workers: int, address: str | None) -> None:
+    def __init__(self, workers: int, partition: str | None, folder: Path) -> None:
         import submitit
 
-        local = address == "local"
-        self._executor: Any = submitit.AutoExecutor(
-            folder=os.path.abspath(".gandem-slurm/%j"), cluster="local" if local else "slurm"
-        )
-        options: dict[str, Any] = {"timeout_min": 24 * 60, "cpus_per_task": 1}
-        if not local:
-            options["slurm_array_parallelism"] = workers
-            if address:
-                options["slurm_partition"] = address
-        self._executor.update_parameters(**options)
-        self._jobs: list[Any] = []
+        self._executor = submitit.AutoExecutor(folder=folder / "%j", cluster="slurm")
+        self._options: dict[str, Any] = {"timeout_min": MINUTES, "slurm_array_parallelism": workers}
+        self._options |= {"slurm_partition": partition} if partition else {}
+        self._pending: list[Any] = []
 
-    def submit(self, job: Job) -> Any:
-        """Hand a job to Slurm."""
-        pending = self._executor.submit(run_job, job)
-        self._jobs.append(pending)
-        return pending
+    def submit(self, jobs: Sequence[Job]) -> list[Any]:
+        """Hand jobs to Slurm."""
+        cores = max((job.threads for job in jobs), default=1)
+        self._executor.update_parameters(cpus_per_task=cores, **self._options)
+        self._pending = self._executor.map_array(run_job, jobs) if jobs else []
+        return self._pending
 
     def close(self) -> None:
         """Cancel what has not ended."""
-        for job in self._jobs:
+        for job in self._pending:
             if not job.done():
                 job.cancel()
 
 
-def load_slurm(workers: int, address: str | None) -> Slurm:
-    """Return a launcher on Slurm.
+class WithoutSlurm:
+    """The same by submitit's local executor: what Slurm would run, tried on this machine."""
+
+    def __init__(self, workers: int, folder: Path) -> None:
+        import submitit
+
+        self._executor = submitit.AutoExecutor(folder=folder / "%j", cluster="local")
+        self._executor.update_parameters(timeout_min=MINUTES)
+        self._pool = ThreadPoolExecutor(workers, "gandem-launcher")
+        self._pending: list[Any] = []
+
+    def submit(self, jobs: Sequence[Job]) -> list[Future[Ended]]:
+        """Take jobs; a thread waits for each, since submitit's own executor begins all at once."""
+        return [self._pool.submit(self._run, job) for job in jobs]
+
+    def _run(self, job: Job) -> Ended:
+        pending = self._executor.submit(run_job, job)
+        self._pending.append(pending)
+        ended: Ended = pending.result()
+        return ended
+
+    def close(self) -> None:
+        """Let nothing further begin, and what is running stop."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for job in self._pending:
+            if not job.done():
+                job.cancel()
+        self._pool.shutdown()
+
+
+def load_slurm(workers: int, address: str | None, folder: Path) -> Slurm | WithoutSlurm:
+    """Return a launcher on Slurm; ``address`` is a partition, or ``"local"`` for no Slurm.
 
     Raises:
         RunError: there is no Slurm here.
     """
-    import shutil
-
-    if address != "local" and shutil.which("sbatch") is None:
+    if address == "local":
+        return WithoutSlurm(workers, folder)
+    if shutil.which("sbatch") is None:
         raise RunError(
             "launcher: there is no Slurm here (no 'sbatch'); run this on a login node, or try it "
             "with --address local."
         )
-    return Slurm(workers, address)
+    return Slurm(workers, address, folder)
 
 
-def at_once(threads: int, memory: int, environment: Mapping[str, str] = os.environ) -> int:
+def at_once(threads: int, memory: int) -> int:
     """Return how many trainings fit on this machine at once, by cores and by memory.
 
     Args:

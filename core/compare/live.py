@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gandem.core.compare.comparison import Comparison, State
@@ -15,6 +15,10 @@ __all__ = ["Table"]
 
 EVERY = 10.0
 """Seconds between plain lines."""
+OVER = ("done", "failed", "diverged")
+UNDER_WAY = ("running", "scoring")
+RANKS = (*UNDER_WAY, "failed", "diverged", "damaged", "interrupted", "waiting", "done")
+BEGINNING = State("waiting")
 SHOWN = 20
 """Cells that are shown at once; those under way come first."""
 
@@ -26,15 +30,17 @@ class Table:
         self.quiet = quiet
         self.live: Any = None
         self.begun = self.said = time.monotonic()
-        self.first: int | None = None
-        self.head = ""
+        self.first: float | None = None
+        self.line = ""
+        self.states: dict[str, State] = {}
 
     def __enter__(self) -> Table:
         if not self.quiet and sys.stderr.isatty():
             from rich.console import Console
             from rich.live import Live
 
-            self.live = Live(console=Console(stderr=True), transient=True, refresh_per_second=4)
+            console = Console(stderr=True, markup=False, highlight=False)  # reasons may hold [/x]
+            self.live = Live(console=console, transient=True, refresh_per_second=4)
             self.live.start()
         return self
 
@@ -44,37 +50,47 @@ class Table:
 
     def show(self, comparison: Comparison, problems: Mapping[str, str]) -> None:
         """Show where every cell is."""
-        if self.quiet:
-            return
         now = time.monotonic()
-        if self.live is None and now < self.said + EVERY:
+        if self.quiet or (self.live is None and now < self.said + EVERY):
             return
-        states = {cell.folder: comparison.state(cell, problems) for cell in comparison.cells()}
-        left = self._left(states.values())
-        done = sum(state.words in ("done", "failed", "diverged") for state in states.values())
-        head = f"{done} of {len(states)} trainings{left}"
+        for cell in comparison.cells():
+            if self.states.get(cell.folder, BEGINNING).words not in OVER:  # what is over stays so
+                self.states[cell.folder] = comparison.state(cell, problems)
+        states = self.states
+        walks = [report is not None for report in comparison.paths().values()]
+        over = sum(state.words in OVER for state in states.values())
+        head = f"{over} of {len(states)} trainings"
+        head += f", {sum(walks)} of {len(walks)} walks side by side" if walks else ""
+        head += self._left([*map(_share, states.values()), *walks])
         if self.live is not None:
             self.live.update(_drawn(states, head))
             return
-        if head == self.head:
-            return
-        self.said, self.head = now, head
-        going = [f"{n} {s.step}/{s.total}" for n, s in states.items() if s.words == "running"]
-        sys.stderr.write(f"{head}; {', '.join(going) or 'starting'}\n")
+        going = [_told(name, state) for name, state in states.items() if state.words in UNDER_WAY]
+        line = "; ".join([head, *going])
+        if line != self.line:
+            self.said, self.line = now, line
+            sys.stderr.write(f"{line}\n")
 
-    def _left(self, states: Any) -> str:
-        """Return the time left for all, from the steps made since this began."""
-        states = list(states)
-        totals = [state.total for state in states if state.total]
-        if not totals:
-            return ""
-        usual = max(totals)
-        made = sum(state.step for state in states)
+    def _left(self, shares: Sequence[float]) -> str:
+        """Return the time left for all, by what was done since this began."""
+        share = sum(shares) / len(shares)
         if self.first is None:
-            self.first = made
-        rate = (made - self.first) / max(time.monotonic() - self.begun, 1e-9)
-        left = sum((state.total or usual) - state.step for state in states if not state.problem)
-        return f", {left / rate:.0f} s left" if rate and left else ""
+            self.first = share
+        done, spent = share - self.first, time.monotonic() - self.begun
+        if spent < EVERY or done <= 0 or share >= 1:
+            return ""
+        return f", about {_duration(spent * (1 - share) / done)} left"
+
+
+def _share(state: State) -> float:
+    """Return how much of a cell is done: of its time about a fifth goes into its scores."""
+    if state.words in OVER:
+        return 1.0
+    return 0.8 * state.step / state.total if state.total else 0.0
+
+
+def _told(name: str, state: State) -> str:
+    return f"{name} {state.step}/{state.total}" if state.words == "running" else f"{name} scoring"
 
 
 def _drawn(states: Mapping[str, State], head: str) -> Any:
@@ -83,8 +99,7 @@ def _drawn(states: Mapping[str, State], head: str) -> Any:
     table = Rich(title=head, title_justify="left", box=None)
     for name in ("cell", "", "step", "steps/s", "losses", "health"):
         table.add_column(name, justify="right" if name in ("step", "steps/s") else "left")
-    order = ("running", "scoring", "failed", "diverged", "interrupted", "waiting", "done")
-    ranked = sorted(states.items(), key=lambda item: order.index(item[1].words))
+    ranked = sorted(states.items(), key=lambda item: RANKS.index(item[1].words))
     for name, state in ranked[:SHOWN]:
         losses = "  ".join(f"{k[0]} {v:.3f}" for k, v in (state.losses or {}).items())
         step = f"{state.step}/{state.total}" if state.total else ""
@@ -93,3 +108,14 @@ def _drawn(states: Mapping[str, State], head: str) -> Any:
     if len(ranked) > SHOWN:
         table.add_row(f"… and {len(ranked) - SHOWN} more", "", "", "", "", "")
     return table
+
+
+def _duration(seconds: float) -> str:
+    """Return a time in words.
+
+    >>> _duration(45), _duration(200), _duration(8000)
+    ('45 s', '3 min', '2.2 h')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -5,20 +5,40 @@ well as one another, what they cost, and the sentence on top.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from gandem.core.compare.comparison import Comparison
-from gandem.core.compare.grid import Cell, Setting
+from gandem.core.compare.grid import AS_IT_IS, Cell, Setting
 from gandem.core.compare.verdict import difference, outcome_in_words
+from gandem.core.errors import GandemError
+from gandem.core.parity.marks import RATIO
 from gandem.core.runs import Run
 from gandem.core.scores import MEASURES
 
-__all__ = ["comparison_in_words", "outcome_of", "sentence_of"]
+__all__ = ["check_needs", "comparison_in_words", "outcome_of", "sentence_of"]
 
 KEY = ("model", "setting", "backend")
+VERDICTS = ("different", "undecided", "no difference seen")
+SAID = 3
+"""Pairs that the sentence on top names, at most."""
+FACTS = ("spec_digest", "gandem", "versions", "device", "command", "started")
 JUDGED = "frechet"
 """The measure that the verdict is about."""
+
+
+def check_needs() -> None:
+    """Raise a :class:`GandemError` unless there is what a page is drawn with.
+
+    It is said before anything is trained.
+    """
+    missing = [name for name in ("jinja2", "scipy") if find_spec(name) is None]
+    if missing:
+        raise GandemError(
+            f"A comparison needs {listed(missing)}. Install with: pip install 'gandem[report]'"
+        )
 
 
 def outcome_of(comparison: Comparison) -> dict[str, Any]:
@@ -54,6 +74,7 @@ def _cell(comparison: Comparison, cell: Cell, problems: Mapping[str, str]) -> di
         "values": first.get("values", {}),
         "floor": first.get("floor", {}),
         "protocol": first.get("protocol", {}),
+        **{name: run.facts.get(name) if run else None for name in FACTS},
         **_cost(run),
     }
 
@@ -67,11 +88,15 @@ def _cost(run: Run | None) -> dict[str, Any]:
 
 
 def _paths(comparison: Comparison, problems: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return what came of following two backends side by side."""
     found = []
     for (model, setting, seed, pair), report in comparison.paths().items():
-        row: dict[str, Any] = {"model": model, "setting": setting.name, "seed": seed}
-        row |= {"backends": pair, "report": report, "same": report and report.get("holds")}
-        found.append(row)
+        row = {"model": model, "setting": setting.name, "seed": seed, "backends": pair}
+        problem = (
+            "" if report else problems.get(comparison.path_name(model, setting, seed, pair), "")
+        )
+        same = bool(report["holds"]) if report else None
+        found.append({**row, "same": same, "problem": problem, "report": report})
     return found
 
 
@@ -81,22 +106,29 @@ def _outcomes(comparison: Comparison, cells: Sequence[Mapping[str, Any]]) -> lis
     """
     grid, found = comparison.grid, []
     for model in grid.models:
+        title = model if len(grid.models) > 1 else ""
         groups: list[tuple[str, dict[str, list[Mapping[str, Any]]]]] = []
         for setting in grid.settings:
             by = {b: _of(cells, model, setting, b) for b in grid.backends}
-            groups.append((setting.name, by))
-        if len(grid.settings) > 1:
-            for backend in grid.backends:
-                of = {s.name: _of(cells, model, s, backend) for s in grid.settings}
-                groups.append((f"on {backend}", of))
-        for where, by in groups:
-            for name in MEASURES:
-                values = {who: _values(of, name) for who, of in by.items()}
-                values = {who: there for who, there in values.items() if there}
-                if len(values) > 1:
-                    for one in difference(name, values):
-                        row = {"model": model, "where": where, **one.to_data()}
-                        found.append(row | {"words": outcome_in_words(one)})
+            groups.append((_where(title, setting.name if len(grid.settings) > 1 else ""), by))
+        for backend in grid.backends:
+            by = {s.name: _of(cells, model, s, backend) for s in grid.settings}
+            groups.append((_where(title, f"on {backend}" if len(grid.backends) > 1 else ""), by))
+        found += [row | {"model": model} for where, by in groups for row in _compared(where, by)]
+    return found
+
+
+def _where(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)
+
+
+def _compared(where: str, by: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """Return the differences of every two groups of cells in each measure both have."""
+    found = []
+    for name in MEASURES:
+        values = {who: _values(of, name) for who, of in by.items()}
+        for one in difference(name, {who: there for who, there in values.items() if there}):
+            found.append({"where": where, **one.to_data(), "words": outcome_in_words(one)})
     return found
 
 
@@ -129,32 +161,81 @@ def _costs(comparison: Comparison, cells: Sequence[Mapping[str, Any]]) -> list[d
 
 
 def sentence_of(found: Mapping[str, Any]) -> str:
-    """Return what a comparison says, in a sentence or two."""
-    said = []
-    told = [path for path in found["paths"] if path["report"]]
-    if told:
-        apart = [path for path in told if not path["same"]]
-        if apart:
-            pairs = sorted({" and ".join(path["backends"]) for path in apart})
-            said.append(
-                f"{', '.join(pairs)} do not take the same path: in {len(apart)} of {len(told)} "
-                "walks side by side they part sooner than rounding explains."
-            )
-        else:
-            said.append(
-                f"All backends take the same path: in {len(told)} walks side by side they stay as "
-                "near to one another as one backend to itself, begun one rounding away."
-            )
+    """Return what a comparison says, a sentence for each question that was asked."""
+    parts = (_path_sentence(found["paths"]), *_outcome_sentences(found), _losses_sentence(found))
+    return " ".join(part for part in parts if part) or "There is nothing to compare yet."
+
+
+def _path_sentence(paths: Sequence[Mapping[str, Any]]) -> str:
+    told = [path for path in paths if path["report"]]
+    if not told:
+        return ""
+    apart = [path for path in told if not path["same"]]
+    walks = "the one walk" if len(told) == 1 else f"all {len(told)} walks"
+    if not apart:
+        names = listed(dict.fromkeys(name for path in told for name in path["backends"]))
+        return f"{names} take the same path, in {walks} side by side."
+    pairs = Counter(path["backends"] for path in apart)
+    every = Counter(path["backends"] for path in told)
+    said = [f"{listed(pair)} ({n} of {every[pair]} walks)" for pair, n in pairs.items()]
+    return (
+        f"Not the same path: {'; '.join(said)} part sooner than rounding explains, after "
+        f"{_plural(min(map(_parting, apart)), 'step')} at the earliest."
+    )
+
+
+def _parting(path: Mapping[str, Any]) -> int:
+    """Return the first step at which two backends are further apart than they may be."""
+    report = path["report"]
+    apart = [mark for mark in report["marks"] if not (mark["saturated"] or mark["ratio"] <= RATIO)]
+    return int(min((mark["step"] for mark in apart), default=report["steps"]))
+
+
+def _outcome_sentences(found: Mapping[str, Any]) -> list[str]:
+    """Say the pairs that differ, or else those that are undecided, or else how many do not."""
     judged = [row for row in found["outcomes"] if row["measure"] == JUDGED]
-    for verdict in ("different", "undecided", "no difference seen"):
-        rows = [row for row in judged if row["verdict"] == verdict]
-        if rows:
-            said.append(f"{rows[0]['model']}, {rows[0]['where']}: {rows[0]['words']}.")
-            break
-    failed = [cell for cell in found["cells"] if cell["state"] in ("failed", "diverged")]
-    if failed:
-        said.append(f"{len(failed)} of {len(found['cells'])} trainings did not end well.")
-    return " ".join(said) or "There is nothing to compare yet."
+    by = {verdict: [r for r in judged if r["verdict"] == verdict] for verdict in VERDICTS}
+    if len(judged) > 1 and judged == by["no difference seen"]:
+        seeds = min(min(row["seeds"]) for row in judged)
+        return [
+            f"{MEASURES[JUDGED].title}: no difference seen at {seeds} seeds in any of "
+            f"{len(judged)} pairs."
+        ]
+    rows = next((there for there in by.values() if there), [])
+    said = [
+        f"{row['where']}: {row['words']}." if row["where"] else f"{row['words']}." for row in rows
+    ]
+    more = [f"And {len(said) - SAID} more pairs: {rows[0]['verdict']}."] if said[SAID:] else []
+    return said[:SAID] + more
+
+
+def _losses_sentence(found: Mapping[str, Any]) -> str:
+    """Say the trainings that are missing from the scores, by backend: what fails on one only is a
+    difference too.
+    """
+    cells = found["cells"]
+    said = []
+    for state, words in (("diverged", "diverged"), ("failed", "failed")):
+        of = Counter(cell["backend"] for cell in cells if cell["state"] == state)
+        every = Counter(cell["backend"] for cell in cells)
+        said += [f"{n} of {every[name]} trainings on {name} {words}" for name, n in of.items()]
+    left = sum(cell["state"] not in ("done", "diverged", "failed") for cell in cells)
+    said += [f"{left} of {len(cells)} trainings are not done yet"] if left else []
+    return f"{'; '.join(said)}." if said else ""
+
+
+def listed(names: Iterable[str]) -> str:
+    """Join names as one does in a sentence.
+
+    >>> listed(["torch", "keras", "jax"])
+    'torch, keras and jax'
+    """
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def comparison_in_words(found: Mapping[str, Any]) -> str:
@@ -167,6 +248,13 @@ def comparison_in_words(found: Mapping[str, Any]) -> str:
         told = ", ".join("–" if score is None else f"{score:.3g}" for score in scores)
         rate, first = row["steps_per_second"], row["seconds_to_first_step"]
         cost = f"{rate:.1f} steps/s, {first:.1f} s to the first" if rate and first else "no steps"
-        lines.append(f"  {', '.join(key)}: Fréchet distance {told}; {cost}")
+        where = _where(*(name for name in key if name != AS_IT_IS))
+        lines.append(f"  {where}: {MEASURES[JUDGED].title} {told}; {cost}")
     lines += [f"  {c['folder']}: {c['problem']}" for c in found["cells"] if c["problem"]]
+    lines += [
+        f"  {listed(path['backends'])} side by side, {path['model']}, seed {path['seed']}: "
+        f"{path['problem']}"
+        for path in found["paths"]
+        if path["problem"]
+    ]
     return "\n".join(lines)

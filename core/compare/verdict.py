@@ -125,23 +125,26 @@ def _quantile(share: float, freedom: float) -> float:
 
 
 def outcome_in_words(found: Difference) -> str:
-    """Return a difference as a sentence.
+    """Return a difference as a sentence without its full stop.
 
     >>> outcome_in_words(Difference(measure="frechet", first="torch", second="keras",
     ...     means=(10.0, 10.3), deviations=(1.1, 1.1), seeds=(3, 3), mean=0.3, low=-2.2, high=2.8,
-    ...     between_seeds=1.1, detectable=3.4, verdict="undecided"))
-    'Fréchet distance: between torch and keras 0.3 (-2.2 to 2.8), between seeds 1.1: undecided at \
-3 seeds; a difference of 3.4 would have been seen'
+    ...     between_seeds=1.1, detectable=3.4, verdict="no difference seen"))
+    'Fréchet distance, keras less torch 0.3 ± 2.5, between seeds 1.1: no difference seen at 3 \
+seeds; one of 3.4 would have been'
     """
     seeds, title = min(found.seeds), MEASURES[found.measure].title
-    if found.low is None:
-        return (
-            f"{title}: between {found.first} and {found.second} {found.mean:.3g}; with "
-            f"{seeds} seed nothing can be said of the noise: undecided"
-        )
-    return (
-        f"{title}: between {found.first} and {found.second} {found.mean:.3g} "
-        f"({found.low:.3g} to {found.high:.3g}), between seeds {found.between_seeds:.3g}: "
-        f"{found.verdict} at {seeds} seeds; a difference of {found.detectable:.3g} would have been "
-        "seen"
-    )
+    said = f"{title}, {found.second} less {found.first} {found.mean:.3g}"
+    if found.low is None or found.high is None:
+        return f"{said}: undecided, for {seeds} seed tells nothing of the noise between seeds"
+    said += f" ± {(found.high - found.low) / 2:.2g}, between seeds {found.between_seeds:.2g}: "
+    if found.verdict == "different":
+        better = MEASURES[found.measure].better
+        if better == "as real":
+            return f"{said}different at {seeds} seeds"
+        lower_wins = better == "less"
+        winner = found.second if (found.mean < 0) == lower_wins else found.first
+        return f"{said}different at {seeds} seeds, {winner} is better"
+    if found.verdict == "undecided":
+        return f"{said}undecided, {seeds} seeds are too few for so much noise"
+    return f"{said}{found.verdict} at {seeds} seeds; one of {found.detectable:.2g} would have been"

@@ -128,13 +128,16 @@ def _claim(stem: str, out: Path | None) -> Claim:
 
 
 @contextlib.contextmanager
-def hold(folder: Path) -> Iterator[None]:
-    """Keep everybody else from training in a run's folder during a block.
+def hold(folder: Path, what: str = "is training this run") -> Iterator[None]:
+    """Keep everybody else from working in a folder during a block.
+
+    Args:
+        what: whoever holds it does, for the others' error.
 
     Raises:
         RunError: somebody does, or the folder cannot be written.
     """
-    lock = _locked(folder)
+    lock = _locked(folder, what)
     try:
         yield
     finally:
@@ -169,7 +172,7 @@ class _HeldError(RunError):
     """Another process has the lock."""
 
 
-def _locked(folder: Path) -> FileLock:
+def _locked(folder: Path, what: str = "is training this run") -> FileLock:
     from filelock import FileLock, Timeout
 
     path = folder / LOCK
@@ -180,9 +183,7 @@ def _locked(folder: Path) -> FileLock:
     except NotImplementedError:  # a file system that knows no locks
         return lock
     except Timeout:
-        raise _HeldError(
-            f"{folder}: another process is training this run; wait for it, or stop it."
-        ) from None
+        raise _HeldError(f"{folder}: another process {what}; wait for it, or stop it.") from None
     except OSError as error:
         reason = error.strerror or error
         place = path if path.is_symlink() or path.is_dir() else folder

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from gandem.core.errors import SpecError, shown, suggest
+from gandem.core.hookspecs import Row
 from gandem.core.scores import QUICK as SCORES
 from gandem.core.spec import Spec
 from gandem.core.spec.fields import Checked, Count, Range
@@ -103,6 +104,15 @@ class Settings(Checked):
         Checked.__post_init__(self)
         check_total(self.epochs, self.steps)
         at_least_one("checkpoint_steps", self.checkpoint_steps)
+
+    def with_recipe(self, row: Row | None) -> Settings:
+        """Return settings with the data and classes of a model's recipe, where none were given;
+        digits for a spec that has none.
+        """
+        if self.data is not None:
+            return replace(self, classes=self.classes or ())
+        data, classes = (row.data, row.classes) if row else ("digits", ())
+        return replace(self, data=data, classes=classes if self.classes is None else self.classes)
 
     def best_of(self, spec: Spec) -> Best | None:
         """Return what makes a checkpoint the best, if anything does.
