@@ -304,15 +304,15 @@ def scores_in_short(step: int, scores: Mapping[str, float]) -> str:
 def report_in_words(report: Report) -> str:
     """Return a parity report: a row for each mark, and for each way of a hand-over; the verdict."""
     a, b = report.backends
-    head = ("step", "weights max", "median", "loss max", "twin max", "twin median", "× twin")
+    head = ("step", "weights max", "median", "statistics", "loss max", "twin max", "× twin")
     rows = [
         (
             mark.step,
             f"{mark.weights_max:.1e}",
             f"{mark.weights_median:.1e}",
+            f"{mark.statistics_max:.1e}",
             f"{mark.loss_max:.1e}",
             f"{mark.twin_max:.1e}",
-            f"{mark.twin_median:.1e}",
             "saturated" if mark.saturated else f"{mark.ratio:.1f}",
         )
         for mark in report.marks

@@ -5,10 +5,11 @@ import json
 import os
 import subprocess
 import sys
-import textwrap
 
 import numpy as np
 import pytest
+from planted import EPSILON, plugin
+from running import HOME, needs_a_backend, refused
 
 import gandem
 from gandem.core.errors import BackendError, SpecError
@@ -16,7 +17,7 @@ from gandem.core.parity import Mark, measure, worker
 from gandem.core.parity.handover import hand_over, limits_of, marks_after
 from gandem.core.parity.marks import ladder, promise_of
 from gandem.core.parity.processes import Processes
-from gandem.core.registry import load_spec, registry
+from gandem.core.registry import load_dataset, load_spec, registry
 from gandem.core.training import state_shapes
 from gandem.core.words import report_in_words
 
@@ -34,12 +35,13 @@ def mark(**fields):
     return Mark(**base | fields)
 
 
-def run(*arguments, **environment):
+def run(*arguments, cwd=None, **environment):
     return subprocess.run(
         [sys.executable, "-m", "gandem", *arguments],
         capture_output=True,
         text=True,
         env=os.environ | environment,
+        cwd=cwd,
     )
 
 
@@ -122,68 +124,63 @@ def test_every_model_holds_at_its_small_size(model):
     assert max(m.weights_max for m in report.marks) < 1e-13
 
 
-WRONG_EPSILON = """
-players = tuple(
-    replace(p, optimiser=replace(p.optimiser, epsilon=3e-8)) for p in spec.players
+# --- what the steps see --------------------------------------------------------------------------
+
+
+TWICE = f"--backends={HOME},{HOME}"  # each in a process of its own: what one sees, both do
+
+
+@needs_a_backend
+def test_a_measurement_takes_the_classes_it_is_told():
+    """Two classes for a model of two: a process that took all ten would refuse."""
+    two = ("--classes", "3,8", "--set", "classes=2")
+
+    done = run("parity", "cgan", TWICE, *two, "--steps", "2", "--json")
+
+    found = json.loads(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert (found["data"], found["classes"], found["data_dir"]) == ("digits", [3, 8], None)
+
+
+@needs_a_backend
+def test_a_measurement_finds_files_in_the_data_s_folder_named_from_here(tmp_path):
+    digits = load_dataset("digits")
+    (tmp_path / "there").mkdir()
+    few = {"images": digits.images[::50], "labels": digits.labels[::50]}
+    np.savez(tmp_path / "there" / "few.npz", **few)
+    asked = ("--data", "npz:few.npz", "--data-dir", "there", "--classes", "8,3", "--json")
+
+    done = run("parity", "mlp-gan", TWICE, "--steps", "2", *asked, cwd=tmp_path)
+
+    found = json.loads(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert (found["data"], found["data_dir"]) == ("npz:few.npz", "there")
+    assert found["classes"] == [8, 3]
+
+
+@pytest.mark.parametrize(
+    ("asked", "words", "code"),
+    [
+        (["--data", "mnist", "--data-dir", "nowhere"], "in 'nowhere'", 1),
+        (["--data", "npz:few.npz", "--data-dir", "nowhere"], "nowhere/few.npz", 1),
+        (["--classes", "3,11"], "there is no class 11; its classes are 0 to 9", 1),
+        (["--classes", "3,x"], "expected whole numbers with commas", 2),
+    ],
 )
-spec = replace(spec, players=players)
-"""
+def test_data_that_is_not_there_is_refused_before_any_process_starts(asked, words, code):
+    assert words in refused("parity", "mlp-gan", TWICE, *asked, code=code)
+
+
 FORGETS = """
 forgotten = initial_state(spec, 0, how["precision"])[{name!r}]
 arrays = {{**arrays, {name!r}: forgotten}}
 """
 
 
-BACKEND = """
-def NAME():
-    right = load_backend("torch")
-
-    class Faulty:
-        def __getattr__(self, name):
-            return getattr(right, name)
-
-        def engine(self, spec, arrays, **how):
-FAULT
-            return right.engine(spec, arrays, **how)
-
-    return Faulty()
-"""
-
-
-def plugin(tmp_path, **faults):
-    """Return the environment of backends that are PyTorch but for a fault in building engines."""
-    rows = [
-        f'gandem.Row(id="test/{name}", target="faulty:{name}", requires=("torch",))'
-        for name in faults
-    ]
-    code = f"""
-import os
-import sys
-from dataclasses import replace
-
-import gandem
-from gandem.core.registry import load_backend
-from gandem.core.training import initial_state
-
-@gandem.hookimpl
-def gandem_backends():
-    return [{", ".join(rows)}]
-"""
-    for name, fault in faults.items():
-        indented = textwrap.indent(fault, " " * 12)
-        code += BACKEND.replace("NAME", name).replace("FAULT", indented)
-    (tmp_path / "faulty.py").write_text(code)
-    info = tmp_path / "faulty-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: faulty\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[gandem]\nfaulty = faulty\n")
-    return {"PYTHONPATH": str(tmp_path), "GANDEM_PLUGINS": "faulty"}
-
-
 @pytest.fixture
 def faulty(tmp_path):
     """The environment of a backend that is PyTorch but for another epsilon in Adam."""
-    return plugin(tmp_path, faulty=WRONG_EPSILON)
+    return plugin(tmp_path, faulty=EPSILON)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch")

@@ -31,7 +31,8 @@ class Mark:
     ``loss_max`` is the largest difference of a loss so far; ``twin_…`` are the distances of the
     first backend from its 1-ulp twin; ``within`` is the share of weights within 2e-5; ``saturated``
     says that both distances have reached a tenth of the way the weights have gone, where they grow
-    no more.
+    no more.  ``statistics_max`` and ``twin_statistics_max`` are the largest of running statistics
+    and averaged weights, as shares of the largest number in their array where that is above 1.
     """
 
     step: int
@@ -43,16 +44,20 @@ class Mark:
     within: float
     floor: float
     saturated: bool
+    statistics_max: float = 0.0
+    twin_statistics_max: float = 0.0
 
     @property
     def ratio(self) -> float:
-        """The larger of both distances' ratios to the twin's, which begins at one unit in the last
+        """The largest of the distances' ratios to the twin's, which begins at one unit in the last
         place.
         """
-        return max(
+        ratios = (
             self.weights_max / max(self.twin_max, self.floor),
             self.weights_median / max(self.twin_median, self.floor),
+            self.statistics_max / max(self.twin_statistics_max, self.floor),
         )
+        return float(np.max(ratios))  # NaN, where there is one
 
 
 def ladder(steps: int) -> tuple[int, ...]:
@@ -91,7 +96,20 @@ def mark_between(
         within=float((apart <= FLOAT32_MOST).mean()),
         floor=float(np.finfo(ours.dtype).eps * np.abs(ours).max()),
         saturated=moved > 0 and min(median, twin_median) >= 0.1 * moved,
+        statistics_max=_apart(walks, f"statistics-{step}.npz"),
+        twin_statistics_max=_apart(twins, f"statistics-{step}.npz"),
     )
+
+
+def _apart(walks: tuple[Path, Path], name: str) -> float:
+    """Return the largest distance of any array of two walks, each by its own scale."""
+    ours, theirs = (read_arrays(walk / name) for walk in walks)
+    apart = [
+        np.max(np.abs(ours[key] - theirs[key]), initial=0.0)
+        / max(1.0, np.max(np.abs(ours[key]), initial=0.0))
+        for key in ours
+    ]
+    return float(np.max(apart, initial=0.0))
 
 
 def losses_of(walk: Path) -> np.ndarray:
@@ -115,16 +133,26 @@ def promise_of(tier: str, precision: str, gate: float) -> Promise:
         gate: the model's own, for the largest distance of a trajectory in float64.
     """
     if tier == "trajectory" and precision == "float64":
-        words = f"all weights within {gate:g} at every mark"
-        return Promise(words, lambda mark: mark.weights_max <= gate)
+        words = f"all weights and running statistics within {gate:g} at every mark"
+        return Promise(words, lambda mark: _largest(mark) <= gate)
     if tier == "step" and precision == "float64":
-        words = "all weights within 1e-12 after one step"
-        return Promise(words, lambda mark: mark.weights_max <= 1e-12)
+        words = "all weights and running statistics within 1e-12 after one step"
+        return Promise(words, lambda mark: _largest(mark) <= 1e-12)
     if tier == "step":
-        words = "99.9 % of weights within 2e-5, all within 2e-4, after one step"
-        return Promise(words, lambda mark: mark.within >= 0.999 and mark.weights_max <= FLOAT32_ALL)
-    words = "at most 10 × the 1-ulp twin's distance, maximum and median, until both saturate"
+        words = (
+            "99.9 % of weights within 2e-5, all and running statistics within 2e-4, after one step"
+        )
+        return Promise(words, lambda mark: mark.within >= 0.999 and _largest(mark) <= FLOAT32_ALL)
+    words = (
+        "at most 10 × the 1-ulp twin's distance, maximum, median and running statistics, until "
+        "both saturate"
+    )
     return Promise(words, lambda mark: mark.saturated or mark.ratio <= RATIO)
+
+
+def _largest(mark: Mark) -> float:
+    """Return the larger distance of weights and statistics; NaN where there is one."""
+    return float(np.max((mark.weights_max, mark.statistics_max)))
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:

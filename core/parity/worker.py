@@ -16,8 +16,8 @@ from gandem.core.errors import GandemError
 from gandem.core.parity.processes import Request
 from gandem.core.registry import load_backend, load_dataset, load_objective
 from gandem.core.runs import Checkpoint, read_checkpoint, write_checkpoint
-from gandem.core.spec import from_json
-from gandem.core.training import Engine, Feed, check_able, initial_state, nudge, weights
+from gandem.core.spec import Spec, from_json
+from gandem.core.training import Engine, Feed, check_able, initial_state, nudge, statistics, weights
 
 __all__ = ["main"]
 
@@ -41,7 +41,7 @@ def _carry_out(request: Request) -> None:
     backend = load_backend(request.backend)
     resumed = request.resumed is not None
     check_able(request.backend, backend, spec, begun.precision, resumed=resumed)
-    data = load_dataset(request.data, shape=spec.image.shape)
+    data = load_dataset(request.data, request.data_dir, spec.image.shape, request.classes)
     feed = Feed(spec, objective, data, begun.seed, begun.precision)
     engine = backend.engine(spec, state, precision=begun.precision, device=request.device)
     _keep(folder / "start.npz", weights(spec, engine.export()))
@@ -72,7 +72,7 @@ def _walk(request: Request, engine: Engine, feed: Feed, done: int) -> list[list[
             _keep(folder / f"state-{step}.npz", engine.export())
         losses.append(list(engine.read(engine.step(feed(step - 1))).values()))
         if step in request.marks:
-            _keep(folder / f"mark-{step}.npz", weights(spec, engine.export()))
+            _mark(folder, step, spec, engine.export())
         if step == request.checkpoint:
             facts = {"backend": request.backend}
             write_checkpoint(folder, step, engine.export(), spec, feed.seed, facts)
@@ -88,9 +88,14 @@ def _forced(request: Request, engine: Engine, feed: Feed) -> list[list[float]]:
             state = dict(kept)
         engine.load(nudge(spec, state, feed.seed) if request.twin else state)
         losses.append(list(engine.read(engine.step(feed(mark - 1))).values()))
-        _keep(folder / f"mark-{mark}.npz", weights(spec, engine.export()))
+        _mark(folder, mark, spec, engine.export())
         _tell(mark)
     return losses
+
+
+def _mark(folder: Path, step: int, spec: Spec, state: dict[str, np.ndarray]) -> None:
+    _keep(folder / f"mark-{step}.npz", weights(spec, state))
+    _keep(folder / f"statistics-{step}.npz", statistics(spec, state))
 
 
 def _keep(path: Path, arrays: dict[str, np.ndarray]) -> None:

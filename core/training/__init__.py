@@ -40,6 +40,7 @@ from gandem.core.training.state import (
     initial_state,
     nudge,
     state_shapes,
+    statistics,
     weights,
 )
 from gandem.core.training.step import METRICS, metric_names, train_step
@@ -80,6 +81,7 @@ __all__ = [
     "one_hot",
     "passes_of_step",
     "state_shapes",
+    "statistics",
     "step_inputs",
     "train_step",
     "unknown_capabilities",

@@ -27,6 +27,7 @@ __all__ = [
     "initial_state",
     "nudge",
     "state_shapes",
+    "statistics",
     "weights",
 ]
 
@@ -71,6 +72,18 @@ def weights(spec: Spec, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray
     """Return the trained parameters of all players out of a state."""
     names = [p.name for plan in plan_spec(spec).values() for p in plan.parameters()]
     return {name: state[name] for name in names}
+
+
+def statistics(spec: Spec, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the running statistics and averages out of a state: what no loss of a training feels,
+    though images are made with them.
+    """
+    trained = weights(spec, state)
+    return {
+        name: value
+        for name, value in state.items()
+        if name not in trained and not name.startswith("optimiser/")
+    }
 
 
 def nudge(spec: Spec, state: Mapping[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
