@@ -134,7 +134,7 @@ def compare(
         with Table(quiet=as_json) as table:
             comparison.work(launch, threads, table.show)
     except KeyboardInterrupt:
-        raise Interrupted(f"Interrupted; the same command goes on in {out}.") from None
+        raise Interrupted("Interrupted. The same command goes on with it.") from None
     finally:
         launch.close()
     show(comparison, None, as_json)

@@ -235,10 +235,9 @@ def _memory() -> int:
     """Return the bytes of memory that are free on this machine, or allowed to this process."""
     free = 1 << 62
     with contextlib.suppress(OSError, ValueError, IndexError):
-        for line in open("/proc/meminfo", encoding="ascii"):
+        for line in Path("/proc/meminfo").read_text("ascii").splitlines():
             if line.startswith("MemAvailable:"):
                 free = int(line.split()[1]) * 1024
     with contextlib.suppress(OSError, ValueError):
-        limit = open("/sys/fs/cgroup/memory.max", encoding="ascii").read().strip()
-        free = min(free, int(limit))
+        free = min(free, int(Path("/sys/fs/cgroup/memory.max").read_text("ascii")))
     return free
