@@ -1,9 +1,11 @@
 """Running the command in tests: in this process, in one of its own, and within limits."""
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 from unittest.mock import patch
 
 import pytest
@@ -23,6 +25,13 @@ TINY |= {"cgan": SMALL | {"classes": 3, "generator_width": 2, "discriminator_wid
 needs_a_backend = pytest.mark.skipif(not THERE, reason="no framework is installed")
 needs_both = pytest.mark.skipif(not {"torch", "keras"} <= set(THERE), reason="needs both")
 on_each = pytest.mark.parametrize("backend", THERE)
+
+
+def lacking(name: str, reason: str) -> NoReturn:
+    """Skip a test for want of something; in a run that requires it, fail."""
+    required = os.environ.get("GANDEM_TEST_REQUIRES", "").split()
+    (pytest.fail if name in required else pytest.skip)(reason)
+
 
 LINE = re.compile(r"Error: [^\n]+\n")
 

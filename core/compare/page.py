@@ -3,35 +3,51 @@
 from __future__ import annotations
 
 import base64
-import io
+import hashlib
 import json
-import math
+import os
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-import numpy as np
-
+from gandem.core.compare.again import command_again, makings_of
+from gandem.core.compare.charts import Chart, Line, curves_of, linear, same_scale, walk_chart
 from gandem.core.compare.comparison import Comparison
-from gandem.core.compare.grid import Cell
 from gandem.core.compare.outcome import outcome_of
-from gandem.core.errors import GandemError, RunError
+from gandem.core.compare.panels import (
+    WIDTHS,
+    Panel,
+    floors_of,
+    marks_of,
+    means_of,
+    name_of,
+    panels_of,
+    styles,
+)
+from gandem.core.compare.pictures import pictures_of, room_for
+from gandem.core.compare.verdict import LEVEL
+from gandem.core.errors import GandemError
 from gandem.core.files import write_file
-from gandem.core.images import read_picture
+from gandem.core.parity.marks import RATIO
 from gandem.core.runs import Run
 from gandem.core.scores import MEASURES, figure
 
-__all__ = ["COLOURS", "write_comparison"]
+__all__ = ["write_comparison"]
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Of backends: Okabe and Ito's, which colour-blind people tell apart."""
-MOST_STEPS = 12
-"""Grids of samples of one training on the page."""
-MOST_POINTS = 300
-"""Of one curve."""
-LARGEST = 4_500_000
-"""Bytes of all pictures together; beyond it they are made smaller."""
+CURVES = {
+    "discriminator": "discriminator’s loss",
+    "generator": "generator’s loss",
+    "frechet": "Fréchet distance, while training",
+}
+MOST_POINTS = 20_000
+"""Of the curves of one measure, all together."""
+BETTER = {"less": "↓", "more": "↑", "as real": "="}
+TAGS = {"different": "apart", "no difference seen": "same", "undecided": "soft"}
+"""How verdicts are shown."""
+
+Found = Mapping[str, Any]
 
 
 def write_comparison(comparison: Comparison, path: Path | None = None) -> dict[str, Any]:
@@ -45,166 +61,243 @@ def write_comparison(comparison: Comparison, path: Path | None = None) -> dict[s
         GandemError: Jinja2 is not installed.
     """
     try:
-        from jinja2 import Environment, StrictUndefined
+        from jinja2 import DictLoader, Environment, StrictUndefined
     except ImportError:
         raise GandemError(
             "The page needs Jinja2. Install it with: pip install 'gandem[report]'"
         ) from None
     found = outcome_of(comparison)
     place = path or comparison.path / "index.html"
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.filters["figure"] = _figure
-    template = files("gandem").joinpath("core", "compare", "templates", "page.html").read_text()
-    text = environment.from_string(template).render(
-        **_parts(comparison, found, place), colours=COLOURS, measures=MEASURES, figure=figure
+    folder = files("gandem").joinpath("core", "compare", "templates")
+    texts = {part.name: part.read_text("utf-8") for part in folder.iterdir() if part.is_file()}
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=DictLoader(texts),
     )
-    write_file(place, text.encode())
+    environment.filters["figure"] = _figure
+    script = texts["page.js"].strip()
+    text = environment.get_template("page.html").render(
+        **_parts(comparison, found, place),
+        style=texts["page.css"],
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+    write_file(place, text.encode(errors="replace"))  # halves of letters, of strangers
     return found
 
 
-def _parts(comparison: Comparison, found: dict[str, Any], place: Path) -> dict[str, Any]:
-    cells = comparison.cells()
-    grids = [_cell(comparison, cell, index, place) for index, cell in enumerate(cells)]
-    _make_room(grids)
-    columns = [*dict.fromkeys((c["model"], c["setting"]) for c in found["cells"])]
-    told = {name for cell in found["cells"] for name in cell["values"]}
-    series = {str(grid["index"]): grid["curves"] for grid in grids}
+def _parts(comparison: Comparison, found: Found, place: Path) -> dict[str, Any]:
+    """Return everything that the template names."""
+    grid = comparison.grid
+    runs = [comparison.run(cell) for cell in comparison.cells()]
+    cells = _cells(comparison, found, runs, place)
+    pictures = _pictures(cells, runs)
+    panels = list(panels_of(grid, cells))
+    told = {name for cell in cells for name in cell["values"]}
+    names = [name for name in MEASURES if name in told]
+    coloured, drawn = styles(grid)
     return {
         "found": found,
-        "grid": comparison.grid,
-        "cells": [one | grid for one, grid in zip(found["cells"], grids, strict=True)],
-        "columns": columns,
-        "names": [name for name in MEASURES if name in told],
-        "series": json.dumps(series).replace("</", "<\\/"),
-        "steps": sorted({step for grid in grids for step in grid["samples"]}),
-        "walks": [_walk(row) for row in found["paths"] if row["report"]],
-        "command": _command(comparison),
+        "grid": grid,
+        "settings": [setting.name for setting in grid.settings],
+        "coloured": coloured,
+        "styles": drawn,
+        "about": _about(comparison, cells),
+        "cells": cells,
+        "bad": _bad(cells),
+        "panels": panels,
+        "steps": pictures["steps"],
+        "data": _json(pictures),
+        "curves": _curves(panels, runs),
+        "walks": [_walk(comparison, row) for row in found["paths"]],
+        "names": names,
+        "measures": MEASURES,
+        "better": BETTER,
+        "tags": TAGS,
+        "level": round(100 * LEVEL),
+        "means": [means_of(panel, found["outcomes"], names) for panel in panels],
+        "floors": floors_of(cells),
+        "costs": [
+            {**row, "marks": marks_of(grid, row), "name": name_of(grid, row, row["backend"])}
+            for row in found["costs"]
+        ],
+        "compared": any(len(panel.columns) > 1 for panel in panels),
+        "command": command_again(comparison, cells),
+        "makings": list(makings_of(comparison, cells)),
+        "figure": figure,
     }
 
 
-# --- a cell --------------------------------------------------------------------------------------
+def _about(comparison: Comparison, cells: Sequence[Found]) -> str:
+    """Return what was compared, in a line."""
+    grid, facts = comparison.grid, [cell["facts"] for cell in cells if cell["facts"]]
+    done = sum(cell["state"] == "done" for cell in cells)
+    alone = cells[0]["state"] if len(cells) == 1 else ""
+    parts = [alone or f"{done} of {len(cells)} trainings done"]
+    totals = {cell["total"] for cell in cells if cell["total"]}
+    if totals:
+        parts.append(
+            f"{' or '.join(f'{n:,}' for n in sorted(totals))} steps{'' if alone else ' each'}"
+        )
+    data = dict.fromkeys(str(_dict(fact.get("data")).get("name", "")) for fact in facts)
+    parts += [f"on {', '.join(name for name in data if name)}"] if any(data) else []
+    precisions = dict.fromkeys(str(fact["precision"]) for fact in facts) or [grid.precision]
+    parts.append(f"in {', '.join(precisions)}")
+    versions = {k: v for fact in facts for k, v in _dict(fact.get("versions")).items()}
+    parts += [f"{name} {version}" for name, version in versions.items() if name != "python"]
+    return "; ".join((" ".join(parts[:1]), ", ".join(parts[1:])))
 
 
-def _cell(comparison: Comparison, cell: Cell, index: int, place: Path) -> dict[str, Any]:
-    run = comparison.run(cell)
-    colour = COLOURS[comparison.grid.backends.index(cell.backend) % len(COLOURS)]
-    link = comparison.folder(cell)
-    if link.is_relative_to(place.parent):
-        link = link.relative_to(place.parent)
-    facts = run.facts if run else {}
-    return {
-        "index": index,
-        "colour": colour,
-        "link": link.as_posix(),
-        "samples": _samples(run) if run else {},
-        "curves": _curves(run) if run else {},
-        "versions": facts.get("versions", {}),
-        "device": facts.get("device", ""),
-        "command": facts.get("command", ""),
-    }
-
-
-def _samples(run: Run) -> dict[int, np.ndarray]:
-    there = run.samples()
-    wanted = np.linspace(0, len(there) - 1, min(MOST_STEPS, len(there))).round().astype(int)
-    found = {}
-    for place in dict.fromkeys(wanted.tolist()):
-        try:
-            found[run.sampled_at(there[place])] = read_picture(there[place])
-        except RunError:
-            continue  # damaged: drawn without
+def _bad(cells: Sequence[Found]) -> dict[tuple[str, str], list[Found]]:
+    """Return what did not end well, by how and why."""
+    found: dict[tuple[str, str], list[Found]] = {}
+    for cell in cells:
+        if cell["problem"] or cell["state"] in ("failed", "diverged"):
+            found.setdefault((cell["state"], cell["problem"]), []).append(cell)
     return found
 
 
-def _curves(run: Run) -> dict[str, list[list[float]]]:
-    """Return steps and values of each loss and score."""
-    found: dict[str, list[list[float]]] = {}
-    for row in run.rows():
-        values = row.get("scores") if isinstance(row.get("scores"), dict) else row
-        for name in ("discriminator", "generator", "frechet"):
-            value = values.get(name)
-            if isinstance(value, int | float) and math.isfinite(value):
-                found.setdefault(name, []).append([row["step"], float(f"{value:.5g}")])
-    return {name: points[:: -(-len(points) // MOST_POINTS)] for name, points in found.items()}
+# --- cells ---------------------------------------------------------------------------------------
 
 
-def _make_room(grids: Sequence[dict[str, Any]]) -> None:
-    """Turn pictures into PNGs for the page, smaller where they would be too many bytes."""
-    for shrink in (1, 2, 4):
-        made = [
-            {step: _png(picture[::shrink, ::shrink]) for step, picture in grid["samples"].items()}
-            for grid in grids
-        ]
-        if sum(len(png) for of in made for png in of.values()) <= LARGEST:
-            break
-    for grid, of in zip(grids, made, strict=True):
-        grid["samples"] = of
+def _cells(
+    comparison: Comparison, found: Found, runs: Sequence[Run | None], place: Path
+) -> list[dict[str, Any]]:
+    grid, cells = comparison.grid, []
+    coloured, drawn = styles(grid)
+    for index, cell in enumerate(comparison.cells()):
+        told, run = found["cells"][index], runs[index]
+        marks = marks_of(grid, told)
+        cells.append(
+            {
+                **told,
+                "index": index,
+                "cell": cell,
+                "marks": marks,
+                "name": name_of(grid, told, told["backend"], f"seed {told['seed']}"),
+                "style": drawn[int(marks[coloured])],
+                "link": _link(comparison.folder(cell), place) if run else "",
+                "facts": run.facts if run else {},
+            }
+        )
+    return cells
 
 
-def _png(picture: np.ndarray) -> str:
-    from PIL import Image
-
-    grey = bool((picture[..., :1] == picture).all())
-    buffer = io.BytesIO()
-    Image.fromarray(picture[..., 0] if grey else picture).save(buffer, "png", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-# --- two backends side by side -------------------------------------------------------------------
-
-WIDE, HIGH, EDGE = 640, 240, 48
+def _link(path: Path, page: Path) -> str:
+    """Return where something is, as seen from the page."""
+    try:
+        return quote(Path(os.path.relpath(path.resolve(), page.resolve().parent)).as_posix())
+    except ValueError:  # on another drive
+        return path.resolve().as_uri()
 
 
-def _walk(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a picture of how far two backends are apart at each mark, beside the twin."""
-    marks = row["report"]["marks"]
-    steps = [mark["step"] for mark in marks]
-    between = [max(float(mark["weights_max"]), 1e-18) for mark in marks]
-    twin = [max(float(mark["twin_max"]), 1e-18) for mark in marks]
-    low = math.floor(math.log10(min(between + twin))) - 0.2
-    high = math.ceil(math.log10(max(between + twin) * 10))
-    last = math.log10(max(steps[-1], 2))
+def _pictures(cells: Sequence[dict[str, Any]], runs: Sequence[Run | None]) -> dict[str, Any]:
+    """Return every picture once, in base64, and which of them each cell shows after each step;
+    the last of each cell goes to the cell, to stand on the page itself.
+    """
+    samples = room_for(pictures_of(runs))
+    places: dict[bytes, int] = {}
+    texts: list[str | None] = []
+    shown = []
+    for cell, of in zip(cells, samples, strict=True):
+        for picture in of.values():
+            if picture.png not in places:
+                places[picture.png] = len(texts)
+                texts.append(picture.text)
+        shown.append({step: places[picture.png] for step, picture in of.items()})
+        cell["first"] = None
+        if of:
+            step = max(of)
+            at = places[of[step].png]
+            cell["first"] = {"step": step, "place": at, "text": texts[at], "picture": of[step]}
+            texts[at] = None
+    steps = sorted({step for of in samples for step in of})
+    return {"steps": steps, "pictures": texts, "cells": shown}
 
-    def at(step: int, value: float) -> str:
-        x = EDGE + (WIDE - EDGE - 8) * math.log10(step) / last
-        y = 8 + (HIGH - 40) * (high - math.log10(value)) / (high - low)
-        return f"{x:.1f},{y:.1f}"
 
-    ticks = range(math.ceil(low), high + 1, max(1, (high - math.ceil(low)) // 5))
-    floor = [f"{EDGE},{HIGH - 32}", *map(at, steps, [10 * t for t in twin])]
+# --- charts --------------------------------------------------------------------------------------
+
+
+def _curves(panels: Sequence[Panel], runs: Sequence[Run | None]) -> list[list[dict[str, Any]]]:
+    """Return the charts of each panel; those of a model and a measure have the same scale."""
+    most = max(20, min(300, MOST_POINTS // max(1, len(runs))))
+    told = [curves_of(run, [*CURVES], most) if run else {} for run in runs]
+    found: list[list[dict[str, Any]]] = [[] for _ in panels]
+    for model in dict.fromkeys(panel.model for panel in panels):
+        for name, title in CURVES.items():
+            charts = {
+                place: chart
+                for place, panel in enumerate(panels)
+                if panel.model == model and (chart := _chart(panel, told, name))
+            }
+            for place, chart in zip(charts, same_scale([*charts.values()]), strict=True):
+                group = f"{panels[place].marks['m']} {name}"
+                ends = {line.marks["i"]: _end(line, chart) for line in chart.lines}
+                row = {"name": name, "title": title, "group": group, "chart": chart, "ends": ends}
+                found[place].append(row)
+    return found
+
+
+def _chart(panel: Panel, told: Sequence[Mapping[str, Any]], name: str) -> Chart | None:
+    lines = []
+    for cell in panel.cells:
+        points, marks = told[cell["index"]].get(name), cell["marks"]
+        if points:
+            style = f"{cell['style']} w{marks['s'] % WIDTHS}"
+            lines.append(Line(cell["name"], points, style, {"i": cell["index"], **marks}))
+    return linear(lines) if lines else None
+
+
+def _end(line: Line, chart: Chart) -> str:
+    """Return a line's last value in words; of one that ended before the others, none."""
+    step, value = line.points[-1]
+    return f"{value:.4g}" if step >= chart.x.high else "–"
+
+
+def _walk(comparison: Comparison, row: Found) -> dict[str, Any]:
+    grid, report = comparison.grid, _dict(row["report"])
+    there = report.get("marks")
+    marks = [mark for mark in there if isinstance(mark, dict)] if isinstance(there, list) else []
+    parted = [
+        mark for mark in marks if not mark.get("saturated") and _number(mark, "ratio") > RATIO
+    ]
+    chart = walk_chart(marks)
     return {
         **row,
-        "between": " ".join(map(at, steps, between)),
-        "twin": " ".join(map(at, steps, twin)),
-        "allowed": " ".join([*floor, f"{WIDE - 8},{HIGH - 32}"]),
-        "dots": [
-            {"at": at(s, b).split(","), "step": s, "value": b, "twin": t}
-            for s, b, t in zip(steps, between, twin, strict=True)
-        ],
-        "ticks": [{"y": at(1, 10.0**t).split(",")[1], "label": f"1e{t}"} for t in ticks],
-        "steps": [{"x": at(s, 10.0**high).split(",")[0], "label": s} for s in steps],
-        "largest": max(between),
+        "marks": marks_of(grid, row),
+        "name": name_of(grid, row, " and ".join(row["backends"]), f"seed {row['seed']}"),
+        "chart": chart,
+        "last": f"{10 ** chart.lines[0].points[-1][0]:,.0f}" if chart else "",
+        "ends": {line.name: _power(line.points[-1][1]) for line in chart.lines} if chart else {},
+        "parted": parted[0] if parted else None,
+        "problem": row.get("problem") or "",
     }
+
+
+def _number(row: Found, name: str) -> float:
+    value = row.get(name)
+    return value if isinstance(value, int | float) else 0.0
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _figure(value: Any) -> str:
-    return "–" if value is None else f"{value:.3g}"
+    if not isinstance(value, int | float):
+        return "–"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
 
 
-def _command(comparison: Comparison) -> str:
-    grid = comparison.grid
-    parts = ["gandem compare", *grid.models, "--backends", ",".join(grid.backends)]
-    parts += ["--seeds", str(len(grid.seeds))]
-    varied: dict[str, list[str]] = {}
-    for setting in grid.settings:
-        for change in setting.changes:
-            path, _, value = change.partition("=")
-            varied.setdefault(path, [])
-            if value not in varied[path]:
-                varied[path].append(value)
-    parts += [f"--vary '{path}={','.join(values)}'" for path, values in varied.items()]
-    parts += [f"--set '{change}'" for change in grid.changes]
-    plain = {"data": grid.data, "epochs": grid.epochs, "steps": grid.steps}
-    parts += [f"--{name} {value}" for name, value in plain.items() if value is not None]
-    parts += ["--classes " + ",".join(map(str, grid.classes))] if grid.classes else []
-    return " ".join([*parts, "--out", "DIR"])
+def _power(value: float) -> str:
+    """Return 10 to the power of ``value`` in words; what counts as none is 0."""
+    return "0" if value <= -18 else f"{10**value:.1e}"
+
+
+def _json(data: Any) -> str:
+    """Return JSON that can stand within a script element."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
