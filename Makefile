@@ -12,16 +12,23 @@ EXAMPLES := gandem-jax gandem-infogan gandem-hf
 EXAMPLE_FILES := $(EXAMPLES:%=examples/%/pyproject.toml)
 INSTALL_EXAMPLES := $(EXAMPLES:%=--editable 'examples/%[test]')
 
-.PHONY: demo test suite examples $(EXAMPLES) lint types bench references clean
+.PHONY: demo test suite browser examples $(EXAMPLES) lint types bench references clean
 .PHONY: one-framework without-torch without-tensorflow
 
 demo: $(VENV)/all
 	$(BIN)/gandem demo
+	$(BIN)/gandem compare mlp-gan --data digits --steps 150 --path-steps 50 --count 2000 --out runs/comparison
 
 test: $(VENV)/dev lint suite examples one-framework
 
-suite: $(VENV)/dev
-	GANDEM_TEST_REQUIRES='torch keras' $(BIN)/python -m pytest -n 2 --dist loadscope -q
+suite: $(VENV)/dev browser
+	GANDEM_TEST_REQUIRES='torch keras chromium' $(BIN)/python -m pytest -n 2 --dist loadscope -q
+
+# pages are tested in one: Debian's as root, or else whatever is there, or Playwright's own
+browser: $(VENV)/dev
+	@command -v chromium chromium-browser google-chrome || \
+	{ test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -qqy --no-install-recommends chromium; } || \
+	$(BIN)/playwright install chromium
 
 # packages of strangers, as it were: the tests of each in its own folder, by its own settings
 examples: $(VENV)/examples

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gandem.core.doctor import versions_of
+from gandem.core.doctor import machine, versions_of
 from gandem.core.files import write_file, write_json
 from gandem.core.parity import Report, measure
 from gandem.core.registry import installed, load_spec, registry
@@ -78,7 +78,7 @@ def settle(model: str, pair: tuple[str, ...], tier: str, *, again: bool) -> None
             tier=tier,
             progress=lambda who, step: bars.show(who, step, STEPS),
         )
-    kept = facts | {"machine": machine()} | summary(report)
+    kept = facts | {"machine": measured_on()} | summary(report)
     write_json(MEASURED, dict(sorted((read() | {key: kept}).items())))
     write_table()
     print(
@@ -104,12 +104,9 @@ def summary(report: Report) -> dict[str, Any]:
     }
 
 
-def machine() -> str:
+def measured_on() -> str:
     """Return what the numbers were made on, in a few words."""
-    lines = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    names = [line.partition(":")[2].strip() for line in lines.splitlines() if "model name" in line]
-    name = next(iter(names), platform.machine())
-    return f"{name}, Python {platform.python_version()}, {versions_of(('numpy',))}"
+    return f"{machine()}, Python {platform.python_version()}, {versions_of(('numpy',))}"
 
 
 def versions(backend: str) -> str | None:

@@ -53,7 +53,7 @@ def list_(pattern: str, as_json: bool) -> None:
                 "backends": backends,
                 **{
                     name: [{key: getattr(row, key) for key in few} for row in table.rows(name)]
-                    for name in ("datasets", "objectives", "layers", "extractors")
+                    for name in ("datasets", "objectives", "layers", "extractors", "launchers")
                 },
             }
         )
@@ -69,7 +69,8 @@ def list_(pattern: str, as_json: bool) -> None:
     print_table("backends", ready)
     print_table("data sets", [(row.id, row.title) for row in table.rows("datasets")])
     print_table("objectives", [(row.id, row.title) for row in table.rows("objectives")])
-    print_table("extractors", [(row.id, row.title) for row in table.rows("extractors")])
+    for name in ("extractors", "launchers"):
+        print_table(name, [(row.id, row.title) for row in table.rows(name)])
     if layers := table.rows("layers"):
         print_table("layers", [(row.id, row.title) for row in layers])
 

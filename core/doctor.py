@@ -7,11 +7,12 @@ import os
 import sys
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from gandem.core.registry import Plugin, installed, registry
 
-__all__ = ["examine", "versions_of"]
+__all__ = ["examine", "machine", "versions_of"]
 
 PACKAGES = ("gandem", "numpy", "pluggy", "safetensors", "click", "rich", "imageio")
 
@@ -34,6 +35,19 @@ def examine() -> dict[str, Any]:
         },
         "plugins": _problems(table.plugins),
     }
+
+
+def machine() -> str:
+    """Return what a training runs on, in a few words: ``"AMD EPYC 9B14, 2 cores, Linux"``."""
+    import platform
+
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except (OSError, ValueError):
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    name = next(iter(names), "") or platform.processor() or platform.machine()
+    return f"{name}, {os.cpu_count()} cores, {platform.system()}"
 
 
 def _problems(plugins: Iterable[Plugin]) -> dict[str, list[str]]:

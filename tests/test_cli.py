@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import imageio.v3 as iio
@@ -91,8 +92,10 @@ def test_list_json_names_models_backends_and_data_sets():
     found = json.loads(said("list", "--json"))
 
     tables = {"models", "backends", "datasets", "objectives", "layers", "extractors"}
+    tables.add("launchers")
     assert set(found) == tables
     assert {"lenet5", "inception", "pixels"} <= {row["id"] for row in found["extractors"]}
+    assert {"local", "dask", "slurm"} <= {row["id"] for row in found["launchers"]}
     assert {"mlp-gan", "dcgan", "cgan"} <= {row["id"] for row in found["models"]}
     assert {"torch", "keras"} <= {row["id"] for row in found["backends"]}
     assert {"digits", "mnist", "fashion-mnist", "npz"} <= {row["id"] for row in found["datasets"]}
@@ -630,6 +633,7 @@ def test_every_option_of_parity_reaches_the_measurement(monkeypatch):
         *("parity", "mine.toml", "--backends", "keras, torch", "--steps", 7, "--seed", 3),
         *("--precision", "float32", "--size", "full", "--tier", "twin"),
         *("--data", "npz:x.npz", "--set", "latent.size=3"),
+        *("--data-dir", "there", "--classes", "3,8"),
     )
 
     del asked["progress"]
@@ -642,6 +646,8 @@ def test_every_option_of_parity_reaches_the_measurement(monkeypatch):
         "size": "full",
         "tier": "twin",
         "data": "npz:x.npz",
+        "data_dir": Path("there"),
+        "classes": (3, 8),
         "changes": {"latent.size": 3},
     }
 

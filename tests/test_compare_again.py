@@ -9,7 +9,14 @@ from comparing import FACTS, comparison_of, grid_of, page_of
 from gandem.commands.comparing import compare
 from gandem.commands.measuring import parity
 from gandem.core.compare import Grid, settings_from
-from gandem.core.compare.again import OPTIONS, command_of, commands_of, walk_of
+from gandem.core.compare.again import in_shell
+from gandem.core.compare.commands import (
+    OPTIONS,
+    compare_words,
+    score_words,
+    train_words,
+    walk_words,
+)
 
 GRIDS = [
     grid_of(),
@@ -32,7 +39,7 @@ GRIDS = [
 
 @pytest.mark.parametrize("grid", GRIDS)
 def test_the_command_makes_the_same_grid_again(grid):
-    words = shlex.split(command_of(grid, "my out"))
+    words = shlex.split(in_shell(compare_words(grid, "my out")))
 
     told = compare.make_context("compare", words[2:]).params
 
@@ -59,7 +66,8 @@ def test_every_field_of_a_grid_is_an_option_or_told_otherwise():
 
 def test_a_cell_can_be_made_by_itself():
     grid = GRIDS[1]
-    train, evaluate = commands_of(grid, grid.cells()[0], "runs/a")
+    train = in_shell(train_words(grid, grid.cells()[0], "runs/a"))
+    evaluate = in_shell(score_words(grid, "runs/a"))
 
     assert shlex.split(train)[2] == "a model.toml"
     assert "--set 'hidden=[8,8]' --set 'name='\"'\"'a,b'\"'\"''" in train
@@ -70,7 +78,7 @@ def test_a_cell_can_be_made_by_itself():
 
 def test_a_walk_can_be_followed_by_itself():
     grid = GRIDS[2]
-    words = shlex.split(walk_of(grid, "dcgan", grid.settings[0], 2, ("torch", "keras")))
+    words = ["gandem", *walk_words(grid, "dcgan", grid.settings[0], 2, ("torch", "keras"))]
 
     told = parity.make_context("parity", words[2:]).params
 

@@ -24,6 +24,7 @@ import gandem.testing
 
 ROOT = Path(__file__).parents[1]
 NOT_SHIPPED = {"tests", "docs", "examples", "benchmarks", "build", "dist", "runs"}
+PAGES = Path("core") / "compare" / "templates"
 TEMPLATES = Path("core") / "templates"  # other people's packages to be
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 FRAMEWORKS = {"torch", "torchvision", "tensorflow", "keras", "jax"}
@@ -305,7 +306,8 @@ def test_the_wheel_carries_exactly_the_sources_and_their_data(wheel):
     references = (ROOT / "testing" / "references").glob("*.npz")
     templates = [
         path.relative_to(ROOT).as_posix()
-        for path in (ROOT / TEMPLATES).rglob("*")
+        for folder in (TEMPLATES, PAGES)
+        for path in (ROOT / folder).rglob("*")
         if path.is_file() and not re.search(r"/(__pycache__|\.\w+)/", str(path.relative_to(ROOT)))
     ]
 

@@ -235,6 +235,7 @@ def test_what_the_page_adds_is_found_and_nothing_is_wrong_with_it(grown):
         "layers": ["acme-gans/res-block"],
         "objectives": ["acme-gans/wasserstein"],
         "extractors": ["acme-gans/thumbnails"],
+        "launchers": ["acme-gans/patient"],
         "watches": ["after_training"],
     }
 
@@ -281,6 +282,17 @@ def test_an_extractor_scores(grown):
     (one,) = json.loads(told)
     assert one["protocol"]["extractor"] == "acme-gans/thumbnails"
     assert one["values"]["frechet"] > 2 * one["floor"]["frechet"]
+
+
+@needs_a_backend
+def test_a_launcher_trains_a_comparison(grown):
+    pytest.importorskip("scipy")
+    (line,) = re.findall(r"`(gandem compare [^`…]+)…`", section("A launcher, in twenty lines"))
+    quick = "--vary=latent=4,5 --seeds 1 --steps 2 --data digits -n 20 --extractor pixels"
+
+    told = grown.run(f"{line} --backends {HOME} --set width=2 {quick} --out compared --json")
+
+    assert [cell["state"] for cell in json.loads(told)["cells"]] == ["done", "done"]
 
 
 def test_an_objective_with_further_players_is_one():

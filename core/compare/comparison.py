@@ -12,19 +12,20 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gandem.core.compare.commands import score_words, train_words, walk_words
 from gandem.core.compare.grid import Cell, Grid, Setting, cells_of
 from gandem.core.compare.jobs import Ended, Job
 from gandem.core.compare.launchers import Launcher, Pending
 from gandem.core.errors import GandemError, RunError, shown
 from gandem.core.files import append_line, make_folder, write_json
-from gandem.core.registry import find_model
-from gandem.core.runs import Run, Settings, open_run
+from gandem.core.runs import Run, open_run
 from gandem.core.runs.folder import hold
 from gandem.core.runs.listing import state_of, steps_of
 from gandem.core.strangers import sentence
@@ -35,6 +36,9 @@ PLAN, CELLS, PATHS, ENDED = "comparison.json", "cells", "paths", "ended.jsonl"
 SCORES = "scores.json"
 FORMAT = 1
 STATES = ("waiting", "running", "interrupted", "scoring", "done", "diverged", "failed")
+LOSSES = ("discriminator", "generator")
+MARK = ("step", "weights_max", "loss_max", "twin_max", "ratio")
+"""What a mark of two backends followed side by side must hold."""
 EVERY = 0.5
 """Seconds between two looks at the cells."""
 
@@ -83,12 +87,13 @@ class Comparison:
 
     def scores(self, cell: Cell) -> list[dict[str, Any]] | None:
         """Return what a cell was scored with, if it was."""
-        found: list[dict[str, Any]] | None = _json(self.folder(cell) / SCORES, list)
-        return found
+        found: list[Any] | None = _json(self.folder(cell) / SCORES, list)
+        return found if found and all(map(_is_score, found)) else None
 
     def paths(self) -> dict[tuple[str, Setting, int, tuple[str, str]], dict[str, Any] | None]:
         """Return the reports of backends followed side by side; None for those not there yet."""
-        return {key: _json(self._path_file(*key), dict) for key in self.grid.pairs()}
+        read = {key: _json(self._path_file(*key), dict) for key in self.grid.pairs()}
+        return {key: report if _is_report(report) else None for key, report in read.items()}
 
     def ended(self) -> dict[str, str]:
         """Return why jobs failed, by the name of each; of those that failed last time."""
@@ -111,8 +116,12 @@ class Comparison:
 
     def state(self, cell: Cell, problems: Mapping[str, str]) -> State:
         """Return where a cell is, as its folder tells."""
-        run, problem = self.run(cell), problems.get(cell.folder, "")
-        if run is None:
+        problem, folder = problems.get(cell.folder, ""), self.folder(cell)
+        try:
+            run = open_run(folder)
+        except GandemError as error:
+            if not problem and (folder / "spec.toml").exists():
+                return State("damaged", problem=sentence(error))
             return State("failed" if problem else "waiting", problem=problem)
         words, log = state_of(run), run.log()
         if words == "finished":
@@ -124,9 +133,9 @@ class Comparison:
         return State(
             words=words if words in STATES else "damaged",
             step=steps_of(run),
-            total=int(run.facts.get("steps_planned") or 0),
-            rate=float(last.get("steps_per_second") or 0.0),
-            losses={n: last[n] for n in ("discriminator", "generator") if last.get(n) is not None},
+            total=int(_number(run.facts.get("steps_planned"))),
+            rate=_number(last.get("steps_per_second")),
+            losses={n: last[n] for n in LOSSES if _is_number(last.get(n))},
             health=str(health.get("verdict", "")) if isinstance(health, dict) else "",
             problem="" if words == "done" else problem,
         )
@@ -144,22 +153,12 @@ class Comparison:
         return found
 
     def _training(self, cell: Cell, threads: int) -> Job:
-        folder, grid = str(self.folder(cell)), self.grid
-        begin = [*_options(grid, cell.model), f"--backend={cell.backend}", f"--seed={cell.seed}"]
-        begin += _given(
-            epochs=grid.epochs,
-            steps=grid.steps,
-            precision=grid.precision,
-            evaluate_every=grid.evaluate_every,
-            out=folder,
-        )
-        score = [folder, "--checkpoint=last", f"--count={grid.count}"]
-        score += _given(extractor=grid.extractor)
+        folder = str(self.folder(cell))
         return Job(
             name=cell.folder,
             run=folder,
-            train=("train", cell.model, *begin, *_set(grid, cell.setting), "--json"),
-            measure=("evaluate", *score, "--json"),
+            train=(*train_words(self.grid, cell, folder), "--json"),
+            measure=(*score_words(self.grid, folder), "--json"),
             output=str(self.folder(cell) / SCORES),
             threads=threads,
             folder=str(Path.cwd()),
@@ -168,12 +167,10 @@ class Comparison:
     def _measurement(
         self, model: str, setting: Setting, seed: int, pair: tuple[str, str], threads: int
     ) -> Job:
-        grid, place = self.grid, self._path_file(model, setting, seed, pair)
-        given = [*_options(grid, model), f"--backends={','.join(pair)}", f"--seed={seed}"]
-        given += ["--size=full", "--tier=twin", f"--steps={grid.path_steps}"]
+        place = self._path_file(model, setting, seed, pair)
         return Job(
             name=place.stem,
-            measure=("parity", model, *given, *_set(grid, setting), "--json"),
+            measure=(*walk_words(self.grid, model, setting, seed, pair), "--json"),
             output=str(place),
             threads=threads,
             folder=str(Path.cwd()),
@@ -216,23 +213,6 @@ class Comparison:
                 time.sleep(EVERY if going else 0)
 
 
-def _options(grid: Grid, model: str) -> list[str]:
-    """Return options that tell a model's data."""
-    settings = Settings(data=grid.data, classes=grid.classes).with_recipe(find_model(model))
-    classes = ",".join(map(str, settings.classes or ())) or "all"
-    return _given(data=settings.data, data_dir=grid.data_dir, classes=classes)
-
-
-def _set(grid: Grid, setting: Setting) -> list[str]:
-    return [f"--set={change}" for change in (*grid.changes, *setting.changes)]
-
-
-def _given(**options: object) -> list[str]:
-    """Return options of a command, without those that have no value."""
-    there = {name.replace("_", "-"): v for name, v in options.items() if v is not None}
-    return [f"--{name}={value}" for name, value in there.items()]
-
-
 def _reason(pending: Pending) -> str:
     """Return why a job failed; nothing where it did not."""
     try:
@@ -250,6 +230,38 @@ def _json(path: Path, kind: type) -> Any:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, kind) else None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _number(value: Any) -> float:
+    """Return a number that a file should hold; 0 where it holds something else."""
+    return float(value) if _is_number(value) and math.isfinite(value) else 0.0
+
+
+def _is_score(row: object) -> bool:
+    """Say whether this is what ``gandem evaluate`` prints of a run."""
+    if not isinstance(row, dict):
+        return False
+    values, floor, protocol = (row.get(name) for name in ("values", "floor", "protocol"))
+    if not (isinstance(values, dict) and isinstance(floor, dict) and isinstance(protocol, dict)):
+        return False
+    return all(v is None or _is_number(v) for v in (*values.values(), *floor.values()))
+
+
+def _is_report(row: Mapping[str, Any] | None) -> bool:
+    """Say whether this is what ``gandem parity`` prints."""
+    marks = row.get("marks") if row else None
+    if not (row and isinstance(row.get("holds"), bool) and _is_number(row.get("steps"))):
+        return False
+    return bool(marks and isinstance(marks, list)) and all(
+        isinstance(mark, dict)
+        and isinstance(mark.get("saturated"), bool)
+        and all(_is_number(mark.get(name)) for name in MARK)
+        for mark in marks or ()
+    )
 
 
 def plan(path: Path, grid: Grid) -> Comparison:

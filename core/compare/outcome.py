@@ -12,7 +12,7 @@ from typing import Any
 
 from gandem.core.compare.comparison import Comparison
 from gandem.core.compare.grid import AS_IT_IS, Cell, Setting
-from gandem.core.compare.verdict import difference, outcome_in_words
+from gandem.core.compare.verdict import difference, outcome_in_words, short
 from gandem.core.errors import GandemError
 from gandem.core.parity.marks import RATIO
 from gandem.core.runs import Run
@@ -24,7 +24,7 @@ KEY = ("model", "setting", "backend")
 VERDICTS = ("different", "undecided", "no difference seen")
 SAID = 3
 """Pairs that the sentence on top names, at most."""
-FACTS = ("spec_digest", "gandem", "versions", "device", "command", "started")
+FACTS = ("spec_digest", "gandem", "versions", "device", "machine", "command", "started")
 JUDGED = "frechet"
 """The measure that the verdict is about."""
 
@@ -162,8 +162,18 @@ def _costs(comparison: Comparison, cells: Sequence[Mapping[str, Any]]) -> list[d
 
 def sentence_of(found: Mapping[str, Any]) -> str:
     """Return what a comparison says, a sentence for each question that was asked."""
+    if len(found["cells"]) == 1:
+        return _single(found["cells"][0])
     parts = (_path_sentence(found["paths"]), *_outcome_sentences(found), _losses_sentence(found))
     return " ".join(part for part in parts if part) or "There is nothing to compare yet."
+
+
+def _single(cell: Mapping[str, Any]) -> str:
+    """Say what came of one training, which nothing is compared with."""
+    said = [f"One training, {cell['state']} at step {cell['step']}"]
+    if (score := cell["values"].get(JUDGED)) is not None:
+        said.append(f"{MEASURES[JUDGED].title} {short(score, 3)}")
+    return f"{'; '.join([*said, *filter(None, [cell['problem'] or cell['health']])])}."
 
 
 def _path_sentence(paths: Sequence[Mapping[str, Any]]) -> str:
@@ -192,21 +202,39 @@ def _parting(path: Mapping[str, Any]) -> int:
 
 
 def _outcome_sentences(found: Mapping[str, Any]) -> list[str]:
-    """Say the pairs that differ, or else those that are undecided, or else how many do not."""
+    """Say for each group what is best in it, and what the others are beside that."""
     judged = [row for row in found["outcomes"] if row["measure"] == JUDGED]
-    by = {verdict: [r for r in judged if r["verdict"] == verdict] for verdict in VERDICTS}
-    if len(judged) > 1 and judged == by["no difference seen"]:
+    if len(judged) > 1 and {row["verdict"] for row in judged} == {"no difference seen"}:
         seeds = min(min(row["seeds"]) for row in judged)
-        return [
-            f"{MEASURES[JUDGED].title}: no difference seen at {seeds} seeds in any of "
-            f"{len(judged)} pairs."
-        ]
-    rows = next((there for there in by.values() if there), [])
-    said = [
-        f"{row['where']}: {row['words']}." if row["where"] else f"{row['words']}." for row in rows
-    ]
-    more = [f"And {len(said) - SAID} more pairs: {rows[0]['verdict']}."] if said[SAID:] else []
+        title = MEASURES[JUDGED].title
+        return [f"{title}: no difference seen at {seeds} seeds in any of {len(judged)} pairs."]
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for row in judged:
+        groups.setdefault(row["where"], []).append(row)
+    told = sorted(
+        groups.items(), key=lambda group: min(VERDICTS.index(r["verdict"]) for r in group[1])
+    )
+    said = [f"{f'{where}: ' if where else ''}{_group(rows)}." for where, rows in told]
+    more = [f"And {_plural(len(said) - SAID, 'more group')}, see below."] if said[SAID:] else []
     return said[:SAID] + more
+
+
+def _group(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Say what came of two or more that were compared with one another."""
+    if len(rows) == 1:
+        return str(rows[0]["words"])
+    means = {
+        row[who]: row["means"][at] for row in rows for at, who in enumerate(("first", "second"))
+    }
+    best = min(means, key=lambda name: means[name])
+    said = [f"{MEASURES[JUDGED].title} is lowest for {best}, {short(means[best], 3)}"]
+    for verdict in VERDICTS:
+        beside = [r for r in rows if r["verdict"] == verdict and best in (r["first"], r["second"])]
+        others = [row["second"] if row["first"] == best else row["first"] for row in beside]
+        if others:
+            said.append(f"{verdict}: {listed(others)}")
+    seeds = min(min(row["seeds"]) for row in rows)
+    return f"{'; '.join(said)}, at {_plural(seeds, 'seed')}"
 
 
 def _losses_sentence(found: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from gandem.core.scores import MEASURES
 
-__all__ = ["LEVEL", "Difference", "difference", "outcome_in_words"]
+__all__ = ["LEVEL", "Difference", "difference", "outcome_in_words", "short"]
 
 LEVEL = 0.95
 """Of the confidence intervals."""
@@ -124,6 +124,17 @@ def _quantile(share: float, freedom: float) -> float:
     return float(t.ppf(share, freedom))
 
 
+def short(value: float, digits: int) -> str:
+    """Return a number with so many digits, and no fewer than it has before the point.
+
+    >>> short(127.3, 2), short(0.03127, 2), short(1234567.0, 3)
+    ('127', '0.031', '1234567')
+    """
+    if not math.isfinite(value):
+        return str(value)
+    return f"{value:.0f}" if 10**digits <= abs(value) < 1e9 else f"{value:.{digits}g}"
+
+
 def outcome_in_words(found: Difference) -> str:
     """Return a difference as a sentence without its full stop.
 
@@ -134,10 +145,11 @@ def outcome_in_words(found: Difference) -> str:
 seeds; one of 3.4 would have been'
     """
     seeds, title = min(found.seeds), MEASURES[found.measure].title
-    said = f"{title}, {found.second} less {found.first} {found.mean:.3g}"
+    said = f"{title}, {found.second} less {found.first} {short(found.mean, 3)}"
+    spread, seen = found.between_seeds or 0.0, found.detectable or 0.0
     if found.low is None or found.high is None:
         return f"{said}: undecided, for {seeds} seed tells nothing of the noise between seeds"
-    said += f" ± {(found.high - found.low) / 2:.2g}, between seeds {found.between_seeds:.2g}: "
+    said += f" ± {short((found.high - found.low) / 2, 2)}, between seeds {short(spread, 2)}: "
     if found.verdict == "different":
         better = MEASURES[found.measure].better
         if better == "as real":
@@ -147,4 +159,4 @@ seeds; one of 3.4 would have been'
         return f"{said}different at {seeds} seeds, {winner} is better"
     if found.verdict == "undecided":
         return f"{said}undecided, {seeds} seeds are too few for so much noise"
-    return f"{said}{found.verdict} at {seeds} seeds; one of {found.detectable:.2g} would have been"
+    return f"{said}{found.verdict} at {seeds} seeds; one of {short(seen, 2)} would have been"

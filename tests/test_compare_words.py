@@ -1,0 +1,148 @@
+"""What a comparison says, of planted outcomes: the sentence on top, and nothing that is not so."""
+
+import json
+
+import pytest
+from comparing import comparison_of, finish, grid_of, score, walk
+
+from gandem.core.compare import outcome_of, plan, settings_from
+
+pytest.importorskip("scipy")
+
+
+def planted(path, *, apart=(), scores=None, **changes):
+    """Return what is said of a comparison with these scores of each column, and walks that part."""
+    made = comparison_of(path, grid_of(**changes))
+    for cell in made.cells():
+        column = cell.setting.name if len(made.grid.settings) > 1 else cell.backend
+        if scores:
+            score(made.folder(cell), frechet=scores[column][cell.seed])
+    for key in made.paths():
+        if key[-1][1] in apart:
+            walk(made, *key, apart=1e-9)
+    return made
+
+
+def said(made):
+    return outcome_of(made)["verdict"]
+
+
+def test_identical_backends_are_said_to_be_so(tmp_path):
+    same = {"torch": [10, 11, 12], "keras": [10, 11, 12]}
+
+    assert said(planted(tmp_path / "out", scores=same)) == (
+        "torch and keras take the same path, in all 3 walks side by side. Fréchet distance, "
+        "keras less torch 0 ± 2.3, between seeds 1: no difference seen at 3 seeds; one of 3 would "
+        "have been."
+    )
+
+
+def test_a_backend_that_leaves_the_path_comes_first(tmp_path):
+    same = {"torch": [10, 11, 12], "keras": [10.2, 11, 12]}
+
+    assert said(planted(tmp_path / "out", scores=same, apart=["keras"])).startswith(
+        "Not the same path: torch and keras (3 of 3 walks) part sooner than rounding explains, "
+        "after 1 step at the earliest. Fréchet distance"
+    )
+
+
+def test_one_seed_of_each_is_undecided(tmp_path):
+    made = planted(tmp_path / "out", scores={"torch": [10], "keras": [30]}, seeds=(0,))
+
+    assert "keras less torch 20: undecided, for 1 seed tells nothing" in said(made)
+
+
+def test_two_seeds_are_undecided(tmp_path):
+    scores = {"torch": [10, 11], "keras": [10.5, 11.1]}
+
+    assert "undecided, 2 seeds are too few" in said(
+        planted(tmp_path / "out", scores=scores, seeds=(0, 1))
+    )
+
+
+def test_what_is_worse_is_called_different(tmp_path):
+    scores = {"torch": [10, 11, 12], "keras": [30, 31, 32]}
+
+    assert "20 ± 2.3, between seeds 1: different at 3 seeds, torch is better." in said(
+        planted(tmp_path / "out", scores=scores)
+    )
+
+
+def test_of_several_settings_the_best_is_named(tmp_path):
+    scores = {"width=8": [30, 31, 32], "width=16": [10, 11, 12], "width=32": [10, 10.8, 12.1]}
+    made = planted(
+        tmp_path / "out",
+        scores=scores,
+        backends=("torch",),
+        settings=settings_from(["width=8,16,32"]),
+    )
+
+    assert said(made) == (
+        "Fréchet distance is lowest for width=32, 11; different: width=8; no difference seen: "
+        "width=16, at 3 seeds."
+    )
+
+
+def test_three_backends_alike_are_said_in_a_sentence(tmp_path):
+    scores = {name: [10, 11, 12] for name in ("torch", "keras", "jax")}
+
+    assert said(planted(tmp_path / "out", scores=scores, backends=tuple(scores))) == (
+        "torch, keras and jax take the same path, in all 9 walks side by side. Fréchet distance: "
+        "no difference seen at 3 seeds in any of 3 pairs."
+    )
+
+
+def test_trainings_that_failed_are_not_kept_quiet(tmp_path):
+    made = planted(tmp_path / "out", scores={"torch": [10, 11, 12], "keras": [10, 11, 12]})
+    for seed, state in enumerate(("diverged", "diverged", "finished")):
+        folder = made.folder(made.cells()[2 * seed + 1])
+        facts = json.loads((folder / "run.json").read_text())
+        (folder / "run.json").write_text(json.dumps(facts | {"state": state}))
+        if state == "diverged":
+            (folder / "scores.json").unlink()
+
+    told = said(made)
+
+    assert told.endswith("2 of 3 trainings on keras diverged.")
+    assert "undecided, for 1 seed" in told
+
+
+def test_what_has_not_begun_is_said(tmp_path):
+    made = plan(tmp_path / "out", grid_of())
+    assert said(made) == "6 of 6 trainings are not done yet."
+
+    finish(made, made.cells()[0])
+
+    assert said(made) == "5 of 6 trainings are not done yet."
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("scores.json", "[1]"),
+        ("scores.json", '[{"values": {"frechet": "many"}, "floor": {}, "protocol": {}}]'),
+        ("scores.json", "[]"),
+        ("run.json", '{"state": "finished", "steps_planned": "many"}'),
+        ("run.json", "{"),
+        ("run.json", "[]"),
+        ("log.jsonl", '{"step": 1, "steps_per_second": "fast", "discriminator": []}\n'),
+    ],
+)
+def test_a_damaged_file_of_a_cell_takes_nothing_down(tmp_path, name, text):
+    made = planted(tmp_path / "out")
+    (made.folder(made.cells()[0]) / name).write_text(text)
+
+    found = outcome_of(made)
+
+    assert [cell["state"] for cell in found["cells"][1:]] == ["done"] * 5
+    if name == "run.json":
+        assert found["cells"][0]["state"] == "damaged" or text != "{"
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"holds": true, "steps": 5, "marks": []}', "{"])
+def test_a_damaged_walk_is_one_that_is_to_be_done(tmp_path, text):
+    made = planted(tmp_path / "out")
+    next((made.path / "paths").iterdir()).write_text(text)
+
+    assert [path["same"] for path in outcome_of(made)["paths"]].count(None) == 1
+    assert len(made.jobs(1)) == 1
