@@ -17,7 +17,7 @@ INSTALL_EXAMPLES := $(EXAMPLES:%=--editable 'examples/%[test]')
 
 demo: $(VENV)/all
 	$(BIN)/gandem demo
-	$(BIN)/gandem compare mlp-gan --data digits --steps 150 --path-steps 50 --count 2000 --out runs/comparison
+	$(BIN)/gandem compare mlp-gan --data digits --steps 150 --path-steps 20 --count 2000 --out runs/comparison
 
 test: $(VENV)/dev lint suite examples one-framework
 

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gandem.commands.frame import (
+    CLASSES,
+    DATA,
     DATA_DIR,
+    EPOCHS,
     JSON,
     PRECISION,
     SET,
+    STEPS,
     Interrupted,
-    numbers,
     print_json,
 )
 
@@ -41,33 +44,26 @@ MANY = 100
     help="A field of the spec, or a parameter of the model, and its values. Can be repeated.",
 )
 @SET
-@click.option("--data", metavar="NAME[:ARGUMENT]", show_default="the model's own", help="Data set.")
+@DATA
 @DATA_DIR
-@click.option(
-    "--classes",
-    callback=numbers,
-    metavar="A,B",
-    show_default="all; without --data the model's own",
-    help="Only these classes, like 3,8.",
-)
-@click.option(
-    "--epochs", type=click.IntRange(1), show_default="the model's own", help="Passes over the data."
-)
-@click.option(
-    "--steps",
-    type=click.IntRange(1),
-    show_default="as many as the epochs take",
-    help="Training steps, instead of epochs.",
-)
+@CLASSES
+@EPOCHS
+@STEPS
 @click.option("--precision", type=PRECISION, default="float32", help="Arithmetic.")
 @click.option("-n", "--count", type=click.IntRange(1), default=10_000, help="Images to score.")
 @click.option(
     "--extractor", metavar="NAME[:ARGUMENT]", show_default="what suits the data", help="Features."
 )
 @click.option(
+    "--evaluate-every",
+    type=click.IntRange(0),
+    default=0,
+    help="Epochs between two scores while training, for the curves; 0 for none.",
+)
+@click.option(
     "--path-steps",
     type=click.IntRange(0),
-    default=100,
+    default=50,
     help="Steps that each two backends are followed side by side, in float64; 0 for none.",
 )
 @click.option("--launcher", default="local", help="Where to train, see 'gandem list'.")

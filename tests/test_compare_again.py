@@ -58,7 +58,7 @@ def test_the_command_makes_the_same_grid_again(grid):
 
 
 def test_every_field_of_a_grid_is_an_option_or_told_otherwise():
-    others = {"models", "settings", "backends", "seeds", "changes", "specs"}
+    others = {"models", "settings", "backends", "seeds", "changes", "specs", "totals"}
 
     assert {field.name for field in fields(Grid)} == others | set(OPTIONS)
     assert all(getattr(Grid(models=(), backends=()), name) == of for name, of in OPTIONS.items())

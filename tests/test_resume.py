@@ -247,6 +247,19 @@ def test_more_are_kept_every_so_many_minutes(data, tmp_path):
     assert steps_kept(run) == list(range(1, 11))
 
 
+def test_samples_are_drawn_every_so_many_steps_too_also_by_a_run_that_went_on(data, tmp_path):
+    every = begin(data, tmp_path / "every", sample_steps=4)
+    with pytest.raises(ZeroDivisionError):
+        begin(data, tmp_path / "broken", sample_steps=4, progress=stop_at(7))
+    went_on = resume(tmp_path / "broken")
+
+    names = ["epoch-0001", "step-000004", "epoch-0002", "step-000008", "epoch-0003", "step-000010"]
+    assert [path.stem for path in every.samples()] == names
+    assert [path.read_bytes() for path in went_on.samples()] == [
+        path.read_bytes() for path in every.samples()
+    ]
+
+
 def test_only_the_newest_are_kept(data, tmp_path):
     assert steps_kept(begin(data, tmp_path / "run", keep=2, checkpoint_steps=1)) == [9, 10]
 

@@ -22,9 +22,11 @@ OPTIONS = {
     "count": 10_000,
     "extractor": None,
     "evaluate_every": 0,
-    "path_steps": 100,
+    "path_steps": 50,
 }
 """Fields of a grid that are options of the same name, and what they are where nobody says so."""
+SAMPLES = 10
+"""Grids of samples of a training, at least, to slide through."""
 TRAIN = ("data", "data_dir", "classes", "epochs", "steps", "precision", "evaluate_every")
 """Those of a training."""
 
@@ -53,6 +55,8 @@ def train_words(grid: Grid, cell: Cell, folder: str) -> tuple[str, ...]:
     for name in TRAIN:
         if getattr(grid, name) != OPTIONS[name]:
             words += _option(name, getattr(grid, name))
+    if total := grid.total(cell.model, cell.setting):
+        words += _option("sample_steps", max(1, total // SAMPLES))
     return (*words, *_set(grid, cell.setting), *_option("out", folder))
 
 

@@ -122,7 +122,8 @@ class Comparison:
         except GandemError as error:
             if not problem and (folder / "spec.toml").exists():
                 return State("damaged", problem=sentence(error))
-            return State("failed" if problem else "waiting", problem=problem)
+            total = self.grid.total(cell.model, cell.setting)
+            return State("failed" if problem else "waiting", total=total, problem=problem)
         words, log = state_of(run), run.log()
         if words == "finished":
             words = "done" if self.scores(cell) else "failed" if problem else "scoring"

@@ -79,6 +79,7 @@ class Grid:
         path_steps: steps that two backends are followed side by side, in float64; 0 for none.
         changes: fields of every spec.
         specs: the digest of each spec, those of a model's settings together.
+        totals: the steps of a training of each spec.
     """
 
     models: tuple[str, ...]
@@ -94,9 +95,10 @@ class Grid:
     count: int = 10_000
     extractor: str | None = None
     evaluate_every: int = 0
-    path_steps: int = 100
+    path_steps: int = 50
     changes: tuple[str, ...] = ()
     specs: tuple[str, ...] = ()
+    totals: tuple[int, ...] = ()
 
     def to_data(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -116,10 +118,15 @@ class Grid:
         grid = cls(**plain | {"settings": settings})
         words = (*grid.models, *grid.backends, *grid.changes, *grid.specs)
         words += tuple(change for setting in settings for change in setting.changes)
-        whole = (*grid.seeds, grid.count, grid.evaluate_every, grid.path_steps)
+        whole = (*grid.seeds, *grid.totals, grid.count, grid.evaluate_every, grid.path_steps)
         if not all(isinstance(word, str) for word in words) or {*map(type, whole)} != {int}:
             raise TypeError("a text or a number is none")
         return grid
+
+    def total(self, model: str, setting: Setting) -> int:
+        """Return the steps of a training; 0 where they were not found out."""
+        place = self.models.index(model) * len(self.settings) + self.settings.index(setting)
+        return self.totals[place] if place < len(self.totals) else 0
 
     def cells(self) -> list[Cell]:
         """Return the trainings, so that those to be compared first are made first: all backends of
@@ -227,12 +234,13 @@ def check_grid(grid: Grid) -> Grid:
         )
     if grid.extractor:
         find_extractor(grid.extractor)
-    specs = [_checked(grid, model, s) for model in grid.models for s in grid.settings]
-    return replace(grid, backends=backends, specs=tuple(specs))
+    checked = [_checked(grid, model, s) for model in grid.models for s in grid.settings]
+    specs, totals = zip(*checked, strict=True)
+    return replace(grid, backends=backends, specs=specs, totals=totals)
 
 
-def _checked(grid: Grid, model: str, setting: Setting) -> str:
-    """Return the digest of a spec that can be trained on the grid's data."""
+def _checked(grid: Grid, model: str, setting: Setting) -> tuple[str, int]:
+    """Return the digest of a spec that can be trained on the grid's data, and its steps."""
     spec = load_spec(model, dict(map(parse_setting, (*grid.changes, *setting.changes))))
     settings = Settings(
         data=grid.data, classes=grid.classes, epochs=grid.epochs, steps=grid.steps
@@ -240,5 +248,6 @@ def _checked(grid: Grid, model: str, setting: Setting) -> str:
     dataset = load_dataset(
         settings.data or "digits", grid.data_dir, spec.image.shape, settings.classes
     )
-    Feed(spec, load_objective(spec.objective), dataset, 0, grid.precision)
-    return digest(spec)
+    feed = Feed(spec, load_objective(spec.objective), dataset, 0, grid.precision)
+    epochs = settings.epochs or spec.training.epochs
+    return digest(spec), settings.steps or feed.steps_for(epochs)

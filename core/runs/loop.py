@@ -151,7 +151,8 @@ class Loop:
         self.scores = (
             self._score() if self._is_due(self.steps, self.settings.evaluate_every) else {}
         )
-        if self._ends_epoch(self.steps):
+        every = self.settings.sample_steps
+        if self._ends_epoch(self.steps) or (every and self.steps % every == 0):
             self._sample()
         if self.steps < total and (self.is_regular(self.steps) or self._is_late()):
             self._keep(competes=self.is_regular(self.steps))

@@ -67,6 +67,7 @@ class Settings(Checked):
         log_every: steps between two rows of the log.
         checkpoint_steps: steps between two checkpoints, beside those at each epoch's end.
         checkpoint_minutes: likewise, in minutes.
+        sample_steps: steps between two grids of samples, beside those at each epoch's end.
         keep: the newest checkpoints to keep; 0 keeps all.
         best: the metric whose lowest value marks a checkpoint to keep too, ``"generator"``, or its
             highest, ``"real_accuracy:max"``; left out, none.  Checkpoints at an epoch's end, or due
@@ -91,6 +92,7 @@ class Settings(Checked):
     log_every: Count = 20
     checkpoint_steps: int | None = None
     checkpoint_minutes: Annotated[float, Range(0, open_low=True)] = 10.0
+    sample_steps: int | None = None
     keep: Annotated[int, Range(0)] = 3
     best: str | None = None
     judge_every: Annotated[int, Range(0)] = 1
@@ -104,6 +106,7 @@ class Settings(Checked):
         Checked.__post_init__(self)
         check_total(self.epochs, self.steps)
         at_least_one("checkpoint_steps", self.checkpoint_steps)
+        at_least_one("sample_steps", self.sample_steps)
 
     def with_recipe(self, row: Row | None) -> Settings:
         """Return settings with the data and classes of a model's recipe, where none were given;
