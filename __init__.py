@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from gandem.core.catalogue import rows
+    from gandem.core.compare import compare
     from gandem.core.errors import GandemError
     from gandem.core.hookspecs import Row, RunInfo, hookimpl
     from gandem.core.parity import measure as parity
@@ -24,6 +25,7 @@ __all__ = [
     "Row",
     "RunInfo",
     "Spec",
+    "compare",
     "hookimpl",
     "open_run",
     "parity",
@@ -38,6 +40,7 @@ _HOMES = {
     "Row": "gandem.core.hookspecs:Row",
     "RunInfo": "gandem.core.hookspecs:RunInfo",
     "Spec": "gandem.core.spec:Spec",
+    "compare": "gandem.core.compare:compare",
     "hookimpl": "gandem.core.hookspecs:hookimpl",
     "open_run": "gandem.core.runs:open_run",
     "parity": "gandem.core.parity:measure",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -21,11 +21,6 @@ from gandem.commands.frame import (
     print_json,
 )
 
-if TYPE_CHECKING:
-    from gandem.core.compare import Comparison
-
-MEMORY = 3 << 30
-"""Bytes that a training takes, about: a framework alone has one or two thousand million."""
 MANY = 100
 """Cells from which on a grid is asked about before it begins."""
 
@@ -85,13 +80,6 @@ MANY = 100
 def compare(
     models: tuple[str, ...],
     backends: str | None,
-    seeds: int,
-    vary: tuple[str, ...],
-    launcher: str,
-    address: str | None,
-    workers: int | None,
-    threads: int,
-    out: Path,
     yes: bool,
     as_json: bool,
     data_dir: Path | None,
@@ -102,64 +90,48 @@ def compare(
     Each training is a process of its own: one that fails is a row of the result. Begun again, what
     is done is not done again.
     """
-    from gandem.core.compare import (
-        Grid,
-        Table,
-        at_once,
-        check_grid,
-        check_needs,
-        plan,
-        settings_from,
-    )
-    from gandem.core.registry import load_launcher
+    from gandem.core.compare import Table, outcome_of
+    from gandem.core.compare import compare as train_all
 
-    check_needs()
-    grid = Grid(
-        models=models,
-        settings=settings_from(vary),
-        backends=tuple(part.strip() for part in backends.split(",")) if backends else (),
-        seeds=tuple(range(seeds)),
-        changes=options.pop("changes"),
-        data_dir=str(data_dir) if data_dir else None,
-        **options,
-    )
-    many(len(grid.cells()), yes)
-    comparison = plan(out, check_grid(grid))
-    launch = load_launcher(launcher, workers or at_once(threads, MEMORY), address, out / "launcher")
+    names = tuple(part.strip() for part in backends.split(",")) if backends else ()
+    options["data_dir"] = str(data_dir) if data_dir else None
     try:
         with Table(quiet=as_json) as table:
-            comparison.work(launch, threads, table.show)
+            comparison = train_all(
+                models,
+                backends=names,
+                ask=None if yes else many,
+                look=table.show,
+                **options,
+            )
     except KeyboardInterrupt:
         raise Interrupted("Interrupted. The same command goes on with it.") from None
-    finally:
-        launch.close()
-    show(comparison, None, as_json)
+    show(comparison.path / "index.html", outcome_of(comparison), as_json)
     if any(comparison.ended().values()):
         sys.exit(1)
 
 
-def many(count: int, yes: bool) -> None:
+def many(count: int) -> None:
     """Ask before a grid that will take long."""
-    if count < MANY or yes:
+    if count < MANY:
         return
     if not sys.stdin.isatty():
         raise click.UsageError(f"The grid has {count:,} trainings; say --yes if you mean it")
     click.confirm(f"The grid has {count:,} trainings. Go on?", abort=True, err=True)
 
 
-def show(comparison: Comparison, out: Path | None, as_json: bool) -> None:
-    """Write the page, and say what is on it."""
-    from gandem.core.compare import comparison_in_words, write_comparison
+def show(page: Path, found: dict[str, Any], as_json: bool) -> None:
+    """Say what is on a page."""
+    from gandem.core.compare import comparison_in_words
 
-    found = write_comparison(comparison, out)
     if as_json:
         print_json(found)
     else:
-        click.echo(f"{comparison_in_words(found)}\n\n{out or comparison.path / 'index.html'}")
+        click.echo(f"{comparison_in_words(found)}\n\n{page}")
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path), metavar="COMPARISON")
+@click.argument("folder", type=click.Path(path_type=Path), metavar="COMPARISON|RUN")
 @click.option(
     "-o",
     "--out",
@@ -169,11 +141,12 @@ def show(comparison: Comparison, out: Path | None, as_json: bool) -> None:
 )
 @JSON
 def report(folder: Path, out: Path | None, as_json: bool) -> None:
-    """Draw the page of COMPARISON again, as far as its trainings are."""
-    from gandem.core.compare import check_needs, open_comparison
+    """Draw the page of COMPARISON, or of one RUN, as far as its trainings are."""
+    from gandem.core.compare import check_needs, open_comparison, write_comparison
 
     check_needs()
-    show(open_comparison(folder), out, as_json)
+    found = write_comparison(open_comparison(folder), out)
+    show(out or folder / "index.html", found, as_json)
 
 
 COMMANDS = (compare, report)

@@ -31,6 +31,7 @@ def test_the_public_names_are_these():
         "Row",
         "RunInfo",
         "Spec",
+        "compare",
         "hookimpl",
         "open_run",
         "parity",

@@ -19,6 +19,7 @@ from gandem.core.compare.launchers import Launcher, Pending, at_once
 from gandem.core.compare.live import Table
 from gandem.core.compare.outcome import check_needs, comparison_in_words, outcome_of, sentence_of
 from gandem.core.compare.page import write_comparison
+from gandem.core.compare.together import compare
 from gandem.core.compare.verdict import Difference, difference, outcome_in_words
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "cells_of",
     "check_grid",
     "check_needs",
+    "compare",
     "comparison_in_words",
     "difference",
     "open_comparison",

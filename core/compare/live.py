@@ -35,13 +35,6 @@ class Table:
         self.states: dict[str, State] = {}
 
     def __enter__(self) -> Table:
-        if not self.quiet and sys.stderr.isatty():
-            from rich.console import Console
-            from rich.live import Live
-
-            console = Console(stderr=True, markup=False, highlight=False)  # reasons may hold [/x]
-            self.live = Live(console=console, transient=True, refresh_per_second=4)
-            self.live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -51,7 +44,7 @@ class Table:
     def show(self, comparison: Comparison, problems: Mapping[str, str]) -> None:
         """Show where every cell is."""
         now = time.monotonic()
-        if self.quiet or (self.live is None and now < self.said + EVERY):
+        if self.quiet or (not self._is_live() and now < self.said + EVERY):
             return
         for cell in comparison.cells():
             if self.states.get(cell.folder, BEGINNING).words not in OVER:  # what is over stays so
@@ -62,7 +55,7 @@ class Table:
         head = f"{over} of {len(states)} trainings"
         head += f", {sum(walks)} of {len(walks)} walks side by side" if walks else ""
         head += self._left([*map(_share, states.values()), *walks])
-        if self.live is not None:
+        if self._is_live():
             self.live.update(_drawn(states, head))
             return
         going = [_told(name, state) for name, state in states.items() if state.words in UNDER_WAY]
@@ -70,6 +63,17 @@ class Table:
         if line != self.line:
             self.said, self.line = now, line
             sys.stderr.write(f"{line}\n")
+
+    def _is_live(self) -> bool:
+        """Say whether there is a table on the terminal, which begins with the first look at it."""
+        if self.live is None and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.live import Live
+
+            console = Console(stderr=True, markup=False, highlight=False)  # reasons may hold [/x]
+            self.live = Live(console=console, transient=True, refresh_per_second=4)
+            self.live.start()
+        return self.live is not None
 
     def _left(self, shares: Sequence[float]) -> str:
         """Return the time left for all, by what was done since this began."""
