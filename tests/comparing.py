@@ -113,21 +113,21 @@ def score(folder: Path, **values: float) -> None:
     (folder / "scores.json").write_text(json.dumps([told]))
 
 
-def walk(made: Comparison, *key: object, apart: float = 1e-15) -> None:
+def walk(made: Comparison, *key: object, apart: float = 1e-15, twin: float = 1e-15) -> None:
     """Write what came of two backends side by side: as far apart as the twin, or as told."""
     model, setting, seed, pair = key
     marks = [
         {
             **{"step": step, "weights_max": apart * step, "weights_median": 0.0},
-            **{"loss_max": 2e-16 * step, "twin_max": 1e-15 * step, "twin_median": 0.0},
-            **{"within": 1.0, "floor": 2e-16, "saturated": False, "ratio": apart / 1e-15},
+            **{"loss_max": 2e-16 * step, "twin_max": twin * step, "twin_median": 0.0},
+            **{"within": 1.0, "floor": 2e-16, "saturated": False, "ratio": apart / twin},
         }
         for step in (1, 2, 5, 10)
     ]
     report = {"model": model, "backends": pair, "steps": 10, "seed": seed, "marks": marks}
     place = made.path / "paths" / f"{made.path_name(model, setting, seed, pair)}.json"
     place.parent.mkdir(exist_ok=True)
-    place.write_text(json.dumps(report | {"holds": apart <= 1e-14}))
+    place.write_text(json.dumps(report | {"holds": apart <= 10 * twin}))
 
 
 class Page(HTMLParser):

@@ -201,7 +201,7 @@ def test_a_planted_fault_is_another_path(planted, monkeypatch, tmp_path, name, s
     wanted = (
         f"torch and test/{name} take the same path"
         if same
-        else f"Not the same path: torch and test/{name} (1 of 1 walks) part sooner"
+        else f"Not the same path: torch and test/{name} (1 of 1 walk) part sooner"
     )
     assert found["verdict"].startswith(wanted)
 

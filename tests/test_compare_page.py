@@ -125,7 +125,7 @@ def test_backends_that_part_are_told_from_which_step_on(tmp_path):
     made = comparison_of(tmp_path / "out", grid_of(seeds=(0,)))
     walk(made, *next(iter(made.paths())), apart=3e-13)
 
-    assert "apart from step 1 on: 300 × the twin" in page_of(made).text
+    assert "another path, apart from step 1 on: up to 300 × the twin" in page_of(made).text
 
 
 def test_no_distance_at_all_can_be_drawn():

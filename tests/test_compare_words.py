@@ -46,6 +46,34 @@ def test_a_backend_that_leaves_the_path_comes_first(tmp_path):
     )
 
 
+def test_a_walk_is_held_to_the_largest_twin_of_all_seeds(tmp_path):
+    made = planted(tmp_path / "out")
+    first, second, _ = made.paths()
+    walk(made, *first, apart=5.6e-14, twin=5.1e-15)
+    walk(made, *second, apart=7.7e-14, twin=4.5e-14)
+
+    paths = outcome_of(made)["paths"]
+
+    assert [path["same"] for path in paths] == [True, True, True]
+    assert paths[0]["ratio"] == pytest.approx(5.6 / 4.5)
+
+
+@pytest.mark.parametrize(
+    ("apart", "wanted"),
+    [
+        (9e-15, "torch and keras take the same path, in the one walk side by side."),
+        (5e-14, "Undecided whether torch and keras take the same path: they are 50 × as far"),
+        (2e-13, "Not the same path: torch and keras (1 of 1 walk) part sooner"),
+        (float("nan"), "Not the same path: torch and keras (1 of 1 walk) part sooner"),
+    ],
+)
+def test_one_seed_s_twin_is_one_draw_only(tmp_path, apart, wanted):
+    made = planted(tmp_path / "out", seeds=(0,))
+    walk(made, *next(iter(made.paths())), apart=apart)
+
+    assert said(made).startswith(wanted)
+
+
 def test_one_seed_of_each_is_undecided(tmp_path):
     made = planted(tmp_path / "out", scores={"torch": [10], "keras": [30]}, seeds=(0,))
 

@@ -37,7 +37,7 @@ SCORES = "scores.json"
 FORMAT = 1
 STATES = ("waiting", "running", "interrupted", "scoring", "done", "diverged", "failed")
 LOSSES = ("discriminator", "generator")
-MARK = ("step", "weights_max", "loss_max", "twin_max", "ratio")
+MARK = ("step", "weights_max", "weights_median", "loss_max", "twin_max", "twin_median", "floor")
 """What a mark of two backends followed side by side must hold."""
 EVERY = 0.5
 """Seconds between two looks at the cells."""

@@ -6,15 +6,15 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
 from gandem.core.compare.comparison import Comparison
 from gandem.core.compare.grid import AS_IT_IS, Cell, Setting
+from gandem.core.compare.paths import listed, path_sentence, paths_of, plural
 from gandem.core.compare.verdict import difference, outcome_in_words, short
 from gandem.core.errors import GandemError
-from gandem.core.parity.marks import RATIO
 from gandem.core.runs import Run
 from gandem.core.scores import MEASURES
 
@@ -49,7 +49,7 @@ def outcome_of(comparison: Comparison) -> dict[str, Any]:
         "out": str(comparison.path),
         "grid": comparison.grid.to_data(),
         "cells": cells,
-        "paths": _paths(comparison, problems),
+        "paths": paths_of(comparison, problems),
         "outcomes": _outcomes(comparison, cells),
         "costs": _costs(comparison, cells),
     }
@@ -85,19 +85,6 @@ def _cost(run: Run | None) -> dict[str, Any]:
     there = run.checkpoints() if run else []
     size = there[-1].stat().st_size if there else None
     return {name: facts.get(name) for name in names} | {"checkpoint_bytes": size}
-
-
-def _paths(comparison: Comparison, problems: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return what came of following two backends side by side."""
-    found = []
-    for (model, setting, seed, pair), report in comparison.paths().items():
-        row = {"model": model, "setting": setting.name, "seed": seed, "backends": pair}
-        problem = (
-            "" if report else problems.get(comparison.path_name(model, setting, seed, pair), "")
-        )
-        same = bool(report["holds"]) if report else None
-        found.append({**row, "same": same, "problem": problem, "report": report})
-    return found
 
 
 def _outcomes(comparison: Comparison, cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -164,7 +151,7 @@ def sentence_of(found: Mapping[str, Any]) -> str:
     """Return what a comparison says, a sentence for each question that was asked."""
     if len(found["cells"]) == 1:
         return _single(found["cells"][0])
-    parts = (_path_sentence(found["paths"]), *_outcome_sentences(found), _losses_sentence(found))
+    parts = (path_sentence(found["paths"]), *_outcome_sentences(found), _losses_sentence(found))
     return " ".join(part for part in parts if part) or "There is nothing to compare yet."
 
 
@@ -174,31 +161,6 @@ def _single(cell: Mapping[str, Any]) -> str:
     if (score := cell["values"].get(JUDGED)) is not None:
         said.append(f"{MEASURES[JUDGED].title} {short(score, 3)}")
     return f"{'; '.join([*said, *filter(None, [cell['problem'] or cell['health']])])}."
-
-
-def _path_sentence(paths: Sequence[Mapping[str, Any]]) -> str:
-    told = [path for path in paths if path["report"]]
-    if not told:
-        return ""
-    apart = [path for path in told if not path["same"]]
-    walks = "the one walk" if len(told) == 1 else f"all {len(told)} walks"
-    if not apart:
-        names = listed(dict.fromkeys(name for path in told for name in path["backends"]))
-        return f"{names} take the same path, in {walks} side by side."
-    pairs = Counter(path["backends"] for path in apart)
-    every = Counter(path["backends"] for path in told)
-    said = [f"{listed(pair)} ({n} of {every[pair]} walks)" for pair, n in pairs.items()]
-    return (
-        f"Not the same path: {'; '.join(said)} part sooner than rounding explains, after "
-        f"{_plural(min(map(_parting, apart)), 'step')} at the earliest."
-    )
-
-
-def _parting(path: Mapping[str, Any]) -> int:
-    """Return the first step at which two backends are further apart than they may be."""
-    report = path["report"]
-    apart = [mark for mark in report["marks"] if not (mark["saturated"] or mark["ratio"] <= RATIO)]
-    return int(min((mark["step"] for mark in apart), default=report["steps"]))
 
 
 def _outcome_sentences(found: Mapping[str, Any]) -> list[str]:
@@ -215,7 +177,7 @@ def _outcome_sentences(found: Mapping[str, Any]) -> list[str]:
         groups.items(), key=lambda group: min(VERDICTS.index(r["verdict"]) for r in group[1])
     )
     said = [f"{f'{where}: ' if where else ''}{_group(rows)}." for where, rows in told]
-    more = [f"And {_plural(len(said) - SAID, 'more group')}, see below."] if said[SAID:] else []
+    more = [f"And {plural(len(said) - SAID, 'more group')}, see below."] if said[SAID:] else []
     return said[:SAID] + more
 
 
@@ -234,7 +196,7 @@ def _group(rows: Sequence[Mapping[str, Any]]) -> str:
         if others:
             said.append(f"{verdict}: {listed(others)}")
     seeds = min(min(row["seeds"]) for row in rows)
-    return f"{'; '.join(said)}, at {_plural(seeds, 'seed')}"
+    return f"{'; '.join(said)}, at {plural(seeds, 'seed')}"
 
 
 def _losses_sentence(found: Mapping[str, Any]) -> str:
@@ -250,20 +212,6 @@ def _losses_sentence(found: Mapping[str, Any]) -> str:
     left = sum(cell["state"] not in ("done", "diverged", "failed") for cell in cells)
     said += [f"{left} of {len(cells)} trainings are not done yet"] if left else []
     return f"{'; '.join(said)}." if said else ""
-
-
-def listed(names: Iterable[str]) -> str:
-    """Join names as one does in a sentence.
-
-    >>> listed(["torch", "keras", "jax"])
-    'torch, keras and jax'
-    """
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last
-
-
-def _plural(count: int, word: str) -> str:
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def comparison_in_words(found: Mapping[str, Any]) -> str:

@@ -30,7 +30,6 @@ from gandem.core.compare.pictures import pictures_of, room_for
 from gandem.core.compare.verdict import LEVEL
 from gandem.core.errors import GandemError
 from gandem.core.files import write_file
-from gandem.core.parity.marks import RATIO
 from gandem.core.runs import Run
 from gandem.core.scores import MEASURES, figure
 
@@ -258,13 +257,8 @@ def _end(line: Line, chart: Chart) -> str:
 
 
 def _walk(comparison: Comparison, row: Found) -> dict[str, Any]:
-    grid, report = comparison.grid, _dict(row["report"])
-    there = report.get("marks")
-    marks = [mark for mark in there if isinstance(mark, dict)] if isinstance(there, list) else []
-    parted = [
-        mark for mark in marks if not mark.get("saturated") and _number(mark, "ratio") > RATIO
-    ]
-    chart = walk_chart(marks)
+    grid = comparison.grid
+    chart = walk_chart(row["marks"])
     return {
         **row,
         "marks": marks_of(grid, row),
@@ -272,7 +266,6 @@ def _walk(comparison: Comparison, row: Found) -> dict[str, Any]:
         "chart": chart,
         "last": f"{10 ** chart.lines[0].points[-1][0]:,.0f}" if chart else "",
         "ends": {line.name: _power(line.points[-1][1]) for line in chart.lines} if chart else {},
-        "parted": parted[0] if parted else None,
         "problem": row.get("problem") or "",
     }
 
