@@ -10,9 +10,11 @@ import click
 
 from gandem.commands.frame import (
     CLASSES,
+    COUNT,
     DATA,
     DATA_DIR,
     EPOCHS,
+    EXTRACTOR,
     JSON,
     PRECISION,
     SET,
@@ -45,10 +47,8 @@ MANY = 100
 @EPOCHS
 @STEPS
 @click.option("--precision", type=PRECISION, default="float32", help="Arithmetic.")
-@click.option("-n", "--count", type=click.IntRange(1), default=10_000, help="Images to score.")
-@click.option(
-    "--extractor", metavar="NAME[:ARGUMENT]", show_default="what suits the data", help="Features."
-)
+@COUNT
+@EXTRACTOR
 @click.option(
     "--evaluate-every",
     type=click.IntRange(0),
@@ -85,8 +85,9 @@ def compare(
     data_dir: Path | None,
     **options: Any,
 ) -> None:
-    """Train MODELs on several backends with several seeds, everything else held equal.
+    """Train MODELs on backends and seeds; one page.
 
+    Everything else is held equal: the same initial weights, batches and noise, seed by seed.
     Each training is a process of its own: one that fails is a row of the result. Begun again, what
     is done is not done again.
     """
@@ -141,7 +142,10 @@ def show(page: Path, found: dict[str, Any], as_json: bool) -> None:
 )
 @JSON
 def report(folder: Path, out: Path | None, as_json: bool) -> None:
-    """Draw the page of COMPARISON, or of one RUN, as far as its trainings are."""
+    """Draw the page of a COMPARISON, or of a RUN.
+
+    It shows what there is, also while trainings still go on.
+    """
     from gandem.core.compare import check_needs, open_comparison, write_comparison
 
     check_needs()

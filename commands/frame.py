@@ -17,6 +17,21 @@ from gandem.core.interrupts import EXIT_CODE, stop_at_once
 if TYPE_CHECKING:
     from gandem.core.runs import Run
 
+
+def numbers(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> tuple[int, ...] | None:
+    """Read whole numbers with commas, 3,8; or "all", which is none of them."""
+    if value is None:
+        return None
+    try:
+        return () if value == "all" else tuple(int(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(
+            f"expected whole numbers with commas, like 3,8; received {value!r}."
+        ) from None
+
+
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 SET = click.option(
     "--set",
@@ -34,6 +49,41 @@ DATA_DIR = click.option(
     type=click.Path(path_type=Path),
     show_default="the cache, filled by download",
     help="Folder with the data set's files.",
+)
+DATA = click.option(
+    "--data",
+    metavar="NAME[:ARGUMENT]",
+    show_default="the model's own",
+    help="Data set, see 'gandem list'; digits come with gandem.",
+)
+CLASSES = click.option(
+    "--classes",
+    callback=numbers,
+    metavar="A,B",
+    show_default="all; without --data the model's own",
+    help="Only these classes, like 3,8, renumbered from 0; or 'all'.",
+)
+EPOCHS = click.option(
+    "--epochs", type=click.IntRange(1), show_default="the model's own", help="Passes over the data."
+)
+STEPS = click.option(
+    "--steps",
+    type=click.IntRange(1),
+    show_default="as many as the epochs take",
+    help="Training steps, instead of epochs.",
+)
+COUNT = click.option(
+    "-n",
+    "--count",
+    type=click.IntRange(1),
+    default=10_000,
+    help="Images to score; half the real ones where that is less.",
+)
+EXTRACTOR = click.option(
+    "--extractor",
+    metavar="NAME[:ARGUMENT]",
+    show_default="what suits the data",
+    help="Whose features are compared, see 'gandem list'.",
 )
 RUN = click.argument("run", type=click.Path(path_type=Path))
 PRECISION = click.Choice(["float32", "float64"])
@@ -105,20 +155,6 @@ def one_line() -> Iterator[None]:
         raise Misuse(f"{words}{stop} See '{command} --help'.") from None
     except KeyboardInterrupt:
         raise Interrupted("Interrupted.") from None
-
-
-def numbers(
-    ctx: click.Context, param: click.Parameter, value: str | None
-) -> tuple[int, ...] | None:
-    """Read whole numbers with commas, 3,8; or "all", which is none of them."""
-    if value is None:
-        return None
-    try:
-        return () if value == "all" else tuple(int(part) for part in value.split(","))
-    except ValueError:
-        raise click.BadParameter(
-            f"expected whole numbers with commas, like 3,8; received {value!r}."
-        ) from None
 
 
 def settings_of(changes: Iterable[str]) -> dict[str, Any]:

@@ -11,11 +11,17 @@ from typing import Any
 import click
 
 from gandem.commands.frame import (
+    CLASSES,
+    COUNT,
+    DATA,
     DATA_DIR,
     DEVICE,
+    EPOCHS,
+    EXTRACTOR,
     JSON,
     PRECISION,
     SET,
+    STEPS,
     numbers,
     print_json,
     settings_of,
@@ -23,18 +29,8 @@ from gandem.commands.frame import (
 
 DEMO = ("width=32", "learning_rate=3e-4")
 """The demo's DCGAN: it draws digits after some 280 steps, within a minute or two on two cores."""
-COUNT = click.option(
-    "-n",
-    "--count",
-    type=click.IntRange(1),
-    default=10_000,
-    help="Images to score; half the real ones where that is less.",
-)
-EXTRACTOR = click.option(
-    "--extractor",
-    metavar="NAME[:ARGUMENT]",
-    show_default="what suits the data",
-    help="Whose features are compared, see 'gandem list'.",
+DIGITS = click.option(
+    "--data", default="digits", metavar="NAME[:ARGUMENT]", help="Data set, see 'gandem list'."
 )
 
 
@@ -59,7 +55,15 @@ EXTRACTOR = click.option(
     help="What to hold it to; auto: trajectory (float64, small), step (float32), twin (full).",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of everything random.")
-@click.option("--data", default="digits", metavar="NAME[:ARGUMENT]", help="Data set.")
+@DIGITS
+@DATA_DIR
+@click.option(
+    "--classes",
+    callback=numbers,
+    metavar="A,B",
+    show_default="all",
+    help="Only these classes, like 3,8, renumbered from 0.",
+)
 @SET
 @JSON
 def parity(
@@ -117,7 +121,7 @@ def check(backend: str, only: str, as_json: bool) -> None:
 @click.argument("model", required=False)
 @click.option("--steps", type=click.IntRange(1), default=280, help="Steps to take.")
 @click.option("--precision", type=PRECISION, default="float64", help="Arithmetic.")
-@click.option("--data", default="digits", metavar="NAME[:ARGUMENT]", help="Data set.")
+@DIGITS
 @SET
 @click.option(
     "--out", type=click.Path(path_type=Path), show_default="runs/demo-N", help="Where both runs go."
@@ -214,30 +218,12 @@ def evaluate(subjects: tuple[Path, ...], as_json: bool, **options: Any) -> None:
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
 @click.option("--backend", default="torch", help="Framework to train on.")
 @click.option("--seeds", type=click.IntRange(1), default=3, help="Trainings of each model.")
-@click.option(
-    "--epochs", type=click.IntRange(1), show_default="the model's own", help="Passes over the data."
-)
-@click.option(
-    "--steps",
-    type=click.IntRange(1),
-    show_default="as many as the epochs take",
-    help="Training steps, instead of epochs.",
-)
+@EPOCHS
+@STEPS
 @SET
-@click.option(
-    "--data",
-    metavar="NAME[:ARGUMENT]",
-    show_default="the model's own",
-    help="What to train on, and to compare with.",
-)
+@DATA
 @DATA_DIR
-@click.option(
-    "--classes",
-    callback=numbers,
-    metavar="A,B",
-    show_default="all; without --data the model's own",
-    help="Only these classes, like 3,8.",
-)
+@CLASSES
 @COUNT
 @EXTRACTOR
 @click.option(
@@ -267,26 +253,25 @@ def bench_quality(models: tuple[str, ...], results: Path, as_json: bool, **optio
     replaced by one of the same model, spec, backend, length and protocol.  A bench that was
     interrupted goes on where it was.
     """
-    from gandem.core.results import Bench, bench, merge, read_results, write_page, write_results
+    from gandem.core.results import Bench, bench, check_bench, merge, read_folder, write_folder
+    from gandem.core.results.folder import PAGE, TABLE
     from gandem.core.results.rows import in_words
     from gandem.core.runs.progress import Bars
 
     asked = Bench(**options)
-    table = results / "results.csv"
-    rows = read_results(table)  # one that cannot be read shall not be found out at the end
-    found = []
+    rows, found = read_folder(results), []
+    check_bench(models, asked)
     with Bars(quiet=as_json) as bars:
         for model in models:
             row, scores = bench(model, asked, bars.show)
             found.append({"result": row.to_data(), "scores": scores})
             rows = merge(rows, [row])
-            write_results(table, rows)
-            write_page(results / "results.md", rows, results / "published.csv")
+            write_folder(results, rows)
             bars.tell(in_words(row))
     if as_json:
         print_json(found)
     else:
-        click.echo(f"{len(found)} of {len(rows)} rows in {table} and {results / 'results.md'}")
+        click.echo(f"{len(found)} of {len(rows)} rows in {results / TABLE} and {results / PAGE}")
 
 
 COMMANDS = (parity, check, evaluate, bench_quality, demo)

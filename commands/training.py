@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gandem.commands.frame import (
+    CLASSES,
+    DATA,
     DATA_DIR,
     DEVICE,
+    EPOCHS,
     JSON,
     PRECISION,
     RUN,
     SET,
-    numbers,
+    STEPS,
     print_json,
     settings_of,
 )
@@ -30,29 +33,11 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("model")
 @click.option("--backend", default="torch", help="Framework to train on.")
-@click.option(
-    "--data",
-    metavar="NAME[:ARGUMENT]",
-    show_default="the model's own",
-    help="Data set, see 'gandem list'; digits come with gandem.",
-)
+@DATA
 @DATA_DIR
-@click.option(
-    "--classes",
-    callback=numbers,
-    metavar="A,B",
-    show_default="all; without --data the model's own",
-    help="Only these classes, like 3,8, renumbered from 0; or 'all'.",
-)
-@click.option(
-    "--epochs", type=click.IntRange(1), show_default="the model's own", help="Passes over the data."
-)
-@click.option(
-    "--steps",
-    type=click.IntRange(1),
-    show_default="as many as the epochs take",
-    help="Training steps, instead of epochs.",
-)
+@CLASSES
+@EPOCHS
+@STEPS
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of everything random.")
 @click.option(
     "--batch-size",
@@ -77,6 +62,12 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, min_open=True),
     default=10.0,
     help="Minutes between checkpoints, likewise.",
+)
+@click.option(
+    "--sample-steps",
+    type=click.IntRange(1),
+    show_default="none",
+    help="Steps between grids of samples, beside those at each epoch's end.",
 )
 @click.option(
     "--keep", type=click.IntRange(0), default=3, help="Newest checkpoints to keep; 0 keeps all."

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-__all__ = ["EXIT_CODE", "stop_at_once", "stop_when_asked"]
+__all__ = ["EXIT_CODE", "deaf_children", "stop_at_once", "stop_when_asked"]
 
 Handlers = dict[signal.Signals, Any]
 EXIT_CODE = 130
@@ -66,6 +66,21 @@ def stop_when_asked() -> Iterator[threading.Event]:
         yield asked
     finally:
         _restore(before)
+
+
+@contextlib.contextmanager
+def deaf_children() -> Iterator[None]:
+    """Let processes that begin during a block hear no Ctrl-C of the terminal, which would reach
+    them too: whoever begins them passes it on, once, as SIGTERM.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # children inherit it
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _install(handler: Any, before: Handlers, instead_of: tuple[Any, ...] = ()) -> None:

@@ -8,12 +8,11 @@ and the rest goes on.
 from __future__ import annotations
 
 import functools
-import importlib
 import importlib.util
 import inspect
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from itertools import islice
 from pathlib import Path
@@ -33,6 +32,17 @@ from gandem.core.errors import (
 from gandem.core.hookspecs import Row, hookimpl
 from gandem.core.plugins import BUILTIN, KINDS, Plugin, Watcher, find_plugins
 from gandem.core.strangers import aside, sentence
+from gandem.core.targets import (
+    BACKEND,
+    EXTRACTOR,
+    LAUNCHER,
+    OBJECTIVE,
+    call_target,
+    extractor_fault,
+    find_target,
+    lack_of,
+    parameters_of,
+)
 
 if TYPE_CHECKING:  # `gandem list` shall not wait for NumPy
     from gandem.core.compare import Launcher
@@ -48,10 +58,13 @@ __all__ = [
     "Watcher",
     "find_backend",
     "find_dataset",
+    "find_extractor",
     "find_model",
     "installed",
     "load_backend",
     "load_dataset",
+    "load_extractor",
+    "load_launcher",
     "load_objective",
     "load_spec",
     "registry",
@@ -182,41 +195,24 @@ def _is_there(module: str) -> bool:
         return module in sys.modules
 
 
-def _target(row: Row, word: str) -> Any:
-    module, _, attribute = row.target.partition(":")
-    try:
-        with aside():
-            return getattr(importlib.import_module(module), attribute)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # a stranger's module may raise anything at all
-        raise NotFoundError(
-            f"The {word} {row.id!r} of {row.provider} could not be loaded: {sentence(error)}"
-        ) from error
+def _ready(
+    table: str, name: str, words: str = "The {kind} {name} needs {missing}, which is not there."
+) -> Row:
+    """Return the row of what can be had here.
 
+    Args:
+        words: what is said where something is missing, before what to type.
 
-BACKEND = (
-    "capabilities",
-    "known_failures",
-    "versions",
-    "devices",
-    "engine",
-    "differentiate",
-    "gradient",
-    "optimise",
-)
-OBJECTIVE = ("smoothable", "real", "fake", "generator")
-LAUNCHER = ("submit", "close")
-EXTRACTOR = ("name", "digest", "classes", "__call__")
-"""What must be there, of ``gandem.core.training``'s ``Backend`` and ``ObjectiveRule``, and of
-``gandem.core.scores``'s ``Extractor``.
-"""
-
-
-def _lack(made: Any, parts: tuple[str, ...]) -> str:
-    """Say what is missing from what a target made, or nothing."""
-    lacks = [part for part in parts if not hasattr(made, part)]
-    return f"{type(made).__name__} has no {lacks[0]!r}" if lacks else ""
+    Raises:
+        NotFoundError, ClashError: as :meth:`Registry.find`.
+        BackendError: what it requires is not installed; the text says what to type.
+    """
+    row = registry().find(table, name)
+    if missing := _missing(row):
+        said = words.format(kind=KINDS[table], name=repr(row.id), missing=", ".join(missing))
+        hint = f" Install it with: {row.install}" if row.install else ""
+        raise BackendError(f"{said}{hint}")
+    return row
 
 
 def find_backend(name: str) -> Row:
@@ -226,13 +222,7 @@ def find_backend(name: str) -> Row:
         NotFoundError: no such backend.
         BackendError: its framework is not installed; the text says what to type.
     """
-    row = registry().find("backends", name)
-    if missing := _missing(row):
-        hint = f" Install it with: {row.install}" if row.install else ""
-        raise BackendError(
-            f"Backend {row.id!r} is not installed ({', '.join(missing)} missing).{hint}"
-        )
-    return row
+    return _ready("backends", name, "Backend {name} is not installed ({missing} missing).")
 
 
 def load_backend(name: str) -> Backend:
@@ -242,7 +232,7 @@ def load_backend(name: str) -> Backend:
         BackendError: its framework is not installed, or it is damaged, or no backend at all.
     """
     row = find_backend(name)
-    load = _target(row, "backend")
+    load = find_target(row, "backend")
     try:
         with aside():
             backend: Backend = load()
@@ -250,28 +240,34 @@ def load_backend(name: str) -> Backend:
         raise BackendError(
             f"Backend {row.id!r} is installed and cannot be imported: {sentence(error)}"
         ) from error
-    if lack := _lack(backend, BACKEND):
+    if lack := lack_of(backend, BACKEND):
         raise BackendError(f"The backend {row.id!r} of {row.provider} is none: {lack}.")
     return backend
 
 
 def load_dataset(
-    name: str, data_dir: Path | None = None, shape: tuple[int, ...] | None = None
+    name: str,
+    data_dir: Path | str | None = None,
+    shape: tuple[int, ...] | None = None,
+    classes: Sequence[int] | None = None,
 ) -> Dataset:
     """Return the data set called ``name``, or ``name:argument``.
 
     Args:
+        data_dir: a folder with its files.
         shape: (H, W, C) to which images of many sizes are brought; a data set whose images have
             one size keeps it.
+        classes: of it only these, renumbered from 0; left out or empty, all.
 
     Raises:
         NotFoundError: no such data set.
-        DataError: it cannot be read or downloaded.
+        DataError: it cannot be read or downloaded, or has no such classes.
     """
     from gandem.core.datasets import Fittable
 
-    found = find_dataset(name, data_dir)
-    return found.fitted(shape) if isinstance(found, Fittable) else found
+    found = find_dataset(name, Path(data_dir) if data_dir is not None else None)
+    dataset = found.fitted(shape) if isinstance(found, Fittable) else found
+    return dataset.only(classes) if classes else dataset
 
 
 def find_dataset(name: str, data_dir: Path | None = None) -> Dataset | Fittable:
@@ -284,7 +280,7 @@ def find_dataset(name: str, data_dir: Path | None = None) -> Dataset | Fittable:
 
     head, _, argument = name.partition(":")
     row = registry().find("datasets", head)
-    load = _target(row, "data set")
+    load = find_target(row, "data set")
     with aside():
         found = load(argument, data_dir)
     if not isinstance(found, Dataset | Fittable):
@@ -302,8 +298,8 @@ def load_objective(objective: Objective) -> ObjectiveRule:
         SpecError: it is no rule, or label smoothing was asked of one that has no targets.
     """
     row = registry().find("objectives", objective.name)
-    rule: ObjectiveRule = _target(row, "objective")()
-    if lack := _lack(rule, OBJECTIVE):
+    rule: ObjectiveRule = find_target(row, "objective")()
+    if lack := lack_of(rule, OBJECTIVE):
         raise SpecError(f"The objective {row.id!r} of {row.provider} is none: {lack}.")
     if objective.label_smoothing and not rule.smoothable:
         raise SpecError(
@@ -319,13 +315,7 @@ def find_extractor(name: str) -> Row:
         NotFoundError: no such extractor.
         BackendError: what it needs is not installed; the text says what to type.
     """
-    row = registry().find("extractors", name.partition(":")[0])
-    if missing := _missing(row):
-        hint = f" Install it with: {row.install}" if row.install else ""
-        raise BackendError(
-            f"The extractor {row.id!r} needs {', '.join(missing)}, which is not there.{hint}"
-        )
-    return row
+    return _ready("extractors", name.partition(":")[0])
 
 
 def load_extractor(name: str, backend: str) -> Extractor:
@@ -339,7 +329,7 @@ def load_extractor(name: str, backend: str) -> Extractor:
         DataError, BackendError: it cannot be had; the text says what to do.
     """
     row, argument = find_extractor(name), name.partition(":")[2]
-    load = _target(row, "extractor")
+    load = find_target(row, "extractor")
     try:
         with aside():
             extractor: Extractor = load(argument, backend)
@@ -349,40 +339,26 @@ def load_extractor(name: str, backend: str) -> Extractor:
         raise DataError(
             f"The extractor {row.id!r} of {row.provider} cannot be made: {sentence(error)}"
         ) from error
-    if lack := _lack(extractor, EXTRACTOR) or _fault(extractor):
+    if lack := lack_of(extractor, EXTRACTOR) or extractor_fault(extractor):
         raise NotFoundError(f"The extractor {row.id!r} of {row.provider} is none: {lack}.")
     return extractor
 
 
-def _fault(extractor: Any) -> str:
-    """Say what of an extractor cannot stand in a protocol, or nothing."""
-    for part in ("name", "digest"):
-        text = getattr(extractor, part)
-        if not (isinstance(text, str) and text and text.isprintable()):
-            return f"its {part} is {shown(text)}, expected a text on one line"
-    count = extractor.classes
-    if type(count) is not int or count < 0:
-        return f"its classes are {shown(count)}, expected a whole number from 0"
-    return ""
-
-
-def load_launcher(name: str, workers: int, address: str | None) -> Launcher:
+def load_launcher(name: str, workers: int, address: str | None, folder: Path) -> Launcher:
     """Return the launcher called ``name``.
+
+    Args:
+        folder: where it may keep files of its own; it need not be there yet.
 
     Raises:
         NotFoundError: no such launcher.
         BackendError, RunError: it cannot be had; the text says what to do.
     """
-    row = registry().find("launchers", name)
-    if missing := _missing(row):
-        hint = f" Install it with: {row.install}" if row.install else ""
-        raise BackendError(
-            f"The launcher {row.id!r} needs {', '.join(missing)}, which is not there.{hint}"
-        )
-    load = _target(row, "launcher")
+    row = _ready("launchers", name)
+    load = find_target(row, "launcher")
     with aside():
-        launcher: Launcher = load(workers, address)
-    if lack := _lack(launcher, LAUNCHER):
+        launcher: Launcher = load(workers, address, folder)
+    if lack := lack_of(launcher, LAUNCHER):
         raise NotFoundError(f"The launcher {row.id!r} of {row.provider} is none: {lack}.")
     return launcher
 
@@ -425,8 +401,8 @@ def load_spec(
             raise SpecError(f"{name}: a spec file has one size; leave --size out or write 'full'.")
         spec = change(read_spec(Path(name), LAYERS), settings, layers=LAYERS)
     else:
-        make = _target(row, "model")
-        known = list(_parameters(row, "model", make))
+        make = find_target(row, "model")
+        known = list(parameters_of(row, "model", make))
         own = {key: settings.pop(key) for key in list(settings) if key in known}
         spec = _spec(row, make, (row.small if small else {}) | own)
         spec = change(spec, settings, known, LAYERS)
@@ -450,8 +426,8 @@ class PluginLayers:
             SpecError: the arguments do not fit.
         """
         row = registry().find("layers", kind)
-        make = _target(row, "layer")
-        known = _parameters(row, "layer", make)
+        make = find_target(row, "layer")
+        known = parameters_of(row, "layer", make)
         open_end = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
         for name in arguments:
             if name not in known and not open_end:
@@ -461,7 +437,7 @@ class PluginLayers:
             optional = parameter.default is not parameter.empty
             if not (optional or name in arguments or parameter.kind in _COLLECTS):
                 raise SpecError(f"{row.id!r} lacks its parameter {name!r}.")
-        return _made(row, "layer", lambda **given: _listed(make(**given)), arguments)
+        return call_target(row, "layer", lambda **given: _listed(make(**given)), arguments)
 
 
 LAYERS = PluginLayers()
@@ -475,34 +451,10 @@ def _listed(made: object) -> object:
     return tuple(islice(made, MOST_LAYERS + 1)) if isinstance(made, Iterator) else made
 
 
-def _parameters(row: Row, word: str, make: Any) -> Mapping[str, inspect.Parameter]:
-    try:
-        return inspect.signature(make).parameters
-    except (TypeError, ValueError):
-        raise SpecError(
-            f"The {word} {row.id!r} of {row.provider} is no function: {row.target} is a "
-            f"{type(make).__name__}."
-        ) from None
-
-
-def _made(row: Row, word: str, make: Any, arguments: Mapping[str, Any]) -> Any:
-    try:
-        with aside():
-            return make(**arguments)
-    except (GandemError, KeyboardInterrupt):
-        raise
-    except BaseException as error:  # what does not fit shows where code trips over it
-        given = ", ".join(f"{key}={shown(value)}" for key, value in arguments.items())
-        raise SpecError(
-            f"The {word} {row.id!r} of {row.provider} cannot be made with "
-            f"{given or 'its defaults'}: {sentence(error)}"
-        ) from error
-
-
 def _spec(row: Row, make: Any, arguments: Mapping[str, Any]) -> Spec:
     from gandem.core.spec import Spec, plan_spec
 
-    spec = _made(row, "model", make, arguments)
+    spec = call_target(row, "model", make, arguments)
     if not isinstance(spec, Spec):
         raise SpecError(f"The model {row.id!r} of {row.provider} returned {type(spec).__name__}.")
     plan_spec(spec)

@@ -152,13 +152,15 @@ def _kind_of(spec: Spec) -> str:
 def _evaluation_in_words(facts: Mapping[str, Any]) -> dict[str, str]:
     """Return the scores that a training took, what real images get, and what they have cost."""
     found = facts.get("evaluation")
+    if not isinstance(found, dict):
+        return {}
     try:
-        last, floor = dict(found["last"]), found["floor"]  # type: ignore[index]
-        cost, times = float(found["seconds"]), int(found["times"])  # type: ignore[index]
+        last, floor = dict(found["last"]), found["floor"]
+        cost, times = float(found["seconds"]), int(found["times"])
         said = scores_in_short(last.pop("step"), last)
         words = f"{said}; real images get {floor['frechet']:.3g}"
         share = cost / float(facts["seconds"])
-    except (TypeError, KeyError, ValueError, ZeroDivisionError):  # nothing, or another's file
+    except (TypeError, KeyError, ValueError, ZeroDivisionError):  # another's file
         return {}
     return {
         "scores": words,

@@ -28,7 +28,7 @@ from gandem.core.spec import (
     Spec,
     Training,
 )
-from gandem.core.training import as_read, initial_state
+from gandem.core.training import Engine, as_read, initial_state
 
 __all__ = ["HEAD", "WEIGHTS", "LeNet5", "lenet5_spec", "load"]
 
@@ -129,7 +129,8 @@ class LeNet5:
         return Features(features, odds / odds.sum(axis=1, keepdims=True))
 
     @cached_property
-    def _alive(self):  # type: ignore[no-untyped-def]
+    def _alive(self) -> tuple[Engine, np.ndarray, np.ndarray]:
+        """The network, and the kernel and bias of the classes in float64."""
         from safetensors.numpy import load as arrays_of
 
         arrays = arrays_of(self._weights)

@@ -13,6 +13,7 @@ from running import HOME, TINY, needs_a_backend, on_each, refused, said, tiny
 
 import gandem as package
 from gandem.core.errors import DataError, NotFoundError, RunError, SpecError
+from gandem.core.registry import load_dataset
 from gandem.core.runs import open_run, resume, train
 from gandem.core.runs.checkpoint import step_of
 
@@ -203,6 +204,24 @@ def test_a_newest_checkpoint_that_is_damaged_costs_no_older_score(trained):
 
     assert scores(gone_on) == scores(whole)
     assert gone_on.facts["best"] == whole.facts["best"]
+
+
+def test_the_usual_extractor_of_the_first_day_stays_whatever_the_data_is_called_later(tmp_path):
+    digits, moved = load_dataset("digits"), tmp_path / "moved.npz"
+    np.savez(moved, images=digits.images, labels=digits.labels)
+    changes = {"width": 1, "latent": 4, "batch_size": 16}
+    asked = {"backend": HOME, "evaluate_every": 1, "evaluate_count": 20, "keep": 1}
+    run = train("dcgan", data="digits", steps=1, changes=changes, out=tmp_path / "run", **asked)
+
+    gone_on = resume(run, steps=2, data=f"npz:{moved}")
+
+    assert gone_on.facts["data"]["name"] == f"npz:{moved}"
+    assert gone_on.facts["evaluation"]["protocol"]["extractor"] == "lenet5:digits"
+    assert gone_on.settings().extractor == run.settings().extractor == "lenet5:digits"
+
+
+def test_a_training_that_is_not_scored_settles_on_no_extractor(trained):
+    assert trained(steps=1).settings().extractor is None
 
 
 # --- what is refused, and what is not ------------------------------------------------------------

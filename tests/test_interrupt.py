@@ -13,7 +13,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from running import HOME, THERE, TINY, command, needs_a_backend, needs_both, on_each, tiny
+from running import (
+    HOME,
+    THERE,
+    TINY,
+    command,
+    needs_a_backend,
+    needs_both,
+    on_each,
+    process,
+    tiny,
+)
 
 import gandem
 from gandem.core.interrupts import stop_at_once, stop_when_asked
@@ -164,8 +174,8 @@ def test_within_a_block_that_waits_for_a_step_the_second_signal_goes_to_the_one_
 class Child:
     """The command in a process of its own, to be interrupted."""
 
-    def __init__(self, folder: Path, *arguments: object) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *arguments: object, terminal: bool = False) -> None:
+        self.folder, self.terminal = folder, terminal
         self.process = subprocess.Popen(
             command(*arguments),
             stdout=subprocess.PIPE,
@@ -173,6 +183,7 @@ class Child:
             text=True,
             cwd=folder,
             env=os.environ | {"TMPDIR": str(folder)},
+            start_new_session=terminal,
         )
 
     def until(self, happened) -> None:
@@ -193,8 +204,13 @@ class Child:
         return [number for task in tasks for number in task.read_text().split()]
 
     def stop(self, number: int = signal.SIGINT) -> tuple[int, str, str]:
-        """Send a signal; return the exit code, and what was said on standard output and error."""
-        self.process.send_signal(number)
+        """Send a signal, as a terminal to all processes at once; return the exit code, and what was
+        said on standard output and error.
+        """
+        if self.terminal:
+            os.killpg(self.process.pid, number)
+        else:
+            self.process.send_signal(number)
         stdout, stderr = self.process.communicate(timeout=60)
         assert "Traceback" not in stderr
         return self.process.returncode, stdout, stderr
@@ -319,3 +335,106 @@ def test_ctrl_c_ends_a_parity_measurement_with_all_its_processes(data, tmp_path,
     assert not [worker for worker in workers if Path(f"/proc/{worker}").exists()]
     assert not list(tmp_path.iterdir()), "a temporary folder was left"
     assert tempfile.gettempdir() != str(tmp_path)
+
+
+# --- commands whose children train ---------------------------------------------------------------
+
+
+def benching(folder, steps):
+    """Return arguments of a bench whose steps take a while, some tenths of a second each."""
+    sizes = ["--set=width=8", "--set=latent=4", "--set=batch_size=400", "--steps", steps]
+    return [
+        *("bench-quality", "dcgan", "--backend", HOME, "--data", "digits", *sizes, "--seeds", 1),
+        *("-n", 50, "--extractor", "pixels", "--evaluate-every", 10**6),
+        *("--out", folder / "runs", "--results", folder),
+    ]
+
+
+def has_begun(folder):
+    """Say whether the first step of a run in a folder is done."""
+    return any(log.read_text() for log in folder.glob("*/log.jsonl"))
+
+
+def interrupted_bench(folder, terminal):
+    """Interrupt a bench during its training, and return what that has left, which is whole."""
+    child = Child(folder, *benching(folder, 10), terminal=terminal)
+    child.until(lambda: has_begun(folder / "runs"))
+
+    code, said, complaint = child.stop()
+
+    (place,) = (folder / "runs").iterdir()
+    run = gandem.open_run(place)
+    steps = run.facts["steps"]
+    assert (code, said) == (130, "")
+    assert complaint.endswith("Interrupted.\n")
+    assert run.facts["state"] == "interrupted"
+    assert 0 < steps < 10
+    assert run.checkpoints()[-1].name == f"step-{steps:06d}.safetensors"
+    assert not list(folder.rglob("*.part"))
+    assert not (folder / "results.csv").exists()
+    return run
+
+
+def test_a_signal_to_a_bench_alone_keeps_the_training_under_way(tmp_path):
+    interrupted_bench(tmp_path, terminal=False)
+
+
+def test_ctrl_c_during_a_bench_keeps_the_training_under_way_and_it_goes_on(tmp_path):
+    run = interrupted_bench(tmp_path, terminal=True)
+
+    again = process(*benching(tmp_path, 10), cwd=tmp_path)
+
+    assert again.returncode == 0, again.stderr
+    whole = gandem.open_run(run.path)
+    assert (whole.facts["state"], whole.facts["steps"]) == ("finished", 10)
+    assert [part["first_step"] for part in whole.facts["segments"]] == [0, run.facts["steps"]]
+    assert (tmp_path / "results.csv").exists()
+
+
+def test_a_second_ctrl_c_during_a_bench_ends_it_at_once(tmp_path):
+    child = Child(tmp_path, *benching(tmp_path, 10**6), terminal=True)
+    child.until(lambda: has_begun(tmp_path / "runs"))
+    os.killpg(child.process.pid, signal.SIGINT)
+    time.sleep(0.15)
+
+    code, said, complaint = child.stop()
+
+    assert (code, said) == (130, "")
+    assert complaint.endswith("Interrupted.\n")
+    for folder in (tmp_path / "runs").iterdir():
+        assert gandem.open_run(folder).facts["state"] == "interrupted"
+    assert not list(tmp_path.rglob("*.part"))
+
+
+@proc
+@needs_both
+def test_ctrl_c_during_a_demo_keeps_both_trainings(data, tmp_path):
+    sizes = [f"--set={path}={value}" for path, value in TINY["dcgan"].items()]
+    asked = ["demo", "dcgan", *sizes, "--data", data, "--steps", 10**6, "--out", tmp_path / "demo"]
+    child = Child(tmp_path, *asked, terminal=True)
+    folders = [tmp_path / "demo" / name for name in ("torch", "keras")]
+    child.until(lambda: all((folder / "log.jsonl").exists() for folder in folders))
+
+    code, said, complaint = child.stop()
+
+    assert (code, said) == (130, "")
+    assert complaint.endswith("Interrupted.\n")
+    for folder in folders:
+        run = gandem.open_run(folder)
+        assert run.facts["state"] == "interrupted"
+        assert run.checkpoints()[-1].name == f"step-{run.facts['steps']:06d}.safetensors"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_while_images_are_scored_is_one_line_and_leaves_nothing(
+    run, tmp_path, monkeypatch, number
+):
+    images = np.random.default_rng(0).integers(0, 256, (20_000, 8, 8), np.uint8)
+    np.savez(tmp_path / "real.npz", images=images)
+    monkeypatch.setenv("GANDEM_CACHE", str(tmp_path / "cache"))
+    child = Child(tmp_path, "evaluate", run, "--data", "npz:real.npz", "--json")
+    time.sleep(random.uniform(0.5, 6))
+
+    assert child.stop(number) == (130, "", "Interrupted.\n")
+    left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert {name for name in left if not name.endswith(".safetensors")} == {"real.npz"}

@@ -9,6 +9,7 @@ import pytest
 from gandem.core import metrics
 from gandem.core.metrics import (
     Moments,
+    Normal,
     class_accuracy,
     diversity,
     frechet_distance,
@@ -43,8 +44,12 @@ def softmax(logits):
 # --- the libraries that papers report ------------------------------------------------------------
 
 
+by_each_way = pytest.mark.parametrize("of", [Moments.of, Normal.of], ids=["moments", "samples"])
+
+
+@by_each_way
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
-def test_the_frechet_distance_is_that_of_the_root_which_scipy_takes(sizes):
+def test_the_frechet_distance_is_that_of_the_root_which_scipy_takes(sizes, of):
     import scipy.linalg
 
     fake, real = draw(*sizes)
@@ -52,13 +57,14 @@ def test_the_frechet_distance_is_that_of_the_root_which_scipy_takes(sizes):
     fakes, reals = np.cov(fake.T), np.cov(real.T)
     common = np.trace(scipy.linalg.sqrtm(fakes @ reals).real)
 
-    found = frechet_distance(Moments.of(fake), Moments.of(real))
+    found = frechet_distance(of(fake), of(real))
 
     assert found == near(shift + np.trace(fakes) + np.trace(reals) - 2 * common)
 
 
+@by_each_way
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
-def test_the_frechet_distance_is_that_of_the_samples_singular_values(sizes):
+def test_the_frechet_distance_is_that_of_the_samples_singular_values(sizes, of):
     import scipy.linalg
 
     fake, real = draw(*sizes)
@@ -66,14 +72,15 @@ def test_the_frechet_distance_is_that_of_the_samples_singular_values(sizes):
     fakes, reals = ((x - x.mean(0)) / (len(x) - 1) ** 0.5 for x in (fake, real))
     common = scipy.linalg.svdvals(fakes @ reals.T).sum()  # no covariance, hence no root of one
 
-    found = frechet_distance(Moments.of(fake), Moments.of(real))
+    found = frechet_distance(of(fake), of(real))
 
     expected = shift + np.square(fakes).sum() + np.square(reals).sum() - 2 * common
     assert found == pytest.approx(expected, rel=1e-10)
 
 
+@by_each_way
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
-def test_the_frechet_distance_is_that_of_torchmetrics_and_of_torch_fidelity(sizes):
+def test_the_frechet_distance_is_that_of_torchmetrics_and_of_torch_fidelity(sizes, of):
     import torch
     from torch_fidelity.metric_fid import fid_statistics_to_metric
     from torchmetrics.image.fid import _compute_fid
@@ -82,11 +89,27 @@ def test_the_frechet_distance_is_that_of_torchmetrics_and_of_torch_fidelity(size
     fakes, reals = ({"mu": x.mean(0), "sigma": np.cov(x.T)} for x in (fake, real))
     tensors = [torch.from_numpy(given[key]) for given in (fakes, reals) for key in given]
 
-    found = frechet_distance(Moments.of(fake), Moments.of(real))
+    found = frechet_distance(of(fake), of(real))
 
     assert found == near(float(_compute_fid(*tensors)))
     other = fid_statistics_to_metric(fakes, reals, verbose=False)
     assert found == near(other["frechet_inception_distance"])
+
+
+@pytest.mark.parametrize(
+    "sizes", [(60, 60, 60), (61, 60, 60), (60, 300, 100), (2, 300, 100)], ids=str
+)
+@pytest.mark.parametrize("flat", [0, 30])
+def test_the_distance_of_samples_is_that_of_their_moments(sizes, flat):
+    """Also where one has more samples than features, or some features never change."""
+    fake, real = draw(*sizes)
+    fake[:, :flat], real[:, :flat] = 0.25, 0.5
+
+    found = frechet_distance(Normal.of(fake), Normal.of(real))
+
+    other = frechet_distance(Moments.of(fake), Moments.of(real))
+    assert found == pytest.approx(other, rel=1e-9)
+    assert frechet_distance(Normal.of(fake), Moments.of(real)) == pytest.approx(other, rel=1e-9)
 
 
 @pytest.mark.parametrize("features", [12, 84])

@@ -6,6 +6,7 @@ import pytest
 from gandem.core.errors import DataError, GandemError
 from gandem.core.metrics import (
     Moments,
+    Normal,
     class_accuracy,
     class_balance,
     confusion_matrix,
@@ -23,11 +24,16 @@ def frechet(fake, real):
     return frechet_distance(Moments.of(fake), Moments.of(real))
 
 
+def frechet_of_samples(fake, real):
+    return frechet_distance(Normal.of(fake), Normal.of(real))
+
+
 def modes(fake, real):
     return mode_coverage(fake, real, 0.1)
 
 
-PAIRS = [frechet, kernel_distance, precision_recall, nearest_training, diversity, modes]
+PAIRS = [frechet, frechet_of_samples, kernel_distance, precision_recall, nearest_training]
+PAIRS += [diversity, modes]
 SAMPLES = np.random.default_rng(0).normal(size=(20, 4))
 on_pairs = pytest.mark.parametrize("score", PAIRS, ids=lambda score: score.__name__)
 
@@ -94,7 +100,14 @@ def test_what_is_no_number_is_refused(score, value):
 
 
 @pytest.mark.parametrize(
-    ("score", "least"), [(frechet, 2), (kernel_distance, 3), (precision_recall, 6), (diversity, 2)]
+    ("score", "least"),
+    [
+        (frechet, 2),
+        (frechet_of_samples, 2),
+        (kernel_distance, 3),
+        (precision_recall, 6),
+        (diversity, 2),
+    ],
 )
 def test_too_few_samples_are_refused_and_enough_are_scored(score, least):
     for arguments in [(SAMPLES[: least - 1], SAMPLES), (SAMPLES, SAMPLES[: least - 1])]:
@@ -219,6 +232,7 @@ def test_identical_samples_on_both_sides_are_no_distance_apart():
     apart = diversity(same, same)
 
     assert frechet(same, same) == pytest.approx(0, abs=1e-30)
+    assert frechet_of_samples(same[:2], same[:2]) == pytest.approx(0, abs=1e-30)
     assert kernel_distance(same, same).value == pytest.approx(0, abs=1e-15)
     assert (four.precision, four.recall, four.coverage) == (1, 1, 1)
     assert four.density == 8 / 2, "each lies in every ball"
@@ -241,8 +255,10 @@ def test_copies_of_the_real_samples_have_everything_and_a_density_of_k_plus_1(pl
 def test_fewer_samples_than_features_have_a_distance_of_0_to_themselves():
     few = np.random.default_rng(2).normal(size=(10, 200))
 
-    assert frechet(few, few) == pytest.approx(0, abs=1e-10)
-    assert frechet(few + 1, few) == pytest.approx(200)
+    for score in (frechet, frechet_of_samples):
+        assert score(few, few) == pytest.approx(0, abs=1e-10)
+        assert score(few + 1, few) == pytest.approx(200)
+        assert score(few + 1e6, few + 1e6) == pytest.approx(0, abs=1e-9)
 
 
 def test_a_class_that_no_real_sample_has_is_infinitely_far():

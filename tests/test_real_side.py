@@ -10,6 +10,7 @@ import pytest
 
 from gandem.core.datasets import Dataset, OnDisk
 from gandem.core.errors import DataError
+from gandem.core.metrics import Normal
 from gandem.core.randomness import Purpose, stream
 from gandem.core.scores import QUICK, Features, RealSide
 
@@ -51,6 +52,23 @@ def same(one, other):
         (side.real.features, side.real.probabilities, side.real.labels) for side in (one, other)
     ]
     return one.floor == other.floor and all(map(np.array_equal, *arrays))
+
+
+# --- what is not done twice ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_the_real_side_s_moments_are_taken_once(some, monkeypatch, quick):
+    taken, take = [], Normal.of
+    monkeypatch.setattr(
+        Normal, "of", lambda features: taken.append(len(features)) or take(features)
+    )
+
+    side = RealSide(some, Means(), 50, quick=quick)
+    scored = [side.score(name, [some.images[:50]]).values["frechet"] for name in "abc"]
+
+    assert len(taken) == 5  # the real ones, the others of the floor, and three times fakes
+    assert len(set(scored)) == 1
 
 
 # --- the cache -----------------------------------------------------------------------------------

@@ -97,6 +97,7 @@ def test_the_catalogue_holds_what_its_users_look_for():
         ],
         "objectives": ["hinge", "least-squares", "minimax", "non-saturating", "wasserstein"],
         "extractors": ["inception", "lenet5", "pixels"],
+        "launchers": ["dask", "local", "slurm"],
     }
 
 

@@ -1,6 +1,7 @@
 """Results over seeds: trained once, scored, written as a table that nobody types."""
 
 import csv
+import errno
 import json
 import math
 from dataclasses import replace
@@ -11,7 +12,16 @@ import pytest
 from running import HOME, TINY, needs_a_backend, refused, said
 
 from gandem.core.errors import DataError, RunError
-from gandem.core.results import Bench, Result, bench, merge, read_results, write_page, write_results
+from gandem.core.results import (
+    Bench,
+    Result,
+    bench,
+    merge,
+    read_folder,
+    read_results,
+    write_page,
+    write_results,
+)
 from gandem.core.results.rows import FIGURES, in_words, spread
 from gandem.core.runs import open_run
 
@@ -253,6 +263,82 @@ def test_slips_are_found_before_anything_is_trained(tmp_path, arguments, words):
 
     assert words in line
     assert not out.exists()
+
+
+def test_a_slip_in_the_second_model_is_found_before_the_first_is_trained(tmp_path):
+    out = tmp_path / "runs"
+    line = refused("bench-quality", "dcgan", "dcgam", "--out", out, "--results", tmp_path)
+
+    assert "Did you mean 'dcgan'?" in line
+    assert not out.exists()
+
+
+def nowhere(folder):
+    return folder / "nowhere", "there is no such folder"
+
+
+def with_a_folder_for_a_page(folder):
+    (folder / "results.md").mkdir()
+    return folder, "results.md: it is a folder"
+
+
+def with_other_columns(folder):
+    (folder / "published.csv").write_text("model,score\nNS GAN,6.8\n")
+    return folder, "published.csv: expected the columns model, data, score"
+
+
+def with_bytes(folder):
+    (folder / "published.csv").write_bytes(b"\xff\xfe\x00")
+    return folder, "published.csv: cannot be read"
+
+
+@pytest.mark.parametrize(
+    "spoilt", [nowhere, with_a_folder_for_a_page, with_other_columns, with_bytes]
+)
+def test_a_place_that_takes_no_results_is_found_before_anything_is_trained(tmp_path, spoilt):
+    place, words = spoilt(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+
+    line = refused(
+        *("bench-quality", "dcgan", "--backend", HOME, "--steps", 2),
+        *("--out", tmp_path / "runs", "--results", place),
+    )
+
+    assert words in line
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_that_is_nobody_s_to_write_is_found_before_anything_is_trained(
+    tmp_path, monkeypatch
+):
+    def full(*arguments, **options):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", full)  # root may write anywhere
+
+    with pytest.raises(RunError, match=r"cannot be written \(Permission denied\)"):
+        read_folder(tmp_path)
+
+
+@needs_a_backend
+def test_all_classes_are_asked_for_in_so_many_words(tmp_path, monkeypatch):
+    """Left out they are the model's own: here the threes and eights."""
+    called = []
+
+    def call(arguments, *more):
+        called.append(arguments)
+        raise RunError("stopped")
+
+    monkeypatch.setattr(benching, "_call", call)
+    asked = {"backend": HOME, "seeds": 1, "out": tmp_path}
+    for classes in (None, (), (3, 8)):
+        with pytest.raises(RunError, match="stopped"):
+            bench("dcgan-dropout", Bench(classes=classes, **asked))
+
+    told = [[word for word in one if word.startswith("--classes")] for one in called]
+    assert told == [[], ["--classes=all"], ["--classes=3,8"]]
+    folders = {word for one in called for word in one if word.startswith("--out=")}
+    assert len(folders) == 3
 
 
 @needs_a_backend

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from running import HOME, THERE
+from running import HOME, THERE, needs_a_backend
 
 from gandem.core.errors import DataError
 from gandem.core.registry import load_dataset, load_extractor
@@ -125,7 +125,7 @@ def test_a_generator_of_one_image_is_caught(name, real, digits):
     assert found.values["frechet"] > 5 * found.floor["frechet"]
 
 
-@pytest.mark.skipif(not THERE, reason="no framework is installed")
+@needs_a_backend
 def test_a_generator_of_one_class_is_caught(real, digits):
     seven = digits.images[digits.labels == 7][:COUNT]
     one = real("lenet5:digits").score("one image", [np.repeat(seven[:1], COUNT, axis=0)])
@@ -139,7 +139,7 @@ def test_a_generator_of_one_class_is_caught(real, digits):
     assert found.details["classes"][7] > 980
 
 
-@pytest.mark.skipif(not THERE, reason="no framework is installed")
+@needs_a_backend
 def test_accuracy_of_classes_is_of_those_that_were_asked_for(real, digits, others):
     images, labels = digits.images[others], digits.labels[others]
 
@@ -151,7 +151,7 @@ def test_accuracy_of_classes_is_of_those_that_were_asked_for(real, digits, other
     assert np.trace(right.details["confusion"]) == round(1000 * right.values["accuracy"])
 
 
-@pytest.mark.skipif(not THERE, reason="no framework is installed")
+@needs_a_backend
 def test_accuracy_of_classes_that_were_renumbered_is_of_what_they_were(digits):
     few = digits.only((8, 3))
     side = RealSide(few, load_extractor("lenet5", HOME), 200, quick=False)

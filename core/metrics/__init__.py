@@ -12,7 +12,7 @@ from gandem.core.metrics.classes import (
     confusion_matrix,
 )
 from gandem.core.metrics.diversity import Diversity, diversity
-from gandem.core.metrics.frechet import Moments, frechet_distance
+from gandem.core.metrics.frechet import Moments, Normal, frechet_distance
 from gandem.core.metrics.inception import InceptionScore, inception_score
 from gandem.core.metrics.kernel import KernelDistance, kernel_distance
 from gandem.core.metrics.manifold import PrecisionRecall, precision_recall
@@ -28,6 +28,7 @@ __all__ = [
     "ModeCoverage",
     "Moments",
     "Neighbours",
+    "Normal",
     "PrecisionRecall",
     "class_accuracy",
     "class_balance",

@@ -1,4 +1,6 @@
-"""The Fréchet distance between two sets of features, from their means and covariances."""
+"""The Fréchet distance between two sets of features, from their means and covariances, or from the
+features themselves where these are few.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ import numpy as np
 from gandem.core.errors import DataError
 from gandem.core.metrics.checks import LARGEST, as_features, at_least, check_sizes
 
-__all__ = ["Moments", "frechet_distance"]
+__all__ = ["Moments", "Normal", "frechet_distance"]
 
 ROWS = 1024
 """Samples that are summed at once."""
@@ -115,7 +117,62 @@ class Moments:
         return self.scatter / (self.count - 1)
 
 
-def frechet_distance(fake: Moments, real: Moments) -> float:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Normal:
+    r"""A normal distribution in the form in which two are compared: worth keeping where one of them
+    stays, for its decomposition is most of the work.
+
+    Attributes:
+        mean: :math:`\mu`, float64 (D,).
+        factor: :math:`A`, float64 (D, R), with :math:`\Sigma = A A^\top`.
+        trace: of :math:`\Sigma`.
+    """
+
+    mean: np.ndarray
+    factor: np.ndarray
+    trace: float
+
+    @classmethod
+    def of(cls, features: np.ndarray) -> Normal:
+        r"""Return the normal distribution of features (N, D), float32 or float64.
+
+        Where there are no more samples than features, these are the factor themselves, once they
+        are centred: :math:`A = (X - \mu)^\top / \sqrt{N - 1}`, (D, N).  Nothing is decomposed, and
+        no (D, D) array is made.
+
+        Raises:
+            DataError: features that cannot be scored, or a single sample.
+        """
+        features = as_features(features, "features", least=2)
+        count, size = features.shape
+        if count > size:
+            return cls.with_moments(Moments.of(features))
+        centred = features.astype(np.float64)
+        mean = centred.mean(axis=0)
+        centred -= mean
+        centred /= (count - 1) ** 0.5
+        return cls(mean=mean, factor=centred.T, trace=float(np.square(centred).sum()))
+
+    @classmethod
+    def with_moments(cls, moments: Moments) -> Normal:
+        """Return the normal distribution with given moments; eigenvalues of its covariance within
+        rounding of 0 are taken for 0.
+
+        Raises:
+            DataError: the moments are of a single sample.
+        """
+        covariance = moments.covariance
+        values, vectors = np.linalg.eigh(covariance)
+        rounding = values[-1] * len(values) * float(np.finfo(np.float64).eps)
+        kept = values > max(rounding, 0.0)
+        return cls(
+            mean=moments.mean,
+            factor=vectors[:, kept] * np.sqrt(values[kept]),
+            trace=float(np.trace(covariance)),
+        )
+
+
+def frechet_distance(fake: Moments | Normal, real: Moments | Normal) -> float:
     r"""Return the squared Fréchet distance of two normal distributions; FID where the features are
     those of Inception v3.
 
@@ -123,9 +180,9 @@ def frechet_distance(fake: Moments, real: Moments) -> float:
         d^2 = \lVert \mu_f - \mu_r \rVert^2
             + \operatorname{tr}\bigl(\Sigma_f + \Sigma_r - 2 (\Sigma_f \Sigma_r)^{1/2}\bigr)
 
-    With :math:`\Sigma = A A^\top` from an eigendecomposition, whose eigenvalues within rounding of
-    0 are taken for 0, the trace of the root is the sum of the singular values of
-    :math:`A_f^\top A_r`: no root of an asymmetric matrix, nothing complex.
+    With :math:`\Sigma = A A^\top`, from an eigendecomposition or from the samples, the trace of the
+    root is the sum of the singular values of :math:`A_f^\top A_r`: no root of an asymmetric matrix,
+    nothing complex.
 
     The distance is at least 0 and has no upper end; it has the unit of a squared feature.  It is
     biased: fewer samples give a larger one, so compare only equal counts.  Where there are no more
@@ -146,16 +203,9 @@ def frechet_distance(fake: Moments, real: Moments) -> float:
     25.0
     """
     check_sizes(len(fake.mean), len(real.mean))
-    fakes, reals = fake.covariance, real.covariance
-    shift = float(np.square(fake.mean - real.mean).sum())
-    common = float(np.linalg.norm(_factor(fakes).T @ _factor(reals), ord="nuc"))
-    return max(0.0, shift + float(np.trace(fakes)) + float(np.trace(reals)) - 2 * common)
-
-
-def _factor(covariance: np.ndarray) -> np.ndarray:
-    """Return A (D, rank), where A times its transpose is the covariance."""
-    values, vectors = np.linalg.eigh(covariance)
-    rounding = values[-1] * len(values) * float(np.finfo(np.float64).eps)
-    kept = values > max(rounding, 0.0)
-    found: np.ndarray = vectors[:, kept] * np.sqrt(values[kept])
-    return found
+    fakes, reals = (
+        Normal.with_moments(side) if isinstance(side, Moments) else side for side in (fake, real)
+    )
+    shift = float(np.square(fakes.mean - reals.mean).sum())
+    common = float(np.linalg.norm(fakes.factor.T @ reals.factor, ord="nuc"))
+    return max(0.0, shift + fakes.trace + reals.trace - 2 * common)

@@ -22,6 +22,7 @@ Four tiers can be measured here.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -50,6 +51,8 @@ class Report:
     Attributes:
         gate: what the tier promises, in words.
         handover: what the tier of that name found beside the marks.
+        data_dir: the folder of the data's files, where one was given.
+        classes: of the data only these; none for all.
     """
 
     model: str
@@ -64,6 +67,8 @@ class Report:
     marks: tuple[Mark, ...]
     holds: bool
     handover: Handover | None = None
+    data_dir: str | None = None
+    classes: tuple[int, ...] = ()
 
     def to_data(self) -> dict[str, Any]:
         """Return the report as plain data; ``handover`` is there in its own tier alone."""
@@ -81,6 +86,8 @@ def measure(
     size: str = "small",
     seed: int = 0,
     data: str = "digits",
+    data_dir: Path | str | None = None,
+    classes: Sequence[int] | None = None,
     tier: str = "auto",
     device: str = "cpu",
     changes: dict[str, Any] | None = None,
@@ -94,6 +101,9 @@ def measure(
         steps: how many steps to take; the marks are 1, 2, 5, 10, 20, 50, … and the last; for a
             hand-over, which comes after half of the steps, those after it and the next step.
         size: ``"small"``, the model's size for parity work, or ``"full"``.
+        data: a data set's id, or ``id:argument``.
+        data_dir: a folder with the files of a known data set.
+        classes: of a labelled set only these, renumbered from 0; left out or empty, all.
         tier: ``"auto"`` takes ``trajectory`` for float64 at the small size, ``step`` for float32
             and ``twin`` otherwise; ``handover`` has to be asked for.
         progress: called as ``progress(who, step)``, from several threads.
@@ -101,12 +111,14 @@ def measure(
     Raises:
         SpecError: one of the choices is none, or there are too few steps.
         BackendError: fewer than two backends are installed.
+        DataError: the data is not there, or does not fit the spec.
     """
     pair = pair_of_backends(backends)
     spec, gate = _subject(model, size, changes or {})
     chosen = _tier(tier, precision, size, steps)
     # a mistake in data or spec shall be told here, not by three processes
-    found = load_dataset(data, shape=spec.image.shape)
+    folder, few = None if data_dir is None else os.fspath(data_dir), tuple(classes or ())
+    found = load_dataset(data, folder, spec.image.shape, few)
     Feed(spec, load_objective(spec.objective), found, seed, precision)
     handover, limits = None, limits_of(precision, size, gate, at=steps // 2)
     promise = promise_of(chosen, precision, gate)
@@ -114,6 +126,8 @@ def measure(
         processes = Processes(
             spec=spec,
             data=data,
+            data_dir=folder,
+            classes=few,
             seed=seed,
             precision=precision,
             device=device,
@@ -135,6 +149,8 @@ def measure(
         steps=steps,
         seed=seed,
         data=data,
+        data_dir=folder,
+        classes=few,
         tier=chosen,
         gate=words,
         marks=marks,

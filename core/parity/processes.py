@@ -27,6 +27,8 @@ class Request:
 
     Attributes:
         spec: as JSON.
+        data_dir: a folder with the data set's files, from the root.
+        classes: of the data only these; none for all.
         folder: where results go.
         marks: the steps, counted from 1, after which weights are kept.
         twin: begin with every weight moved by one unit in the last place.
@@ -50,6 +52,8 @@ class Request:
     forced: str | None = None
     checkpoint: int | None = None
     resumed: str | None = None
+    data_dir: str | None = None
+    classes: tuple[int, ...] = ()
 
     def to_json(self) -> str:
         """Return the request as one argument of a command."""
@@ -59,7 +63,7 @@ class Request:
     def from_json(cls, text: str) -> Request:
         """Read what :meth:`to_json` wrote."""
         data = json.loads(text)
-        return cls(**data | {"marks": tuple(data["marks"])})
+        return cls(**data | {name: tuple(data[name]) for name in ("marks", "classes")})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +74,7 @@ class Processes:
         marks: the steps, counted from 1, after which weights are kept.
         folder: each process writes to a folder of its own in it.
         progress: called as ``progress(who, step)``, from several threads.
+        data_dir, classes: of the data set.
     """
 
     spec: Spec
@@ -80,6 +85,8 @@ class Processes:
     marks: tuple[int, ...]
     folder: Path
     progress: Progress | None = None
+    data_dir: str | None = None
+    classes: tuple[int, ...] = ()
 
     def request(self, who: str, backend: str, **more: Any) -> tuple[str, Request]:
         """Make the folder ``who``, and the request of the process that shall fill it.
@@ -94,6 +101,8 @@ class Processes:
             backend=backend,
             folder=str(place),
             data=self.data,
+            data_dir=None if self.data_dir is None else os.path.abspath(self.data_dir),
+            classes=self.classes,
             seed=self.seed,
             precision=self.precision,
             device=self.device,

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import numpy as np
 from gandem.core.errors import BackendError, RunError
 from gandem.core.files import make_folder
 from gandem.core.images import beside, grid, save_image
+from gandem.core.interrupts import deaf_children, stop_when_asked
 from gandem.core.runs import Run, open_run
 from gandem.core.training import weights
 
@@ -126,22 +127,23 @@ def _train_both(
     """Run both trainings as children, one thread each, and follow their logs."""
     seen: dict[str, int] = {}
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
-    with tempfile.TemporaryFile("w+") as complaint:
-        children = [
-            subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "gandem", "train", model, "--json"),
-                    *("--backend", backend, "--out", str(folder), *arguments),
-                ],
-                stdout=subprocess.DEVNULL,
-                stderr=complaint,
-                env=environment,
-            )
-            for backend, folder in zip(backends, folders, strict=True)
-        ]
+    with tempfile.TemporaryFile("w+") as complaint, stop_when_asked() as stop:
+        with deaf_children():
+            children = [
+                subprocess.Popen(
+                    [
+                        *(sys.executable, "-m", "gandem", "train", model, "--json"),
+                        *("--backend", backend, "--out", str(folder), *arguments),
+                    ],
+                    stdout=subprocess.DEVNULL,
+                    stderr=complaint,
+                    env=environment,
+                )
+                for backend, folder in zip(backends, folders, strict=True)
+            ]
         try:
             while any(child.poll() is None for child in children):
-                if any(child.returncode for child in children):
+                if any(child.returncode for child in children) or stop.is_set():
                     break
                 for backend, folder in zip(backends, folders, strict=True):
                     step = _last_step(folder / "log.jsonl")
@@ -150,17 +152,29 @@ def _train_both(
                         progress(backend, step)
                 time.sleep(0.3)
         finally:  # Ctrl-C, or one has failed: end the other too
-            for child in children:
-                if child.poll() is None:
-                    child.terminate()
-                child.wait()
+            _end(children)
             with contextlib.suppress(OSError):
                 folders[0].parent.rmdir()  # only where neither had begun
+        if stop.is_set():
+            raise KeyboardInterrupt
         for backend, child in zip(backends, children, strict=True):
             if child.returncode > 0:
                 complaint.seek(0)
                 words = complaint.read().strip().splitlines() or ["no word"]
                 raise BackendError(f"The training on {backend} failed: {words[-1]}")
+
+
+def _end(children: Iterable[subprocess.Popen[bytes]]) -> None:
+    """Ask trainings to stop, and wait until they have; Ctrl-C meanwhile is an order to."""
+    for child in children:
+        child.terminate()  # one that has ended does not mind
+    try:
+        for child in children:
+            child.wait()
+    except KeyboardInterrupt:
+        for child in children:
+            child.terminate()
+        raise
 
 
 def _last_step(log: Path) -> int:

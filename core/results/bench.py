@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,15 +16,20 @@ from typing import Any
 
 from gandem.core.errors import RunError
 from gandem.core.files import make_folder
-from gandem.core.registry import find_backend, load_spec
+from gandem.core.interrupts import deaf_children, stop_when_asked
+from gandem.core.registry import find_backend, find_extractor, load_spec
 from gandem.core.results.rows import FIGURES, Result, spread
 from gandem.core.runs import Run, Settings, open_run
-from gandem.core.spec import digest, parse_setting
+from gandem.core.spec import Spec, digest, parse_setting
 
-__all__ = ["Bench", "bench"]
+__all__ = ["Bench", "bench", "check_bench"]
 
 SEED = 1
 """Of the scores."""
+LOOK = 0.1
+"""Seconds between two looks at whether Ctrl-C was pressed."""
+PATIENCE = 10.0
+"""Seconds for a process to end at once before it is killed."""
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is, and of how much."""
 
@@ -57,6 +62,21 @@ class Bench:
     out: Path = Path("runs/quality")
 
 
+def check_bench(models: Iterable[str], asked: Bench) -> list[Spec]:
+    """Return the specs of models, if all that can be known before a training is right.
+
+    Raises:
+        GandemError: a model or the backend is not there, or a setting fits nothing.
+    """
+    changes = dict(parse_setting(text) for text in asked.changes)
+    specs = [load_spec(model, changes) for model in models]
+    find_backend(asked.backend)
+    if asked.extractor is not None:
+        find_extractor(asked.extractor)
+    Settings(backend=asked.backend, steps=asked.steps, epochs=asked.epochs)
+    return specs
+
+
 def bench(
     model: str, asked: Bench, progress: Progress | None = None
 ) -> tuple[Result, list[Mapping[str, Any]]]:
@@ -68,9 +88,7 @@ def bench(
             done stays in its folder and is not done again.
     """
     show = progress or (lambda what, done, total: None)
-    spec = load_spec(model, dict(parse_setting(text) for text in asked.changes))
-    find_backend(asked.backend)
-    Settings(backend=asked.backend, steps=asked.steps, epochs=asked.epochs)
+    (spec,) = check_bench([model], asked)
     make_folder(asked.out)
     runs, scores = [], []
     for seed in range(asked.seeds):
@@ -82,11 +100,17 @@ def bench(
 
 def _name(model: str, asked: Bench, spec: str, seed: int) -> str:
     length = f"{asked.steps}steps" if asked.steps else f"{asked.epochs or 'usual'}epochs"
-    data = "-".join([asked.data or "own", *map(str, asked.classes or ())])
+    data = asked.data or "own"
+    if asked.classes is not None:
+        data += f"-{_classes(asked).replace(',', '-')}"
     parts = [Path(model).stem, asked.backend, data, length, spec[:8], f"seed{seed}"]
     if (asked.extractor, asked.evaluate_every) != (None, 1):  # they choose the best
         parts.insert(-1, f"{asked.extractor or 'usual'}-every{asked.evaluate_every}")
     return "_".join(part.replace("/", "-").replace(":", "-") for part in parts)
+
+
+def _classes(asked: Bench) -> str:
+    return ",".join(map(str, asked.classes or ())) or "all"
 
 
 def _trained(model: str, asked: Bench, seed: int, folder: Path, show: Progress) -> Run:
@@ -106,7 +130,7 @@ def _trained(model: str, asked: Bench, seed: int, folder: Path, show: Progress) 
             "data-dir": asked.data_dir,
             "extractor": asked.extractor,
             "evaluate-every": asked.evaluate_every,
-            "classes": ",".join(map(str, asked.classes)) if asked.classes else None,
+            "classes": None if asked.classes is None else _classes(asked),
         }
         given = [f"--{name}={value}" for name, value in options.items() if value is not None]
         given += [f"--set={change}" for change in asked.changes]
@@ -130,21 +154,41 @@ def _call(arguments: list[str], folder: Path | None = None, show: Progress | Non
     it prints.
     """
     command = [sys.executable, "-m", "gandem", *arguments, "--json"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
-    ) as child:
-        try:
-            with contextlib.ExitStack() as following:
-                if folder is not None and show is not None:
-                    following.enter_context(_following(folder, show))
-                said, complaint = child.communicate()
-        except BaseException:
-            child.terminate()
-            raise
+    with stop_when_asked() as stop, contextlib.ExitStack() as following:
+        with deaf_children():
+            child = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
+            )
+        if folder is not None and show is not None:
+            following.enter_context(_following(folder, show))
+        said, complaint = _heard(child, stop)
+    if stop.is_set():
+        raise KeyboardInterrupt
     if child.returncode:
         last = complaint.strip().splitlines()[-1:] or [f"exit code {child.returncode}"]
         raise RunError(f"gandem {' '.join(arguments[:2])} failed: {last[0]}")
     return said
+
+
+def _heard(child: subprocess.Popen[str], stop: threading.Event) -> tuple[str, str]:
+    """Return what a process says until its end; Ctrl-C is passed on to it as it is, the first time
+    as a request, the second as an order.
+    """
+    asked = False
+    with child:
+        try:
+            while True:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    return child.communicate(timeout=LOOK)
+                if stop.is_set() and not asked:
+                    child.terminate()
+                    asked = True
+        except BaseException:
+            child.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(PATIENCE)
+            child.kill()
+            raise
 
 
 @contextlib.contextmanager

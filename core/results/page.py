@@ -14,7 +14,7 @@ from gandem.core.files import write_file
 from gandem.core.results.rows import Result
 from gandem.core.scores import MEASURES
 
-__all__ = ["write_page"]
+__all__ = ["read_published", "write_page"]
 
 SHOWN = ("frechet", "kernel", "precision", "recall", "coverage", "accuracy")
 PUBLISHED = ("model", "data", "score", "spread", "protocol", "source")
@@ -35,8 +35,8 @@ def write_page(path: Path, rows: Sequence[Result], published: Path | None = None
     ordered = sorted(rows, key=lambda row: (row.data, row.measured, row.model, row.steps))
     for _, group in groupby(ordered, key=lambda row: (row.data, row.measured)):
         parts.append(_table(list(group)))
-    if published is not None and published.exists():
-        parts.append(_published(published))
+    if published is not None and (others := read_published(published)):
+        parts.append(_published(others))
     write_file(path, ("\n\n".join(parts) + "\n").encode())
 
 
@@ -104,16 +104,28 @@ def _pair(figures: Mapping[str, float | None], which: str, name: str) -> str:
     return _number(mean) + (f" ± {deviation:.2g}" if deviation is not None else "")
 
 
-def _published(path: Path) -> str:
+def read_published(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a file of published results; none where there is no file.
+
+    Raises:
+        DataError: it is no such file.
+    """
+    if not path.exists():
+        return []
     try:
         with path.open(encoding="utf-8", newline="") as file:
             table = csv.DictReader(file)
-            if tuple(table.fieldnames or ()) != PUBLISHED:
-                raise DataError(f"{path}: expected the columns {', '.join(PUBLISHED)}.")
+            columns = tuple(table.fieldnames or ())
             rows = list(table)
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read ({error}).") from None
-    lines = [PUBLISHED, ["---"] * len(PUBLISHED)]
+    if columns != PUBLISHED:
+        raise DataError(f"{path}: expected the columns {', '.join(PUBLISHED)}.")
+    return rows
+
+
+def _published(rows: Iterable[Mapping[str, str]]) -> str:
+    lines: list[Sequence[str]] = [PUBLISHED, ["---"] * len(PUBLISHED)]
     lines += [[row[name] or "" for name in PUBLISHED] for row in rows]
     return f"## Published elsewhere\n\n{ELSEWHERE}\n\n{_drawn(lines)}"
 

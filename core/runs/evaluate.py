@@ -161,8 +161,7 @@ def _real_data(subjects: Iterable[_Subject], asked: _Real) -> tuple[Dataset, str
     shapes = {run.spec.image.shape for run in runs}
     shape = next(iter(shapes)) if len(shapes) == 1 else None
     if asked.data is not None:
-        dataset = load_dataset(asked.data, asked.data_dir, shape)
-        return (dataset.only(asked.classes) if asked.classes else dataset), asked.data
+        return load_dataset(asked.data, asked.data_dir, shape, asked.classes), asked.data
     if not runs:
         raise DataError("Images alone do not say what to compare them with; name it with --data.")
     told = {run.path: str(run.facts["data"].get("digest")) for run in runs}

@@ -12,7 +12,7 @@ from typing import Any
 from gandem.core.registry import load_extractor
 from gandem.core.runs.sampling import samples_of
 from gandem.core.runs.settings import Settings
-from gandem.core.scores import RealSide, usual_extractor
+from gandem.core.scores import RealSide
 from gandem.core.training import Engine, Feed, fixed_inputs
 
 __all__ = ["Evaluation"]
@@ -35,9 +35,8 @@ class Evaluation:
     def __init__(self, feed: Feed, engine: Engine, settings: Settings) -> None:
         begun = time.perf_counter()
         self.feed, self.engine = feed, engine
-        extractor = load_extractor(
-            settings.extractor or usual_extractor(feed.dataset.name), settings.backend
-        )
+        assert settings.extractor is not None  # settled before anything was written
+        extractor = load_extractor(settings.extractor, settings.backend)
         self.real = RealSide(feed.dataset, extractor, settings.evaluate_count, quick=True)
         self.inputs = fixed_inputs(feed.spec, 0, self.real.count, feed.precision)
         self.times, self.last = 0, dict[str, Any]()

@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from gandem.core.doctor import machine
 from gandem.core.errors import DataError, RunError
 from gandem.core.files import write_json
-from gandem.core.hookspecs import Row, RunInfo
+from gandem.core.hookspecs import RunInfo
 from gandem.core.interrupts import stop_when_asked
 from gandem.core.randomness import fingerprint
 from gandem.core.registry import (
@@ -40,6 +41,7 @@ from gandem.core.runs.run import Run, open_run, pick_device
 from gandem.core.runs.sampling import enough_memory
 from gandem.core.runs.settings import Progress, Settings, check_total
 from gandem.core.runs.watchers import Watching
+from gandem.core.scores import usual_extractor
 from gandem.core.spec import Spec, change, digest
 from gandem.core.spec.fields import encode
 from gandem.core.training import Feed, check_able, check_state, forms_of, initial_state
@@ -81,7 +83,7 @@ def train(
     else:
         spec = load_spec(model, changes)
     row = None if isinstance(model, Spec) else find_model(model)
-    told, settings = settings, _by_recipe(row, settings)
+    told, settings = settings, settings.with_recipe(row)
     find_backend(settings.backend)  # a slip shall not wait for the data
     if folder is not None:
         check_out(folder)
@@ -201,13 +203,9 @@ def _state_of(run: Run, found: Found, settings: Settings) -> dict[str, np.ndarra
     return state
 
 
-def _by_recipe(row: Row | None, settings: Settings) -> Settings:
-    """Return settings with the data and classes of a model's recipe, where none were given."""
-    if settings.data is None:
-        data, classes = (row.data, row.classes) if row else ("digits", ())
-        classes = classes if settings.classes is None else settings.classes
-        return replace(settings, data=data, classes=classes)
-    return replace(settings, classes=settings.classes or ())
+def _program() -> str:
+    """Return what this process was started with, as people type it."""
+    return "gandem" if Path(sys.argv[0]).name in ("__main__.py", "gandem") else sys.argv[0]
 
 
 class _Work:
@@ -219,11 +217,14 @@ class _Work:
         if settings.evaluate_every and settings.extractor:
             find_extractor(settings.extractor)
         self.notice = notice or (lambda text: warnings.warn(text, stacklevel=4))
-        folder = Path(settings.data_dir) if settings.data_dir else None
-        dataset = load_dataset(settings.data or "digits", folder, spec.image.shape)
-        for note in dataset.notes:
+        self.dataset = load_dataset(
+            settings.data or "digits", settings.data_dir or None, spec.image.shape, settings.classes
+        )
+        for note in self.dataset.notes:
             self.notice(note)
-        self.dataset = dataset.only(settings.classes) if settings.classes else dataset
+        if settings.evaluate_every and settings.extractor is None:  # settled once, for good
+            usual = usual_extractor(self.dataset.name)
+            self.settings = settings = replace(settings, extractor=usual)
         objective = load_objective(spec.objective)
         self.feed = Feed(spec, objective, self.dataset, settings.seed, settings.precision)
         epochs = settings.epochs or spec.training.epochs
@@ -271,9 +272,10 @@ class _Work:
             "first_step": found.step if found else 0,
             "backend": registry().find("backends", settings.backend).id,
             "device": self.device,
+            "machine": machine(),
             "versions": self.versions,
             "gandem": version("gandem"),
-            "command": shlex.join(sys.argv),
+            "command": shlex.join((_program(), *sys.argv[1:])),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         old = run.facts if run else {"started": segment["started"], "segments": []}
