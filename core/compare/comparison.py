@@ -50,6 +50,7 @@ class State:
     Attributes:
         words: ``"waiting"``, ``"running"``, ``"interrupted"``, ``"scoring"``, ``"done"``,
             ``"diverged"``, ``"failed"``, ``"damaged"``.
+        health: in a word or two, ``"well"``.
         problem: why it failed.
     """
 
@@ -131,13 +132,14 @@ class Comparison:
             words = "failed"
         last = log[-1] if log else {}
         health = run.facts.get("health")
+        now = health.get("now") if isinstance(health, dict) else None
         return State(
             words=words if words in STATES else "damaged",
             step=steps_of(run),
             total=int(_number(run.facts.get("steps_planned"))),
             rate=_number(last.get("steps_per_second")),
             losses={n: last[n] for n in LOSSES if _is_number(last.get(n))},
-            health=str(health.get("verdict", "")) if isinstance(health, dict) else "",
+            health=", ".join(map(str, now)) if isinstance(now, list) else "",
             problem="" if words == "done" else problem,
         )
 

@@ -17,6 +17,10 @@ EVERY = 10.0
 """Seconds between plain lines."""
 OVER = ("done", "failed", "diverged")
 UNDER_WAY = ("running", "scoring")
+LONGEST = 37
+"""Letters of a name or a reason in the table."""
+COLUMNS = {"cell": 17, "": 8, "step": 7, "steps/s": 7, "losses": 7, "health": 10}
+"""The table's, with the letters that each has at least."""
 RANKS = (*UNDER_WAY, "failed", "diverged", "damaged", "interrupted", "waiting", "done")
 BEGINNING = State("waiting")
 SHOWN = 20
@@ -101,17 +105,28 @@ def _drawn(states: Mapping[str, State], head: str) -> Any:
     from rich.table import Table as Rich
 
     table = Rich(title=head, title_justify="left", box=None)
-    for name in ("cell", "", "step", "steps/s", "losses", "health"):
-        table.add_column(name, justify="right" if name in ("step", "steps/s") else "left")
+    for name, least in COLUMNS.items():
+        side = "right" if name in ("step", "steps/s") else "left"
+        table.add_column(name, justify=side, no_wrap=True, min_width=least)
     ranked = sorted(states.items(), key=lambda item: RANKS.index(item[1].words))
     for name, state in ranked[:SHOWN]:
         losses = "  ".join(f"{k[0]} {v:.3f}" for k, v in (state.losses or {}).items())
         step = f"{state.step}/{state.total}" if state.total else ""
         rate = f"{state.rate:.1f}" if state.rate else ""
-        table.add_row(name, state.words, step, rate, losses, state.problem or state.health)
+        health = (state.problem or state.health)[:LONGEST]
+        table.add_row(_middle(name), state.words, step, rate, losses, health)
     if len(ranked) > SHOWN:
         table.add_row(f"… and {len(ranked) - SHOWN} more", "", "", "", "", "")
     return table
+
+
+def _middle(name: str) -> str:
+    """Return a cell's name, without its middle where it is long: model and seed are at its ends.
+
+    >>> _middle("dcgan_generator.optimiser.learning_rate=1e-4_keras_seed2")
+    'dcgan_generator.opti…1e-4_keras_seed2'
+    """
+    return name if len(name) <= LONGEST else f"{name[:20]}…{name[21 - LONGEST :]}"
 
 
 def _duration(seconds: float) -> str:

@@ -70,13 +70,18 @@ def _cell(comparison: Comparison, cell: Cell, problems: Mapping[str, str]) -> di
         "problem": state.problem,
         "step": state.step,
         "total": state.total,
-        "health": state.health,
+        "health": _health(run),
         "values": first.get("values", {}),
         "floor": first.get("floor", {}),
         "protocol": first.get("protocol", {}),
         **{name: run.facts.get(name) if run else None for name in FACTS},
         **_cost(run),
     }
+
+
+def _health(run: Run | None) -> str:
+    health = run.facts.get("health") if run else None
+    return str(health.get("verdict", "")) if isinstance(health, dict) else ""
 
 
 def _cost(run: Run | None) -> dict[str, Any]:
