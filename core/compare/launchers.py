@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from gandem.core.compare.jobs import Ended, Job, run_job
 from gandem.core.errors import RunError, SpecError
+from gandem.core.interrupts import deaf_children
 from gandem.core.strangers import sentence
 
 __all__ = ["Launcher", "Pending", "at_once"]
@@ -86,17 +87,14 @@ class Dask:
     """
 
     def __init__(self, workers: int, address: str | None, folder: Path) -> None:
-        import logging
-
         import dask
         from dask.distributed import Client, LocalCluster
 
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # we say how a job has ended
+        _quieten()
         self._cluster: Any = None
         with contextlib.ExitStack() as undo:
             if address is None:
-                place = dask.config.set(temporary_directory=str(folder))
-                with place:
+                with dask.config.set(temporary_directory=str(folder)), deaf_children():
                     self._cluster = LocalCluster(
                         n_workers=workers,
                         threads_per_worker=1,
@@ -112,6 +110,8 @@ class Dask:
                     "one with 'dask scheduler', or leave --address out."
                 ) from None
             undo.pop_all()
+        if self._cluster is not None:
+            self._client.run(_quieten)
 
     def submit(self, jobs: Sequence[Job]) -> list[_Asked]:
         """Take jobs; that of a worker which dies is gone on with by another."""
@@ -122,6 +122,13 @@ class Dask:
         self._client.close()
         if self._cluster is not None:
             self._cluster.close()
+
+
+def _quieten() -> None:
+    """Let a process of Dask's say nothing: how a job has ended is said by us."""
+    import logging
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
 
 
 class _Asked:
