@@ -58,15 +58,14 @@ class Table:
         over = sum(state.words in OVER for state in states.values())
         head = f"{over} of {len(states)} trainings"
         head += f", {sum(walks)} of {len(walks)} walks side by side" if walks else ""
-        head += self._left([*map(_share, states.values()), *walks])
+        left = self._left([*map(_share, states.values()), *walks])
         if self._is_live():
-            self.live.update(_drawn(states, head))
+            self.live.update(_drawn(states, head + left))
             return
         going = [_told(name, state) for name, state in states.items() if state.words in UNDER_WAY]
-        line = "; ".join([head, *going])
-        if line != self.line:
+        if (line := "; ".join([head, *going])) != self.line:
             self.said, self.line = now, line
-            sys.stderr.write(f"{line}\n")
+            sys.stderr.write("; ".join([head + left, *going]) + "\n")
 
     def _is_live(self) -> bool:
         """Say whether there is a table on the terminal, which begins with the first look at it."""
@@ -106,8 +105,8 @@ def _drawn(states: Mapping[str, State], head: str) -> Any:
 
     table = Rich(title=head, title_justify="left", box=None)
     for name, least in COLUMNS.items():
-        side = "right" if name in ("step", "steps/s") else "left"
-        table.add_column(name, justify=side, no_wrap=True, min_width=least)
+        right = name in ("step", "steps/s")
+        table.add_column(name, justify="right" if right else "left", no_wrap=True, min_width=least)
     ranked = sorted(states.items(), key=lambda item: RANKS.index(item[1].words))
     for name, state in ranked[:SHOWN]:
         losses = "  ".join(f"{k[0]} {v:.3f}" for k, v in (state.losses or {}).items())
