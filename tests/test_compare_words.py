@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from comparing import comparison_of, finish, grid_of, score, walk
+from comparing import comparison_of, finish, grid_of, page_of, score, walk
 
 from gandem.core.compare import outcome_of, plan, settings_from
 
@@ -109,6 +109,30 @@ def test_of_several_settings_the_best_is_named(tmp_path):
         "Fréchet distance is lowest for width=32, 11; different: width=8; no difference seen: "
         "width=16, at 3 seeds."
     )
+
+
+def test_models_are_compared_with_one_another_on_each_backend(tmp_path):
+    made = planted(tmp_path / "out", models=("dcgan", "wgan"), path_steps=0)
+    for cell in made.cells():
+        score(made.folder(cell), frechet={"dcgan": 10, "wgan": 30}[cell.model] + cell.seed)
+
+    told = [row for row in outcome_of(made)["outcomes"] if row["where"].startswith("models")]
+
+    assert {row["where"] for row in told} == {"models, on torch", "models, on keras"}
+    assert {row["words"] for row in told if row["measure"] == "frechet"} == {
+        "Fréchet distance, wgan less dcgan 20 ± 2.3, between seeds 1: different at 3 seeds, dcgan "
+        "is better"
+    }
+    assert "models, on torch: Fréchet distance" in page_of(made).text
+
+
+def test_what_was_scored_by_another_protocol_is_not_compared(tmp_path):
+    made = planted(tmp_path / "out")
+    place = made.folder(made.cells()[0]) / "scores.json"
+    (row,) = json.loads(place.read_text())
+    place.write_text(json.dumps([row | {"protocol": row["protocol"] | {"fake": 77}}]))
+
+    assert outcome_of(made)["outcomes"] == []
 
 
 def test_three_backends_alike_are_said_in_a_sentence(tmp_path):

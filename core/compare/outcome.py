@@ -4,6 +4,7 @@ well as one another, what they cost, and the sentence on top.
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,8 @@ KEY = ("model", "setting", "backend")
 VERDICTS = ("different", "undecided", "no difference seen")
 SAID = 3
 """Pairs that the sentence on top names, at most."""
+NAMES = {"data": "", "extractor": ""}
+"""Of a protocol, what does not count where digests are the same."""
 FACTS = ("spec_digest", "gandem", "versions", "device", "machine", "command", "started")
 JUDGED = "frechet"
 """The measure that the verdict is about."""
@@ -93,20 +96,26 @@ def _cost(run: Run | None) -> dict[str, Any]:
 
 
 def _outcomes(comparison: Comparison, cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the differences between backends within each model and setting, or between settings
-    on one backend, for each measure.
+    """Return the differences between backends within each model and setting, between settings of
+    one model on one backend, and between models, for each measure.
     """
     grid, found = comparison.grid, []
+    of_setting = {s: s.name if len(grid.settings) > 1 else "" for s in grid.settings}
+    of_backend = {b: f"on {b}" if len(grid.backends) > 1 else "" for b in grid.backends}
     for model in grid.models:
         title = model if len(grid.models) > 1 else ""
         groups: list[tuple[str, dict[str, list[Mapping[str, Any]]]]] = []
         for setting in grid.settings:
             by = {b: _of(cells, model, setting, b) for b in grid.backends}
-            groups.append((_where(title, setting.name if len(grid.settings) > 1 else ""), by))
+            groups.append((_where(title, of_setting[setting]), by))
         for backend in grid.backends:
             by = {s.name: _of(cells, model, s, backend) for s in grid.settings}
-            groups.append((_where(title, f"on {backend}" if len(grid.backends) > 1 else ""), by))
+            groups.append((_where(title, of_backend[backend]), by))
         found += [row | {"model": model} for where, by in groups for row in _compared(where, by)]
+    for setting, backend in itertools.product(grid.settings, grid.backends):
+        by = {model: _of(cells, model, setting, backend) for model in grid.models}
+        where = _where("models", of_setting[setting], of_backend[backend])
+        found += [row | {"model": None} for row in _compared(where, by)]
     return found
 
 
@@ -115,8 +124,13 @@ def _where(*parts: str) -> str:
 
 
 def _compared(where: str, by: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """Return the differences of every two groups of cells in each measure both have."""
-    found = []
+    """Return the differences of every two groups of cells in each measure both have; none where
+    not all were scored by one protocol, as models on data of their own are not.
+    """
+    found: list[dict[str, Any]] = []
+    told = [cell["protocol"] for of in by.values() for cell in of if cell["protocol"]]
+    if any(told[0] | NAMES != protocol | NAMES for protocol in told):
+        return found
     for name in MEASURES:
         values = {who: _values(of, name) for who, of in by.items()}
         for one in difference(name, {who: there for who, there in values.items() if there}):
