@@ -229,8 +229,9 @@ def check_grid(grid: Grid) -> Grid:
             raise SpecError(f"backends: {name} is named twice.")
     if len(backends) * len(grid.models) * len(grid.settings) == 1:
         raise SpecError(
-            f"There is nothing to compare: one model, as it is, on {backends[0]}. Name another "
-            "backend (--backends; 'gandem list backends' has them), or values of a field (--vary)."
+            f"There is nothing to compare: one model, as it is, on {backends[0]}. Name "
+            "another backend (--backends; 'gandem list' says how to install it), or values of a "
+            "field (--vary)."
         )
     if grid.extractor:
         find_extractor(grid.extractor)
