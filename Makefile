@@ -26,7 +26,7 @@ suite: $(VENV)/dev browser
 
 # pages are tested in one: Debian's as root, or else whatever is there, or Playwright's own
 browser: $(VENV)/dev
-	@command -v chromium chromium-browser google-chrome || \
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
 	{ test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -qqy --no-install-recommends chromium; } || \
 	$(BIN)/playwright install chromium
 

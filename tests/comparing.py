@@ -113,14 +113,20 @@ def score(folder: Path, **values: float) -> None:
     (folder / "scores.json").write_text(json.dumps([told]))
 
 
-def walk(made: Comparison, *key: object, apart: float = 1e-15, twin: float = 1e-15) -> None:
+def walk(
+    made: Comparison,
+    *key: object,
+    apart: float = 1e-15,
+    twin: float = 1e-15,
+    saturated: bool = False,
+) -> None:
     """Write what came of two backends side by side: as far apart as the twin, or as told."""
     model, setting, seed, pair = key
     marks = [
         {
             **{"step": step, "weights_max": apart * step, "weights_median": 0.0},
             **{"loss_max": 2e-16 * step, "twin_max": twin * step, "twin_median": 0.0},
-            **{"within": 1.0, "floor": 2e-16, "saturated": False, "ratio": apart / twin},
+            **{"within": 1.0, "floor": 2e-16, "saturated": saturated, "ratio": apart / twin},
         }
         for step in (1, 2, 5, 10)
     ]

@@ -1,6 +1,7 @@
 """The grid of a comparison: what varies, what is refused, and what each cell is called."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -80,6 +81,46 @@ def test_a_folder_tells_the_cell():
     cell = Cell(model="dcgan", setting=Setting(("width=16",)), backend="torch", seed=2)
 
     assert cell.folder == "dcgan_width=16_torch_seed2"
+
+
+def test_a_long_name_is_told_by_its_hash():
+    folders = [
+        Cell(model="é" * 90 + end, setting=Setting(), backend="torch", seed=0).folder
+        for end in "ab"
+    ]
+
+    assert len({*folders}) == 2
+    assert all(len(folder.encode()) < 200 and folder.endswith("_torch_seed0") for folder in folders)
+
+
+@pytest.mark.parametrize("models", [("gan.toml", "../gan.toml"), ("Mine.toml", "mine.toml")])
+def test_specs_of_one_name_are_refused(models):
+    with pytest.raises(SpecError, match="would lie in one folder"):
+        cells_of(Grid(models=models, backends=("torch",)))
+
+
+def test_what_is_set_does_not_vary():
+    with pytest.raises(SpecError, match="latent is set as well"):
+        settings_from(["latent=16,64"], ["latent=8"])
+
+
+def test_what_nothing_hangs_on_yet_may_change(tmp_path):
+    plan(tmp_path / "out", GRID)
+    more = replace(GRID, count=500, extractor="pixels", path_steps=7)
+
+    assert plan(tmp_path / "out", more).grid == more
+    assert open_comparison(tmp_path / "out").grid == more
+
+    scores = plan(tmp_path / "out", more).folder(more.cells()[0]) / "scores.json"
+    scores.parent.mkdir(parents=True)
+    scores.write_text("[]")
+    with pytest.raises(RunError, match="whose count is 500, not 600"):
+        plan(tmp_path / "out", replace(more, count=600))
+
+
+def test_a_name_that_no_file_system_has_is_one_line(tmp_path):
+    with pytest.raises(RunError, match="no place for a comparison"):
+        plan(tmp_path / ("x" * 300), GRID)
 
 
 def test_a_plan_survives_the_disk(tmp_path):

@@ -255,6 +255,21 @@ def test_dask_is_found_at_its_address(tmp_path, data):
 
 
 @needs_dask
+def test_leaving_a_cluster_stops_what_runs_there(tmp_path, data):
+    from dask.distributed import LocalCluster
+
+    there = comparison(tmp_path / "out", data, epochs=20 * EPOCHS)
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+        launcher = load_launcher("dask", 1, cluster.scheduler_address, tmp_path / "launcher")
+        with at_a_checkpoint(there, launcher.close):
+            launcher.submit(there.jobs(1))
+
+    folder = there.folder(there.cells()[0])
+    assert not is_held(folder)
+    assert open_run(folder).facts["state"] == "interrupted"
+
+
+@needs_dask
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense", "tcp://nowhere.invalid:1"])
 def test_a_scheduler_that_is_not_there_is_one_line(tmp_path, monkeypatch, address):
     monkeypatch.setattr(launchers, "ANSWER", "1s")

@@ -74,6 +74,79 @@ def test_one_seed_s_twin_is_one_draw_only(tmp_path, apart, wanted):
     assert said(made).startswith(wanted)
 
 
+def test_a_twin_that_diverges_too_tells_nothing(tmp_path):
+    made = planted(tmp_path / "out")
+    first, *_ = made.paths()
+    walk(made, *first, apart=float("nan"), twin=float("nan"))
+
+    paths = outcome_of(made)["paths"]
+
+    assert [path["verdict"] for path in paths] == ["undecided", "same path", "same path"]
+    assert "Undecided whether torch and keras take the same path: all diverge" in said(made)
+    assert "NaN" not in json.dumps(outcome_of(made))
+
+
+def test_a_saturated_twin_hides_no_fault_of_another_seed(tmp_path):
+    made = planted(tmp_path / "out")
+    *others, last = made.paths()
+    for key in others:
+        walk(made, *key, apart=1e-9)
+    walk(made, *last, apart=1e-2, twin=1e-2, saturated=True)
+
+    assert [path["same"] for path in outcome_of(made)["paths"]] == [False, False, None]
+
+
+def test_a_walk_that_failed_is_said(tmp_path):
+    made = planted(tmp_path / "out")
+    first, *_ = made.paths()
+    name = made.path_name(*first)
+    (made.path / "paths" / f"{name}.json").unlink()
+    (made.path / "ended.jsonl").write_text(
+        '{"job": "torn\n' + json.dumps({"job": name, "reason": "no memory"}) + "\n[]\n"
+    )
+
+    assert said(made).startswith(
+        "torch and keras take the same path, in all 2 walks side by side. 1 walk of 3 could not"
+    )
+
+
+def test_three_seeds_decide_however_unequal_the_groups(tmp_path):
+    scores = {"torch": [10, 10, 10], "keras": [8, 10, 12]}
+
+    assert "no difference seen at 3 seeds" in said(planted(tmp_path / "out", scores=scores))
+
+
+def test_a_run_that_was_extended_by_hand_is_scored_again(tmp_path):
+    made = planted(tmp_path / "out")
+    cell = made.cells()[0]
+    place = made.folder(cell) / "scores.json"
+    (row,) = json.loads(place.read_text())
+    place.write_text(json.dumps([row | {"details": {"step": 39}}]))
+
+    assert made.state(cell, {}).words == "scoring"
+    assert [job.name for job in made.jobs(1)] == [cell.folder]
+
+
+def test_what_failed_once_and_is_done_now_is_no_failure(tmp_path):
+    made = planted(tmp_path / "out")
+    rows = [{"job": cell.folder, "reason": "killed"} for cell in made.cells()]
+    (made.path / "ended.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+
+    assert made.ended() == {}
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e200", "1" + "0" * 400])
+def test_a_score_that_is_no_number_is_left_out(tmp_path, value):
+    made = planted(tmp_path / "out")
+    place = made.folder(made.cells()[0]) / "scores.json"
+    place.write_text(place.read_text().replace("9.5", value))
+
+    found = outcome_of(made)
+
+    assert found["cells"][0]["values"]["frechet"] is None
+    assert len([row for row in found["outcomes"] if row["measure"] == "frechet"]) == 1
+
+
 def test_one_seed_of_each_is_undecided(tmp_path):
     made = planted(tmp_path / "out", scores={"torch": [10], "keras": [30]}, seeds=(0,))
 
@@ -132,7 +205,11 @@ def test_what_was_scored_by_another_protocol_is_not_compared(tmp_path):
     (row,) = json.loads(place.read_text())
     place.write_text(json.dumps([row | {"protocol": row["protocol"] | {"fake": 77}}]))
 
-    assert outcome_of(made)["outcomes"] == []
+    found = outcome_of(made)
+
+    (told,) = [row for row in found["outcomes"] if row["measure"] == "frechet"]
+    assert sorted(told["seeds"]) == [2, 3]
+    assert "Scores were taken by 2 protocols" in found["verdict"]
 
 
 def test_three_backends_alike_are_said_in_a_sentence(tmp_path):
@@ -175,6 +252,7 @@ def test_what_has_not_begun_is_said(tmp_path):
         ("scores.json", '[{"values": {"frechet": "many"}, "floor": {}, "protocol": {}}]'),
         ("scores.json", "[]"),
         ("run.json", '{"state": "finished", "steps_planned": "many"}'),
+        ("run.json", '{"state": "finished", "steps_planned": 1' + "0" * 400 + "}"),
         ("run.json", "{"),
         ("run.json", "[]"),
         ("log.jsonl", '{"step": 1, "steps_per_second": "fast", "discriminator": []}\n'),
@@ -191,7 +269,17 @@ def test_a_damaged_file_of_a_cell_takes_nothing_down(tmp_path, name, text):
         assert found["cells"][0]["state"] == "damaged" or text != "{"
 
 
-@pytest.mark.parametrize("text", ["[]", "{}", '{"holds": true, "steps": 5, "marks": []}', "{"])
+MARK = '{"step": 1, "weights_max": 0, "weights_median": 0, "loss_max": 0, "twin_max": 0, '
+MARK += '"twin_median": 0, "floor": 0, "saturated": false, "statistics_max": null}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("[]", "{}", '{"holds": true, "steps": 5, "marks": []}', "{"),
+        f'{{"holds": true, "steps": 5, "marks": [{MARK}]}}',
+    ],
+)
 def test_a_damaged_walk_is_one_that_is_to_be_done(tmp_path, text):
     made = planted(tmp_path / "out")
     next((made.path / "paths").iterdir()).write_text(text)

@@ -11,10 +11,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,12 @@ STATES = ("waiting", "running", "interrupted", "scoring", "done", "diverged", "f
 LOSSES = ("discriminator", "generator")
 MARK = ("step", "weights_max", "weights_median", "loss_max", "twin_max", "twin_median", "floor")
 """What a mark of two backends followed side by side must hold."""
+MAYBE = ("statistics_max", "twin_statistics_max")
+"""What those of an earlier gandem do not hold."""
+SCORING, WALKING = ("count", "extractor"), ("path_steps",)
+"""Fields of a grid that nothing but scores, and walks, hang on."""
+LARGEST = 1e30
+"""Numbers beyond it are none."""
 EVERY = 0.5
 """Seconds between two looks at the cells."""
 
@@ -89,7 +95,13 @@ class Comparison:
     def scores(self, cell: Cell) -> list[dict[str, Any]] | None:
         """Return what a cell was scored with, if it was."""
         found: list[Any] | None = _json(self.folder(cell) / SCORES, list)
-        return found if found and all(map(_is_score, found)) else None
+        if not found or not all(map(_is_score, found)):
+            return None
+        details, run = found[0].get("details"), self.run(cell)
+        step = details.get("step") if isinstance(details, dict) else None
+        if run is not None and step is not None and step != run.facts.get("steps"):
+            return None  # of before the run was extended
+        return [row | {part: _finite(row[part]) for part in ("values", "floor")} for row in found]
 
     def paths(self) -> dict[tuple[str, Setting, int, tuple[str, str]], dict[str, Any] | None]:
         """Return the reports of backends followed side by side; None for those not there yet."""
@@ -100,12 +112,16 @@ class Comparison:
         """Return why jobs failed, by the name of each; of those that failed last time."""
         found: dict[str, str] = {}
         try:
-            for line in (self.path / ENDED).read_text("utf-8").splitlines():
+            lines = (self.path / ENDED).read_text("utf-8", "replace").splitlines()
+        except OSError:
+            lines = []
+        for line in lines:
+            with contextlib.suppress(ValueError, KeyError, TypeError):  # it was torn by a kill
                 row = json.loads(line)
-                found[row["job"]] = row["reason"]
-        except (OSError, ValueError, KeyError, TypeError):
-            pass  # it says why, and that is all it does
-        return {name: reason for name, reason in found.items() if reason}
+                found[str(row["job"])] = str(row["reason"])
+        over = {cell.folder for cell in self.cells() if self.is_over(cell)}
+        over |= {self.path_name(*key) for key, report in self.paths().items() if report}
+        return {name: why for name, why in found.items() if why and name not in over}
 
     def is_over(self, cell: Cell) -> bool:
         """Say whether nothing is left to do for a cell: it is trained and scored, or diverged, as
@@ -138,10 +154,17 @@ class Comparison:
             step=steps_of(run),
             total=int(_number(run.facts.get("steps_planned"))),
             rate=_number(last.get("steps_per_second")),
-            losses={n: last[n] for n in LOSSES if _is_number(last.get(n))},
+            losses={n: last[n] for n in LOSSES if is_number(last.get(n))},
             health=", ".join(map(str, now)) if isinstance(now, list) else "",
             problem="" if words == "done" else problem,
         )
+
+    def forbids(self, changed: Collection[str]) -> bool:
+        """Say whether something is there already that these fields of the grid had a part in."""
+        scored = any((self.folder(cell) / SCORES).exists() for cell in self.cells())
+        walked = any(self.paths().values())
+        free = (() if scored else SCORING) + (() if walked else WALKING)
+        return not set(changed) <= set(free)
 
     # --- jobs ------------------------------------------------------------------------------------
 
@@ -205,6 +228,8 @@ class Comparison:
             make_folder(self.path / PATHS)
             jobs = self.jobs(threads)
             failed: dict[str, str] = {}
+            for job in jobs:  # whatever was the matter is not, until it is again
+                append_line(self.path / ENDED, json.dumps({"job": job.name, "reason": ""}))
             going = dict(zip((job.name for job in jobs), launcher.submit(jobs), strict=True))
             while going:
                 for name in [name for name, pending in going.items() if pending.done()]:
@@ -235,13 +260,14 @@ def _json(path: Path, kind: type) -> Any:
     return found if isinstance(found, kind) else None
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Say whether a value from a file is a number; NaN and infinity are."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _number(value: Any) -> float:
     """Return a number that a file should hold; 0 where it holds something else."""
-    return float(value) if _is_number(value) and math.isfinite(value) else 0.0
+    return float(value) if is_number(value) and abs(value) < LARGEST else 0.0
 
 
 def _is_score(row: object) -> bool:
@@ -251,20 +277,26 @@ def _is_score(row: object) -> bool:
     values, floor, protocol = (row.get(name) for name in ("values", "floor", "protocol"))
     if not (isinstance(values, dict) and isinstance(floor, dict) and isinstance(protocol, dict)):
         return False
-    return all(v is None or _is_number(v) for v in (*values.values(), *floor.values()))
+    return all(v is None or is_number(v) for v in (*values.values(), *floor.values()))
+
+
+def _finite(values: Mapping[str, Any]) -> dict[str, float | None]:
+    return {name: v if v is not None and abs(v) < LARGEST else None for name, v in values.items()}
 
 
 def _is_report(row: Mapping[str, Any] | None) -> bool:
     """Say whether this is what ``gandem parity`` prints."""
     marks = row.get("marks") if row else None
-    if not (row and isinstance(row.get("holds"), bool) and _is_number(row.get("steps"))):
+    if not (row and isinstance(row.get("holds"), bool) and is_number(row.get("steps"))):
         return False
-    return bool(marks and isinstance(marks, list)) and all(
-        isinstance(mark, dict)
-        and isinstance(mark.get("saturated"), bool)
-        and all(_is_number(mark.get(name)) for name in MARK)
-        for mark in marks or ()
-    )
+    return bool(marks and isinstance(marks, list)) and all(map(_is_mark, marks or ()))
+
+
+def _is_mark(mark: object) -> bool:
+    if not isinstance(mark, dict) or not isinstance(mark.get("saturated"), bool):
+        return False
+    numbers = [mark.get(name) for name in MARK] + [mark.get(name, 0.0) for name in MAYBE]
+    return all(map(is_number, numbers)) and type(mark["step"]) is int and mark["floor"] < LARGEST
 
 
 def plan(path: Path, grid: Grid) -> Comparison:
@@ -275,10 +307,17 @@ def plan(path: Path, grid: Grid) -> Comparison:
             differs.
     """
     cells_of(grid)
+    try:
+        path.exists()
+    except OSError as error:
+        raise RunError(f"--out: no place for a comparison ({error.strerror}).") from None
     if (path / PLAN).is_file():
         there = open_comparison(path)
         old, new = there.grid.to_data(), grid.to_data()
         changed = [name for name in new if json.dumps(old[name]) != json.dumps(new[name])]
+        if changed and not there.forbids(changed):
+            write_json(path / PLAN, {"format": FORMAT, **new})
+            return Comparison(path, grid)
         if changed == ["specs"]:
             raise RunError(f"{path}: a spec of this comparison has changed; choose another --out.")
         if changed:

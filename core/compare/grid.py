@@ -9,7 +9,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from hashlib import sha256
+from typing import Any, cast
 
 from gandem.core.errors import BackendError, SpecError, shown
 from gandem.core.registry import (
@@ -29,8 +30,9 @@ from gandem.core.training import Feed
 __all__ = ["Cell", "Grid", "Setting", "cells_of", "check_grid", "parse_variation", "settings_from"]
 
 AS_IT_IS = "as it is"
-LONGEST = 80
-"""Letters of a folder's name that tell settings apart."""
+LONGEST = 160
+"""Bytes of a folder's name; one that would be longer is told by its hash."""
+MOST_SEEDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,10 @@ class Cell:
     def folder(self) -> str:
         """The folder's name within the comparison's."""
         parts = (self.model, *self.setting.changes, self.backend, f"seed{self.seed}")
-        return "_".join(_plain(part) for part in parts)[-LONGEST * 2 :]
+        name = "_".join(_plain(part) for part in parts)
+        if len(name.encode()) <= LONGEST:
+            return name
+        return f"{sha256(name.encode()).hexdigest()[:16]}_{_plain(self.backend)}_seed{self.seed}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +121,8 @@ class Grid:
         }
         settings = tuple(Setting(tuple(setting["changes"])) for setting in data["settings"])
         grid = cls(**plain | {"settings": settings})
+        if not (grid.models and grid.settings and grid.backends and grid.seeds):
+            raise TypeError("it is empty")
         words = (*grid.models, *grid.backends, *grid.changes, *grid.specs)
         words += tuple(change for setting in settings for change in setting.changes)
         whole = (*grid.seeds, *grid.totals, grid.count, grid.evaluate_every, grid.path_steps)
@@ -155,9 +162,12 @@ def cells_of(grid: Grid) -> list[Cell]:
         SpecError: two of them would lie in one folder.
     """
     cells = grid.cells()
-    for name, times in Counter(cell.folder for cell in cells).items():
+    for name, times in Counter(cell.folder.casefold() for cell in cells).items():
         if times > 1:
-            raise SpecError(f"Two cells of the grid are called {name}; name each value once.")
+            raise SpecError(
+                f"Two cells of the grid would lie in one folder, {name}; name each value once, and "
+                "call specs differently."
+            )
     return cells
 
 
@@ -181,13 +191,19 @@ def parse_variation(text: str) -> tuple[str, tuple[str, ...]]:
     return path.strip(), found
 
 
-def settings_from(variations: Sequence[str]) -> tuple[Setting, ...]:
-    """Return every combination of what varies."""
+def settings_from(variations: Sequence[str], changes: Sequence[str] = ()) -> tuple[Setting, ...]:
+    """Return every combination of what varies.
+
+    Args:
+        changes: of every spec; what varies is not among them.
+    """
     parsed = [parse_variation(text) for text in variations]
     paths = [path for path, _ in parsed]
     for path in paths:
         if paths.count(path) > 1:
             raise SpecError(f"vary: {path} is named twice; give all its values at once.")
+        if any(change.partition("=")[0].strip() == path for change in changes):
+            raise SpecError(f"vary: {path} is set as well; leave one of them out.")
     every = itertools.product(*([f"{path}={value}" for value in values] for path, values in parsed))
     return tuple(Setting(changes) for changes in every)
 
@@ -220,10 +236,10 @@ def check_grid(grid: Grid) -> Grid:
     Raises:
         GandemError: something of it is not there, or does not fit; or nothing would be compared.
     """
-    there = [row.id for row in registry().rows("backends") if installed(row)]
-    if not there:
-        raise BackendError("No backend is installed. Install one with: pip install 'gandem[torch]'")
-    backends = tuple(find_backend(name).id for name in grid.backends) or tuple(there)
+    if not 1 <= len(grid.seeds) <= MOST_SEEDS:
+        raise SpecError(f"seeds: expected 1 to {MOST_SEEDS}, received {len(grid.seeds)}.")
+    Settings(precision=cast(Any, grid.precision))
+    backends = backends_of(grid.backends)
     for name, times in Counter(backends).items():
         if times > 1:
             raise SpecError(f"backends: {name} is named twice.")
@@ -237,7 +253,26 @@ def check_grid(grid: Grid) -> Grid:
         find_extractor(grid.extractor)
     checked = [_checked(grid, model, s) for model in grid.models for s in grid.settings]
     specs, totals = zip(*checked, strict=True)
+    every = itertools.product(grid.models, grid.settings)
+    seen: dict[tuple[str, str], Setting] = {}
+    for (model, setting), spec in zip(every, specs, strict=True):
+        if (other := seen.setdefault((model, spec), setting)) != setting:
+            raise SpecError(
+                f"vary: {other.name} and {setting.name} are the same {model}; name each value once."
+            )
     return replace(grid, backends=backends, specs=specs, totals=totals)
+
+
+def backends_of(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the ids of backends; of none, of all that are installed.
+
+    Raises:
+        BackendError, NotFoundError: there is none, or not this one.
+    """
+    there = [row.id for row in registry().rows("backends") if installed(row)]
+    if not there:
+        raise BackendError("No backend is installed. Install one with: pip install 'gandem[torch]'")
+    return tuple(find_backend(name).id for name in names) or tuple(there)
 
 
 def _checked(grid: Grid, model: str, setting: Setting) -> tuple[str, int]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gandem.core.errors import RunError
+from gandem.core.errors import GandemError
 from gandem.core.files import write_file
 from gandem.core.runs import open_run
 from gandem.core.runs.folder import is_held
@@ -21,6 +21,7 @@ from gandem.core.runs.listing import state_of
 
 __all__ = ["Ended", "Job", "run_job"]
 
+SIGNALS = {number.value: number.name for number in signal.Signals}
 LOOK = 0.2
 """Seconds between two looks at whether a process shall stop."""
 PATIENCE = 120.0
@@ -72,7 +73,7 @@ class Ended:
         if self.code == 0:
             return ""
         if self.code < 0:
-            name = signal.Signals(-self.code).name
+            name = SIGNALS.get(-self.code, f"signal {-self.code}")
             often = ", often for want of memory" if name == "SIGKILL" else ""
             return f"killed by {name}{often}"
         return self.words or f"exit code {self.code}"
@@ -87,6 +88,8 @@ def run_job(job: Job, stop: threading.Event | None = None) -> Ended:
         stop: when it is set, the process under way is asked to stop.
     """
     stop = stop or threading.Event()
+    if stop.is_set():
+        return Ended(code=130, words="not begun")
     for arguments in _training(job):
         ended, _ = _run(job, arguments, stop)
         if ended.code:
@@ -108,7 +111,7 @@ def _training(job: Job) -> Iterator[tuple[str, ...]]:
         time.sleep(LOOK)  # by one whose parent was killed, and who is about to stop
     try:
         run = open_run(place)
-    except RunError:
+    except GandemError:
         yield job.train
         return
     if state_of(run) != "finished":

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
+from uuid import uuid4
 
 from gandem.core.compare.jobs import Ended, Job, run_job
 from gandem.core.errors import RunError, SpecError
@@ -20,6 +21,10 @@ from gandem.core.strangers import sentence
 
 __all__ = ["Launcher", "Pending", "at_once"]
 
+LOOK = 1.0
+"""Seconds between two looks at whether a job shall stop."""
+PATIENCE = 60.0
+"""Seconds for jobs to stop when a cluster is left."""
 ANSWER = "10s"
 """For a scheduler to answer."""
 MINUTES = 24 * 60
@@ -92,6 +97,8 @@ class Dask:
 
         _quieten()
         self._cluster: Any = None
+        self._futures: list[Any] = []
+        self._name = f"gandem-stop-{uuid4().hex}"
         with contextlib.ExitStack() as undo:
             if address is None:
                 with dask.config.set(temporary_directory=str(folder)), deaf_children():
@@ -115,13 +122,40 @@ class Dask:
 
     def submit(self, jobs: Sequence[Job]) -> list[_Asked]:
         """Take jobs; that of a worker which dies is gone on with by another."""
-        return [_Asked(future) for future in self._client.map(run_job, jobs, pure=False)]
+        self._futures = self._client.map(_run_until, jobs, event=self._name, pure=False)
+        return [_Asked(future) for future in self._futures]
 
     def close(self) -> None:
-        """Leave the cluster, and end one of our own."""
+        """Let what is running stop, leave the cluster, and end one of our own."""
+        from dask.distributed import Event, wait
+
+        with contextlib.suppress(Exception):  # of a cluster that is gone nothing runs any more
+            Event(self._name, client=self._client).set()
+            wait(self._futures, timeout=PATIENCE)
         self._client.close()
         if self._cluster is not None:
             self._cluster.close()
+
+
+def _run_until(job: Job, event: str) -> Ended:
+    """Do a job on a worker of Dask's, until somebody sets an event."""
+    from dask.distributed import Event
+
+    asked, stop, done = Event(event), threading.Event(), threading.Event()
+
+    def watch() -> None:
+        while not done.wait(LOOK):
+            try:
+                if asked.is_set():
+                    stop.set()
+            except Exception:  # the scheduler is gone, and with it whoever asks
+                stop.set()
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        return run_job(job, stop)
+    finally:
+        done.set()
 
 
 def _quieten() -> None:

@@ -22,7 +22,6 @@ LONGEST = 37
 COLUMNS = {"cell": 17, "": 8, "step": 7, "steps/s": 7, "losses": 7, "health": 10}
 """The table's, with the letters that each has at least."""
 RANKS = (*UNDER_WAY, "failed", "diverged", "damaged", "interrupted", "waiting", "done")
-BEGINNING = State("waiting")
 SHOWN = 20
 """Cells that are shown at once; those under way come first."""
 
@@ -37,6 +36,7 @@ class Table:
         self.first: float | None = None
         self.line = ""
         self.states: dict[str, State] = {}
+        self.over: set[str] = set()
 
     def __enter__(self) -> Table:
         return self
@@ -51,8 +51,10 @@ class Table:
         if self.quiet or (not self._is_live() and now < self.said + EVERY):
             return
         for cell in comparison.cells():
-            if self.states.get(cell.folder, BEGINNING).words not in OVER:  # what is over stays so
-                self.states[cell.folder] = comparison.state(cell, problems)
+            if cell.folder not in self.over:  # what is over stays so
+                state = self.states[cell.folder] = comparison.state(cell, problems)
+                if state.words in ("done", "diverged") or cell.folder in problems:
+                    self.over.add(cell.folder)
         states = self.states
         walks = [report is not None for report in comparison.paths().values()]
         over = sum(state.words in OVER for state in states.values())

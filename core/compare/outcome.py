@@ -5,13 +5,15 @@ well as one another, what they cost, and the sentence on top.
 from __future__ import annotations
 
 import itertools
+import json
+import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from gandem.core.compare.comparison import Comparison
+from gandem.core.compare.comparison import Comparison, is_number
 from gandem.core.compare.grid import AS_IT_IS, Cell, Setting
 from gandem.core.compare.paths import listed, path_sentence, paths_of, plural
 from gandem.core.compare.verdict import difference, outcome_in_words, short
@@ -56,7 +58,17 @@ def outcome_of(comparison: Comparison) -> dict[str, Any]:
         "outcomes": _outcomes(comparison, cells),
         "costs": _costs(comparison, cells),
     }
-    return {"verdict": sentence_of(found), **found}
+    told: dict[str, Any] = finite({"verdict": sentence_of(found), **found})
+    return told
+
+
+def finite(data: Any) -> Any:
+    """Return plain data without NaN and infinity, which JSON has not: None stands for them."""
+    if isinstance(data, dict):
+        return {key: finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return type(data)(map(finite, data))
+    return None if isinstance(data, float) and not math.isfinite(data) else data
 
 
 def _cell(comparison: Comparison, cell: Cell, problems: Mapping[str, str]) -> dict[str, Any]:
@@ -124,18 +136,31 @@ def _where(*parts: str) -> str:
 
 
 def _compared(where: str, by: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """Return the differences of every two groups of cells in each measure both have; none where
-    not all were scored by one protocol, as models on data of their own are not.
+    """Return the differences of every two groups of cells in each measure both have, of cells that
+    were scored by the protocol of most: models on data of their own were not.
     """
     found: list[dict[str, Any]] = []
-    told = [cell["protocol"] for of in by.values() for cell in of if cell["protocol"]]
-    if any(told[0] | NAMES != protocol | NAMES for protocol in told):
-        return found
+    usual = Counter(_protocol(cell) for of in by.values() for cell in of).most_common()
+    usual = [protocol for protocol in usual if protocol[0]]
+    by = {who: [c for c in of if _protocol(c) == usual[0][0]] for who, of in by.items() if usual}
     for name in MEASURES:
         values = {who: _values(of, name) for who, of in by.items()}
         for one in difference(name, {who: there for who, there in values.items() if there}):
             found.append({"where": where, **one.to_data(), "words": outcome_in_words(one)})
     return found
+
+
+def _protocol(cell: Mapping[str, Any]) -> str:
+    """Return what tells a cell's protocol from others; nothing where it was not scored."""
+    return json.dumps(cell["protocol"] | NAMES, sort_keys=True) if cell["protocol"] else ""
+
+
+def _protocol_sentence(found: Mapping[str, Any]) -> str:
+    """Say that not all scores can be compared."""
+    there = {_protocol(cell) for cell in found["cells"]} - {""}
+    if len(there) < 2:
+        return ""
+    return f"Scores were taken by {len(there)} protocols, and compared within each alone."
 
 
 def _of(
@@ -160,7 +185,7 @@ def _costs(comparison: Comparison, cells: Sequence[Mapping[str, Any]]) -> list[d
                 row: dict[str, Any] = {"model": model, "setting": setting.name, "backend": backend}
                 names = ("steps_per_second", "seconds_to_first_step", "peak_memory")
                 for name in (*names, "checkpoint_bytes"):
-                    there = [cell[name] for cell in of if isinstance(cell.get(name), int | float)]
+                    there = [cell[name] for cell in of if is_number(cell.get(name)) and cell[name]]
                     row[name] = statistics.median(there) if there else None
                 found.append(row)
     return found
@@ -170,7 +195,8 @@ def sentence_of(found: Mapping[str, Any]) -> str:
     """Return what a comparison says, a sentence for each question that was asked."""
     if len(found["cells"]) == 1:
         return _single(found["cells"][0])
-    parts = (path_sentence(found["paths"]), *_outcome_sentences(found), _losses_sentence(found))
+    parts = [path_sentence(found["paths"]), *_outcome_sentences(found)]
+    parts += [_protocol_sentence(found), _losses_sentence(found)]
     return " ".join(part for part in parts if part) or "There is nothing to compare yet."
 
 

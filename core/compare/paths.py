@@ -17,6 +17,8 @@ Mark = Mapping[str, Any]
 TWINS = {"twin_max": "weights_max", "twin_median": "weights_median"}
 TWINS |= {"twin_statistics_max": "statistics_max"}
 """What a mark tells of the twin, and what of the other backend."""
+LEAST = 5e-324
+"""Nothing is divided by 0."""
 ENOUGH, CLEAR = 3, 100.0
 """Twins with which a ratio above ``RATIO`` tells a fault; with fewer it must be above ``CLEAR``."""
 
@@ -41,26 +43,39 @@ def paths_of(comparison: Comparison, problems: Mapping[str, str]) -> list[dict[s
 
 
 def _beside(marks: Sequence[Mark], of_all: Sequence[Sequence[Mark]]) -> list[dict[str, Any]]:
-    """Return marks beside the largest of all twins."""
+    """Return marks beside the largest twin of all seeds, those aside that are saturated.
+
+    Where the twin of the walk itself has left all numbers behind nothing can be told, which is said
+    as if it were saturated.
+    """
     found = []
     for mark in marks:
         others = [other for of in of_all for other in of if other["step"] == mark["step"]]
-        floor = max(other["floor"] for other in others)
-        twins = {name: max(other.get(name, 0.0) for other in others) for name in TWINS}
+        told = [other for other in others if not other["saturated"] and _is_finite(other)]
+        told = told or [mark]
+        floor = max(*(other["floor"] for other in told), LEAST)
+        twins = {name: max(other.get(name, 0.0) for other in told) for name in TWINS}
         ratios = [mark.get(of, 0.0) / max(twins[twin], floor) for twin, of in TWINS.items()]
         ratio = math.inf if any(map(math.isnan, ratios)) else max(ratios)
-        found.append({**mark, **twins, "floor": floor, "ratio": ratio})
+        over = mark["saturated"] or not _is_finite(mark)
+        found.append({**mark, **twins, "floor": floor, "ratio": ratio, "saturated": over})
     return found
 
 
+def _is_finite(mark: Mark) -> bool:
+    """Say whether a mark's twin is anywhere."""
+    return all(math.isfinite(mark.get(name, 0.0)) for name in TWINS)
+
+
 def _judged(marks: Sequence[Mark], twins: int) -> dict[str, Any]:
-    apart = [m for m in marks if not (m["saturated"] or m["ratio"] <= RATIO)]
-    worst = max((m["ratio"] for m in marks if not m["saturated"]), default=0.0)
+    live = [mark for mark in marks if not mark["saturated"]]
+    apart = [mark for mark in live if not mark["ratio"] <= RATIO]
+    worst = max((mark["ratio"] for mark in live), default=math.inf)
     if not marks:
         same, verdict = None, ""
-    elif not apart:
+    elif live and not apart:
         same, verdict = True, "same path"
-    elif twins < ENOUGH and worst <= CLEAR:
+    elif not live or (twins < ENOUGH and worst <= CLEAR):
         same, verdict = None, "undecided"
     else:
         same, verdict = False, "another path"
@@ -72,8 +87,14 @@ def _judged(marks: Sequence[Mark], twins: int) -> dict[str, Any]:
 def path_sentence(paths: Sequence[Mapping[str, Any]]) -> str:
     """Return what the walks say; nothing where there is none."""
     told = [path for path in paths if path["report"]]
+    lost = sum(bool(path["problem"]) for path in paths)
+    more = f" {plural(lost, 'walk')} of {len(paths)} could not be measured." if lost else ""
+    return (_verdict_of(told) + more).strip()
+
+
+def _verdict_of(told: Sequence[Mapping[str, Any]]) -> str:
     apart = [path for path in told if path["verdict"] == "another path"]
-    open_ = [path for path in told if path["verdict"] == "undecided"]
+    unclear = [path for path in told if path["verdict"] == "undecided"]
     if apart:
         every = Counter(path["backends"] for path in told)
         pairs = Counter(path["backends"] for path in apart)
@@ -85,13 +106,15 @@ def path_sentence(paths: Sequence[Mapping[str, Any]]) -> str:
             f"Not the same path: {'; '.join(said)} part sooner than rounding explains, after "
             f"{plural(first, 'step')} at the earliest."
         )
-    if open_:
-        worst = max(open_, key=lambda path: path["ratio"])
-        return (
-            f"Undecided whether {listed(worst['backends'])} take the same path: they are "
-            f"{worst['ratio']:.0f} × as far apart as one rounding leads, 10 × is usual; three "
-            "seeds tell."
+    if unclear:
+        worst = max(unclear, key=lambda path: path["ratio"] or 0.0)
+        why = (
+            f"they are {worst['ratio']:.0f} × as far apart as one rounding leads, 10 × is usual; "
+            "three seeds tell"
+            if worst["ratio"]
+            else "all diverge before it could be seen"
         )
+        return f"Undecided whether {listed(worst['backends'])} take the same path: {why}."
     if not told:
         return ""
     names = listed(dict.fromkeys(name for path in told for name in path["backends"]))

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from gandem.core.compare.comparison import Comparison, plan
-from gandem.core.compare.grid import Grid, check_grid, settings_from
+from gandem.core.compare.grid import MOST_SEEDS, Grid, backends_of, check_grid, settings_from
 from gandem.core.compare.launchers import at_once
 from gandem.core.compare.outcome import check_needs
 from gandem.core.compare.page import write_comparison
+from gandem.core.errors import SpecError
 from gandem.core.registry import load_launcher
 
 __all__ = ["compare"]
@@ -57,16 +58,18 @@ def compare(
         GandemError: something is not there or does not fit; nothing has been trained.
     """
     check_needs()
+    if threads < 1:
+        raise SpecError(f"threads: expected at least 1, received {threads}.")
     grid = Grid(
         models=(models,) if isinstance(models, str) else tuple(models),
-        settings=settings_from(vary),
-        backends=tuple(backends),
-        seeds=tuple(range(seeds)),
+        settings=settings_from(vary, changes),
+        backends=backends_of(backends),
+        seeds=tuple(range(min(seeds, MOST_SEEDS + 1))),
         changes=tuple(changes),
         **options,
     )
     if ask is not None:
-        ask(len(grid.cells()))
+        ask(len(grid.models) * len(grid.settings) * len(grid.backends) * len(grid.seeds))
     comparison = plan(Path(out), check_grid(grid))
     at_a_time = workers or at_once(threads, MEMORY)
     launch = load_launcher(launcher, at_a_time, address, comparison.path / "launcher")

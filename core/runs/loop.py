@@ -302,7 +302,7 @@ class Loop:
             "state": state,
             "steps": self.steps,
             "seconds": self._seconds(),
-            "steps_per_second": self.rate,
+            "steps_per_second": self.rate or self.facts.get("steps_per_second") or 0.0,
             "losses": _finite(self.losses),
             "health": self.monitor.report(),
             "peak_memory": _peak_memory(),

@@ -48,6 +48,9 @@ from gandem.core.training import Feed, check_able, check_state, forms_of, initia
 
 __all__ = ["resume", "train"]
 
+KEPT = ("started", "best", "evaluation", "steps_per_second", "seconds_to_first_step")
+"""Facts that a run which goes on keeps until there are newer ones."""
+
 Notice = Callable[[str], None]
 
 
@@ -302,7 +305,7 @@ class _Work:
             "settings": encode(settings),
             "state": "running",
             **{name: said for name, said in segment.items() if name != "first_step"},
-            **{name: old[name] for name in ("started", "best", "evaluation") if name in old},
+            **{name: old[name] for name in KEPT if name in old},
             "steps": segment["first_step"],
             "allowed_changes": sorted({*_list(old, "allowed_changes"), *allowed}),
             "segments": [*before, segment | notes | news],
