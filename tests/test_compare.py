@@ -264,6 +264,9 @@ def test_a_training_that_diverges_is_a_row_and_is_not_tried_again(tmp_path, data
 # --- what is refused -----------------------------------------------------------------------------
 
 
+TEN = "--vary=width=2,3,4,5,6,7,8,9,10,11"
+
+
 @pytest.mark.parametrize(
     ("asked", "words", "code"),
     [
@@ -279,11 +282,11 @@ def test_a_training_that_diverges_is_a_row_and_is_not_tried_again(tmp_path, data
         (["dcgan", f"--backends={HOME}", "--vary=width=2,3", "--extractor=lent5"], "lent5", 1),
         (["dcgan", "--seeds=0"], "--seeds", 2),
         (["dcgan", f"--backends={HOME}", "--vary=width=2,3", "--epochs=1", "--steps=1"], "both", 1),
-        (
-            ["dcgan", f"--backends={HOME}", "--seeds=5000", "--vary=width=2,3"],
-            "10,000 trainings",
-            2,
-        ),
+        (["dcgan", f"--backends={HOME}", "--seeds=1000", TEN], "10,000 trainings; say --yes", 2),
+        (["dcgan", "--seeds=500"], "00 trainings; say --yes", 2),
+        (["dcgan", "--seeds=3000000", "--yes"], "expected 1 to 1000", 1),
+        (["dcgan", f"--backends={HOME}", "--vary=learning_rate=1e-4,0.0001"], "are the same", 1),
+        (["dcgan", f"--backends={HOME}", "--vary=width=2,3", "--set=width=4"], "set as well", 1),
     ],
 )
 def test_what_cannot_be_compared_is_refused_before_anything_is_written(

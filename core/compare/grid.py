@@ -236,8 +236,6 @@ def check_grid(grid: Grid) -> Grid:
     Raises:
         GandemError: something of it is not there, or does not fit; or nothing would be compared.
     """
-    if not 1 <= len(grid.seeds) <= MOST_SEEDS:
-        raise SpecError(f"seeds: expected 1 to {MOST_SEEDS}, received {len(grid.seeds)}.")
     Settings(precision=cast(Any, grid.precision))
     backends = backends_of(grid.backends)
     for name, times in Counter(backends).items():

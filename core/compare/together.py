@@ -60,16 +60,18 @@ def compare(
     check_needs()
     if threads < 1:
         raise SpecError(f"threads: expected at least 1, received {threads}.")
+    if not 1 <= seeds <= MOST_SEEDS:
+        raise SpecError(f"seeds: expected 1 to {MOST_SEEDS}, received {seeds}.")
     grid = Grid(
         models=(models,) if isinstance(models, str) else tuple(models),
         settings=settings_from(vary, changes),
         backends=backends_of(backends),
-        seeds=tuple(range(min(seeds, MOST_SEEDS + 1))),
+        seeds=tuple(range(seeds)),
         changes=tuple(changes),
         **options,
     )
     if ask is not None:
-        ask(len(grid.models) * len(grid.settings) * len(grid.backends) * len(grid.seeds))
+        ask(len(grid.models) * len(grid.settings) * len(grid.backends) * seeds)
     comparison = plan(Path(out), check_grid(grid))
     at_a_time = workers or at_once(threads, MEMORY)
     launch = load_launcher(launcher, at_a_time, address, comparison.path / "launcher")
