@@ -139,17 +139,16 @@ class Dask:
 
 def _run_until(job: Job, event: str) -> Ended:
     """Do a job on a worker of Dask's, until somebody sets an event."""
-    from dask.distributed import Event
+    from dask.distributed import Event, get_client
 
-    asked, stop, done = Event(event), threading.Event(), threading.Event()
+    # the thread that watches is none of Dask's, and could not find the client by itself
+    asked, stop, done = Event(event, client=get_client()), threading.Event(), threading.Event()
 
     def watch() -> None:
         while not done.wait(LOOK):
-            try:
+            with contextlib.suppress(Exception):  # without a scheduler the worker ends by itself
                 if asked.is_set():
                     stop.set()
-            except Exception:  # the scheduler is gone, and with it whoever asks
-                stop.set()
 
     threading.Thread(target=watch, daemon=True).start()
     try:
