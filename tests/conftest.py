@@ -1,10 +1,13 @@
 """What several test files share: a tiny data set, and runs of tiny models."""
 
 import os
+import signal
 
 import numpy as np
 import pytest
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell began the tests in its background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["GANDEM_PLUGINS"] = ""  # plugins that happen to be installed are none of our tests'
 
 from running import HOME, THERE, TINY
