@@ -265,7 +265,7 @@ def load_dataset(
     """
     from gandem.core.datasets import Fittable
 
-    found = find_dataset(name, Path(data_dir) if data_dir is not None else None)
+    found = find_dataset(name, Path(data_dir) if data_dir else None)
     dataset = found.fitted(shape) if isinstance(found, Fittable) else found
     return dataset.only(classes) if classes else dataset
 
