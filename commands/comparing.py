@@ -13,6 +13,7 @@ from gandem.commands.frame import (
     COUNT,
     DATA,
     DATA_DIR,
+    DEVICE,
     EPOCHS,
     EXTRACTOR,
     JSON,
@@ -47,6 +48,7 @@ MANY = 100
 @EPOCHS
 @STEPS
 @click.option("--precision", type=PRECISION, default="float32", help="Arithmetic.")
+@DEVICE
 @COUNT
 @EXTRACTOR
 @click.option(

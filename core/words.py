@@ -125,6 +125,12 @@ def _is_normed(node: Node) -> bool:
     return any(getattr(inner.layer, "spectral_norm", False) for inner in node.walk())
 
 
+def _draws_itself(settings: Any) -> str:
+    """Say where a run's random numbers are not gandem's."""
+    drawn = isinstance(settings, dict) and settings.get("randomness") == "device"
+    return ", random numbers of the device's own" if drawn else ""
+
+
 def run_in_words(run: Run) -> str:
     """Return how a run went."""
     from gandem.core.runs.listing import state_of, steps_of
@@ -136,7 +142,8 @@ def run_in_words(run: Run) -> str:
     rows = {
         "run": run.path,
         "state": f"{words['state']} after {words['steps']}{of} steps, {words['seconds']} s{rate}",
-        "on": f"{facts['backend']} ({words['device']}, {facts['precision']}), seed {facts['seed']}",
+        "on": f"{facts['backend']} ({words['device']}, {facts['precision']}), seed {facts['seed']}"
+        f"{_draws_itself(facts.get('settings'))}",
         "data": f"{data.get('name', '?')}, {data.get('count', '?')} {_kind_of(run.spec)}",
         **_scores(facts.get("losses")),
         **_evaluation_in_words(facts),

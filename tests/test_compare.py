@@ -125,9 +125,13 @@ def test_a_run_alone_has_a_report(both, tmp_path):
 def test_settings_of_one_backend_are_compared(tmp_path, data):
     asked = (f"--backends={HOME}", "--seeds=2", "--vary=width=2,3", *FREE, "--set=latent=4", *QUICK)
 
-    done = process("compare", "dcgan", *asked, f"--data={data}", "--out=out", cwd=tmp_path)
+    more = (f"--data={data}", "--device=cpu")
+
+    done = process("compare", "dcgan", *asked, *more, "--out=out", cwd=tmp_path)
 
     assert done.returncode == 0, done.stderr
+    there = open_comparison(tmp_path / "out")
+    assert {there.run(c).facts["settings"]["device"] for c in there.cells()} == {"cpu"}
     assert "Fréchet distance, width=3 less width=2" in done.stdout
     assert f"dcgan, width=2, {HOME}: Fréchet distance" in done.stdout
 

@@ -29,6 +29,7 @@ GRIDS = [
         data="npz:/my data/x.npz",
         data_dir="-odd place",
         precision="float64",
+        device="cuda:1",
         count=77,
         extractor="lenet5:digits",
         path_steps=0,
@@ -70,9 +71,11 @@ def test_a_cell_can_be_made_by_itself():
     evaluate = in_shell(score_words(grid, "runs/a"))
 
     assert shlex.split(train)[2] == "a model.toml"
+    assert "--device cuda:1" in train
     assert "--set 'hidden=[8,8]' --set 'name='\"'\"'a,b'\"'\"''" in train
     assert evaluate == (
-        "gandem evaluate runs/a --checkpoint last --count 77 --extractor lenet5:digits"
+        "gandem evaluate runs/a --checkpoint last --count 77 --device cuda:1 "
+        "--extractor lenet5:digits"
     )
 
 

@@ -118,6 +118,32 @@ def test_what_nothing_hangs_on_yet_may_change(tmp_path):
         plan(tmp_path / "out", replace(more, count=600))
 
 
+def test_a_device_may_change_until_something_is_trained_on_it(tmp_path):
+    made = plan(tmp_path / "out", replace(GRID, device="cuda"))
+
+    assert plan(tmp_path / "out", GRID).grid.device == "auto"
+    made.folder(GRID.cells()[0]).mkdir(parents=True)
+    with pytest.raises(RunError, match="whose device is 'auto', not 'cpu'"):
+        plan(tmp_path / "out", replace(GRID, device="cpu"))
+
+
+def test_the_cells_of_a_grid_are_found_once():
+    assert cells_of(GRID) is cells_of(replace(GRID))
+    assert cells_of(replace(GRID, seeds=(7,)))[0].seed == 7
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"data": {}}, {"device": []}, {"classes": [[1]]}, {"epochs": "3"}, {"steps": [1]}]
+)
+def test_a_plan_of_other_things_is_one_line(tmp_path, wrong):
+    plan(tmp_path / "out", GRID)
+    place = tmp_path / "out" / "comparison.json"
+    place.write_text(json.dumps(json.loads(place.read_text()) | wrong))
+
+    with pytest.raises(RunError, match="damaged"):
+        open_comparison(tmp_path / "out")
+
+
 def test_a_name_that_no_file_system_has_is_one_line(tmp_path):
     with pytest.raises(RunError, match="no place for a comparison"):
         plan(tmp_path / ("x" * 300), GRID)

@@ -135,6 +135,29 @@ def test_a_job_that_fails_has_a_reason_and_leaves_no_file(tmp_path, arguments, r
     assert not (tmp_path / "there.json").exists()
 
 
+def test_what_lies_in_a_run_s_place_is_named_and_left_alone(tmp_path, data):
+    there = comparison(tmp_path / "out", data)
+    (job,), place = there.jobs(1), there.folder(there.cells()[0])
+    (place / "checkpoints").mkdir(parents=True)
+    (place / "run.json").write_text(
+        '{"backend": "torch", "precision": "float32", "seed": 0, "data": {}}'
+    )
+
+    ended = run_job(job)
+
+    assert "there is no spec.toml in it" in ended.reason
+    assert f"Delete {place}, and nothing else" in ended.reason
+    assert (place / "checkpoints").is_dir()
+
+
+def test_a_measurement_that_cannot_be_kept_says_so(tmp_path):
+    (tmp_path / "there.json").mkdir()
+
+    assert run_job(measurement(tmp_path, "list", "--json")).reason == (
+        f"{tmp_path / 'there.json'}: cannot be written (Is a directory)."
+    )
+
+
 def test_a_job_asked_to_stop_keeps_its_step_and_is_gone_on_with(tmp_path, data):
     there, stop = comparison(tmp_path / "out", data, EPOCHS), threading.Event()
     (job,) = there.jobs(1)
@@ -328,6 +351,22 @@ def test_slurm_gets_one_array_of_so_many_at_once(tmp_path, monkeypatch):
     assert [job.job_id for job in found] == [f"17_{at}" for at in range(5)]
     assert "--array=0-4%3" in asked
     assert "--partition=gpu" in asked
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        pytest.param("dask", None, marks=needs_dask),
+        pytest.param("slurm", "local", marks=needs_submitit),
+    ],
+)
+def test_a_folder_that_a_launcher_cannot_have_is_one_line(tmp_path, name, address):
+    (tmp_path / "file").write_text("mine")
+
+    with pytest.raises(RunError, match=r"cannot (be made|start)") as error:
+        load_launcher(name, 1, address, tmp_path / "file" / "launcher")
+
+    assert "\n" not in str(error.value)
 
 
 def test_this_machine_has_no_address(tmp_path):

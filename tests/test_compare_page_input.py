@@ -4,11 +4,13 @@ import json
 import math
 
 import pytest
-from comparing import FACTS, comparison_of, grid_of, own_facts, page_of
+from comparing import FACTS, comparison_of, grid_of, own_facts, page_of, write_log
+from running import refused, said
 
 from gandem.core.compare import open_comparison, plan, settings_from
 from gandem.core.compare.charts import Line as Drawn
 from gandem.core.compare.charts import linear, same_scale
+from gandem.core.compare.read import last_row
 
 pytest.importorskip("jinja2", reason="pages are drawn with Jinja2")
 pytest.importorskip("scipy", reason="verdicts take Student's t")
@@ -37,6 +39,48 @@ def test_names_may_be_anything(tmp_path):
     assert all(img["alt"].startswith("Samples of ") for img in page.all("img"))
     assert not any(name.startswith("on") for _, of in page.tags for name in of)
     assert page.text.count(EVIL) > 20
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), True, [], math.nan])
+@pytest.mark.parametrize("name", ["steps_per_second", "seconds_to_first_step", "peak_memory"])
+def test_a_cost_that_is_no_number_is_left_out(tmp_path, name, value):
+    made = comparison_of(tmp_path / "out", grid_of(seeds=(0,), path_steps=0))
+    cell = made.cells()[0]
+    facts = FACTS | own_facts(cell, 0) | {name: value}
+    (made.folder(cell) / "run.json").write_text(json.dumps(facts))
+
+    assert json.loads(said("report", made.path, "--json"))["cells"][0][name] is None
+
+
+@pytest.mark.parametrize("seed", [[], None, "0", 1.5])
+def test_a_run_whose_seed_is_none_is_one_line(tmp_path, seed):
+    made = comparison_of(tmp_path / "out", grid_of(seeds=(0,)))
+    cell = made.cells()[0]
+    run = made.folder(cell)
+    (run / "run.json").write_text(json.dumps(FACTS | own_facts(cell, 0) | {"seed": seed}))
+
+    assert "damaged; its 'seed' is" in refused("report", run)
+
+
+def test_steps_that_no_axis_has_are_left_out(tmp_path):
+    made = comparison_of(tmp_path / "out", grid_of(seeds=(0,)))
+    rows = [{"step": step, "generator": 1.0} for step in (-(10**400), 1, 2, 10**400)]
+    write_log(made.folder(made.cells()[0]), rows)
+
+    lines = page_of(made).all("polyline", **{"data-i": "0"})
+
+    assert [line["points"] for line in lines] == ["1,1 2,1"]
+
+
+def test_only_the_end_of_a_log_is_read(tmp_path):
+    log = tmp_path / "log.jsonl"
+    rows = [{"step": 7, "generator": 0.5}, {"step": 8, "judged": {}}]
+    log.write_bytes(b"\xff" * 200_000 + b"\n" + b"\n".join(json.dumps(r).encode() for r in rows))
+    with log.open("ab") as file:
+        file.write(b'\n{"step": 9, "gener')
+
+    assert last_row(log) == {"step": 7, "generator": 0.5}
+    assert last_row(tmp_path / "nowhere") == {}
 
 
 @pytest.mark.parametrize(

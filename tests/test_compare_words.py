@@ -127,6 +127,20 @@ def test_a_run_that_was_extended_by_hand_is_scored_again(tmp_path):
     assert [job.name for job in made.jobs(1)] == [cell.folder]
 
 
+def test_a_model_with_averaged_weights_is_judged_by_them(tmp_path):
+    made = planted(tmp_path / "out")
+    assert "EMA" not in page_of(made).text
+    place = made.folder(made.cells()[0]) / "scores.json"
+    (row,) = json.loads(place.read_text())
+    raw = row | {"details": {"weights": "raw"}, "values": row["values"] | {"frechet": 77.0}}
+    place.write_text(json.dumps([raw, row | {"details": {"weights": "averaged"}}]))
+
+    cell = outcome_of(made)["cells"][0]
+
+    assert (cell["values"]["frechet"], cell["weights"]) == (9.5, "averaged")
+    assert "the scores are of that average" in page_of(made).text
+
+
 def test_what_failed_once_and_is_done_now_is_no_failure(tmp_path):
     made = planted(tmp_path / "out")
     rows = [{"job": cell.folder, "reason": "killed"} for cell in made.cells()]

@@ -98,7 +98,7 @@ def curves_of(run: Run, names: Sequence[str], most: int = MOST_POINTS) -> dict[s
         values = scores if isinstance(scores, dict) else row
         for name in names:
             value = values.get(name)
-            if isinstance(value, int | float) and max(abs(value), row["step"]) < LARGEST:
+            if isinstance(value, int | float) and max(abs(value), abs(row["step"])) < LARGEST:
                 found.setdefault(name, {})[row["step"]] = value
     return {name: _thinned(sorted(values.items()), most) for name, values in found.items()}
 

@@ -19,6 +19,7 @@ OPTIONS = {
     "epochs": None,
     "steps": None,
     "precision": "float32",
+    "device": "auto",
     "count": 10_000,
     "extractor": None,
     "evaluate_every": 0,
@@ -27,7 +28,10 @@ OPTIONS = {
 """Fields of a grid that are options of the same name, and what they are where nobody says so."""
 SAMPLES = 10
 """Grids of samples of a training, at least, to slide through."""
-TRAIN = ("data", "data_dir", "classes", "epochs", "steps", "precision", "evaluate_every")
+TRAIN = (
+    *("data", "data_dir", "classes", "epochs", "steps", "precision"),
+    *("device", "evaluate_every"),
+)
 """Those of a training."""
 
 
@@ -63,6 +67,8 @@ def train_words(grid: Grid, cell: Cell, folder: str) -> tuple[str, ...]:
 def score_words(grid: Grid, folder: str) -> tuple[str, ...]:
     """Return the command that scores the run in a folder."""
     words = ["evaluate", folder, "--checkpoint", "last", *_option("count", grid.count)]
+    if grid.device != OPTIONS["device"]:
+        words += _option("device", grid.device)
     return (*words, *_option("extractor", grid.extractor))
 
 

@@ -5,7 +5,7 @@
     comparison/
         comparison.json      the plan: what is compared
         cells/dcgan_torch_seed0/      a run, with scores.json when it has been scored
-        paths/dcgan_seed0_torch_keras.json      two backends followed side by side
+        paths/dcgan_torch-keras_seed0.json      two backends followed side by side
         ended.jsonl          how each job ended: why, where not well
 """
 
@@ -23,28 +23,31 @@ from gandem.core.compare.commands import score_words, train_words, walk_words
 from gandem.core.compare.grid import Cell, Grid, Setting, cells_of
 from gandem.core.compare.jobs import Ended, Job
 from gandem.core.compare.launchers import Launcher, Pending
+from gandem.core.compare.read import (
+    finite_of,
+    is_number,
+    is_report,
+    is_score,
+    last_row,
+    number,
+    read_json,
+)
 from gandem.core.errors import GandemError, RunError, shown
 from gandem.core.files import append_line, make_folder, write_json
 from gandem.core.runs import Run, open_run
 from gandem.core.runs.folder import hold
-from gandem.core.runs.listing import state_of, steps_of
+from gandem.core.runs.listing import health_of, state_of, steps_of
 from gandem.core.strangers import sentence
 
 __all__ = ["Comparison", "State", "open_comparison", "plan"]
 
 PLAN, CELLS, PATHS, ENDED = "comparison.json", "cells", "paths", "ended.jsonl"
-SCORES = "scores.json"
+SCORES, LOG = "scores.json", "log.jsonl"
 FORMAT = 1
 STATES = ("waiting", "running", "interrupted", "scoring", "done", "diverged", "failed")
 LOSSES = ("discriminator", "generator")
-MARK = ("step", "weights_max", "weights_median", "loss_max", "twin_max", "twin_median", "floor")
-"""What a mark of two backends followed side by side must hold."""
-MAYBE = ("statistics_max", "twin_statistics_max")
-"""What those of an earlier gandem do not hold."""
-SCORING, WALKING = ("count", "extractor"), ("path_steps",)
-"""Fields of a grid that nothing but scores, and walks, hang on."""
-LARGEST = 1e30
-"""Numbers beyond it are none."""
+SCORING, WALKING, TRAINING = ("count", "extractor"), ("path_steps",), ("device",)
+"""Fields of a grid that nothing but scores, walks, and trainings hang on."""
 EVERY = 0.5
 """Seconds between two looks at the cells."""
 
@@ -77,7 +80,7 @@ class Comparison:
     grid: Grid
     alone: bool = False
 
-    def cells(self) -> list[Cell]:
+    def cells(self) -> tuple[Cell, ...]:
         """Return its trainings."""
         return cells_of(self.grid)
 
@@ -94,19 +97,25 @@ class Comparison:
 
     def scores(self, cell: Cell) -> list[dict[str, Any]] | None:
         """Return what a cell was scored with, if it was."""
-        found: list[Any] | None = _json(self.folder(cell) / SCORES, list)
-        if not found or not all(map(_is_score, found)):
+        found: list[Any] | None = read_json(self.folder(cell) / SCORES, list)
+        if not found or not all(map(is_score, found)):
             return None
         details, run = found[0].get("details"), self.run(cell)
         step = details.get("step") if isinstance(details, dict) else None
         if run is not None and step is not None and step != run.facts.get("steps"):
             return None  # of before the run was extended
-        return [row | {part: _finite(row[part]) for part in ("values", "floor")} for row in found]
+        return [row | {part: finite_of(row[part]) for part in ("values", "floor")} for row in found]
 
     def paths(self) -> dict[tuple[str, Setting, int, tuple[str, str]], dict[str, Any] | None]:
         """Return the reports of backends followed side by side; None for those not there yet."""
-        read = {key: _json(self._path_file(*key), dict) for key in self.grid.pairs()}
-        return {key: report if _is_report(report) else None for key, report in read.items()}
+        return {key: self.walk(*key) for key in self.grid.pairs()}
+
+    def walk(
+        self, model: str, setting: Setting, seed: int, pair: tuple[str, str]
+    ) -> dict[str, Any] | None:
+        """Return the report of two backends followed side by side, if it is there."""
+        report: dict[str, Any] | None = read_json(self._path_file(model, setting, seed, pair), dict)
+        return report if is_report(report) else None
 
     def ended(self) -> dict[str, str]:
         """Return why jobs failed, by the name of each; of those that failed last time."""
@@ -141,21 +150,19 @@ class Comparison:
                 return State("damaged", problem=sentence(error))
             total = self.grid.total(cell.model, cell.setting)
             return State("failed" if problem else "waiting", total=total, problem=problem)
-        words, log = state_of(run), run.log()
+        words, last = state_of(run), last_row(run.path / LOG)
+        running = words == "running"
         if words == "finished":
             words = "done" if self.scores(cell) else "failed" if problem else "scoring"
         elif words == "interrupted" and problem:
             words = "failed"
-        last = log[-1] if log else {}
-        health = run.facts.get("health")
-        now = health.get("now") if isinstance(health, dict) else None
         return State(
             words=words if words in STATES else "damaged",
-            step=steps_of(run),
-            total=int(_number(run.facts.get("steps_planned"))),
-            rate=_number(last.get("steps_per_second")),
-            losses={n: last[n] for n in LOSSES if is_number(last.get(n))},
-            health=", ".join(map(str, now)) if isinstance(now, list) else "",
+            step=int(number(last.get("step") if running else steps_of(run))),
+            total=int(number(run.facts.get("steps_planned"))),
+            rate=number(last.get("steps_per_second")),
+            losses={n: float(last[n]) for n in LOSSES if is_number(last.get(n))},
+            health=health_of(run),
             problem="" if words == "done" else problem,
         )
 
@@ -163,7 +170,9 @@ class Comparison:
         """Say whether something is there already that these fields of the grid had a part in."""
         scored = any((self.folder(cell) / SCORES).exists() for cell in self.cells())
         walked = any(self.paths().values())
+        begun = any(self.folder(cell).exists() for cell in self.cells())
         free = (() if scored else SCORING) + (() if walked else WALKING)
+        free += () if begun else TRAINING
         return not set(changed) <= set(free)
 
     # --- jobs ------------------------------------------------------------------------------------
@@ -252,53 +261,6 @@ def _reason(pending: Pending) -> str:
     return ended.reason
 
 
-def _json(path: Path, kind: type) -> Any:
-    try:
-        found: object = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, kind) else None
-
-
-def is_number(value: object) -> bool:
-    """Say whether a value from a file is a number; NaN and infinity are."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _number(value: Any) -> float:
-    """Return a number that a file should hold; 0 where it holds something else."""
-    return float(value) if is_number(value) and abs(value) < LARGEST else 0.0
-
-
-def _is_score(row: object) -> bool:
-    """Say whether this is what ``gandem evaluate`` prints of a run."""
-    if not isinstance(row, dict):
-        return False
-    values, floor, protocol = (row.get(name) for name in ("values", "floor", "protocol"))
-    if not (isinstance(values, dict) and isinstance(floor, dict) and isinstance(protocol, dict)):
-        return False
-    return all(v is None or is_number(v) for v in (*values.values(), *floor.values()))
-
-
-def _finite(values: Mapping[str, Any]) -> dict[str, float | None]:
-    return {name: v if v is not None and abs(v) < LARGEST else None for name, v in values.items()}
-
-
-def _is_report(row: Mapping[str, Any] | None) -> bool:
-    """Say whether this is what ``gandem parity`` prints."""
-    marks = row.get("marks") if row else None
-    if not (row and isinstance(row.get("holds"), bool) and is_number(row.get("steps"))):
-        return False
-    return bool(marks and isinstance(marks, list)) and all(map(_is_mark, marks or ()))
-
-
-def _is_mark(mark: object) -> bool:
-    if not isinstance(mark, dict) or not isinstance(mark.get("saturated"), bool):
-        return False
-    numbers = [mark.get(name) for name in MARK] + [mark.get(name, 0.0) for name in MAYBE]
-    return all(map(is_number, numbers)) and type(mark["step"]) is int and mark["floor"] < LARGEST
-
-
 def plan(path: Path, grid: Grid) -> Comparison:
     """Begin a comparison in a folder, or go on with the same one.
 
@@ -340,7 +302,7 @@ def open_comparison(path: Path) -> Comparison:
     Raises:
         RunError: it is neither, or damaged.
     """
-    found: dict[str, Any] | None = _json(path / PLAN, dict)
+    found: dict[str, Any] | None = read_json(path / PLAN, dict)
     if found is None and not (path / PLAN).exists() and (path / "spec.toml").is_file():
         return _alone(open_run(path))
     if found is None:
@@ -357,8 +319,8 @@ def _alone(run: Run) -> Comparison:
     facts = run.facts
     grid = Grid(
         models=(str(facts.get("model", run.spec.name)),),
-        backends=(str(facts.get("backend", "")),),
-        seeds=(int(facts.get("seed", 0)),),
+        backends=(facts["backend"],),
+        seeds=(facts["seed"],),  # a whole number: whoever opened the run has seen to it
         path_steps=0,
     )
     return Comparison(run.path, grid, alone=True)

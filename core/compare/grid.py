@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, cast
 
@@ -25,7 +26,7 @@ from gandem.core.registry import (
 )
 from gandem.core.runs import Settings
 from gandem.core.spec import digest, parse_setting
-from gandem.core.training import Feed
+from gandem.core.training import OUTSIDE, Feed
 
 __all__ = ["Cell", "Grid", "Setting", "cells_of", "check_grid", "parse_variation", "settings_from"]
 
@@ -65,11 +66,7 @@ class Cell:
     @property
     def folder(self) -> str:
         """The folder's name within the comparison's."""
-        parts = (self.model, *self.setting.changes, self.backend, f"seed{self.seed}")
-        name = "_".join(_plain(part) for part in parts)
-        if len(name.encode()) <= LONGEST:
-            return name
-        return f"{sha256(name.encode()).hexdigest()[:16]}_{_plain(self.backend)}_seed{self.seed}"
+        return _folder(self.model, self.setting.changes, self.backend, self.seed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +76,7 @@ class Grid:
     Attributes:
         data, classes, data_dir, epochs, steps, precision: of every training; left out, as the
             model's recipe and spec say.
+        device: of every training and its scores; walks side by side stay on the processor.
         count: images that are scored; extractor: whose features.
         evaluate_every: epochs between two scores while training; 0 for none.
         path_steps: steps that two backends are followed side by side, in float64; 0 for none.
@@ -97,6 +95,7 @@ class Grid:
     epochs: int | None = None
     steps: int | None = None
     precision: str = "float32"
+    device: str = "auto"
     count: int = 10_000
     extractor: str | None = None
     evaluate_every: int = 0
@@ -125,14 +124,18 @@ class Grid:
             raise TypeError("it is empty")
         words = (*grid.models, *grid.backends, *grid.changes, *grid.specs)
         words += tuple(change for setting in settings for change in setting.changes)
+        named = (grid.data, grid.data_dir, grid.extractor)
+        words += (grid.precision, grid.device, *(word for word in named if word is not None))
         whole = (*grid.seeds, *grid.totals, grid.count, grid.evaluate_every, grid.path_steps)
+        whole += (*(grid.classes or ()), *(n for n in (grid.epochs, grid.steps) if n is not None))
         if not all(isinstance(word, str) for word in words) or {*map(type, whole)} != {int}:
             raise TypeError("a text or a number is none")
         return grid
 
     def total(self, model: str, setting: Setting) -> int:
         """Return the steps of a training; 0 where they were not found out."""
-        place = self.models.index(model) * len(self.settings) + self.settings.index(setting)
+        changes = [one.changes for one in self.settings]  # which are compared fast
+        place = self.models.index(model) * len(changes) + changes.index(setting.changes)
         return self.totals[place] if place < len(self.totals) else 0
 
     def cells(self) -> list[Cell]:
@@ -155,13 +158,14 @@ class Grid:
                 yield model, setting, seed, pair
 
 
-def cells_of(grid: Grid) -> list[Cell]:
-    """Return the cells of a grid.
+@lru_cache(maxsize=8)
+def cells_of(grid: Grid) -> tuple[Cell, ...]:
+    """Return the cells of a grid; found once, for whoever looks at thousands asks often.
 
     Raises:
         SpecError: two of them would lie in one folder.
     """
-    cells = grid.cells()
+    cells = tuple(grid.cells())
     for name, times in Counter(cell.folder.casefold() for cell in cells).items():
         if times > 1:
             raise SpecError(
@@ -225,6 +229,14 @@ def _split(text: str) -> Iterator[str]:
     yield text[start:]
 
 
+@lru_cache(maxsize=1 << 14)
+def _folder(model: str, changes: tuple[str, ...], backend: str, seed: int) -> str:
+    name = "_".join(_plain(part) for part in (model, *changes, backend, f"seed{seed}"))
+    if len(name.encode()) <= LONGEST:
+        return name
+    return f"{sha256(name.encode()).hexdigest()[:16]}_{_plain(backend)}_seed{seed}"
+
+
 def _plain(text: str) -> str:
     return re.sub(r"[^\w.=-]+", "-", text).strip("-.")
 
@@ -237,6 +249,8 @@ def check_grid(grid: Grid) -> Grid:
         GandemError: something of it is not there, or does not fit; or nothing would be compared.
     """
     Settings(precision=cast(Any, grid.precision))
+    if grid.precision == "bfloat16":
+        raise SpecError(f"precision: {OUTSIDE}.")
     backends = backends_of(grid.backends)
     for name, times in Counter(backends).items():
         if times > 1:

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gandem.core.errors import GandemError
+from gandem.core.errors import GandemError, RunError
 from gandem.core.files import write_file
 from gandem.core.runs import open_run
-from gandem.core.runs.folder import is_held
+from gandem.core.runs.folder import check_out, is_held
 from gandem.core.runs.listing import state_of
 
 __all__ = ["Ended", "Job", "run_job"]
@@ -90,6 +90,13 @@ def run_job(job: Job, stop: threading.Event | None = None) -> Ended:
     stop = stop or threading.Event()
     if stop.is_set():
         return Ended(code=130, words="not begun")
+    try:
+        return _done(job, stop)
+    except GandemError as error:  # a folder that is in the way, a disk that is full
+        return Ended(code=1, words=str(error))
+
+
+def _done(job: Job, stop: threading.Event) -> Ended:
     for arguments in _training(job):
         ended, _ = _run(job, arguments, stop)
         if ended.code:
@@ -111,11 +118,22 @@ def _training(job: Job) -> Iterator[tuple[str, ...]]:
         time.sleep(LOOK)  # by one whose parent was killed, and who is about to stop
     try:
         run = open_run(place)
-    except GandemError:
+    except GandemError as error:
+        _check_free(place, error)
         yield job.train
         return
     if state_of(run) != "finished":
         yield "resume", job.run, "--json"
+
+
+def _check_free(place: Path, error: GandemError) -> None:
+    """Raise a :class:`RunError` where something lies in a run's place that is no run, and why."""
+    try:
+        check_out(place)
+    except RunError:
+        raise RunError(
+            f"{error} Delete {place}, and nothing else: the same command trains it anew."
+        ) from None
 
 
 def _run(job: Job, arguments: tuple[str, ...], stop: threading.Event) -> tuple[Ended, str]:

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from gandem.core.compare.jobs import Ended, Job, run_job
 from gandem.core.errors import RunError, SpecError
+from gandem.core.files import make_folder
 from gandem.core.interrupts import deaf_children
 from gandem.core.strangers import sentence
 
@@ -101,13 +102,18 @@ class Dask:
         self._name = f"gandem-stop-{uuid4().hex}"
         with contextlib.ExitStack() as undo:
             if address is None:
-                with dask.config.set(temporary_directory=str(folder)), deaf_children():
-                    self._cluster = LocalCluster(
-                        n_workers=workers,
-                        threads_per_worker=1,
-                        memory_limit=0,  # what takes memory are processes that Dask does not see
-                        dashboard_address=None,
-                    )
+                try:
+                    with dask.config.set(temporary_directory=str(folder)), deaf_children():
+                        self._cluster = LocalCluster(
+                            n_workers=workers,
+                            threads_per_worker=1,
+                            memory_limit=0,  # what takes memory are processes it does not see
+                            dashboard_address=None,
+                        )
+                except (OSError, RuntimeError) as error:
+                    raise RunError(
+                        f"launcher: Dask cannot start a cluster here ({sentence(error)})."
+                    ) from None
                 undo.callback(self._cluster.close)
             try:
                 self._client: Any = Client(address or self._cluster, timeout=ANSWER)
@@ -246,16 +252,16 @@ def load_slurm(workers: int, address: str | None, folder: Path) -> Slurm | Witho
     """Return a launcher on Slurm; ``address`` is a partition, or ``"local"`` for no Slurm.
 
     Raises:
-        RunError: there is no Slurm here.
+        RunError: there is no Slurm here, or ``folder`` cannot be made.
     """
-    if address == "local":
-        return WithoutSlurm(workers, folder)
-    if shutil.which("sbatch") is None:
+    if address != "local" and shutil.which("sbatch") is None:
         raise RunError(
             "launcher: there is no Slurm here (no 'sbatch'); run this on a login node, or try it "
             "with --address local."
         )
-    return Slurm(workers, address, folder)
+    make_folder(folder)
+    local = address == "local"
+    return WithoutSlurm(workers, folder) if local else Slurm(workers, address, folder)
 
 
 def at_once(threads: int, memory: int) -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from gandem.core.compare.comparison import Comparison, State
@@ -37,6 +37,7 @@ class Table:
         self.line = ""
         self.states: dict[str, State] = {}
         self.over: set[str] = set()
+        self.walked: set[Hashable] = set()
 
     def __enter__(self) -> Table:
         return self
@@ -50,13 +51,9 @@ class Table:
         now = time.monotonic()
         if self.quiet or (not self._is_live() and now < self.said + EVERY):
             return
-        for cell in comparison.cells():
-            if cell.folder not in self.over:  # what is over stays so
-                state = self.states[cell.folder] = comparison.state(cell, problems)
-                if state.words in ("done", "diverged") or cell.folder in problems:
-                    self.over.add(cell.folder)
+        self._look(comparison, problems)
         states = self.states
-        walks = [report is not None for report in comparison.paths().values()]
+        walks = [key in self.walked for key in comparison.grid.pairs()]
         over = sum(state.words in OVER for state in states.values())
         head = f"{over} of {len(states)} trainings"
         head += f", {sum(walks)} of {len(walks)} walks side by side" if walks else ""
@@ -68,6 +65,21 @@ class Table:
         if (line := "; ".join([head, *going])) != self.line:
             self.said, self.line = now, line
             sys.stderr.write("; ".join([head + left, *going]) + "\n")
+
+    def _look(self, comparison: Comparison, problems: Mapping[str, str]) -> None:
+        """Find out what has changed: what is over stays so, what has no folder waits."""
+        for cell in comparison.cells():
+            name = cell.folder
+            known = self.states.get(name)
+            waits = known is not None and known.words == "waiting" and name not in problems
+            if name in self.over or (waits and not comparison.folder(cell).exists()):
+                continue
+            state = self.states[name] = comparison.state(cell, problems)
+            if state.words in ("done", "diverged") or name in problems:
+                self.over.add(name)
+        for key in comparison.grid.pairs():
+            if key not in self.walked and comparison.walk(*key) is not None:
+                self.walked.add(key)
 
     def _is_live(self) -> bool:
         """Say whether there is a table on the terminal, which begins with the first look at it."""

@@ -13,9 +13,10 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from gandem.core.compare.comparison import Comparison, is_number
+from gandem.core.compare.comparison import Comparison
 from gandem.core.compare.grid import AS_IT_IS, Cell, Setting
 from gandem.core.compare.paths import listed, path_sentence, paths_of, plural
+from gandem.core.compare.read import finite_of, is_number
 from gandem.core.compare.verdict import difference, outcome_in_words, short
 from gandem.core.errors import GandemError
 from gandem.core.runs import Run
@@ -30,6 +31,8 @@ SAID = 3
 NAMES = {"data": "", "extractor": ""}
 """Of a protocol, what does not count where digests are the same."""
 FACTS = ("spec_digest", "gandem", "versions", "device", "machine", "command", "started")
+AVERAGED = "averaged"
+"""What ``gandem evaluate`` calls weights that are a moving average (EMA)."""
 JUDGED = "frechet"
 """The measure that the verdict is about."""
 
@@ -74,7 +77,7 @@ def finite(data: Any) -> Any:
 def _cell(comparison: Comparison, cell: Cell, problems: Mapping[str, str]) -> dict[str, Any]:
     run, state = comparison.run(cell), comparison.state(cell, problems)
     scores = comparison.scores(cell)
-    first = scores[0] if scores else {}
+    first = _judged_by(scores or [{}])
     return {
         "model": cell.model,
         "setting": cell.setting.name,
@@ -89,9 +92,23 @@ def _cell(comparison: Comparison, cell: Cell, problems: Mapping[str, str]) -> di
         "values": first.get("values", {}),
         "floor": first.get("floor", {}),
         "protocol": first.get("protocol", {}),
+        "weights": _weights(first),
         **{name: run.facts.get(name) if run else None for name in FACTS},
         **_cost(run),
     }
+
+
+def _judged_by(scores: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the scores that count: those of averaged weights, where a model keeps an average."""
+    averaged = [row for row in scores if _weights(row) == AVERAGED]
+    return averaged[0] if averaged else scores[0]
+
+
+def _weights(row: Mapping[str, Any]) -> str | None:
+    """Return whether scores are of averaged weights or of raw ones."""
+    details = row.get("details")
+    told = details.get("weights") if isinstance(details, dict) else None
+    return told if told in (AVERAGED, "raw") else None
 
 
 def _health(run: Run | None) -> str:
@@ -104,7 +121,7 @@ def _cost(run: Run | None) -> dict[str, Any]:
     facts = run.facts if run else {}
     there = run.checkpoints() if run else []
     size = there[-1].stat().st_size if there else None
-    return {name: facts.get(name) for name in names} | {"checkpoint_bytes": size}
+    return finite_of({name: facts.get(name) for name in names}) | {"checkpoint_bytes": size}
 
 
 def _outcomes(comparison: Comparison, cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from gandem.core.compare.again import command_again, makings_of
 from gandem.core.compare.charts import Chart, Line, curves_of, linear, same_scale, walk_chart
 from gandem.core.compare.comparison import Comparison
-from gandem.core.compare.outcome import outcome_of
+from gandem.core.compare.outcome import AVERAGED, outcome_of
 from gandem.core.compare.panels import (
     WIDTHS,
     Panel,
@@ -119,6 +119,7 @@ def _parts(comparison: Comparison, found: Found, place: Path) -> dict[str, Any]:
         "level": round(100 * LEVEL),
         "means": [means_of(panel, found["outcomes"], names) for panel in panels],
         "floors": floors_of(cells),
+        "averaged": any(cell["weights"] == AVERAGED for cell in cells),
         "costs": [
             {**row, "marks": marks_of(grid, row), "name": name_of(grid, row, row["backend"])}
             for row in found["costs"]
@@ -268,11 +269,6 @@ def _walk(comparison: Comparison, row: Found) -> dict[str, Any]:
         "ends": {line.name: _power(line.points[-1][1]) for line in chart.lines} if chart else {},
         "problem": row.get("problem") or "",
     }
-
-
-def _number(row: Found, name: str) -> float:
-    value = row.get(name)
-    return value if isinstance(value, int | float) else 0.0
 
 
 def _dict(value: Any) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def compare(
         threads: of each training.
         ask: called with the number of trainings before anything is done; raises to refuse.
         look: called every half second with the comparison and with what has failed, and why.
-        options: further fields of :class:`Grid`: data, steps, count, ….
+        options: further fields of :class:`Grid`: data, steps, device, count, ….
 
     Raises:
         GandemError: something is not there or does not fit; nothing has been trained.

@@ -37,7 +37,7 @@ from gandem.core.parity.marks import Mark, ladder, losses_of, mark_between, prom
 from gandem.core.parity.processes import Processes
 from gandem.core.registry import installed, load_dataset, load_objective, load_spec, registry
 from gandem.core.spec import Spec
-from gandem.core.training import Feed
+from gandem.core.training import OUTSIDE, Feed
 
 __all__ = ["Report", "measure", "pair_of_backends"]
 
@@ -223,6 +223,8 @@ def _tier(tier: str, precision: str, size: str, steps: int) -> str:
     """Return the tier that is meant, if there is one that can be measured so."""
     if tier not in ("auto", *TIERS):
         raise SpecError(f"tier: expected one of {', '.join(TIERS)}, received {tier!r}.")
+    if precision == "bfloat16":
+        raise SpecError(f"precision: {OUTSIDE}.")
     if precision not in ("float32", "float64"):
         raise SpecError(f"precision: expected 'float32' or 'float64', received {precision!r}.")
     if steps < 1:
