@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,6 +15,10 @@ from gandem.core.interrupts import EXIT_CODE, stop_at_once
 
 if TYPE_CHECKING:
     from gandem.core.runs import Run
+
+    Choice = click.Choice[str]
+else:
+    Choice = click.Choice  # no generic before click 8.2
 
 
 def numbers(
@@ -32,6 +35,17 @@ def numbers(
         ) from None
 
 
+class Promised(Choice):
+    """Precisions in which frameworks are compared: those that a promise is made of."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value == "bfloat16":
+            from gandem.core.training import OUTSIDE
+
+            self.fail(OUTSIDE, param, ctx)
+        return super().convert(value, param, ctx)
+
+
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 SET = click.option(
     "--set",
@@ -43,6 +57,20 @@ SET = click.option(
 )
 DEVICE = click.option(
     "--device", default="auto", help="cpu, cuda, cuda:1; auto takes a GPU if there is one."
+)
+ARITHMETIC = click.option(
+    "--precision",
+    type=click.Choice(["float32", "float64", "bfloat16"]),
+    default="float32",
+    help="Arithmetic. bfloat16 is mixed precision, outside the parity promise: weights stay "
+    "float32, products of training steps are rounded to 8 bits.",
+)
+RANDOMNESS = click.option(
+    "--randomness",
+    type=click.Choice(["portable", "device"]),
+    default="portable",
+    help="Who draws noise, dropout masks and mixing weights: gandem, the same on every framework, "
+    "or the framework on its device, outside the parity promise.",
 )
 DATA_DIR = click.option(
     "--data-dir",
@@ -86,7 +114,7 @@ EXTRACTOR = click.option(
     help="Whose features are compared, see 'gandem list'.",
 )
 RUN = click.argument("run", type=click.Path(path_type=Path))
-PRECISION = click.Choice(["float32", "float64"])
+PRECISION = Promised(["float32", "float64"])
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a disk, a quota and a limit say when they are reached."""
 
@@ -125,7 +153,7 @@ class Group(click.Group):
 
         if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             raise click.UsageError(
-                f"There is no command {args[0]!r}.{suggest(args[0], self.commands)}", ctx
+                f"There is no command {args[0]!r}.{suggest(args[0], self.list_commands(ctx))}", ctx
             )
         return super().resolve_command(ctx, args)
 
@@ -182,6 +210,8 @@ def run_called(name: str) -> Run | None:
 
 
 def print_json(data: Any) -> None:
+    import json  # people get tables
+
     click.echo(json.dumps(data, ensure_ascii=False, indent=2))
 
 

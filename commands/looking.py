@@ -37,8 +37,8 @@ def list_(pattern: str, as_json: bool) -> None:
         {
             "id": row.id,
             "title": row.title,
-            "installed": installed(row),
-            "version": versions_of(row.requires) if installed(row) else None,
+            "installed": (there := installed(row)),
+            "version": versions_of(row.requires) if there else None,
             "install": row.install,
             "provider": row.provider,
         }
@@ -64,7 +64,12 @@ def list_(pattern: str, as_json: bool) -> None:
         near = suggest(pattern, [row.id for row in table.rows("models")])
         click.echo(f"No model fits {pattern!r}.{near}")
     ready = (
-        (b["id"], b["title"], b["version"] or f"not installed: {b['install']}") for b in backends
+        (
+            b["id"],
+            b["title"],
+            b["version"] or ("" if b["installed"] else f"not installed: {b['install']}"),
+        )
+        for b in backends
     )
     print_table("backends", ready)
     print_table("data sets", [(row.id, row.title) for row in table.rows("datasets")])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from gandem.core.distributions import version_of
 from gandem.core.registry import Plugin, installed, registry
 
 __all__ = ["examine", "machine", "versions_of"]
@@ -26,7 +25,7 @@ def examine() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cores": os.cpu_count(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": {name: version_of(name) for name in PACKAGES},
         "backends": {
             row.id: _probe(row.id)
             if installed(row)
@@ -61,18 +60,14 @@ def _problems(plugins: Iterable[Plugin]) -> dict[str, list[str]]:
 
 def versions_of(modules: tuple[str, ...]) -> str | None:
     """Return packages with their versions, without importing them: ``"keras 3.15.1, …"``."""
-    found = []
-    for name in modules:
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            continue
-    return ", ".join(found) or None
+    versions = {name: version_of(name) for name in modules}
+    return ", ".join(f"{name} {version}" for name, version in versions.items() if version) or None
 
 
 def _probe(backend: str) -> dict[str, Any]:
     """Ask a backend in a process of its own: some frameworks do not share one."""
-    import subprocess  # `gandem list` wants versions_of and shall not wait for more
+    import json  # `gandem list` wants versions_of and shall not wait for more
+    import subprocess
 
     code = (
         "import json, sys; from gandem.core.registry import load_backend; "

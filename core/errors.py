@@ -15,7 +15,6 @@ Anything else that reaches the user is a bug and keeps its traceback.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 __all__ = [
@@ -83,6 +82,8 @@ def suggest(name: str, known: Iterable[str]) -> str:
     >>> suggest("zzz", ["torch", "keras"])
     " There are: 'keras', 'torch'."
     """
+    import difflib  # most commands suggest nothing
+
     names = sorted(set(known))
     own = name.rpartition("/")[2]  # without the prefix of a plugin that is not there
     near = [own] if own in names else difflib.get_close_matches(name, names, n=1, cutoff=0.6)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from importlib.metadata import (
-    Distribution,
-    EntryPoint,
-    PackageNotFoundError,
-    distribution,
-    distributions,
-)
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from importlib import import_module
+from typing import Any, NamedTuple
 
+from gandem.core.distributions import (
+    Distribution,
+    distributions,
+    fields_of,
+    folder_name,
+    spelling,
+    version_of,
+)
 from gandem.core.errors import suggest
 
 __all__ = [
+    "EntryPoint",
     "Offer",
     "Unreadable",
     "chosen",
@@ -32,8 +35,7 @@ __all__ = [
 GANDEM = "gandem"
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(NamedTuple):
     """An entry point, with what its distribution says of itself.
 
     Attributes:
@@ -48,17 +50,33 @@ class Offer:
     @property
     def spellings(self) -> set[str]:
         """The names by which ``GANDEM_PLUGINS`` may choose it."""
-        return {_spelling(self.point.name), _spelling(self.distribution)}
+        return {spelling(self.point.name), spelling(self.distribution)}
 
 
 # --- finding -------------------------------------------------------------------------------------
 
 
-def entry_points(group: str) -> list[EntryPoint | Unreadable]:
-    """Return the entry points of a group, of every distribution on ``sys.path``.
+class EntryPoint(NamedTuple):
+    """A line of a distribution's ``entry_points.txt``.
 
-    ``importlib.metadata.entry_points`` would parse those of all groups, and one damaged file among
-    them would take down everything.
+    Attributes:
+        value: ``"package.module"`` or ``"package.module:attribute"``.
+    """
+
+    name: str
+    value: str
+    dist: Distribution | None
+
+    def load(self) -> Any:
+        """Import what it leads to; whatever a stranger's module raises is raised."""
+        module, _, attributes = self.value.partition("[")[0].partition(":")
+        names = filter(None, attributes.strip().split("."))
+        return functools.reduce(getattr, names, import_module(module.strip()))
+
+
+def entry_points(group: str) -> list[EntryPoint | Unreadable]:
+    """Return the entry points of a group, of every distribution; what is wrong in other groups is
+    none of ours.
     """
     found: list[EntryPoint | Unreadable] = []
     for each in distributions():
@@ -69,14 +87,30 @@ def entry_points(group: str) -> list[EntryPoint | Unreadable]:
         if f"[{group}]" not in text:
             continue
         try:
-            found += each.entry_points.select(group=group)
-        except Exception as error:
+            found += [EntryPoint(name, value, each) for name, value in _lines_of(group, text)]
+        except ValueError as error:
             found.append(Unreadable(each, error))
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+def _lines_of(group: str, text: str) -> Iterator[tuple[str, str]]:
+    """Yield the names and values of a group.
+
+    Raises:
+        ValueError: one of its lines is neither.
+    """
+    section = ""
+    for line in filter(None, map(str.strip, text.splitlines())):
+        if line.startswith("[") and line.endswith("]"):
+            section = line[1:-1]
+        elif section == group and not line.startswith("#"):
+            name, equals, value = map(str.strip, line.partition("="))
+            if not equals:
+                raise ValueError(f"expected 'name = module', received {line!r:.80}")
+            yield name, value
+
+
+class Unreadable(NamedTuple):
     """Stands for the entry points of a distribution whose list of them is damaged."""
 
     dist: Distribution
@@ -85,7 +119,7 @@ class Unreadable:
     @property
     def name(self) -> str:
         """The distribution's, for the plugin's is unknown."""
-        return _folder_name(self.dist)
+        return folder_name(self.dist)
 
     def load(self) -> Any:
         """Raise a ``ValueError`` that says so."""
@@ -103,7 +137,7 @@ def read_offers(points: Iterable[EntryPoint | Unreadable]) -> list[Offer]:
         offer
         for offer in offers
         if offer.distribution == "?"
-        or first.setdefault(_spelling(offer.distribution), offer.point.dist) is offer.point.dist
+        or first.setdefault(spelling(offer.distribution), offer.point.dist) is offer.point.dist
     ]
 
 
@@ -111,41 +145,18 @@ def _read_offer(point: EntryPoint | Unreadable) -> Offer:
     if point.dist is None:
         return Offer(point)
     try:
-        fields = _metadata(point.dist)
+        fields = fields_of(point.dist)
     except Exception:  # a distribution without metadata; what comes then depends on Python
-        return Offer(point, _folder_name(point.dist))
+        return Offer(point, folder_name(point.dist))
     (name, *_), (release, *_) = fields.get("name", [""]), fields.get("version", [""])
     return Offer(
-        point, name or _folder_name(point.dist), release, tuple(fields.get("requires-dist", ()))
+        point, name or folder_name(point.dist), release, tuple(fields.get("requires-dist", ()))
     )
-
-
-def _metadata(source: Distribution) -> dict[str, list[str]]:
-    """Return the fields of a distribution's metadata, without the description below them, which
-    takes a while to parse and may be a whole README.
-    """
-    text = source.read_text("METADATA") or source.read_text("PKG-INFO") or ""
-    fields: dict[str, list[str]] = {}
-    for line in text.partition("\n\n")[0].splitlines():
-        name, colon, value = line.partition(":")
-        if colon and not name[:1].isspace():
-            fields.setdefault(name.lower(), []).append(value.strip())
-    return fields
-
-
-def _folder_name(source: Distribution) -> str:
-    """Return the name that a distribution's folder has, for one that does not say."""
-    folder = os.path.basename(os.fspath(getattr(source, "_path", "")))
-    return folder.partition("-")[0].removesuffix(".egg") or "?"
 
 
 def own_version() -> str:
     """Return gandem's own version, or nothing in a checkout that is not installed."""
-    try:
-        (release,) = _metadata(distribution(GANDEM)).get("version", [""])
-    except PackageNotFoundError:
-        return ""
-    return release
+    return version_of(GANDEM) or ""
 
 
 # --- choosing ------------------------------------------------------------------------------------
@@ -165,9 +176,9 @@ def not_there(offers: Sequence[Offer]) -> dict[str, str]:
     known = {GANDEM}.union(*(offer.spellings for offer in offers))
     said = "GANDEM_PLUGINS names it, but no such plugin is installed."
     return {
-        name: said + suggest(spelling, known - {GANDEM})
-        for spelling, name in (_wanted() or {}).items()
-        if spelling not in known
+        name: said + suggest(key, known - {GANDEM})
+        for key, name in (_wanted() or {}).items()
+        if key not in known
     }
 
 
@@ -177,11 +188,7 @@ def _wanted() -> dict[str, str] | None:
     if text is None:
         return None
     names = [name.strip() for name in text.split(",")]
-    return {_spelling(name): name for name in names if name}
-
-
-def _spelling(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()  # as pip takes a distribution's name
+    return {spelling(name): name for name in names if name}
 
 
 # --- fitting -------------------------------------------------------------------------------------
@@ -196,7 +203,7 @@ def misfit(offer: Offer, release: str) -> str:
         release: this gandem's version; empty where nobody knows.
     """
     for text in offer.requires:
-        if release and _NAMES_A_VERSION.match(text) and not _admits(text, release):
+        if release and re.match(_NAMES_A_VERSION, text) and not _admits(text, release):
             wanted = text.partition(";")[0].strip()
             return (
                 f"is not loaded: it requires {wanted}, and this is gandem {release}; "
@@ -205,16 +212,12 @@ def misfit(offer: Offer, release: str) -> str:
     return ""
 
 
-_NAMES_A_VERSION = re.compile(r"gandem\b(?![-.])[^;]*[<>=~!]", re.IGNORECASE)
-
-
-_PLAIN = re.compile(
-    r"gandem\s*(\[[^]]*\])?\s*(?P<clauses>[<>]=?\s*[\d.]+(\s*,\s*[<>]=?\s*[\d.]+)*)"
-)
+_NAMES_A_VERSION = r"(?i:gandem)\b(?![-.])[^;]*[<>=~!]"
+_PLAIN = r"gandem\s*(\[[^]]*\])?\s*(?P<clauses>[<>]=?\s*[\d.]+(\s*,\s*[<>]=?\s*[\d.]+)*)"
 
 
 def _admits(requirement: str, release: str) -> bool:
-    plain = _PLAIN.fullmatch(requirement.strip())
+    plain = re.fullmatch(_PLAIN, requirement.strip())
     if plain and re.fullmatch(r"\d+(\.\d+)*", release):  # what nearly all write
         return all(map(_holds, plain["clauses"].split(","), itertools.repeat(release)))
     from packaging.requirements import InvalidRequirement, Requirement  # takes 20 ms

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from types import FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 import pluggy
 
@@ -74,8 +74,7 @@ class Plugin:
     problems: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watcher:
+class Watcher(NamedTuple):
     """A plugin that watches trainings, with its functions by moment, a name in ``WATCHES``."""
 
     name: str

@@ -34,7 +34,7 @@ from gandem.core.registry import load_spec
 from gandem.core.runs.progress import Bars
 from gandem.core.spec import change, digest, from_toml, to_data, to_json, to_toml
 
-COMMANDS = sorted(main.commands)
+COMMANDS = main.list_commands(None)
 
 
 # --- help ----------------------------------------------------------------------------------------
@@ -45,7 +45,7 @@ def test_help_explains_every_option_and_shows_every_default(command):
     text = CliRunner().invoke(main, [command, "--help"], terminal_width=200).stdout
     help_ = " ".join(text.split())
 
-    for parameter in main.commands[command].params:
+    for parameter in main.get_command(None, command).params:
         if not isinstance(parameter, click.Option):
             continue
         assert parameter.opts[0] in help_

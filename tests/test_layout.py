@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from running import HOME, needs_a_backend
 
+import gandem.cli
 import gandem.core
 import gandem.testing
 
@@ -169,6 +170,28 @@ def test_importing_gandem_imports_nothing_else_of_it():
 )
 def test_looking_around_imports_no_framework_and_no_numpy(code):
     assert not roots(imported_by(code)) & (FRAMEWORKS | {"numpy", "tensorboard"})
+
+
+def test_a_command_imports_its_own_room_and_no_slow_part_of_the_standard_library():
+    found = imported_by(command("list"))
+
+    assert {name for name in found if name.startswith("gandem.commands.")} == {
+        "gandem.commands.frame",
+        "gandem.commands.looking",
+    }
+    assert not found & {"importlib.metadata", "email", "difflib", "rich"}
+
+
+def test_every_command_of_a_room_is_among_those_that_are_asked_for():
+    rooms = {
+        room: [
+            command.name for command in importlib.import_module(f"gandem.commands.{room}").COMMANDS
+        ]
+        for room in gandem.cli.ROOMS
+    }
+
+    assert rooms == {room: list(names) for room, names in gandem.cli.ROOMS.items()}
+    assert rooms.keys() == {path.stem for path in (ROOT / "commands").glob("[a-z]*.py")} - {"frame"}
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -94,9 +95,21 @@ def test_the_shared_suite_skips_the_missing_backend_by_name(missing):
     assert f"backend {missing!r} is not installed" in done.stdout
 
 
-def test_the_frameworks_that_this_run_requires_are_installed():
+def missing_of(names):
+    """Return which backends are not installed, and which other modules are not there."""
+    backends = {row.id: row for row in registry().rows("backends")}
+    return [
+        name
+        for name in names
+        if not (installed(backends[name]) if name in backends else find_spec(name))
+    ]
+
+
+def test_what_this_run_requires_is_installed():
     required = set(os.environ.get("GANDEM_TEST_REQUIRES", "").split()) - {"chromium"}
 
-    missing = [n for n in required if not installed(registry().find("backends", n))]
+    assert missing_of(required) == [], "`make test` requires them, or their tests are skipped"
 
-    assert missing == [], "`make test` requires them; without them their tests are skipped"
+
+def test_a_run_can_require_any_module():
+    assert missing_of(["numpy", "nowhere_to_be_found"]) == ["nowhere_to_be_found"]
