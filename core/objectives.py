@@ -27,6 +27,7 @@ __all__ = [
     "boundary_of",
     "check_players",
     "check_rule",
+    "one_pass_of",
 ]
 
 
@@ -42,6 +43,16 @@ class ObjectiveRule(Protocol):
     def boundary(self) -> float | None:
         """The logit above which an image counts as judged real; None where scores have no such
         point, as those of a critic.  May be left out where it is 0.
+        """
+
+    @property
+    def one_pass(self) -> bool:
+        """Whether the discriminator may judge real and fake images in one pass, which is faster,
+        where no layer can tell.  May be left out where not.
+
+        Not where the slopes of ``real`` and ``fake`` may be opposite numbers, as a critic's are: a
+        weight that the scores of both depend on alike has the gradient g - g, which is exactly 0
+        after two passes and rounding after one, and Adam makes steps of rounding.
         """
 
     def real(self, ops: Ops, logits: Tensor, target: float) -> Tensor:
@@ -95,6 +106,11 @@ class FurtherRule(ObjectiveRule, Protocol):
 def boundary_of(rule: ObjectiveRule) -> float | None:
     """Return the logit above which an objective counts an image as judged real, if there is one."""
     return getattr(rule, "boundary", 0.0)
+
+
+def one_pass_of(rule: ObjectiveRule) -> bool:
+    """Say whether an objective lets real and fake images be judged in one pass."""
+    return bool(getattr(rule, "one_pass", False))
 
 
 def auxiliaries_of(rule: ObjectiveRule) -> tuple[str, ...]:
@@ -158,6 +174,7 @@ class Minimax:
 
     smoothable = True
     boundary = 0.0
+    one_pass = True
 
     def real(self, ops: Ops, logits: Tensor, target: float) -> Tensor:
         """Return -t·log σ(x) - (1-t)·log(1-σ(x)), the batch mean in nats, for logits (N, 1) and
@@ -203,6 +220,7 @@ class LeastSquares:
 
     smoothable = True
     boundary = 0.5
+    one_pass = True
 
     def real(self, ops: Ops, logits: Tensor, target: float) -> Tensor:
         """Return ½ mean (x - target)², for logits (N, 1)."""
@@ -229,6 +247,7 @@ class Hinge:
 
     smoothable = False
     boundary = 0.0
+    one_pass = False  # within the margin the slopes are -1 and 1
 
     def real(self, ops: Ops, logits: Tensor, target: float) -> Tensor:
         """Return mean max(0, 1 - x), for logits (N, 1); ``target`` is always 1."""
@@ -255,6 +274,7 @@ class Wasserstein:
 
     smoothable = False
     boundary = None
+    one_pass = False
 
     def real(self, ops: Ops, logits: Tensor, target: float) -> Tensor:
         """Return -mean x, for scores (N, 1); ``target`` is always 1."""

@@ -125,7 +125,7 @@ def a_bilinear_resize_in_float32(layers, optimisers):
     def call(self, x):
         if self.spec.method == "nearest":
             return true(self, x)
-        size = [n * factor for n, factor in zip(self.shape, self.spec.factor, strict=False)]
+        size = [n * factor for n, factor in zip(x.shape[1:3], self.spec.factor, strict=True)]
         return tf.cast(tf.image.resize(x, size, "bilinear"), x.dtype)
 
     return layers.Upsample2D, "call", call

@@ -29,6 +29,15 @@ class Context:
     inputs: Mapping[str, Tensor]
     masks: Mapping[str, Tensor] = field(default_factory=dict)
     training: bool = False
+    mixed: bool = False
+
+    def narrow(self, *factors: Tensor) -> tuple[Tensor, ...]:
+        """Return the factors of a product: rounded to bfloat16 in mixed precision."""
+        return tuple(tf.cast(x, tf.bfloat16) for x in factors) if self.mixed else factors
+
+    def widen(self, product: Tensor) -> Tensor:
+        """Return a product of such factors in the precision of everything else."""
+        return tf.cast(product, tf.float32) if self.mixed else product
 
 
 class Layer(keras.layers.Layer):
@@ -92,7 +101,7 @@ class Affine(Layer):
 
     def biased(self, x: Tensor) -> Tensor:
         """Add the bias, if there is one."""
-        return x + self.weight("bias") if self.spec.bias else x
+        return tf.nn.bias_add(x, self.weight("bias")) if self.spec.bias else x
 
     def _unit(self, vector: Tensor) -> Tensor:
         return vector / tf.maximum(tf.norm(vector), self.number(1e-12))
@@ -102,7 +111,7 @@ class Dense(Affine):
     """x·kernel + bias."""
 
     def call(self, x: Tensor, context: Context) -> Tensor:
-        return self.biased(tf.matmul(x, self.kernel(context)))
+        return self.biased(context.widen(tf.matmul(*context.narrow(x, self.kernel(context)))))
 
 
 @build.register
@@ -110,16 +119,44 @@ def _(layer: kinds.Dense, node: Node, dtype: str) -> Layer:
     return Dense(node, dtype)
 
 
+NARROW = 4
+"""Channels up to which TensorFlow's general kernels are the faster ones."""
+
+
+def _padding(node: Node, size: tuple[int, ...], sides: list[tuple[int, int]]) -> Any:
+    """Return the padding of a convolution that reads so many pixels: "SAME" or "VALID" where that
+    is what the sides come to.
+
+    oneDNN has gradients of those two only: a conv of 128 channels to 1, k7, learns in a quarter of
+    the time.  Where few channels are read, its gradient by what it reads takes twice as long.
+
+    Args:
+        sides: pixels before and after, of rows and of columns.
+    """
+    layer = node.layer
+    back = isinstance(layer, kinds.Conv2DTranspose)  # the way back of what reads its output
+    if (node.output_shape if back else node.input_shape)[-1] > NARROW:
+        zips = zip(size, layer.kernel, layer.stride, strict=True)
+        totals = [max((-(-n // s) - 1) * s + k - n, 0) for n, k, s in zips]
+        if sides == [(total // 2, total - total // 2) for total in totals]:
+            return "SAME"
+        if not any(map(any, sides)):
+            return "VALID"
+    return [(0, 0), *sides, (0, 0)]
+
+
 class Conv2D(Affine):
-    """A convolution with explicit padding."""
+    """A convolution that pads its four sides differently."""
 
     def __init__(self, node: Node, dtype: str) -> None:
         super().__init__(node, dtype)
-        self.pads = [(0, 0), *pads(node.layer, *node.input_shape[:2]), (0, 0)]
+        size = node.input_shape[:2]
+        self.pads = _padding(node, size, list(pads(node.layer, *size)))
 
     def call(self, x: Tensor, context: Context) -> Tensor:
-        kernel = self.kernel(context)
-        return self.biased(tf.nn.conv2d(x, kernel, self.spec.stride, padding=self.pads))
+        x, kernel = context.narrow(x, self.kernel(context))
+        made = tf.nn.conv2d(x, kernel, self.spec.stride, padding=self.pads)
+        return self.biased(context.widen(made))
 
 
 @build.register
@@ -134,7 +171,7 @@ class Conv2DTranspose(Affine):
 
     def __init__(self, node: Node, dtype: str) -> None:
         super().__init__(node, dtype)
-        self.pads, self.size, self.rest = [], [], []
+        sides, self.size, self.rest = [], [], []
         full = zip(
             crops(node.layer), node.input_shape, self.spec.kernel, self.spec.stride, strict=False
         )
@@ -142,21 +179,24 @@ class Conv2DTranspose(Affine):
             # TensorFlow crops what the convolution pads, and extends the far side by less than a
             # stride
             even, far = max(before, 0), max(after, 1 - s)
-            self.pads.append((even, max(far, 0)))
+            sides.append((even, max(far, 0)))
             self.size.append((n - 1) * s + k - even - far)
             self.rest.append((even - before, far - after))
+        self.pads = _padding(node, tuple(self.size), sides)
 
     def filters_last(self, kernel: Tensor) -> Tensor:
         return tf.transpose(kernel, [0, 1, 3, 2])
 
     def call(self, x: Tensor, context: Context) -> Tensor:
+        x, kernel = context.narrow(x, self.kernel(context))
         out = tf.nn.conv2d_transpose(
             x,
-            self.kernel(context),
+            kernel,
             output_shape=[tf.shape(x)[0], *self.size, self.spec.filters],
             strides=self.spec.stride,
-            padding=[(0, 0), *self.pads, (0, 0)],
+            padding=self.pads,
         )
+        out = context.widen(out)
         if any(map(any, self.rest)):
             out = tf.pad(out, [(0, 0), *self.rest, (0, 0)])
         return self.biased(out)
@@ -175,7 +215,6 @@ class Upsample2D(Layer):
 
     def __init__(self, node: Node, dtype: str) -> None:
         super().__init__(node, dtype)
-        self.shape = node.input_shape
         sizes = zip(node.input_shape, self.spec.factor, strict=False)
         self.matrices = [interpolation(n, factor).astype(dtype) for n, factor in sizes]
 
@@ -183,10 +222,8 @@ class Upsample2D(Layer):
         if self.spec.method == "bilinear":
             rows, columns = (tf.constant(m) for m in self.matrices)
             return tf.einsum("ah,nhwc,bw->nabc", rows, x, columns)
-        (h, w, c), (fh, fw) = self.shape, self.spec.factor
-        tall = tf.reshape(x, [-1, h, 1, w, 1, c])
-        tall = tf.tile(tall, [1, 1, fh, 1, fw, 1])  # (N, H, fh, W, fw, C)
-        return tf.reshape(tall, [-1, h * fh, w * fw, c])
+        height, width = self.spec.factor
+        return tf.repeat(tf.repeat(x, height, axis=1), width, axis=2)
 
 
 @build.register
@@ -282,6 +319,8 @@ class BatchNorm(Layer):
         if not context.training:
             factor = self.weight("scale") * tf.math.rsqrt(self.weight("variance") + epsilon)
             return (x - self.weight("mean")) * factor + self.weight("offset")
+        if x.dtype == tf.float32:
+            return self._fused(x)
         axes = tuple(range(x.shape.rank - 1))
         mean, centred, variance = _moments(x, axes)
         count = tf.cast(tf.size(x) // tf.shape(x)[-1], x.dtype)
@@ -290,6 +329,21 @@ class BatchNorm(Layer):
         return centred * tf.math.rsqrt(variance + epsilon) * self.weight("scale") + self.weight(
             "offset"
         )
+
+    def _fused(self, x: Tensor) -> Tensor:
+        """Return the same in single precision, in a third of the time."""
+        found = tf.raw_ops.FusedBatchNormV3(
+            x=x if x.shape.rank == 4 else x[:, None, None, :],
+            scale=self.weight("scale"),
+            offset=self.weight("offset"),
+            mean=tf.zeros(0),
+            variance=tf.zeros(0),
+            epsilon=self.spec.epsilon,
+            is_training=True,
+        )
+        self._follow("mean", found.batch_mean)
+        self._follow("variance", found.batch_variance)  # the unbiased one
+        return found.y if x.shape.rank == 4 else found.y[:, 0, 0, :]
 
     def _follow(self, name: str, new: Tensor) -> None:
         kept, taken = self.number(self.spec.decay), self.number(1 - self.spec.decay)
@@ -354,7 +408,7 @@ class Dropout(Layer):
         mask = context.masks.get(self.path_in_spec)
         if mask is None:
             mask = tf.random.uniform(tf.shape(x)) >= rate
-        return x * (tf.cast(mask, x.dtype) / self.number(1 - rate))
+        return x * (tf.cast(mask, x.dtype) * self.number(1 / (1 - rate)))
 
 
 @build.register
@@ -369,8 +423,10 @@ class Activation(Layer):
         match self.spec:
             case kinds.Relu():
                 return tf.nn.relu(x)
-            case kinds.LeakyRelu(slope=slope):  # tf.nn.leaky_relu holds the slope in float32
+            case kinds.LeakyRelu(slope=slope) if x.dtype == tf.float64:
                 return tf.where(x > 0, x, self.number(slope) * x)
+            case kinds.LeakyRelu(slope=slope):  # one pass, but the slope is held in float32
+                return tf.nn.leaky_relu(x, slope)
             case kinds.Elu(alpha=alpha):
                 # expm1 of the positive side would overflow into the gradient of where
                 below = self.number(alpha) * tf.math.expm1(tf.minimum(x, 0))

@@ -28,6 +28,9 @@ class Network(keras.Model):
     images (N, H, W, C).
     """
 
+    mixed = False
+    """Whether its products are of bfloat16 while it trains."""
+
     def __init__(self, plan: NetworkPlan, player: Player, dtype: str = "float32", **_: Any) -> None:
         super().__init__(name=plan.name, dtype=dtype)
         self.plan, self.player = plan, player
@@ -46,7 +49,9 @@ class Network(keras.Model):
                 f"{self.plan.name} takes {', '.join(self.plan.inputs)}; {len(given)} given."
             )
         named = dict(zip(self.plan.inputs, given, strict=True))
-        return run(self.nodes, named[self.plan.input], Context(named, masks or {}, bool(training)))
+        training = bool(training)
+        context = Context(named, masks or {}, training, self.mixed and training)
+        return run(self.nodes, named[self.plan.input], context)
 
     def arrays(self) -> dict[str, tf.Variable]:
         """Return parameters and running statistics by canonical name."""

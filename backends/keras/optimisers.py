@@ -65,15 +65,20 @@ def _adam(
 ) -> None:
     first, second = slots
     beta1, beta2 = (tf.constant(b, tf.float64) for b in (optimiser.beta1, optimiser.beta2))
-    step = tf.cast(optimiser.learning_rate / (1 - tf.pow(beta1, count)), parameter.dtype)
-    root = tf.cast(tf.sqrt(1 - tf.pow(beta2, count)), parameter.dtype)
-    first.assign_add((gradient - first) * _number(1 - optimiser.beta1, parameter))
-    second.assign(
-        second * _number(optimiser.beta2, parameter)
-        + gradient * gradient * _number(1 - optimiser.beta2, parameter)
-    )
-    parameter.assign_sub(
-        step * first / (tf.sqrt(second) / root + _number(optimiser.epsilon, parameter))
+    root = tf.sqrt(1 - tf.pow(beta2, count))
+    # TensorFlow's kernel adds its epsilon to the uncorrected root: lr/(1-β1ᵗ) · m / (√v/root + ε)
+    # is lr·root/(1-β1ᵗ) · m / (√v + ε·root).  Powers of 0 leave the correction to the scalars.
+    tf.raw_ops.ResourceApplyAdam(
+        var=parameter.handle,
+        m=first.handle,
+        v=second.handle,
+        beta1_power=_number(0, parameter),
+        beta2_power=_number(0, parameter),
+        lr=tf.cast(optimiser.learning_rate * root / (1 - tf.pow(beta1, count)), parameter.dtype),
+        beta1=_number(optimiser.beta1, parameter),
+        beta2=_number(optimiser.beta2, parameter),
+        epsilon=tf.cast(optimiser.epsilon * root, parameter.dtype),
+        grad=gradient,
     )
 
 

@@ -7,7 +7,7 @@ from tensorflow import Tensor
 
 from gandem.backends.keras.network import Network
 from gandem.backends.keras.optimisers import Learner
-from gandem.core.training import Loss, MaskFeed, Played
+from gandem.core.training import Loss, MaskFeed, Played, Stage
 
 
 class KerasPlayers:
@@ -23,10 +23,12 @@ class KerasPlayers:
         self.learners = learners
         self.averages = averages
         self.masks = MaskFeed({})
+        self.stage: Stage | None = None  # how far a step goes, None for all the way
+        self.unread: list[Tensor] = []  # what a stage ends with, for no compiler to leave out
 
     def begin(self, inputs: Mapping[str, Tensor]) -> None:
         """Start a step: count its passes from 0."""
-        self.masks = MaskFeed(inputs)
+        self.masks, self.unread = MaskFeed(inputs), []
 
     def apply(self, player: str, **inputs: Tensor) -> Tensor:
         network = self.networks[player]
@@ -40,10 +42,10 @@ class KerasPlayers:
             score = tf.reduce_sum(self.apply(player, image=image, **inputs)[:, :1])
         return tape.gradient(score, image)
 
-    def play(self, player: str, **inputs: Tensor) -> Played:
+    def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
         weights = list(self.learners[player].parameters.values())
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(weights)
+            tape.watch(weights if back else [])
             made = self.apply(player, **inputs)
         return Played(made, lambda gradient: tape.gradient(made, weights, gradient))
 
@@ -55,11 +57,16 @@ class KerasPlayers:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights if through is None else through.value)
             value, report = loss()
+        if self.stage == "forward":
+            self.unread.append(value)
+            return value, report
         if through is None:
             gradients = tape.gradient(value, weights)
         else:  # only what leads to the image is computed: no weight gradients of the other player
             gradients = through.pull(tape.gradient(value, through.value))
-        if floor:
+        if self.stage == "backward":
+            self.unread += gradients
+        elif floor:
 
             def update() -> Tensor:
                 learner.update(gradients)
@@ -71,11 +78,15 @@ class KerasPlayers:
         return value, report
 
     def clip(self, player: str, limit: float) -> None:
+        if self.stage is not None:
+            return
         for parameter in self.learners[player].parameters.values():
             most = tf.constant(limit, parameter.dtype)
             parameter.assign(tf.clip_by_value(parameter, -most, most))
 
     def average(self, player: str, decay: float) -> None:
+        if self.stage is not None:
+            return
         for name, parameter in self.learners[player].parameters.items():
             average = self.averages[player][name]
             kept, taken = (tf.constant(share, average.dtype) for share in (decay, 1 - decay))

@@ -1,6 +1,6 @@
 """A spec alive on PyTorch."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 
 import numpy as np
@@ -8,12 +8,22 @@ import torch
 from torch import Tensor
 
 from gandem.backends.torch.layers import inward
+from gandem.backends.torch.modes import Draws, MixedPlayers, keep_norms_single
 from gandem.backends.torch.network import Network, from_canonical, images_outward, to_canonical
 from gandem.backends.torch.ops import TorchOps
 from gandem.backends.torch.optimisers import Learner
 from gandem.backends.torch.players import TorchPlayers
 from gandem.core.spec import Spec, plan_spec
-from gandem.core.training import Arrays, ObjectiveRule, averaged_players, state_shapes, train_step
+from gandem.core.training import (
+    KEY,
+    Arrays,
+    ObjectiveRule,
+    Stage,
+    averaged_players,
+    state_shapes,
+    stored,
+    train_step,
+)
 
 
 class TorchEngine:
@@ -30,9 +40,12 @@ class TorchEngine:
         self.spec, self.objective, self.device = spec, objective, device
         self.ops = TorchOps()
         self.networks = {}
+        dtype, mixed = getattr(torch, stored(precision)), precision == "bfloat16"
         for name, plan in plan_spec(spec).items():
-            network = Network(plan).to(device=device, dtype=getattr(torch, precision))
+            network = Network(plan).to(device=device, dtype=dtype)
             self.networks[name] = network.to(memory_format=torch.channels_last)
+            if mixed:
+                keep_norms_single(network)
         weights = {
             name: {path: weight for path, (weight, _) in network.weights().items()}
             for name, network in self.networks.items()
@@ -42,19 +55,56 @@ class TorchEngine:
             name: {path: weight.detach().clone() for path, weight in weights[name].items()}
             for name in averaged_players(spec)
         }
-        self.players = TorchPlayers(self.networks, self.learners, self.averages)
+        players = MixedPlayers if mixed else TorchPlayers
+        self.players = players(self.networks, self.learners, self.averages)
+        self.draws = Draws(spec, objective, device, dtype)
         self.load(arrays)
 
     def step(self, inputs: Arrays) -> Mapping[str, Tensor]:
-        tensors = {
-            name: torch.as_tensor(value, device=self.device) for name, value in inputs.items()
-        }
-        images = (k for k, v in tensors.items() if v.ndim == 4 and not k.startswith("mask/"))
-        tensors |= {name: inward(tensors[name]) for name in images}
+        tensors = self._bring(inputs)
         for network in self.networks.values():
-            network.train()
+            if not network.training:
+                network.train()
         self.players.begin(tensors)
         return train_step(self.spec, self.objective, self.players, self.ops, tensors)
+
+    def _bring(self, inputs: Arrays) -> dict[str, Tensor]:
+        """Return a step's inputs on the device, images (N, C, H, W)."""
+        tensors = {name: self._move(value) for name, value in inputs.items()}
+        for name in [name for name in tensors if name.startswith("chosen/")]:
+            chosen = self.images[tensors.pop(name)].int()  # (N, H, W, C)
+            tensors[f"real/{name.removeprefix('chosen/')}"] = self.values[chosen]
+        if KEY in tensors:
+            key = inputs[KEY]  # read on the CPU
+            tensors = self.draws.beside({**tensors, KEY: key})
+        images = (k for k, v in tensors.items() if v.ndim == 4 and not k.startswith("mask/"))
+        return tensors | {name: inward(tensors[name]) for name in images}
+
+    def _move(self, value: np.ndarray) -> Tensor:
+        """Bring an array to the device; a GPU takes it while the CPU goes on."""
+        tensor = torch.as_tensor(value)
+        if self.device.type != "cuda":
+            return tensor.to(self.device)
+        return tensor.pin_memory().to(self.device, non_blocking=True)
+
+    def hold(self, images: np.ndarray, values: np.ndarray) -> None:
+        self.images = torch.as_tensor(images).to(self.device)
+        self.values = torch.as_tensor(values).to(self.device)
+
+    def until(self, stage: Stage) -> Callable[[Arrays], None]:
+        def run(inputs: Arrays) -> None:
+            if stage == "transfer":
+                self._bring(inputs)
+            else:
+                self.players.stage = stage
+                try:
+                    self.step(inputs)
+                finally:
+                    self.players.stage = None
+            if self.device.type == "cuda":
+                torch.cuda.synchronize(self.device)
+
+        return run
 
     def read(self, scalars: Mapping[str, Tensor]) -> dict[str, float]:
         values = torch.stack([scalar.double() for scalar in scalars.values()]).tolist()

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gandem.backends.torch.network import Network, masks_inward
 from gandem.backends.torch.optimisers import Learner
-from gandem.core.training import Loss, MaskFeed, Played
+from gandem.core.training import Loss, MaskFeed, Played, Stage
 
 
 class TorchPlayers:
@@ -23,6 +23,7 @@ class TorchPlayers:
         self.learners = learners
         self.averages = averages
         self.masks = MaskFeed({})
+        self.stage: Stage | None = None  # how far a step goes, None for all the way
 
     def begin(self, inputs: Mapping[str, Tensor]) -> None:
         """Start a step: count its passes from 0."""
@@ -38,8 +39,9 @@ class TorchPlayers:
         made = self.apply(player, image=leaf, **inputs)
         return torch.autograd.grad(made[:, :1].sum(), leaf, create_graph=True)[0]
 
-    def play(self, player: str, **inputs: Tensor) -> Played:
-        made = self.apply(player, **inputs)
+    def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
+        with torch.set_grad_enabled(back):
+            made = self.apply(player, **inputs)
         leaf = made.detach().requires_grad_(True)  # the other player's graph ends here
         weights = list(self.learners[player].parameters.values())
         return Played(leaf, lambda gradient: torch.autograd.grad(made, weights, gradient))
@@ -48,21 +50,27 @@ class TorchPlayers:
         self, player: str, loss: Loss, through: Played | None = None, *, floor: float = 0.0
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         value, report = loss()
+        if self.stage == "forward":
+            return value.detach(), report
         learner = self.learners[player]
         if through is None:
             gradients = torch.autograd.grad(value, list(learner.parameters.values()))
         else:  # only what leads to the image is computed: no weight gradients of the other player
             gradients = through.pull(torch.autograd.grad(value, through.value)[0])
-        if not floor or value >= floor:
+        if self.stage != "backward" and (not floor or value >= floor):
             learner.update(gradients)
         return value.detach(), {name: scalar.detach() for name, scalar in report.items()}
 
     def clip(self, player: str, limit: float) -> None:
+        if self.stage is not None:
+            return
         with torch.no_grad():
             for parameter in self.learners[player].parameters.values():
                 parameter.clamp_(-limit, limit)
 
     def average(self, player: str, decay: float) -> None:
+        if self.stage is not None:
+            return
         with torch.no_grad():
             for name, parameter in self.learners[player].parameters.items():
                 self.averages[player][name].mul_(decay).add_(parameter, alpha=1 - decay)

@@ -27,12 +27,14 @@ from gandem.core.runs.settings import Progress, Settings
 from gandem.core.runs.watchers import Watching
 from gandem.core.spec import Image, Spec
 from gandem.core.strangers import sentence
-from gandem.core.training import Engine, Feed, fixed_inputs
+from gandem.core.training import Ahead, Engine, Feed, Several, alike, fixed_inputs
 
 __all__ = ["Loop", "is_logged"]
 
 HEADER = ("model", "backend", "versions", "gandem", "stream", "data")
 """What a checkpoint's header takes from the facts of its run."""
+WORTH = 100
+"""Steps from which on several are made at once: a backend compiles them anew."""
 CURVES = 200
 """Steps from which on a training's curves are drawn: it takes a second or two."""
 
@@ -70,6 +72,7 @@ class Loop:
         self.probe = Probe(feed, engine, settings.log_every)
         self.monitor = Monitor(self.spec, feed.objective)
         self.evaluation = Evaluation(feed, engine, settings) if settings.evaluate_every else None
+        self.several = engine.steps_per_call if isinstance(engine, Several) else 1
         self.judged: dict[str, Any] | None = None
         self.scores: dict[str, float] = {}
         self.losses: dict[str, float] = {}
@@ -105,6 +108,7 @@ class Loop:
         if self.evaluation is not None:  # the real side took time too
             self.started -= self.evaluation.preparing
         ended, whole = "failed", False
+        self.inputs = Ahead(self.feed, total, depth=2 * self.several)
         try:
             self.watching.before_training()
             while self.steps < total and not stop.is_set():
@@ -123,6 +127,7 @@ class Loop:
                 self._add(self.monitor.diverged(self.steps, str(error)))
             raise RunError(f"{self.folder}: training diverged, {error}.") from None
         finally:
+            self.inputs.close()
             self.keeper.close()
             self.facts |= self._now(ended) | {"best": self.keeper.best}
             hidden = () if whole else (RunError,)  # of two errors the first is shown
@@ -135,13 +140,19 @@ class Loop:
                 self.watching.after_training(self.steps, ended, self.losses)
 
     def _step(self, total: int) -> None:
+        """Make a step, or several at once, and do what is due then."""
         with enough_memory():
-            inputs = self.feed(self.steps)
+            inputs = [self.inputs(self.steps + i) for i in range(self._together(total))]
             if self.steps == self.first:
                 self._note_the_start()
             self.probe.before(self.steps + 1)
-            self.scalars = self.engine.step(inputs)
-        self.steps += 1
+            if len(inputs) > 1 and alike(inputs):
+                assert isinstance(self.engine, Several)
+                self.scalars = self.engine.steps(inputs)
+            else:
+                for one in inputs:
+                    self.scalars = self.engine.step(one)
+        self.steps += len(inputs)
         if self.steps == self.first + 1:
             self._read()
             self.begun = time.perf_counter()  # the first step compiles: it says nothing of the rate
@@ -157,6 +168,22 @@ class Loop:
         if self.steps < total and (self.is_regular(self.steps) or self._is_late()):
             self._keep(competes=self.is_regular(self.steps))
         self._tell()
+
+    def _together(self, total: int) -> int:
+        """Return how many steps to make at once: several if nothing is due before the last."""
+        last = self.steps + self.several
+        inner = range(self.steps + 1, last)
+        if self.several == 1 or self.steps < self.first + WORTH or last > total:
+            return 1
+        if any(map(self._is_due_after, inner)) or any(map(self.probe.weighs, (*inner, last))):
+            return 1
+        return self.several
+
+    def _is_due_after(self, step: int) -> bool:
+        """Say whether anything is logged, kept or shown after a step."""
+        every = self.settings.sample_steps
+        logged = is_logged(step, self.settings.log_every)
+        return logged or self.is_regular(step) or bool(every and step % every == 0)
 
     def _progress(self, total: int) -> Progress:
         scores = self.scores or None

@@ -63,7 +63,7 @@ class Probe:
         """
         if not self.is_due(step):
             return {}
-        found: dict[str, Any] = variety(self.fakes(), self.real, self._groups)
+        found: dict[str, Any] = self._variety(self.fakes())
         if self._before is not None:
             after, found["moved"] = self._weights(), {}
             for player in self.feed.plans:
@@ -112,6 +112,10 @@ class Probe:
         return noise.astype(self.feed.precision)
 
     @cached_property
+    def _variety(self) -> Variety:
+        return Variety(self.real, self._groups)
+
+    @cached_property
     def _groups(self) -> np.ndarray | None:
         """The class of each image, where the generator makes what it is told."""
         labels = self.feed.dataset.labels
@@ -157,19 +161,38 @@ def variety(
     >>> variety(faces / 2, faces)
     {'variety': 0.5, 'nearest': 0.5}
     """
-    same = np.ones((len(real), len(real)), bool)
-    if groups is not None:
-        same = groups[:, None] == groups[None, :]
-    np.fill_diagonal(same, False)
-    if not same.any():
-        return {}
-    found = {}
-    for name, measure in {"variety": _apart, "nearest": _nearest}.items():
+    return Variety(real, groups)(fakes)
+
+
+class Variety:
+    """How far apart images are, as a share of what these real ones are: see :func:`variety`."""
+
+    def __init__(self, real: np.ndarray, groups: np.ndarray | None = None) -> None:
+        self._same = np.ones((len(real), len(real)), bool)
+        if groups is not None:
+            self._same = groups[:, None] == groups[None, :]
+        np.fill_diagonal(self._same, False)
+        self._real = self._spread(real)
+
+    def __call__(self, fakes: np.ndarray) -> dict[str, float]:
+        """Return ``variety`` and ``nearest`` of as many fakes as there are real images."""
+        made, found = self._spread(fakes), {}
+        for name, there in self._real.items():
+            if there > 0 and np.isfinite(made[name]):
+                found[name] = round(float(made[name] / there), 4)
+        return found
+
+    def _spread(self, images: np.ndarray) -> dict[str, float]:
+        """Return the mean distance of two images, and the median one to the nearest."""
+        if not self._same.any():
+            return {}
         with np.errstate(all="ignore"):  # of a training that diverges
-            made, there = measure(fakes, same), measure(real, same)
-        if there > 0 and np.isfinite(made):
-            found[name] = round(float(made / there), 4)
-    return found
+            apart = _distances(images)
+            nearest = np.where(self._same, apart, np.inf).min(axis=1)
+            return {
+                "variety": float(apart[self._same].mean()),
+                "nearest": float(np.median(nearest[self._same.any(axis=1)])),
+            }
 
 
 def _distances(images: np.ndarray) -> np.ndarray:
@@ -180,15 +203,6 @@ def _distances(images: np.ndarray) -> np.ndarray:
     apart = squares[:, None] + squares[None, :] - 2 * rows @ rows.T
     found: np.ndarray = np.sqrt(np.maximum(apart, 0) / rows.shape[1])
     return found
-
-
-def _apart(images: np.ndarray, same: np.ndarray) -> float:
-    return float(_distances(images)[same].mean())
-
-
-def _nearest(images: np.ndarray, same: np.ndarray) -> float:
-    nearest = np.where(same, _distances(images), np.inf).min(axis=1)
-    return float(np.median(nearest[same.any(axis=1)]))
 
 
 def judged_in_words(judged: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from gandem.core.objectives import (
     ObjectiveRule,
     Wasserstein,
 )
+from gandem.core.training.ahead import Ahead, alike
 from gandem.core.training.contract import (
     Arrays,
     Backend,
@@ -22,9 +23,14 @@ from gandem.core.training.contract import (
     Ops,
     Played,
     Players,
+    Profiled,
+    Resident,
+    Several,
+    Stage,
     Tensor,
 )
-from gandem.core.training.feed import Feed, as_read, fixed_inputs, one_hot
+from gandem.core.training.draws import KEY, Draw, draws_of, key_of, rows_of_step
+from gandem.core.training.feed import Feed, as_read, fixed_inputs, fixed_parts, one_hot
 from gandem.core.training.needs import (
     CAPABILITIES,
     check_able,
@@ -34,6 +40,7 @@ from gandem.core.training.needs import (
 )
 from gandem.core.training.passes import MaskFeed, NumpyOps, passes_of_step, step_inputs
 from gandem.core.training.state import (
+    OUTSIDE,
     averaged_players,
     check_state,
     forms_of,
@@ -41,16 +48,21 @@ from gandem.core.training.state import (
     nudge,
     state_shapes,
     statistics,
+    stored,
     weights,
 )
 from gandem.core.training.step import METRICS, metric_names, train_step
 
 __all__ = [
     "CAPABILITIES",
+    "KEY",
     "METRICS",
+    "OUTSIDE",
+    "Ahead",
     "Arrays",
     "Backend",
     "Derivatives",
+    "Draw",
     "Engine",
     "Feed",
     "FurtherRule",
@@ -65,24 +77,34 @@ __all__ = [
     "Ops",
     "Played",
     "Players",
+    "Profiled",
+    "Resident",
+    "Several",
+    "Stage",
     "Tensor",
     "Wasserstein",
+    "alike",
     "as_read",
     "averaged_players",
     "check_able",
     "check_state",
+    "draws_of",
     "fixed_inputs",
+    "fixed_parts",
     "forms_of",
     "initial_state",
+    "key_of",
     "metric_names",
     "needs_of",
     "needs_of_network",
     "nudge",
     "one_hot",
     "passes_of_step",
+    "rows_of_step",
     "state_shapes",
     "statistics",
     "step_inputs",
+    "stored",
     "train_step",
     "unknown_capabilities",
     "weights",

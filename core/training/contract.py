@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -24,10 +24,18 @@ __all__ = [
     "Ops",
     "Played",
     "Players",
+    "Profiled",
+    "Resident",
+    "Several",
+    "Stage",
     "Tensor",
 ]
 
 Tensor = Any
+Stage = Literal["transfer", "forward", "backward"]
+"""How far a step goes: the inputs are on the device; each player has played and been judged; there
+are gradients, which nobody follows.
+"""
 Arrays = Mapping[str, np.ndarray]
 Loss = Callable[[], tuple[Tensor, Mapping[str, Tensor]]]
 """A loss to learn from: returns the scalar, and other scalars to report (already of no further use
@@ -97,8 +105,8 @@ class Players(Protocol):
     counts as one pass.
     """
 
-    def play(self, player: str, **inputs: Tensor) -> Played:
-        """Run a player forward, keeping the way back."""
+    def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
+        """Run a player forward, keeping the way back unless nobody will ask for it."""
 
     def apply(self, player: str, **inputs: Tensor) -> Tensor:
         """Run a player forward, inside a :data:`Loss`."""
@@ -134,7 +142,12 @@ class Engine(Protocol):
     """A spec alive on a framework and a device."""
 
     def step(self, inputs: Arrays) -> Mapping[str, Tensor]:
-        """Run core's training step on the arrays of one step; the scalars stay on the device."""
+        """Run core's training step on the arrays of one step; the scalars stay on the device.
+
+        Where the arrays have a key, :func:`gandem.core.training.draws_of` says what the framework
+        draws beside them, as a function of it.  Only asked of backends with the capability
+        ``"device-randomness"``.
+        """
 
     def read(self, scalars: Mapping[str, Tensor]) -> dict[str, float]:
         """Bring scalars off the device, in the order of
@@ -156,6 +169,42 @@ class Engine(Protocol):
 
     def native(self, player: str, *, average: bool = False) -> Any:
         """Return a copy of a player's network as the framework's own, ready for inference."""
+
+
+@runtime_checkable
+class Resident(Protocol):
+    """What an engine may have beside the rest, where the data can lie on its device."""
+
+    def hold(self, images: np.ndarray, values: np.ndarray) -> None:
+        """Keep images, uint8 (N, H, W, C), on the device, and what each of the 256 bytes stands for
+        there.  From then on a step's inputs may have ``chosen/i`` (n,), int64, in place of
+        ``real/i``.
+        """
+
+
+@runtime_checkable
+class Several(Protocol):
+    """What an engine may have beside the rest, where a call costs a share of a small step."""
+
+    @property
+    def steps_per_call(self) -> int:
+        """How many steps it would rather make in one call, where nothing is due between them."""
+
+    def steps(self, inputs: Sequence[Arrays]) -> Mapping[str, Tensor]:
+        """Run ``steps_per_call`` steps, whose arrays are alike in shape; return the last one's
+        scalars.  The same numbers, bit for bit, as one after the other.
+        """
+
+
+@runtime_checkable
+class Profiled(Protocol):
+    """What an engine may have beside the rest, so that a profile can take its step apart."""
+
+    def until(self, stage: Stage) -> Callable[[Arrays], Any]:
+        """Return a step that goes only so far; it returns when all of that is computed.
+
+        It changes no weights; running statistics may go on.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +241,8 @@ class Backend(Protocol):
 
     def engine(self, spec: Spec, arrays: Arrays, *, precision: str, device: str) -> Engine:
         """Build an engine from a spec and a state, whose arrays have the type that ``precision``
-        names.
+        names; in ``"bfloat16"``, mixed precision, the state is float32, and only the products of
+        training steps are narrower.
 
         Raises:
             BackendError: the device is not there.

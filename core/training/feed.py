@@ -5,6 +5,7 @@ all from the streams.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -14,9 +15,11 @@ from gandem.core.objectives import ObjectiveRule, check_rule
 from gandem.core.randomness import Purpose, dropout_keep, part_of, stream
 from gandem.core.spec import BatchNorm, Dropout, Latent, Points, Spec, plan_spec
 from gandem.core.training.disturb import draw_disturbances, flip_half
+from gandem.core.training.draws import KEY, key_of
 from gandem.core.training.passes import Pass, judged, passes_of_step
+from gandem.core.training.state import stored
 
-__all__ = ["Feed", "as_read", "draw_noise", "fixed_inputs", "one_hot"]
+__all__ = ["Feed", "as_read", "draw_noise", "fixed_inputs", "fixed_parts", "one_hot"]
 
 
 def as_read(spec: Spec, data: np.ndarray, precision: str) -> np.ndarray:
@@ -24,7 +27,7 @@ def as_read(spec: Spec, data: np.ndarray, precision: str) -> np.ndarray:
     image.high that their bytes stand for; points (N, D) as they are.
     """
     if isinstance(spec.image, Points):
-        return data.astype(precision)
+        return data.astype(stored(precision))
     values: np.ndarray = _pixels(spec.image.low, spec.image.high, precision)[data]
     return values
 
@@ -32,12 +35,12 @@ def as_read(spec: Spec, data: np.ndarray, precision: str) -> np.ndarray:
 @functools.lru_cache(maxsize=16)
 def _pixels(low: float, high: float, precision: str) -> np.ndarray:
     """Return the values of the 256 bytes."""
-    return (np.arange(256) * ((high - low) / 255) + low).astype(precision)
+    return (np.arange(256) * ((high - low) / 255) + low).astype(stored(precision))
 
 
 def one_hot(labels: np.ndarray, classes: int, precision: str) -> np.ndarray:
     """Return labels (N,) as class weights (N, classes)."""
-    weights: np.ndarray = np.eye(classes, dtype=precision)[labels]
+    weights: np.ndarray = np.eye(classes, dtype=stored(precision))[labels]
     return weights
 
 
@@ -67,26 +70,58 @@ def fixed_inputs(
         labels: (rows,) classes to make; left out, they take turns likewise, and each category
             stays for one turn of theirs.
     """
-    noise = draw_noise(spec.latent, stream(seed, Purpose.SAMPLES), rows)
-    inputs, turn = {"noise": noise}, np.arange(rows)
-    if "label" in plan_spec(spec)["generator"].inputs:
-        chosen = turn % spec.classes if labels is None else labels
-        inputs["label"] = one_hot(chosen, spec.classes, precision)
-        turn = turn // spec.classes if labels is None else turn
-    if spec.latent.categories:
-        taken = one_hot(turn % spec.latent.categories, spec.latent.categories, precision)
-        noise[:, spec.latent.parts["category"]] = taken
-    inputs["noise"] = noise.astype(precision)
-    return inputs
+    return next(fixed_parts(spec, seed, rows, precision, labels, size=rows))
+
+
+def fixed_parts(
+    spec: Spec,
+    seed: int,
+    rows: int,
+    precision: str,
+    labels: np.ndarray | None = None,
+    *,
+    size: int,
+) -> Iterator[dict[str, np.ndarray]]:
+    """Yield what :func:`fixed_inputs` returns, so many rows at a time."""
+    drawn, coded = stream(seed, Purpose.SAMPLES), bool(spec.latent.parts)
+    whole = draw_noise(spec.latent, drawn, rows) if coded else None  # codes come behind all noise
+    for start in range(0, rows, size):
+        turn = np.arange(start, min(start + size, rows))
+        noise = draw_noise(spec.latent, drawn, len(turn)) if whole is None else whole[turn]
+        inputs = {}
+        if "label" in plan_spec(spec)["generator"].inputs:
+            chosen = turn % spec.classes if labels is None else labels[turn]
+            inputs["label"] = one_hot(chosen, spec.classes, precision)
+            turn = turn // spec.classes if labels is None else turn
+        if spec.latent.categories:
+            taken = one_hot(turn % spec.latent.categories, spec.latent.categories, precision)
+            noise[:, spec.latent.parts["category"]] = taken
+        yield {"noise": noise.astype(stored(precision)), **inputs}
 
 
 class Feed:
-    """Everything random or real that a training step reads, as a function of the step alone."""
+    """Everything random or real that a training step reads, as a function of the step alone.
+
+    Attributes:
+        precision: of the arrays it gives, ``"float32"`` or ``"float64"``.
+        resident: whether an engine holds the images: a step is then told their rows alone.
+    """
 
     def __init__(
-        self, spec: Spec, objective: ObjectiveRule, dataset: Dataset, seed: int, precision: str
+        self,
+        spec: Spec,
+        objective: ObjectiveRule,
+        dataset: Dataset,
+        seed: int,
+        precision: str,
+        *,
+        randomness: str = "portable",
     ) -> None:
         """Prepare the feed and check the data against the spec.
+
+        Args:
+            randomness: ``"device"`` leaves out what :func:`gandem.core.training.draws.draws_of`
+                names, for the framework to draw, and gives the step's key instead.
 
         Raises:
             SpecError: the players are not those of the objective.
@@ -108,7 +143,9 @@ class Feed:
         self.plans = plan_spec(spec)
         self.dataset = dataset
         self.seed = seed
-        self.precision = precision
+        self.precision = stored(precision)
+        self.portable = randomness == "portable"
+        self.resident = False
         last = 0 if training.sampling == "replacement" else count % training.batch_size
         kept = last and training.partial_batch == "keep"
         full = max(count // training.batch_size, 1)
@@ -135,41 +172,89 @@ class Feed:
             drawn: np.ndarray = generator.integers(len(self.dataset.images), size=size)
             return drawn
         epoch, place = divmod(batch, self.batches_per_epoch)
-        if self._order[0] != epoch:
-            generator = stream(self.seed, Purpose.ORDER, epoch)
-            self._order = (epoch, generator.permutation(len(self.dataset.images)))
-        return self._order[1][place * size : (place + 1) * size]
+        known, order = self._order  # read once: another thread may ask for another epoch
+        if known != epoch:
+            order = stream(self.seed, Purpose.ORDER, epoch).permutation(len(self.dataset.images))
+            self._order = (epoch, order)
+        return order[place * size : (place + 1) * size]
 
     def __call__(self, step: int) -> dict[str, np.ndarray]:
         """Return the inputs of one step, counted from 0: see
         :func:`gandem.core.training.step.train_step`.
         """
+        return self.real(step) | self.drawn(step)
+
+    def bytes_and_values(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return the images, uint8 (N, H, W, C), and what each of the 256 bytes stands for; None
+        where an engine cannot hold them: points, images in a file, and mirrored ones.
+        """
+        images, spec = self.dataset.images, self.spec
+        if isinstance(spec.image, Points) or not isinstance(images, np.ndarray):
+            return None
+        if spec.training.flip:
+            return None
+        return images, _pixels(spec.image.low, spec.image.high, self.precision)
+
+    def real(self, step: int) -> dict[str, np.ndarray]:
+        """Return those inputs of a step that come from the data: real images, and labels."""
         spec, training = self.spec, self.spec.training
         inputs: dict[str, np.ndarray] = {}
         rounds = range(training.discriminator_steps)
-        chosen = [self.rows_of(step * len(rounds) + i) for i in rounds]
-        for i, rows in enumerate(chosen):
-            inputs[f"real/{i}"] = self._real(step, i, rows)
-            inputs[f"noise/{i}"] = self._noise(step, i, len(rows))
+        for i in rounds:
+            rows = self.rows_of(step * len(rounds) + i)
+            if self.resident:
+                inputs[f"chosen/{i}"] = rows
+            else:
+                inputs[f"real/{i}"] = self._real(step, i, rows)
             if spec.classes:
                 assert self.dataset.labels is not None
                 labels = self.dataset.labels[rows]
                 inputs[f"label/{i}"] = one_hot(labels, spec.classes, self.precision)
-            if spec.objective.gradient_penalty:
-                drawn = stream(self.seed, Purpose.MIXING, step, i).random(len(rows))
-                shape = (-1, *(1 for _ in spec.image.shape))
-                inputs[f"mix/{i}"] = drawn.reshape(shape).astype(self.precision)
-        counts = tuple(len(rows) for rows in chosen)
-        last = counts[-1] * training.generator_batches
-        if training.noise == "fresh":
-            inputs["noise/generator"] = self._noise(step, len(rounds), last)
-            if spec.classes and last != counts[-1]:
-                tiled = np.tile(inputs[f"label/{len(rounds) - 1}"], (training.generator_batches, 1))
-                inputs["label/generator"] = tiled
+        if training.noise == "fresh" and spec.classes and training.generator_batches != 1:
+            last = inputs[f"label/{len(rounds) - 1}"]
+            inputs["label/generator"] = np.tile(last, (training.generator_batches, 1))
+        return inputs
+
+    def drawn(self, step: int) -> dict[str, np.ndarray]:
+        """Return those inputs of a step that are random numbers: noise, mixing weights, what
+        disturbs the images, and dropout masks; with ``randomness="device"`` what disturbs the
+        images, and the key of the rest.
+        """
+        spec = self.spec
+        rounds = spec.training.discriminator_steps
+        counts = tuple(self._count_of(step * rounds + i) for i in range(rounds))
+        last = counts[-1] * spec.training.generator_batches
+        inputs = {KEY: key_of(self.seed, step)}
+        if self.portable:
+            inputs = self._played(step, counts, last)
         for where, count in judged(counts, last).items():
             drawn_too = draw_disturbances(spec, where, count, self.seed, step)
             inputs |= {name: value.astype(self.precision) for name, value in drawn_too.items()}
+        return inputs
+
+    def _played(self, step: int, counts: tuple[int, ...], last: int) -> dict[str, np.ndarray]:
+        """Return noise, mixing weights and masks, for the batch of each round and the
+        generator's.
+        """
+        spec = self.spec
+        inputs: dict[str, np.ndarray] = {}
+        for i, rows in enumerate(counts):
+            inputs[f"noise/{i}"] = self._noise(step, i, rows)
+            if spec.objective.gradient_penalty:
+                drawn = stream(self.seed, Purpose.MIXING, step, i).random(rows)
+                shape = (-1, *(1 for _ in spec.image.shape))
+                inputs[f"mix/{i}"] = drawn.reshape(shape).astype(self.precision)
+        if spec.training.noise == "fresh":
+            inputs["noise/generator"] = self._noise(step, len(counts), last)
         return inputs | self._masks(step, counts)
+
+    def _count_of(self, batch: int) -> int:
+        """Return how many images :meth:`rows_of` chooses."""
+        size = self.spec.training.batch_size
+        if self.spec.training.sampling == "replacement":
+            return size
+        place = batch % self.batches_per_epoch
+        return len(range(len(self.dataset.images))[place * size : (place + 1) * size])
 
     def _real(self, step: int, part: int, rows: np.ndarray) -> np.ndarray:
         """Return real images (N, H, W, C) in the spec's range, or points (N, D)."""

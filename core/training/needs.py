@@ -19,6 +19,8 @@ CAPABILITIES: Mapping[str, str] = MappingProxyType(
         "float64": "double precision",
         "resume": "going on from the state of any step",
         "gpu": "training on a GPU",
+        "bfloat16": "mixed precision",
+        "device-randomness": "random numbers drawn by the framework",
     }
 )
 """What a backend may lack and still be one, by the name under which it declares that it can."""
@@ -35,7 +37,13 @@ def needs_of_network(plan: NetworkPlan) -> dict[str, str]:
     return found
 
 
-def needs_of(spec: Spec, precision: str = "float32", *, resumed: bool = False) -> dict[str, str]:
+def needs_of(
+    spec: Spec,
+    precision: str = "float32",
+    *,
+    resumed: bool = False,
+    randomness: str = "portable",
+) -> dict[str, str]:
     """Return the capabilities that a training takes, each with the place that takes it."""
     found: dict[str, str] = {}
     for plan in plan_spec(spec).values():
@@ -43,18 +51,27 @@ def needs_of(spec: Spec, precision: str = "float32", *, resumed: bool = False) -
     for penalty in ("gradient_penalty", "r1"):
         if getattr(spec.objective, penalty):
             found["second-order"] = f"objective.{penalty} is {getattr(spec.objective, penalty):g}"
-    if precision == "float64":
-        found["float64"] = "the precision is float64"
+    if precision in ("float64", "bfloat16"):
+        found[precision] = f"the precision is {precision}"
+    if randomness == "device":
+        found["device-randomness"] = "the randomness is device"
     if resumed:
         found["resume"] = "the training begins at a checkpoint"
     return found
 
 
 def check_able(
-    name: str, backend: Backend, spec: Spec, precision: str, *, resumed: bool = False
+    name: str,
+    backend: Backend,
+    spec: Spec,
+    precision: str,
+    *,
+    resumed: bool = False,
+    randomness: str = "portable",
 ) -> None:
     """Raise a :class:`BackendError` if a backend, called ``name``, lacks what a training takes."""
-    for capability, place in needs_of(spec, precision, resumed=resumed).items():
+    needs = needs_of(spec, precision, resumed=resumed, randomness=randomness)
+    for capability, place in needs.items():
         if capability not in backend.capabilities:
             raise BackendError(
                 f"Backend {name!r} cannot run {spec.name!r}: it lacks {capability!r} "

@@ -151,7 +151,7 @@ class _Recorder:
         self.apply(player, image=image, **inputs)
         return _zeros(image.shape)
 
-    def play(self, player: str, **inputs: np.ndarray) -> Played:
+    def play(self, player: str, *, back: bool = True, **inputs: np.ndarray) -> Played:
         return Played(self.apply(player, **inputs), lambda gradient: None)
 
     def learn(

@@ -21,6 +21,7 @@ from gandem.core.randomness import Purpose, part_of, stream
 from gandem.core.spec import Shape, Spec, initial_values, plan_spec
 
 __all__ = [
+    "OUTSIDE",
     "averaged_players",
     "check_state",
     "forms_of",
@@ -28,8 +29,25 @@ __all__ = [
     "nudge",
     "state_shapes",
     "statistics",
+    "stored",
     "weights",
 ]
+
+
+OUTSIDE = (
+    "bfloat16 is outside the parity promise: it keeps 8 bits of a number, and each framework "
+    "rounds to them at places of its own; choose float32 or float64"
+)
+
+
+def stored(precision: str) -> str:
+    """Return the type of the arrays of a training in some precision: in mixed precision that of the
+    state, which loses nothing.
+
+    >>> stored("bfloat16"), stored("float64")
+    ('float32', 'float64')
+    """
+    return "float32" if precision == "bfloat16" else precision
 
 
 def averaged_players(spec: Spec) -> tuple[str, ...]:
@@ -55,6 +73,7 @@ def state_shapes(spec: Spec) -> dict[str, Shape]:
 def initial_state(spec: Spec, seed: int, precision: str) -> dict[str, np.ndarray]:
     """Return the state before the first step: the same bytes on every backend."""
     first: dict[str, np.ndarray] = {}
+    dtype = stored(precision)
     for plan in plan_spec(spec).values():
         first |= initial_values(plan, seed)
     state = {}
@@ -62,9 +81,9 @@ def initial_state(spec: Spec, seed: int, precision: str) -> dict[str, np.ndarray
         if name.endswith("/updates"):
             state[name] = np.zeros((), np.int64)
         elif name.startswith("optimiser/"):
-            state[name] = np.zeros(shape, precision)
+            state[name] = np.zeros(shape, dtype)
         else:
-            state[name] = first[name.removeprefix("average/")].astype(precision)
+            state[name] = first[name.removeprefix("average/")].astype(dtype)
     return state
 
 

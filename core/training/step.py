@@ -8,11 +8,18 @@ then its weight average.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import cast
 
-from gandem.core.objectives import FurtherRule, ObjectiveRule, auxiliaries_of, boundary_of
-from gandem.core.spec import Spec
+from gandem.core.objectives import (
+    FurtherRule,
+    ObjectiveRule,
+    auxiliaries_of,
+    boundary_of,
+    one_pass_of,
+)
+from gandem.core.spec import BatchNorm, Spec, plan_spec
 from gandem.core.training.contract import Loss, Ops, Played, Players, Tensor
 from gandem.core.training.disturb import disturbed
 from gandem.core.training.penalties import gradient_penalty, r1
@@ -32,6 +39,23 @@ def metric_names(spec: Spec) -> tuple[str, ...]:
     found += ["penalty"] if objective.gradient_penalty or objective.r1 else []
     found += ["class_loss"] if objective.class_weight else []
     return (*found, *(player.name for player in spec.players if player.name not in METRICS))
+
+
+@functools.lru_cache(maxsize=64)
+def judges_one_by_one(spec: Spec) -> bool:
+    """Say whether a discriminator judges each image as if it were alone, so that real and fake
+    images in one pass, which is faster, are judged as in two.
+
+    Batch norm looks at the batch, spectral norm goes on with every pass, and dropout's masks belong
+    to a pass, the generator's too.
+    """
+    plans = plan_spec(spec)
+    if any(plan.dropouts() for plan in plans.values()):
+        return False
+    return not any(
+        isinstance(node.layer, BatchNorm) or getattr(node.layer, "spectral_norm", False)
+        for node in plans["discriminator"].walk()
+    )
 
 
 def train_step(
@@ -65,9 +89,10 @@ def train_step(
     judge = _Judge(spec, objective, players, ops, inputs)
     for i in range(training.discriminator_steps):
         label = {"label": inputs[f"label/{i}"]} if spec.classes else {}
-        fake = players.play("generator", noise=inputs[f"noise/{i}"], **label)
+        read = {"noise": inputs[f"noise/{i}"], **label}
+        learns = i == training.discriminator_steps - 1 and training.noise != "fresh"
+        fake = players.play("generator", back=learns, **read)
         d_loss, report = judge.learn(i, fake, label)
-    read = {"noise": inputs[f"noise/{training.discriminator_steps - 1}"], **label}
     if training.noise == "fresh":
         read["noise"] = inputs["noise/generator"]
         if "label/generator" in inputs:
@@ -129,6 +154,9 @@ class _Judge:
     ) -> None:
         self.spec, self.rule, self.players, self.ops = spec, objective, players, ops
         self.inputs = inputs
+        self.joint = spec.training.passes == "joint" or (
+            one_pass_of(objective) and judges_one_by_one(spec)
+        )
 
     def learn(
         self, i: int, fake: Played, label: Mapping[str, Tensor]
@@ -154,7 +182,7 @@ class _Judge:
         """Return the generator's loss, inside a :data:`Loss`."""
         made = disturbed(self.ops, fake.value, self.inputs, "generator")
         output = self._apply(made, label)
-        loss = self.rule.generator(self.ops, output[:, :1])
+        loss = self.rule.generator(self.ops, self._logits(output))
         return loss if not self._tells else loss + self._weighted(self._class_loss(output, label))
 
     @property
@@ -173,14 +201,14 @@ class _Judge:
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss on real and fake images, and what to report of it."""
         ops, rule, objective = self.ops, self.rule, self.spec.objective
-        if self.spec.training.passes == "joint":
+        if self.joint:
             both = {name: ops.join(value, value) for name, value in label.items()}
             rows = real.shape[0]
             output = self._apply(ops.join(real, made), both)
             real_output, fake_output = output[:rows], output[rows:]
         else:
             real_output, fake_output = self._apply(real, label), self._apply(made, label)
-        real_logits, fake_logits = real_output[:, :1], fake_output[:, :1]
+        real_logits, fake_logits = self._logits(real_output), self._logits(fake_output)
         target = 1.0 - objective.label_smoothing
         total = rule.real(ops, real_logits, target) + rule.fake(ops, fake_logits)
         report = self._accuracies(real_logits, fake_logits)
@@ -203,6 +231,10 @@ class _Judge:
     def _class_loss(self, output: Tensor, label: Mapping[str, Tensor]) -> Tensor:
         """Return the cross-entropy of the classes, as the discriminator's last logits tell them."""
         return self.ops.cross_entropy(output[:, 1:], label["label"])
+
+    def _logits(self, output: Tensor) -> Tensor:
+        """Return real against fake alone, of what may tell classes too."""
+        return output[:, :1] if self._tells else output
 
     def _weighted(self, loss: Tensor) -> Tensor:
         return self.spec.objective.class_weight * loss

@@ -10,7 +10,7 @@ from jax import Array
 
 from gandem.core.registry import load_objective
 from gandem.core.spec import Spec, plan_spec
-from gandem.core.training import Arrays, metric_names, state_shapes, train_step
+from gandem.core.training import Arrays, Stage, metric_names, state_shapes, train_step
 from gandem_jax import ops
 from gandem_jax.network import Network, exact
 from gandem_jax.players import JaxPlayers
@@ -29,6 +29,17 @@ def compiled_step(spec: Spec) -> Callable:
     return jax.jit(step, donate_argnums=0)
 
 
+def compiled_part(spec: Spec, stage: Stage) -> Callable:
+    """Return ``part(state, inputs)``, which goes only so far and keeps the state."""
+    objective = load_objective(spec.objective)
+
+    def part(state: dict[str, Array], inputs: dict[str, Array]) -> tuple:
+        players = JaxPlayers(spec, state, inputs, stage)
+        return train_step(spec, objective, players, ops, inputs), players.unread
+
+    return jax.jit(part)
+
+
 infer = jax.jit(Network.__call__)
 
 
@@ -44,6 +55,19 @@ class JaxEngine:
         with exact():
             self.state, scalars = self._step(self.state, dict(inputs))
         return scalars
+
+    def until(self, stage: Stage) -> Callable[[Arrays], None]:
+        part = compiled_part(self.spec, stage)
+
+        def run(inputs: Arrays) -> None:
+            with exact():
+                if stage == "transfer":
+                    made = jax.device_put(dict(inputs), self.device)
+                else:
+                    made = part(self.state, dict(inputs))
+            jax.block_until_ready(made)
+
+        return run
 
     def read(self, scalars: Mapping[str, Array]) -> dict[str, float]:
         values = jax.device_get(scalars)

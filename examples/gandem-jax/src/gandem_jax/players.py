@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from gandem.core.spec import Spec, plan_spec
-from gandem.core.training import Loss, MaskFeed, Played
+from gandem.core.training import Loss, MaskFeed, Played, Stage
 from gandem_jax import network, optimisers
 
 Arrays = dict[str, Array]
@@ -18,9 +18,13 @@ Arrays = dict[str, Array]
 class JaxPlayers:
     """See :class:`gandem.core.training.Players`."""
 
-    def __init__(self, spec: Spec, state: Arrays, inputs: Arrays) -> None:
+    def __init__(
+        self, spec: Spec, state: Arrays, inputs: Arrays, stage: Stage | None = None
+    ) -> None:
         self.spec, self.plans = spec, plan_spec(spec)
         self.state = dict(state)
+        self.stage = stage  # how far the step goes, None for all the way
+        self.unread: list = []  # what a stage ends with, for no compiler to leave out
         self.masks = MaskFeed(inputs)
 
     def apply(self, player: str, **inputs: Array) -> Array:
@@ -35,7 +39,7 @@ class JaxPlayers:
         found, self.state = jax.grad(score, has_aux=True)(image)
         return found
 
-    def play(self, player: str, **inputs: Array) -> Played:
+    def play(self, player: str, *, back: bool = True, **inputs: Array) -> Played:
         def run(weights: Arrays) -> tuple[Array, Arrays]:
             self.state |= weights
             return self.apply(player, **inputs), self.state
@@ -46,6 +50,11 @@ class JaxPlayers:
     def learn(
         self, player: str, loss: Loss, through: Played | None = None, *, floor: float = 0.0
     ) -> tuple[Array, Arrays]:
+        if self.stage == "forward":
+            value, report = loss()
+            self.unread.append(value)
+            return value, report
+
         def measured(given: Arrays | Array) -> tuple[Array, tuple[Arrays, Arrays]]:
             if through is None:
                 self.state |= given
@@ -58,6 +67,9 @@ class JaxPlayers:
         (value, (report, self.state)), gradients = jax.value_and_grad(measured, has_aux=True)(start)
         if through is not None:
             through.value, gradients = start, through.pull(gradients)
+        if self.stage == "backward":
+            self.unread.append(gradients)
+            return value, report
         count = self.state[f"optimiser/{player}/updates"] + 1
         optimiser = self.spec.player(player).optimiser
         after = optimisers.update(optimiser, self.state, gradients, count)
@@ -67,9 +79,13 @@ class JaxPlayers:
         return value, report
 
     def clip(self, player: str, limit: float) -> None:
+        if self.stage is not None:
+            return
         self.state |= {k: jnp.clip(w, -limit, limit) for k, w in self._weights(player).items()}
 
     def average(self, player: str, decay: float) -> None:
+        if self.stage is not None:
+            return
         for name, weight in self._weights(player).items():
             average = self.state[f"average/{name}"]
             self.state[f"average/{name}"] = average * decay + weight * (1 - decay)

@@ -1,0 +1,62 @@
+"""The mode outside the parity promise in which TensorFlow draws the random numbers.  The other one,
+mixed precision, is a matter of the layers: see :meth:`gandem.backends.keras.layers.Context.narrow`.
+"""
+
+from collections.abc import Mapping
+
+import tensorflow as tf
+from tensorflow import Tensor
+
+from gandem.core.randomness import part_of
+from gandem.core.spec import Latent, Spec
+from gandem.core.training import KEY, Draw, ObjectiveRule, draws_of, rows_of_step
+
+
+def drawn_beside(
+    spec: Spec, objective: ObjectiveRule, inputs: Mapping[str, Tensor], dtype: str
+) -> dict[str, Tensor]:
+    """Return a step's inputs with what is drawn in the place of their key.
+
+    Each array is a function of the key and of its own name, so a training that is resumed draws the
+    same.
+    """
+    given = dict(inputs)
+    key = given.pop(KEY)  # int64 (2,), which is just what a stateless draw takes for its seed
+    wanted = draws_of(spec, objective, rows_of_step(spec, given))
+    drawn = {
+        name: _draw(spec.latent, draw, _part(key, name), dtype) for name, draw in wanted.items()
+    }
+    return given | drawn
+
+
+def _part(key: Tensor, name: str) -> Tensor:
+    """Return the key of a part of what a key is for."""
+    return tf.random.experimental.stateless_fold_in(key, tf.constant(part_of(name), tf.int64))
+
+
+def _draw(latent: Latent, draw: Draw, key: Tensor, dtype: str) -> Tensor:
+    if draw.kind == "uniform":
+        return tf.random.stateless_uniform(draw.shape, key, dtype=dtype)
+    if draw.kind == "mask":
+        return tf.random.stateless_uniform(draw.shape, key) >= draw.rate
+    return _noise(latent, draw.shape, key, dtype)
+
+
+def _noise(latent: Latent, shape: tuple[int, ...], key: Tensor, dtype: str) -> Tensor:
+    """Return noise (N, latent.size), as :func:`gandem.core.training.feed.draw_noise` has it."""
+
+    def even(shape: tuple[int, ...], key: Tensor) -> Tensor:
+        return tf.random.stateless_uniform(shape, key, -1, 1, dtype)
+
+    uniform = latent.distribution == "uniform"
+    noise = even(shape, key) if uniform else tf.random.stateless_normal(shape, key, dtype=dtype)
+    parts, pieces = latent.parts, []
+    if "category" in parts:
+        drawn = tf.random.stateless_uniform(
+            shape[:1], _part(key, "category"), 0, latent.categories, tf.int32
+        )
+        pieces.append(tf.one_hot(drawn, latent.categories, dtype=dtype))
+    if "code" in parts:
+        pieces.append(even((shape[0], latent.codes), _part(key, "code")))
+    rest = latent.categories + latent.codes
+    return tf.concat([*pieces, noise[:, rest:]], axis=1) if pieces else noise
