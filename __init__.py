@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gandem.core.errors import GandemError
     from gandem.core.hookspecs import Row, RunInfo, hookimpl
     from gandem.core.parity import measure as parity
-    from gandem.core.runs import open_run, resume, train
+    from gandem.core.runs import open_run, profile, resume, train
     from gandem.core.spec import Spec
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "hookimpl",
     "open_run",
     "parity",
+    "profile",
     "resume",
     "rows",
     "spec",
@@ -44,6 +45,7 @@ _HOMES = {
     "hookimpl": "gandem.core.hookspecs:hookimpl",
     "open_run": "gandem.core.runs:open_run",
     "parity": "gandem.core.parity:measure",
+    "profile": "gandem.core.runs:profile",
     "resume": "gandem.core.runs:resume",
     "rows": "gandem.core.catalogue:rows",
     "train": "gandem.core.runs:train",

@@ -99,6 +99,7 @@ def generate(
     from gandem.core.runs import open_run
     from gandem.core.runs.progress import Bars
     from gandem.core.runs.sampling import usual_count
+    from gandem.core.spec import Image
 
     check_out(out, {".png": "a grid", ".npz": "arrays"})
     if each_label is not None and (count, options["label"]) != (None, None):
@@ -114,13 +115,15 @@ def generate(
         if each_label is not None:
             seed, which = options["seed"], chosen(options)
             made, table = of_each_label(opened, each_label, seed=seed, using=which, progress=show)
+        elif out.suffix.lower() == ".npz":
+            opened.save(out, number, **options, progress=show)
         else:
-            made = opened.generate(number, **options, progress=show)
+            opened.generate(number, **options, progress=show).save(out)
     if each_label is not None and out.suffix.lower() == ".png":
         table.save(out, 2 * max(opened.spec.image.shape[:2]))
-    else:
+    elif each_label is not None:
         made.save(out)
-    what = "images" if made.images.ndim == 4 else "points"
+    what = "images" if isinstance(opened.spec.image, Image) else "points"
     tell(out, as_json, f"{number} {what}", run=str(run), count=number)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from gandem.commands.frame import (
+    ARITHMETIC,
     CLASSES,
     COUNT,
     DATA,
@@ -20,6 +21,7 @@ from gandem.commands.frame import (
     EXTRACTOR,
     JSON,
     PRECISION,
+    RANDOMNESS,
     SET,
     STEPS,
     numbers,
@@ -115,6 +117,40 @@ def check(backend: str, only: str, as_json: bool) -> None:
     else:
         click.echo(check_in_words(found))
     sys.exit(0 if found.holds else 1)
+
+
+@click.command()
+@click.argument("model")
+@click.option("--backend", default="torch", help="Framework to train on.")
+@DATA
+@DATA_DIR
+@CLASSES
+@SET
+@click.option("--steps", type=click.IntRange(2), default=100, help="Steps to measure.")
+@ARITHMETIC
+@RANDOMNESS
+@DEVICE
+@JSON
+def profile(model: str, changes: tuple[str, ...], as_json: bool, **settings: Any) -> None:
+    """Show where the time of a training step of MODEL goes.
+
+    It trains in a temporary folder, and takes the step apart meanwhile: docs/profile.md.
+    """
+    from gandem.core.runs import Settings, profile
+    from gandem.core.runs.progress import Bars
+
+    with Bars(quiet=as_json, unit="rounds") as bars:
+        found = profile(
+            model,
+            settings=Settings(**settings),
+            changes=settings_of(changes),
+            progress=lambda done, total: bars.show(model, done, total),
+            notice=bars.say,
+        )
+    if as_json:
+        print_json(found.to_data())
+    else:
+        click.echo(found.in_words())
 
 
 @click.command()
@@ -274,4 +310,4 @@ def bench_quality(models: tuple[str, ...], results: Path, as_json: bool, **optio
         click.echo(f"{len(found)} of {len(rows)} rows in {results / TABLE} and {results / PAGE}")
 
 
-COMMANDS = (parity, check, evaluate, bench_quality, demo)
+COMMANDS = (parity, check, profile, evaluate, bench_quality, demo)

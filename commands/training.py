@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gandem.commands.frame import (
+    ARITHMETIC,
     CLASSES,
     DATA,
     DATA_DIR,
     DEVICE,
     EPOCHS,
     JSON,
-    PRECISION,
+    RANDOMNESS,
     RUN,
     SET,
     STEPS,
@@ -46,7 +47,8 @@ if TYPE_CHECKING:
     help="Images in a batch.",
 )
 @SET
-@click.option("--precision", type=PRECISION, default="float32", help="Arithmetic.")
+@ARITHMETIC
+@RANDOMNESS
 @DEVICE
 @click.option(
     "--log-every", type=click.IntRange(1), default=20, help="Steps between rows of the log."

@@ -16,6 +16,7 @@ from gandem.core.runs.folder import next_folder
 from gandem.core.runs.latent import Using, slerp
 from gandem.core.runs.listing import find_runs
 from gandem.core.runs.morph import Way, interpolate
+from gandem.core.runs.profile import Profile, profile
 from gandem.core.runs.run import Run, open_run, pick_device
 from gandem.core.runs.sampling import Images, sample
 from gandem.core.runs.settings import Progress, Settings
@@ -26,6 +27,7 @@ __all__ = [
     "Checkpoint",
     "Film",
     "Images",
+    "Profile",
     "Progress",
     "Run",
     "Settings",
@@ -42,6 +44,7 @@ __all__ = [
     "next_folder",
     "open_run",
     "pick_device",
+    "profile",
     "read_checkpoint",
     "resume",
     "sample",

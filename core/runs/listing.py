@@ -13,7 +13,7 @@ from gandem.core.runs.checkpoint import step_of
 from gandem.core.runs.folder import is_held
 from gandem.core.runs.run import Run, open_run
 
-__all__ = ["Summary", "find_runs", "state_of", "steps_of"]
+__all__ = ["Summary", "find_runs", "health_of", "state_of", "steps_of"]
 
 DEPTH = 4
 """Folders within folders that are looked into."""
@@ -94,11 +94,13 @@ def _summary(folder: Path) -> Summary:
         best=best if isinstance(best, dict) else None,
         state=state,
         started=str(facts.get("started", "")),
-        health=_health(facts.get("health")),
+        health=health_of(run),
     )
 
 
-def _health(facts: Any) -> str:
+def health_of(run: Run) -> str:
+    """Return what is wrong with a run, or that nothing is, in a word or two."""
+    facts = run.facts.get("health")
     now = facts.get("now") if isinstance(facts, dict) else None
     return ", ".join(map(str, now)) if isinstance(now, list) else ""
 

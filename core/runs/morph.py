@@ -15,7 +15,7 @@ from gandem.core.runs.latent import Using, class_of, hold_category, is_condition
 from gandem.core.runs.run import Run
 from gandem.core.runs.sampling import CHUNK, sample
 from gandem.core.spec import image_of
-from gandem.core.training import fixed_inputs
+from gandem.core.training import fixed_inputs, stored
 
 __all__ = ["Way", "interpolate"]
 
@@ -145,7 +145,7 @@ def _between(
     a, b = (inputs["noise"][:, rest] for inputs in ends)
     if path == "spherical" and (a != b).any():
         made["noise"][..., rest] = slerp(a, b, shares)  # codes and categories keep to the line
-    dtype = run.facts["precision"]
+    dtype = stored(run.facts["precision"])
     return {name: value.reshape(-1, value.shape[-1]).astype(dtype) for name, value in made.items()}
 
 

@@ -20,6 +20,7 @@ from gandem.core.runs.checkpoint import Checkpoint, DamagedError, read_checkpoin
 from gandem.core.runs.loop import is_logged
 from gandem.core.runs.run import Run, covers
 from gandem.core.spec import differences, digest, field_paths
+from gandem.core.training import stored
 
 __all__ = ["Found", "check_changes", "clear_ahead", "keep_log", "newest_good"]
 
@@ -67,8 +68,9 @@ def newest_good(run: Run) -> Found:
 
 def _check_identity(run: Run, found: Checkpoint) -> None:
     theirs = {"seed": found.seed, "precision": found.precision}
+    ours = {"seed": run.facts["seed"], "precision": stored(run.facts["precision"])}
     for name, value in theirs.items():
-        if run.facts[name] != value:
+        if ours[name] != value:
             raise RunError(
                 f"{found.path}: of another run; its {name} is {value}, that of run.json "
                 f"{shown(run.facts[name])}."

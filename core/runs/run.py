@@ -22,11 +22,11 @@ from gandem.core.errors import BackendError, RunError, SpecError, shown
 from gandem.core.registry import installed, load_backend, registry
 from gandem.core.runs.checkpoint import Checkpoint, checkpoints_in, read_checkpoint, step_of
 from gandem.core.runs.health import is_event
-from gandem.core.runs.sampling import Images, enough_memory, sample
+from gandem.core.runs.sampling import CHUNK, Images, enough_memory, sample, save_arrays, stream
 from gandem.core.runs.settings import Settings
 from gandem.core.spec import Spec, differences, plan_spec, read_spec
 from gandem.core.spec.fields import decode
-from gandem.core.training import Engine, check_able, fixed_inputs
+from gandem.core.training import Engine, check_able, fixed_inputs, fixed_parts, stored
 
 __all__ = ["LAST", "Run", "covers", "open_run", "pick_device", "some_backend"]
 
@@ -154,12 +154,13 @@ class Run:
         state = self.state(which)
         name = backend or some_backend(str(self.facts["backend"]))
         subject = load_backend(name)
-        check_able(name, subject, self.spec, self.facts["precision"])
+        precision = stored(self.facts["precision"])  # mixed precision is for training
+        check_able(name, subject, self.spec, precision)
         with enough_memory():
             return subject.engine(
                 self.spec,
                 state,
-                precision=self.facts["precision"],
+                precision=precision,
                 device=pick_device(subject.devices(), device),
             )
 
@@ -199,9 +200,42 @@ class Run:
         Raises:
             SpecError: a label for a model without classes, or outside them.
         """
+        labels = self._labels(count, label)
+        inputs = fixed_inputs(self.spec, seed, count, self.facts["precision"], labels)
+        engine = self.engine(backend, device, which)
+        return sample(self.spec, engine, inputs, raw=raw, progress=progress)
+
+    def save(
+        self,
+        path: Path | str,
+        count: int = 25,
+        *,
+        label: int | None = None,
+        seed: int = 0,
+        backend: str | None = None,
+        device: str = "auto",
+        raw: bool = False,
+        which: int | str = LAST,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        """Write the images that :meth:`generate` makes to an ``.npz`` while they are made, so that
+        memory is bounded however many they are.
+
+        Raises:
+            SpecError: a label for a model without classes, or outside them.
+            RunError: the place cannot be written.
+        """
+        labels = self._labels(count, label)
+        precision = self.facts["precision"]
+        parts = fixed_parts(self.spec, seed, count, precision, labels, size=CHUNK)
+        engine = self.engine(backend, device, which)
+        made = stream(self.spec, engine, parts, raw=raw, progress=progress)
+        save_arrays(Path(path), made, count)
+
+    def _labels(self, count: int, label: int | None) -> np.ndarray | None:
+        """Return the classes to make, None where they take turns."""
         if count < 1:
             raise SpecError(f"count: expected at least 1 image, received {count}.")
-        labels = None
         if label is not None:
             conditional = "label" in plan_spec(self.spec)["generator"].inputs
             if not conditional:
@@ -212,10 +246,8 @@ class Run:
                 raise SpecError(
                     f"There is no class {label}; expected 0 to {self.spec.classes - 1}."
                 )
-            labels = np.full(count, label)
-        inputs = fixed_inputs(self.spec, seed, count, self.facts["precision"], labels)
-        engine = self.engine(backend, device, which)
-        return sample(self.spec, engine, inputs, raw=raw, progress=progress)
+            return np.broadcast_to(label, count)
+        return None
 
 
 def some_backend(preferred: str = "") -> str:
@@ -280,7 +312,7 @@ def _read_facts(path: Path) -> dict[str, Any]:
     for name, kind in wanted.items():
         if not isinstance(facts.get(name), kind):
             raise RunError(f"{path}: damaged; its {name!r} is {facts.get(name)!r:.60}.")
-    if facts["precision"] not in ("float32", "float64"):
+    if facts["precision"] not in ("float32", "float64", "bfloat16"):
         raise RunError(f"{path}: damaged; its 'precision' is {facts['precision']!r:.60}.")
     return facts
 

@@ -61,7 +61,10 @@ class Settings(Checked):
         epochs: passes over the data; left out with steps, the spec's own.
         steps: training steps, instead of epochs.
         seed: of everything random.
-        precision: ``"float32"`` or ``"float64"``.
+        precision: ``"float32"``, ``"float64"``, or ``"bfloat16"``: mixed precision, outside the
+            parity promise.
+        randomness: who draws noise, dropout masks and mixing weights: ``"portable"``, gandem, the
+            same numbers on every backend; ``"device"``, the framework, outside the parity promise.
         device: ``"auto"`` (a GPU where there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
         data_dir: a folder with the files of a known data set.
         log_every: steps between two rows of the log.
@@ -86,7 +89,8 @@ class Settings(Checked):
     epochs: int | None = None
     steps: int | None = None
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
-    precision: Literal["float32", "float64"] = "float32"
+    precision: Literal["float32", "float64", "bfloat16"] = "float32"
+    randomness: Literal["portable", "device"] = "portable"
     device: str = "auto"
     data_dir: str | None = None
     log_every: Count = 20

@@ -36,6 +36,7 @@ from gandem.core.registry import (
 )
 from gandem.core.runs.folder import begin, check_out, hold
 from gandem.core.runs.loop import Loop
+from gandem.core.runs.memory import keep_freed_memory
 from gandem.core.runs.resume import Found, check_changes, clear_ahead, keep_log, newest_good
 from gandem.core.runs.run import Run, open_run, pick_device
 from gandem.core.runs.sampling import enough_memory
@@ -44,12 +45,15 @@ from gandem.core.runs.watchers import Watching
 from gandem.core.scores import usual_extractor
 from gandem.core.spec import Spec, change, digest
 from gandem.core.spec.fields import encode
-from gandem.core.training import Feed, check_able, check_state, forms_of, initial_state
+from gandem.core.training import Feed, Resident, check_able, check_state, forms_of, initial_state
 
-__all__ = ["resume", "train"]
+__all__ = ["Work", "resume", "train"]
 
 KEPT = ("started", "best", "evaluation", "steps_per_second", "seconds_to_first_step")
 """Facts that a run which goes on keeps until there are newer ones."""
+
+RESIDENT = 2 << 30
+"""Bytes of images up to which they are kept on a GPU."""
 
 Notice = Callable[[str], None]
 
@@ -72,7 +76,7 @@ def train(
             ``backend="keras"``.
         changes: fields of the spec, or parameters of the model, ``{"latent": 64}``.
         out: the run's folder; left out, the next free name under ``runs/``.
-        progress: called after every step.
+        progress: called after every step, or after several that were made in one call.
         notice: called with what deserves a word and is no error; left out, a warning.
 
     Raises:
@@ -91,7 +95,7 @@ def train(
     if folder is not None:
         check_out(folder)
     try:
-        work = _Work(spec, settings, clock, notice)
+        work = Work(spec, settings, clock, notice)
     except DataError as error:
         if told.data is not None or settings.data == "digits":
             raise
@@ -148,7 +152,7 @@ def resume(
         data_dir: likewise.
         allow_changed: fields of the spec that may differ from those of the checkpoint, or
             ``"data"``; anything else that differs is refused.
-        progress: called after every step.
+        progress: called after every step, or after several that were made in one call.
         notice: called with what deserves a word and is no error, like a damaged checkpoint that
             was passed over; left out, a warning.
 
@@ -171,7 +175,7 @@ def resume(
         if steps or epochs:
             settings = replace(settings, steps=steps, epochs=epochs)
         try:
-            work = _Work(run.spec, settings, clock, notice)
+            work = Work(run.spec, settings, clock, notice)
         except DataError as error:
             if data or data_dir:
                 raise
@@ -180,7 +184,7 @@ def resume(
         if work.is_done(run, found):
             return run
         work.start(_state_of(run, found, settings), resumed=found.step > 0)
-        for note in found.notes:
+        for note in (*found.notes, *work.other_numbers(run, found)):
             work.notice(note)
         facts = work.facts(run, found, changed, allow_changed)
         loop = work.loop(folder, facts, found.step)  # what cannot be scored is found out here
@@ -211,7 +215,7 @@ def _program() -> str:
     return "gandem" if Path(sys.argv[0]).name in ("__main__.py", "gandem") else sys.argv[0]
 
 
-class _Work:
+class Work:
     """What a training needs, gathered and checked before anything is written."""
 
     def __init__(self, spec: Spec, settings: Settings, clock: float, notice: Notice | None) -> None:
@@ -229,7 +233,14 @@ class _Work:
             usual = usual_extractor(self.dataset.name)
             self.settings = settings = replace(settings, extractor=usual)
         objective = load_objective(spec.objective)
-        self.feed = Feed(spec, objective, self.dataset, settings.seed, settings.precision)
+        self.feed = Feed(
+            spec,
+            objective,
+            self.dataset,
+            settings.seed,
+            settings.precision,
+            randomness=settings.randomness,
+        )
         epochs = settings.epochs or spec.training.epochs
         self.total = settings.steps or self.feed.steps_for(epochs)
 
@@ -238,14 +249,47 @@ class _Work:
         begun = time.perf_counter()
         settings = self.settings
         backend = load_backend(settings.backend)
-        check_able(settings.backend, backend, self.spec, settings.precision, resumed=resumed)
+        check_able(
+            settings.backend,
+            backend,
+            self.spec,
+            settings.precision,
+            resumed=resumed,
+            randomness=settings.randomness,
+        )
         self.device = pick_device(backend.devices(), settings.device)
         self.clock += time.perf_counter() - begun
         self.versions = backend.versions() | {"numpy": np.__version__}
+        keep_freed_memory()
         with enough_memory():
             self.engine = backend.engine(
                 self.spec, state, precision=settings.precision, device=self.device
             )
+            self._settle()
+
+    def _settle(self) -> None:
+        """Move the data to a device that is not where they lie; on the CPU the thread that draws
+        ahead brings a step's images just as well.
+        """
+        held = self.feed.bytes_and_values()
+        if self.device == "cpu" or held is None or not isinstance(self.engine, Resident):
+            return
+        if held[0].nbytes <= RESIDENT:
+            self.engine.hold(*held)
+            self.feed.resident = True
+
+    def other_numbers(self, run: Run, found: Found) -> list[str]:
+        """Return a sentence where a run goes on with random numbers that are not those it would
+        have had.
+        """
+        was = tuple(map(str, (run.facts["backend"], run.facts.get("device"))))
+        now = (registry().find("backends", self.settings.backend).id, self.device)
+        if self.settings.randomness == "portable" or found.step == 0 or was == now:
+            return []
+        return [
+            f"{run.path}: its random numbers are the device's own (--randomness device); from step "
+            f"{found.step} on they are those of {' on '.join(now)}, not of {' on '.join(was)}."
+        ]
 
     def is_done(self, run: Run, found: Found) -> bool:
         """Say whether nothing is left to do.
@@ -311,8 +355,10 @@ class _Work:
             "segments": [*before, segment | notes | news],
         }
 
-    def loop(self, folder: Path, facts: dict[str, Any], first: int = 0) -> Loop:
-        """Return the training itself."""
+    def loop(
+        self, folder: Path, facts: dict[str, Any], first: int = 0, kind: type[Loop] = Loop
+    ) -> Loop:
+        """Return the training itself, of a kind of its own where somebody wants to watch."""
         info = RunInfo(
             path=folder,
             model=self.spec.name,
@@ -326,7 +372,7 @@ class _Work:
             log_every=self.settings.log_every,
         )
         watching = Watching(info, registry().watchers, self.notice)
-        return Loop(self.feed, self.engine, folder, facts, self.settings, watching, self.clock)
+        return kind(self.feed, self.engine, folder, facts, self.settings, watching, self.clock)
 
 
 def _list(facts: Mapping[str, Any], name: str) -> list[Any]:
