@@ -13,16 +13,19 @@ EXAMPLE_FILES := $(EXAMPLES:%=examples/%/pyproject.toml)
 INSTALL_EXAMPLES := $(EXAMPLES:%=--editable 'examples/%[test]')
 
 .PHONY: demo test suite browser examples $(EXAMPLES) lint types bench references clean
-.PHONY: one-framework without-torch without-tensorflow
+.PHONY: speed one-framework without-torch without-tensorflow
 
 demo: $(VENV)/all
 	$(BIN)/gandem demo
 	$(BIN)/gandem compare mlp-gan --data digits --steps 150 --path-steps 20 --count 2000 --out runs/comparison
 
-test: $(VENV)/dev lint suite examples one-framework
+test: $(VENV)/dev lint suite examples one-framework speed
+
+# without them tests would be skipped
+REQUIRES := torch keras chromium distributed submitit scipy jinja2 psutil
 
 suite: $(VENV)/dev browser
-	GANDEM_TEST_REQUIRES='torch keras chromium' $(BIN)/python -m pytest -n 2 --dist loadscope -q
+	GANDEM_TEST_REQUIRES='$(REQUIRES)' $(BIN)/python -m pytest -n 2 --dist loadscope -q
 
 # pages are tested in one: Debian's as root, or else whatever is there, or Playwright's own
 browser: $(VENV)/dev
@@ -75,10 +78,16 @@ types: $(VENV)/dev
 	mkdir -p .types && ln -sfn .. .types/gandem
 	MYPYPATH=.types $(BIN)/mypy -p gandem.core -p gandem.cli -p gandem.commands -p gandem.testing
 
+# on an otherwise idle machine: a busy one makes all figures wide
 bench: $(VENV)/dev
+	$(BIN)/python benchmarks/speed
 	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/plugins.py
 	$(BIN)/python benchmarks/checkpoints.py
+
+# a look at the ratios, which nothing is held to: a machine that tests is busy
+speed: $(VENV)/dev
+	$(BIN)/python benchmarks/speed --quick
 
 # what backends are held to; read the tables before you commit them
 references: $(VENV)/dev

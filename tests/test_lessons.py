@@ -100,7 +100,7 @@ def test_a_picture_is_there_and_quick_to_load(picture):
 def test_a_command_parses(line):
     name, *arguments = shlex.split(line)[1:]
 
-    context = main.commands[name].make_context(name, arguments)
+    context = main.get_command(None, name).make_context(name, arguments)
 
     assert isinstance(context, click.Context)
 
@@ -138,7 +138,7 @@ def test_an_option_on_its_own_is_one(option):
     known = {
         known
         for name in ("train", "interpolate")
-        for parameter in main.commands[name].params
+        for parameter in main.get_command(None, name).params
         for known in parameter.opts
     }
     name, *_ = words = shlex.split(option)

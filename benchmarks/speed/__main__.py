@@ -1,0 +1,249 @@
+"""How fast gandem trains, beside the loop of a notebook and the best loop that an expert writes by
+hand for one framework.
+
+    python benchmarks/speed [MODEL …] [--backends torch,keras] [--threads 1,2] [--rounds 9]
+        [--seconds 1.5] [--data DATA] [--quick] [--json] [--write docs/speed.md]
+
+Three processes per model, backend and number of threads train in turns, block by block, so that a
+busy moment of the machine meets all of them; the order changes from round to round.  A ratio above
+1 says that gandem is faster: the median over rounds, with the quartiles around it.
+
+The images are those of DATA, repeated to the number that the model's lesson has.
+"""
+
+import argparse
+import contextlib
+import itertools
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).parent
+MODELS = ("dcgan", "cgan", "sevens", "dcgan-dropout", "mlp-gan", "wgan-gp")
+KINDS = ("notebook", "expert", "gandem")
+CLASSES = {"sevens": (7,), "dcgan-dropout": (3, 8)}
+COUNTS = {"cgan": 70_000, "sevens": 6_265, "dcgan-dropout": 11_982}
+USUAL = 60_000
+QUICK = {"models": ("mlp-gan",), "threads": (1,), "rounds": 3, "seconds": 0.3}
+
+
+@dataclass
+class Figures:
+    """What one contender took: seconds a step of each round, seconds to the first step, bytes."""
+
+    first: float = 0.0
+    steps: list[float] = field(default_factory=list)
+    peak_memory: int = 0
+
+    @property
+    def rate(self) -> float:
+        return 1 / statistics.median(self.steps)
+
+
+@dataclass
+class Ratio:
+    """A median over rounds and its quartiles; above 1 gandem is faster."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, other: Figures, ours: Figures) -> "Ratio":
+        found = [a / b for a, b in zip(other.steps, ours.steps, strict=True)]
+        low, median, high = statistics.quantiles(found, n=4) if found[1:] else 3 * found
+        return cls(median, low, high)
+
+
+@dataclass
+class Row:
+    """One model on one backend with so many threads."""
+
+    model: str
+    backend: str
+    threads: int
+    figures: dict[str, Figures]
+
+    def ratio(self, to: str) -> Ratio:
+        return Ratio.of(self.figures[to], self.figures["gandem"])
+
+    def as_json(self) -> dict[str, object]:
+        ratios = {kind: asdict(self.ratio(kind)) for kind in self.figures if kind != "gandem"}
+        figures = {
+            kind: {
+                "steps_per_second": found.rate,
+                "seconds_to_first_step": found.first,
+                "peak_memory": found.peak_memory,
+                "seconds_per_step": found.steps,
+            }
+            for kind, found in self.figures.items()
+        }
+        where = {"model": self.model, "backend": self.backend, "threads": self.threads}
+        return {**where, "ratios": ratios, "contenders": figures}
+
+
+class Contender:
+    """A process that trains when it is told to; see contender.py."""
+
+    def __init__(self, arguments: list[str], threads: int) -> None:
+        names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+        quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "GANDEM_PLUGINS": ""}
+        self.process = subprocess.Popen(
+            [sys.executable, str(HERE / "contender.py"), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if "-v" not in sys.argv else None,
+            text=True,
+            env=os.environ | quiet | {name: str(threads) for name in names},
+        )
+        self.arguments = arguments
+
+    def tell(self, steps: int) -> dict[str, float]:
+        """Have it train, or end with 0 steps, and return what it says."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            print(steps, file=self.process.stdin, flush=True)
+        said = self.process.stdout.readline()
+        if not said:
+            errors = self.process.stderr.read() if self.process.stderr else ""
+            raise SystemExit(f"{' '.join(self.arguments)} failed:\n{errors[-3000:]}")
+        return dict(json.loads(said))
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+def measure(
+    model: str, backend: str, threads: int, data: Path, rounds: int, seconds: float
+) -> dict[str, Figures]:
+    """Let the three take turns."""
+    found = {kind: Figures() for kind in KINDS}
+    contenders: dict[str, Contender] = {}
+    try:
+        for kind in KINDS:
+            contenders[kind] = Contender([kind, model, backend, str(data)], threads)
+            found[kind].first = contenders[kind].tell(1)["seconds"]
+        blocks = {kind: _block(contenders[kind], seconds) for kind in KINDS}
+        for turn in range(rounds):
+            for kind in (KINDS[(turn + i) % len(KINDS)] for i in range(len(KINDS))):
+                said = contenders[kind].tell(blocks[kind])
+                found[kind].steps.append(said["seconds"] / (blocks[kind] + said.get("steps", 0)))
+        for kind in KINDS:
+            found[kind].peak_memory = int(contenders[kind].tell(0)["peak_memory"])
+    finally:
+        for contender in contenders.values():
+            contender.close()
+    return found
+
+
+def _block(contender: Contender, seconds: float) -> int:
+    """Return how many steps take so many seconds, after some that warm it up."""
+    contender.tell(5)
+    pace = contender.tell(5)["seconds"] / 5
+    return max(2, round(seconds / pace))
+
+
+@contextlib.contextmanager
+def material(model: str, data: str, data_dir: str | None) -> Iterator[Path]:
+    """Write the images of a model's lesson to a file, repeated to their number."""
+    from gandem.core.registry import load_dataset
+
+    dataset = load_dataset(data, data_dir, (28, 28, 1), CLASSES.get(model, ()))
+    chosen = np.arange(COUNTS.get(model, USUAL)) % len(dataset.images)
+    assert dataset.labels is not None
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "images.npz"
+        labels = dataset.labels.astype(np.int64)[chosen]
+        np.savez(path, images=dataset.images[chosen], labels=labels)
+        yield path
+
+
+def run(options: argparse.Namespace) -> list[Row]:
+    """Measure everything that was asked for."""
+    rows = []
+    for model in options.models:
+        with material(model, options.data, options.data_dir) as data:
+            for backend, threads in itertools.product(options.backends, options.threads):
+                figures = measure(model, backend, threads, data, options.rounds, options.seconds)
+                rows.append(Row(model, backend, threads, figures))
+                if not options.json:
+                    print(line(rows[-1]), flush=True)
+    return rows
+
+
+def line(row: Row) -> str:
+    """Return a row for a terminal."""
+    rates = "  ".join(f"{kind} {found.rate:7.2f}/s" for kind, found in row.figures.items())
+    said = [
+        f"{row.model:<14} {row.backend:<6} {row.threads} thread{'s'[: row.threads > 1]:<2}",
+        rates,
+    ]
+    for kind in KINDS[:2]:
+        ratio = row.ratio(kind)
+        said.append(f"÷{kind} {ratio.median:5.2f} ({ratio.low:.2f}-{ratio.high:.2f})")
+    first = "/".join(f"{row.figures[kind].first:.1f}" for kind in KINDS)
+    memory = "/".join(f"{row.figures[kind].peak_memory / 2**20:.0f}" for kind in KINDS)
+    return "  ".join([*said, f"first {first} s", f"memory {memory} MiB"])
+
+
+def main() -> None:
+    options = parse()
+    measured = told(options) | {"rows": [row.as_json() for row in run(options)]}
+    if options.json:
+        print(json.dumps(measured, indent=2))
+    if options.write:
+        from page import write
+
+        write(options.write, measured)
+
+
+def told(options: argparse.Namespace) -> dict[str, object]:
+    """Return where and how everything is measured."""
+    from gandem.core.doctor import machine, versions_of
+
+    return {
+        "machine": machine(),
+        "versions": versions_of(("torch", "tensorflow", "keras", "numpy")),
+        "data": options.data,
+        "rounds": options.rounds,
+        "seconds": options.seconds,
+    }
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+
+    def listed(text: str) -> tuple[str, ...]:
+        return tuple(text.split(","))
+
+    parser.add_argument("models", nargs="*")
+    parser.add_argument("--backends", type=listed, default=("torch", "keras"))
+    parser.add_argument("--threads", type=lambda text: tuple(map(int, listed(text))))
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--seconds", type=float, help="of one block")
+    parser.add_argument("--data", default="digits")
+    parser.add_argument("--data-dir")
+    parser.add_argument("--quick", action="store_true", help="a look: one small model, few rounds")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--write", type=Path, help="a page that gets the table")
+    parser.add_argument("-v", action="store_true", help="show what the contenders print")
+    options = parser.parse_args()
+    usual = {"models": MODELS, "threads": (1, 2), "rounds": 9, "seconds": 1.5}
+    for name, value in (QUICK if options.quick else usual).items():
+        if not getattr(options, name):
+            setattr(options, name, value)
+    return options
+
+
+if __name__ == "__main__":
+    main()

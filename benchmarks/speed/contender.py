@@ -1,0 +1,96 @@
+"""One contender in a process of its own, which trains so many steps whenever it is told to.
+
+    python contender.py {notebook,expert,gandem} MODEL BACKEND DATA.npz [OPTION=VALUE …]
+
+It reads a number of steps a line from standard input, trains them, and answers with a line of JSON:
+``{"seconds": …}``.  The first line is for building everything and the first step; what importing
+the framework takes is not in it.  At the end of the input it says how much memory it has had.
+"""
+
+import json
+import os
+import resource
+import sys
+import tempfile
+import time
+import warnings
+from importlib import import_module
+
+import numpy as np
+
+EVER = 1_000_000
+OUT = os.fdopen(os.dup(1), "w")  # what frameworks print shall not be taken for an answer
+os.dup2(2, 1)
+
+
+def answer(**said: object) -> None:
+    print(json.dumps(said), file=OUT, flush=True)
+
+
+def asked() -> int:
+    """Wait for the next number of steps; 0 at the end."""
+    return int(sys.stdin.readline() or 0)
+
+
+def bye() -> None:
+    answer(peak_memory=1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    OUT.close()
+    os._exit(0)
+
+
+def by_hand(kind: str, model: str, backend: str, data: str) -> None:
+    """Train with a loop that knows nothing of gandem."""
+    module = import_module(f"{kind}s_{backend}")
+    with np.load(data) as arrays:
+        images, labels = arrays["images"], arrays["labels"]
+    steps = asked()
+    begun = time.perf_counter()
+    train = getattr(module, f"{kind}s".upper())[model](images, labels)
+    while steps:
+        train(steps)
+        answer(seconds=time.perf_counter() - begun)
+        steps = asked()
+        begun = time.perf_counter()
+    bye()
+
+
+def gandem(model: str, backend: str, data: str, options: dict[str, str]) -> None:
+    """Train as ``gandem train`` does, with its log, measurements, samples and checkpoints."""
+    from gandem.core.registry import load_backend
+    from gandem.core.runs import Progress, train
+
+    load_backend(backend)
+    steps = asked()
+    begun = time.perf_counter()
+    until = steps
+
+    def progress(now: Progress) -> None:
+        nonlocal until, begun
+        if now.step < until:
+            return
+        answer(seconds=time.perf_counter() - begun, steps=now.step - until)
+        steps = asked()
+        if not steps:
+            bye()
+        until = now.step + steps
+        begun = time.perf_counter()
+
+    warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as folder:
+        changes = {key: value for key, value in options.items() if "." in key}
+        more = {key: value for key, value in options.items() if "." not in key}
+        settings = {"backend": backend, "data": f"npz:{data}", "steps": EVER, **more}
+        train(model, changes=changes, out=f"{folder}/run", progress=progress, **settings)
+
+
+def main() -> None:
+    kind, model, backend, data, *options = sys.argv[1:]
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    if kind == "gandem":
+        gandem(model, backend, data, dict(option.split("=", 1) for option in options))
+    else:
+        by_hand(kind, model, backend, data)
+
+
+if __name__ == "__main__":
+    main()
