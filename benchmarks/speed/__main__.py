@@ -32,6 +32,7 @@ KINDS = ("notebook", "expert", "gandem")
 CLASSES = {"sevens": (7,), "dcgan-dropout": (3, 8)}
 COUNTS = {"cgan": 70_000, "sevens": 6_265, "dcgan-dropout": 11_982}
 USUAL = 60_000
+WARM_STEPS, WARM_SECONDS = 150, 5.0
 QUICK = {"models": ("mlp-gan",), "threads": (1,), "rounds": 3, "seconds": 0.3}
 
 
@@ -147,9 +148,13 @@ def measure(
 
 
 def _block(contender: Contender, seconds: float) -> int:
-    """Return how many steps take so many seconds, after some that warm it up."""
-    contender.tell(5)
-    pace = contender.tell(5)["seconds"] / 5
+    """Return how many steps take so many seconds, after some that warm it up: what is compiled
+    for several steps at once is compiled after a while.
+    """
+    made, spent, pace = 0, 0.0, 0.0
+    while made < WARM_STEPS and spent < WARM_SECONDS:
+        took = contender.tell(5)["seconds"]
+        made, spent, pace = made + 5, spent + took, took / 5
     return max(2, round(seconds / pace))
 
 
