@@ -55,7 +55,10 @@ def draw_disturbances(
 ) -> dict[str, np.ndarray]:
     """Return what :func:`disturbances` names, float64, for a step counted from 0."""
     found: dict[str, np.ndarray] = {}
-    for name, shape in disturbances(spec, where, rows).items():
+    wanted = disturbances(spec, where, rows)
+    if not wanted:  # as mostly: a stream takes a while to make
+        return found
+    for name, shape in wanted.items():
         if name.startswith("disturbance/"):
             generator = stream(seed, Purpose.INSTANCE_NOISE, step, part_of(name))
             found[name] = noise_level(spec, step) * generator.normal(size=shape)

@@ -141,6 +141,7 @@ class Feed:
         self.spec = spec
         self.objective = objective
         self.plans = plan_spec(spec)
+        self._drops = any(plan.dropouts() for plan in self.plans.values())
         self.dataset = dataset
         self.seed = seed
         self.precision = stored(precision)
@@ -268,9 +269,9 @@ class Feed:
         return draw_noise(self.spec.latent, generator, rows).astype(self.precision)
 
     def _masks(self, step: int, rows: tuple[int, ...]) -> dict[str, np.ndarray]:
-        if not any(plan.dropouts() for plan in self.plans.values()):
-            return {}
-        masks = {}
+        masks: dict[str, np.ndarray] = {}
+        if not self._drops:
+            return masks
         if rows not in self._passes:
             self._passes[rows] = passes_of_step(self.spec, self.objective, rows)
         for made in self._passes[rows]:
