@@ -39,10 +39,10 @@ class Promised(Choice):
     """Precisions in which frameworks are compared: those that a promise is made of."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if value == "bfloat16":
+        if value in ("bfloat16", "tf32"):
             from gandem.core.training import OUTSIDE
 
-            self.fail(OUTSIDE, param, ctx)
+            self.fail(OUTSIDE[value], param, ctx)
         return super().convert(value, param, ctx)
 
 
@@ -60,10 +60,11 @@ DEVICE = click.option(
 )
 ARITHMETIC = click.option(
     "--precision",
-    type=click.Choice(["float32", "float64", "bfloat16"]),
+    type=click.Choice(["float32", "float64", "bfloat16", "tf32"]),
     default="float32",
-    help="Arithmetic. bfloat16 is mixed precision, outside the parity promise: weights stay "
-    "float32, products of training steps are rounded to 8 bits.",
+    help="Arithmetic. Outside the parity promise: bfloat16, mixed precision, where weights stay "
+    "float32 and products of training steps are rounded to 8 bits; tf32, where an NVIDIA GPU "
+    "rounds the factors of products to 11 bits.",
 )
 RANDOMNESS = click.option(
     "--randomness",

@@ -114,7 +114,7 @@ class RunInfo:
         model: the name of the spec.
         backend: the backend's id.
         device: where it trains, ``"cpu"``, ``"cuda:0"``.
-        precision: ``"float32"``, ``"float64"`` or ``"bfloat16"``.
+        precision: ``"float32"``, ``"float64"``, ``"bfloat16"`` or ``"tf32"``.
         seed: of everything random.
         data: the name of the data set.
         first_step: steps made before; 0 unless the training is resumed.

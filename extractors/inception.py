@@ -6,11 +6,13 @@ Its weights, 96 MB, are downloaded once, or taken from a file that is there alre
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import io
 import os
 import sys
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,7 +102,7 @@ class Inception:
         for start in range(0, len(images), BATCH):
             stop = start + BATCH
             batch = _planes(images[start:stop])
-            with torch.inference_mode():
+            with torch.inference_mode(), _in_full():
                 pooled, scored = network(torch.from_numpy(batch).to(device))
             features[start:stop], logits[start:stop] = pooled.cpu().numpy(), scored.cpu().numpy()
         odds = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
@@ -111,13 +113,25 @@ class Inception:
         # on a GPU where there is one, for a core sees about four images a second
         devices = load_backend("torch").devices()
         device = next((name for name in devices if name.startswith("cuda")), "cpu")
-        import torch
-
-        if device != "cpu":
-            # TF32 keeps 10 bits of the mantissa: scores would depend on where they were computed
-            torch.backends.cuda.matmul.allow_tf32 = False
-            torch.backends.cudnn.allow_tf32 = False
         return _network(_arrays(self._path, self._sha256), self._path).to(device), device
+
+
+@contextlib.contextmanager
+def _in_full() -> Iterator[None]:
+    """Make products of whole factors, also beside a training in TF32: of 11 bits, scores would
+    depend on where they were computed.
+    """
+    import torch
+
+    kinds = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = [kind.allow_tf32 for kind in kinds]
+    try:
+        for kind in kinds:
+            kind.allow_tf32 = False
+        yield
+    finally:
+        for kind, allowed in zip(kinds, before, strict=True):
+            kind.allow_tf32 = allowed
 
 
 def _check(images: np.ndarray) -> None:

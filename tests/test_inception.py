@@ -143,6 +143,28 @@ def test_an_image_may_be_a_single_pixel_of_an_array_that_cannot_be_written(netwo
     assert odds.sum() == pytest.approx(1)
 
 
+def test_scores_are_taken_in_full_beside_a_training_in_tf32_which_goes_on_so(network, monkeypatch):
+    kinds, seen = (torch.backends.cuda.matmul, torch.backends.cudnn), []
+    before = [kind.allow_tf32 for kind in kinds]
+    alive, device = network._alive
+
+    def looked(batch):
+        seen.append({kind.allow_tf32 for kind in kinds})
+        return alive(batch)
+
+    monkeypatch.setitem(vars(network), "_alive", (looked, device))
+    try:
+        for kind in kinds:
+            kind.allow_tf32 = True
+        network(IMAGES[:1])
+        after = {kind.allow_tf32 for kind in kinds}
+    finally:
+        for kind, allowed in zip(kinds, before, strict=True):
+            kind.allow_tf32 = allowed
+
+    assert (seen, after) == ([{False}], {True})
+
+
 def test_the_network_leaves_the_random_numbers_of_pytorch_as_they_were(tmp_path):
     before = torch.get_rng_state()
 

@@ -1,6 +1,7 @@
 """The modes outside the parity promise: mixed precision, and random numbers of the framework's."""
 
 import hashlib
+import importlib
 
 import numpy as np
 import pytest
@@ -27,8 +28,11 @@ from gandem.core.training import (
 )
 from gandem.testing.walks import WALKS
 
-OLDER = tuple(set(CAPABILITIES) - {"bfloat16", "device-randomness"})
-MODES = {"bfloat16": {"precision": "bfloat16"}, "device-randomness": {"randomness": "device"}}
+NARROW = ("bfloat16", "tf32")
+OLDER = tuple(set(CAPABILITIES) - {*NARROW, "device-randomness"})
+MODES = {name: {"precision": name} for name in NARROW} | {
+    "device-randomness": {"randomness": "device"}
+}
 WALK = {case.name: case for case in WALKS}
 RANDOM = ("noise/", "mix/", "mask/")
 
@@ -131,6 +135,55 @@ def test_a_run_in_mixed_precision_goes_on_bit_for_bit(backend, data, tmp_path):
     cut = train(data, tmp_path / "cut", **how | {"steps": 4})
 
     assert digest_of(gandem.resume(cut, steps=6)) == digest_of(whole)
+
+
+# --- TF32 ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tf32_of_torch():
+    """Return what says whether PyTorch may compute in TF32; as it was before, afterwards."""
+    torch = pytest.importorskip("torch")
+    kinds = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = [kind.allow_tf32 for kind in kinds]
+    yield lambda: {kind.allow_tf32 for kind in kinds}
+    for kind, allowed in zip(kinds, before, strict=True):
+        kind.allow_tf32 = allowed
+
+
+@pytest.fixture
+def tf32_of_keras():
+    """Likewise for TensorFlow."""
+    load_backend("keras")
+    config = importlib.import_module("tensorflow").config.experimental
+    before = config.tensor_float_32_execution_enabled()
+    yield lambda: {config.tensor_float_32_execution_enabled()}
+    config.enable_tensor_float_32_execution(before)
+
+
+@on_each
+def test_a_gpu_rounds_factors_to_few_bits_only_where_it_is_asked_to(backend, request, monkeypatch):
+    allowed = request.getfixturevalue(f"tf32_of_{backend}")
+    subject, spec = load_backend(backend), load_spec("dcgan")
+    home = importlib.import_module(type(subject).__module__)
+    monkeypatch.setattr(type(subject), "devices", lambda self: ["cpu", "cuda:0"])
+    monkeypatch.setattr(home, f"{backend.capitalize()}Engine", lambda *_: allowed())
+
+    for precision, expected in (("tf32", {True}), ("float32", {False}), ("bfloat16", {False})):
+        assert subject.engine(spec, {}, precision=precision, device="cuda") == expected
+    assert subject.engine(spec, {}, precision="tf32", device="cuda:0") == {True}
+
+
+@on_each
+def test_tf32_on_a_cpu_is_single_precision_bit_for_bit(backend, data, tmp_path):
+    how = {"backend": backend, "device": "cpu"}
+    single = train(data, tmp_path / "single", **how)
+    run = train(data, tmp_path / "run", precision="tf32", **how)
+
+    assert digest_of(run) == digest_of(single)
+    assert run.facts["settings"]["precision"] == "tf32"
+    single, run = (gandem.resume(one, device="cpu", steps=8) for one in (single, run))
+    assert digest_of(run) == digest_of(single)
 
 
 # --- random numbers of the framework's -----------------------------------------------------------
@@ -321,19 +374,21 @@ def test_a_backend_that_lacks_a_mode_refuses_it_in_a_line(lack):
     )
 
 
-def test_mixed_precision_is_refused_where_frameworks_are_compared(tmp_path):
+@pytest.mark.parametrize("narrow", NARROW)
+def test_a_precision_of_few_bits_is_refused_where_frameworks_are_compared(narrow, tmp_path):
     for line in ("parity mlp-gan", "demo", f"compare mlp-gan --out {tmp_path / 'x'}"):
-        words = refused(*line.split(), "--precision", "bfloat16", code=2)
-        assert "bfloat16 is outside the parity promise" in words
-    with pytest.raises(SpecError, match="bfloat16 is outside the parity promise"):
-        check_grid(grid_of(precision="bfloat16"))
+        words = refused(*line.split(), "--precision", narrow, code=2)
+        assert f"{narrow} is outside the parity promise" in words
+    with pytest.raises(SpecError, match=f"{narrow} is outside the parity promise"):
+        check_grid(grid_of(precision=narrow))
     assert not (tmp_path / "x").exists()
 
 
 @needs_both
-def test_a_measurement_in_mixed_precision_is_refused():
-    with pytest.raises(SpecError, match="bfloat16 is outside the parity promise"):
-        measure("mlp-gan", precision="bfloat16")
+@pytest.mark.parametrize("narrow", NARROW)
+def test_a_measurement_in_a_precision_of_few_bits_is_refused(narrow):
+    with pytest.raises(SpecError, match=f"{narrow} is outside the parity promise"):
+        measure("mlp-gan", precision=narrow)
 
 
 @needs_a_backend

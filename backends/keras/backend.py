@@ -42,8 +42,8 @@ class KerasBackend:
                 raise BackendError(
                     f"TensorFlow sees no device {device!r}; it has {', '.join(there)}."
                 )
-            # TF32 keeps 10 bits of the mantissa: outside the parity promise
-            tf.config.experimental.enable_tensor_float_32_execution(False)
+            # left to itself TensorFlow rounds the factors of all products
+            tf.config.experimental.enable_tensor_float_32_execution(precision == "tf32")
             name = f"/GPU:{device.removeprefix('cuda:')}"
         objective = load_objective(spec.objective)
         return KerasEngine(spec, objective, arrays, precision, name)

@@ -41,9 +41,10 @@ class TorchBackend:
                 device = "cuda:0"
             if device not in there:
                 raise BackendError(f"PyTorch sees no device {device!r}; it has {', '.join(there)}.")
-            # TF32 keeps 10 bits of the mantissa: outside the parity promise
-            torch.backends.cuda.matmul.allow_tf32 = False
-            torch.backends.cudnn.allow_tf32 = False
+            # left to itself PyTorch rounds the factors of convolutions
+            allowed = precision == "tf32"
+            torch.backends.cuda.matmul.allow_tf32 = allowed
+            torch.backends.cudnn.allow_tf32 = allowed
         objective = load_objective(spec.objective)
         return TorchEngine(spec, objective, arrays, precision, torch.device(device))
 

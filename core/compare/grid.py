@@ -249,8 +249,8 @@ def check_grid(grid: Grid) -> Grid:
         GandemError: something of it is not there, or does not fit; or nothing would be compared.
     """
     Settings(precision=cast(Any, grid.precision))
-    if grid.precision == "bfloat16":
-        raise SpecError(f"precision: {OUTSIDE}.")
+    if grid.precision in OUTSIDE:
+        raise SpecError(f"precision: {OUTSIDE[grid.precision]}.")
     backends = backends_of(grid.backends)
     for name, times in Counter(backends).items():
         if times > 1:

@@ -223,8 +223,8 @@ def _tier(tier: str, precision: str, size: str, steps: int) -> str:
     """Return the tier that is meant, if there is one that can be measured so."""
     if tier not in ("auto", *TIERS):
         raise SpecError(f"tier: expected one of {', '.join(TIERS)}, received {tier!r}.")
-    if precision == "bfloat16":
-        raise SpecError(f"precision: {OUTSIDE}.")
+    if precision in OUTSIDE:
+        raise SpecError(f"precision: {OUTSIDE[precision]}.")
     if precision not in ("float32", "float64"):
         raise SpecError(f"precision: expected 'float32' or 'float64', received {precision!r}.")
     if steps < 1:

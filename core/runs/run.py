@@ -26,7 +26,14 @@ from gandem.core.runs.sampling import CHUNK, Images, enough_memory, sample, save
 from gandem.core.runs.settings import Settings
 from gandem.core.spec import Spec, differences, plan_spec, read_spec
 from gandem.core.spec.fields import decode
-from gandem.core.training import Engine, check_able, fixed_inputs, fixed_parts, stored
+from gandem.core.training import (
+    OUTSIDE,
+    Engine,
+    check_able,
+    fixed_inputs,
+    fixed_parts,
+    stored,
+)
 
 __all__ = ["LAST", "Run", "covers", "open_run", "pick_device", "some_backend"]
 
@@ -312,7 +319,7 @@ def _read_facts(path: Path) -> dict[str, Any]:
     for name, kind in wanted.items():
         if not isinstance(facts.get(name), kind):
             raise RunError(f"{path}: damaged; its {name!r} is {facts.get(name)!r:.60}.")
-    if facts["precision"] not in ("float32", "float64", "bfloat16"):
+    if facts["precision"] not in ("float32", "float64", *OUTSIDE):
         raise RunError(f"{path}: damaged; its 'precision' is {facts['precision']!r:.60}.")
     return facts
 

@@ -61,8 +61,8 @@ class Settings(Checked):
         epochs: passes over the data; left out with steps, the spec's own.
         steps: training steps, instead of epochs.
         seed: of everything random.
-        precision: ``"float32"``, ``"float64"``, or ``"bfloat16"``: mixed precision, outside the
-            parity promise.
+        precision: ``"float32"``, ``"float64"``, or, outside the parity promise, ``"bfloat16"``,
+            mixed precision, and ``"tf32"``, whose products a GPU makes of shorter factors.
         randomness: who draws noise, dropout masks and mixing weights: ``"portable"``, gandem, the
             same numbers on every backend; ``"device"``, the framework, outside the parity promise.
         device: ``"auto"`` (a GPU where there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
@@ -89,7 +89,7 @@ class Settings(Checked):
     epochs: int | None = None
     steps: int | None = None
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
-    precision: Literal["float32", "float64", "bfloat16"] = "float32"
+    precision: Literal["float32", "float64", "bfloat16", "tf32"] = "float32"
     randomness: Literal["portable", "device"] = "portable"
     device: str = "auto"
     data_dir: str | None = None

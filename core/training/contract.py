@@ -242,7 +242,7 @@ class Backend(Protocol):
     def engine(self, spec: Spec, arrays: Arrays, *, precision: str, device: str) -> Engine:
         """Build an engine from a spec and a state, whose arrays have the type that ``precision``
         names; in ``"bfloat16"``, mixed precision, the state is float32, and only the products of
-        training steps are narrower.
+        training steps are narrower; in ``"tf32"`` so are all products on a GPU that has it.
 
         Raises:
             BackendError: the device is not there.

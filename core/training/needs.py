@@ -20,6 +20,7 @@ CAPABILITIES: Mapping[str, str] = MappingProxyType(
         "resume": "going on from the state of any step",
         "gpu": "training on a GPU",
         "bfloat16": "mixed precision",
+        "tf32": "products of shorter factors on a GPU",
         "device-randomness": "random numbers drawn by the framework",
     }
 )
@@ -51,7 +52,7 @@ def needs_of(
     for penalty in ("gradient_penalty", "r1"):
         if getattr(spec.objective, penalty):
             found["second-order"] = f"objective.{penalty} is {getattr(spec.objective, penalty):g}"
-    if precision in ("float64", "bfloat16"):
+    if precision != "float32":
         found[precision] = f"the precision is {precision}"
     if randomness == "device":
         found["device-randomness"] = "the randomness is device"

@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 
@@ -34,10 +35,16 @@ __all__ = [
 ]
 
 
-OUTSIDE = (
-    "bfloat16 is outside the parity promise: it keeps 8 bits of a number, and each framework "
-    "rounds to them at places of its own; choose float32 or float64"
+OUTSIDE: Mapping[str, str] = MappingProxyType(
+    {
+        name: f"{name} is outside the parity promise: it keeps {bits} bits of a number, and each "
+        "framework rounds to them at places of its own; choose float32 or float64"
+        for name, bits in (("bfloat16", 8), ("tf32", 11))
+    }
 )
+"""The precisions that no two frameworks share, each with the reason: only the factors of products
+are rounded to it, and the state is float32.
+"""
 
 
 def stored(precision: str) -> str:
@@ -47,7 +54,7 @@ def stored(precision: str) -> str:
     >>> stored("bfloat16"), stored("float64")
     ('float32', 'float64')
     """
-    return "float32" if precision == "bfloat16" else precision
+    return "float32" if precision in OUTSIDE else precision
 
 
 def averaged_players(spec: Spec) -> tuple[str, ...]:
