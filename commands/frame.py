@@ -39,9 +39,9 @@ class Promised(Choice):
     """Precisions in which frameworks are compared: those that a promise is made of."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if value in ("bfloat16", "tf32"):
-            from gandem.core.training import OUTSIDE
+        from gandem.core.training import OUTSIDE
 
+        if value in OUTSIDE:
             self.fail(OUTSIDE[value], param, ctx)
         return super().convert(value, param, ctx)
 

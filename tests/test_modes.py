@@ -1,4 +1,6 @@
-"""The modes outside the parity promise: mixed precision, and random numbers of the framework's."""
+"""The modes outside the parity promise: mixed precision, TF32, and random numbers of the
+framework's.
+"""
 
 import hashlib
 import importlib
