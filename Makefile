@@ -54,8 +54,8 @@ without-%: TASTE := versions or loss or optimiser or untouched
 
 without-torch without-tensorflow: without-%: .venv-without-%/made
 	$(ALONE) -c "$$BACKENDS_ARE" $(HAS) example/jax
-	GANDEM_TEST_REQUIRES=$(HAS) $(ALONE) -m pytest -q tests/test_missing_backend.py -k '$(LACKS) or requires'
-	$(ALONE) -m pytest -q tests/test_backend_$(HAS).py -k '$(TASTE)'
+	GANDEM_TEST_REQUIRES=$(HAS) $(ALONE) -m pytest -q tests/backends/test_missing_backend.py -k '$(LACKS) or requires'
+	$(ALONE) -m pytest -q tests/backends/test_backend_$(HAS).py -k '$(TASTE)'
 	cd examples/gandem-jax && $(ALONE) -m pytest -q -k '$(TASTE)'
 	cd examples/gandem-infogan && $(ALONE) -m pytest -q -k 'not path and not handed_over'
 	cd examples/gandem-hf && $(ALONE) -m pytest -q

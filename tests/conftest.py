@@ -10,7 +10,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell began the tests
     signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["GANDEM_PLUGINS"] = ""  # plugins that happen to be installed are none of our tests'
 
-from running import HOME, THERE, TINY
+from support.commands import HOME, THERE, TINY
 
 import gandem
 

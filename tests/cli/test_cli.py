@@ -1,0 +1,675 @@
+"""The command: what it prints for people and for machines, and what it does with its options."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import imageio.v3 as iio
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from support.commands import (
+    HOME,
+    TINY,
+    command,
+    gandem,
+    needs_a_backend,
+    needs_both,
+    on_each,
+    process,
+    refused,
+    said,
+    tiny,
+)
+
+from gandem.cli import main
+from gandem.core import parity
+from gandem.core.parity import Mark, Report
+from gandem.core.registry import load_spec
+from gandem.core.runs.progress import Bars
+from gandem.core.spec import change, digest, from_toml, to_data, to_json, to_toml
+
+COMMANDS = main.list_commands(None)
+
+
+# --- help ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_explains_every_option_and_shows_every_default(command):
+    text = CliRunner().invoke(main, [command, "--help"], terminal_width=200).stdout
+    help_ = " ".join(text.split())
+
+    for parameter in main.get_command(None, command).params:
+        if not isinstance(parameter, click.Option):
+            continue
+        assert parameter.opts[0] in help_
+        assert parameter.help, f"{parameter.opts[0]} is not explained"
+        assert parameter.help.split("\n")[0] in help_
+        if parameter.name in ("as_json", "as_toml", "raw", "changes", "help") or parameter.required:
+            continue
+        shown = parameter.show_default
+        default = f"({shown})" if isinstance(shown, str) else str(parameter.default)
+        assert f"default: {default}" in help_, f"{parameter.opts[0]} shows no default"
+
+
+def test_the_list_of_commands_says_what_each_is_for():
+    lines = said("--help").partition("Commands:")[2].strip().splitlines()
+
+    assert [line.split()[0] for line in lines] == COMMANDS
+    assert not [line for line in lines if len(line.split()) < 5 or line.endswith("...")]
+
+
+def test_a_misspelt_command_is_answered_with_the_nearest():
+    words = "There is no command 'trian'. Did you mean 'train'? See 'gandem --help'."
+
+    assert refused("trian", code=2) == words
+
+
+def test_a_misspelt_option_is_one_line_too():
+    words = refused("train", "dcgan", "--epoch", 3, code=2)
+
+    assert "--epochs" in words
+    assert words.endswith("See 'gandem train --help'.")
+
+
+def test_python_dash_m_is_the_command(tmp_path):
+    done = process("--version", cwd=tmp_path)
+
+    assert re.fullmatch(r"gandem, version \d+\.\d+\.\d+\n", done.stdout)
+    assert done.stderr == ""
+
+
+# --- list ----------------------------------------------------------------------------------------
+
+
+def test_list_json_names_models_backends_and_data_sets():
+    found = json.loads(said("list", "--json"))
+
+    tables = {"models", "backends", "datasets", "objectives", "layers", "extractors"}
+    tables.add("launchers")
+    assert set(found) == tables
+    assert {"lenet5", "inception", "pixels"} <= {row["id"] for row in found["extractors"]}
+    assert {"local", "dask", "slurm"} <= {row["id"] for row in found["launchers"]}
+    assert {"mlp-gan", "dcgan", "cgan"} <= {row["id"] for row in found["models"]}
+    assert {"torch", "keras"} <= {row["id"] for row in found["backends"]}
+    assert {"digits", "mnist", "fashion-mnist", "npz"} <= {row["id"] for row in found["datasets"]}
+    for row in found["models"]:
+        assert {"id", "title", "paper", "provider"} <= set(row)
+    for row in found["backends"]:
+        assert {"id", "installed", "version"} <= set(row)
+        assert isinstance(row["installed"], bool)
+        assert (row["version"] is not None) is row["installed"]
+
+
+def test_list_takes_a_pattern():
+    found = json.loads(said("list", "w*", "--json"))["models"]
+    assert [row["id"] for row in found] == ["wgan", "wgan-gp"]
+    assert "lsgan" not in said("list", "w*")
+
+
+def test_list_for_people_is_aligned_and_names_papers():
+    lines = said("list").splitlines()
+
+    rows = lines[1 : lines.index("backends")]
+    assert len({line.index("Goodfellow" if "mlp" in line else "201") for line in rows}) >= 1
+    assert {line.split()[0] for line in rows} >= {"mlp-gan", "dcgan", "cgan"}
+    assert all("arXiv:" in line for line in rows)
+
+
+def test_a_pattern_that_fits_nothing_is_answered_with_the_nearest():
+    assert "No model fits 'dcgn'. Did you mean 'dcgan'?" in said("list", "dcgn")
+    assert json.loads(said("list", "dcgn", "--json"))["models"] == []
+
+
+def test_list_and_show_import_no_framework(tmp_path):
+    code = (
+        "import sys; from gandem.cli import main; main({0!r}, standalone_mode=False); "
+        "print(sorted({{'torch', 'tensorflow', 'keras', 'jax'}} & set(sys.modules)))"
+    )
+    for arguments in (["list"], ["show", "dcgan"]):
+        done = subprocess.run(
+            [sys.executable, "-c", code.format(arguments)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            check=True,
+        )
+        assert done.stdout.endswith("\n[]\n")
+
+
+# --- show ----------------------------------------------------------------------------------------
+
+
+def test_show_json_counts_the_parameters_of_the_lessons():
+    assert json.loads(said("show", "cgan", "--json"))["parameters"] == {
+        "generator": 1491215,
+        "discriminator": 80385,
+    }
+
+
+def test_show_json_has_name_kind_shape_and_parameters_of_each_layer():
+    found = json.loads(said("show", "dcgan", "--json"))
+
+    assert found["model"] == "dcgan"
+    for player, layers in found["networks"].items():
+        assert all(set(row) == {"name", "kind", "output_shape", "parameters"} for row in layers)
+        assert len({row["name"] for row in layers}) == len(layers)
+        assert sum(row["parameters"] for row in layers) == found["parameters"][player]
+    first = found["networks"]["discriminator"][0]
+    assert first == {
+        "name": "conv2d",
+        "kind": "conv2d",
+        "output_shape": [14, 14, 64],
+        "parameters": 4 * 4 * 64 + 64,
+    }
+    assert found["digest"] == digest(load_spec("dcgan"))
+    assert found["spec"] == json.loads(json.dumps(to_data(load_spec("dcgan"))))
+
+
+def test_show_for_people_names_layers_shapes_totals_and_protocol():
+    text = said("show", "cgan")
+
+    assert "generator: 1,491,215 parameters, reads noise (128,), label (10,)" in text
+    assert "discriminator: 80,385 parameters, reads image (28, 28, 1), label (10,)" in text
+    assert re.search(r"conv2d_transpose +\(14, 14, 128\) +282,752", text)
+    assert "learning_rate 0.0003" in text
+    assert "name non-saturating, halves mean" in text
+
+
+def test_show_takes_the_small_size_and_changes():
+    assert "reads noise (16,)" in said("show", "dcgan", "--size", "small")
+    assert "reads noise (33,)" in said("show", "dcgan", "--set", "latent=33")
+
+
+def test_show_toml_is_a_spec_that_shows_the_same(tmp_path):
+    text = said("show", "dcgan", "--set", "latent=33", "--toml")
+    (tmp_path / "mine.toml").write_text(text, "utf-8")
+
+    assert from_toml(text) == load_spec("dcgan", {"latent": 33})
+    assert said("show", tmp_path / "mine.toml", "--toml") == text
+    shown = said("show", "dcgan", "--set", "latent=33")
+    assert said("show", tmp_path / "mine.toml") + "recipe     mnist\n" == shown
+
+
+def test_show_of_a_run_says_how_the_training_went(run):
+    text = said("show", run)
+
+    assert re.search(r"^state +finished after 6 steps", text, re.M)
+    assert re.search(rf"^on +{HOME} \(cpu, float32\), seed 3", text, re.M)
+    assert re.search(r"^data +npz:.*, 40 images", text, re.M)
+    assert re.search(r"^losses +discriminator \d+\.\d+, generator \d+\.\d+", text, re.M)
+    assert re.search(r"^judged +real \d+%, fake \d+%", text, re.M)
+    assert "generator: " in text
+    found = json.loads(said("show", run, "--json"))
+    assert found["run"]["path"] == str(run)
+    assert found["run"]["state"] == "finished"
+    assert found["digest"] == digest(load_spec("dcgan", TINY["dcgan"]))
+
+
+@pytest.mark.parametrize("option", [("--set", "latent=3"), ("--size", "small")])
+def test_show_of_a_run_refuses_to_change_it(run, option):
+    words = "--set and --size change a model; a run is what it is. See 'gandem show --help'."
+
+    assert refused("show", run, *option, code=2) == words
+
+
+def test_a_models_name_means_the_model_even_beside_a_folder_of_that_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dcgan").mkdir()
+
+    assert "(28, 28, 1)" in said("show", "dcgan")
+
+
+def test_show_of_a_run_with_odd_facts_still_shows(run, tmp_path):
+    (tmp_path / "spec.toml").write_bytes((run / "spec.toml").read_bytes())
+    facts = json.loads((run / "run.json").read_text())
+    odd = {"losses": {"discriminator": None, "real_accuracy": "x"}, "state": "diverged"}
+    (tmp_path / "run.json").write_text(json.dumps(facts | odd | {"data": {}, "steps": None}))
+
+    assert "discriminator nan" in said("show", tmp_path)
+
+
+# --- plugins and doctor --------------------------------------------------------------------------
+
+
+def test_plugins_lists_what_gandem_itself_brings():
+    (own, *_) = json.loads(said("plugins", "--json"))["plugins"]
+
+    assert own["name"] == "gandem"
+    assert own["loaded"] is True
+    assert own["problems"] == []
+    assert {"models", "backends", "datasets", "objectives"} <= set(own["adds"])
+    assert "dcgan" in said("plugins")
+
+
+def test_doctor_reports_versions_and_devices_of_each_backend():
+    facts = json.loads(said("doctor", "--json"))
+
+    assert {"python", "platform", "cores", "packages", "backends", "plugins"} <= set(facts)
+    assert {"gandem", "numpy"} <= set(facts["packages"])
+    for name, found in facts["backends"].items():
+        if found["ok"]:
+            assert "cpu" in found["devices"]
+            assert found["versions"]
+        else:
+            assert "pip install" in found["problem"], name
+
+
+# --- train ---------------------------------------------------------------------------------------
+
+
+@needs_a_backend
+def test_train_json_is_one_object_and_nothing_else(data, tmp_path):
+    found = json.loads(
+        said(*tiny(), "--data", data, "--steps", 2, "--out", tmp_path / "r", "--json")
+    )
+
+    assert found["run"] == str(tmp_path / "r")
+    assert found["state"] == "finished"
+    assert found["steps"] == 2
+    assert found["seconds"] > 0
+    assert found["steps_per_second"] > 0
+    assert set(found["losses"]) == {
+        "discriminator",
+        "generator",
+        "real_accuracy",
+        "fake_accuracy",
+    }
+
+
+@needs_a_backend
+def test_every_option_of_train_reaches_the_run(data, tmp_path):
+    name, folder = data.removeprefix("npz:").rpartition("/")[::-2]
+
+    said(
+        *(*tiny(), "--data", f"npz:{name}", "--data-dir", folder),
+        *("--classes", "2,0", "--epochs", 3, "--seed", 5, "--batch-size", 10),
+        *("--set", "generator.optimiser.learning_rate=1e-3", "--set", "objective.name=hinge"),
+        *("--set", 'partial_batch="drop"', "--precision", "float64", "--device", "cpu"),
+        *("--log-every", 2, "--checkpoint-steps", 4, "--checkpoint-minutes", 7, "--keep", 2),
+        *("--best", "real_accuracy:max", "--out", tmp_path / "run"),
+    )
+
+    shown = json.loads(said("show", tmp_path / "run", "--json"))
+    spec, facts = shown["spec"], shown["run"]
+    assert spec["training"]["batch_size"] == 10
+    assert spec["training"]["partial_batch"] == "drop"
+    assert spec["objective"]["name"] == "hinge"
+    rates = {p["name"]: p["optimiser"]["learning_rate"] for p in spec["players"]}
+    assert rates == {"generator": 1e-3, "discriminator": 0.03}
+    assert facts["data"]["name"] == f"npz:{name}[2,0]"
+    assert facts["data"]["count"] == 27
+    assert facts["seed"] == 5
+    assert facts["precision"] == "float64"
+    assert facts["settings"]["log_every"] == 2
+    assert facts["settings"]["checkpoint_steps"] == 4
+    assert facts["settings"]["checkpoint_minutes"] == 7
+    assert facts["settings"]["keep"] == 2
+    assert facts["settings"]["best"] == "real_accuracy:max"
+    assert facts["steps"] == 3 * 2
+    assert len(list((tmp_path / "run" / "samples").iterdir())) == 3
+
+
+@needs_a_backend
+def test_without_epochs_or_steps_the_spec_says_how_long(data, tmp_path):
+    said(*tiny(**{"training.epochs": 2}), "--data", data, "--out", tmp_path / "run")
+
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["steps"] == 2 * 3
+
+
+@needs_a_backend
+@pytest.mark.parametrize("form", ["toml", "json"])
+def test_a_users_own_spec_trains_wherever_a_models_name_does(data, tmp_path, form):
+    spec = change(load_spec("dcgan", TINY["dcgan"]), {"name": "mine"})
+    path = tmp_path / f"mine.{form}"
+    path.write_text(to_toml(spec) if form == "toml" else to_json(spec), "utf-8")
+
+    said("train", path, "--backend", HOME, "--data", data, "--steps", 1, "--out", tmp_path / "run")
+
+    assert from_toml((tmp_path / "run" / "spec.toml").read_text("utf-8")) == spec
+    assert json.loads(said("show", path, "--json"))["model"] == "mine"
+
+
+def test_epochs_and_steps_together_are_refused(data, tmp_path):
+    words = refused("train", "dcgan", "--epochs", 1, "--steps", 1, "--out", tmp_path / "run")
+
+    assert words == "Give epochs or steps, not both."
+    assert not (tmp_path / "run").exists()
+
+
+@needs_a_backend
+def test_the_last_words_of_a_training_can_be_pasted_into_a_shell(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = said(*tiny(), "--data", data, "--steps", 1, "--out", "my run's")
+    (line,) = [line for line in words.splitlines() if line.startswith("more")]
+    _, program, *arguments = shlex.split(line)
+
+    said(*arguments)
+
+    assert program == "gandem"
+    assert (tmp_path / "grid.png").is_file()
+
+
+RATE = r"\d+(\.\d+)?"
+LAST_WORDS = (
+    r"run        run\n"
+    rf"state      finished after 2 steps, {RATE} s \({RATE} steps/s\)\n"
+    r"on         {backend} \(cpu, float32\), seed 0\n"
+    r"data       npz:\S+, 40 images\n"
+    rf"losses     discriminator {RATE}, generator {RATE}\n"
+    r"judged     real \d+%, fake \d+%, of the last batch rightly by the discriminator\n"
+    r"health     no sign of trouble, but 2 steps are too few to tell\n"
+    r"samples    run/samples/step-000002\.png\n"
+    r"weights    run/checkpoints/step-000002\.safetensors\n"
+    r"more       gandem generate run -o grid\.png\n"
+)
+
+
+@on_each
+def test_a_training_says_exactly_this_and_no_framework_adds_a_word(data, tmp_path, backend):
+    done = process(
+        *(*tiny(), "--backend", backend, "--data", data, "--steps", 2, "--out", "run"),
+        cwd=tmp_path,
+    )
+
+    assert re.fullmatch(LAST_WORDS.replace("{backend}", backend), done.stdout), done.stdout
+    assert done.stderr == ""
+    assert done.returncode == 0
+
+
+@needs_a_backend
+def test_on_a_terminal_a_bar_shows_losses_rate_and_time_left(data, tmp_path):
+    pty = pytest.importorskip("pty", reason="terminals of this kind are of Unix")
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "100", "LINES": "30"}
+    child = subprocess.Popen(
+        command(*tiny(), "--data", data, "--steps", 150, "--out", "run"),
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        cwd=tmp_path,
+        env=environment,
+    )
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(ours, 4096)
+        except OSError:  # Linux says so when the other end is closed
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(ours)
+    summary, _ = child.communicate(timeout=60)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+
+    assert child.returncode == 0, plain
+    assert b"\x1b[" in shown
+    assert re.search(r"━+ *\d+/150 d \d+\.\d+  g \d+\.\d+  \d+\.\d+ steps/s \d+:\d\d", plain), plain
+    assert "Traceback" not in plain
+    assert shown.rstrip().endswith(b"\x1b[2K"), "the bar is not wiped away"
+    assert summary.startswith(b"run        run\n")
+
+
+# --- progress ------------------------------------------------------------------------------------
+
+
+class Clock:
+    """A clock that stands still until it is told to go on."""
+
+    def __init__(self, monkeypatch):
+        self.now = 1000.0
+        monkeypatch.setattr("gandem.core.runs.progress.time.monotonic", lambda: self.now)
+
+
+def test_what_takes_under_two_seconds_prints_no_progress(monkeypatch, capsys):
+    clock = Clock(monkeypatch)
+    with Bars() as bars:
+        for step in range(1, 11):
+            bars.show("dcgan", step, 10)
+            clock.now += 0.19
+
+    assert capsys.readouterr().err == ""
+
+
+def test_what_takes_longer_prints_a_line_every_ten_seconds_and_the_last(monkeypatch, capsys):
+    clock = Clock(monkeypatch)
+    with Bars() as bars:
+        for step in range(1, 26):
+            bars.show("dcgan", step, 25, "d 1.000  g 2.000")
+            clock.now += 1
+
+    assert capsys.readouterr().err.splitlines() == [
+        "dcgan  3/25 steps  d 1.000  g 2.000  1.0 steps/s, 22 s left",
+        "dcgan  13/25 steps  d 1.000  g 2.000  1.0 steps/s, 12 s left",
+        "dcgan  23/25 steps  d 1.000  g 2.000  1.0 steps/s, 2 s left",
+        "dcgan  25/25 steps  d 1.000  g 2.000  1.0 steps/s",
+    ]
+
+
+def test_the_start_up_does_not_count_for_the_rate(monkeypatch, capsys):
+    clock = Clock(monkeypatch)
+    with Bars() as bars:
+        for step in (0, 0, 0, 8):
+            bars.show("torch", step, 80)
+            clock.now += 4
+
+    assert capsys.readouterr().err.splitlines()[-1] == "torch  8/80 steps  2.0 steps/s, 36 s left"
+
+
+def test_progress_that_nobody_reads_any_more_stops_nothing(monkeypatch):
+    class Closed:
+        def isatty(self):
+            return False
+
+        def write(self, text):
+            raise BrokenPipeError
+
+    clock = Clock(monkeypatch)
+    monkeypatch.setattr("sys.stderr", Closed())
+    with Bars() as bars:
+        for step in (1, 2, 3):
+            bars.show("dcgan", step, 3)
+            clock.now += 100
+
+    assert bars.quiet
+
+
+# --- generate ------------------------------------------------------------------------------------
+
+
+def test_generate_writes_a_grid_of_the_right_size(run, tmp_path):
+    words = said("generate", run, "-n", 7, "-o", tmp_path / "grid.png")
+
+    assert words == f"7 images in {tmp_path / 'grid.png'}\n"
+    assert iio.imread(tmp_path / "grid.png").shape == (3 * 18 + 2, 3 * 18 + 2, 3)
+
+
+def test_generate_writes_arrays_with_the_labels_of_a_conditional_model(run, conditional, tmp_path):
+    said("generate", run, "-o", tmp_path / "a.npz")
+    said("generate", conditional, "-n", 1, "--label", 2, "-o", tmp_path / "b.npz")
+
+    with np.load(tmp_path / "a.npz") as plain, np.load(tmp_path / "b.npz") as labelled:
+        assert plain.files == ["images"]
+        assert plain["images"].shape == (25, 8, 8, 1)
+        assert plain["images"].dtype == np.uint8
+        assert labelled["images"].shape == (1, 8, 8, 1)
+        assert labelled["labels"].tolist() == [2]
+
+
+def test_generate_makes_a_thousand_as_readily_as_one(run, tmp_path):
+    said("generate", run, "-n", 1000, "-o", tmp_path / "a.npz")
+    said("generate", run, "-n", 1000, "-o", tmp_path / "a.PNG")
+
+    with np.load(tmp_path / "a.npz") as made:
+        assert len(made["images"]) == 1000
+    assert iio.imread(tmp_path / "a.PNG").shape[1] == 32 * 18 + 2
+
+
+def test_generated_arrays_can_be_trained_on(run, tmp_path):
+    said("generate", run, "-n", 20, "-o", tmp_path / "made.npz")
+
+    said(
+        *(*tiny(), "--data", f"npz:{tmp_path / 'made.npz'}"),
+        *("--steps", 1, "--out", tmp_path / "second"),
+    )
+
+
+def test_a_grid_of_a_conditional_model_has_a_column_for_each_class(conditional, tmp_path):
+    said("generate", conditional, "-n", 12, "-o", tmp_path / "all.png")
+    said("generate", conditional, "-n", 4, "--label", 1, "-o", tmp_path / "ones.png")
+
+    assert iio.imread(tmp_path / "all.png").shape[:2] == (4 * 18 + 2, 3 * 18 + 2)
+    assert iio.imread(tmp_path / "ones.png").shape[:2] == (2 * 18 + 2, 2 * 18 + 2)
+
+
+@needs_both
+def test_generate_takes_the_other_backend_and_another_seed(run, tmp_path):
+    found = {}
+    for backend, seed in (("torch", 0), ("keras", 0), ("torch", 1)):
+        out = tmp_path / f"{backend}{seed}.npz"
+        said("generate", run, "--backend", backend, "--seed", seed, "-o", out)
+        with np.load(out) as made:
+            found[backend, seed] = made["images"].astype(int)
+
+    assert np.abs(found["torch", 0] - found["keras", 0]).max() <= 1
+    assert (found["torch", 0] != found["torch", 1]).any()
+
+
+def test_generate_json_says_where_the_images_are(run, tmp_path):
+    out = tmp_path / "x.png"
+
+    found = json.loads(said("generate", run, "-o", out, "--json"))
+
+    assert found == {"out": str(out), "count": 25, "run": str(run)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-o", "x.gif"], "x.gif: expected a name that ends in .png (a grid) or .npz (arrays)."),
+        (["-o", "x"], "x: expected a name that ends in .png (a grid) or .npz (arrays)."),
+        (["-o", "no/x.png"], "no/x.png: there is no folder no."),
+        (["-o", "x.png", "--label", 1], "The model 'dcgan' has no classes; leave the label out."),
+        (["-o", "x.png", "--backend", "torhc"], "No backend is called 'torhc'. Did you mean"),
+        (["-o", "x.png", "--device", "cuda:99"], "sees no device 'cuda:99'; it has cpu"),
+    ],
+)
+def test_generate_refuses_in_one_line_and_writes_nothing(
+    run, tmp_path, monkeypatch, arguments, words
+):
+    monkeypatch.chdir(tmp_path)
+
+    assert words in refused("generate", run, *arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_generate_refuses_a_class_that_is_not_there(conditional, tmp_path):
+    words = refused("generate", conditional, "--label", 3, "-o", tmp_path / "x.png")
+
+    assert words == "There is no class 3; expected 0 to 2."
+
+
+@pytest.mark.parametrize(
+    "arguments", [["-n", 0], ["-n", -3], ["-n", "many"], ["--seed", -1], ["--label", "seven"], []]
+)
+def test_generate_refuses_misuse_in_one_line_with_exit_code_2(run, tmp_path, arguments):
+    target = ["-o", tmp_path / "x.png"] if arguments else []
+
+    words = refused("generate", run, *arguments, *target, code=2)
+
+    assert words.endswith("See 'gandem generate --help'.")
+    assert not list(tmp_path.iterdir())
+
+
+# --- parity --------------------------------------------------------------------------------------
+
+
+def report(holds: bool) -> Report:
+    """Return a measurement of one mark, without measuring."""
+    mark = Mark(
+        step=1,
+        weights_max=1.5e-13,
+        weights_median=1e-17,
+        loss_max=1e-15,
+        twin_max=2e-13,
+        twin_median=2e-17,
+        within=1.0,
+        floor=1e-16,
+        saturated=False,
+    )
+    return Report(
+        model="mine",
+        size="small",
+        precision="float64",
+        backends=("torch", "keras"),
+        steps=1,
+        seed=0,
+        data="digits",
+        tier="trajectory",
+        gate="all weights within 1e-12 at every mark",
+        marks=(mark,),
+        holds=holds,
+    )
+
+
+def test_every_option_of_parity_reaches_the_measurement(monkeypatch):
+    asked = {}
+
+    def measure(model, **options):
+        asked.update(options, model=model)
+        return report(holds=True)
+
+    monkeypatch.setattr(parity, "measure", measure)
+
+    said(
+        *("parity", "mine.toml", "--backends", "keras, torch", "--steps", 7, "--seed", 3),
+        *("--precision", "float32", "--size", "full", "--tier", "twin"),
+        *("--data", "npz:x.npz", "--set", "latent.size=3"),
+        *("--data-dir", "there", "--classes", "3,8"),
+    )
+
+    del asked["progress"]
+    assert asked == {
+        "model": "mine.toml",
+        "backends": ["keras", "torch"],
+        "steps": 7,
+        "seed": 3,
+        "precision": "float32",
+        "size": "full",
+        "tier": "twin",
+        "data": "npz:x.npz",
+        "data_dir": Path("there"),
+        "classes": (3, 8),
+        "changes": {"latent.size": 3},
+    }
+
+
+@pytest.mark.parametrize("holds", [True, False])
+def test_the_verdict_of_parity_is_told_to_people_machines_and_shells(monkeypatch, holds):
+    monkeypatch.setattr(parity, "measure", lambda *_, **__: report(holds))
+
+    for_people, for_machines = gandem("parity", "mine"), gandem("parity", "mine", "--json")
+
+    assert for_people.exit_code == for_machines.exit_code == (0 if holds else 1)
+    assert for_people.stdout.splitlines()[0] == (
+        "mine (small), float64, torch against keras, tier trajectory"
+    )
+    verdict = for_people.stdout.splitlines()[-1]
+    assert (
+        verdict
+        == f"{'holds' if holds else 'DOES NOT HOLD'}: all weights within 1e-12 at every mark"
+    )
+    found = json.loads(for_machines.stdout)
+    assert found["holds"] is holds
+    assert found["backends"] == ["torch", "keras"]
+    (mark,) = found["marks"]
+    wanted = {"step", "weights_max", "weights_median", "loss_max", "twin_max", "twin_median"}
+    assert wanted <= set(mark)

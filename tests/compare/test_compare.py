@@ -1,0 +1,353 @@
+"""gandem compare: a grid in a folder, what is said of it, and what is refused before it begins."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from importlib.util import find_spec
+
+import pytest
+from support.commands import (
+    HOME,
+    THERE,
+    TINY,
+    command,
+    gandem,
+    needs_a_backend,
+    process,
+    refused,
+)
+from support.planted_backends import EPSILON, MOMENTUM, NONE, PADDING, plugin
+
+from gandem.core.compare import Ended, Grid, Setting, open_comparison, outcome_of, plan, run_job
+from gandem.core.compare.grid import check_grid
+from gandem.core.errors import RunError
+
+pytestmark = [
+    needs_a_backend,
+    pytest.mark.skipif(find_spec("scipy") is None, reason="needs scipy"),
+    pytest.mark.skipif(find_spec("jinja2") is None, reason="needs Jinja2"),
+]
+SMALL = [f"--set={path}={value}" for path, value in TINY["dcgan"].items()]
+FREE = [change for change in SMALL if not change.startswith(("--set=width", "--set=latent"))]
+QUICK = ["--epochs=2", "--count=20", "--extractor=pixels", "--path-steps=5"]
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory, data):
+    """A comparison of both frameworks with two seeds, and what the command has said."""
+    if not {"torch", "keras"} <= set(THERE):
+        pytest.skip("needs both")
+    folder = tmp_path_factory.mktemp("compare")
+    asked = ("--backends=torch,keras", "--seeds=2", *SMALL, *QUICK, f"--data={data}", "--json")
+    return folder / "out", process("compare", "dcgan", *asked, "--out=out", cwd=folder)
+
+
+def times(folder):
+    """Return when every file of the runs was written."""
+    return {path: path.stat().st_mtime_ns for path in (folder / "cells").rglob("*")}
+
+
+# --- a whole comparison --------------------------------------------------------------------------
+
+
+def test_a_comparison_answers_all_questions(both):
+    folder, done = both
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+
+    assert [(c["backend"], c["seed"], c["state"]) for c in found["cells"]] == [
+        ("torch", 0, "done"),
+        ("keras", 0, "done"),
+        ("torch", 1, "done"),
+        ("keras", 1, "done"),
+    ]
+    assert [path["same"] for path in found["paths"]] == [True, True]
+    assert found["verdict"].startswith("torch and keras take the same path, in all 2 walks")
+    assert "undecided, 2 seeds are too few" in found["verdict"]
+    assert all(cell["values"]["frechet"] > 0 for cell in found["cells"])
+    assert len({cell["spec_digest"] for cell in found["cells"]}) == 1
+    for cost in found["costs"]:
+        assert cost["steps_per_second"] > 0
+        assert cost["seconds_to_first_step"] > 0
+        assert cost["checkpoint_bytes"] > 1000
+    assert (folder / "index.html").stat().st_size > 10_000
+
+
+def test_each_cell_is_an_ordinary_run_of_its_own(both):
+    folder, _ = both
+    there = open_comparison(folder)
+
+    for cell in there.cells():
+        run = there.run(cell)
+        assert run.facts["backend"] == cell.backend
+        assert run.facts["seed"] == cell.seed
+        assert run.facts["command"].startswith("gandem train dcgan ")
+        assert run.facts["peak_memory"] > 50e6
+
+
+def test_what_is_done_is_not_done_again(both, data):
+    folder, done = both
+    before = times(folder)
+    asked = ("--backends=torch,keras", "--seeds=2", *SMALL, *QUICK, f"--data={data}", "--json")
+
+    again = process("compare", "dcgan", *asked, "--out=out", cwd=folder.parent)
+
+    assert json.loads(again.stdout) == json.loads(done.stdout)
+    assert times(folder) == before
+
+
+def test_a_report_says_the_same(both):
+    folder, done = both
+
+    said = gandem("report", folder, "--json")
+
+    found, wanted = json.loads(said.stdout), json.loads(done.stdout)
+    assert found["verdict"] == wanted["verdict"]
+    assert found["outcomes"] == wanted["outcomes"]
+
+
+def test_a_run_alone_has_a_report(both, tmp_path):
+    folder, _ = both
+    (cell, *_) = open_comparison(folder).cells()
+    run = shutil.copytree(folder / "cells" / cell.folder, tmp_path / "run")
+
+    said = gandem("report", run, "--json")
+
+    assert said.exit_code == 0, said.stderr
+    (found,) = json.loads(said.stdout)["cells"]
+    assert (found["backend"], found["seed"], found["state"]) == ("torch", 0, "done")
+    assert (run / "index.html").is_file()
+
+
+def test_settings_of_one_backend_are_compared(tmp_path, data):
+    asked = (f"--backends={HOME}", "--seeds=2", "--vary=width=2,3", *FREE, "--set=latent=4", *QUICK)
+
+    more = (f"--data={data}", "--device=cpu")
+
+    done = process("compare", "dcgan", *asked, *more, "--out=out", cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    there = open_comparison(tmp_path / "out")
+    assert {there.run(c).facts["settings"]["device"] for c in there.cells()} == {"cpu"}
+    assert "Fréchet distance, width=3 less width=2" in done.stdout
+    assert f"dcgan, width=2, {HOME}: Fréchet distance" in done.stdout
+
+
+def test_ctrl_c_keeps_everything_and_the_same_command_goes_on(tmp_path, data):
+    more = f"--vary=latent=4,5 --epochs=150 --count=20 --extractor=pixels --data={data} --workers=1"
+    asked = ("compare", "dcgan", f"--backends={HOME}", "--seeds=1", *FREE, *more.split())
+    asked += ("--set=width=2",)
+    going = subprocess.Popen(
+        command(*asked, "--out=out"),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    end = time.monotonic() + 120
+    while not [*tmp_path.glob("out/cells/*/checkpoints/*")] and time.monotonic() < end:
+        time.sleep(0.02)
+    os.killpg(going.pid, signal.SIGINT)
+    said, complaint = going.communicate(timeout=120)
+
+    assert (going.returncode, said) == (130, "")
+    last = complaint.splitlines()[-1]
+    assert last == "Interrupted. The same command goes on with it."
+    there = open_comparison(tmp_path / "out")
+    (first, _) = there.cells()
+    assert there.state(first, there.ended()).words == "interrupted"
+
+    done = process(*asked, "--out=out", "--json", cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert {cell["state"] for cell in json.loads(done.stdout)["cells"]} == {"done"}
+    assert len(there.run(first).facts["segments"]) == 2
+
+
+# --- planted faults ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    """The environment of backends that are PyTorch but for a fault."""
+    folder = tmp_path_factory.mktemp("planted")
+    faults = {"same": NONE, "epsilon": EPSILON, "padding": PADDING, "momentum": MOMENTUM}
+    return plugin(folder, **faults)
+
+
+@pytest.mark.skipif("torch" not in THERE, reason="needs PyTorch")
+@pytest.mark.parametrize(
+    ("name", "same"),
+    [("same", True), ("epsilon", False), ("padding", False), ("momentum", False)],
+)
+def test_a_planted_fault_is_another_path(planted, monkeypatch, tmp_path, name, same):
+    for key, value in planted.items():
+        monkeypatch.setenv(key, value)
+    kernels = [f"players.discriminator.layers.{at}.kernel=[3,3]" for at in ("conv2d", "conv2d_1")]
+    grid = Grid(
+        models=("dcgan",),
+        backends=("torch", f"test/{name}"),
+        seeds=(0,),
+        data="digits",
+        path_steps=5,
+        changes=("width=2", "latent=4", "batch_size=16", *kernels),
+    )
+    there = plan(tmp_path / "out", grid)
+
+    (walk,) = [job for job in there.jobs(1) if not job.run]
+    (tmp_path / "out" / "paths").mkdir()
+    assert run_job(walk) == Ended()
+
+    found = outcome_of(there)
+    assert [path["same"] for path in found["paths"]] == [same]
+    wanted = (
+        f"torch and test/{name} take the same path"
+        if same
+        else f"Not the same path: torch and test/{name} (1 of 1 walk) part sooner"
+    )
+    assert found["verdict"].startswith(wanted)
+
+
+BROKEN = """
+raise RuntimeError("this backend is broken [/x] <b>")
+"""
+
+
+@pytest.mark.skipif("torch" not in THERE, reason="needs PyTorch")
+def test_a_model_that_fails_on_one_backend_is_a_row(tmp_path, data):
+    environment = os.environ | plugin(tmp_path, broken=BROKEN)
+    asked = ("--backends=torch,test/broken", "--seeds=1", *SMALL, *QUICK, f"--data={data}")
+
+    done = subprocess.run(
+        command("compare", "dcgan", *asked, "--out=out", "--json"),
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    found = json.loads(done.stdout)
+    right, broken = found["cells"]
+    assert (right["state"], broken["state"]) == ("done", "failed")
+    assert "this backend is broken" in broken["problem"]
+    assert "1 of 1 trainings on test/broken failed" in found["verdict"]
+    (walk,) = found["paths"]
+    assert "this backend is broken" in walk["problem"]
+    assert walk["same"] is None
+
+
+def test_a_training_that_diverges_is_a_row_and_is_not_tried_again(tmp_path, data):
+    rate = "--set=players.generator.optimiser.learning_rate=1e30"
+    judge = "--set=players.discriminator.optimiser.learning_rate=1e30"
+    asked = (f"--backends={HOME}", "--vary=latent=4,5", *FREE, "--set=width=2", *QUICK, "--seeds=1")
+
+    done = process(
+        "compare",
+        "dcgan",
+        *asked,
+        rate,
+        judge,
+        f"--data={data}",
+        "--out=out",
+        "--json",
+        cwd=tmp_path,
+    )
+
+    found = json.loads(done.stdout)
+    assert {cell["state"] for cell in found["cells"]} == {"diverged"}
+    assert f"2 of 2 trainings on {HOME} diverged" in found["verdict"]
+    there = open_comparison(tmp_path / "out")
+    assert there.jobs(1) == []
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+
+TEN = "--vary=width=2,3,4,5,6,7,8,9,10,11"
+
+
+@pytest.mark.parametrize(
+    ("asked", "words", "code"),
+    [
+        (["dgcan"], "No model is called 'dgcan'", 1),
+        (["dcgan", "--backends=torhc"], "torhc", 1),
+        (["dcgan", f"--backends={HOME},{HOME}"], "is named twice", 1),
+        (["dcgan", f"--backends={HOME}"], "There is nothing to compare", 1),
+        (["dcgan", f"--backends={HOME}", "--vary=widht=2,3"], "widht", 1),
+        (["dcgan", f"--backends={HOME}", "--vary=width=2,x"], "expected a whole number", 1),
+        (["dcgan", f"--backends={HOME}", "--vary=width"], "expected FIELD=A,B,C", 1),
+        (["dcgan", f"--backends={HOME}", "--vary=width=2,3", "--data=digist"], "digist", 1),
+        (["dcgan", f"--backends={HOME}", "--vary=width=2,3", "--classes=3,11"], "class 11", 1),
+        (["dcgan", f"--backends={HOME}", "--vary=width=2,3", "--extractor=lent5"], "lent5", 1),
+        (["dcgan", "--seeds=0"], "--seeds", 2),
+        (["dcgan", f"--backends={HOME}", "--vary=width=2,3", "--epochs=1", "--steps=1"], "both", 1),
+        (["dcgan", f"--backends={HOME}", "--seeds=1000", TEN], "10,000 trainings; say --yes", 2),
+        (["dcgan", "--seeds=500"], "00 trainings; say --yes", 2),
+        (["dcgan", "--seeds=3000000", "--yes"], "expected 1 to 1000", 1),
+        (["dcgan", f"--backends={HOME}", "--vary=learning_rate=1e-4,0.0001"], "are the same", 1),
+        (["dcgan", f"--backends={HOME}", "--vary=width=2,3", "--set=width=4"], "set as well", 1),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_before_anything_is_written(
+    tmp_path, asked, words, code
+):
+    asked = asked if any("--data" in word for word in asked) else [*asked, "--data=digits"]
+
+    assert words in refused("compare", *asked, "--out", tmp_path / "out", code=code)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"), [("--launcher=locla", "locla"), ("--address=x", "no address")]
+)
+def test_a_launcher_that_is_not_there_begins_nothing(tmp_path, asked, words):
+    grid = (f"--backends={HOME}", "--vary=width=2,3", "--data=digits")
+
+    assert words in refused("compare", "dcgan", *grid, asked, "--out", tmp_path / "out")
+    assert not (tmp_path / "out" / "cells").exists()
+
+
+def test_without_a_backend_one_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("gandem.core.compare.grid.installed", lambda row: False)
+
+    said = refused("compare", "dcgan", "--out", tmp_path / "out")
+
+    assert said.startswith("No backend is installed. Install one with: pip install")
+
+
+def test_another_comparison_is_left_alone(tmp_path, monkeypatch):
+    grid = Grid(models=("dcgan",), backends=(HOME, "test/other"), seeds=(0,), steps=1)
+    plan(tmp_path / "out", grid)
+    before = (tmp_path / "out" / "comparison.json").read_bytes()
+    asked = ("dcgan", f"--backends={HOME}", "--vary=width=2,3", "--data=digits", "--steps=1")
+
+    assert "holds another comparison" in refused("compare", *asked, "--out", tmp_path / "out")
+    assert (tmp_path / "out" / "comparison.json").read_bytes() == before
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["comparison.json"]
+
+
+def test_a_spec_that_has_changed_meanwhile_is_noticed(tmp_path, monkeypatch, data):
+    monkeypatch.chdir(tmp_path)
+    spec = gandem("show", "dcgan", *SMALL, "--toml").stdout
+    (tmp_path / "mine.toml").write_text(spec)
+    settings = (Setting(("training.epochs=1",)), Setting(("training.epochs=2",)))
+    grid = Grid(models=("mine.toml",), backends=(HOME,), settings=settings, data=data)
+    plan(tmp_path / "out", check_grid(grid))
+    (tmp_path / "mine.toml").write_text(spec.replace("slope = 0.2", "slope = 0.3"))
+
+    with pytest.raises(RunError, match="a spec of this comparison has changed"):
+        plan(tmp_path / "out", check_grid(grid))
+
+
+@pytest.mark.parametrize("name", ["nowhere", "thesis"])
+def test_a_report_of_nothing_is_one_line(tmp_path, name):
+    (tmp_path / "thesis").mkdir()
+
+    assert "neither a comparison" in refused("report", tmp_path / name)

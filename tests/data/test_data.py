@@ -1,0 +1,665 @@
+"""The data room: what is loaded is what was meant, and what is not is refused in one line."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import struct
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gandem.core.errors import DataError
+from gandem.data import digits, download, fashion_mnist, mnist, npz
+from gandem.data.idx import FILES, IdxSet, load_idx_set, parse_idx
+from gandem.data.make_digits import make_digits
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+needs_the_real_sets = pytest.mark.skipif(
+    not SHARED.is_dir(), reason="the real MNIST and Fashion-MNIST are not in ../shared/data"
+)
+
+PIXELS = np.arange(7 * 4 * 3, dtype=np.uint8).reshape(7, 4, 3)
+LABELS = np.array([0, 1, 2, 2, 1, 0, 1], np.uint8)
+
+
+def idx(array: np.ndarray) -> bytes:
+    return struct.pack(f">4B{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
+
+
+# A set of five training images and two others.
+CONTENT = dict(zip(FILES, map(idx, (PIXELS[:5], LABELS[:5], PIXELS[5:], LABELS[5:])), strict=True))
+GOOD = {f"{name}.gz": gzip.compress(content, mtime=0) for name, content in CONTENT.items()}
+
+
+def tiny(*mirrors: str) -> IdxSet:
+    return IdxSet(
+        name="tiny",
+        folder="Tiny",
+        mirrors=mirrors,
+        sha256=tuple(hashlib.sha256(content).hexdigest() for content in CONTENT.values()),
+        class_names=("a", "b", "c"),
+        source="made here",
+        licence="none",
+    )
+
+
+class Web:
+    """A web server on this machine: folders of files, and a note of what was asked for."""
+
+    def __init__(self) -> None:
+        web, self.folders, self.asked = self, {}, []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                web.asked.append(self.path)
+                _, folder, name = self.path.split("/")
+                content = web.folders[folder].get(name)
+                self.send_response(404 if content is None else 200)
+                self.send_header("Content-Length", str(len(content or b"")))
+                self.end_headers()
+                self.wfile.write(content or b"")
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    def mirror(self, folder: str, files: dict[str, bytes]) -> str:
+        self.folders[folder] = files
+        return f"http://127.0.0.1:{self.server.server_port}/{folder}/"
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GANDEM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def web(cache: Path) -> Iterator[Web]:
+    web = Web()
+    thread = threading.Thread(target=web.server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield web
+    web.server.shutdown()
+    web.server.server_close()
+    thread.join()
+
+
+def files_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def refusal(load: object, *arguments: object) -> str:
+    """Return the one line with which a call is refused."""
+    with pytest.raises(DataError) as caught:
+        load(*arguments)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+# Mirrors and the cache
+
+
+def test_a_good_mirror_gives_the_training_part(web):
+    data = load_idx_set(tiny(web.mirror("good", GOOD)), "", None)
+
+    np.testing.assert_array_equal(data.images, PIXELS[:5, ..., None])
+    np.testing.assert_array_equal(data.labels, LABELS[:5])
+    assert (data.name, data.labels.dtype, data.class_names) == ("tiny", np.int64, ("a", "b", "c"))
+    assert (data.source, data.licence) == ("made here", "none")
+
+
+@pytest.mark.parametrize(
+    ("part", "kept"), [("train", slice(5)), ("test", slice(5, 7)), ("all", slice(7))]
+)
+def test_a_part_is_chosen_by_its_name(web, part, kept):
+    data = load_idx_set(tiny(web.mirror("good", GOOD)), part, None)
+
+    np.testing.assert_array_equal(data.images, PIXELS[kept, ..., None])
+    np.testing.assert_array_equal(data.labels, LABELS[kept])
+    assert data.name == f"tiny:{part}"
+
+
+def test_only_the_files_of_the_part_are_downloaded(web):
+    load_idx_set(tiny(web.mirror("good", GOOD)), "test", None)
+
+    assert web.asked == ["/good/t10k-images-idx3-ubyte.gz", "/good/t10k-labels-idx1-ubyte.gz"]
+
+
+def test_images_can_be_written_to_since_torch_warns_of_those_that_cannot(web):
+    assert load_idx_set(tiny(web.mirror("good", GOOD)), "", None).images.flags.writeable
+
+
+OTHER = gzip.compress(idx(PIXELS[1:6]), mtime=0)
+
+
+@pytest.mark.parametrize(
+    ("served", "reason"),
+    [
+        (None, "HTTP 404"),
+        (b"<html>Sign in to the hotel's network</html>", "wrong bytes"),
+        (OTHER, "wrong bytes"),
+        (GOOD["train-images-idx3-ubyte.gz"][:-9], "wrong bytes"),
+        (b"\x1f\x8b but no gzip", "wrong bytes"),
+        (b"", "wrong bytes"),
+    ],
+    ids=["404", "a page", "other images", "half a file", "broken gzip", "nothing"],
+)
+def test_a_mirror_that_fails_is_followed_by_the_next(web, cache, served, reason):
+    files = {} if served is None else dict.fromkeys(GOOD, served)
+    bad, good = web.mirror("bad", files), web.mirror("good", GOOD)
+
+    data = load_idx_set(tiny(bad, good), "", None)
+
+    np.testing.assert_array_equal(data.images[..., 0], PIXELS[:5])
+    assert web.asked[:2] == [
+        "/bad/train-images-idx3-ubyte.gz",
+        "/good/train-images-idx3-ubyte.gz",
+    ]
+    assert files_in(cache) == ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"]
+
+
+@pytest.mark.parametrize("served", [OTHER, GOOD["train-images-idx3-ubyte.gz"][:-9], None])
+def test_where_no_mirror_works_the_message_says_what_was_tried_and_what_to_do(web, cache, served):
+    files = {} if served is None else dict.fromkeys(GOOD, served)
+    one, two = web.mirror("one", files), web.mirror("two", files)
+
+    message = refusal(load_idx_set, tiny(one, two), "", None)
+
+    reason = "HTTP 404" if served is None else "wrong bytes"
+    assert f"{one} ({reason}), {two} ({reason})" in message
+    assert "'train-images-idx3-ubyte'" in message
+    assert "--data-dir DIR" in message
+    assert "--data digits" in message
+    assert files_in(cache) == []
+
+
+def test_a_mirror_that_is_not_there_is_named(cache, monkeypatch):
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        gone = f"http://127.0.0.1:{server.server_port}/"
+
+    assert f"{gone} (ConnectionError)" in refusal(load_idx_set, tiny(gone), "", None)
+
+
+@pytest.mark.parametrize(
+    "bomb", [gzip.compress(bytes(5000), mtime=0), bytes(5000)], ids=["packed", "plain"]
+)
+def test_a_mirror_that_sends_too_much_is_stopped(web, monkeypatch, bomb):
+    monkeypatch.setattr(download, "LIMIT", 2000)
+    bad, good = web.mirror("bad", dict.fromkeys(GOOD, bomb)), web.mirror("good", GOOD)
+
+    assert len(load_idx_set(tiny(bad, good), "", None).images) == 5
+
+
+def test_a_mirror_may_send_a_file_that_the_network_has_unpacked(web):
+    plain = {f"{name}.gz": content for name, content in CONTENT.items()}
+
+    assert len(load_idx_set(tiny(web.mirror("plain", plain)), "all", None).images) == 7
+
+
+def test_the_second_time_no_mirror_is_asked(web):
+    facts = tiny(web.mirror("good", GOOD))
+    first = load_idx_set(facts, "all", None)
+    asked = len(web.asked)
+
+    second = load_idx_set(facts, "all", None)
+
+    assert asked == len(web.asked) == 4
+    assert first.digest == second.digest
+
+
+def test_a_cached_file_that_was_damaged_is_fetched_again(web, cache):
+    facts = tiny(web.mirror("good", GOOD))
+    load_idx_set(facts, "", None)
+    (cache / "tiny" / FILES[0]).write_bytes(idx(PIXELS[1:6]))
+
+    data = load_idx_set(facts, "", None)
+
+    np.testing.assert_array_equal(data.images[..., 0], PIXELS[:5])
+
+
+def test_a_cache_that_cannot_be_used_is_named_together_with_its_variable(web, cache):
+    cache.write_text("a file where a folder is wanted")
+
+    message = refusal(load_idx_set, tiny(web.mirror("good", GOOD)), "", None)
+
+    assert repr(str(cache / "tiny")) in message
+    assert "GANDEM_CACHE" in message
+
+
+def test_nothing_is_printed_where_there_is_no_terminal(web, capfd):
+    load_idx_set(tiny(web.mirror("bad", {}), web.mirror("good", GOOD)), "", None)
+
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_terminal_sees_a_bar_that_goes_away(web, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stderr", Terminal())
+
+    load_idx_set(tiny(web.mirror("good", GOOD)), "", None)
+
+    assert "train-images-idx3-ubyte.gz: 0.0 of 0.0 MB" in sys.stderr.getvalue()
+    assert sys.stderr.getvalue().endswith("\r\x1b[K")
+
+
+def test_an_unknown_part_suggests_the_nearest():
+    assert refusal(mnist.load, "tset", None) == (
+        "mnist: it has no part 'tset'. Did you mean 'test'?"
+    )
+
+
+def test_importing_the_loaders_does_not_import_pooch():
+    code = (
+        "import sys, gandem.data.mnist, gandem.data.digits, gandem.data.npz;"
+        "sys.exit('pooch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# A person's folder
+
+
+@pytest.mark.parametrize("files", [GOOD, CONTENT], ids=["gzip", "unpacked"])
+@pytest.mark.parametrize("folder", [".", "Tiny/raw"], ids=["flat", "torchvision"])
+def test_files_in_a_folder_are_found_without_asking_a_mirror(web, tmp_path, files, folder):
+    (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (tmp_path / folder / name).write_bytes(content)
+
+    data = load_idx_set(tiny(web.mirror("good", GOOD)), "all", tmp_path)
+
+    np.testing.assert_array_equal(data.images[..., 0], PIXELS)
+    assert web.asked == []
+
+
+def test_another_sets_file_of_the_same_name_is_passed_over_for_the_right_one(tmp_path):
+    (tmp_path / "Tiny/raw").mkdir(parents=True)
+    for name in CONTENT:
+        (tmp_path / name).write_bytes(idx(PIXELS[1:6]))
+        (tmp_path / "Tiny/raw" / name).write_bytes(CONTENT[name])
+
+    data = load_idx_set(tiny(), "", tmp_path)
+
+    np.testing.assert_array_equal(data.images[..., 0], PIXELS[:5])
+
+
+def test_a_missing_file_is_named_with_its_folders_and_not_downloaded(web, tmp_path):
+    message = refusal(load_idx_set, tiny(web.mirror("good", GOOD)), "", tmp_path)
+
+    assert "There is no 'train-images-idx3-ubyte'" in message
+    assert repr(str(tmp_path)) in message
+    assert repr(str(tmp_path / "Tiny" / "raw")) in message
+    assert "leave --data-dir out" in message
+    assert web.asked == []
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (OTHER, "its bytes are not those of 'train-images-idx3-ubyte'"),
+        (GOOD["train-images-idx3-ubyte.gz"][:-9], "cannot be unpacked"),
+        (gzip.compress(bytes(1 << 20), mtime=0), "its bytes are not those of"),
+    ],
+    ids=["another file", "cut short", "too much"],
+)
+def test_a_wrong_file_in_a_folder_is_refused_by_its_path(tmp_path, content, problem):
+    path = tmp_path / "train-images-idx3-ubyte.gz"
+    path.write_bytes(content)
+
+    message = refusal(load_idx_set, tiny(), "", tmp_path)
+
+    assert message.startswith(f"{str(path)!r}: {problem}")
+    assert "Fetch it again" in message
+
+
+def test_a_file_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "LIMIT", 1 << 20)
+    (tmp_path / FILES[0]).write_bytes(gzip.compress(bytes(2 << 20), mtime=0))
+
+    assert "more than 1 MiB" in refusal(load_idx_set, tiny(), "", tmp_path)
+
+
+# IDX files
+
+HEADER = struct.pack(">4B3I", 0, 0, 8, 3, 5, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "received nothing"),
+        (b"\x00\x00", "received 0000"),
+        (idx(LABELS), "received 00000801"),
+        (b"\x00\x00\x0d\x03" + HEADER[4:], "received 00000d03"),
+        (b"\x1f\x8b\x08\x03" + HEADER[4:], "received 1f8b0803"),
+        (HEADER[:9], "received 9"),
+        (HEADER, "expected 76 bytes; received 16"),
+        (HEADER + bytes(59), "expected 76 bytes; received 75"),
+        (HEADER + bytes(61), "expected 76 bytes; received 77"),
+        (b"\x00\x00\x08\x03" + b"\xff" * 12, "received 16"),
+        (b"\x00\x00\x08\x03" + b"\x80\0\0\0" * 2 + bytes(5), "received 17"),
+    ],
+)
+def test_an_idx_file_that_does_not_hold_what_it_says_is_refused(content, problem):
+    with pytest.raises(DataError, match=problem) as caught:
+        parse_idx(content, "images", rank=3)
+    assert "\n" not in str(caught.value)
+
+
+def test_as_many_labels_as_images_are_wanted(tmp_path):
+    short = dict(CONTENT) | {FILES[1]: idx(LABELS[:4])}
+    for name, content in short.items():
+        (tmp_path / name).write_bytes(content)
+    facts = IdxSet(
+        name="tiny",
+        folder="Tiny",
+        mirrors=(),
+        sha256=tuple(hashlib.sha256(content).hexdigest() for content in short.values()),
+        class_names=(),
+        source="",
+        licence="",
+    )
+    assert "a whole-number label for each of 5 images" in refusal(load_idx_set, facts, "", tmp_path)
+
+
+# The embedded digits
+
+
+def test_the_digits_are_a_thousand_a_class():
+    data = digits.load("", None)
+
+    assert data.images.shape == (10000, 28, 28, 1)
+    assert np.bincount(data.labels).tolist() == [1000] * 10
+    assert data.class_names == tuple("0123456789")
+    assert data.licence == "CC BY-SA 3.0"
+    assert data.images.flags.writeable
+
+
+def test_the_digits_never_change():
+    assert digits.load("", None).digest == (
+        "b96323170f9e6004c931d1b5b872e854b19b08bd9ce9372b159e07d575f9e053"
+    )
+
+
+def test_the_digits_are_small():
+    assert Path(digits.__file__).with_name("digits.npz").stat().st_size < 2.5e6
+
+
+def test_the_digits_take_no_argument():
+    assert refusal(digits.load, "test", None) == (
+        "digits: it takes no argument, received 'test'. Use --data digits."
+    )
+
+
+@needs_the_real_sets
+def test_the_digits_are_the_first_thousand_of_each_class_of_mnist():
+    ours, whole = digits.load("", None), mnist.load("", SHARED)
+
+    for label in range(10):
+        np.testing.assert_array_equal(
+            ours.images[ours.labels == label], whole.images[whole.labels == label][:1000]
+        )
+    np.testing.assert_array_equal(ours.images[:5000], whole.images[:5000])
+
+
+def test_the_script_that_makes_the_digits_writes_the_same_bytes_twice(tmp_path):
+    images, labels, out = (tmp_path / name for name in ("images", "labels.gz", "out.npz"))
+    images.write_bytes(idx(PIXELS))
+    labels.write_bytes(gzip.compress(idx(LABELS), mtime=0))
+
+    make_digits(images, labels, out)
+    first = out.read_bytes()
+    make_digits(images, labels, out)
+
+    assert out.read_bytes() == first
+    with zipfile.ZipFile(out) as archive:
+        assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+    np.testing.assert_array_equal(npz.load(str(out), None).images[..., 0], PIXELS)
+
+
+# The real sets
+
+
+@needs_the_real_sets
+@pytest.mark.parametrize(
+    ("load", "first", "digest"),
+    [
+        (mnist.load, 5, "91fd7a25"),
+        (fashion_mnist.load, 9, "debaf8fa"),
+    ],
+    ids=["mnist", "fashion-mnist"],
+)
+def test_the_real_sets_are_what_they_should_be(load, first, digest):
+    train, test = load("", SHARED), load("test", SHARED)
+
+    assert train.images.shape == (60000, 28, 28, 1)
+    assert test.images.shape == (10000, 28, 28, 1)
+    assert train.labels[0] == first
+    assert len(train.class_names) == train.classes == test.classes == 10
+    assert train.digest.startswith(digest)
+
+
+# A person's own arrays
+
+BYTES = np.arange(4 * 5 * 6, dtype=np.uint8).reshape(4, 5, 6)
+CLASSES = np.array([0, 2, 1, 2])
+
+
+@pytest.fixture
+def saved(tmp_path: Path):
+    """Return a function that saves arrays and gives the argument that names the file."""
+
+    def save(**arrays: object) -> str:
+        path = tmp_path / "own.npz"
+        np.savez_compressed(path, **arrays)
+        return str(path)
+
+    return save
+
+
+@pytest.mark.parametrize(
+    "names", [("images", "labels"), ("x", "y"), ("x_train", "y_train")], ids=lambda names: names[0]
+)
+def test_images_and_labels_go_by_three_pairs_of_names(saved, names):
+    data = npz.load(saved(**{names[0]: BYTES, names[1]: CLASSES}), None)
+
+    np.testing.assert_array_equal(data.images, BYTES[..., None])
+    np.testing.assert_array_equal(data.labels, CLASSES)
+    assert data.class_names == ("0", "1", "2")
+
+
+def test_images_may_come_without_labels_and_in_colour(saved):
+    colour = np.repeat(BYTES[..., None], 3, axis=3)
+
+    data = npz.load(saved(images=colour), None)
+
+    np.testing.assert_array_equal(data.images, colour)
+    assert data.labels is None
+    assert data.class_names == ()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("signed", [False, True])
+def test_every_byte_comes_back_from_floats(saved, dtype, signed):
+    every = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
+    floats = every / 127.5 - 1 if signed else every / 255
+
+    data = npz.load(saved(images=floats.astype(dtype)), None)
+
+    np.testing.assert_array_equal(data.images[..., 0], every)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.uint16, np.int64, np.uint64, ">i4", ">f4"])
+def test_other_numbers_of_any_byte_order_become_bytes(saved, dtype):
+    data = npz.load(saved(images=(BYTES % 2).astype(dtype)), None)
+
+    assert data.images.dtype == np.uint8
+    np.testing.assert_array_equal(data.images[..., 0] > 0, BYTES % 2 > 0)
+
+
+def test_more_images_than_are_converted_at_a_time_all_come(saved, monkeypatch):
+    monkeypatch.setattr(npz, "ROWS", 3)
+
+    data = npz.load(saved(images=BYTES / 255), None)
+
+    np.testing.assert_array_equal(data.images[..., 0], BYTES)
+
+
+def test_a_transposed_array_is_read_as_it_was_saved(saved):
+    turned = BYTES.transpose(2, 1, 0)
+
+    images = npz.load(saved(images=turned), None).images
+
+    np.testing.assert_array_equal(images[..., 0], turned)
+    assert images.flags.c_contiguous
+
+
+def test_labels_may_be_whole_floats(saved):
+    labels = npz.load(saved(images=BYTES, labels=CLASSES.astype(np.float32)), None).labels
+
+    assert labels.dtype == np.int64
+    np.testing.assert_array_equal(labels, CLASSES)
+
+
+def test_the_digest_does_not_depend_on_the_files_name(tmp_path):
+    np.savez(tmp_path / "one.npz", images=BYTES, labels=CLASSES)
+    np.savez_compressed(tmp_path / "two.npz", x=BYTES / 255, y=CLASSES)
+
+    assert npz.load("one.npz", tmp_path).digest == npz.load("two.npz", tmp_path).digest
+
+
+def a_gap(value: float) -> np.ndarray:
+    images = BYTES / 255
+    images[1, 2, 3] = images[0, 0, 0] = value
+    return images
+
+
+REFUSED = {
+    "no images": ({"pictures": BYTES}, "expected an array 'images'", "received 'pictures'"),
+    "nothing": ({}, "received an empty file"),
+    "zero images": ({"images": BYTES[:0]}, "it has no images", "(0, 5, 6)"),
+    "zero width": ({"images": BYTES[:, :, :0]}, "it has no images", "(4, 5, 0)"),
+    "flat": ({"images": BYTES.reshape(4, 30)}, "received (4, 30)", "images.reshape(N, H, W, C)"),
+    "scalar": ({"images": 3}, "received ()"),
+    "five axes": ({"images": BYTES[None, None]}, "received (1, 1, 4, 5, 6)"),
+    "four channels": ({"images": np.zeros((4, 5, 6, 4), "u1")}, "received (4, 5, 6, 4)"),
+    "grey first": ({"images": BYTES[:, None]}, "channels come first", "transpose(0, 2, 3, 1)"),
+    "colour first": ({"images": np.zeros((4, 3, 8, 8))}, "(4, 3, 8, 8)", "transpose(0, 2, 3, 1)"),
+    "NaN": ({"images": a_gap(np.nan)}, "2 NaN or infinite of 120", "nan_to_num"),
+    "infinite": ({"images": a_gap(-np.inf)}, "2 NaN or infinite of 120"),
+    "above one": ({"images": BYTES.astype("f4")}, "[0, 1] or [-1, 1]", "from 0.0 to 119.0"),
+    "below minus one": ({"images": a_gap(-1.5)}, "[0, 1] or [-1, 1]", "from -1.5"),
+    "too big": ({"images": BYTES.astype("i4") * 9}, "from 0 to 255", "int32 from 0 to 1071"),
+    "negative": ({"images": BYTES.astype("i2") - 1}, "from 0 to 255", "int16 from -1 to 118"),
+    "bool": ({"images": BYTES > 3}, "received bool", "images * np.uint8(255)"),
+    "complex": ({"images": BYTES * 1j}, "'images' holds complex128", "astype(np.uint8)"),
+    "text": ({"images": BYTES.astype(str)}, "'images' holds <U3", "astype(np.uint8)"),
+    "named fields": ({"images": np.zeros(3, "u1,u1")}, "'images' holds", "astype(np.uint8)"),
+    "objects": ({"images": BYTES.astype(object)}, "holds object", "never unpickled"),
+    "object labels": ({"images": BYTES, "labels": CLASSES.astype(object)}, "never unpickled"),
+    "few labels": ({"images": BYTES, "labels": CLASSES[:3]}, "labels (4,)", "received (3,)"),
+    "one-hot": ({"images": BYTES, "labels": np.eye(4)}, "received (4, 4)", "labels.argmax(1)"),
+    "negative label": ({"images": BYTES, "labels": CLASSES - 1}, "received -1", "np.unique"),
+    "huge label": ({"images": BYTES, "labels": CLASSES * 10**9}, "received 2000000000"),
+    "unsigned label": ({"images": BYTES, "labels": np.full(4, 2**64 - 1, "u8")}, "0 to 65535"),
+    "half a label": ({"images": BYTES, "labels": CLASSES / 4}, "whole labels, received 0.5"),
+    "NaN label": ({"images": BYTES, "labels": CLASSES * np.nan}, "whole labels, received nan"),
+    "infinite label": ({"images": BYTES, "labels": CLASSES + np.inf}, "received inf"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_arrays_that_are_no_data_set_are_refused(saved, case):
+    arrays, *parts = REFUSED[case]
+    argument = saved(**arrays)
+
+    message = refusal(npz.load, argument, None)
+
+    assert message.startswith(f"npz:{argument}: ")
+    for part in parts:
+        assert part in message
+
+
+def npy(header: str, body: bytes = b"", version: bytes = b"\x01\x00") -> bytes:
+    return b"\x93NUMPY" + version + struct.pack("<H", len(header)) + header.encode() + body
+
+
+def of_shape(shape: str) -> str:
+    return f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("member", "problem"),
+    [
+        (b"", "cannot be read"),
+        (b"no array at all", "cannot be read"),
+        (npy("{"), "cannot be read"),
+        (npy("[" * 9999), "cannot be read"),
+        (npy(of_shape("(2, 3, 4)") + " " * 20000, bytes(24)), "cannot be read"),
+        (npy(of_shape("(2, 3, 'x')")), "cannot be read"),
+        (npy(of_shape("(2, 3, 4)"), bytes(24), b"\x03\x00"), "cannot be read"),
+        (npy(of_shape("(2, 3, 4)"), bytes(23)), "has 23 bytes, expected 24"),
+        (npy(of_shape("(2, 3, 4)"), bytes(25)), "has 25 bytes, expected 24"),
+        (npy(of_shape("(-2, 3, 4)"), bytes(24)), "cannot be read (a size is negative)"),
+        (npy(of_shape("(-2, -3, 4)"), bytes(24)), "cannot be read (a size is negative)"),
+        (npy(of_shape("(9, 1073741824)"), bytes(24)), "more than 8 GiB"),
+        (npy(of_shape(f"({10**9}, {10**9}, {10**9})"), bytes(24)), "more than 8 GiB"),
+        (npy(of_shape(f"({'9' * 4000},)"), bytes(24)), "more than 8 GiB"),
+        (npy(of_shape("(7, 1073741824)"), bytes(24)), "has 24 bytes, expected 7516192768"),
+    ],
+)
+def test_an_array_whose_header_lies_is_refused_before_memory_is_taken(tmp_path, member, problem):
+    with zipfile.ZipFile(tmp_path / "bad.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("images.npy", member)
+
+    message = refusal(npz.load, "bad.npz", tmp_path)
+
+    assert message.startswith("npz:bad.npz: 'images' ")
+    assert problem in message
+
+
+def test_an_array_larger_than_the_limit_is_refused(saved, monkeypatch):
+    monkeypatch.setattr(npz, "LIMIT", BYTES.nbytes - 1)
+
+    assert "Save fewer images" in refusal(npz.load, saved(images=BYTES), None)
+
+
+def test_a_file_with_a_flipped_bit_is_refused(tmp_path):
+    np.savez(tmp_path / "own.npz", images=BYTES)
+    content = bytearray((tmp_path / "own.npz").read_bytes())
+    content[content.index(BYTES.tobytes())] ^= 1
+    (tmp_path / "own.npz").write_bytes(content)
+
+    assert "(Bad CRC-32 for file 'images.npy')" in refusal(npz.load, "own.npz", tmp_path)
+
+
+def test_a_file_that_is_no_npz_is_refused(tmp_path):
+    np.save(tmp_path / "own.npy", BYTES)
+    (tmp_path / "own.npz").write_bytes(b"")
+
+    for name in ("own.npy", "own.npz"):
+        message = refusal(npz.load, name, tmp_path)
+        assert "it is not an .npz file" in message
+        assert "np.savez(FILE, images=images, labels=labels)" in message
+
+
+def test_a_missing_file_a_folder_and_no_name_are_told_apart(tmp_path):
+    assert "is not there" in refusal(npz.load, "own.npz", tmp_path)
+    assert "is a folder" in refusal(npz.load, ".", tmp_path)
+    assert "Use --data npz:FILE.npz" in refusal(npz.load, "", tmp_path)

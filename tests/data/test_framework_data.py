@@ -1,0 +1,554 @@
+"""Data sets that the frameworks bring: read by their loaders in a process of their own, offline."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+from support.commands import needs_both, process, refused, said, tiny
+
+from gandem.core.datasets import Fittable
+from gandem.core.errors import DataError
+from gandem.core.registry import find_dataset, installed, load_dataset, registry
+from gandem.data import frameworks
+from gandem.data.frameworks import FrameworkSet, load_set, stamps_of
+
+THERE = {name: installed(registry().find("datasets", name)) for name in ("torchvision", "keras")}
+needs_torchvision = pytest.mark.skipif(not THERE["torchvision"], reason="needs torchvision")
+needs_keras = pytest.mark.skipif(not THERE["keras"], reason="needs keras")
+NOBODY = "http://127.0.0.1:9"
+"""A proxy where nothing listens: what would be downloaded fails at once."""
+
+
+@pytest.fixture(autouse=True)
+def places(monkeypatch, tmp_path_factory):
+    """A cache for all tests of this file, nobody's settings, and no network."""
+    home = tmp_path_factory.getbasetemp() / "frameworks"
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, NOBODY)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(home / "keras"))
+    monkeypatch.setenv("GANDEM_CACHE", str(home / "cache"))
+    return home
+
+
+def idx(array: np.ndarray) -> bytes:
+    """Return an array of bytes in MNIST's format."""
+    head = [0x0800 + array.ndim, *array.shape]
+    return np.array(head, ">i4").tobytes() + array.tobytes()
+
+
+def digits(count: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    images = np.random.default_rng(seed).integers(0, 256, (count, size, size), np.uint8)
+    return images, (np.arange(count) % 3).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def mnist(tmp_path_factory):
+    """torchvision's root with 40 training and 12 test images of 8×8, and what they are."""
+    root = tmp_path_factory.mktemp("torchvision")
+    raw, halves = root / "MNIST" / "raw", (digits(40, 8, 0), digits(12, 8, 1))
+    raw.mkdir(parents=True)
+    for name, (images, labels) in zip(("train", "t10k"), halves, strict=True):
+        (raw / f"{name}-images-idx3-ubyte").write_bytes(idx(images))
+        (raw / f"{name}-labels-idx1-ubyte").write_bytes(idx(labels))
+    return root, *halves
+
+
+@pytest.fixture
+def countries(tmp_path):
+    """torchvision's Country211, as it would lie there: five pictures of three sizes."""
+    train, draw = tmp_path / "country211" / "train", np.random.default_rng(0)
+    for country, count in (("AD", 2), ("AE", 3)):
+        (train / country).mkdir(parents=True)
+        for place in range(count):
+            pixels = draw.integers(0, 256, (9 + place, 16, 3), np.uint8)
+            Image.fromarray(pixels).save(train / country / f"{place}.png")
+    return tmp_path
+
+
+def assert_holds(data, images, labels):
+    np.testing.assert_array_equal(np.asarray(data.images), images[..., None])
+    np.testing.assert_array_equal(data.labels, labels)
+
+
+def no_process(*_: object, **__: object) -> None:
+    raise AssertionError("a process was started")
+
+
+# --- processes that cost a moment ----------------------------------------------------------------
+
+SERVER = """
+import json, os, sys
+from importlib import import_module
+for name in sys.argv[1:]:
+    import_module(name)
+for line in sys.stdin:
+    job = json.loads(line)
+    pid = os.fork()
+    if pid == 0:
+        code = 70
+        try:
+            for number in (1, 2):
+                os.dup2(os.open(job["out"], os.O_CREAT | os.O_WRONLY | os.O_APPEND), number)
+            os.environ.update(job["env"])
+            scope = {"argv": job["argv"]}
+            exec(job["code"], scope)
+            code = scope["code"]
+        finally:
+            sys.stdout.flush()
+            os._exit(code)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+"""
+FIRST = {
+    "torchvision": ("torchvision.datasets", "gandem.data.torchvision_sets"),
+    "keras": ("keras", "gandem.data.keras_sets"),
+}
+READ = "from gandem.data.framework_process import main; code = main(*argv)"
+MOVE = """
+import os
+from keras.src.backend import config
+from gandem.data import keras_sets
+def moved(request, move_in=keras_sets._move_in):
+    move_in(request)
+    config._KERAS_DIR = os.environ["KERAS_HOME"]  # Keras looks for it when it is imported
+keras_sets._move_in = moved
+"""
+ASK = """
+import json
+from importlib import import_module
+from pathlib import Path
+from gandem.data.framework_process import READERS, Request
+framework, root, *names = argv
+reader, said, code = import_module(READERS[framework]), {}, 0
+for name in names:
+    words = [name.split(":")[0].lower(), *name.split(":")[1:]]
+    words += ["train"] if framework == "keras" else []
+    request = Request(name=f"{framework}:{name}", framework=framework, words=words, given=False,
+        root=Path(root), want="open", shape=None, folder=Path(root))
+    try:
+        made = reader.opened(request)
+        said[name] = f"{made.count} {made.source} {made.pictures} {made.files}"
+    except Exception as error:
+        said[name] = f"{type(error).__name__}: {error}"
+print("\\n" + json.dumps(said))
+"""
+
+
+class Servers:
+    """Processes that have a framework and fork, so that one more costs a moment, not seconds."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.running = folder, {}
+
+    def run(self, framework: str, code: str, *argv: str, env: dict[str, str]) -> tuple[int, Path]:
+        """Run some code; return its exit code and what it has printed."""
+        if framework not in self.running:
+            self.running[framework] = subprocess.Popen(
+                [sys.executable, "-c", SERVER, *FIRST[framework]],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                env=env | frameworks.ENVIRONMENT,
+            )
+        code = MOVE + code if framework == "keras" else code
+        server, out = self.running[framework], self.folder / f"{len(list(self.folder.iterdir()))}"
+        job = {"out": str(out), "env": env, "code": code, "argv": argv}
+        server.stdin.write(f"{json.dumps(job)}\n")
+        server.stdin.flush()
+        return int(server.stdout.readline()), out
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory):
+    made = Servers(tmp_path_factory.mktemp("printed"))
+    yield made
+    for server in made.running.values():
+        with server:
+            server.kill()
+
+
+@pytest.fixture
+def forked(servers, monkeypatch):
+    """Let what would be started be forked, and return the texts of the requests."""
+    requests = []
+
+    class Forked(contextlib.nullcontext):
+        def __init__(self, command: list[str], *, env: dict[str, str], **_: object) -> None:
+            super().__init__(self)
+            requests.append(command[-1])
+            framework = json.loads(command[-1])["framework"]
+            self.returncode, out = servers.run(framework, READ, command[-1], env=env)
+            self.stdout = out.read_text("utf-8", "replace").splitlines()
+
+        def kill(self) -> None: ...
+
+    if hasattr(os, "fork"):
+        monkeypatch.setattr(frameworks, "subprocess", SimpleNamespace(**vars(subprocess)))
+        monkeypatch.setattr(frameworks.subprocess, "Popen", Forked)
+    return requests
+
+
+def answers(servers: Servers, framework: str, names: list[str], root: Path) -> dict[str, str]:
+    """Return the facts of some sets, or why there are none."""
+    code, out = servers.run(framework, ASK, framework, str(root), *names, env=dict(os.environ))
+    assert code == 0, out.read_text()
+    return json.loads(out.read_text().splitlines()[-1])
+
+
+# --- torchvision ---------------------------------------------------------------------------------
+
+
+@needs_torchvision
+@pytest.mark.parametrize("part", ["", ":test", ":all"])
+def test_torchvisions_mnist_is_what_lies_there(mnist, part, forked):
+    root, train, test = mnist
+
+    data = load_dataset(f"torchvision:mnist{part}", root)
+
+    halves = {"": [train], ":test": [test], ":all": [train, test]}[part]
+    assert_holds(data, *map(np.concatenate, zip(*halves, strict=True)))
+    assert data.name == f"torchvision:mnist{part}"
+    assert data.class_names[:2] == ("0 - zero", "1 - one")
+    assert data.source == "MNIST of torchvision"
+
+
+@needs_torchvision
+def test_a_set_is_read_once_and_again_when_a_file_has_changed(mnist, tmp_path, forked):
+    source, (images, labels), _ = mnist
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for file in (source / "MNIST" / "raw").iterdir():
+        (raw / file.name).write_bytes(file.read_bytes())
+    first = load_dataset("torchvision:MNIST", tmp_path)
+    again = load_dataset("torchvision:MNIST", tmp_path)
+    (raw / "train-images-idx3-ubyte").write_bytes(idx(255 - images))
+    changed = load_dataset("torchvision:MNIST", tmp_path)
+
+    assert len(forked) == 2
+    assert_holds(first, images, labels)
+    assert_holds(again, images, labels)
+    assert_holds(changed, 255 - images, labels)
+
+
+@needs_torchvision
+def test_pictures_of_several_sizes_are_fitted_as_those_of_a_folder(countries, forked):
+    found = find_dataset("torchvision:Country211", countries)
+    folder = f"folder:{countries / 'country211' / 'train'}"
+
+    assert isinstance(found, Fittable)
+    assert found.fitted((8, 8, 3)).digest == load_dataset(folder, shape=(8, 8, 3)).digest
+    assert found.fitted((8, 8, 3)).class_names == ("AD", "AE")
+    assert found.survey().sizes == {(16, 9): 2, (16, 10): 2, (16, 11): 1}
+    with pytest.raises(DataError, match="its images have 3 sizes, most are"):
+        found.fitted()
+
+
+@needs_torchvision
+def test_a_picture_that_cannot_be_read_is_left_out_and_said(countries, forked):
+    (countries / "country211" / "train" / "AE" / "9.png").write_bytes(b"no picture")
+
+    data = load_dataset("torchvision:Country211", countries, (8, 8, 3))
+
+    assert len(data.images) == 5
+    assert data.notes == (
+        "torchvision:Country211: 1 left out: image 5: no picture that Pillow reads.",
+    )
+
+
+@needs_torchvision
+def test_what_torchvision_cannot_give_is_said(servers, tmp_path):
+    said = answers(servers, "torchvision", list(TORCHVISION), tmp_path)
+
+    for name, words in TORCHVISION.items():
+        assert words in said[name], name
+
+
+TORCHVISION = {
+    "svhm": "torchvision has no data set 'svhm'. Did you mean 'SVHN'?",
+    "zzzzzz": "There are: CIFAR10, CIFAR100,",
+    "Kinetics": "torchvision:Kinetics: Kinetics holds videos; a GAN here learns from images",
+    "VOCDetection": "VOCDetection holds images with boxes around things",
+    "Sintel": "Sintel holds optical flow",
+    "ImageFolder": "--data folder:PATH",
+    "EMNIST": "EMNIST needs its split: --data torchvision:EMNIST:SPLIT. There are: byclass,",
+    "MNIST:tset": "MNIST has no part 'tset'; it has train, test and all.",
+    "SVHN:extr": "Unknown value 'extr' for argument split.",
+    "STL10:train:more": "STL10 has no part 'more'",
+    "FER2013": "torchvision does not download it.",
+    "fakedata": "1000 FakeData of torchvision True False",
+}
+
+
+MADE_UP = """
+import json
+from pathlib import Path
+import numpy as np
+from PIL import Image
+from torchvision import datasets
+from gandem.data import framework_process
+
+picture = Image.fromarray(np.arange(12, dtype=np.uint8).reshape(2, 2, 3))
+
+class Odd:
+    def __init__(self, root, split, **kwargs):
+        if split == "module":
+            import scientific.nowhere
+        targets = {"whole": 4, "none": None, "minus": -1, "vector": np.arange(3), "mask": picture}
+        self.item = (picture, targets[split]) if split in targets else {"image": picture}
+    def __len__(self):
+        return 2
+    def __getitem__(self, place):
+        return self.item
+
+datasets.Odd, datasets.__all__ = Odd, (*datasets.__all__, "Odd")
+root, code = Path(argv[0]), 0
+for split in argv[1:]:
+    folder = root / split
+    folder.mkdir()
+    told = {"name": split, "framework": "torchvision", "words": ["odd", split], "given": False,
+        "root": str(root), "want": "fit", "shape": [2, 2, 3], "folder": str(folder)}
+    if framework_process.main(json.dumps(told)) == 0:
+        print(split, (folder / "facts.json").read_text())
+"""
+
+
+@needs_torchvision
+def test_what_is_no_class_is_no_label_and_what_is_no_pair_is_refused(servers, tmp_path):
+    kinds = ["whole", "none", "minus", "vector", "mask", "dict", "module"]
+
+    _, out = servers.run("torchvision", MADE_UP, str(tmp_path), *kinds, env=dict(os.environ))
+
+    facts = {
+        kind: json.loads((tmp_path / kind / "facts.json").read_text())
+        for kind in ("whole", "none", "minus", "vector")
+    }
+    labelled = {kind: told["labelled"] for kind, told in facts.items()}
+    assert labelled == {"whole": True, "none": False, "minus": False, "vector": False}
+    assert facts["vector"]["notes"] == [
+        "vector: it comes without labels, for its targets are no classes."
+    ]
+    assert np.load(tmp_path / "whole" / "labels.npy").tolist() == [4, 4]
+    assert (tmp_path / "none" / "images.bin").read_bytes() == bytes(range(12)) * 2
+    refusals = [line for line in out.read_text().splitlines() if line.startswith("! ")]
+    assert refusals == [
+        "! mask: Odd gives what is of type Image, where a class should be.",
+        "! dict: Odd gives what is of type dict, where an image should be.",
+        "! module: Odd needs scientific, which is not installed. "
+        "Install it with: pip install scientific",
+    ]
+
+
+@needs_torchvision
+def test_without_files_and_network_the_line_says_where_they_belong(tmp_path, forked):
+    line = refused("data", "torchvision:MNIST", "--data-dir", tmp_path)
+
+    assert "torchvision:MNIST: torchvision cannot read or download it: RuntimeError: Error" in line
+    assert line.endswith(
+        f"Its files belong in {str(tmp_path / 'MNIST' / 'raw')!r}; --data-dir names another root."
+    )
+
+
+# --- Keras ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def fashion(tmp_path_factory):
+    """Keras's folder of data sets with a small Fashion-MNIST, and what it is."""
+    root = tmp_path_factory.mktemp("keras")
+    place, halves = root / "datasets" / "fashion-mnist", (digits(30, 28, 2), digits(9, 28, 3))
+    place.mkdir(parents=True)
+    for name, (images, labels) in zip(("train", "t10k"), halves, strict=True):
+        (place / f"{name}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(images)))
+        (place / f"{name}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(labels)))
+    return root, *halves
+
+
+@needs_keras
+@pytest.mark.parametrize("below", ["", "datasets"])
+def test_kerass_fashion_mnist_is_what_lies_there(fashion, below, request):
+    if below:
+        request.getfixturevalue("forked")
+    root, train, test = fashion
+    part, halves = (":all", [train, test]) if below else ("", [train])
+
+    data = load_dataset(f"keras:fashion_mnist{part}", root / below)
+
+    assert_holds(data, *map(np.concatenate, zip(*halves, strict=True)))
+    assert data.class_names[1] == "Trouser"
+    assert sorted(path.name for path in root.iterdir()) == ["datasets"]
+
+
+@needs_keras
+def test_a_file_of_ones_own_is_neither_overwritten_nor_removed(tmp_path, forked):
+    (tmp_path / "mnist.npz").write_bytes(b"another file")
+
+    line = refused("data", "keras:mnist", "--data-dir", tmp_path)
+
+    assert "mnist.npz': it is not the file that was expected, or not whole" in line
+    assert (tmp_path / "mnist.npz").read_bytes() == b"another file"
+
+
+@needs_keras
+def test_what_keras_cannot_give_is_said(servers, tmp_path):
+    said = answers(servers, "keras", list(KERAS), tmp_path)
+
+    for name, words in KERAS.items():
+        assert words in said[name], name
+    assert str(tmp_path / "fashion-mnist") in said["fashion_mnist"]
+
+
+KERAS = {
+    "minst": "Keras has no data set 'minst'. Did you mean 'mnist'?",
+    "zzzzzz": "There are: cifar10, cifar100, fashion_mnist, mnist.",
+    "imdb": "imdb holds texts",
+    "boston_housing": "boston_housing holds tables of numbers",
+    "fashion_mnist": "Keras cannot read or download it: Exception: URL fetch failure on https",
+}
+
+
+# --- whatever the framework ----------------------------------------------------------------------
+
+
+@needs_both
+@needs_torchvision
+def test_keras_trains_on_torchvisions_data_in_a_process_without_torch(mnist, tmp_path, monkeypatch):
+    monkeypatch.setenv("GANDEM_CACHE", str(tmp_path / "cache"))
+    arguments = [each if each != "torch" else "keras" for each in tiny(batch_size=8)]
+    data = ["--data", "torchvision:MNIST", "--data-dir", mnist[0]]
+
+    done = process(*arguments, *data, "--steps", 2, "--out", "run", "--json", cwd=tmp_path)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert (facts["backend"], facts["data"]["count"]) == ("keras", 40)
+
+
+@needs_torchvision
+def test_whoever_asks_has_no_framework_in_its_process(mnist, tmp_path, monkeypatch):
+    monkeypatch.setenv("GANDEM_CACHE", str(tmp_path / "cache"))
+    code = (
+        "import sys; from pathlib import Path; from gandem.core.registry import load_dataset;"
+        "load_dataset('torchvision:MNIST:test', Path(sys.argv[1])).digest;"
+        "print({'torch', 'torchvision', 'tensorflow', 'keras'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(mnist[0])], capture_output=True, text=True, check=True
+    )
+
+    assert (done.stdout, done.stderr) == ("set()\n", "")
+
+
+@pytest.mark.parametrize(("name", "extra"), [("torchvision", "torch"), ("keras", "keras")])
+def test_without_the_framework_the_line_says_what_to_install(name, extra, monkeypatch):
+    monkeypatch.setattr(frameworks, "installed", lambda row: False)
+
+    assert f"pip install 'gandem[{extra}]'" in refused("data", f"{name}:mnist")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("torchvision", "expected the name of a data set, received none"),
+        ("keras:", "expected the name of a data set, received none"),
+        ("keras:mnist:tset", "it has no part 'tset'. Did you mean 'test'?"),
+        ("torchvision:MNIST --data-dir nowhere", "there is no folder 'nowhere'."),
+        ("keras:mnist --data-dir nowhere", "there is no folder 'nowhere'."),
+    ],
+)
+def test_a_slip_is_said_before_any_process_is_started(data, words, monkeypatch):
+    monkeypatch.setattr(frameworks, "installed", lambda row: True)
+    monkeypatch.setattr(subprocess, "Popen", no_process)
+
+    assert words in refused("data", *data.split())
+
+
+def test_both_are_in_the_list():
+    rows = {row["id"] for row in json.loads(said("list", "--json"))["datasets"]}
+
+    assert {"torchvision", "keras"} <= rows
+
+
+@pytest.fixture
+def pretended(tmp_path, monkeypatch):
+    """Return a way to put a few lines of Python in place of the process that reads."""
+    start = subprocess.Popen
+    children = []
+
+    def put(code: str) -> list[subprocess.Popen[str]]:
+        def popen(command: list[str], **more: object) -> subprocess.Popen[str]:
+            children.append(start([sys.executable, "-c", code, command[-1]], **more))
+            return children[-1]
+
+        monkeypatch.setattr(frameworks, "subprocess", SimpleNamespace(**vars(subprocess)))
+        monkeypatch.setattr(frameworks.subprocess, "Popen", popen)
+        return children
+
+    put.wanted = FrameworkSet(  # type: ignore[attr-defined]
+        name="torchvision:X", framework="torchvision", words=("x",), root=tmp_path, given=True
+    )
+    return put
+
+
+@pytest.mark.parametrize(
+    ("code", "line"),
+    [
+        ("import os; os.kill(os.getpid(), 9)", "it was ended by signal 9"),
+        ("print('noise'); 1 / 0", "ZeroDivisionError: division by zero"),
+        ("raise SystemExit(3)", "exit code 3"),
+    ],
+)
+def test_a_process_that_dies_is_one_line(pretended, code, line):
+    pretended(code)
+
+    with pytest.raises(DataError) as caught:
+        load_set(pretended.wanted)
+
+    assert str(caught.value) == f"torchvision:X: the process of torchvision failed: {line}"
+
+
+def test_a_process_is_ended_with_whoever_waits_for_it(pretended, monkeypatch):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    children = pretended("import time; time.sleep(60)")
+    monkeypatch.setattr(frameworks, "_follow", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        load_set(pretended.wanted)
+
+    assert [child.returncode for child in children] == [-9]
+
+
+def test_downloads_and_images_are_shown(pretended, monkeypatch):
+    shown = []
+    monkeypatch.setattr(frameworks.Bars, "show", lambda bars, *what: shown.append(what))
+    lines = " 45%|####5     | 76M/170M\r\x1b[1m  250/1000\x1b[0m 1s 1us/step\n@ 7 9\n! no.\n"
+    pretended(f"import sys; sys.stdout.write({lines!r}); sys.exit(1)")
+
+    with pytest.raises(DataError, match=r"^no\.$"):
+        load_set(pretended.wanted)
+
+    assert shown == [("download", 45, 100), ("download", 25, 100), ("read images", 7, 9)]
+
+
+def test_stamps_change_with_each_file_and_are_none_of_an_empty_folder(tmp_path):
+    assert stamps_of(tmp_path) == stamps_of(tmp_path / "nowhere") == ""
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "a").write_bytes(b"1")
+    (tmp_path / "deep" / "loop").symlink_to(tmp_path)
+    one = stamps_of(tmp_path)
+    (tmp_path / "b").write_bytes(b"1")
+
+    assert len({one, stamps_of(tmp_path), ""}) == 3

@@ -1,0 +1,491 @@
+"""Measuring parity: its figures, its verdicts, and what it says of a backend with a fault."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from support.commands import HOME, needs_a_backend, refused
+from support.planted_backends import EPSILON, plugin
+
+import gandem
+from gandem.core.errors import BackendError, SpecError
+from gandem.core.parity import Mark, measure, worker
+from gandem.core.parity.handover import hand_over, limits_of, marks_after
+from gandem.core.parity.marks import ladder, promise_of
+from gandem.core.parity.processes import Processes
+from gandem.core.registry import load_dataset, load_spec, registry
+from gandem.core.training import state_shapes
+from gandem.core.words import report_in_words
+
+BOTH = pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in ("torch", "tensorflow", "keras")),
+    reason="needs both frameworks; one is not installed",
+)
+
+
+def mark(**fields):
+    base = dict(
+        step=1, weights_max=1e-15, weights_median=1e-18, loss_max=0.0, twin_max=1e-15,
+        twin_median=1e-18, within=1.0, floor=1e-16, saturated=False,
+    )  # fmt: skip
+    return Mark(**base | fields)
+
+
+def run(*arguments, cwd=None, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "gandem", *arguments],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+        cwd=cwd,
+    )
+
+
+def test_marks_are_a_ladder_that_ends_at_the_last_step():
+    assert ladder(200) == (1, 2, 5, 10, 20, 50, 100, 200)
+    assert ladder(7) == (1, 2, 5, 7)
+    assert ladder(1) == (1,)
+
+
+@pytest.mark.parametrize(
+    ("tier", "precision", "marks", "holds"),
+    [
+        ("trajectory", "float64", [mark(), mark(weights_max=9e-13)], True),
+        ("trajectory", "float64", [mark(), mark(weights_max=2e-12)], False),
+        ("step", "float64", [mark(weights_max=2e-12)], False),
+        ("step", "float32", [mark(weights_max=1.9e-4, within=0.9995)], True),
+        ("step", "float32", [mark(weights_max=1.9e-4, within=0.998)], False),
+        ("step", "float32", [mark(weights_max=3e-4)], False),
+        ("twin", "float64", [mark(weights_max=9e-15)], True),
+        ("twin", "float64", [mark(weights_max=2e-14)], False),
+        ("twin", "float64", [mark(weights_median=1e-14)], False),
+        ("twin", "float64", [mark(weights_max=1.0, saturated=True)], True),
+        ("twin", "float64", [mark(weights_max=np.nan)], False),
+        ("trajectory", "float64", [mark(weights_max=np.nan)], False),
+    ],
+)
+def test_a_verdict_follows_its_gate(tier, precision, marks, holds):
+    assert all(map(promise_of(tier, precision, 1e-12).kept, marks)) is holds
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"size": "huge"}, "expected 'small' or 'full'"),
+        ({"tier": "best"}, "expected one of"),
+        ({"steps": 0}, "at least 1"),
+        ({"steps": 1, "tier": "handover"}, "at least 2, one before the hand-over and one after"),
+        ({"backends": ["torch"]}, "needs two backends"),
+        ({"precision": "float16"}, "expected 'float32' or 'float64'"),
+    ],
+)
+def test_a_measurement_that_makes_no_sense_is_refused(arguments, words):
+    with pytest.raises((SpecError, BackendError), match=words):
+        measure("mlp-gan", **arguments)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("options", "tier"),
+    [
+        ((), "trajectory"),
+        (("--precision", "float32"), "step"),
+        (("--tier", "step"), "step"),
+        (("--size", "full", "--set", "hidden=[16,32]", "--set", "judging=[16]"), "twin"),
+    ],
+)
+def test_the_command_prints_what_machines_read(options, tier):
+    done = run("parity", "mlp-gan", "--steps", "5", "--json", *options)
+
+    found = json.loads(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert found["holds"] is True
+    assert (found["model"], found["tier"], found["backends"]) == (
+        "mlp-gan",
+        tier,
+        ["torch", "keras"],
+    )
+    assert [m["step"] for m in found["marks"]] == [1, 2, 5]
+    keys = {"step", "weights_max", "weights_median", "loss_max", "twin_max", "twin_median"}
+    assert all(keys <= set(m) for m in found["marks"])
+    assert all(m["twin_max"] > 0 for m in found["marks"])
+
+
+@BOTH
+@pytest.mark.parametrize("model", ["mlp-gan", "dcgan", "cgan"])
+def test_every_model_holds_at_its_small_size(model):
+    report = measure(model, steps=20)
+
+    assert report.holds
+    assert max(m.weights_max for m in report.marks) < 1e-13
+
+
+# --- what the steps see --------------------------------------------------------------------------
+
+
+TWICE = f"--backends={HOME},{HOME}"  # each in a process of its own: what one sees, both do
+
+
+@needs_a_backend
+def test_a_measurement_takes_the_classes_it_is_told():
+    """Two classes for a model of two: a process that took all ten would refuse."""
+    two = ("--classes", "3,8", "--set", "classes=2")
+
+    done = run("parity", "cgan", TWICE, *two, "--steps", "2", "--json")
+
+    found = json.loads(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert (found["data"], found["classes"], found["data_dir"]) == ("digits", [3, 8], None)
+
+
+@needs_a_backend
+def test_a_measurement_finds_files_in_the_data_s_folder_named_from_here(tmp_path):
+    digits = load_dataset("digits")
+    (tmp_path / "there").mkdir()
+    few = {"images": digits.images[::50], "labels": digits.labels[::50]}
+    np.savez(tmp_path / "there" / "few.npz", **few)
+    asked = ("--data", "npz:few.npz", "--data-dir", "there", "--classes", "8,3", "--json")
+
+    done = run("parity", "mlp-gan", TWICE, "--steps", "2", *asked, cwd=tmp_path)
+
+    found = json.loads(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert (found["data"], found["data_dir"]) == ("npz:few.npz", "there")
+    assert found["classes"] == [8, 3]
+
+
+@pytest.mark.parametrize(
+    ("asked", "words", "code"),
+    [
+        (["--data", "mnist", "--data-dir", "nowhere"], "in 'nowhere'", 1),
+        (["--data", "npz:few.npz", "--data-dir", "nowhere"], "nowhere/few.npz", 1),
+        (["--classes", "3,11"], "there is no class 11; its classes are 0 to 9", 1),
+        (["--classes", "3,x"], "expected whole numbers with commas", 2),
+    ],
+)
+def test_data_that_is_not_there_is_refused_before_any_process_starts(asked, words, code):
+    assert words in refused("parity", "mlp-gan", TWICE, *asked, code=code)
+
+
+FORGETS = """
+forgotten = initial_state(spec, 0, how["precision"])[{name!r}]
+arrays = {{**arrays, {name!r}: forgotten}}
+"""
+
+
+@pytest.fixture
+def faulty(tmp_path):
+    """The environment of a backend that is PyTorch but for another epsilon in Adam."""
+    return plugin(tmp_path, faulty=EPSILON)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch")
+@pytest.mark.parametrize("tier", ["trajectory", "twin", "step"])
+def test_a_backend_with_a_wrong_epsilon_does_not_hold(faulty, tier):
+    options = ("--backends", "torch,faulty", "--tier", tier, "--steps", "3", "--json")
+
+    done = run("parity", "mlp-gan", *options, **faulty)
+
+    assert done.returncode == 1, done.stderr
+    found = json.loads(done.stdout)
+    assert found["backends"] == ["torch", "test/faulty"]
+    assert found["holds"] is False
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch")
+def test_a_backend_is_as_far_from_itself_as_nothing():
+    report = measure("mlp-gan", backends=["torch", "torch"], steps=3)
+
+    assert [m.weights_max for m in report.marks] == [0.0, 0.0, 0.0]
+
+
+# --- handing over --------------------------------------------------------------------------------
+
+
+def test_the_marks_of_a_hand_over_come_after_it():
+    assert marks_after(200) == (101, 200)
+    assert marks_after(50) == (26, 50)
+    assert marks_after(12) == (7, 10, 12)
+    assert marks_after(3) == (2, 3)
+    assert marks_after(2) == (2,)
+
+
+@pytest.mark.parametrize(
+    ("precision", "size", "first", "later", "holds"),
+    [
+        ("float64", "small", {"weights_max": 9e-13}, {"weights_max": 9e-13}, True),
+        ("float64", "small", {"weights_max": 2e-12}, {}, False),
+        ("float64", "small", {}, {"weights_max": 2e-12}, False),
+        ("float64", "small", {}, {"weights_max": np.nan}, False),
+        ("float64", "full", {"weights_max": 9e-15}, {"weights_max": 9e-15}, True),
+        ("float64", "full", {"weights_max": 2e-14}, {}, False),
+        ("float64", "full", {}, {"weights_max": 2e-14}, False),
+        ("float64", "full", {}, {"weights_median": 1e-14}, False),
+        ("float64", "full", {}, {"weights_max": 1.0, "saturated": True}, True),
+        ("float64", "full", {"weights_max": 2e-12, "twin_max": 1e-11}, {}, False),
+        ("float32", "small", {"weights_max": 1.9e-4, "within": 0.9995}, {}, True),
+        ("float32", "small", {"weights_max": 1.9e-4, "within": 0.998}, {}, False),
+        ("float32", "small", {"weights_max": 3e-4, "twin_max": 1.0}, {}, False),
+        ("float32", "small", {}, {"weights_max": 9e-4, "within": 0.5}, True),
+        ("float32", "small", {}, {"weights_max": 1.1e-3}, False),
+        ("float32", "small", {}, {"weights_max": 9e-3, "twin_max": 1e-3}, True),
+        ("float32", "full", {}, {"weights_max": 2e-2, "twin_max": 1e-3}, False),
+    ],
+)
+def test_a_hand_over_has_limits(precision, size, first, later, holds):
+    marks = (mark(step=6, **first), mark(step=10, **later))
+
+    assert (limits_of(precision, size, 1e-12, at=5).broken_by(marks) is None) is holds
+
+
+class Toy:
+    """A backend whose step uses every array of the state, and which may have a fault."""
+
+    capabilities = ("float64", "resume")
+
+    def __init__(self, *, forgets="", hides="", ages=0.0, tires=0.0, drifts=0.0, rounds=0.0):
+        self.forgets, self.hides = forgets, hides
+        self.ages, self.tires, self.drifts, self.rounds = ages, tires, drifts, rounds
+
+    def engine(self, spec, arrays, *, precision, device):
+        return ToyEngine(self, spec, arrays)
+
+
+class ToyEngine:
+    def __init__(self, toy, spec, arrays):
+        self.toy, self.age = toy, 0
+        self.arrays = {name: arrays[name].copy() for name in state_shapes(spec)}
+        if toy.forgets:
+            self.arrays[toy.forgets][...] = 0
+
+    def step(self, inputs):
+        toy, self.age = self.toy, self.age + 1
+        floats = {n: v for n, v in self.arrays.items() if not n.endswith("/updates")}
+        drive = 1e-3 * sum(v.mean() for v in floats.values()) + toy.rounds + toy.drifts
+        for name in floats:
+            self.arrays[name] = 0.99 * self.arrays[name] + drive + toy.ages * self.age
+        return {"discriminator": drive, "generator": drive + toy.tires * self.age}
+
+    def read(self, scalars):
+        return scalars
+
+    def export(self):
+        hidden = {n: np.zeros_like(v) for n, v in self.arrays.items() if n == self.toy.hides}
+        return self.arrays | hidden
+
+
+MOMENT = "optimiser/generator/dense/kernel/first_moment"
+MEAN = "generator/batch_norm/mean"
+
+
+@pytest.fixture
+def hand(tmp_path, monkeypatch):
+    """Return a function that hands over between toys "a", which is right, and "b"."""
+
+    class InThisProcess(Processes):
+        def run(self, *requests):
+            for _, request in requests:
+                assert worker.main(request.to_json()) == 0
+
+    def handed(**fault):
+        toys = {"a": Toy(), "b": Toy(**{"rounds": 1e-17} | fault)}
+        monkeypatch.setattr(worker, "load_backend", toys.get)
+        return hand_over(
+            InThisProcess(
+                spec=load_spec("mlp-gan", small=True), data="digits", seed=0, precision="float64",
+                device="cpu", marks=marks_after(12), folder=tmp_path,
+            ),
+            ("a", "b"),
+            limits_of("float64", "small", 1e-12, at=6),
+        )  # fmt: skip
+
+    return handed
+
+
+WAYS = ["a → b", "b → a", "a → a", "b → b"]
+
+
+def faults(found):
+    return {f"{d.source} → {d.target}": d.fault for d in found.directions if d.fault}
+
+
+def test_backends_that_differ_by_rounding_alone_hand_over(hand):
+    found, marks = hand()
+
+    assert faults(found) == {}
+    assert found.at == 6
+    assert [f"{d.source} → {d.target}" for d in found.directions] == WAYS
+    assert [d.load_exact for d in found.directions] == [True] * 4
+    assert [d.load_max for d in found.directions] == [0.0] * 4
+    assert [d.identical for d in found.directions] == [None, None, True, True]
+    assert [m.step for m in marks] == [7, 10, 12]
+    across = [d.weights_max for d in found.directions[:2]]
+    assert max(m.weights_max for m in marks) == max(across) > 0
+    assert max(m.loss_max for m in marks) == max(d.loss_max for d in found.directions[:2]) > 0
+
+
+@pytest.mark.parametrize("forgotten", [MOMENT, MEAN, "discriminator/dense/bias"])
+def test_an_array_that_is_not_taken_over_is_named(hand, forgotten):
+    found, _ = hand(forgets=forgotten)
+
+    words = f"the load is not bit-exact: {forgotten}"
+    assert faults(found) == {"a → b": words, "b → b": words}
+    assert [d.load_exact for d in found.directions] == [False, True, True, False]
+    assert found.directions[0].load_max > 0
+
+
+def test_a_backend_that_keeps_something_to_itself_does_not_resume(hand):
+    found, _ = hand(ages=1e-16)
+
+    ((way, words),) = faults(found).items()
+    assert way == "b → b"
+    assert words.startswith("not bit-identical to the straight walk: generator/dense/kernel and ")
+    assert found.directions[3].identical is False
+    assert found.directions[3].load_exact
+
+
+def test_losses_that_are_not_those_of_the_straight_walk_are_noticed(hand):
+    found, _ = hand(tires=1e-16)
+
+    assert faults(found) == {
+        "b → b": "not bit-identical to the straight walk: the losses of step 7"
+    }
+
+
+def test_a_backend_that_lies_about_its_state_does_not_resume(hand):
+    found, _ = hand(hides=MOMENT)
+
+    assert set(faults(found)) == {"a → b", "b → a", "b → b"}
+    assert faults(found)["a → b"] == f"the load is not bit-exact: {MOMENT}"
+    assert faults(found)["b → b"].startswith("not bit-identical to the straight walk: generator/")
+
+
+def test_backends_that_walk_apart_do_not_hand_over(hand):
+    found, marks = hand(drifts=1e-11)
+
+    assert set(faults(found)) == {"a → b", "b → a"}
+    assert all(
+        words.endswith("from the straight walk after step 7") for words in faults(found).values()
+    )
+    assert all(m.weights_max > 1e-12 for m in marks)
+    assert [d.identical for d in found.directions] == [None, None, True, True]
+
+
+@BOTH
+@pytest.mark.parametrize("model", [r.id for r in registry().rows("models") if "/" not in r.id])
+def test_every_model_is_handed_over_at_its_small_size(model):
+    seen = set()
+
+    report = gandem.parity(
+        model, tier="handover", steps=12, progress=lambda who, step: seen.add((who, step))
+    )
+
+    found = json.loads(json.dumps(report.to_data()))
+    assert found["holds"], report_in_words(report)
+    assert [m["step"] for m in found["marks"]] == [7, 10, 12]
+    assert max(m["weights_max"] for m in found["marks"]) < 1e-13
+    assert found["handover"]["at"] == 6
+    ways = found["handover"]["directions"]
+    assert [(way["from"], way["to"]) for way in ways] == [
+        ("torch", "keras"), ("keras", "torch"), ("torch", "torch"), ("keras", "keras"),
+    ]  # fmt: skip
+    for way in ways:
+        assert (way["load_exact"], way["load_max"], way["fault"]) == (True, 0.0, None)
+        own = way["from"] == way["to"]
+        assert way.get("identical") is (True if own else None)
+        assert not own or way["weights_max"] == way["loss_max"] == 0.0
+    walks = {who: min(step for name, step in seen if name == who) for who, _ in seen}
+    assert walks == {
+        "torch reference": 1, "keras other": 1, "torch twin": 1,
+        "keras from reference": 7, "torch from other": 7,
+        "torch reference resumed": 7, "keras other resumed": 7,
+    }  # fmt: skip
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch")
+def test_backends_that_forget_are_caught_and_named(tmp_path):
+    forgetful = plugin(
+        tmp_path, slots=FORGETS.format(name=MOMENT), statistics=FORGETS.format(name=MEAN)
+    )
+    options = ("--backends", "slots,statistics", "--tier", "handover", "--steps", "4")
+
+    done = run("parity", "mlp-gan", *options, **forgetful)
+
+    assert (done.returncode, done.stderr) == (1, "")
+    said = done.stdout.splitlines()
+    assert said[-5].startswith("DOES NOT HOLD: loads bit-exact; ")
+    assert said[-4:] == [
+        f"  test/slots → test/statistics: the load is not bit-exact: {MEAN}",
+        f"  test/statistics → test/slots: the load is not bit-exact: {MOMENT}",
+        f"  test/slots → test/slots: the load is not bit-exact: {MOMENT}",
+        f"  test/statistics → test/statistics: the load is not bit-exact: {MEAN}",
+    ]
+
+
+# --- errors, and what else is side by side -------------------------------------------------------
+
+
+def test_a_process_that_is_killed_says_so(tmp_path):
+    killed = plugin(tmp_path, faulty="print('loading', file=sys.stderr)\nos.kill(os.getpid(), 9)\n")
+
+    done = run("parity", "mlp-gan", "--backends", "faulty,faulty", "--steps", "2", **killed)
+
+    assert done.returncode == 1
+    assert done.stderr == "Error: The test/faulty process failed: it was ended by signal 9\n"
+
+
+def test_a_process_that_fails_is_one_line(faulty, tmp_path):
+    (tmp_path / "faulty.py").write_text(
+        (tmp_path / "faulty.py")
+        .read_text()
+        .replace("right = load_backend", "raise OSError('no luck')\n    right = load_backend")
+    )
+
+    done = run("parity", "mlp-gan", "--backends", "faulty,faulty", "--steps", "2", **faulty)
+
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines() == [
+        "Error: The test/faulty process failed: Backend 'test/faulty' is installed and cannot be "
+        "imported: OSError: no luck"
+    ]
+
+
+@BOTH
+def test_the_demo_trains_side_by_side_and_shows_the_distance(tmp_path):
+    done = run(
+        "demo", "mlp-gan", "--steps", "4", "--out", str(tmp_path / "out"), "--json",
+        "--set", "hidden=[16,32]", "--set", "judging=[16]",
+    )  # fmt: skip
+
+    found = json.loads(done.stdout)
+    assert found["backends"] == ["torch", "keras"]
+    assert found["weights_max"] < 1e-13
+    assert found["pixels_max"] == 0
+    assert (tmp_path / "out" / "side-by-side.png").stat().st_size > 1000
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"torch", "keras", "side-by-side.png"}
+
+
+@BOTH
+@pytest.mark.parametrize("first", ["torch", "keras"])
+def test_both_frameworks_share_a_process_in_either_order(first):
+    second = "keras" if first == "torch" else "torch"
+    code = """
+import sys
+from gandem.core.registry import load_backend, load_spec
+from gandem.testing.walks import WALKS, begin, walk
+ends = []
+for name in sys.argv[1:]:
+    engine = begin(WALKS[3], load_backend(name))
+    ends.append(walk(engine, WALKS[3].feed(), 2))
+assert abs(ends[0][1]["generator"] - ends[1][1]["generator"]) < 1e-14
+import torch; torch.optim.Adam([torch.nn.Parameter(torch.zeros(2))])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, first, second], capture_output=True, text=True
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,302 @@
+"""`gandem plugin new` writes packages that install, list, train and pass their tests at once."""
+
+from __future__ import annotations
+
+import errno
+import importlib.util
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from support.commands import HOME, THERE, command, needs_a_backend, refused, said
+
+from gandem.cli import main
+from gandem.core import scaffold
+from gandem.core.errors import GandemError
+from gandem.core.scaffold import KINDS, LONGEST, new_plugin
+
+TABLES = {"model": "models", "backend": "backends", "dataset": "datasets"}
+on_each_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def run(*line: object, **settings: object) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own, which shall succeed."""
+    settings = {"capture_output": True, "text": True, "timeout": 300} | settings
+    done = subprocess.run([str(word) for word in line], **settings)  # type: ignore[call-overload]
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+# --- as they are ---------------------------------------------------------------------------------
+
+
+class Package:
+    """A package of a kind, called ``acme-gans``, installed where its commands look."""
+
+    def __init__(self, kind: str, place: Path) -> None:
+        self.kind, self.place, self.folder = kind, place, place / "acme-gans"
+        self.made = json.loads(
+            said("plugin", "new", "acme-gans", "--kind", kind, "--out", self.folder, "--json")
+        )
+        self.environment = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("GANDEM", "PYTEST"))
+        } | {"PYTHONPATH": str(place / "installed"), "GANDEM_PLUGINS": "acme-gans"}
+        run(
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile"),
+            *("--disable-pip-version-check", "--no-build-isolation"),
+            *("--target", place / "installed", self.folder),
+        )
+
+    def run(self, *line: object) -> str:
+        return run(*line, cwd=self.folder, env=self.environment).stdout
+
+    def gandem(self, *arguments: object) -> str:
+        return self.run(*command(*arguments))
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def package(request, tmp_path_factory):
+    if request.param == "backend" and "torch" not in THERE:
+        pytest.skip("the backend to begin with is PyTorch's, which is not installed")
+    return Package(request.param, tmp_path_factory.mktemp(request.param))
+
+
+def test_it_is_found_and_nothing_is_wrong_with_it(package):
+    (plugin,) = [
+        plugin
+        for plugin in json.loads(package.gandem("plugins", "--json"))["plugins"]
+        if plugin["distribution"] == "acme-gans"
+    ]
+
+    assert plugin["adds"] == {TABLES[package.kind]: ["acme-gans/example"]}
+    assert (plugin["name"], plugin["version"]) == ("acme-gans", "0.1.0")
+    assert (plugin["loaded"], plugin["problems"]) == (True, [])
+
+
+def test_what_it_adds_is_listed(package):
+    listed = json.loads(package.gandem("list", "--json"))[TABLES[package.kind]]
+
+    assert "acme-gans/example" in [row["id"] for row in listed]
+
+
+def test_listing_it_imports_neither_a_framework_nor_numpy(package):
+    code = "import sys, gandem.core.registry as r; r.registry(); print(*sys.modules)"
+
+    imported = set(package.run(sys.executable, "-c", code).split())
+    assert package.made["package"] in imported
+    assert not {"numpy", "torch", "tensorflow", "keras", "jax"} & imported
+
+
+@needs_a_backend
+def test_its_commands_lead_to_a_trained_grid(package):
+    for line in package.made["commands"]:
+        word, *rest = shlex.split(line)
+        if word == "python":
+            package.run(sys.executable, *rest)
+        elif rest[:1] == ["train"]:
+            rest[rest.index("--steps") + 1] = "2"
+            home = [] if "--backend" in rest else ["--backend", HOME]
+            package.gandem(*rest, *home)
+        elif word == "gandem":
+            package.gandem(*rest)
+
+    assert len(package.made["commands"]) == 4
+    assert (package.folder / "grid.png").is_file()
+    assert list((package.folder / "runs" / "first" / "samples").glob("*.png"))
+
+
+@needs_a_backend
+def test_its_own_tests_pass(package):
+    done = package.run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+
+    assert " passed" in done
+    assert "failed" not in done
+    assert "skipped" not in done
+
+
+def test_its_files_are_those_that_were_told(package):
+    made = package.made
+
+    assert {".gitignore", "README.md", "pyproject.toml"} < set(made["files"])
+    assert f"src/{made['package']}/__init__.py" in made["files"]
+    assert all((package.folder / name).is_file() for name in made["files"])
+
+
+# --- whatever they are called --------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=["x", "acme", "a1-b2", "m" * LONGEST], ids=len)
+def named(request, tmp_path_factory):
+    """All kinds, under one name."""
+    place = tmp_path_factory.mktemp("named")
+    return [new_plugin(request.param, kind, place / kind) for kind in KINDS]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ruff") is None, reason="ruff is not installed")
+@pytest.mark.parametrize("check", [["check"], ["format", "--check"]], ids=" ".join)
+def test_ruff_has_nothing_to_say_against_what_is_written(named, check):
+    run(sys.executable, "-m", "ruff", *check, "--no-cache", *[made.folder for made in named])
+
+
+def test_nothing_is_left_of_the_templates_own_name(named):
+    for made in named:
+        for path in made.files:
+            text = (made.folder / path).read_text("utf-8")
+            assert "my-plugin" not in text
+            assert "my_plugin" not in text
+
+
+def test_the_entry_point_leads_to_the_package(named):
+    for made in named:
+        project = tomllib.loads((made.folder / "pyproject.toml").read_text("utf-8"))["project"]
+
+        assert project["name"] == made.name
+        assert project["entry-points"]["gandem"] == {made.name: made.package}
+        assert f"src/{made.package}/__init__.py" in made.files
+
+
+# --- the command ---------------------------------------------------------------------------------
+
+
+@on_each_kind
+def test_the_package_goes_where_one_is(tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+
+    lines = said("plugin", "new", "acme", "--kind", kind).splitlines()
+
+    assert lines[0] == "acme is a package that adds 'acme/example'.  From there to a trained grid:"
+    assert lines[1] == "  cd acme"
+    assert lines[2] == "  pip install -e '.[dev]'"
+    assert (tmp_path / "acme" / "src" / "acme" / "__init__.py").is_file()
+
+
+def test_the_folders_above_are_made(tmp_path):
+    said("plugin", "new", "acme", "--kind", "model", "--out", tmp_path / "a" / "b c")
+
+    assert (tmp_path / "a" / "b c" / "pyproject.toml").is_file()
+
+
+def test_help_names_the_kinds_and_the_default():
+    text = CliRunner().invoke(main, ["plugin", "new", "--help"], terminal_width=200).stdout
+
+    assert "--kind [model|backend|dataset]" in text
+    assert "[default: (NAME)]" in text
+
+
+def test_a_misspelt_command_of_the_group_is_answered_with_the_nearest():
+    words = "There is no command 'nwe'. Did you mean 'new'? See 'gandem plugin --help'."
+
+    assert refused("plugin", "nwe", code=2) == words
+
+
+# --- what will not do ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("Acme", "acme"),
+        ("acme_gans", "acme-gans"),
+        ("acme.gans", "acme-gans"),
+        ("acme gans", "acme-gans"),
+        ("acme/gans", "acme-gans"),
+        ("acme--gans", "acme-gans"),
+        ("acme-", "acme"),
+        ("3d-gans", "d-gans"),
+        ("../acme", "acme"),
+        ("ácme", "cme"),
+        ("m" * 41, "m" * 40),
+    ],
+)
+def test_a_name_that_pip_or_python_would_not_take_is_refused_with_the_nearest(tmp_path, name, near):
+    words = refused("plugin", "new", name, "--kind", "model", "--out", tmp_path / "acme")
+
+    assert words == (
+        "A plugin's name is up to 40 small letters, digits and hyphens, like 'acme-gans'; "
+        f"received {name!r}. Did you mean {near!r}?"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["", "42", "…"])
+def test_a_name_that_is_none_is_refused(tmp_path, name):
+    words = refused("plugin", "new", name, "--kind", "model", "--out", tmp_path / "acme")
+
+    assert words.endswith(f"received {name!r}.")
+
+
+@pytest.mark.parametrize("name", ["gandem", "my-plugin", "tests", "class", "json"])
+def test_a_name_that_means_something_else_is_refused(tmp_path, name):
+    words = refused("plugin", "new", name, "--kind", "model", "--out", tmp_path / "acme")
+
+    assert words == f"The name {name!r} is taken; choose another, like '{name}-gans'."
+
+
+@pytest.mark.parametrize("name", ["numpy", "pluggy"])
+def test_the_name_of_an_installed_module_is_refused(tmp_path, name):
+    words = refused("plugin", "new", name, "--kind", "model", "--out", tmp_path / "acme")
+
+    assert words == f"A module {name!r} is installed; choose another name, like '{name}-gans'."
+
+
+@pytest.mark.parametrize("what", ["folder", "file", "link"])
+def test_nothing_that_exists_is_overwritten(tmp_path, what):
+    out = tmp_path / "acme"
+    {
+        "folder": out.mkdir,
+        "file": lambda: out.write_text("mine"),
+        "link": lambda: out.symlink_to("nowhere"),
+    }[what]()
+
+    words = refused("plugin", "new", "acme", "--kind", "model", "--out", out)
+
+    assert words == f"{out}: it exists; choose another --out."
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_place_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+
+    words = refused("plugin", "new", "acme", "--kind", "model", "--out", tmp_path / "file" / "acme")
+
+    assert words.startswith(f"{tmp_path / 'file'}: cannot be made (")
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC, errno.EROFS])
+def test_a_place_that_cannot_be_written_is_one_line_and_left_as_it_was(
+    tmp_path, monkeypatch, number
+):
+    written = []
+
+    def write(path, *args, **settings):
+        if written:
+            raise OSError(number, os.strerror(number))
+        written.append(path.write_bytes(b""))
+
+    monkeypatch.setattr(scaffold.Path, "write_text", write)
+
+    words = refused("plugin", "new", "acme", "--kind", "model", "--out", tmp_path / "acme")
+
+    assert words == f"{tmp_path / 'acme'}: cannot be written ({os.strerror(number)})."
+    assert written
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_kind_is_refused(tmp_path):
+    words = refused("plugin", "new", "acme", "--kind", "data", "--out", tmp_path / "a", code=2)
+
+    assert "'model', 'backend', 'dataset'" in words
+    with pytest.raises(GandemError, match=r"No plugin is of the kind 'modl'. Did you mean 'model'"):
+        new_plugin("acme", "modl", tmp_path / "acme")
+
+
+def test_no_kind_is_refused(tmp_path):
+    assert "--kind" in refused("plugin", "new", "acme", code=2)

@@ -1,0 +1,1067 @@
+"""Files from strangers: whatever a checkpoint, a run.json or a spec.toml holds, out comes the truth
+or an error of one line, and nothing of it is run.
+"""
+
+import ast
+import contextlib
+import copy
+import functools
+import json
+import math
+import os
+import pickle
+import random
+import re
+import signal
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.numpy
+import tomli_w
+from click.testing import CliRunner
+from support.commands import LINE, TINY, gandem, refused
+
+from gandem import open_run
+from gandem.cli import main
+from gandem.core.errors import GandemError, RunError
+from gandem.core.registry import load_spec
+from gandem.core.runs import Checkpoint, find_runs, read_checkpoint, write_checkpoint
+from gandem.core.runs.checkpoint import DamagedError, _seal
+from gandem.core.runs.resume import keep_log
+from gandem.core.spec import change, differences, from_data, to_toml
+from gandem.core.training import check_state, forms_of, initial_state, state_shapes
+
+ROOT = Path(__file__).parents[2]
+Attack = Callable[[dict], object]
+KERNEL, BIAS = "generator/dense/kernel", "discriminator/dense/bias"
+SPEC = load_spec("dcgan", TINY["dcgan"])
+BELL, RED = "\x07", "\x1b[31m"
+LONGEST = 600
+"""Letters of an error that nobody minds to read."""
+
+
+@pytest.fixture(autouse=True)
+def _in_time():
+    """Nothing hangs."""
+    if not hasattr(signal, "SIGALRM"):
+        yield
+        return
+
+    def ring(*_: object) -> None:
+        pytest.fail("it hangs")  # no exception that anybody catches
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A good checkpoint, and ways to spoil it; each attack is given a copy to change."""
+
+    raw: bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes of safetensors' table, which has gandem's header in it."""
+        return int.from_bytes(self.raw[:8], "little")
+
+    @property
+    def body(self) -> bytes:
+        return self.raw[8 + self.size :]
+
+    @property
+    def table(self) -> dict:
+        return json.loads(self.raw[8 : 8 + self.size])
+
+    @property
+    def header(self) -> dict:
+        return json.loads(self.table["__metadata__"]["gandem"])
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {name: a.copy() for name, a in safetensors.numpy.load(self.raw).items()}
+
+    def with_table(self, attack: Attack) -> bytes:
+        """Return the checkpoint with another table over the same bytes."""
+        return packed(after(attack, self.table), self.body)
+
+    def with_text(self, text: str | None) -> bytes:
+        """Return the checkpoint with other words for a header."""
+        return packed(self.table | {"__metadata__": {"gandem": text} if text else {}}, self.body)
+
+    def sealed(self, header: Attack = bool, arrays: Attack = bool) -> bytes:
+        """Return a checkpoint as an author would write it who knows how gandem seals."""
+        said, held = after(header, self.header), after(arrays, self.arrays)
+        with contextlib.suppress(ValueError):  # what is no number cannot be sealed
+            said |= {"sha256": _seal(said, held)}
+        return safetensors.numpy.save(held, {"gandem": json.dumps(said)})
+
+
+def after(attack: Attack, data: dict) -> dict:
+    attack(data)
+    return data
+
+
+def packed(table: dict | bytes, body: bytes) -> bytes:
+    """Return a safetensors file, its length that of its table."""
+    head = table if isinstance(table, bytes) else json.dumps(table).encode()
+    return len(head).to_bytes(8, "little") + head + body
+
+
+def made(folder: Path, step: int) -> Kept:
+    """Return a checkpoint of a network whose numbers are all different."""
+    numbers = np.random.default_rng(step)
+    state = {
+        name: value if value.ndim == 0 else numbers.normal(size=value.shape).astype(value.dtype)
+        for name, value in initial_state(SPEC, 0, "float32").items()
+    }
+    facts = {"metrics": {"generator": 0.75}, "versions": {"torch": "2.6"}, "data": {"count": 40}}
+    return Kept(write_checkpoint(folder, step, state, SPEC, 3, facts).read_bytes())
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    return made(tmp_path_factory.mktemp("kept"), 6)
+
+
+def looked(look: Callable[..., Any], *arguments: object) -> tuple[Any, str]:
+    """Look at something; return what was found, or the words why not, on one line."""
+    try:
+        return look(*arguments), ""
+    except GandemError as error:
+        words = str(error)
+    assert words.isprintable()
+    assert len(words) < LONGEST
+    return None, words
+
+
+def refusal(path: Path) -> str:
+    """Read a checkpoint that cannot be one; return what is said of it."""
+    with pytest.raises(RunError):
+        read_checkpoint(path)
+    _, words = looked(read_checkpoint, path)
+    assert words.startswith(f"{path}: ")
+    return words.removeprefix(f"{path}: ")
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "x.safetensors"
+
+
+# --- bytes ---------------------------------------------------------------------------------------
+
+
+def flip(raw: bytes, place: int, bit: int = 0) -> bytes:
+    return raw[:place] + bytes([raw[place] ^ 1 << bit]) + raw[place + 1 :]
+
+
+BYTES = {
+    "empty": lambda k: b"",
+    "seven bytes": lambda k: k.raw[:7],
+    "the length alone": lambda k: k.raw[:8],
+    "half of the header": lambda k: k.raw[: k.size // 2],
+    "the header without its last byte": lambda k: k.raw[: 7 + k.size],
+    "the header alone": lambda k: k.raw[: 8 + k.size],
+    "without the last byte": lambda k: k.raw[:-1],
+    "with one byte more": lambda k: k.raw + b"\0",
+    "twice": lambda k: k.raw + k.raw,
+    "zeros": lambda k: bytes(len(k.raw)),
+    "ones": lambda k: b"\xff" * len(k.raw),
+    "text": lambda k: b"Dear gandem, please generate." * 99,
+    "a header of no bytes": lambda k: bytes(8) + k.raw[8:],
+    "a header of 2**62 bytes": lambda k: (2**62).to_bytes(8, "little") + k.raw[8:],
+    "a header of 2**64 - 1 bytes": lambda k: b"\xff" * 8 + k.raw[8:],
+    "a header longer than the file": lambda k: len(k.raw).to_bytes(8, "little") + k.raw[8:],
+    "a header to the end of the file": lambda k: (len(k.raw) - 8).to_bytes(8, "little") + k.raw[8:],
+    "a header one byte short": lambda k: (k.size - 1).to_bytes(8, "little") + k.raw[8:],
+    "a bit flipped in the length": lambda k: flip(k.raw, 1),
+    "a bit flipped in an array's name": lambda k: flip(k.raw, k.raw.index(b"dense/bias")),
+    "a bit flipped in the spec": lambda k: flip(k.raw, k.raw.index(b"0.03") + 3),
+    "a bit flipped in the seal": lambda k: flip(k.raw, k.raw.index(b"sha256") + 14),
+    "a bit flipped in the first array": lambda k: flip(k.raw, 8 + k.size),
+    "a bit flipped in the last array": lambda k: flip(k.raw, len(k.raw) - 1, 7),
+    "not UTF-8": lambda k: packed(b'{"\xff\xfe": 1}', k.body),
+    "a pickle": lambda k: pickle.dumps(list(range(99))),
+    "a pickle of PyTorch's": lambda k: b"PK\x03\x04" + bytes(99),
+}
+
+
+@pytest.mark.parametrize("case", BYTES)
+def test_bytes_that_are_not_those_that_were_written_are_damage(kept, path, case):
+    path.write_bytes(BYTES[case](kept))
+
+    refusal(path)
+
+    with pytest.raises(DamagedError):
+        read_checkpoint(path)
+
+
+def test_a_program_in_a_checkpoints_clothes_is_not_run(tmp_path, path):
+    class Trap:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "sprung",)
+
+    path.write_bytes(pickle.dumps(Trap()))
+
+    refusal(path)
+
+    assert not (tmp_path / "sprung").exists()
+
+
+# --- safetensors' table --------------------------------------------------------------------------
+
+
+def entry(**changes: object) -> Attack:
+    """Return an attack that says something else of an array."""
+    return lambda table: table[KERNEL].update(changes)
+
+
+def renamed(name: str) -> Attack:
+    return lambda table: table.update({name: table.pop(KERNEL)})
+
+
+def extra(name: str, count: int = 1) -> Attack:
+    """Return an attack that adds arrays without a number in them, which take no room."""
+
+    def attack(table: dict) -> None:
+        end = max(part["data_offsets"][1] for key, part in table.items() if key[0] != "_")
+        for number in range(count):
+            key = name if count == 1 else f"{name}{number}"
+            table[key] = {"dtype": "F32", "shape": [0], "data_offsets": [end, end]}
+
+    return attack
+
+
+DAMAGE = "not a checkpoint of gandem, or damaged"
+TABLE = {
+    "a type of the right size": (entry(dtype="I32"), "expected float32 or float64, received 'I32'"),
+    "a type of another size": (entry(dtype="F64"), DAMAGE),
+    "an unknown type": (entry(dtype="Q7"), DAMAGE),
+    "a type that colours the screen": (entry(dtype=f"{RED}F32"), DAMAGE),
+    "a type that is a number": (entry(dtype=32), DAMAGE),
+    "a shape turned around": (entry(shape=[16, 4]), r"holds \(16, 4\), the spec wants \(4, 16\)"),
+    "a shape of one axis": (entry(shape=[64]), r"holds \(64,\), the spec wants"),
+    "a shape of 20,000 axes": (entry(shape=[1] * 20_000 + [64]), r"holds \(1, 1, .*…, the spec"),
+    "a shape of no numbers": (entry(shape=[0]), DAMAGE),
+    "a negative shape": (entry(shape=[-4, -16]), DAMAGE),
+    "a shape that overflows": (entry(shape=[2**63, 2**63]), DAMAGE),
+    "a shape beyond 64 bits": (entry(shape=[2**64]), DAMAGE),
+    "a shape that is none": (entry(shape="4x16"), DAMAGE),
+    "offsets of another array": (entry(data_offsets=[0, 8]), DAMAGE),
+    "offsets of nothing": (entry(data_offsets=[1728, 1728]), DAMAGE),
+    "offsets that overlap": (entry(data_offsets=[1727, 1983]), DAMAGE),
+    "offsets backwards": (entry(data_offsets=[1984, 1728]), DAMAGE),
+    "offsets outside of the file": (entry(data_offsets=[1728, 2**62]), DAMAGE),
+    "offsets below zero": (entry(data_offsets=[-256, 0]), DAMAGE),
+    "three offsets": (entry(data_offsets=[1728, 1800, 1984]), DAMAGE),
+    "no offsets": (lambda table: table[KERNEL].pop("data_offsets"), DAMAGE),
+    "an array that is a number": (lambda table: table.update({KERNEL: 7}), DAMAGE),
+    "an array left out": (lambda table: table.pop(KERNEL), DAMAGE),
+    "an array too many": (extra("generator/thesis"), "the spec does not know it"),
+    "10,000 arrays too many": (extra("z", 10_000), "'z0': the checkpoint holds it"),
+    "an array of another name": (renamed("generator/dense/kernl"), "the spec wants it"),
+    "a name on two lines": (extra("generator\n/dense"), r"'generator\\n/dense'"),
+    "a name that colours the screen": (extra(f"{RED}x{BELL}"), r"'\\x1b\[31mx\\x07'"),
+    "a long name": (extra("x" * 1_000_000), "'xxx.*…: the checkpoint holds it"),
+    "an empty name": (extra(""), "'': the checkpoint holds it"),
+    "a name that leads out": (extra("../../etc/passwd"), "the spec does not know it"),
+    "metadata that is a list": (lambda table: table.update(__metadata__=[1]), DAMAGE),
+    "metadata of numbers": (lambda table: table.update(__metadata__={"gandem": 1}), DAMAGE),
+}
+
+
+@pytest.mark.parametrize("case", TABLE)
+def test_a_table_that_is_not_that_of_the_spec_is_refused(kept, path, case):
+    attack, words = TABLE[case]
+    path.write_bytes(kept.with_table(attack))
+
+    assert re.search(words, refusal(path))
+
+
+BITS = {"F32": 32, "F16": 16, "BF16": 16, "F64": 64, "I32": 32, "I64": 64, "U8": 8, "BOOL": 8}
+BITS |= {"C64": 64, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "F4": 4}
+
+
+@pytest.mark.parametrize("dtype", [name for name in BITS if name != "F32"])
+@pytest.mark.parametrize("which", [BIAS, "/"], ids=["one array", "all arrays"])
+def test_numbers_of_another_type_are_refused(kept, path, dtype, which):
+    table, end = kept.table, 0
+    del table["__metadata__"]
+    for name, part in table.items():
+        if which in name and not name.endswith("/updates"):
+            part["dtype"] = dtype
+        bits = math.prod(part["shape"]) * BITS[part["dtype"]]
+        part["data_offsets"] = [end, end := end + bits // 8]
+    path.write_bytes(packed(kept.table | table, bytes(end)))
+
+    words = rf"expected float32(, | or float64, )received '?{dtype}|{DAMAGE}"
+    words += r"|its bytes are not those" * (dtype == "F64" and which == "/")  # a precision of ours
+    assert re.search(words.replace("F64", "(F64|float64)").replace("I64", "int64"), refusal(path))
+
+
+# --- gandem's header -----------------------------------------------------------------------------
+
+TEXTS = {
+    "none": None,
+    "empty": "",
+    "prose": "Dear gandem",
+    "a list": "[1, 2]",
+    "a number": "7",
+    "null": "null",
+    "not a number": "NaN",
+    "an empty object": "{}",
+    "half of an object": '{"format": 1, ',
+    "lists 100,000 deep": "[" * 100_000 + "]" * 100_000,
+    "objects 100,000 deep": '{"a":' * 100_000 + "1" + "}" * 100_000,
+    "a number of 5,000 digits": f'{{"format": {"9" * 5000}}}',
+    "a format of 4,000 digits": f'{{"format": {"9" * 4000}}}',
+    "letters that are none": '{"format": "\\ud800"}',
+    "two lines": '{\n"format"\n:\n7\n}',
+    "a bell": BELL,
+}
+
+
+@pytest.mark.parametrize("case", TEXTS)
+def test_a_header_of_other_words_is_refused(kept, path, case):
+    path.write_bytes(kept.with_text(TEXTS[case]))
+
+    refusal(path)
+
+
+def test_a_header_nested_as_deep_as_can_just_be_read_is_refused(kept, path):
+    whole = json.dumps(kept.header)[:-1]
+    for depth in range(sys.getrecursionlimit() - 200, sys.getrecursionlimit() + 10):
+        path.write_bytes(kept.with_text(f'{whole}, "more": {"[" * depth}{"]" * depth}}}'))
+        refusal(path)
+
+
+def test_of_a_key_that_comes_twice_the_last_counts_and_must_fit_the_seal(kept, path):
+    whole = json.dumps(kept.header)[:-1]
+    path.write_bytes(kept.with_text(f'{whole}, "step": 7}}'))
+    said = refusal(path)
+
+    path.write_bytes(kept.with_text(f'{whole}, "step": 6}}'))
+    again = read_checkpoint(path)
+
+    assert said == "damaged; its bytes are not those that were written."
+    assert again.step == 6
+
+
+def first(player: int, **changes: object) -> Attack:
+    """Return an attack on the first layer of a player."""
+    return lambda header: header["spec"]["players"][player]["layers"][0].update(changes)
+
+
+def more(count: int, layer: dict) -> Attack:
+    """Return an attack that puts layers before the discriminator's last."""
+
+    def attack(header: dict) -> None:
+        header["spec"]["players"][1]["layers"][-1:-1] = [layer] * count
+
+    return attack
+
+
+def nested(depth: int, name: str | None = None) -> Attack:
+    """Return an attack with blocks within blocks."""
+    layer: dict = {"kind": "dense", "units": 1}
+    for _ in range(depth):
+        layer = {"kind": "residual", "layers": [layer]} | ({"name": name} if name else {})
+    return lambda header: header["spec"]["players"][1]["layers"].append(layer)
+
+
+def spec(**changes: object) -> Attack:
+    return lambda header: header["spec"].update(changes)
+
+
+def says(**changes: object) -> Attack:
+    return lambda header: header.update(changes)
+
+
+UPGRADE = "written by a newer gandem"
+HEADERS = {
+    "a format to come": (says(format=2), f"{UPGRADE}, format 2; upgrade gandem"),
+    "a format of the far future": (says(format=10**4000), f"{UPGRADE}, format 1000.*…; upgrade"),
+    "a format before the first": (says(format=0), "its header has the format 0, which cannot be"),
+    "a format that is true": (says(format=True), "its header has no 'format', or a damaged one"),
+    "a format that is a text": (says(format="1"), "no 'format', or a damaged one"),
+    "a step below zero": (says(step=-1), "its header has the step -1, which cannot be"),
+    "a step beyond all": (says(step=10**4000), "its header has the step 1000.*…, which cannot be"),
+    "a step and a half": (says(step=6.5), "no 'step', or a damaged one"),
+    "no step": (lambda header: header.pop("step"), "no 'step', or a damaged one"),
+    "a seed below zero": (says(seed=-1), "its header has the seed -1, which cannot be"),
+    "a seed beyond 63 bits": (says(seed=2**63), "its header has the seed 9223372036854775808"),
+    "a seed that is a list": (says(seed=[3]), "no 'seed', or a damaged one"),
+    "a metric that is no number": (says(metrics={"generator": math.nan}), "not JSON compliant"),
+    "a metric without end": (says(metrics={"generator": math.inf}), "not JSON compliant"),
+    "no spec": (lambda header: header.pop("spec"), "no 'spec', or a damaged one"),
+    "a spec that is a list": (says(spec=[]), "no 'spec', or a damaged one"),
+    "an empty spec": (says(spec={}), "the spec: the field 'name' is missing"),
+    "a schema to come": (spec(schema=2), f"{UPGRADE}, schema 2; upgrade gandem"),
+    "a schema that is a text": (spec(schema=RED), r"schema: .* received '\\x1b\[31m'"),
+    "a name that colours the screen": (spec(name=RED), r"cannot be called '\\x1b\[31m'"),
+    "an unknown field": (spec(**{f"{RED}\n": 1}), r"unknown field '\\x1b\[31m\\n'"),
+    "an unknown field of a megabyte": (spec(**{"x" * 1_000_000: 1}), "unknown field 'xxx.*…"),
+    "an unknown layer": (first(0, kind=RED), r"no layer is of kind '\\x1b\[31m'"),
+    "a latent of 10**12": (spec(latent={"size": 10**12}), "latent.size: expected 1 ≤ a number"),
+    "a latent of 2**31 - 1": (spec(latent={"size": 2**31 - 1}), "the spec wants .2147483647, 16"),
+    "2**31 - 1 units": (first(0, units=2**31 - 1), "do not fill"),
+    "more units than memory": (
+        more(2, {"kind": "dense", "units": 2**31 - 1}),
+        "more than any machine holds",
+    ),
+    "wider layers": (first(1, filters=3), r"discriminator/conv2d/kernel: .* wants \(4, 4, 1, 3\)"),
+    "other layers": (first(1, kind="relu"), "unknown field 'bias'"),
+    "a layer more": (more(1, {"kind": "dense", "units": 1}), "dense_1/kernel: the spec wants it"),
+    "5,000 layers": (more(5000, {"kind": "dense", "units": 1}), "dense_1/kernel: the spec wants"),
+    "blocks 30 deep": (nested(30, "a" * 64), "discriminator/aaa.*…"),
+    "blocks 50 deep": (nested(50), "nested too deeply|nested more than"),
+    "blocks 300 deep": (nested(300), "it is nested too deeply"),
+    "a shape of 100,000 axes": (
+        more(1, {"kind": "reshape", "shape": [1] * 100_000}),
+        r"a shape is .* received \[1, 1, .*…",
+    ),
+    "padding of 4,000 digits": (first(1, padding=[[-(10**4000)] * 2] * 2), "padding"),
+    "a rate that is no number": (
+        lambda header: header["spec"]["players"][0]["optimiser"].update(learning_rate=math.nan),
+        "expected a finite number, received nan",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HEADERS)
+def test_a_sealed_header_that_does_not_hold_is_refused_by_its_fault(kept, path, case):
+    attack, words = HEADERS[case]
+    path.write_bytes(kept.sealed(header=attack))
+
+    assert re.search(words, refusal(path))
+
+
+@pytest.mark.parametrize("case", [case for case in HEADERS if UPGRADE in HEADERS[case][1]])
+def test_what_a_newer_gandem_wrote_is_no_damage(kept, path, case):
+    path.write_bytes(kept.sealed(header=HEADERS[case][0]))
+
+    with pytest.raises(RunError) as caught:
+        read_checkpoint(path)
+
+    assert not isinstance(caught.value, DamagedError)
+
+
+# --- arrays --------------------------------------------------------------------------------------
+
+
+def numbers(name: str, value: float) -> Attack:
+    """Return an attack that writes a number into an array."""
+    return lambda arrays: arrays[name].flat.__setitem__(-1, value)
+
+
+def form(name: str, turn: Callable[[np.ndarray], np.ndarray]) -> Attack:
+    return lambda arrays: arrays.update({name: turn(arrays[name])})
+
+
+def kind(name: str, dtype: str) -> Attack:
+    return form(name, lambda array: array.astype(dtype))
+
+
+MOMENT, UPDATES = f"optimiser/{KERNEL}/second_moment", "optimiser/generator/updates"
+ARRAYS = {
+    "not a number": (numbers(KERNEL, math.nan), f"{KERNEL} holds numbers that are not finite"),
+    "infinite": (numbers(BIAS, math.inf), f"{BIAS} holds numbers that are not finite"),
+    "infinitely low": (numbers(MOMENT, -math.inf), f"{MOMENT} holds numbers that are not finite"),
+    "the first of double precision": (kind(KERNEL, "f8"), "scale: expected float64, received flo"),
+    "one of double precision": (kind(BIAS, "f8"), f"{BIAS}: expected float32, received float64"),
+    "one of half precision": (kind(BIAS, "f2"), f"{BIAS}: expected float32, received 'F16'"),
+    "one of whole numbers": (kind(BIAS, "i4"), f"{BIAS}: expected float32, received 'I32'"),
+    "one of truths": (kind(BIAS, "?"), f"{BIAS}: expected float32, received 'BOOL'"),
+    "updates and a half": (kind(UPDATES, "f4"), f"{UPDATES}: expected int64, received float32"),
+    "updates of 32 bits": (kind(UPDATES, "i4"), f"{UPDATES}: expected int64, received 'I32'"),
+    "updates in a list": (form(UPDATES, np.atleast_1d), rf"{UPDATES}: .* holds \(1,\), the spec"),
+    "turned around": (form(KERNEL, np.transpose), rf"{KERNEL}: the checkpoint holds \(16, 4\)"),
+    "of no numbers": (form(KERNEL, lambda a: a[:0]), rf"{KERNEL}: the checkpoint holds \(0, 16\)"),
+    "too long": (form(BIAS, lambda a: np.repeat(a, 9)), rf"{BIAS}: the checkpoint holds \(9,\)"),
+    "missing": (lambda arrays: arrays.pop(BIAS), f"{BIAS}: the spec wants it"),
+    "too many": (
+        lambda a: a.update({f"{RED}a": a[BIAS]}),
+        r"'\\x1b\[31ma': the checkpoint holds it",
+    ),
+    "none": (lambda arrays: arrays.clear(), "the spec wants it"),
+}
+
+
+@pytest.mark.parametrize("case", ARRAYS)
+def test_sealed_arrays_that_do_not_fit_are_refused_by_their_fault(kept, path, case):
+    attack, words = ARRAYS[case]
+    path.write_bytes(kept.sealed(arrays=attack))
+
+    assert re.search(words, refusal(path))
+
+
+def test_an_author_who_seals_what_holds_is_believed(kept, path):
+    path.write_bytes(kept.sealed(says(step=9), numbers(KERNEL, 0.5)))
+
+    found = read_checkpoint(path)
+
+    assert found.step == 9
+    assert found.state[KERNEL][-1, -1] == 0.5
+
+
+# --- what is no file, and what is too large ------------------------------------------------------
+
+ENTRIES = {
+    "a link to a good one": lambda path, good: path.symlink_to(good),
+    "a link to nothing": lambda path, good: path.symlink_to(path.with_name("nothing")),
+    "a link to itself": lambda path, good: path.symlink_to(path),
+    "a link to a source of zeros": lambda path, good: path.symlink_to("/dev/zero"),
+    "a pipe that nobody fills": lambda path, good: os.mkfifo(path),
+    "a folder": lambda path, good: path.mkdir(),
+}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes and devices are of Unix")
+@pytest.mark.parametrize("case", ENTRIES)
+def test_what_is_no_plain_file_is_not_opened(kept, tmp_path, path, case):
+    good = tmp_path / "good"
+    good.write_bytes(kept.raw)
+    ENTRIES[case](path, good)
+
+    assert re.fullmatch(
+        r"it is (a symbolic link|not a file); expected a plain file\.", refusal(path)
+    )
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="devices are of Unix")
+def test_a_device_is_not_opened():
+    assert refusal(Path("/dev/zero")) == "it is not a file; expected a plain file."
+
+
+def test_a_file_that_may_not_be_read_is_no_damage(kept, path, monkeypatch):
+    path.write_bytes(kept.raw)
+
+    def forbidden(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", forbidden)
+
+    assert refusal(path) == "cannot be read (Permission denied)."
+    with pytest.raises(RunError) as caught:
+        read_checkpoint(path)
+    assert not isinstance(caught.value, DamagedError)
+
+
+# --- what is too large ---------------------------------------------------------------------------
+
+
+def stretched(head: bytes, size: int) -> Callable[[Path], object]:
+    """Return what writes a file that is larger than it is long, since most of it is a hole."""
+
+    def write(path: Path) -> None:
+        path.write_bytes(head)
+        try:
+            os.truncate(path, len(head) + size)
+        except OSError:
+            pytest.skip("this file system has no files of that size")
+
+    return write
+
+
+def giant(kept: Kept, *units: int) -> Callable[[Path], object]:
+    """Return what writes a file that is as large as its spec and its table want it."""
+    header = kept.header
+    for count in units:
+        more(1, {"kind": "dense", "units": count, "bias": False})(header)
+    table, end = {"__metadata__": {"gandem": json.dumps(header)}}, 0
+    shapes = state_shapes(from_data(header["spec"]))
+    for name, shape in sorted(shapes.items(), key=lambda item: item[1] != ()):
+        dtype, size = ("F32", 4) if shape else ("I64", 8)
+        offsets = [end, end := end + size * math.prod(shape)]
+        table[name] = {"dtype": dtype, "shape": shape, "data_offsets": offsets}
+    return stretched(packed(table, b""), end)
+
+
+def written(raw: bytes) -> Callable[[Path], object]:
+    return lambda path: path.write_bytes(raw)
+
+
+NO_ROOM, LAYER = "there is not enough memory|Cannot allocate memory", {"kind": "dense", "units": 1}
+MONSTERS = {
+    "a terabyte of holes": (lambda k: stretched(k.raw, 2**40), f"{DAMAGE}|{NO_ROOM}"),
+    "a terabyte that the spec wants": (lambda k: giant(k, 2**20, 2**16), NO_ROOM),
+    "two gigabytes that the spec wants": (lambda k: giant(k, 10**7), NO_ROOM),
+    "a header of 50 MB": (
+        lambda k: stretched((50_000_000).to_bytes(8, "little"), 60_000_000),
+        "its header has 50000000 bytes",
+    ),
+    "nine million brackets": (lambda k: written(k.with_text("[" * 9_000_000)), "recursion depth"),
+    "three million lists": (
+        lambda k: written(k.with_text(f"[{'[],' * 3_000_000}[]]")),
+        "it has no header of gandem's",
+    ),
+    "20,000 layers": (
+        lambda k: written(k.with_text(json.dumps(after(more(20_000, LAYER), k.header)))),
+        "dense_1/kernel: the spec wants it",
+    ),
+}
+CHILD = """
+import resource, sys
+from pathlib import Path
+from gandem.core.errors import RunError
+from gandem.core.runs import read_checkpoint
+resource.setrlimit(resource.RLIMIT_AS, (3 * 10**9, 3 * 10**9))
+try:
+    read_checkpoint(Path(sys.argv[1]))
+except RunError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not limit memory")
+@pytest.mark.parametrize("case", MONSTERS)
+def test_a_monster_takes_neither_memory_nor_time(kept, path, case):
+    write, words = MONSTERS[case]
+    write(kept)(path)
+    few = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # each has memory of its own
+
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, path],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        env=os.environ | few,
+    )
+
+    assert done.stderr == ""
+    assert re.fullmatch(rf"{re.escape(str(path))}: .*({words}).*\n", done.stdout)
+
+
+# --- the command ---------------------------------------------------------------------------------
+
+ON_DISK = {
+    "cut short": lambda k: written(k.raw[:5000]),
+    "a flipped bit": lambda k: written(flip(k.raw, len(k.raw) - 9)),
+    "a header as deep as can be": lambda k: written(k.with_text('{"a":' * 970 + "1" + "}" * 970)),
+    "a type that colours the screen": lambda k: written(k.with_table(entry(dtype=f"{RED}F32"))),
+    "a metric that is no number": lambda k: written(k.sealed(says(metrics={"x": math.nan}))),
+    "blocks 30 deep": lambda k: written(k.sealed(nested(30, "a" * 64))),
+    "a format to come": lambda k: written(k.sealed(says(format=2))),
+    "another step": lambda k: written(k.sealed(says(step=5))),
+    "a link": lambda k: lambda path: path.symlink_to("/dev/zero"),
+    "a pipe": lambda k: os.mkfifo,
+    "a folder": lambda k: Path.mkdir,
+}
+
+
+STORY = {
+    "format": 1,
+    "model": "dcgan",
+    "spec_digest": "0" * 64,
+    "seed": 3,
+    "precision": "float32",
+    "data": {"name": "digits", "digest": "1" * 64, "count": 1797, "source": "", "licence": "CC0"},
+    "steps_planned": 12,
+    "stream": "2" * 64,
+    "settings": {"backend": "torch", "data": "digits", "steps": 12, "seed": 3},
+    "state": "interrupted",
+    "backend": "torch",
+    "device": "cpu",
+    "versions": {"torch": "2.6.0", "numpy": "2.2.0"},
+    "gandem": "0.1.0",
+    "command": "gandem train dcgan",
+    "started": "2026-11-21T20:00:00+00:00",
+    "steps": 6,
+    "allowed_changes": ["learning_rate"],
+    "segments": [
+        {
+            "first_step": 0,
+            "backend": "torch",
+            "device": "cpu",
+            "versions": {"torch": "2.6.0"},
+            "command": "gandem train dcgan",
+            "started": "2026-11-21T20:00:00+00:00",
+            "notes": ["a damaged checkpoint was passed over"],
+            "changed": {"data": ["1", "2"]},
+        }
+    ],
+    "best": {"metric": "generator", "value": 0.5, "step": 6},
+    "seconds": 1.5,
+    "steps_per_second": 4.0,
+    "losses": {"discriminator": 1.25, "generator": 0.5, "real_accuracy": 0.75},
+}
+"""A run.json with everything in it."""
+
+
+@pytest.fixture
+def stranger(kept, tmp_path):
+    """A run with files of a stranger's."""
+    folder = tmp_path / "runs" / "stranger"
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "checkpoints" / "step-000006.safetensors").write_bytes(kept.raw)
+    (folder / "run.json").write_text(json.dumps(STORY))
+    (folder / "spec.toml").write_text(to_toml(SPEC))
+    return folder
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes and devices are of Unix")
+@pytest.mark.parametrize("case", ON_DISK)
+def test_the_command_says_in_a_line_why_a_checkpoint_cannot_be_used(kept, stranger, case):
+    path = stranger / "checkpoints" / "step-000006.safetensors"
+    path.unlink()
+    ON_DISK[case](kept)(path)
+
+    generated = refused("generate", stranger, "-o", stranger / "x.png")
+    resumed = refused("resume", stranger)
+
+    for said in (generated, resumed):
+        assert str(path) in said
+        assert said.isprintable()
+        assert len(said) < LONGEST
+    assert not (stranger / "x.png").exists()
+    assert os.path.lexists(path)  # whoever wants to know what happened to it can look at it
+
+
+# --- by chance -----------------------------------------------------------------------------------
+
+ODD = [
+    *(None, True, False, 0, -1, 1, 7, 0.5, -0.0, 1e308, math.nan, math.inf, -math.inf),
+    *(2**31 - 1, 2**31, 2**63 - 1, 2**63, 2**64, 10**30, 10**4000),
+    *("", "x", "generator", "F64", f"{RED}{BELL}\n", "\0", "9" * 5000, "../" * 99),
+    *([], [0], [1, 1], [-1, 2**63], [[]], [None], {}, {"kind": "relu"}, {"kind": "dense"}),
+]
+
+
+def places(data: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield the container and key of everything in JSON data."""
+    for key in data if isinstance(data, dict) else range(len(data)):
+        yield data, key
+        if isinstance(data[key], dict | list):
+            yield from places(data[key])
+
+
+def shaken(rng: random.Random, data: dict) -> dict:
+    """Return the data with a few values replaced, dropped, doubled or swapped, and keys renamed."""
+    for _ in range(rng.choice([1, 1, 1, 2, 5])):
+        if not (spots := list(places(data))):
+            break
+        (container, key), (other, twin) = rng.choice(spots), rng.choice(spots)
+        match rng.randrange(6):
+            case 0 | 1:
+                container[key] = copy.deepcopy(rng.choice(ODD))
+            case 2:
+                del container[key]
+            case 3:
+                container[key] = copy.deepcopy(other[twin])
+            case 4 if isinstance(container, list):
+                container.insert(key, copy.deepcopy(container[key]))
+            case 5 if isinstance(container, dict):
+                container[rng.choice([f"{key}s", f"{RED}{key}", "name"])] = container.pop(key)
+    return data
+
+
+def broken(rng: random.Random, raw: bytes, other: bytes) -> bytes:
+    """Return bytes with a few of them flipped, lost, moved, doubled, or taken from another file."""
+    made = bytearray(raw)
+    for _ in range(rng.choice([1, 1, 1, 2, 8])):
+        end = rng.choice([8, len(made), len(made)])  # the length comes in for its share
+        a, b = (rng.randrange(min(end, len(made)) + 1) for _ in range(2))
+        size = rng.choice([1, 2, 8, 100, 1000])
+        match rng.randrange(8):
+            case 0 if a < len(made):
+                made[a] ^= 1 << rng.randrange(8)
+            case 1:
+                made[a : a + size] = rng.randbytes(len(made[a : a + size]))
+            case 2:
+                del made[a:]
+            case 3:
+                made[a:a] = rng.randbytes(size)
+            case 4:
+                del made[a : a + size]
+            case 5:
+                made[a:a] = made[b : b + size]
+            case 6:
+                made[a : a + size], made[b : b + size] = made[b : b + size], made[a : a + size]
+            case 7:
+                made[a:] = other[b if rng.random() < 0.3 else a :]
+    return bytes(made)
+
+
+def touched(rng: random.Random, arrays: dict[str, np.ndarray]) -> None:
+    """Change a byte in a few arrays, now and then with their type."""
+    for name in rng.sample(sorted(arrays), rng.choice([1, 1, 3])):
+        raw, dtype, shape = (
+            bytearray(arrays[name].tobytes()),
+            arrays[name].dtype,
+            arrays[name].shape,
+        )
+        raw[rng.randrange(len(raw))] = rng.choice([0, 0x7F, 0x80, 0xFF])
+        if rng.random() < 0.1:
+            dtype, shape = np.dtype(rng.choice(["<f2", "<i4", "|u1"])), -1
+        arrays[name] = np.frombuffer(raw, dtype).reshape(shape)
+
+
+def forged(rng: random.Random, kept: Kept, other: Kept) -> tuple[bytes, bool]:
+    """Return a file that nobody should trust, and whether its author knew how to seal it."""
+    shake = functools.partial(shaken, rng)
+    match rng.randrange(6):
+        case 0 | 1:
+            return broken(rng, kept.raw, other.raw), False
+        case 2:
+            return kept.with_table(shake), False
+        case 3:
+            return kept.with_text(json.dumps(shake(kept.header))), False
+        case 4:
+            return kept.sealed(header=shake), True
+        case _:
+            return kept.sealed(arrays=functools.partial(touched, rng)), True
+
+
+@contextlib.contextmanager
+def called(name: str) -> Iterator[None]:
+    """Let a failure say which file it was."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(name)
+        raise
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_forged_checkpoint_is_refused_or_holds_the_truth(kept, tmp_path, path, seed):
+    rng, other = random.Random(seed), made(tmp_path, 3)
+    read = 0
+    for number in range(800):
+        raw, knows = forged(rng, kept, other)
+        path.write_bytes(raw)
+        with called(f"file {number} of seed {seed}"):
+            found, _ = looked(read_checkpoint, path)
+            if found is not None and knows:
+                assert check_state(found.spec, forms_of(found.state)) == found.precision
+                assert all(np.isfinite(value).all() for value in found.state.values())
+            elif found is not None:
+                assert holds(found, kept) or holds(found, other)
+        read += found is not None
+    assert 0 < read < 400  # sometimes the author says the truth
+
+
+def holds(found: Checkpoint, kept: Kept) -> bool:
+    """Say whether a checkpoint is bit for bit another."""
+    return found.header == kept.header and all(
+        found.state[name].tobytes() == value.tobytes() for name, value in kept.arrays.items()
+    )
+
+
+# --- a run's other files -------------------------------------------------------------------------
+
+
+def prints(*arguments: object) -> None:
+    """Run the command, which succeeds, or says why not in a line."""
+    done = gandem(*arguments)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    assert done.exit_code == 0 or LINE.fullmatch(done.stderr), done.stderr
+
+
+LOOKS = {
+    "open": lambda run: looked(open_run, run),
+    "find": lambda run: looked(find_runs, run.parent),
+    "runs": lambda run: prints("runs", run.parent),
+    "show": lambda run: prints("show", run),
+    "show --json": lambda run: prints("show", run, "--json"),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_run_is_looked_at_whatever_its_run_json_says(stranger, look):
+    rng, path = random.Random(0), stranger / "run.json"
+    whole = path.read_bytes()
+    for number in range(200):
+        if rng.random() < 0.3:
+            path.write_bytes(broken(rng, whole, whole))
+        else:
+            path.write_text(json.dumps(shaken(rng, json.loads(whole))))
+        with called(f"file {number}"):
+            LOOKS[look](stranger)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_run_is_looked_at_whatever_its_spec_toml_says(stranger, look):
+    rng, path = random.Random(0), stranger / "spec.toml"
+    whole = path.read_bytes()
+    for number in range(200):
+        if rng.random() < 0.4:
+            path.write_bytes(broken(rng, whole, whole))
+        else:
+            data = shaken(rng, tomllib.loads(whole.decode()))
+            with contextlib.suppress(TypeError):  # TOML has no null
+                path.write_text(tomli_w.dumps(data))
+        with called(f"file {number}"):
+            LOOKS[look](stranger)
+
+
+def tell(stranger: Path, **changes: object) -> None:
+    (stranger / "run.json").write_text(json.dumps(STORY | changes))
+
+
+@pytest.mark.parametrize("look", ["runs", "show", "show --json"])
+def test_what_a_terminal_would_obey_is_not_printed(stranger, look):
+    tell(stranger, data=STORY["data"] | {"name": RED}, started=RED, command=RED)
+    command, *options = look.split()
+    place = stranger if command == "show" else stranger.parent
+
+    done = CliRunner().invoke(main, [command, str(place), *options], color=True)
+
+    assert "dcgan" in done.stdout
+    assert "\x1b" not in done.output
+
+
+@pytest.mark.parametrize("look", ["runs", "show", "show --json"])
+def test_half_of_a_letter_in_run_json_is_told_in_a_line(stranger, look):
+    tell(stranger, data=STORY["data"] | {"name": "\ud800"})
+
+    LOOKS[look](stranger)
+
+
+def test_a_seed_of_very_many_digits_is_not_printed_whole(stranger):
+    tell(stranger, seed=10**4000)
+
+    assert len(refused("resume", stranger)) < LONGEST
+
+
+def test_changes_that_are_no_list_allow_nothing(stranger):
+    tell(stranger, allowed_changes=5)
+    (stranger / "spec.toml").write_text(to_toml(change(SPEC, {"training.epochs": 99})))
+
+    with pytest.raises(RunError, match="of another spec"):
+        open_run(stranger).checkpoint()
+
+
+def test_a_fault_in_spec_toml_is_not_told_at_any_length(stranger):
+    path = stranger / "spec.toml"
+    path.write_text(path.read_text().replace("shape = [", f"shape = [{'1, ' * 50_000}"))
+
+    _, words = looked(open_run, stranger)
+
+    assert "received [1, 1" in words
+
+
+@pytest.mark.parametrize("said", ["", ', "seconds": null', ', "seconds": []', ', "seconds": NaN'])
+def test_a_log_that_does_not_say_how_long_it_took_is_gone_on_with(stranger, said):
+    (stranger / "log.jsonl").write_text(f'{{"step": 2{said}}}\n')
+
+    assert keep_log(open_run(stranger), 6, 2, ends=True) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes are of Unix")
+@pytest.mark.parametrize("name", ["run.json", "spec.toml", "log.jsonl"])
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(stranger, name):
+    (stranger / name).unlink(missing_ok=True)
+    os.mkfifo(stranger / name)
+    signal.alarm(2)
+
+    run, _ = looked(open_run, stranger)
+
+    assert run is None or run.log() == []
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="the clock is of Unix")
+def test_blocks_within_blocks_are_compared_in_a_moment(kept):
+    blocks = from_data(after(nested(20), kept.header)["spec"])
+    signal.alarm(2)
+
+    assert differences(blocks, blocks) == {}
+
+
+# --- nothing is run ------------------------------------------------------------------------------
+
+MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "yaml"}
+BUILTINS = {"eval", "exec", "compile", "__import__"}
+METHODS = {("torch", "load"), ("os", "system"), ("os", "popen"), ("keras", "load_model")}
+
+
+def dangers(source: str) -> list[str]:
+    """Return what in a source could run what a file says."""
+    found: list[str] = []
+    safe: list[ast.expr] = []
+    for node in ast.walk(ast.parse(source)):  # a call before its parts
+        if isinstance(node, ast.Call) and any(
+            word.arg == "weights_only" and is_constant(word.value, True) for word in node.keywords
+        ):
+            safe.append(node.func)
+        if node in safe:
+            continue
+        match node:
+            case ast.Import(names=names):
+                found += [n.name for n in names if n.name.partition(".")[0] in MODULES]
+            case ast.ImportFrom(module=str(module)) if module.partition(".")[0] in MODULES:
+                found.append(module)
+            case ast.Call(func=ast.Name(id=name)) if name in BUILTINS:
+                found.append(name)
+            case ast.Attribute(value=ast.Name(id=owner), attr=name) if (owner, name) in METHODS:
+                found.append(f"{owner}.{name}")
+            case ast.Attribute(attr="load_model" | "read_pickle" as name):
+                found.append(name)
+            case ast.keyword(arg="allow_pickle", value=value) if not is_constant(value, False):
+                found.append("allow_pickle")
+            case ast.keyword(arg="weights_only" | "safe_mode" as name, value=value):
+                found += [] if is_constant(value, True) else [name]
+            case ast.keyword(arg="shell", value=value) if not is_constant(value, False):
+                found.append("shell")
+    return found
+
+
+def is_constant(node: ast.expr, value: bool) -> bool:
+    return isinstance(node, ast.Constant) and node.value is value
+
+
+DANGEROUS = [
+    "import pickle",
+    "import numpy, joblib.memory",
+    "from marshal import loads",
+    "eval(text)",
+    "exec(open(path).read())",
+    "torch.load(path)",
+    "load = torch.load",
+    "keras.models.load_model(path)",
+    "np.load(path, allow_pickle=True)",
+    "np.load(path, allow_pickle=trusted)",
+    "load(path, weights_only=False)",
+    "subprocess.run(command, shell=True)",
+]
+HARMLESS = [
+    "torch.load(path, weights_only=True)",
+    "re.compile(pattern)",
+    "torch.compile(network)",
+    "network.eval()",
+    "np.load(path)",
+    "np.load(path, allow_pickle=False)",
+    "'import pickle'",
+]
+
+
+@pytest.mark.parametrize("source", DANGEROUS)
+def test_a_source_that_could_run_a_file_is_found(source):
+    assert dangers(source)
+
+
+@pytest.mark.parametrize("source", HARMLESS)
+def test_a_source_that_cannot_run_a_file_passes(source):
+    assert dangers(source) == []
+
+
+def test_nothing_that_ships_can_run_what_a_file_says():
+    rooms = ("core", "backends", "models", "data", "extractors", "watchers", "testing")
+    sources = [path for room in rooms for path in (ROOT / room).rglob("*.py")]
+    sources += ROOT.glob("*.py")
+
+    found = {path.relative_to(ROOT).as_posix(): dangers(path.read_text()) for path in sources}
+
+    assert len(found) > 80
+    assert {name: said for name, said in found.items() if said} == {}

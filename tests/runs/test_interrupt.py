@@ -1,0 +1,440 @@
+"""Ctrl-C and SIGTERM: a training keeps what was done, everything else ends at once in one line."""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.commands import (
+    HOME,
+    THERE,
+    TINY,
+    command,
+    needs_a_backend,
+    needs_both,
+    on_each,
+    process,
+    tiny,
+)
+
+import gandem
+from gandem.core.interrupts import stop_at_once, stop_when_asked
+from gandem.core.runs import Progress
+from gandem.core.runs.train import train as train_function
+from gandem.core.training import initial_state
+
+pytestmark = needs_a_backend
+proc = pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="looks into /proc")
+LIBRARY = {"torch": "libtorch", "keras": "libtensorflow"}
+
+
+@pytest.fixture(autouse=True)
+def signals():
+    """Signals as at a prompt: a background job of a shell ignores Ctrl-C, and so would ours."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def press(number=signal.SIGINT):
+    os.kill(os.getpid(), number)
+
+
+def begin(source, out, **more):
+    """Train a tiny dcgan for three steps, unless told otherwise."""
+    usual = {"changes": TINY["dcgan"], "backend": HOME, "data": source, "steps": 3, "out": out}
+    return gandem.train("dcgan", **usual | more)
+
+
+# --- in this process -----------------------------------------------------------------------------
+
+
+def test_ctrl_c_ends_after_the_step_and_keeps_everything(data, tmp_path):
+    def at_step_2(at: Progress) -> None:
+        if at.step == 2:
+            press()
+
+    run = begin(data, tmp_path / "run", steps=100, progress=at_step_2)
+
+    assert run.facts["state"] == "interrupted"
+    assert run.facts["steps"] == 2
+    assert run.facts["steps_planned"] == 100
+    assert [row["step"] for row in run.log()] == [1, 2]
+    assert run.facts["losses"]["discriminator"] == run.log()[-1]["discriminator"]
+    assert [path.name for path in run.checkpoints()] == ["step-000002.safetensors"]
+    assert [path.name for path in run.samples()] == ["step-000002.png"]
+    assert run.state()["optimiser/generator/updates"] == 2
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_training_stopped_after_k_steps_has_the_weights_of_one_of_k_steps(data, tmp_path):
+    def at_step_4(at: Progress) -> None:
+        if at.step == 4:
+            press(signal.SIGTERM)
+
+    stopped = begin(data, tmp_path / "stopped", steps=100, progress=at_step_4)
+    whole = begin(data, tmp_path / "whole", steps=4)
+
+    assert stopped.checkpoints()[0].read_bytes() == whole.checkpoints()[0].read_bytes()
+
+
+def test_ctrl_c_before_the_first_step_keeps_the_initial_weights(data, tmp_path, monkeypatch):
+    real = train_function.__globals__["begin"]
+
+    def and_press(*arguments):
+        begun = real(*arguments)
+        press()
+        return begun
+
+    monkeypatch.setitem(train_function.__globals__, "begin", and_press)
+
+    run = begin(data, tmp_path / "run")
+
+    assert run.facts["state"] == "interrupted"
+    assert run.facts["steps"] == 0
+    expected = initial_state(run.spec, 0, "float32")
+    for name, value in run.state().items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+    assert [path.name for path in run.samples()] == ["step-000000.png"]
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_ctrl_c_ends_at_once(data, tmp_path, first):
+    def twice(at: Progress) -> None:
+        if at.step == 2:
+            press(first)
+            press(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        begin(data, tmp_path / "run", progress=twice)
+
+    run = gandem.open_run(tmp_path / "run")
+    assert run.facts["state"] == "interrupted"
+    assert run.facts["steps"] == 2
+    files = {path.name for path in run.path.rglob("*") if path.is_file()}
+    assert files == {"spec.toml", "run.json", "log.jsonl", ".lock"}
+
+
+def test_a_signal_that_is_ignored_stays_ignored(data, tmp_path):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    run = begin(data, tmp_path / "run", progress=lambda at: press())
+
+    assert run.facts["state"] == "finished"
+
+
+def test_a_training_in_another_thread_leaves_signals_alone(data, tmp_path):
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(begin, data, tmp_path / "run").result()
+
+    assert run.facts["state"] == "finished"
+
+
+def test_outside_of_a_training_both_signals_interrupt_and_are_given_back():
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with pytest.raises(KeyboardInterrupt), stop_at_once("Interrupted."):
+            press(number)
+
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_handler_of_the_users_own_is_left_in_place():
+    noted = []
+    signal.signal(signal.SIGTERM, lambda number, frame: noted.append(number))
+
+    with stop_at_once("Interrupted."):
+        press(signal.SIGTERM)
+
+    assert noted == [signal.SIGTERM]
+
+
+def test_within_a_block_that_waits_for_a_step_the_second_signal_goes_to_the_one_before():
+    with stop_at_once("Interrupted."), stop_when_asked() as stop:
+        assert not stop.is_set()
+        press()
+        assert stop.is_set()
+        with pytest.raises(KeyboardInterrupt):
+            press(signal.SIGTERM)
+
+
+# --- in a process of its own ---------------------------------------------------------------------
+
+
+class Child:
+    """The command in a process of its own, to be interrupted."""
+
+    def __init__(self, folder: Path, *arguments: object, terminal: bool = False) -> None:
+        self.folder, self.terminal = folder, terminal
+        self.process = subprocess.Popen(
+            command(*arguments),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=folder,
+            env=os.environ | {"TMPDIR": str(folder)},
+            start_new_session=terminal,
+        )
+
+    def until(self, happened) -> None:
+        """Wait until something has happened."""
+        deadline = time.monotonic() + 120
+        while not happened():
+            assert self.process.poll() is None, self.process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+
+    def imports(self, library: str) -> bool:
+        """Say whether a library is being imported, or has been."""
+        return library in Path(f"/proc/{self.process.pid}/maps").read_text()
+
+    def children(self) -> list[str]:
+        """Return the ids of the child's children."""
+        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        return [number for task in tasks for number in task.read_text().split()]
+
+    def stop(self, number: int = signal.SIGINT) -> tuple[int, str, str]:
+        """Send a signal, as a terminal to all processes at once; return the exit code, and what was
+        said on standard output and error.
+        """
+        if self.terminal:
+            os.killpg(self.process.pid, number)
+        else:
+            self.process.send_signal(number)
+        stdout, stderr = self.process.communicate(timeout=60)
+        assert "Traceback" not in stderr
+        return self.process.returncode, stdout, stderr
+
+
+@pytest.mark.parametrize(
+    ("backend", "number"), list(zip(THERE, (signal.SIGINT, signal.SIGTERM), strict=False))
+)
+def test_a_training_stopped_at_a_random_moment_is_whole(data, tmp_path, backend, number):
+    child = Child(
+        tmp_path, *tiny(), "--backend", backend, "--data", data, "--epochs", 10**6, "--out", "run"
+    )
+    log = tmp_path / "run" / "log.jsonl"
+    child.until(log.exists)
+    time.sleep(random.uniform(0, 0.4))
+
+    code, said, _ = child.stop(number)
+
+    run = gandem.open_run(tmp_path / "run")
+    steps = run.facts["steps"]
+    assert code == 130
+    assert run.facts["state"] == "interrupted"
+    assert re.search(rf"^state +interrupted after {steps} of 3000000 steps", said, re.M)
+    assert re.search(r"^kept +the log, samples and state so far$", said, re.M)
+    assert re.search(r"^go on +gandem resume run$", said, re.M)
+    assert f"run/checkpoints/step-{steps:06d}.safetensors" in said
+    assert run.checkpoints()[-1].name == f"step-{steps:06d}.safetensors"
+    assert run.state()["optimiser/discriminator/updates"] == steps >= 1
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    assert rows[-1]["step"] == steps
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_an_interrupted_training_prints_json_for_machines_too(data, tmp_path):
+    child = Child(tmp_path, *tiny(), "--data", data, "--epochs", 10**6, "--out", "run", "--json")
+    child.until((tmp_path / "run" / "run.json").exists)
+
+    code, said, complaint = child.stop()
+
+    found = json.loads(said)
+    assert (code, complaint) == (130, "")
+    assert found["state"] == "interrupted"
+    assert found["steps"] == gandem.open_run(tmp_path / "run").facts["steps"]
+
+
+def test_a_second_ctrl_c_is_one_line_and_prompt(data, tmp_path):
+    slow = ["train", "dcgan", "--backend", HOME, "--data", "digits"]
+    slow += ["--batch-size", "1000", "--out", "run"]
+    child = Child(tmp_path, *slow)
+    child.until((tmp_path / "run" / "run.json").exists)
+    child.process.send_signal(signal.SIGINT)
+    time.sleep(0.05)
+
+    code, said, complaint = child.stop()
+
+    assert code == 130
+    if said == "":  # else the first was enough
+        assert complaint == "Interrupted.\n"
+    if (tmp_path / "run").exists():  # else there had been no step yet
+        assert gandem.open_run(tmp_path / "run").facts["state"] == "interrupted"
+
+
+DIGITS = ["--data", "digits"]
+
+
+@proc
+@on_each
+@pytest.mark.parametrize("doing", ["train", "generate"])
+def test_ctrl_c_while_a_framework_starts_is_one_line_and_leaves_nothing(
+    run, tmp_path, backend, doing
+):
+    arguments = {
+        "train": [*tiny(image="[28, 28, 1]"), "--backend", backend, *DIGITS, "--out", "made"],
+        "generate": ["generate", run, "--backend", backend, "-o", "made.png"],
+    }
+    child = Child(tmp_path, *arguments[doing])
+    child.until(lambda: child.imports(LIBRARY[backend]))
+    time.sleep(random.uniform(0, 0.3))
+
+    assert child.stop() == (130, "", "Interrupted.\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_at_any_moment_of_the_start_leaves_no_folder_or_a_whole_one(data, tmp_path):
+    for trial in range(3):
+        child = Child(tmp_path, *tiny(), "--data", data, "--epochs", 10**6, "--out", str(trial))
+        time.sleep(random.uniform(0.3, 4))
+
+        code, said, complaint = child.stop()
+
+        assert code == 130
+        if (tmp_path / str(trial)).exists():
+            assert gandem.open_run(tmp_path / str(trial)).state()
+        else:
+            assert (said, complaint) == ("", "Interrupted.\n")
+
+
+def test_ctrl_c_while_images_are_made_leaves_none(run, tmp_path):
+    child = Child(tmp_path, "generate", run, "-n", 1_000_000, "-o", "made.npz")
+    assert child.process.stderr.readline().startswith("generate  ")  # after two seconds
+
+    code, said, complaint = child.stop()
+
+    assert (code, said) == (130, "")
+    assert complaint.endswith("Interrupted.\n")
+    assert not list(tmp_path.iterdir())
+
+
+@proc
+@needs_both
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_a_parity_measurement_with_all_its_processes(data, tmp_path, number):
+    child = Child(tmp_path, "parity", "dcgan", "--steps", 10**6)
+    child.until(lambda: len(child.children()) == 2)
+    workers = child.children()
+    time.sleep(random.uniform(0, 2))
+
+    code, said, complaint = child.stop(number)
+
+    assert (code, said) == (130, "")
+    assert complaint.endswith("Interrupted.\n")
+    assert not [worker for worker in workers if Path(f"/proc/{worker}").exists()]
+    assert not list(tmp_path.iterdir()), "a temporary folder was left"
+    assert tempfile.gettempdir() != str(tmp_path)
+
+
+# --- commands whose children train ---------------------------------------------------------------
+
+
+def benching(folder, steps):
+    """Return arguments of a bench whose steps take a while, some tenths of a second each."""
+    sizes = ["--set=width=8", "--set=latent=4", "--set=batch_size=400", "--steps", steps]
+    return [
+        *("bench-quality", "dcgan", "--backend", HOME, "--data", "digits", *sizes, "--seeds", 1),
+        *("-n", 50, "--extractor", "pixels", "--evaluate-every", 10**6),
+        *("--out", folder / "runs", "--results", folder),
+    ]
+
+
+def has_begun(folder):
+    """Say whether the first step of a run in a folder is done."""
+    return any(log.read_text() for log in folder.glob("*/log.jsonl"))
+
+
+def interrupted_bench(folder, terminal):
+    """Interrupt a bench during its training, and return what that has left, which is whole."""
+    child = Child(folder, *benching(folder, 10), terminal=terminal)
+    child.until(lambda: has_begun(folder / "runs"))
+
+    code, said, complaint = child.stop()
+
+    (place,) = (folder / "runs").iterdir()
+    run = gandem.open_run(place)
+    steps = run.facts["steps"]
+    assert (code, said) == (130, "")
+    assert complaint.endswith("Interrupted.\n")
+    assert run.facts["state"] == "interrupted"
+    assert 0 < steps < 10
+    assert run.checkpoints()[-1].name == f"step-{steps:06d}.safetensors"
+    assert not list(folder.rglob("*.part"))
+    assert not (folder / "results.csv").exists()
+    return run
+
+
+def test_a_signal_to_a_bench_alone_keeps_the_training_under_way(tmp_path):
+    interrupted_bench(tmp_path, terminal=False)
+
+
+def test_ctrl_c_during_a_bench_keeps_the_training_under_way_and_it_goes_on(tmp_path):
+    run = interrupted_bench(tmp_path, terminal=True)
+
+    again = process(*benching(tmp_path, 10), cwd=tmp_path)
+
+    assert again.returncode == 0, again.stderr
+    whole = gandem.open_run(run.path)
+    assert (whole.facts["state"], whole.facts["steps"]) == ("finished", 10)
+    assert [part["first_step"] for part in whole.facts["segments"]] == [0, run.facts["steps"]]
+    assert (tmp_path / "results.csv").exists()
+
+
+def test_a_second_ctrl_c_during_a_bench_ends_it_at_once(tmp_path):
+    child = Child(tmp_path, *benching(tmp_path, 10**6), terminal=True)
+    child.until(lambda: has_begun(tmp_path / "runs"))
+    os.killpg(child.process.pid, signal.SIGINT)
+    time.sleep(0.15)
+
+    code, said, complaint = child.stop()
+
+    assert (code, said) == (130, "")
+    assert complaint.endswith("Interrupted.\n")
+    for folder in (tmp_path / "runs").iterdir():
+        assert gandem.open_run(folder).facts["state"] == "interrupted"
+    assert not list(tmp_path.rglob("*.part"))
+
+
+@proc
+@needs_both
+def test_ctrl_c_during_a_demo_keeps_both_trainings(data, tmp_path):
+    sizes = [f"--set={path}={value}" for path, value in TINY["dcgan"].items()]
+    asked = ["demo", "dcgan", *sizes, "--data", data, "--steps", 10**6, "--out", tmp_path / "demo"]
+    child = Child(tmp_path, *asked, terminal=True)
+    folders = [tmp_path / "demo" / name for name in ("torch", "keras")]
+    child.until(lambda: all((folder / "log.jsonl").exists() for folder in folders))
+
+    code, said, complaint = child.stop()
+
+    assert (code, said) == (130, "")
+    assert complaint.endswith("Interrupted.\n")
+    for folder in folders:
+        run = gandem.open_run(folder)
+        assert run.facts["state"] == "interrupted"
+        assert run.checkpoints()[-1].name == f"step-{run.facts['steps']:06d}.safetensors"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_while_images_are_scored_is_one_line_and_leaves_nothing(
+    run, tmp_path, monkeypatch, number
+):
+    images = np.random.default_rng(0).integers(0, 256, (20_000, 8, 8), np.uint8)
+    np.savez(tmp_path / "real.npz", images=images)
+    monkeypatch.setenv("GANDEM_CACHE", str(tmp_path / "cache"))
+    child = Child(tmp_path, "evaluate", run, "--data", "npz:real.npz", "--json")
+    time.sleep(random.uniform(0.5, 6))
+
+    assert child.stop(number) == (130, "", "Interrupted.\n")
+    left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert {name for name in left if not name.endswith(".safetensors")} == {"real.npz"}

@@ -1,0 +1,298 @@
+"""SIGKILL at any moment: a run goes on from what is on disk, and ends bit for bit as if nothing had
+happened.
+"""
+
+import itertools
+import os
+import random
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from support.commands import LINE, THERE, TINY, command, needs_both
+from support.forks import Ended, Fork, Forks, Trap, outcome
+
+import gandem
+from gandem.core.registry import load_spec
+from gandem.core.runs import find_runs
+from gandem.core.spec import Dropout, to_toml
+
+if "torch" not in THERE or not hasattr(os, "fork"):
+    pytest.skip("needs PyTorch, and processes that fork", allow_module_level=True)
+
+KILLS = 4
+"""At random moments, in each of nine tests."""
+KINDS = {
+    "short": ("--steps", 4, "--log-every", 2, "--keep", 1, "--best", "generator:max"),
+    "steps": ("--steps", 25, "--checkpoint-steps", 3, "--set=training.discriminator_steps=2"),
+    "best": ("--epochs", 8, "--checkpoint-steps", 2, "--keep", 1, "--best", "real_accuracy:max"),
+    "epochs": ("--epochs", 9, "--log-every", 2, "--keep", 0),
+}
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training that can be begun again and again.
+
+    Attributes:
+        arguments: those of the command.
+        outcome: of an undisturbed one.
+        places: its writes, one after another.
+    """
+
+    arguments: tuple[object, ...]
+    outcome: dict[str, object]
+    places: list[str]
+
+
+@pytest.fixture(scope="module")
+def forks():
+    with Forks() as forks:
+        yield forks
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory):
+    """A tiny dcgan whose state is more than weights: dropout, and an average of the weights."""
+    made = load_spec("dcgan", TINY["dcgan"] | {"training.ema_decay": 0.9})
+    generator, discriminator = made.players
+    layers = (*discriminator.layers[:2], Dropout(rate=0.3), *discriminator.layers[2:])
+    made = replace(made, players=(generator, replace(discriminator, layers=layers)))
+    path = tmp_path_factory.mktemp("spec") / "tiny.toml"
+    path.write_text(to_toml(made))
+    return path
+
+
+@pytest.fixture(scope="module")
+def training(forks, spec, data, tmp_path_factory):
+    """Return a function that gives a kind of training, made undisturbed once for all tests."""
+    made = {}
+
+    def of(kind):
+        if kind not in made:
+            arguments = ("train", spec, "--data", data, *KINDS[kind], "--out", "run")
+            cwd = tmp_path_factory.mktemp(kind)
+            done = forks.run(*arguments, cwd=cwd, trap=Trap())
+            assert done.code == 0, done.stderr
+            made[kind] = Training(arguments, outcome(cwd / "run"), done.places)
+        return made[kind]
+
+    return of
+
+
+def killed(fork: Fork, writes: int, seconds: float) -> Ended:
+    """Kill a process so many seconds after it has begun so many writes."""
+    fork.until(lambda: fork.writes() >= writes or fork.is_over())
+    time.sleep(seconds)
+    fork.signal(signal.SIGKILL)
+    return fork.ended()
+
+
+def next_step(cwd: Path, training: Training) -> tuple[object, ...]:
+    """Return what a person does after a kill: go on, or begin again where nothing had begun."""
+    begun = (cwd / "run" / "spec.toml").exists()
+    return ("resume", "run") if begun else training.arguments
+
+
+def assert_it_ends_undisturbed(forks: Forks, cwd: Path, training: Training, said: str) -> None:
+    done = forks.run(*next_step(cwd, training), cwd=cwd)
+
+    assert done.code == 0, (said, done.stderr)
+    assert outcome(cwd / "run") == training.outcome, said
+
+
+# --- at random moments ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(9))
+def test_a_training_killed_at_random_moments_ends_as_if_nothing_had_happened(
+    forks, training, tmp_path, seed
+):
+    draw = random.Random(seed)
+    made = training(["steps", "best", "epochs"][seed % 3])
+    kills = 0
+    while kills < KILLS:
+        cwd = Path(tempfile.mkdtemp(dir=tmp_path))
+        moments = []
+        while True:
+            moments.append((draw.randint(0, len(made.places)), round(draw.uniform(0, 0.03), 4)))
+            fork = forks.start(*next_step(cwd, made), cwd=cwd, trap=Trap())
+            done = killed(fork, *moments[-1])
+            kills += done.code == -signal.SIGKILL
+            if done.code != -signal.SIGKILL or draw.random() < 0.2:
+                break
+        assert done.code in (0, -signal.SIGKILL), (seed, moments, done.stderr)
+        assert_it_ends_undisturbed(forks, cwd, made, f"{seed=}, killed at {moments}")
+
+
+# --- at every single write -----------------------------------------------------------------------
+
+
+def test_the_writes_of_a_training_are_of_every_kind(training):
+    assert set(training("short").places) >= {
+        "make .",
+        "open .lock",
+        "write *.part",
+        "open *.part",
+        "rename run.json",
+        "rename spec.toml",
+        "remove *.part",
+        "append log.jsonl",
+        "make samples",
+        "write samples/*.part",
+        "rename samples/epoch-0001.png",
+        "make checkpoints",
+        "write checkpoints/*.part",
+        "open checkpoints/*.part",
+        "rename checkpoints/step-000003.safetensors",
+        "remove checkpoints/*.part",
+        "remove checkpoints/step-000003.safetensors",
+    }
+
+
+@pytest.mark.parametrize("first", range(1, 5))
+@pytest.mark.parametrize(("deed", "code"), [("kill", -signal.SIGKILL), ("cut", -signal.SIGXFSZ)])
+def test_a_training_killed_at_any_write_ends_as_if_nothing_had_happened(
+    forks, training, tmp_path, deed, code, first
+):
+    made = training("short")
+    for at in itertools.count(first, 4):
+        cwd = tmp_path / str(at)
+        cwd.mkdir()
+
+        done = forks.run(*made.arguments, cwd=cwd, trap=Trap(at, deed))
+
+        if done.code == 0:  # it has had all its writes
+            break
+        assert done.code == code, done.stderr
+        said = f"{deed} at write {at}, {done.places[-1]!r}"
+        assert_it_ends_undisturbed(forks, cwd, made, said)
+    assert at >= len(made.places) // 5, "some writes were passed over"
+
+
+@pytest.fixture(scope="module")
+def wreck(forks, training, tmp_path_factory):
+    """A run killed while its last checkpoint was renamed: it has unfinished files, half a line in
+    its log, samples from ahead of its newest good checkpoint, and a damaged one.
+    """
+    cwd = tmp_path_factory.mktemp("wreck")
+    trap = Trap("rename checkpoints/step-000004")
+    done = forks.run(*training("short").arguments, cwd=cwd, trap=trap)
+    assert done.code == -signal.SIGKILL
+    run = cwd / "run"
+    (run / "samples" / ".gandem-0123456789abcdef.part").write_bytes(b"\x89PNG")
+    (run / "checkpoints" / "step-000004.safetensors").write_bytes(b"")
+    with (run / "log.jsonl").open("a") as log:
+        log.write('{"step": 5, "epo')
+    return run
+
+
+@pytest.mark.parametrize("first", range(1, 4))
+@pytest.mark.parametrize(("deed", "code"), [("kill", -signal.SIGKILL), ("cut", -signal.SIGXFSZ)])
+def test_a_resumed_training_killed_at_any_write_ends_as_if_nothing_had_happened(
+    forks, training, wreck, tmp_path, deed, code, first
+):
+    made = training("short")
+    places = []
+    for at in itertools.count(first, 3):
+        cwd = tmp_path / str(at)
+        shutil.copytree(wreck, cwd / "run")
+
+        done = forks.run("resume", "run", cwd=cwd, trap=Trap(at, deed))
+
+        if done.code == 0:
+            break
+        assert done.code == code, done.stderr
+        said = f"{deed} at write {at}, {done.places[-1]!r}"
+        again = forks.run("resume", "run", cwd=cwd)
+        assert again.code == 0, (said, again.stderr)
+        (cwd / "run" / "checkpoints" / "step-000004.safetensors.damaged").unlink()
+        assert outcome(cwd / "run") == made.outcome, said
+        places += done.places
+    assert {"rename log.jsonl", "rename run.json", "remove samples/*.part"} <= {*places}
+    assert at > first + 3, "there were no writes to be killed at"
+
+
+@pytest.mark.parametrize("at", ["rename run.json", "write *.part", "rename spec.toml"])
+def test_a_training_killed_before_it_had_begun_is_no_run(forks, training, tmp_path, at):
+    made = training("short")
+    forks.run(*made.arguments, cwd=tmp_path, trap=Trap(at))
+
+    done = forks.run("resume", "run", cwd=tmp_path)
+
+    assert done.code == 1
+    assert LINE.fullmatch(done.stderr), done.stderr
+    assert "not a run" in done.stderr
+
+
+def test_a_training_killed_before_its_first_checkpoint_begins_again_and_says_so(
+    forks, training, tmp_path
+):
+    made = training("short")
+    done = forks.run(*made.arguments, cwd=tmp_path, trap=Trap("write checkpoints/"))
+    assert done.code == -signal.SIGKILL
+
+    done = forks.run("resume", "run", cwd=tmp_path)
+
+    assert done.code == 0
+    assert done.stderr == "run: it has no checkpoint yet; beginning again at step 0.\n"
+    assert outcome(tmp_path / "run") == made.outcome
+
+
+def test_a_killed_training_is_listed_as_interrupted_after_the_steps_it_kept(
+    forks, training, tmp_path
+):
+    forks.run(*training("epochs").arguments, cwd=tmp_path, trap=Trap("step-000012"))
+
+    (found,) = find_runs(tmp_path)
+
+    assert (found.state, found.step, found.steps) == ("interrupted", 9, 27)
+
+
+# --- on the other backend ------------------------------------------------------------------------
+
+
+@needs_both
+def test_keras_killed_three_times_ends_as_if_nothing_had_happened(forks, spec, data, tmp_path):
+    settings = {"backend": "keras", "data": data, "log_every": 1}
+    settings |= {"steps": 60, "checkpoint_steps": 4}
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
+    arguments = ("train", spec, *options, "--out", "run")
+    log = tmp_path / "run" / "log.jsonl"
+    for low, high in ((2, 15), (20, 33), (38, 50)):
+        row = random.randint(low, high)
+        with (tmp_path / "said").open("w") as said:
+            process = subprocess.Popen(
+                command(*arguments), cwd=tmp_path, stdout=said, stderr=subprocess.STDOUT
+            )
+        while not (log.exists() and f'"step": {row},' in log.read_text()):
+            assert process.poll() is None, (tmp_path / "said").read_text()
+            time.sleep(0.002)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL, f"over before it was killed at step {row}"
+        arguments = ("resume", "run")
+    shutil.copytree(tmp_path / "run", tmp_path / "taken" / "run")
+
+    subprocess.run(command(*arguments), cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+    taken_over = forks.run(*arguments, "--backend", "torch", cwd=tmp_path / "taken")
+
+    undisturbed = gandem.train(load_spec(spec), **settings, out=tmp_path / "undisturbed")
+    assert outcome(tmp_path / "run") == outcome(undisturbed.path)
+    assert taken_over.code == 0, taken_over.stderr
+    assert gandem.open_run(tmp_path / "taken" / "run").facts["state"] == "finished"
+
+
+@needs_both
+def test_keras_takes_a_killed_run_over_from_torch(forks, training, tmp_path):
+    forks.run(*training("epochs").arguments, cwd=tmp_path, trap=Trap("step-000018"))
+
+    run = gandem.resume(tmp_path / "run", backend="keras")
+
+    assert (run.facts["state"], run.facts["steps"]) == ("finished", 27)
+    assert [part["first_step"] for part in run.facts["segments"]] == [0, 15]
+    assert [part["backend"] for part in run.facts["segments"]] == ["torch", "keras"]

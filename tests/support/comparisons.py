@@ -1,0 +1,173 @@
+"""Comparisons in tests, made of files without any framework: what trainings would have left; and
+their pages, read as a browser reads them.
+"""
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+
+from gandem.core.compare import Cell, Comparison, Grid, plan, write_comparison
+from gandem.core.images import grid as sheet
+from gandem.core.images import save_image
+from gandem.core.registry import load_spec
+from gandem.core.spec.text import to_toml
+from support.commands import TINY
+
+STEPS = (10, 20, 30, 40)
+"""After which samples are drawn."""
+DIGEST = "e7c54d8855b8b107d9b79fcbfe26ef9082b81a90908d484370ba6a0c3dcf1bd0"
+PROTOCOL = {
+    **{"data": "digits", "data_digest": DIGEST, "of": 10_000, "real": 5000, "fake": 5000},
+    **{"extractor": "lenet5:digits", "extractor_digest": DIGEST, "seed": 0, "formulas": 1},
+}
+FLOOR = {"frechet": 0.07, "kernel": 0.001, "kernel_error": 0.0005, "precision": 0.94}
+
+
+def grid_of(**changes: object) -> Grid:
+    """Return two backends and three seeds of a model, or what else is said."""
+    usual = Grid(models=("mlp-gan",), backends=("torch", "keras"), data="digits", steps=STEPS[-1])
+    return replace(usual, **changes)
+
+
+def comparison_of(path: Path, grid: Grid) -> Comparison:
+    """Plan a comparison, all of whose cells are done."""
+    made = plan(path, grid)
+    for cell in made.cells():
+        finish(made, cell)
+    for key in made.paths():
+        walk(made, *key)
+    return made
+
+
+def finish(made: Comparison, cell: Cell, **facts: object) -> Path:
+    """Write what a training leaves, in figures of its own; return the run's folder."""
+    folder, number = made.folder(cell), made.cells().index(cell)
+    (folder / "samples").mkdir(parents=True)
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints" / f"step-{STEPS[-1]:06}.safetensors").write_bytes(b"0" * 2**20)
+    (folder / "spec.toml").write_text(to_toml(load_spec("dcgan", TINY["dcgan"])))
+    (folder / "run.json").write_text(json.dumps(FACTS | own_facts(cell, number) | facts))
+    for step in STEPS:
+        picture(folder / "samples" / f"step-{step:06}.png", 1000 * number + step)
+    rows = [log_row(number, step) for step in range(1, STEPS[-1] + 1)]
+    write_log(folder, rows)
+    score(folder, frechet=[9.5, 10.25, 11, 100, 12, 12.5][number % 6])
+    return folder
+
+
+FACTS = {
+    "model": "mlp-gan",
+    "precision": "float32",
+    "spec_digest": DIGEST[::-1],
+    "data": {"name": "digits", "digest": DIGEST, "count": 10_000, "source": "MNIST"},
+    "steps_planned": STEPS[-1],
+    "batches_per_epoch": 10,
+    "state": "finished",
+    "device": "cpu",
+    "gandem": "0.1.0",
+    "command": "gandem train mlp-gan --seed 0",
+    "steps": STEPS[-1],
+    "health": {"verdict": "no sign of trouble"},
+    "peak_memory": 2**30,
+}
+
+
+def own_facts(cell: Cell, number: int) -> dict[str, object]:
+    """Return the facts of one training."""
+    return {
+        "backend": cell.backend,
+        "seed": cell.seed,
+        "versions": {cell.backend: f"2.{number}"},
+        "steps_per_second": [300.0, 1200.0][number % 2],
+        "seconds_to_first_step": 0.25 + number,
+    }
+
+
+def picture(path: Path, seed: int) -> None:
+    """Draw a sheet of samples, of noise, as trainings do."""
+    noise = np.random.default_rng(seed).integers(0, 256, (9, 8, 8, 1), np.uint8)
+    save_image(path, sheet(noise))
+
+
+def log_row(number: int, step: int) -> dict[str, object]:
+    """Return a row of a log whose losses tell whose they are: those of cell 3 after step 20 are
+    3.0020 and 30.020.
+    """
+    value = number + step / 10_000
+    return {"step": step, "epoch": 1, "discriminator": value, "generator": 10 * value}
+
+
+def write_log(folder: Path, rows: list[dict[str, object]]) -> None:
+    """Write a log; NaN and infinity as they are."""
+    (folder / "log.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+
+
+def score(folder: Path, **values: float) -> None:
+    """Write scores of a run."""
+    values = {"kernel": 0.5, "kernel_error": 0.01, "precision": 0.75, "recall": None} | values
+    told = {"name": str(folder), "protocol": PROTOCOL, "values": values, "floor": FLOOR}
+    (folder / "scores.json").write_text(json.dumps([told]))
+
+
+def walk(
+    made: Comparison,
+    *key: object,
+    apart: float = 1e-15,
+    twin: float = 1e-15,
+    saturated: bool = False,
+) -> None:
+    """Write what came of two backends side by side: as far apart as the twin, or as told."""
+    model, setting, seed, pair = key
+    marks = [
+        {
+            **{"step": step, "weights_max": apart * step, "weights_median": 0.0},
+            **{"loss_max": 2e-16 * step, "twin_max": twin * step, "twin_median": 0.0},
+            **{"within": 1.0, "floor": 2e-16, "saturated": saturated, "ratio": apart / twin},
+        }
+        for step in (1, 2, 5, 10)
+    ]
+    report = {"model": model, "backends": pair, "steps": 10, "seed": seed, "marks": marks}
+    place = made.path / "paths" / f"{made.path_name(model, setting, seed, pair)}.json"
+    place.parent.mkdir(exist_ok=True)
+    place.write_text(json.dumps(report | {"holds": apart <= 10 * twin}))
+
+
+class Page(HTMLParser):
+    """A page, as a browser reads it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.source = text
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    def all(self, tag: str, **wanted: str) -> list[dict[str, str]]:
+        """Return the attributes of every tag of a kind."""
+        found = [attributes for name, attributes in self.tags if name == tag]
+        return [one for one in found if wanted.items() <= one.items()]
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", "".join(self.words))
+
+    @property
+    def data(self) -> dict:
+        """What the script reads."""
+        begin = self.source.index('id="data">') + len('id="data">')
+        return json.loads(self.source[begin : self.source.index("</script>", begin)])
+
+
+def page_of(made: Comparison, path: Path | None = None) -> Page:
+    write_comparison(made, path)
+    return Page((path or made.path / "index.html").read_text("utf-8"))

@@ -1,0 +1,252 @@
+"""What a step costs, in counts that no busy machine changes: passes, gradients, bytes, calls."""
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.commands import THERE, needs_a_backend, on_each
+
+import gandem
+from gandem.core.datasets import Dataset
+from gandem.core.registry import load_backend, load_objective, load_spec
+from gandem.core.runs import train
+from gandem.core.training import Feed, Several, initial_state, passes_of_step
+
+ROOT = Path(gandem.__file__).parent
+OURS = (f"{ROOT / 'core'}/", f"{ROOT / 'backends'}/")
+needs_torch = pytest.mark.skipif("torch" not in THERE, reason="counts PyTorch's calls")
+needs_keras = pytest.mark.skipif("keras" not in THERE, reason="counts TensorFlow's nodes")
+
+
+def feed_of(model):
+    """Return the spec of a model and a feed of images that nobody looks at."""
+    spec = load_spec(model)
+    images = np.zeros((256, 28, 28, 1), np.uint8)
+    labels = np.arange(256) % 10
+    data = Dataset("nothing", images, labels)
+    return spec, Feed(spec, load_objective(spec.objective), data, 0, "float32")
+
+
+def engine_of(backend, spec):
+    arrays = initial_state(spec, 0, "float32")
+    return load_backend(backend).engine(spec, arrays, precision="float32", device="cpu")
+
+
+# --- passes and gradients -------------------------------------------------------------------------
+
+PASSES = {  # generator, discriminator with the rows of each
+    "dcgan": (1, [64, 64, 64]),  # batch norm: real and fake apart; the same fakes for both players
+    "cgan": (2, [128, 64]),  # nothing looks at the batch: real and fake together; fresh noise
+    "sevens": (2, [100, 100]),
+    "dcgan-dropout": (1, [64, 64, 64]),
+    "mlp-gan": (1, [128, 64]),
+    # five rounds, each with a penalty; a critic judges real and fake apart
+    "wgan-gp": (6, 5 * [64, 64, 64] + [64]),
+}
+
+
+@pytest.mark.parametrize("model", PASSES)
+def test_a_step_makes_no_forward_pass_that_it_could_do_without(model):
+    spec, feed = feed_of(model)
+    rows = spec.training.discriminator_steps * (spec.training.batch_size,)
+
+    made = passes_of_step(spec, feed.objective, rows)
+
+    generated = sum(each.player == "generator" for each in made)
+    judged = [each.rows for each in made if each.player == "discriminator"]
+    assert (generated, judged) == PASSES[model]
+
+
+@needs_torch
+@pytest.mark.parametrize("model", PASSES)
+def test_pytorch_makes_just_these_passes(model):
+    spec, feed = feed_of(model)
+    engine, made = engine_of("torch", spec), Counter()
+    for name, network in engine.networks.items():
+        network.register_forward_hook(lambda *_, name=name: made.update([name]))
+
+    engine.step(feed(0))
+
+    generated, judged = PASSES[model]
+    assert made == {"generator": generated, "discriminator": len(judged)}
+
+
+GRADIENTS = {  # by what they are taken: weights, images
+    "dcgan": {"discriminator": 1, "images": 1, "generator": 1},
+    "wgan-gp": {"discriminator": 5, "images": 6, "generator": 1},
+}
+
+
+@needs_torch
+@pytest.mark.parametrize("model", GRADIENTS)
+def test_no_gradient_is_taken_by_the_weights_of_a_player_that_does_not_learn(model, monkeypatch):
+    import torch
+
+    spec, feed = feed_of(model)
+    engine, taken = engine_of("torch", spec), Counter()
+    owners = {
+        id(weight): name
+        for name, network in engine.networks.items()
+        for weight, _ in network.weights().values()
+    }
+    real = torch.autograd.grad
+
+    def counting(outputs, inputs, *more, **named):
+        several = [inputs] if isinstance(inputs, torch.Tensor) else inputs
+        taken.update({owners.get(id(each), "images") for each in several})
+        return real(outputs, inputs, *more, **named)
+
+    monkeypatch.setattr(torch.autograd, "grad", counting)
+    engine.step(feed(0))
+
+    assert taken == GRADIENTS[model]
+
+
+def computed(graph):
+    """Return the operations that TensorFlow runs: what is left when nobody's inputs are cut."""
+    waiting = [output.op for output in graph.outputs]
+    waiting += [each for each in graph.get_operations() if each.op_def.is_stateful]
+    found = set()
+    while waiting:
+        operation = waiting.pop()
+        if operation not in found:
+            found.add(operation)
+            waiting += [tensor.op for tensor in operation.inputs] + operation.control_inputs
+    return found
+
+
+@needs_keras
+def test_tensorflow_s_graph_has_the_gradients_of_just_the_weights_that_learn():
+    spec, feed = feed_of("dcgan")
+    engine = engine_of("keras", spec)
+
+    engine.step(feed(0))
+
+    (graph,) = (each.graph for each in engine._compiled._list_all_concrete_functions())
+    found = Counter(operation.type for operation in computed(graph))
+    # two kernels on real and on fake images, and the generator's two
+    assert found["Conv2DBackpropFilter"] == 2 * 2 + 2
+    # three judgements, and the generator's way back
+    assert found["Conv2D"] == 3 * 2 + 2
+    # playing, the way back between the kernels, twice, and to the image
+    assert found["Conv2DBackpropInput"] == 2 + 2 * 1 + 2
+
+
+# --- what crosses the border ----------------------------------------------------------------------
+
+FLOAT = 4
+PIXELS, MASK = 28 * 28, 14 * 14 * 64 + 7 * 7 * 128 + 7 * 7 * 256
+BYTES = {
+    "dcgan": 64 * (PIXELS + 100) * FLOAT,
+    "cgan": 64 * (PIXELS + 10 + 2 * 128) * FLOAT,
+    "sevens": (50 * (PIXELS + 10) + 100 * 10) * FLOAT,
+    "dcgan-dropout": 64 * ((PIXELS + 100) * FLOAT + 3 * MASK),  # a byte a unit
+    "mlp-gan": 64 * (PIXELS + 100) * FLOAT,
+    "wgan-gp": 64 * (5 * (PIXELS + 100 + 1) + 100) * FLOAT,
+}
+
+
+@pytest.mark.parametrize("model", BYTES)
+def test_a_step_brings_no_byte_that_it_does_not_read(model):
+    _, feed = feed_of(model)
+
+    assert sum(value.nbytes for value in feed(0).values()) == BYTES[model]
+
+
+class Counted:
+    """An engine that counts how often it is asked for what."""
+
+    def __init__(self, engine):
+        self._engine, self.asked = engine, Counter()
+
+    def __getattr__(self, name):
+        found = getattr(self._engine, name)
+        if not callable(found):
+            return found
+
+        def counting(*given, **named):
+            self.asked[name] += 1
+            return found(*given, **named)
+
+        return counting
+
+
+def counted_training(backend, folder, monkeypatch, **settings):
+    """Train on digits; return how often the engine was asked for what."""
+    kind, made = type(load_backend(backend)), []
+    real = kind.engine
+
+    def engine(*given, **named):
+        made.append(Counted(real(*given, **named)))
+        return made[-1]
+
+    monkeypatch.setattr(kind, "engine", engine)
+    small = {"data": "digits", "changes": {"training.batch_size": 16}}
+    train("mlp-gan", backend=backend, out=folder / "run", **small, **settings)
+    return made[0].asked
+
+
+@on_each
+def test_losses_leave_the_device_at_the_rows_of_the_log_alone(backend, tmp_path, monkeypatch):
+    asked = counted_training(backend, tmp_path, monkeypatch, steps=60, log_every=20)
+
+    assert asked["read"] == 4  # steps 1, 20, 40 and 60
+    assert asked["export"] == 3  # around the step whose movement is measured, and at the end
+
+
+@needs_a_backend
+@on_each
+def test_small_steps_are_made_several_at_once(backend, tmp_path, monkeypatch):
+    spec, _ = feed_of("mlp-gan")
+    engine = engine_of(backend, spec)
+    several = engine.steps_per_call if isinstance(engine, Several) else 1
+
+    asked = counted_training(backend, tmp_path, monkeypatch, steps=160, log_every=20)
+
+    assert asked["step"] + several * asked["steps"] == 160
+    assert bool(asked["steps"]) == (several > 1)
+
+
+# --- Python ---------------------------------------------------------------------------------------
+
+
+def python_calls(run):
+    """Return how many calls of gandem's own functions a function makes."""
+    made = Counter()
+
+    def count(frame, event, _):
+        file = frame.f_code.co_filename
+        if event == "call" and file.startswith(OURS) and "<" not in frame.f_code.co_name:
+            made[f"{Path(file).name}:{frame.f_code.co_name}"] += 1
+
+    sys.setprofile(count)
+    try:
+        run()
+    finally:
+        sys.setprofile(None)
+    return made
+
+
+@needs_torch
+def test_a_step_of_pytorch_takes_so_many_calls_in_python():
+    spec, feed = feed_of("mlp-gan")
+    engine, inputs = engine_of("torch", spec), feed(0)
+    engine.step(inputs)
+
+    made = python_calls(lambda: engine.step(inputs))
+
+    assert made["layers.py:forward"] == 3 * 4 + 5  # dense and reshaping ones are ours
+    assert sum(made.values()) == 103
+
+
+@needs_keras
+def test_a_step_of_tensorflow_runs_no_layer_in_python():
+    spec, feed = feed_of("mlp-gan")
+    engine, inputs = engine_of("keras", spec), feed(0)
+    engine.step(inputs)
+
+    made = python_calls(lambda: engine.step(inputs))
+
+    assert made == {"engine.py:step": 1, "engine.py:_bring": 1}

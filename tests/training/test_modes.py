@@ -1,0 +1,414 @@
+"""The modes outside the parity promise: mixed precision, TF32, and random numbers of the
+framework's.
+"""
+
+import hashlib
+import importlib
+
+import numpy as np
+import pytest
+from support.commands import (
+    HOME,
+    THERE,
+    TINY,
+    needs_a_backend,
+    needs_both,
+    on_each,
+    refused,
+    said,
+    tiny,
+)
+from support.comparisons import grid_of
+
+import gandem
+from gandem.core.compare import check_grid
+from gandem.core.errors import BackendError, SpecError
+from gandem.core.parity import measure
+from gandem.core.registry import load_backend, load_objective, load_spec
+from gandem.core.training import (
+    CAPABILITIES,
+    KEY,
+    Feed,
+    check_able,
+    check_state,
+    draws_of,
+    forms_of,
+    initial_state,
+    key_of,
+    rows_of_step,
+    step_inputs,
+)
+from gandem.testing.walks import WALKS
+
+NARROW = ("bfloat16", "tf32")
+OLDER = tuple(set(CAPABILITIES) - {*NARROW, "device-randomness"})
+MODES = {name: {"precision": name} for name in NARROW} | {
+    "device-randomness": {"randomness": "device"}
+}
+WALK = {case.name: case for case in WALKS}
+RANDOM = ("noise/", "mix/", "mask/")
+
+
+def feed_of(spec, data, *, seed=0, precision="float32", randomness="device"):
+    rule = load_objective(spec.objective)
+    return Feed(spec, rule, data, seed, precision, randomness=randomness)
+
+
+def feed_of_walk(name, **how):
+    case = WALK[name]
+    return feed_of(case.spec, case.feed().dataset, **how)
+
+
+def engine_of(feed, backend, precision="float32"):
+    state = initial_state(feed.spec, feed.seed, precision)
+    return load_backend(backend).engine(feed.spec, state, precision=precision, device="cpu")
+
+
+def train(data, out, model="dcgan", **how):
+    how = {"backend": HOME, "steps": 6, "seed": 3, "log_every": 2, "changes": TINY[model]} | how
+    return gandem.train(model, data=data, out=out, **how)
+
+
+def digest_of(run):
+    return hashlib.sha256(b"".join(v.tobytes() for v in run.state().values())).hexdigest()
+
+
+def losses_of(run):
+    timeless = {"seconds", "steps_per_second"}
+    return [{k: v for k, v in row.items() if k not in timeless} for row in run.log()]
+
+
+# --- mixed precision -----------------------------------------------------------------------------
+
+
+@on_each
+def test_in_mixed_precision_the_state_stays_in_single_precision(backend, data, tmp_path):
+    run = train(data, tmp_path / "run", backend=backend, precision="bfloat16")
+
+    assert check_state(run.spec, forms_of(run.state())) == "float32"
+    assert run.facts["precision"] == run.facts["settings"]["precision"] == "bfloat16"
+
+
+@on_each
+@pytest.mark.parametrize("name", ["norms, residuals, pools", "gradient penalty", "spectral norm"])
+def test_mixed_precision_is_near_single_precision_and_not_the_same(backend, name):
+    feed = feed_of_walk(name, randomness="portable")
+    single, mixed = (engine_of(feed, backend, kind) for kind in ("float32", "bfloat16"))
+
+    a, b = (np.array([*engine.read(engine.step(feed(0))).values()]) for engine in (single, mixed))
+
+    apart = np.abs(a - b) / np.maximum(np.abs(a), 0.1)
+    assert 1e-6 < apart[:2].max() < 0.05
+
+
+@on_each
+def test_training_in_mixed_precision_learns_what_single_precision_learns(backend, data, tmp_path):
+    def losses(precision):
+        out, gently = tmp_path / precision, TINY["dcgan"] | {"learning_rate": 1e-3}
+        how = {"backend": backend, "precision": precision, "steps": 40, "changes": gently}
+        return [row["discriminator"] for row in train(data, out, **how).log()]
+
+    single, mixed = losses("float32"), losses("bfloat16")
+
+    assert single[-1] != mixed[-1]
+    assert single[0] - single[-1] > 0.1
+    assert mixed[0] - mixed[-1] == pytest.approx(single[0] - single[-1], rel=0.2)
+
+
+@on_each
+def test_norms_follow_their_batches_in_single_precision_also_where_products_do_not(backend):
+    feed = feed_of_walk("spectral norm", randomness="portable")
+    engine = engine_of(feed, backend, "bfloat16")
+    engine.step(feed(0))
+
+    vectors = [v for k, v in engine.export().items() if k.endswith("_vector")]
+
+    assert vectors
+    for vector in vectors:  # of 8 bits it would be off by 1e-3
+        assert np.linalg.norm(vector.astype(float)) == pytest.approx(1, abs=1e-6)
+
+
+@on_each
+def test_images_are_made_in_single_precision_of_a_run_in_mixed_precision(backend, data, tmp_path):
+    run = train(data, tmp_path / "run", backend=backend, precision="bfloat16")
+    noise = {"noise": np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)}
+
+    made = run.engine().forward("generator", noise)
+    mixed = load_backend(backend).engine(run.spec, run.state(), precision="bfloat16", device="cpu")
+
+    assert made.tobytes() == mixed.forward("generator", noise).tobytes()
+    assert run.generate(2).images.shape == (2, 8, 8, 1)
+
+
+@on_each
+def test_a_run_in_mixed_precision_goes_on_bit_for_bit(backend, data, tmp_path):
+    how = {"backend": backend, "precision": "bfloat16"}
+    whole = train(data, tmp_path / "whole", **how)
+    cut = train(data, tmp_path / "cut", **how | {"steps": 4})
+
+    assert digest_of(gandem.resume(cut, steps=6)) == digest_of(whole)
+
+
+# --- TF32 ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tf32_of_torch():
+    """Return what says whether PyTorch may compute in TF32; as it was before, afterwards."""
+    torch = pytest.importorskip("torch")
+    kinds = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = [kind.allow_tf32 for kind in kinds]
+    yield lambda: {kind.allow_tf32 for kind in kinds}
+    for kind, allowed in zip(kinds, before, strict=True):
+        kind.allow_tf32 = allowed
+
+
+@pytest.fixture
+def tf32_of_keras():
+    """Likewise for TensorFlow."""
+    load_backend("keras")
+    config = importlib.import_module("tensorflow").config.experimental
+    before = config.tensor_float_32_execution_enabled()
+    yield lambda: {config.tensor_float_32_execution_enabled()}
+    config.enable_tensor_float_32_execution(before)
+
+
+@on_each
+def test_a_gpu_rounds_factors_to_few_bits_only_where_it_is_asked_to(backend, request, monkeypatch):
+    allowed = request.getfixturevalue(f"tf32_of_{backend}")
+    subject, spec = load_backend(backend), load_spec("dcgan")
+    home = importlib.import_module(type(subject).__module__)
+    monkeypatch.setattr(type(subject), "devices", lambda self: ["cpu", "cuda:0"])
+    monkeypatch.setattr(home, f"{backend.capitalize()}Engine", lambda *_: allowed())
+
+    for precision, expected in (("tf32", {True}), ("float32", {False}), ("bfloat16", {False})):
+        assert subject.engine(spec, {}, precision=precision, device="cuda") == expected
+    assert subject.engine(spec, {}, precision="tf32", device="cuda:0") == {True}
+
+
+@on_each
+def test_tf32_on_a_cpu_is_single_precision_bit_for_bit(backend, data, tmp_path):
+    how = {"backend": backend, "device": "cpu"}
+    single = train(data, tmp_path / "single", **how)
+    run = train(data, tmp_path / "run", precision="tf32", **how)
+
+    assert digest_of(run) == digest_of(single)
+    assert run.facts["settings"]["precision"] == "tf32"
+    single, run = (gandem.resume(one, device="cpu", steps=8) for one in (single, run))
+    assert digest_of(run) == digest_of(single)
+
+
+# --- random numbers of the framework's -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["gradient penalty", "dropout", "generator batches, conditional"])
+def test_nothing_random_that_a_framework_draws_is_handed_to_it(name):
+    feed, usual = feed_of_walk(name), feed_of_walk(name, randomness="portable")
+
+    given, all_ = feed(5), usual(5)
+
+    assert given.pop(KEY).tolist() == [0, 5]
+    left_out = {key for key in all_ if key.startswith(RANDOM)}
+    assert left_out
+    assert set(given) == set(all_) - left_out
+    assert all(given[key].tobytes() == all_[key].tobytes() for key in given)
+
+
+@pytest.mark.parametrize("case", WALKS, ids=lambda case: case.name)
+def test_what_is_drawn_has_the_names_and_shapes_of_what_gandem_draws(case):
+    usual = case.feed("float32")(1)
+    rows = rows_of_step(case.spec, usual)
+
+    wanted = draws_of(case.spec, load_objective(case.spec.objective), rows)
+
+    shapes = {name: value.shape for name, value in usual.items() if name.startswith(RANDOM)}
+    assert {name: draw.shape for name, draw in wanted.items()} == shapes
+    assert set(usual) == set(wanted) | {
+        name for name in step_inputs(case.spec, rows) if not name.startswith(RANDOM)
+    }
+
+
+def drawn(backend, name="dropout, joint, three steps", step=0, **changes):
+    """Return, as arrays, what a backend draws for a step."""
+    case = WALK[name]
+    spec = gandem.core.spec.change(case.spec, changes) if changes else case.spec
+    rule, inputs = load_objective(spec.objective), {KEY: key_of(7, step)}
+    for i in range(spec.training.discriminator_steps):
+        inputs[f"real/{i}"] = np.zeros((512, *spec.image.shape), np.float32)
+    if backend == "torch":
+        import torch
+
+        from gandem.backends.torch.modes import Draws
+
+        found = Draws(spec, rule, torch.device("cpu"), torch.float32).beside(inputs)
+        return {k: np.asarray(v) for k, v in found.items() if k.startswith(RANDOM)}
+    from gandem.backends.keras.modes import drawn_beside
+
+    found = drawn_beside(spec, rule, inputs, "float32")
+    return {k: np.asarray(v) for k, v in found.items() if k.startswith(RANDOM)}
+
+
+@pytest.mark.parametrize("backend", [name for name in ("torch", "keras") if name in THERE])
+def test_masks_keep_the_share_that_the_spec_asks_for(backend):
+    case = WALK["dropout, joint, three steps"]
+    rule = load_objective(case.spec.objective)
+    wanted = draws_of(case.spec, rule, (512, 512, 512))
+
+    masks = {k: v for k, v in drawn(backend).items() if k.startswith("mask/")}
+
+    assert len(masks) > 3
+    for name, mask in masks.items():
+        rate = wanted[name].rate
+        assert mask.dtype == bool
+        tolerance = 5 * (rate * (1 - rate) / mask.size) ** 0.5
+        assert 1 - mask.mean() == pytest.approx(rate, abs=tolerance)
+    assert len({mask.tobytes() for mask in masks.values()}) == len(masks)
+
+
+@pytest.mark.parametrize("backend", [name for name in ("torch", "keras") if name in THERE])
+def test_noise_is_normal_and_mixing_weights_lie_between_0_and_1(backend):
+    found = drawn(backend, "gradient penalty")
+
+    noise, mix = found["noise/0"], found["mix/0"]
+    assert abs(noise.mean()) < 5 / noise.size**0.5
+    assert noise.std() == pytest.approx(1, abs=5 / noise.size**0.5)
+    assert 0 <= mix.min() < 0.05
+    assert 0.95 < mix.max() < 1
+    assert noise.dtype == mix.dtype == np.float32
+
+
+@pytest.mark.parametrize("backend", [name for name in ("torch", "keras") if name in THERE])
+def test_uniform_noise_lies_between_minus_1_and_1(backend):
+    noise = drawn(backend, "uniform latent")["noise/0"]
+
+    assert -1 <= noise.min() < -0.95
+    assert 0.95 < noise.max() < 1
+
+
+@pytest.mark.parametrize("backend", [name for name in ("torch", "keras") if name in THERE])
+def test_a_latent_code_is_one_category_and_even_codes(backend):
+    code = {"latent.categories": 3, "latent.codes": 1}
+
+    noise = drawn(backend, "fresh noise", **code)["noise/0"]
+
+    categories, codes, rest = noise[:, :3], noise[:, 3], noise[:, 4:]
+    assert (np.sort(categories, axis=1) == [0, 0, 1]).all()
+    assert (np.abs(categories.mean(axis=0) - 1 / 3) < 0.1).all()
+    assert -1 <= codes.min() < -0.95 < 0.95 < codes.max() < 1
+    assert rest.std() == pytest.approx(1, abs=0.15)
+
+
+@pytest.mark.parametrize("backend", [name for name in ("torch", "keras") if name in THERE])
+def test_each_step_draws_its_own_numbers_and_the_same_again(backend):
+    first, again, other = (drawn(backend, step=step) for step in (0, 0, 1))
+
+    for name, value in first.items():
+        assert value.tobytes() == again[name].tobytes()
+        assert value.tobytes() != other[name].tobytes()
+
+
+@on_each
+def test_the_same_training_with_device_randomness_is_the_same_bit_for_bit(backend, data, tmp_path):
+    how = {"backend": backend, "randomness": "device"}
+
+    one, two = (train(data, tmp_path / name, **how) for name in "ab")
+
+    assert digest_of(one) == digest_of(two)
+    assert losses_of(one) == losses_of(two)
+    assert one.facts["settings"]["randomness"] == "device"
+    assert digest_of(one) != digest_of(train(data, tmp_path / "c", **how | {"seed": 4}))
+    portable = how | {"randomness": "portable"}
+    assert digest_of(one) != digest_of(train(data, tmp_path / "d", **portable))
+
+
+@on_each
+def test_a_run_with_device_randomness_goes_on_bit_for_bit(backend, data, tmp_path):
+    how = {"backend": backend, "randomness": "device"}
+    whole = train(data, tmp_path / "whole", **how)
+    cut, notes = train(data, tmp_path / "cut", **how | {"steps": 4}), []
+
+    resumed = gandem.resume(cut, steps=6, notice=notes.append)
+
+    assert digest_of(resumed) == digest_of(whole)
+    assert losses_of(resumed) == losses_of(whole)
+    assert notes == []
+
+
+@pytest.mark.skipif("keras" not in THERE, reason="needs keras, which makes several")
+def test_several_steps_in_a_call_draw_what_one_after_the_other_draw():
+    feed = feed_of_walk("mlp-gan")
+    one, several = engine_of(feed, "keras"), engine_of(feed, "keras")
+    inputs = [feed(step) for step in range(several.steps_per_call)]
+
+    for step in inputs:
+        last = one.read(one.step(step))
+
+    assert several.read(several.steps(inputs)) == last
+    assert forms_of(one.export()) == forms_of(several.export())
+    for name, value in one.export().items():
+        assert value.tobytes() == several.export()[name].tobytes()
+
+
+@needs_both
+def test_another_framework_goes_on_with_numbers_of_its_own_and_says_so(data, tmp_path):
+    how = {"randomness": "device", "steps": 4}
+    run, notes = train(data, tmp_path / "run", backend="torch", **how), []
+    other = train(data, tmp_path / "other", backend="keras", **how)
+    assert digest_of(run) != digest_of(other)
+
+    resumed = gandem.resume(run, backend="keras", device="cpu", steps=6, notice=notes.append)
+
+    device = run.facts["device"]
+    assert notes == [
+        f"{run.path}: its random numbers are the device's own (--randomness device); from step 4 "
+        f"on they are those of keras on cpu, not of torch on {device}."
+    ]
+    assert resumed.facts["steps"] == 6
+
+
+# --- both ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lack", MODES)
+def test_a_backend_that_lacks_a_mode_refuses_it_in_a_line(lack):
+    class Older:
+        capabilities = OLDER
+
+    how = {"precision": "float32"} | MODES[lack]
+    option, value = next(iter(MODES[lack].items()))
+
+    with pytest.raises(BackendError) as raised:
+        check_able("acme/x", Older(), load_spec("dcgan"), **how)
+
+    assert str(raised.value) == (
+        f"Backend 'acme/x' cannot run 'dcgan': it lacks {lack!r} ({CAPABILITIES[lack]}), and the "
+        f"{option} is {value}; choose another backend."
+    )
+
+
+@pytest.mark.parametrize("narrow", NARROW)
+def test_a_precision_of_few_bits_is_refused_where_frameworks_are_compared(narrow, tmp_path):
+    for line in ("parity mlp-gan", "demo", f"compare mlp-gan --out {tmp_path / 'x'}"):
+        words = refused(*line.split(), "--precision", narrow, code=2)
+        assert f"{narrow} is outside the parity promise" in words
+    with pytest.raises(SpecError, match=f"{narrow} is outside the parity promise"):
+        check_grid(grid_of(precision=narrow))
+    assert not (tmp_path / "x").exists()
+
+
+@needs_both
+@pytest.mark.parametrize("narrow", NARROW)
+def test_a_measurement_in_a_precision_of_few_bits_is_refused(narrow):
+    with pytest.raises(SpecError, match=f"{narrow} is outside the parity promise"):
+        measure("mlp-gan", precision=narrow)
+
+
+@needs_a_backend
+def test_the_command_takes_both_modes_and_the_run_says_so(data, tmp_path):
+    out, both = tmp_path / "run", ("--precision", "bfloat16", "--randomness", "device")
+
+    said(*tiny(), "--data", data, "--steps", 2, "--out", out, *both)
+
+    facts = gandem.open_run(out).facts["settings"]
+    assert (facts["precision"], facts["randomness"]) == ("bfloat16", "device")
+    assert "bfloat16), seed 0, random numbers of the device's own" in said("show", out)
