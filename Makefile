@@ -1,4 +1,5 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`.
+# `make test-all` adds the slow tests, the examples, one framework at a time, and speed ratios.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -12,20 +13,33 @@ EXAMPLES := gandem-jax gandem-infogan gandem-hf
 EXAMPLE_FILES := $(EXAMPLES:%=examples/%/pyproject.toml)
 INSTALL_EXAMPLES := $(EXAMPLES:%=--editable 'examples/%[test]')
 
-.PHONY: demo test suite browser examples $(EXAMPLES) lint types bench references clean
-.PHONY: speed one-framework without-torch without-tensorflow
+.PHONY: demo test test-all fast slow costs browser examples $(EXAMPLES) lint types bench
+.PHONY: references clean speed one-framework without-torch without-tensorflow
 
 demo: $(VENV)/all
 	$(BIN)/gandem demo
 	$(BIN)/gandem compare mlp-gan --data digits --steps 150 --path-steps 20 --count 2000 --out runs/comparison
 
-test: $(VENV)/dev lint suite examples one-framework speed
+test: $(VENV)/dev lint fast
+
+test-all: test slow examples one-framework speed
 
 # without them tests would be skipped
 REQUIRES := torch keras chromium distributed submitit scipy jinja2 psutil
 
-suite: $(VENV)/dev browser
-	GANDEM_TEST_REQUIRES='$(REQUIRES)' $(BIN)/python -m pytest -n 2 --dist loadscope -q
+fast slow costs: export GANDEM_TEST_REQUIRES = $(REQUIRES)
+PYTEST_OPTIONS := -n 2 --dist loadscope -q
+
+fast: $(VENV)/dev browser
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS) -m 'not slow'
+
+slow: $(VENV)/dev browser
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS) -m slow
+
+# seconds, processes and framework imports per test file: make costs TIER='not slow'
+TIER := slow or not slow
+costs: $(VENV)/dev browser
+	$(BIN)/python tests/tools/costs.py $(PYTEST_OPTIONS) -m '$(TIER)'
 
 # pages are tested in one: Debian's as root, or else whatever is there, or Playwright's own
 browser: $(VENV)/dev

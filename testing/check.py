@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gandem.core.errors import BackendError
-from gandem.core.registry import load_backend, registry
+from gandem.core.registry import find_backend
 from gandem.core.tables import aligned
 from gandem.testing.tiers import TIERS
 
@@ -33,6 +33,8 @@ OUTCOMES: Mapping[str, str] = {
 """How a test can end, and the word for it."""
 PYTEST_INI = "[pytest]\nxfail_strict = true\n"
 """Settings of whoever calls the command are none of the suite's business."""
+NO_TESTS = 5
+"""pytest's exit code where it collected nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,28 +116,19 @@ def check(
         NotFoundError: there is no such backend.
         BackendError: it cannot be loaded, pytest is not installed, or nothing fits ``only``.
     """
-    row = registry().find("backends", backend)
+    row = find_backend(backend)
     if importlib.util.find_spec("pytest") is None:
         raise BackendError(
             "The conformance suite needs pytest. Install it with: pip install 'gandem[check]'"
         )
-    subject = load_backend(row.id)
     with tempfile.TemporaryDirectory(prefix="gandem-check-") as name:
-        outcomes, total, crashed = _run(Path(name), row.id, only, progress)
-    return Check(
-        backend=row.id,
-        versions=subject.versions(),
-        capabilities=tuple(subject.capabilities),
-        outcomes=tuple(outcomes),
-        missed=total - len(outcomes),
-        crashed=crashed,
-    )
+        return _run(Path(name), row.id, only, progress)
 
 
 def _run(
     folder: Path, backend: str, only: str, progress: Callable[[int, int], None] | None
-) -> tuple[list[Outcome], int, str]:
-    """Run pytest; return what it told, how many tests there are, and how it crashed."""
+) -> Check:
+    """Run pytest in a process that alone loads the backend; return what it reports."""
     report, spoken = folder / "report.jsonl", folder / "spoken.txt"
     (folder / "pytest.ini").write_text(PYTEST_INI)
     report.touch()
@@ -153,6 +146,7 @@ def _run(
     plain = {k: v for k, v in os.environ.items() if k not in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")}
     plain |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     outcomes: list[Outcome] = []
+    subject: dict[str, Any] = {}
     total, running = 0, ""
     with spoken.open("w") as words, report.open() as told:
         child = subprocess.Popen(
@@ -161,8 +155,8 @@ def _run(
         try:
             for line in _lines(told, child):
                 match json.loads(line):
-                    case {"tests": count}:
-                        total = count
+                    case {"tests": count, **facts}:
+                        total, subject = count, facts
                     case {"begins": test}:
                         running = test
                     case facts:
@@ -172,15 +166,33 @@ def _run(
         finally:
             child.kill()
             child.wait()
-    if child.returncode in (0, 1) and outcomes:
-        return outcomes, total, ""
     if not running:
-        said = spoken.read_text(errors="replace").strip().splitlines()
-        refused = [line.removeprefix("ERROR: ") for line in said if line.startswith("ERROR: ")]
-        nothing = f"No test fits {only!r}." if only else "The suite did not start."
-        raise BackendError(next(iter(refused), nothing))
-    how = f"signal {-child.returncode}" if child.returncode < 0 else f"code {child.returncode}"
-    return outcomes, total, f"the process ended with {how} in {running.rpartition('::')[2]}"
+        raise BackendError(_refusal(spoken, child.returncode, only))
+    whole = child.returncode in (0, 1) and outcomes
+    end, test = _end(child.returncode), running.rpartition("::")[2]
+    return Check(
+        backend=backend,
+        versions=subject.get("versions", {}),
+        capabilities=tuple(subject.get("capabilities", ())),
+        outcomes=tuple(outcomes),
+        missed=total - len(outcomes),
+        crashed="" if whole else f"the process ended with {end} in {test}",
+    )
+
+
+def _refusal(spoken: Path, code: int, only: str) -> str:
+    """Return why pytest ran no test, in a sentence."""
+    lines = spoken.read_text(errors="replace").strip().splitlines()
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    if errors:
+        return errors[0]
+    if code == NO_TESTS and only:
+        return f"No test fits {only!r}."
+    return f"The suite did not start: the process ended with {_end(code)}."
+
+
+def _end(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"code {code}"
 
 
 def _lines(file: Any, child: subprocess.Popen[bytes]) -> Iterator[str]:

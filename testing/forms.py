@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -63,7 +64,7 @@ def statistic(name: str, numbers: np.ndarray) -> np.ndarray:
     return numbers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots, which leave no room for a cached property
 class Case:
     """A network to differentiate twice; the first of ``inputs`` enters its first layer."""
 
@@ -74,7 +75,7 @@ class Case:
     special: Mapping[str, Special] = field(default_factory=dict)
     """Inputs that are not generic: ties, exact zeros, numbers up to 16, a constant channel."""
 
-    @property
+    @cached_property
     def plan(self) -> NetworkPlan:
         """The plan of the network, called ``"network"``."""
         return plan_network("network", next(iter(self.inputs)), self.layers, self.inputs)

@@ -1,5 +1,5 @@
-"""What pytest needs for the conformance suite: the option that names the backend, and the file that
-``gandem check`` reads.
+"""What pytest needs for the conformance suite: the option that names the backend, the order of the
+tests, and the file that ``gandem check`` reads.
 """
 
 from __future__ import annotations
@@ -49,12 +49,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Refuse to run the suite without a backend that is there, in one line instead of a thousand.
+    """Sort the tests of the suite by walk, which then share an engine; refuse to run it without a
+    backend that is there, in one line instead of a thousand.
 
     Raises:
         pytest.UsageError: it has no name, is unknown, or cannot be loaded.
     """
-    if not any(_wants_a_backend(item) for item in items):
+    base: Any = sys.modules.get("gandem.testing.base")
+    if base is None:
+        return
+    groups: dict[Any, list[pytest.Item]] = {}
+    for item in items:
+        groups.setdefault(_group(item, base), []).append(item)
+    items[:] = [item for group in groups.values() for item in group]
+    if not any(_wants_a_backend(item, base) for item in items):
         return
     from gandem.core.errors import GandemError
     from gandem.core.registry import load_backend
@@ -68,12 +76,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         raise pytest.UsageError(str(error)) from None
 
 
-def _wants_a_backend(item: pytest.Item) -> bool:
+def _is_conformance(item: pytest.Item, base: Any) -> bool:
+    cls = getattr(item, "cls", None)
+    return cls is not None and issubclass(cls, base.Conformance)
+
+
+def _group(item: pytest.Item, base: Any) -> Any:
+    """Return what tests that run one after another have in common: a walk, or nothing."""
+    callspec = getattr(item, "callspec", None)
+    case = callspec.params.get("case") if callspec else None
+    if isinstance(case, base.Walk) and _is_conformance(item, base):
+        return item.parent, case.name
+    return item
+
+
+def _wants_a_backend(item: pytest.Item, base: Any) -> bool:
     """Say whether a test is of the suite, and its class does not say which backend it is about."""
-    base: Any = sys.modules.get("gandem.testing.base")
-    cls: Any = getattr(item, "cls", None)
-    if base is None or cls is None or not issubclass(cls, base.Conformance):
+    if not _is_conformance(item, base):
         return False
+    cls: Any = item.cls  # type: ignore[attr-defined]
     subjects = [inspect.getattr_static(each, "subject") for each in (cls, base.Conformance)]
     return not cls.backend and subjects[0] is subjects[1]
 
@@ -91,7 +112,7 @@ class _Reporter:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         for item in session.items:
             self.tiers[item.nodeid] = getattr(getattr(item, "function", None), "tier", "form")
-        self.tell(tests=len(session.items))
+        self.tell(tests=len(session.items), **_facts(session.config.getoption("gandem_backend")))
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self.tell(begins=nodeid)
@@ -108,6 +129,21 @@ class _Reporter:
             reason=reason,
             seconds=round(report.duration, 3),
         )
+
+
+def _facts(backend: str | None) -> dict[str, Any]:
+    """Return a backend's versions and capabilities; what is wrong with them is for the tests."""
+    if not backend:
+        return {}
+    from gandem.core.registry import load_backend
+
+    try:
+        subject = load_backend(backend)
+        facts = {"versions": dict(subject.versions()), "capabilities": [*subject.capabilities]}
+        json.dumps(facts)
+    except Exception:
+        return {}
+    return facts
 
 
 def _judged(report: pytest.TestReport) -> tuple[str, str]:

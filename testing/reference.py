@@ -21,7 +21,7 @@ from gandem.core.spec import Layer, NetworkPlan, Node
 from gandem.core.training import Arrays, Derivatives
 from gandem.testing.dual import STEP, Dual
 
-__all__ = ["differentiate"]
+__all__ = ["differentiate", "first_by_inputs"]
 
 
 @dataclass(slots=True)
@@ -369,37 +369,82 @@ def differentiate(
     With s = Σ cotangent·output, and v = ∂s/∂x for the inputs x, 0 for the parameters:
     ½ Σ (∂s/∂x)² changes along u by Σ v·∂²s/∂x∂u, which is s differentiated along v and u.
     """
+    problem = _Problem(plan, arrays, inputs, cotangent, masks, number)
     names = [*plan.inputs, *(p.name for p in plan.parameters())]
-    point = {name: inputs[name] if name in plan.inputs else arrays[name] for name in names}
-    running = {p.name: arrays[p.name].astype(number).real for p in plan.statistics()}
-    sizes = [value.size for value in point.values()]
-    ends = np.cumsum(sizes)
+    once = problem.sweep(names, {})
+    twice = problem.sweep(names, {name: once.by_u[name] for name in plan.inputs})
+    return Derivatives(
+        once.output.astype(np.float64),
+        _double(once.by_u),
+        _double(twice.by_u_and_v),
+        _double(once.updated),
+    )
 
-    def sweep(direction: Arrays) -> tuple[Network, np.ndarray, Arrays, Arrays]:
+
+def first_by_inputs(
+    plan: NetworkPlan, arrays: Arrays, inputs: Arrays, cotangent: np.ndarray, masks: Arrays
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return the output and ∂s/∂x for the inputs x alone, in a fraction of the time."""
+    problem = _Problem(plan, arrays, inputs, cotangent, masks, np.complex128)
+    once = problem.sweep([*plan.inputs], {})
+    return once.output, once.by_u
+
+
+@dataclass(frozen=True, slots=True)
+class _Sweep:
+    """One forward pass: the output, ∂s/∂u and ∂²s/∂u∂v by array, and the running statistics."""
+
+    output: np.ndarray
+    by_u: dict[str, np.ndarray]
+    by_u_and_v: dict[str, np.ndarray]
+    updated: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """The arguments of :func:`differentiate`."""
+
+    plan: NetworkPlan
+    arrays: Arrays
+    inputs: Arrays
+    cotangent: np.ndarray
+    masks: Arrays
+    number: type[np.complexfloating[Any, Any]]
+
+    def sweep(self, names: Sequence[str], direction: Arrays) -> _Sweep:
+        """Differentiate by each element of some arrays.
+
+        Args:
+            direction: v by array, 0 where left out.
+        """
+        plan, number = self.plan, self.number
+        point = {**self.inputs, **{p.name: self.arrays[p.name] for p in plan.parameters()}}
+        ends = np.cumsum([point[name].size for name in names])
+        places = {
+            name: slice(end - point[name].size, end)
+            for name, end in zip(names, ends.tolist(), strict=True)
+        }
         values = {}
-        for end, (name, value) in zip(ends, point.items(), strict=True):
-            whole = (sum(sizes), *value.shape)
-            a = np.broadcast_to(value.astype(number), whole).copy()
-            a.reshape(len(a), -1)[range(end - value.size, end), range(value.size)] += STEP * 1j
-            values[name] = Dual(a, np.broadcast_to(direction[name].astype(number), whole))
-        network = Network(values, running, masks)
+        for name, value in point.items():
+            whole = (int(ends[-1]), *value.shape)
+            a = np.broadcast_to(value.astype(number), whole)
+            if name in places:
+                a = a.copy()
+                a.reshape(len(a), -1)[places[name]].flat[:: value.size + 1] += STEP * 1j
+            along = direction.get(name, np.zeros(value.shape))
+            values[name] = Dual(a, np.broadcast_to(along.astype(number), whole))
+        running = {p.name: self.arrays[p.name].astype(number).real for p in plan.statistics()}
+        network = Network(values, running, self.masks)
         output = network.run(plan.nodes, values[plan.input])
-        s = output.linear(lambda t: (t * cotangent).reshape(len(t), -1).sum(axis=1))  # (U,)
-        once, twice = (
+        s = output.linear(lambda t: (t * self.cotangent).reshape(len(t), -1).sum(axis=1))  # (U,)
+        by_u, by_u_and_v = (
             {
-                name: (part[end - value.size : end].imag / STEP).reshape(value.shape)
-                for end, (name, value) in zip(ends, point.items(), strict=True)
+                name: (part[place].imag / STEP).reshape(point[name].shape)
+                for name, place in places.items()
             }
             for part in (s.a, s.b)
         )
-        return network, output.a[0].real, once, twice
-
-    still = {name: np.zeros(value.shape) for name, value in point.items()}
-    network, output, first, _ = sweep(still)
-    _, _, _, second = sweep(still | {name: first[name] for name in plan.inputs})
-    return Derivatives(
-        output.astype(np.float64), _double(first), _double(second), _double(network.updated)
-    )
+        return _Sweep(output.a[0].real, by_u, by_u_and_v, network.updated)
 
 
 def _double(arrays: Arrays) -> dict[str, np.ndarray]:

@@ -82,5 +82,13 @@ def pack(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
 
 def reference_of(case: str) -> dict[str, np.ndarray]:
     """Return the stored arrays of one case, by name."""
-    start = f"{case}: "
-    return {k.removeprefix(start): v for k, v in operations().items() if k.startswith(start)}
+    return dict(_operations_by_case().get(case, {}))
+
+
+@functools.cache
+def _operations_by_case() -> Mapping[str, Mapping[str, np.ndarray]]:
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for name, value in operations().items():
+        case, _, array = name.rpartition(": ")
+        found.setdefault(case, {})[array] = value
+    return found

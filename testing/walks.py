@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ CATALOGUE = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots, which leave no room for a cached property
 class Walk:
     """A GAN and the steps after which it is compared."""
 
@@ -58,7 +59,7 @@ class Walk:
     layers: Mapping[str, tuple[Layer, ...]]
     marks: tuple[int, ...]
 
-    @property
+    @cached_property
     def spec(self) -> Spec:
         """The spec of the walk."""
         if self.name in CATALOGUE:
@@ -70,10 +71,16 @@ class Walk:
 
     def feed(self, precision: str = "float64") -> Feed:
         """Return the numbers that enter its steps."""
-        data = load_dataset("digits") if self.name in CATALOGUE else tiny_data()
+        data = _digits() if self.name in CATALOGUE else tiny_data()
         return Feed(self.spec, load_objective(self.spec.objective), data, SEED, precision)
 
 
+@cache
+def _digits() -> Dataset:
+    return load_dataset("digits")
+
+
+@cache
 def tiny_data() -> Dataset:
     """Return 70 images (8, 8, 1) in three classes; 70 leaves a partial batch of 6."""
     pixels = np.floor((generic("images", (70, 8, 8, 1)) + 1) * 128).astype(np.uint8)
@@ -135,12 +142,18 @@ def digest_of(arrays: Arrays) -> dict[str, np.ndarray]:
     for name, value in arrays.items():
         flat = np.asarray(value, np.float64).ravel()
         if flat.size > 40:
-            places = (generic(f"{name} places", (16,)) + 1) / 2 * flat.size
-            signs = np.sign(generic(f"{name} signs", (2, flat.size)))
+            places, signs = _hashed(name, flat.size)
             found[f"{name} (sums)"] = signs @ flat
-            flat = flat[places.astype(int)]
+            flat = flat[places]
         found[name] = flat
     return found
+
+
+@lru_cache(maxsize=256)  # those of a few walks
+def _hashed(name: str, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return 16 places in an array, and two rows of signs for its elements."""
+    places = (generic(f"{name} places", (16,)) + 1) / 2 * size
+    return places.astype(int), np.sign(generic(f"{name} signs", (2, size)))
 
 
 def outcome(case: Walk, engine: Engine) -> dict[str, np.ndarray]:

@@ -1,11 +1,18 @@
-"""What several test files share: a tiny data set, and runs of tiny models."""
+"""Fixtures of several test files (a tiny data set, runs of tiny models), and the two tiers.
 
+`make test` runs what is not marked `slow`, `make test-all` everything. A test that takes more than
+LIMIT seconds on its own is slow, unless its name begins with a key of LONG_BUT_FAST_TIER.
+"""
+
+import contextlib
 import os
 import signal
 
 import numpy as np
 import pytest
 
+with contextlib.suppress(ImportError):
+    import triton  # noqa: F401  # after TensorFlow it aborts the process (tensorflow#124205)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell began the tests in its background
     signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["GANDEM_PLUGINS"] = ""  # plugins that happen to be installed are none of our tests'
@@ -13,6 +20,31 @@ os.environ["GANDEM_PLUGINS"] = ""  # plugins that happen to be installed are non
 from support.commands import HOME, THERE, TINY
 
 import gandem
+
+LIMIT = 5.0
+"""Seconds, on an otherwise idle machine."""
+LONG_BUT_FAST_TIER = {
+    "tests/backends/test_backend_keras.py": "TensorFlow compiles a graph for each network",
+    "tests/data/test_framework_data.py": "starts the fork servers that the other tests share",
+    "tests/metrics/": "the first test imports TensorFlow or torchmetrics",
+    "tests/runs/test_kill.py": "starts the fork server that the other tests share",
+    "tests/callbacks/test_evaluation.py": "the first test imports TensorFlow",
+}
+"""Reasons for tests of the fast tier that take longer, by the beginning of their node ids."""
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Name tests of the fast tier that are too long; not an error, since machines differ."""
+    long = [
+        f"{report.duration:6.1f} s  {report.nodeid}"
+        for report in terminalreporter.stats.get("passed", [])
+        if report.duration > LIMIT
+        and "slow" not in report.keywords
+        and not report.nodeid.startswith(tuple(LONG_BUT_FAST_TIER))
+    ]
+    if long:
+        terminalreporter.section(f"more than {LIMIT:g} s and not marked slow")
+        terminalreporter.write_line("\n".join(sorted(long, reverse=True)))
 
 
 @pytest.fixture(scope="session", autouse=True)

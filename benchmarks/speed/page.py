@@ -17,7 +17,7 @@ def write(path: Path, measured: dict[str, Any]) -> None:
     before, _, rest = text.partition(BEGIN)
     _, mark, after = rest.partition(END)
     if not mark:
-        raise SystemExit(f"{path}: expected {BEGIN} and {END}, and found them not.")
+        raise SystemExit(f"{path}: expected the lines {BEGIN} and {END}.")
     path.write_text(f"{before}{BEGIN}\n{table(measured)}\n{END}{after}", "utf-8")
 
 

@@ -1,13 +1,14 @@
-"""The door of the conformance suite: its rules, pytest's options, and ``gandem check``."""
+"""The rules of the conformance suite, its pytest options, and ``gandem check``."""
 
 import json
 import os
-import subprocess
 import sys
 from textwrap import dedent
 
 import pytest
+from support.commands import gandem, refused, said
 
+from gandem.core.registry import registry
 from gandem.core.training import CAPABILITIES
 from gandem.testing import BackendConformance, OperationConformance
 from gandem.testing.check import Check, Outcome, check_in_words
@@ -22,7 +23,11 @@ ACME = """
     @hookimpl
     def gandem_backends():
         return [Row(id="acme/numpy", target="acme_numpy:Acme"),
-                Row(id="acme/broken", target="acme_numpy:nobody")]
+                Row(id="acme/broken", target="acme_numpy:nobody"),
+                Row(id="acme/deadly", target="acme_numpy:kill")]
+
+    def kill():
+        os.abort()
 
     class Acme:
         capabilities = ("float64", "second-order")
@@ -49,36 +54,40 @@ ACME = """
 CASES = "tanh or sigmoid or silu or relu or concatenate"
 
 
-@pytest.fixture
-def acme(tmp_path, monkeypatch):
-    """A folder with a stranger's distribution whose backend misses a little."""
-    shelf = tmp_path / "shelf"
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory):
+    """A folder with an installed distribution whose backend has known and unknown faults."""
+    shelf = tmp_path_factory.mktemp("shelf")
     info = shelf / "acme_numpy-1.0.dist-info"
-    info.mkdir(parents=True)
+    info.mkdir()
     (shelf / "acme_numpy.py").write_text(dedent(ACME))
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-numpy\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[gandem]\nacme = acme_numpy\n")
+    return shelf
+
+
+@pytest.fixture
+def acme(shelf, monkeypatch):
+    """That distribution, found by this process and by the suite's."""
+    monkeypatch.syspath_prepend(shelf)
     monkeypatch.setenv("PYTHONPATH", os.fspath(shelf))
     monkeypatch.setenv("GANDEM_PLUGINS", "acme")
-    return tmp_path
-
-
-def gandem(*arguments, cwd, code="from gandem.cli import main; main(prog_name='gandem')"):
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=cwd
-    )
+    registry.cache_clear()
+    yield
+    registry.cache_clear()
+    sys.modules.pop("acme_numpy", None)
 
 
 # --- gandem check --------------------------------------------------------------------------------
 
 
 def test_a_check_tells_of_every_test_in_json(acme):
-    done = gandem("check", "acme/numpy", "-k", CASES, "--json", cwd=acme)
+    done = gandem("check", "acme/numpy", "-k", CASES, "--json")
 
     found = json.loads(done.stdout)
     ends = {row["id"]: (row["outcome"], row["reason"]) for row in found["outcomes"]}
     gradients = "test_a_network_and_its_gradients"
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert ends[f"{gradients}[tanh]"] == ("known", "it is off on Sundays")
     assert ends[f"{gradients}[silu]"] == ("failed", "[XPASS(strict)] it was off last Sunday")
     assert ends[f"{gradients}[sigmoid]"][0] == "failed"
@@ -87,16 +96,17 @@ def test_a_check_tells_of_every_test_in_json(acme):
     skipped = {reason for outcome, reason in ends.values() if outcome == "skipped"}
     assert f"lacks 'conditional': {CAPABILITIES['conditional']}" in skipped
     assert (found["backend"], found["versions"]) == ("acme/numpy", {"acme": "3.1"})
+    assert found["capabilities"] == ["float64", "second-order"]
     assert found["holds"] is False
     assert found["missed"] == 0
     assert sum(found["counts"].values()) == len(ends)
 
 
 def test_a_check_prints_a_table_and_every_reason(acme):
-    done = gandem("check", "numpy", "-k", "tanh or relu and not leaky", cwd=acme)
+    done = gandem("check", "numpy", "-k", "tanh or relu and not leaky")
 
     lines = done.stdout.splitlines()
-    assert done.returncode == 1  # the second derivatives of tanh are right, so strictly no excuse
+    assert done.exit_code == 1  # the second derivatives of tanh are right, so strictly no excuse
     assert lines[0] == "acme/numpy (acme 3.1)"
     assert "passed  skipped  known failure  failed" in lines[2]
     assert any("a network and its gradients" in line for line in lines)
@@ -104,60 +114,53 @@ def test_a_check_prints_a_table_and_every_reason(acme):
     assert lines[-1].startswith("acme/numpy does not conform: ")
 
 
-def test_a_backend_that_passes_conforms(acme):
-    done = gandem("check", "acme/numpy", "-k", "relu and network", cwd=acme)
+def test_a_backend_that_passes_conforms_whatever_the_callers_folder_holds(
+    acme, tmp_path, monkeypatch
+):
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --nonsense\n")
+    (tmp_path / "conftest.py").write_text("raise RuntimeError('mine')\n")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--nonsense")
+    monkeypatch.chdir(tmp_path)
 
-    assert done.returncode == 0, done.stdout
-    assert "acme/numpy conforms: " in done.stdout.splitlines()[-1]
-    assert "Traceback" not in done.stderr
+    conforms = said("check", "acme/numpy", "-k", "relu and network")
+
+    assert "acme/numpy conforms: " in conforms.splitlines()[-1]
 
 
 def test_a_backend_that_crashes_leaves_a_verdict(acme, monkeypatch):
     monkeypatch.setenv("ACME_CRASHES", "1")
 
-    done = gandem("check", "acme/numpy", "-k", "relu and gradients", "--json", cwd=acme)
+    done = gandem("check", "acme/numpy", "-k", "relu and gradients", "--json")
 
     found = json.loads(done.stdout)
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert found["holds"] is False
     assert found["missed"] > 0
     assert found["crashed"].startswith("the process ended with signal 6 in test_a_network")
-    assert "Traceback" not in done.stderr
-
-
-def test_what_stands_in_the_callers_folder_changes_nothing(acme, monkeypatch):
-    (acme / "pytest.ini").write_text("[pytest]\naddopts = --nonsense\n")
-    (acme / "conftest.py").write_text("raise RuntimeError('mine')\n")
-    monkeypatch.setenv("PYTEST_ADDOPTS", "--nonsense")
-
-    assert gandem("check", "acme/numpy", "-k", "relu and network", cwd=acme).returncode == 0
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "error"),
     [
-        (["acme/numpi"], "Error: No backend is called 'acme/numpi'. Did you mean 'acme/numpy'?\n"),
-        (["acme/numpy", "-k", "zebra"], "Error: No test fits 'zebra'.\n"),
-        (["acme/numpy", "-k", "a or"], "Error: Wrong expression passed to '-k': a or: at column 5: "
-         "expected not OR left parenthesis OR identifier; got end of input\n"),
-        (["acme/broken"], "Error: The backend 'acme/broken' of acme-numpy could not be loaded: "
-         "AttributeError: module 'acme_numpy' has no attribute 'nobody'\n"),
+        (["acme/numpi"], "No backend is called 'acme/numpi'. Did you mean 'acme/numpy'?"),
+        (["acme/numpy", "-k", "zebra"], "No test fits 'zebra'."),
+        (["acme/numpy", "-k", "a or"], "Wrong expression passed to '-k': a or: at column 5: "
+         "expected not OR left parenthesis OR identifier; got end of input"),
+        (["acme/broken"], "The backend 'acme/broken' of acme-numpy could not be loaded: "
+         "AttributeError: module 'acme_numpy' has no attribute 'nobody'"),
+        (["acme/deadly", "-k", "versions"], "The suite did not start: "
+         "the process ended with signal 6."),
     ],
 )  # fmt: skip
-def test_a_check_that_cannot_be_made_says_so_in_a_line(acme, arguments, said):
-    done = gandem("check", *arguments, cwd=acme)
-
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == said
+def test_a_check_that_cannot_be_made_is_refused_in_one_line(acme, arguments, error):
+    assert refused("check", *arguments) == error
 
 
-def test_without_pytest_it_says_what_to_install(acme):
-    code = "import sys; sys.modules['pytest'] = None; from gandem.cli import main; main()"
+def test_without_pytest_it_says_what_to_install(acme, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pytest", None)
 
-    done = gandem("check", "acme/numpy", cwd=acme, code=code)
-
-    assert done.returncode == 1
-    assert done.stderr.endswith("Install it with: pip install 'gandem[check]'\n")
+    assert refused("check", "acme/numpy").endswith("Install it with: pip install 'gandem[check]'")
 
 
 def test_a_check_that_made_no_test_does_not_conform():
@@ -173,37 +176,31 @@ def test_a_check_that_made_no_test_does_not_conform():
 # --- pytest --pyargs gandem.testing.suite --------------------------------------------------------
 
 
-def suite(*arguments, cwd):
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    return subprocess.run(
-        [*command, "--pyargs", "gandem.testing.suite", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-    )
+def suite(pytester, *arguments):
+    return pytester.runpytest_inprocess("-q", "--pyargs", "gandem.testing.suite", *arguments)
 
 
-def test_pytest_runs_the_suite_on_the_backend_of_its_option(acme):
-    done = suite("--gandem-backend", "acme/numpy", "-k", "sigmoid or tanh", "-rx", cwd=acme)
+def test_pytest_runs_the_suite_on_the_backend_of_its_option(acme, pytester):
+    done = suite(pytester, "--gandem-backend", "acme/numpy", "-k", "sigmoid or tanh", "-rx")
 
-    assert " 1 xfailed" in done.stdout
-    assert "sigmoid: value: off by" in done.stdout
-    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    assert done.parseoutcomes()["xfailed"] == 1
+    assert "sigmoid: value: off by" in done.stdout.str()
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "error"),
     [
         ([], "ERROR: Say which backend to test: --gandem-backend acme/jax\n"),
         (["--gandem-backend=acme/x"], "ERROR: No backend is called 'acme/x'."),
         (["--gandem-report=no/such/folder"], "ERROR: no/such/folder: cannot be written (No such "),
     ],
 )
-def test_pytest_without_a_backend_says_one_line(acme, arguments, said):
-    done = suite(*arguments, cwd=acme)
+def test_pytest_without_a_backend_says_one_line(acme, pytester, arguments, error):
+    done = suite(pytester, *arguments)
 
-    assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    assert said in done.stdout + done.stderr
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    assert error in f"{done.stdout}\n{done.stderr}\n"
 
 
 # --- a class of one's own ------------------------------------------------------------------------

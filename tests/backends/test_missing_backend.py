@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -27,11 +28,18 @@ class Without:  # None in sys.modules would look like a module that lacks everyt
 
 sys.meta_path[:] = map(Without, sys.meta_path)
 """
-COMMAND = "import gandem.cli; gandem.cli.main(prog_name='gandem')"
+RUN = """
+import json
+from click.testing import CliRunner
+from gandem.cli import main
+
+ended = [CliRunner().invoke(main, command) for command in json.loads(sys.argv[1])]
+print(json.dumps([(one.exit_code, one.stdout, one.stderr) for one in ended]))
+"""
 
 
-def without(backend, *arguments, code=COMMAND):
-    """Run gandem in a process in which a framework cannot be found."""
+def without(backend, code, *arguments):
+    """Run code in a process in which a framework cannot be found."""
     return subprocess.run(
         [sys.executable, "-c", HIDE.format(MODULES[backend]) + code, *arguments],
         capture_output=True,
@@ -39,57 +47,80 @@ def without(backend, *arguments, code=COMMAND):
     )
 
 
-@pytest.mark.parametrize("missing", ["torch", "keras"])
-def test_the_list_says_which_backend_is_not_installed(missing):
-    found = json.loads(without(missing, "list", "--json").stdout)
+def commands_without(backend, *commands):
+    """Run commands there, in one process; return exit code, output and errors of each."""
+    done = without(backend, RUN, json.dumps(commands))
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
-    installed = {row["id"]: row["installed"] for row in found["backends"]}
+
+@pytest.fixture(scope="module", params=["torch", "keras"])
+def missing(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    return tmp_path_factory.mktemp("missing") / "run"
+
+
+@pytest.fixture(scope="module")
+def refusals(missing, out):
+    """What three commands without a framework end with, by name."""
+    commands = {
+        "list": ["list", "--json"],
+        "train": ["train", "mlp-gan", "--backend", missing, "--out", str(out)],
+        "parity": ["parity", "mlp-gan"],
+    }
+    return dict(zip(commands, commands_without(missing, *commands.values()), strict=True))
+
+
+def test_the_list_says_which_backend_is_not_installed(missing, refusals):
+    code, output, _ = refusals["list"]
+
+    installed = {row["id"]: row["installed"] for row in json.loads(output)["backends"]}
+    assert code == 0
     assert installed[missing] is False
 
 
-@pytest.mark.parametrize("missing", ["torch", "keras"])
-def test_training_on_it_names_the_extra_to_install(missing, tmp_path):
-    out = tmp_path / "run"
+def test_training_on_it_names_the_extra_to_install(missing, refusals, out):
+    code, _, error = refusals["train"]
 
-    done = without(missing, "train", "mlp-gan", "--backend", missing, "--out", str(out))
-
-    assert done.returncode == 1
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert f"pip install 'gandem[{missing}]'" in done.stderr
+    assert code == 1
+    assert len(error.strip().splitlines()) == 1
+    assert f"pip install 'gandem[{missing}]'" in error
     assert not out.exists()
 
 
-@pytest.mark.parametrize("missing", ["torch", "keras"])
+def test_parity_says_that_it_needs_two(refusals):
+    code, _, error = refusals["parity"]
+
+    assert code == 1
+    assert "A comparison needs two backends" in error
+    assert "pip install 'gandem[all]'" in error
+
+
 def test_the_other_backend_trains_and_generates(missing, tmp_path):
     other = "keras" if missing == "torch" else "torch"
-    out, grid = tmp_path / "run", tmp_path / "grid.png"
+    run, grid = str(tmp_path / "run"), tmp_path / "grid.png"
     small = ["--set", "hidden=[8,8]", "--set", "judging=[8]", "--steps", "2", "--data", "digits"]
 
-    trained = without(missing, "train", "mlp-gan", "--backend", other, *small, "--out", str(out))
-    made = without(missing, "generate", str(out), "-n", "4", "-o", str(grid))
+    trained, made = commands_without(
+        missing,
+        ["train", "mlp-gan", "--backend", other, *small, "--out", run],
+        ["generate", run, "-n", "4", "-o", str(grid)],
+    )
 
-    assert trained.returncode == 0, trained.stderr
-    assert made.returncode == 0, made.stderr
+    assert trained[0] == 0, trained
+    assert made[0] == 0, made
     assert grid.exists()
 
 
-@pytest.mark.parametrize("missing", ["torch", "keras"])
-def test_parity_says_that_it_needs_two(missing):
-    done = without(missing, "parity", "mlp-gan")
-
-    assert done.returncode == 1
-    assert "A comparison needs two backends" in done.stderr
-    assert "pip install 'gandem[all]'" in done.stderr
-
-
-@pytest.mark.parametrize("missing", ["torch", "keras"])
 def test_the_shared_suite_skips_the_missing_backend_by_name(missing):
-    code = "import pytest; sys.exit(pytest.main(sys.argv[1:]))"
+    tests = Path(__file__).with_name(f"test_backend_{missing}.py")
+    options = ["-q", "-p", "no:cacheprovider", "-k", "versions"]
 
-    done = without(
-        missing, "-q", "-p", "no:cacheprovider", "-k", "versions",
-        f"tests/test_backend_{missing}.py", code=code,
-    )  # fmt: skip
+    done = without(missing, "import pytest; sys.exit(pytest.main(sys.argv[1:]))", *options, tests)
 
     assert "1 skipped" in done.stdout
     assert f"backend {missing!r} is not installed" in done.stdout

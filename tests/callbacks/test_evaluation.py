@@ -1,15 +1,16 @@
-"""Scores during a training: they choose the best checkpoint, are kept over a break, say what they
-cost, and change nothing of the training itself.
+"""Scores during training: they choose the best checkpoint, survive a resume, report their cost, and
+do not change the training.
 """
 
 import math
 import os
 import re
+import shutil
 import signal
 
 import numpy as np
 import pytest
-from support.commands import HOME, TINY, needs_a_backend, on_each, refused, said, tiny
+from support.commands import HOME, THERE, TINY, needs_a_backend, on_each, refused, said, tiny
 
 import gandem as package
 from gandem.core.errors import DataError, NotFoundError, RunError, SpecError
@@ -21,16 +22,22 @@ pytestmark = needs_a_backend
 SCORES = {"frechet", "kernel", "kernel_error"}
 
 
+def train_tiny(out, **more):
+    settings = {"backend": HOME, "seed": 3, "log_every": 2} | more
+    settings = settings if "steps" in settings else {"epochs": 4} | settings
+    return train("dcgan", changes=TINY["dcgan"], out=out, **settings)
+
+
 @pytest.fixture
 def trained(tmp_path, data):
     """Return a function that trains a tiny model, of three steps an epoch."""
+    return lambda name="run", **more: train_tiny(tmp_path / name, **{"data": data} | more)
 
-    def made(name="run", model="dcgan", **more):
-        settings = {"backend": HOME, "data": data, "seed": 3, "log_every": 2} | more
-        settings = settings if "steps" in settings else {"epochs": 4} | settings
-        return train(model, changes=TINY[model], out=tmp_path / name, **settings)
 
-    return made
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, data):
+    """A run of four epochs without a break, scored after each."""
+    return train_tiny(tmp_path_factory.mktemp("whole") / "run", data=data, evaluate_every=1)
 
 
 def scores(run):
@@ -57,10 +64,16 @@ def same_states(one, other):
 # --- a training goes the same way ----------------------------------------------------------------
 
 
-@on_each
-@pytest.mark.parametrize("precision", ["float32", "float64"])
-def test_the_weights_are_the_same_bit_for_bit(backend, precision, trained):
-    plain = trained("plain", backend=backend, precision=precision, epochs=2)
+@pytest.mark.parametrize(
+    ("precision", "backend"),
+    [
+        *(("float32", backend) for backend in THERE),
+        # the fast tier has float64 on each backend in the next test
+        *(pytest.param("float64", backend, marks=pytest.mark.slow) for backend in THERE),
+    ],
+)
+def test_the_weights_are_the_same_bit_for_bit(backend, precision, runs, trained):
+    plain = runs(backend=backend, precision=precision)  # two epochs, the same otherwise
     scored = trained("scored", backend=backend, precision=precision, epochs=2, evaluate_every=1)
 
     assert same_states(plain, scored)
@@ -163,8 +176,7 @@ def test_the_outcome_says_the_scores_and_their_cost(tmp_path, data):
 # --- going on ------------------------------------------------------------------------------------
 
 
-def test_a_break_loses_no_score_no_best_and_no_cost(trained):
-    whole = trained("whole", evaluate_every=1, keep=1)
+def test_a_break_loses_no_score_no_best_and_no_cost(trained, whole):
     part = trained("part", evaluate_every=1, keep=1, epochs=2)
     before = part.facts["evaluation"]
 
@@ -178,12 +190,11 @@ def test_a_break_loses_no_score_no_best_and_no_cost(trained):
 
 
 @pytest.mark.parametrize("at", [4, 6, 7])
-def test_an_interrupted_training_goes_on_as_if_it_had_not_been(at, trained):
+def test_an_interrupted_training_goes_on_as_if_it_had_not_been(at, trained, whole):
     def press(progress):
         if progress.step == at:
             os.kill(os.getpid(), signal.SIGINT)
 
-    whole = trained("whole", evaluate_every=1)
     broken = trained("broken", evaluate_every=1, progress=press)
 
     assert broken.facts["state"] == "interrupted"
@@ -195,9 +206,8 @@ def test_an_interrupted_training_goes_on_as_if_it_had_not_been(at, trained):
     assert gone_on.facts["evaluation"]["times"] == 4
 
 
-def test_a_newest_checkpoint_that_is_damaged_costs_no_older_score(trained):
-    whole = trained("whole", evaluate_every=1)
-    run = trained("run", evaluate_every=1)
+def test_a_newest_checkpoint_that_is_damaged_costs_no_older_score(tmp_path, whole):
+    run = open_run(shutil.copytree(whole.path, tmp_path / "run"))
     run.checkpoints()[-1].write_bytes(b"damaged")
 
     gone_on = resume(run, notice=lambda text: None)

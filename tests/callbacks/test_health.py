@@ -1,4 +1,4 @@
-"""How a training is doing: each sickness is named in time, healthy trainings raise no alarm, and
+"""Health of a training: each failure is reported in time, a healthy training gets no warning, and
 measuring changes nothing.
 """
 
@@ -46,6 +46,18 @@ def trained(pictures, out, model="mlp-gan", changes=MLP, steps=200, **more):
         out=out / "run",
     )
     return run, words
+
+
+@pytest.fixture
+def without_curves(monkeypatch):
+    """Draw no curves, which take longer than a tiny training."""
+    monkeypatch.setattr("gandem.core.runs.loop.CURVES", 10**9)
+
+
+@pytest.fixture(scope="module", params=[("mlp-gan", MLP), ("cgan", CGAN)], ids=["mlp-gan", "cgan"])
+def healthy(request, pictures, tmp_path_factory):
+    """A healthy training that is long enough for curves: the run, and what was said."""
+    return trained(pictures, tmp_path_factory.mktemp("healthy"), *request.param, steps=220)
 
 
 def rows(losses, *, every=20, **more):
@@ -223,6 +235,7 @@ def _value(text):
 
 
 @needs_a_backend
+@pytest.mark.usefixtures("without_curves")
 def test_a_learning_rate_far_too_large_is_named_within_200_steps(pictures, tmp_path):
     run, words = trained(pictures, tmp_path, changes=MLP | {"learning_rate": 1.0})
 
@@ -231,6 +244,7 @@ def test_a_learning_rate_far_too_large_is_named_within_200_steps(pictures, tmp_p
 
 
 @needs_a_backend
+@pytest.mark.usefixtures("without_curves")
 def test_a_generator_that_is_never_updated_is_named_within_200_steps(pictures, tmp_path):
     run, words = trained(
         pictures, tmp_path, changes=MLP | {"generator.optimiser.learning_rate": 0.0}
@@ -245,6 +259,7 @@ def test_a_generator_that_is_never_updated_is_named_within_200_steps(pictures, t
 
 
 @needs_a_backend
+@pytest.mark.usefixtures("without_curves")
 def test_a_generator_that_is_deaf_to_its_noise_is_named_within_200_steps(pictures, tmp_path):
     spec = load_spec("cgan", CGAN)
     layers = (Dense(units=32), Dense(units=64), Sigmoid(), Reshape(shape=(8, 8, 1)))
@@ -259,9 +274,8 @@ def test_a_generator_that_is_deaf_to_its_noise_is_named_within_200_steps(picture
 
 
 @needs_a_backend
-@pytest.mark.parametrize(("model", "changes"), [("mlp-gan", MLP), ("cgan", CGAN)])
-def test_a_healthy_training_raises_no_alarm(pictures, tmp_path, model, changes):
-    run, words = trained(pictures, tmp_path, model, changes, steps=220)
+def test_a_healthy_training_raises_no_alarm(healthy):
+    run, words = healthy
 
     assert words == []
     assert not [row for row in run.rows() if "health" in row]
@@ -360,10 +374,9 @@ def test_the_verdict_is_told_at_the_end_and_later(run):
 
 
 @needs_a_backend
-def test_a_training_leaves_its_curves(pictures, tmp_path):
-    run, words = trained(pictures, tmp_path, steps=200)
+def test_a_training_leaves_its_curves(healthy):
+    run, _ = healthy
 
-    assert words == []
     assert (run.path / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert "<svg" in (run.path / "curves.svg").read_text()
 
@@ -373,9 +386,10 @@ def test_curves_that_cannot_be_drawn_are_a_notice(pictures, tmp_path, monkeypatc
     def refuse(*_):
         raise ValueError("no ink")
 
+    monkeypatch.setattr("gandem.core.runs.loop.CURVES", 5)
     monkeypatch.setattr("gandem.core.runs.curves.draw_curves", refuse)
 
-    run, words = trained(pictures, tmp_path, steps=200)
+    run, words = trained(pictures, tmp_path, steps=5)
 
     assert run.facts["state"] == "finished"
     assert len(words) == 1

@@ -1,4 +1,4 @@
-"""Watchers hear of a training, and can neither stop nor change it; TensorBoard is one of them."""
+"""Watchers observe a training and can neither stop nor change it; TensorBoard is one of them."""
 
 from __future__ import annotations
 

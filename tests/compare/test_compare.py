@@ -1,4 +1,7 @@
-"""gandem compare: a grid in a folder, what is said of it, and what is refused before it begins."""
+"""gandem compare: a grid in a folder, its report, and what is refused before training begins.
+
+Most trainings here are those of a toy backend, whose processes import no framework.
+"""
 
 import json
 import os
@@ -11,38 +14,60 @@ from importlib.util import find_spec
 import pytest
 from support.commands import (
     HOME,
-    THERE,
     TINY,
     command,
     gandem,
-    needs_a_backend,
+    needs_both,
     process,
     refused,
 )
-from support.planted_backends import EPSILON, MOMENTUM, NONE, PADDING, plugin
+from support.in_process import in_process
+from support.planted_backends import (
+    EPSILON,
+    MOMENTUM,
+    NONE,
+    PADDING,
+    ROUNDING,
+    installed,
+)
+from support.toy_backend import SLOW
 
 from gandem.core.compare import Ended, Grid, Setting, open_comparison, outcome_of, plan, run_job
 from gandem.core.compare.grid import check_grid
 from gandem.core.errors import RunError
 
 pytestmark = [
-    needs_a_backend,
     pytest.mark.skipif(find_spec("scipy") is None, reason="needs scipy"),
     pytest.mark.skipif(find_spec("jinja2") is None, reason="needs Jinja2"),
 ]
 SMALL = [f"--set={path}={value}" for path, value in TINY["dcgan"].items()]
 FREE = [change for change in SMALL if not change.startswith(("--set=width", "--set=latent"))]
 QUICK = ["--epochs=2", "--count=20", "--extractor=pixels", "--path-steps=5"]
+BROKEN = """
+raise RuntimeError("this backend is broken [/x] <b>")
+"""
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory, data):
-    """A comparison of both frameworks with two seeds, and what the command has said."""
-    if not {"torch", "keras"} <= set(THERE):
-        pytest.skip("needs both")
+def toys(tmp_path_factory):
+    """Install toy backends: test/one and test/two agree, test/broken cannot train."""
+    folder = tmp_path_factory.mktemp("toys")
+    with installed(folder, "toy", one=NONE, two=ROUNDING, broken=BROKEN):
+        yield
+
+
+def grid_of_two(first, second, data):
+    """Return the arguments of a comparison of two backends with two seeds."""
+    asked = (f"--backends={first},{second}", "--seeds=2", *SMALL, *QUICK)
+    return ("compare", "dcgan", *asked, f"--data={data}", "--json")
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory, data, toys):
+    """A comparison of two backends, and what the command has printed."""
     folder = tmp_path_factory.mktemp("compare")
-    asked = ("--backends=torch,keras", "--seeds=2", *SMALL, *QUICK, f"--data={data}", "--json")
-    return folder / "out", process("compare", "dcgan", *asked, "--out=out", cwd=folder)
+    asked = grid_of_two("test/one", "test/two", data)
+    return folder / "out", process(*asked, "--out=out", cwd=folder)
 
 
 def times(folder):
@@ -53,19 +78,16 @@ def times(folder):
 # --- a whole comparison --------------------------------------------------------------------------
 
 
-def test_a_comparison_answers_all_questions(both):
-    folder, done = both
-    assert (done.returncode, done.stderr) == (0, "")
-    found = json.loads(done.stdout)
-
+def check_answers(folder, found, first, second):
+    """Check what is printed about two backends that agree, with two seeds."""
     assert [(c["backend"], c["seed"], c["state"]) for c in found["cells"]] == [
-        ("torch", 0, "done"),
-        ("keras", 0, "done"),
-        ("torch", 1, "done"),
-        ("keras", 1, "done"),
+        (first, 0, "done"),
+        (second, 0, "done"),
+        (first, 1, "done"),
+        (second, 1, "done"),
     ]
     assert [path["same"] for path in found["paths"]] == [True, True]
-    assert found["verdict"].startswith("torch and keras take the same path, in all 2 walks")
+    assert found["verdict"].startswith(f"{first} and {second} take the same path, in all 2 walks")
     assert "undecided, 2 seeds are too few" in found["verdict"]
     assert all(cell["values"]["frechet"] > 0 for cell in found["cells"])
     assert len({cell["spec_digest"] for cell in found["cells"]}) == 1
@@ -74,6 +96,22 @@ def test_a_comparison_answers_all_questions(both):
         assert cost["seconds_to_first_step"] > 0
         assert cost["checkpoint_bytes"] > 1000
     assert (folder / "index.html").stat().st_size > 10_000
+
+
+def test_a_comparison_answers_all_questions(both):
+    folder, done = both
+
+    assert (done.returncode, done.stderr) == (0, "")
+    check_answers(folder, json.loads(done.stdout), "test/one", "test/two")
+
+
+@pytest.mark.slow
+@needs_both
+def test_both_frameworks_are_compared(tmp_path, data):
+    done = process(*grid_of_two("torch", "keras", data), "--out=out", cwd=tmp_path)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    check_answers(tmp_path / "out", json.loads(done.stdout), "torch", "keras")
 
 
 def test_each_cell_is_an_ordinary_run_of_its_own(both):
@@ -85,15 +123,15 @@ def test_each_cell_is_an_ordinary_run_of_its_own(both):
         assert run.facts["backend"] == cell.backend
         assert run.facts["seed"] == cell.seed
         assert run.facts["command"].startswith("gandem train dcgan ")
-        assert run.facts["peak_memory"] > 50e6
+        assert run.facts["peak_memory"] > 20e6
 
 
 def test_what_is_done_is_not_done_again(both, data):
     folder, done = both
     before = times(folder)
-    asked = ("--backends=torch,keras", "--seeds=2", *SMALL, *QUICK, f"--data={data}", "--json")
+    asked = grid_of_two("test/one", "test/two", data)
 
-    again = process("compare", "dcgan", *asked, "--out=out", cwd=folder.parent)
+    again = process(*asked, "--out=out", cwd=folder.parent)
 
     assert json.loads(again.stdout) == json.loads(done.stdout)
     assert times(folder) == before
@@ -118,27 +156,30 @@ def test_a_run_alone_has_a_report(both, tmp_path):
 
     assert said.exit_code == 0, said.stderr
     (found,) = json.loads(said.stdout)["cells"]
-    assert (found["backend"], found["seed"], found["state"]) == ("torch", 0, "done")
+    assert (found["backend"], found["seed"], found["state"]) == ("test/one", 0, "done")
     assert (run / "index.html").is_file()
 
 
-def test_settings_of_one_backend_are_compared(tmp_path, data):
-    asked = (f"--backends={HOME}", "--seeds=2", "--vary=width=2,3", *FREE, "--set=latent=4", *QUICK)
+def test_settings_of_one_backend_are_compared(tmp_path, data, toys):
+    asked = ("--backends=test/one", "--seeds=2", "--vary=width=2,3", *FREE, "--set=latent=4")
+    more = (*QUICK, f"--data={data}", "--device=cpu")
 
-    more = (f"--data={data}", "--device=cpu")
+    with in_process():
+        done = gandem("compare", "dcgan", *asked, *more, "--out", tmp_path / "out")
 
-    done = process("compare", "dcgan", *asked, *more, "--out=out", cwd=tmp_path)
-
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     there = open_comparison(tmp_path / "out")
     assert {there.run(c).facts["settings"]["device"] for c in there.cells()} == {"cpu"}
     assert "Fréchet distance, width=3 less width=2" in done.stdout
-    assert f"dcgan, width=2, {HOME}: Fréchet distance" in done.stdout
+    assert "dcgan, width=2, test/one: Fréchet distance" in done.stdout
 
 
-def test_ctrl_c_keeps_everything_and_the_same_command_goes_on(tmp_path, data):
-    more = f"--vary=latent=4,5 --epochs=150 --count=20 --extractor=pixels --data={data} --workers=1"
-    asked = ("compare", "dcgan", f"--backends={HOME}", "--seeds=1", *FREE, *more.split())
+def test_ctrl_c_keeps_everything_and_the_same_command_goes_on(tmp_path, data, toys, monkeypatch):
+    slow = tmp_path / "slow"
+    slow.touch()
+    monkeypatch.setenv(SLOW, str(slow))
+    more = f"--vary=latent=4,5 --epochs=20 --count=20 --extractor=pixels --data={data} --workers=1"
+    asked = ("compare", "dcgan", "--backends=test/one", "--seeds=1", *FREE, *more.split())
     asked += ("--set=width=2",)
     going = subprocess.Popen(
         command(*asked, "--out=out"),
@@ -152,9 +193,10 @@ def test_ctrl_c_keeps_everything_and_the_same_command_goes_on(tmp_path, data):
     while not [*tmp_path.glob("out/cells/*/checkpoints/*")] and time.monotonic() < end:
         time.sleep(0.02)
     os.killpg(going.pid, signal.SIGINT)
-    said, complaint = going.communicate(timeout=120)
+    printed, complaint = going.communicate(timeout=120)
+    slow.unlink()
 
-    assert (going.returncode, said) == (130, "")
+    assert (going.returncode, printed) == (130, "")
     last = complaint.splitlines()[-1]
     assert last == "Interrupted. The same command goes on with it."
     there = open_comparison(tmp_path / "out")
@@ -171,26 +213,17 @@ def test_ctrl_c_keeps_everything_and_the_same_command_goes_on(tmp_path, data):
 # --- planted faults ------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def planted(tmp_path_factory):
-    """The environment of backends that are PyTorch but for a fault."""
-    folder = tmp_path_factory.mktemp("planted")
-    faults = {"same": NONE, "epsilon": EPSILON, "padding": PADDING, "momentum": MOMENTUM}
-    return plugin(folder, **faults)
-
-
-@pytest.mark.skipif("torch" not in THERE, reason="needs PyTorch")
+@pytest.mark.skipif(find_spec("torch") is None, reason="needs PyTorch")
 @pytest.mark.parametrize(
-    ("name", "same"),
-    [("same", True), ("epsilon", False), ("padding", False), ("momentum", False)],
+    ("fault", "same"),
+    [(NONE, True), (EPSILON, False), (PADDING, False), (MOMENTUM, False)],
+    ids=["none", "epsilon", "padding", "momentum"],
 )
-def test_a_planted_fault_is_another_path(planted, monkeypatch, tmp_path, name, same):
-    for key, value in planted.items():
-        monkeypatch.setenv(key, value)
+def test_a_planted_fault_is_another_path(tmp_path, fault, same):
     kernels = [f"players.discriminator.layers.{at}.kernel=[3,3]" for at in ("conv2d", "conv2d_1")]
     grid = Grid(
         models=("dcgan",),
-        backends=("torch", f"test/{name}"),
+        backends=("torch", "test/planted"),
         seeds=(0,),
         data="digits",
         path_steps=5,
@@ -200,36 +233,23 @@ def test_a_planted_fault_is_another_path(planted, monkeypatch, tmp_path, name, s
 
     (walk,) = [job for job in there.jobs(1) if not job.run]
     (tmp_path / "out" / "paths").mkdir()
-    assert run_job(walk) == Ended()
+    with installed(tmp_path, planted=fault), in_process():
+        assert run_job(walk) == Ended()
 
     found = outcome_of(there)
     assert [path["same"] for path in found["paths"]] == [same]
     wanted = (
-        f"torch and test/{name} take the same path"
+        "torch and test/planted take the same path"
         if same
-        else f"Not the same path: torch and test/{name} (1 of 1 walk) part sooner"
+        else "Not the same path: torch and test/planted (1 of 1 walk) part sooner"
     )
     assert found["verdict"].startswith(wanted)
 
 
-BROKEN = """
-raise RuntimeError("this backend is broken [/x] <b>")
-"""
+def test_a_model_that_fails_on_one_backend_is_a_row(tmp_path, data, toys):
+    asked = ("--backends=test/one,test/broken", "--seeds=1", *SMALL, *QUICK, f"--data={data}")
 
-
-@pytest.mark.skipif("torch" not in THERE, reason="needs PyTorch")
-def test_a_model_that_fails_on_one_backend_is_a_row(tmp_path, data):
-    environment = os.environ | plugin(tmp_path, broken=BROKEN)
-    asked = ("--backends=torch,test/broken", "--seeds=1", *SMALL, *QUICK, f"--data={data}")
-
-    done = subprocess.run(
-        command("compare", "dcgan", *asked, "--out=out", "--json"),
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = process("compare", "dcgan", *asked, "--out=out", "--json", cwd=tmp_path)
 
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
@@ -243,26 +263,18 @@ def test_a_model_that_fails_on_one_backend_is_a_row(tmp_path, data):
     assert walk["same"] is None
 
 
-def test_a_training_that_diverges_is_a_row_and_is_not_tried_again(tmp_path, data):
-    rate = "--set=players.generator.optimiser.learning_rate=1e30"
-    judge = "--set=players.discriminator.optimiser.learning_rate=1e30"
-    asked = (f"--backends={HOME}", "--vary=latent=4,5", *FREE, "--set=width=2", *QUICK, "--seeds=1")
+def test_a_training_that_diverges_is_a_row_and_is_not_tried_again(tmp_path, data, toys):
+    players = ("generator", "discriminator")
+    rates = [f"--set=players.{player}.optimiser.learning_rate=1e30" for player in players]
+    asked = ("--backends=test/one", "--vary=latent=4,5", *FREE, "--set=width=2", *QUICK)
+    more = ("--seeds=1", *rates, f"--data={data}", "--json")
 
-    done = process(
-        "compare",
-        "dcgan",
-        *asked,
-        rate,
-        judge,
-        f"--data={data}",
-        "--out=out",
-        "--json",
-        cwd=tmp_path,
-    )
+    with in_process():
+        done = gandem("compare", "dcgan", *asked, *more, "--out", tmp_path / "out")
 
     found = json.loads(done.stdout)
     assert {cell["state"] for cell in found["cells"]} == {"diverged"}
-    assert f"2 of 2 trainings on {HOME} diverged" in found["verdict"]
+    assert "2 of 2 trainings on test/one diverged" in found["verdict"]
     there = open_comparison(tmp_path / "out")
     assert there.jobs(1) == []
 

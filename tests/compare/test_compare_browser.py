@@ -1,4 +1,7 @@
-"""The page of a comparison in a browser: opened from disk, it works with nothing else."""
+"""The page of a comparison in a browser: opened from disk, it needs no other file.
+
+One test is in the fast tier: it loads the page, runs its script and uses its controls.
+"""
 
 import json
 import math
@@ -100,6 +103,7 @@ def tick(page, name):
 # --- it opens ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 @pytest.mark.parametrize("which", ["made", "ablation"])
 def test_nothing_has_to_be_scrolled_sideways(request, opened, which, width, tmp_path):
@@ -116,6 +120,7 @@ def test_nothing_has_to_be_scrolled_sideways(request, opened, which, width, tmp_
     assert least >= 12
 
 
+@pytest.mark.slow
 def test_the_verdict_on_top_is_that_of_the_report(made, opened):
     told = json.loads(said("report", made.path, "--json"))["verdict"]
 
@@ -125,6 +130,7 @@ def test_the_verdict_on_top_is_that_of_the_report(made, opened):
     assert page.locator("#verdict").bounding_box()["y"] < 200
 
 
+@pytest.mark.slow
 def test_in_the_dark_it_is_dark(made, opened):
     def colours(scheme):
         page = opened(made, color_scheme=scheme)
@@ -138,6 +144,7 @@ def test_in_the_dark_it_is_dark(made, opened):
     assert chalk - dark > 500
 
 
+@pytest.mark.slow
 def test_on_paper_it_is_light_and_without_controls(made, opened):
     page = opened(made, color_scheme="dark")
 
@@ -149,6 +156,7 @@ def test_on_paper_it_is_light_and_without_controls(made, opened):
     assert shown(page, "details li").count()  # what is folded is unfolded
 
 
+@pytest.mark.slow
 def test_a_page_of_names_like_scripts_runs_none(browser, opened, tmp_path):
     evil = "</script><script>console.error('!')</script><img src=x onerror=\"console.error('!')\">"
     grid = grid_of(models=(evil,), backends=("torch", evil), seeds=(0,))
@@ -161,6 +169,7 @@ def test_a_page_of_names_like_scripts_runs_none(browser, opened, tmp_path):
     assert shown(page, "img").count() == 2
 
 
+@pytest.mark.slow
 def test_without_scripts_it_can_be_read(made, opened):
     page = opened(made, java_script_enabled=False)
 
@@ -176,6 +185,7 @@ def pictures(page):
     return page.locator("img").evaluate_all("(all) => all.map((one) => one.getAttribute('src'))")
 
 
+@pytest.mark.slow
 def test_the_slider_moves_every_picture_to_the_step(made, opened):
     page = opened(made)
     kept = page.evaluate("DATA")
@@ -197,6 +207,7 @@ def test_the_slider_moves_every_picture_to_the_step(made, opened):
     assert len(set(last)) == 6
 
 
+@pytest.mark.slow
 def test_a_training_that_ended_early_shows_what_it_drew_last(opened, tmp_path):
     made = comparison_of(tmp_path / "out", grid_of(seeds=(0,)))
     for step in STEPS[2:]:
@@ -215,6 +226,7 @@ def test_a_training_that_ended_early_shows_what_it_drew_last(opened, tmp_path):
     assert pictures(page)[0] != before[0]
 
 
+@pytest.mark.slow
 def test_the_samples_play_and_stop(made, opened):
     page = opened(made)
     play, step = page.locator("#play"), page.locator("#step")
@@ -235,6 +247,7 @@ def test_the_samples_play_and_stop(made, opened):
     assert step.inner_text() == stopped
 
 
+@pytest.mark.slow
 def test_a_seed_can_be_enlarged(made, opened):
     page = opened(made)
     image = page.locator("img").first
@@ -245,6 +258,7 @@ def test_a_seed_can_be_enlarged(made, opened):
     assert image.bounding_box()["width"] > 2 * before
 
 
+@pytest.mark.slow
 def test_pictures_that_are_equal_are_all_shown(opened, tmp_path):
     made = comparison_of(tmp_path / "out", grid_of(seeds=(0,)))
     first, second = (made.folder(cell) / "samples" / "step-000040.png" for cell in made.cells())
@@ -276,6 +290,7 @@ def test_a_backend_can_be_hidden_everywhere(made, opened):
     assert shown(page, "polyline").count() == 2 * 6 + 3 * 3
 
 
+@pytest.mark.slow
 def test_a_seed_can_be_hidden_everywhere(made, opened):
     page = opened(made)
 
@@ -288,6 +303,7 @@ def test_a_seed_can_be_hidden_everywhere(made, opened):
     assert shown(page, "polyline").count() == 2 * 4 + 2 * 3
 
 
+@pytest.mark.slow
 def test_settings_and_models_can_be_hidden(ablation, opened):
     page = opened(ablation)
 
@@ -302,6 +318,7 @@ def test_settings_and_models_can_be_hidden(ablation, opened):
     assert shown(page, "polyline").count() == 2 * 6
 
 
+@pytest.mark.slow
 def test_what_is_hidden_takes_no_room_in_a_chart(made, opened):
     page = opened(made)  # the losses of cell 5 are the highest
     highest = page.locator(".ticks").first.locator("span").last
@@ -317,6 +334,7 @@ def test_what_is_hidden_takes_no_room_in_a_chart(made, opened):
     assert max(tops) - min(tops) > 0.9 * field["height"]
 
 
+@pytest.mark.slow
 def test_an_axis_is_the_same_in_python_and_in_the_browser(made, opened):
     page = opened(made)
     calm = [math.sin(n) for n in range(200)]
@@ -333,6 +351,7 @@ def test_an_axis_is_the_same_in_python_and_in_the_browser(made, opened):
 # --- tables --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_numbers_are_sorted_as_numbers_both_ways(made, opened):
     page = opened(made)
     head = page.get_by_role("button", name="Fréchet distance")
@@ -346,6 +365,7 @@ def test_numbers_are_sorted_as_numbers_both_ways(made, opened):
     assert head.locator("..").get_attribute("aria-sort") == "descending"
 
 
+@pytest.mark.slow
 def test_words_are_sorted_by_the_keyboard_too(made, opened):
     page = opened(made)
 
@@ -354,6 +374,7 @@ def test_words_are_sorted_by_the_keyboard_too(made, opened):
     assert texts(page, "#costs tbody th") == ["keras", "torch"]
 
 
+@pytest.mark.slow
 def test_what_is_missing_comes_last_both_ways(opened, tmp_path):
     made = plan(tmp_path / "out", grid_of(backends=("torch",)))
     for cell in made.cells()[:2]:
@@ -370,6 +391,7 @@ def test_what_is_missing_comes_last_both_ways(opened, tmp_path):
 # --- charts --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_hovering_reads_the_values(made, opened):
     page = opened(made)
     chart = page.locator("[data-chart]").first
@@ -386,6 +408,7 @@ def test_hovering_reads_the_values(made, opened):
     assert chart.locator("td.near").all_inner_texts() == ["5.002"]  # the pointer is at the top
 
 
+@pytest.mark.slow
 def test_a_finger_reads_the_values(made, opened):
     page = opened(made, width=NARROW, has_touch=True)
     chart = page.locator("[data-chart]").nth(1)
@@ -398,6 +421,7 @@ def test_a_finger_reads_the_values(made, opened):
     assert chart.locator("tbody td").first.inner_text() == "0.01"
 
 
+@pytest.mark.slow
 def test_arrow_keys_read_the_values(made, opened):
     page = opened(made)
     chart = page.locator("[data-chart]").first
@@ -409,6 +433,7 @@ def test_arrow_keys_read_the_values(made, opened):
     assert chart.locator("tbody td").first.inner_text() == "0.0039"
 
 
+@pytest.mark.slow
 def test_a_walk_is_read_in_plain_numbers(made, opened):
     page = opened(made)
     chart = page.locator("[data-chart=log]").first
@@ -421,6 +446,7 @@ def test_a_walk_is_read_in_plain_numbers(made, opened):
     assert chart.locator("tbody td").all_inner_texts() == ["2.0e-15", "4.0e-16", "2.0e-15"]
 
 
+@pytest.mark.slow
 def test_lines_differ_by_more_than_their_colour(made, opened):
     page = opened(made)
 
@@ -432,6 +458,7 @@ def test_lines_differ_by_more_than_their_colour(made, opened):
     assert (solid, dashed) == ("none", "5px, 3px")
 
 
+@pytest.mark.slow
 def test_a_page_written_elsewhere_leads_to_the_runs(made, opened, tmp_path):
     place = tmp_path / "elsewhere" / "index.html"
     place.parent.mkdir()

@@ -1,5 +1,7 @@
-"""The jobs of a comparison and whoever runs them: what is killed loses what came after its last
-checkpoint, and nothing else.
+"""The jobs of a comparison and its launchers: a killed job loses only what came after its last
+checkpoint.
+
+Trainings are those of a toy backend, whose processes import no framework.
 """
 
 import contextlib
@@ -14,7 +16,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from support.commands import HOME, TINY, needs_a_backend
+from support.commands import TINY
+from support.in_process import Launcher, in_process
+from support.planted_backends import NONE, installed
+from support.toy_backend import SLOW
 
 from gandem.core.compare import Ended, Job, launchers, run_job
 from gandem.core.compare import jobs as rooms
@@ -25,21 +30,33 @@ from gandem.core.registry import load_launcher
 from gandem.core.runs import open_run
 from gandem.core.runs.folder import is_held
 
-pytestmark = [
-    needs_a_backend,
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="kills as Unix does"),
-]
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills as Unix does")
 needs_dask = pytest.mark.skipif(find_spec("distributed") is None, reason="needs Dask")
 needs_submitit = pytest.mark.skipif(find_spec("submitit") is None, reason="needs submitit")
-EPOCHS = 120
-"""Of three steps: long enough to be killed in the middle."""
+EPOCHS = 20
+"""Of three slow steps: long enough to be killed in the middle."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def toy(tmp_path_factory):
+    with installed(tmp_path_factory.mktemp("toy"), "toy", toy=NONE):
+        yield
+
+
+@pytest.fixture
+def slow(tmp_path, monkeypatch):
+    """A file that makes steps slow, until it is deleted."""
+    file = tmp_path / "slow"
+    file.touch()
+    monkeypatch.setenv(SLOW, str(file))
+    return file
 
 
 def comparison(folder: Path, data: str, epochs: int = 2, seeds: int = 1) -> Comparison:
     changes = tuple(f"{path}={value}" for path, value in TINY["dcgan"].items())
     grid = Grid(
         models=("dcgan",),
-        backends=(HOME,),
+        backends=("test/toy",),
         seeds=tuple(range(seeds)),
         data=data,
         epochs=epochs,
@@ -71,13 +88,16 @@ def kept(there: Comparison) -> list[Path]:
 
 
 @contextlib.contextmanager
-def at_a_checkpoint(there: Comparison, deed):
-    """Do something as soon as the first cell has a checkpoint; return a list that says so."""
+def at_a_checkpoint(there: Comparison, slow: Path, deed):
+    """Do something as soon as the first cell has a checkpoint, and end slow steps afterward."""
     done = []
 
     def wait():
-        until(lambda: kept(there))
-        done.append(deed())
+        try:
+            until(lambda: kept(there))
+            done.append(deed())
+        finally:
+            slow.unlink()
 
     thread = threading.Thread(target=wait)
     thread.start()
@@ -158,7 +178,7 @@ def test_a_measurement_that_cannot_be_kept_says_so(tmp_path):
     )
 
 
-def test_a_job_asked_to_stop_keeps_its_step_and_is_gone_on_with(tmp_path, data):
+def test_a_job_asked_to_stop_keeps_its_step_and_is_gone_on_with(tmp_path, data, slow):
     there, stop = comparison(tmp_path / "out", data, EPOCHS), threading.Event()
     (job,) = there.jobs(1)
     ended = []
@@ -167,6 +187,7 @@ def test_a_job_asked_to_stop_keeps_its_step_and_is_gone_on_with(tmp_path, data):
     until(lambda: kept(there))
     stop.set()
     thread.join(60)
+    slow.unlink()
 
     assert ended[0].code == 130
     assert there.run(there.cells()[0]).facts["state"] == "interrupted"
@@ -174,17 +195,18 @@ def test_a_job_asked_to_stop_keeps_its_step_and_is_gone_on_with(tmp_path, data):
     assert went_on(there)
 
 
-def test_a_training_ends_with_the_process_that_began_it(tmp_path, data):
+def test_a_training_ends_with_the_process_that_began_it(tmp_path, data, slow):
     there = comparison(tmp_path / "out", data, EPOCHS)
     (job,) = there.jobs(1)
     code = f"from gandem.core.compare import Job, run_job; run_job({job!r})"
     parent = subprocess.Popen([sys.executable, "-c", code])
-    with at_a_checkpoint(there, parent.kill):
-        pass
+    until(lambda: kept(there))
+    parent.kill()
     parent.wait()
 
     folder = there.folder(there.cells()[0])
     until(lambda: not is_held(folder), 30)
+    slow.unlink()
     assert open_run(folder).facts["state"] == "interrupted"
     assert run_job(job) == Ended()
     assert went_on(there)
@@ -203,10 +225,12 @@ def test_a_job_waits_for_one_that_is_about_to_stop(tmp_path, data, monkeypatch):
 # --- whoever runs them ---------------------------------------------------------------------------
 
 
-def test_a_killed_training_is_a_row_and_the_next_start_goes_on_with_it(tmp_path, data, processes):
+def test_a_killed_training_is_a_row_and_the_next_start_goes_on_with_it(
+    tmp_path, data, processes, slow
+):
     there = comparison(tmp_path / "out", data, EPOCHS, seeds=2)
     launcher = load_launcher("local", 1, None, tmp_path / "l")
-    with at_a_checkpoint(there, lambda: processes[0].kill()):
+    with at_a_checkpoint(there, slow, lambda: processes[0].kill()):
         there.work(launcher, 1)
     launcher.close()
 
@@ -228,22 +252,25 @@ def test_a_killed_training_is_a_row_and_the_next_start_goes_on_with_it(tmp_path,
 
 def test_nobody_else_works_on_a_comparison_meanwhile(tmp_path, data):
     there = comparison(tmp_path / "out", data)
-    launcher = load_launcher("local", 1, None, tmp_path / "l")
-    said = []
+    refusals = []
 
-    def again(*_):
-        with pytest.raises(RunError, match="another process works on this comparison") as error:
-            there.work(launcher, 1)
-        said.append(error)
+    class Twice(Launcher):
+        def submit(self, jobs):
+            with pytest.raises(RunError, match="another process works on this comparison") as error:
+                there.work(Launcher(), 1)
+            refusals.append(error)
+            return super().submit(jobs)
 
-    there.work(launcher, 1, lambda *_: said or again())
-    launcher.close()
+    with in_process():
+        there.work(Twice(), 1)
 
-    assert said
+    assert there.jobs(1) == []
+    assert refusals
 
 
+@pytest.mark.slow
 @needs_dask
-def test_dask_goes_on_with_the_job_of_a_killed_worker(tmp_path, data):
+def test_dask_goes_on_with_the_job_of_a_killed_worker(tmp_path, data, slow):
     there = comparison(tmp_path / "out", data, EPOCHS)
     launcher = load_launcher("dask", 2, None, tmp_path / "launcher")
 
@@ -254,7 +281,7 @@ def test_dask_goes_on_with_the_job_of_a_killed_worker(tmp_path, data):
         return busy
 
     try:
-        with at_a_checkpoint(there, kill_one) as killed:
+        with at_a_checkpoint(there, slow, kill_one) as killed:
             there.work(launcher, 1)
     finally:
         launcher.close()
@@ -278,13 +305,13 @@ def test_dask_is_found_at_its_address(tmp_path, data):
 
 
 @needs_dask
-def test_leaving_a_cluster_stops_what_runs_there(tmp_path, data):
+def test_leaving_a_cluster_stops_what_runs_there(tmp_path, data, slow):
     from dask.distributed import LocalCluster
 
-    there = comparison(tmp_path / "out", data, epochs=20 * EPOCHS)
+    there = comparison(tmp_path / "out", data, EPOCHS)
     with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
         launcher = load_launcher("dask", 1, cluster.scheduler_address, tmp_path / "launcher")
-        with at_a_checkpoint(there, launcher.close):
+        with at_a_checkpoint(there, slow, launcher.close):
             launcher.submit(there.jobs(1))
 
     folder = there.folder(there.cells()[0])
@@ -304,7 +331,19 @@ def test_a_scheduler_that_is_not_there_is_one_line(tmp_path, monkeypatch, addres
 
 
 @needs_submitit
-def test_a_killed_job_of_submitit_s_is_a_row_and_is_gone_on_with(tmp_path, data):
+def test_a_job_of_submitit_s_is_done(tmp_path, data):
+    there = comparison(tmp_path / "out", data)
+    launcher = load_launcher("slurm", 1, "local", tmp_path / "out" / "launcher")
+    there.work(launcher, 1)
+    launcher.close()
+
+    assert there.jobs(1) == []
+
+
+@pytest.mark.slow
+@needs_submitit
+def test_a_killed_job_of_submitit_s_is_a_row_and_is_gone_on_with(tmp_path, data, slow, monkeypatch):
+    monkeypatch.setattr("submitit.core.core.Job._results_timeout_s", 1)  # it waits 15 for a file
     there = comparison(tmp_path / "out", data, EPOCHS)
     psutil = pytest.importorskip("psutil")
     launcher = load_launcher("slurm", 1, "local", tmp_path / "out" / "launcher")
@@ -313,7 +352,7 @@ def test_a_killed_job_of_submitit_s_is_a_row_and_is_gone_on_with(tmp_path, data)
         (worker,) = psutil.Process(int(launcher._pending[0].job_id)).children()
         worker.kill()
 
-    with at_a_checkpoint(there, kill_one):
+    with at_a_checkpoint(there, slow, kill_one):
         there.work(launcher, 1)
     launcher.close()
     (reason,) = there.ended().values()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.commands import HOME, TINY, needs_a_backend, refused, said
+from support.planted_backends import NONE, installed
 
 from gandem.core.errors import DataError, RunError
 from gandem.core.results import (
@@ -178,9 +179,15 @@ def test_the_page_in_the_docs_is_that_of_its_table(tmp_path):
 # --- training ------------------------------------------------------------------------------------
 
 
-@needs_a_backend
-def test_a_bench_trains_scores_and_writes_and_does_nothing_twice(tmp_path, data, monkeypatch):
-    asked = ["bench-quality", "dcgan", "--backend", HOME, *CHANGES, "--data", data]
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    """Install test/toy, whose processes import no framework."""
+    with installed(tmp_path_factory.mktemp("toy"), "toy", toy=NONE):
+        yield "test/toy"
+
+
+def test_a_bench_trains_scores_and_writes_and_does_nothing_twice(tmp_path, data, monkeypatch, toy):
+    asked = ["bench-quality", "dcgan", "--backend", toy, *CHANGES, "--data", data]
     asked += ["--seeds", 2, "--epochs", 2, "--out", tmp_path / "runs", "--results", tmp_path]
 
     (found,) = json.loads(said(*asked, "--json"))
@@ -204,10 +211,9 @@ def test_a_bench_trains_scores_and_writes_and_does_nothing_twice(tmp_path, data,
     assert len(read_results(tmp_path / "results.csv")) == 1
 
 
-@needs_a_backend
-def test_an_interrupted_training_goes_on(tmp_path, data, monkeypatch):
+def test_an_interrupted_training_goes_on(tmp_path, data, monkeypatch, toy):
     told = tuple(f"{path}={value}" for path, value in TINY["dcgan"].items())
-    asked = Bench(backend=HOME, seeds=1, epochs=2, changes=told, data=data, out=tmp_path)
+    asked = Bench(backend=toy, seeds=1, epochs=2, changes=told, data=data, out=tmp_path)
     called = []
 
     def call(arguments, *more):
@@ -216,7 +222,7 @@ def test_an_interrupted_training_goes_on(tmp_path, data, monkeypatch):
 
     folder = tmp_path / benching._name("dcgan", asked, benching.digest(spec_of(told)), 0)
     said(
-        *("train", "dcgan", "--backend", HOME, *CHANGES, "--data", data, "--steps", 2),
+        *("train", "dcgan", "--backend", toy, *CHANGES, "--data", data, "--steps", 2),
         *("--out", folder, "--json"),
     )
     facts = json.loads((folder / "run.json").read_text())
@@ -236,10 +242,9 @@ def spec_of(changes):
     return load_spec("dcgan", dict(parse_setting(text) for text in changes))
 
 
-@needs_a_backend
-def test_a_training_that_fails_says_so_in_one_line(tmp_path):
+def test_a_training_that_fails_says_so_in_one_line(tmp_path, toy):
     line = refused(
-        *("bench-quality", "dcgan", "--backend", HOME, "--data", f"npz:{tmp_path / 'none.npz'}"),
+        *("bench-quality", "dcgan", "--backend", toy, "--data", f"npz:{tmp_path / 'none.npz'}"),
         *("--steps", 2, "--out", tmp_path / "runs", "--results", tmp_path),
     )
 
@@ -341,10 +346,9 @@ def test_all_classes_are_asked_for_in_so_many_words(tmp_path, monkeypatch):
     assert len(folders) == 3
 
 
-@needs_a_backend
-def test_an_epoch_is_once_all_the_data_however_often_the_discriminator_learns(tmp_path, data):
+def test_an_epoch_is_once_all_the_data_however_often_the_discriminator_learns(tmp_path, data, toy):
     told = ("training.discriminator_steps=3", *CHANGES_OF_TINY)
-    asked = Bench(backend=HOME, seeds=1, epochs=2, changes=told, data=data, out=tmp_path)
+    asked = Bench(backend=toy, seeds=1, epochs=2, changes=told, data=data, out=tmp_path)
 
     row, scores = bench("dcgan", asked)
 

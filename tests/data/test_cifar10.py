@@ -1,4 +1,4 @@
-"""CIFAR-10: an archive in its format is read, a hostile pickle runs nothing."""
+"""CIFAR-10: reading the archive, downloading it, and refusing hostile pickles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data sets in core: what comes in is checked once, classes are chosen, and content names it."""
+"""The Dataset class: checks of images and labels, the choice of classes, and the digest."""
 
 from __future__ import annotations
 

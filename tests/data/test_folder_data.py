@@ -1,4 +1,4 @@
-"""A folder of one's own images: what is read, how it is fitted, what is passed over and said."""
+"""The folder data set: labels, conversion of pixels, unreadable files, the cache, the commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Data sets that the frameworks bring: read by their loaders in a process of their own, offline."""
+"""Data sets of torchvision and Keras: their own loaders read them in a separate process, offline.
+
+Most tests fork that process from a server which has the framework loaded; see ``forked``.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,8 @@ from support.commands import needs_both, process, refused, said, tiny
 from gandem.core.datasets import Fittable
 from gandem.core.errors import DataError
 from gandem.core.registry import find_dataset, installed, load_dataset, registry
-from gandem.data import frameworks
+from gandem.data import frameworks, keras_sets
+from gandem.data.framework_process import Request
 from gandem.data.frameworks import FrameworkSet, load_set, stamps_of
 
 THERE = {name: installed(registry().find("datasets", name)) for name in ("torchvision", "keras")}
@@ -376,9 +380,19 @@ def fashion(tmp_path_factory):
 
 
 @needs_keras
-@pytest.mark.parametrize("below", ["", "datasets"])
-def test_kerass_fashion_mnist_is_what_lies_there(fashion, below, request):
-    if below:
+@pytest.mark.parametrize(
+    ("below", "process"),
+    [
+        ("", "forked"),
+        ("datasets", "forked"),
+        pytest.param("", "started", marks=pytest.mark.slow),
+    ],
+)
+def test_kerass_fashion_mnist_is_what_lies_there(
+    fashion, below, process, request, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("GANDEM_CACHE", str(tmp_path / "cache"))
+    if process == "forked":
         request.getfixturevalue("forked")
     root, train, test = fashion
     part, halves = (":all", [train, test]) if below else ("", [train])
@@ -388,6 +402,26 @@ def test_kerass_fashion_mnist_is_what_lies_there(fashion, below, request):
     assert_holds(data, *map(np.concatenate, zip(*halves, strict=True)))
     assert data.class_names[1] == "Trouser"
     assert sorted(path.name for path in root.iterdir()) == ["datasets"]
+
+
+def test_keras_is_imported_after_it_has_been_given_its_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", "elsewhere")
+    monkeypatch.setitem(sys.modules, "keras", None)
+    request = Request(
+        name="keras:mnist",
+        framework="keras",
+        words=["mnist", "train"],
+        root=tmp_path / "datasets",
+        given=False,
+        want="open",
+        shape=None,
+        folder=tmp_path,
+    )
+
+    with pytest.raises(ImportError, match="keras"):
+        keras_sets.opened(request)
+
+    assert Path(os.environ["KERAS_HOME"], "datasets").resolve() == tmp_path / "datasets"
 
 
 @needs_keras
@@ -421,6 +455,7 @@ KERAS = {
 # --- whatever the framework ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @needs_both
 @needs_torchvision
 def test_keras_trains_on_torchvisions_data_in_a_process_without_torch(mnist, tmp_path, monkeypatch):

@@ -1,6 +1,4 @@
-"""Images and files: from numbers to bytes, from many images to a grid, and onto the disk whole or
-not at all.
-"""
+"""Images and files: conversion to bytes, grids of images, and atomic writes to disk."""
 
 import json
 import os

@@ -1,8 +1,9 @@
-"""The house: what lies where, who may import whom, and what ships."""
+"""The layout: which files are where, which module may import which, and what the wheel holds."""
 
 from __future__ import annotations
 
 import doctest
+import functools
 import importlib
 import importlib.metadata
 import json
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -88,8 +90,10 @@ def test_no_stray_file_ships_from_the_root():
     assert at_the_root == {"__init__.py", "__main__.py", "cli.py"}
 
 
-def test_the_tests_are_no_package():
-    assert not list((ROOT / "tests").rglob("__init__.py"))
+def test_no_folder_of_tests_is_a_package_but_that_of_shared_helpers():
+    packages = {path.parent.name for path in (ROOT / "tests").rglob("__init__.py")}
+
+    assert packages == {"support"}
 
 
 def test_there_is_no_conftest_beside_the_package():
@@ -115,15 +119,29 @@ def test_the_version_is_that_of_the_distribution():
 # --- who may import whom -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["core", "backends", "models", "data", "testing", "watchers"])
-@pytest.mark.parametrize("statement", ["import {}", "from {} import x", "from {}.spec import x"])
+BARE = ["core", "backends", "models", "commands", "extractors", "data", "testing", "watchers"]
+
+
+def test_each_folder_of_the_package_is_banned_as_a_bare_import():
+    banned = PROJECT["tool"]["ruff"]["lint"]["flake8-tidy-imports"]["banned-api"]
+    folders = {path.parts[0] for path in shipped_sources() if len(path.parts) > 1}
+
+    assert set(banned) == set(BARE) == folders
+
+
 @pytest.mark.parametrize("place", ["core/x.py", "tests/x.py", "backends/torch/x.py"])
-def test_a_bare_import_that_would_make_a_second_copy_is_caught(name, statement, place):
-    code = f'"""A module."""\n\n{statement.format(name)}\n'
+def test_a_bare_import_that_would_make_a_second_copy_is_caught(place):
+    forms = ["import {}", "from {} import x", "from {}.spec import x"]
+    imports = [(name, form.format(name)) for name in BARE for form in forms]
+    code = "\n".join(line for _, line in imports)
+    options = ("--no-cache", "--output-format", "concise", "--stdin-filename", place, "-")
 
-    done = run(tool("ruff"), "check", "--no-cache", "--stdin-filename", place, "-", input=code)
+    done = run(tool("ruff"), "check", *options, input=code)
 
-    assert f"import gandem.{name}: bare `{name}` makes a second copy of the package" in done.stdout
+    for number, (name, line) in enumerate(imports, 1):
+        words = f"import gandem.{name}: bare `{name}` makes a second copy of the package"
+        pattern = rf"^[^\n]*:{number}:\d+: [^\n]*{re.escape(words)}$"
+        assert re.search(pattern, done.stdout, re.M), line
 
 
 def test_the_import_contracts_hold():
@@ -132,17 +150,18 @@ def test_the_import_contracts_hold():
     assert done.returncode == 0, done.stdout
 
 
-def imported_by(code: str, cwd: Path = ROOT) -> set[str]:
-    """Return the modules that a child process has imported after running some code, with all
-    plugins.
+@functools.cache
+def imported_by(code: str) -> frozenset[str]:
+    """Return the modules that a child process in the root has imported after running some code,
+    with all plugins.
     """
     report = "\nimport sys; print('\\n' + '\\n'.join(sys.modules))"
-    done = run(sys.executable, "-c", code + report, cwd=cwd, env=own_environment())
+    done = run(sys.executable, "-c", code + report, env=own_environment())
     assert done.returncode == 0, done.stderr
-    return set(done.stdout.split("\n"))
+    return frozenset(done.stdout.split("\n"))
 
 
-def roots(names: set[str]) -> set[str]:
+def roots(names: Iterable[str]) -> set[str]:
     return {name.partition(".")[0] for name in names}
 
 
@@ -213,7 +232,7 @@ def test_looking_at_a_model_imports_no_framework(code):
 def test_nothing_is_imported_twice_when_run_from_the_root():
     folders = {path.parts[0] for path in shipped_sources() if len(path.parts) > 1}
 
-    assert not roots(imported_by(command("show", "dcgan"), cwd=ROOT)) & (folders | {"cli"})
+    assert not roots(imported_by(command("show", "dcgan"))) & (folders | {"cli"})
 
 
 # --- sources -------------------------------------------------------------------------------------
@@ -246,6 +265,7 @@ def test_ruff_would_format_nothing():
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 def test_mypy_finds_nothing(tmp_path):
     (tmp_path / "gandem").symlink_to(ROOT)  # mypy names modules after folders
     packages = [f"-pgandem.{name}" for name in ("core", "cli", "testing")]
@@ -358,10 +378,29 @@ def test_the_wheel_is_small(wheel):
     assert wheel.stat().st_size < 6_000_000
 
 
-def test_the_installed_wheel_is_what_runs_elsewhere(elsewhere):
-    found = run_elsewhere(elsewhere, "-c", "import gandem; print(gandem.__file__)")
+INSIDE = """
+import importlib.metadata, json
+import gandem
+import gandem.testing.cases
+from gandem.core.registry import load_dataset
+points = importlib.metadata.distribution("gandem").entry_points
+print(json.dumps({
+    "file": gandem.__file__,
+    "digits": len(load_dataset("digits").images),
+    "cases": len(gandem.testing.cases.CASES),
+    "entry_points": sorted([point.group, point.value] for point in points),
+}))
+"""
 
-    assert Path(found.strip()) == elsewhere / "gandem" / "__init__.py"
+
+@pytest.fixture(scope="module")
+def inside(elsewhere):
+    """Return what a process that runs the installed wheel says of it."""
+    return json.loads(run_elsewhere(elsewhere, "-c", INSIDE))
+
+
+def test_the_installed_wheel_is_what_runs_elsewhere(elsewhere, inside):
+    assert Path(inside["file"]) == elsewhere / "gandem" / "__init__.py"
 
 
 def test_the_installed_wheel_lists_its_catalogue(elsewhere):
@@ -370,20 +409,15 @@ def test_the_installed_wheel_lists_its_catalogue(elsewhere):
     assert {row["id"] for row in listed["models"]} >= {"cgan", "dcgan", "mlp-gan", "wgan-gp"}
 
 
-def test_the_installed_wheel_loads_the_embedded_digits(elsewhere):
-    code = (
-        "from gandem.core.registry import load_dataset; print(len(load_dataset('digits').images))"
-    )
-
-    assert run_elsewhere(elsewhere, "-c", code).strip() == "10000"
+def test_the_installed_wheel_loads_the_embedded_digits(inside):
+    assert inside["digits"] == 10000
 
 
-def test_the_installed_wheel_carries_the_conformance_suite(elsewhere):
-    code = "import gandem.testing.cases as c; print(len(c.CASES) > 100)"
-
-    assert run_elsewhere(elsewhere, "-c", code).strip() == "True"
+def test_the_installed_wheel_carries_the_conformance_suite(inside):
+    assert inside["cases"] > 100
 
 
+@pytest.mark.slow
 @needs_a_backend
 def test_the_installed_wheel_checks_a_backend(elsewhere):
     command = ("check", HOME, "-k", "gradients and dense and not chain and not norm", "--json")
@@ -413,16 +447,9 @@ def test_the_installed_wheel_writes_plugins(elsewhere, tmp_path):
     )
 
 
-def test_the_installed_wheel_has_the_command(elsewhere):
-    code = (
-        "from importlib.metadata import distribution as d; "
-        "print(sorted((p.group, p.value) for p in d('gandem').entry_points))"
-    )
-
-    assert run_elsewhere(elsewhere, "-c", code).strip() == str(
-        [
-            ("console_scripts", "gandem.cli:main"),
-            ("gandem", "gandem.watchers.tensorboard"),
-            ("pytest11", "gandem.testing.pytest_plugin"),
-        ]
-    )
+def test_the_installed_wheel_has_the_command(inside):
+    assert inside["entry_points"] == [
+        ["console_scripts", "gandem.cli:main"],
+        ["gandem", "gandem.watchers.tensorboard"],
+        ["pytest11", "gandem.testing.pytest_plugin"],
+    ]

@@ -1,4 +1,4 @@
-"""``gandem evaluate``: runs and images scored beside real ones, all by one protocol."""
+"""``gandem evaluate``: scores of runs and of image files against real images."""
 
 import json
 

@@ -1,6 +1,4 @@
-"""``gandem evaluate`` on what it cannot score: one line that says what to do, before anybody has
-waited.
-"""
+"""Errors of ``gandem evaluate``: one line that suggests a fix, before any long computation."""
 
 import json
 import sys

@@ -1,6 +1,4 @@
-"""Extractors that come with gandem: LeNet-5, whose features are the same on every backend, and
-pixels.
-"""
+"""The built-in extractors: LeNet-5, with the same features on every backend, and pixels."""
 
 import hashlib
 from pathlib import Path

@@ -1,5 +1,5 @@
-"""Inception v3 as an extractor: its numbers are those of torch-fidelity and torchmetrics, and its
-weights come whole, from a file or a server, or not at all.
+"""Inception v3 as an extractor: agreement with torch-fidelity and torchmetrics, and loading and
+downloading its weights.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import random
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -21,8 +23,10 @@ from gandem.core.scores import extract
 from gandem.extractors import inception
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("torchmetrics")
-pytest.importorskip("torch_fidelity")
+import_module("torch._dynamo")  # which torchmetrics imports; after TensorFlow that would abort
+for package in ("torchmetrics", "torch_fidelity"):  # imported by the tests, since it takes seconds
+    if find_spec(package) is None:
+        pytest.skip(f"needs {package}", allow_module_level=True)
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 20, 28, 3), np.uint8)
 IMAGES[1] //= 4

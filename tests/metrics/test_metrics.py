@@ -1,4 +1,4 @@
-"""Metrics agree with the libraries whose figures papers report."""
+"""Metrics agree with the libraries that papers use."""
 
 import subprocess
 import sys

@@ -1,5 +1,5 @@
-"""Metrics move the way they say: with noise, with classes that are dropped, with a generator that
-collapses; and not with the order, a rotation or the precision.
+"""How metrics respond to noise, dropped classes and mode collapse, and that they do not depend on
+the order, a rotation or the precision of the samples.
 """
 
 from math import prod

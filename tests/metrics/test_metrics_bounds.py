@@ -1,4 +1,4 @@
-"""What metrics say at the edge of what can be scored: a value that is documented, or one line."""
+"""Metrics of extreme or invalid input: a documented value, or an error of one line."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Metrics are their formulas, written out for a few samples, and give what libraries gave once."""
+"""Metrics equal their formulas, written out for a few samples, and stored values of libraries."""
 
 import numpy as np
 from test_metrics import draw, near, softmax

@@ -1,4 +1,4 @@
-"""Metrics take samples a chunk at a time: they say the same, and memory stays bounded."""
+"""Metrics process samples in chunks: the values stay the same, and memory stays bounded."""
 
 import tracemalloc
 from dataclasses import astuple
@@ -60,21 +60,39 @@ def test_many_samples_have_moments_in_the_memory_of_a_chunk():
     assert peak < 4 * 2**20, "all at once are 32 MiB"
 
 
-@pytest.mark.parametrize(
-    "score",
-    [
-        precision_recall,
-        kernel_distance,
-        lambda fake, real: kernel_distance(fake, real, size=20_000),
-        nearest_training,
-        diversity,
-    ],
-)
-def test_ten_thousand_samples_are_scored_in_bounded_memory(score):
-    fake, real = np.random.default_rng(0).normal(size=(2, 10_000, 8)).astype(np.float32)
+def kernel_of_all(fake, real):
+    return kernel_distance(fake, real, size=20_000)
+
+
+def peak_memory(score, count):
+    """Return the bytes that a score of so many samples allocates at most."""
+    fake, real = np.random.default_rng(0).normal(size=(2, count, 8)).astype(np.float32)
     tracemalloc.start()
     score(fake, real)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
+    return peak
 
-    assert peak < 64 * 2**20, "all distances at once are 763 MiB"
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        precision_recall,
+        lambda fake, real: kernel_distance(fake, real, subsets=2),
+        kernel_of_all,
+        nearest_training,
+        diversity,
+    ],
+    ids=["precision_recall", "kernel_distance", "kernel_of_all", "nearest_training", "diversity"],
+)
+def test_memory_depends_on_the_size_of_a_chunk_not_on_the_number_of_samples(score, monkeypatch):
+    for module in ("distances", "kernel"):
+        monkeypatch.setattr(f"gandem.core.metrics.{module}.CELLS", 100_000)
+
+    assert peak_memory(score, 2000) < 5 * 2**20, "all distances at once are 30 MiB"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("score", [precision_recall, kernel_of_all])
+def test_ten_thousand_samples_are_scored_in_bounded_memory(score):
+    assert peak_memory(score, 10_000) < 64 * 2**20, "all distances at once are 763 MiB"

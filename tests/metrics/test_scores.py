@@ -1,5 +1,5 @@
-"""Scores: features of real and generated images, compared under one protocol, with what real images
-would get beside every number; on digits, whose metrics must know better from worse.
+"""Scores of digits: worse images have worse scores, beside the real baseline; and scores of
+different protocols are in no table together.
 """
 
 import json
@@ -20,7 +20,7 @@ from gandem.core.scores import (
     scores_in_words,
 )
 
-COUNT = 1000
+COUNT = 500
 EACH = ["pixels"] + ["lenet5:digits"] * bool(THERE)
 
 
@@ -50,12 +50,25 @@ def others(real, digits):
     return np.random.default_rng(1).permutation(left)[:COUNT]
 
 
+@pytest.fixture(scope="module")
+def good(real, digits, others):
+    """Return the scores of those digits by the name of an extractor, computed once."""
+    scored = {}
+
+    def of(name):
+        if name not in scored:
+            scored[name] = real(name).score("others", [digits.images[others]])
+        return scored[name]
+
+    return of
+
+
 # --- what scores tell ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", EACH)
-def test_other_real_images_get_what_the_floor_says(name, real, digits, others):
-    scored = real(name).score("others", [digits.images[others]])
+def test_other_real_images_get_what_the_floor_says(name, good):
+    scored = good(name)
 
     for metric in ("frechet", "diversity", "precision", "recall", "coverage"):
         assert 0.5 < scored.values[metric] / scored.floor[metric] < 2
@@ -85,19 +98,20 @@ def without_classes(images, labels, amount):
 @pytest.mark.parametrize(
     ("worse", "amounts", "falling"),
     [
-        (noisy, (0.0, 0.15, 0.3, 0.6), {"pixels": ("precision",)}),
-        (blurred, (0.0, 0.1, 0.2, 0.4), {"pixels": (), "lenet5:digits": ("recall",)}),
-        (without_classes, (0.0, 0.3, 0.6, 0.9), {"pixels": ("recall",)}),
+        (noisy, (0.15, 0.3, 0.6), {"pixels": ("precision",)}),
+        (blurred, (0.1, 0.2, 0.5), {"pixels": (), "lenet5:digits": ("recall",)}),
+        (without_classes, (0.3, 0.6, 0.9), {"pixels": ("recall",)}),
     ],
 )
 @pytest.mark.parametrize("name", EACH)
 def test_the_worse_images_are_the_worse_are_their_scores(
-    name, worse, amounts, falling, real, digits, others
+    name, worse, amounts, falling, real, digits, others, good
 ):
     """Precision alone does not fall where images become like each other, as blurred ones do."""
     images, labels = digits.images[others], digits.labels[others]
 
-    found = [
+    found = [good(name).values]
+    found += [
         real(name).score(f"{amount}", [worse(images, labels, amount)]).values for amount in amounts
     ]
 
@@ -136,7 +150,7 @@ def test_a_generator_of_one_class_is_caught(real, digits):
     assert found.values["present"] == 1
     assert found.values["recall"] < 0.3
     assert found.values["coverage"] < 0.3
-    assert found.details["classes"][7] > 980
+    assert found.details["classes"][7] > 0.98 * COUNT
 
 
 @needs_a_backend
@@ -148,7 +162,7 @@ def test_accuracy_of_classes_is_of_those_that_were_asked_for(real, digits, other
 
     assert right.values["accuracy"] > 0.98
     assert wrong.values["accuracy"] < 0.02
-    assert np.trace(right.details["confusion"]) == round(1000 * right.values["accuracy"])
+    assert np.trace(right.details["confusion"]) == round(COUNT * right.values["accuracy"])
 
 
 @needs_a_backend

@@ -1,4 +1,4 @@
-"""docs/models.md says of every model what is true."""
+"""The table of docs/models.md agrees with the models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model's recipe: the data and classes of its row are what it trains on unless told otherwise."""
+"""The data set and the classes that a model trains on by default."""
 
 from dataclasses import replace
 from importlib import import_module

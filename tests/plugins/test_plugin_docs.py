@@ -1,11 +1,11 @@
-"""docs/plugins.md says what is true: every hook as it is, every walk-through as it runs."""
+"""docs/plugins.md is correct: its hook signatures are the real ones, its walk-throughs work."""
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import inspect
 import json
-import os
 import re
 import shlex
 import subprocess
@@ -13,15 +13,17 @@ import sys
 import textwrap
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from support.commands import HOME, THERE, command, needs_a_backend
+from support.commands import HOME, THERE, needs_a_backend, said
 
 import gandem
-from gandem.core import hookspecs, offers
+from gandem.core import compare, hookspecs, offers
 from gandem.core.objectives import FurtherRule
 from gandem.core.plugins import KINDS, WATCHES
+from gandem.core.registry import load_launcher
 from gandem.testing import suite
 from gandem.testing.base import names_of_tests
 
@@ -146,82 +148,95 @@ def test_every_block_is_run_quoted_or_a_hook():
     assert [block.split()[0] for block in free] == ["capabilities", "from", "[[players.layers]]"]
 
 
-class Place:
-    """A folder with what the page's packages install into, and a shell that knows of it."""
+class Walk:
+    """A folder in which the commands of the page are run, each in this process.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.environment = {
-            key: value
-            for key, value in os.environ.items()
-            if not key.startswith(("GANDEM", "PYTEST", "PYTHON"))
-        } | {"GANDEM_CACHE": str(folder / "cache")}
+    A package that is installed is one whose sources lie on the path, as after `pip install -e`;
+    test_scaffold.py runs pip itself.
+    """
+
+    def __init__(self, folder: Path, installed_plugins: Any) -> None:
+        self.folder, self.installed_plugins = folder, installed_plugins
+        self.sources = folder
+        self.packages: list[str] = []
 
     def run(self, line: str) -> str:
         """Run a line of the page; a training is two steps long, on a backend that is there."""
         word, *rest = shlex.split(line)
         if word == "pip":
-            return self.install(rest[-1])
-        if rest[:1] == ["train"]:
+            self.install(rest[-1])
+            return ""
+        if word == "python":
+            done = subprocess.run([sys.executable, *rest], cwd=self.folder, capture_output=True)
+            assert done.returncode == 0, done.stdout + done.stderr
+            return ""
+        assert word == "gandem"
+        if rest[0] == "train":
             rest[rest.index("--steps") + 1] = "2"
             rest += [] if "--backend" in rest else ["--backend", HOME]
-        words = command(*rest) if word == "gandem" else [sys.executable, *rest]
-        done = subprocess.run(
-            words,
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
-        return done.stdout
+        with self.plugins(), contextlib.chdir(self.folder):
+            return said(*rest)
 
-    def install(self, package: str) -> str:
-        """Install a package as people do, but for the network and for everybody else."""
-        target = self.folder / f"installed-{len(list(self.folder.glob('installed-*')))}"
-        self.environment |= {"PYTHONPATH": str(target), "GANDEM_PLUGINS": package}
-        return self.run(
-            "python -m pip install --quiet --no-deps --no-compile --no-build-isolation "
-            f"--disable-pip-version-check --target {target} ./{package}"
+    def install(self, package: str) -> None:
+        """Make a package visible as an editable install does, by its metadata."""
+        project = tomllib.loads((self.folder / package / "pyproject.toml").read_text("utf-8"))
+        name, version = project["project"]["name"], project["project"]["version"]
+        self.packages, self.sources = [package], self.folder / package / "src"
+        info = self.sources / f"{package.replace('-', '_')}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        points = project["project"]["entry-points"]["gandem"].items()
+        (info / "entry_points.txt").write_text(
+            "[gandem]\n" + "".join(f"{name} = {value}\n" for name, value in points)
         )
+
+    def install_copy(self, package: str) -> None:
+        """Install what pip takes for the package's files, data files included."""
+        self.packages, self.sources = [package], self.folder / "installed"
+        pip = "-m pip install --quiet --no-deps --no-compile --no-build-isolation"
+        options = f"--disable-pip-version-check --target {self.sources} ./{package}"
+        self.run(f"python {pip} {options}")
+
+    def plugins(self) -> contextlib.AbstractContextManager[None]:
+        """Return a context in which the package is loaded."""
+        return self.installed_plugins(self.sources, names=self.packages)
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def walk(tmp_path_factory, installed_plugins):
     """The model's package, after its walk-through."""
-    place = Place(tmp_path_factory.mktemp("walk"))
+    walk = Walk(tmp_path_factory.mktemp("walk"), installed_plugins)
     for line in lines("A model, in ten minutes")[:4]:
-        place.run(line)
-    return place
+        walk.run(line)
+    return walk
 
 
 @needs_a_backend
-def test_four_commands_lead_to_a_trained_grid(place):
-    walk = lines("A model, in ten minutes")
+def test_four_commands_lead_to_a_trained_grid(walk):
+    commands = [line.split()[1] for line in lines("A model, in ten minutes")[:4]]
 
-    assert [line.split()[1] for line in walk[:4]] == ["plugin", "install", "train", "generate"]
-    assert (place.folder / "grid.png").is_file()
+    assert commands == ["plugin", "install", "train", "generate"]
+    assert (walk.folder / "grid.png").is_file()
 
 
 @needs_a_backend
-def test_the_model_is_listed_and_shown(place):
+def test_the_model_is_listed_and_shown(walk):
     look, show, _ = lines("A model, in ten minutes")[4:]
 
-    assert "acme-gans 0.1.0  (acme-gans)  models: acme-gans/example" in place.run(look)
-    assert "generator" in place.run(show)
+    assert "acme-gans 0.1.0  (acme-gans)  models: acme-gans/example" in walk.run(look)
+    assert "generator" in walk.run(show)
 
 
 @pytest.fixture(scope="module")
-def grown(place):
+def grown(walk):
     """The same package with all that the page adds to it."""
     for block in re.findall(r"^```(?:python|toml)\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE):
         if named := NAMED.match(block):
-            path = place.folder / "acme-gans" / named[1]
+            path = walk.folder / "acme-gans" / named[1]
             before = path.read_text("utf-8") if path.exists() else ""
             path.write_text(before + "\n\n" + block[named.end() :], "utf-8")
-    place.run("pip install -e acme-gans")
-    return place
+    walk.install_copy("acme-gans")
+    return walk
 
 
 @needs_a_backend
@@ -284,13 +299,32 @@ def test_an_extractor_scores(grown):
     assert one["values"]["frechet"] > 2 * one["floor"]["frechet"]
 
 
+def compare_line() -> str:
+    (line,) = re.findall(r"`(gandem compare [^`…]+)…`", section("A launcher, in twenty lines"))
+    return line
+
+
+@needs_a_backend
+def test_a_launcher_runs_jobs(grown, monkeypatch):
+    monkeypatch.setattr(compare, "run_job", lambda job: f"{job} is done")
+    name = compare_line().partition("--launcher ")[2].strip()
+
+    with grown.plugins():
+        launcher = load_launcher(name, workers=None, address=None, folder=grown.folder)
+        futures = launcher.submit(["one", "two"])
+        launcher.close()
+
+    assert [future.result() for future in futures] == ["one is done", "two is done"]
+
+
+@pytest.mark.slow
 @needs_a_backend
 def test_a_launcher_trains_a_comparison(grown):
     pytest.importorskip("scipy")
-    (line,) = re.findall(r"`(gandem compare [^`…]+)…`", section("A launcher, in twenty lines"))
     quick = "--vary=latent=4,5 --seeds 1 --steps 2 --data digits -n 20 --extractor pixels"
+    options = f"--backends {HOME} --set width=2 {quick} --out compared --json"
 
-    told = grown.run(f"{line} --backends {HOME} --set width=2 {quick} --out compared --json")
+    told = grown.run(f"{compare_line()} {options}")
 
     assert [cell["state"] for cell in json.loads(told)["cells"]] == ["done", "done"]
 
@@ -315,28 +349,29 @@ def test_an_objective_with_further_players_is_one():
 
 
 @needs_a_backend
-def test_a_data_set_is_drawn_and_trained_on(tmp_path):
-    place = Place(tmp_path)
+def test_a_data_set_is_drawn_and_trained_on(tmp_path, installed_plugins):
+    walk = Walk(tmp_path, installed_plugins)
     for line in lines("A data set"):
-        place.run(line)
+        walk.run(line)
 
     assert (tmp_path / "drawn.png").is_file()
 
 
 @pytest.fixture(scope="module")
-def backend(tmp_path_factory):
+def backend(tmp_path_factory, installed_plugins):
     if "torch" not in THERE:
         pytest.skip("the backend to begin with is PyTorch's, which is not installed")
-    place = Place(tmp_path_factory.mktemp("backend"))
+    walk = Walk(tmp_path_factory.mktemp("backend"), installed_plugins)
     for line in lines("A backend, in a weekend")[:4]:
-        place.run(line)
-    return place
+        walk.run(line)
+    return walk
 
 
 def test_a_backend_trains_from_the_first_minute(backend):
     assert (backend.folder / "acme.png").is_file()
 
 
+@pytest.mark.slow
 def test_a_backend_is_checked(backend):
     line = "gandem check acme-jax/example -k versions"
     assert line in section("A backend, in a weekend")

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: a training keeps what was done, everything else ends at once in one line."""
+"""Ctrl-C and SIGTERM: a training keeps its progress, any other command ends at once in one line."""
 
 import json
 import os
@@ -24,6 +24,7 @@ from support.commands import (
     process,
     tiny,
 )
+from support.forks import Forks
 
 import gandem
 from gandem.core.interrupts import stop_at_once, stop_when_asked
@@ -171,8 +172,16 @@ def test_within_a_block_that_waits_for_a_step_the_second_signal_goes_to_the_one_
 # --- in a process of its own ---------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def forks():
+    """A fork server: what is interrupted in a fork has PyTorch loaded already."""
+    if "torch" not in THERE or not hasattr(os, "fork"):
+        pytest.skip("needs PyTorch, and processes that fork")
+    return Forks.shared()
+
+
 class Child:
-    """The command in a process of its own, to be interrupted."""
+    """The command in a fresh process, which imports a framework first, to be interrupted."""
 
     def __init__(self, folder: Path, *arguments: object, terminal: bool = False) -> None:
         self.folder, self.terminal = folder, terminal
@@ -216,20 +225,14 @@ class Child:
         return self.process.returncode, stdout, stderr
 
 
-@pytest.mark.parametrize(
-    ("backend", "number"), list(zip(THERE, (signal.SIGINT, signal.SIGTERM), strict=False))
-)
-def test_a_training_stopped_at_a_random_moment_is_whole(data, tmp_path, backend, number):
-    child = Child(
-        tmp_path, *tiny(), "--backend", backend, "--data", data, "--epochs", 10**6, "--out", "run"
-    )
-    log = tmp_path / "run" / "log.jsonl"
-    child.until(log.exists)
-    time.sleep(random.uniform(0, 0.4))
+def endless(data: str, *more: object) -> list[object]:
+    """Return arguments of a training that does not end by itself."""
+    return [*tiny(), "--data", data, "--epochs", 10**6, "--out", "run", *more]
 
-    code, said, _ = child.stop(number)
 
-    run = gandem.open_run(tmp_path / "run")
+def assert_an_interrupted_run_is_whole(path: Path, code: int, said: str) -> None:
+    """Check a run of :func:`endless` that was interrupted, and what the command printed."""
+    run = gandem.open_run(path)
     steps = run.facts["steps"]
     assert code == 130
     assert run.facts["state"] == "interrupted"
@@ -239,51 +242,80 @@ def test_a_training_stopped_at_a_random_moment_is_whole(data, tmp_path, backend,
     assert f"run/checkpoints/step-{steps:06d}.safetensors" in said
     assert run.checkpoints()[-1].name == f"step-{steps:06d}.safetensors"
     assert run.state()["optimiser/discriminator/updates"] == steps >= 1
-    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    rows = [json.loads(line) for line in (path / "log.jsonl").read_text().splitlines()]
     assert rows[-1]["step"] == steps
-    assert not list(tmp_path.rglob("*.part"))
+    assert not list(path.parent.rglob("*.part"))
 
 
-def test_an_interrupted_training_prints_json_for_machines_too(data, tmp_path):
-    child = Child(tmp_path, *tiny(), "--data", data, "--epochs", 10**6, "--out", "run", "--json")
-    child.until((tmp_path / "run" / "run.json").exists)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_training_interrupted_at_a_random_moment_is_whole(forks, data, tmp_path, number):
+    fork = forks.start(*endless(data), cwd=tmp_path)
+    fork.until((tmp_path / "run" / "log.jsonl").exists)
+    time.sleep(random.uniform(0, 0.2))
+    fork.signal(number)
 
-    code, said, complaint = child.stop()
+    done = fork.ended()
 
-    found = json.loads(said)
-    assert (code, complaint) == (130, "")
+    assert_an_interrupted_run_is_whole(tmp_path / "run", done.code, done.stdout)
+    assert done.stderr == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("backend", "number"), list(zip(THERE, (signal.SIGINT, signal.SIGTERM), strict=False))
+)
+def test_a_training_in_a_fresh_process_interrupted_at_a_random_moment_is_whole(
+    data, tmp_path, backend, number
+):
+    child = Child(tmp_path, *endless(data, "--backend", backend))
+    child.until((tmp_path / "run" / "log.jsonl").exists)
+    time.sleep(random.uniform(0, 0.4))
+
+    code, said, _ = child.stop(number)
+
+    assert_an_interrupted_run_is_whole(tmp_path / "run", code, said)
+
+
+def test_an_interrupted_training_prints_json_for_machines_too(forks, data, tmp_path):
+    fork = forks.start(*endless(data, "--json"), cwd=tmp_path)
+    fork.until((tmp_path / "run" / "run.json").exists)
+    fork.signal(signal.SIGINT)
+
+    done = fork.ended()
+
+    found = json.loads(done.stdout)
+    assert (done.code, done.stderr) == (130, "")
     assert found["state"] == "interrupted"
     assert found["steps"] == gandem.open_run(tmp_path / "run").facts["steps"]
 
 
-def test_a_second_ctrl_c_is_one_line_and_prompt(data, tmp_path):
+def test_a_second_ctrl_c_is_one_line_and_prompt(forks, tmp_path):
     slow = ["train", "dcgan", "--backend", HOME, "--data", "digits"]
     slow += ["--batch-size", "1000", "--out", "run"]
-    child = Child(tmp_path, *slow)
-    child.until((tmp_path / "run" / "run.json").exists)
-    child.process.send_signal(signal.SIGINT)
+    fork = forks.start(*slow, cwd=tmp_path)
+    fork.until((tmp_path / "run" / "run.json").exists)
+    fork.signal(signal.SIGINT)
     time.sleep(0.05)
+    fork.signal(signal.SIGINT)
 
-    code, said, complaint = child.stop()
+    done = fork.ended()
 
-    assert code == 130
-    if said == "":  # else the first was enough
-        assert complaint == "Interrupted.\n"
+    assert done.code == 130
+    if done.stdout == "":  # else the first was enough
+        assert done.stderr == "Interrupted.\n"
     if (tmp_path / "run").exists():  # else there had been no step yet
         assert gandem.open_run(tmp_path / "run").facts["state"] == "interrupted"
 
 
-DIGITS = ["--data", "digits"]
-
-
 @proc
 @on_each
-@pytest.mark.parametrize("doing", ["train", "generate"])
+@pytest.mark.parametrize("doing", ["train", pytest.param("generate", marks=pytest.mark.slow)])
 def test_ctrl_c_while_a_framework_starts_is_one_line_and_leaves_nothing(
     run, tmp_path, backend, doing
 ):
+    digits = ["--data", "digits"]
     arguments = {
-        "train": [*tiny(image="[28, 28, 1]"), "--backend", backend, *DIGITS, "--out", "made"],
+        "train": [*tiny(image="[28, 28, 1]"), "--backend", backend, *digits, "--out", "made"],
         "generate": ["generate", run, "--backend", backend, "-o", "made.png"],
     }
     child = Child(tmp_path, *arguments[doing])
@@ -294,6 +326,7 @@ def test_ctrl_c_while_a_framework_starts_is_one_line_and_leaves_nothing(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_ctrl_c_at_any_moment_of_the_start_leaves_no_folder_or_a_whole_one(data, tmp_path):
     for trial in range(3):
         child = Child(tmp_path, *tiny(), "--data", data, "--epochs", 10**6, "--out", str(trial))
@@ -308,14 +341,21 @@ def test_ctrl_c_at_any_moment_of_the_start_leaves_no_folder_or_a_whole_one(data,
             assert (said, complaint) == ("", "Interrupted.\n")
 
 
-def test_ctrl_c_while_images_are_made_leaves_none(run, tmp_path):
-    child = Child(tmp_path, "generate", run, "-n", 1_000_000, "-o", "made.npz")
-    assert child.process.stderr.readline().startswith("generate  ")  # after two seconds
+def test_ctrl_c_while_images_are_made_leaves_none(forks, run, tmp_path):
+    fork = forks.start(
+        *("generate", run, "-n", 1_000_000, "-o", "made.npz"),
+        cwd=tmp_path,
+        progress_after=0.1,
+        environment={"TMPDIR": str(tmp_path)},
+    )
+    fork.until(lambda: (fork.folder / "stderr").read_text().startswith("generate  "))
+    fork.signal(signal.SIGINT)
 
-    code, said, complaint = child.stop()
+    done = fork.ended()
 
-    assert (code, said) == (130, "")
-    assert complaint.endswith("Interrupted.\n")
+    assert (done.code, done.stdout) == (130, "")
+    assert done.stderr.endswith("Interrupted.\n")
+    assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())
 
 
@@ -355,8 +395,8 @@ def has_begun(folder):
     return any(log.read_text() for log in folder.glob("*/log.jsonl"))
 
 
-def interrupted_bench(folder, terminal):
-    """Interrupt a bench during its training, and return what that has left, which is whole."""
+def interrupt_bench(folder, terminal):
+    """Interrupt a bench during its training; check what remains and return the run."""
     child = Child(folder, *benching(folder, 10), terminal=terminal)
     child.until(lambda: has_begun(folder / "runs"))
 
@@ -375,12 +415,13 @@ def interrupted_bench(folder, terminal):
     return run
 
 
-def test_a_signal_to_a_bench_alone_keeps_the_training_under_way(tmp_path):
-    interrupted_bench(tmp_path, terminal=False)
+def test_ctrl_c_in_the_terminal_of_a_bench_keeps_the_training_under_way(tmp_path):
+    interrupt_bench(tmp_path, terminal=True)
 
 
-def test_ctrl_c_during_a_bench_keeps_the_training_under_way_and_it_goes_on(tmp_path):
-    run = interrupted_bench(tmp_path, terminal=True)
+@pytest.mark.slow
+def test_an_interrupted_bench_resumes_its_training_when_run_again(tmp_path):
+    run = interrupt_bench(tmp_path, terminal=False)  # a signal to the bench alone
 
     again = process(*benching(tmp_path, 10), cwd=tmp_path)
 
@@ -391,6 +432,7 @@ def test_ctrl_c_during_a_bench_keeps_the_training_under_way_and_it_goes_on(tmp_p
     assert (tmp_path / "results.csv").exists()
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_during_a_bench_ends_it_at_once(tmp_path):
     child = Child(tmp_path, *benching(tmp_path, 10**6), terminal=True)
     child.until(lambda: has_begun(tmp_path / "runs"))
@@ -408,6 +450,7 @@ def test_a_second_ctrl_c_during_a_bench_ends_it_at_once(tmp_path):
 
 @proc
 @needs_both
+@pytest.mark.slow
 def test_ctrl_c_during_a_demo_keeps_both_trainings(data, tmp_path):
     sizes = [f"--set={path}={value}" for path, value in TINY["dcgan"].items()]
     asked = ["demo", "dcgan", *sizes, "--data", data, "--steps", 10**6, "--out", tmp_path / "demo"]
@@ -425,16 +468,47 @@ def test_ctrl_c_during_a_demo_keeps_both_trainings(data, tmp_path):
         assert run.checkpoints()[-1].name == f"step-{run.facts['steps']:06d}.safetensors"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_while_images_are_scored_is_one_line_and_leaves_nothing(
-    run, tmp_path, monkeypatch, number
-):
+@pytest.fixture
+def scoring(run, tmp_path):
+    """Arguments of an evaluation that takes a while; its cache is empty."""
     images = np.random.default_rng(0).integers(0, 256, (20_000, 8, 8), np.uint8)
     np.savez(tmp_path / "real.npz", images=images)
+    return ["evaluate", run, "--data", "npz:real.npz", "--json"]
+
+
+def assert_scoring_has_left_nothing(folder: Path) -> None:
+    left = {path.name for path in folder.rglob("*") if path.is_file()}
+    assert {name for name in left if not name.endswith(".safetensors")} == {"real.npz"}
+
+
+@proc
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_while_images_are_scored_is_one_line_and_leaves_nothing(
+    forks, scoring, tmp_path, number
+):
+    fork = forks.start(
+        *scoring,
+        cwd=tmp_path,
+        environment={"TMPDIR": str(tmp_path), "GANDEM_CACHE": str(tmp_path / "cache")},
+    )
+    fork.until(fork.handles_sigterm)
+    time.sleep(random.uniform(0, 2))
+    fork.signal(number)
+
+    done = fork.ended()
+
+    assert (done.code, done.stdout, done.stderr) == (130, "", "Interrupted.\n")
+    assert_scoring_has_left_nothing(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_at_any_moment_of_an_evaluation_is_one_line_and_leaves_nothing(
+    scoring, tmp_path, monkeypatch, number
+):
     monkeypatch.setenv("GANDEM_CACHE", str(tmp_path / "cache"))
-    child = Child(tmp_path, "evaluate", run, "--data", "npz:real.npz", "--json")
+    child = Child(tmp_path, *scoring)
     time.sleep(random.uniform(0.5, 6))
 
     assert child.stop(number) == (130, "", "Interrupted.\n")
-    left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
-    assert {name for name in left if not name.endswith(".safetensors")} == {"real.npz"}
+    assert_scoring_has_left_nothing(tmp_path)

@@ -1,5 +1,5 @@
-"""Going on with a run: bit for bit on one framework, exactly handed over to another, and refused
-where something is not what it was.
+"""Resuming a run: bit for bit on the same backend, handed over exactly to another one, and refused
+when something has changed.
 """
 
 import json
@@ -74,8 +74,14 @@ def files_of(run) -> dict[str, bytes]:
 # --- bit for bit ---------------------------------------------------------------------------------
 
 
-CUTS = [(b, p, 4) for b in THERE for p in ("float32", "float64")]
-CUTS += [(HOME, p, step) for p in ("float32", "float64") for step in (1, 9)]
+PRECISIONS = ("float32", "float64")
+CUTS = [(HOME, precision, step) for precision in PRECISIONS for step in (4, 1, 9)]
+CUTS += [
+    pytest.param(backend, precision, 4, marks=pytest.mark.slow)
+    for backend in THERE
+    for precision in PRECISIONS
+    if backend != HOME
+]
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +213,10 @@ def test_what_a_training_was_told_holds_when_it_goes_on(data, tmp_path):
 
 
 @needs_both
-@pytest.mark.parametrize(("one", "other"), [("torch", "keras"), ("keras", "torch")])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("torch", "keras"), pytest.param("keras", "torch", marks=pytest.mark.slow)],
+)
 def test_another_framework_takes_a_run_over_as_it_was(data, tmp_path, undisturbed, one, other):
     how = {"precision": "float64", "checkpoint_steps": 2, "keep": 0}
     whole = undisturbed(one, "float64")

@@ -1,5 +1,5 @@
-"""What may stand in the way of a run that goes on: full and read-only disks, other processes,
-damage, Ctrl-C, and other places.  Nothing is lost, and what ends ends as if nothing had happened.
+"""Resuming despite full and read-only disks, other processes, damaged files, Ctrl-C and moved runs:
+nothing is lost, and a run that finishes is bit for bit an undisturbed one.
 """
 
 import errno
@@ -36,8 +36,7 @@ ROOM = 8000
 
 @pytest.fixture(scope="module")
 def forks():
-    with Forks() as forks:
-        yield forks
+    return Forks.shared()
 
 
 @pytest.fixture(scope="module")
@@ -357,7 +356,8 @@ def test_asking_for_the_state_of_a_training_does_not_disturb_it(forks, undisturb
     assert outcome(run) == undisturbed
 
 
-def test_within_one_process_only_one_thread_goes_on_with_a_run(undisturbed, run):
+def test_within_one_process_only_one_thread_goes_on_with_a_run(undisturbed, run, monkeypatch):
+    monkeypatch.setattr("gandem.core.runs.folder.PATIENCE", 0.1)
     complaints = []
 
     def again() -> None:

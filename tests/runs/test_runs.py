@@ -1,6 +1,4 @@
-"""Runs: what a training leaves in its folder, that it is the same each time, and what can be made
-of it on either framework.
-"""
+"""Runs: files in the folder, reproducibility, failures, and images generated on either backend."""
 
 import contextlib
 import json

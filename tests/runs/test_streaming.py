@@ -1,4 +1,4 @@
-"""Many images are written while they are made: the same ones, in bounded memory."""
+"""Many images are made and written in parts: the same images, in bounded memory."""
 
 import numpy as np
 import pytest

@@ -1,9 +1,10 @@
-"""Specs as data: what is written is read back, one thing has one spelling, a digest names it."""
+"""Specs as data: reading what was written, normalized spellings, defaults and digests."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import types
 from copy import deepcopy
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -128,8 +129,14 @@ def numbers(kind: type, limit: Range) -> st.SearchStrategy[Any]:
     if kind is int:
         low, high = max(limit.low, -(2**20)), min(limit.high, 2**20)
         return st.integers(int(low), int(high))
-    found = st.floats(allow_nan=False, allow_infinity=False, width=64)
-    return found.map(abs).filter(limit.admits) if limit.low == 0 else found
+    return st.floats(
+        min_value=limit.low if limit.low > -math.inf else None,
+        max_value=limit.high if limit.high < math.inf else None,
+        exclude_min=limit.open_low,
+        exclude_max=limit.open_high,
+        allow_nan=False,
+        allow_infinity=False,
+    )
 
 
 def made(cls: type, depth: int = 1) -> st.SearchStrategy[Any]:

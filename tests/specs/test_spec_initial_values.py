@@ -1,4 +1,4 @@
-"""First values: every parameter has its own stream of numbers, and each initialiser its spread."""
+"""Initial values: a random stream for each parameter, and the variance of each initializer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is refused before anything runs: one line that names the place and the remedy."""
+"""Invalid specs: an error of one line that names the place and the fix, before anything runs."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""`--set path=value`: every field of a spec can be reached, and a slip is answered with the
-nearest.
-"""
+"""`--set path=value`: paths to every field of a spec, and suggestions for misspelled ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shapes, names and counts, held to numbers worked out by hand."""
+"""Shapes, names and parameter counts, compared with numbers worked out by hand."""
 
 from __future__ import annotations
 

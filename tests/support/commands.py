@@ -1,4 +1,4 @@
-"""Running the command in tests: in this process, in one of its own, and within limits."""
+"""Run the command in tests: in this process, in a child process, or with a resource limit."""
 
 import os
 import re

@@ -1,10 +1,10 @@
-"""Comparisons in tests, made of files without any framework: what trainings would have left; and
-their pages, read as a browser reads them.
-"""
+"""Comparisons written as files, as trainings would leave them, and their pages, parsed as HTML."""
 
 import json
 import re
+import tempfile
 from dataclasses import replace
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def finish(made: Comparison, cell: Cell, **facts: object) -> Path:
     (folder / "samples").mkdir(parents=True)
     (folder / "checkpoints").mkdir()
     (folder / "checkpoints" / f"step-{STEPS[-1]:06}.safetensors").write_bytes(b"0" * 2**20)
-    (folder / "spec.toml").write_text(to_toml(load_spec("dcgan", TINY["dcgan"])))
+    (folder / "spec.toml").write_text(spec_text())
     (folder / "run.json").write_text(json.dumps(FACTS | own_facts(cell, number) | facts))
     for step in STEPS:
         picture(folder / "samples" / f"step-{step:06}.png", 1000 * number + step)
@@ -87,10 +87,23 @@ def own_facts(cell: Cell, number: int) -> dict[str, object]:
     }
 
 
+@cache
+def spec_text() -> str:
+    """Return the spec of every run."""
+    return to_toml(load_spec("dcgan", TINY["dcgan"]))
+
+
 def picture(path: Path, seed: int) -> None:
-    """Draw a sheet of samples, of noise, as trainings do."""
+    """Write a sheet of samples, of noise, as trainings do."""
+    path.write_bytes(png_of_noise(seed))
+
+
+@cache
+def png_of_noise(seed: int) -> bytes:
     noise = np.random.default_rng(seed).integers(0, 256, (9, 8, 8, 1), np.uint8)
-    save_image(path, sheet(noise))
+    with tempfile.TemporaryDirectory() as folder:
+        save_image(Path(folder, "noise.png"), sheet(noise))
+        return Path(folder, "noise.png").read_bytes()
 
 
 def log_row(number: int, step: int) -> dict[str, object]:

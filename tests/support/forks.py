@@ -1,10 +1,12 @@
-"""The command in processes of their own that have PyTorch from the start, and traps in which they
-are killed, starved or halted at a chosen write.
+"""A fork server that has PyTorch loaded, and traps that kill, starve or halt a process at a chosen
+write.
 
-A process that has loaded everything forks, so that one more costs a moment and not seconds.
+A command in a forked process starts in milliseconds; one in a fresh process imports for seconds.
 """
 
+import atexit
 import ctypes
+import functools
 import gc
 import hashlib
 import json
@@ -16,7 +18,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from typing import Any
 __all__ = ["Ended", "Fork", "Forks", "Trap", "outcome"]
 
 PATIENCE = 120
-"""Seconds after which a process that hangs is ended."""
+"""Seconds after which a process that hangs is killed."""
 FEW = 40
 """Bytes that can be written before a cut: less than any file or line has."""
 WORDS = {"os.mkdir": "make", "os.remove": "remove", "os.rename": "rename", "os.rmdir": "remove"}
@@ -73,7 +75,8 @@ class Fork:
         """Wait until something has happened."""
         deadline = time.monotonic() + PATIENCE
         while not happened():
-            assert time.monotonic() < deadline, (self.folder / "stderr").read_text()
+            waits = time.monotonic() < deadline and not self.is_over()
+            assert waits or happened(), (self.folder / "stderr").read_text()
             time.sleep(0.002)
 
     def until_halted(self) -> None:
@@ -83,6 +86,12 @@ class Fork:
     def writes(self) -> int:
         """Return how many writes it has begun, where there is a trap."""
         return (self.folder / "places").read_bytes().count(b"\n")
+
+    def handles_sigterm(self) -> bool:
+        """Return True if the command has replaced the default action; this reads /proc."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        caught = int(re.search(r"^SigCgt:\s*(\w+)", status, re.M)[1], 16)
+        return bool(caught >> (signal.SIGTERM - 1) & 1)
 
     def is_over(self) -> bool:
         """Say whether the command has come to its own end."""
@@ -98,7 +107,15 @@ class Fork:
 
 
 class Forks:
-    """The process that forks; use it as a context."""
+    """The fork server; use it as a context, or take the one that test files share."""
+
+    @staticmethod
+    @functools.cache
+    def shared() -> "Forks":
+        """Return the fork server of this process, which ends with it."""
+        forks = Forks()
+        atexit.register(forks.__enter__().__exit__)
+        return forks
 
     def __enter__(self) -> "Forks":
         self.folder = tempfile.TemporaryDirectory()
@@ -119,13 +136,21 @@ class Forks:
         self.folder.cleanup()
 
     def start(
-        self, *arguments: object, cwd: Path, trap: Trap | None = None, humble: bool = False
+        self,
+        *arguments: object,
+        cwd: Path,
+        trap: Trap | None = None,
+        humble: bool = False,
+        progress_after: float = 1e9,
+        environment: Mapping[str, str] | None = None,
     ) -> Fork:
         """Start the command.
 
         Args:
-            trap: lies in the folder ``run`` of ``cwd``.
-                humble: even as root, keep to the modes of files and folders.
+            trap: watches the folder ``run`` of ``cwd``.
+            humble: respect the modes of files and folders, even as root.
+            progress_after: seconds before the first line of progress.
+            environment: variables to set.
         """
         folder = Path(tempfile.mkdtemp(dir=self.folder.name))
         for name in ("stdout", "stderr", "places"):
@@ -135,6 +160,8 @@ class Forks:
             "cwd": str(cwd),
             "trap": asdict(trap) if trap else None,
             "humble": humble,
+            "progress_after": progress_after,
+            "environment": dict(environment or {}),
             "folder": str(folder),
         }
         return Fork(self, self.ask(start=job), folder)
@@ -227,7 +254,13 @@ def _changed(pid: int, options: int = 0) -> int:
 
 
 def _be(
-    arguments: list[str], cwd: str, trap: dict[str, Any] | None, humble: bool, folder: str
+    arguments: list[str],
+    cwd: str,
+    trap: dict[str, Any] | None,
+    humble: bool,
+    progress_after: float,
+    environment: dict[str, str],
+    folder: str,
 ) -> None:
     """Be the command, from now on."""
     from gandem.cli import main
@@ -242,11 +275,13 @@ def _be(
             os.dup2(os.open(Path(folder, name), os.O_CREAT | os.O_WRONLY | os.O_APPEND), number)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.chdir(cwd)
+        os.environ.update(environment)
+        tempfile.tempdir = None  # TMPDIR may have changed
         if humble:
             _let_modes_bind()
         if trap is not None:
             _lay(Trap(**trap), Path(cwd) / "run", places, Path(folder) / "sprung")
-        progress.PATIENCE = 1e9  # nobody asked how far it is
+        progress.PATIENCE = progress_after
         sys.argv = ["gandem", *arguments]
         main(prog_name="gandem")
     except SystemExit as ended:

@@ -1,6 +1,14 @@
-"""A package of backends that are PyTorch but for a fault, for whoever shall find the fault."""
+"""Plugins with backends that are PyTorch, or a toy in NumPy, except for a fault."""
 
+import contextlib
+import os
+import sys
 import textwrap
+from pathlib import Path
+
+import pytest
+
+from gandem.core.registry import registry
 
 EPSILON = """
 players = tuple(
@@ -26,13 +34,15 @@ def turned(layer):
 players = tuple(replace(p, layers=tuple(map(turned, p.layers))) for p in spec.players)
 spec = replace(spec, players=players)
 """
-"""Of moving averages: PyTorch's momentum is one less Keras's."""
+"""Of moving averages: PyTorch's momentum is 1 minus Keras's."""
+ROUNDING = "right.rounds = 1e-17"
+"""A toy that differs from the other toys as much as one framework from another."""
 NONE = ""
-"""PyTorch itself, under another name."""
+"""The backend itself, under another name."""
 
 BACKEND = """
 def NAME():
-    right = load_backend("torch")
+    right = BASE
 
     class Planted:
         def __getattr__(self, name):
@@ -44,15 +54,21 @@ FAULT
 
     return Planted()
 """
+BASES = {
+    "torch": ("faulty", 'load_backend("torch")', '("torch",)'),
+    "toy": ("toys", "Toy()", "()"),
+}
+"""The name of the plugin, the backend that is right, and the modules that it requires."""
 
 
-def plugin(tmp_path, **faults):
-    """Return the environment of backends ``test/NAME``, each PyTorch but for a fault, which is code
-    that changes the spec or the arrays before engines are built.
+def plugin(folder, base="torch", **faults):
+    """Return the environment of backends ``test/NAME``, each PyTorch or a toy except for a fault,
+    which is code that changes the spec or the arrays before engines are built.
     """
+    name, right, requires = BASES[base]
     rows = [
-        f'gandem.Row(id="test/{name}", target="faulty:{name}", requires=("torch",))'
-        for name in faults
+        f'gandem.Row(id="test/{fault}", target="{name}:{fault}", requires={requires})'
+        for fault in faults
     ]
     code = f"""
 import os
@@ -68,12 +84,28 @@ from gandem.core.training import initial_state
 def gandem_backends():
     return [{", ".join(rows)}]
 """
-    for name, fault in faults.items():
-        indented = textwrap.indent(fault, " " * 12)
-        code += BACKEND.replace("NAME", name).replace("FAULT", indented)
-    (tmp_path / "faulty.py").write_text(code)
-    info = tmp_path / "faulty-1.0.dist-info"
+    if base == "toy":
+        code += "\nfrom support.toy_backend import Toy\n"
+    for fault, lines in faults.items():
+        filled = BACKEND.replace("NAME", fault).replace("BASE", right)
+        code += filled.replace("FAULT", textwrap.indent(lines, " " * 12))
+    (folder / f"{name}.py").write_text(code)
+    info = folder / f"{name}-1.0.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: faulty\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[gandem]\nfaulty = faulty\n")
-    return {"PYTHONPATH": str(tmp_path), "GANDEM_PLUGINS": "faulty"}
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[gandem]\n{name} = {name}\n")
+    search = [str(folder), str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    return {"PYTHONPATH": os.pathsep.join(filter(None, search)), "GANDEM_PLUGINS": name}
+
+
+@contextlib.contextmanager
+def installed(folder, base="torch", **faults):
+    """Install such backends for this process and its children."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in plugin(folder, base, **faults).items():
+            patch.setenv(name, value)
+        patch.syspath_prepend(folder)
+        registry.cache_clear()
+        yield
+    registry.cache_clear()
+    sys.modules.pop(BASES[base][0], None)

@@ -1,4 +1,4 @@
-"""Inputs drawn ahead of the step that reads them are those that the feed gives."""
+"""Prefetching: inputs drawn before their step are those that the feed returns for it."""
 
 import threading
 

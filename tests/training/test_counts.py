@@ -1,4 +1,4 @@
-"""What a step costs, in counts that no busy machine changes: passes, gradients, bytes, calls."""
+"""The cost of a step in counts: passes, gradients, bytes and calls, the same on any machine."""
 
 import sys
 from collections import Counter
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.commands import THERE, needs_a_backend, on_each
+from support.commands import THERE, on_each
 
 import gandem
 from gandem.core.datasets import Dataset
@@ -20,9 +20,9 @@ needs_torch = pytest.mark.skipif("torch" not in THERE, reason="counts PyTorch's 
 needs_keras = pytest.mark.skipif("keras" not in THERE, reason="counts TensorFlow's nodes")
 
 
-def feed_of(model):
-    """Return the spec of a model and a feed of images that nobody looks at."""
-    spec = load_spec(model)
+def feed_of(model, small=False):
+    """Return the spec of a model and a feed of black images."""
+    spec = load_spec(model, small=small)
     images = np.zeros((256, 28, 28, 1), np.uint8)
     labels = np.arange(256) % 10
     data = Dataset("nothing", images, labels)
@@ -62,7 +62,7 @@ def test_a_step_makes_no_forward_pass_that_it_could_do_without(model):
 @needs_torch
 @pytest.mark.parametrize("model", PASSES)
 def test_pytorch_makes_just_these_passes(model):
-    spec, feed = feed_of(model)
+    spec, feed = feed_of(model, small=True)
     engine, made = engine_of("torch", spec), Counter()
     for name, network in engine.networks.items():
         network.register_forward_hook(lambda *_, name=name: made.update([name]))
@@ -84,7 +84,7 @@ GRADIENTS = {  # by what they are taken: weights, images
 def test_no_gradient_is_taken_by_the_weights_of_a_player_that_does_not_learn(model, monkeypatch):
     import torch
 
-    spec, feed = feed_of(model)
+    spec, feed = feed_of(model, small=True)
     engine, taken = engine_of("torch", spec), Counter()
     owners = {
         id(weight): name
@@ -119,7 +119,7 @@ def computed(graph):
 
 @needs_keras
 def test_tensorflow_s_graph_has_the_gradients_of_just_the_weights_that_learn():
-    spec, feed = feed_of("dcgan")
+    spec, feed = feed_of("dcgan", small=True)
     engine = engine_of("keras", spec)
 
     engine.step(feed(0))
@@ -183,8 +183,8 @@ def counted_training(backend, folder, monkeypatch, **settings):
         return made[-1]
 
     monkeypatch.setattr(kind, "engine", engine)
-    small = {"data": "digits", "changes": {"training.batch_size": 16}}
-    train("mlp-gan", backend=backend, out=folder / "run", **small, **settings)
+    small = {"hidden": [8], "judging": [8], "batch_size": 16}
+    train("mlp-gan", backend=backend, data="digits", changes=small, out=folder / "run", **settings)
     return made[0].asked
 
 
@@ -196,11 +196,9 @@ def test_losses_leave_the_device_at_the_rows_of_the_log_alone(backend, tmp_path,
     assert asked["export"] == 3  # around the step whose movement is measured, and at the end
 
 
-@needs_a_backend
 @on_each
 def test_small_steps_are_made_several_at_once(backend, tmp_path, monkeypatch):
-    spec, _ = feed_of("mlp-gan")
-    engine = engine_of(backend, spec)
+    engine = engine_of(backend, load_spec("mlp-gan", small=True))
     several = engine.steps_per_call if isinstance(engine, Several) else 1
 
     asked = counted_training(backend, tmp_path, monkeypatch, steps=160, log_every=20)

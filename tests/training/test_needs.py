@@ -1,4 +1,4 @@
-"""What a training takes beyond the common, and a backend that says it lacks it."""
+"""Capabilities that a training needs, and backends that lack them."""
 
 from dataclasses import dataclass
 from importlib import import_module

@@ -1,8 +1,9 @@
-"""A GAN may make points instead of images: the same players, protocol and promise."""
+"""GANs that make points instead of images, with the same players, protocol and parity."""
 
 import numpy as np
 import pytest
 from support.commands import needs_both, on_each, refused, said
+from support.in_process import in_process
 
 from gandem.core.datasets import Dataset
 from gandem.core.errors import DataError, SpecError
@@ -158,6 +159,7 @@ def test_points_without_names_are_no_data_set():
 
 @needs_both
 def test_both_backends_walk_the_same_way_through_points():
-    told = said("parity", "mlp-gan", "--data", "ring", *SET, "--steps", "20", "--json")
+    with in_process(share_engines=True):
+        told = said("parity", "mlp-gan", "--data", "ring", *SET, "--steps", "20", "--json")
 
     assert '"holds": true' in told

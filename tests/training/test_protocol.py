@@ -1,4 +1,4 @@
-"""The training protocol's further choices: each changes what it says, and nothing else."""
+"""Options of the training protocol: each changes what it names, and nothing else."""
 
 import numpy as np
 import pytest
@@ -86,7 +86,8 @@ def test_r1_of_a_linear_critic_is_half_its_squared_length(backend):
 
 @on_each
 def test_a_penalty_alone_is_learnt_from(backend):
-    made = Made(backend, LINEAR, **{"objective.gradient_penalty": 1e6})
+    penalized = {"objective.gradient_penalty": 1e6, "training.partial_batch": "drop"}
+    made = Made(backend, LINEAR, **penalized)
 
     first = made.step(0)["penalty"]
     for step in range(1, 40):
@@ -410,7 +411,8 @@ def test_a_discriminator_that_shall_tell_the_class_ends_in_a_logit_for_each():
 
 @on_each
 def test_both_players_of_an_acgan_learn_the_classes(backend):
-    made = Made(backend, walk_named("classes told, conditional").spec)
+    spec = walk_named("classes told, conditional").spec
+    made = Made(backend, spec, **{"objective.gradient_penalty": 0.0})
     told = made.step()
     more = Made(backend, made.spec, **{"objective.class_weight": 5.0})
     dearer = more.step()

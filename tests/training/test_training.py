@@ -1,4 +1,4 @@
-"""What enters a step, and its passes: functions of the step number, told by the spec."""
+"""The inputs and the passes of a step, which follow from the spec and the step number."""
 
 from dataclasses import replace
 
@@ -21,7 +21,6 @@ from gandem.core.training import (
     nudge,
     passes_of_step,
     state_shapes,
-    step_inputs,
     weights,
 )
 from gandem.testing.walks import SMALL, WALKS
@@ -206,13 +205,6 @@ def test_several_rounds_play_the_generator_once_each_and_once_to_learn():
     found = passes_of_step(spec, NonSaturating(), (4, 4, 2))
 
     assert [p.rows for p in found if p.player == "generator"] == [4, 4, 2, 2]
-
-
-def test_the_names_of_a_steps_inputs_are_those_that_the_feed_makes():
-    case = walk_named("three discriminator steps")
-    inputs = case.feed()(0)
-
-    assert {k: v.shape for k, v in inputs.items()} == step_inputs(case.spec, (16, 16, 16))
 
 
 # --- state ----------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Films: from one class or noise to another, and how samples grew; exactly the frames asked for."""
+"""Animations: from one class or noise to another, and of a run's samples; exact frame counts."""
 
 import json
 import shutil

@@ -1,6 +1,7 @@
-"""Scores that a training has logged, drawn over its steps."""
+"""Curves of the scores that a training has logged."""
 
 import json
+import shutil
 from importlib import import_module
 
 import pytest
@@ -13,37 +14,33 @@ pytestmark = needs_a_backend
 pytest.importorskip("matplotlib")
 
 
-@pytest.fixture
-def trained(tmp_path, data):
-    """Return a function that trains a tiny model for three epochs."""
-
-    def made(name="run", **more):
-        settings = {"backend": HOME, "data": data, "epochs": 3, "log_every": 2} | more
-        return train("dcgan", changes=TINY["dcgan"], out=tmp_path / name, **settings)
-
-    return made
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory, data):
+    """A tiny run of three epochs with scores in its log."""
+    settings = {"backend": HOME, "data": data, "epochs": 3, "log_every": 2, "evaluate_every": 1}
+    out = tmp_path_factory.mktemp("scored") / "run"
+    return train("dcgan", changes=TINY["dcgan"], out=out, **settings)
 
 
-def test_the_curves_have_a_panel_for_each_score(trained, tmp_path):
+def test_the_curves_have_a_panel_for_each_score(scored, run, tmp_path):
     figure, curves = (import_module(f"gandem.core.runs.{name}") for name in ("figure", "curves"))
-    run = trained(evaluate_every=1)
 
     with curves._quiet():
-        drawn = figure.draw(curves._read([run]))
+        drawn = figure.draw(curves._read([scored]))
 
     axes = [at for part in drawn.subfigs for at in part.axes]
     titles = [at.get_title("left") for at in axes]
     assert titles[:3] == ["Fréchet distance", "kernel distance", "losses"]
     assert not any("error" in title for title in titles)
-    draw_curves([run, trained("other")], tmp_path / "both.svg")
+    draw_curves([scored, run], tmp_path / "both.svg")  # the other one has no scores
 
 
-def test_a_log_whose_scores_are_none_is_drawn_all_the_same(trained, tmp_path):
-    run = trained(evaluate_every=1)
-    with (run.path / "log.jsonl").open("a") as log:
+def test_a_log_whose_scores_are_none_is_drawn_all_the_same(scored, tmp_path):
+    folder = shutil.copytree(scored.path, tmp_path / "run")
+    with (folder / "log.jsonl").open("a") as log:
         for odd in (None, [], 3, {"frechet": "x"}, {"frechet": None, "kernel": 1e99}):
             log.write(json.dumps({"step": 12, "epoch": 4, "scores": odd}) + "\n")
 
-    draw_curves([run], tmp_path / "curves.png")
+    draw_curves([folder], tmp_path / "curves.png")
 
     assert (tmp_path / "curves.png").is_file()

@@ -1,4 +1,4 @@
-"""Tables: images along chosen values of the noise, and of every class from the same noise."""
+"""Grids of images along chosen values of the noise, and of every class from the same noise."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""No test leaves this machine, or the cache of whoever runs it, behind."""
+"""Shared fixtures: no network, a temporary cache, and small tables and folders of images."""
 
 import os
 
@@ -20,7 +20,7 @@ def digits():
     return np.random.default_rng(0).integers(0, 256, (12, 8, 8), np.uint8)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def table(digits):
     """Return a function that makes a table of the digits, with some columns in place of its own."""
     import datasets

@@ -1,4 +1,4 @@
-"""A Hub on this machine: as much of its API as loading needs, out of a folder.
+"""A local Hub that serves a folder: the part of its API that loading needs.
 
 ``FOLDER/acme/digits/COMMIT/…`` are the files of a commit; the one that sorts last is the newest.
 """

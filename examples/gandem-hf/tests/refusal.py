@@ -1,4 +1,4 @@
-"""What a data set that cannot be used is answered with."""
+"""The error message of a data set that cannot be loaded."""
 
 import pytest
 from gandem.core.errors import DataError

@@ -1,4 +1,4 @@
-"""Rows become arrays: which columns, images of every kind, labels of every kind."""
+"""Conversion of a table to arrays: the choice of columns, images, and labels."""
 
 import io
 

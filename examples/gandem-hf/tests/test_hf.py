@@ -1,4 +1,4 @@
-"""The plugin: found, loading from the disk what is asked for, and trained on."""
+"""The plugin: registration, loading from the disk, options, and a training."""
 
 import importlib.util
 import re
