@@ -24,7 +24,7 @@ from gandem.core.training import Backend
 from gandem.testing.cases import CASES, LOSSES, OPTIMISERS
 from gandem.testing.formulas import loss, optimise
 from gandem.testing.reference import differentiate
-from gandem.testing.stored import OPERATIONS, STEPS, flatten, operations, pack, steps
+from gandem.testing.stored import OPERATIONS, STEPS, flatten, forget, operations, pack, steps
 from gandem.testing.walks import (
     STARTS,
     WALKS,
@@ -92,8 +92,7 @@ def _write(name: str, arrays: Mapping[str, np.ndarray]) -> None:
     np.savez_compressed(path, **arrays)  # type: ignore[arg-type]  # none is allow_pickle
     size = path.stat().st_size / 1e6
     sys.stdout.write(f"{path.name}: {len(arrays)} arrays, {size:.2f} MB\n")
-    operations.cache_clear()
-    steps.cache_clear()
+    forget()
     (HERE / TABLE).write_text(table(), encoding="utf-8")
     sys.stdout.write(f"Read what changed: git diff {HERE / TABLE}\n")
 

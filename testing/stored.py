@@ -16,6 +16,7 @@ __all__ = [
     "STEPS",
     "array_names",
     "flatten",
+    "forget",
     "operations",
     "pack",
     "reference_of",
@@ -55,6 +56,12 @@ def operations() -> Mapping[str, np.ndarray]:
 def steps() -> Mapping[str, np.ndarray]:
     """Return every stored array of the walks (P2, P3), by ``walk: moment: array``."""
     return _read(STEPS)
+
+
+def forget() -> None:
+    """Read the files anew when they are next asked for."""
+    for read in (operations, steps, _operations_by_case):
+        read.cache_clear()
 
 
 def _read(path: str) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""gandem where a framework is missing: the rest works, and the error says what to type."""
+"""gandem without one framework: the other works, and the error says what to install."""
 
 import json
 import os
@@ -100,6 +100,9 @@ def test_parity_says_that_it_needs_two(refusals):
     assert "pip install 'gandem[all]'" in error
 
 
+@pytest.mark.parametrize(
+    "missing", [pytest.param("torch", marks=pytest.mark.slow), "keras"], indirect=True
+)
 def test_the_other_backend_trains_and_generates(missing, tmp_path):
     other = "keras" if missing == "torch" else "torch"
     run, grid = str(tmp_path / "run"), tmp_path / "grid.png"
