@@ -155,7 +155,7 @@ def _run(
         try:
             for line in _lines(told, child):
                 match json.loads(line):
-                    case {"tests": count, **facts}:
+                    case {"tests": count, "subject": facts}:
                         total, subject = count, facts
                     case {"begins": test}:
                         running = test

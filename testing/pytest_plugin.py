@@ -112,7 +112,8 @@ class _Reporter:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         for item in session.items:
             self.tiers[item.nodeid] = getattr(getattr(item, "function", None), "tier", "form")
-        self.tell(tests=len(session.items), **_facts(session.config.getoption("gandem_backend")))
+        subject = _facts(session.config.getoption("gandem_backend"))
+        self.tell(tests=len(session.items), subject=subject)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self.tell(begins=nodeid)

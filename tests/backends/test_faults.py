@@ -1,5 +1,5 @@
-"""Known differences between frameworks, planted in the Keras backend: for each, the named test of the
-conformance suite fails.
+"""Known differences between frameworks, planted in the Keras backend: each makes the test of the
+conformance suite that is named for it fail.
 
 Stock layers and optimisers really have these faults, listed most damaging first; all of them keep
 every shape. Without a fault the same tests pass: see test_backend_keras.py.

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import Future
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -103,6 +104,12 @@ def at_a_checkpoint(there: Comparison, slow: Path, deed):
     thread.start()
     yield done
     thread.join()
+
+
+def reasons(there: Comparison) -> set[str]:
+    """Return why jobs ended, also of those that were done after all; empty where nothing failed."""
+    lines = (there.path / "ended.jsonl").read_text().splitlines()
+    return {json.loads(line)["reason"] for line in lines}
 
 
 def went_on(there: Comparison) -> bool:
@@ -268,6 +275,25 @@ def test_nobody_else_works_on_a_comparison_meanwhile(tmp_path, data):
     assert refusals
 
 
+def test_jobs_whose_launcher_cannot_say_how_they_ended_are_lost(tmp_path, data):
+    there = comparison(tmp_path / "out", data, seeds=2)
+
+    class Losing(Launcher):
+        def submit(self, jobs):
+            killed, silent = Future(), Future()
+            killed.set_exception(OSError("the machine\nis gone"))
+            silent.set_result(None)
+            return killed, silent
+
+    there.work(Losing(), 1)
+
+    assert [*there.ended().values()] == [
+        "lost: OSError: the machine is gone",
+        "lost: its launcher did not say how it ended",
+    ]
+    assert len(there.jobs(1)) == 2
+
+
 @pytest.mark.slow
 @needs_dask
 def test_dask_goes_on_with_the_job_of_a_killed_worker(tmp_path, data, slow):
@@ -292,6 +318,18 @@ def test_dask_goes_on_with_the_job_of_a_killed_worker(tmp_path, data, slow):
 
 
 @needs_dask
+def test_dask_does_the_jobs_on_a_cluster_of_its_own(tmp_path, data):
+    there = comparison(tmp_path / "out", data)
+    launcher = load_launcher("dask", 1, None, tmp_path / "launcher")
+    there.work(launcher, 1)
+    launcher.close()
+
+    assert there.jobs(1) == []
+    assert reasons(there) == {""}
+
+
+@pytest.mark.slow
+@needs_dask
 def test_dask_is_found_at_its_address(tmp_path, data):
     from dask.distributed import LocalCluster
 
@@ -302,6 +340,7 @@ def test_dask_is_found_at_its_address(tmp_path, data):
         launcher.close()
 
     assert there.jobs(1) == []
+    assert reasons(there) == {""}
 
 
 @needs_dask
@@ -338,6 +377,7 @@ def test_a_job_of_submitit_s_is_done(tmp_path, data):
     launcher.close()
 
     assert there.jobs(1) == []
+    assert reasons(there) == {""}
 
 
 @pytest.mark.slow

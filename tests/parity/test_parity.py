@@ -12,11 +12,11 @@ from support.commands import HOME, needs_a_backend, refused, said
 from support.commands import gandem as command
 from support.in_process import in_process, measure_in_process
 from support.planted_backends import EPSILON, NONE, ROUNDING, installed, plugin
-from support.toy_backend import Toy
+from support.toy_backend import SLOW, Toy
 
 import gandem
-from gandem.core.errors import BackendError, SpecError
-from gandem.core.parity import Mark, measure, tandem
+from gandem.core.errors import BackendError, RunError, SpecError
+from gandem.core.parity import Mark, measure, processes, tandem
 from gandem.core.parity.handover import hand_over, limits_of, marks_after
 from gandem.core.parity.marks import ladder, promise_of
 from gandem.core.parity.processes import Processes
@@ -115,6 +115,7 @@ def test_the_command_prints_what_machines_read(options, tier):
     keys = {"step", "weights_max", "weights_median", "loss_max", "twin_max", "twin_median"}
     assert all(keys <= set(m) for m in found["marks"])
     assert all(m["twin_max"] > 0 for m in found["marks"])
+    assert all(m["loss_max"] < 1e-4 for m in found["marks"])
 
 
 def test_each_walk_is_measured_in_a_process_of_its_own(tmp_path):
@@ -165,6 +166,7 @@ def test_every_model_takes_the_same_path_on_both_backends(model):
     assert max(m.weights_max for m in trajectory.marks) < 1e-13
     assert single_steps.holds, report_in_words(single_steps)
     assert [m.step for m in single_steps.marks] == [1, 2, 5, 10]
+    assert all(m.loss_max < 1e-12 for m in (*trajectory.marks, *single_steps.marks))
 
 
 @pytest.mark.slow
@@ -310,12 +312,12 @@ def hand(tmp_path):
 
     def handed(**fault):
         toys = {"a": Toy(), "b": Toy(**{"rounds": 1e-17} | fault)}
-        processes = Processes(
+        walks = Processes(
             spec=load_spec("mlp-gan", small=True), data="digits", seed=0, precision="float64",
             device="cpu", marks=marks_after(12), folder=tmp_path,
         )  # fmt: skip
         with in_process(load=toys.get):
-            return hand_over(processes, ("a", "b"), limits_of("float64", "small", 1e-12, at=6))
+            return hand_over(walks, ("a", "b"), limits_of("float64", "small", 1e-12, at=6))
 
     return handed
 
@@ -466,6 +468,21 @@ def test_a_process_that_is_killed_says_so(tmp_path):
     assert done.stderr == "Error: The test/faulty process failed: it was ended by signal 9\n"
 
 
+def test_a_process_that_fails_ends_the_others(tmp_path, monkeypatch):
+    (tmp_path / "slow").touch()
+    monkeypatch.setenv(SLOW, str(tmp_path / "slow"))
+    monkeypatch.setattr(processes, "_cores", lambda: 3)
+    last = {}
+
+    with (
+        installed(tmp_path, "toy", one=NONE, broken="raise RuntimeError('no luck')"),
+        pytest.raises(BackendError, match="The test/broken process failed: RuntimeError: no luck"),
+    ):
+        measure("mlp-gan", backends=["one", "broken"], steps=500, progress=last.__setitem__)
+
+    assert all(step < 500 for step in last.values())
+
+
 def test_a_process_that_fails_is_one_line(tmp_path):
     faulty = plugin(tmp_path, "toy", faulty=NONE)
     code = (tmp_path / "toys.py").read_text()
@@ -491,11 +508,32 @@ def test_two_trainings_side_by_side_end_with_their_distance_and_a_picture(tmp_pa
     with installed(tmp_path, "toy", one=NONE, two=ROUNDING):
         found = tandem("mlp-gan", arguments, ("test/one", "test/two"), tmp_path / "out")
 
-    assert [run.facts["steps"] for run in found.runs] == [4, 4]
-    assert 0 < found.weights_max < 1e-13
-    assert found.pixels_max == 0
+    told = found.to_data()
+    assert (told["steps"], told["backends"]) == (4, ["test/one", "test/two"])
+    assert 0 < told["weights_max"] < 1e-13
+    assert told["pixels_max"] == 0
     assert found.picture == tmp_path / "out" / "side-by-side.png"
     assert found.picture.stat().st_size > 1000
+    rows = found.rows()
+    assert rows[-1][0] == 4
+    assert all(losses[0] == pytest.approx(losses[1]) for _, *both in rows for losses in both)
+
+
+def test_trainings_side_by_side_in_a_folder_that_is_in_use_are_refused(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+
+    with pytest.raises(RunError, match="exists and is not an empty folder"):
+        tandem("mlp-gan", (), ("test/one", "test/two"), tmp_path)
+
+
+def test_a_training_that_fails_ends_both_with_its_reason(tmp_path):
+    broken = 'raise RuntimeError("no luck")'
+
+    with (
+        installed(tmp_path, "toy", one=NONE, broken=broken),
+        pytest.raises(BackendError, match="on test/broken failed: RuntimeError: no luck"),
+    ):
+        tandem("mlp-gan", ("--data", "digits"), ("test/broken", "test/one"), tmp_path / "out")
 
 
 @pytest.mark.slow

@@ -164,8 +164,9 @@ def test_a_training_killed_at_one_write_of_each_kind_resumes_to_the_same_outcome
     forks, training, tmp_path
 ):
     made = training("short")
-    last = {place: at for at, place in enumerate(made.places, 1)}
-    for place, at in last.items():
+    moments = {place: at for at, place in enumerate(made.places, 1)}  # the last one of each kind
+    moments["first rename run.json"] = 1 + made.places.index("rename run.json")
+    for place, at in moments.items():
         if place.startswith(("open ", "remove *", "remove samples/*", "remove checkpoints/*")):
             continue  # a flush, or the removal of a file that has been renamed
         cwd = tmp_path / str(at)
