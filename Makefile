@@ -64,7 +64,7 @@ without-tensorflow .venv-without-tensorflow/made: HAS := torch
 without-tensorflow: LACKS := keras
 without-%: ALONE = $(CURDIR)/.venv-$@/bin/python
 # a taste of the suite, and no pairs of backends: all of it runs where all of them are
-without-%: TASTE := versions or loss or optimiser or untouched
+without-%: TASTE := versions or loss or optimizer or untouched
 
 without-torch without-tensorflow: without-%: .venv-without-%/made
 	$(ALONE) -c "$$BACKENDS_ARE" $(HAS) example/jax
@@ -76,8 +76,8 @@ without-torch without-tensorflow: without-%: .venv-without-%/made
 
 define BACKENDS_ARE
 import sys
-from gandem.core.registry import installed, registry
-there = sorted(row.id for row in registry().rows("backends") if installed(row))
+from gandem.core.plugins.registry import installed, registry
+there = sorted(row.id for row in registry().entries("backends") if installed(row))
 sys.exit(there != sorted(sys.argv[1:]) and f"expected the backends {sys.argv[1:]}, found {there}")
 endef
 export BACKENDS_ARE

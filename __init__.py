@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from os import PathLike
 
-    from gandem.core.catalogue import rows
-    from gandem.core.compare import compare
+    from gandem.compare import compare
     from gandem.core.errors import GandemError
-    from gandem.core.hookspecs import Row, RunInfo, hookimpl
-    from gandem.core.parity import measure as parity
+    from gandem.core.plugins.catalog import rows
+    from gandem.core.plugins.hookspecs import Entry, RunInfo, hookimpl
     from gandem.core.runs import open_run, profile, resume, train
-    from gandem.core.spec import Spec
+    from gandem.core.specs import Spec
+    from gandem.parity import measure as parity
 
 __all__ = [
+    "Entry",
     "GandemError",
-    "Row",
     "RunInfo",
     "Spec",
     "compare",
@@ -38,16 +38,16 @@ __all__ = [
 
 _HOMES = {
     "GandemError": "gandem.core.errors:GandemError",
-    "Row": "gandem.core.hookspecs:Row",
-    "RunInfo": "gandem.core.hookspecs:RunInfo",
-    "Spec": "gandem.core.spec:Spec",
-    "compare": "gandem.core.compare:compare",
-    "hookimpl": "gandem.core.hookspecs:hookimpl",
+    "Entry": "gandem.core.plugins.hookspecs:Entry",
+    "RunInfo": "gandem.core.plugins.hookspecs:RunInfo",
+    "Spec": "gandem.core.specs:Spec",
+    "compare": "gandem.compare:compare",
+    "hookimpl": "gandem.core.plugins.hookspecs:hookimpl",
     "open_run": "gandem.core.runs:open_run",
-    "parity": "gandem.core.parity:measure",
+    "parity": "gandem.parity:measure",
     "profile": "gandem.core.runs:profile",
     "resume": "gandem.core.runs:resume",
-    "rows": "gandem.core.catalogue:rows",
+    "rows": "gandem.core.plugins.catalog:rows",
     "train": "gandem.core.runs:train",
 }
 
@@ -63,7 +63,7 @@ def spec(model: "str | PathLike[str]", **changes: Any) -> "Spec":
     Raises:
         GandemError: no such model, or the changes do not fit.
     """
-    from gandem.core.registry import load_spec
+    from gandem.core.plugins.registry import load_spec
 
     return load_spec(model, changes)
 

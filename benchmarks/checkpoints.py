@@ -15,7 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from gandem.core.runs import loop, train
+from gandem.core.runs import train
+from gandem.core.runs import trainer as loop
 
 MODELS = ("mlp-gan", "dcgan", "cgan")
 

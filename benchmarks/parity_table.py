@@ -1,9 +1,9 @@
-"""How far apart the backends are on every model of the catalogue: the table in docs/parity.md.
+"""How far apart the backends are on every model of the catalog: the table in docs/parity.md.
 
     python benchmarks/parity_table.py [MODEL …] [--backends torch,keras] [--again] [--only-write]
 
 Each model at its small size in float64, each pair of installed backends: 200 steps beside one
-another with the 1-ulp twin, and a hand-over after half of them.  What was measured is kept in
+another with the 1-ulp baseline, and a hand-over after half of them.  What was measured is kept in
 docs/parity.json, a measurement at a time, and not measured twice unless the model or a version has
 changed since; the table is written from that file.
 """
@@ -16,12 +16,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gandem.core.doctor import machine, versions_of
+from gandem.commands.doctor_ import machine, versions_of
 from gandem.core.files import write_file, write_json
-from gandem.core.parity import Report, measure
-from gandem.core.registry import installed, load_spec, registry
-from gandem.core.runs.progress import Bars
-from gandem.core.spec import digest
+from gandem.core.plugins.registry import installed, load_spec, registry
+from gandem.core.progress import Bars
+from gandem.core.specs import digest
+from gandem.parity import Report, measure
 
 DOCS = Path(__file__).parents[1] / "docs"
 MEASURED, PAGE = DOCS / "parity.json", DOCS / "parity.md"
@@ -47,13 +47,13 @@ def main() -> None:
 
 
 def models() -> list[str]:
-    """Return the ids of gandem's own models, in the order of the catalogue."""
-    return [row.id for row in registry().rows("models") if "/" not in row.id]
+    """Return the ids of gandem's own models, in the order of the catalog."""
+    return [row.id for row in registry().entries("models") if "/" not in row.id]
 
 
 def pairs() -> list[tuple[str, str]]:
     """Return every two backends that are installed, gandem's own first."""
-    there = [row.id for row in registry().rows("backends") if installed(row)]
+    there = [row.id for row in registry().entries("backends") if installed(row)]
     there.sort(key=lambda name: ("/" in name, name != "torch", name))
     return list(itertools.combinations(there, 2))
 
@@ -62,7 +62,7 @@ def settle(model: str, pair: tuple[str, ...], tier: str, *, again: bool) -> None
     """Measure one cell of the table and keep it, unless it is there already."""
     facts = {
         "spec": digest(load_spec(model, small=True)),
-        "gate": registry().find("models", model).gate,
+        "tolerance": registry().find("models", model).tolerance,
         "versions": {name: versions(name) for name in pair},
     }
     key = f"{model} {','.join(pair)} {tier}"
@@ -95,7 +95,7 @@ def summary(report: Report) -> dict[str, Any]:
         return found | {
             "weights_max": last.weights_max,
             "largest": largest,
-            "twin_max": last.twin_max,
+            "baseline_max": last.baseline_max,
         }
     across = [way for way in report.handover.directions if way.identical is None]
     return found | {
@@ -132,7 +132,7 @@ def write_table() -> None:
 
 def table(found: dict[str, Any]) -> Iterator[str]:
     """Yield the lines of the table, and what it was measured with."""
-    yield "| model | small size | backends | apart | 1-ulp twin | gate | handed over | holds |"
+    yield "| model | small size | backends | apart | 1-ulp baseline | tolerance | handed over | holds |"
     yield "|---|---|---|---|---|---|---|---|"
     used: dict[str, None] = {}
     for model, pair in itertools.product(models(), dict.fromkeys(k.split()[1] for k in found)):
@@ -147,8 +147,8 @@ def table(found: dict[str, Any]) -> Iterator[str]:
             small,
             pair.replace(",", ", "),
             figure(walked, "weights_max"),
-            figure(walked, "twin_max"),
-            f"{row.gate:.0e}",
+            figure(walked, "baseline_max"),
+            f"{row.tolerance:.0e}",
             figure(handed, "weights_max"),
             "yes" if all(holds) else "**no**",
         )

@@ -93,8 +93,8 @@ def compare(
     Each training is a process of its own: one that fails is a row of the result. Begun again, what
     is done is not done again.
     """
-    from gandem.core.compare import Table, outcome_of
-    from gandem.core.compare import compare as train_all
+    from gandem.compare import Table, outcome_of
+    from gandem.compare import compare as train_all
 
     names = tuple(part.strip() for part in backends.split(",")) if backends else ()
     options["data_dir"] = str(data_dir) if data_dir else None
@@ -125,7 +125,7 @@ def many(count: int) -> None:
 
 def show(page: Path, found: dict[str, Any], as_json: bool) -> None:
     """Say what is on a page."""
-    from gandem.core.compare import comparison_in_words
+    from gandem.compare import comparison_in_words
 
     if as_json:
         print_json(found)
@@ -148,7 +148,7 @@ def report(folder: Path, out: Path | None, as_json: bool) -> None:
 
     It shows what there is, also while trainings still go on.
     """
-    from gandem.core.compare import check_needs, open_comparison, write_comparison
+    from gandem.compare import check_needs, open_comparison, write_comparison
 
     check_needs()
     found = write_comparison(open_comparison(folder), out)

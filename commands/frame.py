@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gandem.core.interrupts import EXIT_CODE, stop_at_once
+from gandem.core.signals import EXIT_CODE, stop_at_once
 
 if TYPE_CHECKING:
     from gandem.core.runs import Run
@@ -53,7 +53,7 @@ SET = click.option(
     multiple=True,
     metavar="PATH=VALUE",
     help="Change the model: one of its parameters (latent=64), or any field of its spec by path "
-    "(generator.optimiser.learning_rate=1e-4). Can be repeated.",
+    "(generator.optimizer.learning_rate=1e-4). Can be repeated.",
 )
 DEVICE = click.option(
     "--device", default="auto", help="cpu, cuda, cuda:1; auto takes a GPU if there is one."
@@ -187,7 +187,7 @@ def one_line() -> Iterator[None]:
 
 
 def settings_of(changes: Iterable[str]) -> dict[str, Any]:
-    from gandem.core.spec import parse_setting
+    from gandem.core.specs import parse_setting
 
     return dict(parse_setting(text) for text in changes)
 
@@ -197,7 +197,7 @@ def run_called(name: str) -> Run | None:
     name.
     """
     from gandem.core.errors import NotFoundError
-    from gandem.core.registry import registry
+    from gandem.core.plugins.registry import registry
 
     if not os.path.isdir(name):
         return None
@@ -217,7 +217,7 @@ def print_json(data: Any) -> None:
 
 
 def print_table(title: str, rows: Iterable[tuple[Any, ...]]) -> None:
-    from gandem.core.tables import aligned
+    from gandem.commands.tables_ import aligned
 
     click.secho(title, bold=True)
     click.echo(aligned(rows))

@@ -21,18 +21,18 @@ from gandem.commands.frame import (
 @click.argument("pattern", default="*")
 @JSON
 def list_(pattern: str, as_json: bool) -> None:
-    """List models, backends, data sets, objectives and layers.
+    """List models, backends, data sets, losses and layers.
 
     PATTERN, like 'c*', chooses models.
     """
     from fnmatch import fnmatch
 
-    from gandem.core.doctor import versions_of
+    from gandem.commands.doctor_ import versions_of
     from gandem.core.errors import suggest
-    from gandem.core.registry import installed, registry
+    from gandem.core.plugins.registry import installed, registry
 
     table = registry()
-    models = [row for row in table.rows("models") if fnmatch(row.id, pattern)]
+    models = [row for row in table.entries("models") if fnmatch(row.id, pattern)]
     backends = [
         {
             "id": row.id,
@@ -42,7 +42,7 @@ def list_(pattern: str, as_json: bool) -> None:
             "install": row.install,
             "provider": row.provider,
         }
-        for row in table.rows("backends")
+        for row in table.entries("backends")
     ]
     if as_json:
         keys = ("id", "title", "paper", "provider")
@@ -52,8 +52,8 @@ def list_(pattern: str, as_json: bool) -> None:
                 "models": [{key: getattr(row, key) for key in keys} for row in models],
                 "backends": backends,
                 **{
-                    name: [{key: getattr(row, key) for key in few} for row in table.rows(name)]
-                    for name in ("datasets", "objectives", "layers", "extractors", "launchers")
+                    name: [{key: getattr(row, key) for key in few} for row in table.entries(name)]
+                    for name in ("datasets", "losses", "layers", "extractors", "launchers")
                 },
             }
         )
@@ -61,7 +61,7 @@ def list_(pattern: str, as_json: bool) -> None:
     if models:
         print_table("models", [(row.id, row.title, row.paper) for row in models])
     else:
-        near = suggest(pattern, [row.id for row in table.rows("models")])
+        near = suggest(pattern, [row.id for row in table.entries("models")])
         click.echo(f"No model fits {pattern!r}.{near}")
     ready = (
         (
@@ -72,11 +72,11 @@ def list_(pattern: str, as_json: bool) -> None:
         for b in backends
     )
     print_table("backends", ready)
-    print_table("data sets", [(row.id, row.title) for row in table.rows("datasets")])
-    print_table("objectives", [(row.id, row.title) for row in table.rows("objectives")])
+    print_table("data sets", [(row.id, row.title) for row in table.entries("datasets")])
+    print_table("losses", [(row.id, row.title) for row in table.entries("losses")])
     for name in ("extractors", "launchers"):
-        print_table(name, [(row.id, row.title) for row in table.rows(name)])
-    if layers := table.rows("layers"):
+        print_table(name, [(row.id, row.title) for row in table.entries(name)])
+    if layers := table.entries("layers"):
         print_table("layers", [(row.id, row.title) for row in layers])
 
 
@@ -95,15 +95,15 @@ def show(model: str, changes: tuple[str, ...], size: str, as_toml: bool, as_json
 
     MODEL is a name from 'gandem list', a .toml or .json spec, or a run's folder.
     """
-    from gandem.core.registry import find_model, load_spec
-    from gandem.core.spec import digest, plan_spec, to_data, to_toml
-    from gandem.core.words import (
+    from gandem.commands.render import (
         layers_of,
         recipe_in_words,
         run_in_data,
         run_in_full,
         spec_in_words,
     )
+    from gandem.core.plugins.registry import find_model, load_spec
+    from gandem.core.specs import digest, plan_spec, to_data, to_toml
 
     run = run_called(model)
     if run is not None and (changes or size != "full"):
@@ -131,8 +131,8 @@ def show(model: str, changes: tuple[str, ...], size: str, as_toml: bool, as_json
 @JSON
 def runs(folder: Path, as_json: bool) -> None:
     """List the runs in FOLDER, oldest first."""
+    from gandem.commands.render import runs_in_words
     from gandem.core.runs import find_runs
-    from gandem.core.words import runs_in_words
 
     there = folder.is_dir() or folder != Path("runs")  # nobody needs to have trained yet
     found = find_runs(folder) if there else []
@@ -163,7 +163,7 @@ def data(name: str, data_dir: Path | None, count: int, out: Path | None, as_json
 
     NAME is one from 'gandem list'; a PATH alone means folder:PATH.
     """
-    from gandem.core.gallery import look
+    from gandem.core.data.summary import look
 
     found = look(name, data_dir, each=count, out=out, quiet=as_json)
     if as_json:
@@ -180,7 +180,7 @@ def plugins(as_json: bool) -> None:
     """Show where everything comes from, and what is wrong with it."""
     from dataclasses import asdict
 
-    from gandem.core.registry import registry
+    from gandem.core.plugins.registry import registry
 
     found = registry().plugins
     if as_json:
@@ -200,7 +200,7 @@ def plugins(as_json: bool) -> None:
 @JSON
 def doctor(as_json: bool) -> None:
     """Check this machine: versions, backends, devices, plugins."""
-    from gandem.core.doctor import examine
+    from gandem.commands.doctor_ import examine
 
     facts = examine()
     if as_json:

@@ -12,7 +12,8 @@ import click
 from gandem.commands.frame import DEVICE, JSON, RUN, print_json
 
 if TYPE_CHECKING:
-    from gandem.core.runs import Film, Using
+    from gandem.visualize.animation import Film
+    from gandem.visualize.latent import Using
 
 SEED = click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the noise.")
 BACKEND = click.option(
@@ -95,11 +96,11 @@ def generate(
     Without --label the classes of a conditional model take turns, a column each in the grid; so do
     the categories of a latent code.
     """
-    from gandem.core.runs import each_label as of_each_label
+    from gandem.core.progress import Bars
     from gandem.core.runs import open_run
-    from gandem.core.runs.progress import Bars
     from gandem.core.runs.sampling import usual_count
-    from gandem.core.spec import Image
+    from gandem.core.specs import Image
+    from gandem.visualize.traversal import each_label as of_each_label
 
     check_out(out, {".png": "a grid", ".npz": "arrays"})
     if each_label is not None and (count, options["label"]) != (None, None):
@@ -195,9 +196,10 @@ def interpolate(
     A conditional model holds its noise while the label moves in a straight line from class to
     class; others move their noise from one seed to another.
     """
-    from gandem.core.runs import Way, open_run
-    from gandem.core.runs import interpolate as film_of
-    from gandem.core.runs.animation import check_place
+    from gandem.core.runs import open_run
+    from gandem.visualize.animation import check_place
+    from gandem.visualize.interpolation import Way
+    from gandem.visualize.interpolation import interpolate as film_of
 
     check_place(out)
     show = {name: options.pop(name) for name in ("fps", "loop")}
@@ -262,8 +264,8 @@ def traverse(
     Without --dimension every number of the noise equals the value.
     """
     from gandem.core.runs import open_run
-    from gandem.core.runs import traverse as table_of
-    from gandem.core.runs.traversal import parse_dimensions, parse_values
+    from gandem.visualize.traversal import parse_dimensions, parse_values
+    from gandem.visualize.traversal import traverse as table_of
 
     check_out(out, {".png": "a table of images"})
     opened = open_run(run)
@@ -300,8 +302,8 @@ def animate(run: Path, size: int | None, out: Path, as_json: bool, **show: Any) 
 
     They are those of each epoch, all of the same noise.
     """
-    from gandem.core.runs import growth, open_run
-    from gandem.core.runs.animation import check_place
+    from gandem.core.runs import open_run
+    from gandem.visualize.animation import check_place, growth
 
     check_place(out)
     film = growth(open_run(run), size)
@@ -318,7 +320,7 @@ def plot(runs: tuple[Path, ...], out: Path, as_json: bool) -> None:
 
     With them stand the discriminator's accuracies, over the same steps, and some samples.
     """
-    from gandem.core.runs import draw_curves
+    from gandem.visualize.curves import draw_curves
 
     draw_curves(runs, out)
     number = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
@@ -327,7 +329,7 @@ def plot(runs: tuple[Path, ...], out: Path, as_json: bool) -> None:
 
 def chosen(options: dict[str, Any]) -> Using:
     """Take out of a command's options those of :func:`using`."""
-    from gandem.core.runs import Using
+    from gandem.visualize.latent import Using
 
     return Using(**{name: options.pop(name) for name in ("backend", "device", "which", "raw")})
 
@@ -345,7 +347,7 @@ def check_out(path: Path, endings: dict[str, str]) -> None:
 
 def save_film(film: Film, out: Path, as_json: bool, who: str, **show: Any) -> None:
     """Make an animation and show how far it is."""
-    from gandem.core.runs.progress import Bars
+    from gandem.core.progress import Bars
 
     with Bars(quiet=as_json, unit="pictures") as bars:
         film.save(out, **show, progress=lambda done: bars.show(who, done, film.frames))

@@ -52,9 +52,9 @@ DIGITS = click.option(
 )
 @click.option(
     "--tier",
-    type=click.Choice(["auto", "trajectory", "step", "twin", "handover"]),
+    type=click.Choice(["auto", "trajectory", "step", "baseline", "handover"]),
     default="auto",
-    help="What to hold it to; auto: trajectory (float64, small), step (float32), twin (full).",
+    help="What to hold it to; auto: trajectory (float64, small), step (float32), baseline (full).",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of everything random.")
 @DIGITS
@@ -75,9 +75,9 @@ def parity(
 
     The exit code is 0 if the promise holds, and 1 if not.
     """
-    from gandem.core.parity import measure
-    from gandem.core.runs.progress import Bars
-    from gandem.core.words import report_in_words
+    from gandem.commands.render import report_in_words
+    from gandem.core.progress import Bars
+    from gandem.parity import measure
 
     names = [name.strip() for name in backends.split(",") if name.strip()]
     with Bars(quiet=as_json) as bars:
@@ -104,10 +104,10 @@ def parity(
 def check(backend: str, only: str, as_json: bool) -> None:
     """Hold BACKEND to stored numbers that all must give.
 
-    This is the conformance suite: small networks, losses, optimisers and whole trainings.  The exit
+    This is the conformance suite: small networks, losses, optimizers and whole trainings.  The exit
     code is 0 if it conforms, and 1 if not.
     """
-    from gandem.core.runs.progress import Bars
+    from gandem.core.progress import Bars
     from gandem.testing.check import check, check_in_words
 
     with Bars(quiet=as_json, unit="tests") as bars:
@@ -136,8 +136,8 @@ def profile(model: str, changes: tuple[str, ...], as_json: bool, **settings: Any
 
     It trains in a temporary folder, and takes the step apart meanwhile: docs/profile.md.
     """
+    from gandem.core.progress import Bars
     from gandem.core.runs import Settings, profile
-    from gandem.core.runs.progress import Bars
 
     with Bars(quiet=as_json, unit="rounds") as bars:
         found = profile(
@@ -176,10 +176,10 @@ def demo(
     Both take the same steps from the same numbers; a picture shows what each has made of them.
     Without MODEL: a DCGAN of half the usual width.
     """
-    from gandem.core.parity import pair_of_backends, tandem
+    from gandem.commands.render import tandem_in_words
+    from gandem.core.progress import Bars
     from gandem.core.runs import next_folder
-    from gandem.core.runs.progress import Bars
-    from gandem.core.words import tandem_in_words
+    from gandem.parity import pair_of_backends, tandem
 
     arguments = ["--steps", str(steps), *(f"--{key}={value}" for key, value in options.items())]
     arguments += [f"--set={change}" for change in changes or (() if model else DEMO)]
@@ -238,9 +238,9 @@ def evaluate(subjects: tuple[Path, ...], as_json: bool, **options: Any) -> None:
     A run is scored with its last checkpoint and its best, with the average of its weights and
     without, where it has these.
     """
-    from gandem.core.runs import evaluate
-    from gandem.core.runs.progress import Bars
-    from gandem.core.scores import scores_in_words
+    from gandem.core.progress import Bars
+    from gandem.metrics.evaluation import scores_in_words
+    from gandem.metrics.evaluation.evaluate import evaluate
 
     with Bars(quiet=as_json, unit="done") as bars:
         scored = evaluate(subjects, **options, progress=bars.show, notice=bars.say)
@@ -289,10 +289,10 @@ def bench_quality(models: tuple[str, ...], results: Path, as_json: bool, **optio
     replaced by one of the same model, spec, backend, length and protocol.  A bench that was
     interrupted goes on where it was.
     """
-    from gandem.core.results import Bench, bench, check_bench, merge, read_folder, write_folder
-    from gandem.core.results.folder import PAGE, TABLE
-    from gandem.core.results.rows import in_words
-    from gandem.core.runs.progress import Bars
+    from gandem.compare.results import Bench, bench, check_bench, merge, read_folder, write_folder
+    from gandem.compare.results.folder import PAGE, TABLE
+    from gandem.compare.results.rows import in_words
+    from gandem.core.progress import Bars
 
     asked = Bench(**options)
     rows, found = read_folder(results), []

@@ -25,7 +25,7 @@ from gandem.commands.frame import (
     print_json,
     settings_of,
 )
-from gandem.core.interrupts import EXIT_CODE
+from gandem.core.signals import EXIT_CODE
 
 if TYPE_CHECKING:
     from gandem.core.runs import Progress, Run
@@ -86,7 +86,7 @@ if TYPE_CHECKING:
     type=click.IntRange(0),
     default=1,
     metavar="EPOCHS",
-    help="Epochs between judgements: how many of 100 real and 100 fake images the discriminator "
+    help="Epochs between judgments: how many of 100 real and 100 fake images the discriminator "
     "tells; 0 for none.",
 )
 @click.option(
@@ -186,9 +186,9 @@ def resume(run: Path, as_json: bool, **options: Any) -> None:
 @contextlib.contextmanager
 def follow(who: str, *, quiet: bool) -> Iterator[dict[str, Any]]:
     """Show the progress of a training while it goes on."""
-    from gandem.core.runs.probe import judged_in_words
-    from gandem.core.runs.progress import Bars
-    from gandem.core.words import losses_in_short, scores_in_short
+    from gandem.callbacks.diagnostics.probe import judged_in_words
+    from gandem.commands.render import losses_in_short, scores_in_short
+    from gandem.core.progress import Bars
 
     with Bars(quiet=quiet) as bars:
 
@@ -204,7 +204,7 @@ def follow(who: str, *, quiet: bool) -> Iterator[dict[str, Any]]:
 
 def print_outcome(run: Run, as_json: bool) -> None:
     """Say how a training went; an interrupted one has its own exit code."""
-    from gandem.core.words import outcome_in_words
+    from gandem.commands.render import outcome_in_words
 
     facts = run.facts
     if as_json:

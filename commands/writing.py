@@ -34,7 +34,7 @@ def plugin_new(name: str, kind: str, out: Path | None, as_json: bool) -> None:
     """
     from dataclasses import asdict
 
-    from gandem.core.scaffold import new_plugin
+    from gandem.scaffold import new_plugin
 
     made = new_plugin(name, kind, out)
     if as_json:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gandem.core.datasets import Dataset
+from gandem.core.data.dataset import Dataset
 from gandem.core.errors import DataError, suggest
 from gandem.data.download import keep
 

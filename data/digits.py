@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gandem.core.datasets import Dataset
+from gandem.core.data.dataset import Dataset
 from gandem.core.errors import DataError
 
 __all__ = ["load"]
@@ -30,5 +30,5 @@ def load(argument: str, data_dir: Path | None) -> Dataset:
         labels=labels.astype(np.int64),
         class_names=tuple("0123456789"),
         source="MNIST, Y. LeCun, C. Cortes, C. Burges; the first 1,000 training images a class",
-        licence="CC BY-SA 3.0",
+        license="CC BY-SA 3.0",
     )

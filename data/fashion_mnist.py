@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gandem.core.datasets import Dataset
+from gandem.core.data.dataset import Dataset
 from gandem.data.idx import IdxSet, load_idx_set
 
 __all__ = ["load"]
@@ -35,7 +35,7 @@ FASHION_MNIST = IdxSet(
         "Ankle boot",
     ),
     source="Fashion-MNIST, H. Xiao, K. Rasul, R. Vollgraf, Zalando SE",
-    licence="MIT",
+    license="MIT",
 )
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gandem.core.datasets import Dataset, Fittable
+from gandem.core.data.dataset import Dataset, Fittable
+from gandem.core.data.summary import Survey, count_of_classes
 from gandem.core.errors import DataError
-from gandem.core.gallery import Survey, count_of_classes
-from gandem.core.runs.progress import Bars
+from gandem.core.progress import Bars
 from gandem.data.listing import Listing, in_short, look_into
 from gandem.data.pictures import careful, fit, open_picture, why
 from gandem.data.prepared import Prepared, prepare, worked
@@ -156,7 +156,7 @@ class Folder(Fittable):
                 f"{common[1]}×{common[0]}; say to which shape to fit them."
             )
         ((width, height),) = survey.sizes
-        return (height, width, 1 if set(survey.modes) <= {"grey"} else 3)
+        return (height, width, 1 if set(survey.modes) <= {"gray"} else 3)
 
     def _stamps(self) -> str:
         """Return what changes whenever a file does."""
@@ -184,9 +184,9 @@ def _look_at(path: Path) -> tuple[tuple[int, int], str, bytes] | str:
             turned = picture.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # lies on its side
             size = picture.size[::-1] if turned else picture.size
             bands = picture.getbands()
-            kind = "grey" if len(bands) == 1 and picture.mode != "P" else "colour"
+            kind = "gray" if len(bands) == 1 and picture.mode != "P" else "color"
             if picture.has_transparency_data:
-                kind = f"{'grey' if 'L' in bands else 'colour'} with transparency"
+                kind = f"{'gray' if 'L' in bands else 'color'} with transparency"
             picture.load()
         return size, kind, hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
     except Exception as error:  # a hostile file raises nearly anything

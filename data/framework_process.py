@@ -26,7 +26,7 @@ import numpy as np
 
 from gandem.core.errors import DataError, GandemError
 from gandem.core.files import fill_file, write_json
-from gandem.core.strangers import sentence
+from gandem.core.plugins.isolation import sentence
 from gandem.data.frameworks import DONE, REFUSED, stamps_of
 from gandem.data.pictures import careful, fit, why
 
@@ -138,7 +138,7 @@ def _spare(root: Path) -> None:
 def _write(request: Request, opened: Opened) -> None:
     """Fill the folder; its facts come last."""
     facts: dict[str, Any] = {"pictures": opened.pictures, "source": opened.source}
-    facts |= {"files": opened.files, "labelled": False, "count": 0, "bad": {}, "notes": []}
+    facts |= {"files": opened.files, "labeled": False, "count": 0, "bad": {}, "notes": []}
     facts |= {"class_names": []}
     if request.want == "look":
         facts |= _look(request, opened)
@@ -195,7 +195,7 @@ def _look(request: Request, opened: Opened) -> dict[str, Any]:
             bad[place] = why(error)
             continue
         sizes[pixels.shape[1], pixels.shape[0]] += 1
-        modes["grey" if pixels.shape[2] == 1 else "colour"] += 1
+        modes["gray" if pixels.shape[2] == 1 else "color"] += 1
         mark = hashlib.blake2b(repr(pixels.shape).encode() + pixels.tobytes(), digest_size=16)
         if (of := first.setdefault(mark.digest(), place)) != place:
             copies.append([place, of])
@@ -230,7 +230,7 @@ def _labels(request: Request, opened: Opened, targets: list[Any]) -> dict[str, A
     labels = [_class(target) for target in targets]
     if any(label is None for label in labels):
         said = f"{request.name}: it comes without labels, for its targets are no classes."
-        return {"labelled": False, "class_names": [], "notes": [said]}
+        return {"labeled": False, "class_names": [], "notes": [said]}
     array = np.array(labels, np.int64)
 
     def save(temporary: Path) -> None:
@@ -239,7 +239,7 @@ def _labels(request: Request, opened: Opened, targets: list[Any]) -> dict[str, A
 
     fill_file(request.folder / "labels.npy", save)
     names = opened.class_names if len(opened.class_names) > array.max() else ()
-    return {"labelled": True, "class_names": list(names)}
+    return {"labeled": True, "class_names": list(names)}
 
 
 def _class(target: Any) -> int | None:
@@ -275,8 +275,8 @@ def _array(image: Any) -> np.ndarray:
         return image[..., None] if image.ndim == 2 else image
     picture = _picture(image)
     width, height = picture.size
-    grey = len(picture.getbands()) == 1 and picture.mode != "P"
-    return fit(picture, (height, width, 1 if grey else 3))
+    gray = len(picture.getbands()) == 1 and picture.mode != "P"
+    return fit(picture, (height, width, 1 if gray else 3))
 
 
 if __name__ == "__main__":

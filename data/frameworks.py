@@ -23,13 +23,13 @@ from typing import Any
 
 import numpy as np
 
-from gandem.core.datasets import Dataset, Fittable, OnDisk
-from gandem.core.doctor import versions_of
+from gandem.commands.doctor_ import versions_of
+from gandem.core.data.dataset import Dataset, Fittable, OnDisk
+from gandem.core.data.summary import Survey, count_of_classes
 from gandem.core.errors import DataError, GandemError
 from gandem.core.files import cache_folder, clear_unfinished, make_folder
-from gandem.core.gallery import Survey, count_of_classes
-from gandem.core.registry import installed, registry
-from gandem.core.runs.progress import Bars
+from gandem.core.plugins.registry import installed, registry
+from gandem.core.progress import Bars
 from gandem.data.listing import in_short
 
 __all__ = ["FrameworkSet", "Kept", "check_installed", "load_set", "stamps_of"]
@@ -40,7 +40,7 @@ DONE, REFUSED = "@ ", "! "
 """How lines begin in which the other process says how far it is, and why it cannot."""
 SHARE = (re.compile(r"\b()(\d+)%\|"), re.compile(r"\b(\d+)/(\d+)\b"))
 """What the frameworks print while they download: tqdm's per cent, Keras's bytes of bytes."""
-COLOURS = re.compile(r"\x1b\[[\d;]*m")
+COLORS = re.compile(r"\x1b\[[\d;]*m")
 ENVIRONMENT = {
     "CUDA_VISIBLE_DEVICES": "-1",
     "KERAS_BACKEND": "tensorflow",
@@ -81,7 +81,7 @@ class Kept:
 
     def labels(self) -> np.ndarray | None:
         """Return the labels (N,), int64, or None where the set has none."""
-        if not self.facts["labelled"]:
+        if not self.facts["labeled"]:
             return None
         read: np.ndarray = np.load(self.folder / "labels.npy", allow_pickle=False)
         return read
@@ -203,7 +203,7 @@ class _Pictures(Fittable):
                 f"{common[1]}×{common[0]}; say to which shape to fit them."
             )
         ((width, height),) = survey.sizes
-        return (height, width, 1 if set(survey.modes) <= {"grey"} else 3)
+        return (height, width, 1 if set(survey.modes) <= {"gray"} else 3)
 
 
 # --- the cache -----------------------------------------------------------------------------------
@@ -316,7 +316,7 @@ def _follow(child: subprocess.Popen[str], show: Callable[[str, int, int], None])
     """Pass progress on until the process ends; return the last of what else it said."""
     last: deque[str] = deque(maxlen=50)
     for raw in child.stdout or ():  # a carriage return ends a line, too
-        line = COLOURS.sub("", raw).strip()
+        line = COLORS.sub("", raw).strip()
         if line.startswith(DONE):
             done, total = line.removeprefix(DONE).split()
             show("read images", int(done), int(total))

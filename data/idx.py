@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gandem.core.datasets import Dataset
+from gandem.core.data.dataset import Dataset
 from gandem.core.errors import DataError, suggest
 from gandem.data.download import fetch, find
 
@@ -39,7 +39,7 @@ class IdxSet:
     sha256: tuple[str, ...]
     class_names: tuple[str, ...]
     source: str
-    licence: str
+    license: str
 
 
 def load_idx_set(facts: IdxSet, argument: str, data_dir: Path | None) -> Dataset:
@@ -64,7 +64,7 @@ def load_idx_set(facts: IdxSet, argument: str, data_dir: Path | None) -> Dataset
         labels=labels.astype(np.int64),
         class_names=facts.class_names,
         source=facts.source,
-        licence=facts.licence,
+        license=facts.license,
     )
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gandem.core.datasets import Dataset, Fittable
+from gandem.core.data.dataset import Dataset, Fittable
 from gandem.core.errors import DataError, suggest
-from gandem.core.strangers import sentence
+from gandem.core.plugins.isolation import sentence
 from gandem.data.cifar10 import CLASSES
 from gandem.data.fashion_mnist import FASHION_MNIST
 from gandem.data.frameworks import FrameworkSet, check_installed, load_set

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gandem.core.datasets import Dataset
+from gandem.core.data.dataset import Dataset
 from gandem.core.errors import DataError
-from gandem.core.randomness import Purpose, part_of, stream
+from gandem.core.rng import Purpose, part_of, stream
 
 __all__ = ["GRID", "RING", "load_grid", "load_ring"]
 
@@ -54,5 +54,5 @@ def _mixture(name: str, argument: str, means: np.ndarray, deviation: float) -> D
         labels=labels,
         class_names=tuple(f"({x:g}, {y:g})" for x, y in means.round(1) + 0.0),
         source=f"{len(means)} normal distributions, standard deviation {deviation:g}",
-        licence="none needed",
+        license="none needed",
     )

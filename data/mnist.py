@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gandem.core.datasets import Dataset
+from gandem.core.data.dataset import Dataset
 from gandem.data.idx import IdxSet, load_idx_set
 
 __all__ = ["load"]
@@ -24,7 +24,7 @@ MNIST = IdxSet(
     ),
     class_names=tuple("0123456789"),
     source="MNIST, Y. LeCun, C. Cortes, C. Burges",
-    licence="CC BY-SA 3.0",
+    license="CC BY-SA 3.0",
 )
 
 

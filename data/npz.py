@@ -9,7 +9,7 @@ from typing import IO
 
 import numpy as np
 
-from gandem.core.datasets import Dataset
+from gandem.core.data.dataset import Dataset
 from gandem.core.errors import DataError
 
 __all__ = ["load"]

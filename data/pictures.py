@@ -57,7 +57,7 @@ def open_picture(path: Path) -> Image.Image:
 
 def fit(picture: Image.Image, shape: tuple[int, ...]) -> np.ndarray:
     """Return a picture as uint8 (H, W, 1 or 3): upright as its EXIF data says, the largest part
-    of the right proportions around its centre, resized by bicubic interpolation.
+    of the right proportions around its center, resized by bicubic interpolation.
 
     What is transparent is laid on white; sixteen bits become the nearest of eight.
 

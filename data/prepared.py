@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from gandem.core.datasets import OnDisk
+from gandem.core.data.dataset import OnDisk
 from gandem.core.errors import DataError, GandemError
 from gandem.core.files import cache_folder, clear_unfinished, fill_file, make_folder, write_json
 from gandem.data.pictures import careful, fit, open_picture, why

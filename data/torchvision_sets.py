@@ -9,10 +9,10 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gandem.core.datasets import Dataset, Fittable
+from gandem.core.data.dataset import Dataset, Fittable
 from gandem.core.errors import DataError
 from gandem.core.files import cache_folder
-from gandem.core.strangers import sentence
+from gandem.core.plugins.isolation import sentence
 from gandem.data.frameworks import FrameworkSet, check_installed, load_set
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ import numpy as np
 
 from gandem.core.errors import BackendError, DataError, RunError
 from gandem.core.files import cache_folder, fill_file, make_folder
-from gandem.core.registry import load_backend
-from gandem.core.scores import Features
-from gandem.core.strangers import sentence
+from gandem.core.plugins.isolation import sentence
+from gandem.core.plugins.registry import load_backend
+from gandem.metrics.evaluation import Features
 
 if TYPE_CHECKING:
     import torch
@@ -41,7 +41,7 @@ PATIENCE = (10, 30)  # seconds to connect, and between two pieces
 OUTPUTS = {"2048": 2048, "logits_unbiased": 1008}
 """What torch-fidelity calls pool3, and the logits without their bias; how many there are."""
 MEANING = (
-    "three channels from 0 to 255, grey repeated; bilinear as TensorFlow 1 to 299×299; "
+    "three channels from 0 to 255, gray repeated; bilinear as TensorFlow 1 to 299×299; "
     "(x - 128) / 128; pool3; softmax of logits_unbiased"
 )
 """What is done to images besides the weights: part of the digest."""

@@ -11,17 +11,16 @@ from pathlib import Path
 import numpy as np
 
 from gandem.core.errors import DataError, shown, suggest
-from gandem.core.registry import load_backend
-from gandem.core.scores import Features, check_shape
-from gandem.core.spec import (
+from gandem.core.plugins.registry import load_backend
+from gandem.core.specs import (
     Adam,
     Conv2D,
     Dense,
     Flatten,
     Image,
     Latent,
+    Loss,
     MaxPool2D,
-    Objective,
     Player,
     Relu,
     Reshape,
@@ -29,6 +28,7 @@ from gandem.core.spec import (
     Training,
 )
 from gandem.core.training import Engine, as_read, initial_state
+from gandem.metrics.evaluation import Features, check_shape
 
 __all__ = ["HEAD", "WEIGHTS", "LeNet5", "lenet5_spec", "load"]
 
@@ -67,7 +67,7 @@ def lenet5_spec() -> Spec:
     sigmoids and means.  The player ``lenet5`` ends in the 84 features; the GAN around it is the
     smallest there is, and never plays.
     """
-    optimiser = Adam(learning_rate=1e-3)
+    optimizer = Adam(learning_rate=1e-3)
     image = Image(height=28, width=28, channels=1, low=0.0, high=1.0)
     features = (
         Conv2D(filters=12, kernel=5),  # (N, 28, 28, 12)
@@ -88,12 +88,12 @@ def lenet5_spec() -> Spec:
         name=NETWORK,
         image=image,
         latent=Latent(size=1),
-        objective=Objective(name="non-saturating"),
+        loss=Loss(name="non-saturating"),
         training=Training(),
         players=(
-            Player(name="generator", input="noise", optimiser=optimiser, layers=nobody),
-            Player(name="discriminator", input="image", optimiser=optimiser, layers=none),
-            Player(name=NETWORK, input="image", optimiser=optimiser, layers=features),
+            Player(name="generator", input="noise", optimizer=optimizer, layers=nobody),
+            Player(name="discriminator", input="image", optimizer=optimizer, layers=none),
+            Player(name=NETWORK, input="image", optimizer=optimizer, layers=features),
         ),
     )
 

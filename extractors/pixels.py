@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 
 from gandem.core.errors import DataError
-from gandem.core.scores import Features
+from gandem.metrics.evaluation import Features
 
 __all__ = ["Pixels", "load"]
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from gandem.core.datasets import Dataset
-from gandem.core.registry import load_backend, load_dataset
+from gandem.core.data.dataset import Dataset
+from gandem.core.plugins.registry import load_backend, load_dataset
 from gandem.core.training import as_read, initial_state
 from gandem.extractors.lenet5 import HEAD, NETWORK, WEIGHTS, LeNet5, lenet5_spec
 
@@ -46,19 +46,19 @@ def train_lenet5(kind: str, out: Path, data_dir: Path | None) -> float:
     assert dataset.labels is not None
     (images,) = network.from_numpy({"image": as_read(spec, dataset.images, "float32")}, "cpu")
     labels = torch.as_tensor(dataset.labels.astype(np.int64))
-    optimiser = torch.optim.Adam(parameters, lr=RATE, weight_decay=1e-5)
+    optimizer = torch.optim.Adam(parameters, lr=RATE, weight_decay=1e-5)
     steps = len(images) // BATCH
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, RATE, total_steps=EPOCHS * steps, pct_start=0.1
+        optimizer, RATE, total_steps=EPOCHS * steps, pct_start=0.1
     )
     for epoch in range(EPOCHS):
         total = 0.0
         for rows in torch.randperm(len(images))[: steps * BATCH].split(BATCH):
             batch = _moved(images[rows], SHIFT[kind], mirror=kind == "fashion")
             loss = torch.nn.functional.cross_entropy(head(network(batch)), labels[rows])
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             schedule.step()
             total += loss.item()
         print(f"epoch {epoch + 1} of {EPOCHS}: cross-entropy {total / steps:.4f}")

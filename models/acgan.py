@@ -2,15 +2,15 @@
 
 from dataclasses import replace
 
-from gandem.core.spec import (
+from gandem.core.specs import (
     Concatenate,
     Conv2D,
     Dense,
     Dropout,
     Flatten,
     LeakyRelu,
+    Loss,
     Normal,
-    Objective,
     Spec,
     Training,
 )
@@ -33,7 +33,7 @@ def acgan(
 
     The generator is that of ``dcgan`` and reads the one-hot class with the noise.  The
     discriminator ends in one logit for real or fake and one for each class; both players also
-    minimise the cross-entropy of the classes, so that the generator has to draw what is readable.
+    minimize the cross-entropy of the classes, so that the generator has to draw what is readable.
     Dropout as in the paper, at a lower rate, for the digits are fewer and plainer.
 
     Args:
@@ -64,7 +64,7 @@ def acgan(
         plain,
         name="acgan",
         classes=classes,
-        objective=Objective(name="non-saturating", halves="sum", class_weight=class_weight),
+        loss=Loss(name="non-saturating", halves="sum", class_weight=class_weight),
         training=Training(batch_size=batch_size, epochs=epochs, noise="fresh"),
         players=(
             replace(generator, layers=(Concatenate(input="label"), *generator.layers)),

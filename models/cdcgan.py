@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gandem.core.spec import Concatenate, Embedding, Normal, Reshape, Spec, Training
+from gandem.core.specs import Concatenate, Embedding, Normal, Reshape, Spec, Training
 from gandem.models.dcgan import dcgan
 
 

@@ -1,6 +1,6 @@
 """Conditional GAN: both players are told the class."""
 
-from gandem.core.spec import (
+from gandem.core.specs import (
     Adam,
     Concatenate,
     Conv2D,
@@ -10,7 +10,7 @@ from gandem.core.spec import (
     Image,
     Latent,
     LeakyRelu,
-    Objective,
+    Loss,
     Player,
     Reshape,
     Sigmoid,
@@ -51,7 +51,7 @@ def cgan(
     height, breadth, channels = image
     inner = latent + classes
     start = (height // 4, breadth // 4, inner)
-    optimiser = Adam(learning_rate=learning_rate, beta1=0.9, beta2=0.999, epsilon=1e-7)
+    optimizer = Adam(learning_rate=learning_rate, beta1=0.9, beta2=0.999, epsilon=1e-7)
     generator = (
         Concatenate(input="label"),  # (N, 138)
         Dense(units=start[0] * start[1] * inner),
@@ -78,10 +78,10 @@ def cgan(
         image=Image(height=height, width=breadth, channels=channels, low=0.0, high=1.0),
         latent=Latent(size=latent),
         classes=classes,
-        objective=Objective(name="non-saturating", halves="mean"),
+        loss=Loss(name="non-saturating", halves="mean"),
         training=Training(batch_size=batch_size, epochs=epochs, noise="fresh"),
         players=(
-            Player(name="generator", input="noise", optimiser=optimiser, layers=generator),
-            Player(name="discriminator", input="image", optimiser=optimiser, layers=discriminator),
+            Player(name="generator", input="noise", optimizer=optimizer, layers=generator),
+            Player(name="discriminator", input="image", optimizer=optimizer, layers=discriminator),
         ),
     )

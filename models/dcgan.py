@@ -1,6 +1,6 @@
 """DCGAN: convolutions without pooling, batch norm in both players."""
 
-from gandem.core.spec import (
+from gandem.core.specs import (
     Adam,
     BatchNorm,
     Conv2D,
@@ -10,8 +10,8 @@ from gandem.core.spec import (
     Image,
     Latent,
     LeakyRelu,
+    Loss,
     Normal,
-    Objective,
     Player,
     Relu,
     Reshape,
@@ -47,7 +47,7 @@ def dcgan(
     height, breadth, channels = image
     start = (height // 4, breadth // 4, 2 * width)
     small = Normal(std=0.02)
-    optimiser = Adam(learning_rate=learning_rate, beta1=0.5, beta2=0.999, epsilon=1e-8)
+    optimizer = Adam(learning_rate=learning_rate, beta1=0.5, beta2=0.999, epsilon=1e-8)
 
     def norm() -> BatchNorm:
         return BatchNorm(epsilon=1e-5, decay=0.9)
@@ -76,10 +76,10 @@ def dcgan(
         name="dcgan",
         image=Image(height=height, width=breadth, channels=channels, low=-1.0, high=1.0),
         latent=Latent(size=latent),
-        objective=Objective(name="non-saturating", halves="sum"),
+        loss=Loss(name="non-saturating", halves="sum"),
         training=Training(batch_size=batch_size, epochs=epochs, noise="reused"),
         players=(
-            Player(name="generator", input="noise", optimiser=optimiser, layers=generator),
-            Player(name="discriminator", input="image", optimiser=optimiser, layers=discriminator),
+            Player(name="generator", input="noise", optimizer=optimizer, layers=generator),
+            Player(name="discriminator", input="image", optimizer=optimizer, layers=discriminator),
         ),
     )

@@ -1,6 +1,6 @@
-"""DCGAN for small colour images, such as the automobiles of CIFAR-10."""
+"""DCGAN for small color images, such as the automobiles of CIFAR-10."""
 
-from gandem.core.spec import (
+from gandem.core.specs import (
     Adam,
     BatchNorm,
     Conv2D,
@@ -11,8 +11,8 @@ from gandem.core.spec import (
     Latent,
     Layer,
     LeakyRelu,
+    Loss,
     Normal,
-    Objective,
     Player,
     Relu,
     Reshape,
@@ -49,7 +49,7 @@ def dcgan_cifar(
     height, breadth, channels = image
     start = (height >> len(widths), breadth >> len(widths), widths[-1])
     small = Normal(std=0.02)
-    optimiser = Adam(learning_rate=learning_rate, beta1=0.5, beta2=0.999, epsilon=1e-8)
+    optimizer = Adam(learning_rate=learning_rate, beta1=0.5, beta2=0.999, epsilon=1e-8)
 
     def norm() -> BatchNorm:
         return BatchNorm(epsilon=1e-5, decay=0.9)
@@ -80,14 +80,14 @@ def dcgan_cifar(
         name="dcgan-cifar",
         image=Image(height=height, width=breadth, channels=channels, low=-1.0, high=1.0),
         latent=Latent(size=latent),
-        objective=Objective(name="non-saturating", halves="sum"),
+        loss=Loss(name="non-saturating", halves="sum"),
         training=Training(batch_size=batch_size, epochs=epochs, noise="fresh"),
         players=(
-            Player(name="generator", input="noise", optimiser=optimiser, layers=tuple(generator)),
+            Player(name="generator", input="noise", optimizer=optimizer, layers=tuple(generator)),
             Player(
                 name="discriminator",
                 input="image",
-                optimiser=optimiser,
+                optimizer=optimizer,
                 layers=tuple(discriminator),
             ),
         ),

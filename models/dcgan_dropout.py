@@ -1,6 +1,6 @@
 """DCGAN of threes and eights: dropout in the discriminator, batch norm in the generator alone."""
 
-from gandem.core.spec import (
+from gandem.core.specs import (
     Adam,
     BatchNorm,
     Conv2D,
@@ -12,7 +12,7 @@ from gandem.core.spec import (
     Latent,
     Layer,
     LeakyRelu,
-    Objective,
+    Loss,
     Player,
     Relu,
     Reshape,
@@ -53,7 +53,7 @@ def dcgan_dropout(
     """
     height, breadth, channels = image
     start = (height // 4, breadth // 4, 4 * width)
-    optimiser = Adam(learning_rate=learning_rate, beta1=0.5, beta2=0.999, epsilon=1e-7)
+    optimizer = Adam(learning_rate=learning_rate, beta1=0.5, beta2=0.999, epsilon=1e-7)
 
     def norm() -> BatchNorm:
         return BatchNorm(epsilon=1e-3, decay=0.99)
@@ -87,10 +87,10 @@ def dcgan_dropout(
         name="dcgan-dropout",
         image=Image(height=height, width=breadth, channels=channels, low=-1.0, high=1.0),
         latent=Latent(size=latent),
-        objective=Objective(name="non-saturating", halves="sum"),
+        loss=Loss(name="non-saturating", halves="sum"),
         training=Training(batch_size=batch_size, epochs=epochs, noise="reused"),
         players=(
-            Player(name="generator", input="noise", optimiser=optimiser, layers=generator),
-            Player(name="discriminator", input="image", optimiser=optimiser, layers=discriminator),
+            Player(name="generator", input="noise", optimizer=optimizer, layers=generator),
+            Player(name="discriminator", input="image", optimizer=optimizer, layers=discriminator),
         ),
     )

@@ -2,16 +2,7 @@
 
 from dataclasses import replace
 
-from gandem.core.spec import (
-    Adam,
-    Conv2D,
-    Dense,
-    Flatten,
-    LeakyRelu,
-    Objective,
-    Spec,
-    Training,
-)
+from gandem.core.specs import Adam, Conv2D, Dense, Flatten, LeakyRelu, Loss, Spec, Training
 from gandem.models.dcgan import dcgan
 
 
@@ -24,8 +15,8 @@ def hinge_gan(
     batch_size: int = 64,
     epochs: int = 20,
 ) -> Spec:
-    """Return the spectrally normalised GAN of Miyato et al. 2018, arXiv:1802.05957, with the hinge
-    objective of Lim & Ye 2017, arXiv:1705.02894.
+    """Return the spectrally normalized GAN of Miyato et al. 2018, arXiv:1802.05957, with the hinge
+    loss of Lim & Ye 2017, arXiv:1705.02894.
 
     Each layer of the discriminator is divided by its largest singular value, so that the whole
     cannot be steeper than 1; batch norm, which would undo that, is left out.  Of the paper's
@@ -40,7 +31,7 @@ def hinge_gan(
         epochs: passes over the data, unless the command says otherwise.
     """
     plain = dcgan(image=image, latent=latent, width=width)
-    optimiser = Adam(learning_rate=learning_rate, beta1=0.5, beta2=0.999, epsilon=1e-8)
+    optimizer = Adam(learning_rate=learning_rate, beta1=0.5, beta2=0.999, epsilon=1e-8)
     discriminator = (
         Conv2D(filters=width, kernel=4, stride=2, spectral_norm=True),  # (N, 14, 14, 64)
         LeakyRelu(slope=0.1),
@@ -52,10 +43,10 @@ def hinge_gan(
     return replace(
         plain,
         name="hinge-gan",
-        objective=Objective(name="hinge", halves="sum"),
+        loss=Loss(name="hinge", halves="sum"),
         training=Training(batch_size=batch_size, epochs=epochs, noise="fresh"),
         players=(
-            replace(plain.player("generator"), optimiser=optimiser),
-            replace(plain.player("discriminator"), optimiser=optimiser, layers=discriminator),
+            replace(plain.player("generator"), optimizer=optimizer),
+            replace(plain.player("discriminator"), optimizer=optimizer, layers=discriminator),
         ),
     )

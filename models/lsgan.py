@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gandem.core.spec import Objective, Spec, Training
+from gandem.core.specs import Loss, Spec, Training
 from gandem.models.dcgan import dcgan
 
 
@@ -33,6 +33,6 @@ def lsgan(
     return replace(
         plain,
         name="lsgan",
-        objective=Objective(name="least-squares", halves="sum"),
+        loss=Loss(name="least-squares", halves="sum"),
         training=Training(batch_size=batch_size, epochs=epochs, noise="fresh"),
     )

@@ -1,6 +1,6 @@
 """The fully connected GAN: where most lessons begin."""
 
-from gandem.core.spec import (
+from gandem.core.specs import (
     Adam,
     BatchNorm,
     Dense,
@@ -9,7 +9,7 @@ from gandem.core.spec import (
     Latent,
     Layer,
     LeakyRelu,
-    Objective,
+    Loss,
     Player,
     Points,
     Reshape,
@@ -54,7 +54,7 @@ def mlp_gan(
         made = Image(height=height, width=breadth, channels=channels, low=-1.0, high=1.0)
         drawing = [Dense(units=height * breadth * channels), Tanh(), Reshape(shape=image)]
         reading = [Flatten()]  # (N, 784)
-    optimiser = Adam(learning_rate=learning_rate, beta1=0.5, beta2=0.999, epsilon=1e-8)
+    optimizer = Adam(learning_rate=learning_rate, beta1=0.5, beta2=0.999, epsilon=1e-8)
     generator: list[Layer] = []
     for place, units in enumerate(hidden):
         normed = place > 0
@@ -71,14 +71,14 @@ def mlp_gan(
         name="mlp-gan",
         image=made,
         latent=Latent(size=latent),
-        objective=Objective(name="non-saturating", halves="mean"),
+        loss=Loss(name="non-saturating", halves="mean"),
         training=Training(batch_size=batch_size, epochs=epochs, noise="reused"),
         players=(
-            Player(name="generator", input="noise", optimiser=optimiser, layers=tuple(generator)),
+            Player(name="generator", input="noise", optimizer=optimizer, layers=tuple(generator)),
             Player(
                 name="discriminator",
                 input="image",
-                optimiser=optimiser,
+                optimizer=optimizer,
                 layers=tuple(discriminator),
             ),
         ),

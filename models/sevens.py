@@ -1,14 +1,14 @@
 """The GAN of sevens: upsampling against a LeNet, drawn with replacement."""
 
-from gandem.core.spec import (
+from gandem.core.specs import (
     Adam,
     Conv2D,
     Dense,
     Flatten,
     Image,
     Latent,
+    Loss,
     MaxPool2D,
-    Objective,
     Player,
     Relu,
     Reshape,
@@ -49,7 +49,7 @@ def sevens(
     """
     height, breadth, channels = image
     start = (height // 4, breadth // 4, width)
-    optimiser = Adam(learning_rate=learning_rate, beta1=0.5, beta2=0.999, epsilon=1e-7)
+    optimizer = Adam(learning_rate=learning_rate, beta1=0.5, beta2=0.999, epsilon=1e-7)
     generator = (
         Dense(units=start[0] * start[1] * width),
         Relu(),
@@ -79,7 +79,7 @@ def sevens(
         name="sevens",
         image=Image(height=height, width=breadth, channels=channels, low=0.0, high=1.0),
         latent=Latent(size=latent),
-        objective=Objective(name="non-saturating", halves="mean"),
+        loss=Loss(name="non-saturating", halves="mean"),
         training=Training(
             batch_size=batch_size,
             epochs=epochs,
@@ -90,7 +90,7 @@ def sevens(
             generator_batches=2,
         ),
         players=(
-            Player(name="generator", input="noise", optimiser=optimiser, layers=generator),
-            Player(name="discriminator", input="image", optimiser=optimiser, layers=discriminator),
+            Player(name="generator", input="noise", optimizer=optimizer, layers=generator),
+            Player(name="discriminator", input="image", optimizer=optimizer, layers=discriminator),
         ),
     )

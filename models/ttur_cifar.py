@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gandem.core.spec import Adam, Spec, Training
+from gandem.core.specs import Adam, Spec, Training
 from gandem.models.dcgan_cifar import dcgan_cifar
 
 
@@ -46,7 +46,7 @@ def ttur_cifar(
         players=tuple(
             replace(
                 player,
-                optimiser=Adam(
+                optimizer=Adam(
                     learning_rate=rates[player.name], beta1=0.5, beta2=0.999, epsilon=1e-8
                 ),
             )

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gandem.core.spec import Objective, RMSprop, Spec, Training
+from gandem.core.specs import Loss, RMSprop, Spec, Training
 from gandem.models.dcgan import dcgan
 
 
@@ -35,11 +35,11 @@ def wgan(
         epochs: passes over the data, unless the command says otherwise.
     """
     plain = dcgan(image=image, latent=latent, width=width)
-    optimiser = RMSprop(learning_rate=learning_rate, decay=0.99, epsilon=1e-8)
+    optimizer = RMSprop(learning_rate=learning_rate, decay=0.99, epsilon=1e-8)
     return replace(
         plain,
         name="wgan",
-        objective=Objective(name="wasserstein", halves="sum"),
+        loss=Loss(name="wasserstein", halves="sum"),
         training=Training(
             batch_size=batch_size,
             epochs=epochs,
@@ -47,5 +47,5 @@ def wgan(
             weight_clip=weight_clip,
             noise="fresh",
         ),
-        players=tuple(replace(player, optimiser=optimiser) for player in plain.players),
+        players=tuple(replace(player, optimizer=optimizer) for player in plain.players),
     )

@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
-from gandem.core.spec import (
+from gandem.core.specs import (
     Adam,
     Conv2D,
     Dense,
     Flatten,
     LayerNorm,
     LeakyRelu,
-    Objective,
+    Loss,
     Spec,
     Training,
 )
@@ -44,7 +44,7 @@ def wgan_gp(
         epochs: passes over the data, unless the command says otherwise.
     """
     plain = dcgan(image=image, latent=latent, width=width)
-    optimiser = Adam(learning_rate=learning_rate, beta1=0.0, beta2=0.9, epsilon=1e-8)
+    optimizer = Adam(learning_rate=learning_rate, beta1=0.0, beta2=0.9, epsilon=1e-8)
     critic = (
         Conv2D(filters=width, kernel=4, stride=2),  # (N, 14, 14, 64)
         LeakyRelu(slope=0.2),
@@ -57,7 +57,7 @@ def wgan_gp(
     return replace(
         plain,
         name="wgan-gp",
-        objective=Objective(name="wasserstein", halves="sum", gradient_penalty=gradient_penalty),
+        loss=Loss(name="wasserstein", halves="sum", gradient_penalty=gradient_penalty),
         training=Training(
             batch_size=batch_size,
             epochs=epochs,
@@ -65,7 +65,7 @@ def wgan_gp(
             noise="fresh",
         ),
         players=(
-            replace(plain.player("generator"), optimiser=optimiser),
-            replace(plain.player("discriminator"), optimiser=optimiser, layers=critic),
+            replace(plain.player("generator"), optimizer=optimizer),
+            replace(plain.player("discriminator"), optimizer=optimizer, layers=critic),
         ),
     )

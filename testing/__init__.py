@@ -10,7 +10,7 @@ A backend is held to stored float64 references, so its author needs no other fra
 ========================  ======================================================================
 ``BackendConformance``    the tests, as a class to subclass; needs pytest
 ``OperationConformance``  those of them that look at single operations
-``CASES``                 the networks they run, as data; ``LOSSES`` and ``OPTIMISERS`` likewise
+``CASES``                 the networks they run, as data; ``LOSSES`` and ``OPTIMIZERS`` likewise
 ``differences``           what is wrong with measured arrays, in sentences; needs pytest
 ``reference_of``          the stored arrays of a case
 ========================  ======================================================================
@@ -22,7 +22,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gandem.testing.cases import CASES, LOSSES, OPTIMISERS
+    from gandem.testing.cases import CASES, LOSSES, OPTIMIZERS
     from gandem.testing.operations import OperationConformance, differences
     from gandem.testing.stored import reference_of
     from gandem.testing.suite import BackendConformance
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CASES",
     "LOSSES",
-    "OPTIMISERS",
+    "OPTIMIZERS",
     "BackendConformance",
     "OperationConformance",
     "differences",

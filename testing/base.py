@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from gandem.core.errors import suggest
-from gandem.core.registry import installed, load_backend, registry
+from gandem.core.plugins.registry import installed, load_backend, registry
 from gandem.core.training import CAPABILITIES, Backend, needs_of, needs_of_network
 from gandem.testing.forms import Case
 from gandem.testing.walks import Walk

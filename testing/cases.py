@@ -1,4 +1,4 @@
-"""The P1 cases as data: small networks, losses and optimisers, a case for each way one can be set.
+"""The P1 cases as data: small networks, losses and optimizers, a case for each way one can be set.
 
 Images are 7 x 8 where they can be: one odd size, one even, never square.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gandem.core.spec import (
+from gandem.core.specs import (
     SGD,
     Adam,
     AdamW,
@@ -42,16 +42,16 @@ from gandem.core.spec import (
     Upsample2D,
 )
 from gandem.core.training import (
+    AdversarialLoss,
     Hinge,
     LeastSquares,
     Minimax,
     NonSaturating,
-    ObjectiveRule,
     Wasserstein,
 )
-from gandem.testing.forms import Case, LossCase, OptimiserCase, Role, Special, generic
+from gandem.testing.forms import Case, LossCase, OptimizerCase, Role, Special, generic
 
-__all__ = ["CASES", "LOSSES", "OPTIMISERS"]
+__all__ = ["CASES", "LOSSES", "OPTIMIZERS"]
 
 IMAGE = (7, 8, 2)
 SMALL = (3, 4, 2)
@@ -67,7 +67,7 @@ def _vector(name: str, *layers: Layer, batch: int = 3, **special: Special) -> Ca
     return Case(name=name, layers=layers, inputs={"noise": VECTOR}, batch=batch, special=special)
 
 
-def _labelled(
+def _labeled(
     name: str, first: str, shape: Shape, *layers: Layer, label: Special | None = "one hot"
 ) -> Case:
     special: dict[str, Special] = {} if label is None else {"label": label}
@@ -198,15 +198,15 @@ def _composites() -> list[Case]:
              special={"label": "one hot"}),
         Case(name="embedding of soft labels", layers=(Embedding(units=3), Tanh()),
              inputs={"label": LABEL}, batch=3),
-        _labelled("concatenate label", "noise", VECTOR, Concatenate(), Dense(units=2), Tanh()),
-        _labelled("concatenate layers", "noise", VECTOR, Concatenate(layers=inner), Dense(units=2),
+        _labeled("concatenate label", "noise", VECTOR, Concatenate(), Dense(units=2), Tanh()),
+        _labeled("concatenate layers", "noise", VECTOR, Concatenate(layers=inner), Dense(units=2),
                   Tanh(), label=None),
-        _labelled("concatenate planes", "image", SMALL, Concatenate(planes=True), conv, silu),
-        _labelled("concatenate planes of layers", "image", SMALL,
+        _labeled("concatenate planes", "image", SMALL, Concatenate(planes=True), conv, silu),
+        _labeled("concatenate planes of layers", "image", SMALL,
                   Concatenate(planes=True, layers=inner), conv, silu, label=None),
-        _labelled("concatenate a drawn plane", "image", SMALL, Concatenate(layers=plane), conv,
+        _labeled("concatenate a drawn plane", "image", SMALL, Concatenate(layers=plane), conv,
                   silu),
-        _labelled("label read twice", "noise", VECTOR, Concatenate(), Dense(units=3), Tanh(),
+        _labeled("label read twice", "noise", VECTOR, Concatenate(), Dense(units=3), Tanh(),
                   Concatenate(name="again"), Dense(units=2), Sigmoid(), label=None),
         Case(name="concatenate images", inputs={"image": SMALL, "other": (3, 4, 1)},
              layers=(Concatenate(input="other", layers=(Conv2D(filters=2, kernel=2), Tanh())), conv,
@@ -243,10 +243,10 @@ def _chains() -> list[Case]:
                 Reshape(shape=(2, 3, 2)),
                 Conv2DTranspose(filters=2, kernel=5, stride=2, bias=False), BatchNorm(), Relu(),
                 Conv2DTranspose(filters=1, kernel=4, stride=2), Tanh()),
-        _labelled("chain conditional generator", "noise", (3,), Concatenate(layers=(
+        _labeled("chain conditional generator", "noise", (3,), Concatenate(layers=(
             Embedding(units=2),)), Dense(units=12), Reshape(shape=(3, 4, 1)), silu,
             Upsample2D(method="bilinear"), Conv2D(filters=2, kernel=3), Sigmoid()),
-        _labelled("chain conditional discriminator", "image", IMAGE,
+        _labeled("chain conditional discriminator", "image", IMAGE,
                   Concatenate(planes=True, layers=(Embedding(units=1),)),
                   Conv2D(filters=2, kernel=4, stride=2), leaky, Dropout(rate=0.3), Flatten(),
                   Dense(units=3), silu, Dense(units=1), label=None),
@@ -299,7 +299,7 @@ def _losses() -> list[LossCase]:
         "at 100": np.array([[100.0], [-100.0], [100.0]]),
         "at 700": np.array([[700.0], [-700.0], [0.0], [-700.0]]),
     }
-    rules: tuple[ObjectiveRule, ...] = (
+    rules: tuple[AdversarialLoss, ...] = (
         *(Minimax(), NonSaturating(), LeastSquares()),
         *(Hinge(), Wasserstein()),
     )
@@ -334,9 +334,9 @@ CASES = (
     *_spectral(),
 )
 LOSSES = tuple(_losses())
-OPTIMISERS = tuple(
-    OptimiserCase(name=name, optimiser=optimiser)
-    for name, optimiser in {
+OPTIMIZERS = tuple(
+    OptimizerCase(name=name, optimizer=optimizer)
+    for name, optimizer in {
         "adam": Adam(learning_rate=1e-3),
         "adam of DCGAN": Adam(learning_rate=2e-4, beta1=0.5),
         "adam without momentum": Adam(learning_rate=1e-2, beta1=0.0, beta2=0.9, epsilon=1e-7),

@@ -17,9 +17,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gandem.commands.tables_ import aligned
 from gandem.core.errors import BackendError
-from gandem.core.registry import find_backend
-from gandem.core.tables import aligned
+from gandem.core.plugins.registry import find_backend
 from gandem.testing.tiers import TIERS
 
 __all__ = ["OUTCOMES", "Check", "Outcome", "check", "check_in_words"]

@@ -14,14 +14,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gandem.core.spec import Layer, NetworkPlan, Optimiser, Shape, plan_network
-from gandem.core.training import ObjectiveRule
+from gandem.core.specs import Layer, NetworkPlan, Optimizer, Shape, plan_network
+from gandem.core.training import AdversarialLoss
 
 __all__ = [
     "UPDATES",
     "Case",
     "LossCase",
-    "OptimiserCase",
+    "OptimizerCase",
     "Role",
     "Special",
     "generic",
@@ -126,10 +126,10 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossCase:
-    """One half of an objective on logits (N, 1)."""
+    """One half of an loss on logits (N, 1)."""
 
     name: str
-    rule: ObjectiveRule
+    rule: AdversarialLoss
     role: Role
     target: float
     logits: np.ndarray
@@ -143,11 +143,11 @@ class LossCase:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OptimiserCase:
-    """An optimiser, to be followed for 12 updates."""
+class OptimizerCase:
+    """An optimizer, to be followed for 12 updates."""
 
     name: str
-    optimiser: Optimiser
+    optimizer: Optimizer
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the weights before the first update."""

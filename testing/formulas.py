@@ -1,4 +1,4 @@
-"""The independent reference for losses and optimisers: their formulas and gradients, written out.
+"""The independent reference for losses and optimizers: their formulas and gradients, written out.
 
 All in long doubles, which have 80 bits on x86-64; float64 comes back.
 """
@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gandem.core.spec import SGD, Adam, AdamW, Optimiser, RMSprop
+from gandem.core.specs import SGD, Adam, AdamW, Optimizer, RMSprop
 from gandem.core.training import Arrays
 
-__all__ = ["loss", "optimise"]
+__all__ = ["loss", "optimize"]
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
@@ -25,7 +25,7 @@ def _softplus(x: np.ndarray) -> np.ndarray:
 
 
 def loss(rule: str, role: str, logits: np.ndarray, target: float) -> tuple[float, np.ndarray]:
-    """Return an objective's value, a mean over the batch, and its gradient by the logits (N, 1).
+    """Return an loss's value, a mean over the batch, and its gradient by the logits (N, 1).
 
     ``rule`` is the class's name.  With σ(x) = 1/(1 + exp(-x)), -log σ(x) = softplus(-x) and
     -log(1 - σ(x)) = softplus(x).
@@ -55,42 +55,42 @@ def loss(rule: str, role: str, logits: np.ndarray, target: float) -> tuple[float
     return float(value.mean()), (slope / x.size).astype(np.float64)
 
 
-def optimise(
-    optimiser: Optimiser, arrays: Arrays, gradients: Sequence[Arrays]
+def optimize(
+    optimizer: Optimizer, arrays: Arrays, gradients: Sequence[Arrays]
 ) -> list[dict[str, np.ndarray]]:
-    """Do what :meth:`Backend.optimise` does, one weight array at a time."""
+    """Do what :meth:`Backend.optimize` does, one weight array at a time."""
     after: list[dict[str, np.ndarray]] = [{} for _ in gradients]
     for name, weight in arrays.items():
         p = weight.astype(np.longdouble)
         m = np.zeros_like(p)  # first moment, or momentum
         v = np.zeros_like(p)  # second moment
         for t, gradient in enumerate(gradients, start=1):
-            p, m, v = _update(optimiser, t, p, m, v, gradient[name].astype(np.longdouble))
+            p, m, v = _update(optimizer, t, p, m, v, gradient[name].astype(np.longdouble))
             after[t - 1][name] = p.astype(np.float64)
     return after
 
 
 def _update(
-    optimiser: Optimiser, t: int, p: np.ndarray, m: np.ndarray, v: np.ndarray, g: np.ndarray
+    optimizer: Optimizer, t: int, p: np.ndarray, m: np.ndarray, v: np.ndarray, g: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the weights and moments after update number ``t``, counted from 1."""
-    rate = optimiser.learning_rate
-    match optimiser:
+    rate = optimizer.learning_rate
+    match optimizer:
         case Adam() | AdamW():
-            if isinstance(optimiser, AdamW):
-                p = p * (1 - np.longdouble(rate) * optimiser.weight_decay)
+            if isinstance(optimizer, AdamW):
+                p = p * (1 - np.longdouble(rate) * optimizer.weight_decay)
             else:
-                g = g + optimiser.weight_decay * p
-            beta1, beta2 = np.longdouble(optimiser.beta1), np.longdouble(optimiser.beta2)
+                g = g + optimizer.weight_decay * p
+            beta1, beta2 = np.longdouble(optimizer.beta1), np.longdouble(optimizer.beta2)
             m = m + (1 - beta1) * (g - m)
             v = beta2 * v + (1 - beta2) * g**2
             root = np.sqrt(v) / np.sqrt(1 - beta2**t)
-            return p - rate / (1 - beta1**t) * m / (root + optimiser.epsilon), m, v
+            return p - rate / (1 - beta1**t) * m / (root + optimizer.epsilon), m, v
         case RMSprop():
-            g = g + optimiser.weight_decay * p
-            v = optimiser.decay * v + (1 - optimiser.decay) * g**2
-            return p - rate * g / (np.sqrt(v) + optimiser.epsilon), m, v
+            g = g + optimizer.weight_decay * p
+            v = optimizer.decay * v + (1 - optimizer.decay) * g**2
+            return p - rate * g / (np.sqrt(v) + optimizer.epsilon), m, v
         case SGD():
-            m = optimiser.momentum * m + (g + optimiser.weight_decay * p)
+            m = optimizer.momentum * m + (g + optimizer.weight_decay * p)
             return p - rate * m, m, v
-    raise NotImplementedError(f"The reference has no {optimiser.kind!r}.")
+    raise NotImplementedError(f"The reference has no {optimizer.kind!r}.")

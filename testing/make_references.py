@@ -19,22 +19,13 @@ from pathlib import Path
 
 import numpy as np
 
-from gandem.core.randomness import fingerprint
+from gandem.core.rng import fingerprint
 from gandem.core.training import Backend
-from gandem.testing.cases import CASES, LOSSES, OPTIMISERS
-from gandem.testing.formulas import loss, optimise
+from gandem.testing.cases import CASES, LOSSES, OPTIMIZERS
+from gandem.testing.formulas import loss, optimize
 from gandem.testing.reference import differentiate
 from gandem.testing.stored import OPERATIONS, STEPS, flatten, forget, operations, pack, steps
-from gandem.testing.walks import (
-    STARTS,
-    WALKS,
-    begin,
-    digest_of,
-    outcome,
-    path,
-    step_once,
-    walk,
-)
+from gandem.testing.walks import STARTS, WALKS, begin, digest_of, outcome, path, step_once, walk
 
 __all__ = ["TABLE", "compute", "compute_steps", "main", "table"]
 
@@ -51,8 +42,8 @@ def compute() -> dict[str, dict[str, np.ndarray]]:
     for half in LOSSES:
         value, gradient = loss(type(half.rule).__name__, half.role, half.logits, half.target)
         found[half.name] = {"value": np.array(value), "gradient": gradient}
-    for each in OPTIMISERS:
-        after = optimise(each.optimiser, each.arrays(), each.gradients())
+    for each in OPTIMIZERS:
+        after = optimize(each.optimizer, each.arrays(), each.gradients())
         found[each.name] = {name: np.stack([step[name] for step in after]) for name in after[0]}
     return found
 
@@ -76,7 +67,7 @@ def compute_steps(backend: Backend) -> dict[str, np.ndarray]:
 def main(backend: str | None = None) -> None:
     """Write one of the files, and the table of both."""
     if backend is not None:
-        from gandem.core.registry import load_backend
+        from gandem.core.plugins.registry import load_backend
 
         _write(STEPS, compute_steps(load_backend(backend)))
         return

@@ -1,4 +1,4 @@
-"""The conformance tests of single operations, tier P1: every layer, loss and optimiser.
+"""The conformance tests of single operations, tier P1: every layer, loss and optimizer.
 
 The stored side is NumPy in long doubles (``reference.py``, ``formulas.py``).  A failure names the
 case, the array, the place and both values.
@@ -14,8 +14,8 @@ import pytest
 
 from gandem.core.training import Backend, unknown_capabilities
 from gandem.testing.base import Conformance
-from gandem.testing.cases import CASES, LOSSES, OPTIMISERS
-from gandem.testing.forms import UPDATES, Case, LossCase, OptimiserCase, generic
+from gandem.testing.cases import CASES, LOSSES, OPTIMIZERS
+from gandem.testing.forms import UPDATES, Case, LossCase, OptimizerCase, generic
 from gandem.testing.stored import array_names, flatten, reference_of
 from gandem.testing.tiers import tier
 
@@ -26,9 +26,9 @@ GATE = 1e-12
 
 
 def differences(
-    expected: Mapping[str, np.ndarray], received: Mapping[str, Any], gate: float = GATE
+    expected: Mapping[str, np.ndarray], received: Mapping[str, Any], tolerance: float = GATE
 ) -> list[str]:
-    """Return a sentence for every array that is missing, unknown, misshapen, or beyond the gate.
+    """Return a sentence for every array that is missing, unknown, misshapen, or beyond the tolerance.
 
     >>> print(*differences({"value": np.array([0.5, 1.0])}, {"value": np.array([0.5, 1.25])}))
     value: off by 2.5e-01 (allowed 1.0e-12) at (1,): expected 1.0, received 1.25; 1 of 2 elements.
@@ -43,7 +43,7 @@ def differences(
         elif came.shape != wanted.shape:
             said.append(f"{name}: expected the shape {wanted.shape}, received {came.shape}.")
         else:
-            allowed = gate * np.abs(wanted).max(initial=1.0)
+            allowed = tolerance * np.abs(wanted).max(initial=1.0)
             gap = np.nan_to_num(np.abs(came - wanted), nan=np.inf, posinf=np.inf)
             if np.any(gap > allowed):
                 worst = np.unravel_index(int(np.argmax(gap)), gap.shape)
@@ -56,7 +56,7 @@ def differences(
     return said
 
 
-def _name(case: Case | LossCase | OptimiserCase) -> str:
+def _name(case: Case | LossCase | OptimizerCase) -> str:
     return case.name
 
 
@@ -66,9 +66,9 @@ def _order(arrays: Mapping[str, np.ndarray], *, second: bool) -> dict[str, np.nd
 
 
 class OperationConformance(Conformance, suite=True):
-    """What a backend's layers, losses and optimisers must give."""
+    """What a backend's layers, losses and optimizers must give."""
 
-    gate: ClassVar[float] = GATE
+    tolerance: ClassVar[float] = GATE
     """May be made tighter, never looser."""
 
     @pytest.fixture(scope="class")
@@ -93,7 +93,7 @@ class OperationConformance(Conformance, suite=True):
         self, case: str, expected: Mapping[str, np.ndarray], received: Mapping[str, Any]
     ) -> None:
         """Fail with everything that differs; expecting nothing fails too."""
-        said = differences(expected, received, min(self.gate, GATE))
+        said = differences(expected, received, min(self.tolerance, GATE))
         if not expected:
             said = ["gandem stores no reference for it; reinstall gandem."]
         if said:
@@ -142,13 +142,13 @@ class OperationConformance(Conformance, suite=True):
         self.compare(case.name, reference_of(case.name), received)
 
     @tier("P1", "float64")
-    @pytest.mark.parametrize("case", OPTIMISERS, ids=_name)
-    def test_an_optimiser_after_each_of_12_updates(
-        self, subject: Backend, case: OptimiserCase
+    @pytest.mark.parametrize("case", OPTIMIZERS, ids=_name)
+    def test_an_optimizer_after_each_of_12_updates(
+        self, subject: Backend, case: OptimizerCase
     ) -> None:
         arrays = case.arrays()
 
-        after = subject.optimise(case.optimiser, arrays, case.gradients())
+        after = subject.optimize(case.optimizer, arrays, case.gradients())
 
         stored = reference_of(case.name)
         expected = {

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from gandem.core import spec as kinds
-from gandem.core.randomness import dropout_levels
-from gandem.core.spec import Layer, NetworkPlan, Node
+from gandem.core import specs as kinds
+from gandem.core.rng import dropout_levels
+from gandem.core.specs import Layer, NetworkPlan, Node
 from gandem.core.training import Arrays, Derivatives
 from gandem.testing.dual import STEP, Dual
 
@@ -243,7 +243,7 @@ def _(layer: Layer, x: Dual, node: Node, network: Network) -> Dual:
 # --- norms ---------------------------------------------------------------------------------------
 
 
-def _normalise(x: Dual, axes: tuple[int, ...], epsilon: float) -> tuple[Dual, Dual, Dual]:
+def _normalize(x: Dual, axes: tuple[int, ...], epsilon: float) -> tuple[Dual, Dual, Dual]:
     """Return (x - mean)/√(variance + epsilon), the mean, and the biased variance."""
     mean = x.linear(lambda t: t.mean(axes, keepdims=True))
     distance = x - mean
@@ -261,7 +261,7 @@ def _scale_offset(x: Dual, node: Node, network: Network) -> Dual:
 
 @forward.register
 def _(layer: kinds.BatchNorm, x: Dual, node: Node, network: Network) -> Dual:
-    normal, mean, variance = _normalise(x, tuple(range(1, x.a.ndim - 1)), layer.epsilon)
+    normal, mean, variance = _normalize(x, tuple(range(1, x.a.ndim - 1)), layer.epsilon)
     n = math.prod(x.a.shape[1:-1])
     for name, batch in (("mean", mean.a), ("variance", variance.a * n / (n - 1))):
         old = network.statistics[f"{node.path}/{name}"]
@@ -273,20 +273,20 @@ def _(layer: kinds.BatchNorm, x: Dual, node: Node, network: Network) -> Dual:
 @forward.register
 def _(layer: kinds.LayerNorm, x: Dual, node: Node, network: Network) -> Dual:
     axes = tuple(range(2, x.a.ndim)) if layer.over == "all" else (-1,)
-    return _scale_offset(_normalise(x, axes, layer.epsilon)[0], node, network)
+    return _scale_offset(_normalize(x, axes, layer.epsilon)[0], node, network)
 
 
 @forward.register
 def _(layer: kinds.GroupNorm, x: Dual, node: Node, network: Network) -> Dual:
     groups = x.linear(lambda t: t.reshape(*t.shape[:-1], layer.groups, -1))
     axes = (*range(2, x.a.ndim - 1), x.a.ndim)  # pixels, and the channels of a group
-    normal = _normalise(groups, axes, layer.epsilon)[0].linear(lambda t: t.reshape(x.a.shape))
+    normal = _normalize(groups, axes, layer.epsilon)[0].linear(lambda t: t.reshape(x.a.shape))
     return _scale_offset(normal, node, network)
 
 
 @forward.register
 def _(layer: kinds.InstanceNorm, x: Dual, node: Node, network: Network) -> Dual:
-    return _scale_offset(_normalise(x, (2, 3), layer.epsilon)[0], node, network)
+    return _scale_offset(_normalize(x, (2, 3), layer.epsilon)[0], node, network)
 
 
 # --- element by element --------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from importlib.resources import files
 
 import numpy as np
 
-from gandem.core.spec import NetworkPlan
+from gandem.core.specs import NetworkPlan
 from gandem.core.training import Derivatives
 
 __all__ = [

@@ -13,12 +13,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gandem.core.randomness import fingerprint
-from gandem.core.spec import plan_spec
+from gandem.core.rng import fingerprint
+from gandem.core.specs import plan_spec
 from gandem.core.training import Backend, Engine, initial_state, state_shapes, weights
 from gandem.testing.base import names_of_tests, unknown_failures
-from gandem.testing.cases import CASES, LOSSES, OPTIMISERS
-from gandem.testing.forms import Case, LossCase, OptimiserCase
+from gandem.testing.cases import CASES, LOSSES, OPTIMIZERS
+from gandem.testing.forms import Case, LossCase, OptimizerCase
 from gandem.testing.operations import OperationConformance, differences
 from gandem.testing.stored import step_reference, steps
 from gandem.testing.tiers import tier
@@ -38,7 +38,7 @@ from gandem.testing.walks import (
 __all__ = ["BackendConformance", "differences"]
 
 
-def _name(case: Case | LossCase | OptimiserCase | Walk) -> str:
+def _name(case: Case | LossCase | OptimizerCase | Walk) -> str:
     return case.name
 
 
@@ -52,7 +52,7 @@ class BackendConformance(OperationConformance, suite=True):
 
     @tier("form")
     def test_every_known_failure_names_a_test_and_gives_a_reason(self, subject: Backend) -> None:
-        cases = [*map(_name, CASES), *map(_name, LOSSES), *map(_name, OPTIMISERS)]
+        cases = [*map(_name, CASES), *map(_name, LOSSES), *map(_name, OPTIMIZERS)]
         known = subject.known_failures
         tests = names_of_tests(BackendConformance)
         said = unknown_failures(known, tests, [*cases, *map(_name, WALKS)])
@@ -185,7 +185,7 @@ class BackendConformance(OperationConformance, suite=True):
     @tier("P2", "float64")
     @pytest.mark.parametrize("idle", ["generator", "discriminator"])
     def test_a_players_update_leaves_the_other_untouched(self, subject: Backend, idle: str) -> None:
-        case = replace(WALKS[3], changes={f"{idle}.optimiser.learning_rate": 0.0})
+        case = replace(WALKS[3], changes={f"{idle}.optimizer.learning_rate": 0.0})
         engine = begin(case, subject)
         before = weights(case.spec, engine.export())
 

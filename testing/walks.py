@@ -1,6 +1,6 @@
 """The cases of whole steps: small GANs that between them use every choice of the protocol.
 
-A walk is a GAN, its data and a number of steps.  Those of the catalogue train on real digits for
+A walk is a GAN, its data and a number of steps.  Those of the catalog train on real digits for
 200 steps (tier P3); the others on an 8×8 data set of exact numbers for 20.
 """
 
@@ -13,18 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from gandem.core import spec as kinds
-from gandem.core.datasets import Dataset
-from gandem.core.registry import load_dataset, load_objective, load_spec
-from gandem.core.spec import Layer, Spec, change
-from gandem.core.training import (
-    Arrays,
-    Backend,
-    Engine,
-    Feed,
-    fixed_inputs,
-    initial_state,
-)
+from gandem.core import specs as kinds
+from gandem.core.data.dataset import Dataset
+from gandem.core.plugins.registry import load_dataset, load_loss, load_spec
+from gandem.core.specs import Layer, Spec, change
+from gandem.core.training import Arrays, Backend, Engine, Feed, fixed_inputs, initial_state
 from gandem.testing.forms import generic, statistic
 
 __all__ = [
@@ -72,7 +65,7 @@ class Walk:
     def feed(self, precision: str = "float64") -> Feed:
         """Return the numbers that enter its steps."""
         data = _digits() if self.name in CATALOGUE else tiny_data()
-        return Feed(self.spec, load_objective(self.spec.objective), data, SEED, precision)
+        return Feed(self.spec, load_loss(self.spec.loss), data, SEED, precision)
 
 
 @cache
@@ -108,7 +101,7 @@ def start_state(case: Walk, step: int) -> dict[str, np.ndarray]:
             state[name] = np.array(step * rounds, np.int64)
         elif name.endswith("/second_moment"):
             state[name] = (1e-2 * noise) ** 2 + 1e-6
-        elif name.startswith("optimiser/"):
+        elif name.startswith("optimizer/"):
             state[name] = 1e-2 * noise
         elif name.endswith(("/variance", "_vector")):
             state[name] = statistic(name, noise)
@@ -195,11 +188,11 @@ def _small() -> Spec:
         name="small",
         image=kinds.Image(height=8, width=8),
         latent=kinds.Latent(size=5),
-        objective=kinds.Objective(),
+        loss=kinds.Loss(),
         training=kinds.Training(batch_size=16, noise="fresh"),
         players=(
-            kinds.Player(name="generator", input="noise", optimiser=adam, layers=generator),
-            kinds.Player(name="discriminator", input="image", optimiser=adam, layers=discriminator),
+            kinds.Player(name="generator", input="noise", optimizer=adam, layers=generator),
+            kinds.Player(name="discriminator", input="image", optimizer=adam, layers=discriminator),
         ),
     )
 
@@ -279,9 +272,9 @@ _SPECTRAL: Mapping[str, tuple[Layer, ...]] = {
 }
 
 
-def _optimiser(kind: str, **fields: float) -> dict[str, Any]:
+def _optimizer(kind: str, **fields: float) -> dict[str, Any]:
     made = {"kind": kind, "learning_rate": 2e-3, **fields}
-    return {f"{player}.optimiser": made for player in ("generator", "discriminator")}
+    return {f"{player}.optimizer": made for player in ("generator", "discriminator")}
 
 
 _VARIANTS: dict[str, tuple[Mapping[str, Any], Mapping[str, tuple[Layer, ...]]]] = {
@@ -294,31 +287,31 @@ _VARIANTS: dict[str, tuple[Mapping[str, Any], Mapping[str, tuple[Layer, ...]]]] 
         {"training.discriminator_steps": 3, "training.noise": "reused"},
         {},
     ),
-    "mean of the halves": ({"objective.halves": "mean"}, {}),
-    "label smoothing": ({"objective.label_smoothing": 0.1}, {}),
+    "mean of the halves": ({"loss.halves": "mean"}, {}),
+    "label smoothing": ({"loss.label_smoothing": 0.1}, {}),
     "weight average": ({"training.ema_decay": 0.9}, {}),
     "dropped partial batch": ({"training.partial_batch": "drop"}, {}),
     "uniform latent": ({"latent.distribution": "uniform"}, {}),
-    "separate learning rates": ({"discriminator.optimiser.learning_rate": 4e-3}, {}),
-    "minimax": ({"objective.name": "minimax"}, {}),
-    "least squares": ({"objective.name": "least-squares", "objective.label_smoothing": 0.2}, {}),
-    "hinge": ({"objective.name": "hinge"}, {}),
-    "wasserstein, clipped": ({"objective.name": "wasserstein", "training.weight_clip": 0.05}, {}),
+    "separate learning rates": ({"discriminator.optimizer.learning_rate": 4e-3}, {}),
+    "minimax": ({"loss.name": "minimax"}, {}),
+    "least squares": ({"loss.name": "least-squares", "loss.label_smoothing": 0.2}, {}),
+    "hinge": ({"loss.name": "hinge"}, {}),
+    "wasserstein, clipped": ({"loss.name": "wasserstein", "training.weight_clip": 0.05}, {}),
     "gradient penalty": (
         {
-            "objective.name": "wasserstein",
-            "objective.gradient_penalty": 10.0,
+            "loss.name": "wasserstein",
+            "loss.gradient_penalty": 10.0,
             "training.discriminator_steps": 2,
         },
         {"discriminator": _NORMS["discriminator"]},
     ),
-    "gradient penalty, conditional": ({"objective.gradient_penalty": 1.0}, _CONDITIONAL),
+    "gradient penalty, conditional": ({"loss.gradient_penalty": 1.0}, _CONDITIONAL),
     "r1, joint": (
-        {"objective.r1": 2.0, "objective.gradient_penalty": 0.5, "training.passes": "joint"},
+        {"loss.r1": 2.0, "loss.gradient_penalty": 0.5, "training.passes": "joint"},
         {"discriminator": _SPECTRAL["discriminator"]},
     ),
     "classes told, conditional": (
-        {"objective.class_weight": 0.7, "objective.gradient_penalty": 1.0},
+        {"loss.class_weight": 0.7, "loss.gradient_penalty": 1.0},
         _TELLING,
     ),
     "discriminator skipped": ({"training.discriminator_skip_below": 1.78}, {}),
@@ -341,11 +334,11 @@ _VARIANTS: dict[str, tuple[Mapping[str, Any], Mapping[str, tuple[Layer, ...]]]] 
         {"training.sampling": "replacement", "training.batches_per_epoch": 5},
         {},
     ),
-    "adamw": (_optimiser("adamw", weight_decay=0.05), {}),
-    "adam with weight decay": (_optimiser("adam", weight_decay=0.05), {}),
-    "rmsprop": (_optimiser("rmsprop", decay=0.9), {}),
-    "sgd": (_optimiser("sgd"), {}),
-    "sgd with momentum": (_optimiser("sgd", momentum=0.8, weight_decay=0.01), {}),
+    "adamw": (_optimizer("adamw", weight_decay=0.05), {}),
+    "adam with weight decay": (_optimizer("adam", weight_decay=0.05), {}),
+    "rmsprop": (_optimizer("rmsprop", decay=0.9), {}),
+    "sgd": (_optimizer("sgd"), {}),
+    "sgd with momentum": (_optimizer("sgd", momentum=0.8, weight_decay=0.01), {}),
     "dropout": ({}, {"discriminator": _DROPPING}),
     "dropout, joint, three steps": (
         {"training.passes": "joint", "training.discriminator_steps": 3},
@@ -353,10 +346,10 @@ _VARIANTS: dict[str, tuple[Mapping[str, Any], Mapping[str, tuple[Layer, ...]]]] 
     ),
     "conditional": ({}, _CONDITIONAL),
     "norms, residuals, pools": ({}, _NORMS),
-    "spectral norm": ({"objective.name": "hinge"}, _SPECTRAL),
+    "spectral norm": ({"loss.name": "hinge"}, _SPECTRAL),
     "spectral norm, joint, three steps": (
         {
-            "objective.name": "hinge",
+            "loss.name": "hinge",
             "training.passes": "joint",
             "training.discriminator_steps": 3,
             "training.ema_decay": 0.9,

@@ -11,8 +11,8 @@ import tensorflow as tf
 from gandem.backends.keras import conformance
 from gandem.backends.keras.engine import KerasEngine
 from gandem.core.errors import BackendError
-from gandem.core.registry import load_objective
-from gandem.core.spec import NetworkPlan, Optimiser, Spec
+from gandem.core.plugins.registry import load_loss
+from gandem.core.specs import NetworkPlan, Optimizer, Spec
 from gandem.core.training import CAPABILITIES, Arrays, Derivatives, Engine
 
 
@@ -45,8 +45,8 @@ class KerasBackend:
             # left to itself TensorFlow rounds the factors of all products
             tf.config.experimental.enable_tensor_float_32_execution(precision == "tf32")
             name = f"/GPU:{device.removeprefix('cuda:')}"
-        objective = load_objective(spec.objective)
-        return KerasEngine(spec, objective, arrays, precision, name)
+        loss = load_loss(spec.loss)
+        return KerasEngine(spec, loss, arrays, precision, name)
 
     def differentiate(
         self,
@@ -63,7 +63,7 @@ class KerasBackend:
     ) -> tuple[float, dict[str, np.ndarray]]:
         return conformance.gradient(function, arrays)
 
-    def optimise(
-        self, optimiser: Optimiser, arrays: Arrays, gradients: Sequence[Arrays]
+    def optimize(
+        self, optimizer: Optimizer, arrays: Arrays, gradients: Sequence[Arrays]
     ) -> list[dict[str, np.ndarray]]:
-        return conformance.optimise(optimiser, arrays, gradients)
+        return conformance.optimize(optimizer, arrays, gradients)

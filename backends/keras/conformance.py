@@ -8,8 +8,8 @@ from tensorflow import Tensor
 
 from gandem.backends.keras.network import Network, from_numpy
 from gandem.backends.keras.ops import KerasOps
-from gandem.backends.keras.optimisers import Learner
-from gandem.core.spec import SGD, NetworkPlan, Optimiser, Player
+from gandem.backends.keras.optimizers import Learner
+from gandem.core.specs import SGD, NetworkPlan, Optimizer, Player
 from gandem.core.training import Arrays, Derivatives
 
 
@@ -18,7 +18,7 @@ def differentiate(
 ) -> Derivatives:
     """See :meth:`gandem.core.training.Backend.differentiate`."""
     layers = tuple(node.layer for node in plan.nodes)
-    player = Player(name=plan.name, input=plan.input, layers=layers, optimiser=SGD(learning_rate=1))
+    player = Player(name=plan.name, input=plan.input, layers=layers, optimizer=SGD(learning_rate=1))
     network = Network(plan, player, "float64")
     for name, variable in network.arrays().items():
         variable.assign(arrays[name])
@@ -58,12 +58,12 @@ def gradient(
     return float(value.numpy()), {name: g.numpy() for name, g in found.items()}
 
 
-def optimise(
-    optimiser: Optimiser, arrays: Arrays, gradients: Sequence[Arrays]
+def optimize(
+    optimizer: Optimizer, arrays: Arrays, gradients: Sequence[Arrays]
 ) -> list[dict[str, np.ndarray]]:
-    """See :meth:`gandem.core.training.Backend.optimise`."""
+    """See :meth:`gandem.core.training.Backend.optimize`."""
     parameters = {name: tf.Variable(value) for name, value in arrays.items()}
-    learner = Learner(optimiser, parameters)
+    learner = Learner(optimizer, parameters)
     after = []
     for given in gradients:
         learner.update([tf.constant(given[name]) for name in parameters])

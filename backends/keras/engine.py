@@ -10,13 +10,13 @@ from tensorflow import Tensor
 from gandem.backends.keras.modes import drawn_beside
 from gandem.backends.keras.network import Network, from_numpy
 from gandem.backends.keras.ops import KerasOps
-from gandem.backends.keras.optimisers import Learner
+from gandem.backends.keras.optimizers import Learner
 from gandem.backends.keras.players import KerasPlayers
-from gandem.core.spec import Conv2D, Conv2DTranspose, Spec, plan_spec
+from gandem.core.specs import Conv2D, Conv2DTranspose, Spec, plan_spec
 from gandem.core.training import (
     KEY,
+    AdversarialLoss,
     Arrays,
-    ObjectiveRule,
     Stage,
     averaged_players,
     metric_names,
@@ -36,9 +36,9 @@ class KerasEngine:
     """See :class:`gandem.core.training.Engine`."""
 
     def __init__(
-        self, spec: Spec, objective: ObjectiveRule, arrays: Arrays, precision: str, device: str
+        self, spec: Spec, loss: AdversarialLoss, arrays: Arrays, precision: str, device: str
     ) -> None:
-        self.spec, self.objective, self.device = spec, objective, device
+        self.spec, self.loss, self.device = spec, loss, device
         self.ops = KerasOps()
         with tf.device(device):
             self.networks = {
@@ -48,7 +48,7 @@ class KerasEngine:
             for network in self.networks.values():
                 network.mixed = precision == "bfloat16"
             weights = {name: network.variables_by_name() for name, network in self.networks.items()}
-            self.learners = {p.name: Learner(p.optimiser, weights[p.name]) for p in spec.players}
+            self.learners = {p.name: Learner(p.optimizer, weights[p.name]) for p in spec.players}
             self.averages = {
                 name: {k: tf.Variable(v, trainable=False) for k, v in weights[name].items()}
                 for name in averaged_players(spec)
@@ -74,9 +74,9 @@ class KerasEngine:
             inputs[f"real/{name.removeprefix('chosen/')}"] = real
         if KEY in inputs:
             dtype = self.networks["generator"].dtype
-            inputs = drawn_beside(self.spec, self.objective, inputs, dtype)
+            inputs = drawn_beside(self.spec, self.loss, inputs, dtype)
         self.players.begin(inputs)
-        return train_step(self.spec, self.objective, self.players, self.ops, inputs)
+        return train_step(self.spec, self.loss, self.players, self.ops, inputs)
 
     def step(self, inputs: Arrays) -> Mapping[str, Tensor]:
         with tf.device(self.device):
@@ -157,8 +157,8 @@ class KerasEngine:
             spots |= network.arrays()
             learner = self.learners[player]
             for (name, slot), variable in learner.slots.items():
-                spots[f"optimiser/{name}/{slot}"] = variable
-            spots[f"optimiser/{player}/updates"] = learner.updates
+                spots[f"optimizer/{name}/{slot}"] = variable
+            spots[f"optimizer/{player}/updates"] = learner.updates
             spots |= {f"average/{k}": v for k, v in self.averages.get(player, {}).items()}
         return spots
 

@@ -15,9 +15,9 @@ import keras
 import tensorflow as tf
 from tensorflow import Tensor
 
-from gandem.core import spec as kinds
-from gandem.core.randomness import dropout_levels
-from gandem.core.spec import Node, crops, interpolation, pads
+from gandem.core import specs as kinds
+from gandem.core.rng import dropout_levels
+from gandem.core.specs import Node, crops, interpolation, pads
 
 
 @dataclass
@@ -307,8 +307,8 @@ def _moments(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
     """
     rough = tf.stop_gradient(tf.reduce_mean(x, axes, keepdims=True))
     mean = rough + tf.reduce_mean(x - rough, axes, keepdims=True)
-    centred = x - mean
-    return mean, centred, tf.reduce_mean(centred * centred, axes, keepdims=True)
+    centerd = x - mean
+    return mean, centerd, tf.reduce_mean(centerd * centerd, axes, keepdims=True)
 
 
 class BatchNorm(Layer):
@@ -322,11 +322,11 @@ class BatchNorm(Layer):
         if x.dtype == tf.float32:
             return self._fused(x)
         axes = tuple(range(x.shape.rank - 1))
-        mean, centred, variance = _moments(x, axes)
+        mean, centerd, variance = _moments(x, axes)
         count = tf.cast(tf.size(x) // tf.shape(x)[-1], x.dtype)
         self._follow("mean", tf.reshape(mean, [-1]))
         self._follow("variance", tf.reshape(variance, [-1]) * (count / (count - 1)))
-        return centred * tf.math.rsqrt(variance + epsilon) * self.weight("scale") + self.weight(
+        return centerd * tf.math.rsqrt(variance + epsilon) * self.weight("scale") + self.weight(
             "offset"
         )
 
@@ -364,8 +364,8 @@ class LayerNorm(Layer):
 
     def call(self, x: Tensor) -> Tensor:
         axes = tuple(range(1, x.shape.rank)) if self.spec.over == "all" else (-1,)
-        _, centred, variance = _moments(x, axes)
-        normed = centred * tf.math.rsqrt(variance + self.number(self.spec.epsilon))
+        _, centerd, variance = _moments(x, axes)
+        normed = centerd * tf.math.rsqrt(variance + self.number(self.spec.epsilon))
         return normed * self.weight("scale") + self.weight("offset")
 
 
@@ -387,8 +387,8 @@ class GroupNorm(Layer):
         *pixels, channels = self.shape
         grouped = tf.reshape(x, [-1, *pixels, self.groups, channels // self.groups])
         axes = (*range(1, len(pixels) + 1), -1)
-        _, centred, variance = _moments(grouped, axes)
-        normed = centred * tf.math.rsqrt(variance + self.number(self.spec.epsilon))
+        _, centerd, variance = _moments(grouped, axes)
+        normed = centerd * tf.math.rsqrt(variance + self.number(self.spec.epsilon))
         return tf.reshape(normed, [-1, *self.shape]) * self.weight("scale") + self.weight("offset")
 
 

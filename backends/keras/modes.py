@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import tensorflow as tf
 from tensorflow import Tensor
 
-from gandem.core.randomness import part_of
-from gandem.core.spec import Latent, Spec
-from gandem.core.training import KEY, Draw, ObjectiveRule, draws_of, rows_of_step
+from gandem.core.rng import part_of
+from gandem.core.specs import Latent, Spec
+from gandem.core.training import KEY, AdversarialLoss, Draw, draws_of, rows_of_step
 
 
 def drawn_beside(
-    spec: Spec, objective: ObjectiveRule, inputs: Mapping[str, Tensor], dtype: str
+    spec: Spec, loss: AdversarialLoss, inputs: Mapping[str, Tensor], dtype: str
 ) -> dict[str, Tensor]:
     """Return a step's inputs with what is drawn in the place of their key.
 
@@ -22,7 +22,7 @@ def drawn_beside(
     """
     given = dict(inputs)
     key = given.pop(KEY)  # int64 (2,), which is just what a stateless draw takes for its seed
-    wanted = draws_of(spec, objective, rows_of_step(spec, given))
+    wanted = draws_of(spec, loss, rows_of_step(spec, given))
     drawn = {
         name: _draw(spec.latent, draw, _part(key, name), dtype) for name, draw in wanted.items()
     }
@@ -43,7 +43,7 @@ def _draw(latent: Latent, draw: Draw, key: Tensor, dtype: str) -> Tensor:
 
 
 def _noise(latent: Latent, shape: tuple[int, ...], key: Tensor, dtype: str) -> Tensor:
-    """Return noise (N, latent.size), as :func:`gandem.core.training.feed.draw_noise` has it."""
+    """Return noise (N, latent.size), as :func:`gandem.core.training.inputs.draw_noise` has it."""
 
     def even(shape: tuple[int, ...], key: Tensor) -> Tensor:
         return tf.random.stateless_uniform(shape, key, -1, 1, dtype)

@@ -15,8 +15,8 @@ import tensorflow as tf
 from tensorflow import Tensor
 
 from gandem.backends.keras.layers import Context, Layer, chain, run
-from gandem.core.spec import NetworkPlan, Player, Shape, plan_network
-from gandem.core.spec.fields import decode, encode
+from gandem.core.fields import decode, encode
+from gandem.core.specs import NetworkPlan, Player, Shape, plan_network
 
 
 @keras.saving.register_keras_serializable(package="gandem")

@@ -1,4 +1,4 @@
-"""The tensor functions of TensorFlow that objectives are written with."""
+"""The tensor functions of TensorFlow that losses are written with."""
 
 import tensorflow as tf
 from tensorflow import Tensor

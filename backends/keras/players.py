@@ -1,4 +1,4 @@
-"""The players alive in TensorFlow: tapes for the way back, our own optimisers."""
+"""The players alive in TensorFlow: tapes for the way back, our own optimizers."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ import tensorflow as tf
 from tensorflow import Tensor
 
 from gandem.backends.keras.network import Network
-from gandem.backends.keras.optimisers import Learner
+from gandem.backends.keras.optimizers import Learner
 from gandem.core.training import Loss, MaskFeed, Played, Stage
 
 

@@ -11,8 +11,8 @@ import torch
 from gandem.backends.torch import conformance
 from gandem.backends.torch.engine import TorchEngine
 from gandem.core.errors import BackendError
-from gandem.core.registry import load_objective
-from gandem.core.spec import NetworkPlan, Optimiser, Spec
+from gandem.core.plugins.registry import load_loss
+from gandem.core.specs import NetworkPlan, Optimizer, Spec
 from gandem.core.training import CAPABILITIES, Arrays, Derivatives, Engine
 
 
@@ -45,8 +45,8 @@ class TorchBackend:
             allowed = precision == "tf32"
             torch.backends.cuda.matmul.allow_tf32 = allowed
             torch.backends.cudnn.allow_tf32 = allowed
-        objective = load_objective(spec.objective)
-        return TorchEngine(spec, objective, arrays, precision, torch.device(device))
+        loss = load_loss(spec.loss)
+        return TorchEngine(spec, loss, arrays, precision, torch.device(device))
 
     def differentiate(
         self,
@@ -63,7 +63,7 @@ class TorchBackend:
     ) -> tuple[float, dict[str, np.ndarray]]:
         return conformance.gradient(function, arrays)
 
-    def optimise(
-        self, optimiser: Optimiser, arrays: Arrays, gradients: Sequence[Arrays]
+    def optimize(
+        self, optimizer: Optimizer, arrays: Arrays, gradients: Sequence[Arrays]
     ) -> list[dict[str, np.ndarray]]:
-        return conformance.optimise(optimiser, arrays, gradients)
+        return conformance.optimize(optimizer, arrays, gradients)

@@ -15,8 +15,8 @@ from gandem.backends.torch.network import (
     to_canonical,
 )
 from gandem.backends.torch.ops import TorchOps
-from gandem.backends.torch.optimisers import Learner
-from gandem.core.spec import NetworkPlan, Optimiser
+from gandem.backends.torch.optimizers import Learner
+from gandem.core.specs import NetworkPlan, Optimizer
 from gandem.core.training import Arrays, Derivatives
 
 CPU = torch.device("cpu")
@@ -69,12 +69,12 @@ def gradient(
     return value.item(), {k: g.numpy() for k, g in zip(tensors, found, strict=True)}
 
 
-def optimise(
-    optimiser: Optimiser, arrays: Arrays, gradients: Sequence[Arrays]
+def optimize(
+    optimizer: Optimizer, arrays: Arrays, gradients: Sequence[Arrays]
 ) -> list[dict[str, np.ndarray]]:
-    """See :meth:`gandem.core.training.Backend.optimise`."""
+    """See :meth:`gandem.core.training.Backend.optimize`."""
     parameters = {name: nn.Parameter(torch.tensor(value)) for name, value in arrays.items()}
-    learner = Learner(optimiser, parameters)
+    learner = Learner(optimizer, parameters)
     after = []
     for given in gradients:
         learner.update([torch.tensor(given[name]) for name in parameters])

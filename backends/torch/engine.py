@@ -11,13 +11,13 @@ from gandem.backends.torch.layers import inward
 from gandem.backends.torch.modes import Draws, MixedPlayers, keep_norms_single
 from gandem.backends.torch.network import Network, from_canonical, images_outward, to_canonical
 from gandem.backends.torch.ops import TorchOps
-from gandem.backends.torch.optimisers import Learner
+from gandem.backends.torch.optimizers import Learner
 from gandem.backends.torch.players import TorchPlayers
-from gandem.core.spec import Spec, plan_spec
+from gandem.core.specs import Spec, plan_spec
 from gandem.core.training import (
     KEY,
+    AdversarialLoss,
     Arrays,
-    ObjectiveRule,
     Stage,
     averaged_players,
     state_shapes,
@@ -32,12 +32,12 @@ class TorchEngine:
     def __init__(
         self,
         spec: Spec,
-        objective: ObjectiveRule,
+        loss: AdversarialLoss,
         arrays: Arrays,
         precision: str,
         device: torch.device,
     ) -> None:
-        self.spec, self.objective, self.device = spec, objective, device
+        self.spec, self.loss, self.device = spec, loss, device
         self.ops = TorchOps()
         self.networks = {}
         dtype, mixed = getattr(torch, stored(precision)), precision == "bfloat16"
@@ -50,14 +50,14 @@ class TorchEngine:
             name: {path: weight for path, (weight, _) in network.weights().items()}
             for name, network in self.networks.items()
         }
-        self.learners = {p.name: Learner(p.optimiser, weights[p.name]) for p in spec.players}
+        self.learners = {p.name: Learner(p.optimizer, weights[p.name]) for p in spec.players}
         self.averages = {
             name: {path: weight.detach().clone() for path, weight in weights[name].items()}
             for name in averaged_players(spec)
         }
         players = MixedPlayers if mixed else TorchPlayers
         self.players = players(self.networks, self.learners, self.averages)
-        self.draws = Draws(spec, objective, device, dtype)
+        self.draws = Draws(spec, loss, device, dtype)
         self.load(arrays)
 
     def step(self, inputs: Arrays) -> Mapping[str, Tensor]:
@@ -66,7 +66,7 @@ class TorchEngine:
             if not network.training:
                 network.train()
         self.players.begin(tensors)
-        return train_step(self.spec, self.objective, self.players, self.ops, tensors)
+        return train_step(self.spec, self.loss, self.players, self.ops, tensors)
 
     def _bring(self, inputs: Arrays) -> dict[str, Tensor]:
         """Return a step's inputs on the device, images (N, C, H, W)."""
@@ -129,14 +129,14 @@ class TorchEngine:
     def export(self) -> dict[str, np.ndarray]:
         state = {name: to_canonical(*spot) for name, spot in self._spots().items()}
         for name, learner in self.learners.items():
-            state[f"optimiser/{name}/updates"] = np.array(learner.updates, np.int64)
+            state[f"optimizer/{name}/updates"] = np.array(learner.updates, np.int64)
         return {name: state[name] for name in state_shapes(self.spec)}
 
     def load(self, arrays: Arrays) -> None:
         for name, spot in self._spots().items():
             from_canonical(*spot, arrays[name])
         for name, learner in self.learners.items():
-            learner.set_updates(int(arrays[f"optimiser/{name}/updates"]))
+            learner.set_updates(int(arrays[f"optimizer/{name}/updates"]))
 
     def _spots(self) -> dict[str, tuple[Tensor, tuple[int, ...] | None]]:
         """Return where each array of the state lives, with its permutation to canonical."""
@@ -146,7 +146,7 @@ class TorchEngine:
             learner = self.learners[player]
             for name, (_, permutation) in network.weights().items():
                 for slot in learner.spec.slots:
-                    spots[f"optimiser/{name}/{slot}"] = (learner.slot(name, slot), permutation)
+                    spots[f"optimizer/{name}/{slot}"] = (learner.slot(name, slot), permutation)
                 if player in self.averages:
                     spots[f"average/{name}"] = (self.averages[player][name], permutation)
         return spots

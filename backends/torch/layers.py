@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gandem.core import spec as kinds
-from gandem.core.randomness import dropout_levels
-from gandem.core.spec import Node, crops, pads
+from gandem.core import specs as kinds
+from gandem.core.rng import dropout_levels
+from gandem.core.specs import Node, crops, pads
 
 CONV = (
     2,

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from gandem.backends.torch.layers import SpectralNorm
 from gandem.backends.torch.players import TorchPlayers
-from gandem.core.randomness import part_of
-from gandem.core.spec import Latent, Spec
-from gandem.core.training import KEY, Arrays, Draw, ObjectiveRule, draws_of, rows_of_step
+from gandem.core.rng import part_of
+from gandem.core.specs import Latent, Spec
+from gandem.core.training import KEY, AdversarialLoss, Arrays, Draw, draws_of, rows_of_step
 
 # --- mixed precision -----------------------------------------------------------------------------
 
@@ -60,9 +60,9 @@ class Draws:
     """
 
     def __init__(
-        self, spec: Spec, objective: ObjectiveRule, device: torch.device, dtype: torch.dtype
+        self, spec: Spec, loss: AdversarialLoss, device: torch.device, dtype: torch.dtype
     ) -> None:
-        self.spec, self.objective = spec, objective
+        self.spec, self.loss = spec, loss
         self.generator = torch.Generator(device)
         self.how = {"generator": self.generator, "device": device, "dtype": dtype}
 
@@ -72,7 +72,7 @@ class Draws:
         seed, step = given.pop(KEY).tolist()
         # not a hash of both: on the CPU torch keeps 32 bits of it, and steps would meet
         self.generator.manual_seed((part_of(str(seed)) + step) % 2**63)
-        wanted = draws_of(self.spec, self.objective, rows_of_step(self.spec, given))
+        wanted = draws_of(self.spec, self.loss, rows_of_step(self.spec, given))
         return given | self._all(wanted)
 
     def _all(self, wanted: Mapping[str, Draw]) -> dict[str, Tensor]:
@@ -87,7 +87,7 @@ class Draws:
         return self._noise(self.spec.latent, draw.shape)
 
     def _noise(self, latent: Latent, shape: tuple[int, ...]) -> Tensor:
-        """Return noise (N, latent.size), as :func:`gandem.core.training.feed.draw_noise` has it."""
+        """Return noise (N, latent.size), as :func:`gandem.core.training.inputs.draw_noise` has it."""
         uniform = latent.distribution == "uniform"
         noise = 2 * torch.rand(shape, **self.how) - 1 if uniform else torch.randn(shape, **self.how)
         parts = latent.parts

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gandem.backends.torch.layers import Chain, Context, arrays_of, attribute, inward, outward
-from gandem.core.spec import NetworkPlan, Node
+from gandem.core.specs import NetworkPlan, Node
 
 
 class Network(Chain):

@@ -1,4 +1,4 @@
-"""The tensor functions of PyTorch that objectives are written with."""
+"""The tensor functions of PyTorch that losses are written with."""
 
 import torch
 import torch.nn.functional as F

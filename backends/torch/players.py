@@ -1,4 +1,4 @@
-"""The players alive in PyTorch: eager forward passes, autograd's way back, torch's optimisers."""
+"""The players alive in PyTorch: eager forward passes, autograd's way back, torch's optimizers."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from gandem.backends.torch.network import Network, masks_inward
-from gandem.backends.torch.optimisers import Learner
+from gandem.backends.torch.optimizers import Learner
 from gandem.core.training import Loss, MaskFeed, Played, Stage
 
 

@@ -161,7 +161,7 @@ def _block(contender: Contender, seconds: float) -> int:
 @contextlib.contextmanager
 def material(model: str, data: str, data_dir: str | None) -> Iterator[Path]:
     """Write the images of a model's lesson to a file, repeated to their number."""
-    from gandem.core.registry import load_dataset
+    from gandem.core.plugins.registry import load_dataset
 
     dataset = load_dataset(data, data_dir, (28, 28, 1), CLASSES.get(model, ()))
     chosen = np.arange(COUNTS.get(model, USUAL)) % len(dataset.images)
@@ -214,7 +214,7 @@ def main() -> None:
 
 def told(options: argparse.Namespace) -> dict[str, object]:
     """Return where and how everything is measured."""
-    from gandem.core.doctor import machine, versions_of
+    from gandem.commands.doctor_ import machine, versions_of
 
     return {
         "machine": machine(),

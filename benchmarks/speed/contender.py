@@ -56,7 +56,7 @@ def by_hand(kind: str, model: str, backend: str, data: str) -> None:
 
 def gandem(model: str, backend: str, data: str, options: dict[str, str]) -> None:
     """Train as ``gandem train`` does, with its log, measurements, samples and checkpoints."""
-    from gandem.core.registry import load_backend
+    from gandem.core.plugins.registry import load_backend
     from gandem.core.runs import Progress, train
 
     load_backend(backend)

@@ -40,7 +40,7 @@ class Loop:
 
 
 class Player:
-    """A network with its weights and its optimiser."""
+    """A network with its weights and its optimizer."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Player:
     ) -> None:
         self.network = network.to(device=device, memory_format=torch.channels_last).train()
         self.weights = list(network.parameters())
-        self.optimiser = torch.optim.Adam(
+        self.optimizer = torch.optim.Adam(
             self.weights, lr=rate, betas=betas, eps=epsilon, fused=True
         )
 
@@ -61,9 +61,9 @@ class Player:
 
     def learn(self, loss: Tensor) -> Tensor:
         """Update these weights and compute no other gradients; return the loss."""
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         loss.backward(inputs=self.weights)
-        self.optimiser.step()
+        self.optimizer.step()
         return loss.detach()
 
 

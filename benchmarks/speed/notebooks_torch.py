@@ -66,26 +66,26 @@ def alternate(
 ) -> Loop:
     """The loop of most PyTorch lessons: real, fake, the same fakes for the generator."""
     criterion = nn.BCELoss()
-    g_optimiser = torch.optim.Adam(generator.parameters(), lr=rate, betas=(0.5, 0.999))
-    d_optimiser = torch.optim.Adam(discriminator.parameters(), lr=rate, betas=(0.5, 0.999))
+    g_optimizer = torch.optim.Adam(generator.parameters(), lr=rate, betas=(0.5, 0.999))
+    d_optimizer = torch.optim.Adam(discriminator.parameters(), lr=rate, betas=(0.5, 0.999))
     batches = forever(dataset)
 
     def step() -> tuple[float, float]:
         real, _ = next(batches)
         real_labels, fake_labels = torch.ones(len(real), 1), torch.zeros(len(real), 1)
 
-        d_optimiser.zero_grad()
+        d_optimizer.zero_grad()
         fake = generator(torch.randn(len(real), 100))
         real_loss = criterion(discriminator(real), real_labels)
         fake_loss = criterion(discriminator(fake.detach()), fake_labels)
         d_loss = (real_loss + fake_loss) * half
         d_loss.backward()
-        d_optimiser.step()
+        d_optimizer.step()
 
-        g_optimiser.zero_grad()
+        g_optimizer.zero_grad()
         g_loss = criterion(discriminator(fake), real_labels)
         g_loss.backward()
-        g_optimiser.step()
+        g_optimizer.step()
         return d_loss.item(), g_loss.item()
 
     return Loop(step)
@@ -213,8 +213,8 @@ def cgan(images: np.ndarray, labels: np.ndarray) -> Loop:
         nn.Sigmoid(),
     )
     discriminator, criterion = Judge(), nn.BCEWithLogitsLoss()
-    g_optimiser = torch.optim.Adam(generator.parameters(), lr=3e-4)
-    d_optimiser = torch.optim.Adam(discriminator.parameters(), lr=3e-4)
+    g_optimizer = torch.optim.Adam(generator.parameters(), lr=3e-4)
+    d_optimizer = torch.optim.Adam(discriminator.parameters(), lr=3e-4)
     batches = forever(Digits(images, labels, UNIT))
 
     def step() -> tuple[float, float]:
@@ -223,18 +223,18 @@ def cgan(images: np.ndarray, labels: np.ndarray) -> Loop:
         planes = one_hot[:, :, None, None].repeat(1, 1, 28, 28)
         real_labels, fake_labels = torch.ones(len(real), 1), torch.zeros(len(real), 1)
 
-        d_optimiser.zero_grad()
+        d_optimizer.zero_grad()
         fake = generator(torch.cat([torch.randn(len(real), 128), one_hot], 1)).detach()
         both = torch.cat([torch.cat([fake, planes], 1), torch.cat([real, planes], 1)])
         d_loss = criterion(discriminator(both), torch.cat([fake_labels, real_labels]))
         d_loss.backward()
-        d_optimiser.step()
+        d_optimizer.step()
 
-        g_optimiser.zero_grad()
+        g_optimizer.zero_grad()
         fake = generator(torch.cat([torch.randn(len(real), 128), one_hot], 1))
         g_loss = criterion(discriminator(torch.cat([fake, planes], 1)), real_labels)
         g_loss.backward()
-        g_optimiser.step()
+        g_optimizer.step()
         return d_loss.item(), g_loss.item()
 
     return Loop(step)
@@ -271,25 +271,25 @@ def sevens(images: np.ndarray, labels: np.ndarray) -> Loop:
         nn.Sigmoid(),
     )
     criterion = nn.BCELoss()
-    g_optimiser = torch.optim.Adam(generator.parameters(), lr=2e-4, betas=(0.5, 0.999))
-    d_optimiser = torch.optim.Adam(discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999))
+    g_optimizer = torch.optim.Adam(generator.parameters(), lr=2e-4, betas=(0.5, 0.999))
+    d_optimizer = torch.optim.Adam(discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999))
     data = torch.tensor(images.transpose(0, 3, 1, 2) / 255.0, dtype=torch.float32)
     d_labels, g_labels = torch.cat([torch.ones(50, 1), torch.zeros(50, 1)]), torch.ones(100, 1)
 
     def step() -> tuple[float, float]:
         real = data[np.random.randint(0, len(data), 50)]
         fake = generator(torch.randn(50, 10)).detach()
-        d_optimiser.zero_grad()
+        d_optimizer.zero_grad()
         judged = discriminator(torch.cat([real, fake]))
         d_loss = criterion(judged, d_labels)
         d_loss.backward()
-        d_optimiser.step()
+        d_optimizer.step()
         ((judged > 0.5) == d_labels).float().mean().item()  # shown beside the losses
 
-        g_optimiser.zero_grad()
+        g_optimizer.zero_grad()
         g_loss = criterion(discriminator(generator(torch.randn(100, 10))), g_labels)
         g_loss.backward()
-        g_optimiser.step()
+        g_optimizer.step()
         return d_loss.item(), g_loss.item()
 
     return Loop(step)
@@ -324,25 +324,25 @@ def wgan_gp(images: np.ndarray, labels: np.ndarray) -> Loop:
         nn.Flatten(),
         nn.Linear(128 * 7 * 7, 1),
     ).apply(small)
-    g_optimiser = torch.optim.Adam(generator.parameters(), lr=1e-4, betas=(0.0, 0.9))
-    c_optimiser = torch.optim.Adam(critic.parameters(), lr=1e-4, betas=(0.0, 0.9))
+    g_optimizer = torch.optim.Adam(generator.parameters(), lr=1e-4, betas=(0.0, 0.9))
+    c_optimizer = torch.optim.Adam(critic.parameters(), lr=1e-4, betas=(0.0, 0.9))
     batches = forever(Digits(images, labels, SIGNED))
 
     def step() -> tuple[float, float]:
         for _ in range(5):
             real, _ = next(batches)
-            c_optimiser.zero_grad()
+            c_optimizer.zero_grad()
             fake = generator(torch.randn(len(real), 100)).detach()
             penalty = slope_penalty(critic, real, fake)
             c_loss = critic(fake).mean() - critic(real).mean() + 10 * penalty
             c_loss.backward()
-            c_optimiser.step()
+            c_optimizer.step()
             c_read = c_loss.item()
 
-        g_optimiser.zero_grad()
+        g_optimizer.zero_grad()
         g_loss = -critic(generator(torch.randn(len(real), 100))).mean()
         g_loss.backward()
-        g_optimiser.step()
+        g_optimizer.step()
         return c_read, g_loss.item()
 
     return Loop(step)

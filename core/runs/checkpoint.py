@@ -21,8 +21,8 @@ import numpy as np
 
 from gandem.core.errors import RunError, SpecError, shown
 from gandem.core.files import make_folder, write_file
-from gandem.core.spec import Spec, from_data, to_data
-from gandem.core.spec.text import SCHEMA
+from gandem.core.specs import Spec, from_data, to_data
+from gandem.core.specs.serialization import SCHEMA
 from gandem.core.training import check_state, forms_of, metric_names, state_shapes
 
 __all__ = [
@@ -39,7 +39,7 @@ __all__ = [
 
 FORMAT = 1
 LARGEST_HEADER = 10_000_000
-"""Bytes; the headers of the catalogue have some ten thousand."""
+"""Bytes; the headers of the catalog have some ten thousand."""
 TYPES = {"F32": "float32", "F64": "float64", "I64": "int64"}
 """What a state is made of, by safetensors' names."""
 MOST_WORDS = 300

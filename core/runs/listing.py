@@ -10,8 +10,8 @@ from typing import Any
 
 from gandem.core.errors import GandemError, RunError
 from gandem.core.runs.checkpoint import step_of
-from gandem.core.runs.folder import is_held
 from gandem.core.runs.run import Run, open_run
+from gandem.core.runs.run_dir import is_held
 
 __all__ = ["Summary", "find_runs", "health_of", "state_of", "steps_of"]
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from gandem.commands.tables_ import aligned
 from gandem.core.errors import SpecError
-from gandem.core.registry import LAYERS, find_backend, find_model, load_spec
-from gandem.core.runs.settings import Settings
+from gandem.core.plugins.registry import LAYERS, find_backend, find_model, load_spec
+from gandem.core.runs.config import Settings
+from gandem.core.runs.setup import Notice, Work
 from gandem.core.runs.stopwatch import Apart, trained
-from gandem.core.runs.train import Notice, Work
-from gandem.core.spec import Spec, change
-from gandem.core.tables import aligned
+from gandem.core.specs import Spec, change
 from gandem.core.training import initial_state
 
 __all__ = ["Profile", "profile"]
@@ -34,7 +34,7 @@ class Profile:
         batch_size: images in a batch; a step reads one for each update of the discriminator.
         steps: that were measured.
         parts: of a step, in order, which make up its :attr:`total`.  ``transfer``, ``forward``,
-            ``backward`` and ``optimiser``, or only ``step`` of a backend that cannot take its step
+            ``backward`` and ``optimizer``, or only ``step`` of a backend that cannot take its step
             apart, are what it takes when nothing else goes on.  ``slowed``: what it takes longer in
             a training, where the thread that draws has its share of the cores.  ``waited``: for
             that thread.  ``logging``: everything else, from reading the clock to checkpoints.

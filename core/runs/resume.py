@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gandem.core.datasets import Dataset
+from gandem.core.data.dataset import Dataset
 from gandem.core.errors import RunError, SpecError, shown, suggest
 from gandem.core.files import clear_unfinished, write_file
-from gandem.core.randomness import fingerprint
+from gandem.core.rng import fingerprint
 from gandem.core.runs.checkpoint import Checkpoint, DamagedError, read_checkpoint
-from gandem.core.runs.loop import is_logged
 from gandem.core.runs.run import Run, covers
-from gandem.core.spec import differences, digest, field_paths
+from gandem.core.runs.trainer import is_logged
+from gandem.core.specs import differences, digest, field_paths
 from gandem.core.training import stored
 
 __all__ = ["Found", "check_changes", "clear_ahead", "keep_log", "newest_good"]

@@ -18,22 +18,15 @@ from typing import Any
 
 import numpy as np
 
+from gandem.callbacks.diagnostics.monitor import is_event
 from gandem.core.errors import BackendError, RunError, SpecError, shown
-from gandem.core.registry import installed, load_backend, registry
+from gandem.core.fields import decode
+from gandem.core.plugins.registry import installed, load_backend, registry
 from gandem.core.runs.checkpoint import Checkpoint, checkpoints_in, read_checkpoint, step_of
-from gandem.core.runs.health import is_event
+from gandem.core.runs.config import Settings
 from gandem.core.runs.sampling import CHUNK, Images, enough_memory, sample, save_arrays, stream
-from gandem.core.runs.settings import Settings
-from gandem.core.spec import Spec, differences, plan_spec, read_spec
-from gandem.core.spec.fields import decode
-from gandem.core.training import (
-    OUTSIDE,
-    Engine,
-    check_able,
-    fixed_inputs,
-    fixed_parts,
-    stored,
-)
+from gandem.core.specs import Spec, differences, plan_spec, read_spec
+from gandem.core.training import OUTSIDE, Engine, check_able, fixed_inputs, fixed_parts, stored
 
 __all__ = ["LAST", "Run", "covers", "open_run", "pick_device", "some_backend"]
 
@@ -68,7 +61,7 @@ class Run:
         return settings
 
     def log(self) -> list[dict[str, Any]]:
-        """Return the rows of ``log.jsonl`` with losses: these in the objective's unit, accuracies
+        """Return the rows of ``log.jsonl`` with losses: these in the loss's unit, accuracies
         from 0 to 1, steps per second.
 
         A line cut short by a crash ends the log.
@@ -76,7 +69,7 @@ class Run:
         return [row for row in self.rows() if not is_event(row)]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return all rows of ``log.jsonl``: losses, judgements, and what began or ended in the
+        """Return all rows of ``log.jsonl``: losses, judgments, and what began or ended in the
         training's health.
         """
         rows: list[dict[str, Any]] = []
@@ -263,7 +256,7 @@ def some_backend(preferred: str = "") -> str:
     Raises:
         BackendError: none is installed.
     """
-    there = [row.id for row in registry().rows("backends") if installed(row)]
+    there = [row.id for row in registry().entries("backends") if installed(row)]
     if preferred in there:
         return preferred
     if not there:
@@ -274,7 +267,7 @@ def some_backend(preferred: str = "") -> str:
 def covers(field: str, path: str) -> bool:
     """Say whether a field that may change is a path, leads to it, or ends it.
 
-    >>> covers("learning_rate", "players.generator.optimiser.learning_rate")
+    >>> covers("learning_rate", "players.generator.optimizer.learning_rate")
     True
     """
     return f".{field}." in f".{path}."

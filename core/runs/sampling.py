@@ -10,10 +10,10 @@ from typing import IO, Any
 
 import numpy as np
 
+from gandem.core.data.images import grid, save_image, scatter, to_bytes
 from gandem.core.errors import RunError
 from gandem.core.files import fill_file
-from gandem.core.images import grid, save_image, scatter, to_bytes
-from gandem.core.spec import Points, Spec
+from gandem.core.specs import Points, Spec
 from gandem.core.training import Engine
 
 __all__ = [

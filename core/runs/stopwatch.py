@@ -12,10 +12,10 @@ from typing import Any, get_args
 
 import numpy as np
 
-from gandem.core.runs.folder import begin
-from gandem.core.runs.loop import Loop
+from gandem.core.runs.run_dir import begin
 from gandem.core.runs.sampling import enough_memory
-from gandem.core.runs.train import Work
+from gandem.core.runs.setup import Work
+from gandem.core.runs.trainer import Loop
 from gandem.core.training import Engine, Feed, Profiled, Several, Stage
 
 __all__ = ["Apart", "Told", "trained"]
@@ -63,7 +63,7 @@ class Apart:
         if len(self.goes) == 1:
             return {"step": self.median("step")}
         found, so_far = {}, 0.0
-        for part, stage in zip((*STAGES, "optimiser"), self.goes, strict=True):
+        for part, stage in zip((*STAGES, "optimizer"), self.goes, strict=True):
             reached = max(self.median(stage), so_far)
             found[part], so_far = reached - so_far, reached
         return found

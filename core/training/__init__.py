@@ -1,20 +1,30 @@
-"""Training: the contract of a backend, the objectives, the step written once, and the numbers that
+"""Training: the contract of a backend, the losses, the step written once, and the numbers that
 enter it.
 
 Everything the other rooms and the backends may use is listed here.
 """
 
-from gandem.core.objectives import (
-    FurtherRule,
+from gandem.core.training.capabilities import (
+    CAPABILITIES,
+    check_able,
+    needs_of,
+    needs_of_network,
+    unknown_capabilities,
+)
+from gandem.core.training.device_rng import KEY, Draw, draws_of, key_of, rows_of_step
+from gandem.core.training.dry_run import MaskFeed, NumpyOps, passes_of_step, step_inputs
+from gandem.core.training.inputs import Feed, as_read, fixed_inputs, fixed_parts, one_hot
+from gandem.core.training.losses import (
+    AdversarialLoss,
+    AuxiliaryLoss,
     Hinge,
     LeastSquares,
     Minimax,
     NonSaturating,
-    ObjectiveRule,
     Wasserstein,
 )
-from gandem.core.training.ahead import Ahead, alike
-from gandem.core.training.contract import (
+from gandem.core.training.prefetch import Ahead, alike
+from gandem.core.training.protocols import (
     Arrays,
     Backend,
     Derivatives,
@@ -29,16 +39,6 @@ from gandem.core.training.contract import (
     Stage,
     Tensor,
 )
-from gandem.core.training.draws import KEY, Draw, draws_of, key_of, rows_of_step
-from gandem.core.training.feed import Feed, as_read, fixed_inputs, fixed_parts, one_hot
-from gandem.core.training.needs import (
-    CAPABILITIES,
-    check_able,
-    needs_of,
-    needs_of_network,
-    unknown_capabilities,
-)
-from gandem.core.training.passes import MaskFeed, NumpyOps, passes_of_step, step_inputs
 from gandem.core.training.state import (
     OUTSIDE,
     averaged_players,
@@ -58,14 +58,15 @@ __all__ = [
     "KEY",
     "METRICS",
     "OUTSIDE",
+    "AdversarialLoss",
     "Ahead",
     "Arrays",
+    "AuxiliaryLoss",
     "Backend",
     "Derivatives",
     "Draw",
     "Engine",
     "Feed",
-    "FurtherRule",
     "Hinge",
     "LeastSquares",
     "Loss",
@@ -73,7 +74,6 @@ __all__ = [
     "Minimax",
     "NonSaturating",
     "NumpyOps",
-    "ObjectiveRule",
     "Ops",
     "Played",
     "Players",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gandem.core.training.contract import Ops, Tensor
+from gandem.core.training.protocols import Ops, Tensor
 
 __all__ = ["gradient_penalty", "r1"]
 

@@ -4,8 +4,8 @@
 ``generator/dense/kernel``                        a weight
 ``discriminator/batch_norm/variance``             a running statistic
 ``discriminator/conv2d/left_vector``              another, of spectral norm
-``optimiser/generator/dense/kernel/first_moment`` a slot of the optimiser
-``optimiser/generator/updates``                   updates so far, int64, shape ()
+``optimizer/generator/dense/kernel/first_moment`` a slot of the optimizer
+``optimizer/generator/updates``                   updates so far, int64, shape ()
 ``average/generator/dense/kernel``                the weight average
 ================================================  =========================================
 """
@@ -18,8 +18,8 @@ from types import MappingProxyType
 import numpy as np
 
 from gandem.core.errors import RunError, shown
-from gandem.core.randomness import Purpose, part_of, stream
-from gandem.core.spec import Shape, Spec, initial_values, plan_spec
+from gandem.core.rng import Purpose, part_of, stream
+from gandem.core.specs import Shape, Spec, initial_values, plan_spec
 
 __all__ = [
     "OUTSIDE",
@@ -70,8 +70,8 @@ def state_shapes(spec: Spec) -> dict[str, Shape]:
         shapes |= {p.name: p.shape for p in plan.parameters() + plan.statistics()}
     for player in spec.players:
         for p in plans[player.name].parameters():
-            shapes |= {f"optimiser/{p.name}/{slot}": p.shape for slot in player.optimiser.slots}
-        shapes[f"optimiser/{player.name}/updates"] = ()
+            shapes |= {f"optimizer/{p.name}/{slot}": p.shape for slot in player.optimizer.slots}
+        shapes[f"optimizer/{player.name}/updates"] = ()
     for name in averaged_players(spec):
         shapes |= {f"average/{p.name}": p.shape for p in plans[name].parameters()}
     return shapes
@@ -87,7 +87,7 @@ def initial_state(spec: Spec, seed: int, precision: str) -> dict[str, np.ndarray
     for name, shape in state_shapes(spec).items():
         if name.endswith("/updates"):
             state[name] = np.zeros((), np.int64)
-        elif name.startswith("optimiser/"):
+        elif name.startswith("optimizer/"):
             state[name] = np.zeros(shape, dtype)
         else:
             state[name] = first[name.removeprefix("average/")].astype(dtype)
@@ -108,12 +108,12 @@ def statistics(spec: Spec, state: Mapping[str, np.ndarray]) -> dict[str, np.ndar
     return {
         name: value
         for name, value in state.items()
-        if name not in trained and not name.startswith("optimiser/")
+        if name not in trained and not name.startswith("optimizer/")
     }
 
 
 def nudge(spec: Spec, state: Mapping[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
-    """Return the state with every weight moved by one unit in the last place: the 1-ulp twin.
+    """Return the state with every weight moved by one unit in the last place: the 1-ulp baseline.
 
     Up or down is drawn for each weight, as rounding would have it.  Weights that are exactly 0
     stay, since their last place is no scale of the network's.

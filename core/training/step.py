@@ -2,7 +2,7 @@
 compile it.
 
 Every choice is data in the spec.  Order matters by O(1) for the result, so it is fixed here:
-discriminator first, real before fake, then further players of the objective, then the generator,
+discriminator first, real before fake, then further players of the loss, then the generator,
 then its weight average.
 """
 
@@ -12,17 +12,17 @@ import functools
 from collections.abc import Mapping
 from typing import cast
 
-from gandem.core.objectives import (
-    FurtherRule,
-    ObjectiveRule,
+from gandem.core.specs import BatchNorm, Spec, plan_spec
+from gandem.core.training.augmentation import disturbed
+from gandem.core.training.losses import (
+    AdversarialLoss,
+    AuxiliaryLoss,
     auxiliaries_of,
     boundary_of,
     one_pass_of,
 )
-from gandem.core.spec import BatchNorm, Spec, plan_spec
-from gandem.core.training.contract import Loss, Ops, Played, Players, Tensor
-from gandem.core.training.disturb import disturbed
 from gandem.core.training.penalties import gradient_penalty, r1
+from gandem.core.training.protocols import Loss, Ops, Played, Players, Tensor
 
 __all__ = ["METRICS", "metric_names", "train_step"]
 
@@ -32,12 +32,12 @@ METRICS = ("discriminator", "generator", "real_accuracy", "fake_accuracy")
 
 def metric_names(spec: Spec) -> tuple[str, ...]:
     """Return the names of what a step reports, in order: the :data:`METRICS`; ``penalty`` and
-    ``class_loss`` where the objective has them; then the further players.
+    ``class_loss`` where the loss has them; then the further players.
     """
-    objective = spec.objective
+    loss = spec.loss
     found = [*METRICS]
-    found += ["penalty"] if objective.gradient_penalty or objective.r1 else []
-    found += ["class_loss"] if objective.class_weight else []
+    found += ["penalty"] if loss.gradient_penalty or loss.r1 else []
+    found += ["class_loss"] if loss.class_weight else []
     return (*found, *(player.name for player in spec.players if player.name not in METRICS))
 
 
@@ -60,7 +60,7 @@ def judges_one_by_one(spec: Spec) -> bool:
 
 def train_step(
     spec: Spec,
-    objective: ObjectiveRule,
+    loss: AdversarialLoss,
     players: Players,
     ops: Ops,
     inputs: Mapping[str, Tensor],
@@ -69,24 +69,24 @@ def train_step(
     player and one of the generator.
 
     Further players learn on the fakes that the generator is about to learn on, and the generator
-    minimises its own loss plus theirs, as they judge after that update.
+    minimizes its own loss plus theirs, as they judge after that update.
 
     Args:
         inputs: ``real/i`` (N, H, W, C), ``noise/i`` (N, latent) and, with classes, ``label/i`` (N,
             classes) for round i; ``mix/i`` (N, 1, 1, 1) for a gradient penalty;
             ``noise/generator`` where the generator learns on fresh noise, and ``label/generator``
             where on several batches of it; and what disturbs the images, see
-            :func:`gandem.core.training.disturb.disturbances`.
+            :func:`gandem.core.training.augmentation.disturbances`.
 
     Returns:
         The :func:`metric_names`, in order: ``discriminator`` and ``generator``, the losses in the
-        objective's unit, the generator's with those that it shares; ``real_accuracy`` and
+        loss's unit, the generator's with those that it shares; ``real_accuracy`` and
         ``fake_accuracy``, the shares of the last round that the discriminator judged rightly;
         ``penalty``, as weighted; ``class_loss``, the cross-entropy in nats of the classes of the
         last round's reals; then the loss of each further player before its update, under its name.
     """
     training = spec.training
-    judge = _Judge(spec, objective, players, ops, inputs)
+    judge = _Judge(spec, loss, players, ops, inputs)
     for i in range(training.discriminator_steps):
         label = {"label": inputs[f"label/{i}"]} if spec.classes else {}
         read = {"noise": inputs[f"noise/{i}"], **label}
@@ -101,8 +101,7 @@ def train_step(
     label = {name: value for name, value in read.items() if name == "label"}
     read |= {name: read["noise"][:, part] for name, part in spec.latent.parts.items()}
     shared = {
-        name: _further_loss(objective, players, ops, name, fake, read)
-        for name in auxiliaries_of(objective)
+        name: _further_loss(loss, players, ops, name, fake, read) for name in auxiliaries_of(loss)
     }
     further = {name: players.learn(name, loss)[0] for name, loss in shared.items()}
 
@@ -120,19 +119,19 @@ def train_step(
 
 
 def _further_loss(
-    objective: ObjectiveRule,
+    loss: AdversarialLoss,
     players: Players,
     ops: Ops,
     name: str,
     fake: Played,
     read: Mapping[str, Tensor],
 ) -> Loss:
-    """Return the loss of a further player on the generator's fakes, which both of them minimise.
+    """Return the loss of a further player on the generator's fakes, which both of them minimize.
 
     Args:
         read: what the generator made them from, by name.
     """
-    rule = cast(FurtherRule, objective)
+    rule = cast(AuxiliaryLoss, loss)
 
     def loss() -> tuple[Tensor, Mapping[str, Tensor]]:
         output = players.apply(name, image=fake.value)
@@ -142,20 +141,20 @@ def _further_loss(
 
 
 class _Judge:
-    """The discriminator within one step, and what both players make of its judgement."""
+    """The discriminator within one step, and what both players make of its judgment."""
 
     def __init__(
         self,
         spec: Spec,
-        objective: ObjectiveRule,
+        loss: AdversarialLoss,
         players: Players,
         ops: Ops,
         inputs: Mapping[str, Tensor],
     ) -> None:
-        self.spec, self.rule, self.players, self.ops = spec, objective, players, ops
+        self.spec, self.rule, self.players, self.ops = spec, loss, players, ops
         self.inputs = inputs
         self.joint = spec.training.passes == "joint" or (
-            one_pass_of(objective) and judges_one_by_one(spec)
+            one_pass_of(loss) and judges_one_by_one(spec)
         )
 
     def learn(
@@ -187,7 +186,7 @@ class _Judge:
 
     @property
     def _tells(self) -> bool:
-        return self.spec.objective.class_weight > 0
+        return self.spec.loss.class_weight > 0
 
     def _apply(self, image: Tensor, label: Mapping[str, Tensor]) -> Tensor:
         return self.players.apply("discriminator", image=image, **self._read(label))
@@ -200,7 +199,7 @@ class _Judge:
         self, real: Tensor, made: Tensor, label: Mapping[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss on real and fake images, and what to report of it."""
-        ops, rule, objective = self.ops, self.rule, self.spec.objective
+        ops, rule, loss = self.ops, self.rule, self.spec.loss
         if self.joint:
             both = {name: ops.join(value, value) for name, value in label.items()}
             rows = real.shape[0]
@@ -209,14 +208,14 @@ class _Judge:
         else:
             real_output, fake_output = self._apply(real, label), self._apply(made, label)
         real_logits, fake_logits = self._logits(real_output), self._logits(fake_output)
-        target = 1.0 - objective.label_smoothing
+        target = 1.0 - loss.label_smoothing
         total = rule.real(ops, real_logits, target) + rule.fake(ops, fake_logits)
         report = self._accuracies(real_logits, fake_logits)
         if self._tells:
             class_loss = self._class_loss(real_output, label)
             total = total + self._weighted(class_loss + self._class_loss(fake_output, label))
             report["class_loss"] = class_loss
-        return total if objective.halves == "sum" else 0.5 * total, report
+        return total if loss.halves == "sum" else 0.5 * total, report
 
     def _accuracies(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         """Return the shares that lie on the right side of the rule's boundary."""
@@ -237,20 +236,20 @@ class _Judge:
         return output[:, :1] if self._tells else output
 
     def _weighted(self, loss: Tensor) -> Tensor:
-        return self.spec.objective.class_weight * loss
+        return self.spec.loss.class_weight * loss
 
     def _penalty(
         self, i: int, real: Tensor, made: Tensor, label: Mapping[str, Tensor]
     ) -> Tensor | None:
         """Return the weighted penalties on the discriminator's slopes; each is a further pass."""
-        ops, objective, found = self.ops, self.spec.objective, None
-        if objective.gradient_penalty:
+        ops, loss, found = self.ops, self.spec.loss, None
+        if loss.gradient_penalty:
             mix = self.inputs[f"mix/{i}"]  # (N, 1, 1, 1)
             between = mix * real + (1.0 - mix) * made
             slope = self.players.slope("discriminator", image=between, **self._read(label))
-            found = objective.gradient_penalty * gradient_penalty(ops, slope)
-        if objective.r1:
+            found = loss.gradient_penalty * gradient_penalty(ops, slope)
+        if loss.r1:
             slope = self.players.slope("discriminator", image=real, **self._read(label))
-            second = objective.r1 * r1(ops, slope)
+            second = loss.r1 * r1(ops, slope)
             found = second if found is None else found + second
         return found

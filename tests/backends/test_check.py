@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 from support.commands import gandem, refused, said
 
-from gandem.core.registry import registry
+from gandem.core.plugins.registry import registry
 from gandem.core.training import CAPABILITIES
 from gandem.testing import BackendConformance, OperationConformance
 from gandem.testing.check import Check, Outcome, check_in_words
@@ -18,13 +18,13 @@ pytest_plugins = ["pytester"]
 ACME = """
     import os
     from dataclasses import replace
-    from gandem import Row, hookimpl
+    from gandem import Entry, hookimpl
 
     @hookimpl
     def gandem_backends():
-        return [Row(id="acme/numpy", target="acme_numpy:Acme"),
-                Row(id="acme/broken", target="acme_numpy:nobody"),
-                Row(id="acme/deadly", target="acme_numpy:kill")]
+        return [Entry(id="acme/numpy", target="acme_numpy:Acme"),
+                Entry(id="acme/broken", target="acme_numpy:nobody"),
+                Entry(id="acme/deadly", target="acme_numpy:kill")]
 
     def kill():
         os.abort()
@@ -49,7 +49,7 @@ ACME = """
 
         def engine(self): ...
         def gradient(self): ...
-        def optimise(self): ...
+        def optimize(self): ...
 """
 CASES = "tanh or sigmoid or silu or relu or concatenate"
 
@@ -250,7 +250,7 @@ FAULTY = """
         def devices(self): return ["cpu"]
         def engine(self): ...
         def gradient(self): ...
-        def optimise(self): ...
+        def optimize(self): ...
         def differentiate(self): ...
 
     class TestFaulty({suite}):

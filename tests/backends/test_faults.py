@@ -1,23 +1,23 @@
 """Known differences between frameworks, planted in the Keras backend: each makes the test of the
 conformance suite that is named for it fail.
 
-Stock layers and optimisers really have these faults, listed most damaging first; all of them keep
+Stock layers and optimizers really have these faults, listed most damaging first; all of them keep
 every shape. Without a fault the same tests pass: see test_backend_keras.py.
 """
 
 import pytest
 from support.commands import THERE
 
-from gandem.core import spec as kinds
-from gandem.core.registry import load_backend
-from gandem.testing import CASES, OPTIMISERS, BackendConformance
+from gandem.core import specs as kinds
+from gandem.core.plugins.registry import load_backend
+from gandem.testing import CASES, OPTIMIZERS, BackendConformance
 from gandem.testing.walks import WALKS
 
 pytestmark = pytest.mark.skipif("keras" not in THERE, reason="keras is not installed")
 
 FIRST = "test_a_network_and_its_gradients"
 SECOND = "test_the_second_derivatives_of_a_network"
-UPDATES = "test_an_optimiser_after_each_of_12_updates"
+UPDATES = "test_an_optimizer_after_each_of_12_updates"
 STEP = "test_one_step_from_a_given_state"
 PATH = "test_a_small_gan_takes_the_same_path"
 
@@ -25,7 +25,7 @@ PATH = "test_a_small_gan_takes_the_same_path"
 # --- the faults ----------------------------------------------------------------------------------
 
 
-def moments_that_stop_the_gradient_at_the_mean(layers, optimisers):
+def moments_that_stop_the_gradient_at_the_mean(layers, optimizers):
     """What Keras's norms use: tf.nn.moments, right in the first order alone."""
     import tensorflow as tf
 
@@ -36,7 +36,7 @@ def moments_that_stop_the_gradient_at_the_mean(layers, optimisers):
     return layers, "_moments", moments
 
 
-def a_transposed_convolution_shifted_by_one_pixel(layers, optimisers):
+def a_transposed_convolution_shifted_by_one_pixel(layers, optimizers):
     """PyTorch's padding=p, output_padding=1 for "same": the odd pixel is cropped in front."""
     true = layers.crops
 
@@ -46,24 +46,24 @@ def a_transposed_convolution_shifted_by_one_pixel(layers, optimisers):
     return layers, "crops", crops
 
 
-def adam_that_adds_epsilon_to_the_uncorrected_root(layers, optimisers):
+def adam_that_adds_epsilon_to_the_uncorrected_root(layers, optimizers):
     """Keras's Adam."""
     import tensorflow as tf
 
-    def adam(optimiser, parameter, gradient, slots, count):
+    def adam(optimizer, parameter, gradient, slots, count):
         m, v = slots
         number = lambda x: tf.constant(x, parameter.dtype)  # noqa: E731
-        beta1, beta2 = number(optimiser.beta1), number(optimiser.beta2)
+        beta1, beta2 = number(optimizer.beta1), number(optimizer.beta2)
         count = tf.cast(count, parameter.dtype)
-        rate = number(optimiser.learning_rate) * tf.sqrt(1 - beta2**count) / (1 - beta1**count)
+        rate = number(optimizer.learning_rate) * tf.sqrt(1 - beta2**count) / (1 - beta1**count)
         m.assign_add((gradient - m) * (1 - beta1))
         v.assign_add((gradient * gradient - v) * (1 - beta2))
-        parameter.assign_sub(rate * m / (tf.sqrt(v) + number(optimiser.epsilon)))
+        parameter.assign_sub(rate * m / (tf.sqrt(v) + number(optimizer.epsilon)))
 
-    return optimisers, "_adam", adam
+    return optimizers, "_adam", adam
 
 
-def spectral_norm_whose_sigma_is_a_constant(layers, optimisers):
+def spectral_norm_whose_sigma_is_a_constant(layers, optimizers):
     """Keras's SpectralNormalization, as far as the gradient goes: dσ/dW is left out."""
     import tensorflow as tf
 
@@ -79,7 +79,7 @@ def spectral_norm_whose_sigma_is_a_constant(layers, optimisers):
     return layers.Affine, "kernel", kernel
 
 
-def spectral_norm_that_overwrites_the_kernel(layers, optimisers):
+def spectral_norm_that_overwrites_the_kernel(layers, optimizers):
     """Keras's SpectralNormalization, as far as the state goes."""
     true = layers.Affine.kernel
 
@@ -92,17 +92,17 @@ def spectral_norm_that_overwrites_the_kernel(layers, optimisers):
     return layers.Affine, "kernel", kernel
 
 
-def scalars_that_pass_through_float32(layers, optimisers):
-    """keras.ops.cast(0.999, "float64"), as Keras's optimisers make their scalars."""
+def scalars_that_pass_through_float32(layers, optimizers):
+    """keras.ops.cast(0.999, "float64"), as Keras's optimizers make their scalars."""
     import keras
 
     def number(value, like):
         return keras.ops.cast(value, like.dtype.name)
 
-    return optimisers, "_number", number
+    return optimizers, "_number", number
 
 
-def a_slope_held_in_float32(layers, optimisers):
+def a_slope_held_in_float32(layers, optimizers):
     """tf.nn.leaky_relu."""
     import tensorflow as tf
 
@@ -116,7 +116,7 @@ def a_slope_held_in_float32(layers, optimisers):
     return layers.Activation, "call", call
 
 
-def a_bilinear_resize_in_float32(layers, optimisers):
+def a_bilinear_resize_in_float32(layers, optimizers):
     """tf.image.resize, whatever the type of the image."""
     import tensorflow as tf
 
@@ -131,7 +131,7 @@ def a_bilinear_resize_in_float32(layers, optimisers):
     return layers.Upsample2D, "call", call
 
 
-def a_convolution_padded_evenly(layers, optimisers):
+def a_convolution_padded_evenly(layers, optimizers):
     """PyTorch's padding=k//2 for "same": as many pixels come out, but others."""
     true = layers.pads
 
@@ -143,7 +143,7 @@ def a_convolution_padded_evenly(layers, optimisers):
     return layers, "pads", pads
 
 
-def a_bias_in_front_of_batch_norm(layers, optimisers):
+def a_bias_in_front_of_batch_norm(layers, optimizers):
     """Keras's default use_bias=True: its true gradient is 0, so Adam makes steps of rounding."""
     import tensorflow as tf
 
@@ -159,7 +159,7 @@ def a_bias_in_front_of_batch_norm(layers, optimisers):
     return layers.Affine, "biased", biased
 
 
-def a_running_variance_that_is_biased(layers, optimisers):
+def a_running_variance_that_is_biased(layers, optimizers):
     """Keras takes in the batch's variance over n, PyTorch over n - 1."""
     true = layers.BatchNorm._follow
 
@@ -169,7 +169,7 @@ def a_running_variance_that_is_biased(layers, optimisers):
     return layers.BatchNorm, "_follow", follow
 
 
-def a_momentum_taken_for_a_decay(layers, optimisers):
+def a_momentum_taken_for_a_decay(layers, optimizers):
     """PyTorch's momentum is 1 less Keras's."""
 
     def follow(self, name, new):
@@ -179,7 +179,7 @@ def a_momentum_taken_for_a_decay(layers, optimisers):
     return layers.BatchNorm, "_follow", follow
 
 
-def an_epsilon_of_its_own(layers, optimisers):
+def an_epsilon_of_its_own(layers, optimizers):
     """Keras's norms add 1e-3 where PyTorch's add 1e-5."""
     true = layers.Layer.number
 
@@ -216,7 +216,7 @@ def run(test, case):
     cases, more = {
         FIRST: (CASES, {"measured": {}}),
         SECOND: (CASES, {"measured": {}}),
-        UPDATES: (OPTIMISERS, {}),
+        UPDATES: (OPTIMIZERS, {}),
         PATH: (WALKS, {"engines": {}}),
         STEP: (WALKS, {"engines": {}, "start": 7}),
     }[test]
@@ -227,9 +227,9 @@ def run(test, case):
 @pytest.fixture
 def rooms():
     load_backend("keras")  # it knows in which order frameworks can be imported
-    from gandem.backends.keras import layers, optimisers
+    from gandem.backends.keras import layers, optimizers
 
-    return layers, optimisers
+    return layers, optimizers
 
 
 @pytest.mark.parametrize(

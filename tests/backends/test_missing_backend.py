@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gandem.core.registry import installed, registry
+from gandem.core.plugins.registry import installed, registry
 
 MODULES = {"torch": ["torch"], "keras": ["keras", "tensorflow"]}
 HIDE = """
@@ -131,7 +131,7 @@ def test_the_shared_suite_skips_the_missing_backend_by_name(missing):
 
 def missing_of(names):
     """Return which backends are not installed, and which other modules are not there."""
-    backends = {row.id: row for row in registry().rows("backends")}
+    backends = {row.id: row for row in registry().entries("backends")}
     return [
         name
         for name in names

@@ -11,15 +11,15 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from gandem.core import objectives
-from gandem.core.spec import Conv2D, Conv2DTranspose, Dense, Residual, interpolation
-from gandem.core.spec.layers import LAYERS
-from gandem.core.spec.optimisers import OPTIMISERS as OPTIMISER_KINDS
+from gandem.core.specs import Conv2D, Conv2DTranspose, Dense, Residual, interpolation
+from gandem.core.specs.layers import LAYERS
+from gandem.core.specs.optimizers import OPTIMIZERS as OPTIMIZER_KINDS
 from gandem.core.training import Backend
+from gandem.core.training import losses as losses
 from gandem.testing import (
     CASES,
     LOSSES,
-    OPTIMISERS,
+    OPTIMIZERS,
     OperationConformance,
     differences,
     formulas,
@@ -60,7 +60,7 @@ class NumpyOps:
 
 
 class NumpyBackend:
-    """The reference in doubles, in a backend's clothes; its objectives are core's own code."""
+    """The reference in doubles, in a backend's clothes; its losses are core's own code."""
 
     capabilities = ("conditional", "spectral-norm", "second-order", "float64")
     known_failures: ClassVar = {}
@@ -90,14 +90,14 @@ class NumpyBackend:
         plain = {key: value.astype(complex) for key, value in arrays.items()}
         return float(function(NumpyOps(), **plain).real), gradients
 
-    def optimise(self, optimiser, arrays, gradients):
-        return formulas.optimise(optimiser, arrays, gradients)
+    def optimize(self, optimizer, arrays, gradients):
+        return formulas.optimize(optimizer, arrays, gradients)
 
 
 class TestTheReferenceInDoubles(OperationConformance):
-    """Every stored array again, in doubles, by core's objectives, 100 times within the gate."""
+    """Every stored array again, in doubles, by core's losses, 100 times within the tolerance."""
 
-    gate = 1e-14
+    tolerance = 1e-14
 
     @pytest.fixture
     def subject(self) -> Backend:
@@ -107,20 +107,20 @@ class TestTheReferenceInDoubles(OperationConformance):
 # --- the cases are whole -------------------------------------------------------------------------
 
 
-def test_every_layer_optimiser_and_objective_has_a_case():
+def test_every_layer_optimizer_and_loss_has_a_case():
     layers = {node.layer.kind for case in CASES for node in case.plan.walk()}
     halves = {(type(case.rule).__name__, case.role) for case in LOSSES}
-    rules = {name for name in objectives.__all__ if name[0].isupper() and not name.endswith("Rule")}
+    rules = {name for name in losses.__all__ if name[0].isupper() and not name.endswith("Rule")}
 
     assert layers == set(LAYERS)
-    assert {case.optimiser.kind for case in OPTIMISERS} == set(OPTIMISER_KINDS)
+    assert {case.optimizer.kind for case in OPTIMIZERS} == set(OPTIMIZER_KINDS)
     assert halves == {(rule, role) for rule in rules for role in ("real", "fake", "generator")}
 
 
 def test_the_file_holds_exactly_the_arrays_of_the_cases_all_finite():
     wanted = [f"{case.name}: {name}" for case in CASES for name in array_names(case.plan)]
     wanted += [f"{case.name}: {name}" for case in LOSSES for name in ("value", "gradient")]
-    wanted += [f"{case.name}: {name}" for case in OPTIMISERS for name in case.arrays()]
+    wanted += [f"{case.name}: {name}" for case in OPTIMIZERS for name in case.arrays()]
 
     assert max(Counter(wanted).values()) == 1
     assert list(operations()) == wanted
@@ -239,7 +239,7 @@ def test_the_reference_stretches_as_cores_matrices_do(n, factor):
 
 
 def find(name):
-    return next(case for case in (*CASES, *LOSSES, *OPTIMISERS) if case.name == name)
+    return next(case for case in (*CASES, *LOSSES, *OPTIMIZERS) if case.name == name)
 
 
 def measure(case):
@@ -260,7 +260,7 @@ def test_a_variance_that_stops_the_gradient_at_the_mean_fails_in_second_order_al
         )
         return (x - mean) * scale, mean, variance
 
-    monkeypatch.setattr(reference, "_normalise", moments_of_tensorflow)
+    monkeypatch.setattr(reference, "_normalize", moments_of_tensorflow)
     said = differences(reference_of(f"chain {norm}"), measure(find(f"chain {norm}")))
 
     assert said
@@ -348,7 +348,7 @@ def test_a_difference_is_said_in_a_sentence(received, said):
 
 def test_a_backend_cannot_widen_the_gate():
     class Lenient(OperationConformance):
-        gate = 0.5
+        tolerance = 0.5
 
     with pytest.raises(pytest.fail.Exception, match=r"off by 1.0e-01 .allowed 1.0e-12"):
         Lenient().compare("wide", {"value": np.ones(1)}, {"value": np.full(1, 1.1)})

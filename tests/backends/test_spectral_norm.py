@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from support.commands import needs_both, on_each, said
 
+from gandem.commands.render import spec_in_words
 from gandem.core.errors import SpecError
-from gandem.core.registry import load_backend
-from gandem.core.spec import (
+from gandem.core.plugins.registry import load_backend
+from gandem.core.specs import (
     Conv2D,
     Conv2DTranspose,
     Dense,
@@ -23,12 +24,11 @@ from gandem.core.spec import (
     to_data,
 )
 from gandem.core.training import fixed_inputs, initial_state, state_shapes
-from gandem.core.words import spec_in_words
 from gandem.testing.walks import SEED, WALKS, begin, walk
 
 _NAMED = next(case for case in WALKS if case.name == "spectral norm")
 WALK = replace(_NAMED, changes={**_NAMED.changes, "training.ema_decay": 0.5})
-STILL = {f"{player}.optimiser.learning_rate": 0.0 for player in ("generator", "discriminator")}
+STILL = {f"{player}.optimizer.learning_rate": 0.0 for player in ("generator", "discriminator")}
 IMAGE, VECTOR = (7, 8, 2), (6,)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from support.commands import THERE
 
-from gandem.core.registry import load_backend, load_spec
-from gandem.core.spec import plan_spec
+from gandem.core.plugins.registry import load_backend, load_spec
+from gandem.core.specs import plan_spec
 
 SPEED = Path(__file__).parents[2] / "benchmarks" / "speed"
 MODELS = ("dcgan", "cgan", "sevens", "dcgan-dropout", "mlp-gan", "wgan-gp")

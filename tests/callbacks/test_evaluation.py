@@ -14,7 +14,7 @@ from support.commands import HOME, THERE, TINY, needs_a_backend, on_each, refuse
 
 import gandem as package
 from gandem.core.errors import DataError, NotFoundError, RunError, SpecError
-from gandem.core.registry import load_dataset
+from gandem.core.plugins.registry import load_dataset
 from gandem.core.runs import open_run, resume, train
 from gandem.core.runs.checkpoint import step_of
 

@@ -13,12 +13,12 @@ import pytest
 from support.commands import HOME, TINY, gandem, needs_a_backend, said, tiny
 
 import gandem as public
-from gandem.core import objectives
-from gandem.core.registry import LAYERS, load_dataset, load_spec, registry
-from gandem.core.runs.health import STATES, Gauge, Monitor
-from gandem.core.runs.probe import variety
-from gandem.core.runs.remedies import Finding, event_in_words, remedy_for
-from gandem.core.spec import Dense, Reshape, Sigmoid, change
+from gandem.callbacks.diagnostics.monitor import STATES, Gauge, Monitor
+from gandem.callbacks.diagnostics.probe import variety
+from gandem.callbacks.diagnostics.suggestions import Finding, event_in_words, remedy_for
+from gandem.core.plugins.registry import LAYERS, load_dataset, load_spec, registry
+from gandem.core.specs import Dense, Reshape, Sigmoid, change
+from gandem.core.training import losses as losses
 
 DOC = Path(__file__).parents[2] / "docs" / "reading-the-losses.md"
 MLP = {"image": [8, 8, 1], "hidden": [16, 32], "judging": [64, 32], "latent": 8}
@@ -51,7 +51,7 @@ def trained(pictures, out, model="mlp-gan", changes=MLP, steps=200, **more):
 @pytest.fixture
 def without_curves(monkeypatch):
     """Draw no curves, which take longer than a tiny training."""
-    monkeypatch.setattr("gandem.core.runs.loop.CURVES", 10**9)
+    monkeypatch.setattr("gandem.core.runs.trainer.CURVES", 10**9)
 
 
 @pytest.fixture(scope="module", params=[("mlp-gan", MLP), ("cgan", CGAN)], ids=["mlp-gan", "cgan"])
@@ -61,7 +61,7 @@ def healthy(request, pictures, tmp_path_factory):
 
 
 def rows(losses, *, every=20, **more):
-    """Return rows of a log with the discriminator's losses, as sure of its judgement as can be."""
+    """Return rows of a log with the discriminator's losses, as sure of its judgment as can be."""
     right = {"real_accuracy": 1.0, "fake_accuracy": 1.0, "generator": 1.0}
     return [
         {"step": every * (i + 1), **right, "discriminator": loss, **more}
@@ -75,8 +75,8 @@ def heard(monitor, log):
     return [(event["step"], event["state"], event["health"]) for event in events]
 
 
-def monitor(objective=None, model="dcgan", **changes):
-    rule = objective or objectives.NonSaturating()
+def monitor(loss=None, model="dcgan", **changes):
+    rule = loss or losses.NonSaturating()
     return Monitor(load_spec(model, changes), rule)
 
 
@@ -86,10 +86,10 @@ def monitor(objective=None, model="dcgan", **changes):
 @pytest.mark.parametrize(
     ("rule", "guessing", "least", "margin"),
     [
-        (objectives.NonSaturating(), 2 * np.log(2), 0.0, False),
-        (objectives.LeastSquares(), 0.5, 0.0, True),
-        (objectives.Hinge(), 2.0, 0.0, True),
-        (objectives.Wasserstein(), 0.0, None, False),
+        (losses.NonSaturating(), 2 * np.log(2), 0.0, False),
+        (losses.LeastSquares(), 0.5, 0.0, True),
+        (losses.Hinge(), 2.0, 0.0, True),
+        (losses.Wasserstein(), 0.0, None, False),
     ],
 )
 def test_what_guessing_costs_is_learnt_from_the_rule(rule, guessing, least, margin):
@@ -99,16 +99,16 @@ def test_what_guessing_costs_is_learnt_from_the_rule(rule, guessing, least, marg
 
 
 def test_halves_and_smoothing_change_what_a_loss_means():
-    mean = Gauge.of(load_spec("dcgan", {"objective.halves": "mean"}), objectives.NonSaturating())
-    smooth = {"objective.label_smoothing": 0.1}
-    smoothed = Gauge.of(load_spec("dcgan", smooth), objectives.NonSaturating())
+    mean = Gauge.of(load_spec("dcgan", {"loss.halves": "mean"}), losses.NonSaturating())
+    smooth = {"loss.label_smoothing": 0.1}
+    smoothed = Gauge.of(load_spec("dcgan", smooth), losses.NonSaturating())
 
     assert mean.guessing == pytest.approx(np.log(2), abs=1e-5)
     assert smoothed.least == pytest.approx(-0.9 * np.log(0.9) - 0.1 * np.log(0.1), abs=0.01)
 
 
-def test_a_strangers_objective_is_read_like_our_own():
-    class Doubled(objectives.NonSaturating):
+def test_a_strangers_loss_is_read_like_our_own():
+    class Doubled(losses.NonSaturating):
         def real(self, ops, logits, target):
             return 2 * super().real(ops, logits, target)
 
@@ -119,7 +119,7 @@ def test_a_strangers_objective_is_read_like_our_own():
 
 
 def test_a_penalty_does_not_count_as_loss():
-    gauge = Gauge.of(load_spec("dcgan"), objectives.NonSaturating())
+    gauge = Gauge.of(load_spec("dcgan"), losses.NonSaturating())
 
     assert gauge.share({"discriminator": 3.0, "penalty": 3.0}) == 0
 
@@ -149,7 +149,7 @@ def test_while_the_images_become_more_varied_nothing_dominates():
 
 
 def test_a_low_loss_of_a_critic_means_nothing():
-    assert heard(monitor(objectives.Wasserstein()), rows([-8.0] * 40)) == []
+    assert heard(monitor(losses.Wasserstein()), rows([-8.0] * 40)) == []
 
 
 def test_images_that_repeat_are_a_collapse_though_there_are_several_kinds():
@@ -209,7 +209,7 @@ def test_where_real_images_do_not_vary_nothing_is_said_of_variety():
     assert variety(real, real, np.arange(5)) == {}
 
 
-@pytest.mark.parametrize("model", [row.id for row in registry().rows("models")])
+@pytest.mark.parametrize("model", [row.id for row in registry().entries("models")])
 @pytest.mark.parametrize("state", STATES)
 def test_every_option_that_is_recommended_exists(state, model):
     spec = load_spec(model)
@@ -247,13 +247,13 @@ def test_a_learning_rate_far_too_large_is_named_within_200_steps(pictures, tmp_p
 @pytest.mark.usefixtures("without_curves")
 def test_a_generator_that_is_never_updated_is_named_within_200_steps(pictures, tmp_path):
     run, words = trained(
-        pictures, tmp_path, changes=MLP | {"generator.optimiser.learning_rate": 0.0}
+        pictures, tmp_path, changes=MLP | {"generator.optimizer.learning_rate": 0.0}
     )
 
     (begun,) = [row for row in run.rows() if row.get("health") == "no-progress"]
     assert begun["step"] <= 200
     assert begun["because"] == "the generator's weights do not move"
-    assert begun["options"] == ["--set generator.optimiser.learning_rate=0.0002"]
+    assert begun["options"] == ["--set generator.optimizer.learning_rate=0.0002"]
     assert event_in_words(begun) in words
     assert "no-progress since step" in run.facts["health"]["verdict"]
 
@@ -290,7 +290,7 @@ def test_a_training_that_diverges_says_so_in_its_log_with_a_remedy(data, tmp_pat
     run = public.open_run(tmp_path / "run")
     (event,) = [row for row in run.rows() if "health" in row]
     assert (event["health"], event["state"]) == ("diverged", "begins")
-    assert event["options"][0].startswith("--set generator.optimiser.learning_rate=")
+    assert event["options"][0].startswith("--set generator.optimizer.learning_rate=")
     assert run.facts["health"]["now"] == ["diverged"]
 
 
@@ -315,7 +315,7 @@ def test_measuring_changes_no_bit_of_a_training(pictures, tmp_path):
 @needs_a_backend
 @pytest.mark.parametrize("stop", [63, 110])
 def test_a_resumed_training_knows_what_it_knew_of_its_health(pictures, tmp_path, stop):
-    sick = MLP | {"generator.optimiser.learning_rate": 0.0}
+    sick = MLP | {"generator.optimizer.learning_rate": 0.0}
     straight, words = trained(pictures, tmp_path / "a", changes=sick, steps=140)
     first, before = trained(pictures, tmp_path / "b", changes=sick, steps=stop)
     after = []
@@ -348,9 +348,9 @@ def test_the_discriminator_is_judged_every_so_many_epochs_on_the_same_images(run
 
 
 @needs_a_backend
-def test_a_judgement_is_a_line_of_the_progress(data, tmp_path):
+def test_a_judgment_is_a_line_of_the_progress(data, tmp_path):
     arguments = map(str, [*tiny(), "--data", data, "--epochs", 2, "--out", tmp_path / "run"])
-    with patch("gandem.core.runs.progress.PATIENCE", 0):
+    with patch("gandem.core.progress.PATIENCE", 0):
         from click.testing import CliRunner
 
         from gandem.cli import main
@@ -386,8 +386,8 @@ def test_curves_that_cannot_be_drawn_are_a_notice(pictures, tmp_path, monkeypatc
     def refuse(*_):
         raise ValueError("no ink")
 
-    monkeypatch.setattr("gandem.core.runs.loop.CURVES", 5)
-    monkeypatch.setattr("gandem.core.runs.curves.draw_curves", refuse)
+    monkeypatch.setattr("gandem.core.runs.trainer.CURVES", 5)
+    monkeypatch.setattr("gandem.visualize.curves.draw_curves", refuse)
 
     run, words = trained(pictures, tmp_path, steps=5)
 

@@ -18,13 +18,13 @@ import numpy as np
 import pytest
 
 import gandem
-from gandem.core import plugins as module
-from gandem.core.hookspecs import RunInfo
-from gandem.core.images import save_image
-from gandem.core.plugins import WATCHES, find_plugins
-from gandem.core.registry import registry
-from gandem.core.runs.watchers import Watching
-from gandem.watchers import tensorboard
+from gandem.callbacks import tensorboard
+from gandem.core.data.images import save_image
+from gandem.core.plugins import discovery as module
+from gandem.core.plugins.discovery import WATCHES, find_plugins
+from gandem.core.plugins.hookspecs import RunInfo
+from gandem.core.plugins.registry import registry
+from gandem.core.runs.callbacks import Watching
 
 RUN = RunInfo(
     path=Path("run"),
@@ -361,7 +361,7 @@ def test_a_plugin_may_add_and_watch(find):
     class Both:
         @gandem.hookimpl
         def gandem_models(self):
-            return [gandem.Row(id="acme/gan", target="acme:gan")]
+            return [gandem.Entry(id="acme/gan", target="acme:gan")]
 
         @gandem.hookimpl
         def gandem_after_log(self): ...
@@ -377,7 +377,7 @@ def test_a_plugin_that_only_adds_does_not_watch(find):
     class Adds:
         @gandem.hookimpl
         def gandem_models(self):
-            return [gandem.Row(id="acme/gan", target="acme:gan")]
+            return [gandem.Entry(id="acme/gan", target="acme:gan")]
 
     assert find(acme=Adds())[2] == []
 
@@ -531,10 +531,10 @@ def scalars(read, tag: str = "loss/generator") -> list[tuple[int, float]]:
     return [(event.step, make_ndarray(event.tensor_proto).item()) for event in read.Tensors(tag)]
 
 
-def grid(run: RunInfo, name: str, colour: int = 0) -> Path:
+def grid(run: RunInfo, name: str, color: int = 0) -> Path:
     """Make a grid of samples, 4 high and 6 wide."""
     path = run.path / "samples" / name
-    save_image(path, np.full((4, 6, 3), colour, np.uint8))
+    save_image(path, np.full((4, 6, 3), color, np.uint8))
     return path
 
 
@@ -720,8 +720,8 @@ def test_tensorboard_watches_without_importing_a_framework(run):
     code = f"""
 import os, sys
 from pathlib import Path, PosixPath, WindowsPath
-from gandem.core.hookspecs import RunInfo
-from gandem.watchers import tensorboard
+from gandem.core.plugins.hookspecs import RunInfo
+from gandem.callbacks import tensorboard
 
 run, samples = {run!r}, {grid(run, "epoch-0001.png")!r}
 assert "tensorboard" not in sys.modules and "numpy" not in sys.modules

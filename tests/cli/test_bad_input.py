@@ -22,8 +22,8 @@ from support.commands import (
     tiny,
 )
 
-from gandem.core.registry import load_spec
-from gandem.core.spec import to_toml
+from gandem.core.plugins.registry import load_spec
+from gandem.core.specs import to_toml
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def litter(tmp_path, run):
         "none": {"images": images[:0]},
         "shape": {"images": images[:, :6]},
         "nan": {"images": nan},
-        "unlabelled": {"images": images},
+        "unlabeled": {"images": images},
         "labels": {"images": images, "labels": np.arange(40) % 11},
         "negative": {"images": images, "labels": np.arange(40) - 1},
         "ten": {"images": images, "labels": np.arange(40) % 10},
@@ -114,10 +114,10 @@ BAD = {
     "DCGAN --data npz:missing.npz": "npz:missing.npz: 'missing.npz' is not there",
     "DCGAN --data npz:shape.npz": "npz:shape.npz: its images are (6, 8, 1), the spec",
     "DCGAN --data npz:nan.npz": "npz:nan.npz: expected finite floats, received 1 NaN",
-    "DCGAN --data npz:unlabelled.npz --classes 1": "it has no labels, so no classes",
+    "DCGAN --data npz:unlabeled.npz --classes 1": "it has no labels, so no classes",
     "DCGAN --data npz:ten.npz --batch-size 41": "40 images do not fill a batch of 41",
     "DCGAN --data npz:ten.npz --classes 3,12": "there is no class 12; its classes are 0",
-    "CGAN --data npz:unlabelled.npz": "it has no labels, the spec 'cgan' is conditional.",
+    "CGAN --data npz:unlabeled.npz": "it has no labels, the spec 'cgan' is conditional.",
     "CGAN --data npz:labels.npz": "it has the label 10, the spec 'cgan' knows 0 to",
     "CGAN --data npz:negative.npz": "expected labels from 0 to 65535, received -1",
     "CGAN --data npz:ten.npz --set classes=12": "it has 10 classes, the spec",

@@ -26,12 +26,12 @@ from support.commands import (
     tiny,
 )
 
+from gandem import parity
 from gandem.cli import main
-from gandem.core import parity
-from gandem.core.parity import Mark, Report
-from gandem.core.registry import load_spec
-from gandem.core.runs.progress import Bars
-from gandem.core.spec import change, digest, from_toml, to_data, to_json, to_toml
+from gandem.core.plugins.registry import load_spec
+from gandem.core.progress import Bars
+from gandem.core.specs import change, digest, from_toml, to_data, to_json, to_toml
+from gandem.parity import Mark, Report
 
 COMMANDS = main.list_commands(None)
 
@@ -90,7 +90,7 @@ def test_python_dash_m_is_the_command(tmp_path):
 def test_list_json_names_models_backends_and_data_sets():
     found = json.loads(said("list", "--json"))
 
-    tables = {"models", "backends", "datasets", "objectives", "layers", "extractors"}
+    tables = {"models", "backends", "datasets", "losses", "layers", "extractors"}
     tables.add("launchers")
     assert set(found) == tables
     assert {"lenet5", "inception", "pixels"} <= {row["id"] for row in found["extractors"]}
@@ -227,7 +227,7 @@ def test_plugins_lists_what_gandem_itself_brings():
     assert own["name"] == "gandem"
     assert own["loaded"] is True
     assert own["problems"] == []
-    assert {"models", "backends", "datasets", "objectives"} <= set(own["adds"])
+    assert {"models", "backends", "datasets", "losses"} <= set(own["adds"])
     assert "dcgan" in said("plugins")
 
 
@@ -274,7 +274,7 @@ def test_every_option_of_train_reaches_the_run(data, tmp_path):
     said(
         *(*tiny(), "--data", f"npz:{name}", "--data-dir", folder),
         *("--classes", "2,0", "--epochs", 3, "--seed", 5, "--batch-size", 10),
-        *("--set", "generator.optimiser.learning_rate=1e-3", "--set", "objective.name=hinge"),
+        *("--set", "generator.optimizer.learning_rate=1e-3", "--set", "loss.name=hinge"),
         *("--set", 'partial_batch="drop"', "--precision", "float64", "--device", "cpu"),
         *("--log-every", 2, "--checkpoint-steps", 4, "--checkpoint-minutes", 7, "--keep", 2),
         *("--best", "real_accuracy:max", "--out", tmp_path / "run"),
@@ -284,8 +284,8 @@ def test_every_option_of_train_reaches_the_run(data, tmp_path):
     spec, facts = shown["spec"], shown["run"]
     assert spec["training"]["batch_size"] == 10
     assert spec["training"]["partial_batch"] == "drop"
-    assert spec["objective"]["name"] == "hinge"
-    rates = {p["name"]: p["optimiser"]["learning_rate"] for p in spec["players"]}
+    assert spec["loss"]["name"] == "hinge"
+    rates = {p["name"]: p["optimizer"]["learning_rate"] for p in spec["players"]}
     assert rates == {"generator": 1e-3, "discriminator": 0.03}
     assert facts["data"]["name"] == f"npz:{name}[2,0]"
     assert facts["data"]["count"] == 27
@@ -410,7 +410,7 @@ class Clock:
 
     def __init__(self, monkeypatch):
         self.now = 1000.0
-        monkeypatch.setattr("gandem.core.runs.progress.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("gandem.core.progress.time.monotonic", lambda: self.now)
 
 
 def test_what_takes_under_two_seconds_prints_no_progress(monkeypatch, capsys):
@@ -480,12 +480,12 @@ def test_generate_writes_arrays_with_the_labels_of_a_conditional_model(run, cond
     said("generate", run, "-o", tmp_path / "a.npz")
     said("generate", conditional, "-n", 1, "--label", 2, "-o", tmp_path / "b.npz")
 
-    with np.load(tmp_path / "a.npz") as plain, np.load(tmp_path / "b.npz") as labelled:
+    with np.load(tmp_path / "a.npz") as plain, np.load(tmp_path / "b.npz") as labeled:
         assert plain.files == ["images"]
         assert plain["images"].shape == (25, 8, 8, 1)
         assert plain["images"].dtype == np.uint8
-        assert labelled["images"].shape == (1, 8, 8, 1)
-        assert labelled["labels"].tolist() == [2]
+        assert labeled["images"].shape == (1, 8, 8, 1)
+        assert labeled["labels"].tolist() == [2]
 
 
 def test_generate_makes_a_thousand_as_readily_as_one(run, tmp_path):
@@ -583,8 +583,8 @@ def report(holds: bool) -> Report:
         weights_max=1.5e-13,
         weights_median=1e-17,
         loss_max=1e-15,
-        twin_max=2e-13,
-        twin_median=2e-17,
+        baseline_max=2e-13,
+        baseline_median=2e-17,
         within=1.0,
         floor=1e-16,
         saturated=False,
@@ -598,7 +598,7 @@ def report(holds: bool) -> Report:
         seed=0,
         data="digits",
         tier="trajectory",
-        gate="all weights within 1e-12 at every mark",
+        tolerance="all weights within 1e-12 at every mark",
         marks=(mark,),
         holds=holds,
     )
@@ -615,7 +615,7 @@ def test_every_option_of_parity_reaches_the_measurement(monkeypatch):
 
     said(
         *("parity", "mine.toml", "--backends", "keras, torch", "--steps", 7, "--seed", 3),
-        *("--precision", "float32", "--size", "full", "--tier", "twin"),
+        *("--precision", "float32", "--size", "full", "--tier", "baseline"),
         *("--data", "npz:x.npz", "--set", "latent.size=3"),
         *("--data-dir", "there", "--classes", "3,8"),
     )
@@ -628,7 +628,7 @@ def test_every_option_of_parity_reaches_the_measurement(monkeypatch):
         "seed": 3,
         "precision": "float32",
         "size": "full",
-        "tier": "twin",
+        "tier": "baseline",
         "data": "npz:x.npz",
         "data_dir": Path("there"),
         "classes": (3, 8),
@@ -655,5 +655,12 @@ def test_the_verdict_of_parity_is_told_to_people_machines_and_shells(monkeypatch
     assert found["holds"] is holds
     assert found["backends"] == ["torch", "keras"]
     (mark,) = found["marks"]
-    wanted = {"step", "weights_max", "weights_median", "loss_max", "twin_max", "twin_median"}
+    wanted = {
+        "step",
+        "weights_max",
+        "weights_median",
+        "loss_max",
+        "baseline_max",
+        "baseline_median",
+    }
     assert wanted <= set(mark)

@@ -32,8 +32,8 @@ from support.planted_backends import (
 )
 from support.toy_backend import SLOW
 
-from gandem.core.compare import Ended, Grid, Setting, open_comparison, outcome_of, plan, run_job
-from gandem.core.compare.grid import check_grid
+from gandem.compare import Ended, Grid, Setting, open_comparison, outcome_of, plan, run_job
+from gandem.compare.grid import check_grid
 from gandem.core.errors import RunError
 
 pytestmark = [
@@ -268,7 +268,7 @@ def test_a_model_that_fails_on_one_backend_is_a_row(tmp_path, data, toys):
 
 def test_a_training_that_diverges_is_a_row_and_is_not_tried_again(tmp_path, data, toys):
     players = ("generator", "discriminator")
-    rates = [f"--set=players.{player}.optimiser.learning_rate=1e30" for player in players]
+    rates = [f"--set=players.{player}.optimizer.learning_rate=1e30" for player in players]
     asked = ("--backends=test/one", "--vary=latent=4,5", *FREE, "--set=width=2", *QUICK)
     more = ("--seeds=1", *rates, f"--data={data}", "--json")
 
@@ -330,7 +330,7 @@ def test_a_launcher_that_is_not_there_begins_nothing(tmp_path, asked, words):
 
 
 def test_without_a_backend_one_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("gandem.core.compare.grid.installed", lambda row: False)
+    monkeypatch.setattr("gandem.compare.grid.installed", lambda row: False)
 
     said = refused("compare", "dcgan", "--out", tmp_path / "out")
 

@@ -8,15 +8,9 @@ from support.comparisons import FACTS, comparison_of, grid_of, page_of
 
 from gandem.commands.comparing import compare
 from gandem.commands.measuring import parity
-from gandem.core.compare import Grid, settings_from
-from gandem.core.compare.again import in_shell
-from gandem.core.compare.commands import (
-    OPTIONS,
-    compare_words,
-    score_words,
-    train_words,
-    walk_words,
-)
+from gandem.compare import Grid, settings_from
+from gandem.compare.again import in_shell
+from gandem.compare.commands import OPTIONS, compare_words, score_words, train_words, walk_words
 
 GRIDS = [
     grid_of(),
@@ -24,7 +18,7 @@ GRIDS = [
         models=("a model.toml", "dcgan"),
         settings=settings_from(["hidden=[8,8],[16]", "name='a,b',it"]),
         seeds=(0,),
-        changes=('objective={name = "hinge"}', "latent=3"),
+        changes=('loss={name = "hinge"}', "latent=3"),
         classes=(3, 8),
         data="npz:/my data/x.npz",
         data_dir="-odd place",
@@ -86,7 +80,7 @@ def test_a_walk_can_be_followed_by_itself():
     told = parity.make_context("parity", words[2:]).params
 
     assert words[:3] == ["gandem", "parity", "dcgan"]
-    wanted = {"backends": "torch,keras", "seed": 2, "size": "full", "tier": "twin", "steps": 20}
+    wanted = {"backends": "torch,keras", "seed": 2, "size": "full", "tier": "baseline", "steps": 20}
     assert wanted.items() <= told.items()
 
 

@@ -14,8 +14,8 @@ import pytest
 from support.commands import lacking, said
 from support.comparisons import STEPS, comparison_of, finish, grid_of
 
-from gandem.core.compare import open_comparison, plan, settings_from, write_comparison
-from gandem.core.compare.charts import Line, linear
+from gandem.compare import open_comparison, plan, settings_from, write_comparison
+from gandem.compare.charts import Line, linear
 
 pytest.importorskip("jinja2", reason="pages are drawn with Jinja2")
 pytest.importorskip("scipy", reason="verdicts take Student's t")
@@ -132,13 +132,13 @@ def test_the_verdict_on_top_is_that_of_the_report(made, opened):
 
 @pytest.mark.slow
 def test_in_the_dark_it_is_dark(made, opened):
-    def colours(scheme):
+    def colors(scheme):
         page = opened(made, color_scheme=scheme)
         style = "getComputedStyle(document.body)"
         found = (page.evaluate(f"{style}.{name}") for name in ("backgroundColor", "color"))
-        return [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in found]
+        return [sum(map(int, re.findall(r"\d+", color)[:3])) for color in found]
 
-    (light, ink), (dark, chalk) = colours("light"), colours("dark")
+    (light, ink), (dark, chalk) = colors("light"), colors("dark")
 
     assert light - ink > 500
     assert chalk - dark > 500
@@ -447,7 +447,7 @@ def test_a_walk_is_read_in_plain_numbers(made, opened):
 
 
 @pytest.mark.slow
-def test_lines_differ_by_more_than_their_colour(made, opened):
+def test_lines_differ_by_more_than_their_color(made, opened):
     page = opened(made)
 
     style = "(line) => [getComputedStyle(line).stroke, getComputedStyle(line).strokeDasharray]"

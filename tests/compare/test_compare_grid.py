@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from gandem.core.compare import (
+from gandem.compare import (
     Cell,
     Grid,
     Setting,
@@ -14,7 +14,7 @@ from gandem.core.compare import (
     parse_variation,
     settings_from,
 )
-from gandem.core.compare.comparison import open_comparison, plan
+from gandem.compare.comparison import open_comparison, plan
 from gandem.core.errors import RunError, SpecError
 
 GRID = Grid(models=("dcgan",), backends=("torch", "keras"), seeds=(0, 1), steps=10)
@@ -26,8 +26,8 @@ GRID = Grid(models=("dcgan",), backends=("torch", "keras"), seeds=(0, 1), steps=
         ("latent=16,32", ("latent", ("16", "32"))),
         ("hidden=[8,8],[16]", ("hidden", ("[8,8]", "[16]"))),
         (
-            'objective={name="hinge", halves="sum"},{name="minimax"}',
-            ("objective", ('{name="hinge", halves="sum"}', '{name="minimax"}')),
+            'loss={name="hinge", halves="sum"},{name="minimax"}',
+            ("loss", ('{name="hinge", halves="sum"}', '{name="minimax"}')),
         ),
         ("name='a,b',c", ("name", ("'a,b'", "c"))),
         ("width=8", ("width", ("8",))),

@@ -22,14 +22,14 @@ from support.in_process import Launcher, in_process
 from support.planted_backends import NONE, installed
 from support.toy_backend import SLOW
 
-from gandem.core.compare import Ended, Job, launchers, run_job
-from gandem.core.compare import jobs as rooms
-from gandem.core.compare.comparison import Comparison, plan
-from gandem.core.compare.grid import Grid
+from gandem.compare import Ended, Job, launchers, run_job
+from gandem.compare import jobs as rooms
+from gandem.compare.comparison import Comparison, plan
+from gandem.compare.grid import Grid
 from gandem.core.errors import BackendError, NotFoundError, RunError, SpecError
-from gandem.core.registry import load_launcher
+from gandem.core.plugins.registry import load_launcher
 from gandem.core.runs import open_run
-from gandem.core.runs.folder import is_held
+from gandem.core.runs.run_dir import is_held
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills as Unix does")
 needs_dask = pytest.mark.skipif(find_spec("distributed") is None, reason="needs Dask")
@@ -205,7 +205,7 @@ def test_a_job_asked_to_stop_keeps_its_step_and_is_gone_on_with(tmp_path, data, 
 def test_a_training_ends_with_the_process_that_began_it(tmp_path, data, slow):
     there = comparison(tmp_path / "out", data, EPOCHS)
     (job,) = there.jobs(1)
-    code = f"from gandem.core.compare import Job, run_job; run_job({job!r})"
+    code = f"from gandem.compare import Job, run_job; run_job({job!r})"
     parent = subprocess.Popen([sys.executable, "-c", code])
     until(lambda: kept(there))
     parent.kill()
@@ -456,7 +456,7 @@ def test_this_machine_has_no_address(tmp_path):
 def test_launchers_are_looked_up_by_name(tmp_path, monkeypatch):
     with pytest.raises(NotFoundError, match="local"):
         load_launcher("locla", 1, None, tmp_path)
-    monkeypatch.setattr("gandem.core.registry._missing", lambda row: ["distributed"])
+    monkeypatch.setattr("gandem.core.plugins.registry._missing", lambda row: ["distributed"])
     with pytest.raises(BackendError, match=r"pip install 'gandem\[dask\]'"):
         load_launcher("dask", 1, None, tmp_path)
 

@@ -6,8 +6,8 @@ import sys
 import pytest
 from support.comparisons import finish, grid_of
 
-from gandem.core.compare import Table, live, plan
-from gandem.core.runs.folder import hold
+from gandem.compare import Table, live, plan
+from gandem.core.runs.run_dir import hold
 
 
 @pytest.fixture

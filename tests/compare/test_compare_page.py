@@ -28,14 +28,11 @@ from support.comparisons import (
     write_log,
 )
 
-from gandem.core.compare import (
-    plan,
-    write_comparison,
-)
-from gandem.core.compare.charts import walk_chart
-from gandem.core.compare.pictures import pictures_of, room_for
+from gandem.compare import plan, write_comparison
+from gandem.compare.charts import walk_chart
+from gandem.compare.pictures import pictures_of, room_for
+from gandem.core.data.images import read_picture
 from gandem.core.errors import GandemError
-from gandem.core.images import read_picture
 
 pytest.importorskip("jinja2", reason="pages are drawn with Jinja2")
 pytest.importorskip("scipy", reason="verdicts take Student's t")
@@ -108,7 +105,7 @@ def test_losses_that_are_not_finite_leave_a_line_that_ends(tmp_path):
     assert "diverged" in page.text
 
 
-def test_a_walk_is_drawn_with_its_twin_on_logarithmic_axes(page):
+def test_a_walk_is_drawn_with_its_baseline_on_logarithmic_axes(page):
     lines = {
         line["data-line"]: line["points"] for line in page.all("polyline") if "data-i" not in line
     }
@@ -116,7 +113,7 @@ def test_a_walk_is_drawn_with_its_twin_on_logarithmic_axes(page):
     assert lines == {
         "between": "0,-15 0.30103,-14.699 0.69897,-14.301 1,-14",
         "losses": "0,-15.699 0.30103,-15.3979 0.69897,-15 1,-14.699",
-        "twin": "0,-15 0.30103,-14.699 0.69897,-14.301 1,-14",
+        "baseline": "0,-15 0.30103,-14.699 0.69897,-14.301 1,-14",
     }
     assert len(page.all("polygon")) == 3  # of each seed
 
@@ -125,11 +122,11 @@ def test_backends_that_part_are_told_from_which_step_on(tmp_path):
     made = comparison_of(tmp_path / "out", grid_of(seeds=(0,)))
     walk(made, *next(iter(made.paths())), apart=3e-13)
 
-    assert "another path, apart from step 1 on: up to 300 × the twin" in page_of(made).text
+    assert "another path, apart from step 1 on: up to 300 × the baseline" in page_of(made).text
 
 
 def test_no_distance_at_all_can_be_drawn():
-    marks = [{"step": n, "weights_max": 0.0, "loss_max": 0.0, "twin_max": 0.0} for n in (1, 2)]
+    marks = [{"step": n, "weights_max": 0.0, "loss_max": 0.0, "baseline_max": 0.0} for n in (1, 2)]
 
     chart = walk_chart(marks)
 

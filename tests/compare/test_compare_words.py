@@ -5,7 +5,7 @@ import json
 import pytest
 from support.comparisons import comparison_of, finish, grid_of, page_of, score, walk
 
-from gandem.core.compare import outcome_of, plan, settings_from
+from gandem.compare import outcome_of, plan, settings_from
 
 pytest.importorskip("scipy")
 
@@ -46,11 +46,11 @@ def test_a_backend_that_leaves_the_path_comes_first(tmp_path):
     )
 
 
-def test_a_walk_is_held_to_the_largest_twin_of_all_seeds(tmp_path):
+def test_a_walk_is_held_to_the_largest_baseline_of_all_seeds(tmp_path):
     made = planted(tmp_path / "out")
     first, second, _ = made.paths()
-    walk(made, *first, apart=5.6e-14, twin=5.1e-15)
-    walk(made, *second, apart=7.7e-14, twin=4.5e-14)
+    walk(made, *first, apart=5.6e-14, baseline=5.1e-15)
+    walk(made, *second, apart=7.7e-14, baseline=4.5e-14)
 
     paths = outcome_of(made)["paths"]
 
@@ -67,17 +67,17 @@ def test_a_walk_is_held_to_the_largest_twin_of_all_seeds(tmp_path):
         (float("nan"), "Not the same path: torch and keras (1 of 1 walk) part sooner"),
     ],
 )
-def test_one_seed_s_twin_is_one_draw_only(tmp_path, apart, wanted):
+def test_one_seed_s_baseline_is_one_draw_only(tmp_path, apart, wanted):
     made = planted(tmp_path / "out", seeds=(0,))
     walk(made, *next(iter(made.paths())), apart=apart)
 
     assert said(made).startswith(wanted)
 
 
-def test_a_twin_that_diverges_too_tells_nothing(tmp_path):
+def test_a_baseline_that_diverges_too_tells_nothing(tmp_path):
     made = planted(tmp_path / "out")
     first, *_ = made.paths()
-    walk(made, *first, apart=float("nan"), twin=float("nan"))
+    walk(made, *first, apart=float("nan"), baseline=float("nan"))
 
     paths = outcome_of(made)["paths"]
 
@@ -86,12 +86,12 @@ def test_a_twin_that_diverges_too_tells_nothing(tmp_path):
     assert "NaN" not in json.dumps(outcome_of(made))
 
 
-def test_a_saturated_twin_hides_no_fault_of_another_seed(tmp_path):
+def test_a_saturated_baseline_hides_no_fault_of_another_seed(tmp_path):
     made = planted(tmp_path / "out")
     *others, last = made.paths()
     for key in others:
         walk(made, *key, apart=1e-9)
-    walk(made, *last, apart=1e-2, twin=1e-2, saturated=True)
+    walk(made, *last, apart=1e-2, baseline=1e-2, saturated=True)
 
     assert [path["same"] for path in outcome_of(made)["paths"]] == [False, False, None]
 
@@ -283,8 +283,8 @@ def test_a_damaged_file_of_a_cell_takes_nothing_down(tmp_path, name, text):
         assert found["cells"][0]["state"] == "damaged" or text != "{"
 
 
-MARK = '{"step": 1, "weights_max": 0, "weights_median": 0, "loss_max": 0, "twin_max": 0, '
-MARK += '"twin_median": 0, "floor": 0, "saturated": false, "statistics_max": null}'
+MARK = '{"step": 1, "weights_max": 0, "weights_median": 0, "loss_max": 0, "baseline_max": 0, '
+MARK += '"baseline_median": 0, "floor": 0, "saturated": false, "statistics_max": null}'
 
 
 @pytest.mark.parametrize(

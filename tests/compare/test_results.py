@@ -12,8 +12,7 @@ import pytest
 from support.commands import HOME, TINY, needs_a_backend, refused, said
 from support.planted_backends import NONE, installed
 
-from gandem.core.errors import DataError, RunError
-from gandem.core.results import (
+from gandem.compare.results import (
     Bench,
     Result,
     bench,
@@ -23,13 +22,14 @@ from gandem.core.results import (
     write_page,
     write_results,
 )
-from gandem.core.results.rows import FIGURES, in_words, spread
+from gandem.compare.results.rows import FIGURES, in_words, spread
+from gandem.core.errors import DataError, RunError
 from gandem.core.runs import open_run
 
 CHANGES_OF_TINY = [f"{path}={value}" for path, value in TINY["dcgan"].items()]
 CHANGES = [f"--set={change}" for change in CHANGES_OF_TINY]
 
-benching = import_module("gandem.core.results.bench")  # its name means the function, too
+benching = import_module("gandem.compare.results.bench")  # its name means the function, too
 
 ROW = Result(
     model="dcgan",
@@ -236,8 +236,8 @@ def test_an_interrupted_training_goes_on(tmp_path, data, monkeypatch, toy):
 
 
 def spec_of(changes):
-    from gandem.core.registry import load_spec
-    from gandem.core.spec import parse_setting
+    from gandem.core.plugins.registry import load_spec
+    from gandem.core.specs import parse_setting
 
     return load_spec("dcgan", dict(parse_setting(text) for text in changes))
 

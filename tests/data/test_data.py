@@ -48,7 +48,7 @@ def tiny(*mirrors: str) -> IdxSet:
         sha256=tuple(hashlib.sha256(content).hexdigest() for content in CONTENT.values()),
         class_names=("a", "b", "c"),
         source="made here",
-        licence="none",
+        license="none",
     )
 
 
@@ -118,7 +118,7 @@ def test_a_good_mirror_gives_the_training_part(web):
     np.testing.assert_array_equal(data.images, PIXELS[:5, ..., None])
     np.testing.assert_array_equal(data.labels, LABELS[:5])
     assert (data.name, data.labels.dtype, data.class_names) == ("tiny", np.int64, ("a", "b", "c"))
-    assert (data.source, data.licence) == ("made here", "none")
+    assert (data.source, data.license) == ("made here", "none")
 
 
 @pytest.mark.parametrize(
@@ -372,7 +372,7 @@ def test_as_many_labels_as_images_are_wanted(tmp_path):
         sha256=tuple(hashlib.sha256(content).hexdigest() for content in short.values()),
         class_names=(),
         source="",
-        licence="",
+        license="",
     )
     assert "a whole-number label for each of 5 images" in refusal(load_idx_set, facts, "", tmp_path)
 
@@ -386,7 +386,7 @@ def test_the_digits_are_a_thousand_a_class():
     assert data.images.shape == (10000, 28, 28, 1)
     assert np.bincount(data.labels).tolist() == [1000] * 10
     assert data.class_names == tuple("0123456789")
-    assert data.licence == "CC BY-SA 3.0"
+    assert data.license == "CC BY-SA 3.0"
     assert data.images.flags.writeable
 
 
@@ -483,12 +483,12 @@ def test_images_and_labels_go_by_three_pairs_of_names(saved, names):
     assert data.class_names == ("0", "1", "2")
 
 
-def test_images_may_come_without_labels_and_in_colour(saved):
-    colour = np.repeat(BYTES[..., None], 3, axis=3)
+def test_images_may_come_without_labels_and_in_color(saved):
+    color = np.repeat(BYTES[..., None], 3, axis=3)
 
-    data = npz.load(saved(images=colour), None)
+    data = npz.load(saved(images=color), None)
 
-    np.testing.assert_array_equal(data.images, colour)
+    np.testing.assert_array_equal(data.images, color)
     assert data.labels is None
     assert data.class_names == ()
 
@@ -558,8 +558,8 @@ REFUSED = {
     "scalar": ({"images": 3}, "received ()"),
     "five axes": ({"images": BYTES[None, None]}, "received (1, 1, 4, 5, 6)"),
     "four channels": ({"images": np.zeros((4, 5, 6, 4), "u1")}, "received (4, 5, 6, 4)"),
-    "grey first": ({"images": BYTES[:, None]}, "channels come first", "transpose(0, 2, 3, 1)"),
-    "colour first": ({"images": np.zeros((4, 3, 8, 8))}, "(4, 3, 8, 8)", "transpose(0, 2, 3, 1)"),
+    "gray first": ({"images": BYTES[:, None]}, "channels come first", "transpose(0, 2, 3, 1)"),
+    "color first": ({"images": np.zeros((4, 3, 8, 8))}, "(4, 3, 8, 8)", "transpose(0, 2, 3, 1)"),
     "NaN": ({"images": a_gap(np.nan)}, "2 NaN or infinite of 120", "nan_to_num"),
     "infinite": ({"images": a_gap(-np.inf)}, "2 NaN or infinite of 120"),
     "above one": ({"images": BYTES.astype("f4")}, "[0, 1] or [-1, 1]", "from 0.0 to 119.0"),

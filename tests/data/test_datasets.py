@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gandem.core.datasets import Dataset
+from gandem.core.data.dataset import Dataset
 from gandem.core.errors import DataError
 
 IMAGES = np.arange(5 * 3 * 2, dtype=np.uint8).reshape(5, 3, 2, 1)
@@ -21,7 +21,7 @@ def dataset(**changes: Any) -> Dataset:
         "labels": LABELS,
         "class_names": ("a", "b", "c"),
         "source": "made here",
-        "licence": "none",
+        "license": "none",
     }
     return Dataset(**(given | changes))
 
@@ -93,7 +93,7 @@ def test_labels_of_any_whole_number_type_are_taken(kind):
     assert dataset(labels=LABELS.astype(kind)).classes == 3
 
 
-def test_colour_images_are_taken():
+def test_color_images_are_taken():
     assert dataset(images=np.repeat(IMAGES, 3, axis=3)).images.shape == (5, 3, 2, 3)
 
 
@@ -128,10 +128,10 @@ def test_a_choice_is_part_of_the_name():
     assert dataset().only([2, 0]).name == "mine[2,0]"
 
 
-def test_a_choice_keeps_source_and_licence():
+def test_a_choice_keeps_source_and_license():
     chosen = dataset().only([2])
 
-    assert (chosen.source, chosen.licence) == ("made here", "none")
+    assert (chosen.source, chosen.license) == ("made here", "none")
 
 
 def test_choosing_leaves_the_data_set_as_it_was():
@@ -186,7 +186,7 @@ def test_the_digest_is_pinned_since_runs_record_it():
     "same",
     [
         {"name": "other"},
-        {"source": "", "licence": ""},
+        {"source": "", "license": ""},
         {"labels": LABELS.astype(np.uint8)},
         {"images": np.asfortranarray(IMAGES)},
         {"images": np.repeat(IMAGES, 2, axis=0)[::2]},

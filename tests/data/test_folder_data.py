@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 from support.commands import needs_a_backend, refused, said, tiny
 
-from gandem.core.datasets import OnDisk
+from gandem.core.data.dataset import OnDisk
 from gandem.core.errors import DataError
-from gandem.core.registry import load_dataset
+from gandem.core.plugins.registry import load_dataset
 from gandem.data import folder, prepared
 
 SHAPE = (8, 8, 3)
@@ -146,13 +146,13 @@ def test_exif_orientation_is_obeyed(tmp_path):
         (Image.new("CMYK", (8, 8), (0, 0, 0, 255)), "a.tif", [0, 0, 0]),
         (Image.new("RGB", (1, 1), (1, 2, 3)), "a.png", [1, 2, 3]),
     ],
-    ids=["grey", "bits", "16 bits", "alpha", "palette", "CMYK", "1×1"],
+    ids=["gray", "bits", "16 bits", "alpha", "palette", "CMYK", "1×1"],
 )
-def test_every_kind_of_image_becomes_eight_bits_of_colour(tmp_path, picture, name, pixel):
+def test_every_kind_of_image_becomes_eight_bits_of_color(tmp_path, picture, name, pixel):
     assert load(one(tmp_path, picture, name)).images[0, 4, 4].tolist() == pixel
 
 
-def test_colour_becomes_grey_where_the_spec_wants_that(pets):
+def test_color_becomes_grey_where_the_spec_wants_that(pets):
     assert load(pets, (8, 8, 1)).images.shape == (8, 8, 8, 1)
 
 
@@ -263,7 +263,7 @@ def test_a_cache_that_cannot_be_used_is_one_line(pets, cache):
 
 def test_two_processes_that_prepare_at_once_agree(pets):
     code = (
-        "import sys; from gandem.core.registry import load_dataset;"
+        "import sys; from gandem.core.plugins.registry import load_dataset;"
         "print(load_dataset('folder:' + sys.argv[1], shape=(8, 8, 3)).digest)"
     )
     command = [sys.executable, "-c", code, str(pets)]
@@ -292,7 +292,7 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
     for place in range(1, 3000):
         os.link(root / "0.png", root / f"{place}.png")
     code = (
-        "import resource, sys; from gandem.core.registry import load_dataset;"
+        "import resource, sys; from gandem.core.plugins.registry import load_dataset;"
         "import PIL.Image, pooch, filelock;"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
         "data = load_dataset('folder:' + sys.argv[1], shape=(64, 64, 3)); data.digest;"

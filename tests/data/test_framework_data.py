@@ -19,9 +19,9 @@ import pytest
 from PIL import Image
 from support.commands import needs_both, process, refused, said, tiny
 
-from gandem.core.datasets import Fittable
+from gandem.core.data.dataset import Fittable
 from gandem.core.errors import DataError
-from gandem.core.registry import find_dataset, installed, load_dataset, registry
+from gandem.core.plugins.registry import find_dataset, installed, load_dataset, registry
 from gandem.data import frameworks, keras_sets
 from gandem.data.framework_process import Request
 from gandem.data.frameworks import FrameworkSet, load_set, stamps_of
@@ -338,8 +338,8 @@ def test_what_is_no_class_is_no_label_and_what_is_no_pair_is_refused(servers, tm
         kind: json.loads((tmp_path / kind / "facts.json").read_text())
         for kind in ("whole", "none", "minus", "vector")
     }
-    labelled = {kind: told["labelled"] for kind, told in facts.items()}
-    assert labelled == {"whole": True, "none": False, "minus": False, "vector": False}
+    labeled = {kind: told["labeled"] for kind, told in facts.items()}
+    assert labeled == {"whole": True, "none": False, "minus": False, "vector": False}
     assert facts["vector"]["notes"] == [
         "vector: it comes without labels, for its targets are no classes."
     ]
@@ -474,7 +474,7 @@ def test_keras_trains_on_torchvisions_data_in_a_process_without_torch(mnist, tmp
 def test_whoever_asks_has_no_framework_in_its_process(mnist, tmp_path, monkeypatch):
     monkeypatch.setenv("GANDEM_CACHE", str(tmp_path / "cache"))
     code = (
-        "import sys; from pathlib import Path; from gandem.core.registry import load_dataset;"
+        "import sys; from pathlib import Path; from gandem.core.plugins.registry import load_dataset;"
         "load_dataset('torchvision:MNIST:test', Path(sys.argv[1])).digest;"
         "print({'torch', 'torchvision', 'tensorflow', 'keras'} & set(sys.modules))"
     )

@@ -9,11 +9,11 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 
+from gandem.core.data.images import beside, grid, save_image, to_bytes
 from gandem.core.errors import RunError
 from gandem.core.files import append_line, fill_file, make_folder, write_file, write_json
-from gandem.core.images import beside, grid, save_image, to_bytes
 
-GREY = 96
+GRAY = 96
 
 
 # --- numbers to bytes ----------------------------------------------------------------------------
@@ -57,7 +57,7 @@ def test_a_grid_goes_row_by_row_with_gaps():
 
     sheet = grid(images, columns=2, gap=1, zoom=1)
 
-    a, b, c, g = 10, 20, 30, GREY
+    a, b, c, g = 10, 20, 30, GRAY
     assert sheet[..., 0].tolist() == [
         [g, g, g, g, g, g, g, g, g],
         [g, a, a, a, g, b, b, b, g],
@@ -69,12 +69,12 @@ def test_a_grid_goes_row_by_row_with_gaps():
     ]
 
 
-def test_a_grey_image_becomes_three_equal_channels_and_colours_stay():
-    grey = np.full((1, 2, 2, 1), 7, np.uint8)
-    colour = np.tile(np.array([1, 2, 3], np.uint8), (1, 2, 2, 1))
+def test_a_grey_image_becomes_three_equal_channels_and_colors_stay():
+    gray = np.full((1, 2, 2, 1), 7, np.uint8)
+    color = np.tile(np.array([1, 2, 3], np.uint8), (1, 2, 2, 1))
 
-    assert grid(grey, gap=0, zoom=1).tolist() == [[[7, 7, 7]] * 2] * 2
-    assert grid(colour, gap=0, zoom=1).tolist() == [[[1, 2, 3]] * 2] * 2
+    assert grid(gray, gap=0, zoom=1).tolist() == [[[7, 7, 7]] * 2] * 2
+    assert grid(color, gap=0, zoom=1).tolist() == [[[1, 2, 3]] * 2] * 2
 
 
 def test_zoom_repeats_pixels():

@@ -220,9 +220,9 @@ def test_every_command_of_a_room_is_among_those_that_are_asked_for():
         command("show", "dcgan", "--json"),
         command("show", "cgan", "--toml"),
         "import gandem; gandem.spec('dcgan'); gandem.train; gandem.open_run; gandem.parity",
-        "from gandem.core.registry import load_dataset; load_dataset('digits')",
+        "from gandem.core.plugins.registry import load_dataset; load_dataset('digits')",
         "import gandem.backends, gandem.backends.torch, gandem.backends.keras, gandem.testing",
-        "import gandem.watchers.tensorboard",
+        "import gandem.callbacks.tensorboard",
     ],
 )
 def test_looking_at_a_model_imports_no_framework(code):
@@ -358,7 +358,7 @@ def test_the_wheel_carries_exactly_the_sources_and_their_data(wheel):
         *(path.as_posix() for path in shipped_sources()),
         *(f"testing/references/{path.name}" for path in references),
         *templates,
-        "data/LICENCE-digits.md",
+        "data/LICENSE-digits.md",
         "data/digits.npz",
         "extractors/lenet5-digits.safetensors",
         "extractors/lenet5-fashion.safetensors",
@@ -367,7 +367,7 @@ def test_the_wheel_carries_exactly_the_sources_and_their_data(wheel):
     }
 
 
-def test_the_wheel_carries_its_licence(wheel):
+def test_the_wheel_carries_its_license(wheel):
     names = zipfile.ZipFile(wheel).namelist()
 
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
@@ -382,7 +382,7 @@ INSIDE = """
 import importlib.metadata, json
 import gandem
 import gandem.testing.cases
-from gandem.core.registry import load_dataset
+from gandem.core.plugins.registry import load_dataset
 points = importlib.metadata.distribution("gandem").entry_points
 print(json.dumps({
     "file": gandem.__file__,
@@ -403,7 +403,7 @@ def test_the_installed_wheel_is_what_runs_elsewhere(elsewhere, inside):
     assert Path(inside["file"]) == elsewhere / "gandem" / "__init__.py"
 
 
-def test_the_installed_wheel_lists_its_catalogue(elsewhere):
+def test_the_installed_wheel_lists_its_catalog(elsewhere):
     listed = json.loads(run_elsewhere(elsewhere, "-m", "gandem", "list", "--json"))
 
     assert {row["id"] for row in listed["models"]} >= {"cgan", "dcgan", "mlp-gan", "wgan-gp"}
@@ -450,6 +450,6 @@ def test_the_installed_wheel_writes_plugins(elsewhere, tmp_path):
 def test_the_installed_wheel_has_the_command(inside):
     assert inside["entry_points"] == [
         ["console_scripts", "gandem.cli:main"],
-        ["gandem", "gandem.watchers.tensorboard"],
+        ["gandem", "gandem.callbacks.tensorboard"],
         ["pytest11", "gandem.testing.pytest_plugin"],
     ]

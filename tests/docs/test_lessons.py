@@ -13,12 +13,12 @@ import click
 import pytest
 
 from gandem.cli import main
-from gandem.core.registry import load_spec, registry
-from gandem.core.spec import parse_setting
+from gandem.core.plugins.registry import load_spec, registry
+from gandem.core.specs import parse_setting
 
 DOCS = Path(__file__).parents[2] / "docs"
 ENGLISH, *OTHERS = PAGES = ["lessons.md", "licoes.pt-BR.md", "lecciones.es.md"]
-PATH = re.compile(r"(?:image|latent|objective|training)\.\w+")
+PATH = re.compile(r"(?:image|latent|loss|training)\.\w+")
 """A field of the spec, as it is named in a table."""
 
 
@@ -113,7 +113,7 @@ def test_a_command_names_a_model_that_is_listed_and_changes_what_it_has(line):
 
     spec = load_spec(words[2], settings(words))
 
-    assert words[2] in [row.id for row in registry().rows("models")]
+    assert words[2] in [row.id for row in registry().entries("models")]
     assert {player.name for player in spec.players} >= {"generator", "discriminator"}
 
 
@@ -122,7 +122,7 @@ def test_a_command_names_data_that_are_listed(line):
     words = shlex.split(line)
     name = words[words.index("--data") + 1].partition(":")[0]
 
-    assert name in [row.id for row in registry().rows("datasets")]
+    assert name in [row.id for row in registry().entries("datasets")]
 
 
 @pytest.mark.parametrize("path", sorted({p for p in quoted(ENGLISH) if PATH.fullmatch(p)}))

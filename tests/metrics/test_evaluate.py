@@ -7,9 +7,10 @@ import pytest
 from support.commands import HOME, TINY, needs_a_backend, needs_both, said
 
 import gandem as package
-from gandem.core.images import save_image
-from gandem.core.registry import load_dataset
-from gandem.core.runs import evaluate, open_run
+from gandem.core.data.images import save_image
+from gandem.core.plugins.registry import load_dataset
+from gandem.core.runs import open_run
+from gandem.metrics.evaluation.evaluate import evaluate
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from support.commands import HOME, TINY, gandem, needs_a_backend, refused
 
 import gandem as package
 from gandem.core.errors import DataError, GandemError
-from gandem.core.registry import registry
-from gandem.core.runs import evaluate
+from gandem.core.plugins.registry import registry
+from gandem.metrics.evaluation.evaluate import evaluate
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def test_data_that_is_gone_is_asked_for(own):
 
 @needs_a_backend
 def test_a_run_of_another_shape_is_refused_before_anybody_waits(run, monkeypatch):
-    monkeypatch.setattr(import_module("gandem.core.runs.evaluate"), "RealSide", None)
+    monkeypatch.setattr(import_module("gandem.metrics.evaluation.evaluate"), "RealSide", None)
 
     line = refused("evaluate", run, "--data", "digits")
 
@@ -192,7 +192,7 @@ def test_a_run_of_another_shape_is_refused_before_anybody_waits(run, monkeypatch
 def test_a_checkpoint_that_is_not_there_is_refused_before_anybody_waits(
     run, which, words, monkeypatch
 ):
-    monkeypatch.setattr(import_module("gandem.core.runs.evaluate"), "RealSide", None)
+    monkeypatch.setattr(import_module("gandem.metrics.evaluation.evaluate"), "RealSide", None)
 
     line = refused("evaluate", run, f"--checkpoint={which}")
 
@@ -230,7 +230,7 @@ def stranger(monkeypatch):
     """Return a function that puts a stranger's extractor in the registry, which ``load`` makes."""
 
     def put(load):
-        row = package.Row(id="acme/eyes", target="acme_eyes:load", provider="acme-eyes")
+        row = package.Entry(id="acme/eyes", target="acme_eyes:load", provider="acme-eyes")
         monkeypatch.setitem(registry()._rows, "extractors", [row])
         monkeypatch.setitem(sys.modules, "acme_eyes", SimpleNamespace(load=load))
         return "eyes"

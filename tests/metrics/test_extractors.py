@@ -10,7 +10,7 @@ from support.commands import HOME, needs_a_backend, needs_both, on_each
 
 import gandem.extractors
 from gandem.core.errors import BackendError, DataError, NotFoundError
-from gandem.core.registry import load_dataset, load_extractor
+from gandem.core.plugins.registry import load_dataset, load_extractor
 
 FOLDER = Path(gandem.extractors.__file__).parent
 KINDS = [path.stem.partition("-")[2] for path in sorted(FOLDER.glob("lenet5-*.safetensors"))]
@@ -190,13 +190,13 @@ def test_pixels_take_no_argument():
 
 @pytest.mark.parametrize("name", ["digits", "mnist", "mnist:test", "mnist[3,8]"])
 def test_handwritten_digits_are_compared_by_the_network_that_knows_them(name):
-    from gandem.core.scores import usual_extractor
+    from gandem.metrics.evaluation import usual_extractor
 
     assert usual_extractor(name) == "lenet5:digits"
 
 
 @pytest.mark.parametrize("name", ["npz:digits.npz", "ring", "nobody/knows", "", "[", ":"])
 def test_data_that_no_network_here_knows_is_compared_by_its_pixels(name):
-    from gandem.core.scores import usual_extractor
+    from gandem.metrics.evaluation import usual_extractor
 
     assert usual_extractor(name) == "pixels"

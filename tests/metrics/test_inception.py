@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 
 from gandem.core.errors import BackendError, DataError
-from gandem.core.registry import load_extractor
-from gandem.core.scores import extract
+from gandem.core.plugins.registry import load_extractor
 from gandem.extractors import inception
+from gandem.metrics.evaluation import extract
 
 torch = pytest.importorskip("torch")
 import_module("torch._dynamo")  # which torchmetrics imports; after TensorFlow that would abort
@@ -117,10 +117,10 @@ def test_the_features_are_those_of_torchmetrics_without_its_smoothing(weights, f
     np.testing.assert_allclose(found.features, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_grey_images_are_coloured_ones_of_three_equal_channels(network):
-    grey = IMAGES[:1, :, :, :1]
+def test_grey_images_are_colored_ones_of_three_equal_channels(network):
+    gray = IMAGES[:1, :, :, :1]
 
-    one, three = network(grey), network(np.repeat(grey, 3, axis=3))
+    one, three = network(gray), network(np.repeat(gray, 3, axis=3))
 
     np.testing.assert_array_equal(one.features, three.features)
     np.testing.assert_array_equal(one.probabilities, three.probabilities)

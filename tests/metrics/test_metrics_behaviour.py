@@ -7,7 +7,8 @@ from math import prod
 import numpy as np
 import pytest
 
-from gandem.core.metrics import (
+from gandem.core.plugins.registry import load_dataset
+from gandem.metrics import (
     Moments,
     class_accuracy,
     class_balance,
@@ -19,7 +20,6 @@ from gandem.core.metrics import (
     nearest_training,
     precision_recall,
 )
-from gandem.core.registry import load_dataset
 
 
 def frechet(fake, real):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gandem.core.errors import DataError, GandemError
-from gandem.core.metrics import (
+from gandem.metrics import (
     Moments,
     Normal,
     class_accuracy,
@@ -124,7 +124,7 @@ def test_a_single_sample_has_moments_and_no_covariance():
     assert "at least 2 samples, received 1" in refused(lambda: single.covariance)
 
 
-def test_a_single_fake_has_a_nearest_real_sample_but_a_single_real_one_has_no_neighbour():
+def test_a_single_fake_has_a_nearest_real_sample_but_a_single_real_one_has_no_neighbor():
     found = nearest_training(SAMPLES[:1], SAMPLES)
 
     assert (found.indices.tolist(), found.distances.tolist()) == ([0], [0.0])

@@ -3,7 +3,7 @@
 import numpy as np
 from test_metrics import draw, near, softmax
 
-from gandem.core.metrics import (
+from gandem.metrics import (
     Moments,
     class_balance,
     confusion_matrix,

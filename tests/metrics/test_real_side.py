@@ -7,11 +7,11 @@ from functools import partial
 import numpy as np
 import pytest
 
-from gandem.core.datasets import Dataset, OnDisk
+from gandem.core.data.dataset import Dataset, OnDisk
 from gandem.core.errors import DataError
-from gandem.core.metrics import Normal, kernel_distance
-from gandem.core.randomness import Purpose, stream
-from gandem.core.scores import QUICK, Features, RealSide
+from gandem.core.rng import Purpose, stream
+from gandem.metrics import Normal, kernel_distance
+from gandem.metrics.evaluation import QUICK, Features, RealSide
 
 
 class Means:
@@ -291,7 +291,7 @@ def test_an_interrupted_extractor_is_interrupted(some):
 
 def test_fifty_thousand_images_are_never_held_at_once(tmp_path, monkeypatch):
     few_subsets = partial(kernel_distance, subsets=2)  # the rest takes time and no more memory
-    monkeypatch.setattr("gandem.core.scores.measures.kernel_distance", few_subsets)
+    monkeypatch.setattr("gandem.metrics.evaluation.suite.kernel_distance", few_subsets)
     path, shape = tmp_path / "images", (100_000, 8, 8, 1)
     path.write_bytes(stream(0, Purpose.POINTS).bytes(int(np.prod(shape))))
     dataset = Dataset("many", OnDisk(path, shape))

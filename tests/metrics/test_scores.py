@@ -10,8 +10,8 @@ import pytest
 from support.commands import HOME, THERE, needs_a_backend
 
 from gandem.core.errors import DataError
-from gandem.core.registry import load_dataset, load_extractor
-from gandem.core.scores import (
+from gandem.core.plugins.registry import load_dataset, load_extractor
+from gandem.metrics.evaluation import (
     MEASURES,
     Protocol,
     RealSide,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from gandem.core.registry import load_spec
-from gandem.core.spec import (
+from gandem.core.plugins.registry import load_spec
+from gandem.core.specs import (
     Adam,
     BatchNorm,
     Concatenate,
@@ -21,8 +21,8 @@ from gandem.core.spec import (
     Latent,
     LayerNorm,
     LeakyRelu,
+    Loss,
     MaxPool2D,
-    Objective,
     Player,
     Relu,
     Reshape,
@@ -60,7 +60,7 @@ def test_sevens_is_the_lessons():
         name="sevens",
         image=Image(height=28, width=28, channels=1, low=0.0, high=1.0),
         latent=Latent(size=10, distribution="normal"),
-        objective=Objective(name="non-saturating", halves="mean"),
+        loss=Loss(name="non-saturating", halves="mean"),
         training=Training(
             batch_size=50,
             epochs=100,
@@ -74,7 +74,7 @@ def test_sevens_is_the_lessons():
             Player(
                 name="generator",
                 input="noise",
-                optimiser=adam,
+                optimizer=adam,
                 layers=(
                     Dense(units=64 * 7 * 7),
                     Relu(),
@@ -92,7 +92,7 @@ def test_sevens_is_the_lessons():
             Player(
                 name="discriminator",
                 input="image",
-                optimiser=adam,
+                optimizer=adam,
                 layers=(
                     Conv2D(filters=20, kernel=(5, 5), padding="valid"),
                     Relu(),
@@ -127,13 +127,13 @@ def test_dcgan_dropout_is_the_lessons():
         name="dcgan-dropout",
         image=Image(height=28, width=28, channels=1, low=-1.0, high=1.0),
         latent=Latent(size=100, distribution="normal"),
-        objective=Objective(name="non-saturating", halves="sum"),
+        loss=Loss(name="non-saturating", halves="sum"),
         training=Training(batch_size=64, epochs=50, noise="reused", passes="separate"),
         players=(
             Player(
                 name="generator",
                 input="noise",
-                optimiser=adam,
+                optimizer=adam,
                 layers=(
                     Dense(units=7 * 7 * 128),
                     Relu(),
@@ -152,7 +152,7 @@ def test_dcgan_dropout_is_the_lessons():
             Player(
                 name="discriminator",
                 input="image",
-                optimiser=adam,
+                optimizer=adam,
                 layers=(
                     *(Conv2D(filters=64, kernel=(3, 3), stride=(2, 2)), LEAKY, drop),
                     *(Conv2D(filters=128, kernel=(3, 3), stride=(2, 2)), LEAKY, drop),
@@ -211,57 +211,57 @@ ADAM = {"beta1": 0.5, "beta2": 0.999, "epsilon": 1e-8}
 
 
 @pytest.mark.parametrize(
-    ("model", "objective", "training", "optimiser"),
+    ("model", "loss", "training", "optimizer"),
     [
         (
             "wgan",
-            Objective(name="wasserstein"),
+            Loss(name="wasserstein"),
             Training(batch_size=64, epochs=100, discriminator_steps=5, weight_clip=0.01),
             RMSprop(learning_rate=5e-5, decay=0.99),
         ),
         (
             "wgan-gp",
-            Objective(name="wasserstein", gradient_penalty=10.0),
+            Loss(name="wasserstein", gradient_penalty=10.0),
             Training(batch_size=64, epochs=100, discriminator_steps=5),
             Adam(learning_rate=1e-4, beta1=0.0, beta2=0.9),
         ),
         (
             "lsgan",
-            Objective(name="least-squares"),
+            Loss(name="least-squares"),
             Training(batch_size=64, epochs=20),
             Adam(learning_rate=2e-4, **ADAM),
         ),
         (
             "hinge-gan",
-            Objective(name="hinge"),
+            Loss(name="hinge"),
             Training(batch_size=64, epochs=20),
             Adam(learning_rate=2e-4, **ADAM),
         ),
         (
             "acgan",
-            Objective(name="non-saturating", class_weight=1.0),
+            Loss(name="non-saturating", class_weight=1.0),
             Training(batch_size=64, epochs=20),
             Adam(learning_rate=2e-4, **ADAM),
         ),
         (
             "cdcgan",
-            Objective(name="non-saturating"),
+            Loss(name="non-saturating"),
             Training(batch_size=64, epochs=20),
             Adam(learning_rate=2e-4, **ADAM),
         ),
         (
             "dcgan-cifar",
-            Objective(name="non-saturating"),
+            Loss(name="non-saturating"),
             Training(batch_size=64, epochs=100),
             Adam(learning_rate=2e-4, **ADAM),
         ),
     ],
 )
-def test_an_entry_is_trained_as_its_paper_says(model, objective, training, optimiser):
+def test_an_entry_is_trained_as_its_paper_says(model, loss, training, optimizer):
     spec = load_spec(model)
 
-    assert (spec.objective, spec.training) == (objective, training)
-    assert {player.optimiser for player in spec.players} == {optimiser}
+    assert (spec.loss, spec.training) == (loss, training)
+    assert {player.optimizer for player in spec.players} == {optimizer}
 
 
 @pytest.mark.parametrize("model", ["wgan", "wgan-gp", "lsgan", "hinge-gan"])
@@ -320,18 +320,18 @@ def test_dcgan_cifar_halves_and_doubles_down_to_4_x_4():
 
 def test_ttur_cifar_changes_the_three_things_it_names():
     spec, plain = load_spec("ttur-cifar"), dcgan_cifar()
-    rates = [player.optimiser.learning_rate for player in spec.players]
+    rates = [player.optimizer.learning_rate for player in spec.players]
 
     assert rates == [4e-4, 2e-4]
     assert (spec.training.ema_decay, spec.training.flip) == (0.95, True)
-    assert (spec.objective, spec.image) == (plain.objective, plain.image)
+    assert (spec.loss, spec.image) == (plain.loss, plain.image)
     assert [p.layers for p in spec.players] == [p.layers for p in plain.players]
 
 
 def test_the_two_learning_rates_of_ttur_cifar_are_separate():
     spec = load_spec("ttur-cifar", {"learning_rate": 0.1, "discriminator_learning_rate": 0.2})
 
-    assert [player.optimiser.learning_rate for player in spec.players] == [0.1, 0.2]
+    assert [player.optimizer.learning_rate for player in spec.players] == [0.1, 0.2]
 
 
 @pytest.mark.parametrize("model", ["dcgan-cifar", "ttur-cifar"])

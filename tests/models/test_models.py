@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from gandem.core.errors import SpecError
-from gandem.core.registry import load_spec, registry
-from gandem.core.spec import (
+from gandem.core.plugins.registry import load_spec, registry
+from gandem.core.specs import (
     Adam,
     BatchNorm,
     Concatenate,
@@ -22,8 +22,8 @@ from gandem.core.spec import (
     Image,
     Latent,
     LeakyRelu,
+    Loss,
     Normal,
-    Objective,
     Player,
     Relu,
     Reshape,
@@ -76,7 +76,7 @@ def test_dcgan_is_the_lessons():
         image=Image(height=28, width=28, channels=1, low=-1.0, high=1.0),
         latent=Latent(size=100, distribution="normal"),
         classes=0,
-        objective=Objective(name="non-saturating", halves="sum", label_smoothing=0.0),
+        loss=Loss(name="non-saturating", halves="sum", label_smoothing=0.0),
         training=Training(
             batch_size=64,
             epochs=20,
@@ -90,7 +90,7 @@ def test_dcgan_is_the_lessons():
             Player(
                 name="generator",
                 input="noise",
-                optimiser=adam,
+                optimizer=adam,
                 layers=(
                     Dense(units=128 * 7 * 7, bias=False, kernel_init=SMALL),
                     NORM,
@@ -106,7 +106,7 @@ def test_dcgan_is_the_lessons():
             Player(
                 name="discriminator",
                 input="image",
-                optimiser=adam,
+                optimizer=adam,
                 layers=(
                     Conv2D(filters=64, **PAD_1, bias=True, kernel_init=SMALL),
                     LEAKY,
@@ -122,7 +122,7 @@ def test_dcgan_is_the_lessons():
 
 
 def test_dcgan_pads_a_pixel_on_each_side_as_the_lesson_writes_it():
-    from gandem.core.spec import crops, pads
+    from gandem.core.specs import crops, pads
 
     spec = dcgan()
     up = [x for x in spec.player("generator").layers if isinstance(x, Conv2DTranspose)]
@@ -147,7 +147,7 @@ def test_cgan_is_the_lessons():
         image=Image(height=28, width=28, channels=1, low=0.0, high=1.0),
         latent=Latent(size=128, distribution="normal"),
         classes=10,
-        objective=Objective(name="non-saturating", halves="mean", label_smoothing=0.0),
+        loss=Loss(name="non-saturating", halves="mean", label_smoothing=0.0),
         training=Training(
             batch_size=64,
             epochs=20,
@@ -161,7 +161,7 @@ def test_cgan_is_the_lessons():
             Player(
                 name="generator",
                 input="noise",
-                optimiser=adam,
+                optimizer=adam,
                 layers=(
                     Concatenate(input="label", planes=False),
                     Dense(units=7 * 7 * 138, **GLOROT),
@@ -178,7 +178,7 @@ def test_cgan_is_the_lessons():
             Player(
                 name="discriminator",
                 input="image",
-                optimiser=adam,
+                optimizer=adam,
                 layers=(
                     Concatenate(input="label", planes=True),
                     Conv2D(filters=64, **half),
@@ -217,7 +217,7 @@ def test_mlp_gan_is_the_lessons():
         image=Image(height=28, width=28, channels=1, low=-1.0, high=1.0),
         latent=Latent(size=100, distribution="normal"),
         classes=0,
-        objective=Objective(name="non-saturating", halves="mean", label_smoothing=0.0),
+        loss=Loss(name="non-saturating", halves="mean", label_smoothing=0.0),
         training=Training(
             batch_size=64,
             epochs=20,
@@ -231,7 +231,7 @@ def test_mlp_gan_is_the_lessons():
             Player(
                 name="generator",
                 input="noise",
-                optimiser=adam,
+                optimizer=adam,
                 layers=(
                     *plain(128),
                     *normed(256),
@@ -245,7 +245,7 @@ def test_mlp_gan_is_the_lessons():
             Player(
                 name="discriminator",
                 input="image",
-                optimiser=adam,
+                optimizer=adam,
                 layers=(Flatten(), *plain(512), *plain(256), Dense(units=1, **GLOROT)),
             ),
         ),
@@ -255,19 +255,19 @@ def test_mlp_gan_is_the_lessons():
 # --- all -----------------------------------------------------------------------------------------
 
 
-def test_every_model_of_the_catalogue_is_tested_here():
-    ours = {row.id for row in registry().rows("models") if row.provider == "gandem"}
+def test_every_model_of_the_catalog_is_tested_here():
+    ours = {row.id for row in registry().entries("models") if row.provider == "gandem"}
 
     assert ours == {row(make).id for make in MODELS}
 
 
 @every_model
-def test_a_model_is_called_what_the_catalogue_calls_it(make):
+def test_a_model_is_called_what_the_catalog_calls_it(make):
     assert make().name == row(make).id
 
 
 @every_model
-def test_the_docstring_names_the_paper_of_the_catalogue(make):
+def test_the_docstring_names_the_paper_of_the_catalog(make):
     assert row(make).paper.split("arXiv:")[1] in make.__doc__
 
 
@@ -294,7 +294,7 @@ def test_the_small_size_differs_from_the_full_one_in_sizes_only(make):
     small, full = load_spec(row(make).id, small=True), make()
     sizes = ("batch_size", "batches_per_epoch")
 
-    assert small.objective == full.objective
+    assert small.loss == full.loss
     assert change(small, {f"training.{s}": getattr(full.training, s) for s in sizes}).training == (
         full.training
     )
@@ -321,8 +321,8 @@ def test_another_image_size_closes(make, image):
         ("latent", 7, lambda spec: spec.latent.size),
         ("batch_size", 9, lambda spec: spec.training.batch_size),
         ("epochs", 3, lambda spec: spec.training.epochs),
-        ("learning_rate", 0.5, lambda spec: spec.player("generator").optimiser.learning_rate),
-        ("learning_rate", 0.5, lambda spec: spec.player("discriminator").optimiser.learning_rate),
+        ("learning_rate", 0.5, lambda spec: spec.player("generator").optimizer.learning_rate),
+        ("learning_rate", 0.5, lambda spec: spec.player("discriminator").optimizer.learning_rate),
     ],
 )
 def test_a_parameter_reaches_its_field(make, parameter, value, field):

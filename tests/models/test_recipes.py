@@ -7,10 +7,10 @@ import pytest
 from support.commands import HOME, needs_a_backend, refused, said, tiny
 
 from gandem.core.errors import DataError, SpecError
-from gandem.core.registry import find_model, registry
+from gandem.core.plugins.registry import find_model, registry
 from gandem.core.runs import Settings, train
 
-TRAIN = import_module("gandem.core.runs.train")  # by name it is the function
+TRAIN = import_module("gandem.core.runs.setup")  # by name it is the function
 TINY = {"image": (28, 28, 1), "latent": 4, "width": 2, "batch_size": 16}
 
 
@@ -93,7 +93,7 @@ def test_a_spec_of_ones_own_has_no_recipe(tmp_path):
     assert find_model(path) is None
 
 
-@pytest.mark.parametrize("row", registry().rows("models"), ids=lambda row: row.id)
+@pytest.mark.parametrize("row", registry().entries("models"), ids=lambda row: row.id)
 def test_every_model_says_what_it_is_trained_on(row):
     head = row.data.partition(":")[0]
 

@@ -15,26 +15,26 @@ from support.planted_backends import EPSILON, NONE, ROUNDING, installed, plugin
 from support.toy_backend import SLOW, Toy
 
 import gandem
+from gandem.commands.render import report_in_words
 from gandem.core.errors import BackendError, RunError, SpecError
-from gandem.core.parity import Mark, measure, processes, tandem
-from gandem.core.parity.handover import hand_over, limits_of, marks_after
-from gandem.core.parity.marks import ladder, promise_of
-from gandem.core.parity.processes import Processes
-from gandem.core.registry import load_dataset, load_spec, registry
-from gandem.core.words import report_in_words
+from gandem.core.plugins.registry import load_dataset, load_spec, registry
+from gandem.parity import Mark, measure, processes, tandem
+from gandem.parity.handover import hand_over, limits_of, marks_after
+from gandem.parity.processes import Processes
+from gandem.parity.tolerances import ladder, promise_of
 
 BOTH = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("torch", "tensorflow", "keras")),
     reason="needs both frameworks; one is not installed",
 )
 TORCH = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch")
-MODELS = [row.id for row in registry().rows("models") if "/" not in row.id]
+MODELS = [row.id for row in registry().entries("models") if "/" not in row.id]
 
 
 def mark(**fields):
     base = dict(
-        step=1, weights_max=1e-15, weights_median=1e-18, loss_max=0.0, twin_max=1e-15,
-        twin_median=1e-18, within=1.0, floor=1e-16, saturated=False,
+        step=1, weights_max=1e-15, weights_median=1e-18, loss_max=0.0, baseline_max=1e-15,
+        baseline_median=1e-18, within=1.0, floor=1e-16, saturated=False,
     )  # fmt: skip
     return Mark(**base | fields)
 
@@ -63,11 +63,11 @@ def test_marks_are_a_ladder_that_ends_at_the_last_step():
         ("step", "float32", [mark(weights_max=1.9e-4, within=0.9995)], True),
         ("step", "float32", [mark(weights_max=1.9e-4, within=0.998)], False),
         ("step", "float32", [mark(weights_max=3e-4)], False),
-        ("twin", "float64", [mark(weights_max=9e-15)], True),
-        ("twin", "float64", [mark(weights_max=2e-14)], False),
-        ("twin", "float64", [mark(weights_median=1e-14)], False),
-        ("twin", "float64", [mark(weights_max=1.0, saturated=True)], True),
-        ("twin", "float64", [mark(weights_max=np.nan)], False),
+        ("baseline", "float64", [mark(weights_max=9e-15)], True),
+        ("baseline", "float64", [mark(weights_max=2e-14)], False),
+        ("baseline", "float64", [mark(weights_median=1e-14)], False),
+        ("baseline", "float64", [mark(weights_max=1.0, saturated=True)], True),
+        ("baseline", "float64", [mark(weights_max=np.nan)], False),
         ("trajectory", "float64", [mark(weights_max=np.nan)], False),
     ],
 )
@@ -98,7 +98,7 @@ def test_a_measurement_that_makes_no_sense_is_refused(arguments, words):
         ((), "trajectory"),
         (("--precision", "float32"), "step"),
         (("--tier", "step"), "step"),
-        (("--size", "full", "--set", "hidden=[16,32]", "--set", "judging=[16]"), "twin"),
+        (("--size", "full", "--set", "hidden=[16,32]", "--set", "judging=[16]"), "baseline"),
     ],
 )
 def test_the_command_prints_what_machines_read(options, tier):
@@ -112,9 +112,9 @@ def test_the_command_prints_what_machines_read(options, tier):
         ["torch", "keras"],
     )
     assert [m["step"] for m in found["marks"]] == [1, 2, 5]
-    keys = {"step", "weights_max", "weights_median", "loss_max", "twin_max", "twin_median"}
+    keys = {"step", "weights_max", "weights_median", "loss_max", "baseline_max", "baseline_median"}
     assert all(keys <= set(m) for m in found["marks"])
-    assert all(m["twin_max"] > 0 for m in found["marks"])
+    assert all(m["baseline_max"] > 0 for m in found["marks"])
     assert all(m["loss_max"] < 1e-4 for m in found["marks"])
 
 
@@ -129,7 +129,7 @@ def test_each_walk_is_measured_in_a_process_of_its_own(tmp_path):
     assert report.holds
     assert [m.step for m in report.marks] == [1, 2, 3]
     assert all(0 < m.weights_max < 1e-13 for m in report.marks)
-    walks = ("test/one reference", "test/two other", "test/one twin")
+    walks = ("test/one reference", "test/two other", "test/one baseline")
     assert sorted(steps) == sorted((walk, step) for walk in walks for step in (1, 2, 3))
 
 
@@ -143,7 +143,7 @@ def test_each_framework_is_measured_in_a_process_of_its_own():
     assert found["holds"] is True
     assert [m["step"] for m in found["marks"]] == [1, 2]
     assert all(0 < m["weights_max"] < 1e-13 for m in found["marks"])
-    assert all(0 < m["twin_max"] < 1e-13 for m in found["marks"])
+    assert all(0 < m["baseline_max"] < 1e-13 for m in found["marks"])
 
 
 # --- the promise, for every model ----------------------------------------------------------------
@@ -243,7 +243,7 @@ def test_data_that_is_not_there_is_refused_before_any_process_starts(asked, word
 
 
 @TORCH
-@pytest.mark.parametrize("tier", ["trajectory", "twin", "step"])
+@pytest.mark.parametrize("tier", ["trajectory", "baseline", "step"])
 def test_a_backend_with_a_wrong_epsilon_does_not_hold(tmp_path, tier):
     options = ("--backends", "torch,faulty", "--tier", tier, "--steps", "3", "--json")
 
@@ -286,14 +286,14 @@ def test_the_marks_of_a_hand_over_come_after_it():
         ("float64", "full", {}, {"weights_max": 2e-14}, False),
         ("float64", "full", {}, {"weights_median": 1e-14}, False),
         ("float64", "full", {}, {"weights_max": 1.0, "saturated": True}, True),
-        ("float64", "full", {"weights_max": 2e-12, "twin_max": 1e-11}, {}, False),
+        ("float64", "full", {"weights_max": 2e-12, "baseline_max": 1e-11}, {}, False),
         ("float32", "small", {"weights_max": 1.9e-4, "within": 0.9995}, {}, True),
         ("float32", "small", {"weights_max": 1.9e-4, "within": 0.998}, {}, False),
-        ("float32", "small", {"weights_max": 3e-4, "twin_max": 1.0}, {}, False),
+        ("float32", "small", {"weights_max": 3e-4, "baseline_max": 1.0}, {}, False),
         ("float32", "small", {}, {"weights_max": 9e-4, "within": 0.5}, True),
         ("float32", "small", {}, {"weights_max": 1.1e-3}, False),
-        ("float32", "small", {}, {"weights_max": 9e-3, "twin_max": 1e-3}, True),
-        ("float32", "full", {}, {"weights_max": 2e-2, "twin_max": 1e-3}, False),
+        ("float32", "small", {}, {"weights_max": 9e-3, "baseline_max": 1e-3}, True),
+        ("float32", "full", {}, {"weights_max": 2e-2, "baseline_max": 1e-3}, False),
     ],
 )
 def test_a_hand_over_has_limits(precision, size, first, later, holds):
@@ -302,7 +302,7 @@ def test_a_hand_over_has_limits(precision, size, first, later, holds):
     assert (limits_of(precision, size, 1e-12, at=5).broken_by(marks) is None) is holds
 
 
-MOMENT = "optimiser/generator/dense/kernel/first_moment"
+MOMENT = "optimizer/generator/dense/kernel/first_moment"
 MEAN = "generator/batch_norm/mean"
 
 
@@ -424,7 +424,7 @@ def test_every_model_is_handed_over_at_its_small_size(model):
         assert not own or way["weights_max"] == way["loss_max"] == 0.0
     walks = {who: min(step for name, step in seen if name == who) for who, _ in seen}
     assert walks == {
-        "torch reference": 1, "keras other": 1, "torch twin": 1,
+        "torch reference": 1, "keras other": 1, "torch baseline": 1,
         "keras from reference": 7, "torch from other": 7,
         "torch reference resumed": 7, "keras other resumed": 7,
     }  # fmt: skip
@@ -558,7 +558,7 @@ def test_both_frameworks_share_a_process_in_either_order(first):
     second = "keras" if first == "torch" else "torch"
     code = """
 import sys
-from gandem.core.registry import load_backend, load_spec
+from gandem.core.plugins.registry import load_backend, load_spec
 from gandem.testing.walks import WALKS, begin, walk
 ends = []
 for name in sys.argv[1:]:

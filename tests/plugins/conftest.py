@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from gandem.core.registry import registry
+from gandem.core.plugins.registry import registry
 
 
 @pytest.fixture(scope="session")

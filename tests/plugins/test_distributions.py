@@ -11,7 +11,7 @@ from importlib.metadata import Distribution, MetadataPathFinder
 
 import pytest
 
-from gandem.core.distributions import distributions, folder_name, version_of
+from gandem.core.plugins.distributions import distributions, folder_name, version_of
 
 
 def test_they_are_those_of_the_standard_library():

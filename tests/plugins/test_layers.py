@@ -13,12 +13,12 @@ import tomli_w
 from support.commands import HOME, needs_a_backend, said
 
 import gandem
-from gandem.core import registry as module
 from gandem.core.errors import ClashError, GandemError, NotFoundError, SpecError
-from gandem.core.hookspecs import Row
-from gandem.core.plugins import KINDS
-from gandem.core.registry import LAYERS, Registry, load_spec, registry
-from gandem.core.spec import (
+from gandem.core.plugins import registry as module
+from gandem.core.plugins.discovery import KINDS
+from gandem.core.plugins.hookspecs import Entry
+from gandem.core.plugins.registry import LAYERS, Registry, load_spec, registry
+from gandem.core.specs import (
     MOST_LAYERS,
     Conv2D,
     Layer,
@@ -54,9 +54,9 @@ def layers(monkeypatch: pytest.MonkeyPatch) -> Any:
         theirs = ModuleType("theirs")
         vars(theirs).update(functions)
         monkeypatch.setitem(sys.modules, "theirs", theirs)
-        rows = {name: [*registry().rows(name)] for name in KINDS}
+        rows = {name: [*registry().entries(name)] for name in KINDS}
         rows["layers"] = [
-            Row(id=f"acme/{name}", target=f"theirs:{name}", provider=provider)
+            Entry(id=f"acme/{name}", target=f"theirs:{name}", provider=provider)
             for provider in providers or ("acme-gans",)
             for name in functions
         ]
@@ -338,7 +338,7 @@ class Own(Layer):
     [
         (
             lambda: None,
-            "'acme/block' returned NoneType, expected a layer of gandem.core.spec, or a",
+            "'acme/block' returned NoneType, expected a layer of gandem.core.specs, or a",
         ),
         (lambda: "relu", "'acme/block' returned str, expected a layer"),
         (lambda: {"kind": "relu"}, "'acme/block' returned dict, expected a layer"),
@@ -415,11 +415,11 @@ def test_a_module_that_cannot_be_imported_is_one_line(layers, monkeypatch):
     assert line.startswith("The layer 'acme/block' of acme-gans could not be loaded: ModuleNot")
 
 
-@pytest.mark.parametrize("family", ["optimiser", "kernel_init"])
+@pytest.mark.parametrize("family", ["optimizer", "kernel_init"])
 def test_only_layers_can_be_composed(layers, family):
     data = spec_with()
-    if family == "optimiser":
-        data["players"][0]["optimiser"] = {"kind": "acme/block"}
+    if family == "optimizer":
+        data["players"][0]["optimizer"] = {"kind": "acme/block"}
     else:
         data["players"][0]["layers"][0]["kernel_init"] = {"kind": "acme/block"}
 

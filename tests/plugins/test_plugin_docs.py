@@ -20,10 +20,12 @@ import pytest
 from support.commands import HOME, THERE, needs_a_backend, said
 
 import gandem
-from gandem.core import compare, hookspecs, offers
-from gandem.core.objectives import FurtherRule
-from gandem.core.plugins import KINDS, WATCHES
-from gandem.core.registry import load_launcher
+from gandem import compare
+from gandem.core.plugins import hookspecs
+from gandem.core.plugins import validation as offers
+from gandem.core.plugins.discovery import KINDS, WATCHES
+from gandem.core.plugins.registry import load_launcher
+from gandem.core.training.losses import AuxiliaryLoss
 from gandem.testing import suite
 from gandem.testing.base import names_of_tests
 
@@ -248,7 +250,7 @@ def test_what_the_page_adds_is_found_and_nothing_is_wrong_with_it(grown):
     assert plugin["adds"] == {
         "models": ["acme-gans/example"],
         "layers": ["acme-gans/res-block"],
-        "objectives": ["acme-gans/wasserstein"],
+        "losses": ["acme-gans/wasserstein"],
         "extractors": ["acme-gans/thumbnails"],
         "launchers": ["acme-gans/patient"],
         "watches": ["after_training"],
@@ -278,9 +280,9 @@ def test_a_layer_stands_in_a_spec_file(grown):
 @needs_a_backend
 @pytest.mark.parametrize(
     "line",
-    [line for line in lines("An objective, and a catalogue of one's own") if "train" in line],
+    [line for line in lines("An loss, and a catalog of one's own") if "train" in line],
 )
-def test_an_objective_is_trained_for_and_the_end_is_watched(grown, line):
+def test_an_loss_is_trained_for_and_the_end_is_watched(grown, line):
     grown.run(line)
 
     assert (grown.folder / "runs" / "wasserstein" / "state.txt").read_text() == "finished"
@@ -329,22 +331,22 @@ def test_a_launcher_trains_a_comparison(grown):
     assert [cell["state"] for cell in json.loads(told)["cells"]] == ["done", "done"]
 
 
-def test_an_objective_with_further_players_is_one():
+def test_an_loss_with_further_players_is_one():
     text = "".join(
         block
-        for block in blocks(section("An objective, and a catalogue of one's own"), "python")
-        if NAMED.match(block) and "objectives.py" in block.partition("\n")[0]
+        for block in blocks(section("An loss, and a catalog of one's own"), "python")
+        if NAMED.match(block) and "losses.py" in block.partition("\n")[0]
     )
     names: dict[str, type] = {}
     exec(text, names)
     made = names["Informed"]()
 
-    wanted = {n for n in (*vars(FurtherRule), *FurtherRule.__annotations__) if n[0] != "_"}
+    wanted = {n for n in (*vars(AuxiliaryLoss), *AuxiliaryLoss.__annotations__) if n[0] != "_"}
     wanted |= {"real", "fake", "generator", "smoothable"}
     assert {name for name in wanted if hasattr(made, name)} == wanted
     for name in wanted - {"auxiliaries", "smoothable"}:
         asked = list(inspect.signature(getattr(made, name)).parameters)
-        protocol = list(inspect.signature(getattr(FurtherRule, name)).parameters)[1:]
+        protocol = list(inspect.signature(getattr(AuxiliaryLoss, name)).parameters)[1:]
         assert asked == protocol
 
 
@@ -418,4 +420,4 @@ def test_the_names_of_the_environment_are_those_that_are_read():
     assert names == set(re.findall(r"\bGANDEM_[A-Z]+", source))
 
 
-PLUGINS = "gandem.core.plugins"
+PLUGINS = "gandem.core.plugins.discovery"

@@ -17,23 +17,24 @@ import pytest
 from support.commands import said
 
 import gandem
-from gandem.core import doctor, offers
-from gandem.core import plugins as module
+from gandem.commands import doctor_ as doctor
 from gandem.core.errors import ClashError, GandemError, NotFoundError
-from gandem.core.offers import own_version
-from gandem.core.plugins import Plugin
-from gandem.core.registry import (
+from gandem.core.plugins import discovery as module
+from gandem.core.plugins import validation as offers
+from gandem.core.plugins.discovery import Plugin
+from gandem.core.plugins.registry import (
     load_backend,
     load_dataset,
     load_extractor,
-    load_objective,
+    load_loss,
     load_spec,
     registry,
     rows,
 )
-from gandem.core.spec import LeakyRelu, Objective
+from gandem.core.plugins.validation import own_version
+from gandem.core.specs import LeakyRelu, Loss
 
-HEAD = "import gandem\nfrom gandem import Row, hookimpl\n"
+HEAD = "import gandem\nfrom gandem import Entry, hookimpl\n"
 
 OURS = sorted(row.id for row in rows("gandem")["models"])
 
@@ -42,34 +43,34 @@ GOOD = """
 
     @hookimpl
     def gandem_models():
-        return [Row(id="good/began", target="good_gan:began", title="WGAN")]
+        return [Entry(id="good/began", target="good_gan:began", title="WGAN")]
 
     @hookimpl
     def gandem_layers():
-        return [Row(id="good/soft", target="good_gan:soft", title="A soft relu")]
+        return [Entry(id="good/soft", target="good_gan:soft", title="A soft relu")]
 
     @hookimpl
     def gandem_backends():
-        return [Row(id="good/numpy", target="good_gan:Backend")]
+        return [Entry(id="good/numpy", target="good_gan:Backend")]
 
     @hookimpl
     def gandem_datasets():
-        return (Row(id=f"good/{name}", target="good_gan:dots", extractor="good/sums")
+        return (Entry(id=f"good/{name}", target="good_gan:dots", extractor="good/sums")
                 for name in ("dots", "dashes"))
 
     @hookimpl
-    def gandem_objectives():
-        return [Row(id="good/flat", target="good_gan:Flat")]
+    def gandem_losses():
+        return [Entry(id="good/flat", target="good_gan:Flat")]
 
     @hookimpl
     def gandem_extractors():
-        return [Row(id="good/sums", target="good_gan:sums")]
+        return [Entry(id="good/sums", target="good_gan:sums")]
 
     def began(*, latent=8):
         return replace(gandem.spec("dcgan", latent=latent), name="began")
 
     def soft(*, slope=0.5):
-        from gandem.core.spec import LeakyRelu
+        from gandem.core.specs import LeakyRelu
         return LeakyRelu(slope=slope)
 
     class Backend:
@@ -79,11 +80,11 @@ GOOD = """
         def engine(self): ...
         def differentiate(self): ...
         def gradient(self): ...
-        def optimise(self): ...
+        def optimize(self): ...
 
     def dots(argument, data_dir):
         import numpy as np
-        from gandem.core.datasets import Dataset
+        from gandem.core.data.dataset import Dataset
         return Dataset(name=f"dots {argument}", images=np.zeros((2, 4, 4, 1), np.uint8))
 
     class Flat:
@@ -158,7 +159,7 @@ def found(name: str) -> Plugin:
 
 
 def ids(table: str) -> list[str]:
-    return [row.id for row in registry().rows(table)]
+    return [row.id for row in registry().entries(table)]
 
 
 # --- a plugin that works -------------------------------------------------------------------------
@@ -176,7 +177,7 @@ def test_a_plugin_is_known_by_its_name_distribution_and_version(shelf):
             "layers": ["good/soft"],
             "backends": ["good/numpy"],
             "datasets": ["good/dots", "good/dashes"],
-            "objectives": ["good/flat"],
+            "losses": ["good/flat"],
             "extractors": ["good/sums"],
         },
     )
@@ -204,10 +205,10 @@ def test_a_plugins_data_set_is_loaded(shelf, name):
 
 
 @pytest.mark.parametrize("name", ["good/flat", "flat"])
-def test_a_plugins_objective_is_played_for(shelf, name):
+def test_a_plugins_loss_is_played_for(shelf, name):
     shelf.put("good")
 
-    assert type(load_objective(Objective(name=name))).__name__ == "Flat"
+    assert type(load_loss(Loss(name=name))).__name__ == "Flat"
 
 
 @pytest.mark.parametrize("name", ["good/sums", "sums", "sums:words"])
@@ -221,17 +222,17 @@ def test_a_plugins_extractor_is_loaded(shelf, name):
 
 @pytest.mark.parametrize("name", ["good/dots", "dots", "dots:words", "dots[3,8]"])
 def test_a_plugins_data_set_names_the_extractor_that_suits_it(shelf, name):
-    from gandem.core.scores import usual_extractor
+    from gandem.metrics.evaluation import usual_extractor
 
     shelf.put("good")
 
     assert usual_extractor(name) == "good/sums"
 
 
-def test_a_spec_may_name_a_plugins_objective(shelf):
+def test_a_spec_may_name_a_plugins_loss(shelf):
     shelf.put("good")
 
-    assert load_spec("dcgan", {"objective.name": "good/flat"}).objective.name == "good/flat"
+    assert load_spec("dcgan", {"loss.name": "good/flat"}).loss.name == "good/flat"
 
 
 @pytest.mark.parametrize("kind", ["good/soft", "soft"])
@@ -254,7 +255,7 @@ def test_nothing_of_a_plugins_target_is_imported_by_reading_its_rows(shelf):
         """
         @hookimpl
         def gandem_models():
-            return [Row(id="lazy/gan", target="not_there:gan")]
+            return [Entry(id="lazy/gan", target="not_there:gan")]
         """,
     )
 
@@ -281,7 +282,7 @@ CATALOGUE = """
     id = "toml/gan"
     target = "toml_gan:gan"
     small = { latent = 2 }
-    gate = 1e-9
+    tolerance = 1e-9
     [[layers]]
     id = "toml/soft"
     target = "toml_gan:soft"
@@ -296,19 +297,19 @@ TABLES = ("models", "layers", "backends", "datasets")
 
 @pytest.fixture
 def package(shelf):
-    """A package with hooks in a module of its own, that ships a catalogue."""
+    """A package with hooks in a module of its own, that ships a catalog."""
     shelf.put("toml", point="toml_gan.hooks")
     (shelf.folder / "toml_gan.py").unlink()
     folder = shelf.folder / "toml_gan"
     folder.mkdir()
     (folder / "__init__.py").write_text("")
-    hooks = [f"@hookimpl\ndef gandem_{t}(): return gandem.rows(__name__)['{t}']" for t in TABLES]
+    hooks = [f"@hookimpl\ndef gandem_{t}(): return gandem.entries(__name__)['{t}']" for t in TABLES]
     (folder / "hooks.py").write_text(HEAD + "\n".join(hooks))
     (folder / "registry.toml").write_text(CATALOGUE)
     return folder
 
 
-def test_a_plugin_may_ship_a_catalogue_of_its_own(package):
+def test_a_plugin_may_ship_a_catalog_of_its_own(package):
     assert found("toml").adds == {
         "models": ["toml/gan"],
         "layers": ["toml/soft"],
@@ -321,12 +322,12 @@ def test_a_plugin_may_ship_a_catalogue_of_its_own(package):
 
 
 @pytest.mark.parametrize("name", ["toml_gan", "toml_gan.hooks"])
-def test_a_catalogue_is_found_by_its_package_or_a_module_in_it(package, name):
-    assert [row.id for row in gandem.rows(name)["models"]] == ["toml/gan"]
+def test_a_catalog_is_found_by_its_package_or_a_module_in_it(package, name):
+    assert [row.id for row in gandem.entries(name)["models"]] == ["toml/gan"]
 
 
-def test_our_own_catalogue_is_read_the_same_way():
-    assert [row.id for row in gandem.rows("gandem")["backends"]] == ["torch", "keras"]
+def test_our_own_catalog_is_read_the_same_way():
+    assert [row.id for row in gandem.entries("gandem")["backends"]] == ["torch", "keras"]
 
 
 @pytest.mark.parametrize(
@@ -355,7 +356,7 @@ def test_our_own_catalogue_is_read_the_same_way():
         ),
     ],
 )
-def test_a_catalogue_that_does_not_hold_is_a_problem_of_its_plugin(package, change, words):
+def test_a_catalog_that_does_not_hold_is_a_problem_of_its_plugin(package, change, words):
     change(package / "registry.toml")
 
     assert found("toml").adds == {}
@@ -373,11 +374,11 @@ def test_a_catalogue_that_does_not_hold_is_a_problem_of_its_plugin(package, chan
         ("good_gan", "'good_gan' is no package; a registry.toml lies in one."),
     ],
 )
-def test_a_catalogue_of_no_package_is_refused(shelf, name, words):
+def test_a_catalog_of_no_package_is_refused(shelf, name, words):
     shelf.put("good")
 
     with pytest.raises(GandemError) as caught:
-        gandem.rows(name)
+        gandem.entries(name)
     assert str(caught.value).startswith(words)
 
 
@@ -388,7 +389,7 @@ def test_a_plugin_may_be_an_object(shelf):
         class Plugin:
             @hookimpl
             def gandem_models(self):
-                return [Row(id="object/gan", target="object_gan:gan")]
+                return [Entry(id="object/gan", target="object_gan:gan")]
 
         plugin = Plugin()
         """,
@@ -409,10 +410,10 @@ HOOK = """
 
 
 def rows(*fields: str) -> str:
-    return HOOK.format(f"return [{', '.join(f'Row({f})' for f in fields)}]")
+    return HOOK.format(f"return [{', '.join(f'Entry({f})' for f in fields)}]")
 
 
-NO_ROW = "expected gandem.Row."
+NO_ROW = "expected gandem.Entry."
 BROKEN = {
     "import": (
         "import not_there",
@@ -428,14 +429,14 @@ BROKEN = {
         "could not be loaded: Stop: now",
     ),
     "generator exits": ("raise GeneratorExit", "could not be loaded: GeneratorExit"),
-    "colours": ("raise OSError('\\x1b[31mred')", r"could not be loaded: OSError: \x1b[31mred"),
+    "colors": ("raise OSError('\\x1b[31mred')", r"could not be loaded: OSError: \x1b[31mred"),
     "half a letter": ("raise OSError('\\udc80')", r"could not be loaded: OSError: \udc80"),
     "words cannot be had": (
         "class Odd(Exception):\n    def __str__(self): 1 / 0\nraise Odd",
         "could not be loaded: Odd",
     ),
     "asks for the registry": (
-        "from gandem.core.registry import registry\nregistry()",
+        "from gandem.core.plugins.registry import registry\nregistry()",
         "could not be loaded: GandemError: the registry is still being read; ask for it, or for a "
         "spec, when something is built.",
     ),
@@ -444,7 +445,9 @@ BROKEN = {
         "could not be loaded: GandemError: the registry is still being read;",
     ),
     "hook asks for the registry": (
-        HOOK.format("from gandem.core.registry import registry; return registry().rows('models')"),
+        HOOK.format(
+            "from gandem.core.plugins.registry import registry; return registry().entries('models')"
+        ),
         "gandem_models failed: GandemError: the registry is still being read;",
     ),
     "hook raises what nobody catches": (
@@ -452,11 +455,11 @@ BROKEN = {
         "gandem_models failed: GeneratorExit",
     ),
     "hook yields and raises what nobody catches": (
-        HOOK.format("yield Row(id='bad/x', target='bad_gan:x'); raise GeneratorExit"),
+        HOOK.format("yield Entry(id='bad/x', target='bad_gan:x'); raise GeneratorExit"),
         "gandem_models failed: GeneratorExit",
     ),
     "hook never ends": (
-        HOOK.format("while True: yield Row(id='bad/x', target='bad_gan:x')"),
+        HOOK.format("while True: yield Entry(id='bad/x', target='bad_gan:x')"),
         "gandem_models returned more than 10,000 rows.",
     ),
     "hook returns what cannot be printed": (
@@ -485,51 +488,51 @@ BROKEN = {
         "gandem_after_log is never called: write its parameter 'step' without a default, and",
     ),
     "half a row": (
-        HOOK.format("return [object.__new__(Row)]"),
-        "gandem_models returned Row that cannot be printed, expected gandem.Row.",
+        HOOK.format("return [object.__new__(Entry)]"),
+        "gandem_models returned Entry that cannot be printed, expected gandem.Entry.",
     ),
     "row turned into something else": (
         HOOK.format(
-            "r = Row(id='bad/x', target='a:b'); object.__setattr__(r, 'id', 3); return [r]"
+            "r = Entry(id='bad/x', target='a:b'); object.__setattr__(r, 'id', 3); return [r]"
         ),
-        "gandem_models returned Row(id=3, ",
+        "gandem_models returned Entry(id=3, ",
     ),
     "id has our prefix": (
-        HOOK.format("return [Row(id='gandem/x', target='a:b')]"),
+        HOOK.format("return [Entry(id='gandem/x', target='a:b')]"),
         "the model id 'gandem/x' has gandem's own prefix; take one of yours.",
     ),
     "id begins with a hyphen": (
-        HOOK.format("return [Row(id='-bad/x', target='a:b')]"),
-        "gandem_models failed: ValueError: Row.id: expected a name like 'acme/wgan', received",
+        HOOK.format("return [Entry(id='-bad/x', target='a:b')]"),
+        "gandem_models failed: ValueError: Entry.id: expected a name like 'acme/wgan', received",
     ),
     "id leads up": (
-        HOOK.format("return [Row(id='../x', target='a:b')]"),
-        "gandem_models failed: ValueError: Row.id: expected a name like 'acme/wgan', received",
+        HOOK.format("return [Entry(id='../x', target='a:b')]"),
+        "gandem_models failed: ValueError: Entry.id: expected a name like 'acme/wgan', received",
     ),
     "id has two slashes": (
-        HOOK.format("return [Row(id='bad/x/y', target='a:b')]"),
-        "gandem_models failed: ValueError: Row.id: expected a name like 'acme/wgan', received",
+        HOOK.format("return [Entry(id='bad/x/y', target='a:b')]"),
+        "gandem_models failed: ValueError: Entry.id: expected a name like 'acme/wgan', received",
     ),
     "id is a book": (
-        HOOK.format("return [Row(id='bad/' + 'x' * 200, target='a:b')]"),
-        "gandem_models failed: ValueError: Row.id: expected a name like 'acme/wgan', received",
+        HOOK.format("return [Entry(id='bad/' + 'x' * 200, target='a:b')]"),
+        "gandem_models failed: ValueError: Entry.id: expected a name like 'acme/wgan', received",
     ),
     "id is a file's": (
-        HOOK.format("return [Row(id='bad/x.toml', target='a:b')]"),
-        "gandem_models failed: ValueError: Row.id: expected a name like 'acme/wgan', received",
+        HOOK.format("return [Entry(id='bad/x.toml', target='a:b')]"),
+        "gandem_models failed: ValueError: Entry.id: expected a name like 'acme/wgan', received",
     ),
     "hook raises": (HOOK.format("1 / 0"), "gandem_models failed: ZeroDivisionError: division"),
     "hook exits": (HOOK.format("raise SystemExit"), "gandem_models failed: SystemExit"),
     "hook yields and raises": (
-        HOOK.format("yield Row(id='bad/x', target='bad_gan:x'); 1 / 0"),
+        HOOK.format("yield Entry(id='bad/x', target='bad_gan:x'); 1 / 0"),
         "gandem_models failed: ZeroDivisionError",
     ),
     "hook returns nothing": (HOOK.format("return None"), f"gandem_models returned None, {NO_ROW}"),
     "hook returns a number": (HOOK.format("return 3"), f"gandem_models returned 3, {NO_ROW}"),
     "hook returns a text": (HOOK.format("return 'x'"), f"gandem_models returned 'x', {NO_ROW}"),
     "hook returns a row": (
-        HOOK.format("return Row(id='bad/x', target='bad_gan:x')"),
-        "gandem_models returned Row(id='bad/x', ",
+        HOOK.format("return Entry(id='bad/x', target='bad_gan:x')"),
+        "gandem_models returned Entry(id='bad/x', ",
     ),
     "hook returns other things": (
         HOOK.format("return [{'id': 'bad/x'}]"),
@@ -554,52 +557,52 @@ BROKEN = {
     ),
     "id is a number": (
         rows("id=5, target='bad_gan:x'"),
-        "gandem_models failed: TypeError: Row.id: expected a text on one line, received 5.",
+        "gandem_models failed: TypeError: Entry.id: expected a text on one line, received 5.",
     ),
     "id has a space": (
         rows("id='bad/a b', target='bad_gan:x'"),
-        "gandem_models failed: ValueError: Row.id: expected a name like 'acme/wgan', received "
+        "gandem_models failed: ValueError: Entry.id: expected a name like 'acme/wgan', received "
         "'bad/a b'.",
     ),
     "id has a colon": (
         rows("id='bad/a:b', target='bad_gan:x'"),
-        "gandem_models failed: ValueError: Row.id: expected a name like",
+        "gandem_models failed: ValueError: Entry.id: expected a name like",
     ),
     "id is a prefix": (
         rows("id='bad/', target='bad_gan:x'"),
-        "gandem_models failed: ValueError: Row.id: expected a name like",
+        "gandem_models failed: ValueError: Entry.id: expected a name like",
     ),
     "target without attribute": (
         rows("id='bad/x', target='bad_gan'"),
-        "gandem_models failed: ValueError: Row.target: expected 'package.module:attribute', "
+        "gandem_models failed: ValueError: Entry.target: expected 'package.module:attribute', "
         "received 'bad_gan'.",
     ),
     "target is relative": (
         rows("id='bad/x', target='.bad_gan:x'"),
-        "gandem_models failed: ValueError: Row.target: expected 'package.module:attribute', "
+        "gandem_models failed: ValueError: Entry.target: expected 'package.module:attribute', "
         "received '.bad_gan:x'.",
     ),
     "target is the thing itself": (
         rows("id='bad/x', target=len"),
-        "gandem_models failed: TypeError: Row.target: expected a text on one line, received "
+        "gandem_models failed: TypeError: Entry.target: expected a text on one line, received "
         "<built-in function len>.",
     ),
     "title of two lines": (
         rows("id='bad/x', target='bad_gan:x', title='a\\nb'"),
-        "gandem_models failed: TypeError: Row.title: expected a text on one line, received",
+        "gandem_models failed: TypeError: Entry.title: expected a text on one line, received",
     ),
     "requires a text": (
         rows("id='bad/x', target='bad_gan:x', requires='torch'"),
-        "gandem_models failed: TypeError: Row.requires: expected a tuple of module names, "
+        "gandem_models failed: TypeError: Entry.requires: expected a tuple of module names, "
         "received 'torch'.",
     ),
     "small is no dict": (
         rows("id='bad/x', target='bad_gan:x', small=3"),
-        "gandem_models failed: TypeError: Row.small: expected a dict, received 3.",
+        "gandem_models failed: TypeError: Entry.small: expected a dict, received 3.",
     ),
-    "gate is no number": (
-        rows("id='bad/x', target='bad_gan:x', gate='1e-9'"),
-        "gandem_models failed: TypeError: Row.gate: expected a number, received '1e-9'.",
+    "tolerance is no number": (
+        rows("id='bad/x', target='bad_gan:x', tolerance='1e-9'"),
+        "gandem_models failed: TypeError: Entry.tolerance: expected a number, received '1e-9'.",
     ),
     "unknown field": (
         rows("id='bad/x', target='bad_gan:x', titel='x'"),
@@ -641,7 +644,7 @@ def test_a_row_of_a_class_of_ones_own_becomes_a_plain_row(shelf):
     shelf.put(
         "own",
         """
-        class Mine(Row):
+        class Mine(Entry):
             extra = "lost"
 
         @hookimpl
@@ -650,11 +653,13 @@ def test_a_row_of_a_class_of_ones_own_becomes_a_plain_row(shelf):
         """,
     )
 
-    assert type(registry().find("models", "own/x")) is module.Row
+    assert type(registry().find("models", "own/x")) is module.Entry
 
 
 def test_two_plugins_that_ask_for_the_registry_do_not_chase_each_other(shelf):
-    code = HOOK.format("from gandem.core.registry import registry; return registry().rows('x')")
+    code = HOOK.format(
+        "from gandem.core.plugins.registry import registry; return registry().entries('x')"
+    )
     for name in ("one", "two", "three"):
         shelf.put(name, code)
     shelf.put("good")
@@ -677,7 +682,7 @@ def test_an_interrupt_while_a_plugin_loads_is_an_interrupt(shelf):
 
 
 def test_a_hook_that_fails_leaves_the_plugins_other_hooks_alone(shelf):
-    shelf.put("good", GOOD.replace('Row(id="good/began"', '1 / 0, Row(id="good/began"'))
+    shelf.put("good", GOOD.replace('Entry(id="good/began"', '1 / 0, Entry(id="good/began"'))
 
     assert found("good").problems == ["gandem_models failed: ZeroDivisionError: division by zero"]
     assert registry().find("backends", "good/numpy").provider == "good-gan"
@@ -691,7 +696,7 @@ def test_a_wrong_row_leaves_the_right_ones_beside_it_alone(shelf):
 
 def test_a_plugin_with_a_wrong_hook_leaves_none_of_its_others_behind(shelf):
     """pluggy 1.6 registers the hooks in front of one that it refuses."""
-    shelf.put("half", GOOD + HOOK.replace("models()", "objectives(config)").format("return []"))
+    shelf.put("half", GOOD + HOOK.replace("models()", "losses(config)").format("return []"))
 
     assert found("half").adds == {}
     assert registry().find("models", "dcgan").provider == "gandem"
@@ -758,7 +763,7 @@ def test_an_object_is_a_plugin_whatever_else_it_is(shelf, oddity):
         class Plugin:
             ODDITY
             @hookimpl
-            def gandem_models(self): return [Row(id="NAME/x", target="NAME_gan:x")]
+            def gandem_models(self): return [Entry(id="NAME/x", target="NAME_gan:x")]
         plugin = Plugin()
         """.replace("ODDITY", oddity)
     for name in ("odd", "odder"):
@@ -900,8 +905,8 @@ SLOW = "imports pretend_gan when it is listed; import it where the row's target 
     "code",
     [
         f"\n    import pretend_gan{GOOD}",
-        GOOD.replace("return [Row", "import pretend_gan\n        return [Row", 1),
-        GOOD.replace("return (Row", "__import__('pretend_gan')\n        return (Row", 1),
+        GOOD.replace("return [Entry", "import pretend_gan\n        return [Entry", 1),
+        GOOD.replace("return (Entry", "__import__('pretend_gan')\n        return (Entry", 1),
     ],
     ids=["at the top", "in a hook", "in another"],
 )
@@ -1056,7 +1061,7 @@ def test_what_a_plugin_prints_when_it_is_built_stays_out_of_the_way_too(shelf, c
 
 
 def test_what_a_plugin_prints_stays_out_of_the_way(shelf, capsys):
-    shelf.put("good", GOOD.replace("return [Row", "print('two')\n        return [Row", 1))
+    shelf.put("good", GOOD.replace("return [Entry", "print('two')\n        return [Entry", 1))
     (shelf.folder / "loud_gan.py").write_text("")
     shelf.put("loud", "print('one')")
 
@@ -1128,7 +1133,7 @@ def test_two_distributions_may_call_their_plugin_the_same(shelf):
     shelf.put("one", rows("id='one/x', target='one_gan:x'"), plugin="plugin")
     shelf.put("two", rows("id='two/x', target='two_gan:x'"), plugin="plugin")
 
-    providers = {row.id: row.provider for row in registry().rows("models")}
+    providers = {row.id: row.provider for row in registry().entries("models")}
     assert (providers["one/x"], providers["two/x"]) == ("one-gan", "two-gan")
 
 
@@ -1220,7 +1225,7 @@ def test_without_a_trace_nothing_is_written(shelf, monkeypatch, capsys, value):
 
 def in_table(table: str, **fields: object) -> str:
     given = ", ".join(f"{key}={value!r}" for key, value in {"id": "it/x", **fields}.items())
-    return f"@hookimpl\ndef gandem_{table}():\n    return [Row({given})]\n"
+    return f"@hookimpl\ndef gandem_{table}():\n    return [Entry({given})]\n"
 
 
 @pytest.mark.parametrize(
@@ -1239,7 +1244,7 @@ def in_table(table: str, **fields: object) -> str:
         ("models", "model", load_spec),
         ("backends", "backend", load_backend),
         ("datasets", "data set", load_dataset),
-        ("objectives", "objective", lambda name: load_objective(Objective(name=name))),
+        ("losses", "loss", lambda name: load_loss(Loss(name=name))),
         ("extractors", "extractor", lambda name: load_extractor(name, "torch")),
         (
             "layers",
@@ -1298,7 +1303,7 @@ def test_the_command_tells_name_version_distribution_and_whether_it_loaded(shelf
 
     assert (
         "good 1.0  (good-gan)  models: good/began; layers: good/soft; backends: good/numpy; "
-        "datasets: good/dots, good/dashes; objectives: good/flat; "
+        "datasets: good/dots, good/dashes; losses: good/flat; "
         "extractors: good/sums\n"
     ) in printed
     assert "bad 1.0  (bad-gan)  not loaded\n  ! could not be loaded: SystemExit: 3\n" in printed
@@ -1326,7 +1331,7 @@ def test_doctor_asks_each_installed_backend_in_a_process_of_its_own(shelf, monke
     well = """
         class Backend:
             capabilities, known_failures = (), {}
-            engine = differentiate = gradient = optimise = None
+            engine = differentiate = gradient = optimize = None
             def versions(self): return {"well": "1.0"}
             def devices(self): return ["cpu", "abacus:0"]
         """

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gandem.core import registry as module
-from gandem.core.datasets import Dataset
+from gandem.core.data.dataset import Dataset
 from gandem.core.errors import (
     BackendError,
     ClashError,
@@ -21,23 +20,24 @@ from gandem.core.errors import (
     SpecError,
     suggest,
 )
-from gandem.core.hookspecs import Row
-from gandem.core.plugins import KINDS
-from gandem.core.registry import (
+from gandem.core.plugins import registry as module
+from gandem.core.plugins.discovery import KINDS
+from gandem.core.plugins.hookspecs import Entry
+from gandem.core.plugins.registry import (
     Registry,
+    entries_from_toml,
     installed,
     load_backend,
     load_dataset,
     load_extractor,
-    load_objective,
+    load_loss,
     load_spec,
     registry,
-    rows_from_toml,
 )
-from gandem.core.spec import Objective, Spec, to_toml
+from gandem.core.specs import Loss, Spec, to_toml
 from gandem.core.training import Hinge, LeastSquares, Minimax, NonSaturating
 
-BUILTIN = [(table, row.id) for table in KINDS for row in registry().rows(table)]
+BUILTIN = [(table, row.id) for table in KINDS for row in registry().entries(table)]
 
 
 def refusal(error: type[Exception], call: Any, *arguments: Any) -> str:
@@ -57,8 +57,8 @@ def only(monkeypatch: pytest.MonkeyPatch) -> Any:
         theirs = ModuleType("theirs")
         theirs.thing = made  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "theirs", theirs)
-        row = Row(**({"id": "it/x", "target": "theirs:thing", "provider": "their-gan"} | fields))
-        rows = {name: [*registry().rows(name)] for name in KINDS}
+        row = Entry(**({"id": "it/x", "target": "theirs:thing", "provider": "their-gan"} | fields))
+        rows = {name: [*registry().entries(name)] for name in KINDS}
         rows[table] = [row]
         table_of_theirs = Registry([], rows)
         monkeypatch.setattr(module, "registry", lambda: table_of_theirs)
@@ -86,8 +86,8 @@ MODELS = [
 LISTED = ", ".join(map(repr, MODELS))
 
 
-def test_the_catalogue_holds_what_its_users_look_for():
-    assert {table: sorted(row.id for row in registry().rows(table)) for table in KINDS} == {
+def test_the_catalog_holds_what_its_users_look_for():
+    assert {table: sorted(row.id for row in registry().entries(table)) for table in KINDS} == {
         "models": MODELS,
         "layers": [],
         "backends": ["keras", "torch"],
@@ -95,7 +95,7 @@ def test_the_catalogue_holds_what_its_users_look_for():
             *("cifar10", "digits", "fashion-mnist", "folder", "grid", "keras", "mnist", "npz"),
             *("ring", "torchvision"),
         ],
-        "objectives": ["hinge", "least-squares", "minimax", "non-saturating", "wasserstein"],
+        "losses": ["hinge", "least-squares", "minimax", "non-saturating", "wasserstein"],
         "extractors": ["inception", "lenet5", "pixels"],
         "launchers": ["dask", "local", "slurm"],
     }
@@ -112,7 +112,7 @@ def test_the_catalogue_holds_what_its_users_look_for():
         ("backends", "kers", "No backend is called 'kers'. Did you mean 'keras'?"),
         ("backends", "jax", "No backend is called 'jax'. There are: 'keras', 'torch'."),
         ("datasets", "digit", "No data set is called 'digit'. Did you mean 'digits'?"),
-        ("objectives", "hing", "No objective is called 'hing'. Did you mean 'hinge'?"),
+        ("losses", "hing", "No loss is called 'hing'. Did you mean 'hinge'?"),
         ("extractors", "lenet", "No extractor is called 'lenet'. Did you mean 'lenet5'?"),
     ],
 )
@@ -144,13 +144,13 @@ def test_a_look_up_that_fails_is_a_lookup_error_and_reads_as_it_was_written(erro
     assert str(error("No model is called 'x'.")) == "No model is called 'x'."
 
 
-# --- a catalogue in TOML -------------------------------------------------------------------------
+# --- a catalog in TOML -------------------------------------------------------------------------
 
 ROW = '[[models]]\nid = "it/x"\ntarget = "it:x"\n'
 
 
 def test_every_table_is_there_even_where_it_is_empty():
-    assert rows_from_toml("schema = 1") == {table: [] for table in KINDS}
+    assert entries_from_toml("schema = 1") == {table: [] for table in KINDS}
 
 
 @pytest.mark.parametrize(
@@ -189,22 +189,22 @@ def test_every_table_is_there_even_where_it_is_empty():
         ),
         (
             f"schema = 1\n{ROW}title = 3",
-            "registry.toml: models: Row.title: expected a text on one line, received 3.",
+            "registry.toml: models: Entry.title: expected a text on one line, received 3.",
         ),
         (
             f"schema = 1\n{ROW}requires = 'torch'",
-            "registry.toml: models: Row.requires: expected a tuple of module names, received "
+            "registry.toml: models: Entry.requires: expected a tuple of module names, received "
             "'torch'.",
         ),
         (
             "schema = 1\n[[models]]\nid = 'it/x'\ntarget = 'it'",
-            "registry.toml: models: Row.target: expected 'package.module:attribute', received "
+            "registry.toml: models: Entry.target: expected 'package.module:attribute', received "
             "'it'.",
         ),
     ],
 )
-def test_a_catalogue_that_does_not_hold_is_refused(text, line):
-    assert refusal(GandemError, rows_from_toml, text).startswith(line)
+def test_a_catalog_that_does_not_hold_is_refused(text, line):
+    assert refusal(GandemError, entries_from_toml, text).startswith(line)
 
 
 # --- backends ------------------------------------------------------------------------------------
@@ -276,7 +276,7 @@ def test_a_mistake_inside_a_backend_keeps_its_traceback(only):
     ],
 )
 def test_a_row_is_installed_where_its_modules_are_there(requires, there):
-    assert installed(Row(id="it/x", target="it:x", requires=requires)) is there
+    assert installed(Entry(id="it/x", target="it:x", requires=requires)) is there
 
 
 def test_looking_whether_a_module_is_there_does_not_import_it(tmp_path, monkeypatch):
@@ -284,7 +284,7 @@ def test_looking_whether_a_module_is_there_does_not_import_it(tmp_path, monkeypa
     (tmp_path / "heavy_framework" / "__init__.py").write_text("raise SystemExit")
     monkeypatch.syspath_prepend(tmp_path)
 
-    assert installed(Row(id="it/x", target="it:x", requires=("heavy_framework.core",)))
+    assert installed(Entry(id="it/x", target="it:x", requires=("heavy_framework.core",)))
     assert "heavy_framework" not in sys.modules
 
 
@@ -376,7 +376,7 @@ def test_an_extractor_that_cannot_be_made_is_one_line(only):
     assert refusal(DataError, load_extractor, "x", "torch") == line
 
 
-# --- objectives ----------------------------------------------------------------------------------
+# --- losses ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -388,27 +388,27 @@ def test_an_extractor_that_cannot_be_made_is_one_line(only):
         ("hinge", Hinge),
     ],
 )
-def test_an_objective_is_the_rule_of_its_name(name, rule):
-    assert type(load_objective(Objective(name=name))) is rule
+def test_an_loss_is_the_rule_of_its_name(name, rule):
+    assert type(load_loss(Loss(name=name))) is rule
 
 
-def test_an_objective_that_is_none_is_refused(only):
-    only("objectives", dict)
+def test_an_loss_that_is_none_is_refused(only):
+    only("losses", dict)
 
-    assert refusal(SpecError, load_objective, Objective(name="x")) == (
-        "The objective 'it/x' of their-gan is none: dict has no 'smoothable'."
+    assert refusal(SpecError, load_loss, Loss(name="x")) == (
+        "The loss 'it/x' of their-gan is none: dict has no 'smoothable'."
     )
 
 
-def test_smoothing_the_targets_of_an_objective_without_any_is_refused():
-    assert refusal(SpecError, load_objective, Objective(name="hinge", label_smoothing=0.1)) == (
-        "objective: 'hinge' has no target to smooth; set objective.label_smoothing=0."
+def test_smoothing_the_targets_of_an_loss_without_any_is_refused():
+    assert refusal(SpecError, load_loss, Loss(name="hinge", label_smoothing=0.1)) == (
+        "loss: 'hinge' has no target to smooth; set loss.label_smoothing=0."
     )
 
 
 @pytest.mark.parametrize("name", ["non-saturating", "minimax", "least-squares"])
-def test_an_objective_with_targets_takes_smoothing(name):
-    assert load_objective(Objective(name=name, label_smoothing=0.1)).smoothable
+def test_an_loss_with_targets_takes_smoothing(name):
+    assert load_loss(Loss(name=name, label_smoothing=0.1)).smoothable
 
 
 # --- models and spec files -----------------------------------------------------------------------
@@ -543,9 +543,9 @@ def test_a_folder_of_a_plugins_name_does_not_stand_in_for_its_model(only, tmp_pa
     assert load_spec("it/x") == dcgan
 
 
-def test_a_spec_of_an_unknown_objective_is_answered_with_the_nearest():
-    assert refusal(NotFoundError, load_spec, "dcgan", {"objective.name": "hing"}) == (
-        "No objective is called 'hing'. Did you mean 'hinge'?"
+def test_a_spec_of_an_unknown_loss_is_answered_with_the_nearest():
+    assert refusal(NotFoundError, load_spec, "dcgan", {"loss.name": "hing"}) == (
+        "No loss is called 'hing'. Did you mean 'hinge'?"
     )
 
 

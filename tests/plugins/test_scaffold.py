@@ -16,10 +16,10 @@ import pytest
 from click.testing import CliRunner
 from support.commands import HOME, THERE, command, needs_a_backend, refused, said
 
+from gandem import scaffold
 from gandem.cli import main
-from gandem.core import scaffold
 from gandem.core.errors import GandemError
-from gandem.core.scaffold import KINDS, LONGEST, new_plugin
+from gandem.scaffold import KINDS, LONGEST, new_plugin
 
 TABLES = {"model": "models", "backend": "backends", "dataset": "datasets"}
 NAMES = {kind: f"acme-{kind}" for kind in KINDS}
@@ -98,7 +98,7 @@ def test_what_a_new_package_adds_is_listed(listed_rows, kind):
 
 
 def test_listing_new_packages_imports_neither_a_framework_nor_numpy(packages):
-    code = "import sys, gandem.core.registry as r; r.registry(); print(*sys.modules)"
+    code = "import sys, gandem.core.plugins.registry as r; r.registry(); print(*sys.modules)"
 
     imported = set(packages.run(sys.executable, "-c", code).split())
     assert {made["package"] for made in packages.made.values()} <= imported

@@ -12,9 +12,10 @@ import pytest
 
 import gandem
 import gandem.core
-from gandem.core import errors, hookspecs
-from gandem.core.plugins import KINDS
-from gandem.core.spec import Spec, to_toml
+from gandem.core import errors
+from gandem.core.plugins import hookspecs
+from gandem.core.plugins.discovery import KINDS
+from gandem.core.specs import Spec, to_toml
 
 SOURCE = Path(gandem.__file__).read_text()
 
@@ -27,7 +28,7 @@ def test_the_public_names_are_these():
     """A name that goes breaks somebody's script; one that comes wants its place in the README."""
     assert gandem.__all__ == [
         "GandemError",
-        "Row",
+        "Entry",
         "RunInfo",
         "Spec",
         "compare",
@@ -72,7 +73,7 @@ def test_a_name_that_is_not_there_is_an_attribute_error():
 
 
 def test_a_public_name_is_loaded_once():
-    assert gandem.Row is gandem.Row is hookspecs.Row
+    assert gandem.Entry is gandem.Entry is hookspecs.Entry
 
 
 def test_a_spec_is_changed_by_parameter_and_by_path():

@@ -12,10 +12,10 @@ from support.commands import TINY, on_each
 
 import gandem
 from gandem.core.errors import RunError
-from gandem.core.registry import load_spec
+from gandem.core.plugins.registry import load_spec
 from gandem.core.runs import checkpoint_path, read_checkpoint, write_checkpoint
 from gandem.core.runs.checkpoint import DamagedError, checkpoints_in, metrics_of, step_of
-from gandem.core.spec import to_data, to_toml
+from gandem.core.specs import to_data, to_toml
 from gandem.core.training import initial_state, state_shapes
 
 SPEC = load_spec("dcgan", TINY["dcgan"])
@@ -23,7 +23,7 @@ FACTS = {"data": {"name": "digits", "count": 40}, "metrics": {"generator": 0.75}
 
 
 def keep(folder: Path, step: int = 7, precision: str = "float32", **changed: np.ndarray) -> Path:
-    """Write a checkpoint of a network that has learnt nothing yet."""
+    """Write a checkpoint of a network that has learned nothing yet."""
     state = initial_state(SPEC, 0, precision) | changed
     return write_checkpoint(folder, step, state, SPEC, 3, FACTS)
 
@@ -43,8 +43,8 @@ def test_the_checkpoint_holds_what_the_engine_exports_in_canonical_layout(runs, 
     assert shapes == list(state_shapes(run.spec).items())  # in canonical order, too
     assert state["generator/conv2d_transpose/kernel"].shape == (4, 4, 2, 4)  # (H, W, out, in)
     assert state["discriminator/conv2d_1/kernel"].shape == (4, 4, 2, 4)  # (H, W, in, out)
-    assert state["optimiser/generator/updates"].shape == ()
-    assert state["optimiser/generator/updates"] == found.step == 6
+    assert state["optimizer/generator/updates"].shape == ()
+    assert state["optimizer/generator/updates"] == found.step == 6
     for name, value in exported.items():
         assert value.dtype == state[name].dtype, name
         np.testing.assert_array_equal(value, state[name], err_msg=name)
@@ -135,14 +135,14 @@ def test_an_array_of_any_memory_layout_survives_a_checkpoint(tmp_path, form, pre
     for name, value in state.items():
         if value.ndim:
             state[name] = FORMS[form](numbers.normal(size=value.shape).astype(precision))
-    state["optimiser/generator/updates"] = np.array(2**40 + 1, np.int64)
+    state["optimizer/generator/updates"] = np.array(2**40 + 1, np.int64)
 
     path = write_checkpoint(tmp_path, 7, state, SPEC, 3, {})
     found = read_checkpoint(path)
 
     assert path == checkpoint_path(tmp_path, 7)
     assert (found.step, found.seed, found.spec) == (7, 3, SPEC)
-    assert found.state["optimiser/generator/updates"] == 2**40 + 1
+    assert found.state["optimizer/generator/updates"] == 2**40 + 1
     for name, value in state.items():
         assert found.state[name].dtype == value.dtype.newbyteorder("="), name
         np.testing.assert_array_equal(found.state[name], value, err_msg=name)
@@ -152,9 +152,9 @@ def test_an_array_of_any_memory_layout_survives_a_checkpoint(tmp_path, form, pre
 def test_a_scalar_of_any_byte_order_stays_a_scalar(tmp_path):
     updates = np.array(5, ">i8")
 
-    path = keep(tmp_path, **{"optimiser/generator/updates": updates})
+    path = keep(tmp_path, **{"optimizer/generator/updates": updates})
 
-    found = read_checkpoint(path).state["optimiser/generator/updates"]
+    found = read_checkpoint(path).state["optimizer/generator/updates"]
     assert found.shape == ()
     assert found == 5
 
@@ -330,7 +330,7 @@ OTHERS = {
     "width": (3, "players.generator.layers.dense.units is 24 there, 16 in the checkpoint"),
     "learning_rate": (
         1e-3,
-        "players.generator.optimiser.learning_rate is 0.001 there, 0.03 in the checkpoint",
+        "players.generator.optimizer.learning_rate is 0.001 there, 0.03 in the checkpoint",
     ),
     "training.ema_decay": (0.5, "training.ema_decay is 0.5 there, 0.0 in the checkpoint"),
 }

@@ -31,11 +31,11 @@ from support.commands import LINE, TINY, gandem, refused
 from gandem import open_run
 from gandem.cli import main
 from gandem.core.errors import GandemError, RunError
-from gandem.core.registry import load_spec
+from gandem.core.plugins.registry import load_spec
 from gandem.core.runs import Checkpoint, find_runs, read_checkpoint, write_checkpoint
 from gandem.core.runs.checkpoint import DamagedError, _seal
 from gandem.core.runs.resume import keep_log
-from gandem.core.spec import change, differences, from_data, to_toml
+from gandem.core.specs import change, differences, from_data, to_toml
 from gandem.core.training import check_state, forms_of, initial_state, state_shapes
 
 ROOT = Path(__file__).parents[2]
@@ -248,7 +248,7 @@ TABLE = {
     "a type of the right size": (entry(dtype="I32"), "expected float32 or float64, received 'I32'"),
     "a type of another size": (entry(dtype="F64"), DAMAGE),
     "an unknown type": (entry(dtype="Q7"), DAMAGE),
-    "a type that colours the screen": (entry(dtype=f"{RED}F32"), DAMAGE),
+    "a type that colors the screen": (entry(dtype=f"{RED}F32"), DAMAGE),
     "a type that is a number": (entry(dtype=32), DAMAGE),
     "a shape turned around": (entry(shape=[16, 4]), r"holds \(16, 4\), the spec wants \(4, 16\)"),
     "a shape of one axis": (entry(shape=[64]), r"holds \(64,\), the spec wants"),
@@ -272,7 +272,7 @@ TABLE = {
     "10,000 arrays too many": (extra("z", 10_000), "'z0': the checkpoint holds it"),
     "an array of another name": (renamed("generator/dense/kernl"), "the spec wants it"),
     "a name on two lines": (extra("generator\n/dense"), r"'generator\\n/dense'"),
-    "a name that colours the screen": (extra(f"{RED}x{BELL}"), r"'\\x1b\[31mx\\x07'"),
+    "a name that colors the screen": (extra(f"{RED}x{BELL}"), r"'\\x1b\[31mx\\x07'"),
     "a long name": (extra("x" * 1_000_000), "'xxx.*…: the checkpoint holds it"),
     "an empty name": (extra(""), "'': the checkpoint holds it"),
     "a name that leads out": (extra("../../etc/passwd"), "the spec does not know it"),
@@ -409,7 +409,7 @@ HEADERS = {
     "an empty spec": (says(spec={}), "the spec: the field 'name' is missing"),
     "a schema to come": (spec(schema=2), f"{UPGRADE}, schema 2; upgrade gandem"),
     "a schema that is a text": (spec(schema=RED), r"schema: .* received '\\x1b\[31m'"),
-    "a name that colours the screen": (spec(name=RED), r"cannot be called '\\x1b\[31m'"),
+    "a name that colors the screen": (spec(name=RED), r"cannot be called '\\x1b\[31m'"),
     "an unknown field": (spec(**{f"{RED}\n": 1}), r"unknown field '\\x1b\[31m\\n'"),
     "an unknown field of a megabyte": (spec(**{"x" * 1_000_000: 1}), "unknown field 'xxx.*…"),
     "an unknown layer": (first(0, kind=RED), r"no layer is of kind '\\x1b\[31m'"),
@@ -433,7 +433,7 @@ HEADERS = {
     ),
     "padding of 4,000 digits": (first(1, padding=[[-(10**4000)] * 2] * 2), "padding"),
     "a rate that is no number": (
-        lambda header: header["spec"]["players"][0]["optimiser"].update(learning_rate=math.nan),
+        lambda header: header["spec"]["players"][0]["optimizer"].update(learning_rate=math.nan),
         "expected a finite number, received nan",
     ),
 }
@@ -473,7 +473,7 @@ def kind(name: str, dtype: str) -> Attack:
     return form(name, lambda array: array.astype(dtype))
 
 
-MOMENT, UPDATES = f"optimiser/{KERNEL}/second_moment", "optimiser/generator/updates"
+MOMENT, UPDATES = f"optimizer/{KERNEL}/second_moment", "optimizer/generator/updates"
 ARRAYS = {
     "not a number": (numbers(KERNEL, math.nan), f"{KERNEL} holds numbers that are not finite"),
     "infinite": (numbers(BIAS, math.inf), f"{BIAS} holds numbers that are not finite"),
@@ -650,7 +650,7 @@ ON_DISK = {
     "cut short": lambda k: written(k.raw[:5000]),
     "a flipped bit": lambda k: written(flip(k.raw, len(k.raw) - 9)),
     "a header as deep as can be": lambda k: written(k.with_text('{"a":' * 970 + "1" + "}" * 970)),
-    "a type that colours the screen": lambda k: written(k.with_table(entry(dtype=f"{RED}F32"))),
+    "a type that colors the screen": lambda k: written(k.with_table(entry(dtype=f"{RED}F32"))),
     "a metric that is no number": lambda k: written(k.sealed(says(metrics={"x": math.nan}))),
     "blocks 30 deep": lambda k: written(k.sealed(nested(30, "a" * 64))),
     "a format to come": lambda k: written(k.sealed(says(format=2))),
@@ -667,7 +667,7 @@ STORY = {
     "spec_digest": "0" * 64,
     "seed": 3,
     "precision": "float32",
-    "data": {"name": "digits", "digest": "1" * 64, "count": 1797, "source": "", "licence": "CC0"},
+    "data": {"name": "digits", "digest": "1" * 64, "count": 1797, "source": "", "license": "CC0"},
     "steps_planned": 12,
     "stream": "2" * 64,
     "settings": {"backend": "torch", "data": "digits", "steps": 12, "seed": 3},
@@ -752,14 +752,14 @@ def shaken(rng: random.Random, data: dict) -> dict:
     for _ in range(rng.choice([1, 1, 1, 2, 5])):
         if not (spots := list(places(data))):
             break
-        (container, key), (other, twin) = rng.choice(spots), rng.choice(spots)
+        (container, key), (other, baseline) = rng.choice(spots), rng.choice(spots)
         match rng.randrange(6):
             case 0 | 1:
                 container[key] = copy.deepcopy(rng.choice(ODD))
             case 2:
                 del container[key]
             case 3:
-                container[key] = copy.deepcopy(other[twin])
+                container[key] = copy.deepcopy(other[baseline])
             case 4 if isinstance(container, list):
                 container.insert(key, copy.deepcopy(container[key]))
             case 5 if isinstance(container, dict):

@@ -27,9 +27,9 @@ from support.commands import (
 from support.forks import Forks
 
 import gandem
-from gandem.core.interrupts import stop_at_once, stop_when_asked
 from gandem.core.runs import Progress
-from gandem.core.runs.train import train as train_function
+from gandem.core.runs.setup import train as train_function
+from gandem.core.signals import stop_at_once, stop_when_asked
 from gandem.core.training import initial_state
 
 pytestmark = needs_a_backend
@@ -75,7 +75,7 @@ def test_ctrl_c_ends_after_the_step_and_keeps_everything(data, tmp_path):
     assert run.facts["losses"]["discriminator"] == run.log()[-1]["discriminator"]
     assert [path.name for path in run.checkpoints()] == ["step-000002.safetensors"]
     assert [path.name for path in run.samples()] == ["step-000002.png"]
-    assert run.state()["optimiser/generator/updates"] == 2
+    assert run.state()["optimizer/generator/updates"] == 2
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -241,7 +241,7 @@ def assert_an_interrupted_run_is_whole(path: Path, code: int, said: str) -> None
     assert re.search(r"^go on +gandem resume run$", said, re.M)
     assert f"run/checkpoints/step-{steps:06d}.safetensors" in said
     assert run.checkpoints()[-1].name == f"step-{steps:06d}.safetensors"
-    assert run.state()["optimiser/discriminator/updates"] == steps >= 1
+    assert run.state()["optimizer/discriminator/updates"] == steps >= 1
     rows = [json.loads(line) for line in (path / "log.jsonl").read_text().splitlines()]
     assert rows[-1]["step"] == steps
     assert not list(path.parent.rglob("*.part"))

@@ -18,9 +18,9 @@ from support.commands import LINE, THERE, TINY, command, needs_both
 from support.forks import Ended, Fork, Forks, Trap, outcome
 
 import gandem
-from gandem.core.registry import load_spec
+from gandem.core.plugins.registry import load_spec
 from gandem.core.runs import find_runs
-from gandem.core.spec import Dropout, to_toml
+from gandem.core.specs import Dropout, to_toml
 
 if "torch" not in THERE or not hasattr(os, "fork"):
     pytest.skip("needs PyTorch, and processes that fork", allow_module_level=True)

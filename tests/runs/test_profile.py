@@ -10,12 +10,12 @@ from support.commands import HOME, needs_a_backend, on_each, refused, said, tiny
 
 import gandem
 from gandem.core.errors import SpecError
-from gandem.core.registry import load_backend, load_dataset, load_objective, load_spec
+from gandem.core.plugins.registry import load_backend, load_dataset, load_loss, load_spec
 from gandem.core.runs.stopwatch import STAGES, Apart
 from gandem.core.training import Feed, initial_state, weights
 
 RING = [f"--set={name}={value}" for name, value in (("image", 2), ("latent", 2))] + ["--data=ring"]
-PARTS = ["transfer", "forward", "backward", "optimiser", "slowed", "waited", "logging"]
+PARTS = ["transfer", "forward", "backward", "optimizer", "slowed", "waited", "logging"]
 CHANGES = {
     "wgan": {"training.discriminator_steps": 2},
     "cdcgan": {"training.noise": "fresh", "training.generator_batches": 2},
@@ -28,7 +28,7 @@ def feed_of(model, **changes):
     spec = load_spec(model, {**CHANGES.get(model, {}), **changes})
     name = "ring" if "image" in changes else "digits"
     data = load_dataset(name, None, spec.image.shape, ())
-    return spec, Feed(spec, load_objective(spec.objective), data, 0, "float32")
+    return spec, Feed(spec, load_loss(spec.loss), data, 0, "float32")
 
 
 # --- the command ---------------------------------------------------------------------------------
@@ -179,7 +179,7 @@ def test_a_part_is_the_difference_of_two_medians_and_never_below_nothing():
         "step": [7.0],
     }
 
-    assert found.parts() == {"transfer": 1.0, "forward": 2.0, "backward": 0.0, "optimiser": 4.0}
+    assert found.parts() == {"transfer": 1.0, "forward": 2.0, "backward": 0.0, "optimizer": 4.0}
 
 
 def test_a_backend_that_cannot_take_its_step_apart_has_one_part():

@@ -16,9 +16,9 @@ from support.commands import HOME, THERE, TINY, gandem, needs_a_backend, needs_b
 
 import gandem as public
 from gandem.core.errors import RunError, SpecError
-from gandem.core.registry import load_spec
+from gandem.core.plugins.registry import load_spec
 from gandem.core.runs import open_run, resume, train
-from gandem.core.spec import Dropout, Spec, change, from_toml, to_toml
+from gandem.core.specs import Dropout, Spec, change, from_toml, to_toml
 from gandem.core.training import Feed
 
 pytestmark = needs_a_backend
@@ -381,14 +381,14 @@ def edit(run, path, value):
     (run.path / "spec.toml").write_text(to_toml(change(spec, {path: value})), "utf-8")
 
 
-RATE = "players.generator.optimiser.learning_rate"
+RATE = "players.generator.optimizer.learning_rate"
 CHANGES = {
     "training.batch_size": 8,
     RATE: 1e-3,
     "players.generator.layers.leaky_relu.slope": 0.3,
     "players.discriminator.layers.conv2d.filters": 3,
     "latent.size": 5,
-    "objective.name": "hinge",
+    "loss.name": "hinge",
     "training.epochs": 7,
 }
 
@@ -410,7 +410,7 @@ def test_a_changed_spec_is_refused_by_the_name_of_the_field(data, tmp_path, path
     assert {p: p.read_bytes() for p in run.path.rglob("*") if p.is_file()} == before
 
 
-@pytest.mark.parametrize("field", [RATE, "generator.optimiser", "learning_rate"])
+@pytest.mark.parametrize("field", [RATE, "generator.optimizer", "learning_rate"])
 def test_what_may_change_is_named_and_noted(data, tmp_path, field):
     run = begin(data, tmp_path / "run", steps=4)
     edit(run, RATE, 0.5)
@@ -418,7 +418,7 @@ def test_what_may_change_is_named_and_noted(data, tmp_path, field):
     resumed = resume(run, steps=6, allow_changed=[field])
 
     assert resumed.facts["segments"][1]["changed"] == {RATE: [0.03, 0.5]}
-    assert resumed.checkpoint().spec.player("generator").optimiser.learning_rate == 0.5
+    assert resumed.checkpoint().spec.player("generator").optimizer.learning_rate == 0.5
     whole = begin(data, tmp_path / "whole", steps=6)
     assert (
         resumed.state()["generator/dense/kernel"] != whole.state()["generator/dense/kernel"]
@@ -645,7 +645,7 @@ class Diary:
         self.told = []
 
     def hooks(self):
-        from gandem.core.hookspecs import hookimpl
+        from gandem.core.plugins.hookspecs import hookimpl
 
         diary = self
 
@@ -674,15 +674,15 @@ class Diary:
 @pytest.fixture
 def watched(monkeypatch):
     """Return a function that makes a plugin watch every training of this test."""
-    from gandem.core import registry as module
-    from gandem.core.plugins import find_plugins
+    from gandem.core.plugins import registry as module
+    from gandem.core.plugins.discovery import find_plugins
 
     def watch(plugin):
         found = module.Registry(*find_plugins_with(plugin))
         monkeypatch.setitem(train.__globals__, "registry", lambda: found)
 
     def find_plugins_with(plugin):
-        from gandem.core import plugins as finder
+        from gandem.core.plugins import discovery as finder
 
         class Point:
             name, dist, group = "diary", None, "gandem"
@@ -723,7 +723,7 @@ def test_watchers_are_told_of_logs_checkpoints_and_both_ends(data, tmp_path, wat
 
 
 def test_a_watcher_that_raises_does_not_stop_the_training(data, tmp_path, watched):
-    from gandem.core.hookspecs import hookimpl
+    from gandem.core.plugins.hookspecs import hookimpl
 
     class Broken:
         @hookimpl

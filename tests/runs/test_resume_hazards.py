@@ -357,7 +357,7 @@ def test_asking_for_the_state_of_a_training_does_not_disturb_it(forks, undisturb
 
 
 def test_within_one_process_only_one_thread_goes_on_with_a_run(undisturbed, run, monkeypatch):
-    monkeypatch.setattr("gandem.core.runs.folder.PATIENCE", 0.1)
+    monkeypatch.setattr("gandem.core.runs.run_dir.PATIENCE", 0.1)
     complaints = []
 
     def again() -> None:

@@ -13,12 +13,12 @@ import pytest
 from support.commands import HOME, TINY, needs_a_backend, needs_both, on_each
 
 import gandem
-from gandem.core.datasets import Dataset
+from gandem.core.data.dataset import Dataset
 from gandem.core.errors import BackendError, DataError, RunError, SpecError
-from gandem.core.registry import load_dataset, load_spec
+from gandem.core.plugins.registry import load_dataset, load_spec
 from gandem.core.runs import Progress, Settings
-from gandem.core.runs import folder as folder_module
-from gandem.core.spec import digest, read_spec
+from gandem.core.runs import run_dir as folder_module
+from gandem.core.specs import digest, read_spec
 from gandem.core.training import Feed
 
 pytestmark = needs_a_backend
@@ -554,7 +554,7 @@ def test_the_digest_of_data_names_pixels_and_labels():
     images = np.zeros((2, 4, 4, 1), np.uint8)
     plain = Dataset("a", images)
     renamed = Dataset("b", images.copy())
-    labelled = Dataset("a", images, np.array([0, 1]))
+    labeled = Dataset("a", images, np.array([0, 1]))
 
     assert plain.digest == renamed.digest
-    assert plain.digest != labelled.digest
+    assert plain.digest != labeled.digest

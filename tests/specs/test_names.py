@@ -3,8 +3,8 @@
 import numpy as np
 from support.commands import on_each
 
-from gandem.core.registry import load_backend
-from gandem.core.spec import Dense, Flatten, change
+from gandem.core.plugins.registry import load_backend
+from gandem.core.specs import Dense, Flatten, change
 from gandem.core.training import initial_state
 from gandem.testing.walks import SMALL
 

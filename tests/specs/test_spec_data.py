@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gandem.core.errors import SpecError
-from gandem.core.registry import load_spec
-from gandem.core.spec import (
+from gandem.core.fields import KINDS, Range, decode, encode, hints
+from gandem.core.plugins.registry import load_spec
+from gandem.core.specs import (
     Adam,
     Augment,
     BatchNorm,
@@ -27,20 +28,19 @@ from gandem.core.spec import (
     GlorotUniform,
     GroupNorm,
     Image,
-    Initialiser,
+    Initializer,
     InstanceNorm,
     Latent,
     Layer,
     LayerNorm,
     LeakyRelu,
+    Loss,
     MaxPool2D,
     Normal,
-    Objective,
     Ones,
-    Optimiser,
+    Optimizer,
     Player,
     Points,
-    Range,
     Relu,
     Reshape,
     Residual,
@@ -61,25 +61,24 @@ from gandem.core.spec import (
     to_json,
     to_toml,
 )
-from gandem.core.spec.fields import KINDS, decode, encode, hints
 
 quickly = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 
 KINDS_OF_DATA = [
-    cls for family in (Layer, Optimiser, Initialiser) for cls in KINDS[family].values()
+    cls for family in (Layer, Optimizer, Initializer) for cls in KINDS[family].values()
 ]
-TABLES = [Augment, Image, Latent, Objective, Points, Training]
+TABLES = [Augment, Image, Latent, Loss, Points, Training]
 
 tiny_noise = Player(
     name="generator",
     input="noise",
-    optimiser=Adam(learning_rate=1e-3),
+    optimizer=Adam(learning_rate=1e-3),
     layers=(Dense(units=16), Reshape(shape=(4, 4, 1)), Tanh()),
 )
 tiny_image = Player(
     name="discriminator",
     input="image",
-    optimiser=Adam(learning_rate=1e-3),
+    optimizer=Adam(learning_rate=1e-3),
     layers=(Flatten(), Dense(units=1)),
 )
 
@@ -90,7 +89,7 @@ def tiny(generator: Player = tiny_noise, discriminator: Player = tiny_image, **f
         "name": "tiny",
         "image": Image(height=4, width=4),
         "latent": Latent(size=3),
-        "objective": Objective(),
+        "loss": Loss(),
         "training": Training(),
         "players": (generator, discriminator),
     }
@@ -158,7 +157,7 @@ def test_data_of_every_kind_is_read_back_as_it_was(cls, data):
     assert decode(family, encode(value)) == value
 
 
-@pytest.mark.parametrize("family", [Layer, Optimiser, Initialiser], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("family", [Layer, Optimizer, Initializer], ids=lambda f: f.__name__)
 def test_the_members_of_a_family_are_filed_under_their_own_kind(family):
     assert {kind: cls.kind for kind, cls in KINDS[family].items()} == {k: k for k in KINDS[family]}
 
@@ -212,7 +211,7 @@ def whole_specs(draw: st.DrawFn) -> Spec:
     generator += [Conv2D(filters=channels, kernel=3), Tanh()]
     discriminator = [*draw(blocks(CONVOLUTION, IMAGE_NORM, 2)), Flatten(), Dense(units=1)]
     players = [
-        Player(name=name, input=enters, optimiser=draw(admitted(Optimiser)), layers=tuple(layers))
+        Player(name=name, input=enters, optimizer=draw(admitted(Optimizer)), layers=tuple(layers))
         for name, enters, layers in (
             ("generator", "noise", generator),
             ("discriminator", "image", discriminator),
@@ -223,7 +222,7 @@ def whole_specs(draw: st.DrawFn) -> Spec:
         image=Image(height=height, width=width, channels=channels),
         latent=draw(made(Latent)),
         classes=draw(st.integers(0, 3)),
-        objective=dataclasses.replace(draw(made(Objective)), class_weight=0.0),
+        loss=dataclasses.replace(draw(made(Loss)), class_weight=0.0),
         training=draw(made(Training).map(agreeing)),
         players=tuple(players),
     )
@@ -334,7 +333,7 @@ DEFAULTS = {
     "Image": {"channels": 1, "low": -1.0, "high": 1.0},
     "Latent": {"distribution": "normal", "categories": 0, "codes": 0},
     "Points": {"size": 2, "low": -5.0, "high": 5.0},
-    "Objective": {
+    "Loss": {
         "name": "non-saturating",
         "halves": "sum",
         "label_smoothing": 0.0,

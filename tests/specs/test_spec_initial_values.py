@@ -8,13 +8,13 @@ import math
 import numpy as np
 import pytest
 
-from gandem.core.spec import (
+from gandem.core.specs import (
     BatchNorm,
     Conv2D,
     Dense,
     GlorotNormal,
     GlorotUniform,
-    Initialiser,
+    Initializer,
     KaimingNormal,
     KaimingUniform,
     Layer,
@@ -35,7 +35,7 @@ def plan(*layers: Layer) -> NetworkPlan:
     return plan_network("net", "it", layers, {"it": (IN,)})
 
 
-def first(init: Initialiser, seed: int = 3) -> np.ndarray:
+def first(init: Initializer, seed: int = 3) -> np.ndarray:
     """Return the first kernel of a dense layer from 300 to 200."""
     layer = Dense(units=OUT, kernel_init=init)
     return initial_values(plan(layer), seed)["net/dense/kernel"]
@@ -107,13 +107,13 @@ VARIANCES = [
 
 
 @pytest.mark.parametrize(("init", "variance"), VARIANCES, ids=repr)
-def test_an_initialiser_has_the_variance_of_its_paper(init, variance):
+def test_an_initializer_has_the_variance_of_its_paper(init, variance):
     # 60,000 normal draws: the variance of the variance is 2/60,000, so 3 % is five deviations
     assert first(init).var() == pytest.approx(variance, rel=0.03)
 
 
 @pytest.mark.parametrize(("init", "variance"), VARIANCES, ids=repr)
-def test_an_initialiser_has_no_offset(init, variance):
+def test_an_initializer_has_no_offset(init, variance):
     assert abs(first(init).mean()) < 5 * math.sqrt(variance / (IN * OUT))
 
 
@@ -125,15 +125,15 @@ def test_an_initialiser_has_no_offset(init, variance):
         (KaimingUniform(slope=5**0.5), 1 / math.sqrt(IN)),  # PyTorch's own default
     ],
 )
-def test_uniform_initialisers_reach_to_their_bound_and_not_beyond(init, bound):
+def test_uniform_initializers_reach_to_their_bound_and_not_beyond(init, bound):
     assert 0.999 * bound < np.abs(first(init)).max() <= bound
 
 
-def test_a_normal_initialiser_lies_about_its_mean():
+def test_a_normal_initializer_lies_about_its_mean():
     assert first(Normal(mean=5, std=0.1)).mean() == pytest.approx(5, abs=0.01)
 
 
-def test_a_normal_initialiser_without_spread_is_its_mean():
+def test_a_normal_initializer_without_spread_is_its_mean():
     np.testing.assert_array_equal(first(Normal(mean=5, std=0)), np.full((IN, OUT), 5.0))
 
 
@@ -167,7 +167,7 @@ def test_a_slope_beyond_all_numbers_leaves_nothing_to_draw(kind):
 
 
 @pytest.mark.parametrize(("init", "value"), [(Zeros(), 0.0), (Ones(), 1.0)])
-def test_constant_initialisers_are_constant(init, value):
+def test_constant_initializers_are_constant(init, value):
     np.testing.assert_array_equal(first(init), np.full((IN, OUT), value))
 
 
@@ -185,10 +185,10 @@ def test_a_norm_starts_as_the_identity():
     np.testing.assert_array_equal(values["net/batch_norm/offset"], np.zeros(IN))
 
 
-def test_an_initialiser_without_numbers_is_a_mistake_of_the_author():
+def test_an_initializer_without_numbers_is_a_mistake_of_the_author():
     @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-    class Unknown(Initialiser):
+    class Unknown(Initializer):
         kind = "unknown"
 
-    with pytest.raises(TypeError, match="No numbers are known for the initialiser"):
+    with pytest.raises(TypeError, match="No numbers are known for the initializer"):
         first(Unknown())

@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gandem.core.errors import NotFoundError, SpecError
-from gandem.core.registry import load_spec
-from gandem.core.spec import (
+from gandem.core.fields import KINDS, hints
+from gandem.core.plugins.registry import load_spec
+from gandem.core.specs import (
     Adam,
     AveragePool2D,
     BatchNorm,
@@ -35,9 +36,9 @@ from gandem.core.spec import (
     Layer,
     LayerNorm,
     LeakyRelu,
+    Loss,
     MaxPool2D,
     Normal,
-    Objective,
     Player,
     Relu,
     Reshape,
@@ -58,7 +59,6 @@ from gandem.core.spec import (
     to_json,
     to_toml,
 )
-from gandem.core.spec.fields import KINDS, hints
 
 DCGAN = to_data(load_spec("dcgan"))
 VECTOR, IMAGE = (6,), (7, 8, 2)
@@ -140,9 +140,9 @@ FIELDS = [
         "Did you mean 'std'?",
     ),
     (
-        "players.0.optimiser.slots",
+        "players.0.optimizer.slots",
         [],
-        "players[generator].optimiser: unknown field 'slots'. There are: 'beta1', 'beta2', "
+        "players[generator].optimizer: unknown field 'slots'. There are: 'beta1', 'beta2', "
         "'epsilon', 'learning_rate', 'weight_decay'.",
     ),
     # kinds
@@ -153,14 +153,14 @@ FIELDS = [
         "Did you mean 'conv2d'?",
     ),
     (
-        "players.0.optimiser.kind",
+        "players.0.optimizer.kind",
         "adma",
-        "players[generator].optimiser: no optimiser is of kind 'adma'. Did you mean 'adam'?",
+        "players[generator].optimizer: no optimizer is of kind 'adma'. Did you mean 'adam'?",
     ),
     (
         f"{CONV}.kernel_init.kind",
         "nromal",
-        "players[discriminator].layers[0: conv2d].kernel_init: no initialiser is of kind "
+        "players[discriminator].layers[0: conv2d].kernel_init: no initializer is of kind "
         "'nromal'. Did you mean 'normal'?",
     ),
     (f"{CONV}.kind", 3, "players[discriminator].layers[0]: no layer is of kind 3."),
@@ -251,19 +251,19 @@ FIELDS = [
     ),
     ("classes", -1, "classes: expected 0 ≤ a number ≤ 100000, received -1."),
     (
-        "objective.label_smoothing",
+        "loss.label_smoothing",
         1,
-        "objective.label_smoothing: expected 0 ≤ a number < 1, received 1.0.",
+        "loss.label_smoothing: expected 0 ≤ a number < 1, received 1.0.",
     ),
     (
-        "players.0.optimiser.learning_rate",
+        "players.0.optimizer.learning_rate",
         -1e-3,
-        "players[generator].optimiser.learning_rate: expected 0 ≤ a number, received -0.001.",
+        "players[generator].optimizer.learning_rate: expected 0 ≤ a number, received -0.001.",
     ),
     (
-        "players.0.optimiser.epsilon",
+        "players.0.optimizer.epsilon",
         0,
-        "players[generator].optimiser.epsilon: expected 0 < a number, received 0.0.",
+        "players[generator].optimizer.epsilon: expected 0 < a number, received 0.0.",
     ),
     ("image.low", math.nan, "image.low: expected a finite number, received nan."),
     ("image.high", math.inf, "image.high: expected a finite number, received inf."),
@@ -332,7 +332,7 @@ def test_whatever_came_is_quoted_on_one_short_line(path, value):
 
 
 @pytest.mark.parametrize(
-    "path", [f"{CONV}.kind", f"{CONV}.name", "players.0.name", "players.0.optimiser.kind"]
+    "path", [f"{CONV}.kind", f"{CONV}.name", "players.0.name", "players.0.optimizer.kind"]
 )
 @pytest.mark.parametrize("name", ["a\nb", "x" * 10**6, "\u2028", "a] b: c"])
 def test_a_strange_name_does_not_get_into_the_path_of_the_line(path, name):
@@ -555,7 +555,7 @@ def test_layers_within_layers_are_refused_from_python_too(depth):
         layer = Residual(layers=(layer,))
 
     line = refusal(
-        Player, name="it", input="noise", optimiser=Adam(learning_rate=1), layers=(layer,)
+        Player, name="it", input="noise", optimizer=Adam(learning_rate=1), layers=(layer,)
     )
 
     assert line == "'it': layers are nested more than 32 deep."
@@ -574,7 +574,7 @@ NEEDS_AN_IMAGE = "expected an image (height, width, channels), received (6,); pu
 NEEDS_AN_IMAGE += "before it."
 NEEDS_A_VECTOR = "expected a vector (features,), received (7, 8, 2); put a flatten or a global "
 NEEDS_A_VECTOR += "pooling layer before it."
-ONE_NUMBER = "it would normalise single numbers, which leaves only the offset; leave it out, or "
+ONE_NUMBER = "it would normalize single numbers, which leaves only the offset; leave it out, or "
 ONE_NUMBER += "choose another norm."
 TOO_SMALL = "use padding 'same' or a smaller kernel."
 
@@ -894,11 +894,11 @@ def spec(*layers: Layer, judging: tuple[Layer, ...] = (), **fields: Any) -> Spec
         "name": "tiny",
         "image": Image(height=4, width=4),
         "latent": Latent(size=3),
-        "objective": Objective(),
+        "loss": Loss(),
         "training": Training(),
         "players": (
-            Player(name="generator", input="noise", optimiser=adam, layers=(*first, *layers)),
-            Player(name="discriminator", input="image", optimiser=adam, layers=judging),
+            Player(name="generator", input="noise", optimizer=adam, layers=(*first, *layers)),
+            Player(name="discriminator", input="image", optimizer=adam, layers=judging),
         ),
     }
     return Spec(**(given | fields))
@@ -921,7 +921,7 @@ def reading(player: int, **fields: Any) -> Spec:
 RANGE = "set image.low and image.high to match."
 TANH = "tanh makes pixels from -1 to 1, the image of the spec has"
 SIGMOID = "sigmoid makes pixels from 0 to 1, the image of the spec has"
-LOGITS = "a discriminator returns logits; leave the last sigmoid out, the objective contains it."
+LOGITS = "a discriminator returns logits; leave the last sigmoid out, the loss contains it."
 UNIT = Image(height=4, width=4, low=0.0)
 
 
@@ -1021,7 +1021,7 @@ UNIT = Image(height=4, width=4, low=0.0)
                 renamed("generator", "discriminator", name),
                 f"A player cannot be called {name!r}; a part of the state is.",
             )
-            for name in ("optimiser", "average")
+            for name in ("optimizer", "average")
         ),
         *(
             (
@@ -1072,7 +1072,7 @@ def test_a_file_of_very_many_layers_is_read_in_a_moment():
     assert len(from_data(changed("players.0.layers", layers)).players[0].layers) > 20_000
 
 
-def test_an_initialiser_has_no_negative_spread():
+def test_an_initializer_has_no_negative_spread():
     assert refusal(Normal, std=-1) == "Normal.std: expected 0 ≤ a number, received -1.0."
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from gandem.core.errors import SpecError
-from gandem.core.registry import load_spec
-from gandem.core.spec import (
+from gandem.core.plugins.registry import load_spec
+from gandem.core.specs import (
     SGD,
     Adam,
     AdamW,
@@ -20,8 +20,8 @@ from gandem.core.spec import (
     Image,
     Latent,
     LeakyRelu,
+    Loss,
     Normal,
-    Objective,
     Player,
     Relu,
     Reshape,
@@ -35,13 +35,13 @@ from gandem.core.spec import (
 generator = Player(
     name="generator",
     input="noise",
-    optimiser=Adam(learning_rate=1e-3),
+    optimizer=Adam(learning_rate=1e-3),
     layers=(Dense(units=16, name="first"), Relu(), Dense(units=16), Reshape(shape=(4, 4, 1))),
 )
 discriminator = Player(
     name="discriminator",
     input="image",
-    optimiser=SGD(learning_rate=1e-2),
+    optimizer=SGD(learning_rate=1e-2),
     layers=(
         Conv2D(filters=2, kernel=3),
         LeakyRelu(slope=0.2),
@@ -54,7 +54,7 @@ TINY = Spec(
     name="tiny",
     image=Image(height=4, width=4),
     latent=Latent(size=3),
-    objective=Objective(),
+    loss=Loss(),
     training=Training(),
     players=(generator, discriminator),
 )
@@ -191,9 +191,9 @@ def test_a_layer_without_a_name_can_be_given_one():
             replace(TINY, training=Training(batch_size=2)),
         ),
         (
-            {"discriminator.optimiser": {"kind": "adamw", "learning_rate": 1}},
+            {"discriminator.optimizer": {"kind": "adamw", "learning_rate": 1}},
             replace(
-                TINY, players=(generator, replace(discriminator, optimiser=AdamW(learning_rate=1)))
+                TINY, players=(generator, replace(discriminator, optimizer=AdamW(learning_rate=1)))
             ),
         ),
         (
@@ -217,7 +217,7 @@ def test_a_layer_without_a_name_can_be_given_one():
             ),
         ),
     ],
-    ids=["latent", "training", "optimiser", "layers", "a layer"],
+    ids=["latent", "training", "optimizer", "layers", "a layer"],
 )
 def test_a_whole_table_is_put_in_place_of_another(settings, wanted):
     assert change(TINY, settings) == wanted
@@ -248,7 +248,7 @@ def test_values_of_every_type_are_stored(path, value, stored):
     places = {
         "latent.size": lambda s: s.latent.size,
         "ema_decay": lambda s: s.training.ema_decay,
-        "label_smoothing": lambda s: s.objective.label_smoothing,
+        "label_smoothing": lambda s: s.loss.label_smoothing,
         "latent.distribution": lambda s: s.latent.distribution,
         "first.bias": lambda s: layer(s, "generator", 0).bias,
         "first.kernel_init": lambda s: layer(s, "generator", 0).kernel_init,
@@ -271,7 +271,7 @@ def test_the_name_of_the_spec_goes_by_name_alone():
     [
         ("latent.sise", " Did you mean 'latent.size'?"),
         ("batchsize", " Did you mean 'batch_size'?"),
-        ("generater.optimiser.beta1", " Did you mean 'generator.optimiser.beta1'?"),
+        ("generater.optimizer.beta1", " Did you mean 'generator.optimizer.beta1'?"),
         ("players.discriminator.layers.9.slope", " Did you mean "),
         ("players.discriminator.layers.-1.slope", " Did you mean "),
         ("layers.0.kernel.0", " Did you mean "),
@@ -297,7 +297,7 @@ def test_the_callers_own_names_are_suggested_too():
 @pytest.mark.parametrize(
     ("path", "count", "first"),
     [
-        ("learning_rate", 2, "players.generator.optimiser.learning_rate"),
+        ("learning_rate", 2, "players.generator.optimizer.learning_rate"),
         ("kernel_init.kind", 5, "players.generator.layers.first.kernel_init.kind"),
         ("layers.0.bias", 3, "players.generator.layers.0.bias"),
     ],
@@ -311,8 +311,8 @@ def test_an_ambiguous_path_is_answered_with_what_it_fits(path, count, first):
 
 def test_two_fields_that_fit_are_both_named_and_no_third_is_hinted_at():
     assert refusal(change, TINY, {"learning_rate": 1}) == (
-        "'learning_rate' fits 2 fields (players.generator.optimiser.learning_rate, "
-        "players.discriminator.optimiser.learning_rate); write more of the path."
+        "'learning_rate' fits 2 fields (players.generator.optimizer.learning_rate, "
+        "players.discriminator.optimizer.learning_rate); write more of the path."
     )
 
 

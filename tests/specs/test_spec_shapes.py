@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gandem.core.registry import load_spec
-from gandem.core.spec import (
+from gandem.core.plugins.registry import load_spec
+from gandem.core.specs import (
     AveragePool2D,
     BatchNorm,
     Concatenate,
@@ -43,8 +43,8 @@ from gandem.core.spec import (
     plan_network,
     plan_spec,
 )
-from gandem.core.spec.geometry import window_size
-from gandem.core.spec.layers import LAYERS
+from gandem.core.specs.geometry import window_size
+from gandem.core.specs.layers import LAYERS
 
 
 def plan(shape: Shape, *layers: Layer) -> NetworkPlan:

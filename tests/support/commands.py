@@ -12,9 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gandem.cli import main
-from gandem.core.registry import installed, registry
+from gandem.core.plugins.registry import installed, registry
 
-THERE = [row.id for row in registry().rows("backends") if installed(row) and "/" not in row.id]
+THERE = [row.id for row in registry().entries("backends") if installed(row) and "/" not in row.id]
 HOME = "torch" if "torch" in THERE else next(iter(THERE), "torch")
 """The backend of tests that would do on any."""
 SMALL = {"image": [8, 8, 1], "latent": 4, "learning_rate": 0.03, "batch_size": 16}
@@ -47,7 +47,7 @@ def tiny(model: str = "dcgan", **more: object) -> list[object]:
 
 def gandem(*arguments: object) -> Result:
     """Run the command in this process, which says nothing of its progress however slow it is."""
-    with patch("gandem.core.runs.progress.PATIENCE", 1e9):
+    with patch("gandem.core.progress.PATIENCE", 1e9):
         return CliRunner().invoke(main, [str(a) for a in arguments], prog_name="gandem")
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from gandem.core.compare import Cell, Comparison, Grid, plan, write_comparison
-from gandem.core.images import grid as sheet
-from gandem.core.images import save_image
-from gandem.core.registry import load_spec
-from gandem.core.spec.text import to_toml
+from gandem.compare import Cell, Comparison, Grid, plan, write_comparison
+from gandem.core.data.images import grid as sheet
+from gandem.core.data.images import save_image
+from gandem.core.plugins.registry import load_spec
+from gandem.core.specs.serialization import to_toml
 from support.commands import TINY
 
 STEPS = (10, 20, 30, 40)
@@ -130,23 +130,23 @@ def walk(
     made: Comparison,
     *key: object,
     apart: float = 1e-15,
-    twin: float = 1e-15,
+    baseline: float = 1e-15,
     saturated: bool = False,
 ) -> None:
-    """Write what came of two backends side by side: as far apart as the twin, or as told."""
+    """Write what came of two backends side by side: as far apart as the baseline, or as told."""
     model, setting, seed, pair = key
     marks = [
         {
             **{"step": step, "weights_max": apart * step, "weights_median": 0.0},
-            **{"loss_max": 2e-16 * step, "twin_max": twin * step, "twin_median": 0.0},
-            **{"within": 1.0, "floor": 2e-16, "saturated": saturated, "ratio": apart / twin},
+            **{"loss_max": 2e-16 * step, "baseline_max": baseline * step, "baseline_median": 0.0},
+            **{"within": 1.0, "floor": 2e-16, "saturated": saturated, "ratio": apart / baseline},
         }
         for step in (1, 2, 5, 10)
     ]
     report = {"model": model, "backends": pair, "steps": 10, "seed": seed, "marks": marks}
     place = made.path / "paths" / f"{made.path_name(model, setting, seed, pair)}.json"
     place.parent.mkdir(exist_ok=True)
-    place.write_text(json.dumps(report | {"holds": apart <= 10 * twin}))
+    place.write_text(json.dumps(report | {"holds": apart <= 10 * baseline}))
 
 
 class Page(HTMLParser):

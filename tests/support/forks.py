@@ -264,7 +264,7 @@ def _be(
 ) -> None:
     """Be the command, from now on."""
     from gandem.cli import main
-    from gandem.core.runs import progress
+    from gandem.core import progress
 
     code = 70
     try:

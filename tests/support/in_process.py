@@ -10,12 +10,12 @@ import sys
 from concurrent.futures import Future
 from unittest.mock import patch
 
-from gandem.core.compare import jobs, run_job, together
-from gandem.core.compare.jobs import Ended
+from gandem.compare import jobs, run_job, together
+from gandem.compare.jobs import Ended
 from gandem.core.errors import BackendError
-from gandem.core.parity import measure, worker
-from gandem.core.parity.processes import Processes
-from gandem.core.registry import load_backend
+from gandem.core.plugins.registry import load_backend
+from gandem.parity import measure, worker
+from gandem.parity.processes import Processes
 from support.commands import gandem
 
 __all__ = ["Launcher", "in_process", "measure_in_process"]
@@ -49,7 +49,7 @@ def in_process(*, load=load_backend, share_engines=False):
 
 
 def measure_in_process(model, *, share_engines=False, **options):
-    """Return the report of :func:`gandem.core.parity.measure`, without child processes."""
+    """Return the report of :func:`gandem.parity.measure`, without child processes."""
     with in_process(share_engines=share_engines):
         return measure(model, **options)
 
@@ -102,7 +102,7 @@ class Sharing:
 
 
 def _run_command(job, arguments, stop):
-    """Do what ``python -m gandem.core.compare.leashed`` does with a command's arguments."""
+    """Do what ``python -m gandem.compare.leashed`` does with a command's arguments."""
     with contextlib.chdir(job.folder), patch.object(sys, "argv", ["gandem", *arguments]):
         done = gandem(*arguments)
     if done.exception is not None and not isinstance(done.exception, SystemExit):

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gandem.core.registry import registry
+from gandem.core.plugins.registry import registry
 
 EPSILON = """
 players = tuple(
-    replace(p, optimiser=replace(p.optimiser, epsilon=3e-8)) for p in spec.players
+    replace(p, optimizer=replace(p.optimizer, epsilon=3e-8)) for p in spec.players
 )
 spec = replace(spec, players=players)
 """
@@ -67,7 +67,7 @@ def plugin(folder, base="torch", **faults):
     """
     name, right, requires = BASES[base]
     rows = [
-        f'gandem.Row(id="test/{fault}", target="{name}:{fault}", requires={requires})'
+        f'gandem.Entry(id="test/{fault}", target="{name}:{fault}", requires={requires})'
         for fault in faults
     ]
     code = f"""
@@ -76,8 +76,8 @@ import sys
 from dataclasses import replace
 
 import gandem
-from gandem.core.registry import load_backend
-from gandem.core.spec import BatchNorm, Conv2D
+from gandem.core.plugins.registry import load_backend
+from gandem.core.specs import BatchNorm, Conv2D
 from gandem.core.training import initial_state
 
 @gandem.hookimpl

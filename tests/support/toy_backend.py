@@ -49,14 +49,14 @@ class Toy:
 
     def differentiate(self, plan, arrays, inputs, cotangent, masks): ...
     def gradient(self, function, arrays): ...
-    def optimise(self, optimiser, arrays, gradients): ...
+    def optimize(self, optimizer, arrays, gradients): ...
 
 
 class ToyEngine:
     def __init__(self, toy, spec, arrays):
         self.toy, self.spec, self.age = toy, spec, 0
         self.slow = os.environ.get(SLOW, "")
-        self.rates = {p.name: p.optimiser.learning_rate for p in spec.players}
+        self.rates = {p.name: p.optimizer.learning_rate for p in spec.players}
         self.load(arrays)
 
     def load(self, arrays):
@@ -73,7 +73,7 @@ class ToyEngine:
             total = sum(float(v.mean()) for v in (*floats.values(), *inputs.values()))
             drive = 1e-3 * total + toy.rounds + toy.drifts
             for name, value in floats.items():
-                player = name.removeprefix("optimiser/").removeprefix("average/").split("/")[0]
+                player = name.removeprefix("optimizer/").removeprefix("average/").split("/")[0]
                 change = drive * (1 + self.rates[player]) + toy.ages * self.age
                 self.arrays[name] = 0.99 * value + change
         for name in self.arrays.keys() - floats.keys():

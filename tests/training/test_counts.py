@@ -9,8 +9,8 @@ import pytest
 from support.commands import THERE, on_each
 
 import gandem
-from gandem.core.datasets import Dataset
-from gandem.core.registry import load_backend, load_objective, load_spec
+from gandem.core.data.dataset import Dataset
+from gandem.core.plugins.registry import load_backend, load_loss, load_spec
 from gandem.core.runs import train
 from gandem.core.training import Feed, Several, initial_state, passes_of_step
 
@@ -26,7 +26,7 @@ def feed_of(model, small=False):
     images = np.zeros((256, 28, 28, 1), np.uint8)
     labels = np.arange(256) % 10
     data = Dataset("nothing", images, labels)
-    return spec, Feed(spec, load_objective(spec.objective), data, 0, "float32")
+    return spec, Feed(spec, load_loss(spec.loss), data, 0, "float32")
 
 
 def engine_of(backend, spec):
@@ -52,7 +52,7 @@ def test_a_step_makes_no_forward_pass_that_it_could_do_without(model):
     spec, feed = feed_of(model)
     rows = spec.training.discriminator_steps * (spec.training.batch_size,)
 
-    made = passes_of_step(spec, feed.objective, rows)
+    made = passes_of_step(spec, feed.loss, rows)
 
     generated = sum(each.player == "generator" for each in made)
     judged = [each.rows for each in made if each.player == "discriminator"]
@@ -128,7 +128,7 @@ def test_tensorflow_s_graph_has_the_gradients_of_just_the_weights_that_learn():
     found = Counter(operation.type for operation in computed(graph))
     # two kernels on real and on fake images, and the generator's two
     assert found["Conv2DBackpropFilter"] == 2 * 2 + 2
-    # three judgements, and the generator's way back
+    # three judgments, and the generator's way back
     assert found["Conv2D"] == 3 * 2 + 2
     # playing, the way back between the kernels, twice, and to the image
     assert found["Conv2DBackpropInput"] == 2 + 2 * 1 + 2

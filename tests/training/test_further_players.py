@@ -1,4 +1,4 @@
-"""Auxiliary networks that an objective of a plugin adds, and that every backend trains."""
+"""Auxiliary networks that an loss of a plugin adds, and that every backend trains."""
 
 import importlib
 import sys
@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from support.commands import HOME, gandem, needs_a_backend, needs_both, on_each
 
+from gandem.commands.render import spec_in_words
 from gandem.core.errors import SpecError
-from gandem.core.randomness import Purpose, stream
-from gandem.core.registry import load_backend, load_objective, registry
+from gandem.core.plugins.registry import load_backend, load_loss, registry
+from gandem.core.rng import Purpose, stream
 from gandem.core.runs import open_run, resume, train
-from gandem.core.spec import (
+from gandem.core.specs import (
     SGD,
     BatchNorm,
     Concatenate,
@@ -36,19 +37,18 @@ from gandem.core.training import (
     passes_of_step,
     state_shapes,
 )
-from gandem.core.training.feed import draw_noise
-from gandem.core.words import spec_in_words
+from gandem.core.training.inputs import draw_noise
 from gandem.testing.walks import SMALL, tiny_data, walk
 
 READING = '''
-from gandem import Row, hookimpl
+from gandem import Entry, hookimpl
 from gandem.core.training import NonSaturating
 
 
 @hookimpl
-def gandem_objectives():
+def gandem_losses():
     names = ("Reading", "ReadingTwice", "Halfway")
-    return [Row(id=f"toy/{name.lower()}", target=f"toy_gan:{name}") for name in names]
+    return [Entry(id=f"toy/{name.lower()}", target=f"toy_gan:{name}") for name in names]
 
 
 class Reading(NonSaturating):
@@ -90,7 +90,7 @@ STILL = SGD(learning_rate=1e-300)
 
 @pytest.fixture(scope="module", autouse=True)
 def toy(tmp_path_factory):
-    """Install a plugin whose objectives bring a reader."""
+    """Install a plugin whose losses bring a reader."""
     folder = tmp_path_factory.mktemp("toy")
     (folder / "toy_gan.py").write_text(READING)
     info = folder / "toy_gan-1.0.dist-info"
@@ -107,19 +107,19 @@ def toy(tmp_path_factory):
     sys.modules.pop("toy_gan", None)
 
 
-def game(objective="toy/reading", reader=READER, **changes) -> Spec:
+def game(loss="toy/reading", reader=READER, **changes) -> Spec:
     """Return a tiny GAN with a latent code; ``reader``: its layers, or None for nobody."""
-    spec = change(SMALL, {**CODE, "objective.name": objective, **changes})
+    spec = change(SMALL, {**CODE, "loss.name": loss, **changes})
     if reader is None:
         return spec
-    adam = spec.player("discriminator").optimiser
-    player = Player(name="reader", input="image", optimiser=adam, layers=reader)
+    adam = spec.player("discriminator").optimizer
+    player = Player(name="reader", input="image", optimizer=adam, layers=reader)
     return replace(spec, players=(*spec.players, player))
 
 
-def trained_by(spec: Spec, **optimisers) -> Spec:
-    """Return the spec with other optimisers, by player."""
-    players = [replace(p, optimiser=optimisers.get(p.name, p.optimiser)) for p in spec.players]
+def trained_by(spec: Spec, **optimizers) -> Spec:
+    """Return the spec with other optimizers, by player."""
+    players = [replace(p, optimizer=optimizers.get(p.name, p.optimizer)) for p in spec.players]
     return replace(spec, players=tuple(players))
 
 
@@ -134,7 +134,7 @@ def conditional() -> Spec:
 
 
 def feed_of(spec, precision="float64"):
-    return Feed(spec, load_objective(spec.objective), tiny_data(), 3, precision)
+    return Feed(spec, load_loss(spec.loss), tiny_data(), 3, precision)
 
 
 def engine_of(spec, backend=HOME, precision="float64"):
@@ -177,7 +177,7 @@ def test_a_further_player_learns_and_changes_nobody_else(backend):
     state = after(spec, backend)
 
     assert furthest("reader", spec, state) > 1e-4
-    assert state["optimiser/reader/updates"] == 1
+    assert state["optimizer/reader/updates"] == 1
     assert furthest("generator", spec, state) < 1e-290
 
 
@@ -202,7 +202,7 @@ def test_the_discriminator_learns_as_if_there_were_no_further_player(backend):
 
 
 @needs_a_backend
-def test_the_generator_minimises_its_own_loss_plus_that_of_the_further_player():
+def test_the_generator_minimizes_its_own_loss_plus_that_of_the_further_player():
     rate, steps = 0.1, {}
     games = {"non-saturating": None, "toy/reading": READER, "toy/readingtwice": READER}
     for name, reader in games.items():
@@ -227,7 +227,7 @@ def test_the_generator_and_the_further_player_play_together():
 
 def test_further_players_learn_before_the_generator_and_have_masks_of_their_own():
     spec = game(**{"training.discriminator_steps": 2})
-    passes = passes_of_step(spec, load_objective(spec.objective), (16, 16))
+    passes = passes_of_step(spec, load_loss(spec.loss), (16, 16))
 
     assert [p.player for p in passes] == [
         *("generator", "discriminator", "discriminator") * 2,
@@ -349,7 +349,7 @@ def test_the_state_holds_the_further_player_under_its_name():
         "reader/batch_norm/scale",
         "reader/batch_norm/offset",
     ]
-    assert names[-1] == "optimiser/reader/updates"
+    assert names[-1] == "optimizer/reader/updates"
 
 
 # --- refusals -------------------------------------------------------------------------------------
@@ -363,13 +363,13 @@ def refused(spec: Spec) -> str:
 
 def test_a_player_whom_nobody_trains_is_refused():
     assert refused(game("non-saturating")).startswith(
-        "Nobody would train the player 'reader': the objective of 'small' knows generator, "
+        "Nobody would train the player 'reader': the loss of 'small' knows generator, "
     )
 
 
-def test_a_player_whom_the_objective_misses_is_refused():
+def test_a_player_whom_the_loss_misses_is_refused():
     assert refused(game(reader=None)).startswith(
-        "The objective of 'small' wants a player 'reader'. There are: "
+        "The loss of 'small' wants a player 'reader'. There are: "
     )
 
 
@@ -382,23 +382,23 @@ def test_a_further_player_who_reads_more_than_the_image_is_refused(other):
     assert said.startswith("reader/flatten: a further player reads the image and nothing else")
 
 
-def test_a_further_player_who_does_not_make_what_the_objective_judges_is_refused():
+def test_a_further_player_who_does_not_make_what_the_loss_judges_is_refused():
     assert refused(game(**{"latent.codes": 1})) == (
-        "reader/dense: the reader ends in (5,), the objective 'toy/reading' wants (4,); change the "
+        "reader/dense: the reader ends in (5,), the loss 'toy/reading' wants (4,); change the "
         "layers or the latent code."
     )
 
 
-def test_an_objective_without_a_loss_for_its_player_is_refused():
+def test_an_loss_without_a_loss_for_its_player_is_refused():
     assert refused(game("toy/halfway")) == (
-        "The objective 'toy/halfway' brings a player 'reader' and has no 'auxiliary_shape'."
+        "The loss 'toy/halfway' brings a player 'reader' and has no 'auxiliary_shape'."
     )
 
 
 @pytest.mark.parametrize(
     ("name", "owner"),
     [
-        ("optimiser", "a part of the state"),
+        ("optimizer", "a part of the state"),
         ("step", "a column of the log"),
         ("fake_accuracy", "a metric"),
     ],

@@ -21,11 +21,10 @@ from support.commands import (
 from support.comparisons import grid_of
 
 import gandem
-from gandem.core.compare import check_grid
+from gandem.compare import check_grid
 from gandem.core.errors import BackendError, SpecError
-from gandem.core.parity import measure
-from gandem.core.registry import load_backend, load_objective, load_spec
-from gandem.core.spec import change
+from gandem.core.plugins.registry import load_backend, load_loss, load_spec
+from gandem.core.specs import change
 from gandem.core.training import (
     CAPABILITIES,
     KEY,
@@ -39,6 +38,7 @@ from gandem.core.training import (
     rows_of_step,
     step_inputs,
 )
+from gandem.parity import measure
 from gandem.testing.walks import WALKS
 
 NARROW = ("bfloat16", "tf32")
@@ -51,7 +51,7 @@ RANDOM = ("noise/", "mix/", "mask/")
 
 
 def feed_of(spec, data, *, seed=0, precision="float32", randomness="device"):
-    rule = load_objective(spec.objective)
+    rule = load_loss(spec.loss)
     return Feed(spec, rule, data, seed, precision, randomness=randomness)
 
 
@@ -239,7 +239,7 @@ def test_what_is_drawn_has_the_names_and_shapes_of_what_gandem_draws(case):
     usual = case.feed("float32")(1)
     rows = rows_of_step(case.spec, usual)
 
-    wanted = draws_of(case.spec, load_objective(case.spec.objective), rows)
+    wanted = draws_of(case.spec, load_loss(case.spec.loss), rows)
 
     shapes = {name: value.shape for name, value in usual.items() if name.startswith(RANDOM)}
     assert {name: draw.shape for name, draw in wanted.items()} == shapes
@@ -252,7 +252,7 @@ def drawn(backend, name="dropout, joint, three steps", step=0, **changes):
     """Return, as arrays, what a backend draws for a step."""
     case = WALK[name]
     spec = change(case.spec, changes)
-    rule, inputs = load_objective(spec.objective), {KEY: key_of(7, step)}
+    rule, inputs = load_loss(spec.loss), {KEY: key_of(7, step)}
     for i in range(spec.training.discriminator_steps):
         inputs[f"real/{i}"] = np.zeros((512, *spec.image.shape), np.float32)
     if backend == "torch":
@@ -271,7 +271,7 @@ def drawn(backend, name="dropout, joint, three steps", step=0, **changes):
 @pytest.mark.parametrize("backend", [name for name in ("torch", "keras") if name in THERE])
 def test_masks_keep_the_share_that_the_spec_asks_for(backend):
     case = WALK["dropout, joint, three steps"]
-    rule = load_objective(case.spec.objective)
+    rule = load_loss(case.spec.loss)
     wanted = draws_of(case.spec, rule, (512, 512, 512))
 
     masks = {k: v for k, v in drawn(backend).items() if k.startswith("mask/")}

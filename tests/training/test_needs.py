@@ -9,7 +9,7 @@ from support.commands import HOME, needs_a_backend
 
 import gandem
 from gandem.core.errors import BackendError
-from gandem.core.registry import load_backend, load_spec
+from gandem.core.plugins.registry import load_backend, load_spec
 from gandem.core.training import CAPABILITIES, check_able, needs_of
 
 

@@ -5,15 +5,17 @@ import pytest
 from support.commands import needs_both, on_each, refused, said
 from support.in_process import in_process
 
-from gandem.core.datasets import Dataset
+from gandem.core.data.dataset import Dataset
+from gandem.core.data.images import scatter
 from gandem.core.errors import DataError, SpecError
-from gandem.core.images import scatter
-from gandem.core.objectives import NonSaturating
-from gandem.core.registry import load_dataset, load_spec
-from gandem.core.runs import interpolate, open_run, traverse
-from gandem.core.spec import Image, Points, change, from_toml, to_toml
+from gandem.core.plugins.registry import load_dataset, load_spec
+from gandem.core.runs import open_run
+from gandem.core.specs import Image, Points, change, from_toml, to_toml
 from gandem.core.training import Feed
+from gandem.core.training.losses import NonSaturating
 from gandem.data.mixtures import GRID, RING
+from gandem.visualize.interpolation import interpolate
+from gandem.visualize.traversal import traverse
 
 SMALL = {"image": 2, "latent": 2, "hidden": [16, 16], "judging": [16]}
 SET = [f"--set={name}={value}" for name, value in SMALL.items()]
@@ -72,7 +74,7 @@ def test_points_have_no_pixels_to_move(setting):
 
 
 def test_instance_noise_and_penalties_are_for_points_too():
-    noisy = spec(**{"training.instance_noise": 0.1, "objective.gradient_penalty": 1.0})
+    noisy = spec(**{"training.instance_noise": 0.1, "loss.gradient_penalty": 1.0})
     inputs = Feed(noisy, NonSaturating(), load_dataset("ring"), 1, "float32")(0)
 
     assert inputs["disturbance/real/0"].shape == (64, 2)
@@ -111,7 +113,7 @@ def test_points_that_are_not_finite_are_refused(tmp_path, bad):
 def test_a_picture_of_points_shows_each_where_it_is():
     drawn = scatter(np.array([[2.0, 3.0]]), np.array([[-4.0, -4.0]]), (-5.0, 5.0), size=100)
 
-    dark, pale = ((drawn == colour).all(2) for colour in ([26, 72, 140], [250, 178, 110]))
+    dark, pale = ((drawn == color).all(2) for color in ([26, 72, 140], [250, 178, 110]))
     for mask, (x, y) in ((dark, (2, 3)), (pale, (-4, -4))):
         rows, columns = np.nonzero(mask)
         assert abs(columns.mean() - (x + 5) / 10 * 99) < 1

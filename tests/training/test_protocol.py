@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from support.commands import HOME, needs_a_backend, on_each
 
-from gandem.core import spec as kinds
-from gandem.core.datasets import Dataset
+from gandem.core import specs as kinds
+from gandem.core.data.dataset import Dataset
 from gandem.core.errors import SpecError
-from gandem.core.registry import load_backend, load_objective
-from gandem.core.spec import change, plan_spec
+from gandem.core.plugins.registry import load_backend, load_loss
+from gandem.core.specs import change, plan_spec
 from gandem.core.training import (
     Feed,
     initial_state,
@@ -17,11 +17,11 @@ from gandem.core.training import (
     state_shapes,
     step_inputs,
 )
-from gandem.core.training.disturb import draw_disturbances, noise_level
+from gandem.core.training.augmentation import draw_disturbances, noise_level
 from gandem.testing.walks import SMALL, WALKS, tiny_data
 
 CRITIC = (kinds.Flatten(), kinds.Dense(units=1, bias=False))
-LINEAR = change(SMALL, {"discriminator.layers": CRITIC, "objective.name": "wasserstein"})
+LINEAR = change(SMALL, {"discriminator.layers": CRITIC, "loss.name": "wasserstein"})
 
 
 def walk_named(name):
@@ -29,7 +29,7 @@ def walk_named(name):
 
 
 def feed_of(spec, dataset=None):
-    return Feed(spec, load_objective(spec.objective), dataset or tiny_data(), 0, "float64")
+    return Feed(spec, load_loss(spec.loss), dataset or tiny_data(), 0, "float64")
 
 
 class Made:
@@ -51,7 +51,7 @@ class Made:
 
 def changed(made, player, *, slots=False):
     """Return the arrays of a player that a step has changed."""
-    prefix = f"optimiser/{player}" if slots else f"{player}/"
+    prefix = f"optimizer/{player}" if slots else f"{player}/"
     return [
         name
         for name, value in made.after.items()
@@ -66,7 +66,7 @@ def changed(made, player, *, slots=False):
 def test_the_gradient_penalty_of_a_linear_critic_is_how_far_its_weights_are_from_length_one(
     backend,
 ):
-    made = Made(backend, LINEAR, **{"objective.gradient_penalty": 10.0})
+    made = Made(backend, LINEAR, **{"loss.gradient_penalty": 10.0})
 
     losses = made.step()
 
@@ -76,7 +76,7 @@ def test_the_gradient_penalty_of_a_linear_critic_is_how_far_its_weights_are_from
 
 @on_each
 def test_r1_of_a_linear_critic_is_half_its_squared_length(backend):
-    made = Made(backend, LINEAR, **{"objective.r1": 3.0})
+    made = Made(backend, LINEAR, **{"loss.r1": 3.0})
 
     losses = made.step()
 
@@ -86,7 +86,7 @@ def test_r1_of_a_linear_critic_is_half_its_squared_length(backend):
 
 @on_each
 def test_a_penalty_alone_is_learnt_from(backend):
-    penalized = {"objective.gradient_penalty": 1e6, "training.partial_batch": "drop"}
+    penalized = {"loss.gradient_penalty": 1e6, "training.partial_batch": "drop"}
     made = Made(backend, LINEAR, **penalized)
 
     first = made.step(0)["penalty"]
@@ -97,7 +97,7 @@ def test_a_penalty_alone_is_learnt_from(backend):
 
 
 def test_penalties_lie_between_real_and_fake_at_numbers_from_the_streams():
-    spec = change(LINEAR, {"objective.gradient_penalty": 10.0, "training.discriminator_steps": 2})
+    spec = change(LINEAR, {"loss.gradient_penalty": 10.0, "training.discriminator_steps": 2})
 
     inputs = feed_of(spec)(3)
 
@@ -107,26 +107,26 @@ def test_penalties_lie_between_real_and_fake_at_numbers_from_the_streams():
 
 
 def test_each_penalty_is_a_further_pass_of_the_discriminator():
-    spec = change(LINEAR, {"objective.gradient_penalty": 1.0, "objective.r1": 1.0})
+    spec = change(LINEAR, {"loss.gradient_penalty": 1.0, "loss.r1": 1.0})
 
-    made = passes_of_step(spec, load_objective(spec.objective), (16,))
+    made = passes_of_step(spec, load_loss(spec.loss), (16,))
 
     assert [each.player for each in made].count("discriminator") == 5
 
 
 @pytest.mark.parametrize("penalty", ["gradient_penalty", "r1"])
 def test_a_penalty_takes_second_derivatives(penalty):
-    spec = change(SMALL, {f"objective.{penalty}": 1.5})
+    spec = change(SMALL, {f"loss.{penalty}": 1.5})
 
-    assert needs_of(spec)["second-order"] == f"objective.{penalty} is 1.5"
+    assert needs_of(spec)["second-order"] == f"loss.{penalty} is 1.5"
 
 
 @needs_a_backend
-@pytest.mark.skipif(HOME != "torch", reason="what PyTorch's optimisers make of a layout")
+@pytest.mark.skipif(HOME != "torch", reason="what PyTorch's optimizers make of a layout")
 def test_a_gradient_that_is_laid_out_otherwise_is_the_same_gradient():
     import torch
 
-    from gandem.backends.torch.optimisers import Learner
+    from gandem.backends.torch.optimizers import Learner
 
     weight = torch.nn.Parameter(torch.zeros(2, 3, 2, 2).to(memory_format=torch.channels_last))
     gradient = torch.arange(24.0).reshape(2, 3, 2, 2) - 11.5
@@ -179,11 +179,11 @@ def test_a_discriminator_whose_loss_is_above_the_bound_learns_as_ever(backend):
 @on_each
 @pytest.mark.parametrize(("shift", "real"), [(0.4, 0.0), (0.6, 1.0)])
 def test_least_squares_judges_by_the_middle_of_its_targets(backend, shift, real):
-    objective = {"objective.name": "least-squares"}
+    loss = {"loss.name": "least-squares"}
     made = Made(
         backend,
         change(SMALL, {"discriminator.layers": (kinds.Flatten(), kinds.Dense(units=1))}),
-        **objective,
+        **loss,
     )
     state = dict(made.before)
     state["discriminator/dense/kernel"] = np.zeros_like(state["discriminator/dense/kernel"])
@@ -296,7 +296,7 @@ def test_every_backend_moves_the_same_pixels(backend):
     zero = dict(made.before)
     zero["generator/conv2d/kernel"] = np.zeros_like(zero["generator/conv2d/kernel"])
     zero["generator/conv2d/bias"] = np.zeros_like(zero["generator/conv2d/bias"])
-    made.engine.load(zero)  # tanh(0): the fakes are grey
+    made.engine.load(zero)  # tanh(0): the fakes are gray
     fake = (seen(np.zeros((16, 8, 8, 1)), "fake/0").reshape(16, -1) @ kernel).mean()
     assert made.step()["discriminator"] == pytest.approx(fake - real, abs=1e-12)
 
@@ -382,8 +382,8 @@ REFUSED = {
         "training.noise": "reused",
     },
     "training.batches_per_epoch: an epoch of shuffled data": {"training.batches_per_epoch": 9},
-    "objective.class_weight: there are no classes to tell": {"objective.class_weight": 1.0},
-    "objective.gradient_penalty: expected 0 ≤ a number": {"objective.gradient_penalty": -1.0},
+    "loss.class_weight: there are no classes to tell": {"loss.class_weight": 1.0},
+    "loss.gradient_penalty: expected 0 ≤ a number": {"loss.gradient_penalty": -1.0},
     "training.augment.cutout: expected 0 ≤ a number < 1": {"training.augment.cutout": 1.0},
 }
 
@@ -398,7 +398,7 @@ def test_a_discriminator_that_shall_tell_the_class_may_not_read_it():
     spec = walk_named("conditional").spec
 
     with pytest.raises(SpecError, match="it reads the label that it shall tell"):
-        plan_spec(change(spec, {"objective.class_weight": 1.0}))
+        plan_spec(change(spec, {"loss.class_weight": 1.0}))
 
 
 def test_a_discriminator_that_shall_tell_the_class_ends_in_a_logit_for_each():
@@ -412,9 +412,9 @@ def test_a_discriminator_that_shall_tell_the_class_ends_in_a_logit_for_each():
 @on_each
 def test_both_players_of_an_acgan_learn_the_classes(backend):
     spec = walk_named("classes told, conditional").spec
-    made = Made(backend, spec, **{"objective.gradient_penalty": 0.0})
+    made = Made(backend, spec, **{"loss.gradient_penalty": 0.0})
     told = made.step()
-    more = Made(backend, made.spec, **{"objective.class_weight": 5.0})
+    more = Made(backend, made.spec, **{"loss.class_weight": 5.0})
     dearer = more.step()
 
     assert told["class_loss"] == dearer["class_loss"] == pytest.approx(np.log(3), abs=0.5)

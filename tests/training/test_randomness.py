@@ -7,14 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gandem.core.randomness import (
-    Purpose,
-    dropout_keep,
-    dropout_levels,
-    fingerprint,
-    part_of,
-    stream,
-)
+from gandem.core.rng import Purpose, dropout_keep, dropout_levels, fingerprint, part_of, stream
 
 ADDRESS = {"seed": 7, "purpose": Purpose.NOISE, "step": 5, "part": 3}
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from support.commands import on_each
 
-from gandem.core.registry import load_backend, load_dataset, load_objective, load_spec
+from gandem.core.plugins.registry import load_backend, load_dataset, load_loss, load_spec
 from gandem.core.runs import train
-from gandem.core.spec import change
+from gandem.core.specs import change
 from gandem.core.training import Feed, Resident, initial_state
 
 SMALL = {"width": 2}
@@ -14,7 +14,7 @@ SMALL = {"width": 2}
 
 def feed_of(spec, name="digits", **options):
     dataset = load_dataset(name, None, spec.image.shape, ())
-    return Feed(spec, load_objective(spec.objective), dataset, 0, "float32", **options)
+    return Feed(spec, load_loss(spec.loss), dataset, 0, "float32", **options)
 
 
 def engine_of(backend, spec):
@@ -67,7 +67,7 @@ def test_a_training_moves_data_that_fit_to_a_device_of_its_own(
 ):
     from importlib import import_module
 
-    module = import_module("gandem.core.runs.train")
+    module = import_module("gandem.core.runs.setup")
     spec, held = load_spec("dcgan", SMALL), []
     kind = type(engine_of(backend, spec))
     real = kind.hold

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gandem.core.datasets import Dataset
+from gandem.core.data.dataset import Dataset
 from gandem.core.errors import DataError, RunError, SpecError
-from gandem.core.registry import load_objective, load_spec
-from gandem.core.spec import Objective, change, plan_spec
+from gandem.core.plugins.registry import load_loss, load_spec
+from gandem.core.specs import Loss, change, plan_spec
 from gandem.core.training import (
     Feed,
     Hinge,
@@ -34,7 +34,7 @@ TINY = Dataset(
 
 def feed_of(changes=None, dataset=TINY, seed=0, precision="float64"):
     spec = change(SMALL, changes or {})
-    return Feed(spec, load_objective(spec.objective), dataset, seed, precision)
+    return Feed(spec, load_loss(spec.loss), dataset, seed, precision)
 
 
 def walk_named(name):
@@ -216,7 +216,7 @@ def test_the_first_state_has_exactly_the_arrays_of_the_spec():
     state = initial_state(spec, 0, "float32")
 
     assert {k: v.shape for k, v in state.items()} == state_shapes(spec)
-    assert state["optimiser/generator/updates"].dtype == np.int64
+    assert state["optimizer/generator/updates"].dtype == np.int64
     assert np.array_equal(state["average/generator/dense/kernel"], state["generator/dense/kernel"])
     assert check_state(spec, forms_of(state)) == "float32"
 
@@ -231,18 +231,18 @@ def test_a_weights_first_value_does_not_depend_on_the_other_layers():
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
-def test_the_twin_is_one_unit_in_the_last_place_away_up_or_down(precision):
+def test_the_baseline_is_one_unit_in_the_last_place_away_up_or_down(precision):
     state = initial_state(SMALL, 0, precision)
 
-    twin = nudge(SMALL, state, 0)
+    baseline = nudge(SMALL, state, 0)
 
-    kernel, moved = (s["generator/dense/kernel"] for s in (state, twin))
+    kernel, moved = (s["generator/dense/kernel"] for s in (state, baseline))
     steps = (moved.astype(float) - kernel) / np.spacing(np.abs(kernel)).astype(float)
     assert moved.dtype == kernel.dtype
     assert set(np.sign(steps).ravel()) == {-1.0, 1.0}
     assert np.abs(steps).max() <= 1
     assert np.abs(steps).min() >= 0.5  # half as much below a power of two
-    assert np.array_equal(twin["discriminator/dense/bias"], state["discriminator/dense/bias"])
+    assert np.array_equal(baseline["discriminator/dense/bias"], state["discriminator/dense/bias"])
 
 
 def test_a_state_that_does_not_fit_is_refused_by_the_name_of_the_array():
@@ -256,7 +256,7 @@ def test_a_state_that_does_not_fit_is_refused_by_the_name_of_the_array():
         check_state(SMALL, forms_of(missing))
     with pytest.raises(RunError, match="'stray': the checkpoint holds it"):
         check_state(SMALL, forms_of({**state, "stray": np.zeros(1)}))
-    for name in ("discriminator/dense/bias", "optimiser/generator/updates"):
+    for name in ("discriminator/dense/bias", "optimizer/generator/updates"):
         with pytest.raises(RunError, match=f"{name}: expected"):
             check_state(SMALL, forms_of({**state, name: state[name].astype("float16")}))
     halves = {name: value.astype("float16") for name, value in state.items()}
@@ -325,4 +325,4 @@ def test_a_last_batch_of_one_is_refused_where_batch_norm_sees_vectors():
 def test_smoothing_is_refused_where_there_is_no_target():
     assert not Hinge.smoothable
     with pytest.raises(SpecError, match="no target to smooth"):
-        load_objective(Objective(name="hinge", label_smoothing=0.1))
+        load_loss(Loss(name="hinge", label_smoothing=0.1))

@@ -13,8 +13,7 @@ from support.commands import needs_a_backend, refused, said
 
 import gandem
 from gandem.core.errors import RunError
-from gandem.core.runs import draw_curves
-from gandem.core.runs.curves import _read, _series, _spans
+from gandem.visualize.curves import _read, _series, _spans, draw_curves
 
 pytestmark = needs_a_backend
 
@@ -40,14 +39,14 @@ def logged(run, tmp_path):
 
 def test_losses_come_first_accuracies_last_and_what_is_no_number_is_a_gap():
     rows = [
-        {"step": 1, "real_accuracy": 1.0, "recogniser": 3.0, "generator": 1.0, "discriminator": 2},
+        {"step": 1, "real_accuracy": 1.0, "recognizer": 3.0, "generator": 1.0, "discriminator": 2},
         {"step": 3, "generator": None, "discriminator": float("nan"), "moved": {"generator": 1}},
         {"step": 2, "generator": 4.0, "discriminator": 1e300, "note": "x", "seconds": 1.0},
     ]
 
     series = _series(rows)
 
-    assert list(series) == ["generator", "discriminator", "recogniser", "real_accuracy"]
+    assert list(series) == ["generator", "discriminator", "recognizer", "real_accuracy"]
     assert series["generator"][0].tolist() == [1, 2, 3]
     assert np.array_equal(series["generator"][1], [1, 4, np.nan], equal_nan=True)
     assert np.array_equal(series["discriminator"][1], [2, np.nan, np.nan], equal_nan=True)
@@ -89,7 +88,7 @@ def test_runs_of_one_name_are_told_apart_by_their_paths(run, tmp_path):
 
     assert curves[0].name.endswith("a/run")
     assert curves[1].name.endswith("b/run")
-    assert curves[0].colour != curves[1].colour
+    assert curves[0].color != curves[1].color
 
 
 # --- what is drawn -------------------------------------------------------------------------------

@@ -11,10 +11,12 @@ from PIL import Image
 from support.commands import needs_a_backend, needs_both, refused, said
 
 import gandem
+from gandem.core.data.images import resized, save_image
 from gandem.core.errors import GandemError, RunError, SpecError
-from gandem.core.images import resized, save_image
-from gandem.core.runs import Film, Way, growth, interpolate, slerp
 from gandem.core.training import fixed_inputs
+from gandem.visualize.animation import Film, growth
+from gandem.visualize.interpolation import Way, interpolate
+from gandem.visualize.latent import slerp
 
 
 def frames_of(path):
@@ -227,15 +229,15 @@ def test_equal_frames_stay_frames_of_their_own(tmp_path):
     assert (frames == 40).all()
 
 
-def test_greys_are_exact_and_colours_near(tmp_path):
-    grey = np.random.default_rng(0).integers(0, 256, (3, 1, 16, 16, 1), np.uint8)
-    colour = np.zeros((2, 1, 8, 8, 3), np.uint8)
-    colour[0, ..., 0], colour[1, ..., 2] = 200, 100
-    film_of(grey).save(tmp_path / "grey.gif")
-    film_of(colour).save(tmp_path / "colour.gif")
+def test_greys_are_exact_and_colors_near(tmp_path):
+    gray = np.random.default_rng(0).integers(0, 256, (3, 1, 16, 16, 1), np.uint8)
+    color = np.zeros((2, 1, 8, 8, 3), np.uint8)
+    color[0, ..., 0], color[1, ..., 2] = 200, 100
+    film_of(gray).save(tmp_path / "gray.gif")
+    film_of(color).save(tmp_path / "color.gif")
 
-    assert (frames_of(tmp_path / "grey.gif")[0] == grey[:, 0]).all()
-    assert np.abs(frames_of(tmp_path / "colour.gif")[0].astype(int) - colour[:, 0]).max() <= 4
+    assert (frames_of(tmp_path / "gray.gif")[0] == gray[:, 0]).all()
+    assert np.abs(frames_of(tmp_path / "color.gif")[0].astype(int) - color[:, 0]).max() <= 4
 
 
 @pytest.mark.parametrize("fps", [1, 12, 30, 50])

@@ -8,7 +8,7 @@ import pytest
 from support.commands import HOME, TINY, needs_a_backend
 
 from gandem.core.runs import train
-from gandem.core.runs.curves import draw_curves
+from gandem.visualize.curves import draw_curves
 
 pytestmark = needs_a_backend
 pytest.importorskip("matplotlib")

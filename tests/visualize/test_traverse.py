@@ -8,12 +8,19 @@ import pytest
 from support.commands import needs_a_backend, refused, said
 
 import gandem
+from gandem.core.data.images import titled
 from gandem.core.errors import RunError, SpecError
-from gandem.core.images import titled
-from gandem.core.registry import load_spec
-from gandem.core.runs import Run, each_label, traverse
-from gandem.core.runs.traversal import _titles, _traversal, parse_dimensions, parse_values
+from gandem.core.plugins.registry import load_spec
+from gandem.core.runs import Run
 from gandem.core.training import fixed_inputs
+from gandem.visualize.traversal import (
+    _titles,
+    _traversal,
+    each_label,
+    parse_dimensions,
+    parse_values,
+    traverse,
+)
 
 CODED = load_spec("dcgan", {"latent": 8, "latent.categories": 3, "latent.codes": 2})
 

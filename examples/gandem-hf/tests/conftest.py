@@ -16,7 +16,7 @@ def alone(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def digits():
-    """Twelve grey images of 8×8, in three classes."""
+    """Twelve gray images of 8×8, in three classes."""
     return np.random.default_rng(0).integers(0, 256, (12, 8, 8), np.uint8)
 
 

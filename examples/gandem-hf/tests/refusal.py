@@ -2,7 +2,7 @@
 
 import pytest
 from gandem.core.errors import DataError
-from gandem.core.registry import load_dataset
+from gandem.core.plugins.registry import load_dataset
 
 
 def refused(argument, data_dir=None):

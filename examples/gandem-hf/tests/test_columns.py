@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from gandem.core.registry import load_dataset
+from gandem.core.plugins.registry import load_dataset
 from PIL import Image
 from refusal import refused
 
@@ -94,31 +94,31 @@ def images(parquet, *pictures, options="#label=none"):
 
 
 RED = Image.new("RGB", (4, 6), (200, 0, 0))
-GREY = Image.new("L", (4, 6), 100)
+GRAY = Image.new("L", (4, 6), 100)
 GLASS = Image.new("RGBA", (4, 6), (200, 0, 0, 0))
 
 
 def test_height_comes_before_width(parquet):
-    assert load_dataset(f"hf:{images(parquet, GREY)}").images.shape == (12, 6, 4, 1)
+    assert load_dataset(f"hf:{images(parquet, GRAY)}").images.shape == (12, 6, 4, 1)
 
 
-def test_colour_has_three_channels_in_the_order_red_green_blue(parquet):
+def test_color_has_three_channels_in_the_order_red_green_blue(parquet):
     data = load_dataset(f"hf:{images(parquet, RED)}")
 
     assert data.images.shape == (12, 6, 4, 3)
     assert data.images[0, 0, 0].tolist() == [200, 0, 0]
 
 
-def test_grey_images_among_coloured_ones_get_three_channels(parquet):
-    data = load_dataset(f"hf:{images(parquet, RED, GREY)}")
+def test_grey_images_among_colored_ones_get_three_channels(parquet):
+    data = load_dataset(f"hf:{images(parquet, RED, GRAY)}")
 
     assert data.images[1, 0, 0].tolist() == [100, 100, 100]
 
 
-def test_colour_after_grey_is_refused_and_may_be_asked_for(parquet):
-    argument = images(parquet, GREY, RED)
+def test_color_after_grey_is_refused_and_may_be_asked_for(parquet):
+    argument = images(parquet, GRAY, RED)
 
-    assert refused(argument).startswith("image 1 is in colour, those before are grey; write")
+    assert refused(argument).startswith("image 1 is in color, those before are gray; write")
     assert load_dataset(f"hf:{argument},channels=3").images[1, 0, 0].tolist() == [200, 0, 0]
     assert load_dataset(f"hf:{argument},channels=1").images[1, 0, 0].tolist() == [60]
 
@@ -132,7 +132,7 @@ def test_colour_after_grey_is_refused_and_may_be_asked_for(parquet):
         (RED.quantize(4), [200, 0, 0]),
         (RED.convert("CMYK"), [200, 0, 0]),
     ],
-    ids=["transparent", "transparent grey", "one bit", "palette", "print"],
+    ids=["transparent", "transparent gray", "one bit", "palette", "print"],
 )
 def test_any_kind_of_image_becomes_bytes(parquet, picture, pixel):
     argument = images(parquet, picture)
@@ -141,7 +141,7 @@ def test_any_kind_of_image_becomes_bytes(parquet, picture, pixel):
 
 
 def test_an_animated_image_in_a_folder_gives_its_first_frame(tmp_path):
-    GREY.save(tmp_path / "0.gif", save_all=True, append_images=[GREY.point(lambda p: 0)])
+    GRAY.save(tmp_path / "0.gif", save_all=True, append_images=[GRAY.point(lambda p: 0)])
 
     assert load_dataset(f"hf:{tmp_path}").images[0, 0, 0].tolist() == [100, 100, 100]
 
@@ -153,7 +153,7 @@ def test_images_of_more_than_8_bits_are_refused(parquet):
 
 
 def test_mixed_sizes_are_refused_with_the_remedy(parquet):
-    argument = images(parquet, GREY, GREY.resize((4, 7)))
+    argument = images(parquet, GRAY, GRAY.resize((4, 7)))
 
     assert refused(argument) == (
         "image 1 is 7x4, the first is 6x4; bring all to one size, like size=32x32."
@@ -163,7 +163,7 @@ def test_mixed_sizes_are_refused_with_the_remedy(parquet):
 def test_a_size_crops_the_middle_and_scales(parquet):
     wide = Image.new("L", (12, 4))
     wide.paste(255, (4, 0, 8, 4))
-    argument = images(parquet, wide, GREY)
+    argument = images(parquet, wide, GRAY)
 
     data = load_dataset(f"hf:{argument},size=2x2")
 
@@ -172,13 +172,13 @@ def test_a_size_crops_the_middle_and_scales(parquet):
 
 
 def test_a_size_is_height_by_width(parquet):
-    argument = images(parquet, GREY)
+    argument = images(parquet, GRAY)
 
     assert load_dataset(f"hf:{argument},size=3x5").images.shape == (12, 3, 5, 1)
 
 
 def test_more_than_the_memory_allows_is_refused_before_it_is_taken(parquet):
-    argument = images(parquet, GREY)
+    argument = images(parquet, GRAY)
 
     assert refused(f"{argument},size=50000x50000,channels=3") == (
         "12 images of 50000x50000 take 84 GiB, 8 are allowed; take fewer, split=train[:10000], "
@@ -187,7 +187,7 @@ def test_more_than_the_memory_allows_is_refused_before_it_is_taken(parquet):
 
 
 def test_a_missing_image_is_refused(parquet):
-    assert refused(images(parquet, GREY, None)) == "image 1 is missing."
+    assert refused(images(parquet, GRAY, None)) == "image 1 is missing."
 
 
 def test_a_damaged_image_is_refused(parquet):

@@ -10,7 +10,7 @@ import gandem
 import numpy as np
 import pytest
 from gandem.core.errors import RunError
-from gandem.core.registry import load_dataset, registry
+from gandem.core.plugins.registry import load_dataset, registry
 from PIL import Image
 from refusal import refused
 
@@ -28,7 +28,7 @@ def test_gandem_has_nothing_to_say_against_the_plugin():
 
 
 def test_listing_it_imports_nothing_heavy():
-    code = "import sys, gandem.core.registry as r; r.registry(); print(*sys.modules)"
+    code = "import sys, gandem.core.plugins.registry as r; r.registry(); print(*sys.modules)"
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 

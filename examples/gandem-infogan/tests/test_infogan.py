@@ -1,21 +1,21 @@
-"""InfoGAN: found by gandem, trained on every backend alike, and its recogniser reads the code back
+"""InfoGAN: found by gandem, trained on every backend alike, and its recognizer reads the code back
 out of images.
 """
 
 import numpy as np
 import pytest
-from gandem_infogan.objective import InfoGAN
+from gandem_infogan.loss import InfoGAN
 
 import gandem
 from gandem.core.errors import SpecError
-from gandem.core.parity import measure
-from gandem.core.registry import installed, load_objective, registry
-from gandem.core.spec import Objective, plan_spec
+from gandem.core.plugins.registry import installed, load_loss, registry
+from gandem.core.specs import Loss, plan_spec
 from gandem.core.training import NumpyOps, fixed_inputs
+from gandem.parity import measure
 
 NAME = "example/infogan"
 SMALL = registry().find("models", NAME).small
-BACKENDS = [row.id for row in registry().rows("backends") if installed(row)]
+BACKENDS = [row.id for row in registry().entries("backends") if installed(row)]
 HOME = "torch" if "torch" in BACKENDS else BACKENDS[0]
 PAIRS = [(HOME, other) for other in BACKENDS if other != HOME]
 
@@ -23,7 +23,7 @@ PAIRS = [(HOME, other) for other in BACKENDS if other != HOME]
 def test_gandem_has_nothing_to_say_against_the_plugin():
     (plugin,) = [p for p in registry().plugins if p.distribution == "gandem-infogan"]
 
-    assert plugin.adds == {"models": [NAME], "objectives": [NAME]}
+    assert plugin.adds == {"models": [NAME], "losses": [NAME]}
     assert plugin.problems == []
 
 
@@ -37,43 +37,43 @@ def test_at_the_papers_width_its_layers_are_the_papers():
     assert plans["generator"].inputs == {"noise": (74,)}
     assert {(1024,), (7, 7, 128), (14, 14, 64), (28, 28, 1)} < set(shapes["generator"])
     assert {(14, 14, 64), (7, 7, 128), (1024,), (1,)} < set(shapes["discriminator"])
-    assert {(14, 14, 64), (7, 7, 128), (1024,), (128,), (12,)} < set(shapes["recogniser"])
+    assert {(14, 14, 64), (7, 7, 128), (1024,), (128,), (12,)} < set(shapes["recognizer"])
 
 
 @pytest.mark.parametrize(
     ("settings", "made"),
     [({"image": (32, 32, 3)}, 12), ({"categories": 5}, 7)],
 )
-def test_the_recogniser_makes_a_number_for_each_of_the_code(settings, made):
+def test_the_recognizer_makes_a_number_for_each_of_the_code(settings, made):
     spec = gandem.spec(NAME, **settings)
 
-    assert plan_spec(spec)["recogniser"].output_shape == (made,)
+    assert plan_spec(spec)["recognizer"].output_shape == (made,)
 
 
 @pytest.mark.parametrize("settings", [{"categories": 0}, {"codes": 0}])
 def test_the_code_may_lack_one_of_its_parts(settings, tmp_path):
     run = gandem.train(NAME, backend=HOME, steps=1, changes=SMALL | settings, out=tmp_path / "run")
 
-    assert run.facts["losses"]["recogniser"] > 0
+    assert run.facts["losses"]["recognizer"] > 0
 
 
-def test_a_code_that_nothing_recognises_is_refused(tmp_path):
-    with pytest.raises(SpecError, match=r"^recogniser/dense_2: the recogniser ends in \(12,\)"):
+def test_a_code_that_nothing_recognizes_is_refused(tmp_path):
+    with pytest.raises(SpecError, match=r"^recognizer/dense_2: the recognizer ends in \(12,\)"):
         gandem.train(NAME, backend=HOME, changes={"latent.codes": 3}, out=tmp_path / "run")
 
 
 def test_noise_without_a_code_is_refused(tmp_path):
     changes = {"latent.categories": 0, "latent.codes": 0}
 
-    with pytest.raises(SpecError, match="there is no latent code to recognise"):
+    with pytest.raises(SpecError, match="there is no latent code to recognize"):
         gandem.train(NAME, backend=HOME, changes=changes, out=tmp_path / "run")
 
 
-# --- the objective --------------------------------------------------------------------------------
+# --- the loss --------------------------------------------------------------------------------
 
 
 def loss(output, **inputs):
-    return InfoGAN().auxiliary(NumpyOps(), "recogniser", np.array(output, float), inputs)
+    return InfoGAN().auxiliary(NumpyOps(), "recognizer", np.array(output, float), inputs)
 
 
 def test_it_is_the_bound_without_its_constants():
@@ -94,7 +94,7 @@ def test_who_knows_nothing_of_ten_categories_pays_log_10():
 
 def test_the_two_first_players_play_the_non_saturating_game():
     logits = np.linspace(-3, 3, 7)[:, None]
-    rules = [load_objective(Objective(name=name)) for name in (NAME, "non-saturating")]
+    rules = [load_loss(Loss(name=name)) for name in (NAME, "non-saturating")]
 
     for half in ("fake", "generator"):
         one, other = (getattr(rule, half)(NumpyOps(), logits) for rule in rules)
@@ -108,7 +108,7 @@ def test_the_two_first_players_play_the_non_saturating_game():
 def test_it_trains_on_the_digits(backend, tmp_path):
     run = gandem.train(NAME, backend=backend, steps=2, changes=SMALL, out=tmp_path / "run")
 
-    names = ["discriminator", "generator", "real_accuracy", "fake_accuracy", "recogniser"]
+    names = ["discriminator", "generator", "real_accuracy", "fake_accuracy", "recognizer"]
     assert [name for name in run.log()[-1] if name in names] == names
     made = run.generate(20)
     assert made.images.shape == (20, 28, 28, 1)
@@ -131,13 +131,13 @@ def test_a_run_may_be_handed_over(pair):
     assert report.holds, report.handover
 
 
-def test_the_recogniser_learns_the_category(tmp_path):
+def test_the_recognizer_learns_the_category(tmp_path):
     changes = SMALL | {"generator_rate": 1e-3}  # the model's own
     run = gandem.train(NAME, backend=HOME, steps=150, changes=changes, out=tmp_path / "run")
     engine = run.engine()
     fresh = fixed_inputs(run.spec, 99, 500, "float32")  # noise that no training has seen
 
-    said = engine.forward("recogniser", {"image": engine.forward("generator", fresh)})
+    said = engine.forward("recognizer", {"image": engine.forward("generator", fresh)})
 
     drawn = fresh["noise"][:, run.spec.latent.parts["category"]].argmax(1)
     assert (said[:, :10].argmax(1) == drawn).mean() > 0.8  # by chance 0.1

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gandem.core.parity import measure
-from gandem.core.registry import installed, registry
+from gandem.core.plugins.registry import installed, registry
+from gandem.parity import measure
 
 
 @pytest.mark.parametrize(

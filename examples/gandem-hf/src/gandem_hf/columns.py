@@ -47,7 +47,7 @@ def label_column(table: datasets.Dataset, request: Request, name: str) -> str | 
     """
     import datasets
 
-    if not request.labelled:
+    if not request.labeled:
         return None
     column = request.label or _only(table, datasets.ClassLabel, "label", name)
     if not column and "label" in table.column_names:

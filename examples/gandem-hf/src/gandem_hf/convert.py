@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 __all__ = ["classes", "pixels"]
 
 LIMIT = 8 << 30  # bytes of all images: they are kept in memory
-GREY = ("1", "L", "LA")
+GRAY = ("1", "L", "LA")
 DEEP = ("I", "F")  # and I;16, I;16B: more than a byte for each pixel
 
 
 def pixels(table: datasets.Dataset, column: str, request: Request, name: str) -> np.ndarray:
     """Return the images of a column, uint8 (N, H, W, 1 or 3).
 
-    Grey ones have one channel, others three; what is transparent becomes white.  With a size, the
+    Gray ones have one channel, others three; what is transparent becomes white.  With a size, the
     middle of each image is cropped to its shape and scaled.
 
     Raises:
-        DataError: one cannot be read, has another size than the first, or is the first in colour.
+        DataError: one cannot be read, has another size than the first, or is the first in color.
     """
     from datasets.utils import tqdm
 
@@ -52,7 +52,7 @@ def pixels(table: datasets.Dataset, column: str, request: Request, name: str) ->
             )
         if picture.mode == "RGB" and channels == 1 and request.channels is None:
             raise DataError(
-                f"{where} is in colour, those before are grey; write channels=3 or channels=1."
+                f"{where} is in color, those before are gray; write channels=3 or channels=1."
             )
         picture = picture.convert("L" if channels == 1 else "RGB")
         images[number] = np.asarray(picture).reshape(height, width, channels)
@@ -71,11 +71,11 @@ def _picture(rows: Iterator[dict[str, Any]], column: str, where: str) -> Image.I
     if picture.mode.partition(";")[0] in DEEP:
         raise DataError(f"{where} has more than 8 bits ({picture.mode}); convert it beforehand.")
     with picture:  # a GIF keeps its file open
-        grey = picture.mode in GREY
+        gray = picture.mode in GRAY
         if picture.has_transparency_data:
             paper = Image.new("RGBA", picture.size, "white")
             picture = Image.alpha_composite(paper, picture.convert("RGBA"))
-        return picture.convert("L" if grey else "RGB")
+        return picture.convert("L" if gray else "RGB")
 
 
 def _room(shape: tuple[int, ...], name: str) -> np.ndarray:

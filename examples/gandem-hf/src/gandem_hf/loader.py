@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gandem.core.datasets import Dataset
+from gandem.core.data.dataset import Dataset
 from gandem.core.errors import DataError
 
 from gandem_hf.columns import image_column, label_column
@@ -45,15 +45,15 @@ def load(argument: str, data_dir: Path | None) -> Dataset:
         table, origin = _table(request, data_dir, name)
         table, column = image_column(table, request, name)
         labels, class_names = None, ()
-        if (labelled := label_column(table, request, name)) is not None:
-            labels, class_names = classes(table, labelled, name)
+        if (labeled := label_column(table, request, name)) is not None:
+            labels, class_names = classes(table, labeled, name)
         return Dataset(
             name=name,
             images=pixels(table.select_columns([column]), column, request, name),
             labels=labels,
             class_names=class_names,
             source=f"{origin}, {request.split}, through Hugging Face datasets",
-            licence=table.info.license or "",
+            license=table.info.license or "",
         )
 
 

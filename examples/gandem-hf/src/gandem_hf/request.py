@@ -39,7 +39,7 @@ class Request:
     channels: int | None = None
 
     @property
-    def labelled(self) -> bool:
+    def labeled(self) -> bool:
         """Whether labels are wanted."""
         return self.label.lower() != "none"
 

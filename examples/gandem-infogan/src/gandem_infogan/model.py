@@ -1,6 +1,6 @@
 """InfoGAN: a part of the noise is a code, and a third network reads it back out of the images."""
 
-from gandem.core.spec import (
+from gandem.core.specs import (
     Adam,
     BatchNorm,
     Conv2D,
@@ -11,7 +11,7 @@ from gandem.core.spec import (
     Latent,
     Layer,
     LeakyRelu,
-    Objective,
+    Loss,
     Player,
     Relu,
     Reshape,
@@ -30,15 +30,15 @@ def infogan(
     width: int = 32,
     generator_rate: float = 1e-3,
     discriminator_rate: float = 2e-4,
-    recogniser_rate: float = 2e-4,
+    recognizer_rate: float = 2e-4,
     batch_size: int = 64,
     epochs: int = 20,
 ) -> Spec:
     """Return the InfoGAN of Chen et al. 2016, arXiv:1606.03657, appendix C.1, at half its width.
 
-    In the paper the recogniser is two more layers on the discriminator's body.  Here it is a
+    In the paper the recognizer is two more layers on the discriminator's body.  Here it is a
     network of its own with the same body, for in gandem a player owns its parameters, and what
-    trains one leaves the others alone.  It costs a second body; the recogniser cannot lean on what
+    trains one leaves the others alone.  It costs a second body; the recognizer cannot lean on what
     the discriminator has seen of real images, and the discriminator learns nothing from it.
 
     Args:
@@ -49,7 +49,7 @@ def infogan(
         width: filters of the layers next to the image, 64 in the paper; all others follow.
         generator_rate: learning rate of the generator's Adam.
         discriminator_rate: likewise.
-        recogniser_rate: likewise.
+        recognizer_rate: likewise.
         batch_size: images in a batch.
         epochs: passes over the data, unless the command says otherwise.
     """
@@ -89,7 +89,7 @@ def infogan(
         Conv2DTranspose(filters=channels, kernel=4, stride=2),
         Tanh(),  # (N, 28, 28, 1)
     )
-    recogniser = (
+    recognizer = (
         *body(),
         Dense(units=2 * width, bias=False),  # (N, 64)
         norm(),
@@ -100,26 +100,26 @@ def infogan(
         name="example/infogan",
         image=Image(height=height, width=breadth, channels=channels, low=-1.0, high=1.0),
         latent=Latent(size=latent, distribution="uniform", categories=categories, codes=codes),
-        objective=Objective(name="example/infogan"),
+        loss=Loss(name="example/infogan"),
         training=Training(batch_size=batch_size, epochs=epochs),
         players=(
             Player(
                 name="generator",
                 input="noise",
-                optimiser=adam(generator_rate),
+                optimizer=adam(generator_rate),
                 layers=generator,
             ),
             Player(
                 name="discriminator",
                 input="image",
-                optimiser=adam(discriminator_rate),
+                optimizer=adam(discriminator_rate),
                 layers=(*body(), Dense(units=1)),
             ),
             Player(
-                name="recogniser",
+                name="recognizer",
                 input="image",
-                optimiser=adam(recogniser_rate),
-                layers=recogniser,
+                optimizer=adam(recognizer_rate),
+                layers=recognizer,
             ),
         ),
     )

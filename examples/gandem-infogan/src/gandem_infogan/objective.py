@@ -1,14 +1,14 @@
-"""The objective of InfoGAN: the non-saturating game, and a third player who guesses the code."""
+"""The loss of InfoGAN: the non-saturating game, and a third player who guesses the code."""
 
 from collections.abc import Mapping
 
 from gandem.core.errors import SpecError
-from gandem.core.spec import Shape
+from gandem.core.specs import Shape
 from gandem.core.training import NonSaturating, Ops, Tensor
 
 
 class InfoGAN(NonSaturating):
-    r"""Generator and recogniser together maximise a lower bound of what an image tells of the
+    r"""Generator and recognizer together maximize a lower bound of what an image tells of the
     latent code c that it was made from.
 
     .. math::
@@ -18,20 +18,20 @@ class InfoGAN(NonSaturating):
     Q reads a category as softmax logits and each number of the code as the mean of a Gaussian of
     variance 1, so that -log Q is a cross-entropy, and half a squared distance plus a constant.  The
     paper lets Q find the variance too; the authors' own script for MNIST fixes it, as is done here.
-    What does not depend on a network, the constant and H(c), is left out: a recogniser that knows
+    What does not depend on a network, the constant and H(c), is left out: a recognizer that knows
     nothing of 10 categories pays log 10 = 2.303 for them, one that is always right and sure pays 0.
 
     :math:`\lambda` is 1 for the category, as in the paper, which wants it smaller for a continuous
     code; 0.1 is usual.  For others subclass this one, and give it a row of its own.
 
-    The recogniser learns first, then the generator from what the recogniser has become, as it does
+    The recognizer learns first, then the generator from what the recognizer has become, as it does
     from the discriminator.  In the paper both follow the bound at once.
 
     References: Chen et al. 2016, equations 5 and 6, arXiv:1606.03657;
     github.com/openai/InfoGAN, ``launchers/run_mnist_exp.py``.
     """
 
-    auxiliaries = ("recogniser",)
+    auxiliaries = ("recognizer",)
 
     category_weight = 1.0
     code_weight = 0.1
@@ -41,7 +41,7 @@ class InfoGAN(NonSaturating):
         units = sum(inputs[name][0] for name in ("category", "code") if name in inputs)
         if not units:
             raise SpecError(
-                "InfoGAN: there is no latent code to recognise; set latent.categories or "
+                "InfoGAN: there is no latent code to recognize; set latent.categories or "
                 "latent.codes."
             )
         return (units,)

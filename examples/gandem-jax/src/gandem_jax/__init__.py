@@ -1,12 +1,12 @@
 """A JAX backend for gandem.  Importing it imports nothing heavy; :func:`load` does."""
 
-from gandem import Row, hookimpl
+from gandem import Entry, hookimpl
 
 
 @hookimpl
-def gandem_backends() -> list[Row]:
+def gandem_backends() -> list[Entry]:
     facts = {"title": "JAX, its step compiled by XLA", "install": "pip install gandem-jax"}
-    return [Row(id="example/jax", target="gandem_jax:load", requires=("jax",), **facts)]
+    return [Entry(id="example/jax", target="gandem_jax:load", requires=("jax",), **facts)]
 
 
 def load():

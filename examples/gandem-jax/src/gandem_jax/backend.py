@@ -12,9 +12,9 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from gandem.core.errors import BackendError
-from gandem.core.spec import NetworkPlan, Optimiser, Spec
+from gandem.core.specs import NetworkPlan, Optimizer, Spec
 from gandem.core.training import Arrays, Derivatives, Engine
-from gandem_jax import network, ops, optimisers
+from gandem_jax import network, ops, optimizers
 from gandem_jax.engine import JaxEngine
 from gandem_jax.network import exact
 
@@ -65,13 +65,13 @@ class JaxBackend:
         return float(value), jax.tree.map(np.array, found)
 
     @exact("cpu")
-    def optimise(
-        self, optimiser: Optimiser, arrays: Arrays, gradients: Sequence[Arrays]
+    def optimize(
+        self, optimizer: Optimizer, arrays: Arrays, gradients: Sequence[Arrays]
     ) -> list[dict[str, np.ndarray]]:
-        slots = [(name, slot) for name in arrays for slot in optimiser.slots]
-        start = {f"optimiser/{name}/{slot}": np.zeros_like(arrays[name]) for name, slot in slots}
+        slots = [(name, slot) for name in arrays for slot in optimizer.slots]
+        start = {f"optimizer/{name}/{slot}": np.zeros_like(arrays[name]) for name, slot in slots}
         state, after = {**arrays, **start}, []
-        update = jax.jit(partial(optimisers.update, optimiser))
+        update = jax.jit(partial(optimizers.update, optimizer))
         for count, given in enumerate(gradients, start=1):
             state = update(state, given, count)
             after.append({name: np.array(state[name]) for name in arrays})

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from gandem.core.registry import load_objective
-from gandem.core.spec import Spec, plan_spec
+from gandem.core.plugins.registry import load_loss
+from gandem.core.specs import Spec, plan_spec
 from gandem.core.training import Arrays, Stage, metric_names, state_shapes, train_step
 from gandem_jax import ops
 from gandem_jax.network import Network, exact
@@ -19,11 +19,11 @@ from gandem_jax.players import JaxPlayers
 @lru_cache(maxsize=64)  # engines of one spec share what took seconds to compile
 def compiled_step(spec: Spec) -> Callable:
     """Return ``step(state, inputs)``, which takes a state apart to make the next, and scalars."""
-    objective = load_objective(spec.objective)
+    loss = load_loss(spec.loss)
 
     def step(state: dict[str, Array], inputs: dict[str, Array]) -> tuple:
         players = JaxPlayers(spec, state, inputs)
-        scalars = train_step(spec, objective, players, ops, inputs)
+        scalars = train_step(spec, loss, players, ops, inputs)
         return players.state, scalars
 
     return jax.jit(step, donate_argnums=0)
@@ -31,11 +31,11 @@ def compiled_step(spec: Spec) -> Callable:
 
 def compiled_part(spec: Spec, stage: Stage) -> Callable:
     """Return ``part(state, inputs)``, which goes only so far and keeps the state."""
-    objective = load_objective(spec.objective)
+    loss = load_loss(spec.loss)
 
     def part(state: dict[str, Array], inputs: dict[str, Array]) -> tuple:
         players = JaxPlayers(spec, state, inputs, stage)
-        return train_step(spec, objective, players, ops, inputs), players.unread
+        return train_step(spec, loss, players, ops, inputs), players.unread
 
     return jax.jit(part)
 

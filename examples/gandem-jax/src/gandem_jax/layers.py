@@ -7,9 +7,9 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.nn import elu, relu, silu
 
-from gandem.core import spec as kinds
-from gandem.core.randomness import dropout_levels
-from gandem.core.spec import Node, crops, interpolation, pads
+from gandem.core import specs as kinds
+from gandem.core.rng import dropout_levels
+from gandem.core.specs import Node, crops, interpolation, pads
 
 Affine = kinds.Dense | kinds.Conv2D | kinds.Conv2DTranspose
 
@@ -108,19 +108,19 @@ def moments(x: Array, axes: Sequence[int]) -> tuple[Array, Array, Array]:
     return mean, x - mean, jnp.mean(jnp.square(x - mean), axes, keepdims=True)
 
 
-def normed(layer: kinds.Layer, centred: Array, variance: Array, at: Context) -> Array:
-    x = (centred * lax.rsqrt(variance + layer.epsilon)).reshape(-1, *at.node.output_shape)
+def normed(layer: kinds.Layer, centerd: Array, variance: Array, at: Context) -> Array:
+    x = (centerd * lax.rsqrt(variance + layer.epsilon)).reshape(-1, *at.node.output_shape)
     return x * at["scale"] + at["offset"]
 
 
 def batch_norm(layer: kinds.BatchNorm, x: Array, at: Context) -> Array:
     if not at.training:
         return normed(layer, x - at["mean"], at["variance"], at)
-    mean, centred, variance = moments(x, tuple(range(x.ndim - 1)))  # (1, …, C)
+    mean, centerd, variance = moments(x, tuple(range(x.ndim - 1)))  # (1, …, C)
     count = x.size // x.shape[-1]
     for name, value in (("mean", mean), ("variance", variance * (count / (count - 1)))):
         at[name] = at[name] * layer.decay + value.ravel() * (1 - layer.decay)  # (C,)
-    return normed(layer, centred, variance, at)
+    return normed(layer, centerd, variance, at)
 
 
 def layer_norm(layer: kinds.LayerNorm, x: Array, at: Context) -> Array:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import jax
 from jax import Array
 
-from gandem.core.spec import NetworkPlan, Spec, plan_spec
+from gandem.core.specs import NetworkPlan, Spec, plan_spec
 from gandem_jax.layers import Context, run
 
 Arrays = Mapping[str, Array]

@@ -1,4 +1,4 @@
-"""The tensor functions of objectives; a module of them is a :class:`gandem.core.training.Ops`."""
+"""The tensor functions of losses; a module of them is a :class:`gandem.core.training.Ops`."""
 
 from jax import Array
 from jax.nn import log_softmax, relu, softplus

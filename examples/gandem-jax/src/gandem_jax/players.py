@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gandem.core.spec import Spec, plan_spec
+from gandem.core.specs import Spec, plan_spec
 from gandem.core.training import Loss, MaskFeed, Played, Stage
-from gandem_jax import network, optimisers
+from gandem_jax import network, optimizers
 
 Arrays = dict[str, Array]
 
@@ -70,10 +70,10 @@ class JaxPlayers:
         if self.stage == "backward":
             self.unread.append(gradients)
             return value, report
-        count = self.state[f"optimiser/{player}/updates"] + 1
-        optimiser = self.spec.player(player).optimiser
-        after = optimisers.update(optimiser, self.state, gradients, count)
-        after[f"optimiser/{player}/updates"] = count
+        count = self.state[f"optimizer/{player}/updates"] + 1
+        optimizer = self.spec.player(player).optimizer
+        after = optimizers.update(optimizer, self.state, gradients, count)
+        after[f"optimizer/{player}/updates"] = count
         learns = value >= floor if floor else True
         self.state |= {k: jnp.where(learns, new, self.state[k]) for k, new in after.items()}
         return value, report

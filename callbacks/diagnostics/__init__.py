@@ -1,0 +1,1 @@
+"""Diagnostics of a training: what its log shows, and suggestions."""

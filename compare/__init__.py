@@ -1,0 +1,53 @@
+"""Comparisons: a grid of models, settings, backends and seeds, each cell a training of its own, and
+what follows from all of them together.
+
+Everything the other rooms may use is listed here.
+"""
+
+from gandem.compare.comparison import Comparison, State, open_comparison, plan
+from gandem.compare.grid import (
+    Cell,
+    Grid,
+    Setting,
+    cells_of,
+    check_grid,
+    parse_variation,
+    settings_from,
+)
+from gandem.compare.jobs import Ended, Job, run_job
+from gandem.compare.launchers import Launcher, Pending, at_once
+from gandem.compare.live import Table
+from gandem.compare.outcome import check_needs, comparison_in_words, outcome_of, sentence_of
+from gandem.compare.page import write_comparison
+from gandem.compare.together import compare
+from gandem.compare.verdict import Difference, difference, outcome_in_words
+
+__all__ = [
+    "Cell",
+    "Comparison",
+    "Difference",
+    "Ended",
+    "Grid",
+    "Job",
+    "Launcher",
+    "Pending",
+    "Setting",
+    "State",
+    "Table",
+    "at_once",
+    "cells_of",
+    "check_grid",
+    "check_needs",
+    "compare",
+    "comparison_in_words",
+    "difference",
+    "open_comparison",
+    "outcome_in_words",
+    "outcome_of",
+    "parse_variation",
+    "plan",
+    "run_job",
+    "sentence_of",
+    "settings_from",
+    "write_comparison",
+]

@@ -1,0 +1,134 @@
+"""The page of results: one table for each protocol, and what others have published below, with
+their protocol named.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from gandem.compare.results.rows import Result
+from gandem.core.errors import DataError
+from gandem.core.files import write_file
+from gandem.metrics.evaluation import MEASURES
+
+__all__ = ["read_published", "write_page"]
+
+SHOWN = ("frechet", "kernel", "precision", "recall", "coverage", "accuracy")
+PUBLISHED = ("model", "data", "score", "spread", "protocol", "source")
+"""The columns of the file of published results."""
+
+
+def write_page(path: Path, rows: Sequence[Result], published: Path | None = None) -> None:
+    """Write the page, Markdown, from rows.
+
+    Args:
+        published: a CSV file with what others have published; left out, there is none.
+
+    Raises:
+        RunError: the place cannot be written.
+        DataError: the file of published results is none.
+    """
+    parts = [HEAD.strip()]
+    ordered = sorted(rows, key=lambda row: (row.data, row.measured, row.model, row.steps))
+    for _, group in groupby(ordered, key=lambda row: (row.data, row.measured)):
+        parts.append(_table(list(group)))
+    if published is not None and (others := read_published(published)):
+        parts.append(_published(others))
+    write_file(path, ("\n\n".join(parts) + "\n").encode())
+
+
+HEAD = """
+# Results
+
+Written by `gandem bench-quality` from `results.csv`, which has more columns; nobody types a number
+of ours. Each row is a model trained with several seeds: mean ± standard deviation over them.
+**Final** is the last checkpoint, **best** the one with the least Fréchet distance of 1,000 samples
+while it trained. Both are scored anew, with other noise and other real images than those that
+chose, so the best may come out worse than the final; it is never shown without it. Where a model
+averages its weights, the averaged ones are scored. **Real** is what other real images get, which
+is about what a perfect generator would. What the numbers mean: [metrics](metrics.md).
+
+Numbers compare within a table, of trainings as they stand there: where they are short, or the
+networks smaller than the model's own (as the options behind its name say), a rank here is none of
+the models at full length. An accuracy of classes of one over their number is chance. Two tables
+have two protocols, and say nothing about each other.
+"""
+
+
+ELSEWHERE = """
+By other protocols, which each row names. Neither these rows nor ours say that a model of one table
+is better than one of the other: the features differ, the images differ, and so does how the shown
+training was chosen.
+""".strip()
+
+
+def _table(rows: list[Result]) -> str:
+    protocol = rows[0].protocol
+    shown = [name for name in SHOWN if any(_has(row, name) for row in rows)]
+    head = ["model", "on", "steps", "seeds", "best: Fréchet distance"]
+    head[4:4] = [f"final: {MEASURES[name].title}" for name in shown]
+    lines = [head, ["---"] * len(head)]
+    first = rows[0].figures
+    floor = [_number(first.get(f"floor_{name}")) for name in shown]
+    lines.append(["*real*", "", "", "", *floor, ""])
+    for row in rows:
+        options = f" `{row.options}`" if row.options else ""
+        finals = [_pair(row.figures, "final", name) for name in shown]
+        best = _pair(row.figures, "best", "frechet")
+        steps = f"{row.steps:,} ({row.epochs:g} epochs)"
+        lines.append([f"{row.model}{options}", row.backend, steps, str(row.seeds), *finals, best])
+    notes = sorted({f"{row.date}, {row.device}, {row.precision}: {row.versions}" for row in rows})
+    return "\n\n".join(
+        [
+            f"## {rows[0].data}",
+            f"{protocol[0].upper()}{protocol[1:]}.",
+            _drawn(lines),
+            "  \n".join(notes),
+        ]
+    )
+
+
+def _has(row: Result, name: str) -> bool:
+    return row.figures.get(f"final_{name}_mean") is not None
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
+
+
+def _pair(figures: Mapping[str, float | None], which: str, name: str) -> str:
+    mean, deviation = (figures.get(f"{which}_{name}_{what}") for what in ("mean", "sd"))
+    return _number(mean) + (f" ± {deviation:.2g}" if deviation is not None else "")
+
+
+def read_published(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a file of published results; none where there is no file.
+
+    Raises:
+        DataError: it is no such file.
+    """
+    if not path.exists():
+        return []
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            table = csv.DictReader(file)
+            columns = tuple(table.fieldnames or ())
+            rows = list(table)
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read ({error}).") from None
+    if columns != PUBLISHED:
+        raise DataError(f"{path}: expected the columns {', '.join(PUBLISHED)}.")
+    return rows
+
+
+def _published(rows: Iterable[Mapping[str, str]]) -> str:
+    lines: list[Sequence[str]] = [PUBLISHED, ["---"] * len(PUBLISHED)]
+    lines += [[row[name] or "" for name in PUBLISHED] for row in rows]
+    return f"## Published elsewhere\n\n{ELSEWHERE}\n\n{_drawn(lines)}"
+
+
+def _drawn(lines: Iterable[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,83 @@
+"""A comparison from its question to its page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gandem.compare.comparison import Comparison, plan
+from gandem.compare.grid import MOST_SEEDS, Grid, backends_of, check_grid, settings_from
+from gandem.compare.launchers import at_once
+from gandem.compare.outcome import check_needs
+from gandem.compare.page import write_comparison
+from gandem.core.errors import SpecError
+from gandem.core.plugins.registry import load_launcher
+
+__all__ = ["compare"]
+
+MEMORY = 3 << 30
+"""Bytes that a training takes, about: a framework alone has one or two thousand million."""
+
+
+def compare(
+    models: str | Sequence[str],
+    *,
+    out: str | os.PathLike[str],
+    backends: Sequence[str] = (),
+    seeds: int = 3,
+    vary: Sequence[str] = (),
+    changes: Sequence[str] = (),
+    launcher: str = "local",
+    address: str | None = None,
+    workers: int | None = None,
+    threads: int = 1,
+    ask: Callable[[int], None] | None = None,
+    look: Callable[[Comparison, Mapping[str, str]], None] | None = None,
+    **options: Any,
+) -> Comparison:
+    """Train models on several backends with several seeds, everything else held equal, and write
+    the page of it.
+
+    Args:
+        models: names of models, or paths of specs.
+        out: the comparison's folder; of one that is there, what is missing is done.
+        backends: their ids; left out, all that are installed.
+        seeds: trainings of each cell, with the seeds 0, 1, ….
+        vary: fields and values, ``["latent=16,64"]``; the grid has all combinations.
+        changes: fields of every spec, ``["width=32"]``.
+        launcher: who runs the trainings, and address: where, see ``gandem list``.
+        workers: trainings at once; left out, as many as cores and memory allow.
+        threads: of each training.
+        ask: called with the number of trainings before anything is done; raises to refuse.
+        look: called every half second with the comparison and with what has failed, and why.
+        options: further fields of :class:`Grid`: data, steps, device, count, ….
+
+    Raises:
+        GandemError: something is not there or does not fit; nothing has been trained.
+    """
+    check_needs()
+    if threads < 1:
+        raise SpecError(f"threads: expected at least 1, received {threads}.")
+    if not 1 <= seeds <= MOST_SEEDS:
+        raise SpecError(f"seeds: expected 1 to {MOST_SEEDS}, received {seeds}.")
+    grid = Grid(
+        models=(models,) if isinstance(models, str) else tuple(models),
+        settings=settings_from(vary, changes),
+        backends=backends_of(backends),
+        seeds=tuple(range(seeds)),
+        changes=tuple(changes),
+        **options,
+    )
+    if ask is not None:
+        ask(len(grid.models) * len(grid.settings) * len(grid.backends) * seeds)
+    comparison = plan(Path(out), check_grid(grid))
+    at_a_time = workers or at_once(threads, MEMORY)
+    launch = load_launcher(launcher, at_a_time, address, comparison.path / "launcher")
+    try:
+        comparison.work(launch, threads, look)
+    finally:
+        launch.close()
+    write_comparison(comparison)
+    return comparison

@@ -1,0 +1,1 @@
+"""Data in core: data sets, images, and a summary of both."""

@@ -1,0 +1,304 @@
+"""Checked dataclasses: every field of a spec is held to its annotation, from Python and from a file
+alike.
+
+Two spellings of one thing become one thing here: ``kernel=4`` is stored as ``(4, 4)``, ``1`` in a
+float field as ``1.0``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import re
+import types
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from gandem.core.errors import SpecError, shown, suggest
+
+__all__ = [
+    "KINDS",
+    "Checked",
+    "Count",
+    "Fraction",
+    "Pair",
+    "Range",
+    "coerce",
+    "decode",
+    "encode",
+    "unknown_kind",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The numbers a field admits: low ≤ x ≤ high, without an end that is marked open."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    open_low: bool = False
+    open_high: bool = False
+
+    def admits(self, value: float) -> bool:
+        """Say whether ``value`` lies in the range."""
+        return (
+            self.low <= value <= self.high
+            and not (self.open_low and value == self.low)
+            and not (self.open_high and value == self.high)
+        )
+
+    def __str__(self) -> str:
+        left = f"{self.low:.10g} {'<' if self.open_low else '≤'} "
+        right = f" {'<' if self.open_high else '≤'} {self.high:.10g}"
+        return f"{left * (self.low > -math.inf)}a number{right * (self.high < math.inf)}"
+
+
+Count = Annotated[int, Range(1, 2**31 - 1)]
+"""A whole number from 1."""
+Pair = tuple[Count, Count]
+"""(vertical, horizontal); one number stands for both."""
+Fraction = Annotated[float, Range(0, 1, open_high=True)]
+"""0 ≤ x < 1."""
+
+KINDS: dict[type, dict[str, type[Any]]] = {}
+"""For each family of tagged dataclasses (layers, optimizers, initializers): its members by kind."""
+Expand = Callable[[type, str, dict[str, Any], str], tuple[Any, ...]]
+"""Takes a family, a kind that is none of its members', the fields and the place; returns members
+that stand there instead, or raises a :class:`SpecError`.
+"""
+DEEPEST = 40
+"""Tables within tables that are read; Python's stack would hold some 150."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """Base of all spec data: when it is made, fields are checked and brought to one spelling."""
+
+    def __post_init__(self) -> None:
+        for name, hint in hints(type(self)).items():  # type: ignore[arg-type]  # mypy#11469
+            value = coerce(hint, getattr(self, name), f"{type(self).__name__}.{name}")
+            object.__setattr__(self, name, value)
+
+
+@functools.cache
+def hints(cls: type) -> dict[str, Any]:
+    """Return the annotations of a dataclass's fields, in order."""
+    found = get_type_hints(cls, include_extras=True)
+    return {field.name: found[field.name] for field in dataclasses.fields(cls)}
+
+
+def family(cls: Any) -> type | None:
+    """Return the tagged family that ``cls`` stands for, or None."""
+    return cls if isinstance(cls, type) and cls in KINDS else None
+
+
+def coerce(hint: Any, value: Any, path: str, expand: Expand | None = None) -> Any:
+    """Return ``value`` as ``hint`` wants it, or raise a :class:`SpecError` that names ``path``.
+
+    Args:
+        expand: what to do where a kind is unknown; left out, that is an error.
+    """
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        value = coerce(args[0], value, path, expand)
+        for limit in args[1:]:
+            if isinstance(limit, Range) and not limit.admits(value):
+                raise SpecError(f"{path}: expected {limit}, received {shown(value)}.")
+        return value
+    if origin is Literal:
+        if isinstance(value, str) and value in args:
+            return str(value)
+        near = suggest(value, args) if isinstance(value, str) else ""
+        raise SpecError(f"{path}: expected {_or(args)}, received {shown(value)}.{near}")
+    if origin in (Union, types.UnionType):
+        if isinstance(value, dict) and (table := _closest(args, value)):
+            return decode(table, value, path, expand)
+        for option in args:
+            try:
+                return coerce(option, value, path, expand)
+            except SpecError:
+                continue
+        raise SpecError(f"{path}: expected {_name(hint)}, received {shown(value)}.")
+    if origin is tuple:
+        return _tuple(args, value, path, expand)
+    if hint is type(None):
+        if value is None:
+            return None
+    elif hint is bool:
+        if isinstance(value, bool):
+            return value
+    elif hint is int:
+        if not isinstance(value, bool) and isinstance(value, Integral):
+            return int(value)
+    elif hint is float:
+        if not isinstance(value, bool) and isinstance(value, Real):
+            return _finite(value, path)
+    elif hint is str:
+        if isinstance(value, str):
+            return str(value)
+    elif dataclasses.is_dataclass(hint):
+        if isinstance(value, hint):  # type: ignore[arg-type]
+            return value
+        if isinstance(value, dict):
+            return decode(hint, value, path, expand)
+    raise SpecError(f"{path}: expected {_name(hint)}, received {shown(value)}.")
+
+
+def decode(cls: Any, data: dict[str, Any], path: str = "", expand: Expand | None = None) -> Any:
+    """Build a spec dataclass from plain data.
+
+    Args:
+        expand: see :func:`coerce`.
+
+    Raises:
+        SpecError: an unknown or missing field, or a value of the wrong type or range; the text
+            names the place.
+    """
+    if (tagged := family(cls)) is None:
+        return _built(cls, data, path, expand)
+    members = _members(tagged, data, path, expand)
+    if len(members) != 1:
+        raise SpecError(
+            f"{path}: {shown(data['kind'])} makes {len(members)} layers, and one fits here."
+        )
+    return members[0]
+
+
+def _members(
+    tagged: type, data: dict[str, Any], path: str, expand: Expand | None
+) -> tuple[Any, ...]:
+    """Return the member of a family that a table describes, or those that it expands to."""
+    _refuse_deep(path)
+    if "kind" not in data:
+        raise SpecError(f"{path or 'the spec'}: the field 'kind' is missing.")
+    data = dict(data)
+    kind = data.pop("kind")
+    if isinstance(kind, str) and kind in KINDS[tagged]:
+        return (_built(KINDS[tagged][kind], data, path, expand),)
+    if isinstance(kind, str) and expand is not None:
+        return expand(tagged, kind, data, path)
+    raise unknown_kind(tagged, kind, path)
+
+
+def unknown_kind(tagged: type, kind: Any, path: str, more: Iterable[str] = ()) -> SpecError:
+    """Return the error for a kind that a family does not have.
+
+    Args:
+        more: kinds that the caller knows beside its members'.
+    """
+    near = suggest(kind, {*KINDS[tagged], *more}) if isinstance(kind, str) else ""
+    word = tagged.__name__.lower()
+    return SpecError(f"{path or 'the spec'}: no {word} is of kind {shown(kind)}.{near}")
+
+
+def _refuse_deep(path: str) -> None:
+    if path.count(".") > DEEPEST:
+        raise SpecError(f"{path:.60}…: it is nested too deeply.")
+
+
+def _built(cls: Any, data: dict[str, Any], path: str, expand: Expand | None) -> Any:
+    """Build one dataclass from its fields."""
+    _refuse_deep(path)
+    where = path or "the spec"
+    known = hints(cls)
+    for name in data:
+        if name not in known:
+            near = suggest(str(name), known)
+            raise SpecError(f"{where}: unknown field {shown(name)}.{near}")
+    for field in dataclasses.fields(cls):
+        if field.name not in data and field.default is dataclasses.MISSING:
+            raise SpecError(f"{where}: the field {field.name!r} is missing.")
+    prefix = f"{path}." if path else ""
+    return cls(**{name: coerce(known[name], data[name], prefix + name, expand) for name in data})
+
+
+def encode(value: Any, *, defaults: bool = True) -> Any:
+    """Return the plain data (dicts, lists, numbers, strings) of a spec dataclass.
+
+    Args:
+        defaults: every field is written out; otherwise only what is not its field's default.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        kind = getattr(type(value), "kind", None)
+        found = {"kind": kind} if isinstance(kind, str) else {}
+        left_out = {} if defaults else {f.name: f.default for f in dataclasses.fields(value)}
+        for name in hints(type(value)):
+            held = getattr(value, name)
+            if held is not None and (name not in left_out or held != left_out[name]):
+                found[name] = encode(held, defaults=defaults)
+        return found
+    if isinstance(value, tuple):
+        return [encode(item, defaults=defaults) for item in value]
+    return value
+
+
+def _closest(options: tuple[Any, ...], data: dict[str, Any]) -> Any:
+    """Return which of the dataclasses among ``options`` has most fields of a table; of several,
+    the first.
+    """
+    tables = [option for option in options if dataclasses.is_dataclass(option)]
+    return max(tables, key=lambda table: len(hints(table).keys() & data), default=None)  # type: ignore[arg-type]
+
+
+def _tuple(args: tuple[Any, ...], value: Any, path: str, expand: Expand | None) -> tuple[Any, ...]:
+    many = len(args) == 2 and args[1] is Ellipsis
+    if not isinstance(value, bool) and isinstance(value, Integral) and not many:
+        value = (value,) * len(args)  # kernel = 4 means (4, 4)
+    if not isinstance(value, list | tuple) or not (many or len(value) == len(args)):
+        raise SpecError(
+            f"{path}: expected {_name(tuple.__class_getitem__(args))}, received {shown(value)}."
+        )
+    items = args[:1] * len(value) if many else args
+    found: list[Any] = []
+    for index, (hint, item) in enumerate(zip(items, value, strict=True)):
+        place = f"{path}[{_label(index, item)}]"
+        if many and isinstance(item, dict) and (tagged := family(hint)) is not None:
+            found += _members(tagged, item, place, expand)
+        else:
+            found.append(coerce(hint, item, place, expand))
+    return tuple(found)
+
+
+def _label(index: int, item: Any) -> str:
+    """Name an element of a list by its own name or kind where it has one that can be printed."""
+    name, kind = (item.get("name"), item.get("kind")) if isinstance(item, dict) else (None, None)
+    if isinstance(name, str) and name.isidentifier() and len(name) <= 40:
+        return name
+    if isinstance(kind, str) and len(kind) <= 40 and re.fullmatch(r"(\w[\w-]*/)?\w[\w-]*", kind):
+        return f"{index}: {kind}"
+    return str(index)
+
+
+def _finite(value: Real, path: str) -> float:
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        number = math.inf
+    if not math.isfinite(number):
+        raise SpecError(f"{path}: expected a finite number, received {shown(value)}.")
+    return number + 0.0  # -0.0 and 0.0 are one thing
+
+
+def _or(options: tuple[Any, ...]) -> str:
+    return " or ".join(repr(option) for option in options)
+
+
+def _name(hint: Any) -> str:
+    """Return the words for what a field wants."""
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return _name(args[0])
+    if origin is Literal:
+        return _or(args)
+    if origin in (Union, types.UnionType):
+        return " or ".join(_name(option) for option in args)
+    if origin is tuple:
+        if len(args) == 2 and args[1] is Ellipsis:
+            return f"a list of {_name(args[0])}"
+        return f"[{', '.join(_name(a) for a in args)}]"
+    words = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+    words[type(None)] = "nothing"
+    return words.get(hint, f"a table ({hint.__name__})" if isinstance(hint, type) else str(hint))

@@ -1,0 +1,97 @@
+"""Layers of plugins: functions that compose gandem's own, expanded while a spec is read."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+from gandem.core.errors import SpecError
+from gandem.core.fields import coerce, unknown_kind
+from gandem.core.specs.layers import LAYERS, Layer
+
+__all__ = ["MOST_LAYERS", "Expansion", "Layers"]
+
+MOST_LAYERS = 1000
+"""That one composition may make, those within others counted."""
+
+
+class Layers(Protocol):
+    """What a spec may name beside gandem's own kinds of layers."""
+
+    def kinds(self) -> list[str]:
+        """Return the names; of ``"acme/res-block"`` a spec may leave out the prefix."""
+
+    def make(self, kind: str, arguments: Mapping[str, Any]) -> object:
+        """Return what a composition makes, which should be a layer or a sequence of them.
+
+        Raises:
+            GandemError: it cannot be made.
+        """
+
+
+class Expansion:
+    """Puts layers of gandem's own kinds where a spec names a composition."""
+
+    def __init__(self, layers: Layers) -> None:
+        self._layers = layers
+
+    def __call__(
+        self, family: type, kind: str, fields: Mapping[str, Any], path: str
+    ) -> tuple[Layer, ...]:
+        """Return the layers that a table with a kind not of gandem's own stands for.
+
+        Args:
+            family: what belongs here, of which only layers can be composed.
+            fields: the table, without its kind.
+            path: the place in the spec, for errors.
+
+        Raises:
+            SpecError: no such kind, fields that do not fit, or a result that is no layers.
+        """
+        kinds = self._layers.kinds() if family is Layer else []
+        if kind not in {*kinds, *(known.rpartition("/")[2] for known in kinds)}:
+            raise unknown_kind(family, kind, path, kinds)
+        arguments = {name: self._layered(value, f"{path}.{name}") for name, value in fields.items()}
+        try:
+            made = self._layers.make(kind, arguments)
+        except SpecError as error:
+            raise SpecError(f"{path}: {error}") from error
+        return _checked(kind, made, path)
+
+    def _layered(self, value: Any, path: str) -> Any:
+        """Return a list of layers as layers, so that compositions can be nested; else the value."""
+        if isinstance(value, list) and any(isinstance(v, dict) and "kind" in v for v in value):
+            return coerce(tuple[Layer, ...], value, path, self)
+        return value
+
+
+def _checked(kind: str, made: object, path: str) -> tuple[Layer, ...]:
+    layers = (made,) if isinstance(made, Layer) else made
+    if not isinstance(layers, list | tuple):
+        raise SpecError(
+            f"{path}: {kind!r} returned {type(made).__name__}, expected a layer of "
+            "gandem.core.specs, or a sequence of them."
+        )
+    for count, layer in enumerate(_walk(layers), 1):
+        if count > MOST_LAYERS:
+            raise SpecError(f"{path}: {kind!r} makes more than {MOST_LAYERS} layers.")
+        if type(layer) not in LAYERS.values():
+            raise SpecError(
+                f"{path}: {kind!r} returned {type(layer).__name__}, which is no layer of "
+                "gandem.core.specs."
+            )
+    return tuple(layers)
+
+
+def _walk(layers: list[Any] | tuple[Any, ...]) -> Iterator[object]:
+    """Yield layers and those within them, without recursion, for they may be a stranger's."""
+    waiting: list[Any] = list(layers)
+    while waiting:
+        layer = waiting.pop()
+        yield layer
+        if isinstance(layer, Layer):
+            for field in dataclasses.fields(layer):
+                value = getattr(layer, field.name)
+                within = value if isinstance(value, tuple) else (value,)
+                waiting += [inner for inner in within if isinstance(inner, Layer)]

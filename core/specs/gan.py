@@ -1,0 +1,251 @@
+"""The spec: frozen data that says everything about a GAN."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from gandem.core.errors import NotFoundError, SpecError, shown, suggest
+from gandem.core.fields import Checked, Count, Fraction, Range
+from gandem.core.specs.layers import Layer
+from gandem.core.specs.optimizers import Optimizer
+
+__all__ = [
+    "Augment",
+    "Image",
+    "Latent",
+    "Loss",
+    "Player",
+    "Points",
+    "Spec",
+    "Training",
+    "image_of",
+]
+
+Amount = Annotated[float, Range(0)]
+"""0 ≤ x."""
+Several = Annotated[int, Range(0, 2**31 - 1)]
+"""A whole number from 0."""
+
+DEEPEST_LAYERS = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image(Checked):
+    """The images of a GAN: their shape, and the range of pixel values inside the networks."""
+
+    height: Count
+    width: Count
+    channels: Count = 1
+    low: float = -1.0
+    high: float = 1.0
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(height, width, channels)."""
+        return (self.height, self.width, self.channels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Points(Checked):
+    """What stands in place of images where a GAN makes points: how many numbers each has.
+
+    They enter the networks as they are; ``low`` and ``high`` say which square a picture shows.
+    """
+
+    size: Count = 2
+    low: float = -5.0
+    high: float = 5.0
+
+    @property
+    def shape(self) -> tuple[int]:
+        """(size,)."""
+        return (self.size,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latent(Checked):
+    """The generator's noise: ``size`` independent N(0, 1), or U(-1, 1) numbers.
+
+    The first ``categories`` of them are instead a class drawn evenly, as class weights with a
+    single 1, and the next ``codes`` are U(-1, 1): what InfoGAN calls the latent code (Chen et al.
+    2016, arXiv:1606.03657).
+    """
+
+    size: Count
+    distribution: Literal["normal", "uniform"] = "normal"
+    categories: Annotated[int, Range(0, 100_000)] = 0
+    codes: Annotated[int, Range(0, 100_000)] = 0
+
+    def __post_init__(self) -> None:
+        Checked.__post_init__(self)
+        if self.categories + self.codes > self.size:
+            raise SpecError(
+                f"latent: {self.categories} categories and {self.codes} codes do not fit into "
+                f"{self.size} numbers; make size larger."
+            )
+
+    @property
+    def parts(self) -> dict[str, slice]:
+        """Where the latent code stands in the noise: ``category`` and ``code``, as far as there are
+        any.
+
+        >>> Latent(size=74, categories=10, codes=2).parts
+        {'category': slice(0, 10, None), 'code': slice(10, 12, None)}
+        """
+        ends = self.categories, self.categories + self.codes
+        parts = {"category": slice(0, ends[0]), "code": slice(*ends)}
+        return {name: part for name, part in parts.items() if part.start < part.stop}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Player(Checked):
+    """A network and the optimizer that trains it.
+
+    ``input`` names what enters the first layer: ``"noise"`` (latent,), ``"image"`` (H, W, C), or
+    (size,) where these are points, or ``"label"`` (classes,). Other inputs join through
+    ``concatenate`` layers.
+    """
+
+    name: str
+    input: str
+    optimizer: Optimizer
+    layers: tuple[Layer, ...]
+
+    def __post_init__(self) -> None:
+        Checked.__post_init__(self)
+        _refuse_deep(self.layers, self.name)
+
+
+def _refuse_deep(layers: tuple[Layer, ...], name: str) -> None:
+    """Refuse layers within layers without end, before anything walks them and runs out of stack."""
+    for _ in range(DEEPEST_LAYERS):
+        within = (getattr(layer, part, ()) for layer in layers for part in ("layers", "shortcut"))
+        layers = tuple(layer for part in within for layer in part)
+        if not layers:
+            return
+    raise SpecError(f"{shown(name)}: layers are nested more than {DEEPEST_LAYERS} deep.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss(Checked):
+    """Which losses are played for.
+
+    ``halves``: the discriminator's loss is the sum, or the mean, of its real and its fake half.
+    ``label_smoothing``: one-sided, real targets become 1 - label_smoothing (Salimans et al. 2016,
+    arXiv:1606.03498).
+    ``gradient_penalty``: weight λ of (‖∇D‖ - 1)² between real and fake images, which holds a critic
+    to slopes of 1 (Gulrajani et al. 2017, arXiv:1704.00028); they use 10.
+    ``r1``: weight γ of ½‖∇D‖² at real images (Mescheder et al. 2018, arXiv:1801.04406).
+    ``class_weight``: weight of the classes in an AC-GAN, whose discriminator does not read the
+    label but tells it (Odena et al. 2017, arXiv:1610.09585): it ends in 1 + classes logits, and
+    both players minimize the cross-entropy of the classes too.
+    """
+
+    name: str = "non-saturating"
+    halves: Literal["sum", "mean"] = "sum"
+    label_smoothing: Fraction = 0.0
+    gradient_penalty: Amount = 0.0
+    r1: Amount = 0.0
+    class_weight: Amount = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Augment(Checked):
+    """Differentiable augmentation: whatever the discriminator judges, real or fake, is changed at
+    random, and the generator's gradient finds its way back through it (Zhao et al. 2020,
+    arXiv:2006.10738).
+
+    ``flip``: mirrored left to right, or not, evenly.
+    ``translation``: moved by up to this share of the height and of the width; zeros move in.
+    ``cutout``: a rectangle with this share of the height and of the width is set to zero.
+    """
+
+    flip: bool = False
+    translation: Fraction = 0.0
+    cutout: Fraction = 0.0
+
+    @property
+    def moves(self) -> bool:
+        """Whether pixels change their places."""
+        return self.flip or self.translation > 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training(Checked):
+    """The training protocol.  One step is ``discriminator_steps`` updates of the discriminator,
+    then one of the generator.
+
+    ``noise``: the generator's update judges the discriminator's last fakes again (``"reused"``) or
+    ``"fresh"`` ones.
+    ``passes``: the discriminator sees real and fake in two forward passes (``"separate"``), or
+    stacked in one (``"joint"``, real first); with batch norm these differ.
+    ``partial_batch``: the last, smaller batch of an epoch is kept or dropped.
+    ``ema_decay``: weight average of the generator, which starts at the initial weights and is
+    updated after each of the generator's updates; 0 keeps none.
+    ``sampling``: batches are cut from the shuffled data, or each image is drawn with
+    ``"replacement"``; an epoch then is as many batches as ``batches_per_epoch`` says, 0 for as many
+    as the data would fill.
+    ``flip``: real images are mirrored left to right, or not, evenly, so that the data counts twice.
+    ``generator_batches``: the generator's update learns on so many batches of fresh noise at once;
+    with 2 it sees as many images as the discriminator.
+    ``discriminator_skip_below``: while its loss is below, the discriminator judges but does not
+    learn; 0 never skips.
+    ``weight_clip``: after each of its updates the discriminator's weights are cut off at this
+    absolute value (Arjovsky et al. 2017, arXiv:1701.07875); 0 leaves them.
+    ``instance_noise``: standard deviation of normal noise on whatever the discriminator judges
+    (Sønderby et al. 2017, arXiv:1610.04490), which falls evenly to 0 within
+    ``instance_noise_steps``; 0 steps keep it.
+    """
+
+    batch_size: Count = 64
+    epochs: Count = 20
+    discriminator_steps: Count = 1
+    noise: Literal["fresh", "reused"] = "fresh"
+    passes: Literal["separate", "joint"] = "separate"
+    partial_batch: Literal["keep", "drop"] = "keep"
+    ema_decay: Fraction = 0.0
+    sampling: Literal["shuffled", "replacement"] = "shuffled"
+    batches_per_epoch: Several = 0
+    flip: bool = False
+    generator_batches: Count = 1
+    discriminator_skip_below: Amount = 0.0
+    weight_clip: Amount = 0.0
+    instance_noise: Amount = 0.0
+    instance_noise_steps: Several = 0
+    augment: Augment = Augment()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec(Checked):
+    """Everything that says what a GAN is and how it is trained, framework-free."""
+
+    name: str
+    image: Image | Points
+    latent: Latent
+    classes: Annotated[int, Range(0, 100_000)] = 0
+    loss: Loss
+    training: Training
+    players: tuple[Player, ...]
+
+    def player(self, name: str) -> Player:
+        """Return the player of that name."""
+        for player in self.players:
+            if player.name == name:
+                return player
+        near = suggest(name, [player.name for player in self.players])
+        raise NotFoundError(f"The spec {self.name!r} has no player {name!r}.{near}")
+
+
+def image_of(spec: Spec) -> Image:
+    """Return the images that a spec makes.
+
+    Raises:
+        SpecError: it makes points.
+    """
+    if isinstance(spec.image, Points):
+        raise SpecError(
+            f"The model {spec.name!r} makes points of {spec.image.size} numbers, and this wants "
+            "images; 'gandem generate' draws points."
+        )
+    return spec.image

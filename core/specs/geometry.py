@@ -1,0 +1,90 @@
+"""The arithmetic of windows: how convolutions, their transposes and pools pad, crop and size an
+image.
+
+One axis at a time; n is the size that comes in, k the kernel, s the stride.  ``"same"`` is
+TensorFlow's rule.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gandem.core.specs.layers import AveragePool2D, Conv2D, Conv2DTranspose, MaxPool2D, Pads
+
+if TYPE_CHECKING:  # looking at a spec shall not wait for NumPy
+    import numpy as np
+
+__all__ = ["crops", "interpolation", "pads", "transposed_size", "window_size"]
+
+
+def pads(layer: Conv2D | MaxPool2D | AveragePool2D, height: int, width: int) -> Pads:
+    """Return the explicit padding ((top, bottom), (left, right)) of a convolution or pool on an
+    image.
+    """
+    if not isinstance(layer.padding, str):
+        return layer.padding
+    if layer.padding == "valid":
+        return ((0, 0), (0, 0))
+    window = layer.kernel if isinstance(layer, Conv2D) else layer.size
+
+    def same(n: int, k: int, s: int) -> tuple[int, int]:
+        total = max((-(-n // s) - 1) * s + k - n, 0)
+        return (total // 2, total - total // 2)
+
+    return (
+        same(height, window[0], layer.stride[0]),
+        same(width, window[1], layer.stride[1]),
+    )
+
+
+def window_size(n: int, k: int, s: int, pad: tuple[int, int]) -> int:
+    """Return how many windows fit; 0 or less where none does.
+
+    >>> window_size(28, 4, 2, (1, 1))
+    14
+    """
+    return (n + pad[0] + pad[1] - k) // s + 1
+
+
+def crops(layer: Conv2DTranspose) -> Pads:
+    """Return what a transposed convolution crops from its full result; a negative number extends it
+    instead.
+    """
+    if not isinstance(layer.padding, str):
+        return layer.padding
+    if layer.padding == "valid":
+        return ((0, 0), (0, 0))
+
+    def same(k: int, s: int) -> tuple[int, int]:
+        left = max(k - s, 0) // 2
+        return (left, k - s - left)
+
+    return (same(layer.kernel[0], layer.stride[0]), same(layer.kernel[1], layer.stride[1]))
+
+
+def transposed_size(n: int, k: int, s: int, crop: tuple[int, int]) -> int:
+    """Return the rows that a transposed convolution leaves.
+
+    >>> transposed_size(7, 4, 2, (1, 1))
+    14
+    """
+    return (n - 1) * s + k - crop[0] - crop[1]
+
+
+def interpolation(n: int, factor: int) -> np.ndarray:
+    """Return the matrix (n·factor, n) of linear interpolation with half-pixel centers, clamped at
+    the edges.
+
+    Two such matrices, one an axis, are a bilinear resize; frameworks compute theirs in float32.
+    """
+    import numpy as np
+
+    centers = np.clip((np.arange(n * factor) + 0.5) / factor - 0.5, 0, n - 1)
+    low = np.floor(centers).astype(int)
+    high = np.minimum(low + 1, n - 1)
+    share = centers - low
+    matrix = np.zeros((n * factor, n))
+    rows = np.arange(n * factor)
+    matrix[rows, low] += 1 - share
+    matrix[rows, high] += share
+    return matrix

@@ -1,0 +1,93 @@
+"""Optimizers as data.  The formulas are PyTorch's; each is written out where it differs between
+frameworks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from gandem.core.fields import KINDS, Checked, Fraction, Range
+
+NotNegative = Annotated[float, Range(0)]
+Positive = Annotated[float, Range(0, open_low=True)]
+
+__all__ = ["OPTIMIZERS", "SGD", "Adam", "AdamW", "Optimizer", "RMSprop"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Optimizer(Checked):
+    """How a player's weights follow their gradient."""
+
+    kind: ClassVar[str] = ""
+    slots: ClassVar[tuple[str, ...]] = ()
+    """Names of the arrays kept for each parameter, in canonical order."""
+    learning_rate: NotNegative
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adam(Optimizer):
+    r"""Adam, with epsilon outside the corrected root.  Kingma & Ba 2014, arXiv:1412.6980.
+
+    .. math::
+        m \leftarrow m + (1-\beta_1)(g - m), \quad v \leftarrow \beta_2 v + (1-\beta_2) g^2, \quad
+        p \leftarrow p - \frac{\eta}{1-\beta_1^t} \cdot \frac{m}{\sqrt{v} / \sqrt{1-\beta_2^t} +
+        \epsilon}
+
+    ``weight_decay`` is L2: it is added to the gradient, g + λp.
+    """
+
+    kind: ClassVar[str] = "adam"
+    slots: ClassVar[tuple[str, ...]] = ("first_moment", "second_moment")
+    beta1: Fraction = 0.9
+    beta2: Fraction = 0.999
+    epsilon: Positive = 1e-8
+    weight_decay: NotNegative = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdamW(Optimizer):
+    """Adam with decoupled weight decay, p ← p·(1 - ηλ) first.  Loshchilov & Hutter 2017,
+    arXiv:1711.05101.
+    """
+
+    kind: ClassVar[str] = "adamw"
+    slots: ClassVar[tuple[str, ...]] = ("first_moment", "second_moment")
+    beta1: Fraction = 0.9
+    beta2: Fraction = 0.999
+    epsilon: Positive = 1e-8
+    weight_decay: NotNegative = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RMSprop(Optimizer):
+    r"""RMSprop with epsilon outside the root.  Hinton 2012, lecture 6e.
+
+    .. math::
+        v \leftarrow \rho v + (1-\rho) g^2, \quad
+        p \leftarrow p - \eta \frac{g}{\sqrt{v} + \epsilon}
+    """
+
+    kind: ClassVar[str] = "rmsprop"
+    slots: ClassVar[tuple[str, ...]] = ("second_moment",)
+    decay: Fraction = 0.9
+    epsilon: Positive = 1e-8
+    weight_decay: NotNegative = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SGD(Optimizer):
+    r"""Gradient descent with momentum; the learning rate stays outside the buffer.  Sutskever et
+    al. 2013.
+
+    .. math:: b \leftarrow \mu b + g, \quad p \leftarrow p - \eta b
+    """
+
+    kind: ClassVar[str] = "sgd"
+    slots: ClassVar[tuple[str, ...]] = ("momentum",)
+    momentum: Fraction = 0.0
+    weight_decay: NotNegative = 0.0
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {cls.kind: cls for cls in (Adam, AdamW, RMSprop, SGD)}
+KINDS[Optimizer] = OPTIMIZERS

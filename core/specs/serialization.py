@@ -1,0 +1,125 @@
+"""Specs as text: TOML and JSON, there and back, and the digest that names a spec."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gandem.core.errors import SpecError, shown
+from gandem.core.fields import decode, encode
+from gandem.core.specs.composition import Expansion, Layers
+from gandem.core.specs.gan import Spec
+from gandem.core.specs.validation import plan_spec
+
+__all__ = [
+    "digest",
+    "from_data",
+    "from_json",
+    "from_toml",
+    "read_spec",
+    "to_data",
+    "to_json",
+    "to_toml",
+]
+
+SCHEMA = 1
+LARGEST = 1_000_000
+"""Bytes; the largest spec of the catalog has a few thousand."""
+
+
+def to_data(spec: Spec) -> dict[str, Any]:
+    """Return the spec as plain data with every field written out."""
+    return {"schema": SCHEMA, **encode(spec)}
+
+
+def from_data(data: dict[str, Any], layers: Layers | None = None) -> Spec:
+    """Build a spec from plain data and check it whole.
+
+    Args:
+        layers: what the data may name beside gandem's own kinds of layers; the spec holds what they
+            are composed of.
+
+    Raises:
+        SpecError: see :func:`gandem.core.specs.validation.plan_spec`.
+    """
+    data = dict(data)
+    schema = data.pop("schema", SCHEMA)
+    if schema != SCHEMA:
+        raise SpecError(
+            f"schema: this gandem reads schema {SCHEMA}, received {shown(schema)}; upgrade gandem."
+        )
+    spec: Spec = decode(Spec, data, expand=Expansion(layers) if layers else None)
+    plan_spec(spec)
+    return spec
+
+
+def to_toml(spec: Spec) -> str:
+    """Return the spec as TOML."""
+    import tomli_w
+
+    return tomli_w.dumps(to_data(spec))
+
+
+def to_json(spec: Spec) -> str:
+    """Return the spec as JSON on one line, keys sorted."""
+    return json.dumps(to_data(spec), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def from_toml(text: str, layers: Layers | None = None) -> Spec:
+    """Read a spec from TOML; ``layers`` as in :func:`from_data`."""
+    return from_data(_parsed(tomllib.loads, text, "TOML"), layers)
+
+
+def from_json(text: str, layers: Layers | None = None) -> Spec:
+    """Read a spec from JSON; ``layers`` as in :func:`from_data`."""
+    data = _parsed(json.loads, text, "JSON")
+    if not isinstance(data, dict):
+        raise SpecError("The spec is not a JSON object.")
+    return from_data(data, layers)
+
+
+def _parsed(parse: Callable[[str], Any], text: str, language: str) -> Any:
+    try:
+        return parse(text)
+    except RecursionError:
+        raise SpecError(f"The spec is not {language}: it is nested too deeply.") from None
+    except ValueError as error:  # not the language, or a number of very many digits
+        reason = " ".join(str(error).split())
+        raise SpecError(f"The spec is not {language}: {reason}.") from None
+
+
+def read_spec(path: Path, layers: Layers | None = None) -> Spec:
+    """Read a spec from a ``.toml`` or ``.json`` file of at most 1 MB; ``layers`` as in
+    :func:`from_data`.
+    """
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST + 1)
+    except OSError as error:
+        raise SpecError(f"{path}: cannot be read ({error.strerror}).") from None
+    if len(raw) > LARGEST:
+        raise SpecError(f"{path}: larger than 1 MB; a spec has a few kilobytes.")
+    try:
+        text = raw.decode("utf-8-sig")  # Windows editors put a mark in front
+        return (from_json if path.suffix == ".json" else from_toml)(text, layers)
+    except UnicodeDecodeError:
+        raise SpecError(f"{path}: not a text file.") from None
+    except SpecError as error:
+        raise SpecError(f"{path}: {error}") from None
+
+
+def digest(spec: Spec) -> str:
+    """Return the SHA-256 of everything in the spec but its name, in hexadecimal.
+
+    Two specs of one digest train the same, step for step.  What is at its default is left out, so
+    that a field which gandem gains later, and which changes nothing at its default, does not change
+    the digest of a spec that knows nothing of it.
+    """
+    data = encode(spec, defaults=False) | {"schema": SCHEMA}
+    del data["name"]
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

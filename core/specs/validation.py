@@ -1,0 +1,201 @@
+"""What must hold for a whole spec, beyond the types of its fields; all of it is checked before
+anything runs.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+
+from gandem.core.errors import SpecError, shown
+from gandem.core.specs.gan import Points, Spec
+from gandem.core.specs.graph import NetworkPlan, Node, Shape
+from gandem.core.specs.layers import (
+    AveragePool2D,
+    Flatten,
+    GlobalAveragePool2D,
+    GlobalMaxPool2D,
+    MaxPool2D,
+    Reshape,
+    Sigmoid,
+    Tanh,
+    Upsample2D,
+)
+from gandem.core.specs.shape_inference import NAME, plan_network
+
+__all__ = ["input_shapes", "plan_spec"]
+
+PLAYERS = ("generator", "discriminator")
+
+_TAKEN = {
+    **dict.fromkeys(("optimizer", "average"), "a part of the state"),
+    **dict.fromkeys(("penalty", "class_loss"), "a metric"),
+    **dict.fromkeys(("step", "epoch", "steps_per_second", "seconds"), "a column of the log"),
+}
+"""What no player can be called, and what is."""
+_KEEPS_THE_RANGE = (
+    AveragePool2D,
+    Flatten,
+    GlobalAveragePool2D,
+    GlobalMaxPool2D,
+    MaxPool2D,
+    Reshape,
+    Upsample2D,
+)
+
+
+def input_shapes(spec: Spec) -> dict[str, Shape]:
+    """Return the shapes of what a network may read, by name, without the batch axis."""
+    shapes: dict[str, Shape] = {"noise": (spec.latent.size,), "image": spec.image.shape}
+    if spec.classes:
+        shapes["label"] = (spec.classes,)
+    return shapes
+
+
+@functools.lru_cache(maxsize=64)
+def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
+    """Check a spec and return the plan of each player's network, by name.
+
+    Raises:
+        SpecError: one line that names the layer or field, and the remedy.
+    """
+    _check_names(spec)
+    if not spec.image.low < spec.image.high:
+        raise SpecError(
+            f"image: low ({spec.image.low:g}) must be below high ({spec.image.high:g})."
+        )
+    shapes = input_shapes(spec)
+    plans = {
+        player.name: plan_network(player.name, player.input, player.layers, shapes)
+        for player in spec.players
+    }
+    _check_protocol(spec)
+    _check_generator(spec, plans["generator"])
+    _check_discriminator(spec, plans["discriminator"])
+    for name, plan in plans.items():
+        if name not in PLAYERS:
+            _check_auxiliary(plan)
+        if not plan.parameter_count:
+            raise SpecError(
+                f"{name}: none of its layers has parameters, so there is nothing to train; "
+                "add a dense layer or a convolution."
+            )
+    return plans
+
+
+def _check_names(spec: Spec) -> None:
+    if not (spec.name.strip() and spec.name.isprintable() and len(spec.name) <= 100):
+        raise SpecError(
+            f"The spec cannot be called {shown(spec.name)}; use up to 100 printable characters."
+        )
+    names = [player.name for player in spec.players]
+    for name in names:
+        if not NAME.fullmatch(name):
+            raise SpecError(
+                f"A player cannot be called {shown(name)}; "
+                "use letters, digits and '_', a letter first."
+            )
+        taken = "a metric" if name.endswith("_accuracy") else _TAKEN.get(name)
+        if taken:
+            raise SpecError(f"A player cannot be called {name!r}; {taken} is.")
+        if names.count(name) > 1:
+            raise SpecError(f"Two players are called {name!r}; rename one of them.")
+    for wanted in PLAYERS:
+        if wanted not in names:
+            raise SpecError(f"The spec has no player {wanted!r}; every GAN needs one.")
+
+
+def _check_protocol(spec: Spec) -> None:
+    training = spec.training
+    if training.generator_batches > 1 and training.noise == "reused":
+        raise SpecError(
+            f"training.generator_batches: {training.generator_batches} batches are more than the "
+            'discriminator leaves to reuse; set training.noise = "fresh".'
+        )
+    if training.batches_per_epoch and training.sampling == "shuffled":
+        raise SpecError(
+            "training.batches_per_epoch: an epoch of shuffled data is as long as the data; set "
+            'training.sampling = "replacement", or leave it 0.'
+        )
+    if isinstance(spec.image, Points):
+        _check_points(spec)
+    if spec.loss.class_weight and not spec.classes:
+        raise SpecError("loss.class_weight: there are no classes to tell; set classes.")
+
+
+def _check_points(spec: Spec) -> None:
+    """Refuse what moves pixels where there are none."""
+    training = spec.training
+    asked = {
+        "training.flip": training.flip,
+        "training.augment.flip": training.augment.flip,
+        "training.augment.translation": training.augment.translation,
+        "training.augment.cutout": training.augment.cutout,
+    }
+    for name, value in asked.items():
+        if value:
+            raise SpecError(
+                f"{name}: the spec {spec.name!r} makes points, which have no pixels to move; set "
+                f"{name}={'false' if value is True else 0}."
+            )
+
+
+def _last_that_computes(plan: NetworkPlan) -> Node:
+    """Return the last layer that gives values a new range."""
+    nodes = (node for node in reversed(plan.nodes) if not isinstance(node.layer, _KEEPS_THE_RANGE))
+    return next(nodes, plan.nodes[-1])
+
+
+def _check_generator(spec: Spec, plan: NetworkPlan) -> None:
+    if "image" in plan.inputs:
+        raise SpecError("generator: it cannot read the real image; its inputs are noise and label.")
+    last = plan.nodes[-1]
+    if plan.output_shape != spec.image.shape:
+        raise SpecError(
+            f"{last.path}: the generator ends in {plan.output_shape}, the spec's image is "
+            f"{spec.image.shape}; change the layers or the image."
+        )
+    ranges = {Tanh: (-1.0, 1.0), Sigmoid: (0.0, 1.0)}
+    last = _last_that_computes(plan)
+    made = ranges.get(type(last.layer))
+    if made and made != (spec.image.low, spec.image.high):
+        raise SpecError(
+            f"{last.path}: {last.layer.kind} makes pixels from {made[0]:g} to {made[1]:g}, "
+            f"the image of the spec has {spec.image.low:g} to {spec.image.high:g}; "
+            "set image.low and image.high to match."
+        )
+
+
+def _check_discriminator(spec: Spec, plan: NetworkPlan) -> None:
+    last = plan.nodes[-1]
+    if "image" not in plan.inputs:
+        raise SpecError("discriminator: it does not read the image; set input = 'image'.")
+    if "noise" in plan.inputs:
+        raise SpecError("discriminator: it cannot read the noise; its inputs are image and label.")
+    judged = _last_that_computes(plan)
+    if isinstance(judged.layer, Sigmoid):
+        raise SpecError(
+            f"{judged.path}: a discriminator returns logits; leave the last sigmoid out, "
+            "the loss contains it."
+        )
+    tells = spec.loss.class_weight > 0
+    if tells and "label" in plan.inputs:
+        raise SpecError(
+            "discriminator: it reads the label that it shall tell; leave that out, or set "
+            "loss.class_weight = 0."
+        )
+    wanted = (1 + spec.classes,) if tells else (1,)
+    if plan.output_shape != wanted:
+        what = f"a logit and one a class {wanted}" if tells else "one logit (1,)"
+        raise SpecError(
+            f"{last.path}: the discriminator ends in {plan.output_shape}, expected {what}; "
+            f"end it with dense units = {wanted[0]}."
+        )
+
+
+def _check_auxiliary(plan: NetworkPlan) -> None:
+    if tuple(plan.inputs) != ("image",):
+        raise SpecError(
+            f"{plan.nodes[0].path}: a further player reads the image and nothing else; set input = "
+            "'image'."
+        )

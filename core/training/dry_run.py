@@ -1,0 +1,170 @@
+"""Which forward passes a step makes, learned from a dry run of the step itself, so that each gets
+its own dropout masks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from gandem.core.specs import Shape, Spec, input_shapes, plan_spec
+from gandem.core.training.augmentation import disturbances
+from gandem.core.training.losses import AdversarialLoss
+from gandem.core.training.protocols import Loss, Played, Tensor
+from gandem.core.training.step import train_step
+
+__all__ = ["MaskFeed", "NumpyOps", "Pass", "passes_of_step", "step_inputs"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One forward pass of a step: its number in program order, who plays, and the rows of its
+    batch.
+    """
+
+    number: int
+    player: str
+    rows: int
+
+
+def step_inputs(spec: Spec, rows: tuple[int, ...]) -> dict[str, Shape]:
+    """Return the name and shape, batch first, of every array (masks apart) that one step reads.
+
+    Args:
+        rows: the batch of each round; the last of an epoch may be smaller.
+    """
+    shapes = input_shapes(spec)
+    found: dict[str, Shape] = {}
+    for i, count in enumerate(rows):
+        found[f"real/{i}"] = (count, *shapes["image"])
+        found[f"noise/{i}"] = (count, *shapes["noise"])
+        if spec.classes:
+            found[f"label/{i}"] = (count, *shapes["label"])
+        if spec.loss.gradient_penalty:
+            found[f"mix/{i}"] = (count, *(1 for _ in spec.image.shape))
+    last = rows[-1] * spec.training.generator_batches
+    if spec.training.noise == "fresh":
+        found["noise/generator"] = (last, *shapes["noise"])
+        if spec.classes and last != rows[-1]:
+            found["label/generator"] = (last, *shapes["label"])
+    for where, count in judged(rows, last).items():
+        found |= disturbances(spec, where, count)
+    return found
+
+
+def judged(rows: tuple[int, ...], last: int) -> dict[str, int]:
+    """Return which images a step's discriminator judges, and how many of each.
+
+    Args:
+        rows: the batch of each round.
+        last: the generator's.
+    """
+    found: dict[str, int] = {}
+    for i, count in enumerate(rows):
+        found |= {f"real/{i}": count, f"fake/{i}": count}
+    return found | {"generator": last}
+
+
+def passes_of_step(spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...]) -> tuple[Pass, ...]:
+    """Return the forward passes of one step, in program order, for the batch of each round."""
+    recorder = _Recorder(spec)
+    inputs = {name: _zeros(shape) for name, shape in step_inputs(spec, rows).items()}
+    train_step(spec, loss, recorder, NumpyOps(), inputs)
+    return tuple(recorder.passes)
+
+
+class MaskFeed:
+    """Hands each forward pass of a step its masks, in program order; made anew for each step."""
+
+    def __init__(self, inputs: Mapping[str, Tensor]) -> None:
+        self._inputs = inputs
+        self._number = 0
+
+    def next(self) -> dict[str, Tensor]:
+        """Return the next pass's masks by the path of their dropout layer."""
+        prefix = f"mask/{self._number}/"
+        self._number += 1
+        return {k[len(prefix) :]: v for k, v in self._inputs.items() if k.startswith(prefix)}
+
+
+class NumpyOps:
+    """The tensor functions in NumPy, for dry runs."""
+
+    def mean(self, x: np.ndarray) -> Tensor:
+        """Return the mean of all elements."""
+        return np.mean(x)
+
+    def square(self, x: np.ndarray) -> Tensor:
+        """Return x²."""
+        return x * x
+
+    def sqrt(self, x: np.ndarray) -> Tensor:
+        """Return √x."""
+        return np.sqrt(x)
+
+    def sum_rows(self, x: np.ndarray) -> Tensor:
+        """Return the sum of each row."""
+        return x.reshape(len(x), -1).sum(axis=1)
+
+    def relu(self, x: np.ndarray) -> Tensor:
+        """Return max(x, 0)."""
+        return np.where(x > 0, x, 0 * x)
+
+    def softplus(self, x: np.ndarray) -> Tensor:
+        """Return log(1 + exp(x))."""
+        return np.logaddexp(0.0, x)
+
+    def cross_entropy(self, logits: np.ndarray, weights: np.ndarray) -> Tensor:
+        """Return the mean cross-entropy of rows."""
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        logs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        return -np.mean(np.sum(weights * logs, axis=1))
+
+    def positive(self, x: np.ndarray) -> Tensor:
+        """Return 1 where x > 0, else 0."""
+        return (x > 0).astype(float)
+
+    def join(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Return rows of zeros, as many as both have together."""
+        return _zeros((first.shape[0] + second.shape[0], *first.shape[1:]))
+
+    def warp(self, images: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Return zeros in the images' shape."""
+        return _zeros(images.shape)
+
+
+class _Recorder:
+    """Players that only write down which passes a step makes."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._plans = plan_spec(spec)
+        self.passes: list[Pass] = []
+
+    def apply(self, player: str, **inputs: np.ndarray) -> np.ndarray:
+        rows = next(iter(inputs.values())).shape[0]
+        self.passes.append(Pass(len(self.passes), player, rows))
+        return _zeros((rows, *self._plans[player].output_shape))
+
+    def slope(self, player: str, image: np.ndarray, **inputs: np.ndarray) -> np.ndarray:
+        self.apply(player, image=image, **inputs)
+        return _zeros(image.shape)
+
+    def play(self, player: str, *, back: bool = True, **inputs: np.ndarray) -> Played:
+        return Played(self.apply(player, **inputs), lambda gradient: None)
+
+    def learn(
+        self, player: str, loss: Loss, through: Played | None = None, *, floor: float = 0.0
+    ) -> tuple[Tensor, Mapping[str, Tensor]]:
+        return loss()
+
+    def clip(self, player: str, limit: float) -> None:
+        pass
+
+    def average(self, player: str, decay: float) -> None:
+        pass
+
+
+def _zeros(shape: Shape) -> np.ndarray:
+    return np.broadcast_to(np.float64(0), shape)  # a view: a dry run takes no memory

@@ -1,0 +1,336 @@
+"""The numbers that enter a step: real images in the run's order, labels, noise and dropout masks,
+all from the streams.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+
+import numpy as np
+
+from gandem.core.data.dataset import Dataset
+from gandem.core.errors import DataError
+from gandem.core.rng import Purpose, dropout_keep, part_of, stream
+from gandem.core.specs import BatchNorm, Dropout, Latent, Points, Spec, plan_spec
+from gandem.core.training.augmentation import draw_disturbances, flip_half
+from gandem.core.training.device_rng import KEY, key_of
+from gandem.core.training.dry_run import Pass, judged, passes_of_step
+from gandem.core.training.losses import AdversarialLoss, check_rule
+from gandem.core.training.state import stored
+
+__all__ = ["Feed", "as_read", "draw_noise", "fixed_inputs", "fixed_parts", "one_hot"]
+
+
+def as_read(spec: Spec, data: np.ndarray, precision: str) -> np.ndarray:
+    """Return what the networks read: of images, uint8 (N, H, W, C), the values from image.low to
+    image.high that their bytes stand for; points (N, D) as they are.
+    """
+    if isinstance(spec.image, Points):
+        return data.astype(stored(precision))
+    values: np.ndarray = _pixels(spec.image.low, spec.image.high, precision)[data]
+    return values
+
+
+@functools.lru_cache(maxsize=16)
+def _pixels(low: float, high: float, precision: str) -> np.ndarray:
+    """Return the values of the 256 bytes."""
+    return (np.arange(256) * ((high - low) / 255) + low).astype(stored(precision))
+
+
+def one_hot(labels: np.ndarray, classes: int, precision: str) -> np.ndarray:
+    """Return labels (N,) as class weights (N, classes)."""
+    weights: np.ndarray = np.eye(classes, dtype=stored(precision))[labels]
+    return weights
+
+
+def draw_noise(latent: Latent, generator: np.random.Generator, rows: int) -> np.ndarray:
+    """Return noise (rows, latent.size), float64."""
+    size = (rows, latent.size)
+    uniform = latent.distribution == "uniform"
+    noise = generator.uniform(-1.0, 1.0, size) if uniform else generator.normal(size=size)
+    parts = latent.parts  # drawn last, so that the rest of the noise is what it were without
+    if "category" in parts:
+        drawn = generator.integers(latent.categories, size=rows)
+        noise[:, parts["category"]] = one_hot(drawn, latent.categories, "float64")
+    if "code" in parts:
+        noise[:, parts["code"]] = generator.uniform(-1.0, 1.0, (rows, latent.codes))
+    return noise
+
+
+def fixed_inputs(
+    spec: Spec, seed: int, rows: int, precision: str, labels: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """Return the generator's inputs for samples: the same noise for the same seed, on any backend,
+    at any step.
+
+    Categories of the latent code take turns (0, 1, 2, …); the rest of the noise is drawn.
+
+    Args:
+        labels: (rows,) classes to make; left out, they take turns likewise, and each category
+            stays for one turn of theirs.
+    """
+    return next(fixed_parts(spec, seed, rows, precision, labels, size=rows))
+
+
+def fixed_parts(
+    spec: Spec,
+    seed: int,
+    rows: int,
+    precision: str,
+    labels: np.ndarray | None = None,
+    *,
+    size: int,
+) -> Iterator[dict[str, np.ndarray]]:
+    """Yield what :func:`fixed_inputs` returns, so many rows at a time."""
+    drawn, coded = stream(seed, Purpose.SAMPLES), bool(spec.latent.parts)
+    whole = draw_noise(spec.latent, drawn, rows) if coded else None  # codes come behind all noise
+    for start in range(0, rows, size):
+        turn = np.arange(start, min(start + size, rows))
+        noise = draw_noise(spec.latent, drawn, len(turn)) if whole is None else whole[turn]
+        inputs = {}
+        if "label" in plan_spec(spec)["generator"].inputs:
+            chosen = turn % spec.classes if labels is None else labels[turn]
+            inputs["label"] = one_hot(chosen, spec.classes, precision)
+            turn = turn // spec.classes if labels is None else turn
+        if spec.latent.categories:
+            taken = one_hot(turn % spec.latent.categories, spec.latent.categories, precision)
+            noise[:, spec.latent.parts["category"]] = taken
+        yield {"noise": noise.astype(stored(precision)), **inputs}
+
+
+class Feed:
+    """Everything random or real that a training step reads, as a function of the step alone.
+
+    Attributes:
+        precision: of the arrays it gives, ``"float32"`` or ``"float64"``.
+        resident: whether an engine holds the images: a step is then told their rows alone.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        loss: AdversarialLoss,
+        dataset: Dataset,
+        seed: int,
+        precision: str,
+        *,
+        randomness: str = "portable",
+    ) -> None:
+        """Prepare the feed and check the data against the spec.
+
+        Args:
+            randomness: ``"device"`` leaves out what :func:`gandem.core.training.device_rng.draws_of`
+                names, for the framework to draw, and gives the step's key instead.
+
+        Raises:
+            SpecError: the players are not those of the loss.
+            DataError: wrong image shape, labels outside the classes, too few images.
+        """
+        training = spec.training
+        check_rule(spec, loss)
+        count = len(dataset.images)
+        _check_shape(spec, dataset)
+        if spec.classes:
+            _check_labels(spec, dataset)
+        if count < training.batch_size and training.sampling == "shuffled":
+            raise DataError(
+                f"{dataset.name}: {count} images do not fill a batch of {training.batch_size}; "
+                "use a smaller batch size."
+            )
+        self.spec = spec
+        self.loss = loss
+        self.plans = plan_spec(spec)
+        self._drops = any(plan.dropouts() for plan in self.plans.values())
+        self.dataset = dataset
+        self.seed = seed
+        self.precision = stored(precision)
+        self.portable = randomness == "portable"
+        self.resident = False
+        last = 0 if training.sampling == "replacement" else count % training.batch_size
+        kept = last and training.partial_batch == "keep"
+        full = max(count // training.batch_size, 1)
+        self.batches_per_epoch = training.batches_per_epoch or full + (1 if kept else 0)
+        if kept:
+            _refuse_tiny_batch(spec, last)
+        _refuse_tiny_batch(spec, training.batch_size)
+        self._passes: dict[tuple[int, ...], tuple[Pass, ...]] = {}
+        self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))
+
+    def steps_for(self, epochs: int) -> int:
+        """Return how many steps pass over the data ``epochs`` times."""
+        return -(-epochs * self.batches_per_epoch // self.spec.training.discriminator_steps)
+
+    def epochs_done(self, steps: int) -> int:
+        """Return how many whole epochs lie behind after ``steps`` steps."""
+        return steps * self.spec.training.discriminator_steps // self.batches_per_epoch
+
+    def rows_of(self, batch: int) -> np.ndarray:
+        """Return which images make up a batch; batches count from 0 over the whole run."""
+        size = self.spec.training.batch_size
+        if self.spec.training.sampling == "replacement":
+            generator = stream(self.seed, Purpose.ORDER, batch, part_of("replacement"))
+            drawn: np.ndarray = generator.integers(len(self.dataset.images), size=size)
+            return drawn
+        epoch, place = divmod(batch, self.batches_per_epoch)
+        known, order = self._order  # read once: another thread may ask for another epoch
+        if known != epoch:
+            order = stream(self.seed, Purpose.ORDER, epoch).permutation(len(self.dataset.images))
+            self._order = (epoch, order)
+        return order[place * size : (place + 1) * size]
+
+    def __call__(self, step: int) -> dict[str, np.ndarray]:
+        """Return the inputs of one step, counted from 0: see
+        :func:`gandem.core.training.step.train_step`.
+        """
+        return self.real(step) | self.drawn(step)
+
+    def bytes_and_values(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return the images, uint8 (N, H, W, C), and what each of the 256 bytes stands for; None
+        where an engine cannot hold them: points, images in a file, and mirrored ones.
+        """
+        images, spec = self.dataset.images, self.spec
+        if isinstance(spec.image, Points) or not isinstance(images, np.ndarray):
+            return None
+        if spec.training.flip:
+            return None
+        return images, _pixels(spec.image.low, spec.image.high, self.precision)
+
+    def real(self, step: int) -> dict[str, np.ndarray]:
+        """Return those inputs of a step that come from the data: real images, and labels."""
+        spec, training = self.spec, self.spec.training
+        inputs: dict[str, np.ndarray] = {}
+        rounds = range(training.discriminator_steps)
+        for i in rounds:
+            rows = self.rows_of(step * len(rounds) + i)
+            if self.resident:
+                inputs[f"chosen/{i}"] = rows
+            else:
+                inputs[f"real/{i}"] = self._real(step, i, rows)
+            if spec.classes:
+                assert self.dataset.labels is not None
+                labels = self.dataset.labels[rows]
+                inputs[f"label/{i}"] = one_hot(labels, spec.classes, self.precision)
+        if training.noise == "fresh" and spec.classes and training.generator_batches != 1:
+            last = inputs[f"label/{len(rounds) - 1}"]
+            inputs["label/generator"] = np.tile(last, (training.generator_batches, 1))
+        return inputs
+
+    def drawn(self, step: int) -> dict[str, np.ndarray]:
+        """Return those inputs of a step that are random numbers: noise, mixing weights, what
+        disturbs the images, and dropout masks; with ``randomness="device"`` what disturbs the
+        images, and the key of the rest.
+        """
+        spec = self.spec
+        rounds = spec.training.discriminator_steps
+        counts = tuple(self._count_of(step * rounds + i) for i in range(rounds))
+        last = counts[-1] * spec.training.generator_batches
+        inputs = {KEY: key_of(self.seed, step)}
+        if self.portable:
+            inputs = self._played(step, counts, last)
+        for where, count in judged(counts, last).items():
+            drawn_too = draw_disturbances(spec, where, count, self.seed, step)
+            inputs |= {name: value.astype(self.precision) for name, value in drawn_too.items()}
+        return inputs
+
+    def _played(self, step: int, counts: tuple[int, ...], last: int) -> dict[str, np.ndarray]:
+        """Return noise, mixing weights and masks, for the batch of each round and the
+        generator's.
+        """
+        spec = self.spec
+        inputs: dict[str, np.ndarray] = {}
+        for i, rows in enumerate(counts):
+            inputs[f"noise/{i}"] = self._noise(step, i, rows)
+            if spec.loss.gradient_penalty:
+                drawn = stream(self.seed, Purpose.MIXING, step, i).random(rows)
+                shape = (-1, *(1 for _ in spec.image.shape))
+                inputs[f"mix/{i}"] = drawn.reshape(shape).astype(self.precision)
+        if spec.training.noise == "fresh":
+            inputs["noise/generator"] = self._noise(step, len(counts), last)
+        return inputs | self._masks(step, counts)
+
+    def _count_of(self, batch: int) -> int:
+        """Return how many images :meth:`rows_of` chooses."""
+        size = self.spec.training.batch_size
+        if self.spec.training.sampling == "replacement":
+            return size
+        place = batch % self.batches_per_epoch
+        return len(range(len(self.dataset.images))[place * size : (place + 1) * size])
+
+    def _real(self, step: int, part: int, rows: np.ndarray) -> np.ndarray:
+        """Return real images (N, H, W, C) in the spec's range, or points (N, D)."""
+        images = self.dataset.images[rows]
+        if self.spec.training.flip:
+            images = flip_half(images, self.seed, step, part)
+        return as_read(self.spec, images, self.precision)
+
+    def _noise(self, step: int, part: int, rows: int) -> np.ndarray:
+        generator = stream(self.seed, Purpose.NOISE, step, part)
+        return draw_noise(self.spec.latent, generator, rows).astype(self.precision)
+
+    def _masks(self, step: int, rows: tuple[int, ...]) -> dict[str, np.ndarray]:
+        masks: dict[str, np.ndarray] = {}
+        if not self._drops:
+            return masks
+        if rows not in self._passes:
+            self._passes[rows] = passes_of_step(self.spec, self.loss, rows)
+        for made in self._passes[rows]:
+            for node in self.plans[made.player].dropouts():
+                assert isinstance(node.layer, Dropout)
+                name = f"mask/{made.number}/{node.path}"
+                generator = stream(self.seed, Purpose.DROPOUT, step, part_of(name))
+                shape = (made.rows, *node.output_shape)
+                masks[name] = dropout_keep(generator, shape, node.layer.rate)
+        return masks
+
+
+def _check_shape(spec: Spec, dataset: Dataset) -> None:
+    shape, wanted = dataset.shape, spec.image.shape
+    if shape == wanted:
+        return
+    if len(shape) == 1:  # of points
+        raise DataError(
+            f"{dataset.name}: it has points of {shape[0]} numbers, the spec {spec.name!r} wants "
+            f"{_wanted(spec)}; a model that can make points, like mlp-gan, does with "
+            f"--set image={shape[0]}."
+        )
+    raise DataError(
+        f"{dataset.name}: its images are {shape}, the spec {spec.name!r} wants {_wanted(spec)}; "
+        "choose other data, or set the image."
+    )
+
+
+def _wanted(spec: Spec) -> str:
+    if isinstance(spec.image, Points):
+        return f"points of {spec.image.size} numbers"
+    return f"{spec.image.shape}"
+
+
+def _check_labels(spec: Spec, dataset: Dataset) -> None:
+    labels = dataset.labels
+    if labels is None:
+        raise DataError(f"{dataset.name}: it has no labels, the spec {spec.name!r} is conditional.")
+    if len(labels) and (labels.min() < 0 or labels.max() >= spec.classes):
+        bad = int(labels.min() if labels.min() < 0 else labels.max())
+        raise DataError(
+            f"{dataset.name}: it has the label {bad}, the spec {spec.name!r} knows 0 to "
+            f"{spec.classes - 1}; set classes={bad + 1}, or choose fewer with --classes."
+        )
+    if dataset.classes < spec.classes:
+        raise DataError(
+            f"{dataset.name}: it has {dataset.classes} classes, the spec {spec.name!r} has "
+            f"{spec.classes}; set classes={dataset.classes}."
+        )
+
+
+def _refuse_tiny_batch(spec: Spec, rows: int) -> None:
+    """Batch norm needs two values a channel: a single one has no variance."""
+    for plan in plan_spec(spec).values():
+        for node in plan.walk():
+            if isinstance(node.layer, BatchNorm):
+                pixels = int(np.prod(node.input_shape[:-1]))
+                if rows * pixels < 2:
+                    raise DataError(
+                        f"{node.path}: a batch of {rows} gives batch norm one value a channel; "
+                        'choose another batch size, or training.partial_batch="drop".'
+                    )

@@ -1,0 +1,118 @@
+"""The kernel distance between two sets of features, KID: unbiased however few samples there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gandem.core.rng import Purpose, part_of, stream
+from gandem.metrics.distances import CELLS
+from gandem.metrics.validation import as_pair, at_least
+
+__all__ = ["KernelDistance", "kernel_distance"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelDistance:
+    """An estimate and how sure it is.
+
+    Attributes:
+        value: the squared distance; its expectation is 0 where both distributions are one, so it
+            may well be negative.
+        error: the standard error: over subsets, how far another draw of subsets from the same
+            samples would move it (this times the root of their number is the deviation of single
+            subsets, the ± of many papers); over all samples at once, how far other samples would.
+        subsets: how many were averaged; 0 where all samples were taken at once.
+        size: samples a subset; else of the smaller set.
+    """
+
+    value: float
+    error: float
+    subsets: int
+    size: int
+
+
+def kernel_distance(
+    fake: np.ndarray, real: np.ndarray, *, subsets: int = 100, size: int = 1000, seed: int = 0
+) -> KernelDistance:
+    r"""Return the unbiased squared maximum mean discrepancy for a cubic kernel; KID where the
+    features are those of Inception v3.
+
+    .. math::
+        \frac{\sum_{i \ne j} k(x_i, x_j)}{m (m - 1)} + \frac{\sum_{i \ne j} k(y_i, y_j)}{n (n - 1)}
+        - \frac{2}{m n} \sum_{i, j} k(x_i, y_j), \qquad
+        k(x, y) = \Bigl(\frac{x \cdot y}{D} + 1\Bigr)^3
+
+    It is the mean over random subsets of both, drawn without replacement, one apart from another.
+    Where either set has no more than ``size`` samples it is that of all samples at once, and the
+    error is the jackknife's, which near a distance of 0 is too large by up to the root of 2.  The
+    distance is unchanged where both sets are rotated alike, but not where they are shifted.
+
+    Args:
+        fake: (N, D), three samples or more; real: (M, D) likewise.
+        subsets: how many, at least 2.
+        size: samples of each set in a subset, at least 3.
+        seed: of the draws.
+
+    Raises:
+        DataError: features that cannot be compared, too few samples, or a setting out of range.
+
+    Reference: Bińkowski et al. 2018, section 4, arXiv:1801.01401; Gretton et al. 2012, equation 3,
+    "A kernel two-sample test"; for the jackknife of two samples Arvesen 1969.
+    """
+    fake, real = as_pair(fake, real, least=3)
+    at_least("subsets", subsets, 2)
+    at_least("size", size, 3)
+    few = min(len(fake), len(real))
+    if few <= size:
+        value, error = _estimate(fake, real)
+        return KernelDistance(value=value, error=error, subsets=0, size=few)
+    found = []
+    for turn in range(subsets):
+        drawn = stream(seed, Purpose.METRICS, step=turn, part=part_of("kernel distance"))
+        fakes = drawn.permutation(len(fake))[:size]
+        reals = drawn.permutation(len(real))[:size]
+        found.append(_estimate(fake[fakes], real[reals])[0])
+    error = float(np.std(found, ddof=1)) / subsets**0.5
+    return KernelDistance(value=float(np.mean(found)), error=error, subsets=subsets, size=size)
+
+
+def _estimate(fake: np.ndarray, real: np.ndarray) -> tuple[float, float]:
+    """Return the estimate from all samples, and its standard error by the jackknife."""
+    fakes, reals = fake.astype(np.float64), real.astype(np.float64)
+    own, other = _to_others(fakes), _to_others(reals)  # (m,), (n,)
+    across, back = _kernel_sums(fakes, reals)  # (m,), (n,)
+    m, n = len(fakes), len(reals)
+    within = own.sum() / (m * (m - 1)), other.sum() / (n * (n - 1))
+    between = across.sum() / (m * n)
+    # the same without one sample, for each
+    less_fake = (own.sum() - 2 * own) / ((m - 1) * (m - 2)) + within[1]
+    less_fake -= 2 * (across.sum() - across) / ((m - 1) * n)
+    less_real = (other.sum() - 2 * other) / ((n - 1) * (n - 2)) + within[0]
+    less_real -= 2 * (back.sum() - back) / (m * (n - 1))
+    variance = less_fake.var() * (m - 1) + less_real.var() * (n - 1)
+    return float(sum(within) - 2 * between), float(variance) ** 0.5
+
+
+def _to_others(samples: np.ndarray) -> np.ndarray:
+    """Return for each sample the sum of its kernels with all others, (N,)."""
+    sums, _ = _kernel_sums(samples, samples)
+    to_itself = (np.square(samples).sum(axis=1) / samples.shape[1] + 1) ** 3
+    others: np.ndarray = sums - to_itself
+    return others
+
+
+def _kernel_sums(rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sums of the kernel over all columns, (N,), and over all rows, (M,)."""
+    over_columns, over_rows = np.empty(len(rows)), np.zeros(len(columns))
+    size = max(1, CELLS // len(columns))
+    for at in range(0, len(rows), size):
+        base = rows[at : at + size] @ columns.T  # (n, M)
+        base /= rows.shape[1]
+        base += 1
+        kernel = base * base
+        kernel *= base
+        over_columns[at : at + size] = kernel.sum(axis=1)
+        over_rows += kernel.sum(axis=0)
+    return over_columns, over_rows

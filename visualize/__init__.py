@@ -1,0 +1,1 @@
+"""Pictures and animations of runs: interpolation, traversal, growth, curves."""

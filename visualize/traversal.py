@@ -1,0 +1,270 @@
+"""Tables of images: along chosen values of the noise, and over all classes with the same noise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gandem.core.data.images import check_room, fitted, resized, save_image, titled
+from gandem.core.errors import SpecError, shown, suggest
+from gandem.core.runs.run import Run
+from gandem.core.runs.sampling import COLUMNS, Images, sample
+from gandem.core.specs import Spec, image_of
+from gandem.core.training import fixed_inputs, one_hot
+from gandem.visualize.latent import Using, class_of, hold_category, is_conditional
+
+__all__ = ["Table", "each_label", "parse_dimensions", "parse_values", "traverse"]
+
+MOST = 1_000
+"""Values of one traversal."""
+LARGEST = 1e6
+"""The largest of them: nothing is to be seen far outside the noise, and float32 ends at 3e38."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Images in rows and columns, uint8 (rows, columns, H, W, C), with their titles."""
+
+    images: np.ndarray
+    columns: tuple[str, ...]
+    rows: tuple[str, ...]
+
+    def save(self, path: Path | str, size: int | None = None) -> None:
+        """Write a PNG; ``size`` is the longer side of an image, in pixels.
+
+        Raises:
+            RunError: it would be too large, or the place cannot be written.
+        """
+        down, across, *shape = self.images.shape
+        large = resized(self.images.reshape(-1, *shape), size)
+        table = large.reshape(down, across, *large.shape[1:])
+        save_image(Path(path), titled(table, self.columns, self.rows))
+
+
+def parse_values(text: str) -> tuple[float, ...]:
+    """Read ``first:last:count``, evenly spaced, or a list with commas.
+
+    >>> parse_values("-1:1:5"), parse_values("-2,0,2.5")
+    ((-1.0, -0.5, 0.0, 0.5, 1.0), (-2.0, 0.0, 2.5))
+
+    Raises:
+        SpecError: it is neither, or holds what is no number.
+    """
+    wanted = "expected first:last:count, like -1:1:10, or a list, like -2,0,2"
+    parts = text.split(":")
+    try:
+        if len(parts) == 1:
+            values = tuple(float(part) for part in text.split(","))
+        else:
+            first, last, count = float(parts[0]), float(parts[1]), int(":".join(parts[2:]))
+            if not 1 <= count <= MOST:
+                raise SpecError(f"values: expected a count from 1 to {MOST}, received {count}.")
+            _check_values((first, last))
+            values = tuple(float(value) for value in np.linspace(first, last, count))
+    except (ValueError, OverflowError) as error:
+        if isinstance(error, SpecError):
+            raise
+        raise SpecError(f"values: {wanted}; received {shown(text)}.") from None
+    _check_values(values)
+    return values
+
+
+def _check_values(values: Sequence[float]) -> None:
+    if not 1 <= len(values) <= MOST:
+        raise SpecError(f"values: expected 1 to {MOST} of them, received {len(values)}.")
+    for value in values:
+        if not abs(value) <= LARGEST:  # NaN neither
+            raise SpecError(f"values: expected numbers up to ±{LARGEST:g}, received {value:g}.")
+
+
+def parse_dimensions(text: str, spec: Spec) -> tuple[int, ...]:
+    """Read dimensions of the noise with commas, counted from 0; ``code`` stands for all codes.
+
+    Raises:
+        SpecError: there are no such.
+    """
+    found: list[int] = []
+    for part in text.split(","):
+        code = spec.latent.parts.get("code")
+        if part.strip() == "code" and code is not None:
+            found += range(spec.latent.size)[code]
+        elif re.fullmatch(r"\s*-?[0-9]{1,18}\s*", part):
+            found.append(int(part))
+        else:
+            known = ["code"] if code is not None else []
+            raise SpecError(
+                f"dimension: expected numbers with commas, like 3,8; received {shown(text)}."
+                f"{suggest(part, known)}"
+            )
+    return tuple(found)
+
+
+def traverse(
+    run: Run,
+    values: Sequence[float] = tuple(np.linspace(-1, 1, 10).tolist()),
+    *,
+    dimensions: Sequence[int] = (),
+    label: int | None = None,
+    seed: int = 0,
+    size: int | None = None,
+    using: Using | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Table:
+    """Return a table with a column for each value that the noise takes.
+
+    Without dimensions all numbers of the noise are equal to it, except for the category of a latent
+    code, which is one of several and no number.
+
+    Args:
+        dimensions: numbers of the noise that move, one at a time, a row each; the rest is held.
+        label: the class, or of an unconditional model the category; left out, each has a row of its
+            own; where several dimensions have, it is 0.
+        seed: of the noise that is held.
+        size: that of the images when they will be saved, so that too many are refused at once.
+        progress: called now and then with the number of images made.
+
+    Raises:
+        SpecError: no such dimension, label or value.
+        RunError: the table would be too large.
+    """
+    _check_values(values)
+    spec, using = run.spec, using or Using()
+    for dimension in dimensions:
+        _check_dimension(spec, dimension)
+    what = "class" if is_conditional(spec) else "category" if spec.latent.categories else ""
+    if label is not None or not what:
+        kinds = [class_of(spec, label, what) if label is not None else 0]
+    else:
+        most = spec.classes if what == "class" else spec.latent.categories
+        kinds = list(range(min(most, COLUMNS))) if len(dimensions) < 2 else [0]
+    rows: list[tuple[int, int | None]] = [
+        (kind, dimension) for kind in kinds for dimension in dimensions or (None,)
+    ]
+    _check_table(spec, len(rows), len(values), size)
+    inputs = _traversal(run, rows, values, seed)
+    engine = run.engine(using.backend, using.device, using.which)
+    made = sample(spec, engine, inputs, raw=using.raw, progress=progress).images
+    images = made.reshape(len(rows), len(values), *spec.image.shape)
+    names = _names(run, spec.classes) if what == "class" else [f"category {k}" for k in kinds]
+    if len(dimensions) > 1:
+        titles = [_dimension_name(spec, dimension) for _, dimension in rows]
+    elif what:
+        titles = [names[place] for place in (kinds if what == "class" else range(len(kinds)))]
+    else:
+        titles = [_dimension_name(spec, dimension) for dimension in dimensions]
+    return Table(images, _titles(values), tuple(titles))
+
+
+def _traversal(
+    run: Run, rows: Sequence[tuple[int, int | None]], values: Sequence[float], seed: int
+) -> dict[str, np.ndarray]:
+    """Return the generator's inputs (rows × values, …), row by row."""
+    spec, precision = run.spec, run.facts["precision"]
+    held = fixed_inputs(spec, seed, 1, precision)["noise"]
+    noise = np.repeat(held, len(rows) * len(values), axis=0).reshape(len(rows), len(values), -1)
+    free = slice(spec.latent.categories, None)
+    for row, (kind, dimension) in enumerate(rows):
+        if dimension is None:
+            noise[row, :, free] = np.asarray(values)[:, None]
+        else:
+            noise[row, :, dimension] = values
+        if spec.latent.categories:
+            hold_category(spec, noise[row], 0 if is_conditional(spec) else kind)
+    inputs = {"noise": noise.reshape(-1, spec.latent.size)}
+    if is_conditional(spec):
+        labels = np.repeat([kind for kind, _ in rows], len(values))
+        inputs["label"] = one_hot(labels, spec.classes, precision)
+    return inputs
+
+
+def _check_table(spec: Spec, rows: int, columns: int, size: int | None) -> None:
+    height, width, _ = image_of(spec).shape
+    if size is not None:
+        height, width = fitted(height, width, size)
+    check_room(rows * height, columns * width)
+
+
+def _check_dimension(spec: Spec, dimension: int) -> None:
+    if not 0 <= dimension < spec.latent.size:
+        raise SpecError(
+            f"The noise has no dimension {dimension}; expected 0 to {spec.latent.size - 1}."
+        )
+    if dimension < spec.latent.categories:
+        raise SpecError(
+            f"Dimension {dimension} belongs to the category of the latent code, which is one of "
+            f"{spec.latent.categories} and no number; leave it out, and each has a row."
+        )
+
+
+def _dimension_name(spec: Spec, dimension: int | None) -> str:
+    code = spec.latent.parts.get("code", slice(0, 0))
+    if dimension is not None and code.start <= dimension < code.stop:
+        return f"code {dimension - code.start}"
+    return f"dimension {dimension}"
+
+
+def _titles(values: Sequence[float]) -> tuple[str, ...]:
+    """Return values as short as they can be told apart.
+
+    >>> _titles((-1.0, -0.7777777, 0.5))
+    ('-1.00', '-0.78', '0.50')
+    """
+    for places in range(7):
+        said = tuple(f"{value:.{places}f}" for value in values)
+        apart = len(set(said)) == len(set(values))
+        if apart and all(abs(float(s) - v) < 0.005 for s, v in zip(said, values, strict=True)):
+            return said
+    return tuple(f"{value:g}" for value in values)
+
+
+def each_label(
+    run: Run,
+    each: int = 10,
+    *,
+    seed: int = 0,
+    using: Using | None = None,
+    labels: Sequence[int] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[Images, Table]:
+    """Return images of every class from the same noise, a row a class, and the table of them.
+
+    Args:
+        each: how many of each.
+        labels: only these classes.
+        progress: called now and then with the number of images made.
+
+    Raises:
+        SpecError: the model has no classes.
+        RunError: the table would be too large.
+    """
+    spec, using = run.spec, using or Using()
+    if each < 1:
+        raise SpecError(f"each_label: expected at least 1 image, received {each}.")
+    if not is_conditional(spec):
+        raise SpecError(
+            f"The model {spec.name!r} has no classes; make images without --each-label."
+        )
+    chosen = list(range(spec.classes)) if labels is None else [class_of(spec, k) for k in labels]
+    _check_table(spec, len(chosen), each, None)
+    noise = fixed_inputs(spec, seed, each, run.facts["precision"], np.zeros(each, int))["noise"]
+    inputs = {
+        "noise": np.tile(noise, (len(chosen), 1)),
+        "label": one_hot(np.repeat(chosen, each), spec.classes, run.facts["precision"]),
+    }
+    engine = run.engine(using.backend, using.device, using.which)
+    made = sample(spec, engine, inputs, raw=using.raw, progress=progress)
+    names = _names(run, spec.classes)
+    images = made.images.reshape(len(chosen), each, *spec.image.shape)
+    return made, Table(images, (), tuple(names[label] for label in chosen))
+
+
+def _names(run: Run, classes: int) -> list[str]:
+    """Return what classes are called: as the run's data says, or else by number."""
+    said = run.facts["data"].get("class_names")
+    if isinstance(said, list) and len(said) == classes and all(isinstance(n, str) for n in said):
+        return ["".join(c if c.isprintable() else "?" for c in name)[:24] for name in said]
+    return [str(label) for label in range(classes)]
