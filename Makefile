@@ -18,7 +18,7 @@ INSTALL_EXAMPLES := $(EXAMPLES:%=--editable 'examples/%[test]')
 
 demo: $(VENV)/all
 	$(BIN)/gandem demo
-	$(BIN)/gandem compare mlp-gan --data digits --steps 150 --path-steps 20 --count 2000 --out runs/comparison
+	$(BIN)/gandem compare mlp-gan --data digits --steps 150 --path-steps 20 --num-samples 2000 --out runs/comparison
 
 test: $(VENV)/dev lint fast
 
@@ -76,8 +76,8 @@ without-torch without-tensorflow: without-%: .venv-without-%/made
 
 define BACKENDS_ARE
 import sys
-from gandem.core.plugins.registry import installed, registry
-there = sorted(row.id for row in registry().entries("backends") if installed(row))
+from gandem.core.training import installed_backends
+there = sorted(installed_backends())
 sys.exit(there != sorted(sys.argv[1:]) and f"expected the backends {sys.argv[1:]}, found {there}")
 endef
 export BACKENDS_ARE

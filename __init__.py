@@ -1,4 +1,4 @@
-"""gandem, GANs in tandem: one GAN spec trains on PyTorch and on Keras, step for step the same.
+"""gandem, GANs in tandem: one GAN spec trains on PyTorch and on Keras with the same arithmetic.
 
 >>> import gandem
 >>> gandem.spec("dcgan", latent=64).latent.size
@@ -14,40 +14,41 @@ if TYPE_CHECKING:
 
     from gandem.compare import compare
     from gandem.core.errors import GandemError
-    from gandem.core.plugins.catalog import rows
-    from gandem.core.plugins.hookspecs import Entry, RunInfo, hookimpl
+    from gandem.core.plugins.entry import Entry, entries
+    from gandem.core.plugins.hookspecs import hookimpl
     from gandem.core.runs import open_run, profile, resume, train
+    from gandem.core.runs.callbacks import Callback
     from gandem.core.specs import Spec
     from gandem.parity import measure as parity
 
 __all__ = [
+    "Callback",
     "Entry",
     "GandemError",
-    "RunInfo",
     "Spec",
     "compare",
+    "entries",
     "hookimpl",
     "open_run",
     "parity",
     "profile",
     "resume",
-    "rows",
     "spec",
     "train",
 ]
 
 _HOMES = {
+    "Callback": "gandem.core.runs.callbacks:Callback",
     "GandemError": "gandem.core.errors:GandemError",
-    "Entry": "gandem.core.plugins.hookspecs:Entry",
-    "RunInfo": "gandem.core.plugins.hookspecs:RunInfo",
+    "Entry": "gandem.core.plugins.entry:Entry",
     "Spec": "gandem.core.specs:Spec",
-    "compare": "gandem.compare:compare",
+    "compare": "gandem.compare",
     "hookimpl": "gandem.core.plugins.hookspecs:hookimpl",
     "open_run": "gandem.core.runs:open_run",
-    "parity": "gandem.parity:measure",
+    "parity": "gandem.parity",
     "profile": "gandem.core.runs:profile",
     "resume": "gandem.core.runs:resume",
-    "rows": "gandem.core.plugins.catalog:rows",
+    "entries": "gandem.core.plugins.entry:entries",
     "train": "gandem.core.runs:train",
 }
 
@@ -63,9 +64,12 @@ def spec(model: "str | PathLike[str]", **changes: Any) -> "Spec":
     Raises:
         GandemError: no such model, or the changes do not fit.
     """
-    from gandem.core.plugins.registry import load_spec
+    from gandem.core.specs import load_spec
+    from gandem.core.training import resolve_loss
 
-    return load_spec(model, changes)
+    loaded = load_spec(model, changes)
+    resolve_loss(loaded)
+    return loaded
 
 
 def __getattr__(name: str) -> Any:
@@ -74,9 +78,10 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'gandem' has no attribute {name!r}")
     from importlib import import_module
 
-    module, _, attribute = _HOMES[name].partition(":")
-    found = globals()[name] = getattr(import_module(module), attribute)
-    return found
+    module_name, _, attribute = _HOMES[name].partition(":")
+    module = import_module(module_name)
+    value = globals()[name] = getattr(module, attribute) if attribute else module
+    return value
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""The `gandem` command: all commands under one name."""
+"""The ``gandem`` command: a group that imports each command when it is needed."""
 
 from __future__ import annotations
 
@@ -6,43 +6,52 @@ from importlib import import_module
 
 import click
 
-from gandem.commands.frame import Group
+from gandem.commands.group import Group
 
 __all__ = ["main"]
 
-ROOMS = {
-    "looking": ("list", "show", "data", "runs", "plugins", "doctor"),
-    "training": ("train", "resume"),
-    "making": ("generate", "interpolate", "traverse", "animate", "plot"),
-    "measuring": ("parity", "check", "profile", "evaluate", "bench-quality", "demo"),
-    "comparing": ("compare", "report"),
-    "writing": ("plugin",),
+SECTIONS = {
+    "Train and resume": ("train", "resume", "runs"),
+    "Generate and look": ("generate", "interpolate", "traverse", "animate", "plot"),
+    "Evaluate and compare": ("evaluate", "compare", "report", "parity", "bench-quality", "demo"),
+    "Catalog and plugins": ("list", "show", "data", "plugins"),
+    "Machine": ("doctor", "profile"),
 }
-"""The modules of :mod:`gandem.commands` and the names of their commands: a room is imported when
-one of its commands is asked for, since nobody who looks around shall wait for the rest.
-"""
+"""The commands by purpose; each is ``COMMAND`` in the module of its name."""
 
 
-class Rooms(Group):
-    """Commands that are imported when they are asked for."""
+class LazyGroup(Group):
+    """A group that imports a command when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(name for names in ROOMS.values() for name in names)
+        return [name for names in SECTIONS.values() for name in names]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        for room, names in ROOMS.items():
-            if cmd_name in names and cmd_name not in self.commands:
-                for command in import_module(f"gandem.commands.{room}").COMMANDS:
-                    self.add_command(command)
-        return super().get_command(ctx, cmd_name)
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module = import_module(f"gandem.commands.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.COMMAND
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, names in SECTIONS.items():
+            commands = [(name, self.get_command(ctx, name)) for name in names]
+            with formatter.section(title):
+                formatter.write_dl(
+                    [
+                        (name, command.get_short_help_str(60))
+                        for name, command in commands
+                        if command
+                    ]
+                )
 
 
 @click.group(
-    cls=Rooms, context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
 )
 @click.version_option(package_name="gandem")
 def main() -> None:
-    """Train one GAN spec on PyTorch and on Keras, step for step the same."""
+    """Train one GAN spec on PyTorch and on Keras with the same arithmetic."""
 
 
 if __name__ == "__main__":

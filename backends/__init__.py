@@ -1,3 +1,1 @@
-"""Backends, one folder for each framework, with the same file names in each: porting is two files
-side by side.
-"""
+"""Backends: one folder per framework, with the same file names in each."""

@@ -1,11 +1,11 @@
-"""What keeping checkpoints costs a training at the default interval, at each epoch's end.
+"""Measure the cost of checkpoints at the default interval, the end of each epoch.
 
     python benchmarks/checkpoints.py [MODEL …] [--backend torch] [--epochs 6] [--data NAME] [--json]
 
-One training per model in one process; every other epoch ends without a checkpoint, so that a busy
-moment of the machine meets both kinds alike.  An epoch is measured from the first step after the
-last epoch's samples to the same moment an epoch later: what the writing thread does beside the
-training is in it.  The cost is the ratio of the medians, less one.
+One training per model in one process. Every second epoch ends without a checkpoint, so that load of
+the machine affects both kinds equally. An epoch is measured from the first step after the samples
+of one epoch to the same step of the next, so it includes the writing thread. The cost is the ratio
+of the medians, minus 1.
 """
 
 import argparse

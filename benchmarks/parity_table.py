@@ -1,11 +1,10 @@
-"""How far apart the backends are on every model of the catalog: the table in docs/parity.md.
+"""Measure the difference between the backends on every model: the table in docs/parity.md.
 
     python benchmarks/parity_table.py [MODEL …] [--backends torch,keras] [--again] [--only-write]
 
-Each model at its small size in float64, each pair of installed backends: 200 steps beside one
-another with the 1-ulp baseline, and a hand-over after half of them.  What was measured is kept in
-docs/parity.json, a measurement at a time, and not measured twice unless the model or a version has
-changed since; the table is written from that file.
+Each model at its small size in float64 and each pair of installed backends trains 200 steps, with
+the 1-ulp baseline and a hand-over after half of them. Results are stored in docs/parity.json and
+measured again only if the model or a version has changed; the table is written from that file.
 """
 
 import argparse
@@ -16,11 +15,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gandem.commands.doctor_ import machine, versions_of
 from gandem.core.files import write_file, write_json
-from gandem.core.plugins.registry import installed, load_spec, registry
-from gandem.core.progress import Bars
-from gandem.core.specs import digest
+from gandem.core.machine import describe_machine
+from gandem.core.plugins.discovery import format_versions
+from gandem.core.plugins.registry import is_installed, registry
+from gandem.core.progress import ProgressBars
+from gandem.core.specs import digest, load_spec
 from gandem.parity import Report, measure
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -53,7 +53,7 @@ def models() -> list[str]:
 
 def pairs() -> list[tuple[str, str]]:
     """Return every two backends that are installed, gandem's own first."""
-    there = [row.id for row in registry().entries("backends") if installed(row)]
+    there = [row.id for row in registry().entries("backends") if is_installed(row)]
     there.sort(key=lambda name: ("/" in name, name != "torch", name))
     return list(itertools.combinations(there, 2))
 
@@ -70,7 +70,7 @@ def settle(model: str, pair: tuple[str, ...], tier: str, *, again: bool) -> None
     if not again and {name: found.get(key, {}).get(name) for name in facts} == facts:
         return
     print(f"{key} …", flush=True)
-    with Bars(quiet=False) as bars:
+    with ProgressBars(quiet=False) as bars:
         report = measure(
             model,
             backends=pair,
@@ -106,12 +106,14 @@ def summary(report: Report) -> dict[str, Any]:
 
 def measured_on() -> str:
     """Return what the numbers were made on, in a few words."""
-    return f"{machine()}, Python {platform.python_version()}, {versions_of(('numpy',))}"
+    return (
+        f"{describe_machine()}, Python {platform.python_version()}, {format_versions(('numpy',))}"
+    )
 
 
 def versions(backend: str) -> str | None:
     """Return what a backend runs on, with versions."""
-    return versions_of(registry().find("backends", backend).requires)
+    return format_versions(registry().find("backends", backend).requires)
 
 
 def read() -> dict[str, Any]:
@@ -132,7 +134,8 @@ def write_table() -> None:
 
 def table(found: dict[str, Any]) -> Iterator[str]:
     """Yield the lines of the table, and what it was measured with."""
-    yield "| model | small size | backends | apart | 1-ulp baseline | tolerance | handed over | holds |"
+    heads = ("model", "small size", "backends", "difference", "1-ulp baseline", "tolerance")
+    yield f"| {' | '.join((*heads, 'handed over', 'holds'))} |"
     yield "|---|---|---|---|---|---|---|---|"
     used: dict[str, None] = {}
     for model, pair in itertools.product(models(), dict.fromkeys(k.split()[1] for k in found)):

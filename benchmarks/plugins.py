@@ -1,11 +1,11 @@
-"""What `gandem list` costs with many plugins installed.
+"""Measure the cost of `gandem list` with many plugins installed.
 
     python benchmarks/plugins.py [--plugins 50] [--runs 25] [--json]
 
-Makes distributions as pip leaves them, each a module with a model, a data set and a layer, and a
-README of some length in its metadata, and starts `gandem list` with none and with all of them by
-turns, so that a busy moment of the machine meets both.  The ratio of the medians counts.  Where
-others keep the machine busy, the processor's time says more than the clock's.
+Creates distributions as pip installs them, each a module with a model, a data set and a layer, and
+a README in its metadata. Starts `gandem list` with none and with all of them in turns, so that load
+of the machine affects both equally, and reports the ratio of the medians. On a busy machine CPU
+time is more reliable than wall time.
 """
 
 import argparse
@@ -28,22 +28,22 @@ class Took(NamedTuple):
 """Seconds of one run."""
 MODULE = '''"""Plugin {number}."""
 
-from gandem import Row, hookimpl
+from gandem import Entry, hookimpl
 
 
 @hookimpl
-def gandem_models() -> list[Row]:
-    return [Row(id="fake{number}/gan", target="fake_{number}.models:gan", title="A GAN")]
+def gandem_models() -> list[Entry]:
+    return [Entry(id="fake{number}/gan", target="fake_{number}.models:gan", title="A GAN")]
 
 
 @hookimpl
-def gandem_datasets() -> list[Row]:
-    return [Row(id="fake{number}/data", target="fake_{number}.data:load", title="Images")]
+def gandem_datasets() -> list[Entry]:
+    return [Entry(id="fake{number}/data", target="fake_{number}.data:load", title="Images")]
 
 
 @hookimpl
-def gandem_layers() -> list[Row]:
-    return [Row(id="fake{number}/block", target="fake_{number}.layers:block", title="A block")]
+def gandem_layers() -> list[Entry]:
+    return [Entry(id="fake{number}/block", target="fake_{number}.layers:block", title="A block")]
 '''
 METADATA = """Metadata-Version: 2.4
 Name: fake-{number}

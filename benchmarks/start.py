@@ -1,11 +1,10 @@
-"""How long commands that only look take to start, against a bare click program.
+"""Measure the start-up time of commands that load no framework, against a bare click program.
 
     python benchmarks/start.py [--runs 15] [--json]
 
-The bare program has a group and one command that prints a line.  Runs are interleaved, and each is
-held against the bare one of its round, so that a busy moment of the machine meets both; the median
-of the ratios counts, with quartiles.  Where others keep the machine busy, the processor's time says
-more than the clock's.
+The bare program has a group and one command that prints a line. Runs are interleaved, and each is
+compared with the bare one of its round, so that load of the machine affects both equally. Reports
+the median of the ratios, with quartiles. On a busy machine use CPU time instead of wall time.
 """
 
 import argparse

@@ -1,71 +1,110 @@
-"""Scores during a training: a small fixed sample against fixed real images, now and then.
+"""Evaluation during a training: scores a fixed sample against fixed real images.
 
-Nothing of it is drawn from what the training draws, so a training goes the same way whether it is
-scored or not.
+It draws none of the training's random numbers, so a training takes the same steps with and without
+it.
 """
 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
-from gandem.core.plugins.registry import load_extractor
-from gandem.core.runs.config import Settings
-from gandem.core.runs.sampling import samples_of
-from gandem.core.training import Engine, Feed, fixed_inputs
+from gandem.core.errors import GandemError
+from gandem.core.plugins.isolation import format_error
+from gandem.core.runs.callbacks import Callback
+from gandem.core.runs.log import append_row
+from gandem.core.runs.record import RunRecord
+from gandem.core.runs.sampling import generate_batches, report_memory_errors
+from gandem.core.runs.trainer import Trainer
+from gandem.core.training import fixed_inputs
 from gandem.metrics.evaluation import RealSide
+from gandem.metrics.evaluation.features import load_extractor
 
 __all__ = ["Evaluation"]
 
 
-class Evaluation:
-    """What a training is scored by, every so many epochs, and at its end.
+class Evaluation(Callback):
+    """Scores the generator every ``evaluate_every`` epochs, and at the end.
 
-    Noise and real images are those of seed 0 whatever the training's seed is, so that trainings
-    can be compared.
+    Noise and real images are those of seed 0, whatever the seed of the training, so that trainings
+    can be compared. A failed evaluation is reported and does not end the training.
 
     Attributes:
-        seconds: spent on it so far, with the real side; ``preparing`` of them on that.
-        times: how often.
-
-    Raises:
-        DataError: the extractor cannot look at such images, or there are too few.
+        times: number of evaluations.
+        seconds: spent on them, features of the real images included.
     """
 
-    def __init__(self, feed: Feed, engine: Engine, settings: Settings) -> None:
-        begun = time.perf_counter()
-        self.feed, self.engine = feed, engine
-        assert settings.extractor is not None  # settled before anything was written
-        extractor = load_extractor(settings.extractor, settings.backend)
-        self.real = RealSide(feed.dataset, extractor, settings.evaluate_count, quick=True)
-        self.inputs = fixed_inputs(feed.spec, 0, self.real.count, feed.precision)
-        self.times, self.last = 0, dict[str, Any]()
-        self.preparing = self.seconds = time.perf_counter() - begun
+    order = 30
 
-    def go_on(self, facts: Any) -> None:
-        """Take over what was spent before the training was resumed."""
-        if isinstance(facts, dict):
-            times, seconds = facts.get("times"), facts.get("seconds")
+    def prepare(self, trainer: Trainer) -> None:
+        """Compute the features of the real images.
+
+        Raises:
+            DataError: the extractor does not support such images, or there are too few.
+        """
+        settings, inputs = trainer.settings, trainer.inputs
+        self.real: RealSide | None = None
+        if not settings.evaluate_every:
+            return
+        began = time.perf_counter()
+        assert settings.extractor is not None  # set by TrainingSetup
+        extractor = load_extractor(settings.extractor, settings.backend)
+        self.real = RealSide(inputs.dataset, extractor, settings.evaluate_count, quick=True)
+        self.inputs = fixed_inputs(trainer.spec, 0, self.real.count, inputs.precision)
+        trainer.protocol = self.real.protocol.to_data()
+        self.times, self.last, self._scored_step = 0, dict[str, Any](), -1
+        self.seconds = time.perf_counter() - began
+
+    def on_train_start(self, trainer: Trainer) -> None:
+        """Add times and seconds of before the training was resumed."""
+        before = trainer.record.evaluation or {}
+        if self.real is not None and trainer.resumed:
+            times, seconds = before.get("times"), before.get("seconds")
             self.times += times if isinstance(times, int) else 0
             self.seconds += seconds if isinstance(seconds, float) else 0.0
 
-    def scores(self, step: int) -> dict[str, float]:
-        """Return the Fréchet and the kernel distance of the generator as it is, after a step."""
-        begun = time.perf_counter()
-        made = samples_of(self.feed.spec, self.engine, self.inputs)
-        values = self.real.score("samples", made).values
-        self.times += 1
-        self.seconds += time.perf_counter() - begun
-        found = {name: value for name, value in values.items() if value is not None}
-        self.last = {"step": step, **found}
-        return found
+    def on_step_end(self, trainer: Trainer) -> None:
+        """Score if it is due."""
+        if trainer.is_due(trainer.step, trainer.settings.evaluate_every):
+            self._score(trainer)
 
-    def facts(self) -> dict[str, Any]:
-        """Return the protocol, the floor, the last scores, and what it has cost."""
-        return {
-            "protocol": self.real.protocol.to_data(),
+    def on_last_step(self, trainer: Trainer) -> None:
+        """Score a finished training; an interrupted one is not scored."""
+        at = -1 if trainer.resumed_from is None else trainer.resumed_from.step
+        ends = trainer.step == trainer.total_steps and at < trainer.step
+        if self.real is not None and self._scored_step < trainer.step and ends:
+            self._score(trainer)
+
+    def update_record(self, trainer: Trainer, record: RunRecord) -> RunRecord:
+        """Record the protocol, the real baseline, the last scores, and what they have cost."""
+        if self.real is None or self._scored_step < 0:
+            return record
+        evaluation = {
+            "protocol": trainer.protocol,
             "floor": dict(self.real.floor),
             "last": self.last,
             "times": self.times,
             "seconds": round(self.seconds, 3),
         }
+        return replace(record, evaluation=evaluation)
+
+    def _score(self, trainer: Trainer) -> None:
+        assert self.real is not None
+        began, step = time.perf_counter(), trainer.step
+        try:
+            with report_memory_errors():
+                images = generate_batches(trainer.spec, trainer.engine, self.inputs)
+                values = self.real.score("samples", images).values
+        except Exception as error:
+            reason = str(error) if isinstance(error, GandemError) else format_error(error)
+            trainer.notice(f"Step {step} was not scored: {reason}")
+            return
+        self.times += 1
+        self.seconds += time.perf_counter() - began
+        scores = {name: value for name, value in values.items() if value is not None}
+        self.last, self._scored_step, trainer.scores = {"step": step, **scores}, step, scores
+        row = {"step": step, "epoch": trainer.epochs_done(step), "scores": scores}
+        append_row(trainer.run_dir, row)
+        trainer.notify("on_evaluate", MappingProxyType(scores))

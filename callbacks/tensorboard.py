@@ -1,9 +1,8 @@
-"""TensorBoard: a training's losses, samples and facts in ``RUN/tensorboard/``, wherever the package
-``tensorboard`` is installed.
+"""TensorBoard: writes losses, scores and samples of a training to ``RUN/tensorboard/``.
 
-``tensorboard --logdir runs`` shows them.  Its records are written one by one with TensorBoard's own
-record writer: its file writer would import TensorFlow, tensorboardX's would import PyTorch, and
-both write later, on a thread whose errors nobody hears.
+``tensorboard --logdir runs`` shows them. Events are written with TensorBoard's record writer: its
+file writer imports TensorFlow, that of tensorboardX imports PyTorch, and both write on a thread
+whose errors are lost.
 """
 
 from __future__ import annotations
@@ -12,61 +11,68 @@ import importlib.util
 import struct
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from gandem.core.plugins.hookspecs import RunInfo, hookimpl
+from gandem.core.runs.callbacks import Callback
+from gandem.core.runs.checkpoint_writer import WrittenCheckpoint
+from gandem.core.runs.trainer import Trainer
 
-_trainings: dict[Path, _EventFile] = {}
-"""The event files of the trainings under way, by the run's folder."""
+__all__ = ["TensorBoard"]
 
-
-@hookimpl
-def gandem_before_training(run: RunInfo) -> None:
-    """Prepare an event file that begins with the facts, and replaces what a resumed training makes
-    again.
-    """
-    spec = importlib.util.find_spec("tensorboard")
-    if spec is not None and spec.origin is not None:  # None: a mere folder of that name
-        _trainings[run.path] = _EventFile(run)
+RECORD_FIELDS = ("model", "backend", "device", "precision", "seed", "spec_digest")
 
 
-@hookimpl
-def gandem_after_log(run: RunInfo, step: int, losses: Mapping[str, float]) -> None:
-    """Write the losses and accuracies, each group in a section of its own."""
-    if events := _trainings.get(run.path):
-        events.write(step, [{"tag": _tag(name), "simple_value": losses[name]} for name in losses])
+class TensorBoard(Callback):
+    """Writes losses, accuracies, scores and samples during a training."""
 
+    def on_train_start(self, trainer: Trainer) -> None:
+        """Prepare an event file that describes the run and hides steps that are repeated."""
+        self._events: _EventFile | None = None
+        spec = importlib.util.find_spec("tensorboard")
+        if spec is not None and spec.origin is not None:  # None for a folder of that name
+            self._events = _EventFile(trainer)
 
-@hookimpl
-def gandem_after_checkpoint(run: RunInfo, step: int, samples: Path | None) -> None:
-    """Write the grid of samples, unless it has been written."""
-    events = _trainings.get(run.path)
-    if events and samples and events.is_new(samples):
-        events.write(step, [{"tag": "samples", "image": _image(samples)}])
+    def on_log(self, trainer: Trainer, row: Mapping[str, Any]) -> None:
+        """Write losses and accuracies, in a section each."""
+        values = {name: row[name] for name in trainer.losses if row.get(name) is not None}
+        self._write(trainer, [{"tag": _tag(n), "simple_value": v} for n, v in values.items()])
 
+    def on_evaluate(self, trainer: Trainer, scores: Mapping[str, float]) -> None:
+        """Write the scores."""
+        tagged = [{"tag": f"score/{n}", "simple_value": v} for n, v in scores.items()]
+        self._write(trainer, tagged)
 
-@hookimpl
-def gandem_after_training(run: RunInfo) -> None:
-    """Forget the event file, which is closed after each record."""
-    _trainings.pop(run.path, None)
+    def on_checkpoint(self, trainer: Trainer, checkpoint: WrittenCheckpoint) -> None:
+        """Write the grid of samples, unless it was written already."""
+        samples, events = checkpoint.samples, self._events
+        if events and samples and events.is_new(samples):
+            events.write(checkpoint.step, [{"tag": "samples", "image": _image(samples)}])
+
+    def _write(self, trainer: Trainer, values: list[dict[str, Any]]) -> None:
+        if self._events and values:
+            self._events.write(trainer.step, values)
 
 
 class _EventFile:
-    """An event file, made with its first record: until then a run may take its folder back."""
+    """An event file, created with its first event."""
 
-    def __init__(self, run: RunInfo) -> None:
+    def __init__(self, trainer: Trainer) -> None:
         from tensorboard.compat.proto.event_pb2 import SessionLog
         from tensorboard.plugins.text.summary_v2 import text_pb
 
-        self._folder = run.path / "tensorboard"
-        number = 1 + len(list(self._folder.glob("events.*")))  # read in the order of their names
+        self._folder = trainer.run_dir / "tensorboard"
+        number = 1 + len(
+            list(self._folder.glob("events.*"))
+        )  # TensorBoard reads files in the order of their names
         self._path = self._folder / f"events.out.tfevents.{number:06}"
-        self._newest = max(map(_stamp, (run.path / "samples").glob("*.png")), default=(0, ""))
-        facts = {name: value for name, value in asdict(run).items() if name != "path"}
-        text = "\n".join(f"- {name}: `{value}`" for name, value in facts.items())
-        first = run.first_step + 1
+        self._newest = max(
+            map(_stamp, (trainer.run_dir / "samples").glob("*.png")), default=(0, "")
+        )
+        fields: dict[str, Any] = {name: getattr(trainer.record, name) for name in RECORD_FIELDS}
+        fields |= {"data": trainer.inputs.dataset.name, "steps": trainer.total_steps}
+        text = "\n".join(f"- {name}: `{value}`" for name, value in fields.items())
+        first = trainer.first_step + 1
         self._head = [
             _event(file_version="brain.Event:2"),
             _event(step=first, session_log=SessionLog(status=SessionLog.START)),  # hides from here
@@ -74,12 +80,12 @@ class _EventFile:
         ]
 
     def is_new(self, samples: Path) -> bool:
-        """Say whether a grid of samples is another than the one before, and remember it."""
-        before, self._newest = self._newest, _stamp(samples)
-        return self._newest != before
+        """Return True if a grid of samples differs from the previous one."""
+        previous, self._newest = self._newest, _stamp(samples)
+        return self._newest != previous
 
     def write(self, step: int, values: list[dict[str, Any]]) -> None:
-        """Add one event of several values."""
+        """Write one event with several values."""
         from tensorboard.summary.writer.record_writer import RecordWriter
 
         self._folder.mkdir(exist_ok=True)
@@ -97,7 +103,7 @@ def _event(**fields: Any) -> bytes:
 
 
 def _tag(name: str) -> str:
-    """Return where a loss is shown: ``loss/generator``, ``accuracy/real``."""
+    """Return the tag of a loss: ``loss/generator``, ``accuracy/real``."""
     metric = name.removesuffix("_accuracy")
     return f"loss/{name}" if metric == name else f"accuracy/{metric}"
 
@@ -107,7 +113,7 @@ def _stamp(path: Path) -> tuple[int, str]:
 
 
 def _image(path: Path) -> dict[str, Any]:
-    """Return a PNG as TensorBoard keeps it: as it is, with its size from its header."""
+    """Return a PNG as an image of TensorBoard, with the size from its header."""
     png = path.read_bytes()
     width, height = struct.unpack(">II", png[16:24])
     return {"width": width, "height": height, "colorspace": 3, "encoded_image_string": png}

@@ -1,1 +1,1 @@
-"""The commands, by what they do; each parses, calls the library, prints."""
+"""The commands, one per module: each parses options, calls the library and prints."""

@@ -1,43 +1,41 @@
-"""What commands show to people: specs, runs and reports as lines of text."""
+"""Text for specs and runs."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from gandem.commands.tables_ import aligned
 from gandem.core.fields import encode
 from gandem.core.specs import Node, Points, Spec, digest, plan_spec
+from gandem.core.tables import format_table
 
-if TYPE_CHECKING:  # `gandem show` shall not wait for what only a run or a report needs
-    from gandem.core.plugins.hookspecs import Entry
-    from gandem.core.runs import Run
+if TYPE_CHECKING:  # `gandem show` must not import what only a run needs
+    from gandem.core.plugins.entry import Entry
+    from gandem.core.runs import Run, Settings
     from gandem.core.runs.listing import Summary
-    from gandem.parity import Handover, Report, Tandem
+    from gandem.core.runs.record import RunRecord, Segment
 
 __all__ = [
-    "layers_of",
-    "losses_in_short",
-    "outcome_in_words",
-    "recipe_in_words",
-    "report_in_words",
-    "run_in_data",
-    "run_in_full",
-    "run_in_words",
-    "runs_in_words",
-    "scores_in_short",
-    "spec_in_words",
-    "tandem_in_words",
+    "describe_layers",
+    "describe_run",
+    "format_losses",
+    "format_outcome",
+    "format_recipe",
+    "format_run",
+    "format_run_details",
+    "format_runs",
+    "format_scores",
+    "format_spec",
 ]
 
+ALWAYS_SHOWN = ("batch_size", "epochs", "discriminator_steps", "noise", "passes")
+"""Fields of the training that are shown even at their defaults."""
 
-USUAL = ("batch_size", "epochs", "discriminator_steps", "noise", "passes")
-"""What is said of every training."""
 
-
-def layers_of(spec: Spec) -> dict[str, list[dict[str, Any]]]:
-    """Return for each network its layers: name, kind, output shape, number of parameters."""
+def describe_layers(spec: Spec) -> dict[str, list[dict[str, Any]]]:
+    """Return the layers of each network: name, kind, output shape, number of parameters."""
     return {
         name: [
             {
@@ -52,10 +50,10 @@ def layers_of(spec: Spec) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def spec_in_words(spec: Spec) -> str:
-    """Return what a person wants to know of a spec."""
+def format_spec(spec: Spec) -> str:
+    """Return the layers, optimizers and settings of a spec."""
     lines = [f"{spec.name}  (spec {digest(spec)[:12]})", ""]
-    layers = layers_of(spec)
+    layers = describe_layers(spec)
     for name, plan in plan_spec(spec).items():
         reads = ", ".join(f"{key} {shape}" for key, shape in plan.inputs.items())
         lines.append(f"{name}: {plan.parameter_count:,} parameters, reads {reads}")
@@ -64,40 +62,40 @@ def spec_in_words(spec: Spec) -> str:
                 row["name"],
                 tuple(row["output_shape"]),
                 f"{n:,}" if (n := row["parameters"]) else "",
-                "spectral norm" if _is_normed(node) else "",
+                "spectral norm" if _is_spectrally_normalized(node) else "",
             )
             for row, node in zip(layers[name], plan.nodes, strict=True)
         ]
-        lines.append(aligned(rows))
-        lines += [f"  trained by {_fields(spec.player(name).optimizer)}", ""]
+        lines.append(format_table(rows))
+        lines += [f"  trained by {_format_fields(spec.player(name).optimizer)}", ""]
     return "\n".join(
         [
             *lines,
-            f"image      {_image_in_words(spec)}",
-            f"latent     {_latent_in_words(spec)}",
+            f"image      {_format_image(spec)}",
+            f"latent     {_format_latent(spec)}",
             f"classes    {spec.classes or 'none'}",
-            f"loss  {_chosen(spec.loss, 'name', 'halves')}",
-            f"training   {_chosen(spec.training, *USUAL)}",
+            f"loss       {_format_chosen(spec.loss, 'name', 'halves')}",
+            f"training   {_format_chosen(spec.training, *ALWAYS_SHOWN)}",
         ]
     )
 
 
-def recipe_in_words(row: Entry) -> str:
-    """Return the data that a model is trained on unless somebody says otherwise.
+def format_recipe(entry: Entry) -> str:
+    """Return the data that a model is trained on by default.
 
-    >>> from gandem.core.plugins.registry import find_model
-    >>> recipe_in_words(find_model("dcgan-dropout"))
+    >>> from gandem.core.specs import find_model
+    >>> format_recipe(find_model("dcgan-dropout"))
     'recipe     mnist, classes 3, 8'
     """
-    classes = f", classes {', '.join(map(str, row.classes))}" if row.classes else ""
-    return f"recipe     {row.data}{classes}"
+    classes = f", classes {', '.join(map(str, entry.classes))}" if entry.classes else ""
+    return f"recipe     {entry.data}{classes}"
 
 
-def _latent_in_words(spec: Spec) -> str:
-    """Return what the noise is made of.
+def _format_latent(spec: Spec) -> str:
+    """Return the composition of the noise.
 
-    >>> from gandem.core.plugins.registry import load_spec
-    >>> _latent_in_words(load_spec("dcgan", {"latent.categories": 10, "latent.codes": 2}))
+    >>> from gandem.core.specs import load_spec
+    >>> _format_latent(load_spec("dcgan", {"latent.categories": 10, "latent.codes": 2}))
     '100 numbers: one of 10 categories, 2 codes from -1 to 1, 88 normal'
     """
     latent = spec.latent
@@ -109,11 +107,11 @@ def _latent_in_words(spec: Spec) -> str:
         f"{latent.codes} codes from -1 to 1": latent.codes,
         f"{rest} {latent.distribution}": rest,
     }
-    said = ", ".join(words for words, count in parts.items() if count)
-    return f"{latent.size} numbers: {said}"
+    composition = ", ".join(part for part, count in parts.items() if count)
+    return f"{latent.size} numbers: {composition}"
 
 
-def _image_in_words(spec: Spec) -> str:
+def _format_image(spec: Spec) -> str:
     image = spec.image
     span = f"from {image.low:g} to {image.high:g}"
     if isinstance(image, Points):
@@ -121,134 +119,130 @@ def _image_in_words(spec: Spec) -> str:
     return f"{image.shape}, pixels {span}"
 
 
-def _is_normed(node: Node) -> bool:
-    return any(getattr(inner.layer, "spectral_norm", False) for inner in node.walk())
+def _is_spectrally_normalized(node: Node) -> bool:
+    return any(inner.layer.has_spectral_norm for inner in node.walk())
 
 
-def _draws_itself(settings: Any) -> str:
-    """Say where a run's random numbers are not gandem's."""
-    drawn = isinstance(settings, dict) and settings.get("randomness") == "device"
-    return ", random numbers of the device's own" if drawn else ""
+def _format_randomness(settings: Settings | None) -> str:
+    """Return a note if the random numbers come from the device."""
+    on_device = settings is not None and settings.randomness == "device"
+    return ", device randomness" if on_device else ""
 
 
-def run_in_words(run: Run) -> str:
-    """Return how a run went."""
-    from gandem.core.runs.listing import state_of, steps_of
+def format_run(run: Run) -> str:
+    """Return the state, backend, data and results of a run."""
+    from gandem.core.runs.listing import count_steps, read_state
 
-    facts, data = run.facts | {"state": state_of(run), "steps": steps_of(run)}, run.facts["data"]
-    words = {name: facts.get(name, "?") for name in ("state", "steps", "seconds", "device")}
-    of = "" if words["state"] == "finished" else f" of {facts.get('steps_planned', '?')}"
-    rate = f" ({facts['steps_per_second']} steps/s)" if facts.get("steps_per_second") else ""
+    record, state = run.record, read_state(run)
+    of = "" if state == "finished" else f" of {record.steps_planned}"
+    rate = f" ({record.steps_per_second} steps/s)" if record.steps_per_second else ""
     rows = {
         "run": run.path,
-        "state": f"{words['state']} after {words['steps']}{of} steps, {words['seconds']} s{rate}",
-        "on": f"{facts['backend']} ({words['device']}, {facts['precision']}), seed {facts['seed']}"
-        f"{_draws_itself(facts.get('settings'))}",
-        "data": f"{data.get('name', '?')}, {data.get('count', '?')} {_kind_of(run.spec)}",
-        **_scores(facts.get("losses")),
-        **_evaluation_in_words(facts),
-        **_health_in_words(run.spec, facts.get("health")),
+        "state": f"{state} after {count_steps(run)}{of} steps, {record.seconds} s{rate}",
+        "on": f"{record.backend} ({record.device}, {record.precision}), seed {record.seed}"
+        f"{_format_randomness(record.settings)}",
+        "data": f"{record.data.name}, {record.data.count} {_sample_noun(run.spec)}",
+        **_format_metrics(record.losses),
+        **_format_evaluation(record),
+        **_format_health(run.spec, record.health),
     }
-    return "\n".join(f"{name:<9}  {said}" for name, said in rows.items())
+    return "\n".join(f"{name:<9}  {text}" for name, text in rows.items())
 
 
-def _kind_of(spec: Spec) -> str:
+def _sample_noun(spec: Spec) -> str:
     return "points" if isinstance(spec.image, Points) else "images"
 
 
-def _evaluation_in_words(facts: Mapping[str, Any]) -> dict[str, str]:
-    """Return the scores that a training took, what real images get, and what they have cost."""
-    found = facts.get("evaluation")
-    if not isinstance(found, dict):
+def _format_evaluation(record: RunRecord) -> dict[str, str]:
+    """Return the last scores of a training with the real baseline, and the time they took."""
+    evaluation = record.evaluation
+    if evaluation is None:
         return {}
     try:
-        last, floor = dict(found["last"]), found["floor"]
-        cost, times = float(found["seconds"]), int(found["times"])
-        said = scores_in_short(last.pop("step"), last)
-        words = f"{said}; real images get {floor['frechet']:.3g}"
-        share = cost / float(facts["seconds"])
-    except (TypeError, KeyError, ValueError, ZeroDivisionError):  # another's file
+        last, baseline = dict(evaluation["last"]), evaluation["floor"]
+        seconds, times = float(evaluation["seconds"]), int(evaluation["times"])
+        scores = format_scores(last.pop("step"), last)
+        scores += f"; real images get {baseline['frechet']:.3g}"
+        share = seconds / record.seconds
+    except (TypeError, KeyError, ValueError, ZeroDivisionError):  # edited by hand
         return {}
     return {
-        "scores": words,
-        "scoring": f"{times} time{'s' * (times != 1)} in {cost:.1f} s, {share:.0%} of the time",
+        "scores": scores,
+        "scoring": f"{times} time{'s' * (times != 1)} in {seconds:.1f} s, {share:.0%} of the time",
     }
 
 
-def _health_in_words(spec: Spec, health: Any) -> dict[str, str]:
-    """Return what a training's monitor made of it, and its last judgment, each as a line."""
+def _format_health(spec: Spec, health: Any) -> dict[str, str]:
+    """Return the verdict of the diagnostics and the last measured accuracy."""
     if not isinstance(health, dict):
         return {}
-    found = {"health": printable(str(health.get("verdict", "?"))).replace("\n", "?")}
+    verdict = replace_control_characters(str(health.get("verdict", "?")))
+    rows = {"health": verdict.replace("\n", "?")}
     judged = health.get("judged")
     if isinstance(judged, dict) and all(
         isinstance(judged.get(name), int | float) for name in ("real", "fake", "count", "step")
     ):
-        found["tells"] = (
+        rows["probe"] = (
             f"{judged['real']:.0%} of {judged['count']} real and {judged['fake']:.0%} of "
-            f"{judged['count']} fake {_kind_of(spec)}, at step {judged['step']}"
+            f"{judged['count']} fake {_sample_noun(spec)} classified correctly, "
+            f"at step {judged['step']}"
         )
-    return found
+    return rows
 
 
-def outcome_in_words(run: Run) -> str:
-    """Return how a training went, and what can be done with it now."""
-    where = shlex.quote(str(run.path))
-    lines = [run_in_words(run)]
-    if run.facts["state"] == "interrupted":
-        lines.append("kept       the log, samples and state so far")
+def format_outcome(run: Run) -> str:
+    """Return the results of a training and the next commands."""
+    folder = shlex.quote(str(run.path))
+    lines = [format_run(run)]
+    if run.record.state == "interrupted":
+        lines.append("saved      the log, samples and state so far")
     lines += [f"samples    {path}" for path in run.samples()[-1:]]
     lines += [f"weights    {path}" for path in run.checkpoints()[-1:]]
-    if run.facts["state"] == "interrupted":
-        lines.append(f"go on      gandem resume {where}")
-    lines.append(f"more       gandem generate {where} -o grid.png")
+    if run.record.state == "interrupted":
+        lines.append(f"resume     gandem resume {folder}")
+    lines.append(f"next       gandem generate {folder} -o grid.png")
     return "\n".join(lines)
 
 
-def run_in_data(run: Run) -> dict[str, Any]:
-    """Return everything about a run as plain data."""
-    from gandem.core.runs.listing import state_of, steps_of
+def describe_run(run: Run) -> dict[str, Any]:
+    """Return a run as plain data."""
+    from gandem.core.runs.listing import count_steps, read_state
 
     return {
         "path": str(run.path),
-        **run.facts,
-        "state": state_of(run),
-        "steps": steps_of(run),
+        **run.record.to_data(),
+        "state": read_state(run),
+        "steps": count_steps(run),
         "checkpoints": [str(path) for path in run.checkpoints()],
         "samples": [str(path) for path in run.samples()],
     }
 
 
-def run_in_full(run: Run) -> str:
-    """Return everything about a run that a person wants to know."""
+def format_run_details(run: Run) -> str:
+    """Return a run with its checkpoints and segments."""
     samples, checkpoints = run.samples(), run.checkpoints()
-    rows = [("best", _best(run.facts.get("best")))]
+    rows = [("best", _format_best(asdict(run.record.best) if run.record.best else None))]
     rows += [("samples", f"{len(samples)}, the last {path}") for path in samples[-1:]]
     rows += [("kept", f"{path} ({path.stat().st_size / 1e6:.1f} MB)") for path in checkpoints]
-    for part in _list(run.facts.get("segments")):
-        rows += _segment_in_words(part) if isinstance(part, dict) else []
-    lines = [run_in_words(run), *(f"{name:<9}  {said}".rstrip() for name, said in rows)]
-    return printable("\n".join(lines))
+    for segment in run.record.segments:
+        rows += _format_segment(segment)
+    lines = [format_run(run), *(f"{name:<9}  {text}".rstrip() for name, text in rows)]
+    return replace_control_characters("\n".join(lines))
 
 
-def _segment_in_words(part: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return who trained a run from some step on, with what, and what was noted then."""
-    versions = part.get("versions")
-    on = ", ".join(f"{k} {v}" for k, v in versions.items()) if isinstance(versions, dict) else "?"
-    changed = part.get("changed")
+def _format_segment(segment: Segment) -> list[tuple[str, str]]:
+    """Return the backend, versions, command and notes of a segment."""
+    versions = ", ".join(f"{name} {version}" for name, version in segment.versions.items())
     return [
-        ("from step", f"{part.get('first_step')}: {part.get('backend')} ({part.get('device')})"),
-        ("", f"{part.get('started')}, gandem {part.get('gandem')}, {on}"),
-        ("", str(part.get("command"))),
-        *(
-            ("", f"allowed to change: {name}")
-            for name in (changed if isinstance(changed, dict) else ())
-        ),
-        *(("", str(note)) for note in _list(part.get("notes"))),
+        ("from step", f"{segment.first_step}: {segment.backend} ({segment.device})"),
+        ("", f"{segment.started}, gandem {segment.gandem}, {versions}"),
+        ("", segment.command),
+        *(("", f"allowed to change: {name}") for name in segment.changed),
+        *(("", note) for note in segment.notes),
     ]
 
 
-def runs_in_words(runs: Iterable[Summary]) -> str:
+def format_runs(runs: Iterable[Summary]) -> str:
     """Return runs as a table."""
     head = ("run", "model", "backend", "data", "step", "best", "state", "health")
     rows = [
@@ -258,36 +252,30 @@ def runs_in_words(runs: Iterable[Summary]) -> str:
             run.backend,
             run.data,
             f"{run.step}/{'?' if run.steps is None else run.steps}" if run.model else "",
-            _best(run.best),
+            _format_best(run.best),
             f"{run.state}: {run.problem}" if run.problem else run.state,
             run.health,
         )
         for run in runs
     ]
-    return printable(aligned([head, *rows]))
+    return replace_control_characters(format_table([head, *rows]))
 
 
-def _list(found: Any) -> list[Any]:
-    return found if isinstance(found, list) else []
-
-
-def printable(text: str) -> str:
-    """Return lines without what a terminal would obey: run.json may be a stranger's."""
+def replace_control_characters(text: str) -> str:
+    """Return text without terminal control sequences: run.json may come from a third party."""
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
-def _best(best: Any) -> str:
-    if not isinstance(best, dict) or not isinstance(best.get("value"), float):
-        return "-"
-    return f"{best.get('metric')} {best['value']:.4g} at step {best.get('step')}"
+def _format_best(best: Mapping[str, Any] | None) -> str:
+    return "-" if best is None else f"{best['metric']} {best['value']:.4g} at step {best['step']}"
 
 
-def losses_in_short(losses: Mapping[str, float]) -> str:
-    """Return the losses for a line that has little room.
+def format_losses(losses: Mapping[str, float]) -> str:
+    """Return losses in a short form for the progress bar.
 
-    >>> losses_in_short({"discriminator": 1.25, "generator": 0.5, "fake_accuracy": 1.0})
+    >>> format_losses({"discriminator": 1.25, "generator": 0.5, "fake_accuracy": 1.0})
     'd 1.250  g 0.500'
-    >>> losses_in_short({"discriminator": 1.25, "generator": 0.5, "recognizer": 2.3})
+    >>> format_losses({"discriminator": 1.25, "generator": 0.5, "recognizer": 2.3})
     'd 1.250  g 0.500  recognizer 2.300'
     """
     short = {"discriminator": "d", "generator": "g"}
@@ -298,108 +286,46 @@ def losses_in_short(losses: Mapping[str, float]) -> str:
     )
 
 
-def scores_in_short(step: int, scores: Mapping[str, float]) -> str:
-    """Return scores taken during a training as a line.
+def format_scores(step: int, scores: Mapping[str, float]) -> str:
+    """Return the scores at a step in one line.
 
-    >>> scores_in_short(100, {"frechet": 12.345, "kernel": 0.01, "kernel_error": 0.001})
+    >>> format_scores(100, {"frechet": 12.345, "kernel": 0.01, "kernel_error": 0.001})
     'step 100: Fréchet distance 12.3, kernel distance 0.01 ± 0.001'
     """
-    from gandem.metrics.evaluation import MEASURES, figure
+    from gandem.metrics.evaluation import MEASURES, format_value
 
-    said = (f"{MEASURES[name].title} {figure(scores, name)}" for name in scores if name in MEASURES)
-    return f"step {step}: {', '.join(said)}"
-
-
-def report_in_words(report: Report) -> str:
-    """Return a parity report: a row for each mark, and for each way of a hand-over; the verdict."""
-    a, b = report.backends
-    head = ("step", "weights max", "median", "statistics", "loss max", "baseline max", "× baseline")
-    rows = [
-        (
-            mark.step,
-            f"{mark.weights_max:.1e}",
-            f"{mark.weights_median:.1e}",
-            f"{mark.statistics_max:.1e}",
-            f"{mark.loss_max:.1e}",
-            f"{mark.baseline_max:.1e}",
-            "saturated" if mark.saturated else f"{mark.ratio:.1f}",
-        )
-        for mark in report.marks
-    ]
-    title = f"{report.model} ({report.size}), {report.precision}, {a} against {b}, "
-    verdict = "holds" if report.holds else "DOES NOT HOLD"
-    said = [f"{title}tier {report.tier}", aligned([head, *rows], right=True)]
-    found = report.handover
-    faults = [f"\n  {d.source} → {d.target}: {d.fault}" for d in found.faults] if found else []
-    said += [_handover_in_words(found)] if found else []
-    return "\n\n".join([*said, "".join([f"{verdict}: {report.tolerance}", *faults])])
+    known = [name for name in scores if name in MEASURES]
+    texts = [f"{MEASURES[name].title} {format_value(scores, name)}" for name in known]
+    return f"step {step}: {', '.join(texts)}"
 
 
-def _handover_in_words(found: Handover) -> str:
-    """Return a row for each way that a checkpoint went."""
-    rows: list[tuple[str, ...]] = [
-        (f"after step {found.at}", "load", "weights max", "loss max", "as the straight walk")
-    ]
-    for way in found.directions:
-        load = "bit-exact" if way.load_exact else f"{way.load_max:.1e} off"
-        again = {None: "", True: "bit-identical", False: "NOT identical"}[way.identical]
-        apart = (f"{way.weights_max:.1e}", f"{way.loss_max:.1e}")
-        rows.append((f"{way.source} → {way.target}", load, *apart, again))
-    return aligned(rows, right=True)
+def _format_metrics(losses: Mapping[str, float | None]) -> dict[str, str]:
+    """Return the last losses and the discriminator's accuracies."""
+    rows: dict[str, list[str]] = {}
+    for name, value in losses.items():
+        number = float("nan") if value is None else value
+        if name.endswith("_accuracy"):
+            text = f"{name.removesuffix('_accuracy')} {number:.0%}"
+            rows.setdefault("accuracy", []).append(text)
+        else:
+            rows.setdefault("losses", []).append(f"{name} {number:.3f}")
+    texts = {name: ", ".join(parts) for name, parts in rows.items()}
+    if "accuracy" in texts:
+        texts["accuracy"] += " (discriminator, last batch)"
+    return texts
 
 
-def _pixels_in_words(found: Tandem) -> str:
-    if isinstance(found.runs[0].spec.image, Points):
-        return f"points at most {found.pixels_max:.1e}"
-    return f"pixels at most {found.pixels_max} of 255"
-
-
-def tandem_in_words(found: Tandem) -> str:
-    """Return two runs side by side: their losses, rates and distance."""
-    names = [run.facts["backend"] for run in found.runs]
-    heads = [f"{player} loss {name}" for player in "dg" for name in names]
-    rows: list[tuple[Any, ...]] = [("step", *heads, "largest difference")]
-    every = max(1, len(found.rows()) // 10)
-    for step, d, g in [*found.rows()[:-1:every], *found.rows()[-1:]]:
-        apart = max(abs(d[0] - d[1]), abs(g[0] - g[1]))
-        rows.append((step, *(f"{loss:.6f}" for loss in (*d, *g)), f"{apart:.1e}"))
-    rates = [f"{run.facts['backend']} {run.facts['steps_per_second']:.1f}" for run in found.runs]
-    return "\n".join(
-        [
-            aligned(rows, right=True),
-            "",
-            f"steps/s    {', '.join(rates)}",
-            f"distance   weights at most {found.weights_max:.1e} apart after training",
-            f"images     from the same noise: {_pixels_in_words(found)} apart",
-            f"picture    {found.picture}",
-            f"runs       {found.runs[0].path}  {found.runs[1].path}",
-        ]
-    )
-
-
-def _scores(losses: Any) -> dict[str, str]:
-    """Return the last losses, and the discriminator's accuracies, each as a line."""
-    found: dict[str, list[str]] = {}
-    for name, value in losses.items() if isinstance(losses, dict) else ():
-        what, is_share = name.removesuffix("_accuracy"), name.endswith("_accuracy")
-        number = value if isinstance(value, float) else float("nan")
-        said = f"{what} {number:.0%}" if is_share else f"{what} {number:.3f}"
-        found.setdefault("judged" if is_share else "losses", []).append(said)
-    if "judged" in found:
-        found["judged"].append("of the last batch rightly by the discriminator")
-    return {name: ", ".join(said) for name, said in found.items()}
-
-
-def _chosen(data: Any, *always: str) -> str:
-    """Return the fields that are not their default, and some that are always said."""
-    few = encode(data, defaults=False)
-    every = encode(data)
-    few = {name: value for name, value in every.items() if name in few or name in always}
+def _format_chosen(data: Any, *always: str) -> str:
+    """Return the fields that differ from their defaults, and some that are always shown."""
+    changed = encode(data, defaults=False)
     return ", ".join(
-        f"{name} ({_chosen(getattr(data, name))})" if isinstance(value, dict) else f"{name} {value}"
-        for name, value in few.items()
+        f"{name} ({_format_chosen(getattr(data, name))})"
+        if isinstance(value, dict)
+        else f"{name} {value}"
+        for name, value in encode(data).items()
+        if name in changed or name in always
     )
 
 
-def _fields(data: Any) -> str:
-    return ", ".join(f"{key} {value}" for key, value in encode(data).items())
+def _format_fields(data: Any) -> str:
+    return ", ".join(f"{name} {value}" for name, value in encode(data).items())

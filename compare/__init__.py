@@ -1,7 +1,6 @@
-"""Comparisons: a grid of models, settings, backends and seeds, each cell a training of its own, and
-what follows from all of them together.
+"""Comparisons: grids of runs over models, settings, backends and seeds, and their analysis.
 
-Everything the other rooms may use is listed here.
+The package can be called: ``gandem.compare("dcgan")`` is :func:`compare`.
 """
 
 from gandem.compare.comparison import Comparison, State, open_comparison, plan
@@ -21,6 +20,7 @@ from gandem.compare.outcome import check_needs, comparison_in_words, outcome_of,
 from gandem.compare.page import write_comparison
 from gandem.compare.together import compare
 from gandem.compare.verdict import Difference, difference, outcome_in_words
+from gandem.core.callable_module import make_callable
 
 __all__ = [
     "Cell",
@@ -51,3 +51,5 @@ __all__ = [
     "settings_from",
     "write_comparison",
 ]
+
+make_callable(__name__, compare)

@@ -169,8 +169,8 @@ def _label(value: float) -> str:
 def walk_chart(marks: Sequence[Mapping[str, Any]]) -> Chart | None:
     """Return how far two backends are apart at each mark of a parity report, beside the baseline.
 
-    Both axes are logarithmic. Lines: ``between``, ``losses`` and ``baseline``; shaded is what the baseline
-    allows, ten times its distance, or ten roundings where it has none.
+    Both axes are logarithmic. Lines: ``between``, ``losses``, ``baseline``; the shaded area is the
+    tolerance: ten times the baseline's distance, or ten roundings where it has none.
 
     Returns:
         None where there is nothing to draw.

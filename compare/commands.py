@@ -7,8 +7,8 @@ from typing import Any
 
 from gandem.compare.grid import Cell, Grid, Setting
 from gandem.core.errors import NotFoundError
-from gandem.core.plugins.registry import find_model
 from gandem.core.runs import Settings
+from gandem.core.specs import find_model
 
 __all__ = ["compare_words", "score_words", "train_words", "walk_words"]
 
@@ -25,7 +25,9 @@ OPTIONS = {
     "evaluate_every": 0,
     "path_steps": 50,
 }
-"""Fields of a grid that are options of the same name, and what they are where nobody says so."""
+"""The fields of a grid that are options, with their defaults."""
+OPTION_NAMES = {"count": "num_samples"}
+"""The options whose name is not that of the field."""
 SAMPLES = 10
 """Grids of samples of a training, at least, to slide through."""
 TRAIN = (
@@ -44,7 +46,7 @@ def compare_words(grid: Grid, out: str) -> tuple[str, ...]:
     words = ["compare", *grid.models, *_option("backends", grid.backends)]
     words += _option("seeds", len(grid.seeds))
     for path, values in _varied(grid).items():
-        words += _option("vary", f"{path}={','.join(values)}")
+        words += _option("sweep", f"{path}={','.join(values)}")
     for change in grid.changes:
         words += _option("set", change)
     for name, usual in OPTIONS.items():
@@ -110,7 +112,7 @@ def _option(name: str, value: Any) -> Iterator[str]:
     if value is None:
         return
     text = ",".join(map(str, value)) or "all" if isinstance(value, tuple) else str(value)
-    option = f"--{name.replace('_', '-')}"
+    option = f"--{OPTION_NAMES.get(name, name).replace('_', '-')}"
     if text.startswith("-"):
         yield f"{option}={text}"
     else:

@@ -34,10 +34,10 @@ from gandem.compare.read import (
 )
 from gandem.core.errors import GandemError, RunError, shown
 from gandem.core.files import append_line, make_folder, write_json
-from gandem.core.plugins.isolation import sentence
+from gandem.core.plugins.isolation import format_error
 from gandem.core.runs import Run, open_run
-from gandem.core.runs.listing import health_of, state_of, steps_of
-from gandem.core.runs.run_dir import hold
+from gandem.core.runs.listing import count_steps, describe_health, read_state
+from gandem.core.runs.run_dir import lock_run_dir
 
 __all__ = ["Comparison", "State", "open_comparison", "plan"]
 
@@ -102,7 +102,7 @@ class Comparison:
             return None
         details, run = found[0].get("details"), self.run(cell)
         step = details.get("step") if isinstance(details, dict) else None
-        if run is not None and step is not None and step != run.facts.get("steps"):
+        if run is not None and step is not None and step != run.record.steps:
             return None  # of before the run was extended
         return [row | {part: finite_of(row[part]) for part in ("values", "floor")} for row in found]
 
@@ -133,11 +133,11 @@ class Comparison:
         return {name: why for name, why in found.items() if why and name not in over}
 
     def is_over(self, cell: Cell) -> bool:
-        """Say whether nothing is left to do for a cell: it is trained and scored, or diverged, as
-        it would again.
+        """Return whether a cell has nothing left to do: it is trained and scored, or it diverged,
+        as it would again.
         """
         run = self.run(cell)
-        state = run.facts.get("state") if run else None
+        state = run.record.state if run else None
         return state == "diverged" or (state == "finished" and bool(self.scores(cell)))
 
     def state(self, cell: Cell, problems: Mapping[str, str]) -> State:
@@ -147,10 +147,10 @@ class Comparison:
             run = open_run(folder)
         except GandemError as error:
             if not problem and (folder / "spec.toml").exists():
-                return State("damaged", problem=sentence(error))
+                return State("damaged", problem=format_error(error))
             total = self.grid.total(cell.model, cell.setting)
             return State("failed" if problem else "waiting", total=total, problem=problem)
-        words, last = state_of(run), last_row(run.path / LOG)
+        words, last = read_state(run), last_row(run.path / LOG)
         running = words == "running"
         if words == "finished":
             words = "done" if self.scores(cell) else "failed" if problem else "scoring"
@@ -158,16 +158,16 @@ class Comparison:
             words = "failed"
         return State(
             words=words if words in STATES else "damaged",
-            step=int(number(last.get("step") if running else steps_of(run))),
-            total=int(number(run.facts.get("steps_planned"))),
+            step=int(number(last.get("step") if running else count_steps(run))),
+            total=int(number(run.record.steps_planned)),
             rate=number(last.get("steps_per_second")),
             losses={n: float(last[n]) for n in LOSSES if is_number(last.get(n))},
-            health=health_of(run),
+            health=describe_health(run),
             problem="" if words == "done" else problem,
         )
 
     def forbids(self, changed: Collection[str]) -> bool:
-        """Say whether something is there already that these fields of the grid had a part in."""
+        """Return whether something is there already that these fields of the grid had a part in."""
         scored = any((self.folder(cell) / SCORES).exists() for cell in self.cells())
         walked = any(self.paths().values())
         begun = any(self.folder(cell).exists() for cell in self.cells())
@@ -224,7 +224,7 @@ class Comparison:
         threads: int,
         look: Callable[[Comparison, Mapping[str, str]], None] | None = None,
     ) -> None:
-        """Do what is left to be done.  What fails is noted, and takes nothing else down.
+        """Do what is left to be done. What fails is noted, and takes nothing else down.
 
         Args:
             look: called every half second, with the names of jobs that have failed and why.
@@ -232,7 +232,7 @@ class Comparison:
         Raises:
             RunError: another process works on this comparison.
         """
-        with hold(self.path, "works on this comparison"):
+        with lock_run_dir(self.path, "works on this comparison"):
             make_folder(self.path / CELLS)
             make_folder(self.path / PATHS)
             jobs = self.jobs(threads)
@@ -255,7 +255,7 @@ def _reason(pending: Pending) -> str:
     try:
         ended: object = pending.result()
     except Exception as error:  # whoever ran it is gone, in a way of the launcher's own
-        return f"lost: {sentence(error)}"
+        return f"lost: {format_error(error)}"
     if not isinstance(ended, Ended):
         return "lost: its launcher did not say how it ended"
     return ended.reason
@@ -316,11 +316,11 @@ def open_comparison(path: Path) -> Comparison:
 
 
 def _alone(run: Run) -> Comparison:
-    facts = run.facts
+    record = run.record
     grid = Grid(
-        models=(str(facts.get("model", run.spec.name)),),
-        backends=(facts["backend"],),
-        seeds=(facts["seed"],),  # a whole number: whoever opened the run has seen to it
+        models=(record.model or run.spec.name,),
+        backends=(record.backend,),
+        seeds=(record.seed,),
         path_steps=0,
     )
     return Comparison(run.path, grid, alone=True)

@@ -13,20 +13,18 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any, cast
 
+from gandem.core.data.dataset import load_dataset
 from gandem.core.errors import BackendError, SpecError, shown
-from gandem.core.plugins.registry import (
-    find_backend,
-    find_extractor,
-    find_model,
-    installed,
-    load_dataset,
-    load_loss,
-    load_spec,
-    registry,
-)
 from gandem.core.runs import Settings
-from gandem.core.specs import digest, parse_setting
-from gandem.core.training import OUTSIDE, Feed
+from gandem.core.specs import digest, find_model, load_spec, parse_setting
+from gandem.core.training import (
+    OUTSIDE_PARITY,
+    Feed,
+    find_backend,
+    installed_backends,
+    resolve_loss,
+)
+from gandem.metrics.evaluation.features import find_extractor
 
 __all__ = ["Cell", "Grid", "Setting", "cells_of", "check_grid", "parse_variation", "settings_from"]
 
@@ -189,9 +187,9 @@ def parse_variation(text: str) -> tuple[str, tuple[str, ...]]:
     path, equals, values = text.partition("=")
     found = tuple(value.strip() for value in _split(values))
     if not (equals and path.strip() and all(found)):
-        raise SpecError(f"vary: expected FIELD=A,B,C, received {shown(text)}.")
+        raise SpecError(f"sweep: expected FIELD=A,B,C, received {shown(text)}.")
     if len(set(found)) < len(found):
-        raise SpecError(f"vary: a value of {path.strip()} is named twice in {shown(text)}.")
+        raise SpecError(f"sweep: a value of {path.strip()} is named twice in {shown(text)}.")
     return path.strip(), found
 
 
@@ -205,9 +203,9 @@ def settings_from(variations: Sequence[str], changes: Sequence[str] = ()) -> tup
     paths = [path for path, _ in parsed]
     for path in paths:
         if paths.count(path) > 1:
-            raise SpecError(f"vary: {path} is named twice; give all its values at once.")
+            raise SpecError(f"sweep: {path} is named twice; give all its values at once.")
         if any(change.partition("=")[0].strip() == path for change in changes):
-            raise SpecError(f"vary: {path} is set as well; leave one of them out.")
+            raise SpecError(f"sweep: {path} is set as well; leave one of them out.")
     every = itertools.product(*([f"{path}={value}" for value in values] for path, values in parsed))
     return tuple(Setting(changes) for changes in every)
 
@@ -249,8 +247,8 @@ def check_grid(grid: Grid) -> Grid:
         GandemError: something of it is not there, or does not fit; or nothing would be compared.
     """
     Settings(precision=cast(Any, grid.precision))
-    if grid.precision in OUTSIDE:
-        raise SpecError(f"precision: {OUTSIDE[grid.precision]}.")
+    if grid.precision in OUTSIDE_PARITY:
+        raise SpecError(f"precision: {OUTSIDE_PARITY[grid.precision]}.")
     backends = backends_of(grid.backends)
     for name, times in Counter(backends).items():
         if times > 1:
@@ -259,7 +257,7 @@ def check_grid(grid: Grid) -> Grid:
         raise SpecError(
             f"There is nothing to compare: one model, as it is, on {backends[0]}. Name "
             "another backend (--backends; 'gandem list' says how to install it), or values of a "
-            "field (--vary)."
+            "field (--sweep)."
         )
     if grid.extractor:
         find_extractor(grid.extractor)
@@ -270,7 +268,8 @@ def check_grid(grid: Grid) -> Grid:
     for (model, setting), spec in zip(every, specs, strict=True):
         if (other := seen.setdefault((model, spec), setting)) != setting:
             raise SpecError(
-                f"vary: {other.name} and {setting.name} are the same {model}; name each value once."
+                f"sweep: {other.name} and {setting.name} are the same {model}; "
+                "name each value once."
             )
     return replace(grid, backends=backends, specs=specs, totals=totals)
 
@@ -281,7 +280,7 @@ def backends_of(names: Sequence[str]) -> tuple[str, ...]:
     Raises:
         BackendError, NotFoundError: there is none, or not this one.
     """
-    there = [row.id for row in registry().entries("backends") if installed(row)]
+    there = installed_backends()
     if not there:
         raise BackendError("No backend is installed. Install one with: pip install 'gandem[torch]'")
     return tuple(find_backend(name).id for name in names) or tuple(there)
@@ -289,13 +288,16 @@ def backends_of(names: Sequence[str]) -> tuple[str, ...]:
 
 def _checked(grid: Grid, model: str, setting: Setting) -> tuple[str, int]:
     """Return the digest of a spec that can be trained on the grid's data, and its steps."""
-    spec = load_spec(model, dict(map(parse_setting, (*grid.changes, *setting.changes))))
+    entry = find_model(model)
+    changes = dict(map(parse_setting, (*grid.changes, *setting.changes)))
+    spec = load_spec(entry or model, changes)
+    loss = resolve_loss(spec)
     settings = Settings(
         data=grid.data, classes=grid.classes, epochs=grid.epochs, steps=grid.steps
-    ).with_recipe(find_model(model))
+    ).with_recipe(entry)
     dataset = load_dataset(
         settings.data or "digits", grid.data_dir, spec.image.shape, settings.classes
     )
-    feed = Feed(spec, load_loss(spec.loss), dataset, 0, grid.precision)
+    feed = Feed(spec, loss, dataset, 0, grid.precision)
     epochs = settings.epochs or spec.training.epochs
     return digest(spec), settings.steps or feed.steps_for(epochs)

@@ -16,8 +16,8 @@ from pathlib import Path
 from gandem.core.errors import GandemError, RunError
 from gandem.core.files import write_file
 from gandem.core.runs import open_run
-from gandem.core.runs.listing import state_of
-from gandem.core.runs.run_dir import check_out, is_held
+from gandem.core.runs.listing import read_state
+from gandem.core.runs.run_dir import check_run_dir, is_locked
 
 __all__ = ["Ended", "Job", "run_job"]
 
@@ -34,7 +34,7 @@ SAID = 4000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Something to be done by whoever takes it, as plain data, so that it can travel.  A job can be
+    """Something to be done by whoever takes it, as plain data, so that it can travel. A job can be
     done again: it goes on with what is there.
 
     Attributes:
@@ -114,7 +114,7 @@ def _training(job: Job) -> Iterator[tuple[str, ...]]:
         return
     place = Path(job.folder, job.run)
     until = time.monotonic() + PATIENCE
-    while is_held(place) and time.monotonic() < until:
+    while is_locked(place) and time.monotonic() < until:
         time.sleep(LOOK)  # by one whose parent was killed, and who is about to stop
     try:
         run = open_run(place)
@@ -122,14 +122,14 @@ def _training(job: Job) -> Iterator[tuple[str, ...]]:
         _check_free(place, error)
         yield job.train
         return
-    if state_of(run) != "finished":
+    if read_state(run) != "finished":
         yield "resume", job.run, "--json"
 
 
 def _check_free(place: Path, error: GandemError) -> None:
     """Raise a :class:`RunError` where something lies in a run's place that is no run, and why."""
     try:
-        check_out(place)
+        check_run_dir(place)
     except RunError:
         raise RunError(
             f"{error} Delete {place}, and nothing else: the same command trains it anew."

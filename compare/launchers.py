@@ -1,4 +1,4 @@
-"""Launchers: where the jobs of a comparison run.  What a launcher must do is small; ours are a pool
+"""Launchers: where the jobs of a comparison run. What a launcher must do is small; ours are a pool
 of processes on this machine, Dask, and Slurm.
 """
 
@@ -15,12 +15,14 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from gandem.compare.jobs import Ended, Job, run_job
-from gandem.core.errors import RunError, SpecError
+from gandem.core.errors import NotFoundError, RunError, SpecError
 from gandem.core.files import make_folder
-from gandem.core.plugins.isolation import sentence
-from gandem.core.signals import deaf_children
+from gandem.core.plugins.isolation import format_error, stdout_to_stderr
+from gandem.core.plugins.loading import find_missing, import_target
+from gandem.core.plugins.registry import require
+from gandem.core.signals import block_interrupts_in_children
 
-__all__ = ["Launcher", "Pending", "at_once"]
+__all__ = ["Launcher", "Pending", "at_once", "load_launcher"]
 
 LOOK = 1.0
 """Seconds between two looks at whether a job shall stop."""
@@ -36,7 +38,7 @@ class Pending(Protocol):
     """A job that was handed in."""
 
     def done(self) -> bool:
-        """Say whether it has ended, however it did."""
+        """Return whether it has ended, however it did."""
 
     def result(self) -> Ended:
         """Return how it has ended.
@@ -103,7 +105,10 @@ class Dask:
         with contextlib.ExitStack() as undo:
             if address is None:
                 try:
-                    with dask.config.set(temporary_directory=str(folder)), deaf_children():
+                    with (
+                        dask.config.set(temporary_directory=str(folder)),
+                        block_interrupts_in_children(),
+                    ):
                         self._cluster = LocalCluster(
                             n_workers=workers,
                             threads_per_worker=1,
@@ -112,15 +117,15 @@ class Dask:
                         )
                 except (OSError, RuntimeError) as error:
                     raise RunError(
-                        f"launcher: Dask cannot start a cluster here ({sentence(error)})."
+                        f"launcher: Dask cannot start a cluster here ({format_error(error)})."
                     ) from None
                 undo.callback(self._cluster.close)
             try:
                 self._client: Any = Client(address or self._cluster, timeout=ANSWER)
             except (OSError, TimeoutError, ValueError) as error:
                 raise RunError(
-                    f"launcher: no Dask scheduler answers at {address} ({sentence(error)}). Start "
-                    "one with 'dask scheduler', or leave --address out."
+                    f"launcher: no Dask scheduler answers at {address} ({format_error(error)}). "
+                    "Start one with 'dask scheduler', or leave --address out."
                 ) from None
             undo.pop_all()
         if self._cluster is not None:
@@ -287,3 +292,22 @@ def _memory() -> int:
     with contextlib.suppress(OSError, ValueError):
         free = min(free, int(Path("/sys/fs/cgroup/memory.max").read_text("ascii")))
     return free
+
+
+def load_launcher(name: str, workers: int, address: str | None, folder: Path) -> Launcher:
+    """Return the launcher called ``name``.
+
+    Args:
+        folder: where it may keep files of its own; it need not be there yet.
+
+    Raises:
+        NotFoundError: no such launcher.
+        BackendError, RunError: it cannot be had; the text says what to do.
+    """
+    entry = require("launchers", name)
+    load = import_target(entry)
+    with stdout_to_stderr():
+        launcher: Launcher = load(workers, address, folder)
+    if missing := find_missing(launcher, ("submit", "close")):
+        raise NotFoundError(f"The {entry.full_name} is not a launcher: {missing}.")
+    return launcher

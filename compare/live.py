@@ -82,7 +82,7 @@ class Table:
                 self.walked.add(key)
 
     def _is_live(self) -> bool:
-        """Say whether there is a table on the terminal, which begins with the first look at it."""
+        """Return whether a table is on the terminal; it appears with the first update."""
         if self.live is None and sys.stderr.isatty():
             from rich.console import Console
             from rich.live import Live

@@ -93,7 +93,7 @@ def _cell(comparison: Comparison, cell: Cell, problems: Mapping[str, str]) -> di
         "floor": first.get("floor", {}),
         "protocol": first.get("protocol", {}),
         "weights": _weights(first),
-        **{name: run.facts.get(name) if run else None for name in FACTS},
+        **{name: getattr(run.record, name) if run else None for name in FACTS},
         **_cost(run),
     }
 
@@ -112,16 +112,17 @@ def _weights(row: Mapping[str, Any]) -> str | None:
 
 
 def _health(run: Run | None) -> str:
-    health = run.facts.get("health") if run else None
+    health = run.record.health if run else None
     return str(health.get("verdict", "")) if isinstance(health, dict) else ""
 
 
 def _cost(run: Run | None) -> dict[str, Any]:
     names = ("steps_per_second", "seconds_to_first_step", "seconds", "peak_memory")
-    facts = run.facts if run else {}
     there = run.checkpoints() if run else []
     size = there[-1].stat().st_size if there else None
-    return finite_of({name: facts.get(name) for name in names}) | {"checkpoint_bytes": size}
+    return finite_of({name: getattr(run.record, name) if run else None for name in names}) | {
+        "checkpoint_bytes": size
+    }
 
 
 def _outcomes(comparison: Comparison, cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

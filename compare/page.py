@@ -31,7 +31,7 @@ from gandem.compare.verdict import LEVEL
 from gandem.core.errors import GandemError
 from gandem.core.files import write_file
 from gandem.core.runs import Run
-from gandem.metrics.evaluation import MEASURES, figure
+from gandem.metrics.evaluation import MEASURES, format_value
 
 __all__ = ["write_comparison"]
 
@@ -67,7 +67,7 @@ def write_comparison(comparison: Comparison, path: Path | None = None) -> dict[s
         ) from None
     found = outcome_of(comparison)
     place = path or comparison.path / "index.html"
-    folder = files("gandem").joinpath("core", "compare", "templates")
+    folder = files("gandem").joinpath("compare", "templates")
     texts = {part.name: part.read_text("utf-8") for part in folder.iterdir() if part.is_file()}
     environment = Environment(
         autoescape=True,
@@ -127,7 +127,7 @@ def _parts(comparison: Comparison, found: Found, place: Path) -> dict[str, Any]:
         "compared": any(len(panel.columns) > 1 for panel in panels),
         "command": command_again(comparison, cells),
         "makings": list(makings_of(comparison, cells)),
-        "figure": figure,
+        "figure": format_value,
     }
 
 
@@ -180,7 +180,7 @@ def _cells(
                 "name": name_of(grid, told, told["backend"], f"seed {told['seed']}"),
                 "style": drawn[int(marks[colored])],
                 "link": _link(comparison.folder(cell), place) if run else "",
-                "facts": run.facts if run else {},
+                "facts": run.record.to_data() if run else {},
             }
         )
     return cells

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gandem.compare.grid import Grid
-from gandem.metrics.evaluation import Protocol, protocol_in_words
+from gandem.metrics.evaluation import Protocol, format_protocol
 
 __all__ = ["Column", "Panel", "floors_of", "marks_of", "means_of", "name_of", "panels_of", "styles"]
 
@@ -166,7 +166,7 @@ def floors_of(cells: Sequence[Found]) -> dict[str, Found]:
     found: dict[str, Found] = {}
     for cell in cells:
         try:
-            words = protocol_in_words(Protocol(**cell["protocol"])) if cell["protocol"] else ""
+            words = format_protocol(Protocol(**cell["protocol"])) if cell["protocol"] else ""
         except (TypeError, ValueError):
             words = "A protocol of another gandem."
         if words:

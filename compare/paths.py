@@ -20,15 +20,15 @@ TWINS |= {"baseline_statistics_max": "statistics_max"}
 LEAST = 5e-324
 """Nothing is divided by 0."""
 ENOUGH, CLEAR = 3, 100.0
-"""Baselines with which a ratio above ``RATIO`` tells a fault; with fewer it must be above ``CLEAR``."""
+"""With so many baselines a ratio above ``RATIO`` is a fault; with fewer, one above ``CLEAR``."""
 
 
 def paths_of(comparison: Comparison, problems: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return what came of each two backends, followed side by side with each seed.
 
     The largest distance of any weight hangs on the few whose gradient is next to nothing, where
-    Adam makes much of a rounding; it differs tenfold from one baseline to the next.  So a walk is held
-    to the largest of the baselines of all seeds.
+    Adam amplifies rounding; it differs tenfold from one baseline to the next. So a trajectory is
+    compared with the largest baseline of all seeds.
     """
     read = comparison.paths()
     found = []
@@ -45,8 +45,8 @@ def paths_of(comparison: Comparison, problems: Mapping[str, str]) -> list[dict[s
 def _beside(marks: Sequence[Mark], of_all: Sequence[Sequence[Mark]]) -> list[dict[str, Any]]:
     """Return marks beside the largest baseline of all seeds, those aside that are saturated.
 
-    Where the baseline of the walk itself has left all numbers behind nothing can be told, which is said
-    as if it were saturated.
+    Where the baseline of the trajectory itself is not finite, nothing can be concluded; such a mark
+    counts as saturated.
     """
     found = []
     for mark in marks:
@@ -65,7 +65,7 @@ def _beside(marks: Sequence[Mark], of_all: Sequence[Sequence[Mark]]) -> list[dic
 
 
 def _is_finite(mark: Mark) -> bool:
-    """Say whether a mark's baseline is anywhere."""
+    """Return whether a mark's baseline is anywhere."""
     return all(math.isfinite(mark.get(name, 0.0)) for name in TWINS)
 
 

@@ -49,7 +49,7 @@ class Picture:
 
 def pictures_of(runs: Sequence[Run | None]) -> list[dict[int, Picture]]:
     """Return what each training has drawn, by its step: the last, and some of those before it, of
-    the same steps in all trainings.  A damaged file is left out.
+    the same steps in all trainings. A damaged file is left out.
     """
     there = [{run.sampled_at(path): path for path in run.samples()} if run else {} for run in runs]
     wanted = set(_some(sorted({step for paths in there for step in paths}), MOST_STEPS))
@@ -102,7 +102,7 @@ def _read(path: Path) -> Picture | None:
 
 
 def _is_doubled(picture: np.ndarray) -> bool:
-    """Say whether a picture consists of squares of 2×2 equal pixels."""
+    """Return whether a picture consists of squares of 2×2 equal pixels."""
     height, width = (side // 2 * 2 for side in picture.shape[:2])
     if picture.shape[:2] != (height, width):
         return False

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gandem.callbacks.diagnostics.monitor import is_event
+from gandem.core.runs.log import has_losses
 
 __all__ = ["finite_of", "is_number", "is_report", "is_score", "last_row", "number", "read_json"]
 
@@ -40,7 +40,7 @@ def read_json(path: Path, kind: type) -> Any:
 
 
 def is_number(value: object) -> bool:
-    """Say whether a value from a file is a number; NaN and infinity are."""
+    """Return whether a value from a file is a number; NaN and infinity are."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -55,7 +55,7 @@ def finite_of(values: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def is_score(row: object) -> bool:
-    """Say whether this is what ``gandem evaluate`` prints of a run."""
+    """Return whether this is what ``gandem evaluate`` prints of a run."""
     if not isinstance(row, dict):
         return False
     values, floor, protocol = (row.get(name) for name in ("values", "floor", "protocol"))
@@ -65,7 +65,7 @@ def is_score(row: object) -> bool:
 
 
 def is_report(row: Mapping[str, Any] | None) -> bool:
-    """Say whether this is what ``gandem parity`` prints."""
+    """Return whether this is what ``gandem parity`` prints."""
     marks = row.get("marks") if row else None
     if not (row and isinstance(row.get("holds"), bool) and is_number(row.get("steps"))):
         return False
@@ -81,7 +81,7 @@ def _is_mark(mark: object) -> bool:
 
 def last_row(log: Path) -> dict[str, Any]:
     """Return the last row of a log that tells losses, without reading what comes long before it;
-    nothing where there is none.  A line that is being written, or was cut short, is passed over.
+    nothing where there is none. A line that is being written, or was cut short, is passed over.
     """
     try:
         with log.open("rb") as file:
@@ -94,6 +94,6 @@ def last_row(log: Path) -> dict[str, Any]:
             row = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        if isinstance(row, dict) and type(row.get("step")) is int and not is_event(row):
+        if isinstance(row, dict) and type(row.get("step")) is int and has_losses(row):
             return row
     return {}

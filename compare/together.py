@@ -9,11 +9,10 @@ from typing import Any
 
 from gandem.compare.comparison import Comparison, plan
 from gandem.compare.grid import MOST_SEEDS, Grid, backends_of, check_grid, settings_from
-from gandem.compare.launchers import at_once
+from gandem.compare.launchers import at_once, load_launcher
 from gandem.compare.outcome import check_needs
 from gandem.compare.page import write_comparison
 from gandem.core.errors import SpecError
-from gandem.core.plugins.registry import load_launcher
 
 __all__ = ["compare"]
 
@@ -27,7 +26,7 @@ def compare(
     out: str | os.PathLike[str],
     backends: Sequence[str] = (),
     seeds: int = 3,
-    vary: Sequence[str] = (),
+    sweep: Sequence[str] = (),
     changes: Sequence[str] = (),
     launcher: str = "local",
     address: str | None = None,
@@ -45,7 +44,7 @@ def compare(
         out: the comparison's folder; of one that is there, what is missing is done.
         backends: their ids; left out, all that are installed.
         seeds: trainings of each cell, with the seeds 0, 1, ….
-        vary: fields and values, ``["latent=16,64"]``; the grid has all combinations.
+        sweep: fields and values, ``["latent=16,64"]``; the grid has all combinations.
         changes: fields of every spec, ``["width=32"]``.
         launcher: who runs the trainings, and address: where, see ``gandem list``.
         workers: trainings at once; left out, as many as cores and memory allow.
@@ -64,7 +63,7 @@ def compare(
         raise SpecError(f"seeds: expected 1 to {MOST_SEEDS}, received {seeds}.")
     grid = Grid(
         models=(models,) if isinstance(models, str) else tuple(models),
-        settings=settings_from(vary, changes),
+        settings=settings_from(sweep, changes),
         backends=backends_of(backends),
         seeds=tuple(range(seeds)),
         changes=tuple(changes),

@@ -1,8 +1,7 @@
-"""Checked dataclasses: every field of a spec is held to its annotation, from Python and from a file
-alike.
+"""Checked dataclasses: every field of a spec is checked against its annotation.
 
-Two spellings of one thing become one thing here: ``kernel=4`` is stored as ``(4, 4)``, ``1`` in a
-float field as ``1.0``.
+Values are normalized, so that equal specs are equal data: ``kernel=4`` is stored as ``(4, 4)``,
+``1`` in a float field as ``1.0``.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The numbers a field admits: low ≤ x ≤ high, without an end that is marked open."""
+    """The range of a field: low ≤ x ≤ high, without ends that are marked open."""
 
     low: float = -math.inf
     high: float = math.inf
@@ -43,7 +42,7 @@ class Range:
     open_high: bool = False
 
     def admits(self, value: float) -> bool:
-        """Say whether ``value`` lies in the range."""
+        """Return True if ``value`` is in the range."""
         return (
             self.low <= value <= self.high
             and not (self.open_low and value == self.low)
@@ -66,16 +65,16 @@ Fraction = Annotated[float, Range(0, 1, open_high=True)]
 KINDS: dict[type, dict[str, type[Any]]] = {}
 """For each family of tagged dataclasses (layers, optimizers, initializers): its members by kind."""
 Expand = Callable[[type, str, dict[str, Any], str], tuple[Any, ...]]
-"""Takes a family, a kind that is none of its members', the fields and the place; returns members
-that stand there instead, or raises a :class:`SpecError`.
+"""Takes a family, a kind that none of its members has, the fields and the path; returns members to
+put in its place, or raises a :class:`SpecError`.
 """
 DEEPEST = 40
-"""Tables within tables that are read; Python's stack would hold some 150."""
+"""The deepest nesting of tables; Python's stack overflows at about 150."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """Base of all spec data: when it is made, fields are checked and brought to one spelling."""
+    """Base of all spec data; fields are checked and normalized on creation."""
 
     def __post_init__(self) -> None:
         for name, hint in hints(type(self)).items():  # type: ignore[arg-type]  # mypy#11469
@@ -91,15 +90,15 @@ def hints(cls: type) -> dict[str, Any]:
 
 
 def family(cls: Any) -> type | None:
-    """Return the tagged family that ``cls`` stands for, or None."""
+    """Return ``cls`` if it is a tagged family, else None."""
     return cls if isinstance(cls, type) and cls in KINDS else None
 
 
 def coerce(hint: Any, value: Any, path: str, expand: Expand | None = None) -> Any:
-    """Return ``value`` as ``hint`` wants it, or raise a :class:`SpecError` that names ``path``.
+    """Return ``value`` converted to ``hint``, or raise a :class:`SpecError` that names ``path``.
 
     Args:
-        expand: what to do where a kind is unknown; left out, that is an error.
+        expand: called for an unknown kind, which is an error otherwise.
     """
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
@@ -109,9 +108,10 @@ def coerce(hint: Any, value: Any, path: str, expand: Expand | None = None) -> An
                 raise SpecError(f"{path}: expected {limit}, received {shown(value)}.")
         return value
     if origin is Literal:
-        if isinstance(value, str) and value in args:
-            return str(value)
-        near = suggest(value, args) if isinstance(value, str) else ""
+        literal = type(args[0])
+        if isinstance(value, literal) and not isinstance(value, bool) and value in args:
+            return literal(value)
+        near = suggest(value, args) if isinstance(value, str) and literal is str else ""
         raise SpecError(f"{path}: expected {_or(args)}, received {shown(value)}.{near}")
     if origin in (Union, types.UnionType):
         if isinstance(value, dict) and (table := _closest(args, value)):
@@ -124,6 +124,10 @@ def coerce(hint: Any, value: Any, path: str, expand: Expand | None = None) -> An
         raise SpecError(f"{path}: expected {_name(hint)}, received {shown(value)}.")
     if origin is tuple:
         return _tuple(args, value, path, expand)
+    if origin is dict and isinstance(value, dict):
+        return _dict(args, value, path, expand)
+    if hint is Any:
+        return value
     if hint is type(None):
         if value is None:
             return None
@@ -154,8 +158,8 @@ def decode(cls: Any, data: dict[str, Any], path: str = "", expand: Expand | None
         expand: see :func:`coerce`.
 
     Raises:
-        SpecError: an unknown or missing field, or a value of the wrong type or range; the text
-            names the place.
+        SpecError: an unknown or missing field, or a value of the wrong type or range; the
+            message names the path.
     """
     if (tagged := family(cls)) is None:
         return _built(cls, data, path, expand)
@@ -187,7 +191,7 @@ def unknown_kind(tagged: type, kind: Any, path: str, more: Iterable[str] = ()) -
     """Return the error for a kind that a family does not have.
 
     Args:
-        more: kinds that the caller knows beside its members'.
+        more: further kinds that the caller knows.
     """
     near = suggest(kind, {*KINDS[tagged], *more}) if isinstance(kind, str) else ""
     word = tagged.__name__.lower()
@@ -202,14 +206,15 @@ def _refuse_deep(path: str) -> None:
 def _built(cls: Any, data: dict[str, Any], path: str, expand: Expand | None) -> Any:
     """Build one dataclass from its fields."""
     _refuse_deep(path)
-    where = path or "the spec"
+    where = path or getattr(cls, "_title", "the spec")
     known = hints(cls)
     for name in data:
         if name not in known:
             near = suggest(str(name), known)
             raise SpecError(f"{where}: unknown field {shown(name)}.{near}")
     for field in dataclasses.fields(cls):
-        if field.name not in data and field.default is dataclasses.MISSING:
+        has_default = field.default is not field.default_factory  # both MISSING without one
+        if field.name not in data and not has_default:
             raise SpecError(f"{where}: the field {field.name!r} is missing.")
     prefix = f"{path}." if path else ""
     return cls(**{name: coerce(known[name], data[name], prefix + name, expand) for name in data})
@@ -219,7 +224,7 @@ def encode(value: Any, *, defaults: bool = True) -> Any:
     """Return the plain data (dicts, lists, numbers, strings) of a spec dataclass.
 
     Args:
-        defaults: every field is written out; otherwise only what is not its field's default.
+        defaults: include fields that have their default value.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         kind = getattr(type(value), "kind", None)
@@ -232,13 +237,13 @@ def encode(value: Any, *, defaults: bool = True) -> Any:
         return found
     if isinstance(value, tuple):
         return [encode(item, defaults=defaults) for item in value]
+    if isinstance(value, dict):
+        return {name: encode(item, defaults=defaults) for name, item in value.items()}
     return value
 
 
 def _closest(options: tuple[Any, ...], data: dict[str, Any]) -> Any:
-    """Return which of the dataclasses among ``options`` has most fields of a table; of several,
-    the first.
-    """
+    """Return the first dataclass among ``options`` that shares the most fields with a table."""
     tables = [option for option in options if dataclasses.is_dataclass(option)]
     return max(tables, key=lambda table: len(hints(table).keys() & data), default=None)  # type: ignore[arg-type]
 
@@ -262,8 +267,16 @@ def _tuple(args: tuple[Any, ...], value: Any, path: str, expand: Expand | None) 
     return tuple(found)
 
 
+def _dict(args: tuple[Any, ...], value: Any, path: str, expand: Expand | None) -> dict[Any, Any]:
+    key_hint, value_hint = args
+    return {
+        coerce(key_hint, key, f"{path}: name"): coerce(value_hint, item, f"{path}.{key}", expand)
+        for key, item in value.items()
+    }
+
+
 def _label(index: int, item: Any) -> str:
-    """Name an element of a list by its own name or kind where it has one that can be printed."""
+    """Return a label for an element of a list: its name or kind if printable, else its index."""
     name, kind = (item.get("name"), item.get("kind")) if isinstance(item, dict) else (None, None)
     if isinstance(name, str) and name.isidentifier() and len(name) <= 40:
         return name
@@ -279,7 +292,7 @@ def _finite(value: Real, path: str) -> float:
         number = math.inf
     if not math.isfinite(number):
         raise SpecError(f"{path}: expected a finite number, received {shown(value)}.")
-    return number + 0.0  # -0.0 and 0.0 are one thing
+    return number + 0.0  # turns -0.0 into 0.0
 
 
 def _or(options: tuple[Any, ...]) -> str:
@@ -287,7 +300,7 @@ def _or(options: tuple[Any, ...]) -> str:
 
 
 def _name(hint: Any) -> str:
-    """Return the words for what a field wants."""
+    """Return the description of a type, for errors."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
         return _name(args[0])
@@ -295,6 +308,8 @@ def _name(hint: Any) -> str:
         return _or(args)
     if origin in (Union, types.UnionType):
         return " or ".join(_name(option) for option in args)
+    if origin is dict:
+        return "a table"
     if origin is tuple:
         if len(args) == 2 and args[1] is Ellipsis:
             return f"a list of {_name(args[0])}"

@@ -1,6 +1,4 @@
-"""Writing files so that a crash, a full disk or Ctrl-C leaves the old file or the new one, never
-half of one.
-"""
+"""Files that are written whole or not at all, also after a crash, a full disk or Ctrl-C."""
 
 from __future__ import annotations
 
@@ -31,23 +29,22 @@ def write_file(path: Path, data: bytes) -> None:
     """Write bytes to ``path``.
 
     Raises:
-        RunError: the place cannot be written, or the disk is full.
+        RunError: the file cannot be written, or the disk is full.
     """
     fill_file(path, lambda temporary: temporary.write_bytes(data))
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Write data as readable JSON to ``path``; NaN is refused."""
+    """Write data as indented JSON to ``path``; NaN is refused."""
     text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
     write_file(path, f"{text}\n".encode())
 
 
 def fill_file(path: Path, fill: Callable[[Path], object]) -> None:
-    """Let ``fill`` write a temporary file beside ``path``, flush it to disk, and rename it into
-    place.
+    """Call ``fill`` with a temporary path beside ``path``, flush the file, and rename it.
 
     Raises:
-        RunError: the place cannot be written, or the disk is full; nothing is left behind.
+        RunError: the file cannot be written, or the disk is full; nothing is left behind.
     """
     temporary = path.parent / f".gandem-{secrets.token_hex(8)}.part"
     try:
@@ -63,8 +60,9 @@ def fill_file(path: Path, fill: Callable[[Path], object]) -> None:
 
 
 def cache_folder() -> Path:
-    """Return where downloads, prepared pictures and features are kept: ``GANDEM_CACHE``, or the
-    system's folder for such.
+    """Return the folder of downloads, prepared images and features.
+
+    It is ``GANDEM_CACHE``, or else the cache folder of the system.
     """
     import pooch
 
@@ -72,56 +70,56 @@ def cache_folder() -> Path:
 
 
 def flush_file(path: Path) -> None:
-    """Let a file reach the disk before whatever is written next.
+    """Write a file from the system's buffers to the disk.
 
     Raises:
-        OSError: it is not there, or the disk is full.
+        OSError: the file does not exist, or the disk is full.
     """
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
 
 def is_unfinished(path: Path) -> bool:
-    """Say whether a file is one that a killed process was writing, of no use to anybody."""
+    """Return True for a temporary file of :func:`fill_file`."""
     return path.name.startswith(".gandem-") and path.name.endswith(".part")
 
 
 def clear_unfinished(folder: Path) -> None:
-    """Remove what killed processes have left unfinished in a folder and in those within it."""
+    """Remove the temporary files that killed processes left in a folder and its subfolders."""
     for path in folder.rglob(".gandem-*.part"):
-        with contextlib.suppress(OSError):  # it is in nobody's way
+        with contextlib.suppress(OSError):
             path.unlink()
 
 
 def append_line(path: Path, line: str) -> None:
-    """Add a line to a file, whole or not at all.
+    """Append a line to a file, whole or not at all.
 
     Raises:
-        RunError: the place cannot be written, or the disk is full.
+        RunError: the file cannot be written, or the disk is full.
     """
     try:
         with path.open("ab", buffering=0) as file:
-            before, rest = file.seek(0, os.SEEK_END), f"{line}\n".encode()
+            size, rest = file.seek(0, os.SEEK_END), f"{line}\n".encode()
             try:
                 while rest:
                     rest = rest[file.write(rest) :]
             except BaseException:
-                file.truncate(before)
+                file.truncate(size)
                 raise
     except OSError as error:
         raise RunError(f"{path}: cannot be written ({error.strerror or error}).") from None
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and those above it.
+    """Create a folder and its parents.
 
     Raises:
-        RunError: it cannot be made.
+        RunError: it cannot be created.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"{path}: cannot be made ({error.strerror or error}).") from None
+        raise RunError(f"{path}: cannot be created ({error.strerror or error}).") from None
 
 
 def _flush_folder(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Progress on standard error: live bars on a terminal, elsewhere a plain line now and then."""
+"""Progress on standard error: bars on a terminal, a plain line every few seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Bars"]
+__all__ = ["ProgressBars"]
 
-PATIENCE = 2.0
-"""Seconds before the first plain line: what is quicker needs none."""
-EVERY = 10.0
+FIRST_LINE_DELAY = 2.0
+"""Seconds before the first plain line; quicker work prints none."""
+LINE_INTERVAL = 10.0
 """Seconds between plain lines."""
-WIPE = "\x1b[2K\r"
+CLEAR_LINE = "\x1b[2K\r"
 
 
 @dataclass(slots=True)
 class _Task:
-    """One row of the bars: where it was first seen, and when a line is due."""
+    """One bar: the count when it was first shown, and the time of its next plain line."""
 
     first: int
     since: float
     due: float
-    spoken: bool = False
+    has_printed: bool = False
     row: Any = None
 
     def rate(self, done: int, now: float) -> float:
-        """Return units per second; the first counts for nothing, since it compiles."""
+        """Return units per second, without the first unit, which compiles."""
         return (done - self.first) / (now - self.since) if now > self.since else 0.0
 
 
-class Bars:
-    """The progress of one or several things that count to a total; use it as a context.
+class ProgressBars:
+    """Progress bars of one or several tasks; a context manager.
 
     Args:
-        quiet: show nothing at all.
-        unit: what is counted.
+        quiet: show no progress.
+        unit: the unit of the counts, such as ``"steps"``.
     """
 
     def __init__(self, *, quiet: bool = False, unit: str = "steps") -> None:
@@ -47,7 +47,7 @@ class Bars:
         self.lock = threading.Lock()
         self.bars: Any = None
 
-    def __enter__(self) -> Bars:
+    def __enter__(self) -> ProgressBars:
         if self.live:
             from rich.console import Console
             from rich.progress import (
@@ -62,7 +62,7 @@ class Bars:
                 TextColumn("{task.description}"),
                 BarColumn(bar_width=20),
                 MofNCompleteColumn(),
-                TextColumn("{task.fields[words]}"),
+                TextColumn("{task.fields[text]}"),
                 TimeRemainingColumn(compact=True),
                 console=Console(stderr=True),
                 transient=True,
@@ -74,56 +74,54 @@ class Bars:
         if self.tasks and self.live:
             self.bars.stop()
         elif self.live:
-            self._write(WIPE)
+            self._write(CLEAR_LINE)
 
-    def show(self, who: str, done: int, total: int, words: str = "") -> None:
-        """Show how far one of them is; can be called from any thread."""
+    def show(self, name: str, done: int, total: int, text: str = "") -> None:
+        """Show the progress of a task; can be called from any thread."""
         if self.quiet:
             return
         now = time.monotonic()
         with self.lock:
-            task = self.tasks.setdefault(who, _Task(done, now, now + PATIENCE))
+            task = self.tasks.setdefault(name, _Task(done, now, now + FIRST_LINE_DELAY))
             if done == 0:
-                task.first, task.since, task.due = 0, now, now + PATIENCE  # it is still starting
+                task.first, task.since, task.due = 0, now, now + FIRST_LINE_DELAY  # still starting
             rate = task.rate(done, now)
             if rate:
-                words = f"{words}  {rate:.1f} {self.unit}/s".lstrip()
+                text = f"{text}  {rate:.1f} {self.unit}/s".lstrip()
             if self.live:
-                self._draw(task, who, done, total, words)
-            elif now >= task.due or (done == total and task.spoken):
-                task.due, task.spoken = now + EVERY, True
+                self._draw(task, name, done, total, text)
+            elif now >= task.due or (done == total and task.has_printed):
+                task.due, task.has_printed = now + LINE_INTERVAL, True
                 left = f", {(total - done) / rate:.0f} s left" if rate and done < total else ""
-                self._write(f"{who}  {done}/{total} {self.unit}  {words}".rstrip() + left + "\n")
+                self._write(f"{name}  {done}/{total} {self.unit}  {text}".rstrip() + left + "\n")
 
-    def say(self, words: str) -> None:
-        """Say something that is no progress, above the bars; even where these are quiet."""
+    def say(self, text: str) -> None:
+        """Print a message above the bars, also if these are quiet."""
         with self.lock:
             if self.live and self.tasks:
-                self.bars.console.print(words, markup=False, highlight=False, soft_wrap=True)
+                self.bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
             else:
-                self._write(f"{WIPE * self.live}{words}\n")
+                self._write(f"{CLEAR_LINE * self.live}{text}\n")
 
-    def tell(self, words: str) -> None:
-        """Say something that belongs to the progress, above the bars: where that is shown at all,
-        and not of what is quick.
-        """
+    def tell(self, text: str) -> None:
+        """Print a message that belongs to the progress, if that is shown."""
         if self.quiet or not self.tasks:
             return
-        begun = min(task.since for task in self.tasks.values())
-        if self.live or time.monotonic() >= begun + PATIENCE:
-            self.say(words)
+        started = min(task.since for task in self.tasks.values())
+        if self.live or time.monotonic() >= started + FIRST_LINE_DELAY:
+            self.say(text)
 
-    def _draw(self, task: _Task, who: str, done: int, total: int, words: str) -> None:
+    def _draw(self, task: _Task, name: str, done: int, total: int, text: str) -> None:
         if task.row is None:
-            if len(self.tasks) == 1:  # not before: a backend that starts may silence standard error
-                self._write(WIPE)
+            if len(self.tasks) == 1:  # later than a backend redirects standard error
+                self._write(CLEAR_LINE)
                 self.bars.start()
-            task.row = self.bars.add_task(who, total=total, words="")
-        self.bars.update(task.row, completed=done, words=words)
+            task.row = self.bars.add_task(name, total=total, text="")
+        self.bars.update(task.row, completed=done, text=text)
 
-    def _write(self, words: str) -> None:
+    def _write(self, text: str) -> None:
         try:
-            sys.stderr.write(words)
+            sys.stderr.write(text)
             sys.stderr.flush()
-        except OSError:  # nobody reads any more; that is no reason to stop
+        except OSError:  # a closed pipe does not stop the work
             self.quiet = True

@@ -1,8 +1,7 @@
-"""Every random number of gandem: counter-based streams, so that a number depends on where it is
-used and on nothing else.
+"""Random numbers from counter-based streams, addressed by ``(seed, purpose, step, part)``.
 
-A stream is addressed by ``(seed, purpose, step, part)``.  Nothing is stateful: resuming needs only
-the step, and every backend sees the same numbers.  Draws are float64; a backend casts them.
+Nothing is stateful: resuming needs only the step, and every backend sees the same numbers. Draws
+are float64; the feed casts them.
 """
 
 from __future__ import annotations
@@ -16,9 +15,7 @@ __all__ = ["Purpose", "dropout_keep", "dropout_levels", "fingerprint", "part_of"
 
 
 class Purpose(enum.IntEnum):
-    """What a stream is for.  The numbers are part of the format of a run: never change one, only
-    add.
-    """
+    """The purpose of a stream. The numbers are part of the run format; never change one."""
 
     WEIGHTS = 1
     ORDER = 2
@@ -27,7 +24,7 @@ class Purpose(enum.IntEnum):
     DROPOUT = 5
     MIXING = 6
     SAMPLES = 7
-    TWIN = 8
+    BASELINE = 8
     AUGMENT = 9
     INSTANCE_NOISE = 10
     FLIP = 11
@@ -37,16 +34,15 @@ class Purpose(enum.IntEnum):
 
 
 def stream(seed: int, purpose: Purpose, step: int = 0, part: int = 0) -> np.random.Generator:
-    """Return the generator for one address; equal addresses give equal numbers.
+    """Return the generator of one address; equal addresses give equal numbers.
 
     Philox-4x64 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3") with the seed as
-    its key and the address as its counter.  The lowest counter word is left to the draws
-    themselves.
+    its key and the address as its counter. The lowest counter word counts the draws.
 
     Args:
         seed: the run's seed, 0 ≤ seed < 2**64.
         step: the training step or epoch, from 0.
-        part: tells draws of one step apart (round, pass, layer, parameter).
+        part: distinguishes draws of one step (round, pass, layer, parameter).
 
     >>> bool(stream(1, Purpose.NOISE, 5).normal() == stream(1, Purpose.NOISE, 5).normal())
     True
@@ -57,16 +53,14 @@ def stream(seed: int, purpose: Purpose, step: int = 0, part: int = 0) -> np.rand
 
 
 def part_of(name: str) -> int:
-    """Return a 63-bit number for a name, so that a draw belongs to the name and not to its place in
-    a list.
-    """
+    """Return a 63-bit hash of a name, so that draws do not depend on positions in a list."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
 
 
 def dropout_levels(rate: float) -> int:
-    """Return how many of 256 byte values are dropped for ``rate``: the rate is kept to 1/256.
+    """Return how many of the 256 byte values mean "dropped": the rate rounded to 1/256.
 
-    Whole random bytes make large masks six times cheaper than floats.
+    Masks from random bytes are six times faster than from floats.
 
     >>> dropout_levels(0.3), dropout_levels(0.5)
     (77, 128)
@@ -75,9 +69,9 @@ def dropout_levels(rate: float) -> int:
 
 
 def dropout_keep(generator: np.random.Generator, shape: tuple[int, ...], rate: float) -> np.ndarray:
-    """Draw a Boolean mask, True where a unit is kept, of the given shape (batch first)."""
+    """Draw a Boolean mask of a shape (batch first), True where a unit is kept."""
     count = int(np.prod(shape))
-    # as generator.bytes(count), in half the time
+    # the same as generator.bytes(count), in half the time
     words = generator.integers(0, 2**64 - 1, -(-count // 8), dtype=np.uint64, endpoint=True)
     drawn = words.astype("<u8", copy=False).view(np.uint8)[:count]
     return (drawn >= dropout_levels(rate)).reshape(shape)
@@ -86,8 +80,7 @@ def dropout_keep(generator: np.random.Generator, shape: tuple[int, ...], rate: f
 def fingerprint() -> str:
     """Return a short hash of the first draws of a fixed stream.
 
-    NumPy promises a stream only within a version, so a run records this and says so when it has
-    changed.
+    NumPy guarantees streams only within a version, so a run records this hash to detect a change.
     """
     draws = stream(0, Purpose.NOISE).normal(size=64)
     return hashlib.sha256(draws.astype("<f8").tobytes()).hexdigest()[:16]

@@ -1,1 +1,1 @@
-"""Data sets: one ``load(argument, data_dir)`` a file, imported when someone asks for it."""
+"""Data sets: one ``load(argument, data_dir)`` per file, imported on use."""

@@ -1,7 +1,7 @@
-"""CIFAR-10: 60,000 small photographs of ten kinds of things, 32×32×3.
+"""CIFAR-10: 60,000 photographs in ten classes, 32×32×3.
 
-Its files are Python 2 pickles, which could run anything; here their opcodes are read one by one,
-and none is carried out.
+Its files are Python 2 pickles, which could run code; only their opcodes are parsed here, and none
+is executed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from gandem.data.download import keep
 __all__ = ["Archive", "load", "load_archive", "parse_batch"]
 
 ROW = 3 * 32 * 32
-LIMIT = 64 << 20  # bytes of one batch: each has 31 MB
+MAX_BATCH_SIZE = 64 << 20  # bytes; a batch has 31 MB
 TRAIN = tuple(f"data_batch_{number}" for number in range(1, 6))
 PARTS = {"train": TRAIN, "test": ("test_batch",), "all": (*TRAIN, "test_batch")}
 AGAIN = "Fetch it again."
@@ -30,7 +30,7 @@ AGAIN = "Fetch it again."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archive:
-    """Where the archive is, and the SHA-256 of its packed bytes."""
+    """The location of the archive, and the SHA-256 of its compressed bytes."""
 
     name: str = "cifar-10-python.tar.gz"
     mirrors: tuple[str, ...] = ("https://www.cs.toronto.edu/~kriz/",)
@@ -45,7 +45,7 @@ CLASSES = (
 
 
 def load(argument: str, data_dir: Path | None) -> Dataset:
-    """Return the 50,000 training images, or with ``test`` 10,000 others, or with ``all`` both."""
+    """Return the 50,000 training images; the 10,000 test images for ``test``; both for ``all``."""
     return load_archive(CIFAR10, argument, data_dir)
 
 
@@ -53,10 +53,10 @@ def load_archive(facts: Archive, argument: str, data_dir: Path | None) -> Datase
     """Return the part called ``argument``: ``train`` (also when empty), ``test``, or ``all``.
 
     Args:
-        data_dir: a folder that has the archive; without one it is downloaded and cached.
+        data_dir: a folder with the archive; by default it is downloaded and cached.
 
     Raises:
-        DataError: no such part, or the archive cannot be had.
+        DataError: the part does not exist, or the archive is not available.
     """
     part = argument or "train"
     if part not in PARTS:
@@ -94,13 +94,13 @@ def _in_folder(facts: Archive, folder: Path) -> Path:
 
 
 def _batches(path: Path, names: tuple[str, ...]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return images and labels of some batches; nothing of the archive is unpacked to disk."""
+    """Return images and labels of some batches, without unpacking to disk."""
     wanted: dict[str, bytes] = {}
     try:
         with tarfile.open(path, "r:gz") as archive:
             for member in archive:
                 name = member.name.rpartition("/")[2]
-                if name in names and member.isfile() and member.size <= LIMIT:
+                if name in names and member.isfile() and member.size <= MAX_BATCH_SIZE:
                     file = archive.extractfile(member)
                     wanted[name] = file.read() if file else b""
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
@@ -115,10 +115,10 @@ def parse_batch(content: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Return images (N, 32, 32, 3), uint8, and labels (N,), int64, of a pickled batch.
 
     The pickle is a dictionary: ``labels`` is a list of numbers, and ``data`` an array whose bytes
-    are its longest string.  Both are read off the opcodes; no object is made, no function called.
+    are the longest string. Both are parsed from the opcodes; nothing is executed.
 
     Raises:
-        DataError: it is another file.
+        DataError: it is not a batch of CIFAR-10.
     """
     labels: list[int] = []
     pixels, listing = b"", False
@@ -130,7 +130,7 @@ def parse_batch(content: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
                 pixels = held if len(held) > len(pixels) else pixels
             elif listing and opcode.name in ("BININT", "BININT1", "BININT2", "INT"):
                 labels.append(int(value))
-    except Exception as error:  # what is no pickle raises nearly anything
+    except Exception as error:  # invalid pickles raise many types of errors
         raise DataError(f"{name}: it is not a batch of CIFAR-10 ({error}). {AGAIN}") from error
     if not labels or len(pixels) != len(labels) * ROW or not 0 <= min(labels) <= max(labels) < 10:
         raise DataError(

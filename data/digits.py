@@ -1,4 +1,4 @@
-"""The digits that come with gandem: 1,000 a class of MNIST's training images, 28×28×1."""
+"""The embedded digits: 1,000 training images of MNIST per class, 28×28×1."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["load"]
 
 
 def load(argument: str, data_dir: Path | None) -> Dataset:
-    """Return the embedded digits; ``data_dir`` does not matter to them.
+    """Return the embedded digits; ``data_dir`` is ignored.
 
     Raises:
         DataError: there is an argument.

@@ -1,6 +1,6 @@
-"""One file's bytes, unpacked, from a person's folder or from the first mirror that has them right.
+"""Files of data sets from a folder or from a mirror, verified by a SHA-256.
 
-A file is known by the SHA-256 of its unpacked bytes: it does not matter who packed it, if anyone.
+The hash is that of the unpacked bytes, so the compression does not matter.
 """
 
 from __future__ import annotations
@@ -23,33 +23,35 @@ from gandem.core.files import cache_folder
 
 __all__ = ["fetch", "find", "keep", "unpack"]
 
-LIMIT = 64 << 20  # bytes: the largest file here has 47 MB, and a bomb must not fill the memory
-LARGEST = 1 << 30  # bytes: likewise of a file that stays packed on disk
-PATIENCE = (10, 30)  # seconds to connect, and between two pieces
+MAX_UNPACKED_SIZE = 64 << 20  # bytes; the largest file has 47 MB
+MAX_DOWNLOAD_SIZE = 1 << 30  # bytes of a file that stays compressed on disk
+TIMEOUTS = (10, 30)  # seconds to connect, and between two chunks
 
 
 def unpack(file: IO[bytes], what: str) -> bytes:
     """Return the bytes of a file that may be gzipped.
 
     Raises:
-        DataError: the gzip is damaged, or unpacks to more than ``LIMIT`` bytes.
+        DataError: the gzip is damaged, or unpacks to more than ``MAX_UNPACKED_SIZE`` bytes.
     """
     packed = file.read(2) == b"\x1f\x8b"
     file.seek(0)
     try:
-        content = (gzip.GzipFile(fileobj=file) if packed else file).read(LIMIT + 1)
+        content = (gzip.GzipFile(fileobj=file) if packed else file).read(MAX_UNPACKED_SIZE + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{what}: cannot be unpacked ({error}). Fetch it again.") from error
-    if len(content) > LIMIT:
-        raise DataError(f"{what}: it holds more than {LIMIT >> 20} MiB, so it is another file.")
+    if len(content) > MAX_UNPACKED_SIZE:
+        raise DataError(
+            f"{what}: it holds more than {MAX_UNPACKED_SIZE >> 20} MiB, so it is another file."
+        )
     return content
 
 
 def find(name: str, sha256: str, folders: Sequence[Path]) -> bytes:
-    """Return the bytes of ``name`` or ``name.gz`` from the first folder that has it right.
+    """Return the unpacked bytes of ``name`` or ``name.gz`` from the first folder with a valid file.
 
     Raises:
-        DataError: no folder has the file, or what they have is damaged or another file.
+        DataError: no folder has the file, or it is damaged or another file.
     """
     wrong = ""
     for path in (folder / file for folder in folders for file in (name, f"{name}.gz")):
@@ -75,13 +77,13 @@ def find(name: str, sha256: str, folders: Sequence[Path]) -> bytes:
 
 
 def fetch(name: str, sha256: str, mirrors: Sequence[str], folder: str) -> bytes:
-    """Return the bytes of ``name`` from the cache, which the first good mirror's ``name.gz`` fills.
+    """Return the bytes of ``name`` from the cache; if missing, download ``name.gz`` from a mirror.
 
     Args:
-        folder: where in the cache; the cache is ``GANDEM_CACHE`` or the system's folder for such.
+        folder: the folder in the cache, ``GANDEM_CACHE`` or the cache folder of the system.
 
     Raises:
-        DataError: no mirror has the file right, or the cache cannot be used.
+        DataError: no mirror has a valid file, or the cache cannot be used.
     """
     import pooch
 
@@ -111,13 +113,13 @@ def fetch(name: str, sha256: str, mirrors: Sequence[str], folder: str) -> bytes:
 
 
 def keep(name: str, sha256: str, mirrors: Sequence[str], folder: str) -> Path:
-    """Return the path of a file in the cache, which the first good mirror fills; it stays packed.
+    """Return the path of a file in the cache, downloaded if missing; it stays compressed.
 
     Args:
-        folder: where in the cache.
+        folder: the folder in the cache.
 
     Raises:
-        DataError: no mirror has the file right, or the cache cannot be used.
+        DataError: no mirror has a valid file, or the cache cannot be used.
     """
     import pooch
 
@@ -145,12 +147,12 @@ def keep(name: str, sha256: str, mirrors: Sequence[str], folder: str) -> Path:
 
 
 def _download_as_is(url: str, output_file: str, _pooch: object) -> None:
-    """Write what a mirror sends straight to a file, up to ``LARGEST`` bytes."""
+    """Download a file without unpacking it, up to ``MAX_DOWNLOAD_SIZE`` bytes."""
     from pooch import HTTPDownloader
 
     with open(output_file, "wb") as raw, closing(_Bar(url.rpartition("/")[2])) as bar:
         shown = bar if sys.stderr.isatty() else False
-        download = HTTPDownloader(progressbar=shown, chunk_size=1 << 16, timeout=PATIENCE)
+        download = HTTPDownloader(progressbar=shown, chunk_size=1 << 16, timeout=TIMEOUTS)
         try:
             download(url, _Capped(raw), None)
         except (OSError, ValueError) as error:  # requests' errors are OSErrors
@@ -162,13 +164,13 @@ def _download_as_is(url: str, output_file: str, _pooch: object) -> None:
 
 
 class _Capped:
-    """A file that refuses to grow past ``LARGEST``, whatever a mirror sends."""
+    """A file that cannot grow past ``MAX_DOWNLOAD_SIZE``."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
 
     def write(self, piece: bytes) -> int:
-        if self._file.tell() + len(piece) > LARGEST:
+        if self._file.tell() + len(piece) > MAX_DOWNLOAD_SIZE:
             raise ValueError("too long")
         return self._file.write(piece)
 
@@ -177,12 +179,12 @@ class _Capped:
 
 
 def _download(url: str, output_file: str, _pooch: object) -> None:
-    """Do what pooch's own downloader does, and unpack; a mirror that fails is a DataError."""
+    """Download and unpack a file; raise DataError if the mirror fails."""
     from pooch import HTTPDownloader
 
     with _Bounded() as packed, closing(_Bar(url.rpartition("/")[2])) as bar:
         shown = bar if sys.stderr.isatty() else False
-        download = HTTPDownloader(progressbar=shown, chunk_size=1 << 16, timeout=PATIENCE)
+        download = HTTPDownloader(progressbar=shown, chunk_size=1 << 16, timeout=TIMEOUTS)
         try:
             download(url, packed, None)
         except (OSError, ValueError) as error:  # requests' errors are OSErrors; memory has none
@@ -208,16 +210,16 @@ def _quiet(logger: logging.Logger) -> Iterator[None]:
 
 
 class _Bounded(io.BytesIO):
-    """Memory that refuses to grow past ``LIMIT``, whatever a mirror sends."""
+    """A buffer that cannot grow past ``MAX_UNPACKED_SIZE``."""
 
     def write(self, piece: bytes) -> int:  # type: ignore[override]
-        if self.tell() + len(piece) > LIMIT:
+        if self.tell() + len(piece) > MAX_UNPACKED_SIZE:
             raise ValueError("too long")
         return super().write(piece)
 
 
 class _Bar:
-    """A line on the terminal while a file comes; pooch sets ``total`` and calls the methods."""
+    """A progress line of a download; pooch sets ``total`` and calls the methods."""
 
     def __init__(self, name: str) -> None:
         self.name, self.total, self.done, self.begun = name, 0, 0, time.monotonic()

@@ -1,4 +1,4 @@
-"""A person's own images: a folder of picture files of any size, fitted to a spec's image."""
+"""The user's images: a folder of image files of any size, resized to the image of a spec."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gandem.core.data.dataset import Dataset, Fittable
-from gandem.core.data.summary import Survey, count_of_classes
+from gandem.core.data.dataset import Dataset, ResizableDataset
+from gandem.core.data.summary import DatasetSummary, count_classes
 from gandem.core.errors import DataError
-from gandem.core.progress import Bars
+from gandem.core.progress import ProgressBars
 from gandem.data.listing import Listing, in_short, look_into
 from gandem.data.pictures import careful, fit, open_picture, why
 from gandem.data.prepared import Prepared, prepare, worked
@@ -23,12 +23,12 @@ __all__ = ["Folder", "load"]
 
 
 def load(argument: str, data_dir: Path | None) -> Folder:
-    """Return the pictures in the folder at ``argument``, a path (in ``data_dir``, if given).
+    """Return the images in the folder at ``argument``, a path (in ``data_dir``, if given).
 
-    Labels are the names of its sub-folders, or stand in a ``labels.csv`` of ``file,label``.
+    Labels are the names of its sub-folders, or come from a ``labels.csv`` of ``file,label``.
 
     Raises:
-        DataError: there is no such folder, or it has no pictures.
+        DataError: the folder does not exist, or has no images.
     """
     if not argument:
         raise DataError("folder: expected a path, received none. Use --data folder:PATH.")
@@ -37,19 +37,18 @@ def load(argument: str, data_dir: Path | None) -> Folder:
     return Folder(name, look_into(path, name))
 
 
-class Folder(Fittable):
-    """The pictures of a folder, of any sizes, before they are fitted to a shape."""
+class Folder(ResizableDataset):
+    """The images of a folder, of any sizes."""
 
     def __init__(self, name: str, listing: Listing) -> None:
         self.name, self.listing = name, listing
         self.paths = [listing.root / file for file in listing.files]
 
-    def fitted(self, shape: tuple[int, ...] | None = None) -> Dataset:
-        """Return the pictures cut and resized to (H, W, C); the first time this takes a while, and
-        the outcome is kept in the cache.
+    def resize(self, shape: tuple[int, ...] | None = None) -> Dataset:
+        """Return the images cropped and resized to (H, W, C), cached after the first call.
 
         Raises:
-            DataError: none can be read, or there are several sizes and no shape.
+            DataError: no image can be read, or they have several sizes and no shape is given.
         """
         shape = self._own_shape() if shape is None else shape
         if len(shape) != 3 or shape[2] not in (1, 3):
@@ -58,7 +57,7 @@ class Folder(Fittable):
                 "set the image."
             )
         listing = self.listing
-        with Bars(unit="images") as bars:
+        with ProgressBars(unit="images") as bars:
             show = partial(bars.show, "read images", total=len(self.paths))
             made = prepare(self.paths, self._stamps(), shape, lambda done: show(done))
         bad = self._words(made)
@@ -78,15 +77,15 @@ class Folder(Fittable):
             notes=tuple(few),
         )
 
-    def survey(self, *, quiet: bool = False) -> Survey:
-        """Return what the pictures are, each of them read once, and what is wrong with some."""
+    def summarize(self, *, quiet: bool = False) -> DatasetSummary:
+        """Return a summary of the original images; each file is read once."""
         sizes: Counter[tuple[int, int]] = Counter()
         modes: Counter[str] = Counter()
         first: dict[bytes, str] = {}
         copies: list[str] = []
         bad: dict[int, str] = {}
         with (
-            Bars(quiet=quiet, unit="images") as bars,
+            ProgressBars(quiet=quiet, unit="images") as bars,
             closing(worked(_look_at, self.paths, lambda n: bars.show("look", n, count))) as looks,
         ):
             count = len(self.paths)
@@ -104,19 +103,21 @@ class Folder(Fittable):
             words = in_short(self._words(Prepared(None, good, bad)))
             raise DataError(f"{self.name}: none of its {count} images can be read: {words}.")
         labels, names = _renumbered(self.listing, good)
-        return Survey(
+        return DatasetSummary(
             name=self.name,
             source=str(self.listing.root),
             count=len(good),
             sizes=dict(sizes),
             modes=dict(modes),
-            classes=count_of_classes(labels, names),
+            classes=count_classes(labels, names),
             unread=(*self.listing.problems, *self._words(Prepared(None, good, bad))),
             copies=tuple(copies),
         )
 
-    def some(self, each: int, shape: tuple[int, ...]) -> list[tuple[str, list[np.ndarray]]]:
-        """Return a few pictures of each class by its name, all of one shape."""
+    def sample_classes(
+        self, each: int, shape: tuple[int, ...]
+    ) -> list[tuple[str, list[np.ndarray]]]:
+        """Return a few images of each class with its name, resized to a shape."""
         listing = self.listing
         groups = range(len(listing.class_names)) if listing.labels is not None else (None,)
         found = []
@@ -140,26 +141,26 @@ class Folder(Fittable):
             try:
                 with open_picture(self.paths[place]) as picture:
                     made.append(fit(picture, shape))
-            except Exception:  # the survey says so
+            except Exception:  # the summary reports it
                 continue
             if len(made) == wanted:
                 break
         return made
 
     def _own_shape(self) -> tuple[int, ...]:
-        """Return the shape of the pictures if all have one."""
-        survey = self.survey()
-        if len(survey.sizes) > 1:
-            common = max(survey.sizes, key=lambda size: survey.sizes[size])
+        """Return the common shape of the images."""
+        summary = self.summarize()
+        if len(summary.sizes) > 1:
+            common = max(summary.sizes, key=lambda size: summary.sizes[size])
             raise DataError(
-                f"{self.name}: its images have {len(survey.sizes)} sizes, most are "
+                f"{self.name}: its images have {len(summary.sizes)} sizes, most are "
                 f"{common[1]}×{common[0]}; say to which shape to fit them."
             )
-        ((width, height),) = survey.sizes
-        return (height, width, 1 if set(survey.modes) <= {"gray"} else 3)
+        ((width, height),) = summary.sizes
+        return (height, width, 1 if set(summary.modes) <= {"gray"} else 3)
 
     def _stamps(self) -> str:
-        """Return what changes whenever a file does."""
+        """Return a hash that changes with every file."""
         hashed = hashlib.sha256()
         for file, stamp in zip(self.listing.files, self.listing.stamps, strict=True):
             hashed.update(json.dumps([file, *stamp]).encode())
@@ -170,7 +171,7 @@ class Folder(Fittable):
 
 
 def _renumbered(listing: Listing, good: np.ndarray) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """Return the labels of the pictures that can be read; a class without any has none."""
+    """Return the labels of the readable images; empty classes are dropped."""
     if listing.labels is None:
         return None, ()
     there, labels = np.unique(listing.labels[good], return_inverse=True)
@@ -178,10 +179,10 @@ def _renumbered(listing: Listing, good: np.ndarray) -> tuple[np.ndarray | None, 
 
 
 def _look_at(path: Path) -> tuple[tuple[int, int], str, bytes] | str:
-    """Return size (width, height), kind and a digest of a picture, or why it cannot be read."""
+    """Return size (width, height), kind and digest of an image, or the reason of a failure."""
     try:
         with open_picture(path) as picture:
-            turned = picture.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # lies on its side
+            turned = picture.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # rotated by 90 degrees
             size = picture.size[::-1] if turned else picture.size
             bands = picture.getbands()
             kind = "gray" if len(bands) == 1 and picture.mode != "P" else "color"
@@ -189,5 +190,5 @@ def _look_at(path: Path) -> tuple[tuple[int, int], str, bytes] | str:
                 kind = f"{'gray' if 'L' in bands else 'color'} with transparency"
             picture.load()
         return size, kind, hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
-    except Exception as error:  # a hostile file raises nearly anything
+    except Exception as error:  # invalid files raise many types of errors
         return why(error)

@@ -1,8 +1,7 @@
-"""The process that reads one data set with its framework's loader and writes it as plain bytes.
+"""The child process that reads a data set with the loader of its framework and writes raw bytes.
 
-``python -m gandem.data.framework_process REQUEST`` with a request in JSON, as
-:mod:`gandem.data.frameworks` sends it.  Standard output and standard error go to whoever started
-it: how far it is, why it cannot, and the framework's own noise.
+Run as ``python -m gandem.data.framework_process REQUEST`` by :mod:`gandem.data.frameworks`, with a
+request in JSON. Its output carries progress, the error, and output of the framework.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ import numpy as np
 
 from gandem.core.errors import DataError, GandemError
 from gandem.core.files import fill_file, write_json
-from gandem.core.plugins.isolation import sentence
+from gandem.core.plugins.isolation import format_error
 from gandem.data.frameworks import DONE, REFUSED, stamps_of
 from gandem.data.pictures import careful, fit, why
 
@@ -36,15 +35,15 @@ if TYPE_CHECKING:
 __all__ = ["Opened", "Request", "main"]
 
 READERS = {"torchvision": "gandem.data.torchvision_sets", "keras": "gandem.data.keras_sets"}
-PATIENCE = 30
-"""Seconds that a server may be silent."""
-OFTEN = 0.2
-"""Seconds between two words of progress."""
+SOCKET_TIMEOUT = 30
+"""Socket timeout in seconds."""
+PROGRESS_INTERVAL = 0.2
+"""Seconds between two progress lines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What to read, as :class:`gandem.data.frameworks.FrameworkSet` says it, and what to make."""
+    """The fields of :class:`gandem.data.frameworks.FrameworkSet`, and the wanted output."""
 
     name: str
     framework: str
@@ -61,10 +60,9 @@ class Opened:
     """A data set that a framework has opened.
 
     Attributes:
-        at: returns an image, Pillow's or an array (H, W) or (H, W, C), and its target, whatever
-            that is.
-        pictures: the images are files of any sizes; if not, they are in memory and of one size.
-        files: it was read from files below the root.
+        at: returns an image of Pillow or an array (H, W) or (H, W, C), and its target.
+        pictures: True for image files of any sizes; False for images in memory of one size.
+        files: True if it was read from files below the root.
     """
 
     count: int
@@ -76,35 +74,35 @@ class Opened:
 
 
 def main(text: str) -> int:
-    """Do what a request says and return the exit code."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever waits for this process ends it
+    """Carry out a request and return the exit code."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process ends this one
     warnings.simplefilter("ignore")
-    socket.setdefaulttimeout(PATIENCE)
-    told = json.loads(text)
-    told |= {"root": Path(told["root"]), "folder": Path(told["folder"])}
-    request = Request(**told | {"shape": told["shape"] and tuple(told["shape"])})
+    socket.setdefaulttimeout(SOCKET_TIMEOUT)
+    fields = json.loads(text)
+    fields |= {"root": Path(fields["root"]), "folder": Path(fields["folder"])}
+    request = Request(**fields | {"shape": fields["shape"] and tuple(fields["shape"])})
     if request.given:
-        _spare(request.root)
+        _protect_files(request.root)
     try:
         opened: Opened = import_module(READERS[request.framework]).opened(request)
         with careful():
             _write(request, opened)
     except GandemError as error:
         line = str(error)
-    except Exception as error:  # a framework may raise anything at all
-        line = f"{request.name}: {request.framework} cannot read it: {sentence(error)}"
+    except Exception as error:  # frameworks raise many types of errors
+        line = f"{request.name}: {request.framework} cannot read it: {format_error(error)}"
     else:
         return 0
     print(f"\n{REFUSED}{line}", flush=True)  # noqa: T201
     return 1
 
 
-def _spare(root: Path) -> None:
-    """Keep this process from overwriting or removing a file that a person has below a folder."""
+def _protect_files(root: Path) -> None:
+    """Prevent this process from overwriting or removing the user's files below a folder."""
     made: set[str] = set()
     home = os.path.realpath(root)
 
-    def look(event: str, arguments: tuple[Any, ...]) -> None:
+    def audit(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
             path, mode, flags = arguments
             if not (set(mode or "") & set("wax+") or (flags or 0) & (os.O_WRONLY | os.O_RDWR)):
@@ -129,14 +127,14 @@ def _spare(root: Path) -> None:
             )
         made.add(whole)
 
-    sys.addaudithook(look)
+    sys.addaudithook(audit)
 
 
-# --- what is written -----------------------------------------------------------------------------
+# --- output --------------------------------------------------------------------------------------
 
 
 def _write(request: Request, opened: Opened) -> None:
-    """Fill the folder; its facts come last."""
+    """Fill the folder; the facts are written last."""
     facts: dict[str, Any] = {"pictures": opened.pictures, "source": opened.source}
     facts |= {"files": opened.files, "labeled": False, "count": 0, "bad": {}, "notes": []}
     facts |= {"class_names": []}
@@ -149,7 +147,7 @@ def _write(request: Request, opened: Opened) -> None:
 
 
 def _images(request: Request, opened: Opened) -> dict[str, Any]:
-    """Write all images, fitted to the shape if one is asked for, and their labels."""
+    """Write all images, resized if a shape is given, and their labels."""
     shape, targets = request.shape, []
     bad: dict[int, str] = {}
     wanted = request.shape
@@ -160,7 +158,7 @@ def _images(request: Request, opened: Opened) -> dict[str, Any]:
             for place, image, target in _each(opened, bad):
                 try:
                     made = fit(_picture(image), wanted) if wanted else _array(image)
-                except Exception as error:  # a damaged picture raises nearly anything
+                except Exception as error:  # damaged images raise many types of errors
                     bad[place] = why(error)
                     continue
                 shape = shape or made.shape
@@ -182,7 +180,7 @@ def _images(request: Request, opened: Opened) -> dict[str, Any]:
 
 
 def _look(request: Request, opened: Opened) -> dict[str, Any]:
-    """Return what the pictures are."""
+    """Return the facts of a summary."""
     sizes: Counter[tuple[int, int]] = Counter()
     modes: Counter[str] = Counter()
     first: dict[bytes, int] = {}
@@ -191,7 +189,7 @@ def _look(request: Request, opened: Opened) -> dict[str, Any]:
     for place, image, target in _each(opened, bad):
         try:
             pixels = _array(image)
-        except Exception as error:  # likewise
+        except Exception as error:  # as above
             bad[place] = why(error)
             continue
         sizes[pixels.shape[1], pixels.shape[0]] += 1
@@ -211,26 +209,26 @@ def _look(request: Request, opened: Opened) -> dict[str, Any]:
 
 
 def _each(opened: Opened, bad: dict[int, str]) -> Iterator[tuple[int, Any, Any]]:
-    """Yield place, image and target, one after the other: loaders need not bear threads."""
+    """Yield index, image and target in order; loaders may not be thread-safe."""
     due = 0.0
     for place in range(opened.count):
         if (now := time.monotonic()) >= due or place + 1 == opened.count:
-            due = now + OFTEN
+            due = now + PROGRESS_INTERVAL
             print(f"\n{DONE}{place + 1} {opened.count}", flush=True)  # noqa: T201
         try:
             image, target = opened.at(place)
-        except Exception as error:  # likewise
+        except Exception as error:  # as above
             bad[place] = why(error)
         else:
             yield place, image, target
 
 
 def _labels(request: Request, opened: Opened, targets: list[Any]) -> dict[str, Any]:
-    """Write the labels, if each target is one, and return what is said of them."""
+    """Write the labels, if all targets are classes, and return their facts."""
     labels = [_class(target) for target in targets]
     if any(label is None for label in labels):
-        said = f"{request.name}: it comes without labels, for its targets are no classes."
-        return {"labeled": False, "class_names": [], "notes": [said]}
+        note = f"{request.name}: it comes without labels, for its targets are no classes."
+        return {"labeled": False, "class_names": [], "notes": [note]}
     array = np.array(labels, np.int64)
 
     def save(temporary: Path) -> None:
@@ -243,10 +241,10 @@ def _labels(request: Request, opened: Opened, targets: list[Any]) -> dict[str, A
 
 
 def _class(target: Any) -> int | None:
-    """Return the number of a class, or None of what is none."""
+    """Return a target as a class number, or None if it is not one."""
     try:
         array = np.asarray(target)
-    except Exception:  # a stranger's object
+    except Exception:  # third-party objects
         return None
     if array.dtype.kind not in "iu" or array.size != 1 or array.item() < 0:
         return None
@@ -260,7 +258,7 @@ def _check_any(request: Request, targets: list[Any], bad: dict[int, str]) -> Non
 
 
 def _picture(image: Any) -> Image.Image:
-    """Return an image as Pillow's."""
+    """Return an image as an image of Pillow."""
     from PIL import Image
 
     if isinstance(image, Image.Image):
@@ -270,7 +268,7 @@ def _picture(image: Any) -> Image.Image:
 
 
 def _array(image: Any) -> np.ndarray:
-    """Return an image as uint8 (H, W, 1 or 3), of the size it has."""
+    """Return an image as uint8 (H, W, 1 or 3), not resized."""
     if isinstance(image, np.ndarray) and image.dtype == np.uint8:
         return image[..., None] if image.ndim == 2 else image
     picture = _picture(image)

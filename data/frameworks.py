@@ -1,9 +1,7 @@
-"""Data sets that a framework brings: its own loaders read them in a process of their own, and what
-they read is kept in the cache as plain bytes.
+"""Data sets of a framework, read by its own loaders in a child process and cached as raw bytes.
 
-PyTorch and TensorFlow get on badly in one process, and a training may be on the other one; so
-nothing here imports either.  What is kept belongs to a set, its part, the framework's version and
-the files it was read from, by their sizes and times: whatever changes, it is read again.
+PyTorch and TensorFlow conflict in one process, so this module imports neither. The cache entry
+depends on the set, its part, the version of the framework, and the sizes and times of the files.
 """
 
 from __future__ import annotations
@@ -23,23 +21,23 @@ from typing import Any
 
 import numpy as np
 
-from gandem.commands.doctor_ import versions_of
-from gandem.core.data.dataset import Dataset, Fittable, OnDisk
-from gandem.core.data.summary import Survey, count_of_classes
+from gandem.core.data.dataset import Dataset, DiskImages, ResizableDataset
+from gandem.core.data.summary import DatasetSummary, count_classes
 from gandem.core.errors import DataError, GandemError
 from gandem.core.files import cache_folder, clear_unfinished, make_folder
-from gandem.core.plugins.registry import installed, registry
-from gandem.core.progress import Bars
+from gandem.core.plugins.discovery import format_versions
+from gandem.core.plugins.registry import is_installed, registry
+from gandem.core.progress import ProgressBars
 from gandem.data.listing import in_short
 
 __all__ = ["FrameworkSet", "Kept", "check_installed", "load_set", "stamps_of"]
 
 FORMAT = 1
-"""Of what is kept; a new one where the same set would become other bytes."""
+"""Version of the cache; incremented if the same set would give different bytes."""
 DONE, REFUSED = "@ ", "! "
-"""How lines begin in which the other process says how far it is, and why it cannot."""
+"""Prefixes of the lines in which the child process reports progress and an error."""
 SHARE = (re.compile(r"\b()(\d+)%\|"), re.compile(r"\b(\d+)/(\d+)\b"))
-"""What the frameworks print while they download: tqdm's per cent, Keras's bytes of bytes."""
+"""Download progress of the frameworks: the percentage of tqdm, the bytes of Keras."""
 COLORS = re.compile(r"\x1b\[[\d;]*m")
 ENVIRONMENT = {
     "CUDA_VISIBLE_DEVICES": "-1",
@@ -51,14 +49,14 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameworkSet:
-    """Which data set of which framework.
+    """A data set of a framework.
 
     Attributes:
-        name: what a person typed, ``"torchvision:SVHN:test"``.
-        framework: the package that brings it.
-        words: the set's name, and what says which part.
-        root: the folder in which the framework looks for its files.
-        given: whether that is a person's own folder, in which no file is to be overwritten.
+        name: the name the user typed, ``"torchvision:SVHN:test"``.
+        framework: the package of the data set.
+        words: the name of the set, and its part.
+        root: the folder where the framework looks for its files.
+        given: True if it is the user's folder, in which no file may be overwritten.
     """
 
     name: str
@@ -70,17 +68,17 @@ class FrameworkSet:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A folder of the cache, and what it says of itself."""
+    """A folder of the cache, with its facts."""
 
     folder: Path
     facts: dict[str, Any]
 
-    def images(self) -> OnDisk:
-        """Return the images; labels are :meth:`labels`."""
-        return OnDisk(self.folder / "images.bin", tuple(self.facts["shape"]))
+    def images(self) -> DiskImages:
+        """Return the images."""
+        return DiskImages(self.folder / "images.bin", tuple(self.facts["shape"]))
 
     def labels(self) -> np.ndarray | None:
-        """Return the labels (N,), int64, or None where the set has none."""
+        """Return the labels (N,), int64, or None if there are none."""
         if not self.facts["labeled"]:
             return None
         read: np.ndarray = np.load(self.folder / "labels.npy", allow_pickle=False)
@@ -88,32 +86,31 @@ class Kept:
 
 
 def check_installed(framework: str) -> None:
-    """Raise an error that says what to type unless the package is there.
+    """Check that the package of a framework is installed.
 
     Raises:
-        DataError: it is not.
+        DataError: it is not; the message says how to install it.
     """
     row = registry().find("datasets", framework)
-    if not installed(row):
+    if not is_installed(row):
         raise DataError(
             f"The data sets of {framework} need {' and '.join(row.requires)}, which is not "
             f"installed. Install it with: {row.install}"
         )
 
 
-def load_set(wanted: FrameworkSet) -> Dataset | Fittable:
-    """Return the images as they are where the framework holds them in memory, all of one size; and
-    where they are pictures in files, what can be fitted to a shape.
+def load_set(wanted: FrameworkSet) -> Dataset | ResizableDataset:
+    """Return a data set; image files of several sizes give a :class:`ResizableDataset`.
 
     Raises:
-        DataError: there is no such set, it is no set of images, or it cannot be had.
+        DataError: the set does not exist, is not a set of images, or is not available.
     """
     kept = _obtain(wanted, "open")
     return _Pictures(wanted, kept.facts) if kept.facts["pictures"] else _dataset(wanted, kept)
 
 
 def stamps_of(root: Path) -> str:
-    """Return what changes whenever a file below a folder does, or ``""`` where there is none."""
+    """Return a hash that changes with every file below a folder, or ``""`` without files."""
     hashed, count, seen = hashlib.sha256(), 0, set()
     for folder, folders, files in os.walk(root, followlinks=True):
         here = os.stat(folder)
@@ -148,17 +145,17 @@ def _dataset(wanted: FrameworkSet, kept: Kept) -> Dataset:
     )
 
 
-class _Pictures(Fittable):
-    """A set of picture files, before they are fitted to a shape."""
+class _Pictures(ResizableDataset):
+    """A set of image files of any sizes."""
 
     def __init__(self, wanted: FrameworkSet, facts: dict[str, Any]) -> None:
         self.name, self.wanted, self.source = wanted.name, wanted, facts["source"]
 
-    def fitted(self, shape: tuple[int, ...] | None = None) -> Dataset:
-        """Return the pictures cut and resized to (H, W, C), from the cache after the first time.
+    def resize(self, shape: tuple[int, ...] | None = None) -> Dataset:
+        """Return the images cropped and resized to (H, W, C), cached after the first call.
 
         Raises:
-            DataError: none can be read, or there are several sizes and no shape.
+            DataError: no image can be read, or they have several sizes and no shape is given.
         """
         shape = self._own_shape() if shape is None else shape
         if len(shape) != 3 or shape[2] not in (1, 3):
@@ -168,24 +165,26 @@ class _Pictures(Fittable):
             )
         return _dataset(self.wanted, _obtain(self.wanted, "fit", shape))
 
-    def survey(self, *, quiet: bool = False) -> Survey:
-        """Return what the pictures are, each of them read once."""
+    def summarize(self, *, quiet: bool = False) -> DatasetSummary:
+        """Return a summary of the original images."""
         kept = _obtain(self.wanted, "look", quiet=quiet)
         facts = kept.facts
-        return Survey(
+        return DatasetSummary(
             name=self.name,
             source=self.source,
             count=facts["count"],
             sizes={(width, height): count for width, height, count in facts["sizes"]},
             modes=facts["modes"],
-            classes=count_of_classes(kept.labels(), tuple(facts["class_names"])),
+            classes=count_classes(kept.labels(), tuple(facts["class_names"])),
             unread=tuple(f"image {place}: {reason}" for place, reason in facts["bad"].items()),
             copies=tuple(f"image {copy}: the same as image {of}" for copy, of in facts["copies"]),
         )
 
-    def some(self, each: int, shape: tuple[int, ...]) -> list[tuple[str, list[np.ndarray]]]:
-        """Return a few pictures of each class by its name, all of one shape."""
-        data = self.fitted(shape)
+    def sample_classes(
+        self, each: int, shape: tuple[int, ...]
+    ) -> list[tuple[str, list[np.ndarray]]]:
+        """Return a few images of each class with its name, resized to a shape."""
+        data = self.resize(shape)
         if data.labels is None:
             return [("", list(data.images[:each]))]
         found = []
@@ -195,15 +194,15 @@ class _Pictures(Fittable):
         return found
 
     def _own_shape(self) -> tuple[int, ...]:
-        survey = self.survey()
-        if len(survey.sizes) > 1:
-            common = max(survey.sizes, key=lambda size: survey.sizes[size])
+        summary = self.summarize()
+        if len(summary.sizes) > 1:
+            common = max(summary.sizes, key=lambda size: summary.sizes[size])
             raise DataError(
-                f"{self.name}: its images have {len(survey.sizes)} sizes, most are "
+                f"{self.name}: its images have {len(summary.sizes)} sizes, most are "
                 f"{common[1]}×{common[0]}; say to which shape to fit them."
             )
-        ((width, height),) = survey.sizes
-        return (height, width, 1 if set(survey.modes) <= {"gray"} else 3)
+        ((width, height),) = summary.sizes
+        return (height, width, 1 if set(summary.modes) <= {"gray"} else 3)
 
 
 # --- the cache -----------------------------------------------------------------------------------
@@ -212,15 +211,14 @@ class _Pictures(Fittable):
 def _obtain(
     wanted: FrameworkSet, want: str, shape: tuple[int, ...] | None = None, *, quiet: bool = False
 ) -> Kept:
-    """Return what is kept of a set, or let the framework read it.
+    """Return the cached result for a set, or let the framework read it.
 
     Args:
-        want: ``"open"``, what is in memory; ``"fit"``, the pictures in a shape; ``"look"``, what
-            they are.
+        want: ``"open"``: images in memory; ``"fit"``: resized images; ``"look"``: a summary.
     """
     from filelock import FileLock
 
-    told = [FORMAT, versions_of((wanted.framework, "pillow")), *wanted.words]
+    told = [FORMAT, format_versions((wanted.framework, "pillow")), *wanted.words]
     key = json.dumps([*told, wanted.framework, str(wanted.root), wanted.given, want, shape])
     folder = cache_folder() / "frameworks" / hashlib.sha256(key.encode()).hexdigest()[:32]
     try:
@@ -245,7 +243,7 @@ def _obtain(
 
 
 def _kept(folder: Path) -> Kept | None:
-    """Return what lies in a folder, if it is whole."""
+    """Return the cached result of a folder, or None if it is missing or damaged."""
     try:
         facts = json.loads((folder / "facts.json").read_text("utf-8"))
         kept = Kept(folder, facts)
@@ -259,23 +257,23 @@ def _kept(folder: Path) -> Kept | None:
 
 
 def _stamps(wanted: FrameworkSet, kept: Kept) -> str:
-    """Return what the facts must say if the files are still those that were read.
+    """Return the stamps that the cached facts must have to be valid.
 
-    A set with files, none of which is where it should be, is never taken from the cache.
+    A set with files is never taken from the cache if all of them are missing.
     """
     if not kept.facts["files"]:  # drawn at random, like torchvision's FakeData
         return ""
     return stamps_of(wanted.root) or "no files"
 
 
-# --- the other process ---------------------------------------------------------------------------
+# --- the child process ---------------------------------------------------------------------------
 
 
 def _read(wanted: FrameworkSet, task: dict[str, Any], *, quiet: bool) -> None:
-    """Let a process of the framework's own fill a folder of the cache.
+    """Fill a folder of the cache in a child process.
 
     Raises:
-        DataError: it could not; the text is its own.
+        DataError: the process failed.
     """
     told = {
         "name": wanted.name,
@@ -299,7 +297,7 @@ def _read(wanted: FrameworkSet, task: dict[str, Any], *, quiet: bool) -> None:
         try:
             with _Progress(quiet=quiet) as progress:
                 last = _follow(child, progress.show)
-        except BaseException:  # Ctrl-C: nobody waits for it any more
+        except BaseException:  # also Ctrl-C
             child.kill()
             raise
     if child.returncode:
@@ -307,15 +305,15 @@ def _read(wanted: FrameworkSet, task: dict[str, Any], *, quiet: bool) -> None:
         if refusal:
             raise DataError(refusal.removeprefix(REFUSED))
         reason = last[-1] if last else f"exit code {child.returncode}"
-        if child.returncode < 0:  # whatever it said last is not why
+        if child.returncode < 0:  # the last output is not the reason
             reason = f"it was ended by signal {-child.returncode}"
         raise DataError(f"{wanted.name}: the process of {wanted.framework} failed: {reason}")
 
 
 def _follow(child: subprocess.Popen[str], show: Callable[[str, int, int], None]) -> deque[str]:
-    """Pass progress on until the process ends; return the last of what else it said."""
+    """Forward progress until the process ends; return the last other lines."""
     last: deque[str] = deque(maxlen=50)
-    for raw in child.stdout or ():  # a carriage return ends a line, too
+    for raw in child.stdout or ():  # universal newlines: a carriage return ends a line
         line = COLORS.sub("", raw).strip()
         if line.startswith(DONE):
             done, total = line.removeprefix(DONE).split()
@@ -332,7 +330,7 @@ def _follow(child: subprocess.Popen[str], show: Callable[[str, int, int], None])
 
 
 class _Progress(ExitStack):
-    """Bars of per cent while something is downloaded, and of images afterwards."""
+    """Progress bars: percent during downloads, then images."""
 
     def __init__(self, *, quiet: bool) -> None:
         super().__init__()
@@ -347,4 +345,4 @@ class _Progress(ExitStack):
 
     def _begin(self, who: str) -> None:
         unit = "%" if who == "download" else "images"
-        self.who, self.bars = who, self.enter_context(Bars(quiet=self.quiet, unit=unit))
+        self.who, self.bars = who, self.enter_context(ProgressBars(quiet=self.quiet, unit=unit))

@@ -1,4 +1,4 @@
-"""IDX files, and the data sets that are four of them: MNIST and its heirs."""
+"""IDX files, and the data sets that consist of four of them, like MNIST."""
 
 from __future__ import annotations
 
@@ -20,17 +20,21 @@ FILES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
-PARTS = {"train": (0,), "test": (2,), "all": (0, 2)}  # where its images stand; the labels follow
+PARTS = {
+    "train": (0,),
+    "test": (2,),
+    "all": (0, 2),
+}  # indices of images in FILES; the labels follow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdxSet:
-    """What there is to know of a data set that is four IDX files.
+    """The facts of a data set that consists of four IDX files.
 
     Attributes:
-        folder: torchvision's folder name; the files are looked for in ``folder/raw``, too.
-        mirrors: addresses to which a file's name and ``.gz`` are added, the best one first.
-        sha256: of the unpacked bytes of each of ``FILES``.
+        folder: the folder name of torchvision; ``folder/raw`` is searched, too.
+        mirrors: URL prefixes of the ``.gz`` files, in order of preference.
+        sha256: hashes of the unpacked bytes of ``FILES``.
     """
 
     name: str
@@ -46,10 +50,10 @@ def load_idx_set(facts: IdxSet, argument: str, data_dir: Path | None) -> Dataset
     """Return the part called ``argument``: ``train`` (also when empty), ``test``, or ``all``.
 
     Args:
-        data_dir: a folder that has the files; without one they are downloaded and cached.
+        data_dir: a folder with the files; by default they are downloaded and cached.
 
     Raises:
-        DataError: no such part, or its files cannot be had.
+        DataError: the part does not exist, or its files are not available.
     """
     part = argument or "train"
     if part not in PARTS:
@@ -78,13 +82,13 @@ def _array(facts: IdxSet, index: int, data_dir: Path | None) -> np.ndarray:
 
 
 def parse_idx(content: bytes, name: str, *, rank: int) -> np.ndarray:
-    """Return the uint8 array that an IDX file holds.
+    """Return the uint8 array of an IDX file.
 
-    The format: two zero bytes, the type (8 is uint8), the rank, each size in four bytes with the
-    high one first, and the values.
+    The format: two zero bytes, the type (8 is uint8), the rank, each size as big-endian uint32,
+    and the values.
 
     Raises:
-        DataError: the header is another one, or there are not as many bytes as it says.
+        DataError: the header is invalid, or does not match the number of bytes.
     """
     magic = bytes([0, 0, 8, rank])
     if content[:4] != magic:
@@ -94,7 +98,7 @@ def parse_idx(content: bytes, name: str, *, rank: int) -> np.ndarray:
         )
     start = 4 + 4 * rank
     shape = tuple(int.from_bytes(content[at : at + 4], "big") for at in range(4, start, 4))
-    expected = start + math.prod(shape)  # Python's integers: no header makes this overflow
+    expected = start + math.prod(shape)  # Python integers do not overflow
     if len(content) < start or len(content) != expected:
         raise DataError(
             f"{name}: its header says {shape}, so expected {expected} bytes; "

@@ -1,4 +1,4 @@
-"""Keras's data sets of images by name: ``keras:fashion_mnist``, ``keras:cifar100:test``."""
+"""Image data sets of Keras by name: ``keras:fashion_mnist``, ``keras:cifar100:test``."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gandem.core.data.dataset import Dataset, Fittable
+from gandem.core.data.dataset import Dataset, ResizableDataset
 from gandem.core.errors import DataError, suggest
-from gandem.core.plugins.isolation import sentence
+from gandem.core.plugins.isolation import format_error
 from gandem.data.cifar10 import CLASSES
 from gandem.data.fashion_mnist import FASHION_MNIST
 from gandem.data.frameworks import FrameworkSet, check_installed, load_set
@@ -32,21 +32,20 @@ NAMES = {
     "fashion_mnist": FASHION_MNIST.class_names,
     "mnist": MNIST.class_names,
 }
-"""Keras's loaders name no classes; of these, gandem knows them."""
+"""Class names, which the loaders of Keras do not provide."""
 FOLDERS = {"fashion_mnist": "fashion-mnist"}
-"""Where a set has a folder of its own."""
+"""Sets with a folder of their own."""
 
 
-def load(argument: str, data_dir: Path | None) -> Dataset | Fittable:
-    """Return the training part of the set called ``argument``, or with ``:test`` or ``:all`` the
-    rest.
+def load(argument: str, data_dir: Path | None) -> Dataset | ResizableDataset:
+    """Return the training part of the set called ``argument``, or its ``:test`` or ``:all`` part.
 
     Args:
-        data_dir: what is ``~/.keras``, or ``~/.keras/datasets``, elsewhere; left out, Keras's own
-            folder, ``KERAS_HOME``.
+        data_dir: a folder in place of ``~/.keras`` or ``~/.keras/datasets``; by default that of
+            Keras, ``KERAS_HOME``.
 
     Raises:
-        DataError: Keras is not installed, has no such set, or cannot read it.
+        DataError: Keras is not installed, lacks the set, or cannot read it.
     """
     check_installed("keras")
     name, _, part = argument.partition(":")
@@ -72,11 +71,11 @@ def load(argument: str, data_dir: Path | None) -> Dataset | Fittable:
     return load_set(wanted)
 
 
-# --- in the process of Keras ---------------------------------------------------------------------
+# --- in the child process ------------------------------------------------------------------------
 
 
 def opened(request: Request) -> Opened:
-    """Return the data set of a request, downloaded if need be."""
+    """Return the data set of a request; download it if needed."""
     name, part = request.words
     _move_in(request)
     import keras
@@ -87,9 +86,9 @@ def opened(request: Request) -> Opened:
         halves = module.load_data()
     except DataError:
         raise
-    except Exception as error:  # no network, or a file that is damaged
+    except Exception as error:  # no network, or a damaged file
         place = request.root / FOLDERS.get(name, "")
-        said = sentence(error).rstrip(".… ")
+        said = format_error(error).rstrip(".… ")
         raise DataError(
             f"{request.name}: Keras cannot read or download it: {said}. "
             f"Its files belong in {str(place)!r}; --data-dir names another folder."
@@ -110,10 +109,10 @@ def opened(request: Request) -> Opened:
 
 
 def _move_in(request: Request) -> None:
-    """Give Keras a home whose ``datasets`` is the folder that was asked for.
+    """Give Keras a temporary home whose ``datasets`` links to the requested folder.
 
-    Keras would write its settings beside it, obey those that are there, and where it may not write
-    it would look in a folder of everybody's.
+    Otherwise Keras would read and write settings beside it, or use a shared folder if it cannot
+    write there.
     """
     home = request.folder / "home"
     try:

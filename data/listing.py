@@ -1,4 +1,4 @@
-"""What lies in a folder of pictures: files, and their labels from sub-folders or a table."""
+"""The contents of a folder of images: files, and labels from sub-folders or a table."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from gandem.data.pictures import suffixes
 __all__ = ["TABLE", "Listing", "in_short", "look_into"]
 
 TABLE = "labels.csv"
-LARGEST = 256 << 20  # bytes of a table: a million rows have some 50 MB
+MAX_TABLE_SIZE = 256 << 20  # bytes; a million rows have about 50 MB
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The pictures of a folder, in order, before any has been opened.
+    """The image files of a folder, in order, not opened yet.
 
     Attributes:
         files: paths within the folder.
-        stamps: size and time of change of each.
-        labels: (N,), or None where nothing tells classes apart.
-        problems: what was passed over and why, one line each.
+        stamps: size and modification time of each file.
+        labels: (N,), or None without classes.
+        problems: skipped files with the reason, one line each.
     """
 
     root: Path
@@ -39,13 +39,13 @@ class Listing:
 
 
 def look_into(root: Path, name: str) -> Listing:
-    """Return the pictures below a folder.
+    """Return the image files below a folder.
 
-    ``labels.csv`` gives the labels where there is one, and else the sub-folders do, if pictures
-    lie in them; their names in order are the classes.
+    Labels come from ``labels.csv`` if present, otherwise from sub-folders with images, whose sorted
+    names are the classes.
 
     Raises:
-        DataError: it is no folder, has no pictures, or its table is not right.
+        DataError: it is not a folder, has no images, or has an invalid table.
     """
     if not root.is_dir():
         state = "is a file" if root.exists() else "is not there"
@@ -66,7 +66,7 @@ def look_into(root: Path, name: str) -> Listing:
 
 
 def in_short(things: list[str], most: int = 3) -> str:
-    """Return the first few of some things, and how many more there are.
+    """Return the first few items and the number of the others.
 
     >>> in_short(["a", "b", "c", "d", "e"])
     'a, b, c and 2 more'
@@ -76,9 +76,9 @@ def in_short(things: list[str], most: int = 3) -> str:
 
 
 def _pictures(root: Path, problems: list[str]) -> tuple[dict[str, tuple[int, int]], list[str]]:
-    """Return size and time of what may be a picture by its path, and the names of other files.
+    """Return size and time of possible image files by path, and the names of other files.
 
-    Links are followed, into no folder twice; what begins with a dot is nobody's picture.
+    Links are followed, but no folder is visited twice; hidden files are skipped.
     """
     known, found, others = suffixes(), {}, []
     seen: set[tuple[int, int]] = set()
@@ -155,7 +155,7 @@ def _from_table(
 
 
 def _table(path: Path, name: str, problems: list[str]) -> dict[str, str]:
-    """Return the label of each file as a table of ``file,label`` tells it."""
+    """Return the labels of a table ``file,label`` by file."""
     told: dict[str, tuple[str, int]] = {}
     for line, file, label in _rows(path, name):
         if not file or not label:
@@ -180,8 +180,10 @@ def _table(path: Path, name: str, problems: list[str]) -> dict[str, str]:
 def _rows(path: Path, name: str) -> Iterator[tuple[int, str, str]]:
     """Yield line, file and label of each row."""
     try:
-        if path.stat().st_size > LARGEST:
-            raise DataError(f"{name}: larger than {LARGEST >> 20} MiB, so it is another file.")
+        if path.stat().st_size > MAX_TABLE_SIZE:
+            raise DataError(
+                f"{name}: larger than {MAX_TABLE_SIZE >> 20} MiB, so it is another file."
+            )
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file)
             head = [column.strip().lower() for column in next(reader, [])]

@@ -18,12 +18,12 @@ EACH = 1000
 
 
 def make_digits(images_file: Path, labels_file: Path, out: Path) -> None:
-    """Write the first 1,000 images of each class, in the order in which they stand.
+    """Write the first 1,000 images of each class, in their original order.
 
-    Twice the same input gives twice the same bytes (on one zlib): the members have a fixed date.
+    The output is reproducible for one version of zlib: the members have a fixed date.
 
     Raises:
-        DataError: a file is not what its place says.
+        DataError: a file is invalid.
     """
     images, labels = _read(images_file, 3), _read(labels_file, 1)
     kept = np.sort(np.concatenate([np.flatnonzero(labels == c)[:EACH] for c in range(10)]))
@@ -32,7 +32,7 @@ def make_digits(images_file: Path, labels_file: Path, out: Path) -> None:
             member = io.BytesIO()
             np.save(member, array, allow_pickle=False)
             info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
-            info.create_system = 3  # else Windows writes another byte
+            info.create_system = 3  # Windows would write a different value
             archive.writestr(info, member.getvalue(), zipfile.ZIP_DEFLATED, compresslevel=9)
 
 

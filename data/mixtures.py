@@ -1,4 +1,4 @@
-"""Mixtures of normal distributions in the plane: whether a GAN finds all of them can be seen."""
+"""Mixtures of normal distributions in the plane, which make mode collapse visible."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gandem.core.rng import Purpose, part_of, stream
 __all__ = ["GRID", "RING", "load_grid", "load_ring"]
 
 COUNT = 10_000
-"""Points of a data set; components take turns."""
+"""Points of a data set, in equal numbers per component."""
 RING = np.array([(np.cos(turn), np.sin(turn)) for turn in 2 * np.pi * np.arange(8) / 8]) * 2.0
 """(8, 2) means, on a circle of radius 2."""
 GRID = np.array(list(itertools.product((-4.0, -2.0, 0.0, 2.0, 4.0), repeat=2)))
@@ -22,8 +22,9 @@ GRID = np.array(list(itertools.product((-4.0, -2.0, 0.0, 2.0, 4.0), repeat=2)))
 
 
 def load_ring(argument: str, data_dir: Path | None) -> Dataset:
-    """Return points of eight normal distributions on a circle of radius 2, with standard deviation
-    0.02; labels say which (Metz et al. 2017, arXiv:1611.02163, appendix).
+    """Return points of eight normal distributions on a circle, labeled by component.
+
+    Radius 2, standard deviation 0.02 (Metz et al. 2017, arXiv:1611.02163, appendix).
 
     Raises:
         DataError: there is an argument.
@@ -32,8 +33,9 @@ def load_ring(argument: str, data_dir: Path | None) -> Dataset:
 
 
 def load_grid(argument: str, data_dir: Path | None) -> Dataset:
-    """Return points of 25 normal distributions on a square grid from -4 to 4, with standard
-    deviation 0.05; labels say which (Dumoulin et al. 2017, arXiv:1606.00704; Lin et al. 2018,
+    """Return points of 25 normal distributions on a square grid, labeled by component.
+
+    From -4 to 4, standard deviation 0.05 (Dumoulin et al. 2017, arXiv:1606.00704; Lin et al. 2018,
     arXiv:1712.04086).
 
     Raises:

@@ -29,5 +29,5 @@ MNIST = IdxSet(
 
 
 def load(argument: str, data_dir: Path | None) -> Dataset:
-    """Return the 60,000 training images, or with ``test`` 10,000 others, or with ``all`` both."""
+    """Return the 60,000 training images; the 10,000 test images for ``test``; both for ``all``."""
     return load_idx_set(MNIST, argument, data_dir)

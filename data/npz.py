@@ -1,4 +1,4 @@
-"""A person's own images and labels in a NumPy ``.npz`` file, checked before they are believed."""
+"""The user's images and labels in a NumPy ``.npz`` file, with strict checks."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from gandem.core.errors import DataError
 __all__ = ["load"]
 
 NAMES = (("images", "labels"), ("x", "y"), ("x_train", "y_train"))
-LIMIT = 8 << 30  # bytes of one array: a zip of a few MB can unpack to more than the memory
-CLASSES = 1 << 16  # a label above is a row number or a hash, not a class
-NUMBERS = 64  # of a point; rows of more are images that somebody has flattened
-ROWS = 1024  # images made bytes at a time, so that floats need no second copy of themselves
+MAX_ARRAY_SIZE = 8 << 30  # bytes; a small zip file can unpack to more than the memory
+MAX_CLASSES = 1 << 16  # larger labels are row numbers or hashes, not classes
+MAX_POINT_SIZE = 64  # longer rows are flattened images
+CHUNK_SIZE = 1024  # images converted at a time, to limit memory
 
 
 def load(argument: str, data_dir: Path | None) -> Dataset:
     """Return the images and labels of the file at ``argument``, a path (in ``data_dir``, if given).
 
-    The arrays are ``images`` (N, H, W) or (N, H, W, 1 or 3) and, where there are labels, ``labels``
-    (N,); ``x`` and ``y``, or ``x_train`` and ``y_train``, will do.  Images are whole numbers from 0
-    to 255, or floats in [0, 1], or in [-1, 1] if any is negative, which are rounded to bytes.
+    The arrays are ``images`` (N, H, W) or (N, H, W, 1 or 3) and optional ``labels`` (N,); or ``x``
+    and ``y``, or ``x_train`` and ``y_train``. Images are integers from 0 to 255, or floats in
+    [0, 1], or in [-1, 1] if any is negative, which are rounded to bytes.
 
-    Floats (N, D) of up to 64 numbers are points, and stay what they are.
+    Floats (N, D) with D up to 64 are points and are not converted.
 
     Raises:
-        DataError: there is no such file, or it holds something else.
+        DataError: the file does not exist, or its contents are invalid.
     """
     if not argument:
         raise DataError("npz: expected a file, received none. Use --data npz:FILE.npz.")
     path = (data_dir or Path()) / Path(argument).expanduser()
     name = f"npz:{argument}"
     images, labels = _arrays(path, name)
-    points = images.ndim == 2 and images.dtype.kind == "f" and images.shape[1] <= NUMBERS
+    points = images.ndim == 2 and images.dtype.kind == "f" and images.shape[1] <= MAX_POINT_SIZE
     pixels = images.astype("f4") if points else _pixels(_channels_last(images, name), name)
     classes = None if labels is None else _classes(labels, len(pixels), name)
     return Dataset(
@@ -51,13 +51,13 @@ def load(argument: str, data_dir: Path | None) -> Dataset:
 
 
 def _arrays(path: Path, name: str) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the images, and the labels or None, as they stand in the file."""
+    """Return the images, and the labels or None, as stored."""
     if not path.is_file():
         state = "is a folder" if path.is_dir() else "is not there"
         raise DataError(f"{name}: {str(path)!r} {state}; expected an .npz file.")
     try:
         archive = zipfile.ZipFile(path)
-    except Exception as error:  # a hostile file raises nearly anything from zipfile, zlib and ast
+    except Exception as error:  # invalid files raise many types of errors
         raise DataError(
             f"{name}: it is not an .npz file ({_short(error)}). "
             f"Make one with np.savez(FILE, images=images, labels=labels)."
@@ -75,7 +75,7 @@ def _arrays(path: Path, name: str) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _array(archive: zipfile.ZipFile, key: str, name: str) -> np.ndarray:
-    """Return one array, which is read only if its header tells of plain numbers that fit."""
+    """Return one array after a check of its header: plain numbers, not too large."""
     where = f"{name}: {key!r}"
     try:
         with archive.open(f"{key}.npy") as member:
@@ -89,9 +89,9 @@ def _array(archive: zipfile.ZipFile, key: str, name: str) -> np.ndarray:
             f"{where} holds {dtype}, which is not read (objects are never unpickled); "
             f"expected numbers. Save it with .astype(np.uint8)."
         )
-    if size > LIMIT:
+    if size > MAX_ARRAY_SIZE:
         raise DataError(
-            f"{where} unpacks to more than {LIMIT >> 30} GiB. "
+            f"{where} unpacks to more than {MAX_ARRAY_SIZE >> 30} GiB. "
             f"Save fewer images, or save them as uint8."
         )
     if size != stored:
@@ -108,8 +108,8 @@ def _short(error: Exception) -> str:
 
 
 def _header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype, int]:
-    """Return what a ``.npy`` says of its shape and dtype, and where its values begin."""
-    read = {  # 3.0 is for named fields alone, which no image has
+    """Return shape and dtype of a ``.npy`` file, and the offset of its values."""
+    read = {  # 3.0 is only for named fields
         (1, 0): np.lib.format.read_array_header_1_0,
         (2, 0): np.lib.format.read_array_header_2_0,
     }[np.lib.format.read_magic(member)]
@@ -120,7 +120,7 @@ def _header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype, int]:
 
 
 def _channels_last(images: np.ndarray, name: str) -> np.ndarray:
-    """Return the images as (N, H, W, C), or say how to bring them there."""
+    """Return the images as (N, H, W, C); errors suggest how to convert them."""
     shape = images.shape
     if images.ndim == 3:
         images = images[..., None]  # (N, H, W, 1)
@@ -161,14 +161,14 @@ def _pixels(images: np.ndarray, name: str) -> np.ndarray:
         return images.astype(np.uint8)
     scale, shift = (127.5, 127.5) if low < 0 else (255.0, 0.0)
     pixels = np.empty(images.shape, np.uint8)
-    for at in range(0, len(images), ROWS):
-        part = images[at : at + ROWS].astype(np.float64)
-        pixels[at : at + ROWS] = np.rint(part * scale + shift)
+    for start in range(0, len(images), CHUNK_SIZE):
+        part = images[start : start + CHUNK_SIZE].astype(np.float64)
+        pixels[start : start + CHUNK_SIZE] = np.rint(part * scale + shift)
     return pixels
 
 
 def _classes(labels: np.ndarray, count: int, name: str) -> np.ndarray:
-    """Return int64 labels, one an image, each from 0 to ``CLASSES``."""
+    """Return int64 labels, one per image, each from 0 to ``MAX_CLASSES``."""
     cure = "Number them from 0: np.unique(labels, return_inverse=True)[1]."
     if labels.shape != (count,):
         raise DataError(
@@ -180,9 +180,9 @@ def _classes(labels: np.ndarray, count: int, name: str) -> np.ndarray:
         wrong = labels[~whole][0]
         raise DataError(f"{name}: expected whole labels, received {wrong}. {cure}")
     low, high = labels.min(), labels.max()
-    if low < 0 or high >= CLASSES:
+    if low < 0 or high >= MAX_CLASSES:
         wrong = low if low < 0 else high
         raise DataError(
-            f"{name}: expected labels from 0 to {CLASSES - 1}, received {wrong}. {cure}"
+            f"{name}: expected labels from 0 to {MAX_CLASSES - 1}, received {wrong}. {cure}"
         )
     return labels.astype(np.int64)

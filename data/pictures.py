@@ -1,4 +1,4 @@
-"""One picture file: opened with care, brought upright, to eight bits, and to a shape."""
+"""Image files: safe opening, orientation, conversion to eight bits, resizing."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 __all__ = ["careful", "fit", "open_picture", "suffixes", "why"]
 
 NEVER = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
-"""Formats that Pillow names and cannot read by itself; of EPS it would run a program."""
+"""Formats that Pillow cannot read by itself; for EPS it would run a program."""
 SIXTEEN = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 
 
 @contextlib.contextmanager
 def careful() -> Iterator[None]:
-    """Make an error of a picture larger than Pillow's limit, and silence of its other warnings.
+    """Turn the warning about images above Pillow's size limit into an error; ignore the others.
 
-    Warnings belong to the whole process: enter it once, around all threads.
+    Warning filters are process-wide: enter it once, around all threads.
     """
     from PIL import Image
 
@@ -35,39 +35,38 @@ def careful() -> Iterator[None]:
 
 
 def suffixes() -> set[str]:
-    """Return the endings of names, ``.jpg`` and others, of what is tried as a picture."""
+    """Return the supported file suffixes, ``.jpg`` and others."""
     from PIL import Image
 
     return {end for end, form in Image.registered_extensions().items() if form not in NEVER}
 
 
 def open_picture(path: Path) -> Image.Image:
-    """Return a picture whose header has been read, and nothing else yet.
+    """Return an image file after reading only its header.
 
     Raises:
-        Exception: whatever Pillow raises; :func:`why` says it in words.
+        Exception: any error of Pillow; see :func:`why`.
     """
     from PIL import Image
 
     Image.init()
-    if not path.is_file():  # a pipe would be waited for
+    if not path.is_file():  # opening a pipe would block
         raise OSError("is not a file" if path.exists() else "is not there")
     return Image.open(path, formats=[name for name in Image.ID if name not in NEVER])
 
 
 def fit(picture: Image.Image, shape: tuple[int, ...]) -> np.ndarray:
-    """Return a picture as uint8 (H, W, 1 or 3): upright as its EXIF data says, the largest part
-    of the right proportions around its center, resized by bicubic interpolation.
+    """Return an image as uint8 (H, W, 1 or 3), center-cropped and resized (bicubic).
 
-    What is transparent is laid on white; sixteen bits become the nearest of eight.
+    The EXIF orientation is applied, transparency is drawn on white, and 16 bits are rounded to 8.
 
     Raises:
-        Exception: whatever Pillow raises of a damaged file.
+        Exception: any error of Pillow for a damaged file.
     """
     from PIL import Image, ImageOps
 
     height, width, channels = shape
-    if picture.format == "JPEG":  # reads only as many pixels as a good reduction needs
+    if picture.format == "JPEG":  # decodes at a reduced size
         picture.draft(None, (2 * max(height, width),) * 2)
     upright = ImageOps.exif_transpose(picture)
     plain = _plain(upright).convert("L" if channels == 1 else "RGB")
@@ -77,7 +76,7 @@ def fit(picture: Image.Image, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _plain(picture: Image.Image) -> Image.Image:
-    """Return a picture of eight bits without transparency."""
+    """Return an image with eight bits and without transparency."""
     from PIL import Image
 
     if picture.mode in SIXTEEN:
@@ -95,7 +94,7 @@ def _plain(picture: Image.Image) -> Image.Image:
 
 
 def why(error: Exception) -> str:
-    """Say on one line why a picture could not be read."""
+    """Return the reason why an image could not be read, on one line."""
     from PIL import Image, UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):

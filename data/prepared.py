@@ -1,8 +1,7 @@
-"""Pictures brought to one shape once, and kept in the cache as a file of bytes.
+"""Images resized to one shape and cached as a file of raw bytes.
 
-Threads read and resize some pictures ahead; what is done goes straight to disk, so memory holds a
-few of them however many there are.  A file is written under another name and renamed when it is
-whole; of two processes that want the same, one waits and takes what the other has made.
+Threads read and resize images ahead and write them to disk, so memory stays bounded. Files are
+written atomically, and a lock lets a second process reuse the result of the first.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from gandem.core.data.dataset import OnDisk
+from gandem.core.data.dataset import DiskImages
 from gandem.core.errors import DataError, GandemError
 from gandem.core.files import cache_folder, clear_unfinished, fill_file, make_folder, write_json
 from gandem.data.pictures import careful, fit, open_picture, why
@@ -29,18 +28,19 @@ from gandem.data.pictures import careful, fit, open_picture, why
 __all__ = ["Prepared", "prepare", "worked"]
 
 FORMAT = 1
-"""Of what is kept; a new one where the same file would become other bytes."""
-AHEAD = 4
-"""Pictures in hand for each thread."""
+"""Version of the cache; incremented if the same file would give different bytes."""
+QUEUE_SIZE = 4
+"""Images in progress per thread."""
 
-Item, Made = TypeVar("Item"), TypeVar("Made")
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Pictures of one shape, the places of those that were read, and why the others were not."""
+    """Images of one shape, the indices of readable files, and the errors of the others by index."""
 
-    images: OnDisk | None
+    images: DiskImages | None
     good: np.ndarray
     bad: dict[int, str]
 
@@ -48,7 +48,7 @@ class Prepared:
 def worked(
     work: Callable[[Item], Made], items: Sequence[Item], progress: Callable[[int], None]
 ) -> Generator[Made]:
-    """Yield what ``work`` makes of each item, in order, made ahead by a few threads."""
+    """Yield ``work(item)`` for each item in order, computed ahead by a few threads."""
     threads = min(8, os.cpu_count() or 1)
     pool = ThreadPoolExecutor(threads, "gandem-pictures")
     waiting: deque[Any] = deque()
@@ -57,7 +57,7 @@ def worked(
             progress(0)
             for place, item in enumerate(items):
                 waiting.append(pool.submit(work, item))
-                if len(waiting) > AHEAD * threads:
+                if len(waiting) > QUEUE_SIZE * threads:
                     yield waiting.popleft().result()
                     progress(place + 1 - len(waiting))
             while waiting:
@@ -70,11 +70,11 @@ def worked(
 def prepare(
     paths: Sequence[Path], stamps: str, shape: tuple[int, ...], progress: Callable[[int], None]
 ) -> Prepared:
-    """Return the pictures of some files, all of one shape (H, W, C), from the cache or for it.
+    """Return the images of some files resized to (H, W, C), cached after the first call.
 
     Args:
-        stamps: what tells these files, as they are, from others.
-        progress: called with how many are done.
+        stamps: a string that identifies the current contents of the files.
+        progress: called with the number of files done.
 
     Raises:
         DataError: the cache cannot be used.
@@ -106,13 +106,13 @@ def prepare(
 
 
 def _kept(folder: Path, shape: tuple[int, ...], count: int) -> Prepared | None:
-    """Return what an earlier call has kept, if it is whole."""
+    """Return the cached images, or None if they are missing or damaged."""
     try:
         facts = json.loads((folder / "facts.json").read_text("utf-8"))
         bad = {int(place): str(reason) for place, reason in facts["bad"].items()}
         good = np.array([place for place in range(count) if place not in bad], np.int64)
         rows = (len(good), *shape)
-        images = OnDisk(folder / "images.bin", rows) if len(good) else None  # type: ignore[arg-type]
+        images = DiskImages(folder / "images.bin", rows) if len(good) else None  # type: ignore[arg-type]
     except (OSError, ValueError, KeyError, AttributeError, TypeError, DataError):
         return None
     return Prepared(images, good, bad)
@@ -130,7 +130,7 @@ def _make(
         try:
             with open_picture(path) as picture:
                 return fit(picture, shape)
-        except Exception as error:  # a hostile file raises nearly anything
+        except Exception as error:  # invalid files raise many types of errors
             return why(error)
 
     def fill(temporary: Path) -> None:

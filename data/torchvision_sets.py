@@ -9,10 +9,10 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gandem.core.data.dataset import Dataset, Fittable
+from gandem.core.data.dataset import Dataset, ResizableDataset
 from gandem.core.errors import DataError
 from gandem.core.files import cache_folder
-from gandem.core.plugins.isolation import sentence
+from gandem.core.plugins.isolation import format_error
 from gandem.data.frameworks import FrameworkSet, check_installed, load_set
 
 if TYPE_CHECKING:
@@ -51,14 +51,14 @@ FOLDERS = ("raw_folder", "_base_folder", "_data_folder", "_data_dir")
 """Where a set that could not be opened says it has looked."""
 
 
-def load(argument: str, data_dir: Path | None) -> Dataset | Fittable:
+def load(argument: str, data_dir: Path | None) -> Dataset | ResizableDataset:
     """Return the training part of the set called ``argument``, or ``NAME:PART``.
 
     Args:
         data_dir: torchvision's ``root``; left out, a folder of the cache, into which it downloads.
 
     Raises:
-        DataError: torchvision is not installed, has no such set, or cannot read it.
+        DataError: torchvision is not installed, lacks the set, or cannot read it.
     """
     check_installed("torchvision")
     name, *parts = argument.split(":")
@@ -80,11 +80,11 @@ def load(argument: str, data_dir: Path | None) -> Dataset | Fittable:
     return load_set(wanted)
 
 
-# --- in the process of torchvision ---------------------------------------------------------------
+# --- in the child process ------------------------------------------------------------------------
 
 
 def opened(request: Request) -> Opened:
-    """Return the data set of a request, downloaded if need be."""
+    """Return the data set of a request; download it if needed."""
     from gandem.data.framework_process import Opened
 
     name, *parts = request.words
@@ -113,7 +113,7 @@ def opened(request: Request) -> Opened:
 
 
 def _kind(request: Request, name: str) -> Any:
-    """Return the class of a data set, whichever case its name was typed in."""
+    """Return the class of a data set; its name is case-insensitive."""
     from torchvision import datasets  # type: ignore[import-untyped]
 
     found = {each: getattr(datasets, each) for each in datasets.__all__}
@@ -138,7 +138,7 @@ def _list(known: dict[str, str], some: list[str]) -> str:
 
 
 def _parameters(kind: Any) -> dict[str, inspect.Parameter]:
-    """Return the parameters of a class, with those that it hands on to the classes above it."""
+    """Return the parameters of a class, with those that it forwards to its base classes."""
     found: dict[str, inspect.Parameter] = {}
     for cls in kind.__mro__:
         if "__init__" not in vars(cls):
@@ -155,7 +155,7 @@ def _parameters(kind: Any) -> dict[str, inspect.Parameter]:
 def _arguments(
     request: Request, kind: Any, takes: dict[str, inspect.Parameter], parts: list[str]
 ) -> list[dict[str, Any]]:
-    """Return the arguments of the one set, or of the two, that make up a part."""
+    """Return the arguments of the one or two sets that form a part."""
     given: dict[str, Any] = {"root": str(request.root)} if "root" in takes else {}
     chooses = next((each for each in PARTS if each in takes), None)
     several: list[dict[str, Any]] = [{}]
@@ -185,9 +185,9 @@ def _choices(kind: Any) -> str:
 
 
 def _made(request: Request, kind: Any, given: dict[str, Any]) -> Any:
-    """Return a data set, from files that are there or else downloaded.
+    """Return a data set from existing files, or download it.
 
-    A download is the second attempt, because some sets refuse one where their files are.
+    The download is the second attempt, because some sets refuse it if their files exist.
     """
     loads = "download" in _parameters(kind)
     made = kind.__new__(kind)
@@ -220,11 +220,11 @@ def _made(request: Request, kind: Any, given: dict[str, Any]) -> Any:
 
 
 def _place(made: Any, root: Path) -> Path:
-    """Return the folder in which a set that could not be opened has looked for its files."""
+    """Return the folder where a set that could not be opened looked for its files."""
     for name in FOLDERS:
         try:
             place = Path(getattr(made, name))
-        except Exception:  # it is half made at best
+        except Exception:  # it may be only partly initialized
             continue
         if place.is_relative_to(root):
             return place
@@ -232,19 +232,19 @@ def _place(made: Any, root: Path) -> Path:
 
 
 def _short(error: Exception) -> str:
-    text = sentence(error).removeprefix("ValueError: ").rstrip(".… ")
+    text = format_error(error).removeprefix("ValueError: ").rstrip(".… ")
     return text if len(text) <= 300 else f"{text[:299]}…"
 
 
 def _check_item(request: Request, kind: Any, found: Any) -> None:
-    """Refuse what has no images, or more than a class to each."""
+    """Check that a set has images with at most one class each."""
     from PIL import Image
 
     if not len(found):
         raise DataError(f"{request.name}: it has no images.")
     try:
         item = found[0]
-    except Exception:  # a damaged picture, which is left out
+    except Exception:  # a damaged image is skipped later
         return
     image, target = item if isinstance(item, tuple) and len(item) == 2 else (item, 0)
     gives = f"{request.name}: {kind.__name__} gives"
@@ -259,6 +259,6 @@ def _check_item(request: Request, kind: Any, found: Any) -> None:
 
 
 def _in_memory(found: Any) -> bool:
-    """Say whether torchvision holds all images in one array, so that they have one size."""
+    """Return True if all images are in one array, so that they have one size."""
     data: Any = getattr(found, "data", None)
     return getattr(data, "ndim", 0) >= 3 and len(data) == len(found)

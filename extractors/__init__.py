@@ -1,1 +1,1 @@
-"""Extractors of features that scores are computed from: one a file, built when asked for."""
+"""Feature extractors for scores: one per file, imported on use."""

@@ -1,7 +1,6 @@
-"""Inception v3 as an extractor: the features of FID and KID, and the classes of the Inception
-score, as torch-fidelity computes them.
+"""Inception v3 as an extractor, as in torch-fidelity: for FID, KID and the Inception score.
 
-Its weights, 96 MB, are downloaded once, or taken from a file that is there already.
+Its weights (96 MB) are downloaded once, or read from a file.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ import numpy as np
 
 from gandem.core.errors import BackendError, DataError, RunError
 from gandem.core.files import cache_folder, fill_file, make_folder
-from gandem.core.plugins.isolation import sentence
-from gandem.core.plugins.registry import load_backend
+from gandem.core.plugins.isolation import format_error
+from gandem.core.training import load_backend
 from gandem.metrics.evaluation import Features
 
 if TYPE_CHECKING:
@@ -39,25 +38,25 @@ SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 LIMIT = 1 << 28  # bytes: the file has 96 MB
 PATIENCE = (10, 30)  # seconds to connect, and between two pieces
 OUTPUTS = {"2048": 2048, "logits_unbiased": 1008}
-"""What torch-fidelity calls pool3, and the logits without their bias; how many there are."""
+"""The outputs of torch-fidelity with their sizes: pool3, and the logits without bias."""
 MEANING = (
     "three channels from 0 to 255, gray repeated; bilinear as TensorFlow 1 to 299×299; "
     "(x - 128) / 128; pool3; softmax of logits_unbiased"
 )
-"""What is done to images besides the weights: part of the digest."""
+"""The preprocessing and outputs, as a part of the digest."""
 BATCH = 50
-"""Images that the network sees at once: about a gigabyte of memory."""
+"""Images per batch: about 1 GB of memory."""
 
 
 def load(argument: str, backend: str) -> Inception:
-    """Return the extractor, with the weights of FID, or with those of a file.
+    """Return the extractor with the weights of FID, or of a file.
 
     Args:
-        argument: a path of weights as torch-fidelity keeps them; empty to download those of FID.
-        backend: does not count: the network runs on PyTorch.
+        argument: a path of weights in the format of torch-fidelity; empty to download those of FID.
+        backend: ignored; the network runs on PyTorch.
 
     Raises:
-        DataError: the weights cannot be had.
+        DataError: the weights are not available.
     """
     if not argument:
         return Inception(_cached(), SHA256)
@@ -76,8 +75,8 @@ class Inception:
     FID: bilinear, without smoothing before.
 
     Args:
-        path: of the weights, which are read when the first images come.
-        sha256: of that file.
+        path: the file of weights, read on the first call.
+        sha256: the hash of that file.
     """
 
     name, classes = "inception", OUTPUTS["logits_unbiased"]
@@ -88,39 +87,37 @@ class Inception:
 
     def __call__(self, images: np.ndarray) -> Features:
         """Return features (N, 2048) float32 and probabilities (N, 1008) of uint8 images
-        (N, H, W, C), where C is 3, or 1 which is repeated.
+        (N, H, W, C), where C is 3, or 1 (repeated).
 
         Raises:
-            DataError: points, or images of other channels; the file holds other weights.
+            DataError: points, other channels, or invalid weights.
             BackendError: PyTorch or torch-fidelity cannot be imported.
         """
         _check(images)
-        network, device = self._alive
+        network, device = self._loaded
         import torch
 
         features, logits = (np.empty((len(images), size), np.float32) for size in OUTPUTS.values())
         for start in range(0, len(images), BATCH):
             stop = start + BATCH
             batch = _planes(images[start:stop])
-            with torch.inference_mode(), _in_full():
+            with torch.inference_mode(), _full_precision():
                 pooled, scored = network(torch.from_numpy(batch).to(device))
             features[start:stop], logits[start:stop] = pooled.cpu().numpy(), scored.cpu().numpy()
         odds = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
         return Features(features, odds / odds.sum(axis=1, keepdims=True))
 
     @cached_property
-    def _alive(self) -> tuple[torch.nn.Module, str]:
-        # on a GPU where there is one, for a core sees about four images a second
+    def _loaded(self) -> tuple[torch.nn.Module, str]:
+        # prefers a GPU: one core computes about four images per second
         devices = load_backend("torch").devices()
         device = next((name for name in devices if name.startswith("cuda")), "cpu")
         return _network(_arrays(self._path, self._sha256), self._path).to(device), device
 
 
 @contextlib.contextmanager
-def _in_full() -> Iterator[None]:
-    """Make products of whole factors, also beside a training in TF32: of 11 bits, scores would
-    depend on where they were computed.
-    """
+def _full_precision() -> Iterator[None]:
+    """Disable TF32, so that scores do not depend on the device."""
     import torch
 
     kinds = torch.backends.cuda.matmul, torch.backends.cudnn
@@ -141,7 +138,7 @@ def _check(images: np.ndarray) -> None:
     what = "images" if images.dtype == np.uint8 else "points"
     got = "×".join(map(str, images.shape[1:]))
     raise DataError(
-        f"inception looks at images of one or three channels, received {what} of {got}; choose "
+        f"inception expects images of one or three channels, received {what} of {got}; choose "
         "another with --extractor, like pixels."
     )
 
@@ -158,10 +155,10 @@ def _planes(images: np.ndarray) -> np.ndarray:
 
 
 def _arrays(path: Path, sha256: str) -> dict[str, torch.Tensor]:
-    """Return the weights of a file by name; code in it is not run.
+    """Return the weights of a file by name, without running code in it.
 
     Raises:
-        DataError: it is damaged, holds something else, or has changed since it was looked at.
+        DataError: it is damaged, has other contents, or has changed since it was hashed.
     """
     import torch
 
@@ -175,7 +172,7 @@ def _arrays(path: Path, sha256: str) -> dict[str, torch.Tensor]:
         raise
     except OSError as error:
         raise _unreadable(path, error) from error
-    except Exception as error:  # what is no file of PyTorch raises nearly anything
+    except Exception as error:  # invalid files raise many types of errors
         raise _no_weights(path, error) from error
     if not isinstance(found, dict) or not all(map(torch.is_tensor, found.values())):
         raise _no_weights(path, TypeError())
@@ -187,21 +184,21 @@ def _network(arrays: dict[str, torch.Tensor], path: Path) -> Any:
 
     Raises:
         BackendError: torch-fidelity cannot be imported.
-        DataError: they are another network's.
+        DataError: they belong to another network.
     """
     import torch
 
     try:
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
     except (ImportError, OSError, RuntimeError) as error:  # a torchvision of another PyTorch
-        raise BackendError(f"torch-fidelity cannot be imported: {sentence(error)}") from error
+        raise BackendError(f"torch-fidelity cannot be imported: {format_error(error)}") from error
 
-    # It unpickles whatever it is given, so it is given what we pickle: tensors by name.
+    # It unpickles its input without checks, so it gets a pickle made here from tensors.
     pickled = io.BytesIO()
     torch.save(arrays, pickled)
     pickled.seek(0)
     try:
-        with torch.random.fork_rng(devices=[]):  # it draws weights before it reads some
+        with torch.random.fork_rng(devices=[]):  # it initializes random weights first
             return FeatureExtractorInceptionV3("inception", list(OUTPUTS), pickled)
     except RuntimeError as error:
         raise _no_weights(path, error) from error
@@ -211,7 +208,7 @@ def _network(arrays: dict[str, torch.Tensor], path: Path) -> Any:
 
 
 def _cached() -> Path:
-    """Return the path of the weights in the cache, which a download fills.
+    """Return the path of the weights in the cache, downloaded if missing.
 
     Raises:
         DataError: they cannot be downloaded, or the cache cannot be used.
@@ -229,10 +226,10 @@ def _cached() -> Path:
 
 
 def _download(path: Path) -> None:
-    """Fill a file with the weights; it is not the right one until this has returned.
+    """Download the weights to a file.
 
     Raises:
-        DataError: the server cannot be reached, or sends something else.
+        DataError: the server cannot be reached, or sends other contents.
         OSError: the disk is full.
     """
     from pooch import HTTPDownloader
@@ -258,7 +255,7 @@ def _sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes.
 
     Raises:
-        DataError: there is no such file, it cannot be read, or is far too long.
+        DataError: the file does not exist, cannot be read, or is too large.
     """
     if not os.path.isfile(path):
         raise DataError(f"There is no file {str(path)!r}; {_remedy()}")

@@ -1,6 +1,4 @@
-"""LeNet-5 as an extractor: a small classifier whose weights come with gandem, and which runs on
-whichever backend is there.
-"""
+"""LeNet-5 as an extractor: a small classifier with embedded weights that runs on any backend."""
 
 from __future__ import annotations
 
@@ -11,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from gandem.core.errors import DataError, shown, suggest
-from gandem.core.plugins.registry import load_backend
 from gandem.core.specs import (
     Adam,
     Conv2D,
@@ -27,26 +24,26 @@ from gandem.core.specs import (
     Spec,
     Training,
 )
-from gandem.core.training import Engine, as_read, initial_state
+from gandem.core.training import Engine, as_read, initial_state, load_backend, load_loss
 from gandem.metrics.evaluation import Features, check_shape
 
 __all__ = ["HEAD", "WEIGHTS", "LeNet5", "lenet5_spec", "load"]
 
 WEIGHTS = {"digits": "0 to 9, as MNIST has them", "fashion": "the ten articles of Fashion-MNIST"}
-"""What there are weights for."""
+"""The data sets with weights."""
 NETWORK = "lenet5"
 HEAD = ("classes/kernel", "classes/bias")
-"""The last layer, (84, 10) and (10,): classes from features, which NumPy computes."""
-CHUNK = 500
-"""Images that the network sees at once."""
+"""The last layer, (84, 10) and (10,), computed in NumPy."""
+BATCH_SIZE = 500
+"""Images per batch."""
 
 
 def load(argument: str, backend: str) -> LeNet5:
-    """Return the classifier of digits, or with ``fashion`` that of articles of clothing.
+    """Return the classifier of digits, or for ``fashion`` that of Fashion-MNIST.
 
     Raises:
-        DataError: there are no such weights.
-        BackendError: the backend is not there.
+        DataError: the weights do not exist.
+        BackendError: the backend is not installed.
     """
     kind = argument or "digits"
     if kind not in WEIGHTS:
@@ -60,12 +57,12 @@ def load(argument: str, backend: str) -> LeNet5:
 
 
 def lenet5_spec() -> Spec:
-    """Return the network, in the spec of a GAN, for an engine is built from one.
+    """Return the network as a player in the spec of a GAN, as an engine requires.
 
     LeCun, Bottou, Bengio & Haffner 1998, "Gradient-based learning applied to document
-    recognition", figure 2, with twice as many filters, and rectifiers and maxima in place of
-    sigmoids and means.  The player ``lenet5`` ends in the 84 features; the GAN around it is the
-    smallest there is, and never plays.
+    recognition", figure 2, with twice as many filters, ReLU in place of sigmoid, and max in place
+    of average pooling. The player ``lenet5`` ends with the 84 features; the other players are
+    minimal and never trained.
     """
     optimizer = Adam(learning_rate=1e-3)
     image = Image(height=28, width=28, channels=1, low=0.0, high=1.0)
@@ -82,8 +79,8 @@ def lenet5_spec() -> Spec:
         Dense(units=84),
         Relu(),
     )
-    nobody = (Dense(units=28 * 28), Reshape(shape=image.shape))
-    none = (Flatten(), Dense(units=1))
+    generator = (Dense(units=28 * 28), Reshape(shape=image.shape))
+    discriminator = (Flatten(), Dense(units=1))
     return Spec(
         name=NETWORK,
         image=image,
@@ -91,8 +88,8 @@ def lenet5_spec() -> Spec:
         loss=Loss(name="non-saturating"),
         training=Training(),
         players=(
-            Player(name="generator", input="noise", optimizer=optimizer, layers=nobody),
-            Player(name="discriminator", input="image", optimizer=optimizer, layers=none),
+            Player(name="generator", input="noise", optimizer=optimizer, layers=generator),
+            Player(name="discriminator", input="image", optimizer=optimizer, layers=discriminator),
             Player(name=NETWORK, input="image", optimizer=optimizer, layers=features),
         ),
     )
@@ -102,9 +99,9 @@ class LeNet5:
     """The classifier: 84 features of 28×28×1 images, and probabilities of ten classes.
 
     Args:
-        weights: a safetensors file: the network's weights by canonical name, and those of
+        weights: bytes of a safetensors file with the weights by canonical name, and those of
             :data:`HEAD`.
-        backend: what it runs on; its features are the same on all, but for rounding.
+        backend: the backend to run on; features are equal on all, except for rounding.
     """
 
     def __init__(self, kind: str, weights: bytes, backend: str) -> None:
@@ -116,27 +113,28 @@ class LeNet5:
         """Return features (N, 84) float32 and probabilities (N, 10) of uint8 images.
 
         Raises:
-            DataError: images of another shape.
+            DataError: the images have another shape.
         """
         check_shape(self.name, images, self._spec.image.shape)
-        engine, kernel, bias = self._alive
+        engine, kernel, bias = self._loaded
         features = np.empty((len(images), len(kernel)), np.float32)
-        for start in range(0, len(images), CHUNK):
-            read = as_read(self._spec, images[start : start + CHUNK], "float32")
-            features[start : start + CHUNK] = engine.forward(NETWORK, {"image": read})
+        for start in range(0, len(images), BATCH_SIZE):
+            read = as_read(self._spec, images[start : start + BATCH_SIZE], "float32")
+            features[start : start + BATCH_SIZE] = engine.forward(NETWORK, {"image": read})
         logits = features.astype(np.float64) @ kernel + bias
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         return Features(features, odds / odds.sum(axis=1, keepdims=True))
 
     @cached_property
-    def _alive(self) -> tuple[Engine, np.ndarray, np.ndarray]:
-        """The network, and the kernel and bias of the classes in float64."""
+    def _loaded(self) -> tuple[Engine, np.ndarray, np.ndarray]:
+        """The engine, and kernel and bias of the last layer in float64."""
         from safetensors.numpy import load as arrays_of
 
         arrays = arrays_of(self._weights)
         kernel, bias = (arrays.pop(name).astype(np.float64) for name in HEAD)
         state = initial_state(self._spec, 0, "float32") | arrays
-        subject = load_backend(self._backend)
-        # on the CPU even where there is a GPU, whose convolutions may round to ten bits
-        engine = subject.engine(self._spec, state, precision="float32", device="cpu")
+        backend = load_backend(self._backend)
+        # on the CPU, because convolutions on a GPU may use reduced precision
+        loss = load_loss(self._spec.loss)
+        engine = backend.engine(self._spec, loss, state, precision="float32", device="cpu")
         return engine, kernel, bias

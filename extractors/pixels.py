@@ -1,4 +1,4 @@
-"""Pixels as features: for tiny images, for points, and for data that no network here knows."""
+"""Pixels as features, for tiny images, for points, and for data without a suitable network."""
 
 from __future__ import annotations
 
@@ -24,9 +24,7 @@ def load(argument: str, backend: str) -> Pixels:
 
 
 class Pixels:
-    """Bytes of uint8 images (N, H, W, C) from 0 to 1, or the numbers of points (N, D), as they
-    stand: float32 (N, D).
-    """
+    """uint8 images (N, H, W, C) scaled to [0, 1], or points (N, D) unchanged; float32 (N, D)."""
 
     name, classes = "pixels", 0
     digest = hashlib.sha256(b"pixels from 0 to 1, points as they are").hexdigest()

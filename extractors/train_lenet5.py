@@ -1,7 +1,6 @@
-"""Make the weights of the extractor lenet5, and say how often it is right about images that it has
-not seen: python -m gandem.extractors.train_lenet5 digits|fashion OUT.safetensors [DATA_DIR].
+"""Train the weights of the extractor lenet5 on PyTorch, and print the test accuracy.
 
-It trains on PyTorch, from the spec that the extractor runs on every backend.
+python -m gandem.extractors.train_lenet5 digits|fashion OUT.safetensors [DATA_DIR]
 """
 
 from __future__ import annotations
@@ -12,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from gandem.core.data.dataset import Dataset
-from gandem.core.plugins.registry import load_backend, load_dataset
-from gandem.core.training import as_read, initial_state
+from gandem.core.data.dataset import Dataset, load_dataset
+from gandem.core.training import as_read, initial_state, load_backend, load_loss
 from gandem.extractors.lenet5 import HEAD, NETWORK, WEIGHTS, LeNet5, lenet5_spec
 
 __all__ = ["accuracy", "train_lenet5"]
@@ -22,14 +20,14 @@ __all__ = ["accuracy", "train_lenet5"]
 DATA = {"digits": "mnist", "fashion": "fashion-mnist"}
 EPOCHS, BATCH, RATE = 30, 128, 2e-3
 SHIFT = {"digits": 2, "fashion": 1}
-"""Pixels by which images are moved, at most."""
+"""Maximum shift of images in pixels."""
 
 
 def train_lenet5(kind: str, out: Path, data_dir: Path | None) -> float:
     """Train on the training part, write the weights, and return the accuracy on the test part.
 
-    Adam with a learning rate that rises for a tenth of the steps and falls to nothing (Smith 2018,
-    arXiv:1803.09820); images are moved by up to :data:`SHIFT` pixels, and clothes mirrored.
+    Adam with a one-cycle learning rate (Smith 2018, arXiv:1803.09820); images are shifted by up to
+    :data:`SHIFT` pixels, and those of Fashion-MNIST mirrored.
     """
     import torch
     from safetensors.numpy import save
@@ -37,7 +35,11 @@ def train_lenet5(kind: str, out: Path, data_dir: Path | None) -> float:
     torch.manual_seed(0)
     spec = lenet5_spec()
     engine: Any = load_backend("torch").engine(
-        spec, initial_state(spec, 0, "float32"), precision="float32", device="cpu"
+        spec,
+        load_loss(spec.loss),
+        initial_state(spec, 0, "float32"),
+        precision="float32",
+        device="cpu",
     )
     network = engine.networks[NETWORK].train()
     head = torch.nn.Linear(84, 10)
@@ -54,7 +56,7 @@ def train_lenet5(kind: str, out: Path, data_dir: Path | None) -> float:
     for epoch in range(EPOCHS):
         total = 0.0
         for rows in torch.randperm(len(images))[: steps * BATCH].split(BATCH):
-            batch = _moved(images[rows], SHIFT[kind], mirror=kind == "fashion")
+            batch = _augment(images[rows], SHIFT[kind], mirror=kind == "fashion")
             loss = torch.nn.functional.cross_entropy(head(network(batch)), labels[rows])
             optimizer.zero_grad()
             loss.backward()
@@ -65,16 +67,14 @@ def train_lenet5(kind: str, out: Path, data_dir: Path | None) -> float:
     arrays = {n: a for n, a in engine.export().items() if n.startswith(f"{NETWORK}/")}
     kernel, bias = head.weight.detach().numpy().T, head.bias.detach().numpy()
     arrays |= dict(zip(HEAD, (np.ascontiguousarray(kernel), bias), strict=True))
-    weights = save(scaled(kind, arrays, np.asarray(dataset.images)))
+    weights = save(_rescale(kind, arrays, np.asarray(dataset.images)))
     out.write_bytes(weights)
     unseen = load_dataset(f"{DATA[kind]}:test", data_dir)
     return accuracy(LeNet5(kind, weights, "torch"), unseen)
 
 
-def scaled(kind: str, arrays: dict[str, np.ndarray], images: np.ndarray) -> dict[str, np.ndarray]:
-    """Return weights whose features have a mean square of 1 over some images, as the kernel
-    distance wants them, and the same classes: a rectifier passes a factor on.
-    """
+def _rescale(kind: str, arrays: dict[str, np.ndarray], images: np.ndarray) -> dict[str, np.ndarray]:
+    """Return equivalent weights whose features have a mean square of 1 over some images."""
     from safetensors.numpy import save
 
     features = LeNet5(kind, save(arrays), "torch")(images).features.astype(np.float64)
@@ -84,9 +84,10 @@ def scaled(kind: str, arrays: dict[str, np.ndarray], images: np.ndarray) -> dict
     return {name: (a * by.get(name, 1.0)).astype(np.float32) for name, a in arrays.items()}
 
 
-def _moved(batch: Any, reach: int, *, mirror: bool) -> Any:
-    """Return images moved by up to ``reach`` pixels, one way for half of a batch and another for
-    the rest, and half of them mirrored.
+def _augment(batch: Any, reach: int, *, mirror: bool) -> Any:
+    """Return images shifted by up to ``reach`` pixels, one shift per half of the batch.
+
+    With ``mirror``, a random half of the images is mirrored.
     """
     import torch
 
@@ -104,7 +105,7 @@ def _moved(batch: Any, reach: int, *, mirror: bool) -> Any:
 
 
 def accuracy(extractor: LeNet5, dataset: Dataset) -> float:
-    """Return the share of images whose class the classifier tells."""
+    """Return the share of images that are classified correctly."""
     probabilities = extractor(np.asarray(dataset.images)).probabilities
     assert probabilities is not None
     return float((probabilities.argmax(axis=1) == dataset.labels).mean())

@@ -1,8 +1,4 @@
-"""Metrics: what tells how good generated samples are, from features, probabilities or labels in
-NumPy arrays; which network made these is not its business.
-
-Everything the other rooms may use is listed here.
-"""
+"""Metrics of generated samples, computed from features, probabilities or labels in NumPy arrays."""
 
 from gandem.metrics.class_accuracy import (
     ClassAccuracy,

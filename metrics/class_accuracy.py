@@ -1,4 +1,4 @@
-"""Scores of labels: whether a generator makes the class it is told, and all classes evenly."""
+"""Metrics of labels: accuracy of the requested classes, and balance of the classes."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ClassAccuracy:
-    """Whether samples are of the class that was asked for.
+    """Accuracy of the requested classes.
 
     Attributes:
-        accuracy: the share that is, 0 to 1; ``1 / classes`` where labels have no effect on an even
-            generator.
-        of_class: the same for each class that was asked for; None for one that was not.
-        matrix: as :func:`confusion_matrix`.
+        accuracy: share of samples of the requested class, 0 to 1; ``1 / classes`` if the labels
+            have no effect on a balanced generator.
+        of_class: accuracy of each class; None for a class that was not requested.
+        matrix: the result of :func:`confusion_matrix`.
     """
 
     accuracy: float
@@ -37,18 +37,17 @@ class ClassAccuracy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassBalance:
-    r"""How samples spread over :math:`K` classes, :math:`p_c` the share of one.
+    r"""Balance of samples over :math:`K` classes with shares :math:`p_c`.
 
     Attributes:
-        counts: samples of each class.
+        counts: samples per class.
         entropy: :math:`-\sum p_c \ln p_c`, in nats, 0 to :math:`\ln K`.
-        evenness: the entropy as a share of :math:`\ln K`, 0 to 1 (Pielou 1966); 1 where there is
-            one class only.
-        present: how many classes there are: those with at least a tenth, or what was given, of an
-            even share.
-        divergence: :math:`\sum p_c \ln (p_c / q_c)` from the real shares :math:`q_c`, in nats, 0
-            upwards; infinite where a class is made that is not among the real ones; None where no
-            real labels were given.
+        evenness: the entropy divided by :math:`\ln K`, 0 to 1 (Pielou 1966); 1 if there is only
+            one class.
+        present: number of classes with at least ``least`` of an even share.
+        divergence: :math:`\sum p_c \ln (p_c / q_c)` from the real shares :math:`q_c`, in nats,
+            at least 0; infinite if a generated class is not among the real ones; None without
+            real labels.
     """
 
     counts: tuple[int, ...]
@@ -59,15 +58,15 @@ class ClassBalance:
 
 
 def confusion_matrix(asked: np.ndarray, found: np.ndarray, classes: int) -> np.ndarray:
-    """Return how often a class was found where one was asked for, int64 (asked, found).
+    """Return the counts of predicted classes per requested class, int64 (requested, predicted).
 
     Args:
-        asked: the labels that the generator was told, (N,).
-        found: the classes that a classifier sees in what it made, (N,).
-        classes: how many there are.
+        asked: the labels given to the generator, (N,).
+        found: the classes that a classifier predicts for its samples, (N,).
+        classes: number of classes.
 
     Raises:
-        DataError: labels that do not fit the classes, or not as many of both.
+        DataError: a label is out of range, or the lengths differ.
 
     >>> confusion_matrix(np.array([0, 0, 1]), np.array([0, 1, 1]), 2)
     array([[1, 1],
@@ -76,35 +75,37 @@ def confusion_matrix(asked: np.ndarray, found: np.ndarray, classes: int) -> np.n
     asked, found = as_labels(asked, "asked", classes), as_labels(found, "found", classes)
     if len(asked) != len(found):
         raise DataError(
-            f"asked: {len(asked)} labels, but found: {len(found)}; expected one of each a sample."
+            f"asked: {len(asked)} labels, but found: {len(found)}; expected one of each per sample."
         )
     pairs = np.bincount(asked * classes + found, minlength=classes * classes)
     return pairs.reshape(classes, classes)
 
 
 def class_accuracy(asked: np.ndarray, found: np.ndarray, classes: int) -> ClassAccuracy:
-    """Return how often label y gives a sample of class y.
+    """Return the accuracy of the requested classes.
 
-    The classifier's own mistakes are in it: compare with its accuracy on real samples.
+    It includes the errors of the classifier; compare it with the accuracy on real samples.
 
     Args:
-        asked: the labels that the generator was told, (N,).
-        found: the classes that a classifier sees in what it made, (N,).
-        classes: how many there are.
+        asked: the labels given to the generator, (N,).
+        found: the classes that a classifier predicts for its samples, (N,).
+        classes: number of classes.
 
     Raises:
-        DataError: labels that do not fit the classes, or not as many of both.
+        DataError: a label is out of range, or the lengths differ.
 
-    Reference: Shmelkov et al. 2018, where it is called GAN-test, arXiv:1807.09499.
+    Reference: Shmelkov et al. 2018 (GAN-test), arXiv:1807.09499.
 
     >>> class_accuracy(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]), 3).of_class
     (0.5, 1.0, None)
     """
     matrix = confusion_matrix(asked, found, classes)
-    right, wanted = np.diag(matrix), matrix.sum(axis=1)
+    correct, requested = np.diag(matrix), matrix.sum(axis=1)
     return ClassAccuracy(
-        accuracy=int(right.sum()) / len(asked),
-        of_class=tuple(int(r) / int(w) if w else None for r, w in zip(right, wanted, strict=True)),
+        accuracy=int(correct.sum()) / len(asked),
+        of_class=tuple(
+            int(c) / int(n) if n else None for c, n in zip(correct, requested, strict=True)
+        ),
         matrix=matrix,
     )
 
@@ -112,56 +113,57 @@ def class_accuracy(asked: np.ndarray, found: np.ndarray, classes: int) -> ClassA
 def class_balance(
     labels: np.ndarray, classes: int, *, real: np.ndarray | None = None, least: float = 0.1
 ) -> ClassBalance:
-    """Return how evenly samples spread over classes.
+    """Return the balance of samples over classes.
 
     Args:
-        labels: the classes that a classifier sees in generated samples, (N,).
-        classes: :math:`K`, how many there are.
+        labels: the classes that a classifier predicts for generated samples, (N,).
+        classes: :math:`K`, the number of classes.
         real: the labels of real samples, (M,).
-        least: what share of an even one, 1 / K, makes a class present, 0 to 1; with 0 a single
-            sample does, as where modes of stacked MNIST are counted (Metz et al. 2017), but then
-            so does a single mistake of the classifier.
+        least: the minimum share of a class that counts as present, relative to 1 / K, 0 to 1.
+            With 0 a single sample is enough, as for the modes of stacked MNIST (Metz et al. 2017),
+            and so is a single error of the classifier.
 
     Raises:
-        DataError: labels that do not fit the classes, or ``least`` out of range.
+        DataError: a label or ``least`` is out of range.
 
-    Reference: the divergence Metz et al. 2017, arXiv:1611.02163.
+    Reference: Metz et al. 2017 for the divergence, arXiv:1611.02163.
 
-    >>> found = class_balance(np.array([0, 0, 1, 1]), 4, real=np.arange(4))
-    >>> found.counts, found.present, found.evenness, round(found.divergence, 4)
+    >>> balance = class_balance(np.array([0, 0, 1, 1]), 4, real=np.arange(4))
+    >>> balance.counts, balance.present, balance.evenness, round(balance.divergence, 4)
     ((2, 2, 0, 0), 2, 0.5, 0.6931)
     """
     counts = np.bincount(as_labels(labels, "labels", classes), minlength=classes)
     if not 0 <= least <= 1:
         raise DataError(f"least: expected a share from 0 to 1, received {least!r}.")
     shares = counts / counts.sum()
-    apart = None
+    difference = None
     if real is not None:
-        apart = divergence(counts, np.bincount(as_labels(real, "real", classes), minlength=classes))
-    some = shares[shares > 0]
-    entropy = float(-(some * np.log(some)).sum()) + 0.0  # no -0.0
+        expected = np.bincount(as_labels(real, "real", classes), minlength=classes)
+        difference = divergence(counts, expected)
+    positive = shares[shares > 0]
+    entropy = float(-(positive * np.log(positive)).sum()) + 0.0  # no -0.0
     return ClassBalance(
         counts=tuple(counts.tolist()),
         entropy=entropy,
         evenness=entropy / float(np.log(classes)) if classes > 1 else 1.0,
         present=int(((counts > 0) & (shares >= least / classes)).sum()),
-        divergence=apart,
+        divergence=difference,
     )
 
 
 def divergence(fake: np.ndarray, real: np.ndarray) -> float:
-    r"""Return how far one distribution over classes is from another, in nats.
+    r"""Return the Kullback-Leibler divergence of two distributions over classes, in nats.
 
     .. math:: \operatorname{KL}(p \Vert q) = \sum_c p_c \ln \frac{p_c}{q_c}
 
     Args:
-        fake: counts, or shares, that give :math:`p`, (K,), not all 0; real: likewise :math:`q`.
+        fake: counts or shares for :math:`p`, (K,), not all 0; real: the same for :math:`q`.
 
     Returns:
-        0 upwards; infinite where :math:`p` has a class that :math:`q` lacks.
+        At least 0; infinite if :math:`p` has a class that :math:`q` lacks.
     """
     p, q = fake / fake.sum(), real / real.sum()
-    there = p > 0
-    if not (q[there] > 0).all():
+    positive = p > 0
+    if not (q[positive] > 0).all():
         return float("inf")
-    return max(0.0, float((p[there] * np.log(p[there] / q[there])).sum()))
+    return max(0.0, float((p[positive] * np.log(p[positive] / q[positive])).sum()))

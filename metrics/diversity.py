@@ -1,4 +1,4 @@
-"""Diversity: how far apart generated samples are, beside real ones."""
+"""Diversity: mean distances between generated samples, compared with real ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gandem.metrics.distances import SLACK, middle_of, squared_distances
+from gandem.metrics.distances import SLACK, center, squared_distances
 from gandem.metrics.validation import as_pair
 
 __all__ = ["Diversity", "diversity"]
@@ -14,12 +14,11 @@ __all__ = ["Diversity", "diversity"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diversity:
-    """Mean distances between samples of one kind.
+    """Mean distances between samples of the same kind.
 
     Attributes:
-        fake: between generated samples, in the unit of a feature, 0 upwards; real: likewise.
-        ratio: the first as a share of the second, 1 where both are as varied; None where all real
-            samples are the same.
+        fake: mean distance of generated samples in the unit of a feature; real: of real samples.
+        ratio: fake / real, 1 for equal diversity; None if all real samples are equal.
     """
 
     fake: float
@@ -28,30 +27,30 @@ class Diversity:
 
 
 def diversity(fake: np.ndarray, real: np.ndarray) -> Diversity:
-    r"""Return the mean distance over all pairs of generated samples, and over those of real ones.
+    r"""Return the mean distance of all pairs of generated samples, and of real samples.
 
     .. math:: \frac{2}{N (N - 1)} \sum_{i < j} \lVert x_i - x_j \rVert
 
-    0 for a generator that makes one sample, whatever the noise.  A generator that makes a few very
-    different ones is not caught: see recall and coverage.  Noise passes for diversity.
+    It is 0 if the generator ignores the noise. It does not detect a generator with a few very
+    different samples (see recall and coverage), and it counts noise in the samples as diversity.
 
     Args:
-        fake: (N, D), two samples or more; real: (M, D) likewise.
+        fake: (N, D), at least two samples; real: (M, D), the same.
 
     Raises:
-        DataError: features that cannot be compared, or a single sample.
+        DataError: the features cannot be compared, or there is a single sample.
 
-    >>> found = diversity(np.array([[0.0], [1.0]]), np.array([[0.0], [2.0], [4.0]]))
-    >>> round(found.ratio, 9)
+    >>> result = diversity(np.array([[0.0], [1.0]]), np.array([[0.0], [2.0], [4.0]]))
+    >>> round(result.ratio, 9)
     0.375
     """
     fake, real = as_pair(fake, real, least=2)
-    made, there = _mean_distance(fake), _mean_distance(real)
-    return Diversity(fake=made, real=there, ratio=made / there if there > 0 else None)
+    fakes, reals = _mean_distance(fake), _mean_distance(real)
+    return Diversity(fake=fakes, real=reals, ratio=fakes / reals if reals > 0 else None)
 
 
 def _mean_distance(samples: np.ndarray) -> float:
     total = 0.0
-    for _, apart in squared_distances(samples, samples, middle_of(samples), SLACK):
-        total += float(np.sqrt(apart, out=apart).sum())  # 0 to itself, for the slack
+    for _, distances in squared_distances(samples, samples, center(samples), SLACK):
+        total += float(np.sqrt(distances, out=distances).sum())  # the slack makes the diagonal 0
     return total / (len(samples) * (len(samples) - 1))

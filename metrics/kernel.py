@@ -1,4 +1,4 @@
-"""The kernel distance between two sets of features, KID: unbiased however few samples there are."""
+"""The kernel distance (KID) between two sets of features, unbiased for any number of samples."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from gandem.core.rng import Purpose, part_of, stream
-from gandem.metrics.distances import CELLS
-from gandem.metrics.validation import as_pair, at_least
+from gandem.metrics.distances import BLOCK_SIZE
+from gandem.metrics.validation import as_pair, check_at_least
 
 __all__ = ["KernelDistance", "kernel_distance"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelDistance:
-    """An estimate and how sure it is.
+    """An estimate of the kernel distance with its standard error.
 
     Attributes:
-        value: the squared distance; its expectation is 0 where both distributions are one, so it
-            may well be negative.
-        error: the standard error: over subsets, how far another draw of subsets from the same
-            samples would move it (this times the root of their number is the deviation of single
-            subsets, the ± of many papers); over all samples at once, how far other samples would.
-        subsets: how many were averaged; 0 where all samples were taken at once.
-        size: samples a subset; else of the smaller set.
+        value: the squared distance; its expectation is 0 for equal distributions, so it may be
+            negative.
+        error: the standard error. With subsets, that of the draw of subsets; times the root of
+            their number it is the deviation of single subsets, the ± of many papers. Without
+            subsets, that of the draw of samples.
+        subsets: number of averaged subsets; 0 if all samples were used at once.
+        size: samples per subset; without subsets, samples of the smaller set.
     """
 
     value: float
@@ -36,34 +36,35 @@ class KernelDistance:
 def kernel_distance(
     fake: np.ndarray, real: np.ndarray, *, subsets: int = 100, size: int = 1000, seed: int = 0
 ) -> KernelDistance:
-    r"""Return the unbiased squared maximum mean discrepancy for a cubic kernel; KID where the
-    features are those of Inception v3.
+    r"""Return the unbiased squared maximum mean discrepancy with a cubic kernel.
+
+    With features of Inception v3 it is the KID.
 
     .. math::
         \frac{\sum_{i \ne j} k(x_i, x_j)}{m (m - 1)} + \frac{\sum_{i \ne j} k(y_i, y_j)}{n (n - 1)}
         - \frac{2}{m n} \sum_{i, j} k(x_i, y_j), \qquad
         k(x, y) = \Bigl(\frac{x \cdot y}{D} + 1\Bigr)^3
 
-    It is the mean over random subsets of both, drawn without replacement, one apart from another.
-    Where either set has no more than ``size`` samples it is that of all samples at once, and the
-    error is the jackknife's, which near a distance of 0 is too large by up to the root of 2.  The
-    distance is unchanged where both sets are rotated alike, but not where they are shifted.
+    It is the mean over independent random subsets of both sets, each drawn without replacement. If
+    a set has no more than ``size`` samples, all samples are used at once, with a jackknife error,
+    which near a distance of 0 is too large by up to the root of 2. The distance is invariant to
+    rotations of both sets, but not to shifts.
 
     Args:
-        fake: (N, D), three samples or more; real: (M, D) likewise.
-        subsets: how many, at least 2.
-        size: samples of each set in a subset, at least 3.
-        seed: of the draws.
+        fake: (N, D), at least three samples; real: (M, D), the same.
+        subsets: number of subsets, at least 2.
+        size: samples of each set per subset, at least 3.
+        seed: seed of the draws.
 
     Raises:
-        DataError: features that cannot be compared, too few samples, or a setting out of range.
+        DataError: the features cannot be compared, are too few, or a setting is out of range.
 
     Reference: Bińkowski et al. 2018, section 4, arXiv:1801.01401; Gretton et al. 2012, equation 3,
     "A kernel two-sample test"; for the jackknife of two samples Arvesen 1969.
     """
     fake, real = as_pair(fake, real, least=3)
-    at_least("subsets", subsets, 2)
-    at_least("size", size, 3)
+    check_at_least("subsets", subsets, 2)
+    check_at_least("size", size, 3)
     few = min(len(fake), len(real))
     if few <= size:
         value, error = _estimate(fake, real)
@@ -96,7 +97,7 @@ def _estimate(fake: np.ndarray, real: np.ndarray) -> tuple[float, float]:
 
 
 def _to_others(samples: np.ndarray) -> np.ndarray:
-    """Return for each sample the sum of its kernels with all others, (N,)."""
+    """Return the sum of the kernel of each sample with all others, (N,)."""
     sums, _ = _kernel_sums(samples, samples)
     to_itself = (np.square(samples).sum(axis=1) / samples.shape[1] + 1) ** 3
     others: np.ndarray = sums - to_itself
@@ -106,13 +107,13 @@ def _to_others(samples: np.ndarray) -> np.ndarray:
 def _kernel_sums(rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the sums of the kernel over all columns, (N,), and over all rows, (M,)."""
     over_columns, over_rows = np.empty(len(rows)), np.zeros(len(columns))
-    size = max(1, CELLS // len(columns))
-    for at in range(0, len(rows), size):
-        base = rows[at : at + size] @ columns.T  # (n, M)
+    size = max(1, BLOCK_SIZE // len(columns))
+    for start in range(0, len(rows), size):
+        base = rows[start : start + size] @ columns.T  # (n, M)
         base /= rows.shape[1]
         base += 1
         kernel = base * base
         kernel *= base
-        over_columns[at : at + size] = kernel.sum(axis=1)
+        over_columns[start : start + size] = kernel.sum(axis=1)
         over_rows += kernel.sum(axis=0)
     return over_columns, over_rows

@@ -1,4 +1,4 @@
-"""Mode coverage of mixtures whose components are known: how many are found, and how well."""
+"""Mode coverage of mixtures with known components."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ __all__ = ["ModeCoverage", "mode_coverage"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModeCoverage:
-    r"""Which components of a mixture a generator makes.
+    r"""Coverage of the components of a mixture.
 
     Attributes:
-        modes: how many have a point within their reach, 0 to K.
-        of: K, how many there are.
-        high_quality: the share of points within reach of their nearest mean, 0 to 1; of the
+        modes: number of modes with a point within reach, 0 to K.
+        of: K, the number of modes.
+        high_quality: share of points within reach of their nearest mean, 0 to 1; for the
             two-dimensional mixture itself :math:`1 - e^{-9/2}`, 0.989, at three deviations.
-        counts: points within reach of each mode, as its nearest.
-        divergence: from the shares of points whose nearest mean is a mode's to the real shares, in
-            nats, 0 to infinity: the reverse KL divergence over modes.
+        counts: points within reach per nearest mode.
+        divergence: reverse KL divergence of all points over modes from the real shares, in nats,
+            at least 0.
     """
 
     modes: int
@@ -43,27 +43,27 @@ def mode_coverage(
     within: float = 3.0,
     shares: np.ndarray | None = None,
 ) -> ModeCoverage:
-    r"""Return how many modes of a mixture generated points hit, and how closely.
+    r"""Return the mode coverage of generated points.
 
-    A point belongs to the nearest mean, and is of high quality where
+    A point belongs to the nearest mean, and is of high quality if
 
     .. math:: \lVert x - \mu_c \rVert \le 3 \sigma
 
-    A mode is found where it has one such point.  The divergence counts all points, near or far.
+    A mode is found if it has one such point. The divergence counts all points.
 
     Args:
-        points: generated, (N, D).
+        points: generated points, (N, D).
         means: :math:`\mu`, (K, D).
-        deviation: :math:`\sigma`, of each component along each axis.
+        deviation: :math:`\sigma` of each component along each axis.
         within: the reach, in deviations.
-        shares: of the components, (K,), in any unit; None: even.
+        shares: weights of the components, (K,), in any unit; equal by default.
 
     Raises:
-        DataError: points and means that cannot be compared, or a setting out of range.
+        DataError: points and means cannot be compared, or a setting is out of range.
 
     Reference: Srivastava et al. 2017 (VEEGAN), arXiv:1705.07761, for modes and quality; Lin et al.
-    2018 (PacGAN), arXiv:1712.04086, for the divergence, which Metz et al. 2017 (Unrolled GAN),
-    arXiv:1611.02163, took over classes of digits.
+    2018 (PacGAN), arXiv:1712.04086, for the divergence; Metz et al. 2017 (Unrolled GAN),
+    arXiv:1611.02163, for the divergence over classes of digits.
 
     >>> means = np.array([[0.0, 0.0], [1.0, 0.0]])
     >>> mode_coverage(np.array([[0.0, 0.1], [0.02, 0.0]]), means, 0.01).modes

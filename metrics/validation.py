@@ -1,6 +1,4 @@
-"""What a metric accepts: features, labels and numbers that can be scored; anything else is refused
-in one line.
-"""
+"""Checks of the arguments of metrics: features, labels and settings."""
 
 from __future__ import annotations
 
@@ -8,22 +6,22 @@ import numpy as np
 
 from gandem.core.errors import DataError, shown
 
-__all__ = ["as_features", "as_labels", "as_pair", "at_least", "check_sizes"]
+__all__ = ["as_features", "as_labels", "as_pair", "check_at_least", "check_sizes"]
 
-LARGEST = 1e20
-"""The largest feature: the square of a kernel, its twelfth power, is a float64 still."""
+MAX_FEATURE = 1e20
+"""The twelfth power, the square of a kernel, is still a finite float64."""
 
 
 def as_features(features: np.ndarray, name: str, least: int = 1) -> np.ndarray:
-    """Return features that can be scored, as they came; whole numbers, say pixels, as float64.
+    """Return features after a check; integers become float64.
 
     Args:
         features: (N, D).
-        name: whose they are, for the error: ``"fake"``, ``"real"``.
-        least: how many samples there must be.
+        name: the name for errors: ``"fake"``, ``"real"``.
+        least: minimum number of samples.
 
     Raises:
-        DataError: another shape, too few samples, not numbers, NaN, infinite, or above 1e20.
+        DataError: wrong shape, too few samples, not numbers, NaN, infinite, or above 1e20.
     """
     features = np.asarray(features)
     if features.ndim != 2 or not features.shape[1]:
@@ -38,10 +36,10 @@ def as_features(features: np.ndarray, name: str, least: int = 1) -> np.ndarray:
     if len(features) < least:
         raise DataError(f"{name}: expected at least {least} samples, received {len(features)}.")
     lowest, highest = float(features.min()), float(features.max())
-    if not (lowest >= -LARGEST and highest <= LARGEST):  # NaN fails both
-        bad = int((~(np.abs(features.astype(np.float64)) <= LARGEST)).any(axis=1).sum())
+    if not (lowest >= -MAX_FEATURE and highest <= MAX_FEATURE):  # NaN fails both
+        bad = int((~(np.abs(features.astype(np.float64)) <= MAX_FEATURE)).any(axis=1).sum())
         raise DataError(
-            f"{name}: {bad} of {len(features)} samples hold NaN, infinite or huge features; "
+            f"{name}: {bad} of {len(features)} samples have NaN, infinite or huge features; "
             "a generator that has diverged cannot be scored."
         )
     return features
@@ -53,10 +51,10 @@ def as_pair(
     least: int = 1,
     names: tuple[str, str] = ("fake", "real"),
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return features of generated and of real samples that can be compared.
+    """Return features of generated and real samples after a check.
 
     Raises:
-        DataError: either cannot be scored, or they have different numbers of features.
+        DataError: they cannot be scored, or have different numbers of features.
     """
     fake, real = as_features(fake, names[0], least), as_features(real, names[1], least)
     check_sizes(fake.shape[1], real.shape[1], names)
@@ -64,25 +62,25 @@ def as_pair(
 
 
 def check_sizes(fake: int, real: int, names: tuple[str, str] = ("fake", "real")) -> None:
-    """Refuse samples with different numbers of features.
+    """Check that samples have equal numbers of features.
 
     Raises:
-        DataError: they have.
+        DataError: they differ.
     """
     if fake != real:
         raise DataError(
-            f"{names[0]}: {fake} features a sample, but {names[1]}: {real}; "
+            f"{names[0]}: {fake} features per sample, but {names[1]}: {real}; "
             "take both from the same network."
         )
 
 
 def as_labels(labels: np.ndarray, name: str, classes: int) -> np.ndarray:
-    """Return labels that can be counted, int64 (N,).
+    """Return labels after a check, int64 (N,).
 
     Raises:
-        DataError: not a row of whole numbers from 0 to ``classes - 1``, or empty.
+        DataError: they are empty, or not integers from 0 to ``classes - 1``.
     """
-    at_least("classes", classes, 1)
+    check_at_least("classes", classes, 1)
     labels = np.asarray(labels)
     if labels.ndim != 1 or not len(labels) or labels.dtype.kind not in "iu":
         raise DataError(
@@ -95,11 +93,11 @@ def as_labels(labels: np.ndarray, name: str, classes: int) -> np.ndarray:
     return labels.astype(np.int64)
 
 
-def at_least(name: str, value: int, least: int) -> None:
-    """Refuse a setting that is no whole number, or too small.
+def check_at_least(name: str, value: int, least: int) -> None:
+    """Check that a setting is an integer and not too small.
 
     Raises:
-        DataError: it is.
+        DataError: otherwise.
     """
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise DataError(

@@ -1,1 +1,1 @@
-"""The model zoo: one short function an entry, returning a spec; `registry.toml` lists them."""
+"""The models: one function each, which returns a spec; ``registry.toml`` lists them."""

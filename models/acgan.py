@@ -1,4 +1,4 @@
-"""Auxiliary classifier GAN: the discriminator is not told the class, it has to tell it."""
+"""Auxiliary classifier GAN: the discriminator predicts the class instead of reading it."""
 
 from dataclasses import replace
 
@@ -31,21 +31,21 @@ def acgan(
 ) -> Spec:
     """Return the AC-GAN of Odena, Olah & Shlens 2017, arXiv:1610.09585, at the size of MNIST.
 
-    The generator is that of ``dcgan`` and reads the one-hot class with the noise.  The
-    discriminator ends in one logit for real or fake and one for each class; both players also
-    minimize the cross-entropy of the classes, so that the generator has to draw what is readable.
-    Dropout as in the paper, at a lower rate, for the digits are fewer and plainer.
+    The generator is that of ``dcgan`` and also reads the one-hot class. The discriminator ends in
+    one logit for real or fake and one logit per class. Both players also minimize the
+    cross-entropy of the classes, so the generator must make images of a recognizable class.
+    The dropout rate is lower than in the paper, since digits are easier than ImageNet.
 
     Args:
         image: (height, width, channels); height and width divisible by 4.
         classes: number of classes.
         latent: size of the noise.
-        width: filters of the layers next to the image; the inner ones have twice as many.
-        dropout: the share of units that the discriminator drops after each convolution.
-        class_weight: weight of the classes' cross-entropy in both players' losses.
-        learning_rate: Adam's, for both players.
-        batch_size: images in a batch.
-        epochs: passes over the data, unless the command says otherwise.
+        width: filters of the layers next to the image; the inner layers have twice as many.
+        dropout: rate after each convolution of the discriminator.
+        class_weight: weight of the cross-entropy of the classes in both losses.
+        learning_rate: of Adam, for both players.
+        batch_size: images per batch.
+        epochs: passes over the data, by default.
     """
     plain = dcgan(image=image, latent=latent, width=width, learning_rate=learning_rate)
     generator, judge = plain.players

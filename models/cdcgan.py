@@ -1,4 +1,4 @@
-"""Conditional DCGAN: both players learn a vector, or a plane, for each class."""
+"""Conditional DCGAN: both players learn an embedding of the class."""
 
 from dataclasses import replace
 
@@ -17,27 +17,26 @@ def cdcgan(
     batch_size: int = 64,
     epochs: int = 20,
 ) -> Spec:
-    """Return the conditional GAN of Mirza & Osindero 2014, arXiv:1411.1784, with the networks of
-    ``dcgan``.
+    """Return the conditional GAN of Mirza & Osindero 2014, arXiv:1411.1784, with DCGAN networks.
 
-    Where ``cgan`` hands its players the one-hot class, these learn what to make of it: the
-    generator a vector that joins the noise, the discriminator a plane that joins the image as
-    another channel.
+    The players of ``cgan`` read the one-hot class; these learn an embedding of it. The generator
+    concatenates a vector with the noise, the discriminator a plane with the channels of the image.
 
     Args:
         image: (height, width, channels); height and width divisible by 4.
         classes: number of classes.
         latent: size of the noise.
-        embedding: size of the generator's vector for a class.
-        width: filters of the layers next to the image; the inner ones have twice as many.
-        learning_rate: Adam's, for both players.
-        batch_size: images in a batch.
-        epochs: passes over the data, unless the command says otherwise.
+        embedding: size of the generator's vector of a class.
+        width: filters of the layers next to the image; the inner layers have twice as many.
+        learning_rate: of Adam, for both players.
+        batch_size: images per batch.
+        epochs: passes over the data, by default.
     """
     height, breadth, _ = image
     plain = dcgan(image=image, latent=latent, width=width, learning_rate=learning_rate)
     generator, discriminator = plain.players
-    quiet, loud = Normal(std=0.2), Normal(std=1.0)  # beside noise of 1, beside pixels from -1 to 1
+    # small beside noise of std 1; as large as pixels from -1 to 1
+    quiet, loud = Normal(std=0.2), Normal(std=1.0)
     vector = Concatenate(
         input="label", layers=(Embedding(units=embedding, table_init=quiet),)
     )  # (N, 150)

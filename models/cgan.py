@@ -1,4 +1,4 @@
-"""Conditional GAN: both players are told the class."""
+"""Conditional GAN: both players read the class."""
 
 from gandem.core.specs import (
     Adam,
@@ -30,23 +30,23 @@ def cgan(
     batch_size: int = 64,
     epochs: int = 20,
 ) -> Spec:
-    """Return the conditional GAN of Mirza & Osindero 2014, arXiv:1411.1784, in its convolutional
-    form.
+    """Return a convolutional form of the conditional GAN of Mirza & Osindero 2014, arXiv:1411.1784.
 
-    The generator reads the noise and the one-hot class; the discriminator sees the class as
-    constant image planes.  The discriminator's loss is the mean over fakes and reals; the generator
-    learns on fresh noise with the same classes. Weights start from Glorot's uniform distribution.
+    The generator reads the noise and the one-hot class; the discriminator reads the class as
+    constant channels of the image. The discriminator's loss is the mean over real and fake images;
+    the generator is updated on new noise with the same classes. The initial weights are Glorot
+    uniform.
 
     Args:
         image: (height, width, channels); height and width divisible by 4.
         classes: number of classes.
         latent: size of the noise.
         generator_width: filters of the generator's transposed convolutions.
-        discriminator_width: filters of the discriminator's first convolution; its second has twice
+        discriminator_width: filters of the discriminator's first convolution; the second has twice
             as many.
-        learning_rate: Adam's, for both players.
-        batch_size: images in a batch.
-        epochs: passes over the data, unless the command says otherwise.
+        learning_rate: of Adam, for both players.
+        batch_size: images per batch.
+        epochs: passes over the data, by default.
     """
     height, breadth, channels = image
     inner = latent + classes

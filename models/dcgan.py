@@ -1,4 +1,4 @@
-"""DCGAN: convolutions without pooling, batch norm in both players."""
+"""DCGAN: strided convolutions, and batch norm in both players."""
 
 from gandem.core.specs import (
     Adam,
@@ -32,17 +32,17 @@ def dcgan(
 ) -> Spec:
     """Return the DCGAN of Radford, Metz & Chintala 2015, arXiv:1511.06434, at the size of MNIST.
 
-    The lesson's protocol: the discriminator's loss is the sum of its halves, and the generator
-    learns from the same fakes that the discriminator has just seen.  Weights start from N(0,
-    0.02²), as in the paper.
+    The discriminator's loss is the sum of its losses on real and fake images; the generator is
+    updated on the fake images that the discriminator has just seen. The initial weights are
+    N(0, 0.02²), as in the paper.
 
     Args:
         image: (height, width, channels); height and width divisible by 4.
         latent: size of the noise.
-        width: filters of the layers next to the image; the inner ones have twice as many.
-        learning_rate: Adam's, for both players.
-        batch_size: images in a batch.
-        epochs: passes over the data, unless the command says otherwise.
+        width: filters of the layers next to the image; the inner layers have twice as many.
+        learning_rate: of Adam, for both players.
+        batch_size: images per batch.
+        epochs: passes over the data, by default.
     """
     height, breadth, channels = image
     start = (height // 4, breadth // 4, 2 * width)

@@ -33,18 +33,18 @@ def dcgan_cifar(
 ) -> Spec:
     """Return the DCGAN of Radford, Metz & Chintala 2015, arXiv:1511.06434, at the size of CIFAR-10.
 
-    One convolution deeper than at the size of MNIST.  As in the paper, every layer halves or
-    doubles the image, batch norm follows all but those next to the image, and weights start from
-    N(0, 0.02²).  The discriminator's loss is the sum of its halves; the generator learns on fresh
-    noise.
+    It is one convolution deeper than ``dcgan``. As in the paper, every layer halves or doubles the
+    image, batch norm follows all layers but those next to the image, and the initial weights are
+    N(0, 0.02²). The discriminator's loss is the sum of its losses on real and fake images; the
+    generator is updated on new noise.
 
     Args:
         image: (height, width, channels); height and width divisible by 2 for each of ``widths``.
         latent: size of the noise.
-        widths: filters of the layers, from the image inwards.
-        learning_rate: Adam's, for both players.
-        batch_size: images in a batch.
-        epochs: passes over the data, unless the command says otherwise.
+        widths: filters of the layers, starting next to the image.
+        learning_rate: of Adam, for both players.
+        batch_size: images per batch.
+        epochs: passes over the data, by default.
     """
     height, breadth, channels = image
     start = (height >> len(widths), breadth >> len(widths), widths[-1])

@@ -1,4 +1,4 @@
-"""DCGAN of threes and eights: dropout in the discriminator, batch norm in the generator alone."""
+"""DCGAN with dropout in the discriminator and batch norm in the generator only."""
 
 from gandem.core.specs import (
     Adam,
@@ -33,23 +33,24 @@ def dcgan_dropout(
     batch_size: int = 64,
     epochs: int = 50,
 ) -> Spec:
-    """Return a DCGAN, Radford, Metz & Chintala 2015, arXiv:1511.06434, with dropout.
+    """Return a DCGAN (Radford, Metz & Chintala 2015, arXiv:1511.06434) with dropout.
 
-    Dropout (Srivastava et al. 2014) keeps the discriminator from judging by a few pixels.  Its loss
-    is the sum of its halves, and the generator learns from the same noise that the discriminator
-    has just seen.  Batch norm as Keras has it; weights start from Glorot's uniform distribution.
-    The lesson runs both networks in inference mode, where dropout is idle; here they train.
+    Dropout (Srivastava et al. 2014) keeps the discriminator from relying on a few pixels. Its loss
+    is the sum of its losses on real and fake images; the generator is updated on the noise that
+    the discriminator has just seen. Batch norm has the defaults of Keras; the initial weights are
+    Glorot uniform. The lesson calls both networks in inference mode, which disables dropout; here
+    they run in training mode.
 
     Args:
         image: (height, width, channels); height and width divisible by 4.
         latent: size of the noise.
-        width: filters of the generator's last but one layer; those before have twice as many each.
-        discriminator_width: filters of the discriminator's first layer; the next have twice as many
-            each.
-        dropout: the share of units that the discriminator drops after each convolution.
-        learning_rate: Adam's, for both players.
-        batch_size: images in a batch.
-        epochs: passes over the data, unless the command says otherwise.
+        width: filters of the generator's last but one layer, doubled in each layer before.
+        discriminator_width: filters of the discriminator's first layer, doubled in each layer
+            after.
+        dropout: rate after each convolution of the discriminator.
+        learning_rate: of Adam, for both players.
+        batch_size: images per batch.
+        epochs: passes over the data, by default.
     """
     height, breadth, channels = image
     start = (height // 4, breadth // 4, 4 * width)

@@ -1,4 +1,4 @@
-"""Hinge GAN with spectral norm: the generator of the DCGAN, a discriminator of bounded slope."""
+"""Hinge GAN: the generator of the DCGAN, a spectrally normalized discriminator."""
 
 from dataclasses import replace
 
@@ -15,20 +15,20 @@ def hinge_gan(
     batch_size: int = 64,
     epochs: int = 20,
 ) -> Spec:
-    """Return the spectrally normalized GAN of Miyato et al. 2018, arXiv:1802.05957, with the hinge
-    loss of Lim & Ye 2017, arXiv:1705.02894.
+    """Return the SN-GAN of Miyato et al. 2018, arXiv:1802.05957, with the hinge loss.
 
-    Each layer of the discriminator is divided by its largest singular value, so that the whole
-    cannot be steeper than 1; batch norm, which would undo that, is left out.  Of the paper's
-    settings this is the one with a single update of the discriminator: Adam with β 0.5 and 0.999.
+    Each kernel of the discriminator is divided by its largest singular value, which bounds the
+    Lipschitz constant of the network by 1. Batch norm would undo that and is left out. Adam has
+    the β (0.5, 0.999) of the paper's setting with one update of the discriminator per step. The
+    hinge loss is from Lim & Ye 2017, arXiv:1705.02894.
 
     Args:
         image: (height, width, channels); height and width divisible by 4.
         latent: size of the noise.
-        width: filters of the layers next to the image; the inner ones have twice as many.
-        learning_rate: Adam's, for both players.
-        batch_size: images in a batch.
-        epochs: passes over the data, unless the command says otherwise.
+        width: filters of the layers next to the image; the inner layers have twice as many.
+        learning_rate: of Adam, for both players.
+        batch_size: images per batch.
+        epochs: passes over the data, by default.
     """
     plain = dcgan(image=image, latent=latent, width=width)
     optimizer = Adam(learning_rate=learning_rate, beta1=0.5, beta2=0.999, epsilon=1e-8)

@@ -1,4 +1,4 @@
-"""Least squares GAN: the networks of the DCGAN, squared distances for a loss."""
+"""Least squares GAN: the networks of the DCGAN with the least squares loss."""
 
 from dataclasses import replace
 
@@ -17,17 +17,17 @@ def lsgan(
 ) -> Spec:
     """Return the least squares GAN of Mao et al. 2016, arXiv:1611.04076.
 
-    The networks and Adam are those of ``dcgan``.  The discriminator draws reals to 1 and fakes to
-    0; the generator draws its fakes to 1, and is still pulled where the discriminator is sure of
-    them.
+    The networks and Adam are those of ``dcgan``. The discriminator regresses to 1 for real and to 0
+    for fake images; the generator regresses to 1, so its gradient is large where the discriminator
+    is certain.
 
     Args:
         image: (height, width, channels); height and width divisible by 4.
         latent: size of the noise.
-        width: filters of the layers next to the image; the inner ones have twice as many.
-        learning_rate: Adam's, for both players.
-        batch_size: images in a batch.
-        epochs: passes over the data, unless the command says otherwise.
+        width: filters of the layers next to the image; the inner layers have twice as many.
+        learning_rate: of Adam, for both players.
+        batch_size: images per batch.
+        epochs: passes over the data, by default.
     """
     plain = dcgan(image=image, latent=latent, width=width, learning_rate=learning_rate)
     return replace(

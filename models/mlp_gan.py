@@ -1,4 +1,4 @@
-"""The fully connected GAN: where most lessons begin."""
+"""The fully connected GAN, the simplest of the models."""
 
 from gandem.core.specs import (
     Adam,
@@ -32,18 +32,19 @@ def mlp_gan(
     """Return a GAN of dense layers, after Goodfellow et al. 2014, arXiv:1406.2661.
 
     Batch norm follows every hidden layer of the generator but the first (Ioffe & Szegedy 2015).
-    The discriminator's loss is the mean of its halves, and the generator learns from the fakes that
-    the discriminator has just seen.  Weights start from Glorot's uniform distribution.
+    The discriminator's loss is the mean of its losses on real and fake images; the generator is
+    updated on the fake images that the discriminator has just seen. The initial weights are Glorot
+    uniform.
 
     Args:
-        image: (height, width, channels); or, for points in place of images, how many numbers each
-            has.  Their generator ends in a dense layer, without tanh.
+        image: (height, width, channels); for points instead of images, the number of coordinates.
+            A generator of points ends in a dense layer, without tanh.
         latent: size of the noise.
-        hidden: units of the generator's hidden layers.
-        judging: units of the discriminator's hidden layers.
-        learning_rate: Adam's, for both players.
-        batch_size: images in a batch.
-        epochs: passes over the data, unless the command says otherwise.
+        hidden: units of the hidden layers of the generator.
+        judging: units of the hidden layers of the discriminator.
+        learning_rate: of Adam, for both players.
+        batch_size: images per batch.
+        epochs: passes over the data, by default.
     """
     if isinstance(image, int):
         made: Image | Points = Points(size=image)

@@ -1,4 +1,4 @@
-"""What helps the DCGAN of CIFAR-10: two learning rates, a weight average, mirrored images."""
+"""DCGAN for CIFAR-10 with two learning rates, a weight average and mirrored images."""
 
 from dataclasses import replace
 
@@ -17,23 +17,24 @@ def ttur_cifar(
     batch_size: int = 64,
     epochs: int = 100,
 ) -> Spec:
-    """Return ``dcgan-cifar`` with three changes, the networks as they are.
+    """Return ``dcgan-cifar`` with three changes to its training; the networks are the same.
 
-    1. Two learning rates (Heusel et al. 2017, arXiv:1706.08500).  The higher one is the
-       generator's: on few images it is the discriminator that gets ahead.
-    2. Images are made with an average of the generator's weights (Yazıcı et al. 2018,
-       arXiv:1806.04498), a short one: batch norm's statistics are those of the last steps.
-    3. Real images are mirrored at random, so that the data counts twice.
+    1. Two learning rates (Heusel et al. 2017, arXiv:1706.08500). The generator has the higher one,
+       since the discriminator wins on few images.
+    2. Images are generated with a moving average of the generator's weights (Yazıcı et al. 2018,
+       arXiv:1806.04498). It is short, since the statistics of batch norm are those of the last
+       steps.
+    3. Real images are mirrored at random, which doubles the data.
 
     Args:
         image: (height, width, channels); height and width divisible by 2 for each of ``widths``.
         latent: size of the noise.
-        widths: filters of the layers, from the image inwards.
-        learning_rate: the generator's, Adam's.
-        discriminator_learning_rate: the discriminator's, Adam's.
-        ema_decay: what the average of the generator's weights keeps at each step.
-        batch_size: images in a batch.
-        epochs: passes over the data, unless the command says otherwise.
+        widths: filters of the layers, starting next to the image.
+        learning_rate: of Adam, for the generator.
+        discriminator_learning_rate: of Adam, for the discriminator.
+        ema_decay: decay of the average of the generator's weights per step.
+        batch_size: images per batch.
+        epochs: passes over the data, by default.
     """
     plain = dcgan_cifar(image=image, latent=latent, widths=widths)
     rates = {"generator": learning_rate, "discriminator": discriminator_learning_rate}

@@ -1,4 +1,4 @@
-"""Wasserstein GAN: the networks of the DCGAN, a critic in place of the discriminator."""
+"""Wasserstein GAN: the networks of the DCGAN, with a critic and clipped weights."""
 
 from dataclasses import replace
 
@@ -19,20 +19,21 @@ def wgan(
 ) -> Spec:
     """Return the Wasserstein GAN of Arjovsky, Chintala & Bottou 2017, arXiv:1701.07875.
 
-    The networks are those of ``dcgan``.  The discriminator is a critic: its score has no boundary
-    between real and fake, and the difference of its mean scores estimates the distance between the
-    distributions.  Its weights are cut off after each update, so that it cannot grow steep, and it
-    learns five times for each time of the generator.  RMSprop, for momentum upsets a critic.
+    The networks are those of ``dcgan``. The discriminator is a critic: its scores have no boundary
+    between real and fake, and the difference of its mean scores estimates the Wasserstein distance
+    of the two distributions. Its weights are clipped after each update to bound its gradient, and
+    it is updated five times per update of the generator. The optimizer is RMSprop, since momentum
+    makes the training of a critic unstable.
 
     Args:
         image: (height, width, channels); height and width divisible by 4.
         latent: size of the noise.
-        width: filters of the layers next to the image; the inner ones have twice as many.
-        learning_rate: RMSprop's, for both players.
-        weight_clip: no weight of the critic is larger.
-        critic_steps: updates of the critic for one of the generator.
-        batch_size: images in a batch; each update of the critic has its own.
-        epochs: passes over the data, unless the command says otherwise.
+        width: filters of the layers next to the image; the inner layers have twice as many.
+        learning_rate: of RMSprop, for both players.
+        weight_clip: the largest absolute value of the critic's weights.
+        critic_steps: updates of the critic per update of the generator.
+        batch_size: images per batch; each update of the critic has a batch of its own.
+        epochs: passes over the data, by default.
     """
     plain = dcgan(image=image, latent=latent, width=width)
     optimizer = RMSprop(learning_rate=learning_rate, decay=0.99, epsilon=1e-8)

@@ -1,4 +1,4 @@
-"""Wasserstein GAN with gradient penalty: the critic's slope is held to 1, not its weights."""
+"""Wasserstein GAN with a gradient penalty instead of clipped weights."""
 
 from dataclasses import replace
 
@@ -29,19 +29,19 @@ def wgan_gp(
 ) -> Spec:
     """Return the WGAN-GP of Gulrajani et al. 2017, arXiv:1704.00028.
 
-    The generator is that of ``dcgan``.  The critic has layer norm (Ba et al. 2016) where that has
-    batch norm: the penalty is on the slope at each single image, which must not depend on the
-    others of its batch.
+    The generator is that of ``dcgan``. The critic has layer norm (Ba et al. 2016) instead of batch
+    norm: the penalty is on the gradient at each image, which must not depend on the other images
+    of the batch.
 
     Args:
         image: (height, width, channels); height and width divisible by 4.
         latent: size of the noise.
-        width: filters of the layers next to the image; the inner ones have twice as many.
-        learning_rate: Adam's, for both players.
-        gradient_penalty: weight of (‖slope‖ - 1)².
-        critic_steps: updates of the critic for one of the generator.
-        batch_size: images in a batch; each update of the critic has its own.
-        epochs: passes over the data, unless the command says otherwise.
+        width: filters of the layers next to the image; the inner layers have twice as many.
+        learning_rate: of Adam, for both players.
+        gradient_penalty: weight of (‖gradient‖ - 1)².
+        critic_steps: updates of the critic per update of the generator.
+        batch_size: images per batch; each update of the critic has a batch of its own.
+        epochs: passes over the data, by default.
     """
     plain = dcgan(image=image, latent=latent, width=width)
     optimizer = Adam(learning_rate=learning_rate, beta1=0.0, beta2=0.9, epsilon=1e-8)

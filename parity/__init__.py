@@ -1,8 +1,9 @@
-"""Parity: two backends, one spec, measured difference, with the 1-ulp baseline beside it.
+"""Parity: the measured difference between two backends on one spec, beside the 1-ulp baseline.
 
-Everything the other rooms may use is listed here.
+The package can be called: ``gandem.parity("dcgan")`` is :func:`measure`.
 """
 
+from gandem.core.callable_module import make_callable
 from gandem.parity.handover import Direction, Handover
 from gandem.parity.measure import Report, measure, pair_of_backends
 from gandem.parity.tandem import Tandem, tandem
@@ -18,3 +19,5 @@ __all__ = [
     "pair_of_backends",
     "tandem",
 ]
+
+make_callable(__name__, measure)

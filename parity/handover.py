@@ -1,6 +1,6 @@
 """Handing over: half of the steps on one backend, a checkpoint, the other half on another.
 
-Both backends walk all steps straight and leave a checkpoint halfway.  Each then goes on from its
+Both backends walk all steps straight and leave a checkpoint halfway. Each then goes on from its
 own checkpoint and from the other's, and is compared with the straight walk that left it.
 """
 
@@ -123,13 +123,13 @@ class Limits:
 def limits_of(precision: str, size: str, tolerance: float, at: int) -> Limits:
     """Return the limits that a hand-over after ``at`` steps is held to.
 
-    In float64 at the small size that is the trajectory's tolerance.  Elsewhere it is the baseline's; and
-    since the baseline began at the first step, and may be far away by now, the first step after the
-    hand-over is held to the step tier, for it begins with the same state on both walks.
+    In float64 at the small size the limit is the trajectory's tolerance. Elsewhere it comes from
+    the 1-ulp baseline. The baseline started at the first step and may be far away by now, so the
+    first step after the hand-over is held to the step tier: it starts from the same state on both.
 
-    In float32 walks part when a pre-activation within rounding of 0 takes the other side of a kink,
-    and the baseline does so at other moments: what the step tier allows for one step is allowed again
-    for every further one, however near the baseline still is.
+    In float32 trajectories separate when a pre-activation within rounding of 0 takes the other side
+    of a kink, and the baseline does so at other moments: the limit of the step tier for one step is
+    added for each further step, however close the baseline still is.
 
     Args:
         tolerance: the model's own.

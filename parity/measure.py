@@ -4,13 +4,13 @@ process of its own.
 Four tiers can be measured here.
 
 ``trajectory``
-    All steps on both backends.  Holds while the largest weight difference stays within the model's
+    All steps on both backends. Holds while the largest weight difference stays within the model's
     tolerance (1e-12 in float64).
 ``step``
-    Teacher forced: at each mark both backends make one step from the same state.  Holds within
+    Teacher forced: at each mark both backends make one step from the same state. Holds within
     1e-12 in float64; in float32 while 99.9 % of the weights agree within 2e-5 and all within 2e-4.
 ``baseline``
-    All steps.  Holds while the backends are at most 10 times as far apart as one backend and its
+    All steps. Holds while the backends are at most 10 times as far apart as one backend and its
     own baseline, whose weights began one unit in the last place away, in maximum and in median, at
     every mark until both have saturated.
 ``handover``
@@ -31,16 +31,11 @@ from typing import Any
 
 import numpy as np
 
+from gandem.core.data.dataset import load_dataset
 from gandem.core.errors import BackendError, SpecError
-from gandem.core.plugins.registry import (
-    installed,
-    load_dataset,
-    load_loss,
-    load_spec,
-    registry,
-)
-from gandem.core.specs import Spec
-from gandem.core.training import OUTSIDE, Feed
+from gandem.core.plugins.registry import registry
+from gandem.core.specs import Spec, find_model, load_spec
+from gandem.core.training import OUTSIDE_PARITY, Feed, installed_backends, resolve_loss
 from gandem.parity.handover import Handover, hand_over, limits_of, marks_after
 from gandem.parity.processes import Processes
 from gandem.parity.tolerances import Mark, ladder, losses_of, mark_between, promise_of
@@ -121,11 +116,12 @@ def measure(
     """
     pair = pair_of_backends(backends)
     spec, tolerance = _subject(model, size, changes or {})
+    loss = resolve_loss(spec)
     chosen = _tier(tier, precision, size, steps)
     # a mistake in data or spec shall be told here, not by three processes
     folder, few = None if data_dir is None else os.fspath(data_dir), tuple(classes or ())
     found = load_dataset(data, folder, spec.image.shape, few)
-    Feed(spec, load_loss(spec.loss), found, seed, precision)
+    Feed(spec, loss, found, seed, precision)
     handover, limits = None, limits_of(precision, size, tolerance, at=steps // 2)
     promise = promise_of(chosen, precision, tolerance)
     with tempfile.TemporaryDirectory(prefix="gandem-parity-") as name:
@@ -204,7 +200,7 @@ def pair_of_backends(backends: Sequence[str] = ()) -> tuple[str, str]:
             raise BackendError(f"A comparison needs two backends; received {len(backends)}.")
         first, second = (table.find("backends", name).id for name in backends)
         return first, second
-    there = [row.id for row in table.entries("backends") if installed(row)]
+    there = installed_backends()
     there.sort(key=lambda name: (name != "torch", "/" in name))
     if len(there) < 2:
         raise BackendError(
@@ -219,18 +215,18 @@ def _subject(model: str | Spec, size: str, changes: dict[str, Any]) -> tuple[Spe
         raise SpecError(f"size: expected 'small' or 'full', received {size!r}.")
     if isinstance(model, Spec):
         return model, 1e-12
-    if model.endswith((".toml", ".json")):
+    entry = find_model(model)
+    if entry is None:
         return load_spec(model, changes), 1e-12
-    row = registry().find("models", model)
-    return load_spec(model, changes, small=size == "small"), row.tolerance
+    return load_spec(entry, changes, small=size == "small"), entry.tolerance
 
 
 def _tier(tier: str, precision: str, size: str, steps: int) -> str:
     """Return the tier that is meant, if there is one that can be measured so."""
     if tier not in ("auto", *TIERS):
         raise SpecError(f"tier: expected one of {', '.join(TIERS)}, received {tier!r}.")
-    if precision in OUTSIDE:
-        raise SpecError(f"precision: {OUTSIDE[precision]}.")
+    if precision in OUTSIDE_PARITY:
+        raise SpecError(f"precision: {OUTSIDE_PARITY[precision]}.")
     if precision not in ("float32", "float64"):
         raise SpecError(f"precision: expected 'float32' or 'float64', received {precision!r}.")
     if steps < 1:

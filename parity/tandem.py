@@ -22,7 +22,7 @@ from gandem.core.data.images import beside, grid, save_image
 from gandem.core.errors import BackendError, RunError
 from gandem.core.files import make_folder
 from gandem.core.runs import Run, open_run
-from gandem.core.signals import deaf_children, stop_when_asked
+from gandem.core.signals import block_interrupts_in_children, catch_stop_request
 from gandem.core.training import weights
 
 __all__ = ["Tandem", "tandem"]
@@ -61,10 +61,10 @@ class Tandem:
         """Return the comparison as plain data."""
         return {
             "runs": [str(run.path) for run in self.runs],
-            "backends": [run.facts["backend"] for run in self.runs],
-            "steps": self.runs[0].facts["steps"],
-            "steps_per_second": [run.facts["steps_per_second"] for run in self.runs],
-            "losses": [run.facts["losses"] for run in self.runs],
+            "backends": [run.record.backend for run in self.runs],
+            "steps": self.runs[0].record.steps,
+            "steps_per_second": [run.record.steps_per_second for run in self.runs],
+            "losses": [run.record.losses for run in self.runs],
             "weights_max": self.weights_max,
             "pixels_max": self.pixels_max,
             "picture": str(self.picture),
@@ -127,8 +127,8 @@ def _train_both(
     """Run both trainings as children, one thread each, and follow their logs."""
     seen: dict[str, int] = {}
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
-    with tempfile.TemporaryFile("w+") as complaint, stop_when_asked() as stop:
-        with deaf_children():
+    with tempfile.TemporaryFile("w+") as complaint, catch_stop_request() as stop:
+        with block_interrupts_in_children():
             children = [
                 subprocess.Popen(
                     [

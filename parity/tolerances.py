@@ -29,10 +29,11 @@ class Mark:
     weights.
 
     ``loss_max`` is the largest difference of a loss so far; ``baseline_…`` are the distances of the
-    first backend from its 1-ulp baseline; ``within`` is the share of weights within 2e-5; ``saturated``
-    says that both distances have reached a tenth of the way the weights have gone, where they grow
-    no more.  ``statistics_max`` and ``baseline_statistics_max`` are the largest of running statistics
-    and averaged weights, as shares of the largest number in their array where that is above 1.
+    first backend from its 1-ulp baseline; ``within`` is the share of weights within 2e-5;
+    ``saturated`` is True if both distances have reached a tenth of the distance the weights have
+    moved, where they stop growing. ``statistics_max`` and ``baseline_statistics_max`` are the
+    largest differences of running statistics and averaged weights, relative to the largest number
+    in their array if that is above 1.
     """
 
     step: int
@@ -49,7 +50,7 @@ class Mark:
 
     @property
     def ratio(self) -> float:
-        """The largest of the distances' ratios to the baseline's, which begins at one unit in the last
+        """The largest ratio of a distance to the baseline's, which is at least one unit in the last
         place.
         """
         ratios = (

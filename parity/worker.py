@@ -12,16 +12,18 @@ from pathlib import Path
 
 import numpy as np
 
+from gandem.core.data.dataset import load_dataset
 from gandem.core.errors import GandemError
-from gandem.core.plugins.registry import load_backend, load_dataset, load_loss
 from gandem.core.runs import Checkpoint, read_checkpoint, write_checkpoint
 from gandem.core.specs import Spec, from_json
 from gandem.core.training import (
     Engine,
     Feed,
-    check_able,
+    check_capabilities,
     initial_state,
+    load_backend,
     nudge,
+    resolve_loss,
     statistics,
     weights,
 )
@@ -42,16 +44,16 @@ def main(argument: str) -> int:
 
 def _carry_out(request: Request) -> None:
     begun, folder = _beginning(request), Path(request.folder)
-    spec, loss = begun.spec, load_loss(begun.spec.loss)
+    spec, loss = begun.spec, resolve_loss(begun.spec)
     state = begun.state
     if request.baseline and request.forced is None:
         state = nudge(spec, state, begun.seed)
     backend = load_backend(request.backend)
     resumed = request.resumed is not None
-    check_able(request.backend, backend, spec, begun.precision, resumed=resumed)
+    check_capabilities(request.backend, backend, spec, begun.precision, resumed=resumed)
     data = load_dataset(request.data, request.data_dir, spec.image.shape, request.classes)
     feed = Feed(spec, loss, data, begun.seed, begun.precision)
-    engine = backend.engine(spec, state, precision=begun.precision, device=request.device)
+    engine = backend.engine(spec, loss, state, precision=begun.precision, device=request.device)
     _keep(folder / "start.npz", weights(spec, engine.export()))
     if resumed:
         _keep(folder / "loaded.npz", engine.export())

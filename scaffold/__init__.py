@@ -1,44 +1,62 @@
-"""New plugins: a package that installs, lists, trains and passes its tests as it is written.
+"""New plugins: packages that install, are listed, and pass their tests as they are written.
 
-The templates are such packages themselves, called ``my-plugin``, under ``core/templates/``.
+``templates/common`` holds the files that all kinds share. The folder of a kind holds its own files,
+and in ``template.toml`` its parts of the shared ones.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import keyword
 import os
 import re
 import secrets
 import shutil
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Any
 
 from gandem.core.errors import GandemError, suggest
 from gandem.core.files import make_folder
 
 __all__ = ["KINDS", "NewPlugin", "new_plugin"]
 
-KINDS = ("model", "backend", "dataset")
-RESERVED = ("gandem", "my-plugin", "src", "test", "tests")
-LONGEST = 40  # letters of a name: the templates leave room for it on their lines
+KINDS = {
+    "model": "models",
+    "layer": "layers",
+    "loss": "losses",
+    "dataset": "datasets",
+    "backend": "backends",
+    "extractor": "extractors",
+    "metric": "metrics",
+    "callback": "callbacks",
+    "launcher": "launchers",
+}
+"""What a new plugin can add, each with its kind of entries in the registry."""
+RESERVED_NAMES = ("gandem", "my-plugin", "src", "test", "tests")
+MAX_NAME_LENGTH = 40  # characters: lines of the templates have room for no more
+DEPENDENCIES = ["gandem>=0.1,<1"]
+INSTALL = ("pip install -e '.[dev]'", "pytest")
+"""The commands that come first for every kind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPlugin:
-    """A package that has just been written.
+    """A package that was written.
 
     Attributes:
         name: of the distribution, and the prefix of its ids.
-        package: what Python imports.
-        id: of the one entry that it adds.
-        files: by their paths in ``folder``.
-        commands: what to type there, down to a trained grid.
+        package: the name that Python imports.
+        id: of its only entry.
+        files: paths relative to ``folder``.
+        commands: to run in ``folder``, from installing the package to using what it adds.
     """
 
     name: str
@@ -51,89 +69,106 @@ class NewPlugin:
 
 
 def new_plugin(name: str, kind: str, folder: Path | None = None) -> NewPlugin:
-    """Write a package with one model, backend or data set of its own, ready to be changed.
+    """Write a package that adds one working example of a kind.
 
     Args:
-        name: small letters, digits and hyphens, ``"acme-gans"``.
-        kind: one of ``KINDS``.
-        folder: where the package goes; left out, a folder of its name.
+        name: of the distribution: lower-case letters, digits and hyphens, ``"acme-gans"``.
+        kind: a key of :data:`KINDS`.
+        folder: the new folder of the package; by default called like the package.
 
     Raises:
-        GandemError: the name will not do, or the folder exists or cannot be written.
+        GandemError: the name cannot be used, or the folder exists or cannot be written.
     """
     if kind not in KINDS:
-        raise GandemError(f"No plugin is of the kind {kind!r}.{suggest(kind, KINDS)}")
+        raise GandemError(f"No kind of plugin named {kind!r}.{suggest(kind, KINDS)}")
     _check_name(name)
     folder = folder or Path(name)
     if os.path.lexists(folder):
         raise GandemError(f"{folder}: it exists; choose another --out.")
-    package = _package(name)
-    texts = {
-        _filled(path, name, package): _filled(text, name, package)
-        for path, text in sorted(_texts(files("gandem").joinpath("core", "templates", kind)))
-    }
-    _write(folder, texts)
+    package = _package_name(name)
+    templates = files("gandem.scaffold").joinpath("templates")
+    texts = dict(_read_files(templates.joinpath("common")))
+    texts |= dict(_read_files(templates.joinpath(kind)))
+    template = tomllib.loads(texts.pop("template.toml"))
+    commands = (*INSTALL, *template["commands"])
+    values = _placeholders(kind, template, commands) | {"my-plugin": name, "my_plugin": package}
+    filled = {_fill(path, values): _fill(text, values) for path, text in sorted(texts.items())}
+    _write(folder, filled)
     return NewPlugin(
         name=name,
         kind=kind,
         package=package,
         id=f"{name}/example",
         folder=folder,
-        files=tuple(texts),
-        commands=_commands(texts["README.md"]),
+        files=tuple(filled),
+        commands=tuple(_fill(command, values) for command in commands),
     )
 
 
-# --- the name ------------------------------------------------------------------------------------
+# --- the name --------------------------------------------------------------------------------
 
 
 def _check_name(name: str) -> None:
-    """Raise an error unless a distribution, a package and a prefix can all be called so."""
-    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or len(name) > LONGEST:
-        near = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-0123456789")[:LONGEST].strip("-")
+    """Check that a distribution, a package and the prefix of an id can have a name.
+
+    Raises:
+        GandemError: they cannot; the message suggests another.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or len(name) > MAX_NAME_LENGTH:
+        near = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-0123456789")
+        near = near[:MAX_NAME_LENGTH].strip("-")
         hint = f" Did you mean {near!r}?" if near else ""
         raise GandemError(
-            f"A plugin's name is up to {LONGEST} small letters, digits and hyphens, like "
-            f"'acme-gans'; received {name!r}.{hint}"
+            f"The name of a plugin is up to {MAX_NAME_LENGTH} lower-case letters, digits and "
+            f"hyphens, like 'acme-gans'; received {name!r}.{hint}"
         )
-    package = _package(name)
-    if name in RESERVED or keyword.iskeyword(package) or package in sys.stdlib_module_names:
+    package = _package_name(name)
+    if name in RESERVED_NAMES or keyword.iskeyword(package) or package in sys.stdlib_module_names:
         raise GandemError(f"The name {name!r} is taken; choose another, like '{name}-gans'.")
-    with contextlib.suppress(ValueError):  # a module that hides where it is from
-        found = importlib.util.find_spec(package)
-        if found is not None and found.origin is not None:  # None: a mere folder
+    with contextlib.suppress(ValueError):  # a module without a spec
+        spec = importlib.util.find_spec(package)
+        if spec is not None and spec.origin is not None:  # None: only a folder
             raise GandemError(
                 f"A module {package!r} is installed; choose another name, like '{name}-gans'."
             )
 
 
-def _package(name: str) -> str:
+def _package_name(name: str) -> str:
     return name.replace("-", "_")
 
 
-# --- the files -----------------------------------------------------------------------------------
+# --- the files -------------------------------------------------------------------------------
 
 
-def _texts(folder: Traversable) -> Iterator[tuple[str, str]]:
-    """Return every file of a template, by its path there, with its text."""
+def _read_files(folder: Traversable) -> Iterator[tuple[str, str]]:
+    """Yield the files of a template by path, with their texts."""
     for entry in folder.iterdir():
         if entry.is_file():
             yield entry.name, entry.read_text("utf-8")
         elif not entry.name.startswith((".", "__")):  # pip compiles what it installs
-            for path, text in _texts(entry):
+            for path, text in _read_files(entry):
                 yield f"{entry.name}/{path}", text
 
 
-def _filled(text: str, name: str, package: str) -> str:
-    return text.replace("my-plugin", name).replace("my_plugin", package)
+def _placeholders(kind: str, template: dict[str, Any], commands: tuple[str, ...]) -> dict[str, str]:
+    """Return what replaces the placeholders of the shared files, the longest first."""
+    return {
+        "my_dependencies": json.dumps(template.get("dependencies", DEPENDENCIES)),
+        "my_next_steps": "\n".join(f"- {step}" for step in template["next_steps"]),
+        "my_commands": "\n".join(commands),
+        "my_summary": template["summary"],
+        "my_kind": KINDS[kind],
+    }
 
 
-def _commands(readme: str) -> tuple[str, ...]:
-    return tuple(readme.partition("```sh\n")[2].partition("```")[0].splitlines())
+def _fill(text: str, values: dict[str, str]) -> str:
+    for placeholder, value in values.items():
+        text = text.replace(placeholder, value)
+    return text
 
 
 def _write(folder: Path, texts: dict[str, str]) -> None:
-    """Write all files, or leave nothing behind."""
+    """Write all files, or none."""
     make_folder(folder.parent)
     unfinished = folder.parent / f".gandem-{secrets.token_hex(8)}"
     try:

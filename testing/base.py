@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import pytest
 
 from gandem.core.errors import suggest
-from gandem.core.plugins.registry import installed, load_backend, registry
-from gandem.core.training import CAPABILITIES, Backend, needs_of, needs_of_network
+from gandem.core.plugins.registry import is_installed, registry
+from gandem.core.training import CAPABILITIES, Backend, list_needs, list_network_needs, load_backend
 from gandem.testing.forms import Case
 from gandem.testing.walks import Walk
 
@@ -46,7 +46,7 @@ class Conformance:
         if not name:
             pytest.fail("Say which backend: --gandem-backend acme/jax", pytrace=False)
         row = registry().find("backends", name)
-        if not installed(row):
+        if not is_installed(row):
             pytest.skip(f"the backend {row.id!r} is not installed: {row.install}")
         return load_backend(name)
 
@@ -89,9 +89,9 @@ def _needs(case: Any) -> Iterable[str]:
     """Return the capabilities that a case takes."""
     match case:
         case Case():
-            return needs_of_network(case.plan)
+            return list_network_needs(case.plan)
         case Walk():
-            return needs_of(case.spec)
+            return list_needs(case.spec)
     return ()
 
 

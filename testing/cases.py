@@ -30,6 +30,7 @@ from gandem.core.specs import (
     Layer,
     LayerNorm,
     LeakyRelu,
+    Loss,
     MaxPool2D,
     Relu,
     Reshape,
@@ -41,14 +42,7 @@ from gandem.core.specs import (
     Tanh,
     Upsample2D,
 )
-from gandem.core.training import (
-    AdversarialLoss,
-    Hinge,
-    LeastSquares,
-    Minimax,
-    NonSaturating,
-    Wasserstein,
-)
+from gandem.core.training import load_loss
 from gandem.testing.forms import Case, LossCase, OptimizerCase, Role, Special, generic
 
 __all__ = ["CASES", "LOSSES", "OPTIMIZERS"]
@@ -299,10 +293,8 @@ def _losses() -> list[LossCase]:
         "at 100": np.array([[100.0], [-100.0], [100.0]]),
         "at 700": np.array([[700.0], [-700.0], [0.0], [-700.0]]),
     }
-    rules: tuple[AdversarialLoss, ...] = (
-        *(Minimax(), NonSaturating(), LeastSquares()),
-        *(Hinge(), Wasserstein()),
-    )
+    names = ("minimax", "non-saturating", "least-squares", "hinge", "wasserstein")
+    losses = [load_loss(Loss(name=name)) for name in names]
     halves: tuple[tuple[str, Role, float], ...] = (
         ("real", "real", 1.0),
         ("real 0.9", "real", 0.9),
@@ -311,16 +303,16 @@ def _losses() -> list[LossCase]:
     )
     return [
         LossCase(
-            name=f"{type(rule).__name__} {size} {half}",
-            rule=rule,
+            name=f"{type(loss).__name__} {size} {half}",
+            loss=loss,
             role=role,
             target=target,
             logits=values,
         )
-        for rule in rules
+        for loss in losses
         for size, values in logits.items()
         for half, role, target in halves
-        if rule.smoothable or target != 0.9
+        if loss.smoothable or target != 0.9
     ]
 
 

@@ -17,9 +17,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gandem.commands.tables_ import aligned
 from gandem.core.errors import BackendError
-from gandem.core.plugins.registry import find_backend
+from gandem.core.tables import format_table
+from gandem.core.training import find_backend
 from gandem.testing.tiers import TIERS
 
 __all__ = ["OUTCOMES", "Check", "Outcome", "check", "check_in_words"]
@@ -220,7 +220,7 @@ def check_in_words(found: Check) -> str:
     """
     versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
     lines = [f"{found.backend} ({versions})", ""]
-    lines.append(aligned([("", "", *OUTCOMES.values()), *_rows(found)]))
+    lines.append(format_table([("", "", *OUTCOMES.values()), *_rows(found)]))
     for name in ("skipped", "known", "failed"):
         some = [outcome for outcome in found.outcomes if outcome.outcome == name]
         lines += ["", OUTCOMES[name]] if some else []

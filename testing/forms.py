@@ -126,10 +126,10 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossCase:
-    """One half of an loss on logits (N, 1)."""
+    """One part of a loss, on logits (N, 1)."""
 
     name: str
-    rule: AdversarialLoss
+    loss: AdversarialLoss
     role: Role
     target: float
     logits: np.ndarray
@@ -137,7 +137,7 @@ class LossCase:
     @property
     def function(self) -> Callable[..., Any]:
         """The loss as ``function(ops, logits)``, for :meth:`Backend.gradient`."""
-        method = getattr(self.rule, self.role)
+        method = getattr(self.loss, self.role)
         more = (self.target,) if self.role == "real" else ()
         return lambda ops, logits: method(ops, logits, *more)
 

@@ -25,7 +25,7 @@ def _softplus(x: np.ndarray) -> np.ndarray:
 
 
 def loss(rule: str, role: str, logits: np.ndarray, target: float) -> tuple[float, np.ndarray]:
-    """Return an loss's value, a mean over the batch, and its gradient by the logits (N, 1).
+    """Return a loss's value, a mean over the batch, and its gradient by the logits (N, 1).
 
     ``rule`` is the class's name.  With σ(x) = 1/(1 + exp(-x)), -log σ(x) = softplus(-x) and
     -log(1 - σ(x)) = softplus(x).

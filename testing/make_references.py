@@ -40,7 +40,7 @@ def compute() -> dict[str, dict[str, np.ndarray]]:
         given = (case.plan, case.arrays(), case.values(), case.cotangent(), case.masks())
         found[case.name] = flatten(differentiate(*given, number=np.clongdouble))
     for half in LOSSES:
-        value, gradient = loss(type(half.rule).__name__, half.role, half.logits, half.target)
+        value, gradient = loss(type(half.loss).__name__, half.role, half.logits, half.target)
         found[half.name] = {"value": np.array(value), "gradient": gradient}
     for each in OPTIMIZERS:
         after = optimize(each.optimizer, each.arrays(), each.gradients())
@@ -67,7 +67,7 @@ def compute_steps(backend: Backend) -> dict[str, np.ndarray]:
 def main(backend: str | None = None) -> None:
     """Write one of the files, and the table of both."""
     if backend is not None:
-        from gandem.core.plugins.registry import load_backend
+        from gandem.core.training import load_backend
 
         _write(STEPS, compute_steps(load_backend(backend)))
         return

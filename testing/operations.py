@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from gandem.core.training import Backend, unknown_capabilities
+from gandem.core.training import Backend, find_unknown_capabilities
 from gandem.testing.base import Conformance
 from gandem.testing.cases import CASES, LOSSES, OPTIMIZERS
 from gandem.testing.forms import UPDATES, Case, LossCase, OptimizerCase, generic
@@ -28,7 +28,7 @@ GATE = 1e-12
 def differences(
     expected: Mapping[str, np.ndarray], received: Mapping[str, Any], tolerance: float = GATE
 ) -> list[str]:
-    """Return a sentence for every array that is missing, unknown, misshapen, or beyond the tolerance.
+    """Return a line for every array that is missing, unknown, misshapen or beyond the tolerance.
 
     >>> print(*differences({"value": np.array([0.5, 1.0])}, {"value": np.array([0.5, 1.25])}))
     value: off by 2.5e-01 (allowed 1.0e-12) at (1,): expected 1.0, received 1.25; 1 of 2 elements.
@@ -102,7 +102,7 @@ class OperationConformance(Conformance, suite=True):
     @tier("form")
     def test_it_is_a_backend_with_versions_and_a_cpu(self, subject: Backend) -> None:
         assert isinstance(subject, Backend), "a part of gandem.core.training.Backend is missing"
-        unknown = unknown_capabilities(subject)
+        unknown = find_unknown_capabilities(subject)
         assert not unknown, " ".join(unknown)
         versions = subject.versions()
         texts = [version for version in versions.values() if isinstance(version, str)]

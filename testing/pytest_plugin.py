@@ -1,5 +1,5 @@
 """What pytest needs for the conformance suite: the option that names the backend, the order of the
-tests, and the file that ``gandem check`` reads.
+tests, and the file that ``gandem plugins check`` reads.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not any(_wants_a_backend(item, base) for item in items):
         return
     from gandem.core.errors import GandemError
-    from gandem.core.plugins.registry import load_backend
+    from gandem.core.training import load_backend
 
     name = config.getoption("gandem_backend")
     if not name:
@@ -136,7 +136,7 @@ def _facts(backend: str | None) -> dict[str, Any]:
     """Return a backend's versions and capabilities; what is wrong with them is for the tests."""
     if not backend:
         return {}
-    from gandem.core.plugins.registry import load_backend
+    from gandem.core.training.backends import load_backend
 
     try:
         subject = load_backend(backend)

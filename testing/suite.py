@@ -15,7 +15,14 @@ import pytest
 
 from gandem.core.rng import fingerprint
 from gandem.core.specs import plan_spec
-from gandem.core.training import Backend, Engine, initial_state, state_shapes, weights
+from gandem.core.training import (
+    Backend,
+    Engine,
+    initial_state,
+    load_loss,
+    state_shapes,
+    weights,
+)
 from gandem.testing.base import names_of_tests, unknown_failures
 from gandem.testing.cases import CASES, LOSSES, OPTIMIZERS
 from gandem.testing.forms import Case, LossCase, OptimizerCase
@@ -169,7 +176,9 @@ class BackendConformance(OperationConformance, suite=True):
         walk(straight, feed, 2)
         state = straight.export()
         kept = {name: value.tobytes() for name, value in state.items()}
-        resumed = subject.engine(case.spec, state, precision=precision, device="cpu")
+        resumed = subject.engine(
+            case.spec, load_loss(case.spec.loss), state, precision=precision, device="cpu"
+        )
         again = resumed.export()
 
         ends = [walk(engine, feed, 4, start=2) for engine in (straight, resumed)]

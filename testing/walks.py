@@ -14,10 +14,17 @@ from typing import Any
 import numpy as np
 
 from gandem.core import specs as kinds
-from gandem.core.data.dataset import Dataset
-from gandem.core.plugins.registry import load_dataset, load_loss, load_spec
-from gandem.core.specs import Layer, Spec, change
-from gandem.core.training import Arrays, Backend, Engine, Feed, fixed_inputs, initial_state
+from gandem.core.data.dataset import Dataset, load_dataset
+from gandem.core.specs import Layer, Spec, change, load_spec
+from gandem.core.training import (
+    Arrays,
+    Backend,
+    Engine,
+    Feed,
+    fixed_inputs,
+    initial_state,
+    load_loss,
+)
 from gandem.testing.forms import generic, statistic
 
 __all__ = [
@@ -38,7 +45,7 @@ SEED = 7
 STARTS = (0, 7, 200)
 """Steps from whose states single steps are made (tier P2)."""
 CATALOGUE = (
-    *("mlp-gan", "dcgan", "cgan", "sevens", "dcgan-dropout", "wgan", "wgan-gp", "lsgan"),
+    *("mlp-gan", "dcgan", "cgan", "upsample-gan", "dcgan-dropout", "wgan", "wgan-gp", "lsgan"),
     *("hinge-gan", "acgan", "cdcgan", "dcgan-cifar", "ttur-cifar"),
 )
 
@@ -88,7 +95,8 @@ def walk(engine: Engine, feed: Feed, until: int, start: int = 0) -> list[dict[st
 def begin(case: Walk, backend: Backend, precision: str = "float64", device: str = "cpu") -> Engine:
     """Return an engine at the first step of a walk."""
     state = initial_state(case.spec, SEED, precision)
-    return backend.engine(case.spec, state, precision=precision, device=device)
+    loss = load_loss(case.spec.loss)
+    return backend.engine(case.spec, loss, state, precision=precision, device=device)
 
 
 def start_state(case: Walk, step: int) -> dict[str, np.ndarray]:

@@ -1,7 +1,7 @@
-"""Fixtures of several test files (a tiny data set, runs of tiny models), and the two tiers.
+"""Shared fixtures (a tiny data set, runs of tiny models), and the two tiers of tests.
 
-`make test` runs what is not marked `slow`, `make test-all` everything. A test that takes more than
-LIMIT seconds on its own is slow, unless its name begins with a key of LONG_BUT_FAST_TIER.
+`make test` runs all tests that are not marked `slow`, `make test-all` runs everything. A test that
+takes more than LIMIT seconds is slow, unless its name starts with a key of LONG_BUT_FAST_TIER.
 """
 
 import contextlib
@@ -13,16 +13,16 @@ import pytest
 
 with contextlib.suppress(ImportError):
     import triton  # noqa: F401  # after TensorFlow it aborts the process (tensorflow#124205)
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell began the tests in its background
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background of a shell
     signal.signal(signal.SIGINT, signal.default_int_handler)
-os.environ["GANDEM_PLUGINS"] = ""  # plugins that happen to be installed are none of our tests'
+os.environ["GANDEM_PLUGINS"] = ""  # ignore installed plugins
 
 from support.commands import HOME, THERE, TINY
 
 import gandem
 
 LIMIT = 5.0
-"""Seconds, on an otherwise idle machine."""
+"""Seconds, on an idle machine."""
 LONG_BUT_FAST_TIER = {
     "tests/backends/test_backend_keras.py": "TensorFlow compiles a graph for each network",
     "tests/data/test_framework_data.py": "starts the fork servers that the other tests share",
@@ -30,11 +30,11 @@ LONG_BUT_FAST_TIER = {
     "tests/runs/test_kill.py": "starts the fork server that the other tests share",
     "tests/callbacks/test_evaluation.py": "the first test imports TensorFlow",
 }
-"""Reasons for tests of the fast tier that take longer, by the beginning of their node ids."""
+"""Tests of the fast tier that take longer, by the start of their node ids, with reasons."""
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    """Name tests of the fast tier that are too long; not an error, since machines differ."""
+    """Report slow tests of the fast tier; this is no error, since machines differ."""
     long = [
         f"{report.duration:6.1f} s  {report.nodeid}"
         for report in terminalreporter.stats.get("passed", [])
@@ -49,7 +49,7 @@ def pytest_terminal_summary(terminalreporter, config):
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_tests(tmp_path_factory):
-    """A cache of the tests' own: they fill nobody's, and find in it what they have made."""
+    """Use a separate cache for the tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GANDEM_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield

@@ -1,4 +1,4 @@
-"""Animations: pictures one after another as a GIF or an MP4, or as a strip, never all in memory."""
+"""Animations: write frames to a GIF, an MP4 or a strip, one at a time, in bounded memory."""
 
 from __future__ import annotations
 
@@ -25,25 +25,26 @@ from gandem.core.errors import RunError, SpecError
 from gandem.core.files import fill_file
 from gandem.core.runs.run import Run
 
-__all__ = ["ENDINGS", "Film", "check_place", "growth"]
+__all__ = ["SUFFIXES", "Animation", "animate_samples", "check_animation_path"]
 
-ENDINGS = (".gif", ".mp4", ".png")
-FASTEST = 50
-"""Pictures a second; browsers slow down a GIF that wants more."""
-ASIDE = 10
-"""The most images that stand in one row."""
+SUFFIXES = (".gif", ".mp4", ".png")
+MAX_FPS = 50
+"""Frames per second; browsers slow down faster GIFs."""
+MAX_ROW_LENGTH = 10
+"""The largest number of images that are placed in one row."""
 GAP = 2
+"""Pixels between images."""
 
 
 @dataclass(frozen=True, slots=True)
-class Film:
-    """Pictures that are made when they are asked for.
+class Animation:
+    """Frames that are generated on demand.
 
     Attributes:
-        make: yields ``frames`` arrays, each uint8 (N, H, W, 1 or 3): what is seen at one moment.
-        frames: how many there are.
-        shape: (N, H, W) of each.
-        titles: one a picture, for a strip.
+        make: yields ``frames`` arrays, each uint8 (N, H, W, 1 or 3): the images of one frame.
+        frames: number of frames.
+        shape: (N, H, W) of each frame.
+        titles: one per frame, for a strip.
     """
 
     make: Callable[[], Iterator[np.ndarray]]
@@ -60,24 +61,23 @@ class Film:
         hold: float = 0.0,
         progress: Callable[[int], None] | None = None,
     ) -> None:
-        """Write a ``.gif`` or an ``.mp4``, the images of a moment side by side, or all moments in a
-        strip as a ``.png``; whole or not at all.
+        """Write a ``.gif``, an ``.mp4``, or a ``.png`` with all frames in a strip.
 
         Args:
-            fps: pictures a second; a GIF counts in hundredths of a second.
-            loop: a GIF begins again at its end.
-            hold: seconds for which the last picture stays.
-            progress: called with the number of pictures made.
+            fps: frames per second; a GIF counts in hundredths of a second.
+            loop: repeat a GIF forever.
+            hold: seconds for which the last frame is shown.
+            progress: called with the number of frames generated so far.
 
         Raises:
-            RunError: the name ends otherwise, the place cannot be written, the pictures are too
-                large, or a program to write MP4 is missing.
-            SpecError: no such rate.
+            RunError: the path has another suffix or cannot be written, the images are too large,
+                or ffmpeg is missing.
+            SpecError: the rate or the duration is out of range.
         """
         path = Path(path)
-        check_place(path)
-        if not (0 < fps <= FASTEST and 1 / fps <= 600):
-            raise SpecError(f"fps: expected more than 0 and at most {FASTEST}, received {fps:g}.")
+        check_animation_path(path)
+        if not (0 < fps <= MAX_FPS and 1 / fps <= 600):
+            raise SpecError(f"fps: expected more than 0 and at most {MAX_FPS}, received {fps:g}.")
         if not 0 <= hold <= 600:
             raise SpecError(f"hold: expected 0 to 600 seconds, received {hold:g}.")
         if path.suffix.lower() == ".png":
@@ -85,23 +85,23 @@ class Film:
             return
         columns = self._columns()
         check_room(*self._size(columns))
-        pictures = (_side_by_side(images, columns) for images in self._counted(progress))
+        pictures = (_place_side_by_side(images, columns) for images in self._count(progress))
         if path.suffix.lower() == ".gif":
             hundredths = _hundredths(self.frames, fps)
             hundredths[-1] += round(100 * hold)
-            fill_file(path, lambda place: _write_gif(place, pictures, hundredths, loop=loop))
+            fill_file(path, lambda file: _write_gif(file, pictures, hundredths, loop=loop))
         else:
             writer = _mp4_writer()
-            size, held = self._size(columns), round(hold * fps)
-            fill_file(path, lambda place: _write_mp4(writer, place, pictures, size, fps, held))
+            size, repeats = self._size(columns), round(hold * fps)
+            fill_file(path, lambda file: _write_mp4(writer, file, pictures, size, fps, repeats))
 
     def _save_strip(self, path: Path, progress: Callable[[int], None] | None) -> None:
         down, height, width = self.shape
         check_room(down * height, self.frames * width)
-        columns = np.stack(list(self._counted(progress)), axis=1)  # (N, frames, H, W, C)
+        columns = np.stack(list(self._count(progress)), axis=1)  # (N, frames, H, W, C)
         save_image(path, titled(columns, self.titles))
 
-    def _counted(self, progress: Callable[[int], None] | None) -> Iterator[np.ndarray]:
+    def _count(self, progress: Callable[[int], None] | None) -> Iterator[np.ndarray]:
         for done, images in enumerate(self.make(), 1):
             yield images
             if progress is not None:
@@ -109,18 +109,22 @@ class Film:
 
     def _columns(self) -> int:
         count = self.shape[0]
-        return count if count <= ASIDE else math.ceil(math.sqrt(count))
+        return count if count <= MAX_ROW_LENGTH else math.ceil(math.sqrt(count))
 
     def _size(self, columns: int) -> tuple[int, int]:
-        """Return height and width of a picture of the animation."""
+        """Return height and width of a frame."""
         count, height, width = self.shape
         rows = math.ceil(count / columns)
         return rows * (height + GAP) - GAP, columns * (width + GAP) - GAP
 
 
-def check_place(path: Path) -> None:
-    """Raise a :class:`RunError` unless an animation can go by that name, before it is made."""
-    if path.suffix.lower() not in ENDINGS:
+def check_animation_path(path: Path) -> None:
+    """Check that an animation can be written to a path.
+
+    Raises:
+        RunError: another suffix, no such folder, or ffmpeg is missing.
+    """
+    if path.suffix.lower() not in SUFFIXES:
         raise RunError(f"{path}: expected a name that ends in .gif, .mp4, or .png (a strip).")
     if not path.parent.is_dir():
         raise RunError(f"{path}: there is no folder {path.parent}.")
@@ -128,19 +132,18 @@ def check_place(path: Path) -> None:
         _mp4_writer()
 
 
-def growth(run: Run, size: int | None = None) -> Film:
-    """Return how a run's samples grew: those of the same noise after each epoch, each under its
-    number.
+def animate_samples(run: Run, size: int | None = None) -> Animation:
+    """Return an animation of a run's sample grids, each titled with its epoch or step.
 
     Args:
-        size: pixels of the longer side of the samples; left out, as they are.
+        size: pixels of the longer side of the samples; by default their own size.
 
     Raises:
-        RunError: there are none, or one cannot be read.
+        RunError: the run has no samples, or one cannot be read.
     """
     paths = run.samples()
     if not paths:
-        raise RunError(f"{run.path}: it has no samples; there are some after each epoch.")
+        raise RunError(f"{run.path}: it has no samples; they are written after each epoch.")
     first = read_picture(paths[0])
 
     def make() -> Iterator[np.ndarray]:
@@ -149,27 +152,27 @@ def growth(run: Run, size: int | None = None) -> Film:
             if picture.shape != first.shape:
                 raise RunError(
                     f"{path}: {picture.shape[1]} × {picture.shape[0]} pixels, those of the first "
-                    f"samples are {first.shape[1]} × {first.shape[0]}; take it away."
+                    f"samples are {first.shape[1]} × {first.shape[0]}; remove it."
                 )
-            yield headed(resized(picture[None], size)[0], _words(path))[None]
+            yield headed(resized(picture[None], size)[0], _make_title(path))[None]
 
     if size is not None:
         check_room(*fitted(first.shape[0], first.shape[1], size))
     shape = headed(resized(first[None], size)[0], "").shape
-    return Film(make, len(paths), (1, *shape[:2]))
+    return Animation(make, len(paths), (1, *shape[:2]))
 
 
-def _words(samples: Path) -> str:
+def _make_title(samples: Path) -> str:
     kind, _, number = samples.stem.partition("-")
     return f"{kind} {number.lstrip('0') or 0}"
 
 
-def _side_by_side(images: np.ndarray, columns: int) -> np.ndarray:
+def _place_side_by_side(images: np.ndarray, columns: int) -> np.ndarray:
     return grid(images, columns, gap=GAP, zoom=1)[GAP:-GAP, GAP:-GAP]
 
 
 def _hundredths(frames: int, fps: float) -> list[int]:
-    """Return how long each picture stays, in 1/100 s, so that the rate is right on the whole.
+    """Return the duration of each frame in 1/100 s, so that the mean rate is exact.
 
     >>> _hundredths(4, 30)
     [3, 4, 3, 3]
@@ -181,18 +184,17 @@ def _hundredths(frames: int, fps: float) -> list[int]:
 def _write_gif(
     path: Path, pictures: Iterator[np.ndarray], hundredths: list[int], *, loop: bool
 ) -> None:
-    """Write a GIF picture by picture.
+    """Write a GIF frame by frame, with Pillow's encoder of single frames.
 
-    Pillow's own way to write several keeps them all in memory and makes one of equal ones, so that
-    the number of frames is not the one asked for; its encoder of a single frame is used instead.
-    Gray ones share a palette of all grays, colored ones bring 256 colors each.
+    Pillow's writer of animations keeps all frames in memory and merges equal ones. Gray frames
+    share a palette of all grays; colored frames have 256 colors each.
     """
     from PIL import Image
     from PIL.GifImagePlugin import getdata
 
     with path.open("wb") as file:
-        for place, (picture, duration) in enumerate(zip(pictures, hundredths, strict=True)):
-            if place == 0:
+        for index, (picture, duration) in enumerate(zip(pictures, hundredths, strict=True)):
+            if index == 0:
                 file.write(_gif_head(*picture.shape[:2], loop=loop))
             gray = (picture[..., :1] == picture).all()
             frame = Image.fromarray(picture[..., 0] if gray else picture)
@@ -204,7 +206,7 @@ def _write_gif(
 
 
 def _gif_head(height: int, width: int, *, loop: bool) -> bytes:
-    """Return a GIF's header, with a palette of 256 grays, and that it repeats for ever."""
+    """Return a GIF's header with a palette of 256 grays, and the extension that repeats it."""
     size = width.to_bytes(2, "little") + height.to_bytes(2, "little")
     grays = bytes(value for value in range(256) for _ in "rgb")
     repeats = b"!\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00" if loop else b""
@@ -212,10 +214,10 @@ def _gif_head(height: int, width: int, *, loop: bool) -> bytes:
 
 
 def _mp4_writer() -> Any:
-    """Return what writes MP4 through ffmpeg.
+    """Return the function that writes MP4 with ffmpeg.
 
     Raises:
-        RunError: it is missing.
+        RunError: ffmpeg is missing.
     """
     try:
         import imageio_ffmpeg
@@ -234,9 +236,9 @@ def _write_mp4(
     pictures: Iterator[np.ndarray],
     size: tuple[int, int],
     fps: float,
-    held: int,
+    repeats: int,
 ) -> None:
-    """Write an MP4 that every player knows: H.264 with even sides, the last picture held."""
+    """Write an H.264 MP4 with even sides; the last frame is repeated."""
     height, width = (side + side % 2 for side in size)
     pad = ((0, height - size[0]), (0, width - size[1]), (0, 0))
     writer = write_frames(
@@ -246,14 +248,14 @@ def _write_mp4(
         quality=8,
         macro_block_size=2,
         ffmpeg_log_level="error",
-        output_params=["-f", "mp4", "-movflags", "+faststart"],  # the name does not say it yet
+        output_params=["-f", "mp4", "-movflags", "+faststart"],  # the temporary name has no suffix
     )
     try:
         writer.send(None)
         for picture in pictures:
             frame = np.ascontiguousarray(np.pad(picture, pad, mode="edge"))
             writer.send(frame)
-        for _ in range(held):
+        for _ in range(repeats):
             writer.send(frame)
     except OSError as error:
         raise RunError(f"{path.parent}: ffmpeg could not write there.") from error

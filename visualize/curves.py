@@ -1,7 +1,7 @@
-"""Curves: losses, accuracies and health of runs over their steps, with samples along the bottom.
+"""Curves: losses, accuracies, scores and warnings of runs over their steps, with samples below.
 
-Drawn with matplotlib's own objects: no window, no state that others share, and the same bytes for
-the same runs.
+They are drawn with matplotlib's object interface: no window, no global state, and equal bytes for
+equal runs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import logging
 import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,102 +24,70 @@ from gandem.core.runs.run import Run, open_run
 from gandem.core.training import metric_names
 from gandem.metrics.evaluation import MEASURES
 from gandem.visualize.plot import COLORS, STYLE, THUMBNAILS, draw, printable
+from gandem.visualize.series import Curves, Span, Thumbnail
 
-__all__ = ["FORMS", "MOST_RUNS", "check_drawing", "draw_curves"]
+__all__ = ["MAX_RUNS", "SUFFIXES", "check_drawing", "draw_curves"]
 
-FORMS = (".png", ".svg")
-MOST_RUNS = 8
-"""As many as there are colors that color-blind people tell apart."""
-ASIDE = ("step", "epoch", "seconds", "steps_per_second")
-"""What a row of the log holds beside losses and accuracies."""
+SUFFIXES = (".png", ".svg")
+MAX_RUNS = 8
+"""The number of colors that color-blind readers can distinguish."""
+OTHER_COLUMNS = ("step", "epoch", "seconds", "steps_per_second")
+"""Values of a row of the log that are not drawn."""
 ERRORS = tuple(measure.error for measure in MEASURES.values() if measure.error)
-MOST_CURVES = 12
+MAX_CURVES = 12
 THUMBNAIL_ROWS, THUMBNAIL_SIZE = 4, 240
-LARGEST = 1e30
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Steps during which something was wrong."""
-
-    name: str
-    start: float
-    end: float
-
-
-@dataclass(frozen=True, slots=True)
-class Thumbnail:
-    """Samples (H, W, 3) and the step they were made after."""
-
-    step: int
-    words: str
-    picture: np.ndarray
-
-
-@dataclass(frozen=True, slots=True)
-class Curves:
-    """What is drawn of a run: for each quantity its steps and values, what was wrong, and samples.
-
-    ``losses`` names the quantities that are losses.
-    """
-
-    name: str
-    color: str
-    series: dict[str, tuple[np.ndarray, np.ndarray]]
-    losses: tuple[str, ...]
-    spans: list[Span]
-    pictures: list[Thumbnail]
-    last: float
+MAX_VALUE = 1e30
 
 
 def draw_curves(runs: Sequence[Run | Path | str], path: Path | str, *more: Path | str) -> None:
-    """Draw the losses of all players, the discriminator's accuracies, what was wrong with the
-    training, and some samples, of one run or several, and write it to files.
-
-    A row of the log without losses is passed over, and so is what is no number; a run without
-    samples has none.  The same runs give the same bytes.
+    """Draw losses, accuracies, scores, warnings and samples of runs, and write them to files.
 
     Args:
         runs: runs, or their folders.
-        path: a ``.png`` or an ``.svg``; and more.
+        path: a ``.png`` or an ``.svg``.
+        more: further paths.
 
     Raises:
-        RunError: a run has nothing to draw yet, there are none or too many, the name ends
-            otherwise, or the place cannot be written.
+        RunError: a run has nothing to draw yet, there are no runs or too many, a path has another
+            suffix or cannot be written.
     """
-    places = [Path(place) for place in (path, *more)]
-    check_drawing(places, len(runs))
+    paths = [Path(each) for each in (path, *more)]
+    check_drawing(paths, len(runs))
     curves = _read([run if isinstance(run, Run) else open_run(run) for run in runs])
     with _quiet():
-        for place in places:
-            figure = draw(curves)  # anew: saving arranges it, and once more a little otherwise
-            form = place.suffix.lower()[1:]
+        for path in paths:
+            figure = draw(curves)  # a figure changes a little each time it is saved
+            form = path.suffix.lower()[1:]
             buffer = io.BytesIO()
             metadata = {"Software": None} if form == "png" else {"Date": None}
             figure.savefig(buffer, format=form, dpi=130, metadata=metadata)
-            write_file(place, buffer.getvalue())
+            write_file(path, buffer.getvalue())
 
 
-def check_drawing(places: Sequence[Path], count: int) -> None:
-    """Raise a :class:`RunError` unless so many runs can be drawn into files by those names."""
-    for path in places:
-        if path.suffix.lower() not in FORMS:
+def check_drawing(paths: Sequence[Path], count: int) -> None:
+    """Check that a number of runs can be drawn to paths.
+
+    Raises:
+        RunError: otherwise.
+    """
+    for path in paths:
+        if path.suffix.lower() not in SUFFIXES:
             raise RunError(f"{path}: expected a name that ends in .png or .svg.")
         if not path.parent.is_dir():
             raise RunError(f"{path}: there is no folder {path.parent}.")
-    if not 1 <= count <= MOST_RUNS:
-        raise RunError(f"Curves are drawn of 1 to {MOST_RUNS} runs, received {count}.")
+    if not 1 <= count <= MAX_RUNS:
+        raise RunError(f"Curves show 1 to {MAX_RUNS} runs, received {count}.")
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Draw in gandem's style whatever the user's settings are, without words of matplotlib's."""
+    """Draw in gandem's style, whatever the user's settings, without warnings of matplotlib."""
     log = logging.getLogger("matplotlib")
     before = log.level
     log.setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # letters that its font lacks
+            warnings.simplefilter("ignore")  # characters missing in the font
             import matplotlib.style
 
             with matplotlib.style.context(["default", STYLE]):
@@ -129,12 +96,12 @@ def _quiet() -> Iterator[None]:
         log.setLevel(before)
 
 
-# --- what there is to draw -----------------------------------------------------------------------
+# --- reading runs --------------------------------------------------------------------------------
 
 
 def _read(runs: Sequence[Run]) -> list[Curves]:
     names = _names(runs)
-    found: list[Curves] = []
+    curves: list[Curves] = []
     for run, name, color in zip(runs, names, COLORS, strict=False):
         rows = [row for row in run.rows() if 0 <= row["step"] < 1e15]
         series = _series(rows)
@@ -142,14 +109,14 @@ def _read(runs: Sequence[Run]) -> list[Curves]:
             raise RunError(f"{run.path}: there is nothing in its log to draw yet.")
         last = max(float(steps[-1]) for steps, _ in series.values())
         losses = metric_names(run.spec)
-        pictures = _pictures(run, last) if len(found) < THUMBNAIL_ROWS else []
+        pictures = _pictures(run, last) if len(curves) < THUMBNAIL_ROWS else []
         spans = _spans(rows, last)
-        found.append(Curves(name, color, series, losses, spans, pictures, last))
-    return found
+        curves.append(Curves(name, color, series, losses, spans, pictures, last))
+    return curves
 
 
 def _names(runs: Sequence[Run]) -> list[str]:
-    """Return a name for each run: that of its folder, or the path where two have the same."""
+    """Return a name for each run: its folder's, or the path if two folders have equal names."""
     short = [run.path.resolve().name for run in runs]
     names = [
         str(run.path) if short.count(name) > 1 else name
@@ -159,9 +126,9 @@ def _names(runs: Sequence[Run]) -> list[str]:
 
 
 def _series(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return steps and values of what the rows tell: losses of the players first, accuracies last.
+    """Return steps and values of each quantity, losses first and accuracies last.
 
-    A loss that is no finite number is a gap.
+    A loss that is not finite is a gap.
     """
     found: dict[str, dict[int, float]] = {}
     for row in rows:
@@ -169,10 +136,10 @@ def _series(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[np.ndarray, np
             continue
         scores = row.get("scores")
         for name, value in (scores if isinstance(scores, dict) else row).items():
-            if name in ASIDE or name in ERRORS or not _is_number(value):
+            if name in OTHER_COLUMNS or name in ERRORS or not _is_number(value):
                 continue
-            if name in found or len(found) < MOST_CURVES:
-                known = value is not None and -LARGEST < value < LARGEST
+            if name in found or len(found) < MAX_CURVES:
+                known = value is not None and -MAX_VALUE < value < MAX_VALUE
                 found.setdefault(name, {})[row["step"]] = float(value) if known else math.nan
     first = ("discriminator", "generator")
     order = sorted(found, key=lambda n: (n.endswith("_accuracy"), n not in first))
@@ -188,7 +155,7 @@ def _is_number(value: object) -> bool:
 
 
 def _spans(rows: Sequence[Mapping[str, Any]], last: float) -> list[Span]:
-    """Return when something was wrong; what has not ended lasts to the end."""
+    """Return when warnings were active; one that has not ended lasts to the end."""
     going: dict[str, float] = {}
     spans = []
     for row in rows:
@@ -205,17 +172,17 @@ def _spans(rows: Sequence[Mapping[str, Any]], last: float) -> list[Span]:
 
 
 def _pictures(run: Run, last: float) -> list[Thumbnail]:
-    """Return a few of a run's samples, evenly spread."""
+    """Return a few of a run's samples, evenly spaced."""
     paths = [path for path in run.samples() if 0 <= run.sampled_at(path) <= last]
     wanted = np.linspace(0, len(paths) - 1, min(THUMBNAILS, len(paths))).round().astype(int)
     found = []
     for place in dict.fromkeys(wanted.tolist()):
         path = paths[place]
-        with contextlib.suppress(RunError):  # a stranger's, or damaged: drawn without
+        with contextlib.suppress(RunError):  # a damaged picture is left out
             picture = read_picture(path)
             small = max(picture.shape) > THUMBNAIL_SIZE
             picture = resized(picture[None], THUMBNAIL_SIZE)[0] if small else picture
             kind, _, number = path.stem.partition("-")
-            words = f"{printable(kind)} {printable(number).lstrip('0') or 0}"
-            found.append(Thumbnail(run.sampled_at(path), words, picture))
+            title = f"{printable(kind)} {printable(number).lstrip('0') or 0}"
+            found.append(Thumbnail(run.sampled_at(path), title, picture))
     return found

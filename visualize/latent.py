@@ -1,6 +1,4 @@
-"""What walks through a generator's inputs have in common: which generator, which class, and the way
-on a sphere.
-"""
+"""Shared parts of interpolation and traversal: generator options, classes, spherical paths."""
 
 from __future__ import annotations
 
@@ -13,27 +11,27 @@ from gandem.core.runs.run import LAST
 from gandem.core.specs import Spec, plan_spec
 from gandem.core.training import one_hot
 
-__all__ = ["Using", "class_of", "hold_category", "is_conditional", "slerp"]
+__all__ = ["GeneratorOptions", "check_class", "hold_category", "is_conditional", "slerp"]
 
 
 @dataclass(frozen=True, slots=True)
-class Using:
-    """Which of a run's generators, and where it comes to life: see :meth:`Run.generate`."""
+class GeneratorOptions:
+    """Which of a run's generators to use, and on what device; see :meth:`Run.generate`."""
 
     backend: str | None = None
     device: str = "auto"
     which: int | str = LAST
-    raw: bool = False
+    ema: bool = True
 
 
 def slerp(start: np.ndarray, end: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    r"""Return points on the great circle between vectors, at some shares of the way.
+    r"""Return points on the great circle between vectors, at fractions of the way.
 
     .. math:: \frac{\sin((1-t)\Omega)}{\sin\Omega} a + \frac{\sin(t\Omega)}{\sin\Omega} b
 
-    Normal noise of many dimensions lies near a sphere; a straight line would cut through its
-    inside, where the generator never was.  Where two vectors point the same way or opposite ones,
-    or one is 0, no circle is told from others, and the line is straight.
+    Normal noise of many dimensions lies near a sphere; a straight line leads through its inside,
+    where the generator was not trained. Between parallel, opposite or zero vectors, the great
+    circle is not unique, and the line is straight.
 
     Args:
         start: :math:`a`, (N, D); end: :math:`b`, likewise.
@@ -51,38 +49,38 @@ def slerp(start: np.ndarray, end: np.ndarray, shares: np.ndarray) -> np.ndarray:
     lengths = np.linalg.norm(start, axis=1) * np.linalg.norm(end, axis=1)
     cosine = (start * end).sum(1) / np.where(lengths > 0, lengths, 1.0)
     angle = np.arccos(np.clip(cosine, -1.0, 1.0))  # (N,)
-    round_way = (np.sin(angle) > 1e-6) & (lengths > 0)
-    sine = np.where(round_way, np.sin(angle), 1.0)
+    is_circle = (np.sin(angle) > 1e-6) & (lengths > 0)
+    sine = np.where(is_circle, np.sin(angle), 1.0)
     share = shares[:, None]  # (K, 1)
-    first = np.where(round_way, np.sin((1 - share) * angle) / sine, 1 - share)
-    second = np.where(round_way, np.sin(share * angle) / sine, share)
+    first = np.where(is_circle, np.sin((1 - share) * angle) / sine, 1 - share)
+    second = np.where(is_circle, np.sin(share * angle) / sine, share)
     points: np.ndarray = first[..., None] * start + second[..., None] * end
     return points
 
 
 def is_conditional(spec: Spec) -> bool:
-    """Say whether the generator reads a label."""
+    """Return True if the generator reads a label."""
     return "label" in plan_spec(spec)["generator"].inputs
 
 
-def class_of(spec: Spec, label: int, what: str = "class") -> int:
-    """Return a label, or with ``what="category"`` a category of the latent code.
+def check_class(spec: Spec, label: int, what: str = "class") -> int:
+    """Return a label, or with ``what="category"`` a category of the latent code, if it exists.
 
     Raises:
-        SpecError: there is none such.
+        SpecError: it does not exist.
     """
     most = spec.latent.categories if what == "category" else spec.classes
     if not what or (what == "class" and not is_conditional(spec)):
         raise SpecError(
-            f"The model {spec.name!r} has no classes; leave the label out, or move the noise."
+            f"The model {spec.name!r} has no classes; leave the label out, or choose the noise."
         )
     if not 0 <= label < most:
-        raise SpecError(f"There is no {what} {label}; expected 0 to {most - 1}.")
+        raise SpecError(f"No {what} {label}; expected 0 to {most - 1}.")
     return label
 
 
 def hold_category(spec: Spec, noise: np.ndarray, category: int) -> None:
-    """Let all rows of noise (N, latent.size) have one category of the latent code."""
+    """Set the category of the latent code in all rows of noise (N, latent.size)."""
     part = spec.latent.parts["category"]
-    chosen = np.array([class_of(spec, category, "category")])
+    chosen = np.array([check_class(spec, category, "category")])
     noise[:, part] = one_hot(chosen, spec.latent.categories, "float64")

@@ -1,4 +1,4 @@
-"""Tables of images: along chosen values of the noise, and over all classes with the same noise."""
+"""Tables of images: over values of the noise, and over all classes with the same noise."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import numpy as np
 from gandem.core.data.images import check_room, fitted, resized, save_image, titled
 from gandem.core.errors import SpecError, shown, suggest
 from gandem.core.runs.run import Run
-from gandem.core.runs.sampling import COLUMNS, Images, sample
+from gandem.core.runs.sampling import MAX_COLUMNS, Images, sample
 from gandem.core.specs import Spec, image_of
 from gandem.core.training import fixed_inputs, one_hot
-from gandem.visualize.latent import Using, class_of, hold_category, is_conditional
+from gandem.visualize.latent import GeneratorOptions, check_class, hold_category, is_conditional
 
 __all__ = ["Table", "each_label", "parse_dimensions", "parse_values", "traverse"]
 
-MOST = 1_000
+MAX_VALUES = 1_000
 """Values of one traversal."""
-LARGEST = 1e6
-"""The largest of them: nothing is to be seen far outside the noise, and float32 ends at 3e38."""
+MAX_VALUE = 1e6
+"""The largest absolute value; float32 ends at 3e38."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,13 @@ class Table:
     rows: tuple[str, ...]
 
     def save(self, path: Path | str, size: int | None = None) -> None:
-        """Write a PNG; ``size`` is the longer side of an image, in pixels.
+        """Write a PNG.
+
+        Args:
+            size: pixels of the longer side of an image.
 
         Raises:
-            RunError: it would be too large, or the place cannot be written.
+            RunError: the PNG would be too large, or cannot be written.
         """
         down, across, *shape = self.images.shape
         large = resized(self.images.reshape(-1, *shape), size)
@@ -46,61 +49,63 @@ class Table:
 
 
 def parse_values(text: str) -> tuple[float, ...]:
-    """Read ``first:last:count``, evenly spaced, or a list with commas.
+    """Parse ``first:last:count``, evenly spaced, or a list with commas.
 
     >>> parse_values("-1:1:5"), parse_values("-2,0,2.5")
     ((-1.0, -0.5, 0.0, 0.5, 1.0), (-2.0, 0.0, 2.5))
 
     Raises:
-        SpecError: it is neither, or holds what is no number.
+        SpecError: it is neither, or holds something that is not a number.
     """
-    wanted = "expected first:last:count, like -1:1:10, or a list, like -2,0,2"
+    expected = "expected first:last:count, like -1:1:10, or a list, like -2,0,2"
     parts = text.split(":")
     try:
         if len(parts) == 1:
             values = tuple(float(part) for part in text.split(","))
         else:
             first, last, count = float(parts[0]), float(parts[1]), int(":".join(parts[2:]))
-            if not 1 <= count <= MOST:
-                raise SpecError(f"values: expected a count from 1 to {MOST}, received {count}.")
+            if not 1 <= count <= MAX_VALUES:
+                raise SpecError(
+                    f"values: expected a count from 1 to {MAX_VALUES}, received {count}."
+                )
             _check_values((first, last))
             values = tuple(float(value) for value in np.linspace(first, last, count))
     except (ValueError, OverflowError) as error:
         if isinstance(error, SpecError):
             raise
-        raise SpecError(f"values: {wanted}; received {shown(text)}.") from None
+        raise SpecError(f"values: {expected}; received {shown(text)}.") from None
     _check_values(values)
     return values
 
 
 def _check_values(values: Sequence[float]) -> None:
-    if not 1 <= len(values) <= MOST:
-        raise SpecError(f"values: expected 1 to {MOST} of them, received {len(values)}.")
+    if not 1 <= len(values) <= MAX_VALUES:
+        raise SpecError(f"values: expected 1 to {MAX_VALUES} of them, received {len(values)}.")
     for value in values:
-        if not abs(value) <= LARGEST:  # NaN neither
-            raise SpecError(f"values: expected numbers up to ±{LARGEST:g}, received {value:g}.")
+        if not abs(value) <= MAX_VALUE:  # NaN neither
+            raise SpecError(f"values: expected numbers up to ±{MAX_VALUE:g}, received {value:g}.")
 
 
 def parse_dimensions(text: str, spec: Spec) -> tuple[int, ...]:
-    """Read dimensions of the noise with commas, counted from 0; ``code`` stands for all codes.
+    """Parse dimensions of the noise with commas, from 0; ``code`` stands for all codes.
 
     Raises:
-        SpecError: there are no such.
+        SpecError: a part is neither a number nor ``code``.
     """
-    found: list[int] = []
+    dimensions: list[int] = []
     for part in text.split(","):
         code = spec.latent.parts.get("code")
         if part.strip() == "code" and code is not None:
-            found += range(spec.latent.size)[code]
+            dimensions += range(spec.latent.size)[code]
         elif re.fullmatch(r"\s*-?[0-9]{1,18}\s*", part):
-            found.append(int(part))
+            dimensions.append(int(part))
         else:
             known = ["code"] if code is not None else []
             raise SpecError(
                 f"dimension: expected numbers with commas, like 3,8; received {shown(text)}."
                 f"{suggest(part, known)}"
             )
-    return tuple(found)
+    return tuple(dimensions)
 
 
 def traverse(
@@ -111,43 +116,43 @@ def traverse(
     label: int | None = None,
     seed: int = 0,
     size: int | None = None,
-    using: Using | None = None,
+    using: GeneratorOptions | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Table:
-    """Return a table with a column for each value that the noise takes.
+    """Return a table with a column for each value of the noise.
 
-    Without dimensions all numbers of the noise are equal to it, except for the category of a latent
-    code, which is one of several and no number.
+    Without dimensions, all coordinates of the noise take the value, except for the category of a
+    latent code.
 
     Args:
-        dimensions: numbers of the noise that move, one at a time, a row each; the rest is held.
-        label: the class, or of an unconditional model the category; left out, each has a row of its
-            own; where several dimensions have, it is 0.
-        seed: of the noise that is held.
-        size: that of the images when they will be saved, so that too many are refused at once.
-        progress: called now and then with the number of images made.
+        dimensions: coordinates of the noise that change, one at a time, a row each.
+        label: the class, or the category of an unconditional model; by default each has a row, or
+            it is 0 for several dimensions.
+        seed: of the fixed noise.
+        size: pixels of the longer side of saved images, to check the size of the table first.
+        progress: called with the number of images generated so far.
 
     Raises:
-        SpecError: no such dimension, label or value.
+        SpecError: an unknown dimension or label, or a value out of range.
         RunError: the table would be too large.
     """
     _check_values(values)
-    spec, using = run.spec, using or Using()
+    spec, using = run.spec, using or GeneratorOptions()
     for dimension in dimensions:
         _check_dimension(spec, dimension)
     what = "class" if is_conditional(spec) else "category" if spec.latent.categories else ""
     if label is not None or not what:
-        kinds = [class_of(spec, label, what) if label is not None else 0]
+        kinds = [check_class(spec, label, what) if label is not None else 0]
     else:
         most = spec.classes if what == "class" else spec.latent.categories
-        kinds = list(range(min(most, COLUMNS))) if len(dimensions) < 2 else [0]
+        kinds = list(range(min(most, MAX_COLUMNS))) if len(dimensions) < 2 else [0]
     rows: list[tuple[int, int | None]] = [
         (kind, dimension) for kind in kinds for dimension in dimensions or (None,)
     ]
     _check_table(spec, len(rows), len(values), size)
     inputs = _traversal(run, rows, values, seed)
     engine = run.engine(using.backend, using.device, using.which)
-    made = sample(spec, engine, inputs, raw=using.raw, progress=progress).images
+    made = sample(spec, engine, inputs, ema=using.ema, progress=progress).images
     images = made.reshape(len(rows), len(values), *spec.image.shape)
     names = _names(run, spec.classes) if what == "class" else [f"category {k}" for k in kinds]
     if len(dimensions) > 1:
@@ -163,7 +168,7 @@ def _traversal(
     run: Run, rows: Sequence[tuple[int, int | None]], values: Sequence[float], seed: int
 ) -> dict[str, np.ndarray]:
     """Return the generator's inputs (rows × values, …), row by row."""
-    spec, precision = run.spec, run.facts["precision"]
+    spec, precision = run.spec, run.record.precision
     held = fixed_inputs(spec, seed, 1, precision)["noise"]
     noise = np.repeat(held, len(rows) * len(values), axis=0).reshape(len(rows), len(values), -1)
     free = slice(spec.latent.categories, None)
@@ -195,8 +200,8 @@ def _check_dimension(spec: Spec, dimension: int) -> None:
         )
     if dimension < spec.latent.categories:
         raise SpecError(
-            f"Dimension {dimension} belongs to the category of the latent code, which is one of "
-            f"{spec.latent.categories} and no number; leave it out, and each has a row."
+            f"Dimension {dimension} belongs to the category of the latent code, one of "
+            f"{spec.latent.categories}; leave it out to get a row for each category."
         )
 
 
@@ -208,16 +213,17 @@ def _dimension_name(spec: Spec, dimension: int | None) -> str:
 
 
 def _titles(values: Sequence[float]) -> tuple[str, ...]:
-    """Return values as short as they can be told apart.
+    """Return values with as few digits as distinguish them.
 
     >>> _titles((-1.0, -0.7777777, 0.5))
     ('-1.00', '-0.78', '0.50')
     """
     for places in range(7):
-        said = tuple(f"{value:.{places}f}" for value in values)
-        apart = len(set(said)) == len(set(values))
-        if apart and all(abs(float(s) - v) < 0.005 for s, v in zip(said, values, strict=True)):
-            return said
+        titles = tuple(f"{value:.{places}f}" for value in values)
+        are_distinct = len(set(titles)) == len(set(values))
+        errors = [abs(float(title) - v) for title, v in zip(titles, values, strict=True)]
+        if are_distinct and max(errors) < 0.005:
+            return titles
     return tuple(f"{value:g}" for value in values)
 
 
@@ -226,45 +232,45 @@ def each_label(
     each: int = 10,
     *,
     seed: int = 0,
-    using: Using | None = None,
+    using: GeneratorOptions | None = None,
     labels: Sequence[int] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Images, Table]:
-    """Return images of every class from the same noise, a row a class, and the table of them.
+    """Return images of every class from the same noise, and their table with a row per class.
 
     Args:
-        each: how many of each.
+        each: number of images per class.
         labels: only these classes.
-        progress: called now and then with the number of images made.
+        progress: called with the number of images generated so far.
 
     Raises:
         SpecError: the model has no classes.
         RunError: the table would be too large.
     """
-    spec, using = run.spec, using or Using()
+    spec, using = run.spec, using or GeneratorOptions()
     if each < 1:
         raise SpecError(f"each_label: expected at least 1 image, received {each}.")
     if not is_conditional(spec):
         raise SpecError(
             f"The model {spec.name!r} has no classes; make images without --each-label."
         )
-    chosen = list(range(spec.classes)) if labels is None else [class_of(spec, k) for k in labels]
+    chosen = list(range(spec.classes)) if labels is None else [check_class(spec, k) for k in labels]
     _check_table(spec, len(chosen), each, None)
-    noise = fixed_inputs(spec, seed, each, run.facts["precision"], np.zeros(each, int))["noise"]
+    noise = fixed_inputs(spec, seed, each, run.record.precision, np.zeros(each, int))["noise"]
     inputs = {
         "noise": np.tile(noise, (len(chosen), 1)),
-        "label": one_hot(np.repeat(chosen, each), spec.classes, run.facts["precision"]),
+        "label": one_hot(np.repeat(chosen, each), spec.classes, run.record.precision),
     }
     engine = run.engine(using.backend, using.device, using.which)
-    made = sample(spec, engine, inputs, raw=using.raw, progress=progress)
+    made = sample(spec, engine, inputs, ema=using.ema, progress=progress)
     names = _names(run, spec.classes)
     images = made.images.reshape(len(chosen), each, *spec.image.shape)
     return made, Table(images, (), tuple(names[label] for label in chosen))
 
 
 def _names(run: Run, classes: int) -> list[str]:
-    """Return what classes are called: as the run's data says, or else by number."""
-    said = run.facts["data"].get("class_names")
-    if isinstance(said, list) and len(said) == classes and all(isinstance(n, str) for n in said):
-        return ["".join(c if c.isprintable() else "?" for c in name)[:24] for name in said]
+    """Return the names of the classes, or their numbers if the data has no names."""
+    names = run.record.data.class_names
+    if len(names) == classes:
+        return ["".join(c if c.isprintable() else "?" for c in name)[:24] for name in names]
     return [str(label) for label in range(classes)]

@@ -1,4 +1,4 @@
-"""The Keras backend: Keras 3 on TensorFlow.  Importing this folder imports nothing heavy;
+"""The Keras backend: Keras 3 on TensorFlow. Importing this folder imports nothing heavy;
 :func:`load` does.
 """
 

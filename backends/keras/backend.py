@@ -1,4 +1,4 @@
-"""The Keras backend: what it runs on, and the engines it builds."""
+"""The Keras backend: its versions, devices and engines."""
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
@@ -11,9 +11,8 @@ import tensorflow as tf
 from gandem.backends.keras import conformance
 from gandem.backends.keras.engine import KerasEngine
 from gandem.core.errors import BackendError
-from gandem.core.plugins.registry import load_loss
 from gandem.core.specs import NetworkPlan, Optimizer, Spec
-from gandem.core.training import CAPABILITIES, Arrays, Derivatives, Engine
+from gandem.core.training import CAPABILITIES, AdversarialLoss, Arrays, Derivatives, Engine
 
 
 class KerasBackend:
@@ -32,21 +31,22 @@ class KerasBackend:
     def devices(self) -> list[str]:
         return ["cpu", *(f"cuda:{i}" for i in range(len(tf.config.list_physical_devices("GPU"))))]
 
-    def engine(self, spec: Spec, arrays: Arrays, *, precision: str, device: str) -> Engine:
+    def engine(
+        self, spec: Spec, loss: AdversarialLoss, state: Arrays, *, precision: str, device: str
+    ) -> Engine:
         name = "/CPU:0"
         if device != "cpu":
-            there = self.devices()
+            devices = self.devices()
             if device == "cuda":
                 device = "cuda:0"
-            if device not in there:
+            if device not in devices:
                 raise BackendError(
-                    f"TensorFlow sees no device {device!r}; it has {', '.join(there)}."
+                    f"TensorFlow sees no device {device!r}; it has {', '.join(devices)}."
                 )
-            # left to itself TensorFlow rounds the factors of all products
+            # by default TensorFlow rounds the factors of all products
             tf.config.experimental.enable_tensor_float_32_execution(precision == "tf32")
             name = f"/GPU:{device.removeprefix('cuda:')}"
-        loss = load_loss(spec.loss)
-        return KerasEngine(spec, loss, arrays, precision, name)
+        return KerasEngine(spec, loss, state, precision, name)
 
     def differentiate(
         self,

@@ -1,4 +1,4 @@
-"""Single operations of TensorFlow shown to a conformance test, in float64 on the CPU."""
+"""Single operations of TensorFlow for the conformance tests, in float64 on the CPU."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,9 +1,8 @@
-"""Layers in Keras: Keras layers over raw TensorFlow operations that compute what the spec says,
-second order too.
+"""Layers in Keras, built from TensorFlow operations.
 
 Keras's own norms, LeakyReLU, resizing and transposed convolutions differ from the spec in value or
-in second derivative, so every layer here is ours.  Images are (N, H, W, C); parameters are in
-canonical layout and under canonical names.
+second derivative, so every layer here is our own. Images are (N, H, W, C); parameters have
+canonical layouts and names.
 """
 
 from collections.abc import Mapping
@@ -22,9 +21,7 @@ from gandem.core.specs import Node, crops, interpolation, pads
 
 @dataclass
 class Context:
-    """What flows beside the features: the network's inputs by name, and dropout masks by the path
-    of their layer.
-    """
+    """The inputs of the network by name, the dropout masks by the path of their layer, modes."""
 
     inputs: Mapping[str, Tensor]
     masks: Mapping[str, Tensor] = field(default_factory=dict)
@@ -32,16 +29,16 @@ class Context:
     mixed: bool = False
 
     def narrow(self, *factors: Tensor) -> tuple[Tensor, ...]:
-        """Return the factors of a product: rounded to bfloat16 in mixed precision."""
+        """Round the factors of a product to bfloat16 in mixed precision."""
         return tuple(tf.cast(x, tf.bfloat16) for x in factors) if self.mixed else factors
 
     def widen(self, product: Tensor) -> Tensor:
-        """Return a product of such factors in the precision of everything else."""
+        """Cast a product of such factors back to float32."""
         return tf.cast(product, tf.float32) if self.mixed else product
 
 
 class Layer(keras.layers.Layer):
-    """A layer made from a node; it makes its weights at once, since the plan knows every shape."""
+    """A layer of a node; it creates its weights at once, since the plan has every shape."""
 
     def __init__(self, node: Node, dtype: str) -> None:
         super().__init__(name=node.path.rsplit("/", 1)[1], dtype=dtype)
@@ -62,7 +59,7 @@ class Layer(keras.layers.Layer):
         return self.short[name].value
 
     def number(self, value: float) -> Tensor:
-        """Return a constant in the layer's precision; Keras's own casts pass through float32."""
+        """Return a constant in the layer's precision; Keras casts through float32."""
         return tf.constant(value, self.compute_dtype)
 
 
@@ -76,13 +73,13 @@ def build(layer: kinds.Layer, node: Node, dtype: str) -> Layer:
 
 
 class Affine(Layer):
-    """What has a kernel, and may have a bias and spectral norm."""
+    """A layer with a kernel, and optionally a bias and spectral norm."""
 
     def kernel(self, context: Context) -> Tensor:
-        """Return the kernel to compute with: its own, or that over its largest singular value.
+        """Return the kernel, divided by its largest singular value if the layer has spectral norm.
 
-        Not Keras's SpectralNormalization, which overwrites the kernel and leaves σ out of the
-        gradient.  Miyato et al. 2018, arXiv:1802.05957.
+        Keras's SpectralNormalization overwrites the kernel and omits σ from the gradient.
+        Miyato et al. 2018, arXiv:1802.05957.
         """
         kernel = self.weight("kernel")
         if not self.spec.spectral_norm:
@@ -90,7 +87,7 @@ class Affine(Layer):
         filters = self.filters_last(kernel)
         matrix = tf.reshape(filters, [-1, filters.shape[-1]])  # (kh·kw·in, out)
         u, v = self.weight("left_vector"), self.weight("right_vector")
-        if context.training:  # no gradient passes through an assignment
+        if context.training:  # assignments have no gradient
             u.assign(self._unit(tf.linalg.matvec(matrix, v, transpose_a=True)))
             v.assign(self._unit(tf.linalg.matvec(matrix, u)))
         return kernel / tf.tensordot(tf.linalg.matvec(matrix, u), v, 1)
@@ -119,23 +116,23 @@ def _(layer: kinds.Dense, node: Node, dtype: str) -> Layer:
     return Dense(node, dtype)
 
 
-NARROW = 4
-"""Channels up to which TensorFlow's general kernels are the faster ones."""
+MAX_FEW_CHANNELS = 4
+"""Number of channels up to which TensorFlow's general kernels are faster than oneDNN's."""
 
 
 def _padding(node: Node, size: tuple[int, ...], sides: list[tuple[int, int]]) -> Any:
-    """Return the padding of a convolution that reads so many pixels: "SAME" or "VALID" where that
-    is what the sides come to.
+    """Return the padding of a convolution: "SAME" or "VALID" if equivalent, else explicit.
 
-    oneDNN has gradients of those two only: a conv of 128 channels to 1, k7, learns in a quarter of
-    the time.  Where few channels are read, its gradient by what it reads takes twice as long.
+    oneDNN has gradients only for those two: a convolution of 128 channels to 1, kernel 7, trains in
+    a quarter of the time. For few input channels its input gradient takes twice as long.
 
     Args:
+        size: rows and columns of the input.
         sides: pixels before and after, of rows and of columns.
     """
     layer = node.layer
-    back = isinstance(layer, kinds.Conv2DTranspose)  # the way back of what reads its output
-    if (node.output_shape if back else node.input_shape)[-1] > NARROW:
+    is_transposed = isinstance(layer, kinds.Conv2DTranspose)  # swaps input and output
+    if (node.output_shape if is_transposed else node.input_shape)[-1] > MAX_FEW_CHANNELS:
         zips = zip(size, layer.kernel, layer.stride, strict=True)
         totals = [max((-(-n // s) - 1) * s + k - n, 0) for n, k, s in zips]
         if sides == [(total // 2, total - total // 2) for total in totals]:
@@ -146,7 +143,7 @@ def _padding(node: Node, size: tuple[int, ...], sides: list[tuple[int, int]]) ->
 
 
 class Conv2D(Affine):
-    """A convolution that pads its four sides differently."""
+    """A convolution with a padding for each of the four sides."""
 
     def __init__(self, node: Node, dtype: str) -> None:
         super().__init__(node, dtype)
@@ -155,8 +152,8 @@ class Conv2D(Affine):
 
     def call(self, x: Tensor, context: Context) -> Tensor:
         x, kernel = context.narrow(x, self.kernel(context))
-        made = tf.nn.conv2d(x, kernel, self.spec.stride, padding=self.pads)
-        return self.biased(context.widen(made))
+        out = tf.nn.conv2d(x, kernel, self.spec.stride, padding=self.pads)
+        return self.biased(context.widen(out))
 
 
 @build.register
@@ -165,9 +162,7 @@ def _(layer: kinds.Conv2D, node: Node, dtype: str) -> Layer:
 
 
 class Conv2DTranspose(Affine):
-    """A transposed convolution whose full result is cropped, or extended, by its own number of
-    pixels on each side.
-    """
+    """A transposed convolution with a crop, or an extension, for each of the four sides."""
 
     def __init__(self, node: Node, dtype: str) -> None:
         super().__init__(node, dtype)
@@ -176,8 +171,8 @@ class Conv2DTranspose(Affine):
             crops(node.layer), node.input_shape, self.spec.kernel, self.spec.stride, strict=False
         )
         for (before, after), n, k, s in full:
-            # TensorFlow crops what the convolution pads, and extends the far side by less than a
-            # stride
+            # TensorFlow crops the padding of the convolution, and extends the far side by less
+            # than a stride
             even, far = max(before, 0), max(after, 1 - s)
             sides.append((even, max(far, 0)))
             self.size.append((n - 1) * s + k - even - far)
@@ -211,7 +206,7 @@ def _(layer: kinds.Conv2DTranspose, node: Node, dtype: str) -> Layer:
 
 
 class Upsample2D(Layer):
-    """Nearest by repetition; bilinear by core's matrices, since TensorFlow resizes in float32."""
+    """Nearest by repetition; bilinear with core's matrices, since TensorFlow resizes in float32."""
 
     def __init__(self, node: Node, dtype: str) -> None:
         super().__init__(node, dtype)
@@ -244,7 +239,7 @@ def _(layer: kinds.MaxPool2D, node: Node, dtype: str) -> Layer:
 
 
 class AveragePool2D(Layer):
-    """Mean over windows; TensorFlow leaves padding out of the count."""
+    """Mean over windows; TensorFlow does not count padding."""
 
     def call(self, x: Tensor) -> Tensor:
         return tf.nn.avg_pool2d(x, self.spec.size, self.spec.stride, self.spec.padding.upper())
@@ -280,7 +275,7 @@ def _(layer: kinds.GlobalAveragePool2D, node: Node, dtype: str) -> Layer:
 
 
 class Reshape(Layer):
-    """Another shape of the same features."""
+    """Reshapes the features."""
 
     def __init__(self, node: Node, dtype: str) -> None:
         super().__init__(node, dtype)
@@ -302,17 +297,17 @@ def _(layer: kinds.Flatten | kinds.Reshape, node: Node, dtype: str) -> Layer:
 def _moments(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
     """Return mean, x - mean, and biased variance.
 
-    tf.nn.moments stops the gradient at the mean, which makes second derivatives wrong.  The mean is
-    taken twice: the second pass adds what rounding took from the first.
+    tf.nn.moments stops the gradient at the mean, so its second derivatives are wrong. The mean is
+    computed twice: the second pass corrects the rounding of the first.
     """
     rough = tf.stop_gradient(tf.reduce_mean(x, axes, keepdims=True))
     mean = rough + tf.reduce_mean(x - rough, axes, keepdims=True)
-    centerd = x - mean
-    return mean, centerd, tf.reduce_mean(centerd * centerd, axes, keepdims=True)
+    centered = x - mean
+    return mean, centered, tf.reduce_mean(centered * centered, axes, keepdims=True)
 
 
 class BatchNorm(Layer):
-    """Batch norm; running statistics take in the unbiased variance."""
+    """Batch norm; running statistics use the unbiased variance."""
 
     def call(self, x: Tensor, context: Context) -> Tensor:
         epsilon = self.number(self.spec.epsilon)
@@ -322,18 +317,18 @@ class BatchNorm(Layer):
         if x.dtype == tf.float32:
             return self._fused(x)
         axes = tuple(range(x.shape.rank - 1))
-        mean, centerd, variance = _moments(x, axes)
+        mean, centered, variance = _moments(x, axes)
         count = tf.cast(tf.size(x) // tf.shape(x)[-1], x.dtype)
         self._follow("mean", tf.reshape(mean, [-1]))
         self._follow("variance", tf.reshape(variance, [-1]) * (count / (count - 1)))
-        return centerd * tf.math.rsqrt(variance + epsilon) * self.weight("scale") + self.weight(
+        return centered * tf.math.rsqrt(variance + epsilon) * self.weight("scale") + self.weight(
             "offset"
         )
 
     def _fused(self, x: Tensor) -> Tensor:
-        """Return the same in single precision, in a third of the time.
+        """Compute batch norm in float32 with one operation, in a third of the time.
 
-        Features of no place are reshaped, not indexed: the gradient of indexing copies.
+        Vectors are reshaped, not indexed, because the gradient of indexing copies.
         """
         found = tf.raw_ops.FusedBatchNormV3(
             x=x if x.shape.rank == 4 else tf.reshape(x, [-1, 1, 1, x.shape[-1]]),
@@ -364,8 +359,8 @@ class LayerNorm(Layer):
 
     def call(self, x: Tensor) -> Tensor:
         axes = tuple(range(1, x.shape.rank)) if self.spec.over == "all" else (-1,)
-        _, centerd, variance = _moments(x, axes)
-        normed = centerd * tf.math.rsqrt(variance + self.number(self.spec.epsilon))
+        _, centered, variance = _moments(x, axes)
+        normed = centered * tf.math.rsqrt(variance + self.number(self.spec.epsilon))
         return normed * self.weight("scale") + self.weight("offset")
 
 
@@ -387,8 +382,8 @@ class GroupNorm(Layer):
         *pixels, channels = self.shape
         grouped = tf.reshape(x, [-1, *pixels, self.groups, channels // self.groups])
         axes = (*range(1, len(pixels) + 1), -1)
-        _, centerd, variance = _moments(grouped, axes)
-        normed = centerd * tf.math.rsqrt(variance + self.number(self.spec.epsilon))
+        _, centered, variance = _moments(grouped, axes)
+        normed = centered * tf.math.rsqrt(variance + self.number(self.spec.epsilon))
         return tf.reshape(normed, [-1, *self.shape]) * self.weight("scale") + self.weight("offset")
 
 

@@ -1,5 +1,6 @@
-"""The mode outside the parity promise in which TensorFlow draws the random numbers.  The other one,
-mixed precision, is a matter of the layers: see :meth:`gandem.backends.keras.layers.Context.narrow`.
+"""Random numbers drawn by TensorFlow, a mode outside the parity promise.
+
+The other such mode, mixed precision, is in :meth:`gandem.backends.keras.layers.Context.narrow`.
 """
 
 from collections.abc import Mapping
@@ -9,20 +10,19 @@ from tensorflow import Tensor
 
 from gandem.core.rng import part_of
 from gandem.core.specs import Latent, Spec
-from gandem.core.training import KEY, AdversarialLoss, Draw, draws_of, rows_of_step
+from gandem.core.training import KEY, AdversarialLoss, Draw, count_rows, list_draws
 
 
-def drawn_beside(
+def replace_key(
     spec: Spec, loss: AdversarialLoss, inputs: Mapping[str, Tensor], dtype: str
 ) -> dict[str, Tensor]:
-    """Return a step's inputs with what is drawn in the place of their key.
+    """Return the inputs of a step with drawn arrays instead of the key.
 
-    Each array is a function of the key and of its own name, so a training that is resumed draws the
-    same.
+    Each array is a function of the key and its name, so a resumed training draws the same numbers.
     """
     given = dict(inputs)
-    key = given.pop(KEY)  # int64 (2,), which is just what a stateless draw takes for its seed
-    wanted = draws_of(spec, loss, rows_of_step(spec, given))
+    key = given.pop(KEY)  # int64 (2,), as the seed of a stateless draw
+    wanted = list_draws(spec, loss, count_rows(spec, given))
     drawn = {
         name: _draw(spec.latent, draw, _part(key, name), dtype) for name, draw in wanted.items()
     }
@@ -30,7 +30,7 @@ def drawn_beside(
 
 
 def _part(key: Tensor, name: str) -> Tensor:
-    """Return the key of a part of what a key is for."""
+    """Derive the key of one array from the key of a step."""
     return tf.random.experimental.stateless_fold_in(key, tf.constant(part_of(name), tf.int64))
 
 
@@ -43,7 +43,7 @@ def _draw(latent: Latent, draw: Draw, key: Tensor, dtype: str) -> Tensor:
 
 
 def _noise(latent: Latent, shape: tuple[int, ...], key: Tensor, dtype: str) -> Tensor:
-    """Return noise (N, latent.size), as :func:`gandem.core.training.inputs.draw_noise` has it."""
+    """Return noise (N, latent.size); see :func:`gandem.core.training.inputs.draw_noise`."""
 
     def even(shape: tuple[int, ...], key: Tensor) -> Tensor:
         return tf.random.stateless_uniform(shape, key, -1, 1, dtype)

@@ -1,6 +1,6 @@
-"""A player's network as a ``keras.Model``, which saves as ``.keras``.
+"""A player's network as a ``keras.Model``, which can be saved as ``.keras``.
 
-To load such a file, Keras must know the class, as with every class that is not Keras's own::
+To load such a file, import the class first, as with every custom class::
 
     import gandem.backends.keras.network
     generator = keras.saving.load_model("generator.keras")
@@ -29,7 +29,7 @@ class Network(keras.Model):
     """
 
     mixed = False
-    """Whether its products are of bfloat16 while it trains."""
+    """True if products are rounded to bfloat16 in training."""
 
     def __init__(self, plan: NetworkPlan, player: Player, dtype: str = "float32", **_: Any) -> None:
         super().__init__(name=plan.name, dtype=dtype)
@@ -46,7 +46,8 @@ class Network(keras.Model):
         given = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
         if len(given) != len(self.plan.inputs):
             raise TypeError(
-                f"{self.plan.name} takes {', '.join(self.plan.inputs)}; {len(given)} given."
+                f"{self.plan.name}: expected the inputs {', '.join(self.plan.inputs)}, "
+                f"received {len(given)}."
             )
         named = dict(zip(self.plan.inputs, given, strict=True))
         training = bool(training)
@@ -61,7 +62,7 @@ class Network(keras.Model):
         return found
 
     def variables_by_name(self) -> dict[str, tf.Variable]:
-        """Return the trained parameters alone, in canonical order."""
+        """Return the trained parameters, in canonical order."""
         arrays = self.arrays()
         return {p.name: arrays[p.name] for p in self.plan.parameters()}
 
@@ -84,7 +85,7 @@ class Network(keras.Model):
 
 
 def from_numpy(plan: NetworkPlan, inputs: Mapping[str, np.ndarray]) -> list[Tensor]:
-    """Bring arrays into the network's order."""
+    """Convert arrays to tensors in the order of the network."""
     return [tf.convert_to_tensor(inputs[name]) for name in plan.inputs]
 
 

@@ -1,4 +1,4 @@
-"""The tensor functions of TensorFlow that losses are written with."""
+"""The tensor functions of losses, in TensorFlow."""
 
 import tensorflow as tf
 from tensorflow import Tensor

@@ -1,5 +1,6 @@
-"""Optimizers in TensorFlow, in the spec's formulas: Keras's own differ in epsilon and compute their
-scalars in float32.
+"""Optimizers in TensorFlow with the formulas of the spec.
+
+Keras's own differ in epsilon and compute their scalars in float32.
 """
 
 from functools import singledispatch
@@ -67,7 +68,7 @@ def _adam(
     beta1, beta2 = (tf.constant(b, tf.float64) for b in (optimizer.beta1, optimizer.beta2))
     root = tf.sqrt(1 - tf.pow(beta2, count))
     # TensorFlow's kernel adds its epsilon to the uncorrected root: lr/(1-β1ᵗ) · m / (√v/root + ε)
-    # is lr·root/(1-β1ᵗ) · m / (√v + ε·root).  Powers of 0 leave the correction to the scalars.
+    # is lr·root/(1-β1ᵗ) · m / (√v + ε·root). Powers of 0 leave the correction to the scalars.
     tf.raw_ops.ResourceApplyAdam(
         var=parameter.handle,
         m=first.handle,

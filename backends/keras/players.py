@@ -1,4 +1,4 @@
-"""The players alive in TensorFlow: tapes for the way back, our own optimizers."""
+"""The players in TensorFlow: gradient tapes and our own optimizers."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from tensorflow import Tensor
 
 from gandem.backends.keras.network import Network
 from gandem.backends.keras.optimizers import Learner
-from gandem.core.training import Loss, MaskFeed, Played, Stage
+from gandem.core.training import Loss, MaskFeed, Played
 
 
 class KerasPlayers:
@@ -23,12 +23,10 @@ class KerasPlayers:
         self.learners = learners
         self.averages = averages
         self.masks = MaskFeed({})
-        self.stage: Stage | None = None  # how far a step goes, None for all the way
-        self.unread: list[Tensor] = []  # what a stage ends with, for no compiler to leave out
 
     def begin(self, inputs: Mapping[str, Tensor]) -> None:
-        """Start a step: count its passes from 0."""
-        self.masks, self.unread = MaskFeed(inputs), []
+        """Start a step: number its passes from 0."""
+        self.masks = MaskFeed(inputs)
 
     def apply(self, player: str, **inputs: Tensor) -> Tensor:
         network = self.networks[player]
@@ -46,8 +44,8 @@ class KerasPlayers:
         weights = list(self.learners[player].parameters.values())
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights if back else [])
-            made = self.apply(player, **inputs)
-        return Played(made, lambda gradient: tape.gradient(made, weights, gradient))
+            output = self.apply(player, **inputs)
+        return Played(output, lambda gradient: tape.gradient(output, weights, gradient))
 
     def learn(
         self, player: str, loss: Loss, through: Played | None = None, *, floor: float = 0.0
@@ -57,16 +55,11 @@ class KerasPlayers:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights if through is None else through.value)
             value, report = loss()
-        if self.stage == "forward":
-            self.unread.append(value)
-            return value, report
         if through is None:
             gradients = tape.gradient(value, weights)
-        else:  # only what leads to the image is computed: no weight gradients of the other player
+        else:  # only the gradient of the image, no weight gradients of the other player
             gradients = through.pull(tape.gradient(value, through.value))
-        if self.stage == "backward":
-            self.unread += gradients
-        elif floor:
+        if floor:
 
             def update() -> Tensor:
                 learner.update(gradients)
@@ -78,15 +71,11 @@ class KerasPlayers:
         return value, report
 
     def clip(self, player: str, limit: float) -> None:
-        if self.stage is not None:
-            return
         for parameter in self.learners[player].parameters.values():
-            most = tf.constant(limit, parameter.dtype)
-            parameter.assign(tf.clip_by_value(parameter, -most, most))
+            bound = tf.constant(limit, parameter.dtype)
+            parameter.assign(tf.clip_by_value(parameter, -bound, bound))
 
     def average(self, player: str, decay: float) -> None:
-        if self.stage is not None:
-            return
         for name, parameter in self.learners[player].parameters.items():
             average = self.averages[player][name]
             kept, taken = (tf.constant(share, average.dtype) for share in (decay, 1 - decay))

@@ -1,6 +1,4 @@
-"""Bringing TensorFlow and Keras up: on the right Keras backend, in the right order, and without
-noise.
-"""
+"""Imports TensorFlow and Keras: the right Keras backend, the right order, no messages."""
 
 import contextlib
 import importlib.util
@@ -10,10 +8,11 @@ import tempfile
 from collections.abc import Iterator
 
 from gandem.core.errors import BackendError
+from gandem.core.machine import are_process_effects_allowed
 
 
 def start() -> None:
-    """Import TensorFlow and Keras 3 on it.
+    """Import TensorFlow, and Keras 3 with TensorFlow as its backend.
 
     Raises:
         BackendError: Keras was already imported on another backend.
@@ -34,14 +33,17 @@ def start() -> None:
     with _quiet():
         import tensorflow as tf
 
-        tf.get_logger().setLevel("ERROR")  # a batch of another size is no reason to warn
-        tf.config.list_physical_devices()  # the search for a GPU is the last of the noise
+        tf.get_logger().setLevel("ERROR")  # it warns about batches of another size
+        tf.config.list_physical_devices()  # the search for a GPU prints messages
         import keras  # noqa: F401
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what C++ writes to standard error during a block; show it only if the block fails."""
+    """Capture what C++ writes to standard error; show it only if the block fails."""
+    if not are_process_effects_allowed():
+        yield
+        return
     sys.stderr.flush()
     try:
         saved = os.dup(2)

@@ -1,4 +1,4 @@
-"""The PyTorch backend.  Importing this folder imports nothing heavy; :func:`load` does."""
+"""The PyTorch backend. Importing this package does not import PyTorch; :func:`load` does."""
 
 from gandem.core.training import Backend
 

@@ -1,4 +1,4 @@
-"""The PyTorch backend: what it runs on, and the engines it builds."""
+"""The PyTorch backend: its versions, devices and engines."""
 
 import platform
 import warnings
@@ -11,9 +11,8 @@ import torch
 from gandem.backends.torch import conformance
 from gandem.backends.torch.engine import TorchEngine
 from gandem.core.errors import BackendError
-from gandem.core.plugins.registry import load_loss
 from gandem.core.specs import NetworkPlan, Optimizer, Spec
-from gandem.core.training import CAPABILITIES, Arrays, Derivatives, Engine
+from gandem.core.training import CAPABILITIES, AdversarialLoss, Arrays, Derivatives, Engine
 
 
 class TorchBackend:
@@ -24,7 +23,7 @@ class TorchBackend:
 
     def __init__(self) -> None:
         with warnings.catch_warnings():
-            # where TensorFlow came first, CUDA's absence would be said in the middle of a step
+            # if TensorFlow was imported first, torch would warn of missing CUDA during a step
             warnings.filterwarnings("ignore", message="CUDA initialization")
             torch.cuda.device_count()
 
@@ -34,19 +33,22 @@ class TorchBackend:
     def devices(self) -> list[str]:
         return ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
 
-    def engine(self, spec: Spec, arrays: Arrays, *, precision: str, device: str) -> Engine:
+    def engine(
+        self, spec: Spec, loss: AdversarialLoss, state: Arrays, *, precision: str, device: str
+    ) -> Engine:
         if device != "cpu":
-            there = self.devices()
+            devices = self.devices()
             if device == "cuda":
                 device = "cuda:0"
-            if device not in there:
-                raise BackendError(f"PyTorch sees no device {device!r}; it has {', '.join(there)}.")
-            # left to itself PyTorch rounds the factors of convolutions
-            allowed = precision == "tf32"
-            torch.backends.cuda.matmul.allow_tf32 = allowed
-            torch.backends.cudnn.allow_tf32 = allowed
-        loss = load_loss(spec.loss)
-        return TorchEngine(spec, loss, arrays, precision, torch.device(device))
+            if device not in devices:
+                raise BackendError(
+                    f"PyTorch sees no device {device!r}; it has {', '.join(devices)}."
+                )
+            # by default PyTorch rounds the factors of convolutions
+            is_allowed = precision == "tf32"
+            torch.backends.cuda.matmul.allow_tf32 = is_allowed
+            torch.backends.cudnn.allow_tf32 = is_allowed
+        return TorchEngine(spec, loss, state, precision, torch.device(device))
 
     def differentiate(
         self,

@@ -1,6 +1,6 @@
-"""A spec alive on PyTorch."""
+"""The PyTorch engine."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 
 import numpy as np
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gandem.backends.torch.layers import inward
-from gandem.backends.torch.modes import Draws, MixedPlayers, keep_norms_single
+from gandem.backends.torch.modes import Draws, MixedPlayers, keep_norms_float32
 from gandem.backends.torch.network import Network, from_canonical, images_outward, to_canonical
 from gandem.backends.torch.ops import TorchOps
 from gandem.backends.torch.optimizers import Learner
@@ -18,7 +18,6 @@ from gandem.core.training import (
     KEY,
     AdversarialLoss,
     Arrays,
-    Stage,
     averaged_players,
     state_shapes,
     stored,
@@ -45,7 +44,7 @@ class TorchEngine:
             network = Network(plan).to(device=device, dtype=dtype)
             self.networks[name] = network.to(memory_format=torch.channels_last)
             if mixed:
-                keep_norms_single(network)
+                keep_norms_float32(network)
         weights = {
             name: {path: weight for path, (weight, _) in network.weights().items()}
             for name, network in self.networks.items()
@@ -61,27 +60,27 @@ class TorchEngine:
         self.load(arrays)
 
     def step(self, inputs: Arrays) -> Mapping[str, Tensor]:
-        tensors = self._bring(inputs)
+        tensors = self._prepare(inputs)
         for network in self.networks.values():
             if not network.training:
                 network.train()
         self.players.begin(tensors)
         return train_step(self.spec, self.loss, self.players, self.ops, tensors)
 
-    def _bring(self, inputs: Arrays) -> dict[str, Tensor]:
-        """Return a step's inputs on the device, images (N, C, H, W)."""
+    def _prepare(self, inputs: Arrays) -> dict[str, Tensor]:
+        """Return the inputs of a step on the device, images (N, C, H, W)."""
         tensors = {name: self._move(value) for name, value in inputs.items()}
         for name in [name for name in tensors if name.startswith("chosen/")]:
             chosen = self.images[tensors.pop(name)].int()  # (N, H, W, C)
             tensors[f"real/{name.removeprefix('chosen/')}"] = self.values[chosen]
         if KEY in tensors:
             key = inputs[KEY]  # read on the CPU
-            tensors = self.draws.beside({**tensors, KEY: key})
+            tensors = self.draws.replace_key({**tensors, KEY: key})
         images = (k for k, v in tensors.items() if v.ndim == 4 and not k.startswith("mask/"))
         return tensors | {name: inward(tensors[name]) for name in images}
 
     def _move(self, value: np.ndarray) -> Tensor:
-        """Bring an array to the device; a GPU takes it while the CPU goes on."""
+        """Copy an array to the device; to a GPU without waiting for the copy."""
         tensor = torch.as_tensor(value)
         if self.device.type != "cuda":
             return tensor.to(self.device)
@@ -90,21 +89,6 @@ class TorchEngine:
     def hold(self, images: np.ndarray, values: np.ndarray) -> None:
         self.images = torch.as_tensor(images).to(self.device)
         self.values = torch.as_tensor(values).to(self.device)
-
-    def until(self, stage: Stage) -> Callable[[Arrays], None]:
-        def run(inputs: Arrays) -> None:
-            if stage == "transfer":
-                self._bring(inputs)
-            else:
-                self.players.stage = stage
-                try:
-                    self.step(inputs)
-                finally:
-                    self.players.stage = None
-            if self.device.type == "cuda":
-                torch.cuda.synchronize(self.device)
-
-        return run
 
     def read(self, scalars: Mapping[str, Tensor]) -> dict[str, float]:
         values = torch.stack([scalar.double() for scalar in scalars.values()]).tolist()
@@ -118,35 +102,35 @@ class TorchEngine:
 
     def native(self, player: str, *, average: bool = False) -> Network:
         network = deepcopy(self.networks[player])
-        # training keeps kernels channels-last, for speed; safetensors and others refuse them
+        # kernels are channels-last in training; safetensors and others refuse that format
         network = network.to(memory_format=torch.contiguous_format)
         if average:
             with torch.no_grad():
                 for name, (weight, _) in network.weights().items():
                     weight.copy_(self.averages[player][name])
-        return network.eval()  # as Keras has it: what a network does when nobody trains it
+        return network.eval()  # inference mode, as in Keras
 
     def export(self) -> dict[str, np.ndarray]:
-        state = {name: to_canonical(*spot) for name, spot in self._spots().items()}
+        state = {name: to_canonical(*location) for name, location in self._locations().items()}
         for name, learner in self.learners.items():
             state[f"optimizer/{name}/updates"] = np.array(learner.updates, np.int64)
         return {name: state[name] for name in state_shapes(self.spec)}
 
     def load(self, arrays: Arrays) -> None:
-        for name, spot in self._spots().items():
-            from_canonical(*spot, arrays[name])
+        for name, location in self._locations().items():
+            from_canonical(*location, arrays[name])
         for name, learner in self.learners.items():
             learner.set_updates(int(arrays[f"optimizer/{name}/updates"]))
 
-    def _spots(self) -> dict[str, tuple[Tensor, tuple[int, ...] | None]]:
-        """Return where each array of the state lives, with its permutation to canonical."""
-        spots: dict[str, tuple[Tensor, tuple[int, ...] | None]] = {}
+    def _locations(self) -> dict[str, tuple[Tensor, tuple[int, ...] | None]]:
+        """Return the tensor of each array of the state, with its permutation to canonical."""
+        locations: dict[str, tuple[Tensor, tuple[int, ...] | None]] = {}
         for player, network in self.networks.items():
-            spots |= network.arrays()
+            locations |= network.arrays()
             learner = self.learners[player]
             for name, (_, permutation) in network.weights().items():
                 for slot in learner.spec.slots:
-                    spots[f"optimizer/{name}/{slot}"] = (learner.slot(name, slot), permutation)
+                    locations[f"optimizer/{name}/{slot}"] = (learner.slot(name, slot), permutation)
                 if player in self.averages:
-                    spots[f"average/{name}"] = (self.averages[player][name], permutation)
-        return spots
+                    locations[f"average/{name}"] = (self.averages[player][name], permutation)
+        return locations

@@ -1,9 +1,7 @@
-"""Layers in PyTorch: torch's own modules where they compute what the spec says, small ones where
-they do not.
+"""Layers in PyTorch: torch's modules where they follow the spec, our own elsewhere.
 
-Inside, images are (N, C, H, W) in the channels_last memory format, so flattening in (H, W, C) order
-is a view.  A module's parameters keep torch's names and layouts; ``LAYOUTS`` says how each becomes
-canonical.
+Images are (N, C, H, W) in the channels_last memory format, so flattening in (H, W, C) order is a
+view. Parameters keep torch's names and layouts; ``LAYOUTS`` maps them to canonical ones.
 """
 
 from collections.abc import Mapping
@@ -19,21 +17,13 @@ from gandem.core import specs as kinds
 from gandem.core.rng import dropout_levels
 from gandem.core.specs import Node, crops, pads
 
-CONV = (
-    2,
-    3,
-    1,
-    0,
-    # torch (out, in, kh, kw) → (kh, kw, in, out); of a transposed one (in, out, …) → (kh, kw, out,
-    # in)
-)
+CONV = (2, 3, 1, 0)
+"""(out, in, kh, kw) → (kh, kw, in, out); transposed (in, out, kh, kw) → (kh, kw, out, in)."""
 
 
 @dataclass
 class Context:
-    """What flows beside the features: the network's inputs by name, and dropout masks by the path
-    of their layer.
-    """
+    """The inputs of the network by name, and the dropout masks by the path of their layer."""
 
     inputs: Mapping[str, Tensor]
     masks: Mapping[str, Tensor] = field(default_factory=dict)
@@ -46,9 +36,7 @@ def build(layer: kinds.Layer, node: Node) -> nn.Module:
 
 
 def arrays_of(module: nn.Module, node: Node) -> dict[str, tuple[Tensor, tuple[int, ...] | None]]:
-    """Return a module's own arrays by canonical name, each with the permutation that makes it
-    canonical.
-    """
+    """Return the arrays of a module by canonical name, each with its permutation to canonical."""
     names = LAYOUTS.get(type(node.layer), NORM)
     found = {}
     for parameter in node.parameters + node.statistics:
@@ -80,9 +68,9 @@ LAYOUTS = {
 
 
 class SpectralNorm(nn.Module):
-    """A weight over its largest singular value.  Miyato et al. 2018, arXiv:1802.05957.
+    """Divides a weight by its largest singular value. Miyato et al. 2018, arXiv:1802.05957.
 
-    torch's own iterates whenever someone looks at the weight; this one once a forward pass.
+    torch's own iterates on each access of the weight; this one once per forward pass.
     """
 
     def __init__(self, node: Node, order: tuple[int, ...]) -> None:
@@ -99,7 +87,7 @@ class SpectralNorm(nn.Module):
                 u = F.normalize(matrix @ self.right_vector, dim=0, eps=1e-12)
                 self.left_vector.copy_(u)
                 self.right_vector.copy_(F.normalize(u @ matrix, dim=0, eps=1e-12))
-        # copies, since the next pass overwrites the buffers before the way back of this one
+        # copies, since the next pass overwrites the buffers before the backward pass of this one
         u, v = self.left_vector.clone(), self.right_vector.clone()
         return weight / torch.dot(u, matrix @ v)
 
@@ -109,27 +97,27 @@ ROWS = {
     kinds.Conv2D: (0, 2, 3, 1),
     kinds.Conv2DTranspose: (1, 2, 3, 0),
 }
-"""How each of torch's weights becomes (out, kh, kw, in)."""
+"""The permutation of each of torch's weights to (out, kh, kw, in)."""
 
 
-def _normed(
+def _add_spectral_norm(
     module: "Linear | Conv2d | ConvTranspose2d",
     layer: kinds.Dense | kinds.Conv2D | kinds.Conv2DTranspose,
     node: Node,
 ) -> nn.Module:
-    """Give a module the spectral norm that its layer asks for."""
+    """Add spectral norm to a module if its layer has it."""
     module.spectral_norm = SpectralNorm(node, ROWS[type(layer)]) if layer.spectral_norm else None
     return module
 
 
 def _weight(module: "Linear | Conv2d | ConvTranspose2d") -> Tensor:
-    """Return the weight that a module computes with: its own, or that over its spectral norm."""
+    """Return the weight of a module, divided by its spectral norm if it has one."""
     norm = module.spectral_norm
     return module.weight if norm is None else norm(module.weight)
 
 
 class Linear(nn.Linear):
-    """An affine map of vectors."""
+    """A dense layer."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(x, _weight(self), self.bias)
@@ -137,11 +125,13 @@ class Linear(nn.Linear):
 
 @build.register
 def _(layer: kinds.Dense, node: Node) -> nn.Module:
-    return _normed(Linear(node.input_shape[0], layer.units, bias=layer.bias), layer, node)
+    return _add_spectral_norm(
+        Linear(node.input_shape[0], layer.units, bias=layer.bias), layer, node
+    )
 
 
 class Conv2d(nn.Conv2d):
-    """A convolution that can pad its four sides differently."""
+    """A convolution with a padding for each of the four sides."""
 
     before: tuple[int, int, int, int] | None = None
 
@@ -158,13 +148,11 @@ def _(layer: kinds.Conv2D, node: Node) -> nn.Module:
     module = Conv2d(channels, layer.filters, layer.kernel, layer.stride, even, bias=layer.bias)
     if (top, left) != (bottom, right):
         module.before = (left, right, top, bottom)
-    return _normed(module, layer, node)
+    return _add_spectral_norm(module, layer, node)
 
 
 class ConvTranspose2d(nn.ConvTranspose2d):
-    """A transposed convolution whose full result is cropped, or extended, by its own number of
-    pixels on each side.
-    """
+    """A transposed convolution with a crop, or an extension, for each of the four sides."""
 
     rest: tuple[int, int, int, int] = (0, 0, 0, 0)
 
@@ -189,10 +177,9 @@ def _(layer: kinds.Conv2DTranspose, node: Node) -> nn.Module:
     channels = node.input_shape[2]
     padding, extra, rest = [], [], []
     for (before, after), stride in zip(crops(layer), layer.stride, strict=True):
-        even = max(0, min(before, after + stride - 1))  # what torch can crop on both sides at once
-        op = min(
-            max(even - after, 0), stride - 1
-        )  # torch extends only the far side, by less than a stride
+        even = max(0, min(before, after + stride - 1))  # torch crops both sides equally
+        # torch extends only the far side, by less than a stride
+        op = min(max(even - after, 0), stride - 1)
         padding.append(even)
         extra.append(op)
         rest = [even - before, even - op - after, *rest]  # F.pad wants the last axis first
@@ -200,7 +187,7 @@ def _(layer: kinds.Conv2DTranspose, node: Node) -> nn.Module:
         channels, layer.filters, layer.kernel, layer.stride, padding, extra, bias=layer.bias
     )
     module.rest = tuple(rest)
-    return _normed(module, layer, node)
+    return _add_spectral_norm(module, layer, node)
 
 
 # --- sizes ---------------------------------------------------------------------------------------
@@ -225,13 +212,13 @@ class MaxPool2d(nn.Module):
 
 
 class AvgPool2d(nn.Module):
-    """Mean over windows, padded on four sides; padding is left out of the count."""
+    """Mean over windows, padded on four sides; padding is not counted."""
 
     def __init__(self, layer: kinds.AveragePool2D, node: Node, sides: tuple[int, ...]) -> None:
         super().__init__()
         self.size, self.stride, self.sides = layer.size, layer.stride, sides
         ones = F.pad(torch.ones(1, 1, *node.input_shape[:2], dtype=torch.float64), sides)
-        share = F.avg_pool2d(ones, self.size, self.stride)  # of each window that is image
+        share = F.avg_pool2d(ones, self.size, self.stride)  # share of image pixels in each window
         self.register_buffer("share", share, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -274,7 +261,7 @@ def _(layer: kinds.GlobalAveragePool2D, node: Node) -> nn.Module:
 
 
 class Reshape(nn.Module):
-    """Another shape of the same features, in channels-last order."""
+    """Reshapes the features in channels-last order."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -294,12 +281,12 @@ def _(layer: kinds.Flatten | kinds.Reshape, node: Node) -> nn.Module:
 
 
 def inward(x: Tensor) -> Tensor:
-    """Take (N, H, W, C) to (N, C, H, W), as a view; leave vectors."""
+    """Permute (N, H, W, C) to (N, C, H, W), as a view; leave vectors unchanged."""
     return x.permute(0, 3, 1, 2) if x.ndim == 4 else x
 
 
 def outward(x: Tensor) -> Tensor:
-    """Take (N, C, H, W) to (N, H, W, C), as a view; leave vectors."""
+    """Permute (N, C, H, W) to (N, H, W, C), as a view; leave vectors unchanged."""
     return x.permute(0, 2, 3, 1) if x.ndim == 4 else x
 
 
@@ -339,7 +326,7 @@ def _(layer: kinds.InstanceNorm, node: Node) -> nn.Module:
 
 
 class Dropout(nn.Dropout):
-    """Dropout with a mask from core; without one (in a user's own loop) it draws its own."""
+    """Dropout with a mask from core; it draws its own without one, as in a user's loop."""
 
     def __init__(self, layer: kinds.Dropout, path: str) -> None:
         super().__init__(dropout_levels(layer.rate) / 256)
@@ -372,9 +359,7 @@ def _(layer: kinds.Elu, node: Node) -> nn.Module:
 
 
 class Elu(nn.ELU):
-    """nn.ELU takes 0 for its second derivative at 0, which a zero pixel reaches; the spec's branch
-    has alpha there.
-    """
+    """ELU with second derivative alpha at 0, as in the spec; that of nn.ELU is 0."""
 
     def forward(self, x: Tensor) -> Tensor:
         # keeps exp of a large x out of the other branch's gradient
@@ -401,7 +386,7 @@ def _(layer: kinds.Sigmoid, node: Node) -> nn.Module:
 
 
 class Embedding(nn.Module):
-    """Class weights times a table, so that a label may lie between two classes."""
+    """Class weights times a table, so labels between two classes are possible."""
 
     def __init__(self, classes: int, units: int) -> None:
         super().__init__()
@@ -417,7 +402,7 @@ def _(layer: kinds.Embedding, node: Node) -> nn.Module:
 
 
 def attribute(path: str) -> str:
-    """Return what a layer is called in its module: its name, unless torch has that one."""
+    """Return the attribute name of a layer: its name, with a "_" if torch uses that name."""
     name = path.rsplit("/", 1)[1]
     return f"{name}_" if hasattr(nn.Module, name) or name in TAKEN else name
 
@@ -426,7 +411,7 @@ TAKEN = {"training", "names", "plan", "arrays", "weights", "from_numpy"}
 
 
 class Chain(nn.Module):
-    """Layers one after another, named by the last part of their paths."""
+    """A sequence of layers, named by the last part of their paths."""
 
     def __init__(self, nodes: tuple[Node, ...]) -> None:
         super().__init__()
@@ -434,7 +419,7 @@ class Chain(nn.Module):
         before: nn.Module | None = None
         for name, node in zip(self.names, nodes, strict=True):
             module = build(node.layer, node)
-            # nobody else reads what it reads, and the way back does without: a pass less of memory
+            # its input is not used elsewhere, also not by the backward pass: saves memory
             if isinstance(module, nn.ReLU | nn.LeakyReLU) and isinstance(before, REWRITABLE):
                 module.inplace = True
             self.add_module(name, module)
@@ -448,11 +433,11 @@ class Chain(nn.Module):
 
 
 REWRITABLE = (Linear, Conv2d, ConvTranspose2d, nn.BatchNorm1d, nn.BatchNorm2d)
-"""Modules whose gradient does not need what they returned."""
+"""Modules whose gradient does not need their output."""
 
 
 class Concatenate(nn.Module):
-    """Another input beside the features."""
+    """Concatenates another input along the channels."""
 
     def __init__(self, layer: kinds.Concatenate, node: Node) -> None:
         super().__init__()

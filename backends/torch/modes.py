@@ -1,4 +1,4 @@
-"""The modes outside the parity promise: mixed precision, and random numbers of torch's own."""
+"""The modes outside the parity promise: mixed precision, and random numbers drawn by torch."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,25 +11,25 @@ from gandem.backends.torch.layers import SpectralNorm
 from gandem.backends.torch.players import TorchPlayers
 from gandem.core.rng import part_of
 from gandem.core.specs import Latent, Spec
-from gandem.core.training import KEY, AdversarialLoss, Arrays, Draw, draws_of, rows_of_step
+from gandem.core.training import KEY, AdversarialLoss, Arrays, Draw, count_rows, list_draws
 
 # --- mixed precision -----------------------------------------------------------------------------
 
 
 class MixedPlayers(TorchPlayers):
-    """Players whose forward passes autocast to bfloat16; what they make is float32 again, so that
-    losses and penalties are.
+    """Players whose forward passes autocast to bfloat16; their outputs are float32, and so are
+    losses and penalties.
     """
 
     def apply(self, player: str, **inputs: Tensor) -> Tensor:
         device = next(iter(inputs.values())).device.type
         with torch.autocast(device, torch.bfloat16):
-            made = super().apply(player, **inputs)
-        return made.float()
+            output = super().apply(player, **inputs)
+        return output.float()
 
 
-class Single(nn.Module):
-    """What computes in float32 also where autocast would not."""
+class SinglePrecision(nn.Module):
+    """A mix-in for modules that compute in float32 also inside autocast."""
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
@@ -39,24 +39,23 @@ class Single(nn.Module):
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm2d)
 
 
-def keep_norms_single(network: nn.Module) -> None:
-    """Have a network's norms compute in float32 inside of autocast, spectral norm's power iteration
-    too: batch norm's own mixture would round each sum's terms, and autocast the iteration.
+def keep_norms_float32(network: nn.Module) -> None:
+    """Make the norms of a network compute in float32 inside autocast, spectral norm's power
+    iteration too, because autocast would round the terms of their sums.
     """
     for module in network.modules():
         if isinstance(module, (*NORMS, SpectralNorm)):
             kind = type(module)
-            module.__class__ = type(kind.__name__, (Single, kind), {})
+            module.__class__ = type(kind.__name__, (SinglePrecision, kind), {})
 
 
-# --- random numbers of torch's own ---------------------------------------------------------------
+# --- random numbers drawn by torch --------------------------------------------------------------
 
 
 class Draws:
-    """What torch draws for a step, as a function of the step's key.
+    """Draws of torch, as a function of the key of a step.
 
-    One generator for all of it, seeded anew by each step's key: what a step draws depends on
-    nothing before it, so a training that is resumed draws the same.
+    The generator is seeded with the key of each step, so a resumed training draws the same numbers.
     """
 
     def __init__(
@@ -66,13 +65,13 @@ class Draws:
         self.generator = torch.Generator(device)
         self.how = {"generator": self.generator, "device": device, "dtype": dtype}
 
-    def beside(self, inputs: Arrays) -> dict[str, Any]:
-        """Return a step's inputs with what is drawn in the place of their key, channels last."""
+    def replace_key(self, inputs: Arrays) -> dict[str, Any]:
+        """Return the inputs of a step with drawn arrays, channels-last, instead of the key."""
         given = dict(inputs)
         seed, step = given.pop(KEY).tolist()
-        # not a hash of both: on the CPU torch keeps 32 bits of it, and steps would meet
+        # not a hash of both: on the CPU torch keeps 32 bits, and steps would collide
         self.generator.manual_seed((part_of(str(seed)) + step) % 2**63)
-        wanted = draws_of(self.spec, self.loss, rows_of_step(self.spec, given))
+        wanted = list_draws(self.spec, self.loss, count_rows(self.spec, given))
         return given | self._all(wanted)
 
     def _all(self, wanted: Mapping[str, Draw]) -> dict[str, Tensor]:
@@ -87,7 +86,7 @@ class Draws:
         return self._noise(self.spec.latent, draw.shape)
 
     def _noise(self, latent: Latent, shape: tuple[int, ...]) -> Tensor:
-        """Return noise (N, latent.size), as :func:`gandem.core.training.inputs.draw_noise` has it."""
+        """Return noise (N, latent.size); see :func:`gandem.core.training.inputs.draw_noise`."""
         uniform = latent.distribution == "uniform"
         noise = 2 * torch.rand(shape, **self.how) - 1 if uniform else torch.randn(shape, **self.how)
         parts = latent.parts

@@ -1,6 +1,4 @@
-"""A player's network as a ``torch.nn.Module``: torch's layouts and names, so its ``state_dict``
-loads and saves.
-"""
+"""A player's network as a ``torch.nn.Module``, with torch's layouts and names."""
 
 from collections.abc import Iterator, Mapping
 
@@ -26,14 +24,15 @@ class Network(Chain):
     def forward(self, *inputs: Tensor, masks: Mapping[str, Tensor] | None = None) -> Tensor:
         if len(inputs) != len(self.plan.inputs):
             raise TypeError(
-                f"{self.plan.name} takes {', '.join(self.plan.inputs)}; {len(inputs)} given."
+                f"{self.plan.name}: expected the inputs {', '.join(self.plan.inputs)}, "
+                f"received {len(inputs)}."
             )
         named = dict(zip(self.plan.inputs, inputs, strict=True))
         return super().forward(named[self.plan.input], Context(named, masks or {}))
 
     def arrays(self) -> dict[str, tuple[Tensor, tuple[int, ...] | None]]:
-        """Return parameters and running statistics by canonical name, each with the permutation
-        that makes it canonical.
+        """Return parameters and running statistics by canonical name, each with its permutation to
+        canonical.
         """
         found = {}
         for node, module in _pairs(self, self.plan.nodes):
@@ -41,12 +40,12 @@ class Network(Chain):
         return found
 
     def weights(self) -> dict[str, tuple[torch.nn.Parameter, tuple[int, ...] | None]]:
-        """Return the trained parameters alone, in canonical order."""
+        """Return the trained parameters, in canonical order."""
         arrays = self.arrays()
         return {p.name: arrays[p.name] for p in self.plan.parameters()}
 
     def from_numpy(self, inputs: Mapping[str, np.ndarray], device: torch.device) -> list[Tensor]:
-        """Bring channels-last arrays into the network's order and layout."""
+        """Convert channels-last arrays to the order and layout of the network."""
         return [inward(torch.as_tensor(inputs[name], device=device)) for name in self.plan.inputs]
 
 
@@ -67,7 +66,7 @@ def from_canonical(target: Tensor, permutation: tuple[int, ...] | None, value: n
 
 
 def masks_inward(masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Bring channels-last masks into torch's layout."""
+    """Convert channels-last masks to torch's layout."""
     return {path: inward(mask) for path, mask in masks.items()}
 
 

@@ -1,12 +1,10 @@
-"""Optimizers in PyTorch: torch's own, whose formulas the spec took over; fused into one kernel
-where torch can.
-"""
+"""Optimizers in PyTorch: torch's own, whose formulas the spec has; fused where torch can."""
 
 from collections.abc import Iterable
 from functools import singledispatch
 
 import torch
-import torch._dynamo  # torch.optim imports it at its first use, two seconds into a training
+import torch._dynamo  # torch.optim imports it at first use, which takes two seconds
 from torch import nn
 
 from gandem.core import specs as kinds
@@ -20,7 +18,7 @@ SLOTS = {
 
 @singledispatch
 def build(optimizer: kinds.Optimizer, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """Return torch's optimizer for a spec's."""
+    """Return torch's optimizer for that of a spec."""
     raise TypeError(f"The PyTorch backend does not know the optimizer {optimizer.kind!r}.")
 
 

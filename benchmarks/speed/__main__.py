@@ -1,14 +1,13 @@
-"""How fast gandem trains, beside the loop of a notebook and the best loop that an expert writes by
-hand for one framework.
+"""Measure the training speed of gandem against a notebook's loop and an expert's hand-written loop.
 
     python benchmarks/speed [MODEL …] [--backends torch,keras] [--threads 1,2] [--rounds 9]
         [--seconds 1.5] [--data DATA] [--quick] [--json] [--write docs/speed.md]
 
-Three processes per model, backend and number of threads train in turns, block by block, so that a
-busy moment of the machine meets all of them; the order changes from round to round.  A ratio above
-1 says that gandem is faster: the median over rounds, with the quartiles around it.
+Three processes per model, backend and number of threads train in turns, in an order that changes
+each round, so that load of the machine affects all equally. A ratio above 1 means that gandem is
+faster; reported is the median over rounds, with quartiles.
 
-The images are those of DATA, repeated to the number that the model's lesson has.
+The images of DATA are repeated to the number of images in the model's lesson.
 """
 
 import argparse
@@ -27,10 +26,10 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).parent
-MODELS = ("dcgan", "cgan", "sevens", "dcgan-dropout", "mlp-gan", "wgan-gp")
+MODELS = ("dcgan", "cgan", "upsample-gan", "dcgan-dropout", "mlp-gan", "wgan-gp")
 KINDS = ("notebook", "expert", "gandem")
-CLASSES = {"sevens": (7,), "dcgan-dropout": (3, 8)}
-COUNTS = {"cgan": 70_000, "sevens": 6_265, "dcgan-dropout": 11_982}
+CLASSES = {"upsample-gan": (7,), "dcgan-dropout": (3, 8)}
+COUNTS = {"cgan": 70_000, "upsample-gan": 6_265, "dcgan-dropout": 11_982}
 USUAL = 60_000
 WARM_STEPS, WARM_SECONDS = 150, 5.0
 QUICK = {"models": ("mlp-gan",), "threads": (1,), "rounds": 3, "seconds": 0.3}
@@ -161,7 +160,7 @@ def _block(contender: Contender, seconds: float) -> int:
 @contextlib.contextmanager
 def material(model: str, data: str, data_dir: str | None) -> Iterator[Path]:
     """Write the images of a model's lesson to a file, repeated to their number."""
-    from gandem.core.plugins.registry import load_dataset
+    from gandem.core.data.dataset import load_dataset
 
     dataset = load_dataset(data, data_dir, (28, 28, 1), CLASSES.get(model, ()))
     chosen = np.arange(COUNTS.get(model, USUAL)) % len(dataset.images)
@@ -214,11 +213,12 @@ def main() -> None:
 
 def told(options: argparse.Namespace) -> dict[str, object]:
     """Return where and how everything is measured."""
-    from gandem.commands.doctor_ import machine, versions_of
+    from gandem.core.machine import describe_machine
+    from gandem.core.plugins.discovery import format_versions
 
     return {
-        "machine": machine(),
-        "versions": versions_of(("torch", "tensorflow", "keras", "numpy")),
+        "machine": describe_machine(),
+        "versions": format_versions(("torch", "tensorflow", "keras", "numpy")),
         "data": options.data,
         "rounds": options.rounds,
         "seconds": options.seconds,

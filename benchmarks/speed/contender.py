@@ -1,10 +1,10 @@
-"""One contender in a process of its own, which trains so many steps whenever it is told to.
+"""One contender in its own process, which trains a number of steps on request.
 
     python contender.py {notebook,expert,gandem} MODEL BACKEND DATA.npz [OPTION=VALUE …]
 
-It reads a number of steps a line from standard input, trains them, and answers with a line of JSON:
-``{"seconds": …}``.  The first line is for building everything and the first step; what importing
-the framework takes is not in it.  At the end of the input it says how much memory it has had.
+Reads a number of steps per line from standard input, trains them, and answers with a line of JSON:
+``{"seconds": …}``. The first answer covers building and the first step, without the import of the
+framework. At the end of the input it prints its peak memory.
 """
 
 import json
@@ -56,8 +56,8 @@ def by_hand(kind: str, model: str, backend: str, data: str) -> None:
 
 def gandem(model: str, backend: str, data: str, options: dict[str, str]) -> None:
     """Train as ``gandem train`` does, with its log, measurements, samples and checkpoints."""
-    from gandem.core.plugins.registry import load_backend
     from gandem.core.runs import Progress, train
+    from gandem.core.training import load_backend
 
     load_backend(backend)
     steps = asked()

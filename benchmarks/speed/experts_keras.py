@@ -1,13 +1,13 @@
 """The lessons' GANs in the fastest plain loop that TensorFlow allows in float32, written by hand.
 
-Nothing here is gandem's: it is what gandem is measured against.
+This code does not use gandem; gandem is measured against it.
 
-Tried and lost (milliseconds of CPU a step, one thread of an EPYC; ours first): a call of the graph
-for each step, 17.1 against 17.9 on mlp-gan; XLA, 133 against 163 on dcgan, 17.1 against 20.0 on
-mlp-gan, and 5 to 10 s to compile; no oneDNN, 133 against 220 on dcgan; real and fake in two passes,
-17.1 against 19.8 on mlp-gan, 770 against 806 on wgan-gp, but on cgan one pass, 785 against 830;
-tf.nn.dropout, 317 against 340; pixels repeated by tile, by broadcasting or by concatenation, 120
-against 163, 177 and 126 on sevens.
+Slower alternatives (milliseconds of CPU per step, one thread of an EPYC; this code first): a call
+of the graph for each step, 17.1 against 17.9 on mlp-gan; XLA, 133 against 163 on dcgan, 17.1
+against 20.0 on mlp-gan, and 5 to 10 s to compile; no oneDNN, 133 against 220 on dcgan; real and
+fake in two passes, 17.1 against 19.8 on mlp-gan, 770 against 806 on wgan-gp, but on cgan one pass,
+785 against 830; tf.nn.dropout, 317 against 340; pixels repeated by tile, by broadcasting or by
+concatenation, 120 against 163, 177 and 126 on upsample-gan.
 """
 
 import os
@@ -73,7 +73,7 @@ class Player:
         return self.weight(tf.zeros(size))
 
     def learn(self, gradients: Sequence[Tensor]) -> None:
-        """Update the weights by TensorFlow's own kernel.  It adds epsilon to the uncorrected
+        """Update the weights by TensorFlow's own kernel. It adds epsilon to the uncorrected
         root; the correction is in the numbers that it gets.
         """
         count = tf.cast(self.count.assign_add(1), tf.float64)
@@ -392,13 +392,13 @@ def cgan_discriminator(player: Player) -> Network:
     return tell
 
 
-def sevens(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -> Loop:
+def upsample_gan(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -> Loop:
     """Lesson B: 50 real and 50 fake in one pass, then the generator on 100 fresh ones."""
     with on(device):
         data = tf.constant(images)
         adam = (2e-4, 0.5, 0.999, 1e-7)
         g, d = Player(*adam), Player(*adam)
-        draw, tell = sevens_generator(g), sevens_discriminator(d)
+        draw, tell = upsample_generator(g), upsample_discriminator(d)
 
     def step(rows: Tensor) -> Losses:
         d_loss = judge_learns(d, joint(tell), pixels(data, rows, 0), draw(normal(rows, 10)), 0.5)
@@ -408,7 +408,7 @@ def sevens(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -> Loop:
     return Loop(step, drawn(len(images), 50), 50, device, (g, d))
 
 
-def sevens_generator(player: Player) -> Network:
+def upsample_generator(player: Player) -> Network:
     """Noise (N, 10) to images (N, 28, 28, 1)."""
     dense, bias1 = player.kernel(10, 3136), player.bias(3136)
     smooth1, bias2 = player.kernel(2, 2, 64, 64), player.bias(64)
@@ -424,7 +424,7 @@ def sevens_generator(player: Player) -> Network:
     return draw
 
 
-def sevens_discriminator(player: Player) -> Network:
+def upsample_discriminator(player: Player) -> Network:
     """Images (N, 28, 28, 1) to logits (N, 1)."""
     one, bias1 = player.kernel(5, 5, 1, 20), player.bias(20)
     two, bias2 = player.kernel(5, 5, 20, 40), player.bias(40)
@@ -596,7 +596,7 @@ def critic(player: Player) -> Network:
 EXPERTS = {
     "dcgan": dcgan,
     "cgan": cgan,
-    "sevens": sevens,
+    "upsample-gan": upsample_gan,
     "dcgan-dropout": dcgan_dropout,
     "mlp-gan": mlp_gan,
     "wgan-gp": wgan_gp,

@@ -1,9 +1,8 @@
-"""Training as notebooks do it in Keras on TensorFlow: each lesson in the idiom in which it is
-taught, neither improved nor made worse.
+"""Training as in notebooks for Keras on TensorFlow: each lesson in the style in which it is taught.
 
-``NOTEBOOKS[model](images, labels)`` takes images uint8 (N, 28, 28, 1) and labels (N,), builds what
-a notebook builds, and returns its loop: ``loop(steps)`` trains on and reads the last losses, which
-stay in ``loop.losses``.
+``NOTEBOOKS[model](images, labels)`` takes images uint8 (N, 28, 28, 1) and labels (N,), builds the
+networks, and returns the loop: ``loop(steps)`` continues the training and stores the last losses in
+``loop.losses``.
 """
 
 # ruff: noqa: B905  (notebooks zip gradients and variables as they are)
@@ -177,10 +176,10 @@ def cgan(images: np.ndarray, labels: np.ndarray) -> Loop:
     return Fitting(lambda **how: model.fit(dataset, **how), generator, discriminator)
 
 
-# --- lesson B: the GAN of sevens, and lesson E: dense layers --------------------------------------
+# --- lesson B: upsample-gan, and lesson E: dense layers --------------------------------------
 
 
-def sevens(images: np.ndarray, labels: np.ndarray) -> Loop:
+def upsample_gan(images: np.ndarray, labels: np.ndarray) -> Loop:
     # typical: predict starts a pass over data for each batch, and every loss is read at once
     generator = keras.Sequential(
         [
@@ -456,7 +455,7 @@ def wgan_gp(images: np.ndarray, labels: np.ndarray) -> Loop:
 NOTEBOOKS = {
     "dcgan": dcgan,
     "cgan": cgan,
-    "sevens": sevens,
+    "upsample-gan": upsample_gan,
     "dcgan-dropout": dcgan_dropout,
     "mlp-gan": mlp_gan,
     "wgan-gp": wgan_gp,

@@ -1,7 +1,7 @@
 """The lessons' GANs as notebooks write them in PyTorch: a Dataset of PIL images with transforms, a
 DataLoader in this process, plain Adams, ``.item()`` at every step.
 
-Nothing here is gandem's: it is what gandem is measured against.
+This code does not use gandem; gandem is measured against it.
 """
 
 from collections.abc import Callable, Iterator
@@ -113,7 +113,7 @@ def dcgan_generator() -> nn.Module:
 
 
 def dcgan(images: np.ndarray, labels: np.ndarray) -> Loop:
-    """Lesson C.  Typical, and slow: images one by one through PIL; the discriminator's weight
+    """Lesson C. Typical, and slow: images one by one through PIL; the discriminator's weight
     gradients in the generator's phase; ``.item()`` each step.
     """
     discriminator = nn.Sequential(
@@ -130,7 +130,7 @@ def dcgan(images: np.ndarray, labels: np.ndarray) -> Loop:
 
 
 def mlp_gan(images: np.ndarray, labels: np.ndarray) -> Loop:
-    """Lesson E.  Typical, and slow: the loader takes as long as these small networks."""
+    """Lesson E. Typical, and slow: the loader takes as long as these small networks."""
     made: list[nn.Module] = []
     for before, after in ((100, 128), (128, 256), (256, 512), (512, 1024)):
         normed = before > 100
@@ -151,7 +151,7 @@ def mlp_gan(images: np.ndarray, labels: np.ndarray) -> Loop:
 
 
 def dcgan_dropout(images: np.ndarray, labels: np.ndarray) -> Loop:
-    """Lesson D.  Typical, and slow: as lesson C; PyTorch's default layout of images."""
+    """Lesson D. Typical, and slow: as lesson C; PyTorch's default layout of images."""
     generator = nn.Sequential(
         nn.Linear(100, 128 * 7 * 7),
         nn.ReLU(),
@@ -198,7 +198,7 @@ class Judge(nn.Module):
 
 
 def cgan(images: np.ndarray, labels: np.ndarray) -> Loop:
-    """Lesson A.  Typical, and slow: one-hot planes are laid out for real and fake alike, and the
+    """Lesson A. Typical, and slow: one-hot planes are laid out for real and fake alike, and the
     discriminator's fakes keep the generator's graph until they are detached.
     """
     generator = nn.Sequential(
@@ -240,8 +240,8 @@ def cgan(images: np.ndarray, labels: np.ndarray) -> Loop:
     return Loop(step)
 
 
-def sevens(images: np.ndarray, labels: np.ndarray) -> Loop:
-    """Lesson B.  Typical, and slow: the discriminator's accuracy is read at each step too; no
+def upsample_gan(images: np.ndarray, labels: np.ndarray) -> Loop:
+    """Lesson B. Typical, and slow: the discriminator's accuracy is read at each step too; no
     loader, for this lesson draws from one float array.
     """
     generator = nn.Sequential(
@@ -311,7 +311,7 @@ def slope_penalty(critic: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
 
 
 def wgan_gp(images: np.ndarray, labels: np.ndarray) -> Loop:
-    """WGAN-GP, five batches for the critic a step.  Typical, and slow: the critic's fakes keep the
+    """WGAN-GP, five batches for the critic a step. Typical, and slow: the critic's fakes keep the
     generator's graph until they are detached, and each update reads its loss.
     """
     generator = dcgan_generator()
@@ -353,6 +353,6 @@ NOTEBOOKS = {
     "dcgan": dcgan,
     "dcgan-dropout": dcgan_dropout,
     "mlp-gan": mlp_gan,
-    "sevens": sevens,
+    "upsample-gan": upsample_gan,
     "wgan-gp": wgan_gp,
 }

@@ -1,9 +1,8 @@
-"""How a training is doing, read from its log as the lessons read losses: which sicknesses it shows,
-since when, and what helps.
+"""Rules that find failures of a training in the rows of its log, such as mode collapse.
 
-The monitor is a function of the rows of the log and of the spec alone.  So a training that is
-resumed knows what it knew, from the rows that were kept, and says what an undisturbed one says.
-``docs/reading-the-losses.md`` shows every state with its rules and the figures behind them.
+The monitor depends only on the rows of the log and on the spec, so a resumed training reports the
+same as an uninterrupted one. ``docs/reading-the-losses.md`` describes each condition, its rules and
+the measurements behind the limits.
 """
 
 from __future__ import annotations
@@ -18,72 +17,68 @@ from typing import Any
 
 import numpy as np
 
-from gandem.callbacks.diagnostics.suggestions import Finding, remedy_for
+from gandem.callbacks.diagnostics.suggestions import Finding, suggest_remedy
+from gandem.core.runs.log import has_losses
 from gandem.core.specs import Spec
 from gandem.core.training import NumpyOps
-from gandem.core.training.losses import AdversarialLoss, boundary_of
+from gandem.core.training.losses import AdversarialLoss, decision_boundary
 
-__all__ = ["STATES", "Gauge", "Monitor", "is_event"]
+__all__ = ["CONDITIONS", "LossScale", "Monitor"]
 
-STATES = (
+CONDITIONS = (
     "discriminator-dominates",
     "generator-collapsed",
     "oscillation",
     "no-progress",
     "diverged",
 )
-"""What can be wrong with a training.  ``diverged`` ends it; the others begin and may end."""
+"""The conditions that are reported. ``diverged`` ends a training; the others begin and may end."""
 
 SHORT, MIDDLE, LONG = 100, 200, 500
 """Steps over which rules look back."""
-FEW = 4
-"""Rows that a rule wants, however few steps it looks back."""
-YOUNG = 50
-"""Steps after which losses are looked at: before, both players stumble."""
-FRESH = 100
-"""Steps after which variety is: a generator begins with next to none."""
+MIN_ROWS = 4
+"""Rows that a rule needs, however few steps it looks back."""
+MIN_LOSS_STEP = 50
+"""Steps before losses are read; earlier ones vary a lot in healthy trainings too."""
+MIN_VARIETY_STEP = 100
+"""Steps before variety is read; a new generator has almost none."""
 LOST, LOSING, REGAINED = 0.01, 0.02, 0.1
-"""The discriminator's loss, as a share of what guessing costs: below the first for SHORT steps, or
-the second for LONG ones, it dominates; above the third it does no more.  Healthy trainings went
-down to 0.016 over SHORT and 0.027 over LONG steps.
+"""Limits of the discriminator's loss, as a share of the loss of guessing.
+
+Below the first for SHORT steps, or the second for LONG ones, it dominates; above the third it no
+longer does. Healthy trainings reached 0.016 over SHORT and 0.027 over LONG steps.
 """
 HIGH, CALM = 2.5, 1.25
-"""Likewise: above the first it has lost its head, below the second it has it."""
+"""Likewise: above the first the loss is wild, below the second it is calm."""
 SAME, POOR, RICH = (0.02, 0.01), (0.1, 0.05), (0.2, 0.1)
-"""Nearest distance and variety below which a generator has collapsed: in its first LONG steps,
-since then, and above which it has not.  Healthy ones went down to 0.024 and 0.08 in the first.
+"""Nearest distance and variety: below the first pair (in the first LONG steps) or the second
+(later) a generator has collapsed; above the third it has not. Healthy ones reached 0.024 and 0.08
+in the first LONG steps.
 """
 GROWS = 1.15
-"""Variety that grows by this factor while the discriminator dominates: the generator learns all the
-same.
-"""
+"""If variety grows by this factor while the discriminator dominates, the generator still learns."""
 RISING = 1.25
-"""Variety that grows by this factor from one measurement to the next is on its way."""
-STILL = 1e-6
-"""Weights that move by less of their size in a step do not learn."""
+"""If variety grows by this factor from one measurement to the next, it is recovering."""
+MIN_CHANGE = 1e-6
+"""Relative change of a player's weights in a step below which it does not learn."""
 JUMP = 0.35
-"""From one row of the log to the next its loss jumps by more than this, in the median: it swings.
-Healthy trainings had 0.21 at most.
+"""Median change of the loss between two rows of the log above which it oscillates.
+
+Healthy trainings reached 0.21.
 """
-LARGEST = 1e300
+MAX_VALUE = 1e300
 FLAT = 0.01
-"""The discriminator's loss within this share of guessing, for MIDDLE steps, does not move."""
-
-
-def is_event(row: Mapping[str, Any]) -> bool:
-    """Say whether a row of the log tells of health, a judgment or scores, and not of losses."""
-    return "health" in row or "judged" in row or "scores" in row
+"""If the loss stays this close to that of guessing for MIDDLE steps, there is no progress."""
 
 
 @dataclass(frozen=True, slots=True)
-class Gauge:
-    """What the discriminator's loss means under an loss, learned from its rule.
+class LossScale:
+    """The scale of the discriminator's loss, measured from the loss function.
 
     Attributes:
-        guessing: the loss of one that knows nothing, whose logits are all 0.
-        least: the lowest loss there is; None for a critic, whose loss has no floor.
-        margin: whether scores of a few are enough for the lowest loss, as with margins and squares:
-            there it says less.
+        guessing: the loss of a discriminator whose logits are all 0.
+        least: the lowest possible loss; None for a critic, whose loss is unbounded.
+        margin: True if small logits already give the lowest loss, as with margins and squares.
     """
 
     guessing: float
@@ -91,15 +86,17 @@ class Gauge:
     margin: bool = False
 
     @classmethod
-    def of(cls, spec: Spec, rule: AdversarialLoss) -> Gauge:
-        """Ask a rule.
+    def of(cls, spec: Spec, rule: AdversarialLoss) -> LossScale:
+        """Measure a loss function.
 
-        >>> from gandem.core.training.losses import NonSaturating, Wasserstein
-        >>> from gandem.core.plugins.registry import load_spec
-        >>> Gauge.of(load_spec("dcgan"), NonSaturating())
-        Gauge(guessing=1.386294, least=0.0, margin=False)
-        >>> Gauge.of(load_spec("dcgan"), Wasserstein())
-        Gauge(guessing=0.0, least=None, margin=False)
+        >>> from gandem.core.specs import load_spec
+        >>> from gandem.core.training import resolve_loss
+        >>> spec = load_spec("dcgan")
+        >>> LossScale.of(spec, resolve_loss(spec))
+        LossScale(guessing=1.386294, least=0.0, margin=False)
+        >>> spec = load_spec("wgan")
+        >>> LossScale.of(spec, resolve_loss(spec))
+        LossScale(guessing=0.0, least=None, margin=False)
         """
         loss, ops = spec.loss, NumpyOps()
         share = 1.0 if loss.halves == "sum" else 0.5
@@ -117,7 +114,7 @@ class Gauge:
         classes = loss.class_weight * math.log(spec.classes) if spec.classes else 0.0
         guessing += share * 2 * classes  # of real and of fake images
         near, far = lowest(40.0), lowest(80.0)
-        bounded = boundary_of(rule) is not None and far > near - 1e-3 * (1 + abs(near))
+        bounded = decision_boundary(rule) is not None and far > near - 1e-3 * (1 + abs(near))
         if not bounded:
             return cls(round(guessing, 6), None)
         least = min(near, far)
@@ -125,8 +122,9 @@ class Gauge:
         return cls(round(guessing, 6), round(least, 6) + 0.0, margin)
 
     def share(self, row: Mapping[str, Any]) -> float:
-        """Return where the loss of a row stands: 0 at its lowest, 1 where it is guessing; NaN
-        where that means nothing.
+        """Return the loss of a row on this scale: 0 is the lowest, 1 is guessing.
+
+        NaN if the loss is unbounded.
         """
         if self.least is None or self.guessing <= self.least:
             return math.nan
@@ -136,10 +134,10 @@ class Gauge:
 
 
 class Monitor:
-    """Reads the log, row after row, and says which states begin and end."""
+    """Reads the rows of a log and reports which conditions begin and end."""
 
     def __init__(self, spec: Spec, rule: AdversarialLoss) -> None:
-        self.spec, self.gauge, self.smoothable = spec, Gauge.of(spec, rule), rule.smoothable
+        self.spec, self.scale, self.smoothable = spec, LossScale.of(spec, rule), rule.smoothable
         self.rows: deque[Mapping[str, Any]] = deque()
         self.varied: list[Mapping[str, Any]] = []
         self.moved: list[Mapping[str, Any]] = []
@@ -148,14 +146,14 @@ class Monitor:
         self.step = 0
 
     def read(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Take in a row of the log; return the events that follow from it, rows themselves."""
+        """Read a row of the log; return the warnings that follow, as rows of the log."""
         if isinstance(row.get("judged"), dict):
             self.judged = {"step": row["step"], **row["judged"]}
-        if is_event(row):
+        if not has_losses(row):
             return []
         self.step = row["step"]
         self.rows.append(row)
-        while len(self.rows) > FEW and self.rows[0]["step"] <= self.step - LONG:
+        while len(self.rows) > MIN_ROWS and self.rows[0]["step"] <= self.step - LONG:
             self.rows.popleft()
         if "variety" in row:
             self.varied = [*self.varied, row][-2:]
@@ -168,54 +166,49 @@ class Monitor:
             ("oscillation", self._oscillates),
             ("no-progress", self._stands_still),
         ):
-            under_way = self._open(state)
-            found = check(under_way is not None)
-            if found is not None and under_way is None:
+            is_open = self._open(state)
+            found = check(is_open is not None)
+            if found is not None and is_open is None:
                 events.append(self._begin(state, found))
-            elif found is None and under_way is not None:
-                events.append(self._end(under_way))
+            elif found is None and is_open is not None:
+                events.append(self._end(is_open))
         return events
 
     def diverged(self, step: int, because: str) -> dict[str, Any]:
-        """Take note that a loss or a weight is no longer a number; return the event."""
+        """Record that a loss or a weight is not finite; return the warning."""
         self.step = step
         return self._begin("diverged", Finding(step, because))
 
     def report(self) -> dict[str, Any]:
-        """Return what is known now: a verdict in a sentence, the episodes, the last judgment and
-        variety.
-        """
+        """Return the verdict, current warnings, all episodes, accuracy and variety."""
         last = self.varied[-1] if self.varied else {}
-        going = [said["health"] for said in self.episodes if "until_step" not in said]
-        young = self.step < MIDDLE and not self.episodes
+        current = [e["health"] for e in self.episodes if "until_step" not in e]
+        is_unknown = self.step < MIDDLE and not self.episodes
         return {
             "verdict": self.verdict(),
-            "now": going or ["unknown" if young else "well"],
+            "now": current or ["unknown" if is_unknown else "well"],
             "episodes": [dict(episode) for episode in self.episodes],
             "variety": last.get("variety"),
             "judged": self.judged,
         }
 
     def verdict(self) -> str:
-        """Return how the training has gone, as a sentence."""
-        going = [said for said in self.episodes if "until_step" not in said]
-        over = [said for said in self.episodes if "until_step" in said]
-        if going:
-            return "; ".join(f"{said['health']} since step {said['since_step']}" for said in going)
-        if over:
+        """Return a summary of the training in a sentence."""
+        current = [e for e in self.episodes if "until_step" not in e]
+        ended = [e for e in self.episodes if "until_step" in e]
+        if current:
+            return "; ".join(f"{e['health']} since step {e['since_step']}" for e in current)
+        if ended:
             past = ", ".join(
-                f"{said['health']} from step {said['since_step']} to {said['until_step']}"
-                for said in over
+                f"{e['health']} from step {e['since_step']} to {e['until_step']}" for e in ended
             )
             return f"well in the end; there was {past}"
         if self.step < MIDDLE:
             return f"no sign of trouble, but {self.step} steps are too few to tell"
-        words = f"no sign of trouble in {self.step} steps"
+        text = f"no sign of trouble in {self.step} steps"
         if self.varied and isinstance(self.varied[-1]["variety"], float):
-            words += (
-                f"; the images vary {self.varied[-1]['variety']:.2f} times as much as real ones"
-            )
-        return words
+            text += f"; the images vary {self.varied[-1]['variety']:.2f} times as much as real ones"
+        return text
 
     def _open(self, state: str) -> dict[str, Any] | None:
         for episode in self.episodes:
@@ -225,7 +218,9 @@ class Monitor:
 
     def _begin(self, state: str, found: Finding) -> dict[str, Any]:
         self.episodes.append({"health": state, "since_step": found.since})
-        remedy, options = remedy_for(state, self.spec, self.gauge.guessing, self.smoothable, found)
+        remedy, options = suggest_remedy(
+            state, self.spec, self.scale.guessing, self.smoothable, found
+        )
         return {
             "step": self.step,
             "health": state,
@@ -245,44 +240,44 @@ class Monitor:
             "since_step": episode["since_step"],
         }
 
-    # --- the rules: each returns what it found, or None; one that is under way ends later ---------
+    # --- the rules: each returns a finding or None; stricter limits apply to a new one ------------
 
     def _recent(self, span: int) -> list[Mapping[str, Any]]:
-        """Return the rows of the last steps, at least a few; none where there are not so many."""
-        rows = [row for row in self.rows if row["step"] > YOUNG]
+        """Return the rows of the last steps, at least MIN_ROWS; none if there are fewer."""
+        rows = [row for row in self.rows if row["step"] > MIN_LOSS_STEP]
         inside = [row for row in rows if row["step"] > self.step - span]
-        if len(inside) < FEW:
-            inside = rows[-FEW:]
-        return inside if self.step >= span and len(inside) >= FEW else []
+        if len(inside) < MIN_ROWS:
+            inside = rows[-MIN_ROWS:]
+        return inside if self.step >= span and len(inside) >= MIN_ROWS else []
 
-    def _dominates(self, under_way: bool) -> Finding | None:
-        for span, limit in ((SHORT, LOST), (LONG, LOSING))[: 1 if under_way else 2]:
+    def _dominates(self, is_open: bool) -> Finding | None:
+        for span, limit in ((SHORT, LOST), (LONG, LOSING))[: 1 if is_open else 2]:
             rows = self._recent(span)
-            if not rows or (span == SHORT and self.gauge.margin and not under_way):
+            if not rows or (span == SHORT and self.scale.margin and not is_open):
                 continue
-            if not under_way and _grows(rows):
+            if not is_open and _grows(rows):
                 continue
-            share = statistics.median(map(self.gauge.share, rows))
+            share = statistics.median(map(self.scale.share, rows))
             right = [_number(row, f"{of}_accuracy") for row in rows for of in ("real", "fake")]
             told = statistics.median(right)
-            if share < (REGAINED if under_way else limit) and (under_way or told >= 0.99):
+            if share < (REGAINED if is_open else limit) and (is_open or told >= 0.99):
                 loss = statistics.median(_number(row, "discriminator") for row in rows)
                 return Finding(
                     rows[0]["step"],
-                    f"its loss is {loss:.2g}, where guessing costs {self.gauge.guessing:.3g}, and "
+                    f"its loss is {loss:.2g}, where guessing costs {self.scale.guessing:.3g}, and "
                     f"it tells {told:.0%} of the images rightly",
                 )
         return None
 
-    def _collapsed(self, under_way: bool) -> Finding | None:
-        two = [row for row in self.varied if row["step"] >= FRESH]
+    def _collapsed(self, is_open: bool) -> Finding | None:
+        two = [row for row in self.varied if row["step"] >= MIN_VARIETY_STEP]
         if len(two) < 2:
             return None
-        limits = RICH if under_way else SAME if self.step < LONG else POOR
+        limits = RICH if is_open else SAME if self.step < LONG else POOR
         for name, limit in zip(("nearest", "variety"), limits, strict=True):
             before, now = (_number(row, name) for row in two)
             rises = now > max(RISING * before, limit / 4)
-            if now < limit and (under_way or (before < limit and not rises)):
+            if now < limit and (is_open or (before < limit and not rises)):
                 said = "differ" if name == "variety" else "differ from the nearest other"
                 return Finding(
                     two[0]["step"],
@@ -290,30 +285,34 @@ class Monitor:
                 )
         return None
 
-    def _oscillates(self, under_way: bool) -> Finding | None:
+    def _oscillates(self, is_open: bool) -> Finding | None:
         rows = self._recent(MIDDLE)
-        shares = [self.gauge.share(row) for row in rows]
+        shares = [self.scale.share(row) for row in rows]
         wild = [row for row, share in zip(rows, shares, strict=True) if share > HIGH]
         jumps = [abs(after - before) for before, after in itertools.pairwise(shares)] or [0.0]
-        swings = len(wild) >= (1 if under_way else 3) and min(shares) < CALM
-        if swings or statistics.median(jumps) > JUMP * (0.5 if under_way else 1):
+        swings = len(wild) >= (1 if is_open else 3) and min(shares) < CALM
+        if swings or statistics.median(jumps) > JUMP * (0.5 if is_open else 1):
             losses = [_number(row, "discriminator") for row in rows]
             return Finding(
                 rows[0]["step"],
                 f"the discriminator's loss went between {min(losses):.2g} and {max(losses):.3g}, "
-                f"where guessing costs {self.gauge.guessing:.3g}",
+                f"where guessing costs {self.scale.guessing:.3g}",
             )
         return None
 
-    def _stands_still(self, under_way: bool) -> Finding | None:
+    def _stands_still(self, is_open: bool) -> Finding | None:
         for player in ("generator", "discriminator"):
             if player == "discriminator" and self.spec.training.discriminator_skip_below:
-                continue  # it stands still on purpose
+                continue  # it is skipped on purpose
             moves = [_number(row["moved"], player) for row in self.moved]
-            if moves and (moves[-1] < STILL) and (under_way or (moves[1:] and moves[0] < STILL)):
+            if (
+                moves
+                and (moves[-1] < MIN_CHANGE)
+                and (is_open or (moves[1:] and moves[0] < MIN_CHANGE))
+            ):
                 return Finding(self.moved[0]["step"], f"the {player}'s weights do not move", player)
         rows = self._recent(MIDDLE)
-        if rows and all(abs(self.gauge.share(row) - 1) < FLAT for row in rows):
+        if rows and all(abs(self.scale.share(row) - 1) < FLAT for row in rows):
             loss = _number(rows[-1], "discriminator")
             return Finding(
                 rows[0]["step"],
@@ -323,14 +322,14 @@ class Monitor:
 
 
 def _grows(rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Say whether the images of some rows become ever more varied, and are not wild."""
-    seen = [_number(row, "variety") for row in rows if "variety" in row]
-    return len(seen) > 1 and seen[0] < 1 and seen[-1] > GROWS * seen[0]
+    """Return True if the variety of the images grows in some rows."""
+    values = [_number(row, "variety") for row in rows if "variety" in row]
+    return len(values) > 1 and values[0] < 1 and values[-1] > GROWS * values[0]
 
 
 def _number(row: Mapping[str, Any], name: str) -> float:
-    """Return a number out of a row, NaN for what is none: a log may be a stranger's."""
+    """Return a number of a row, NaN if it is not a number; a log may come from a third party."""
     value = row.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > LARGEST:
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > MAX_VALUE:
         return math.nan
     return float(value)

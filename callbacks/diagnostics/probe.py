@@ -1,13 +1,12 @@
-"""What is measured of a training besides its losses: how varied its images are, how well the
-discriminator tells a hundred real images from as many fakes, and whether both players still learn.
+"""Measurements of a training besides its losses: variety of the images, accuracy of the
+discriminator, and changes of the weights.
 
-All of it reads the networks in inference mode on a fixed batch and draws nothing that the training
-draws, so that a training goes the same way whether it is measured or not.
+They run the networks in inference mode on a fixed batch and draw none of the training's random
+numbers, so a training takes the same steps with and without them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -16,12 +15,12 @@ import numpy as np
 from gandem.core.rng import Purpose, stream
 from gandem.core.training import Engine, Feed, as_read, weights
 from gandem.core.training.inputs import draw_noise, one_hot
-from gandem.core.training.losses import boundary_of
+from gandem.core.training.losses import decision_boundary
 
-__all__ = ["COUNT", "EVERY", "Probe", "judged_in_words", "variety"]
+__all__ = ["COUNT", "EVERY", "Probe", "measure_variety"]
 
 COUNT = 100
-"""Real images, and fakes, in the fixed batch."""
+"""Number of real images, and of fake ones, in the fixed batch."""
 EVERY = 50
 """Steps between two measurements of variety, at least."""
 
@@ -30,7 +29,7 @@ class Probe:
     """The fixed batch of a training: real images, their labels, and noise.
 
     Args:
-        every: steps between two rows of the log; only such a step is measured.
+        every: steps between two rows of the log; only steps with a row are measured.
     """
 
     def __init__(self, feed: Feed, engine: Engine, every: int) -> None:
@@ -38,28 +37,29 @@ class Probe:
         self._before: dict[str, np.ndarray] | None = None
 
     def is_due(self, step: int) -> bool:
-        """Say whether variety is measured after a step: at the first row of the log in each
+        """Return True if variety is measured after a step: the first row of the log in each
         :data:`EVERY` steps.
         """
         return step % self.every == 0 and step // EVERY > (step - self.every) // EVERY
 
-    def weighs(self, step: int) -> bool:
-        """Say whether weights are compared across a step: at the first measurement within 50 to 99
-        steps, 100 to 199, 200 to 399, …, since a copy of the state is dear.
+    def compares_weights(self, step: int) -> bool:
+        """Return True if weights are compared before and after a step.
+
+        They are at the first measurement in 50 to 99 steps, 100 to 199, 200 to 399, …, since a copy
+        of the state is expensive.
         """
         past = max(step - self.every, 0)
         return self.is_due(step) and (step // EVERY).bit_length() > (past // EVERY).bit_length()
 
-    def before(self, step: int) -> None:
-        """Get ready to measure a step that is about to be made, counted from 1."""
-        self._before = self._weights() if self.weighs(step) else None
+    def prepare(self, step: int) -> None:
+        """Copy the weights if they are compared at a step that is about to be made, from 1."""
+        self._before = self._weights() if self.compares_weights(step) else None
 
     def measure(self, step: int) -> dict[str, Any]:
-        """Return what a row of the log has beside the losses: of the step just made, nothing where
-        nothing is due.
+        """Return the measurements of the step just made; empty if none is due.
 
-        ``variety`` and ``nearest`` as in :func:`variety`; ``moved``: for each player by how much of
-        their size its weights have moved in this step.
+        ``variety`` and ``nearest`` are those of :func:`measure_variety`; ``moved`` is, for each
+        player, the change of its weights in this step relative to their size.
         """
         if not self.is_due(step):
             return {}
@@ -75,15 +75,15 @@ class Probe:
             self._before = None
         return found
 
-    def judged(self) -> dict[str, float]:
-        """Return how many of the fixed images the discriminator tells rightly, ``real`` and
-        ``fake``, as shares of ``count`` each.
+    def measure_accuracy(self) -> dict[str, float]:
+        """Return the shares of ``real`` and ``fake`` images that the discriminator classifies
+        correctly, of ``count`` each.
 
-        Above the loss's boundary counts as judged real; for a critic, whose scores have none,
-        above the middle between its mean scores of both.
+        An image is classified as real above the boundary of the loss; for a critic, above the
+        middle between its mean scores of both.
         """
         real, fake = self._scores(self.real), self._scores(self.fakes())
-        boundary = boundary_of(self.feed.loss)
+        boundary = decision_boundary(self.feed.loss)
         if boundary is None:
             boundary = 0.5 * (float(real.mean()) + float(fake.mean()))
         count = len(real)
@@ -117,7 +117,7 @@ class Probe:
 
     @cached_property
     def _groups(self) -> np.ndarray | None:
-        """The class of each image, where the generator makes what it is told."""
+        """The class of each image, if the generator reads labels."""
         labels = self.feed.dataset.labels
         reads = "label" in self.feed.plans["generator"].inputs
         return labels[self._chosen] if reads and labels is not None else None
@@ -142,30 +142,29 @@ class Probe:
         return weights(self.feed.spec, self.engine.export())
 
 
-def variety(
+def measure_variety(
     fakes: np.ndarray, real: np.ndarray, groups: np.ndarray | None = None
 ) -> dict[str, float]:
-    """Return how far apart generated images are, as a share of what real ones are.
+    """Return the distances of generated images relative to those of real ones.
 
-    Distances are root mean squares over pixels; where images have classes, only those within a
-    class count.  ``variety`` compares the mean over all pairs, ``nearest`` the median distance to
-    the nearest other image: that is near 0 where images repeat, even if there are several kinds.
-    What cannot be compared is left out: real images that are all the same, or a single one of each
-    class.
+    Distances are root mean squares over pixels; images with classes are compared within a class.
+    ``variety`` compares the mean distance of all pairs, ``nearest`` the median distance to the
+    nearest other image, which is near 0 if images repeat. A value that cannot be compared is left
+    out: all real images are equal, or there is one of each class.
 
     Args:
         fakes: (N, H, W, C); ``real`` likewise, as many.
         groups: (N,) the class of each.
 
     >>> faces = np.arange(4.0).reshape(4, 1, 1, 1)
-    >>> variety(faces / 2, faces)
+    >>> measure_variety(faces / 2, faces)
     {'variety': 0.5, 'nearest': 0.5}
     """
     return Variety(real, groups)(fakes)
 
 
 class Variety:
-    """How far apart images are, as a share of what these real ones are: see :func:`variety`."""
+    """Distances of images relative to those of real ones; see :func:`measure_variety`."""
 
     def __init__(self, real: np.ndarray, groups: np.ndarray | None = None) -> None:
         self._same = np.ones((len(real), len(real)), bool)
@@ -176,11 +175,11 @@ class Variety:
 
     def __call__(self, fakes: np.ndarray) -> dict[str, float]:
         """Return ``variety`` and ``nearest`` of as many fakes as there are real images."""
-        made, found = self._spread(fakes), {}
-        for name, there in self._real.items():
-            if there > 0 and np.isfinite(made[name]):
-                found[name] = round(float(made[name] / there), 4)
-        return found
+        distances, ratios = self._spread(fakes), {}
+        for name, real in self._real.items():
+            if real > 0 and np.isfinite(distances[name]):
+                ratios[name] = round(float(distances[name] / real), 4)
+        return ratios
 
     def _spread(self, images: np.ndarray) -> dict[str, float]:
         """Return the mean distance of two images, and the median one to the nearest."""
@@ -200,21 +199,8 @@ def _distances(images: np.ndarray) -> np.ndarray:
     rows = images.reshape(len(images), -1).astype(float)
     rows = rows - rows.mean(axis=0)  # the same distances, of smaller numbers
     squares = np.square(rows).sum(axis=1)
-    # not rows @ rows.T: BLAS's threads wait busily for a tenth of a second for more work, and the
-    # steps that follow take three times as long where a framework computes on all cores
-    apart = squares[:, None] + squares[None, :] - 2 * np.einsum("ad,bd->ab", rows, rows)
-    found: np.ndarray = np.sqrt(np.maximum(apart, 0) / rows.shape[1])
-    return found
-
-
-def judged_in_words(judged: Mapping[str, Any]) -> str:
-    """Return a judgment as a line.
-
-    >>> judged_in_words({"epoch": 10, "real": 0.87, "fake": 0.93, "count": 100})
-    'epoch 10: the discriminator tells 87 % of 100 real and 93 % of 100 fake images'
-    """
-    count, real, fake = judged["count"], 100 * judged["real"], 100 * judged["fake"]
-    return (
-        f"epoch {judged['epoch']}: the discriminator tells {real:.0f} % of {count} real and "
-        f"{fake:.0f} % of {count} fake images"
-    )
+    # not rows @ rows.T: the threads of BLAS then spin for a tenth of a second, and the steps that
+    # follow take three times as long
+    gram = squares[:, None] + squares[None, :] - 2 * np.einsum("ad,bd->ab", rows, rows)
+    distances: np.ndarray = np.sqrt(np.maximum(gram, 0) / rows.shape[1])
+    return distances

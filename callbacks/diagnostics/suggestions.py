@@ -1,33 +1,35 @@
-"""What helps against which sickness of a training, with the options that apply it."""
+"""Suggested fixes for the conditions of a training, with the options that apply them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from gandem.core.specs import Spec
 
-__all__ = ["Finding", "event_in_words", "remedy_for"]
+__all__ = ["Finding", "format_warning", "suggest_remedy"]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Why a state begins: since which step, what shows it, and which player it is about."""
+    """Why a condition begins: since which step, by what evidence, and for which player."""
 
     since: int
     because: str
     player: str = ""
 
 
-def remedy_for(
+def suggest_remedy(
     state: str, spec: Spec, guessing: float, smoothable: bool, found: Finding
 ) -> tuple[str, list[str]]:
-    """Return what helps against a state, in words, and the options that apply it, the first first;
-    what the spec has already is left out.
+    """Return a suggestion in words, and the options that apply it, the best first.
+
+    Options that the spec already has are left out.
 
     Args:
-        guessing: the discriminator's loss where it knows nothing.
-        smoothable: whether label smoothing means anything for the loss.
+        guessing: the discriminator's loss when it guesses.
+        smoothable: True if label smoothing applies to the loss.
     """
     if state == "discriminator-dominates":
         words = "let the discriminator learn less, or make its task harder"
@@ -66,9 +68,7 @@ def _steadier(spec: Spec) -> Iterator[str]:
 
 
 def _rates(spec: Spec, factor: float, player: str = "") -> Iterator[str]:
-    """Yield an option that changes one learning rate, or both; what would be far from usual becomes
-    usual.
-    """
+    """Yield an option that changes one learning rate, or both; a very unusual rate becomes 2e-4."""
     changes = []
     for name in (player,) if player else ("generator", "discriminator"):
         rate = spec.player(name).optimizer.learning_rate * factor
@@ -78,16 +78,16 @@ def _rates(spec: Spec, factor: float, player: str = "") -> Iterator[str]:
     yield " ".join(changes)
 
 
-def event_in_words(event: dict[str, object]) -> str:
-    """Return an event as a line.
+def format_warning(event: Mapping[str, Any]) -> str:
+    """Return a warning as a line of text.
 
-    >>> event_in_words({"step": 9, "health": "oscillation", "state": "ends", "since_step": 4})
+    >>> format_warning({"step": 9, "health": "oscillation", "state": "ends", "since_step": 4})
     'step 9: oscillation is over; it began at step 4'
     """
-    said = f"step {event['step']}: {event['health']}"
+    text = f"step {event['step']}: {event['health']}"
     if event["state"] == "ends":
-        return f"{said} is over; it began at step {event['since_step']}"
+        return f"{text} is over; it began at step {event['since_step']}"
     options = event["options"]
     assert isinstance(options, list)
     since = f" since step {event['since_step']}" if event["since_step"] != event["step"] else ""
-    return f"{said}{since}: {event['because']}; {event['remedy']}: {' or '.join(options[:2])}"
+    return f"{text}{since}: {event['because']}; {event['remedy']}: {' or '.join(options[:2])}"

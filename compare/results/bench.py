@@ -17,10 +17,11 @@ from typing import Any
 from gandem.compare.results.rows import FIGURES, Result, spread
 from gandem.core.errors import RunError
 from gandem.core.files import make_folder
-from gandem.core.plugins.registry import find_backend, find_extractor, load_spec
 from gandem.core.runs import Run, Settings, open_run
-from gandem.core.signals import deaf_children, stop_when_asked
-from gandem.core.specs import Spec, digest, parse_setting
+from gandem.core.signals import block_interrupts_in_children, catch_stop_request
+from gandem.core.specs import Spec, digest, load_spec, parse_setting
+from gandem.core.training import find_backend, resolve_loss
+from gandem.metrics.evaluation.features import find_extractor
 
 __all__ = ["Bench", "bench", "check_bench"]
 
@@ -70,6 +71,8 @@ def check_bench(models: Iterable[str], asked: Bench) -> list[Spec]:
     """
     changes = dict(parse_setting(text) for text in asked.changes)
     specs = [load_spec(model, changes) for model in models]
+    for spec in specs:
+        resolve_loss(spec)
     find_backend(asked.backend)
     if asked.extractor is not None:
         find_extractor(asked.extractor)
@@ -117,7 +120,7 @@ def _trained(model: str, asked: Bench, seed: int, folder: Path, show: Progress) 
     """Return a finished run: that which is there, or a new one."""
     if (folder / "spec.toml").exists():
         run = open_run(folder)
-        if run.facts.get("state") != "finished":
+        if run.record.state != "finished":
             _call(["resume", str(folder)], folder, show)
     else:
         options: dict[str, Any] = {
@@ -154,8 +157,8 @@ def _call(arguments: list[str], folder: Path | None = None, show: Progress | Non
     it prints.
     """
     command = [sys.executable, "-m", "gandem", *arguments, "--json"]
-    with stop_when_asked() as stop, contextlib.ExitStack() as following:
-        with deaf_children():
+    with catch_stop_request() as stop, contextlib.ExitStack() as following:
+        with block_interrupts_in_children():
             child = subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
             )
@@ -219,7 +222,7 @@ def _following(folder: Path, show: Progress) -> Iterator[None]:
 def _result(
     model: str, asked: Bench, runs: Sequence[Run], scores: Sequence[list[Mapping[str, Any]]]
 ) -> Result:
-    facts = runs[0].facts
+    record = runs[0].record
     picked = {"final": [_of(found, "last") for found in scores]}
     picked["best"] = [_of(found, "best") for found in scores]
     figures: dict[str, float | None] = {}
@@ -229,15 +232,15 @@ def _result(
             figures[f"{which}_{name}_mean"], figures[f"{which}_{name}_sd"] = spread(values)
     floor, protocol = scores[0][0]["floor"], scores[0][0]["protocol"]
     figures |= {f"floor_{name}": floor.get(name) for name in FIGURES}
-    versions = {"gandem": facts["gandem"], **facts["versions"]}
+    versions = {"gandem": record.gandem, **record.versions}
     return Result(
         model=runs[0].spec.name if model.endswith((".toml", ".json")) else model,
         spec=digest(runs[0].spec),
         data=protocol["data"],
-        backend=facts["backend"],
-        device=facts["device"],
-        precision=facts["precision"],
-        steps=int(facts["steps"]),
+        backend=record.backend,
+        device=record.device,
+        precision=record.precision,
+        steps=record.steps,
         epochs=_epochs(runs[0]),
         seeds=len(runs),
         figures=figures,
@@ -250,7 +253,7 @@ def _result(
         scored_with_seed=protocol["seed"],
         formulas=protocol["formulas"],
         options=" ".join(asked.changes),
-        seconds=round(sum(float(run.facts["seconds"]) for run in runs), 1),
+        seconds=round(sum(run.record.seconds for run in runs), 1),
         date=datetime.now(UTC).date().isoformat(),
         versions=", ".join(f"{name} {version}" for name, version in versions.items()),
     )
@@ -260,8 +263,8 @@ def _epochs(run: Run) -> float:
     """Return how often a run has seen the data: a step takes a batch for each of the
     discriminator's updates.
     """
-    batches = int(run.facts["steps"]) * run.spec.training.discriminator_steps
-    return round(batches / max(int(run.facts["batches_per_epoch"]), 1), 2)
+    batches = run.record.steps * run.spec.training.discriminator_steps
+    return round(batches / max(run.record.batches_per_epoch, 1), 2)
 
 
 def _of(found: Sequence[Mapping[str, Any]], which: str) -> Mapping[str, Any]:

@@ -43,25 +43,25 @@ def write_page(path: Path, rows: Sequence[Result], published: Path | None = None
 HEAD = """
 # Results
 
-Written by `gandem bench-quality` from `results.csv`, which has more columns; nobody types a number
-of ours. Each row is a model trained with several seeds: mean ± standard deviation over them.
-**Final** is the last checkpoint, **best** the one with the least Fréchet distance of 1,000 samples
-while it trained. Both are scored anew, with other noise and other real images than those that
-chose, so the best may come out worse than the final; it is never shown without it. Where a model
-averages its weights, the averaged ones are scored. **Real** is what other real images get, which
-is about what a perfect generator would. What the numbers mean: [metrics](metrics.md).
+Written from `results.csv`, which has more columns; no number of ours is typed by hand. Each row
+is a model trained with several seeds: mean ± standard deviation. **Final** is the last
+checkpoint, **best** the one with the lowest Fréchet distance of 1,000 samples during training.
+Both are scored again, with other noise and other real images than those that selected the best,
+so the best may score worse than the final; it is always shown with it. If a model averages its
+weights, the averaged weights are scored. **Real** is the score of other real images, which is
+about that of a perfect generator. The metrics are explained in [metrics](metrics.md).
 
-Numbers compare within a table, of trainings as they stand there: where they are short, or the
-networks smaller than the model's own (as the options behind its name say), a rank here is none of
-the models at full length. An accuracy of classes of one over their number is chance. Two tables
-have two protocols, and say nothing about each other.
+Compare numbers within a table only, and only for these trainings: if they are short, or the
+networks smaller than the default (see the options behind the name), the ranking says nothing
+about the models at full length. An accuracy of classes of one over their number is chance. Two
+tables have two protocols and cannot be compared.
 """
 
 
 ELSEWHERE = """
-By other protocols, which each row names. Neither these rows nor ours say that a model of one table
-is better than one of the other: the features differ, the images differ, and so does how the shown
-training was chosen.
+Measured with other protocols, which each row names. A model of one table cannot be called better
+than one of the other: the features differ, the images differ, and so does the selection of the
+training.
 """.strip()
 
 

@@ -16,7 +16,7 @@ from gandem.core.files import write_file
 __all__ = ["FIGURES", "Result", "in_words", "merge", "read_results", "spread", "write_results"]
 
 FIGURES = ("frechet", "kernel", "precision", "recall", "density", "coverage", "entropy", "accuracy")
-"""The measures that are kept of every row, by their names in ``gandem.metrics.evaluation.MEASURES``."""
+"""Measures in every row, by their names in ``gandem.metrics.evaluation.MEASURES``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class Result:
     Texts and numbers as they stand in the file.  ``final_…`` are of the last checkpoints,
     ``best_…`` of those with the least Fréchet distance while they trained, each scored anew;
     ``…_mean`` and ``…_sd`` over seeds (of one seed there is no deviation), ``floor_…`` what real
-    images get.  Nothing where a measure does not apply.
+    images get. Nothing where a measure does not apply.
     """
 
     model: str

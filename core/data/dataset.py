@@ -1,6 +1,4 @@
-"""Data sets in core: images, in memory or in a file, with their labels; checked once, named by
-their content.
-"""
+"""Data sets: images or points with their labels, checked once and identified by a digest."""
 
 from __future__ import annotations
 
@@ -11,40 +9,47 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from gandem.core.errors import DataError
+from gandem.core.data.summary import DatasetSummary
+from gandem.core.errors import ClashError, DataError, NotFoundError
+from gandem.core.plugins.isolation import stdout_to_stderr
+from gandem.core.plugins.loading import import_target
+from gandem.core.plugins.registry import registry
 
-if TYPE_CHECKING:
-    from gandem.core.data.summary import Survey
+__all__ = [
+    "Dataset",
+    "DiskImages",
+    "ResizableDataset",
+    "default_extractor",
+    "find_dataset",
+    "load_dataset",
+]
 
-__all__ = ["Dataset", "Fittable", "OnDisk"]
-
-MOST_CLASSES = 100_000
-"""As many as a spec can have."""
-CHUNK = 1024
-"""Images that are hashed at once."""
+MAX_CLASSES = 100_000
+"""The limit of a spec."""
+HASH_CHUNK_SIZE = 1024
+"""Images hashed at a time."""
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images, or points, and, where there are any, labels.
+    """Images or points, with optional labels.
 
     Attributes:
-        name: what a person typed to get it.
-        images: uint8 (N, H, W, C), an array or :class:`OnDisk`; or points, float32 (N, D), which
-            are no images at all.
-        labels: whole numbers (N,) from 0, or None.
-        class_names: one a class; empty where nobody has named them.
-        source: where it comes from.
-        license: what may be done with it.
-        notes: what deserves a word and is no error, like files that could not be read.
+        name: the name the user typed.
+        images: uint8 (N, H, W, C), an array or :class:`DiskImages`; or points, float32 (N, D).
+        labels: integers (N,) from 0, or None.
+        class_names: one per class; empty if unknown.
+        source: the origin of the data.
+        license: the license of the data.
+        notes: messages for the user, like files that could not be read.
     """
 
     name: str
-    images: np.ndarray | OnDisk
+    images: np.ndarray | DiskImages
     labels: np.ndarray | None = None
     class_names: tuple[str, ...] = ()
     source: str = ""
@@ -69,24 +74,24 @@ class Dataset:
 
     @property
     def classes(self) -> int:
-        """Number of classes: the largest label and one, 0 without labels."""
+        """Number of classes: the largest label plus one, 0 without labels."""
         return 0 if self.labels is None else int(self.labels.max()) + 1
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of shapes, pixels and labels: two data sets of one digest train the same."""
+        """SHA-256 of shape, pixels and labels; data sets with equal digests train equally."""
         hashed = hashlib.sha256(repr(self.images.shape).encode())
-        for at in range(0, len(self.images), CHUNK):
-            hashed.update(np.ascontiguousarray(self.images[at : at + CHUNK]).data)
+        for start in range(0, len(self.images), HASH_CHUNK_SIZE):
+            hashed.update(np.ascontiguousarray(self.images[start : start + HASH_CHUNK_SIZE]).data)
         if self.labels is not None:
             hashed.update(self.labels.astype("<i8").tobytes())
         return hashed.hexdigest()
 
-    def only(self, classes: Sequence[int]) -> Dataset:
-        """Return the images of some classes, whose labels become 0, 1, … in the order given.
+    def select_classes(self, classes: Sequence[int]) -> Dataset:
+        """Return the images of some classes, relabeled 0, 1, … in the order given.
 
         Raises:
-            DataError: the data has no labels, or no such class.
+            DataError: the data has no labels, or a class has no images.
         """
         if self.labels is None:
             raise DataError(f"{self.name}: it has no labels, so no classes can be chosen.")
@@ -112,25 +117,25 @@ class Dataset:
         return replace(
             self,
             name=f"{self.name}[{','.join(map(str, classes))}]",
-            images=self.images.rows(kept) if isinstance(self.images, OnDisk) else self.images[kept],
+            images=self.images.select(kept)
+            if isinstance(self.images, DiskImages)
+            else self.images[kept],
             labels=new[self.labels[kept]],
             class_names=names,
         )
 
 
-class OnDisk:
-    """Images in a file of bytes, one after the other: a row is read when it is asked for, so they
-    may be more than the memory holds.
+class DiskImages:
+    """Images in a file of raw bytes that are read when indexed, so they may exceed the memory.
 
-    It is indexed as an array is, by a number, a slice, whole numbers or truths, and hands out
-    arrays of its own; ``np.asarray`` reads all of it.
+    Indexing works as for an array and returns copies; ``np.asarray`` reads all images.
 
     Args:
         shape: (N, H, W, C) of the file.
-        kept: which of its rows there are, in order; left out, all.
+        kept: indices of the rows to use, in order; all by default.
 
     Raises:
-        DataError: the file cannot be read, or is of another size.
+        DataError: the file cannot be read, or its size does not match the shape.
     """
 
     dtype, ndim = np.dtype(np.uint8), 4
@@ -141,7 +146,9 @@ class OnDisk:
         self.path, self._stored = path, shape
         self._kept = np.arange(shape[0]) if kept is None else kept
         try:
-            self._file = path.open("rb")  # held open: whoever clears the cache ends no training
+            self._file = path.open(
+                "rb"
+            )  # held open, so that clearing the cache does not stop a training
             weakref.finalize(self, self._file.close)
             size = path.stat().st_size
         except OSError as error:
@@ -156,7 +163,7 @@ class OnDisk:
 
     @property
     def size(self) -> int:
-        """How many bytes all images have."""
+        """The number of bytes of all images."""
         return int(np.prod(self.shape))
 
     nbytes = size
@@ -167,57 +174,117 @@ class OnDisk:
     def __getitem__(self, key: Any) -> np.ndarray:
         first, rest = (key[0], key[1:]) if isinstance(key, tuple) else (key, ())
         if first is Ellipsis:
-            every: np.ndarray = np.asarray(self)[key]
-            return every
-        mapped = np.memmap(self._file, np.uint8, "r", shape=self._stored)
-        read: np.ndarray = np.array(mapped[self._kept[first]])
+            values: np.ndarray = np.asarray(self)[key]
+            return values
+        stored = np.memmap(self._file, np.uint8, "r", shape=self._stored)
+        images: np.ndarray = np.array(stored[self._kept[first]])
         if rest:
-            read = read[(slice(None),) * np.ndim(self._kept[first]) + rest]
-        return read
+            images = images[(slice(None),) * np.ndim(self._kept[first]) + rest]
+        return images
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        every = self[:]
-        return every if dtype is None else np.asarray(every, dtype)
+        images = self[:]
+        return images if dtype is None else np.asarray(images, dtype)
 
-    def rows(self, which: np.ndarray) -> OnDisk:
-        """Return some of the images, without reading any."""
-        return OnDisk(self.path, self._stored, self._kept[which])
+    def select(self, which: np.ndarray) -> DiskImages:
+        """Return some of the images by index or mask, without reading them."""
+        return DiskImages(self.path, self._stored, self._kept[which])
 
 
-class Fittable(ABC):
-    """Images of many sizes, which become a data set once their shape is known.
+class ResizableDataset(ABC):
+    """Images of several sizes, which become a :class:`Dataset` when resized to one shape.
 
-    A loader returns it instead of a :class:`Dataset`; whoever wants images of one shape calls
-    :meth:`fitted`.
+    A loader may return it instead of a :class:`Dataset`.
     """
 
     name: str
 
     @abstractmethod
-    def fitted(self, shape: tuple[int, ...] | None = None) -> Dataset:
-        """Return the images brought to a shape (H, W, C); without one, to that which they have.
+    def resize(self, shape: tuple[int, ...] | None = None) -> Dataset:
+        """Return the images cropped and resized to (H, W, C); by default their common shape.
 
         Raises:
-            DataError: there are none, or they have several sizes and none was asked for.
+            DataError: no image can be read, or they have several sizes and no shape is given.
         """
 
     @abstractmethod
-    def survey(self, *, quiet: bool = False) -> Survey:
-        """Return what the images are, before they are fitted; ``quiet`` shows no progress."""
+    def summarize(self, *, quiet: bool = False) -> DatasetSummary:
+        """Return a summary of the original images; ``quiet`` shows no progress."""
 
     @abstractmethod
-    def some(self, each: int, shape: tuple[int, ...]) -> list[tuple[str, list[np.ndarray]]]:
-        """Return a few images of each class by its name, all fitted to a shape."""
+    def sample_classes(
+        self, each: int, shape: tuple[int, ...]
+    ) -> list[tuple[str, list[np.ndarray]]]:
+        """Return a few images of each class with its name, resized to a shape."""
+
+
+# --- loading ---------------------------------------------------------------------------------
+
+
+def load_dataset(
+    name: str,
+    data_dir: Path | str | None = None,
+    shape: tuple[int, ...] | None = None,
+    classes: Sequence[int] | None = None,
+) -> Dataset:
+    """Return the data set called ``"name"`` or ``"name:argument"``.
+
+    Args:
+        data_dir: the folder with its files.
+        shape: (H, W, C) that images of several sizes are resized to.
+        classes: the classes to keep, renumbered from 0; all if left out or empty.
+
+    Raises:
+        NotFoundError: the data set does not exist.
+        DataError: it cannot be read or downloaded, or lacks a class.
+    """
+    loaded = find_dataset(name, Path(data_dir) if data_dir else None)
+    dataset = loaded.resize(shape) if isinstance(loaded, ResizableDataset) else loaded
+    return dataset.select_classes(classes) if classes else dataset
+
+
+def find_dataset(name: str, data_dir: Path | None = None) -> Dataset | ResizableDataset:
+    """Return a data set as its loader does, without resizing.
+
+    Raises:
+        NotFoundError, DataError: as :func:`load_dataset`.
+    """
+    head, _, argument = name.partition(":")
+    entry = registry().find("datasets", head)
+    load = import_target(entry)
+    with stdout_to_stderr():
+        dataset = load(argument, data_dir)
+    if not isinstance(dataset, Dataset | ResizableDataset):
+        raise DataError(f"The {entry.full_name} returned {type(dataset).__name__}.")
+    return dataset
+
+
+def default_extractor(name: str) -> str:
+    """Return the default extractor of a data set: that of its entry, or ``"pixels"``."""
+    head = name.partition(":")[0].partition("[")[0]
+    try:
+        return registry().find("datasets", head).extractor or "pixels"
+    except (NotFoundError, ClashError):  # a plugin's data set may have another name than its entry
+        return "pixels"
+
+
+# --- checks ----------------------------------------------------------------------------------
 
 
 def _check_images(name: str, images: Any) -> None:
-    array = isinstance(images, np.ndarray | OnDisk)
-    if array and images.ndim == 2 and images.dtype == np.float32:
+    is_array = isinstance(images, np.ndarray | DiskImages)
+    if is_array and images.ndim == 2 and images.dtype == np.float32:
         _check_points(name, images)
         return
-    if not array or images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] not in (1, 3):
+    if (
+        not is_array
+        or images.ndim != 4
+        or images.dtype != np.uint8
+        or images.shape[3] not in (1, 3)
+    ):
         raise DataError(
-            f"{name}: expected uint8 images (N, height, width, 1 or 3), received {_form(images)}."
+            f"{name}: expected uint8 images (N, height, width, 1 or 3), "
+            f"received {_describe(images)}."
         )
     if len(images) == 0:
         raise DataError(f"{name}: it has no images.")
@@ -240,17 +307,17 @@ def _check_labels(name: str, labels: np.ndarray, count: int) -> None:
     ):
         raise DataError(
             f"{name}: expected a whole-number label for each of {count} images, "
-            f"received {_form(labels)}."
+            f"received {_describe(labels)}."
         )
     if labels.min() < 0:
         raise DataError(f"{name}: the label {labels.min()} is negative.")
-    if labels.max() >= MOST_CLASSES:
+    if labels.max() >= MAX_CLASSES:
         raise DataError(
             f"{name}: the label {labels.max()} is too large; classes are numbered from 0 on."
         )
 
 
-def _form(array: object) -> str:
+def _describe(array: object) -> str:
     if isinstance(array, np.ndarray):
         return f"{array.dtype} {array.shape}"
     return f"a {type(array).__name__}"

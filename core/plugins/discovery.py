@@ -1,69 +1,47 @@
-"""Finding plugins: installed distributions, one at a time, each with what it adds or watches and
-with what is wrong with it.
+"""Discovery: find the installed plugins, load them one at a time, and collect their entries.
+
+Nothing that a plugin does wrong is raised: it becomes one of the plugin's problems.
 """
 
 from __future__ import annotations
 
 import contextlib
-import inspect
 import os
+import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from email import message_from_string
+from email.message import Message
+from importlib.metadata import Distribution, EntryPoint, distributions
 from itertools import islice
-from types import FunctionType
-from typing import Any, NamedTuple
+from typing import Any
 
 import pluggy
 
 from gandem.core.errors import shown, suggest
 from gandem.core.plugins import hookspecs
-from gandem.core.plugins.hookspecs import Entry
-from gandem.core.plugins.isolation import (
-    aside,
-    check_reference,
-    fault_of,
-    misnamed,
-    names_of_functions,
-    owned,
-    sentence,
-)
-from gandem.core.plugins.validation import (
-    Offer,
-    chosen,
-    entry_points,
-    misfit,
-    not_there,
-    own_version,
-    read_offers,
-)
+from gandem.core.plugins.entry import KINDS, Entry, entries
+from gandem.core.plugins.isolation import format_error, stdout_to_stderr
+from gandem.core.plugins.validation import check_entry, collect_hooks, unmet_requirement
 
-__all__ = ["BUILTIN", "KINDS", "WATCHES", "Plugin", "Watcher", "find_plugins"]
+__all__ = ["BUILTIN", "Plugin", "find_plugins", "find_version", "format_versions"]
 
-KINDS = {
-    "models": "model",
-    "layers": "layer",
-    "backends": "backend",
-    "datasets": "data set",
-    "losses": "loss",
-    "extractors": "extractor",
-    "launchers": "launcher",
-}
-"""The tables, which are also the names of their hooks, and the word for one of their rows."""
-WATCHES = ("before_training", "after_log", "after_checkpoint", "after_training")
-"""The moments of a training, which are also the names of their hooks."""
+GROUP = "gandem"
+"""The group of entry points that plugins are found by."""
 BUILTIN = "gandem"
-MOST_ROWS = 10_000
-"""Of one hook: one that never ends shall not take all memory."""
+"""The name, and the distribution, of what comes with gandem."""
+MAX_ENTRIES = 10_000  # of one hook: a generator may never end
 
 
-@dataclass(slots=True)
+@dataclass
 class Plugin:
-    """A plugin as it was found: what it adds, and what is wrong with it.
+    """A plugin as it was found.
 
     Attributes:
-        loaded: whether it was imported and its hooks are called.
-        adds: the ids of its rows by table, and under ``"watches"`` the moments that it watches.
+        loaded: True if it was imported and its hooks were called.
+        adds: the ids of its entries by kind.
+        problems: what is wrong with it, a line each.
     """
 
     name: str
@@ -74,240 +52,294 @@ class Plugin:
     problems: list[str] = field(default_factory=list)
 
 
-class Watcher(NamedTuple):
-    """A plugin that watches trainings, with its functions by moment, a name in ``WATCHES``."""
+@dataclass
+class _Candidate:
+    """A plugin while it is being loaded, with its entry point; None if that cannot be read.
 
-    name: str
-    distribution: str
-    hooks: Mapping[str, tuple[pluggy.HookImpl, ...]]
-
-
-def find_plugins(builtin: object) -> tuple[list[Plugin], dict[str, list[Entry]], list[Watcher]]:
-    """Return every plugin, our own first, the rows of all, by table, and those that watch.
-
-    Nothing that a plugin does wrong is raised here: it becomes one of the plugin's problems.
-
-    Args:
-        builtin: our own hooks, through the same door as a stranger's.
+    Attributes:
+        requires: the requirements of its distribution.
+        imported: the modules that were imported with it.
     """
-    search = _Search()
-    search.manager.register(builtin, BUILTIN)
-    search.plugins[BUILTIN] = Plugin(BUILTIN, BUILTIN, search.release)
-    offers = read_offers(entry_points(group="gandem"))
-    for number, offer in enumerate(chosen(offers)):
-        search.load(offer, f"{offer.point.name} {number}")  # two may call theirs the same
-    rows = {table: search.rows(table) for table in KINDS}
-    watchers = list(search.watchers())
-    search.note_slow(rows["backends"])
-    missing = [
-        Plugin(name, "?", loaded=False, problems=[problem])
-        for name, problem in not_there(offers).items()
-    ]
-    listed = [*search.plugins.values(), *missing]
-    _note_clashes(rows, listed)
-    return listed, rows, watchers
 
+    plugin: Plugin
+    point: EntryPoint | None
+    requires: list[str] = field(default_factory=list)
+    hooks: dict[str, Callable[[], Any]] = field(default_factory=dict)
+    imported: set[str] = field(default_factory=set)
 
-class _Manager(pluggy.PluginManager):
-    """Pluggy's, which would look at what every object has, too."""
+    @property
+    def names(self) -> set[str]:
+        """The names by which ``GANDEM_PLUGINS`` may choose it."""
+        return {_normalize(self.plugin.name), _normalize(self.plugin.distribution)}
 
-    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
-        return None if name.startswith("__") else super().parse_hookimpl_opts(plugin, name)
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Run code of the plugin, and note what it imports."""
+        before = set(sys.modules)
+        try:
+            with stdout_to_stderr():
+                yield
+        finally:
+            self.imported |= sys.modules.keys() - before
 
 
 class _Hooks:
-    """A plugin's marked functions and nothing else of it, whatever its other attributes do, and
-    whatever it says that it equals.
+    """What is registered with pluggy: the hooks of one plugin and no other attribute of it."""
+
+    def __init__(self, functions: Mapping[str, Callable[[], Any]]) -> None:
+        vars(self).update(functions)
+
+
+def find_plugins() -> tuple[list[Plugin], dict[str, list[Entry]]]:
+    """Return all plugins, gandem itself first, and the entries of all by kind."""
+    version = find_version(BUILTIN) or ""
+    builtin = Plugin(BUILTIN, BUILTIN, version)
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(hookspecs)
+    manager.register(_builtin_hooks(), BUILTIN)
+    candidates, missing = _select(_find_candidates())
+    seen: list[object] = []
+    for number, candidate in enumerate(candidates):
+        _load(candidate, version, seen)
+        manager.register(_Hooks(candidate.hooks), str(number))
+    found: dict[str, list[Entry]] = {}
+    for kind in KINDS:
+        hooks = getattr(manager.hook, f"gandem_{kind}").get_hookimpls()
+        functions = {hook.plugin_name: hook.function for hook in hooks}
+        found[kind] = list(functions[BUILTIN]())
+        _note_entries(builtin, kind, found[kind])
+        for number, candidate in enumerate(candidates):
+            if hook := functions.get(str(number)):
+                found[kind] += _collect(candidate, kind, hook, found[kind])
+    _note_slow_imports(candidates, found["backends"])
+    plugins = [builtin, *(candidate.plugin for candidate in candidates), *missing]
+    _note_clashes(found, plugins)
+    return plugins, found
+
+
+def _builtin_hooks() -> _Hooks:
+    """Return gandem's own hooks: they return the entries of its ``registry.toml``."""
+    found = entries(BUILTIN)
+
+    def hook(kind: str) -> Callable[[], list[Entry]]:
+        return hookspecs.hookimpl(lambda: found[kind])
+
+    return _Hooks({f"gandem_{kind}": hook(kind) for kind in KINDS})
+
+
+# --- finding ---------------------------------------------------------------------------------
+
+
+def find_version(name: str) -> str | None:
+    """Return the version of an installed distribution; None if there is no such distribution."""
+    found = next(iter(Distribution.discover(name=name)), None)
+    return None if found is None else _read_headers(found)["Version"]
+
+
+def format_versions(names: Iterable[str]) -> str | None:
+    """Return the installed ones of some distributions, ``"keras 3.15.1, numpy 2.1.0"``; None for
+    none.
     """
+    versions = {name: find_version(name) for name in names}
+    return ", ".join(f"{name} {version}" for name, version in versions.items() if version) or None
 
 
-class _Search:
-    """Plugins being found, by a key of their own.
+def _read_headers(distribution: Distribution) -> Message:
+    """Return the metadata of a distribution without its README, which takes long to parse."""
+    text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+    return message_from_string(text.partition("\n\n")[0])
 
-    Attributes:
-        imports: the modules that came with each.
-        seen: the modules and objects that were registered.
-        ids: of the rows found, with their distribution and table.
+
+def _find_candidates() -> list[_Candidate]:
+    """Return a candidate for every entry point, sorted by name.
+
+    Of a distribution that is on the path more than once the first counts, as for Python.
     """
-
-    def __init__(self) -> None:
-        self.release = own_version()
-        self.manager = _Manager("gandem")
-        self.manager.add_hookspecs(hookspecs)
-        if os.environ.get("GANDEM_TRACE") == "1":
-            self.manager.trace.root.setwriter(sys.stderr.write)
-        self.plugins: dict[str, Plugin] = {}
-        self.imports: dict[str, set[str]] = {}
-        self.seen: list[object] = []
-        self.ids: set[tuple[str, str, str]] = set()
-
-    # --- loading ---------------------------------------------------------------------------------
-
-    def load(self, offer: Offer, key: str) -> None:
-        """Load one plugin; a failure of any kind becomes a sentence."""
-        plugin = Plugin(offer.point.name, offer.distribution, offer.version)
-        self.plugins[key], self.imports[key] = plugin, set()
-        problem = misfit(offer, self.release)
-        if not problem:
-            try:
-                with self._listening(key):
-                    problem = self._register(offer, key)
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:  # a stranger's module may raise anything at all
-                problem = f"could not be loaded: {sentence(error)}"
-        home = getattr(offer.point, "value", "").partition(":")[0].partition(".")[0]
-        self.imports[key].discard(home)  # a backend may require itself
-        if problem:
-            with contextlib.suppress(Exception):  # pluggy 1.6 leaves half of one that it refuses
-                self.manager.unregister(name=key)
-            plugin.loaded = False
-            plugin.problems.append(problem)
-
-    def _register(self, offer: Offer, key: str) -> str:
-        """Import a plugin and register its hooks; say what is wrong with it, or nothing."""
-        check_reference(getattr(offer.point, "value", None))
-        found = offer.point.load()
-        if any(found is other for other in self.seen):
-            return "is not loaded: another entry point leads to the same module or object."
-        self.seen.append(found)
-        hooks = _Hooks()
-        for name in names_of_functions(found):
-            if self.manager.parse_hookimpl_opts(found, name) is not None:
-                setattr(hooks, name, getattr(found, name))
-                if inspect.isclass(found) and isinstance(vars(found).get(name), FunctionType):
-                    return "could not be loaded: it is a class; name an instance of it."
-        if not vars(hooks):
-            self.plugins[key].problems.append(
-                "adds nothing: mark its functions with @gandem.hookimpl."
-            )
-            return ""
-        self.manager.register(hooks, key)
+    candidates: list[_Candidate] = []
+    seen: set[str] = set()
+    for distribution in distributions():
         try:
-            self.manager.check_pending()
-        except pluggy.PluginValidationError:
-            return f"has a hook that gandem does not know: {_unknown_hook(self.manager)}"
-        return ""
-
-    @contextlib.contextmanager
-    def _listening(self, key: str) -> Iterator[None]:
-        """Run a stranger's code, and note what it imports."""
-        before = set(sys.modules)
-        try:
-            with aside():
-                yield
-        finally:
-            self.imports[key] |= sys.modules.keys() - before
-
-    def note_slow(self, backends: Iterable[Entry]) -> None:
-        """Name those who make everybody wait that only looks around: what backends run on, and
-        NumPy, takes long to import.
-        """
-        slow = {name.partition(".")[0] for row in backends for name in row.requires} | {"numpy"}
-        for key, imported in self.imports.items():
-            if heavy := sorted(slow & imported):
-                self.plugins[key].problems.append(
-                    f"imports {' and '.join(heavy)} when it is listed; import it where the row's "
-                    "target is built, or inside the hook that watches."
-                )
-
-    # --- asking ----------------------------------------------------------------------------------
-
-    def rows(self, table: str) -> list[Entry]:
-        """Ask every plugin for the rows of a table."""
-        found = []
-        for hook in getattr(self.manager.hook, f"gandem_{table}").get_hookimpls():
-            plugin = self.plugins[hook.plugin_name]
-            rows = list(self._ask(table, hook))
-            ids = [row.id for row in rows]
-            self.manager.trace(f"gandem_{table} of {plugin.name}: {', '.join(ids)}")
-            if ids:
-                plugin.adds[table] = [*plugin.adds.get(table, ()), *ids]
-            found += rows
-        return found
-
-    def _ask(self, table: str, hook: pluggy.HookImpl) -> Iterator[Entry]:
-        """Yield the rows of one plugin's hook, without those that are wrong."""
-        key = hook.plugin_name
-        plugin, name = self.plugins[key], f"gandem_{table}"
-        if key == BUILTIN:
-            ours: Any = hook.function()
-            yield from (owned(row, BUILTIN) for row in ours)
-            return
-        if fault := fault_of(hook.function):
-            plugin.problems.append(f"{name} is never called: {fault}")
-            return
-        try:
-            with self._listening(key):
-                made: Any = hook.function()
-                found = list(islice(made, MOST_ROWS + 1)) if isinstance(made, Iterable) else None
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # likewise
-            plugin.problems.append(f"{name} failed: {sentence(error)}")
-            return
-        if found is None:
-            plugin.problems.append(f"{name} returned {shown(made)}, expected gandem.Entry.")
-        elif len(found) > MOST_ROWS:
-            plugin.problems.append(f"{name} returned more than {MOST_ROWS:,} rows.")
-        else:
-            yield from self._right_rows(table, plugin, found)
-
-    def _right_rows(self, table: str, plugin: Plugin, found: Iterable[object]) -> Iterator[Entry]:
-        for row in found:
-            try:
-                row = owned(row, plugin.distribution)
-            except Exception:  # no row, or one that was made without its checks
-                plugin.problems.append(
-                    f"gandem_{table} returned {shown(row)}, expected gandem.Entry."
-                )
+            if f"[{GROUP}]" not in (distribution.read_text("entry_points.txt") or ""):
                 continue
-            place = (plugin.distribution, table, row.id)
-            if problem := misnamed(row.id, plugin.name, again=place in self.ids):
-                plugin.problems.append(f"the {KINDS[table]} id {row.id!r} {problem}")
-            else:
-                self.ids.add(place)
-                yield row
-
-    def watchers(self) -> Iterator[Watcher]:
-        """Yield the plugins that watch trainings."""
-        for key, plugin in self.plugins.items():
-            if hooks := self._watching(key, plugin):
-                self.manager.trace(f"{plugin.name} watches: {', '.join(hooks)}")
-                plugin.adds["watches"] = list(hooks)
-                yield Watcher(name=plugin.name, distribution=plugin.distribution, hooks=hooks)
-
-    def _watching(self, key: str, plugin: Plugin) -> dict[str, tuple[pluggy.HookImpl, ...]]:
-        """Return a plugin's functions that watch, by moment, without those that would never run."""
-        hooks: dict[str, tuple[pluggy.HookImpl, ...]] = {}
-        for moment in WATCHES:
-            for hook in getattr(self.manager.hook, f"gandem_{moment}").get_hookimpls():
-                if hook.plugin_name != key:
-                    continue
-                if fault := fault_of(hook.function, yields=False):
-                    plugin.problems.append(f"gandem_{moment} is never called: {fault}")
-                else:
-                    hooks[moment] = (*hooks.get(moment, ()), hook)
-        return hooks
+        except Exception:  # damaged, or the work of a third party's finder
+            continue
+        plugin, requires = _read_metadata(distribution)
+        if _normalize(plugin.distribution) in seen:
+            continue
+        seen.add(_normalize(plugin.distribution))
+        try:
+            points: Iterable[EntryPoint] = distribution.entry_points.select(group=GROUP)
+            candidates += [_Candidate(replace(plugin, name=p.name), p, requires) for p in points]
+        except Exception:
+            candidates.append(_Candidate(plugin, None))
+    key = "name", "distribution", "version"
+    return sorted(candidates, key=lambda c: tuple(getattr(c.plugin, name) for name in key))
 
 
-# --- what can be wrong ---------------------------------------------------------------------------
+def _read_metadata(distribution: Distribution) -> tuple[Plugin, list[str]]:
+    """Return a plugin named after a distribution, and what the distribution requires."""
+    folder = os.path.basename(str(getattr(distribution, "_path", "")))
+    try:
+        headers = _read_headers(distribution)
+    except Exception:  # damaged
+        headers = Message()
+    name = headers["Name"] or folder.partition("-")[0] or "?"
+    return Plugin(name, name, headers["Version"] or ""), headers.get_all("Requires-Dist", [])
 
 
-def _unknown_hook(manager: pluggy.PluginManager) -> str:
-    known = [name for name in vars(hookspecs) if name.startswith("gandem_")]
-    unknown = [n for n, h in vars(manager.hook).items() if not h.has_spec() and h.get_hookimpls()]
-    return f"{unknown[0]!r}.{suggest(unknown[0], known)}"
+def _select(candidates: list[_Candidate]) -> tuple[list[_Candidate], list[Plugin]]:
+    """Return the candidates that ``GANDEM_PLUGINS`` chooses, and those it names in vain."""
+    text = os.environ.get("GANDEM_PLUGINS")
+    if text is None:
+        return candidates, []
+    chosen = {_normalize(name.strip()): name.strip() for name in text.split(",") if name.strip()}
+    known = set[str]().union(*(candidate.names for candidate in candidates))
+    problem = "GANDEM_PLUGINS names it, but it is not installed."
+    missing = [
+        Plugin(name, "?", loaded=False, problems=[problem + suggest(key, known)])
+        for key, name in chosen.items()
+        if key not in known | {BUILTIN}
+    ]
+    return [candidate for candidate in candidates if chosen.keys() & candidate.names], missing
 
 
-def _note_clashes(rows: Mapping[str, list[Entry]], plugins: list[Plugin]) -> None:
-    for table, found in rows.items():
+def _normalize(name: str) -> str:
+    """Return the name of a distribution as pip compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+# --- loading ---------------------------------------------------------------------------------
+
+
+def _load(candidate: _Candidate, version: str, seen: list[object]) -> None:
+    """Import a plugin and collect its hooks; what goes wrong becomes a problem.
+
+    Args:
+        version: of gandem; empty if it is unknown.
+        seen: the modules and objects of the plugins so far.
+    """
+    plugin = candidate.plugin
+    if version and (requirement := unmet_requirement(candidate.requires, version)):
+        problem = (
+            f"is not loaded: it requires {requirement}, and this is gandem {version}; "
+            "upgrade the older of the two."
+        )
+    else:
+        problem = _import(candidate, seen)
+    if problem:
+        plugin.loaded = False
+        plugin.problems.append(problem)
+    elif not candidate.hooks:
+        plugin.problems.append("adds nothing: mark its hooks with @gandem.hookimpl.")
+
+
+def _import(candidate: _Candidate, seen: list[object]) -> str:
+    """Import a plugin and collect its hooks; return what is wrong with it, or nothing."""
+    point = candidate.point
+    if point is None:
+        return "could not be loaded: its entry_points.txt is damaged."
+    if not point.pattern.match(point.value):
+        return (
+            f"could not be loaded: its entry point is {point.value!r:.80}, expected "
+            "'package.module' or 'package.module:attribute'."
+        )
+    try:
+        with candidate.running():
+            target = point.load()
+            if any(target is other for other in seen):
+                return "is not loaded: another entry point leads to the same module or object."
+            seen.append(target)
+            candidate.hooks = collect_hooks(target)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # third-party code may raise anything
+        return f"could not be loaded: {_describe(error)}"
+    finally:
+        candidate.imported.discard(point.value.partition(":")[0].partition(".")[0])
+    return ""
+
+
+def _collect(
+    candidate: _Candidate, kind: str, hook: Callable[[], Any], others: Iterable[Entry]
+) -> list[Entry]:
+    """Call a plugin's hook of a kind, and return its valid entries.
+
+    Args:
+        others: the entries of the kind that are known already.
+    """
+    plugin = candidate.plugin
+    used = {entry.id for entry in others if entry.provider == plugin.distribution}
+    added: list[Entry] = []
+    for value in _call_hook(candidate, f"gandem_{kind}", hook):
+        try:
+            entry = check_entry(value, kind, plugin.name, plugin.distribution)
+        except ValueError as error:
+            plugin.problems.append(str(error))
+            continue
+        if entry.id in used:
+            problem = f"the {KINDS[kind]} id {entry.id!r} is listed twice; the first counts."
+            plugin.problems.append(problem)
+            continue
+        used.add(entry.id)
+        added.append(entry)
+    _note_entries(plugin, kind, added)
+    return added
+
+
+def _call_hook(candidate: _Candidate, name: str, hook: Callable[[], Any]) -> list[object]:
+    """Return what a plugin's hook returns; nothing if the hook fails."""
+    problems = candidate.plugin.problems
+    try:
+        with candidate.running():
+            returned = hook()
+            if not isinstance(returned, Iterable):
+                problems.append(f"{name} returned {shown(returned)}, expected gandem.Entry.")
+                return []
+            values = list(islice(returned, MAX_ENTRIES + 1))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # third-party code may raise anything
+        problems.append(f"{name} failed: {_describe(error)}")
+        return []
+    if len(values) > MAX_ENTRIES:
+        problems.append(f"{name} returned more than {MAX_ENTRIES:,} entries.")
+        return []
+    return values
+
+
+def _describe(error: BaseException) -> str:
+    return format_error(error).removeprefix("GandemError: ")
+
+
+# --- reporting -------------------------------------------------------------------------------
+
+
+def _note_entries(plugin: Plugin, kind: str, found: Iterable[Entry]) -> None:
+    if ids := [entry.id for entry in found]:
+        plugin.adds[kind] = ids
+    if os.environ.get("GANDEM_TRACE") == "1":
+        sys.stderr.write(f"gandem_{kind} of {plugin.name}: {', '.join(ids)}\n")
+
+
+def _note_slow_imports(candidates: Iterable[_Candidate], backends: Iterable[Entry]) -> None:
+    """Report plugins that import NumPy or a framework when they are listed: all users wait."""
+    slow = {name.partition(".")[0] for entry in backends for name in entry.requires} | {"numpy"}
+    for candidate in candidates:
+        if heavy := sorted(slow & candidate.imported):
+            candidate.plugin.problems.append(
+                f"imports {' and '.join(heavy)} when it is listed; import it where the target of "
+                "the entry is loaded."
+            )
+
+
+def _note_clashes(found: Mapping[str, list[Entry]], plugins: Iterable[Plugin]) -> None:
+    for kind, rows in found.items():
         owners: dict[str, list[str]] = {}
-        for row in found:
-            owners.setdefault(row.id, []).append(row.provider)
-        for name, several in owners.items():
-            for plugin in plugins:
-                if len(several) > 1 and name in plugin.adds.get(table, ()):
-                    plugin.problems.append(
-                        f"the {KINDS[table]} {name!r} has several owners: {' and '.join(several)}."
-                    )
+        for entry in rows:
+            owners.setdefault(entry.id, []).append(entry.provider)
+        for plugin in plugins:
+            plugin.problems += [
+                f"the {KINDS[kind]} {name!r} has several owners: {' and '.join(owners[name])}."
+                for name in plugin.adds.get(kind, ())
+                if len(owners[name]) > 1
+            ]

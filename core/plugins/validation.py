@@ -1,247 +1,102 @@
-"""What installed distributions offer: which plugins are chosen, and which fit this gandem."""
+"""Checks of what plugins provide: the gandem version they require, their hooks, their entries."""
 
 from __future__ import annotations
 
-import functools
-import itertools
-import os
+import contextlib
+import inspect
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from importlib import import_module
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from dataclasses import fields
+from types import ModuleType
+from typing import Any
 
-from gandem.core.errors import suggest
-from gandem.core.plugins.distributions import (
-    Distribution,
-    distributions,
-    fields_of,
-    folder_name,
-    spelling,
-    version_of,
-)
+from gandem.core.errors import GandemError, shown, suggest
+from gandem.core.plugins.entry import KINDS, Entry
 
-__all__ = [
-    "EntryPoint",
-    "Offer",
-    "Unreadable",
-    "chosen",
-    "entry_points",
-    "misfit",
-    "not_there",
-    "own_version",
-    "read_offers",
-]
+__all__ = ["check_entry", "collect_hooks", "unmet_requirement"]
 
-GANDEM = "gandem"
+IMPL = "gandem_impl"
+"""The attribute that pluggy marks a hook with."""
+_REQUIRES_GANDEM = r"gandem\s*(?:\[[^]]*\])?\s*\(?([^;()@]*)\)?\s*(?:;(.*))?"
 
 
-class Offer(NamedTuple):
-    """An entry point, with what its distribution says of itself.
+def unmet_requirement(requirements: Iterable[str], version: str) -> str:
+    """Return the requirement on gandem that a version does not meet, or nothing.
 
-    Attributes:
-        requires: the distribution's requirements as they stand in its metadata.
+    pip checks it when a plugin is installed, but not when gandem is upgraded later.
+
+    >>> unmet_requirement(["numpy", "gandem[torch]>=2; python_version >= '3'"], "1.0")
+    'gandem[torch]>=2'
+    >>> unmet_requirement(["gandem>=0.1,<2", "gandem-jax>=9"], "1.0")
+    ''
     """
-
-    point: EntryPoint | Unreadable
-    distribution: str = "?"
-    version: str = ""
-    requires: tuple[str, ...] = ()
-
-    @property
-    def spellings(self) -> set[str]:
-        """The names by which ``GANDEM_PLUGINS`` may choose it."""
-        return {spelling(self.point.name), spelling(self.distribution)}
-
-
-# --- finding -------------------------------------------------------------------------------------
-
-
-class EntryPoint(NamedTuple):
-    """A line of a distribution's ``entry_points.txt``.
-
-    Attributes:
-        value: ``"package.module"`` or ``"package.module:attribute"``.
-    """
-
-    name: str
-    value: str
-    dist: Distribution | None
-
-    def load(self) -> Any:
-        """Import what it leads to; whatever a stranger's module raises is raised."""
-        module, _, attributes = self.value.partition("[")[0].partition(":")
-        names = filter(None, attributes.strip().split("."))
-        return functools.reduce(getattr, names, import_module(module.strip()))
-
-
-def entry_points(group: str) -> list[EntryPoint | Unreadable]:
-    """Return the entry points of a group, of every distribution; what is wrong in other groups is
-    none of ours.
-    """
-    found: list[EntryPoint | Unreadable] = []
-    for each in distributions():
-        try:
-            text = each.read_text("entry_points.txt") or ""
-        except Exception:  # damaged, or the work of a stranger's finder; most are none of ours
+    for text in requirements:
+        match = re.fullmatch(_REQUIRES_GANDEM, text.strip(), re.IGNORECASE)
+        if match is None or not match[1].strip():
             continue
-        if f"[{group}]" not in text:
-            continue
-        try:
-            found += [EntryPoint(name, value, each) for name, value in _lines_of(group, text)]
-        except ValueError as error:
-            found.append(Unreadable(each, error))
-    return found
-
-
-def _lines_of(group: str, text: str) -> Iterator[tuple[str, str]]:
-    """Yield the names and values of a group.
-
-    Raises:
-        ValueError: one of its lines is neither.
-    """
-    section = ""
-    for line in filter(None, map(str.strip, text.splitlines())):
-        if line.startswith("[") and line.endswith("]"):
-            section = line[1:-1]
-        elif section == group and not line.startswith("#"):
-            name, equals, value = map(str.strip, line.partition("="))
-            if not equals:
-                raise ValueError(f"expected 'name = module', received {line!r:.80}")
-            yield name, value
-
-
-class Unreadable(NamedTuple):
-    """Stands for the entry points of a distribution whose list of them is damaged."""
-
-    dist: Distribution
-    error: Exception
-
-    @property
-    def name(self) -> str:
-        """The distribution's, for the plugin's is unknown."""
-        return folder_name(self.dist)
-
-    def load(self) -> Any:
-        """Raise a ``ValueError`` that says so."""
-        raise ValueError(f"its entry_points.txt cannot be read ({self.error})")
-
-
-def read_offers(points: Iterable[EntryPoint | Unreadable]) -> list[Offer]:
-    """Return entry points with what their distributions say of themselves.
-
-    Of a distribution that lies on the path more than once, the first counts, as it does for Python.
-    """
-    first: dict[str, Distribution | None] = {}
-    offers = [_read_offer(point) for point in points]
-    return [
-        offer
-        for offer in offers
-        if offer.distribution == "?"
-        or first.setdefault(spelling(offer.distribution), offer.point.dist) is offer.point.dist
-    ]
-
-
-def _read_offer(point: EntryPoint | Unreadable) -> Offer:
-    if point.dist is None:
-        return Offer(point)
-    try:
-        fields = fields_of(point.dist)
-    except Exception:  # a distribution without metadata; what comes then depends on Python
-        return Offer(point, folder_name(point.dist))
-    (name, *_), (release, *_) = fields.get("name", [""]), fields.get("version", [""])
-    return Offer(
-        point, name or folder_name(point.dist), release, tuple(fields.get("requires-dist", ()))
-    )
-
-
-def own_version() -> str:
-    """Return gandem's own version, or nothing in a checkout that is not installed."""
-    return version_of(GANDEM) or ""
-
-
-# --- choosing ------------------------------------------------------------------------------------
-
-
-def chosen(offers: Iterable[Offer]) -> list[Offer]:
-    """Return the offers that ``GANDEM_PLUGINS`` lets load, by name."""
-    wanted = _wanted()
-    offers = sorted(offers, key=lambda o: (o.point.name, o.distribution, o.version))
-    if wanted is None:
-        return offers
-    return [offer for offer in offers if wanted.keys() & offer.spellings]
-
-
-def not_there(offers: Sequence[Offer]) -> dict[str, str]:
-    """Return each name in ``GANDEM_PLUGINS`` that nothing answers to, with a sentence about it."""
-    known = {GANDEM}.union(*(offer.spellings for offer in offers))
-    said = "GANDEM_PLUGINS names it, but no such plugin is installed."
-    return {
-        name: said + suggest(key, known - {GANDEM})
-        for key, name in (_wanted() or {}).items()
-        if key not in known
-    }
-
-
-def _wanted() -> dict[str, str] | None:
-    """Return what ``GANDEM_PLUGINS`` names, by one spelling of each; None where it is unset."""
-    text = os.environ.get("GANDEM_PLUGINS")
-    if text is None:
-        return None
-    names = [name.strip() for name in text.split(",")]
-    return {spelling(name): name for name in names if name}
-
-
-# --- fitting -------------------------------------------------------------------------------------
-
-
-def misfit(offer: Offer, release: str) -> str:
-    """Say which gandem an offer's distribution requires, if it is not this one; otherwise nothing.
-
-    pip sees to that when the plugin is installed, and not when gandem is upgraded later.
-
-    Args:
-        release: this gandem's version; empty where nobody knows.
-    """
-    for text in offer.requires:
-        if release and re.match(_NAMES_A_VERSION, text) and not _admits(text, release):
-            wanted = text.partition(";")[0].strip()
-            return (
-                f"is not loaded: it requires {wanted}, and this is gandem {release}; "
-                "upgrade the older of the two."
-            )
+        with contextlib.suppress(ValueError):  # not a valid requirement, but pip accepted it
+            if not _is_met(match[1], match[2], version):
+                return text.partition(";")[0].strip()
     return ""
 
 
-_NAMES_A_VERSION = r"(?i:gandem)\b(?![-.])[^;]*[<>=~!]"
-_PLAIN = r"gandem\s*(\[[^]]*\])?\s*(?P<clauses>[<>]=?\s*[\d.]+(\s*,\s*[<>]=?\s*[\d.]+)*)"
+def _is_met(specifiers: str, marker: str | None, version: str) -> bool:
+    from packaging.specifiers import SpecifierSet
+
+    if marker is not None:  # rare, and slow to import
+        from packaging.markers import Marker
+
+        if not Marker(marker).evaluate({"extra": ""}):
+            return True
+    return SpecifierSet(specifiers).contains(version, prereleases=True)
 
 
-def _admits(requirement: str, release: str) -> bool:
-    plain = re.fullmatch(_PLAIN, requirement.strip())
-    if plain and re.fullmatch(r"\d+(\.\d+)*", release):  # what nearly all write
-        return all(map(_holds, plain["clauses"].split(","), itertools.repeat(release)))
-    from packaging.requirements import InvalidRequirement, Requirement  # takes 20 ms
+def collect_hooks(plugin: object) -> dict[str, Callable[[], Any]]:
+    """Return the hooks of a module or an object by name.
 
+    Attributes that are not called ``gandem_…`` are never accessed: a module may load them lazily.
+
+    Raises:
+        GandemError: the plugin is a class, gandem has no such hook, or it cannot be called without
+            arguments.
+    """
+    if inspect.isclass(plugin):
+        raise GandemError("expected a module or an instance, received a class.")
+    names = vars(plugin) if isinstance(plugin, ModuleType) else dir(plugin)
+    functions = {n: getattr(plugin, n) for n in list(names) if n.startswith("gandem_")}
+    hooks = {n: f for n, f in functions.items() if isinstance(getattr(f, IMPL, None), dict)}
+    known = [f"gandem_{kind}" for kind in KINDS]
+    for name, function in hooks.items():
+        if name not in known:
+            raise GandemError(f"there is no hook {name!r}.{suggest(name, known)}")
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            raise GandemError(f"{name} must be a plain function, without async.")
+        if inspect.signature(function).parameters:
+            raise GandemError(f"{name} must not have parameters.")
+    return hooks
+
+
+def check_entry(value: object, kind: str, plugin: str, distribution: str) -> Entry:
+    """Return what a plugin's hook returned as a plain entry, checked again.
+
+    Raises:
+        ValueError: it is not an entry, or its names have no prefix of their own.
+    """
     try:
-        wanted = Requirement(requirement)
-        applies = wanted.marker is None or wanted.marker.evaluate({"extra": ""})
-    except InvalidRequirement:  # pip has let it pass
-        return True
-    return not applies or wanted.specifier.contains(release, prereleases=True)
-
-
-def _holds(clause: str, release: str) -> bool:
-    """Say whether a release of numbers only fits one of ``>=0.1``, ``<1``, ``>0.1``, ``<=1``."""
-    sign, bound = clause.strip().rstrip("0123456789. "), clause.strip(" <>=")
-    ours, theirs = _numbers(release), _numbers(bound)
-    return {"<": ours < theirs, "<=": ours <= theirs, ">": ours > theirs, ">=": ours >= theirs}[
-        sign
-    ]
-
-
-def _numbers(text: str) -> list[int]:
-    """Return a version to compare by: 1, 1.0 and 1.0.0 are one."""
-    numbers = [int(part) for part in text.split(".")]
-    while numbers and numbers[-1] == 0:
-        numbers.pop()
-    return numbers
+        if not isinstance(value, Entry):
+            raise TypeError("not an Entry")
+        values = {field.name: getattr(value, field.name) for field in fields(Entry)}
+        entry = Entry(**values | {"kind": kind, "provider": distribution})
+    except Exception:  # also an Entry made without its checks
+        raise ValueError(f"gandem_{kind} returned {shown(value)}, expected gandem.Entry.") from None
+    for name in entry.names:
+        prefix, slash, _ = name.partition("/")
+        if not slash:
+            raise ValueError(
+                f"the {KINDS[kind]} id {name!r} has no prefix; call it '{plugin}/{name}'."
+            )
+        if prefix == "gandem":
+            raise ValueError(
+                f"the {KINDS[kind]} id {name!r} uses gandem's own prefix; choose another."
+            )
+    return entry

@@ -13,7 +13,7 @@ from gandem.core.runs.config import Progress, Settings
 from gandem.core.runs.listing import find_runs
 from gandem.core.runs.profile import Profile, profile
 from gandem.core.runs.run import Run, open_run, pick_device
-from gandem.core.runs.run_dir import next_folder
+from gandem.core.runs.run_dir import next_run_dir
 from gandem.core.runs.sampling import Images, sample
 from gandem.core.runs.setup import resume, train
 
@@ -26,7 +26,7 @@ __all__ = [
     "Settings",
     "checkpoint_path",
     "find_runs",
-    "next_folder",
+    "next_run_dir",
     "open_run",
     "pick_device",
     "profile",

@@ -1,9 +1,7 @@
-"""Checkpoints: a whole state in one safetensors file, by canonical names and layout, with the spec
-it is of.
+"""Checkpoints: the whole state of a training in one safetensors file, with its spec.
 
-Beside the arrays lies a header: the step, the seed, the spec, the data's identity, versions, the
-metrics, and a SHA-256 over all of that, so that one flipped bit is noticed.  A checkpoint says
-everything needed to go on with it; docs/runs.md has its fields.
+The header holds step, seed, spec, digest of the data, versions, metrics, and a SHA-256 of header
+and arrays, which detects a flipped bit. ``docs/runs.md`` lists its fields.
 """
 
 from __future__ import annotations
@@ -23,51 +21,49 @@ from gandem.core.errors import RunError, SpecError, shown
 from gandem.core.files import make_folder, write_file
 from gandem.core.specs import Spec, from_data, to_data
 from gandem.core.specs.serialization import SCHEMA
-from gandem.core.training import check_state, forms_of, metric_names, state_shapes
+from gandem.core.training import check_state, list_forms, metric_names, state_shapes
 
 __all__ = [
     "Checkpoint",
     "DamagedError",
     "checkpoint_path",
-    "checkpoints_in",
-    "metrics_of",
+    "list_checkpoints",
+    "parse_step",
     "read_checkpoint",
-    "scores_of",
-    "step_of",
+    "read_metrics",
+    "read_scores",
     "write_checkpoint",
 ]
 
 FORMAT = 1
-LARGEST_HEADER = 10_000_000
-"""Bytes; the headers of the catalog have some ten thousand."""
+MAX_HEADER_SIZE = 10_000_000
+"""Bytes; the headers of gandem's models have about ten thousand."""
 TYPES = {"F32": "float32", "F64": "float64", "I64": "int64"}
-"""What a state is made of, by safetensors' names."""
-MOST_WORDS = 300
-"""Letters of an error's text that are passed on."""
+"""The types of a state's arrays, by their names in safetensors."""
+MAX_MESSAGE = 300
+"""Characters of an error's message that are passed on."""
 NAME = re.compile(r"step-([0-9]{6}|[1-9][0-9]{6,17})\.safetensors")
-"""What :func:`checkpoint_path` makes: a step has one name."""
+"""The names that :func:`checkpoint_path` returns; a step has one name."""
 
 
 class DamagedError(RunError):
-    """A checkpoint whose bytes cannot be what was written: the one before it may be good."""
+    """A checkpoint that is damaged; the one before it may be good."""
 
 
 class _NewerError(Exception):
-    """A checkpoint in a format of the future."""
+    """A checkpoint in the format of a newer gandem."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A state as it was kept.
+    """A state read from a file.
 
     Attributes:
-        path: the file.
-        step: steps made.
-        seed: of everything random.
+        step: number of steps made.
+        seed: of all random numbers.
         precision: ``"float32"`` or ``"float64"``.
-        spec: what was being trained.
         state: every array, by canonical name.
-        header: the whole header, with the metrics and where the state comes from.
+        header: the whole header, with the metrics.
     """
 
     path: Path
@@ -80,41 +76,42 @@ class Checkpoint:
 
 
 def checkpoint_path(folder: Path, step: int) -> Path:
-    """Return where the checkpoint after ``step`` steps lies in a run."""
+    """Return the path of the checkpoint after ``step`` steps in a run's folder."""
     return folder / "checkpoints" / f"step-{step:06d}.safetensors"
 
 
-def step_of(path: Path) -> int | None:
-    """Return the step in a checkpoint's name.
+def parse_step(path: Path) -> int | None:
+    """Return the step in a checkpoint's name, None for another name.
 
-    >>> step_of(Path("step-000938.safetensors"))
+    >>> parse_step(Path("step-000938.safetensors"))
     938
     """
-    found = NAME.fullmatch(path.name)
-    return int(found[1]) if found else None
+    match = NAME.fullmatch(path.name)
+    return int(match[1]) if match else None
 
 
-def checkpoints_in(folder: Path) -> list[Path]:
+def list_checkpoints(folder: Path) -> list[Path]:
     """Return a run's checkpoints, oldest first."""
-    found = [(step_of(path), path) for path in (folder / "checkpoints").glob("step-*.safetensors")]
-    return [path for step, path in sorted((step, path) for step, path in found if step is not None)]
+    paths = (folder / "checkpoints").glob("step-*.safetensors")
+    steps = {path: step for path in paths if (step := parse_step(path)) is not None}
+    return sorted(steps, key=lambda path: steps[path])
 
 
-def metrics_of(checkpoint: Checkpoint) -> dict[str, float]:
-    """Return the losses and accuracies of a checkpoint's step, as far as its header has them."""
-    found = checkpoint.header.get("metrics")
-    if not isinstance(found, dict):
+def read_metrics(checkpoint: Checkpoint) -> dict[str, float]:
+    """Return the losses and accuracies in a checkpoint's header."""
+    metrics = checkpoint.header.get("metrics")
+    if not isinstance(metrics, dict):
         return {}
     names = metric_names(checkpoint.spec)
-    return {name: found[name] for name in names if isinstance(found.get(name), float)}
+    return {name: metrics[name] for name in names if isinstance(metrics.get(name), float)}
 
 
-def scores_of(checkpoint: Checkpoint) -> dict[str, float]:
-    """Return the scores taken after a checkpoint's step, where they were."""
-    found = checkpoint.header.get("scores")
-    if not isinstance(found, dict):
+def read_scores(checkpoint: Checkpoint) -> dict[str, float]:
+    """Return the scores in a checkpoint's header."""
+    scores = checkpoint.header.get("scores")
+    if not isinstance(scores, dict):
         return {}
-    return {name: value for name, value in found.items() if isinstance(value, float)}
+    return {name: value for name, value in scores.items() if isinstance(value, float)}
 
 
 def write_checkpoint(
@@ -123,39 +120,40 @@ def write_checkpoint(
     state: Mapping[str, np.ndarray],
     spec: Spec,
     seed: int,
-    facts: Mapping[str, Any],
+    fields: Mapping[str, Any],
 ) -> Path:
     """Write the state after ``step`` steps into a run's folder, whole or not at all.
 
-    The same state and facts make the same bytes.
+    Equal states and fields give equal bytes.
 
     Args:
-        facts: what else the header shall say: data, backend, versions, metrics.
+        fields: further fields of the header: data, backend, versions, metrics.
 
     Raises:
-        RunError: the disk is full, the folder cannot be written, or the state is not the spec's.
+        RunError: the disk is full, the folder cannot be written, or the state does not fit the
+            spec.
     """
     from safetensors.numpy import save
 
     path = checkpoint_path(folder, step)
     make_folder(path.parent)
     arrays = {name: _plain(value) for name, value in state.items()}
-    check_state(spec, forms_of(arrays))  # a file that nobody can read would be found out too late
-    header = {**facts, "format": FORMAT, "step": step, "seed": seed, "spec": to_data(spec)}
+    check_state(spec, list_forms(arrays))  # otherwise found at reading, too late
+    header = {**fields, "format": FORMAT, "step": step, "seed": seed, "spec": to_data(spec)}
     header["sha256"] = _seal(header, arrays)
-    # not save_file: it writes under a name of its own, readable by the owner alone
+    # save_file would create a file that only its owner can read
     write_file(path, save(arrays, metadata={"gandem": json.dumps(header, sort_keys=True)}))
     return path
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint and hold it to itself: its bytes to their digest, its arrays to its spec.
+    """Read a checkpoint, and check its bytes against their digest and its arrays against the spec.
 
-    Nothing is read into memory before its size, type and shape are those the spec asks for.
+    Sizes, types and shapes are checked before anything is read into memory.
 
     Raises:
-        DamagedError: it is not what was written; the text names the first array that does not fit.
-        RunError: it cannot be read, there is no memory for it, or a newer gandem wrote it.
+        DamagedError: the file is damaged; the message names the first array that does not fit.
+        RunError: it cannot be read, memory runs out, or a newer gandem wrote it.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -163,10 +161,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
         size = _check_file(path)
         with safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {}).get("gandem", "null"))
-            spec = _check_header(header, step_of(path))
+            spec = _check_header(header, parse_step(path))
             forms = {name: _form(file.get_slice(name)) for name in file.keys()}
             precision = check_state(spec, forms)
-            np.empty(size, np.uint8)  # where memory runs out safetensors panics, past every except
+            np.empty(size, np.uint8)  # without memory, safetensors panics
             state = {name: file.get_tensor(name) for name in state_shapes(spec)}
         _check_arrays(header, state)
     except _NewerError as error:
@@ -185,41 +183,42 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def _printable(error: Exception) -> str:
-    """Return an error's text on one line, which may quote what a stranger wrote into a file."""
+    """Return an error's message on one printable line; it may quote the file."""
     text = " ".join(str(error).split())
-    text = "".join(letter if letter.isprintable() else "?" for letter in text[:MOST_WORDS])
-    return text if len(text) < MOST_WORDS else f"{text[:-1]}…"
+    text = "".join(letter if letter.isprintable() else "?" for letter in text[:MAX_MESSAGE])
+    return text if len(text) < MAX_MESSAGE else f"{text[:-1]}…"
 
 
 def _check_file(path: Path) -> int:
-    """Look at a file before anything trusts it: a plain one, whose header is no larger than it;
-    return its size in bytes.
-    """
+    """Check that a path is a plain file, and that its header fits into it; return its size."""
     kind = path.lstat()
     if not stat.S_ISREG(kind.st_mode):
-        word = "a symbolic link" if stat.S_ISLNK(kind.st_mode) else "not a file"
-        raise DamagedError(f"it is {word}; expected a plain file.")
+        kind_name = "a symbolic link" if stat.S_ISLNK(kind.st_mode) else "not a file"
+        raise DamagedError(f"it is {kind_name}; expected a plain file.")
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
     if kind.st_size < 8 or size > kind.st_size - 8:
         raise ValueError(f"its header claims {size} bytes, the file has {kind.st_size}")
-    if size > LARGEST_HEADER:
+    if size > MAX_HEADER_SIZE:
         raise ValueError(f"its header has {size} bytes")
     return kind.st_size
 
 
 def _check_header(header: Any, named: int | None) -> Spec:
-    """Check the fields of a header that others rely on, and the step against the one in the file's
-    name; return the spec.
+    """Check the required fields of a header; return the spec.
+
+    Args:
+        named: the step in the file's name.
     """
     if not isinstance(header, dict):
         raise ValueError("it has no header of gandem's")
     spec = header.get("spec")
     schema = spec.get("schema") if isinstance(spec, dict) else None
     known = {"format": (header.get("format"), FORMAT), "schema": (schema, SCHEMA)}
-    for name, (found, newest) in known.items():
-        if type(found) is int and found > newest:
-            raise _NewerError(f"written by a newer gandem, {name} {shown(found)}; upgrade gandem.")
+    for name, (number, newest) in known.items():
+        if type(number) is int and number > newest:
+            problem = f"written by a newer gandem, {name} {shown(number)}; upgrade gandem."
+            raise _NewerError(problem)
     kinds = {"format": int, "step": int, "seed": int, "spec": dict, "sha256": str}
     for name, kind in kinds.items():
         if type(header.get(name)) is not kind:
@@ -227,7 +226,9 @@ def _check_header(header: Any, named: int | None) -> Spec:
     limits = {"format": range(1, FORMAT + 1), "step": range(10**18), "seed": range(2**63)}
     for name, limit in limits.items():
         if header[name] not in limit:
-            raise DamagedError(f"its header has the {name} {shown(header[name])}, which cannot be.")
+            raise DamagedError(
+                f"its header has the {name} {shown(header[name])}, which is not valid."
+            )
     if named is not None and named != header["step"]:
         raise DamagedError(f"its header says step {header['step']}, its name {named}.")
     return from_data(header["spec"])
@@ -257,9 +258,9 @@ def _plain(value: np.ndarray) -> np.ndarray:
 
 
 def _seal(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
-    """Return the SHA-256 of a header, itself left out, and of arrays with names and types."""
-    facts = {name: value for name, value in header.items() if name != "sha256"}
-    hashed = hashlib.sha256(json.dumps(facts, sort_keys=True, allow_nan=False).encode())
+    """Return the SHA-256 of a header without ``sha256``, and of arrays with names and types."""
+    fields = {name: value for name, value in header.items() if name != "sha256"}
+    hashed = hashlib.sha256(json.dumps(fields, sort_keys=True, allow_nan=False).encode())
     for name in sorted(arrays):
         value = arrays[name]
         hashed.update(f"\n{name} {value.dtype.str} {value.shape}\n".encode())

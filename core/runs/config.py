@@ -1,4 +1,4 @@
-"""What a training is told beside its spec, and what it tells while it goes on."""
+"""The settings of a training besides its spec, and its progress."""
 
 from __future__ import annotations
 
@@ -9,78 +9,80 @@ from typing import Annotated, Any, Literal
 
 from gandem.core.errors import SpecError, shown, suggest
 from gandem.core.fields import Checked, Count, Range
-from gandem.core.plugins.hookspecs import Entry
+from gandem.core.plugins.entry import Entry
 from gandem.core.specs import Spec
 from gandem.core.training import metric_names
-from gandem.metrics.evaluation import QUICK as SCORES
 
-__all__ = ["Best", "Progress", "Settings"]
+__all__ = ["SCORES", "Best", "Progress", "Settings", "format_accuracy"]
+
+SCORES = ("frechet", "kernel")
+"""The scores that a training can take, by their names in :mod:`gandem.metrics`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """What makes a checkpoint the best: the lowest of a metric, or the highest."""
+    """The rule for the best checkpoint: the lowest value of a metric, or the highest."""
 
     metric: str
     highest: bool = False
 
     @classmethod
     def parse(cls, text: str, metrics: Collection[str]) -> Best:
-        """Read ``metric``, ``metric:min`` or ``metric:max``.
+        """Parse ``metric``, ``metric:min`` or ``metric:max``.
 
         >>> Best.parse("real_accuracy:max", ("generator", "real_accuracy"))
         Best(metric='real_accuracy', highest=True)
 
         Args:
-            metrics: the names of those that there are.
+            metrics: the known names.
 
         Raises:
-            SpecError: there is no such metric or direction.
+            SpecError: the metric or the direction is unknown.
         """
         metric, _, direction = text.partition(":")
         if metric not in metrics:
-            raise SpecError(f"best: there is no metric {shown(metric)}.{suggest(metric, metrics)}")
+            raise SpecError(f"best: no metric named {shown(metric)}.{suggest(metric, metrics)}")
         if direction not in ("", "min", "max"):
             raise SpecError(f"best: expected {metric}:min or {metric}:max, received {text!r}.")
         return cls(metric, direction == "max")
 
-    def beats(self, value: float, other: float | None) -> bool:
-        """Say whether a value is better than another; of equals the earlier stays."""
+    def is_better(self, value: float, other: float | None) -> bool:
+        """Return True if a value is better than another, or there is no other."""
         return other is None or (value > other if self.highest else value < other)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(Checked):
-    """What a training needs beside the spec.
+    """The settings of a training besides its spec.
 
     Attributes:
         backend: a backend's id.
-        data: a data set's id, or ``id:argument``; left out, that of the model's recipe.
-        classes: of a labeled set only these, renumbered from 0; empty for all.  Left out together
-            with data, those of the recipe.
-        epochs: passes over the data; left out with steps, the spec's own.
+        data: a data set's id, or ``id:argument``; by default the model's.
+        classes: use only these classes of a labeled set, renumbered from 0; empty for all. By
+            default the model's, if data is the model's.
+        epochs: passes over the data; by default the spec's.
         steps: training steps, instead of epochs.
-        seed: of everything random.
-        precision: ``"float32"``, ``"float64"``, or, outside the parity promise, ``"bfloat16"``,
-            mixed precision, and ``"tf32"``, whose products a GPU makes of shorter factors.
-        randomness: who draws noise, dropout masks and mixing weights: ``"portable"``, gandem, the
-            same numbers on every backend; ``"device"``, the framework, outside the parity promise.
-        device: ``"auto"`` (a GPU where there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
-        data_dir: a folder with the files of a known data set.
+        seed: of all random numbers.
+        precision: ``"float32"``, ``"float64"``, or, outside the parity promise, ``"bfloat16"``
+            (mixed precision) and ``"tf32"`` (shorter factors in matrix products on a GPU).
+        randomness: what draws noise, dropout masks and mixing weights: ``"portable"``, gandem, with
+            equal numbers on every backend; ``"device"``, the framework, outside the parity promise.
+        device: ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
+        data_dir: the folder with the files of a known data set.
         log_every: steps between two rows of the log.
-        checkpoint_steps: steps between two checkpoints, beside those at each epoch's end.
-        checkpoint_minutes: likewise, in minutes.
-        sample_steps: steps between two grids of samples, beside those at each epoch's end.
-        keep: the newest checkpoints to keep; 0 keeps all.
-        best: the metric whose lowest value marks a checkpoint to keep too, ``"generator"``, or its
-            highest, ``"real_accuracy:max"``; left out, none.  Checkpoints at an epoch's end, or due
-            by steps, compete.
-        judge_every: epochs between two judgments of the discriminator on 100 real and 100 fake
-            images; 0 for none.
-        evaluate_every: epochs between two scores, the Fréchet and the kernel distance, which are
-            also taken at the end; 0 for none.  With scores, ``best`` left out is ``"frechet"``.
-        evaluate_count: images that are scored, and real ones; half the data where that is less.
-        extractor: whose features are compared; left out, what suits the data.
+        checkpoint_steps: steps between two checkpoints, besides those at the end of each epoch.
+        checkpoint_minutes: minutes between two checkpoints, likewise.
+        sample_steps: steps between two grids of samples, besides those at the end of each epoch.
+        keep_last: number of newest checkpoints to keep; 0 keeps all.
+        best: keep the checkpoint with the lowest value of a metric, ``"generator"``, or the
+            highest, ``"real_accuracy:max"``, too. Checkpoints at the end of an epoch, or due by
+            steps, are compared.
+        accuracy_every: epochs between two measurements of the discriminator's accuracy on 100 real
+            and 100 fake images; 0 for none.
+        evaluate_every: epochs between two evaluations by Fréchet and kernel distance; the end is
+            evaluated too; 0 for none. With evaluations, ``best`` is ``"frechet"`` by default.
+        evaluate_count: number of images that are scored, and of real ones; at most half the data.
+        extractor: the feature extractor of the scores; by default the data set's.
     """
 
     backend: str = "torch"
@@ -97,9 +99,9 @@ class Settings(Checked):
     checkpoint_steps: int | None = None
     checkpoint_minutes: Annotated[float, Range(0, open_low=True)] = 10.0
     sample_steps: int | None = None
-    keep: Annotated[int, Range(0)] = 3
+    keep_last: Annotated[int, Range(0)] = 3
     best: str | None = None
-    judge_every: Annotated[int, Range(0)] = 1
+    accuracy_every: Annotated[int, Range(0)] = 1
     evaluate_every: Annotated[int, Range(0)] = 0
     evaluate_count: Count = 1000
     extractor: str | None = None
@@ -109,23 +111,25 @@ class Settings(Checked):
             object.__setattr__(self, "data_dir", os.fspath(self.data_dir))
         Checked.__post_init__(self)
         check_total(self.epochs, self.steps)
-        at_least_one("checkpoint_steps", self.checkpoint_steps)
-        at_least_one("sample_steps", self.sample_steps)
+        check_positive("checkpoint_steps", self.checkpoint_steps)
+        check_positive("sample_steps", self.sample_steps)
 
-    def with_recipe(self, row: Entry | None) -> Settings:
-        """Return settings with the data and classes of a model's recipe, where none were given;
-        digits for a spec that has none.
+    def with_recipe(self, entry: Entry | None) -> Settings:
+        """Return settings with the model's default data and classes, if none were given.
+
+        Args:
+            entry: of the model; None for a spec, whose default is ``"digits"``.
         """
         if self.data is not None:
             return replace(self, classes=self.classes or ())
-        data, classes = (row.data, row.classes) if row else ("digits", ())
+        data, classes = (entry.data, entry.classes) if entry else ("digits", ())
         return replace(self, data=data, classes=classes if self.classes is None else self.classes)
 
     def best_of(self, spec: Spec) -> Best | None:
-        """Return what makes a checkpoint the best, if anything does.
+        """Return the rule for the best checkpoint, if there is one.
 
         Raises:
-            SpecError: a training of the spec has no such metric.
+            SpecError: a training of the spec does not have the metric.
         """
         scores = SCORES if self.evaluate_every else ()
         if self.best is None:
@@ -138,26 +142,37 @@ class Settings(Checked):
 
 
 def check_total(epochs: int | None, steps: int | None) -> None:
-    """Raise a :class:`SpecError` unless at most one total is given, and that is positive."""
+    """Check that at most one total is given, and that it is positive.
+
+    Raises:
+        SpecError: otherwise.
+    """
     if epochs is not None and steps is not None:
         raise SpecError("Give epochs or steps, not both.")
-    at_least_one("epochs", epochs)
-    at_least_one("steps", steps)
+    check_positive("epochs", epochs)
+    check_positive("steps", steps)
 
 
-def at_least_one(name: str, value: int | None) -> None:
-    """Raise a :class:`SpecError` for a number below 1."""
+def check_positive(name: str, value: int | None) -> None:
+    """Check that a number is at least 1, or None.
+
+    Raises:
+        SpecError: otherwise.
+    """
     if value is not None and value < 1:
         raise SpecError(f"{name}: expected at least 1, received {value}.")
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a training is: ``losses`` are the last read, ``rate`` is in steps per second.
+    """The progress of a training.
 
-    ``judged`` is there after a step at which the discriminator was judged: of ``count`` images each
-    the share of ``real`` and ``fake`` ones that it told rightly, and the ``epoch`` that was over.
-    ``scores`` are there after a step at which they were taken.
+    Attributes:
+        losses: the last that were read.
+        rate: in steps per second.
+        judged: the discriminator's accuracy, after a step at which it was measured: the shares of
+            ``real`` and ``fake`` images classified correctly, of ``count`` each, and the ``epoch``.
+        scores: after a step at which the generator was scored.
     """
 
     step: int
@@ -166,3 +181,16 @@ class Progress:
     rate: float
     judged: Mapping[str, Any] | None = None
     scores: Mapping[str, float] | None = None
+
+
+def format_accuracy(judged: Mapping[str, Any]) -> str:
+    """Return an accuracy as a line of text.
+
+    >>> format_accuracy({"epoch": 10, "real": 0.87, "fake": 0.93, "count": 100})
+    'epoch 10: the discriminator tells 87 % of 100 real and 93 % of 100 fake images'
+    """
+    count, real, fake = judged["count"], 100 * judged["real"], 100 * judged["fake"]
+    return (
+        f"epoch {judged['epoch']}: the discriminator tells {real:.0f} % of {count} real and "
+        f"{fake:.0f} % of {count} fake images"
+    )

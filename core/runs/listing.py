@@ -1,4 +1,4 @@
-"""Runs in a folder, at a glance."""
+"""Summaries of the runs in a folder."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from pathlib import Path
 from typing import Any
 
 from gandem.core.errors import GandemError, RunError
-from gandem.core.runs.checkpoint import step_of
+from gandem.core.runs.checkpoint import parse_step
 from gandem.core.runs.run import Run, open_run
-from gandem.core.runs.run_dir import is_held
+from gandem.core.runs.run_dir import is_locked
 
-__all__ = ["Summary", "find_runs", "health_of", "state_of", "steps_of"]
+__all__ = ["Summary", "count_steps", "describe_health", "find_runs", "read_state"]
 
-DEPTH = 4
-"""Folders within folders that are looked into."""
+MAX_DEPTH = 4
+"""Levels of subfolders that are searched."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A run in a line.
+    """A run, summarized.
 
     Attributes:
         state: ``"finished"``, ``"interrupted"``, ``"running"``, ``"diverged"``, ``"failed"``, or
             ``"damaged"``, which ``problem`` explains.
-        step: steps made; steps are what is planned.
-        best: metric, value and step of the best checkpoint, where one was asked for.
-        started: when, in ISO 8601, UTC.
-        health: what is wrong with it, like ``"oscillation"``; or ``"well"``, or ``"unknown"``.
+        step: steps made; ``steps``: steps planned.
+        best: metric, value and step of the best checkpoint, if one is marked.
+        started: in ISO 8601, UTC.
+        health: current warnings, such as ``"oscillation"``; or ``"well"``, or ``"unknown"``.
     """
 
     path: str
@@ -50,69 +50,66 @@ class Summary:
 
 
 def find_runs(folder: Path | str) -> list[Summary]:
-    """Return the runs in a folder and in those within it, oldest first.
+    """Return summaries of the runs in a folder and its subfolders, oldest first.
 
     Raises:
-        RunError: there is no such folder.
+        RunError: the folder does not exist.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise RunError(f"{folder}: there is no such folder.")
-    return sorted(map(_summary, _places(folder)), key=lambda run: (run.started, run.path))
+        raise RunError(f"{folder}: no such folder.")
+    return sorted(map(_summarize, _find_folders(folder)), key=lambda run: (run.started, run.path))
 
 
-def state_of(run: Run) -> str:
-    """Return a run's state as it is now: what run.json calls running may have been killed."""
-    state = str(run.facts.get("state", "damaged"))
-    return "interrupted" if state == "running" and is_held(run.path) is False else state
+def read_state(run: Run) -> str:
+    """Return the state of a run; one that run.json calls running may have been killed."""
+    state = run.record.state
+    return "interrupted" if state == "running" and is_locked(run.path) is False else state
 
 
-def steps_of(run: Run) -> int:
-    """Return the steps a run has made: of one that goes on, those logged; else those kept."""
-    if state_of(run) == "running":
+def count_steps(run: Run) -> int:
+    """Return the steps a run has made: those logged if it is running, otherwise those saved."""
+    if read_state(run) == "running":
         return max((row["step"] for row in run.log()), default=0)
-    kept = [step for path in run.checkpoints() if (step := step_of(path)) is not None]
-    said = run.facts.get("steps")
-    return max([*kept, said if isinstance(said, int) else 0])
+    saved = [step for path in run.checkpoints() if (step := parse_step(path)) is not None]
+    return max([*saved, run.record.steps])
 
 
-def _summary(folder: Path) -> Summary:
+def _summarize(folder: Path) -> Summary:
     try:
         run = open_run(folder)
-        state, step = state_of(run), steps_of(run)
+        state, step = read_state(run), count_steps(run)
     except GandemError as error:
         return Summary(str(folder), problem=str(error))
-    facts, planned = run.facts, run.facts.get("steps_planned")
-    best = facts.get("best")
+    record = run.record
     return Summary(
         str(folder),
         model=run.spec.name,
-        backend=facts["backend"],
-        data=str(facts["data"].get("name", "")),
+        backend=record.backend,
+        data=record.data.name,
         step=step,
-        steps=planned if isinstance(planned, int) else None,
-        best=best if isinstance(best, dict) else None,
+        steps=record.steps_planned or None,
+        best=None if record.best is None else asdict(record.best),
         state=state,
-        started=str(facts.get("started", "")),
-        health=health_of(run),
+        started=record.started,
+        health=describe_health(run),
     )
 
 
-def health_of(run: Run) -> str:
-    """Return what is wrong with a run, or that nothing is, in a word or two."""
-    facts = run.facts.get("health")
-    now = facts.get("now") if isinstance(facts, dict) else None
+def describe_health(run: Run) -> str:
+    """Return the current warnings of a run, or ``"well"``, or ``"unknown"``."""
+    now = (run.record.health or {}).get("now")
     return ", ".join(map(str, now)) if isinstance(now, list) else ""
 
 
-def _places(folder: Path) -> Iterator[Path]:
-    """Yield the folders that hold a run.json, without looking into a run."""
-    for place, inner, files in os.walk(folder):
-        path = Path(place)
+def _find_folders(folder: Path) -> Iterator[Path]:
+    """Yield the folders that hold a run.json, without searching inside them."""
+    for root, subfolders, files in os.walk(folder):
+        path = Path(root)
         if "run.json" in files:
-            inner.clear()
+            subfolders.clear()
             yield path
-        elif len(path.relative_to(folder).parts) >= DEPTH:
-            inner.clear()
+        elif len(path.relative_to(folder).parts) >= MAX_DEPTH:
+            subfolders.clear()
         else:
-            inner[:] = sorted(name for name in inner if not name.startswith("."))
+            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))

@@ -1,6 +1,4 @@
-"""Going on with a run: which checkpoint, whether everything is still what it was, and a log without
-doubled steps.
-"""
+"""Resuming a run: find the checkpoint, check that spec and data are unchanged, trim the log."""
 
 from __future__ import annotations
 
@@ -17,20 +15,26 @@ from gandem.core.errors import RunError, SpecError, shown, suggest
 from gandem.core.files import clear_unfinished, write_file
 from gandem.core.rng import fingerprint
 from gandem.core.runs.checkpoint import Checkpoint, DamagedError, read_checkpoint
+from gandem.core.runs.log import is_logged
 from gandem.core.runs.run import Run, covers
-from gandem.core.runs.trainer import is_logged
 from gandem.core.specs import differences, digest, field_paths
 from gandem.core.training import stored
 
-__all__ = ["Found", "check_changes", "clear_ahead", "keep_log", "newest_good"]
+__all__ = ["ResumePoint", "check_changes", "find_resume_point", "remove_later_files", "trim_log"]
 
 DATA, STREAM = "data", "stream"
-"""What may be allowed to change beside the spec's fields."""
+"""What may be allowed to change, besides the fields of the spec."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Where a run can go on: ``checkpoint`` is None where it has none, at step 0."""
+class ResumePoint:
+    """Where a run is resumed.
+
+    Attributes:
+        checkpoint: None if there is no checkpoint; the run starts again at step 0.
+        damaged: newer checkpoints that cannot be read.
+        notes: what the user should know, one line each.
+    """
 
     checkpoint: Checkpoint | None
     damaged: list[Path]
@@ -38,63 +42,66 @@ class Found:
 
     @property
     def step(self) -> int:
-        """Steps made."""
+        """Number of steps made."""
         return self.checkpoint.step if self.checkpoint else 0
 
 
-def newest_good(run: Run) -> Found:
-    """Find the newest checkpoint that is whole.
+def find_resume_point(run: Run) -> ResumePoint:
+    """Find the newest checkpoint that is not damaged.
 
     Raises:
-        RunError: there are some, and none is whole; or one is of another run.
+        RunError: all checkpoints are damaged, or one belongs to another run.
     """
-    damaged, complaints = [], []
+    damaged: list[Path] = []
+    errors: list[str] = []
     for path in reversed(run.checkpoints()):
         try:
-            found = read_checkpoint(path)
+            checkpoint = read_checkpoint(path)
         except DamagedError as error:
             damaged.append(path)
-            complaints.append(str(error))
+            errors.append(str(error))
             continue
-        _check_identity(run, found)
-        notes = [f"{said} Going on from {path.name}." for said in complaints[:1]]
-        return Found(found, damaged, notes)
+        _check_identity(run, checkpoint)
+        notes = [f"{error} Resuming from {path.name}." for error in errors[:1]]
+        return ResumePoint(checkpoint, damaged, notes)
     if damaged:
-        number = f"none of its {len(damaged)} checkpoints" if damaged[1:] else "its one checkpoint"
+        which = f"none of its {len(damaged)} checkpoints" if damaged[1:] else "its one checkpoint"
         verb = "can" if damaged[1:] else "cannot"
-        raise RunError(f"{run.path}: {number} {verb} be read. {complaints[0]}")
-    return Found(None, [], [f"{run.path}: it has no checkpoint yet; beginning again at step 0."])
+        raise RunError(f"{run.path}: {which} {verb} be read. {errors[0]}")
+    return ResumePoint(
+        None, [], [f"{run.path}: it has no checkpoint yet; starting again at step 0."]
+    )
 
 
-def _check_identity(run: Run, found: Checkpoint) -> None:
-    theirs = {"seed": found.seed, "precision": found.precision}
-    ours = {"seed": run.facts["seed"], "precision": stored(run.facts["precision"])}
+def _check_identity(run: Run, checkpoint: Checkpoint) -> None:
+    theirs = {"seed": checkpoint.seed, "precision": checkpoint.precision}
+    ours = {"seed": run.record.seed, "precision": stored(run.record.precision)}
     for name, value in theirs.items():
         if ours[name] != value:
             raise RunError(
-                f"{found.path}: of another run; its {name} is {value}, that of run.json "
-                f"{shown(run.facts[name])}."
+                f"{checkpoint.path}: it belongs to another run; its {name} is {value}, that of "
+                f"run.json is {shown(getattr(run.record, name))}."
             )
 
 
 def check_changes(
-    run: Run, found: Found, dataset: Dataset, allowed: Collection[str]
+    run: Run, point: ResumePoint, dataset: Dataset, allowed: Collection[str]
 ) -> dict[str, Any]:
-    """Refuse to go on with a changed spec or other data, except for what is allowed to change.
+    """Check that spec and data are unchanged, except for what is allowed to change.
 
     Returns:
-        What has changed, by name, with the value before and now.
+        The changes by name, each with the value before and now.
 
     Raises:
-        RunError: something else has changed; the text names it.
-        SpecError: there is no field of an allowed name.
+        RunError: something else has changed; the message names it.
+        SpecError: an allowed name is not a field.
     """
-    changed = _changes(run, found, dataset)
+    changed = _changes(run, point, dataset)
     for field in allowed:
         known = {*field_paths(run.spec), DATA, STREAM}
         if not any(covers(field, path) for path in {*known, *changed}):
             near = suggest(field, {*known, *(path.rpartition(".")[2] for path in known)})
-            raise SpecError(f"There is no field {shown(field)} that may change.{near}")
+            raise SpecError(f"No field named {shown(field)} can be allowed to change.{near}")
     refused = [path for path in changed if not any(covers(field, path) for field in allowed)]
     if not refused:
         return changed
@@ -102,22 +109,22 @@ def check_changes(
     was, now = changed[first]
     more = f" (and {len(refused) - 1} more: {', '.join(refused[1:4])})" if refused[1:] else ""
     raise RunError(
-        f"{run.path}: {_place(first)} has changed since step {found.step}: it is {shown(now)}, it "
-        f"was {shown(was)}{more}. Put it back, or allow it with --allow-changed {first}."
+        f"{run.path}: {_place(first)} has changed since step {point.step}: it is {shown(now)}, it "
+        f"was {shown(was)}{more}. Restore it, or allow it with --allow-changed {first}."
     )
 
 
-def _changes(run: Run, found: Found, dataset: Dataset) -> dict[str, Any]:
+def _changes(run: Run, point: ResumePoint, dataset: Dataset) -> dict[str, Any]:
     changed: dict[str, Any] = {}
-    if found.checkpoint is not None:
-        changed |= differences(found.checkpoint.spec, run.spec)
-    elif run.facts.get("spec_digest") != digest(run.spec):
-        changed["spec"] = (run.facts.get("spec_digest"), digest(run.spec))
-    was = run.facts["data"].get("digest")
+    if point.checkpoint is not None:
+        changed |= differences(point.checkpoint.spec, run.spec)
+    elif run.record.spec_digest != digest(run.spec):
+        changed["spec"] = (run.record.spec_digest, digest(run.spec))
+    was = run.record.data.digest
     if was != dataset.digest:
         changed[DATA] = (was, dataset.digest)
-    if run.facts.get("stream") != fingerprint():  # another NumPy, which draws other numbers
-        changed[STREAM] = (run.facts.get("stream"), fingerprint())
+    if run.record.stream != fingerprint():  # another NumPy draws other numbers
+        changed[STREAM] = (run.record.stream, fingerprint())
     return changed
 
 
@@ -129,12 +136,15 @@ def _place(path: str) -> str:
     return "spec.toml" if path == "spec" else f"spec.toml: {path}"
 
 
-def keep_log(run: Run, step: int, every: int, *, ends: bool) -> float:
-    """Remove from the log what lies ahead of a step, and rows that an undisturbed training would
-    not have written; return the seconds of training in what is left.
+def trim_log(run: Run, step: int, every: int, *, ends: bool) -> float:
+    """Remove rows after a step, and rows that an uninterrupted training would not have written.
 
     Args:
-        ends: the training ends at this step, whose row then stays.
+        every: steps between two rows with losses.
+        ends: the training ends at this step, whose row is kept.
+
+    Returns:
+        Seconds of training up to the last row that is kept.
     """
     rows = [
         row
@@ -153,20 +163,19 @@ def keep_log(run: Run, step: int, every: int, *, ends: bool) -> float:
     return seconds if isinstance(seconds, float) and math.isfinite(seconds) else 0.0
 
 
-def clear_ahead(run: Run, found: Found, epochs: int) -> None:
-    """Put away what a training that goes on must not find: samples of later steps, damaged
-    checkpoints, and what a killed process left unfinished.
+def remove_later_files(run: Run, point: ResumePoint, epochs: int) -> None:
+    """Remove samples of later steps and unfinished files, and rename damaged checkpoints.
 
     Args:
-        epochs: whole epochs made.
+        epochs: number of whole epochs made.
     """
     clear_unfinished(run.path)
     for path in run.samples():
         kind, _, number = path.stem.partition("-")
-        reached = {"epoch": epochs, "step": found.step}.get(kind)
+        reached = {"epoch": epochs, "step": point.step}.get(kind)
         if reached is not None and number.isdecimal() and int(number) > reached:
-            with contextlib.suppress(OSError):  # it will be written anew
+            with contextlib.suppress(OSError):  # it will be overwritten
                 path.unlink()
-    for path in found.damaged:  # kept, for whoever wants to know what happened to it
+    for path in point.damaged:  # kept for inspection
         with contextlib.suppress(OSError):
             path.replace(path.with_name(f"{path.name}.damaged"))

@@ -1,7 +1,7 @@
-"""A run's folder: claimed by one process at a time, begun whole or not at all.
+"""The folder of a run: locked by one process at a time, and created whole or not at all.
 
-The claim is a lock of the operating system's on ``.lock``, which ends with the process that holds
-it, however that ends.  A folder is a run once ``spec.toml``, written last, lies in it.
+The lock is one of the operating system on ``.lock``; it ends with the process that holds it. A
+folder is a run once it holds ``spec.toml``, which is written last.
 """
 
 from __future__ import annotations
@@ -14,61 +14,73 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gandem.core.errors import RunError
-from gandem.core.files import clear_unfinished, is_unfinished, make_folder, write_file, write_json
+from gandem.core.files import clear_unfinished, is_unfinished, make_folder, write_file
+from gandem.core.runs.record import RunRecord, write_record
 from gandem.core.specs import Spec, to_toml
 
 if TYPE_CHECKING:
     from filelock import FileLock
 
-__all__ = ["Claim", "begin", "check_out", "hold", "is_held", "next_folder"]
+__all__ = [
+    "RunLock",
+    "check_run_dir",
+    "create_run_dir",
+    "is_locked",
+    "lock_run_dir",
+    "next_run_dir",
+]
 
 LOCK = ".lock"
-PATIENCE = 1.0
-"""Seconds to wait for a lock: ``gandem runs`` takes each for a moment to see whether it is held."""
+LOCK_TIMEOUT = 1.0
+"""Seconds to wait for a lock: ``gandem runs`` holds each for a moment to query it."""
 
 
 @dataclass(slots=True)
-class Claim:
-    """A folder that nobody else trains in, until it is released."""
+class RunLock:
+    """The lock of a new run's folder; ``created`` lists the folders that were created for it."""
 
     folder: Path
     lock: FileLock
-    made: list[Path]
+    created: list[Path]
 
-    def take_back(self) -> None:
-        """Remove what a run has written, and the folders made for it unless others use them now."""
-        if self.folder in self.made:
+    def remove(self) -> None:
+        """Remove the run's files, and the folders created for it that are empty now."""
+        if self.folder in self.created:
             shutil.rmtree(self.folder, ignore_errors=True)
         for name in ("samples", "checkpoints"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
         for name in ("spec.toml", "run.json", "log.jsonl", LOCK):
             with contextlib.suppress(OSError):
                 (self.folder / name).unlink()
-        _remove_empty(self.made)
+        _remove_empty(self.created)
 
     def release(self) -> None:
-        """Let others have the folder."""
+        """Release the lock."""
         self.lock.release()
 
 
-def next_folder(stem: str) -> Path:
+def next_run_dir(stem: str) -> Path:
     """Return ``runs/STEM-N`` for the first N from 1 that is free."""
-    places = (Path("runs") / f"{stem}-{number}" for number in itertools.count(1))
-    return next(place for place in places if not place.exists())
+    folders = (Path("runs") / f"{stem}-{number}" for number in itertools.count(1))
+    return next(folder for folder in folders if not folder.exists())
 
 
-def check_out(out: Path) -> None:
-    """Raise a :class:`RunError` unless ``out`` is free for a new run: nothing yet, an empty folder,
-    or one in which a training was killed before it had begun.
+def check_run_dir(out: Path) -> None:
+    """Check that ``out`` can take a new run.
+
+    It can if it does not exist, is empty, or holds a training that was killed before it started.
+
+    Raises:
+        RunError: ``out`` is in use.
     """
     try:
-        taken = out.exists() and not (out.is_dir() and _is_blank(out))
+        is_used = out.exists() and not (out.is_dir() and _is_blank(out))
     except OSError as error:
-        raise RunError(f"{out}: cannot be made ({error.strerror or error}).") from None
-    if taken:
+        raise RunError(f"{out}: cannot be created ({error.strerror or error}).") from None
+    if is_used:
         raise RunError(f"{out}: it exists and is not an empty folder; choose another --out.")
 
 
@@ -77,71 +89,70 @@ def _is_blank(folder: Path) -> bool:
     return names <= {LOCK} or names == {LOCK, "run.json"}
 
 
-def begin(spec: Spec, facts: dict[str, Any], out: Path | None) -> Claim:
-    """Make a run's folder, ``out`` or the next free one under ``runs/``, and write what is known
-    before the first step.
+def create_run_dir(spec: Spec, record: RunRecord, out: Path | None) -> RunLock:
+    """Create a run's folder, ``out`` or the next free one under ``runs/``, with record and spec.
 
     Raises:
-        RunError: ``out`` is in use, or cannot be written; then nothing is left behind.
+        RunError: ``out`` is in use or cannot be written; nothing is left behind.
     """
-    stem = f"{spec.name}-{facts['backend']}-{date.today():%Y%m%d}".replace("/", "-")
-    claim = _claim(stem, out)
+    stem = f"{spec.name}-{record.backend}-{date.today():%Y%m%d}".replace("/", "-")
+    lock = _create_locked(stem, out)
     try:
-        clear_unfinished(claim.folder)
-        write_json(claim.folder / "run.json", facts)
-        write_file(claim.folder / "spec.toml", to_toml(spec).encode())
+        clear_unfinished(lock.folder)
+        write_record(lock.folder, record)
+        write_file(lock.folder / "spec.toml", to_toml(spec).encode())
     except BaseException:
-        claim.take_back()
-        claim.release()
+        lock.remove()
+        lock.release()
         raise
-    return claim
+    return lock
 
 
-def _claim(stem: str, out: Path | None) -> Claim:
-    """Make a folder that no other training has."""
+def _create_locked(stem: str, out: Path | None) -> RunLock:
+    """Create and lock a folder that no other training uses."""
     while True:
-        folder = out or next_folder(stem)
-        made = [path for path in (folder, *folder.parents) if not path.exists()]
+        folder = out or next_run_dir(stem)
+        created = [path for path in (folder, *folder.parents) if not path.exists()]
         try:
             make_folder(folder)
-            claim = Claim(folder, _locked(folder), made)
+            lock = RunLock(folder, _acquire(folder), created)
         except RunError as error:
-            if isinstance(error, _HeldError) and out is None:
-                continue  # another was faster: take the next
-            if not isinstance(error, _HeldError):
-                _remove_empty(made)
+            if isinstance(error, _LockedError) and out is None:
+                continue  # another process was faster: take the next
+            if not isinstance(error, _LockedError):
+                _remove_empty(created)
             raise
         try:
-            check_out(folder)
-        except RunError:  # another was there, and has ended
-            claim.release()
+            check_run_dir(folder)
+        except RunError:  # another process has used it, and has ended
+            lock.release()
             if out is not None:
                 raise
         else:
-            return claim
+            return lock
 
 
 @contextlib.contextmanager
-def hold(folder: Path, what: str = "is training this run") -> Iterator[None]:
-    """Keep everybody else from working in a folder during a block.
+def lock_run_dir(folder: Path, activity: str = "is training this run") -> Iterator[None]:
+    """Lock a folder during a block.
 
     Args:
-        what: whoever holds it does, for the others' error.
+        activity: what this process does, for the error that other processes get.
 
     Raises:
-        RunError: somebody does, or the folder cannot be written.
+        RunError: another process has locked it, or the folder cannot be written.
     """
-    lock = _locked(folder, what)
+    lock = _acquire(folder, activity)
     try:
         yield
     finally:
         lock.release()
 
 
-def is_held(folder: Path) -> bool | None:
-    """Say whether somebody trains in a run's folder now; None where that cannot be seen.
+def is_locked(folder: Path) -> bool | None:
+    """Return True if a process trains in a run's folder now, None if that cannot be found out.
 
-    It asks for a share of the lock, which others who ask may have too, and only reads.
+    It requests a shared lock, which several processes can hold, and only reads.
     """
     try:
         import fcntl
@@ -162,26 +173,27 @@ def is_held(folder: Path) -> bool | None:
     return False
 
 
-class _HeldError(RunError):
-    """Another process has the lock."""
+class _LockedError(RunError):
+    """Another process holds the lock."""
 
 
-def _locked(folder: Path, what: str = "is training this run") -> FileLock:
+def _acquire(folder: Path, activity: str = "is training this run") -> FileLock:
     from filelock import FileLock, Timeout
 
     path = folder / LOCK
-    # a file that stands for a lock would outlive its process, so better none at all
+    # a soft lock is a file that outlives its process
     lock = FileLock(path, fallback_to_soft=False)
     try:
-        lock.acquire(timeout=PATIENCE, poll_interval=0.05)
-    except NotImplementedError:  # a file system that knows no locks
+        lock.acquire(timeout=LOCK_TIMEOUT, poll_interval=0.05)
+    except NotImplementedError:  # a file system without locks
         return lock
     except Timeout:
-        raise _HeldError(f"{folder}: another process {what}; wait for it, or stop it.") from None
+        message = f"{folder}: another process {activity}; wait for it, or stop it."
+        raise _LockedError(message) from None
     except OSError as error:
         reason = error.strerror or error
-        place = path if path.is_symlink() or path.is_dir() else folder
-        raise RunError(f"{place}: cannot be written ({reason}).") from None
+        blocked = path if path.is_symlink() or path.is_dir() else folder
+        raise RunError(f"{blocked}: cannot be written ({reason}).") from None
     return lock
 
 

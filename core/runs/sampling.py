@@ -1,4 +1,4 @@
-"""Images out of an engine, a few hundred at a time, and where they go."""
+"""Generate images with an engine, in batches of bounded memory, and save them."""
 
 from __future__ import annotations
 
@@ -17,34 +17,37 @@ from gandem.core.specs import Points, Spec
 from gandem.core.training import Engine
 
 __all__ = [
-    "CHUNK",
-    "COLUMNS",
+    "CHUNK_SIZE",
+    "MAX_COLUMNS",
     "Images",
-    "enough_memory",
+    "default_count",
+    "generate_batches",
+    "generate_parts",
+    "report_memory_errors",
     "sample",
-    "samples_of",
     "save_arrays",
-    "stream",
-    "usual_count",
 ]
 
-CHUNK = 250
-"""Images made at once."""
-COLUMNS = 20
-"""The most classes that get a column each in a grid."""
+CHUNK_SIZE = 250
+"""Images generated at once."""
+MAX_COLUMNS = 20
+"""The largest number of classes that get a column each in a grid."""
 
 
-def usual_count(spec: Spec) -> int:
-    """Return how many images, or points, one would like to see of a model."""
+def default_count(spec: Spec) -> int:
+    """Return the default number of samples: 25 images, or 1000 points."""
     return 1000 if isinstance(spec.image, Points) else 25
 
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """Generated images: uint8 (N, H, W, C), their labels where the model is conditional, and their
-    categories where its latent code has some; or points, float32 (N, D), which are no images.
+    """Generated images or points.
 
-    ``window`` says what a picture of points shows, from and to.
+    Attributes:
+        images: uint8 (N, H, W, C), or points, float32 (N, D).
+        labels: (N,) of a conditional model.
+        categories: (N,) of a latent code with categories.
+        window: lowest and highest coordinate that a picture of points shows.
     """
 
     images: np.ndarray
@@ -53,21 +56,22 @@ class Images:
     window: tuple[float, float] | None = None
 
     def grid(self, real: np.ndarray | None = None) -> np.ndarray:
-        """Return one picture (height, width, 3) of all; classes that take turns have a column each,
-        or else categories.  Points are drawn as points, and ``real`` ones (M, D) pale behind them.
+        """Return a picture (height, width, 3) of all images, one column per class or category.
+
+        Args:
+            real: real points (M, D), drawn in a light color behind generated ones.
         """
         if self.images.ndim == 2:
             return scatter(self.images, real, self.window)
-        turns = [len(np.unique(of)) for of in (self.labels, self.categories) if of is not None]
-        fits = [columns for columns in turns if 1 < columns <= COLUMNS]
-        return grid(self.images, fits[0] if fits else None)
+        groups = [group for group in (self.labels, self.categories) if group is not None]
+        counts = [n for n in (len(np.unique(group)) for group in groups) if 1 < n <= MAX_COLUMNS]
+        return grid(self.images, counts[0] if counts else None)
 
     def save(self, path: Path | str) -> None:
-        """Write the images to a ``.png``, as a grid, or with labels and categories to an ``.npz``.
-        Points are ``images`` there too, as a data set of points wants them.
+        """Write a grid to a ``.png``, or all arrays to an ``.npz``.
 
         Raises:
-            RunError: the name ends otherwise, or the place cannot be written.
+            RunError: the path has another suffix, or cannot be written.
         """
         path = Path(path)
         if path.suffix.lower() != ".npz":
@@ -77,19 +81,21 @@ class Images:
 
 
 def save_arrays(path: Path, parts: Iterable[Images], count: int) -> None:
-    """Write so many images, with labels and categories, to an ``.npz``, part by part, so that they
-    need not all be in memory.
+    """Write images, labels and categories to an ``.npz``, part by part, in bounded memory.
+
+    Args:
+        count: number of images of all parts.
 
     Raises:
-        RunError: the place cannot be written.
+        RunError: the path cannot be written.
     """
 
     def fill(temporary: Path) -> None:
         from zipfile import ZIP_DEFLATED, ZipFile
 
         rest: dict[str, list[np.ndarray]] = {"labels": [], "categories": []}
-        # level 1: pixels of a GAN come to within some percent of the usual size, in a third of the
-        # time
+        # level 1: files of generated images are a few percent larger than at the default level,
+        # and take a third of the time
         with ZipFile(temporary, "w", ZIP_DEFLATED, compresslevel=1) as archive:
             with archive.open("images.npy", "w", force_zip64=True) as file:
                 for i, part in enumerate(parts):
@@ -113,52 +119,50 @@ def _write_header(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any])
 
 
 @contextlib.contextmanager
-def enough_memory() -> Iterator[None]:
-    """Make one :class:`RunError` of what NumPy and the frameworks raise when memory runs out."""
+def report_memory_errors() -> Iterator[None]:
+    """Turn what NumPy and the frameworks raise when memory runs out into a :class:`RunError`."""
     try:
         yield
     except Exception as error:
         known = ("MemoryError", "OutOfMemoryError", "ResourceExhaustedError", "_ArrayMemoryError")
-        words = ("can't allocate memory", "not enough memory", "CUDA out of memory")
-        if type(error).__name__ not in known and not any(w in str(error) for w in words):
+        messages = ("can't allocate memory", "not enough memory", "CUDA out of memory")
+        if type(error).__name__ not in known and not any(m in str(error) for m in messages):
             raise
         raise RunError(
-            "There is not enough memory for this; use a smaller model, batch or number of images."
+            "There is not enough memory; use a smaller model, batch or number of images."
         ) from error
 
 
-def samples_of(
-    spec: Spec, engine: Engine, inputs: dict[str, np.ndarray], *, raw: bool = False
+def generate_batches(
+    spec: Spec, engine: Engine, inputs: dict[str, np.ndarray], *, ema: bool = True
 ) -> Iterator[np.ndarray]:
-    """Yield what a generator makes of given inputs, a few hundred at a time: images, uint8
-    (n, H, W, C), or points, float32 (n, D).
-    """
-    for start in range(0, len(inputs["noise"]), CHUNK):
-        part = {name: value[start : start + CHUNK] for name, value in inputs.items()}
-        yield _made(spec, engine, part, raw)
+    """Yield generated batches: images, uint8 (n, H, W, C), or points, float32 (n, D)."""
+    for start in range(0, len(inputs["noise"]), CHUNK_SIZE):
+        part = {name: value[start : start + CHUNK_SIZE] for name, value in inputs.items()}
+        yield _generate(spec, engine, part, ema)
 
 
-def _made(spec: Spec, engine: Engine, inputs: dict[str, np.ndarray], raw: bool) -> np.ndarray:
-    average = bool(spec.training.ema_decay) and not raw
-    with enough_memory():
-        made = engine.forward("generator", inputs, average=average)
-    points = isinstance(spec.image, Points)
-    low, high = spec.image.low, spec.image.high
-    return np.asarray(made, np.float32) if points else to_bytes(made, low, high)
+def _generate(spec: Spec, engine: Engine, inputs: dict[str, np.ndarray], ema: bool) -> np.ndarray:
+    average = bool(spec.training.ema_decay) and ema
+    with report_memory_errors():
+        output = engine.forward("generator", inputs, average=average)
+    if isinstance(spec.image, Points):
+        return np.asarray(output, np.float32)
+    return to_bytes(output, spec.image.low, spec.image.high)
 
 
-def stream(
+def generate_parts(
     spec: Spec,
     engine: Engine,
     parts: Iterable[dict[str, np.ndarray]],
     *,
-    raw: bool = False,
+    ema: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[Images]:
-    """Yield images made from inputs that come a part at a time."""
+    """Yield the images generated from each part of the inputs."""
     done = 0
     for part in parts:
-        yield _as_images(spec, _made(spec, engine, part, raw), part)
+        yield _as_images(spec, _generate(spec, engine, part, ema), part)
         done += len(part["noise"])
         if progress is not None:
             progress(done)
@@ -169,16 +173,21 @@ def sample(
     engine: Engine,
     inputs: dict[str, np.ndarray],
     *,
-    raw: bool = False,
+    ema: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> Images:
-    """Make images from given inputs, a few hundred at a time."""
-    points = isinstance(spec.image, Points)
+    """Return the images generated from inputs.
+
+    Args:
+        ema: use the moving average of the weights, if there is one.
+        progress: called with the number of images generated so far.
+    """
+    is_points = isinstance(spec.image, Points)
     shape = (len(inputs["noise"]), *spec.image.shape)
-    images, done = np.empty(shape, np.float32 if points else np.uint8), 0
-    for made in samples_of(spec, engine, inputs, raw=raw):
-        images[done : done + len(made)] = made
-        done += len(made)
+    images, done = np.empty(shape, np.float32 if is_points else np.uint8), 0
+    for batch in generate_batches(spec, engine, inputs, ema=ema):
+        images[done : done + len(batch)] = batch
+        done += len(batch)
         if progress is not None:
             progress(done)
     return _as_images(spec, images, inputs)

@@ -1,6 +1,4 @@
-"""Training from a spec to a run, and going on with one: everything is checked before a folder is
-made or changed, and Ctrl-C keeps what was done.
-"""
+"""Train a spec, and resume a run; everything is checked before a folder is created or changed."""
 
 from __future__ import annotations
 
@@ -9,7 +7,7 @@ import shlex
 import sys
 import time
 import warnings
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,43 +15,48 @@ from typing import Any
 
 import numpy as np
 
-from gandem.commands.doctor_ import machine
+from gandem.core.data.dataset import default_extractor, load_dataset
 from gandem.core.errors import DataError, RunError
-from gandem.core.fields import encode
-from gandem.core.files import write_json
-from gandem.core.plugins.hookspecs import RunInfo
-from gandem.core.plugins.registry import (
-    LAYERS,
-    find_backend,
-    find_extractor,
-    find_model,
-    load_backend,
-    load_dataset,
-    load_loss,
-    load_spec,
-    registry,
-)
+from gandem.core.machine import describe_machine, keep_freed_memory
+from gandem.core.plugins.registry import require
 from gandem.core.rng import fingerprint
-from gandem.core.runs.callbacks import Watching
+from gandem.core.runs.callbacks import Callback, ProgressReporter, load_callbacks
+from gandem.core.runs.checkpoint_writer import CheckpointWriter
 from gandem.core.runs.config import Progress, Settings, check_total
-from gandem.core.runs.memory import keep_freed_memory
-from gandem.core.runs.resume import Found, check_changes, clear_ahead, keep_log, newest_good
+from gandem.core.runs.log import LogWriter
+from gandem.core.runs.record import DataRecord, RunRecord, Segment, write_record
+from gandem.core.runs.resume import (
+    ResumePoint,
+    check_changes,
+    find_resume_point,
+    remove_later_files,
+    trim_log,
+)
 from gandem.core.runs.run import Run, open_run, pick_device
-from gandem.core.runs.run_dir import begin, check_out, hold
-from gandem.core.runs.sampling import enough_memory
-from gandem.core.runs.trainer import Loop
-from gandem.core.signals import stop_when_asked
-from gandem.core.specs import Spec, change, digest
-from gandem.core.training import Feed, Resident, check_able, check_state, forms_of, initial_state
-from gandem.metrics.evaluation import usual_extractor
+from gandem.core.runs.run_dir import check_run_dir, create_run_dir, lock_run_dir
+from gandem.core.runs.sampling import report_memory_errors
+from gandem.core.runs.trainer import RecordWriter, Trainer
+from gandem.core.signals import catch_stop_request
+from gandem.core.specs import Spec, digest, find_model, load_spec
+from gandem.core.training import (
+    DataHolder,
+    Feed,
+    check_capabilities,
+    check_state,
+    find_backend,
+    initial_state,
+    list_forms,
+    load_backend,
+    resolve_loss,
+)
 
-__all__ = ["Work", "resume", "train"]
+__all__ = ["TrainingSetup", "resume", "train"]
 
 KEPT = ("started", "best", "evaluation", "steps_per_second", "seconds_to_first_step")
-"""Facts that a run which goes on keeps until there are newer ones."""
+"""Fields of the record that a resumed run keeps until there are new values."""
 
-RESIDENT = 2 << 30
-"""Bytes of images up to which they are kept on a GPU."""
+MAX_RESIDENT_SIZE = 2 << 30
+"""Bytes of images that are kept in the memory of a GPU."""
 
 Notice = Callable[[str], None]
 
@@ -64,6 +67,7 @@ def train(
     settings: Settings | None = None,
     changes: Mapping[str, Any] | None = None,
     out: Path | str | None = None,
+    callbacks: Iterable[Callback] = (),
     progress: Callable[[Progress], None] | None = None,
     notice: Notice | None = None,
     **more: Any,
@@ -75,53 +79,50 @@ def train(
         settings: see :class:`Settings`; its fields can also be given as keywords,
             ``backend="keras"``.
         changes: fields of the spec, or parameters of the model, ``{"latent": 64}``.
-        out: the run's folder; left out, the next free name under ``runs/``.
+        out: the run's folder; by default the next free name under ``runs/``.
+        callbacks: notified during the training, besides those of gandem and of plugins.
         progress: called after every step, or after several that were made in one call.
-        notice: called with what deserves a word and is no error; left out, a warning.
+        notice: called with one line that is not an error; by default it is a warning.
 
     Raises:
-        GandemError: something was not right; nothing has been written.
+        GandemError: the training cannot start; nothing has been written.
     """
     clock = time.perf_counter()
     settings = replace(settings or Settings(), **more)
     folder = Path(out) if out is not None else None
-    if isinstance(model, Spec):
-        spec = change(model, changes or {}, layers=LAYERS)
-    else:
-        spec = load_spec(model, changes)
-    row = None if isinstance(model, Spec) else find_model(model)
-    told, settings = settings, settings.with_recipe(row)
-    find_backend(settings.backend)  # a slip shall not wait for the data
+    entry = find_model(model)
+    spec = load_spec(entry or model, changes)
+    given, settings = settings, settings.with_recipe(entry)
     if folder is not None:
-        check_out(folder)
+        check_run_dir(folder)
     try:
-        work = Work(spec, settings, clock, notice)
+        setup = TrainingSetup(spec, settings, clock, notice)
     except DataError as error:
-        if told.data is not None or settings.data == "digits":
+        if given.data is not None or settings.data == "digits":
             raise
         hint = "" if "--data digits" in str(error) else " Digits come with gandem: --data digits."
         raise DataError(f"{error}{hint}") from None
-    if row and row.classes and told.data is not None and told.classes is None:
-        chosen = ",".join(map(str, row.classes))
-        work.notice(
-            f"{row.id} takes the classes {chosen} of {row.data}; of {told.data} it now takes all. "
-            f"Choose with --classes {chosen}."
+    if entry and entry.classes and given.data is not None and given.classes is None:
+        classes = ",".join(map(str, entry.classes))
+        setup.notice(
+            f"{entry.id} uses the classes {classes} of {entry.data} by default, and all classes of "
+            f"{given.data}. Choose classes with --classes {classes}."
         )
-    work.start(initial_state(spec, settings.seed, settings.precision))
-    facts = work.facts()
-    with stop_when_asked() as stop:
-        claim = begin(spec, facts, folder)
-        loop = None
+    setup.start(initial_state(spec, settings.seed, settings.precision))
+    record = setup.record()
+    with catch_stop_request() as stop:
+        lock = create_run_dir(spec, record, folder)
+        trainer = None
         try:
-            loop = work.loop(claim.folder, facts)
-            loop.run(work.total, stop, progress)
+            trainer = setup.trainer(lock.folder, record, callbacks, progress)
+            trainer.run(setup.total, stop)
         except BaseException:
-            if loop is None or loop.steps == 0:
-                claim.take_back()
+            if trainer is None or trainer.step == 0:
+                lock.remove()
             raise
         finally:
-            claim.release()
-    return open_run(claim.folder)
+            lock.release()
+    return open_run(lock.folder)
 
 
 def resume(
@@ -134,108 +135,116 @@ def resume(
     data: str | None = None,
     data_dir: Path | str | None = None,
     allow_changed: Collection[str] = (),
+    callbacks: Iterable[Callback] = (),
     progress: Callable[[Progress], None] | None = None,
     notice: Notice | None = None,
 ) -> Run:
-    """Go on with a run from its newest good checkpoint, to its end or to a new total.
+    """Resume a run from its newest good checkpoint, to its end or to a new total.
 
-    On the same backend the outcome is, bit for bit, that of a training which was never
-    interrupted.  Another backend takes the run over, exactly as it was.
+    On the same backend the result is bit for bit that of an uninterrupted training. Another backend
+    starts from exactly the same state.
 
     Args:
         run: a run, or its folder.
-        backend: the backend to go on with; left out, the run's own.
+        backend: by default the run's own.
         device: likewise.
         steps: the new total of steps.
         epochs: the new total of epochs, instead of steps.
-        data: where the same data is now, if that has changed.
+        data: the new place of the same data, if it has moved.
         data_dir: likewise.
-        allow_changed: fields of the spec that may differ from those of the checkpoint, or
-            ``"data"``; anything else that differs is refused.
+        allow_changed: fields of the spec, or ``"data"``, that may differ from those of the
+            checkpoint; any other difference is refused.
+        callbacks: notified during the training, besides those of gandem and of plugins.
         progress: called after every step, or after several that were made in one call.
-        notice: called with what deserves a word and is no error, like a damaged checkpoint that
-            was passed over; left out, a warning.
+        notice: called with one line that is not an error, such as a damaged checkpoint that was
+            skipped; by default it is a warning.
 
     Returns:
-        The run, opened again; as it was, where nothing was left to do.
+        The run, opened again; unchanged if it was finished.
 
     Raises:
-        GandemError: the run cannot go on; it is as it was.
+        GandemError: the run cannot be resumed; it is unchanged.
     """
     clock = time.perf_counter()
     check_total(epochs, steps)
     folder = run.path if isinstance(run, Run) else Path(run)
-    open_run(folder)  # no lock is left in what is no run
-    with hold(folder):
+    open_run(folder)  # leave no lock in another folder
+    with lock_run_dir(folder):
         run = open_run(folder)
-        found = newest_good(run)
-        asked: dict[str, Any] = {"backend": backend, "device": device, "data": data}
-        asked["data_dir"] = data_dir
-        settings = replace(run.settings(), **{k: v for k, v in asked.items() if v is not None})
+        point = find_resume_point(run)
+        given: dict[str, Any] = {"backend": backend, "device": device, "data": data}
+        given["data_dir"] = data_dir
+        settings = replace(run.settings(), **{k: v for k, v in given.items() if v is not None})
         if steps or epochs:
             settings = replace(settings, steps=steps, epochs=epochs)
         try:
-            work = Work(run.spec, settings, clock, notice)
+            setup = TrainingSetup(run.spec, settings, clock, notice)
         except DataError as error:
             if data or data_dir:
                 raise
-            raise DataError(f"{error} If the data has moved, say where with --data.") from None
-        changed = check_changes(run, found, work.dataset, allow_changed)
-        if work.is_done(run, found):
+            raise DataError(
+                f"{error} If the data has moved, give its new place with --data."
+            ) from None
+        changed = check_changes(run, point, setup.dataset, allow_changed)
+        if setup.is_done(run, point):
             return run
-        work.start(_state_of(run, found, settings), resumed=found.step > 0)
-        for note in (*found.notes, *work.other_numbers(run, found)):
-            work.notice(note)
-        facts = work.facts(run, found, changed, allow_changed)
-        loop = work.loop(folder, facts, found.step)  # what cannot be scored is found out here
-        clear_ahead(run, found, work.feed.epochs_done(found.step))
-        ends = found.step == work.total
-        seconds = keep_log(run, found.step, settings.log_every, ends=ends)
-        write_json(folder / "run.json", facts)
-        loop.go_on(found.checkpoint, seconds, work.total)
-        with stop_when_asked() as stop:
-            loop.run(work.total, stop, progress)
+        setup.start(_load_state(run, point, settings), resumed=point.step > 0)
+        for note in (*point.notes, *setup.describe_other_numbers(run, point)):
+            setup.notice(note)
+        record = setup.record(run, point, changed, allow_changed)
+        trainer = setup.trainer(folder, record, callbacks, progress)  # callbacks may refuse
+        remove_later_files(run, point, setup.feed.epochs_done(point.step))
+        ends = point.step == setup.total
+        seconds = trim_log(run, point.step, settings.log_every, ends=ends)
+        write_record(folder, record)
+        trainer.resume(point.checkpoint, seconds)
+        with catch_stop_request() as stop:
+            trainer.run(setup.total, stop)
     return open_run(folder)
 
 
-def _state_of(run: Run, found: Found, settings: Settings) -> dict[str, np.ndarray]:
-    """Return the state to go on from, if it still fits the spec."""
-    if found.checkpoint is None:
+def _load_state(run: Run, point: ResumePoint, settings: Settings) -> dict[str, np.ndarray]:
+    """Return the state to resume from, if it still fits the spec."""
+    if point.checkpoint is None:
         return initial_state(run.spec, settings.seed, settings.precision)
-    state = found.checkpoint.state
+    state = point.checkpoint.state
     try:
-        check_state(run.spec, forms_of(state))
+        check_state(run.spec, list_forms(state))
     except RunError as error:
-        raise RunError(f"{found.checkpoint.path}: {error}") from None
+        raise RunError(f"{point.checkpoint.path}: {error}") from None
     return state
 
 
 def _program() -> str:
-    """Return what this process was started with, as people type it."""
+    """Return the name of the program as users type it."""
     return "gandem" if Path(sys.argv[0]).name in ("__main__.py", "gandem") else sys.argv[0]
 
 
-class Work:
-    """What a training needs, gathered and checked before anything is written."""
+class TrainingSetup:
+    """What a training needs, prepared and checked before anything is written."""
 
     def __init__(self, spec: Spec, settings: Settings, clock: float, notice: Notice | None) -> None:
         self.spec, self.settings, self.clock = spec, settings, clock
-        settings.best_of(spec)  # a slip shall not wait for the data
+        # check names before reading the data, which may take a while
+        settings.best_of(spec)
+        self.loss = resolve_loss(spec)
+        self.backend_entry = find_backend(settings.backend)
         if settings.evaluate_every and settings.extractor:
-            find_extractor(settings.extractor)
+            require("extractors", settings.extractor.partition(":")[0])
         self.notice = notice or (lambda text: warnings.warn(text, stacklevel=4))
         self.dataset = load_dataset(
             settings.data or "digits", settings.data_dir or None, spec.image.shape, settings.classes
         )
         for note in self.dataset.notes:
             self.notice(note)
-        if settings.evaluate_every and settings.extractor is None:  # settled once, for good
-            usual = usual_extractor(self.dataset.name)
-            self.settings = settings = replace(settings, extractor=usual)
-        loss = load_loss(spec.loss)
+        if (
+            settings.evaluate_every and settings.extractor is None
+        ):  # recorded, so that a resumed run uses it too
+            extractor = default_extractor(self.dataset.name)
+            self.settings = settings = replace(settings, extractor=extractor)
         self.feed = Feed(
             spec,
-            loss,
+            self.loss,
             self.dataset,
             settings.seed,
             settings.precision,
@@ -248,8 +257,8 @@ class Work:
         """Start the framework and build the engine."""
         begun = time.perf_counter()
         settings = self.settings
-        backend = load_backend(settings.backend)
-        check_able(
+        backend = load_backend(self.backend_entry)
+        check_capabilities(
             settings.backend,
             backend,
             self.spec,
@@ -261,120 +270,110 @@ class Work:
         self.clock += time.perf_counter() - begun
         self.versions = backend.versions() | {"numpy": np.__version__}
         keep_freed_memory()
-        with enough_memory():
+        with report_memory_errors():
             self.engine = backend.engine(
-                self.spec, state, precision=settings.precision, device=self.device
+                self.spec,
+                self.loss,
+                state,
+                precision=settings.precision,
+                device=self.device,
             )
-            self._settle()
+            self._move_data()
 
-    def _settle(self) -> None:
-        """Move the data to a device that is not where they lie; on the CPU the thread that draws
-        ahead brings a step's images just as well.
-        """
+    def _move_data(self) -> None:
+        """Copy small data sets to a GPU; on a CPU the prefetching thread is as fast."""
         held = self.feed.bytes_and_values()
-        if self.device == "cpu" or held is None or not isinstance(self.engine, Resident):
+        if self.device == "cpu" or held is None or not isinstance(self.engine, DataHolder):
             return
-        if held[0].nbytes <= RESIDENT:
+        if held[0].nbytes <= MAX_RESIDENT_SIZE:
             self.engine.hold(*held)
             self.feed.resident = True
 
-    def other_numbers(self, run: Run, found: Found) -> list[str]:
-        """Return a sentence where a run goes on with random numbers that are not those it would
-        have had.
-        """
-        was = tuple(map(str, (run.facts["backend"], run.facts.get("device"))))
-        now = (registry().find("backends", self.settings.backend).id, self.device)
-        if self.settings.randomness == "portable" or found.step == 0 or was == now:
+    def describe_other_numbers(self, run: Run, point: ResumePoint) -> list[str]:
+        """Return a sentence if a resumed run gets other random numbers than without the resume."""
+        was = tuple(map(str, (run.record.backend, run.record.device)))
+        now = (self.backend_entry.id, self.device)
+        if self.settings.randomness == "portable" or point.step == 0 or was == now:
             return []
         return [
             f"{run.path}: its random numbers are the device's own (--randomness device); from step "
-            f"{found.step} on they are those of {' on '.join(now)}, not of {' on '.join(was)}."
+            f"{point.step} they are those of {' on '.join(now)}, not of {' on '.join(was)}."
         ]
 
-    def is_done(self, run: Run, found: Found) -> bool:
-        """Say whether nothing is left to do.
+    def is_done(self, run: Run, point: ResumePoint) -> bool:
+        """Return True if the run is finished.
 
         Raises:
-            RunError: the total lies behind.
+            RunError: the run has made more steps than the new total.
         """
-        if self.total < found.step:
+        if self.total < point.step:
             raise RunError(
-                f"{run.path}: it has made {found.step} steps already, a total of {self.total} lies "
-                "behind; give a larger one."
+                f"{run.path}: already at step {point.step}; choose a total above it, received "
+                f"{self.total}."
             )
-        return self.total == found.step and run.facts.get("state") == "finished"
+        return self.total == point.step and run.record.state == "finished"
 
-    def facts(
+    def record(
         self,
         run: Run | None = None,
-        found: Found | None = None,
+        point: ResumePoint | None = None,
         changed: Mapping[str, Any] | None = None,
         allowed: Collection[str] = (),
-    ) -> dict[str, Any]:
-        """Return the facts of a new run, or of a run that goes on."""
+    ) -> RunRecord:
+        """Return the record of a new run, or of a run that is resumed."""
         from importlib.metadata import version
 
         spec, settings, dataset = self.spec, self.settings, self.dataset
-        segment = {
-            "first_step": found.step if found else 0,
-            "backend": registry().find("backends", settings.backend).id,
+        shared: dict[str, Any] = {
+            "backend": self.backend_entry.id,
             "device": self.device,
-            "machine": machine(),
+            "machine": describe_machine(),
             "versions": self.versions,
             "gandem": version("gandem"),
             "command": shlex.join((_program(), *sys.argv[1:])),
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        old = run.facts if run else {"started": segment["started"], "segments": []}
-        notes = {"notes": found.notes} if found and found.notes else {}
-        news = {"changed": dict(changed)} if changed else {}
-        before = _list(old, "segments")
-        return {
-            "format": 1,
-            "model": spec.name,
-            "spec_digest": digest(spec),
-            "seed": settings.seed,
-            "precision": settings.precision,
-            "data": {
-                "name": dataset.name,
-                "digest": dataset.digest,
-                "count": len(dataset.images),
-                "source": dataset.source,
-                "license": dataset.license,
-                "class_names": list(dataset.class_names),
-            },
-            "steps_planned": self.total,
-            "batches_per_epoch": self.feed.batches_per_epoch,
-            "stream": fingerprint(),
-            "settings": encode(settings),
-            "state": "running",
-            **{name: said for name, said in segment.items() if name != "first_step"},
-            **{name: old[name] for name in KEPT if name in old},
-            "steps": segment["first_step"],
-            "allowed_changes": sorted({*_list(old, "allowed_changes"), *allowed}),
-            "segments": [*before, segment | notes | news],
-        }
-
-    def loop(
-        self, folder: Path, facts: dict[str, Any], first: int = 0, kind: type[Loop] = Loop
-    ) -> Loop:
-        """Return the training itself, of a kind of its own where somebody wants to watch."""
-        info = RunInfo(
-            path=folder,
-            model=self.spec.name,
-            backend=facts["backend"],
-            device=self.device,
-            precision=self.settings.precision,
-            seed=self.settings.seed,
-            data=self.dataset.name,
-            first_step=first,
-            steps=self.total,
-            log_every=self.settings.log_every,
+        segment = Segment(
+            first_step=point.step if point else 0,
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+            notes=tuple(point.notes) if point else (),
+            changed=dict(changed or {}),
+            **shared,
         )
-        watching = Watching(info, registry().watchers, self.notice)
-        return kind(self.feed, self.engine, folder, facts, self.settings, watching, self.clock)
+        old = run.record if run else None
+        kept = {name: getattr(old, name) for name in KEPT} if old else {"started": segment.started}
+        return RunRecord(
+            model=spec.name,
+            spec_digest=digest(spec),
+            seed=settings.seed,
+            precision=settings.precision,
+            data=DataRecord(
+                name=dataset.name,
+                digest=dataset.digest,
+                count=len(dataset.images),
+                source=dataset.source,
+                license=dataset.license,
+                class_names=dataset.class_names,
+            ),
+            steps_planned=self.total,
+            batches_per_epoch=self.feed.batches_per_epoch,
+            stream=fingerprint(),
+            settings=settings,
+            steps=segment.first_step,
+            allowed_changes=tuple(sorted({*(old.allowed_changes if old else ()), *allowed})),
+            segments=(*(old.segments if old else ()), segment),
+            **shared,
+            **kept,
+        )
 
-
-def _list(facts: Mapping[str, Any], name: str) -> list[Any]:
-    found = facts.get(name)
-    return found if isinstance(found, list) else []
+    def trainer(
+        self,
+        run_dir: Path,
+        record: RunRecord,
+        callbacks: Iterable[Callback] = (),
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Trainer:
+        """Return the trainer with its callbacks: ours, those of plugins, and given ones."""
+        every = [LogWriter(), CheckpointWriter(), RecordWriter(), *load_callbacks(self.notice)]
+        every += [*callbacks, *([ProgressReporter(progress)] if progress else [])]
+        settings, notice = self.settings, self.notice
+        return Trainer(self.feed, self.engine, run_dir, record, settings, every, notice, self.clock)

@@ -1,7 +1,4 @@
-"""Specs: what a GAN is, as frozen data; its plan of shapes and parameters; its text and its digest.
-
-Everything the other rooms may use is listed here.
-"""
+"""Specs: GANs as frozen data, with their plans, serialization and digests."""
 
 from gandem.core.specs.composition import MOST_LAYERS, Layers
 from gandem.core.specs.gan import (
@@ -55,6 +52,7 @@ from gandem.core.specs.layers import (
     Tanh,
     Upsample2D,
 )
+from gandem.core.specs.loading import PLUGIN_LAYERS, ModelLike, find_model, load_spec
 from gandem.core.specs.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 from gandem.core.specs.overrides import change, differences, field_paths, parse_setting
 from gandem.core.specs.serialization import (
@@ -72,6 +70,7 @@ from gandem.core.specs.validation import input_shapes, plan_spec
 
 __all__ = [
     "MOST_LAYERS",
+    "PLUGIN_LAYERS",
     "SGD",
     "Adam",
     "AdamW",
@@ -103,6 +102,7 @@ __all__ = [
     "LeakyRelu",
     "Loss",
     "MaxPool2D",
+    "ModelLike",
     "NetworkPlan",
     "Node",
     "Normal",
@@ -129,6 +129,7 @@ __all__ = [
     "differences",
     "digest",
     "field_paths",
+    "find_model",
     "from_data",
     "from_json",
     "from_toml",
@@ -136,6 +137,7 @@ __all__ = [
     "initial_values",
     "input_shapes",
     "interpolation",
+    "load_spec",
     "pads",
     "parse_setting",
     "plan_network",

@@ -13,17 +13,17 @@ from gandem.core.specs.layers import LAYERS, Layer
 __all__ = ["MOST_LAYERS", "Expansion", "Layers"]
 
 MOST_LAYERS = 1000
-"""That one composition may make, those within others counted."""
+"""The largest number of layers of one composition, inner ones included."""
 
 
 class Layers(Protocol):
-    """What a spec may name beside gandem's own kinds of layers."""
+    """Named layers beside gandem's own kinds."""
 
     def kinds(self) -> list[str]:
-        """Return the names; of ``"acme/res-block"`` a spec may leave out the prefix."""
+        """Return the names; a spec may leave out the prefix of ``"acme/res-block"``."""
 
     def make(self, kind: str, arguments: Mapping[str, Any]) -> object:
-        """Return what a composition makes, which should be a layer or a sequence of them.
+        """Return the result of a composition, which should be a layer or a sequence of layers.
 
         Raises:
             GandemError: it cannot be made.
@@ -31,7 +31,7 @@ class Layers(Protocol):
 
 
 class Expansion:
-    """Puts layers of gandem's own kinds where a spec names a composition."""
+    """Replaces compositions in a spec by layers of gandem's own kinds."""
 
     def __init__(self, layers: Layers) -> None:
         self._layers = layers
@@ -39,10 +39,10 @@ class Expansion:
     def __call__(
         self, family: type, kind: str, fields: Mapping[str, Any], path: str
     ) -> tuple[Layer, ...]:
-        """Return the layers that a table with a kind not of gandem's own stands for.
+        """Return the layers of a table whose kind is not one of gandem's own.
 
         Args:
-            family: what belongs here, of which only layers can be composed.
+            family: the expected family; only layers can be composed.
             fields: the table, without its kind.
             path: the place in the spec, for errors.
 
@@ -60,7 +60,7 @@ class Expansion:
         return _checked(kind, made, path)
 
     def _layered(self, value: Any, path: str) -> Any:
-        """Return a list of layers as layers, so that compositions can be nested; else the value."""
+        """Decode a list of layers, for nested compositions; return other values unchanged."""
         if isinstance(value, list) and any(isinstance(v, dict) and "kind" in v for v in value):
             return coerce(tuple[Layer, ...], value, path, self)
         return value
@@ -85,7 +85,7 @@ def _checked(kind: str, made: object, path: str) -> tuple[Layer, ...]:
 
 
 def _walk(layers: list[Any] | tuple[Any, ...]) -> Iterator[object]:
-    """Yield layers and those within them, without recursion, for they may be a stranger's."""
+    """Yield layers and inner layers, without recursion, because third-party code made them."""
     waiting: list[Any] = list(layers)
     while waiting:
         layer = waiting.pop()

@@ -1,4 +1,4 @@
-"""The spec: frozen data that says everything about a GAN."""
+"""The spec: frozen data that describes a GAN completely."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 
 Amount = Annotated[float, Range(0)]
 """0 ≤ x."""
-Several = Annotated[int, Range(0, 2**31 - 1)]
+NotNegativeInt = Annotated[int, Range(0, 2**31 - 1)]
 """A whole number from 0."""
 
 DEEPEST_LAYERS = 32
@@ -48,9 +48,9 @@ class Image(Checked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Points(Checked):
-    """What stands in place of images where a GAN makes points: how many numbers each has.
+    """Points instead of images: the dimension of each point.
 
-    They enter the networks as they are; ``low`` and ``high`` say which square a picture shows.
+    They enter the networks unscaled; ``low`` and ``high`` are the limits of plots.
     """
 
     size: Count = 2
@@ -67,9 +67,8 @@ class Points(Checked):
 class Latent(Checked):
     """The generator's noise: ``size`` independent N(0, 1), or U(-1, 1) numbers.
 
-    The first ``categories`` of them are instead a class drawn evenly, as class weights with a
-    single 1, and the next ``codes`` are U(-1, 1): what InfoGAN calls the latent code (Chen et al.
-    2016, arXiv:1606.03657).
+    The first ``categories`` of them are instead a uniform one-hot class, and the next ``codes`` are
+    U(-1, 1): the latent code of InfoGAN (Chen et al. 2016, arXiv:1606.03657).
     """
 
     size: Count
@@ -87,8 +86,7 @@ class Latent(Checked):
 
     @property
     def parts(self) -> dict[str, slice]:
-        """Where the latent code stands in the noise: ``category`` and ``code``, as far as there are
-        any.
+        """The position of the latent code in the noise: ``category`` and ``code``, if present.
 
         >>> Latent(size=74, categories=10, codes=2).parts
         {'category': slice(0, 10, None), 'code': slice(10, 12, None)}
@@ -102,9 +100,8 @@ class Latent(Checked):
 class Player(Checked):
     """A network and the optimizer that trains it.
 
-    ``input`` names what enters the first layer: ``"noise"`` (latent,), ``"image"`` (H, W, C), or
-    (size,) where these are points, or ``"label"`` (classes,). Other inputs join through
-    ``concatenate`` layers.
+    ``input`` names the input of the first layer: ``"noise"`` (latent,), ``"image"`` (H, W, C), or
+    (size,) for points, or ``"label"`` (classes,). ``concatenate`` layers add other inputs.
     """
 
     name: str
@@ -118,7 +115,7 @@ class Player(Checked):
 
 
 def _refuse_deep(layers: tuple[Layer, ...], name: str) -> None:
-    """Refuse layers within layers without end, before anything walks them and runs out of stack."""
+    """Refuse deeply nested layers, which would exhaust the stack of recursive functions."""
     for _ in range(DEEPEST_LAYERS):
         within = (getattr(layer, part, ()) for layer in layers for part in ("layers", "shortcut"))
         layers = tuple(layer for part in within for layer in part)
@@ -129,17 +126,17 @@ def _refuse_deep(layers: tuple[Layer, ...], name: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loss(Checked):
-    """Which losses are played for.
+    """The losses of the players.
 
-    ``halves``: the discriminator's loss is the sum, or the mean, of its real and its fake half.
+    ``halves``: the discriminator's loss is the sum or the mean of its real and fake terms.
     ``label_smoothing``: one-sided, real targets become 1 - label_smoothing (Salimans et al. 2016,
     arXiv:1606.03498).
-    ``gradient_penalty``: weight λ of (‖∇D‖ - 1)² between real and fake images, which holds a critic
-    to slopes of 1 (Gulrajani et al. 2017, arXiv:1704.00028); they use 10.
+    ``gradient_penalty``: weight λ of (‖∇D‖ - 1)² between real and fake images (Gulrajani et al.
+    2017, arXiv:1704.00028, who use 10).
     ``r1``: weight γ of ½‖∇D‖² at real images (Mescheder et al. 2018, arXiv:1801.04406).
-    ``class_weight``: weight of the classes in an AC-GAN, whose discriminator does not read the
-    label but tells it (Odena et al. 2017, arXiv:1610.09585): it ends in 1 + classes logits, and
-    both players minimize the cross-entropy of the classes too.
+    ``class_weight``: weight of the class loss in an AC-GAN (Odena et al. 2017, arXiv:1610.09585).
+    Its discriminator predicts the label instead of reading it: it returns 1 + classes logits, and
+    both players also minimize the cross-entropy of the classes.
     """
 
     name: str = "non-saturating"
@@ -152,13 +149,12 @@ class Loss(Checked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Augment(Checked):
-    """Differentiable augmentation: whatever the discriminator judges, real or fake, is changed at
-    random, and the generator's gradient finds its way back through it (Zhao et al. 2020,
-    arXiv:2006.10738).
+    """Differentiable augmentation of all images, real or fake, that the discriminator sees; the
+    generator gets its gradient through it (Zhao et al. 2020, arXiv:2006.10738).
 
-    ``flip``: mirrored left to right, or not, evenly.
-    ``translation``: moved by up to this share of the height and of the width; zeros move in.
-    ``cutout``: a rectangle with this share of the height and of the width is set to zero.
+    ``flip``: mirror left to right with probability 1/2.
+    ``translation``: shift by up to this share of the height and width, padding with zeros.
+    ``cutout``: set a rectangle with this share of the height and width to zero.
     """
 
     flip: bool = False
@@ -167,35 +163,35 @@ class Augment(Checked):
 
     @property
     def moves(self) -> bool:
-        """Whether pixels change their places."""
+        """True if pixels change their positions."""
         return self.flip or self.translation > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training(Checked):
-    """The training protocol.  One step is ``discriminator_steps`` updates of the discriminator,
-    then one of the generator.
+    """The training protocol. One step is ``discriminator_steps`` updates of the discriminator, then
+    one of the generator.
 
-    ``noise``: the generator's update judges the discriminator's last fakes again (``"reused"``) or
-    ``"fresh"`` ones.
-    ``passes``: the discriminator sees real and fake in two forward passes (``"separate"``), or
-    stacked in one (``"joint"``, real first); with batch norm these differ.
+    ``noise``: the generator's update uses the last fake images of the discriminator's update
+    (``"reused"``) or ``"fresh"`` ones.
+    ``passes``: the discriminator sees real and fake images in two forward passes (``"separate"``)
+    or concatenated in one (``"joint"``, real first); with batch norm these differ.
     ``partial_batch``: the last, smaller batch of an epoch is kept or dropped.
-    ``ema_decay``: weight average of the generator, which starts at the initial weights and is
-    updated after each of the generator's updates; 0 keeps none.
+    ``ema_decay``: decay of the generator's weight average, which starts at the initial weights and
+    is updated after each update of the generator; 0 disables it.
     ``sampling``: batches are cut from the shuffled data, or each image is drawn with
-    ``"replacement"``; an epoch then is as many batches as ``batches_per_epoch`` says, 0 for as many
-    as the data would fill.
-    ``flip``: real images are mirrored left to right, or not, evenly, so that the data counts twice.
-    ``generator_batches``: the generator's update learns on so many batches of fresh noise at once;
-    with 2 it sees as many images as the discriminator.
-    ``discriminator_skip_below``: while its loss is below, the discriminator judges but does not
-    learn; 0 never skips.
-    ``weight_clip``: after each of its updates the discriminator's weights are cut off at this
-    absolute value (Arjovsky et al. 2017, arXiv:1701.07875); 0 leaves them.
-    ``instance_noise``: standard deviation of normal noise on whatever the discriminator judges
-    (Sønderby et al. 2017, arXiv:1610.04490), which falls evenly to 0 within
-    ``instance_noise_steps``; 0 steps keep it.
+    ``"replacement"``. An epoch then has ``batches_per_epoch`` batches; 0 means as many as the data
+    would fill.
+    ``flip``: real images are mirrored left to right with probability 1/2.
+    ``generator_batches``: number of batches of fresh noise in the generator's update; with 2 it
+    sees as many images as the discriminator.
+    ``discriminator_skip_below``: the discriminator is not updated while its loss is below this
+    value; 0 never skips.
+    ``weight_clip``: after each update the discriminator's weights are clipped to this absolute
+    value (Arjovsky et al. 2017, arXiv:1701.07875); 0 disables it.
+    ``instance_noise``: standard deviation of normal noise on all images that the discriminator sees
+    (Sønderby et al. 2017, arXiv:1610.04490). It falls linearly to 0 within
+    ``instance_noise_steps``; with 0 steps it is constant.
     """
 
     batch_size: Count = 64
@@ -206,19 +202,19 @@ class Training(Checked):
     partial_batch: Literal["keep", "drop"] = "keep"
     ema_decay: Fraction = 0.0
     sampling: Literal["shuffled", "replacement"] = "shuffled"
-    batches_per_epoch: Several = 0
+    batches_per_epoch: NotNegativeInt = 0
     flip: bool = False
     generator_batches: Count = 1
     discriminator_skip_below: Amount = 0.0
     weight_clip: Amount = 0.0
     instance_noise: Amount = 0.0
-    instance_noise_steps: Several = 0
+    instance_noise_steps: NotNegativeInt = 0
     augment: Augment = Augment()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec(Checked):
-    """Everything that says what a GAN is and how it is trained, framework-free."""
+    """A GAN and its training, independent of any framework."""
 
     name: str
     image: Image | Points
@@ -238,10 +234,10 @@ class Spec(Checked):
 
 
 def image_of(spec: Spec) -> Image:
-    """Return the images that a spec makes.
+    """Return the image format of a spec.
 
     Raises:
-        SpecError: it makes points.
+        SpecError: the spec generates points.
     """
     if isinstance(spec.image, Points):
         raise SpecError(

@@ -1,8 +1,6 @@
-"""The arithmetic of windows: how convolutions, their transposes and pools pad, crop and size an
-image.
+"""Padding, cropping and output sizes of convolutions, transposed convolutions and pools.
 
-One axis at a time; n is the size that comes in, k the kernel, s the stride.  ``"same"`` is
-TensorFlow's rule.
+Per axis, n is the input size, k the kernel, s the stride. ``"same"`` is TensorFlow's rule.
 """
 
 from __future__ import annotations
@@ -11,16 +9,14 @@ from typing import TYPE_CHECKING
 
 from gandem.core.specs.layers import AveragePool2D, Conv2D, Conv2DTranspose, MaxPool2D, Pads
 
-if TYPE_CHECKING:  # looking at a spec shall not wait for NumPy
+if TYPE_CHECKING:  # commands that show a spec do not import NumPy
     import numpy as np
 
 __all__ = ["crops", "interpolation", "pads", "transposed_size", "window_size"]
 
 
 def pads(layer: Conv2D | MaxPool2D | AveragePool2D, height: int, width: int) -> Pads:
-    """Return the explicit padding ((top, bottom), (left, right)) of a convolution or pool on an
-    image.
-    """
+    """Return the explicit padding ((top, bottom), (left, right)) of a convolution or pool."""
     if not isinstance(layer.padding, str):
         return layer.padding
     if layer.padding == "valid":
@@ -38,7 +34,7 @@ def pads(layer: Conv2D | MaxPool2D | AveragePool2D, height: int, width: int) -> 
 
 
 def window_size(n: int, k: int, s: int, pad: tuple[int, int]) -> int:
-    """Return how many windows fit; 0 or less where none does.
+    """Return the number of windows; 0 or less if none fits.
 
     >>> window_size(28, 4, 2, (1, 1))
     14
@@ -47,9 +43,7 @@ def window_size(n: int, k: int, s: int, pad: tuple[int, int]) -> int:
 
 
 def crops(layer: Conv2DTranspose) -> Pads:
-    """Return what a transposed convolution crops from its full result; a negative number extends it
-    instead.
-    """
+    """Return the crop of the full result of a transposed convolution; negative numbers extend."""
     if not isinstance(layer.padding, str):
         return layer.padding
     if layer.padding == "valid":
@@ -63,7 +57,7 @@ def crops(layer: Conv2DTranspose) -> Pads:
 
 
 def transposed_size(n: int, k: int, s: int, crop: tuple[int, int]) -> int:
-    """Return the rows that a transposed convolution leaves.
+    """Return the output size of a transposed convolution.
 
     >>> transposed_size(7, 4, 2, (1, 1))
     14
@@ -75,7 +69,7 @@ def interpolation(n: int, factor: int) -> np.ndarray:
     """Return the matrix (n·factor, n) of linear interpolation with half-pixel centers, clamped at
     the edges.
 
-    Two such matrices, one an axis, are a bilinear resize; frameworks compute theirs in float32.
+    Two such matrices, one per axis, give a bilinear resize; frameworks compute theirs in float32.
     """
     import numpy as np
 

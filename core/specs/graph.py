@@ -1,4 +1,4 @@
-"""The plan of a network as data: nodes with their shapes, and the arrays that they own."""
+"""The plan of a network: nodes with their shapes and arrays."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from gandem.core.specs.initializers import Initializer
-from gandem.core.specs.layers import Dropout, Layer
+from gandem.core.specs.layers import Layer
 
 __all__ = ["NetworkPlan", "Node", "Parameter", "Resolved", "Shape", "Site"]
 
@@ -16,7 +16,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """An array that a layer owns: its canonical name, shape and first value."""
+    """An array of a layer: its canonical name, shape and initializer."""
 
     name: str
     shape: Shape
@@ -32,8 +32,8 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A layer in its place.  ``path`` is its canonical name, e.g. ``"generator/conv2d_1"``; shapes
-    are without batch.
+    """A layer of a plan. ``path`` is its canonical name, e.g. ``"generator/conv2d_1"``; shapes are
+    without the batch axis.
     """
 
     path: str
@@ -45,7 +45,7 @@ class Node:
     branches: Mapping[str, tuple[Node, ...]]
 
     def walk(self) -> Iterator[Node]:
-        """Yield this node and those inside it, in the order they compute."""
+        """Yield the nodes inside this node, then the node, in order of computation."""
         for branch in self.branches.values():
             for node in branch:
                 yield from node.walk()
@@ -54,8 +54,8 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class NetworkPlan:
-    """A whole network: ``input`` enters the first node; ``inputs`` are the shapes of all that it
-    reads.
+    """A whole network: ``input`` is the input of the first node; ``inputs`` are the shapes of all
+    inputs that it reads.
     """
 
     name: str
@@ -65,7 +65,7 @@ class NetworkPlan:
     output_shape: Shape
 
     def walk(self) -> Iterator[Node]:
-        """Yield every node, inner ones too, in the order they compute."""
+        """Yield every node, inner ones too, in order of computation."""
         for node in self.nodes:
             yield from node.walk()
 
@@ -78,18 +78,18 @@ class NetworkPlan:
         return [parameter for node in self.walk() for parameter in node.statistics]
 
     def dropouts(self) -> list[Node]:
-        """Return the dropout layers, in the order they compute."""
-        return [node for node in self.walk() if isinstance(node.layer, Dropout)]
+        """Return the nodes that need a mask, in order of computation."""
+        return [node for node in self.walk() if node.layer.draws_mask]
 
     @property
     def parameter_count(self) -> int:
-        """Number of trained numbers."""
+        """Number of trained parameters."""
         return sum(parameter.size for parameter in self.parameters())
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where a layer stands: its path, the shape that enters it, and what the network may read.
+    """The position of a layer: its path, its input shape, and the inputs of the network.
 
     ``inner`` are the nodes of the layers inside it, which are planned first.
     """
@@ -102,7 +102,7 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """What a layer does to a shape, and which arrays it owns, by their short names."""
+    """The output shape of a layer, and its arrays by their short names."""
 
     output: Shape
     parameters: Mapping[str, Parameter] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The first values of parameters, in NumPy: every backend starts from identical bytes."""
+"""The initial values of parameters, drawn with NumPy: every backend starts from identical bytes."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ __all__ = ["draw", "first_value"]
 
 
 def first_value(parameter: Parameter, seed: int) -> np.ndarray:
-    """Return the first value of a parameter, float64; it depends on its name and the seed alone."""
+    """Return the initial value of a parameter, float64, which depends on its name and the seed."""
     generator = stream(seed, Purpose.WEIGHTS, part=part_of(parameter.name))
-    made: np.ndarray = draw(
+    value: np.ndarray = draw(
         parameter.initializer, generator, parameter.shape, parameter.fan_in, parameter.fan_out
     )
-    return made
+    return value
 
 
 @singledispatch
@@ -41,7 +41,7 @@ def draw(
     fan_in: int,
     fan_out: int,
 ) -> np.ndarray:
-    """Return the first value of a parameter.
+    """Draw the initial value of a parameter.
 
     Args:
         generator: the parameter's own stream.
@@ -53,7 +53,7 @@ def draw(
     Returns:
         float64 array of ``shape``.
     """
-    raise TypeError(f"No numbers are known for the initializer {initializer!r}.")
+    raise TypeError(f"The initializer {initializer!r} has no implementation.")
 
 
 @draw.register

@@ -1,4 +1,4 @@
-"""Initializers as data; the numbers that they stand for are drawn in ``values.py``."""
+"""Initializers as data; the numbers are drawn in ``initial_values.py``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 from gandem.core.fields import KINDS, Checked, Range
 
 __all__ = [
-    "INITIALISERS",
+    "INITIALIZERS",
     "GlorotNormal",
     "GlorotUniform",
     "Initializer",
@@ -23,28 +23,28 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Initializer(Checked):
-    """How the first value of a parameter is made."""
+    """The distribution of the initial value of a parameter."""
 
     kind: ClassVar[str] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GlorotUniform(Initializer):
-    """U(-a, a) with a = sqrt(6 / (fan_in + fan_out)).  Glorot & Bengio 2010."""
+    """U(-a, a) with a = sqrt(6 / (fan_in + fan_out)). Glorot & Bengio 2010."""
 
     kind: ClassVar[str] = "glorot_uniform"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GlorotNormal(Initializer):
-    """N(0, 2 / (fan_in + fan_out)), not truncated.  Glorot & Bengio 2010."""
+    """N(0, 2 / (fan_in + fan_out)), not truncated. Glorot & Bengio 2010."""
 
     kind: ClassVar[str] = "glorot_normal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KaimingUniform(Initializer):
-    """U(-a, a) with a = sqrt(6 / ((1 + slope²) fan_in)).  He et al. 2015, arXiv:1502.01852.
+    """U(-a, a) with a = sqrt(6 / ((1 + slope²) fan_in)). He et al. 2015, arXiv:1502.01852.
 
     ``slope=5**0.5`` gives ±1/sqrt(fan_in), PyTorch's default for weights and biases.
     """
@@ -55,7 +55,7 @@ class KaimingUniform(Initializer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KaimingNormal(Initializer):
-    """N(0, 2 / ((1 + slope²) fan_in)).  He et al. 2015, arXiv:1502.01852."""
+    """N(0, 2 / ((1 + slope²) fan_in)). He et al. 2015, arXiv:1502.01852."""
 
     kind: ClassVar[str] = "kaiming_normal"
     slope: float = 0.0
@@ -72,7 +72,7 @@ class Normal(Initializer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orthogonal(Initializer):
-    """A random (semi-)orthogonal matrix over (everything else, last axis).  Saxe et al. 2013,
+    """A random (semi-)orthogonal matrix over (everything else, last axis). Saxe et al. 2013,
     arXiv:1312.6120.
     """
 
@@ -94,7 +94,7 @@ class Ones(Initializer):
     kind: ClassVar[str] = "ones"
 
 
-INITIALISERS: dict[str, type[Initializer]] = {
+INITIALIZERS: dict[str, type[Initializer]] = {
     cls.kind: cls
     for cls in (
         GlorotUniform,
@@ -108,4 +108,4 @@ INITIALISERS: dict[str, type[Initializer]] = {
     )
 }
 
-KINDS[Initializer] = INITIALISERS
+KINDS[Initializer] = INITIALIZERS

@@ -1,7 +1,7 @@
-"""What each layer does to a shape, which arrays it owns, and which layers are inside it.
+"""The output shape, the arrays and the inner layers of each kind of layer.
 
-A new kind of layer registers itself with :func:`resolve`, and with :func:`branches` where it holds
-layers of its own.
+A new kind of layer registers a function with :func:`resolve`, and with :func:`branches` if it
+contains layers.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from gandem.core.specs.layers import Layer
 __all__ = ["branches", "no_input", "resolve"]
 
 Branches = dict[str, tuple[tuple[Layer, ...], Shape]]
-"""The lists of layers inside a layer, by name, each with the shape that enters it."""
+"""The lists of layers inside a layer, by name, each with its input shape."""
 
 
 @singledispatch
 def branches(layer: Layer, site: Site) -> Branches:
-    """Return the lists of layers inside ``layer``, each with the shape that enters it."""
+    """Return the lists of layers inside ``layer``, each with its input shape."""
     return {}
 
 
@@ -47,14 +47,14 @@ def _(layer: kinds.Residual, site: Site) -> Branches:
     return {"layers": (layer.layers, site.shape), "shortcut": (layer.shortcut, site.shape)}
 
 
-# --- what each layer does to a shape -------------------------------------------------------------
+# --- output shapes and arrays --------------------------------------------------------------------
 
 
 @singledispatch
 def resolve(layer: Layer, site: Site) -> Resolved:
     """Return the output shape and parameters of ``layer`` at a site.
 
-    Layers without parameters that keep the shape need no rule of their own.
+    The default is a layer without parameters that keeps the shape.
     """
     return Resolved(site.shape)
 
@@ -109,7 +109,7 @@ def _vectors(
             f"{path}: a kernel of zeros cannot be divided by its spectral norm; choose another "
             "kernel_init, or set spectral_norm = false."
         )
-    unit = Orthogonal()  # of a vector: a direction drawn evenly, of length 1
+    unit = Orthogonal()  # for a vector: a uniform direction, of length 1
     return {
         "left_vector": Parameter("", (out,), unit),
         "right_vector": Parameter("", (fan_in,), unit),

@@ -1,6 +1,4 @@
-"""Optimizers as data.  The formulas are PyTorch's; each is written out where it differs between
-frameworks.
-"""
+"""Optimizers as data. The formulas are PyTorch's; they are written out where frameworks differ."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ __all__ = ["OPTIMIZERS", "SGD", "Adam", "AdamW", "Optimizer", "RMSprop"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Optimizer(Checked):
-    """How a player's weights follow their gradient."""
+    """The update rule of a player's weights."""
 
     kind: ClassVar[str] = ""
     slots: ClassVar[tuple[str, ...]] = ()
@@ -27,7 +25,7 @@ class Optimizer(Checked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adam(Optimizer):
-    r"""Adam, with epsilon outside the corrected root.  Kingma & Ba 2014, arXiv:1412.6980.
+    r"""Adam, with epsilon outside the corrected root. Kingma & Ba 2014, arXiv:1412.6980.
 
     .. math::
         m \leftarrow m + (1-\beta_1)(g - m), \quad v \leftarrow \beta_2 v + (1-\beta_2) g^2, \quad
@@ -47,7 +45,7 @@ class Adam(Optimizer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdamW(Optimizer):
-    """Adam with decoupled weight decay, p ← p·(1 - ηλ) first.  Loshchilov & Hutter 2017,
+    """Adam with decoupled weight decay, p ← p·(1 - ηλ) first. Loshchilov & Hutter 2017,
     arXiv:1711.05101.
     """
 
@@ -61,7 +59,7 @@ class AdamW(Optimizer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RMSprop(Optimizer):
-    r"""RMSprop with epsilon outside the root.  Hinton 2012, lecture 6e.
+    r"""RMSprop with epsilon outside the root. Hinton 2012, lecture 6e.
 
     .. math::
         v \leftarrow \rho v + (1-\rho) g^2, \quad
@@ -77,7 +75,7 @@ class RMSprop(Optimizer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SGD(Optimizer):
-    r"""Gradient descent with momentum; the learning rate stays outside the buffer.  Sutskever et
+    r"""Gradient descent with momentum; the learning rate stays outside the buffer. Sutskever et
     al. 2013.
 
     .. math:: b \leftarrow \mu b + g, \quad p \leftarrow p - \eta b

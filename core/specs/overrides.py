@@ -1,4 +1,4 @@
-"""Changing a spec by path, as ``--set generator.optimizer.learning_rate=1e-4`` does."""
+"""Changes of a spec by path, as in ``--set generator.optimizer.learning_rate=1e-4``."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def parse_setting(text: str) -> tuple[str, Any]:
         raise SpecError(f"Expected path=value, received {shown(text)}; for example latent.size=64.")
     try:
         match tomllib.loads(f"value = {value}"):
-            case {"value": found, **others} if not others:
-                return path, found
-    except (ValueError, RecursionError):  # not TOML, or monstrous: the field will say
+            case {"value": parsed, **others} if not others:
+                return path, parsed
+    except (ValueError, RecursionError):  # not TOML, or nested too deeply: plain text
         pass
     return path, value
 
@@ -45,38 +45,38 @@ def change(
 ) -> Spec:
     """Return the spec with some of its fields changed.
 
-    A path leads from the spec inwards; players and layers go by their names or by their place from
-    0 (``players.generator.layers.conv2d_1.filters``).  Its beginning may be left out while only one
-    field ends so.
+    Paths name players and layers by name or by index from 0
+    (``players.generator.layers.conv2d_1.filters``). The beginning of a path may be left out if the
+    rest is unique.
 
     Args:
-        also: names that the caller knows beside the fields; a typing slip is answered with the
-            nearest of all.
-        layers: what the settings may name beside gandem's own kinds of layers.
+        also: further names to suggest for an unknown path.
+        layers: named layers that the settings may use beside gandem's own kinds.
 
     Raises:
-        SpecError: no field, or more than one, fits a path, or the changed spec does not hold.
+        SpecError: a path fits no field or several, or the changed spec is not valid.
     """
     data = to_data(spec)
     for path, value in settings.items():
         places = dict(_places(data, ""))
         fits = [path] if path in places else [p for p in places if p.endswith(f".{path}")]
-        spots = {(id(places[p][0]), places[p][1]): p for p in fits}
-        if not spots:
+        matches = {(id(places[p][0]), places[p][1]): p for p in fits}
+        if not matches:
             ends = {".".join(p.split(".")[i:]) for p in places for i in range(p.count(".") + 1)}
             near = suggest(path, ends | set(also))
             raise SpecError(f"The spec {spec.name!r} has no field {shown(path)}.{near}")
-        if len(spots) > 1:
-            some = ", ".join(list(spots.values())[:3]) + (", …" if len(spots) > 3 else "")
-            raise SpecError(f"{path!r} fits {len(spots)} fields ({some}); write more of the path.")
+        if len(matches) > 1:
+            some = ", ".join(list(matches.values())[:3]) + (", …" if len(matches) > 3 else "")
+            raise SpecError(
+                f"{path!r} fits {len(matches)} fields ({some}); write more of the path."
+            )
         container, key = places[fits[0]]
         container[key] = value
     return from_data(data, layers)
 
 
 def differences(one: Spec, other: Spec) -> dict[str, tuple[Any, Any]]:
-    """Return every field in which two specs differ, by path, with both values; their names do not
-    count.
+    """Return every field in which two specs differ, by path, with both values; names are ignored.
 
     A field that only one of them has is ``None`` in the other.
     """
@@ -92,7 +92,7 @@ def field_paths(spec: Spec) -> list[str]:
 
 
 def _leaves(data: Any, prefix: str = "") -> dict[str, Any]:
-    """Return the plain values of nested data by their path, on which layers go by name."""
+    """Return the plain values of nested data by path, with layers by name."""
     if isinstance(data, dict):
         parts = [*data.items(), *((name, None) for name in _left_out(data))]
     elif isinstance(data, list) and data and isinstance(data[0], dict):
@@ -106,7 +106,7 @@ def _leaves(data: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _labels(items: list[dict[str, Any]]) -> Iterator[str]:
-    """Yield the name of each player or layer: its own, or its kind numbered from the second on."""
+    """Yield the name of each player or layer; the default is its kind, numbered."""
     counts: dict[str, int] = {}
     for item in items:
         kind = item.get("kind", "")
@@ -115,7 +115,7 @@ def _labels(items: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _places(data: Any, prefix: str) -> Iterator[tuple[str, tuple[Any, Any]]]:
-    """Yield every path of nested data with the container and key it leads to."""
+    """Yield every path of nested data with its container and key."""
     if isinstance(data, dict):
         for key, value in data.items():
             yield f"{prefix}{key}", (data, key)
@@ -130,9 +130,7 @@ def _places(data: Any, prefix: str) -> Iterator[tuple[str, tuple[Any, Any]]]:
 
 
 def _left_out(data: dict[str, Any]) -> list[str]:
-    """Return the fields of a layer, optimizer or initializer that its data leaves to their
-    defaults.
-    """
+    """Return the fields of a layer, optimizer or initializer that its data omits."""
     for members in KINDS.values():
         if isinstance(kind := data.get("kind"), str) and kind in members:
             known = hints(members[kind])  # type: ignore[arg-type]  # mypy#11469

@@ -1,4 +1,4 @@
-"""Specs as text: TOML and JSON, there and back, and the digest that names a spec."""
+"""Reading and writing specs as TOML and JSON, and their digests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 
 SCHEMA = 1
 LARGEST = 1_000_000
-"""Bytes; the largest spec of the catalog has a few thousand."""
+"""Bytes; gandem's largest spec has a few thousand."""
 
 
 def to_data(spec: Spec) -> dict[str, Any]:
@@ -37,11 +37,11 @@ def to_data(spec: Spec) -> dict[str, Any]:
 
 
 def from_data(data: dict[str, Any], layers: Layers | None = None) -> Spec:
-    """Build a spec from plain data and check it whole.
+    """Build a spec from plain data and validate it.
 
     Args:
-        layers: what the data may name beside gandem's own kinds of layers; the spec holds what they
-            are composed of.
+        layers: named layers that the data may use beside gandem's own kinds; the spec contains the
+            layers that they are composed of.
 
     Raises:
         SpecError: see :func:`gandem.core.specs.validation.plan_spec`.
@@ -87,7 +87,7 @@ def _parsed(parse: Callable[[str], Any], text: str, language: str) -> Any:
         return parse(text)
     except RecursionError:
         raise SpecError(f"The spec is not {language}: it is nested too deeply.") from None
-    except ValueError as error:  # not the language, or a number of very many digits
+    except ValueError as error:  # a syntax error, or a number with too many digits
         reason = " ".join(str(error).split())
         raise SpecError(f"The spec is not {language}: {reason}.") from None
 
@@ -104,7 +104,7 @@ def read_spec(path: Path, layers: Layers | None = None) -> Spec:
     if len(raw) > LARGEST:
         raise SpecError(f"{path}: larger than 1 MB; a spec has a few kilobytes.")
     try:
-        text = raw.decode("utf-8-sig")  # Windows editors put a mark in front
+        text = raw.decode("utf-8-sig")  # Windows editors write a byte order mark
         return (from_json if path.suffix == ".json" else from_toml)(text, layers)
     except UnicodeDecodeError:
         raise SpecError(f"{path}: not a text file.") from None
@@ -113,11 +113,10 @@ def read_spec(path: Path, layers: Layers | None = None) -> Spec:
 
 
 def digest(spec: Spec) -> str:
-    """Return the SHA-256 of everything in the spec but its name, in hexadecimal.
+    """Return the SHA-256 of the spec without its name, in hexadecimal.
 
-    Two specs of one digest train the same, step for step.  What is at its default is left out, so
-    that a field which gandem gains later, and which changes nothing at its default, does not change
-    the digest of a spec that knows nothing of it.
+    Specs with equal digests train identically. Fields with default values are omitted, so a new
+    field does not change the digests of existing specs.
     """
     data = encode(spec, defaults=False) | {"schema": SCHEMA}
     del data["name"]

@@ -1,6 +1,6 @@
 """Shape inference: from a player's layers to a plan of named nodes with shapes and parameters.
 
-Backends build from the plan, so none of them infers a shape or makes up a name.
+Backends build from the plan; they infer no shapes and choose no names.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from gandem.core.specs.graph import NetworkPlan, Node, Parameter, Resolved, Shap
 from gandem.core.specs.layer_shapes import branches, no_input, resolve
 from gandem.core.specs.layers import Layer
 
-if TYPE_CHECKING:  # looking at a spec shall not wait for NumPy
+if TYPE_CHECKING:  # commands that show a spec do not import NumPy
     import numpy as np
 
 __all__ = ["NAME", "initial_values", "layer_names", "plan_network"]
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
-"""What a player or layer can be called: a part of its parameters' names, on every framework."""
+"""A valid name of a player or layer, as part of parameter names in every framework."""
 LARGEST = 2**40
-"""Numbers in one array; in float32 these are four terabytes."""
+"""Elements in one array; four terabytes in float32."""
 
 
 def plan_network(
@@ -35,11 +35,11 @@ def plan_network(
 
     Args:
         name: first part of all canonical names, usually the player's name.
-        input: which of ``inputs`` enters the first layer.
-        inputs: the shapes that can be read, by name, without the batch axis.
+        input: which of ``inputs`` is the input of the first layer.
+        inputs: the shapes of the available inputs, by name, without the batch axis.
 
     Raises:
-        SpecError: the shapes do not close; the text names the layer and the remedy.
+        SpecError: the shapes do not fit; the message names the layer and the remedy.
     """
     if input not in inputs:
         raise no_input(name, input, inputs)
@@ -95,7 +95,7 @@ def _plan(
 
 
 def _refuse_monsters(path: str, resolved: Resolved) -> None:
-    """Refuse arrays that nobody can hold, so that none is tried."""
+    """Refuse arrays that are too large for any memory."""
     shapes = {name: parameter.shape for name, parameter in resolved.parameters.items()}
     for name, shape in ({"output": resolved.output} | shapes).items():
         if (size := math.prod(shape)) > LARGEST:
@@ -136,52 +136,31 @@ def _named(path: str, parameters: Mapping[str, Parameter]) -> tuple[Parameter, .
 
 # --- a bias that cannot change the function ------------------------------------------------------
 
-_KEEPS_A_CONSTANT = (
-    kinds.Upsample2D,
-    kinds.MaxPool2D,
-    kinds.AveragePool2D,
-    kinds.GlobalMaxPool2D,
-    kinds.GlobalAveragePool2D,
-    kinds.Flatten,
-)
-
 
 def _refuse_idle_biases(nodes: tuple[Node, ...]) -> list[Node]:
-    """Refuse a bias that the next normalization takes away again.
+    """Refuse a bias that the next normalization removes.
 
-    Its true gradient is 0, so Adam normalizes rounding noise and the bias walks: 2.8e-3 after 200
-    steps in float32.
+    Its exact gradient is 0, so Adam normalizes rounding noise and the bias drifts: by 2.8e-3 after
+    200 steps in float32.
 
     Returns:
-        The nodes whose bias is still a constant of each channel where ``nodes`` end.
+        The nodes whose bias is still a constant of each channel at the end of ``nodes``.
     """
     biased: list[Node] = []
     for node in nodes:
         ends = [end for branch in node.branches.values() for end in _refuse_idle_biases(branch)]
         layer = node.layer
-        if biased and _takes_a_constant_away(node):
+        if biased and layer.removes_constant(node.input_shape[-1]):
             raise SpecError(
                 f"{biased[0].path}: a bias in front of {layer.kind} cannot change the function "
                 "and only drifts with rounding noise; set bias = false."
             )
         if isinstance(layer, kinds.Dense | kinds.Conv2D | kinds.Conv2DTranspose):
             biased = [node] if layer.bias else []
-        elif isinstance(layer, kinds.Residual):  # what enters it reaches both branches
+        elif isinstance(layer, kinds.Residual):  # its input reaches both branches
             biased = ends
         elif isinstance(layer, kinds.Concatenate):
             biased = biased + ends
-        elif not _keeps_a_constant(node):
+        elif not layer.keeps_constant:
             biased = []
     return biased
-
-
-def _takes_a_constant_away(node: Node) -> bool:
-    layer = node.layer
-    return isinstance(layer, kinds.BatchNorm | kinds.InstanceNorm) or (
-        isinstance(layer, kinds.GroupNorm) and layer.groups == node.input_shape[-1]
-    )
-
-
-def _keeps_a_constant(node: Node) -> bool:
-    flattens = isinstance(node.layer, kinds.Reshape) and len(node.output_shape) == 1
-    return flattens or isinstance(node.layer, _KEEPS_A_CONSTANT)

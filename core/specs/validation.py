@@ -1,6 +1,4 @@
-"""What must hold for a whole spec, beyond the types of its fields; all of it is checked before
-anything runs.
-"""
+"""The validation of a whole spec, beyond the types of its fields."""
 
 from __future__ import annotations
 
@@ -10,17 +8,6 @@ from collections.abc import Mapping
 from gandem.core.errors import SpecError, shown
 from gandem.core.specs.gan import Points, Spec
 from gandem.core.specs.graph import NetworkPlan, Node, Shape
-from gandem.core.specs.layers import (
-    AveragePool2D,
-    Flatten,
-    GlobalAveragePool2D,
-    GlobalMaxPool2D,
-    MaxPool2D,
-    Reshape,
-    Sigmoid,
-    Tanh,
-    Upsample2D,
-)
 from gandem.core.specs.shape_inference import NAME, plan_network
 
 __all__ = ["input_shapes", "plan_spec"]
@@ -32,20 +19,11 @@ _TAKEN = {
     **dict.fromkeys(("penalty", "class_loss"), "a metric"),
     **dict.fromkeys(("step", "epoch", "steps_per_second", "seconds"), "a column of the log"),
 }
-"""What no player can be called, and what is."""
-_KEEPS_THE_RANGE = (
-    AveragePool2D,
-    Flatten,
-    GlobalAveragePool2D,
-    GlobalMaxPool2D,
-    MaxPool2D,
-    Reshape,
-    Upsample2D,
-)
+"""Reserved names, each with its meaning."""
 
 
 def input_shapes(spec: Spec) -> dict[str, Shape]:
-    """Return the shapes of what a network may read, by name, without the batch axis."""
+    """Return the shapes of the inputs available to a network, by name, without the batch axis."""
     shapes: dict[str, Shape] = {"noise": (spec.latent.size,), "image": spec.image.shape}
     if spec.classes:
         shapes["label"] = (spec.classes,)
@@ -57,7 +35,7 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
     """Check a spec and return the plan of each player's network, by name.
 
     Raises:
-        SpecError: one line that names the layer or field, and the remedy.
+        SpecError: naming the layer or field, and the remedy.
     """
     _check_names(spec)
     if not spec.image.low < spec.image.high:
@@ -97,7 +75,7 @@ def _check_names(spec: Spec) -> None:
             )
         taken = "a metric" if name.endswith("_accuracy") else _TAKEN.get(name)
         if taken:
-            raise SpecError(f"A player cannot be called {name!r}; {taken} is.")
+            raise SpecError(f"{name!r} is reserved ({taken}); choose another name for the player.")
         if names.count(name) > 1:
             raise SpecError(f"Two players are called {name!r}; rename one of them.")
     for wanted in PLAYERS:
@@ -120,11 +98,11 @@ def _check_protocol(spec: Spec) -> None:
     if isinstance(spec.image, Points):
         _check_points(spec)
     if spec.loss.class_weight and not spec.classes:
-        raise SpecError("loss.class_weight: there are no classes to tell; set classes.")
+        raise SpecError("loss.class_weight: there are no classes to predict; set classes.")
 
 
 def _check_points(spec: Spec) -> None:
-    """Refuse what moves pixels where there are none."""
+    """Refuse augmentations of pixels in a spec of points."""
     training = spec.training
     asked = {
         "training.flip": training.flip,
@@ -141,8 +119,8 @@ def _check_points(spec: Spec) -> None:
 
 
 def _last_that_computes(plan: NetworkPlan) -> Node:
-    """Return the last layer that gives values a new range."""
-    nodes = (node for node in reversed(plan.nodes) if not isinstance(node.layer, _KEEPS_THE_RANGE))
+    """Return the last layer that does not keep the range of its inputs."""
+    nodes = (node for node in reversed(plan.nodes) if not node.layer.keeps_range)
     return next(nodes, plan.nodes[-1])
 
 
@@ -155,12 +133,11 @@ def _check_generator(spec: Spec, plan: NetworkPlan) -> None:
             f"{last.path}: the generator ends in {plan.output_shape}, the spec's image is "
             f"{spec.image.shape}; change the layers or the image."
         )
-    ranges = {Tanh: (-1.0, 1.0), Sigmoid: (0.0, 1.0)}
     last = _last_that_computes(plan)
-    made = ranges.get(type(last.layer))
-    if made and made != (spec.image.low, spec.image.high):
+    pixels = last.layer.output_range
+    if pixels and pixels != (spec.image.low, spec.image.high):
         raise SpecError(
-            f"{last.path}: {last.layer.kind} makes pixels from {made[0]:g} to {made[1]:g}, "
+            f"{last.path}: {last.layer.kind} makes pixels from {pixels[0]:g} to {pixels[1]:g}, "
             f"the image of the spec has {spec.image.low:g} to {spec.image.high:g}; "
             "set image.low and image.high to match."
         )
@@ -172,30 +149,29 @@ def _check_discriminator(spec: Spec, plan: NetworkPlan) -> None:
         raise SpecError("discriminator: it does not read the image; set input = 'image'.")
     if "noise" in plan.inputs:
         raise SpecError("discriminator: it cannot read the noise; its inputs are image and label.")
-    judged = _last_that_computes(plan)
-    if isinstance(judged.layer, Sigmoid):
+    activation = _last_that_computes(plan)
+    if activation.layer.output_range == (0.0, 1.0):
         raise SpecError(
-            f"{judged.path}: a discriminator returns logits; leave the last sigmoid out, "
-            "the loss contains it."
+            f"{activation.path}: a discriminator returns logits; leave the last "
+            f"{activation.layer.kind} out, the loss contains it."
         )
-    tells = spec.loss.class_weight > 0
-    if tells and "label" in plan.inputs:
+    classifies = spec.loss.class_weight > 0
+    if classifies and "label" in plan.inputs:
         raise SpecError(
-            "discriminator: it reads the label that it shall tell; leave that out, or set "
+            "discriminator: it reads the label that it should predict; leave that out, or set "
             "loss.class_weight = 0."
         )
-    wanted = (1 + spec.classes,) if tells else (1,)
-    if plan.output_shape != wanted:
-        what = f"a logit and one a class {wanted}" if tells else "one logit (1,)"
+    expected = (1 + spec.classes,) if classifies else (1,)
+    if plan.output_shape != expected:
+        what = f"one logit, and one per class {expected}" if classifies else "one logit (1,)"
         raise SpecError(
             f"{last.path}: the discriminator ends in {plan.output_shape}, expected {what}; "
-            f"end it with dense units = {wanted[0]}."
+            f"end it with dense units = {expected[0]}."
         )
 
 
 def _check_auxiliary(plan: NetworkPlan) -> None:
     if tuple(plan.inputs) != ("image",):
         raise SpecError(
-            f"{plan.nodes[0].path}: a further player reads the image and nothing else; set input = "
-            "'image'."
+            f"{plan.nodes[0].path}: an auxiliary network reads only the image; set input = 'image'."
         )

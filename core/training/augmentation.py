@@ -1,8 +1,7 @@
-"""What happens to images between the data, or the generator, and the discriminator: augmentation,
-then instance noise.
+"""Augmentation and instance noise, applied to real and fake images before the discriminator.
 
-The places and numbers are drawn here, with NumPy; the step only mixes and multiplies, so every
-backend moves the same pixels and the generator's gradient finds its way back.
+Positions and numbers are drawn here, with NumPy. The step only multiplies and adds, so every
+backend moves the same pixels and the generator gets a gradient.
 """
 
 from __future__ import annotations
@@ -13,16 +12,16 @@ import numpy as np
 
 from gandem.core.rng import Purpose, part_of, stream
 from gandem.core.specs import Shape, Spec, image_of
-from gandem.core.training.protocols import Ops, Tensor
+from gandem.core.training.ops import Ops, Tensor
 
-__all__ = ["disturbances", "disturbed", "draw_disturbances", "flip_half"]
+__all__ = ["disturb", "disturbance_shapes", "draw_disturbances", "flip_half"]
 
 
-def disturbed(ops: Ops, images: Tensor, inputs: Mapping[str, Tensor], where: str) -> Tensor:
+def disturb(ops: Ops, images: Tensor, inputs: Mapping[str, Tensor], where: str) -> Tensor:
     """Return images (N, H, W, C), or points (N, D), as the discriminator sees them.
 
     Args:
-        inputs: those of the step, with the :func:`disturbances` as far as there are any.
+        inputs: of the step; those named by :func:`disturbance_shapes` may be missing.
         where: which images of the step: ``"real/0"``, ``"fake/0"``, …, ``"generator"``.
     """
     if f"rows/{where}" in inputs:
@@ -34,7 +33,7 @@ def disturbed(ops: Ops, images: Tensor, inputs: Mapping[str, Tensor], where: str
     return images
 
 
-def disturbances(spec: Spec, where: str, rows: int) -> dict[str, Shape]:
+def disturbance_shapes(spec: Spec, where: str, rows: int) -> dict[str, Shape]:
     """Return the name and shape, batch first, of what disturbs ``rows`` images of a step."""
     augment = spec.training.augment
     found: dict[str, Shape] = {}
@@ -53,10 +52,10 @@ def disturbances(spec: Spec, where: str, rows: int) -> dict[str, Shape]:
 def draw_disturbances(
     spec: Spec, where: str, rows: int, seed: int, step: int
 ) -> dict[str, np.ndarray]:
-    """Return what :func:`disturbances` names, float64, for a step counted from 0."""
+    """Draw the arrays of :func:`disturbance_shapes`, float64, for a step counted from 0."""
     found: dict[str, np.ndarray] = {}
-    wanted = disturbances(spec, where, rows)
-    if not wanted:  # as mostly: a stream takes a while to make
+    wanted = disturbance_shapes(spec, where, rows)
+    if not wanted:  # the usual case; creating a stream is slow
         return found
     for name, shape in wanted.items():
         if name.startswith("disturbance/"):
@@ -74,7 +73,7 @@ def noise_level(spec: Spec, step: int) -> float:
 
 
 def flip_half(images: np.ndarray, seed: int, step: int, part: int) -> np.ndarray:
-    """Return images (N, H, W, C), about half of them mirrored left to right."""
+    """Return images (N, H, W, C), a random half of them mirrored left to right."""
     chosen = stream(seed, Purpose.FLIP, step, part).random(len(images)) < 0.5
     return np.where(chosen[:, None, None, None], images[:, :, ::-1], images)
 
@@ -107,14 +106,14 @@ def _augment(
 
 
 def _shifts(size: int, by: np.ndarray) -> np.ndarray:
-    """Return a matrix (size, size) for each distance, which moves that many places onwards."""
+    """Return a matrix (size, size) for each distance that shifts by that many places."""
     places = np.arange(size)
     found: np.ndarray = places[None, :, None] - by[:, None, None] == places[None, None, :]
     return found.astype(np.float64)
 
 
 def _cut(size: int, length: int, generator: np.random.Generator, rows: int) -> np.ndarray:
-    """Return which places (rows, size) a stretch of that length covers, around a place anywhere."""
+    """Return a mask (rows, size) of an interval of that length at a random center."""
     start = generator.integers(0, size + (1 - length % 2), rows)[:, None] - length // 2
     places = np.arange(size)
     return (places >= start) & (places < start + length)

@@ -1,4 +1,4 @@
-"""What a spec asks of a backend beyond the common, and what a backend says it can."""
+"""Optional capabilities of backends, and which of them a training needs."""
 
 from __future__ import annotations
 
@@ -9,46 +9,52 @@ from gandem.core.errors import BackendError, suggest
 from gandem.core.specs import NetworkPlan, Spec, plan_spec
 from gandem.core.training.protocols import Backend
 
-__all__ = ["CAPABILITIES", "check_able", "needs_of", "needs_of_network", "unknown_capabilities"]
+__all__ = [
+    "CAPABILITIES",
+    "check_capabilities",
+    "find_unknown_capabilities",
+    "list_needs",
+    "list_network_needs",
+]
 
 CAPABILITIES: Mapping[str, str] = MappingProxyType(
     {
         "conditional": "a network that reads labels beside its first input",
-        "spectral-norm": "dense layers and convolutions under spectral norm",
-        "second-order": "second derivatives, which a penalty on gradients follows",
+        "spectral-norm": "dense layers and convolutions with spectral norm",
+        "second-order": "second derivatives, for penalties on gradients",
         "float64": "double precision",
-        "resume": "going on from the state of any step",
+        "resume": "resuming from the state of any step",
         "gpu": "training on a GPU",
         "bfloat16": "mixed precision",
-        "tf32": "products of shorter factors on a GPU",
+        "tf32": "TensorFloat-32 products on a GPU",
         "device-randomness": "random numbers drawn by the framework",
     }
 )
-"""What a backend may lack and still be one, by the name under which it declares that it can."""
+"""Descriptions of the capabilities that a backend may lack, by name."""
 
 
-def needs_of_network(plan: NetworkPlan) -> dict[str, str]:
-    """Return the capabilities that a network takes, each with the place that takes it."""
+def list_network_needs(plan: NetworkPlan) -> dict[str, str]:
+    """Return the capabilities that a network needs, each with the reason."""
     found = {}
     if "label" in plan.inputs:
         found["conditional"] = f"{plan.name} reads the label"
     for node in plan.walk():
-        if getattr(node.layer, "spectral_norm", False):
+        if node.layer.has_spectral_norm:
             found.setdefault("spectral-norm", f"{node.path} asks for it")
     return found
 
 
-def needs_of(
+def list_needs(
     spec: Spec,
     precision: str = "float32",
     *,
     resumed: bool = False,
     randomness: str = "portable",
 ) -> dict[str, str]:
-    """Return the capabilities that a training takes, each with the place that takes it."""
+    """Return the capabilities that a training needs, each with the reason."""
     found: dict[str, str] = {}
     for plan in plan_spec(spec).values():
-        found = needs_of_network(plan) | found
+        found = list_network_needs(plan) | found
     for penalty in ("gradient_penalty", "r1"):
         if getattr(spec.loss, penalty):
             found["second-order"] = f"loss.{penalty} is {getattr(spec.loss, penalty):g}"
@@ -61,7 +67,7 @@ def needs_of(
     return found
 
 
-def check_able(
+def check_capabilities(
     name: str,
     backend: Backend,
     spec: Spec,
@@ -70,8 +76,15 @@ def check_able(
     resumed: bool = False,
     randomness: str = "portable",
 ) -> None:
-    """Raise a :class:`BackendError` if a backend, called ``name``, lacks what a training takes."""
-    needs = needs_of(spec, precision, resumed=resumed, randomness=randomness)
+    """Check that a backend has the capabilities that a training needs.
+
+    Args:
+        name: of the backend, for the message.
+
+    Raises:
+        BackendError: naming the missing capability.
+    """
+    needs = list_needs(spec, precision, resumed=resumed, randomness=randomness)
     for capability, place in needs.items():
         if capability not in backend.capabilities:
             raise BackendError(
@@ -80,8 +93,8 @@ def check_able(
             )
 
 
-def unknown_capabilities(backend: Backend) -> list[str]:
-    """Return a sentence for each capability that a backend declares and gandem does not know."""
+def find_unknown_capabilities(backend: Backend) -> list[str]:
+    """Return a message for each declared capability that does not exist."""
     return [
         f"capabilities: {name!r} is none.{suggest(name, CAPABILITIES)}"
         for name in backend.capabilities

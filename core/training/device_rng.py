@@ -1,7 +1,7 @@
-"""The random numbers of a step that a framework may draw itself, in the mode ``randomness =
-"device"``: noise, the mixing weights of a penalty, dropout masks.
+"""The random numbers that the framework draws in the mode ``randomness = "device"``: noise, mixing
+weights of a penalty, dropout masks.
 
-The feed then leaves them out and gives the step's key; everything else stays core's.
+The feed then gives the key of the step instead of them. Everything else is still drawn by core.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from typing import Literal
 import numpy as np
 
 from gandem.core.rng import dropout_levels
-from gandem.core.specs import Dropout, Shape, Spec, plan_spec
+from gandem.core.specs import Shape, Spec, plan_spec
 from gandem.core.training.dry_run import passes_of_step, step_inputs
 from gandem.core.training.losses import AdversarialLoss
-from gandem.core.training.protocols import Tensor
+from gandem.core.training.ops import Tensor
 
-__all__ = ["KEY", "Draw", "draws_of", "key_of", "rows_of_step"]
+__all__ = ["KEY", "Draw", "count_rows", "list_draws", "make_key"]
 
 KEY = "key"
-"""The name of a step's key among its inputs."""
+"""The name of the key among the inputs of a step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """What is to be drawn: ``noise`` of the spec's latent, ``uniform`` numbers from 0 to 1, or a
+    """An array to draw: ``noise`` of the spec's latent, ``uniform`` numbers from 0 to 1, or a
     Boolean ``mask`` that is False with the probability ``rate``.
     """
 
@@ -36,24 +36,24 @@ class Draw:
     rate: float = 0.0
 
 
-def key_of(seed: int, step: int) -> np.ndarray:
-    """Return what the draws of a step are a function of: int64 (2,), the run's seed and the step
-    from 0.
+def make_key(seed: int, step: int) -> np.ndarray:
+    """Return the key of a step, of which all its draws are a function: int64 (2,), the seed of the
+    run and the step from 0.
     """
     return np.array([seed, step], np.int64)
 
 
-def rows_of_step(spec: Spec, inputs: Mapping[str, Tensor]) -> tuple[int, ...]:
-    """Return the batch of each round, as the real images of a step's inputs have it."""
+def count_rows(spec: Spec, inputs: Mapping[str, Tensor]) -> tuple[int, ...]:
+    """Return the number of real images in each round of a step."""
     return tuple(inputs[f"real/{i}"].shape[0] for i in range(spec.training.discriminator_steps))
 
 
 @functools.lru_cache(maxsize=64)
-def draws_of(spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...]) -> Mapping[str, Draw]:
-    """Return what is to be drawn for a step, by the name among its inputs, in a fixed order.
+def list_draws(spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...]) -> Mapping[str, Draw]:
+    """Return the arrays to draw for a step, by their names among its inputs, in a fixed order.
 
     Args:
-        rows: the batch of each round.
+        rows: the number of images in each round.
     """
     kinds: dict[str, Literal["noise", "uniform"]] = {"noise": "noise", "mix": "uniform"}
     found = {
@@ -65,8 +65,7 @@ def draws_of(spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...]) -> Mappin
     if any(plan.dropouts() for plan in plans.values()):
         for made in passes_of_step(spec, loss, rows):
             for node in plans[made.player].dropouts():
-                assert isinstance(node.layer, Dropout)
-                rate = dropout_levels(node.layer.rate) / 256
+                rate = dropout_levels(node.layer.mask_rate) / 256
                 name = f"mask/{made.number}/{node.path}"
                 found[name] = Draw("mask", (made.rows, *node.output_shape), rate)
     return found

@@ -1,6 +1,4 @@
-"""Which forward passes a step makes, learned from a dry run of the step itself, so that each gets
-its own dropout masks.
-"""
+"""The forward passes of a step, recorded in a dry run, so that each gets its own dropout masks."""
 
 from __future__ import annotations
 
@@ -10,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from gandem.core.specs import Shape, Spec, input_shapes, plan_spec
-from gandem.core.training.augmentation import disturbances
+from gandem.core.training.augmentation import disturbance_shapes
 from gandem.core.training.losses import AdversarialLoss
-from gandem.core.training.protocols import Loss, Played, Tensor
+from gandem.core.training.ops import Tensor
+from gandem.core.training.protocols import Loss, Played
 from gandem.core.training.step import train_step
 
 __all__ = ["MaskFeed", "NumpyOps", "Pass", "passes_of_step", "step_inputs"]
@@ -20,9 +19,7 @@ __all__ = ["MaskFeed", "NumpyOps", "Pass", "passes_of_step", "step_inputs"]
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One forward pass of a step: its number in program order, who plays, and the rows of its
-    batch.
-    """
+    """One forward pass of a step: its number in program order, the player, the batch size."""
 
     number: int
     player: str
@@ -33,7 +30,7 @@ def step_inputs(spec: Spec, rows: tuple[int, ...]) -> dict[str, Shape]:
     """Return the name and shape, batch first, of every array (masks apart) that one step reads.
 
     Args:
-        rows: the batch of each round; the last of an epoch may be smaller.
+        rows: the number of images in each round; the last batch of an epoch may be smaller.
     """
     shapes = input_shapes(spec)
     found: dict[str, Shape] = {}
@@ -50,16 +47,16 @@ def step_inputs(spec: Spec, rows: tuple[int, ...]) -> dict[str, Shape]:
         if spec.classes and last != rows[-1]:
             found["label/generator"] = (last, *shapes["label"])
     for where, count in judged(rows, last).items():
-        found |= disturbances(spec, where, count)
+        found |= disturbance_shapes(spec, where, count)
     return found
 
 
 def judged(rows: tuple[int, ...], last: int) -> dict[str, int]:
-    """Return which images a step's discriminator judges, and how many of each.
+    """Return the groups of images that the discriminator sees in a step, with their sizes.
 
     Args:
-        rows: the batch of each round.
-        last: the generator's.
+        rows: the number of images in each round.
+        last: the number of images of the generator's update.
     """
     found: dict[str, int] = {}
     for i, count in enumerate(rows):
@@ -76,14 +73,14 @@ def passes_of_step(spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...]) -> 
 
 
 class MaskFeed:
-    """Hands each forward pass of a step its masks, in program order; made anew for each step."""
+    """Gives each forward pass of one step its masks, in program order."""
 
     def __init__(self, inputs: Mapping[str, Tensor]) -> None:
         self._inputs = inputs
         self._number = 0
 
     def next(self) -> dict[str, Tensor]:
-        """Return the next pass's masks by the path of their dropout layer."""
+        """Return the masks of the next pass, by the path of their layer."""
         prefix = f"mask/{self._number}/"
         self._number += 1
         return {k[len(prefix) :]: v for k, v in self._inputs.items() if k.startswith(prefix)}
@@ -136,7 +133,7 @@ class NumpyOps:
 
 
 class _Recorder:
-    """Players that only write down which passes a step makes."""
+    """Players that only record the passes of a step."""
 
     def __init__(self, spec: Spec) -> None:
         self._plans = plan_spec(spec)

@@ -1,6 +1,4 @@
-"""The numbers that enter a step: real images in the run's order, labels, noise and dropout masks,
-all from the streams.
-"""
+"""The inputs of a training step: real images in the order of the run, labels, noise and masks."""
 
 from __future__ import annotations
 
@@ -12,20 +10,18 @@ import numpy as np
 from gandem.core.data.dataset import Dataset
 from gandem.core.errors import DataError
 from gandem.core.rng import Purpose, dropout_keep, part_of, stream
-from gandem.core.specs import BatchNorm, Dropout, Latent, Points, Spec, plan_spec
+from gandem.core.specs import Latent, Points, Spec, plan_spec
 from gandem.core.training.augmentation import draw_disturbances, flip_half
-from gandem.core.training.device_rng import KEY, key_of
+from gandem.core.training.device_rng import KEY, make_key
 from gandem.core.training.dry_run import Pass, judged, passes_of_step
-from gandem.core.training.losses import AdversarialLoss, check_rule
+from gandem.core.training.losses import AdversarialLoss, check_loss
 from gandem.core.training.state import stored
 
 __all__ = ["Feed", "as_read", "draw_noise", "fixed_inputs", "fixed_parts", "one_hot"]
 
 
 def as_read(spec: Spec, data: np.ndarray, precision: str) -> np.ndarray:
-    """Return what the networks read: of images, uint8 (N, H, W, C), the values from image.low to
-    image.high that their bytes stand for; points (N, D) as they are.
-    """
+    """Convert images, uint8 (N, H, W, C), to the range of the spec; points keep their values."""
     if isinstance(spec.image, Points):
         return data.astype(stored(precision))
     values: np.ndarray = _pixels(spec.image.low, spec.image.high, precision)[data]
@@ -49,7 +45,7 @@ def draw_noise(latent: Latent, generator: np.random.Generator, rows: int) -> np.
     size = (rows, latent.size)
     uniform = latent.distribution == "uniform"
     noise = generator.uniform(-1.0, 1.0, size) if uniform else generator.normal(size=size)
-    parts = latent.parts  # drawn last, so that the rest of the noise is what it were without
+    parts = latent.parts  # drawn last, so that the rest of the noise is the same without
     if "category" in parts:
         drawn = generator.integers(latent.categories, size=rows)
         noise[:, parts["category"]] = one_hot(drawn, latent.categories, "float64")
@@ -61,14 +57,13 @@ def draw_noise(latent: Latent, generator: np.random.Generator, rows: int) -> np.
 def fixed_inputs(
     spec: Spec, seed: int, rows: int, precision: str, labels: np.ndarray | None = None
 ) -> dict[str, np.ndarray]:
-    """Return the generator's inputs for samples: the same noise for the same seed, on any backend,
-    at any step.
+    """Return the generator's inputs for samples: the same noise for the same seed on any backend.
 
-    Categories of the latent code take turns (0, 1, 2, …); the rest of the noise is drawn.
+    Categories of the latent code are cycled (0, 1, 2, …); the rest of the noise is random.
 
     Args:
-        labels: (rows,) classes to make; left out, they take turns likewise, and each category
-            stays for one turn of theirs.
+        labels: (rows,) classes. By default the classes are cycled, and the category changes after
+            each cycle.
     """
     return next(fixed_parts(spec, seed, rows, precision, labels, size=rows))
 
@@ -82,9 +77,11 @@ def fixed_parts(
     *,
     size: int,
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Yield what :func:`fixed_inputs` returns, so many rows at a time."""
+    """Yield the result of :func:`fixed_inputs` in parts of ``size`` rows."""
     drawn, coded = stream(seed, Purpose.SAMPLES), bool(spec.latent.parts)
-    whole = draw_noise(spec.latent, drawn, rows) if coded else None  # codes come behind all noise
+    whole = (
+        draw_noise(spec.latent, drawn, rows) if coded else None
+    )  # codes are drawn after all noise
     for start in range(0, rows, size):
         turn = np.arange(start, min(start + size, rows))
         noise = draw_noise(spec.latent, drawn, len(turn)) if whole is None else whole[turn]
@@ -100,11 +97,11 @@ def fixed_parts(
 
 
 class Feed:
-    """Everything random or real that a training step reads, as a function of the step alone.
+    """The inputs of training steps, as a function of the step alone.
 
     Attributes:
-        precision: of the arrays it gives, ``"float32"`` or ``"float64"``.
-        resident: whether an engine holds the images: a step is then told their rows alone.
+        precision: of the arrays, ``"float32"`` or ``"float64"``.
+        resident: True if the engine holds the images; a step then gets their indices only.
     """
 
     def __init__(
@@ -120,15 +117,15 @@ class Feed:
         """Prepare the feed and check the data against the spec.
 
         Args:
-            randomness: ``"device"`` leaves out what :func:`gandem.core.training.device_rng.draws_of`
-                names, for the framework to draw, and gives the step's key instead.
+            randomness: ``"device"`` gives the key of the step instead of the arrays of
+                :func:`gandem.core.training.device_rng.list_draws`, which the framework draws.
 
         Raises:
             SpecError: the players are not those of the loss.
             DataError: wrong image shape, labels outside the classes, too few images.
         """
         training = spec.training
-        check_rule(spec, loss)
+        check_loss(spec, loss)
         count = len(dataset.images)
         _check_shape(spec, dataset)
         if spec.classes:
@@ -158,15 +155,15 @@ class Feed:
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))
 
     def steps_for(self, epochs: int) -> int:
-        """Return how many steps pass over the data ``epochs`` times."""
+        """Return the number of steps in ``epochs`` passes over the data."""
         return -(-epochs * self.batches_per_epoch // self.spec.training.discriminator_steps)
 
     def epochs_done(self, steps: int) -> int:
-        """Return how many whole epochs lie behind after ``steps`` steps."""
+        """Return the number of complete epochs after ``steps`` steps."""
         return steps * self.spec.training.discriminator_steps // self.batches_per_epoch
 
     def rows_of(self, batch: int) -> np.ndarray:
-        """Return which images make up a batch; batches count from 0 over the whole run."""
+        """Return the indices of the images of a batch; batches count from 0 over the whole run."""
         size = self.spec.training.batch_size
         if self.spec.training.sampling == "replacement":
             generator = stream(self.seed, Purpose.ORDER, batch, part_of("replacement"))
@@ -186,8 +183,9 @@ class Feed:
         return self.real(step) | self.drawn(step)
 
     def bytes_and_values(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Return the images, uint8 (N, H, W, C), and what each of the 256 bytes stands for; None
-        where an engine cannot hold them: points, images in a file, and mirrored ones.
+        """Return the images, uint8 (N, H, W, C), and the value of each of the 256 bytes.
+
+        Returns None if an engine cannot hold them: points, images in a file, mirrored images.
         """
         images, spec = self.dataset.images, self.spec
         if isinstance(spec.image, Points) or not isinstance(images, np.ndarray):
@@ -197,7 +195,7 @@ class Feed:
         return images, _pixels(spec.image.low, spec.image.high, self.precision)
 
     def real(self, step: int) -> dict[str, np.ndarray]:
-        """Return those inputs of a step that come from the data: real images, and labels."""
+        """Return the inputs of a step that come from the data: real images and labels."""
         spec, training = self.spec, self.spec.training
         inputs: dict[str, np.ndarray] = {}
         rounds = range(training.discriminator_steps)
@@ -217,15 +215,15 @@ class Feed:
         return inputs
 
     def drawn(self, step: int) -> dict[str, np.ndarray]:
-        """Return those inputs of a step that are random numbers: noise, mixing weights, what
-        disturbs the images, and dropout masks; with ``randomness="device"`` what disturbs the
-        images, and the key of the rest.
+        """Return the random inputs of a step: noise, mixing weights, masks, augmentation.
+
+        With ``randomness="device"`` these are the augmentation and the key of the step.
         """
         spec = self.spec
         rounds = spec.training.discriminator_steps
         counts = tuple(self._count_of(step * rounds + i) for i in range(rounds))
         last = counts[-1] * spec.training.generator_batches
-        inputs = {KEY: key_of(self.seed, step)}
+        inputs = {KEY: make_key(self.seed, step)}
         if self.portable:
             inputs = self._played(step, counts, last)
         for where, count in judged(counts, last).items():
@@ -234,9 +232,7 @@ class Feed:
         return inputs
 
     def _played(self, step: int, counts: tuple[int, ...], last: int) -> dict[str, np.ndarray]:
-        """Return noise, mixing weights and masks, for the batch of each round and the
-        generator's.
-        """
+        """Return noise, mixing weights and masks for each round and the generator's update."""
         spec = self.spec
         inputs: dict[str, np.ndarray] = {}
         for i, rows in enumerate(counts):
@@ -250,7 +246,7 @@ class Feed:
         return inputs | self._masks(step, counts)
 
     def _count_of(self, batch: int) -> int:
-        """Return how many images :meth:`rows_of` chooses."""
+        """Return the number of images in a batch."""
         size = self.spec.training.batch_size
         if self.spec.training.sampling == "replacement":
             return size
@@ -276,11 +272,10 @@ class Feed:
             self._passes[rows] = passes_of_step(self.spec, self.loss, rows)
         for made in self._passes[rows]:
             for node in self.plans[made.player].dropouts():
-                assert isinstance(node.layer, Dropout)
                 name = f"mask/{made.number}/{node.path}"
                 generator = stream(self.seed, Purpose.DROPOUT, step, part_of(name))
                 shape = (made.rows, *node.output_shape)
-                masks[name] = dropout_keep(generator, shape, node.layer.rate)
+                masks[name] = dropout_keep(generator, shape, node.layer.mask_rate)
         return masks
 
 
@@ -324,10 +319,10 @@ def _check_labels(spec: Spec, dataset: Dataset) -> None:
 
 
 def _refuse_tiny_batch(spec: Spec, rows: int) -> None:
-    """Batch norm needs two values a channel: a single one has no variance."""
+    """Refuse batches that give batch norm a single value per channel, which has no variance."""
     for plan in plan_spec(spec).values():
         for node in plan.walk():
-            if isinstance(node.layer, BatchNorm):
+            if node.layer.depends_on_batch:
                 pixels = int(np.prod(node.input_shape[:-1]))
                 if rows * pixels < 2:
                     raise DataError(

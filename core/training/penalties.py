@@ -1,21 +1,21 @@
-"""Penalties on the discriminator's slope by its image, which hold it smooth."""
+"""Penalties on the gradient of the discriminator with respect to its image."""
 
 from __future__ import annotations
 
-from gandem.core.training.protocols import Ops, Tensor
+from gandem.core.training.ops import Ops, Tensor
 
 __all__ = ["gradient_penalty", "r1"]
 
 
 def gradient_penalty(ops: Ops, slope: Tensor) -> Tensor:
-    r"""Return how far the critic's slopes are from 1.
+    r"""Compute the gradient penalty of WGAN-GP.
 
     .. math:: \mathbb{E}_{\hat x} (\lVert \nabla_{\hat x} D(\hat x) \rVert_2 - 1)^2
 
     Args:
-        slope: :math:`\nabla D`, the shape of the images, batch first, where :math:`\hat x` lies
-            evenly between a real and a fake image.  1e-12 under the root keep its derivative finite
-            at 0.
+        slope: :math:`\nabla D`, the shape of the images, batch first, at points :math:`\hat x`
+            uniformly between a real and a fake image. 1e-12 under the root keeps its derivative
+            finite at 0.
 
     Reference: Gulrajani et al. 2017, equation 3, arXiv:1704.00028.
     """
@@ -24,7 +24,7 @@ def gradient_penalty(ops: Ops, slope: Tensor) -> Tensor:
 
 
 def r1(ops: Ops, slope: Tensor) -> Tensor:
-    r"""Return half the squared slope at real images.
+    r"""Compute the R1 penalty: half the squared gradient norm at real images.
 
     .. math:: \tfrac12 \mathbb{E}_x \lVert \nabla D(x) \rVert_2^2
 

@@ -1,7 +1,4 @@
-"""Drawing the inputs of the steps to come in a thread of its own, so that training waits for none.
-
-The numbers are those that the feed would give: what a step reads depends on the step alone.
-"""
+"""Prefetching: the inputs of the next steps are drawn in a background thread."""
 
 from __future__ import annotations
 
@@ -11,25 +8,24 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
-__all__ = ["Ahead", "alike"]
+__all__ = ["Prefetcher", "have_equal_shapes"]
 
 Inputs = dict[str, np.ndarray]
 
 
-def alike(inputs: Sequence[Inputs]) -> bool:
-    """Say whether the inputs of several steps have the same shapes: the last batch may not."""
-    shapes = [{name: value.shape for name, value in one.items()} for one in inputs]
-    return all(found == shapes[0] for found in shapes)
+def have_equal_shapes(inputs: Sequence[Inputs]) -> bool:
+    """Return True if the inputs of all steps have equal shapes; a partial batch differs."""
+    shapes = [{name: value.shape for name, value in arrays.items()} for arrays in inputs]
+    return all(each == shapes[0] for each in shapes)
 
 
-class Ahead:
-    """A feed that is ahead of who asks.
+class Prefetcher:
+    """A feed that draws ahead in a background thread; it returns the same numbers.
 
     Args:
-        feed: gives a step's inputs, by the step's number from 0; it is called from one thread.
-        total: the steps to make; none behind them is drawn.
-        depth: how many are drawn ahead: one that is ready and one on its way, so that memory is
-            bounded.
+        feed: returns the inputs of a step, counted from 0; it is called from one thread.
+        total: the number of steps; no later step is drawn.
+        depth: how many steps are drawn ahead; it bounds the memory.
     """
 
     def __init__(self, feed: Callable[[int], Inputs], total: int, depth: int = 2) -> None:
@@ -38,10 +34,10 @@ class Ahead:
         self._drawn: deque[tuple[int, Future[Inputs]]] = deque()
 
     def __call__(self, step: int) -> Inputs:
-        """Return the inputs of a step, and have those of the next ones drawn.
+        """Return the inputs of a step, and start drawing those of the next ones.
 
         Raises:
-            Exception: what the feed raised for this step.
+            Exception: raised by the feed for this step.
         """
         while self._drawn and self._drawn[0][0] != step:
             self._drawn.popleft()[1].cancel()
@@ -54,7 +50,7 @@ class Ahead:
         return inputs
 
     def close(self) -> None:
-        """Draw no more."""
+        """Stop drawing."""
         self._thread.shutdown(cancel_futures=True)
 
     def _draw(self, step: int) -> None:

@@ -1,9 +1,8 @@
-"""The training step, written once: a backend supplies the players and the tensor functions, and may
-compile it.
+"""The training step, written once for all backends.
 
-Every choice is data in the spec.  Order matters by O(1) for the result, so it is fixed here:
-discriminator first, real before fake, then further players of the loss, then the generator,
-then its weight average.
+A backend supplies the players and the tensor functions, and may compile the step. The order of the
+updates changes the result, so it is fixed here: the discriminator (real before fake), the auxiliary
+networks of the loss, the generator, its weight average.
 """
 
 from __future__ import annotations
@@ -12,48 +11,50 @@ import functools
 from collections.abc import Mapping
 from typing import cast
 
-from gandem.core.specs import BatchNorm, Spec, plan_spec
-from gandem.core.training.augmentation import disturbed
+from gandem.core.specs import Spec, plan_spec
+from gandem.core.training.augmentation import disturb
 from gandem.core.training.losses import (
     AdversarialLoss,
     AuxiliaryLoss,
-    auxiliaries_of,
-    boundary_of,
-    one_pass_of,
+    allows_one_pass,
+    auxiliary_players,
+    decision_boundary,
 )
+from gandem.core.training.ops import Ops, Tensor
 from gandem.core.training.penalties import gradient_penalty, r1
-from gandem.core.training.protocols import Loss, Ops, Played, Players, Tensor
+from gandem.core.training.protocols import Loss, Played, Players
 
 __all__ = ["METRICS", "metric_names", "train_step"]
 
 METRICS = ("discriminator", "generator", "real_accuracy", "fake_accuracy")
-"""What every step reports, by name."""
+"""The names of the scalars that every step reports."""
 
 
 def metric_names(spec: Spec) -> tuple[str, ...]:
-    """Return the names of what a step reports, in order: the :data:`METRICS`; ``penalty`` and
-    ``class_loss`` where the loss has them; then the further players.
+    """Return the names of the scalars that a step reports, in order.
+
+    These are the :data:`METRICS`, ``penalty`` and ``class_loss`` if the loss has them, and the
+    auxiliary networks.
     """
     loss = spec.loss
-    found = [*METRICS]
-    found += ["penalty"] if loss.gradient_penalty or loss.r1 else []
-    found += ["class_loss"] if loss.class_weight else []
-    return (*found, *(player.name for player in spec.players if player.name not in METRICS))
+    names = [*METRICS]
+    names += ["penalty"] if loss.gradient_penalty or loss.r1 else []
+    names += ["class_loss"] if loss.class_weight else []
+    return (*names, *(player.name for player in spec.players if player.name not in METRICS))
 
 
 @functools.lru_cache(maxsize=64)
-def judges_one_by_one(spec: Spec) -> bool:
-    """Say whether a discriminator judges each image as if it were alone, so that real and fake
-    images in one pass, which is faster, are judged as in two.
+def can_share_pass(spec: Spec) -> bool:
+    """Return True if one pass over real and fake images gives the same logits as two passes.
 
-    Batch norm looks at the batch, spectral norm goes on with every pass, and dropout's masks belong
-    to a pass, the generator's too.
+    Batch norm depends on the batch, spectral norm iterates once per pass, and dropout masks belong
+    to a pass, also those of the generator.
     """
     plans = plan_spec(spec)
     if any(plan.dropouts() for plan in plans.values()):
         return False
     return not any(
-        isinstance(node.layer, BatchNorm) or getattr(node.layer, "spectral_norm", False)
+        node.layer.depends_on_batch or node.layer.has_spectral_norm
         for node in plans["discriminator"].walk()
     )
 
@@ -65,34 +66,35 @@ def train_step(
     ops: Ops,
     inputs: Mapping[str, Tensor],
 ) -> dict[str, Tensor]:
-    """Play one step: ``discriminator_steps`` updates of the discriminator, one of each further
-    player and one of the generator.
+    """Make one step: ``discriminator_steps`` updates of the discriminator, one update of each
+    auxiliary network, one of the generator.
 
-    Further players learn on the fakes that the generator is about to learn on, and the generator
-    minimizes its own loss plus theirs, as they judge after that update.
+    An auxiliary network is updated on the fake images that the generator is updated on next. The
+    generator minimizes its own loss plus those of the auxiliary networks after their update.
 
     Args:
         inputs: ``real/i`` (N, H, W, C), ``noise/i`` (N, latent) and, with classes, ``label/i`` (N,
             classes) for round i; ``mix/i`` (N, 1, 1, 1) for a gradient penalty;
-            ``noise/generator`` where the generator learns on fresh noise, and ``label/generator``
-            where on several batches of it; and what disturbs the images, see
-            :func:`gandem.core.training.augmentation.disturbances`.
+            ``noise/generator`` if the generator gets fresh noise, and ``label/generator`` if it
+            gets several batches of it; and the arrays of augmentation and instance noise, see
+            :func:`gandem.core.training.augmentation.disturbance_shapes`.
 
     Returns:
-        The :func:`metric_names`, in order: ``discriminator`` and ``generator``, the losses in the
-        loss's unit, the generator's with those that it shares; ``real_accuracy`` and
-        ``fake_accuracy``, the shares of the last round that the discriminator judged rightly;
-        ``penalty``, as weighted; ``class_loss``, the cross-entropy in nats of the classes of the
-        last round's reals; then the loss of each further player before its update, under its name.
+        The :func:`metric_names`, in order: ``discriminator`` and ``generator``, the losses, the
+        generator's including those of auxiliary networks; ``real_accuracy`` and
+        ``fake_accuracy``, the shares of the last round that the discriminator classified
+        correctly; ``penalty``, with its weight; ``class_loss``, the cross-entropy of the real
+        images of the last round, in nats; then the loss of each auxiliary network before its
+        update.
     """
     training = spec.training
-    judge = _Judge(spec, loss, players, ops, inputs)
+    discriminator = _Discriminator(spec, loss, players, ops, inputs)
     for i in range(training.discriminator_steps):
         label = {"label": inputs[f"label/{i}"]} if spec.classes else {}
         read = {"noise": inputs[f"noise/{i}"], **label}
         learns = i == training.discriminator_steps - 1 and training.noise != "fresh"
         fake = players.play("generator", back=learns, **read)
-        d_loss, report = judge.learn(i, fake, label)
+        d_loss, report = discriminator.learn(i, fake, label)
     if training.noise == "fresh":
         read["noise"] = inputs["noise/generator"]
         if "label/generator" in inputs:
@@ -101,24 +103,25 @@ def train_step(
     label = {name: value for name, value in read.items() if name == "label"}
     read |= {name: read["noise"][:, part] for name, part in spec.latent.parts.items()}
     shared = {
-        name: _further_loss(loss, players, ops, name, fake, read) for name in auxiliaries_of(loss)
+        name: _auxiliary_loss(loss, players, ops, name, fake, read)
+        for name in auxiliary_players(loss)
     }
-    further = {name: players.learn(name, loss)[0] for name, loss in shared.items()}
+    auxiliary = {name: players.learn(name, loss)[0] for name, loss in shared.items()}
 
-    def loss() -> tuple[Tensor, Mapping[str, Tensor]]:
-        total = judge.loss_of_generator(fake, label)
-        for further_loss in shared.values():
-            total = total + further_loss()[0]
+    def compute_loss() -> tuple[Tensor, Mapping[str, Tensor]]:
+        total = discriminator.compute_generator_loss(fake, label)
+        for auxiliary_loss in shared.values():
+            total = total + auxiliary_loss()[0]
         return total, {}
 
-    g_loss, _ = players.learn("generator", loss, through=fake)
+    g_loss, _ = players.learn("generator", compute_loss, through=fake)
     if training.ema_decay:
         players.average("generator", training.ema_decay)
-    found = {"discriminator": d_loss, "generator": g_loss, **report, **further}
-    return {name: found[name] for name in metric_names(spec)}
+    scalars = {"discriminator": d_loss, "generator": g_loss, **report, **auxiliary}
+    return {name: scalars[name] for name in metric_names(spec)}
 
 
-def _further_loss(
+def _auxiliary_loss(
     loss: AdversarialLoss,
     players: Players,
     ops: Ops,
@@ -126,22 +129,22 @@ def _further_loss(
     fake: Played,
     read: Mapping[str, Tensor],
 ) -> Loss:
-    """Return the loss of a further player on the generator's fakes, which both of them minimize.
+    """Return the loss of an auxiliary network on fake images, which the generator minimizes too.
 
     Args:
-        read: what the generator made them from, by name.
+        read: the inputs of the generator that gave these images, by name.
     """
     rule = cast(AuxiliaryLoss, loss)
 
-    def loss() -> tuple[Tensor, Mapping[str, Tensor]]:
+    def compute_loss() -> tuple[Tensor, Mapping[str, Tensor]]:
         output = players.apply(name, image=fake.value)
         return rule.auxiliary(ops, name, output, read), {}
 
-    return loss
+    return compute_loss
 
 
-class _Judge:
-    """The discriminator within one step, and what both players make of its judgment."""
+class _Discriminator:
+    """The discriminator within one step, and the losses of both players from its logits."""
 
     def __init__(
         self,
@@ -154,18 +157,18 @@ class _Judge:
         self.spec, self.rule, self.players, self.ops = spec, loss, players, ops
         self.inputs = inputs
         self.joint = spec.training.passes == "joint" or (
-            one_pass_of(loss) and judges_one_by_one(spec)
+            allows_one_pass(loss) and can_share_pass(spec)
         )
 
     def learn(
         self, i: int, fake: Played, label: Mapping[str, Tensor]
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """Update the discriminator once, on the real and fake images of a round."""
+        """Update the discriminator once, on the real and fake images of one round."""
         ops, training = self.ops, self.spec.training
 
         def loss() -> tuple[Tensor, Mapping[str, Tensor]]:
-            real = disturbed(ops, self.inputs[f"real/{i}"], self.inputs, f"real/{i}")
-            made = disturbed(ops, fake.value, self.inputs, f"fake/{i}")
+            real = disturb(ops, self.inputs[f"real/{i}"], self.inputs, f"real/{i}")
+            made = disturb(ops, fake.value, self.inputs, f"fake/{i}")
             halves, report = self._halves(real, made, label)
             penalty = self._penalty(i, real, made, label)
             if penalty is None:
@@ -177,28 +180,30 @@ class _Judge:
             self.players.clip("discriminator", training.weight_clip)
         return found
 
-    def loss_of_generator(self, fake: Played, label: Mapping[str, Tensor]) -> Tensor:
-        """Return the generator's loss, inside a :data:`Loss`."""
-        made = disturbed(self.ops, fake.value, self.inputs, "generator")
+    def compute_generator_loss(self, fake: Played, label: Mapping[str, Tensor]) -> Tensor:
+        """Compute the generator's loss, inside a :data:`Loss`."""
+        made = disturb(self.ops, fake.value, self.inputs, "generator")
         output = self._apply(made, label)
         loss = self.rule.generator(self.ops, self._logits(output))
-        return loss if not self._tells else loss + self._weighted(self._class_loss(output, label))
+        return (
+            loss if not self._classifies else loss + self._weighted(self._class_loss(output, label))
+        )
 
     @property
-    def _tells(self) -> bool:
+    def _classifies(self) -> bool:
         return self.spec.loss.class_weight > 0
 
     def _apply(self, image: Tensor, label: Mapping[str, Tensor]) -> Tensor:
         return self.players.apply("discriminator", image=image, **self._read(label))
 
     def _read(self, label: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Return what the discriminator is told of the label: nothing where it shall tell."""
-        return {} if self._tells else label
+        """Return the labels that the discriminator reads: none if it predicts them."""
+        return {} if self._classifies else label
 
     def _halves(
         self, real: Tensor, made: Tensor, label: Mapping[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss on real and fake images, and what to report of it."""
+        """Return the loss on real and fake images, and the scalars to report."""
         ops, rule, loss = self.ops, self.rule, self.spec.loss
         if self.joint:
             both = {name: ops.join(value, value) for name, value in label.items()}
@@ -211,16 +216,16 @@ class _Judge:
         target = 1.0 - loss.label_smoothing
         total = rule.real(ops, real_logits, target) + rule.fake(ops, fake_logits)
         report = self._accuracies(real_logits, fake_logits)
-        if self._tells:
+        if self._classifies:
             class_loss = self._class_loss(real_output, label)
             total = total + self._weighted(class_loss + self._class_loss(fake_output, label))
             report["class_loss"] = class_loss
         return total if loss.halves == "sum" else 0.5 * total, report
 
     def _accuracies(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        """Return the shares that lie on the right side of the rule's boundary."""
-        ops, boundary = self.ops, boundary_of(self.rule)
-        if boundary is None:  # a critic's scores have no zero: halfway between the means
+        """Return the shares of logits on the correct side of the decision boundary."""
+        ops, boundary = self.ops, decision_boundary(self.rule)
+        if boundary is None:  # a critic has none: the middle of the means
             boundary = 0.5 * (ops.mean(real) + ops.mean(fake))
         return {
             "real_accuracy": ops.mean(ops.positive(real - boundary)),
@@ -228,12 +233,12 @@ class _Judge:
         }
 
     def _class_loss(self, output: Tensor, label: Mapping[str, Tensor]) -> Tensor:
-        """Return the cross-entropy of the classes, as the discriminator's last logits tell them."""
+        """Return the cross-entropy of the class logits, which follow the first logit."""
         return self.ops.cross_entropy(output[:, 1:], label["label"])
 
     def _logits(self, output: Tensor) -> Tensor:
-        """Return real against fake alone, of what may tell classes too."""
-        return output[:, :1] if self._tells else output
+        """Return the logits of real against fake, without class logits."""
+        return output[:, :1] if self._classifies else output
 
     def _weighted(self, loss: Tensor) -> Tensor:
         return self.spec.loss.class_weight * loss
@@ -241,7 +246,7 @@ class _Judge:
     def _penalty(
         self, i: int, real: Tensor, made: Tensor, label: Mapping[str, Tensor]
     ) -> Tensor | None:
-        """Return the weighted penalties on the discriminator's slopes; each is a further pass."""
+        """Return the sum of the weighted gradient penalties; each takes a pass of its own."""
         ops, loss, found = self.ops, self.spec.loss, None
         if loss.gradient_penalty:
             mix = self.inputs[f"mix/{i}"]  # (N, 1, 1, 1)

@@ -1,14 +1,10 @@
-"""Scores: metrics of generated images beside real ones, each with the protocol that it was measured
-by and with what real images would get.
-
-Everything the other rooms may use is listed here.
-"""
+"""Scores of generated images, each with its protocol and the real baseline."""
 
 from gandem.metrics.evaluation.features import Extractor, Features, check_shape, extract
 from gandem.metrics.evaluation.protocol import Protocol, Scored, same_protocol
 from gandem.metrics.evaluation.reference_statistics import RealSide
-from gandem.metrics.evaluation.suite import MEASURES, QUICK, Measure, usual_extractor
-from gandem.metrics.evaluation.table import figure, protocol_in_words, scores_in_words
+from gandem.metrics.evaluation.suite import MEASURES, QUICK, Measure
+from gandem.metrics.evaluation.table import format_protocol, format_scores, format_value
 
 __all__ = [
     "MEASURES",
@@ -21,9 +17,8 @@ __all__ = [
     "Scored",
     "check_shape",
     "extract",
-    "figure",
-    "protocol_in_words",
+    "format_protocol",
+    "format_scores",
+    "format_value",
     "same_protocol",
-    "scores_in_words",
-    "usual_extractor",
 ]

@@ -1,36 +1,36 @@
-"""Scores of runs and of images: what is compared with what, and by which protocol."""
+"""Evaluation of runs and of images against real images, all with one protocol."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from gandem.core.data.dataset import Dataset
+from gandem.core.data.dataset import Dataset, default_extractor, load_dataset
 from gandem.core.errors import BackendError, DataError, RunError, shown
-from gandem.core.plugins.registry import find_extractor, load_dataset, load_extractor, registry
+from gandem.core.plugins.registry import registry
 from gandem.core.rng import Purpose, stream
-from gandem.core.runs.run import BEST, LAST, Run, open_run, some_backend
-from gandem.core.runs.sampling import samples_of
+from gandem.core.runs.run import BEST, LAST, Run, open_run, pick_backend
+from gandem.core.runs.sampling import generate_batches
 from gandem.core.training import fixed_inputs
-from gandem.metrics.evaluation import RealSide, Scored, same_protocol, usual_extractor
-from gandem.metrics.evaluation.reference_statistics import LEAST, Progress
+from gandem.metrics.evaluation import RealSide, Scored, same_protocol
+from gandem.metrics.evaluation.features import find_extractor, load_extractor
+from gandem.metrics.evaluation.reference_statistics import MIN_IMAGES, Progress
 
 __all__ = ["ALL", "COUNT", "evaluate"]
 
 COUNT = 10_000
-"""Images that are scored, where the data has twice as many."""
+"""Images to score, if the data has at least twice as many."""
 ALL = "all"
-"""The last checkpoint and the best, where that is another."""
-CHUNK = 500
+"""The last checkpoint, and the best if it is a different one."""
+CHUNK_SIZE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Real:
-    """What to compare with, as it was asked for; None: a run's own."""
+    """The requested real images; None means those of the run."""
 
     data: str | None
     data_dir: Path | None
@@ -39,7 +39,7 @@ class _Real:
 
 @dataclass(frozen=True, slots=True)
 class _Subject:
-    """Something to be scored.
+    """A run, or a file or folder of images, to score.
 
     Attributes:
         run: the run; None for a file or folder of images.
@@ -64,60 +64,62 @@ def evaluate(
     progress: Progress | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> list[Scored]:
-    """Return the scores of runs and of images, all by one protocol.
+    """Return the scores of runs and of images, all with one protocol.
 
-    A run is scored as its last checkpoint has it, and its best where that is another; where it
-    keeps an average of the generator's weights, with the average and without.  The classes of a
-    conditional model take turns.
+    By default the last checkpoint of a run is scored, and the best one if it differs; with and
+    without averaged generator weights if the run keeps an average. A conditional model generates
+    its classes in turn.
 
     Args:
-        subjects: runs, their folders, other folders of images, ``.npz`` files.
-        data: what to compare with; left out, what the runs were trained on.
+        subjects: runs, run folders, folders of images, ``.npz`` files.
+        data: the data set to compare with; by default the training data of the runs.
         data_dir: a folder with its files.
-        classes: of it only these.
-        count: images to score; half the data where that is less.
-        extractor: whose features; left out, what suits the data.
-        seed: of everything drawn.
-        backend: what runs generate on, and the extractor where it wants one; left out, the run's.
-        device: likewise, for generating.
+        classes: the classes of the data to use; all by default.
+        count: images to score, at most half of the data.
+        extractor: the feature extractor; by default the one that suits the data.
+        seed: of all random draws.
+        backend: the backend for generation and the extractor; by default that of the run.
+        device: the device for generation.
         which: the checkpoint of runs: ``"all"``, ``"last"``, ``"best"``, or a step.
-        progress: called with what is being done, how much of it is, and of how much.
-        notice: called with what deserves a word and is no error, like files that cannot be read.
+        progress: called with the name of the task, the amount done, and the total.
+        notice: called with messages for the user, like files that cannot be read.
 
     Raises:
-        GandemError: something cannot be scored, or not beside the rest.
+        GandemError: a subject cannot be scored, or its scores cannot be compared with the others.
     """
     if count < 1:
         raise DataError(f"count: expected at least 1 image, received {count}.")
     if not 0 <= seed < 2**63:
         raise DataError(f"seed: expected a whole number from 0 to 2**63 - 1, received {seed}.")
     if not subjects:
-        raise DataError("There is nothing to score; name runs, folders or .npz files of images.")
-    found = [_subject(subject) for subject in subjects]
-    runs = [subject.run for subject in found if subject.run is not None]
+        raise DataError(
+            "There is nothing to score; expected runs, folders or .npz files of images."
+        )
+    targets = [_subject(subject) for subject in subjects]
+    runs = [target.run for target in targets if target.run is not None]
     asked = _Real(
         data=data,
         data_dir=Path(data_dir) if data_dir is not None else None,
         classes=tuple(classes) if classes is not None else None,
     )
     if extractor is not None:
-        find_extractor(extractor)  # a slip shall not wait for the data
-    dataset, name = _real_data(found, asked)
-    tell = notice or (lambda text: None)
+        find_extractor(extractor)  # report a wrong name before the data is loaded
+    dataset, name = _real_data(targets, asked)
+    notify = notice or (lambda text: None)
     for note in dataset.notes:
-        tell(note)
+        notify(note)
     for run in runs:
-        _check_kind(run, dataset)
+        _check_shape(run, dataset)
     steps = {run.path: _steps(run, which) for run in runs}
-    able = backend or _able(str(runs[0].facts["backend"]) if runs else "")
-    looking = load_extractor(extractor or usual_extractor(name), able)
-    real = RealSide(dataset, looking, count, seed, progress=progress)
+    usable = backend or _pick_backend(runs[0].record.backend if runs else "")
+    features = load_extractor(extractor or default_extractor(name), usable)
+    real = RealSide(dataset, features, count, seed, progress=progress)
     scored = []
-    for subject in found:
-        if subject.run is None:
-            scored.append(_score_images(subject.path, real, tell))
+    for target in targets:
+        if target.run is None:
+            scored.append(_score_images(target.path, real, notify))
         else:
-            scored += _score_run(subject.run, real, steps[subject.path], backend, device)
+            scored += _score_run(target.run, real, steps[target.path], backend, device)
     same_protocol(scored)
     return scored
 
@@ -127,51 +129,49 @@ def _subject(given: Run | Path | str) -> _Subject:
         return _Subject(given.path, given)
     path = Path(given)
     try:
-        there, run = path.exists(), (path / "run.json").exists()
+        exists, run = path.exists(), (path / "run.json").exists()
         run = run or (path.is_dir() and not _holds_images(path))
-    except (OSError, ValueError) as error:  # no name at all, or a folder that is nobody's to read
+    except (OSError, ValueError) as error:  # an invalid name, or no permission
         reason = getattr(error, "strerror", None) or error
         raise RunError(f"{shown(str(path))}: cannot be read ({reason}).") from None
-    if not there:
-        raise RunError(f"{path}: there is neither a run nor a folder or .npz of images.")
+    if not exists:
+        raise RunError(f"{path}: not found; expected a run, a folder of images, or an .npz file.")
     return _Subject(path, open_run(path) if run else None)
 
 
 def _holds_images(path: Path) -> bool:
-    """Say whether a folder is no folder of runs: the errors of :func:`open_run` suggest one."""
+    """Return True unless a folder is empty or holds runs, which errors of `open_run` suggest."""
     return not any(path.glob("*/run.json")) and any(path.iterdir())
 
 
-def _able(preferred: str) -> str:
-    """Return a backend for an extractor; one that is not there where none is, for an extractor may
-    do without.
-    """
+def _pick_backend(preferred: str) -> str:
+    """Return a backend for the extractor, even if none is installed: it may not need one."""
     try:
-        return some_backend(preferred)
+        return pick_backend(preferred)
     except BackendError:
         return registry().entries("backends")[0].id
 
 
-# --- the real side -------------------------------------------------------------------------------
+# --- real images ---------------------------------------------------------------------------------
 
 
 def _real_data(subjects: Iterable[_Subject], asked: _Real) -> tuple[Dataset, str]:
-    """Return the real images, and the name they were asked for by."""
+    """Return the real images and the requested name."""
     runs = [subject.run for subject in subjects if subject.run is not None]
     shapes = {run.spec.image.shape for run in runs}
     shape = next(iter(shapes)) if len(shapes) == 1 else None
     if asked.data is not None:
         return load_dataset(asked.data, asked.data_dir, shape, asked.classes), asked.data
     if not runs:
-        raise DataError("Images alone do not say what to compare them with; name it with --data.")
-    told = {run.path: str(run.facts["data"].get("digest")) for run in runs}
-    if len(set(told.values())) > 1:
+        raise DataError("Images have no data set to compare with; choose one with --data.")
+    digests = {run.path: run.record.data.digest for run in runs}
+    if len(set(digests.values())) > 1:
         first = runs[0]
-        other = next(run for run in runs if told[run.path] != told[first.path])
+        other = next(run for run in runs if digests[run.path] != digests[first.path])
         raise DataError(
-            f"{first.path} was trained on {_data_of(first)}, {other.path} on {_data_of(other)}: "
-            "scores of different protocols stand in no table together; name the data to compare "
-            "both with, --data, or score them one by one."
+            f"{first.path} was trained on {first.record.data.name}, {other.path} on "
+            f"{other.record.data.name}: scores with different protocols cannot be compared; "
+            "choose the data for both with --data, or score them separately."
         )
     run, settings = runs[0], runs[0].settings()
     name = settings.data or "digits"
@@ -180,70 +180,62 @@ def _real_data(subjects: Iterable[_Subject], asked: _Real) -> tuple[Dataset, str
     try:
         dataset = load_dataset(name, folder, run.spec.image.shape)
     except DataError as error:
-        raise DataError(f"{error} If the data has moved, say where with --data.") from None
-    dataset = dataset.only(classes) if classes else dataset
-    if asked.classes is None and dataset.digest != told[run.path]:
+        raise DataError(f"{error} If the data has moved, give its path with --data.") from None
+    dataset = dataset.select_classes(classes) if classes else dataset
+    if asked.classes is None and dataset.digest != digests[run.path]:
         raise DataError(
-            f"{run.path}: {name} is not the data that it was trained on, its images or labels have "
-            "changed; say with --data what to compare with."
+            f"{run.path}: {name} is not the data that it was trained on; its images or labels have "
+            "changed. Choose the data with --data."
         )
     return dataset, name
 
 
-def _data_of(run: Run) -> Any:
-    return run.facts["data"].get("name", "?")
-
-
-def _check_kind(run: Run, dataset: Dataset) -> None:
-    """Refuse a run that makes what has another shape than the real images, before these wait."""
+def _check_shape(run: Run, dataset: Dataset) -> None:
+    """Check that a run generates images of the shape of the real images."""
     if run.spec.image.shape != dataset.shape:
-        made, real = ("×".join(map(str, of)) for of in (run.spec.image.shape, dataset.shape))
+        fake, real = ("×".join(map(str, of)) for of in (run.spec.image.shape, dataset.shape))
         raise DataError(
-            f"{run.path}: it makes images of {made}, {dataset.name} has {real}; choose the real "
-            "ones with --data."
+            f"{run.path}: it generates images of {fake}, {dataset.name} has {real}; choose the "
+            "real images with --data."
         )
 
 
-# --- what is scored ------------------------------------------------------------------------------
+# --- generated images ----------------------------------------------------------------------------
 
 
 def _score_run(
     run: Run, real: RealSide, steps: dict[int, str], backend: str | None, device: str
 ) -> Iterator[Scored]:
     weights = ("averaged", "raw") if run.spec.training.ema_decay else ("",)
-    inputs = fixed_inputs(run.spec, real.seed, real.count, run.facts["precision"], None)
-    labels = _in_numbers_of(real.dataset, run, inputs["label"]) if "label" in inputs else None
+    inputs = fixed_inputs(run.spec, real.seed, real.count, run.record.precision, None)
+    labels = _convert_labels(real.dataset, run, inputs["label"]) if "label" in inputs else None
     for step, name in steps.items():
         engine = run.engine(backend, device, step)
         for kind in weights:
             words = ", ".join(word for word in (name, f"step {step}", kind) if word)
-            made = samples_of(run.spec, engine, inputs, raw=kind == "raw")
-            scored = real.score(f"{run.path}: {words}", made, labels)
+            images = generate_batches(run.spec, engine, inputs, ema=kind != "raw")
+            scored = real.score(f"{run.path}: {words}", images, labels)
             facts = {"checkpoint": name or str(step), "step": step, "weights": kind or "raw"}
             yield replace(scored, details={**facts, **scored.details})
 
 
-def _in_numbers_of(dataset: Dataset, run: Run, hot: np.ndarray) -> np.ndarray | None:
-    """Return labels, one-hot (N, K) in the numbers of a run's own data, in those of another, where
-    that has classes of the same names; else None.
+def _convert_labels(dataset: Dataset, run: Run, hot: np.ndarray) -> np.ndarray | None:
+    """Return the one-hot labels (N, K) of a run in the numbering of another data set, or None.
+
+    Classes are matched by name; None if the data set lacks one.
     """
     labels: np.ndarray = hot.argmax(1)
-    told = run.facts["data"]
-    if told.get("digest") == dataset.digest:
+    if run.record.data.digest == dataset.digest:
         return labels
-    names, known = told.get("class_names"), list(dataset.class_names)
-    if (
-        not isinstance(names, list)
-        or labels.max() >= len(names)
-        or not all(name in known for name in names)
-    ):
+    names, known = run.record.data.class_names, dataset.class_names
+    if labels.max() >= len(names) or not all(name in known for name in names):
         return None
     numbers = np.array([known.index(name) for name in names])
     return np.asarray(numbers[labels])
 
 
 def _steps(run: Run, which: int | str) -> dict[int, str]:
-    """Return the steps of the checkpoints to score, each with its name, if it has one."""
+    """Return the steps of the checkpoints to score, with their names if any."""
     names = _names(run, which)
     return {run.checkpoint(n).step: n if n in (LAST, BEST) else "" for n in reversed(names)}
 
@@ -251,28 +243,31 @@ def _steps(run: Run, which: int | str) -> dict[int, str]:
 def _names(run: Run, which: int | str) -> list[int | str]:
     if which != ALL:
         return [which]
-    return [LAST, BEST] if isinstance(run.facts.get("best"), dict) else [LAST]
+    return [LAST, BEST] if run.record.best else [LAST]
 
 
-def _score_images(path: Path, real: RealSide, tell: Callable[[str], None]) -> Scored:
+def _score_images(path: Path, real: RealSide, notify: Callable[[str], None]) -> Scored:
     kind = "folder" if path.is_dir() else "npz"
     dataset = load_dataset(f"{kind}:{path}", None, real.dataset.shape)
     for note in dataset.notes:
-        tell(note)
+        notify(note)
     if len(dataset.images) < real.count:
         raise DataError(
-            f"{path}: it has {len(dataset.images)} images, fewer than the {real.count} to be "
-            f"scored; {_advice(len(dataset.images))}."
+            f"{path}: it has {len(dataset.images)} images, expected at least {real.count}; "
+            f"{_suggest_count(len(dataset.images))}."
         )
     order = stream(real.seed, Purpose.METRICS, part=1).permutation(len(dataset.images))
     rows = np.sort(order[: real.count])
-    chunks = (dataset.images[rows[at : at + CHUNK]] for at in range(0, len(rows), CHUNK))
-    # a folder numbers its classes by their names, which need not be the data's numbers
+    chunks = (
+        dataset.images[rows[start : start + CHUNK_SIZE]]
+        for start in range(0, len(rows), CHUNK_SIZE)
+    )
+    # the numbering of a folder follows class names and may differ from that of the data
     labels = dataset.labels[rows] if dataset.labels is not None and kind == "npz" else None
     return real.score(str(path), chunks, labels)
 
 
-def _advice(there: int) -> str:
-    if there < LEAST:
-        return f"scores take at least {LEAST}"
-    return f"take as many of everything with -n {there}"
+def _suggest_count(count: int) -> str:
+    if count < MIN_IMAGES:
+        return f"scores need at least {MIN_IMAGES}"
+    return f"score {count} images of each with -n {count}"

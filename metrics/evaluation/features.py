@@ -1,4 +1,4 @@
-"""Features of images: what an extractor must be, and many images through one, a chunk at a time."""
+"""The extractor protocol, and the extraction of features in chunks."""
 
 from __future__ import annotations
 
@@ -7,31 +7,41 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from gandem.core.errors import DataError, GandemError
-from gandem.core.plugins.isolation import aside, sentence
+from gandem.core.errors import DataError, GandemError, NotFoundError, shown
+from gandem.core.plugins.entry import Entry
+from gandem.core.plugins.isolation import format_error, stdout_to_stderr
+from gandem.core.plugins.loading import find_missing, import_target
+from gandem.core.plugins.registry import require
 
-__all__ = ["CHUNK", "Extractor", "Features", "check_shape", "extract"]
+__all__ = [
+    "CHUNK_SIZE",
+    "Extractor",
+    "Features",
+    "check_shape",
+    "extract",
+    "find_extractor",
+    "load_extractor",
+]
 
-CHUNK = 500
-"""Images whose features are taken at once."""
+CHUNK_SIZE = 500
+"""Images per call of an extractor."""
 
 
 class Features(NamedTuple):
-    """What an extractor makes of N images: ``features`` float32 (N, D), and ``probabilities`` of
-    K classes, (N, K), where it is a classifier.
-    """
+    """Features float32 (N, D) of N images, and class probabilities (N, K) of a classifier."""
 
     features: np.ndarray
     probabilities: np.ndarray | None = None
 
 
 class Extractor(Protocol):
-    """What a row of ``gandem_extractors`` builds.
+    """A feature extractor, returned by the target of an entry of ``gandem_extractors``.
 
     Attributes:
-        name: what a person types to get it, ``"lenet5:digits"``.
-        digest: a hash of all that decides its features: scores compare only where it is the same.
-        classes: of the probabilities; 0 for none.
+        name: the name users type, ``"lenet5:digits"``.
+        digest: a hash of everything that determines its features; scores are comparable only if
+            it is equal.
+        classes: number of classes of the probabilities; 0 for none.
     """
 
     name: str
@@ -42,7 +52,7 @@ class Extractor(Protocol):
         """Return the features of uint8 images (N, H, W, C), or of points, float32 (N, D).
 
         Raises:
-            DataError: it cannot look at such images.
+            DataError: it does not support such images.
         """
 
 
@@ -51,53 +61,53 @@ def extract(
     images: Iterable[np.ndarray],
     progress: Callable[[int], None] | None = None,
 ) -> Features:
-    """Return the features of images that come a chunk at a time, of which no more is held.
+    """Return the features of images that come in chunks; one chunk is in memory at a time.
 
     Args:
         progress: called with the number of images done.
 
     Raises:
-        DataError: the extractor cannot look at them, or returns what are no features of them.
+        DataError: the extractor does not support the images, or returns invalid features.
     """
     features: list[np.ndarray] = []
     probabilities: list[np.ndarray] = []
     done, width = 0, None
     for chunk in images:
-        found = _found(extractor, chunk, width)
-        features.append(found.features)
-        width = found.features.shape[1]
-        if found.probabilities is not None:
-            probabilities.append(found.probabilities)
+        extracted = _extract_chunk(extractor, chunk, width)
+        features.append(extracted.features)
+        width = extracted.features.shape[1]
+        if extracted.probabilities is not None:
+            probabilities.append(extracted.probabilities)
         done += len(chunk)
         if progress is not None:
             progress(done)
     if not features:
-        raise DataError(f"{extractor.name}: there are no images to look at.")
+        raise DataError(f"{extractor.name}: there are no images.")
     joined = np.concatenate(probabilities) if probabilities else None
     return Features(np.concatenate(features), joined)
 
 
 def check_shape(name: str, images: np.ndarray, shape: tuple[int, ...]) -> None:
-    """Refuse images that an extractor does not look at.
+    """Check that images are uint8 of shape ``(N, *shape)``.
 
     Raises:
-        DataError: their shape is not ``(N, *shape)``, or they are points.
+        DataError: they have another shape, or are points.
     """
     if images.dtype != np.uint8 or images.shape[1:] != shape:
         wanted, got = ("×".join(map(str, of)) for of in (shape, images.shape[1:]))
         what = "images" if images.dtype == np.uint8 else "points"
         raise DataError(
-            f"{name} looks at images of {wanted}, received {what} of {got}; choose another with "
+            f"{name} expects images of {wanted}, received {what} of {got}; choose another with "
             "--extractor, like pixels."
         )
 
 
-def _found(extractor: Extractor, chunk: np.ndarray, width: int | None) -> Features:
-    """Return what an extractor, which may be a stranger's, makes of a chunk: arrays in C order."""
+def _extract_chunk(extractor: Extractor, chunk: np.ndarray, width: int | None) -> Features:
+    """Return the features of a chunk as C-contiguous arrays; the extractor may be third-party."""
     try:
-        with aside():
+        with stdout_to_stderr():
             features, probabilities = extractor(chunk)
-            found = Features(
+            result = Features(
                 np.ascontiguousarray(features, np.float32),
                 None if probabilities is None else np.ascontiguousarray(probabilities, np.float64),
             )
@@ -105,14 +115,14 @@ def _found(extractor: Extractor, chunk: np.ndarray, width: int | None) -> Featur
         raise
     except BaseException as error:
         raise DataError(
-            f"The extractor {extractor.name} failed on {len(chunk)} images: {sentence(error)}"
+            f"The extractor {extractor.name} failed on {len(chunk)} images: {format_error(error)}"
         ) from error
-    _check(extractor, found, len(chunk), width)
-    return found
+    _check_features(extractor, result, len(chunk), width)
+    return result
 
 
-def _check(extractor: Extractor, found: Features, count: int, width: int | None) -> None:
-    shapes = [array.shape for array in found if array is not None]
+def _check_features(extractor: Extractor, result: Features, count: int, width: int | None) -> None:
+    shapes = [array.shape for array in result if array is not None]
     wanted = [(count, *(shapes[0][1:2] if width is None else (width,)))]
     wanted += [(count, extractor.classes)] * bool(extractor.classes)
     if shapes != wanted or len(shapes[0]) != 2:
@@ -121,3 +131,52 @@ def _check(extractor: Extractor, found: Features, count: int, width: int | None)
             f"for {count} images, expected features (N, {width or 'D'})"
             + (f" and probabilities (N, {extractor.classes})." if extractor.classes else ".")
         )
+
+
+def find_extractor(name: str) -> Entry:
+    """Return the entry of an installed extractor, called ``name`` or ``name:argument``.
+
+    Raises:
+        NotFoundError: the extractor does not exist.
+        BackendError: a required module is not installed; the message says how to install it.
+    """
+    return require("extractors", name.partition(":")[0])
+
+
+def load_extractor(name: str, backend: str) -> Extractor:
+    """Return the extractor called ``name``, or ``name:argument``.
+
+    Args:
+        backend: the id of an installed backend, for extractors that run on any.
+
+    Raises:
+        NotFoundError: the extractor does not exist.
+        DataError, BackendError: it cannot be created; the message says what to do.
+    """
+    entry, argument = find_extractor(name), name.partition(":")[2]
+    load = import_target(entry)
+    try:
+        with stdout_to_stderr():
+            extractor: Extractor = load(argument, backend)
+    except (GandemError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # third-party code may raise anything
+        raise DataError(
+            f"The {entry.full_name} could not be created: {format_error(error)}"
+        ) from error
+    if problem := _find_fault(extractor):
+        raise NotFoundError(f"The {entry.full_name} is not an extractor: {problem}.")
+    return extractor
+
+
+def _find_fault(extractor: Extractor) -> str:
+    """Return what is wrong with an extractor's attributes, or nothing."""
+    if missing := find_missing(extractor, ("name", "digest", "classes", "__call__")):
+        return missing
+    for name in ("name", "digest"):
+        text = getattr(extractor, name)
+        if not (isinstance(text, str) and text and text.isprintable()):
+            return f"its {name} is {shown(text)}, expected a string on one line"
+    if type(extractor.classes) is not int or extractor.classes < 0:
+        return f"its classes are {shown(extractor.classes)}, expected an integer from 0"
+    return ""

@@ -1,6 +1,4 @@
-"""How a score was measured, which belongs to the score: numbers of different protocols say nothing
-about each other.
-"""
+"""Protocols of scores: only scores with equal protocols can be compared."""
 
 from __future__ import annotations
 
@@ -13,22 +11,22 @@ from gandem.core.errors import DataError
 __all__ = ["FORMULAS", "Protocol", "Scored", "same_protocol"]
 
 FORMULAS = 1
-"""The edition of the formulas of ``gandem.metrics``: raised when one gives other numbers."""
+"""The version of the formulas of ``gandem.metrics``; a change of their values increments it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
-    """What decides a score beside the images that are scored.
+    """Everything that determines a score besides the scored images.
 
     Attributes:
-        data: the real images' set, with the part or classes taken of it: ``"mnist:test"``.
+        data: the real data set with its part or classes: ``"mnist:test"``.
         data_digest: SHA-256 of its images and labels.
-        of: how many images it has.
-        real: images drawn from it to compare with, and as many others for the floor.
+        of: number of images in it.
+        real: real images drawn to compare with; as many others give the real baseline.
         fake: images that are scored.
-        extractor: whose features; ``extractor_digest``: a hash of it.
-        seed: of the draw, of the noise of generated images, and of the metrics' subsets.
-        formulas: the edition of the formulas.
+        extractor: name of the feature extractor; ``extractor_digest``: its hash.
+        seed: of the draw, the noise of generated images, and the subsets of the metrics.
+        formulas: the version of the formulas.
     """
 
     data: str
@@ -46,9 +44,7 @@ class Protocol:
         return asdict(self)
 
     def differs(self, other: Protocol) -> dict[str, tuple[Any, Any]]:
-        """Return the fields that tell two protocols apart, each with both values; names do not
-        count where digests are the same.
-        """
+        """Return the fields that differ, with both values; names are ignored, digests count."""
         names = [f.name for f in fields(self) if f.name not in ("data", "extractor")]
         both = {name: (getattr(self, name), getattr(other, name)) for name in names}
         return {name: pair for name, pair in both.items() if pair[0] != pair[1]}
@@ -59,10 +55,10 @@ class Scored:
     """The scores of some images.
 
     Attributes:
-        name: of what was scored.
-        values: by the name of the measure; None where it has no finite value.
-        details: counts of classes, the confusion matrix, and the like.
-        floor: what real images get, as many others of the same set, by the same protocol.
+        name: the name of the scored images.
+        values: values by the name of the measure; None if not finite.
+        details: class counts, the confusion matrix, and so on.
+        floor: the real baseline: the values of other real images of the same data set.
     """
 
     name: str
@@ -82,34 +78,34 @@ class Scored:
         }
 
 
-_WORDS = {
+_LABELS = {
     "data_digest": "real images",
     "of": "size of the real set",
     "real": "number of real images",
     "fake": "number of images",
     "extractor_digest": "extractor",
     "seed": "seed",
-    "formulas": "edition of the formulas",
+    "formulas": "version of the formulas",
 }
 
 
 def same_protocol(scored: Sequence[Scored]) -> Protocol:
-    """Return the one protocol of several scores.
+    """Return the common protocol of several scores.
 
     Raises:
-        DataError: they have not the same; the text says in what they differ.
+        DataError: the protocols differ; the message names the difference.
     """
     first = scored[0]
     for other in scored[1:]:
-        if apart := first.protocol.differs(other.protocol):
-            name, (here, there) = next(iter(apart.items()))
+        if differences := first.protocol.differs(other.protocol):
+            name, (here, there) = next(iter(differences.items()))
             if name.endswith("_digest"):
                 named = name.removesuffix("_digest")
                 names = [str(getattr(one.protocol, named)) for one in (first, other)]
                 marks = (f" ({here:.8})", f" ({there:.8})") if names[0] == names[1] else ("", "")
                 here, there = (word + mark for word, mark in zip(names, marks, strict=True))
             raise DataError(
-                f"{first.name} and {other.name} were scored by different protocols and stand in no "
-                f"table together: {_WORDS[name]} {here} and {there}."
+                f"{first.name} and {other.name} cannot be compared: they were scored with "
+                f"different protocols ({_LABELS[name]} {here} and {there})."
             )
     return first.protocol

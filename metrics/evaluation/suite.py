@@ -1,6 +1,4 @@
-"""Every measure that a score has, in the order of a table: its name, its title, and how it is
-computed from features and classes.
-"""
+"""The measures of a score in the order of the table, and their computation from features."""
 
 from __future__ import annotations
 
@@ -12,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gandem.core.errors import ClashError, NotFoundError
-from gandem.core.plugins.registry import registry
+from gandem.core.runs.config import SCORES
 from gandem.metrics import (
     Normal,
     class_accuracy,
@@ -26,20 +23,22 @@ from gandem.metrics import (
     nearest_training,
     precision_recall,
 )
+from gandem.metrics.evaluation.features import Features
+from gandem.metrics.evaluation.plugin_metrics import compute_plugin_metrics, plugin_metrics
 
-__all__ = ["MEASURES", "QUICK", "Measure", "Side", "measured", "usual_extractor"]
+__all__ = ["MEASURES", "QUICK", "Measure", "Side", "all_measures", "compute_measures"]
 
-QUICK = ("frechet", "kernel")
-"""What a training may measure often: the rest takes time with the square of the samples."""
+QUICK = SCORES
+"""Measures for frequent use in a training; the others take quadratic time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One line of a table.
+    """One row of a table.
 
     Attributes:
-        better: ``"less"``, ``"more"``, or ``"as real"``.
-        error: the name of the value that is its standard error, or deviation.
+        better: ``"less"``, ``"more"``, or ``"as real"``; empty if unknown.
+        error: the name of the value with its standard error or deviation.
     """
 
     title: str
@@ -65,17 +64,22 @@ MEASURES = {
     "high_quality": Measure("within 3 σ of a mode", "as real"),
     "mode_divergence": Measure("divergence of modes, nats", "less"),
 }
-"""By name; errors and deviations are values of their own beside these."""
+"""Measures by name; errors and deviations are separate values."""
+
+
+def all_measures() -> dict[str, Measure]:
+    """Return gandem's own measures by name, then the metrics of plugins by id."""
+    return MEASURES | {e.id: Measure(e.title or e.id, better="") for e in plugin_metrics()}
 
 
 @dataclass(frozen=True)
 class Side:
-    """What is known of some images.
+    """The real or the generated images of a score, as features.
 
     Attributes:
         features: (N, D).
-        probabilities: (N, K), of a classifier's classes.
-        labels: (N,) what they are told to be, in the numbers of the data.
+        probabilities: (N, K) of a classifier.
+        labels: (N,) in the numbering of the data.
     """
 
     features: np.ndarray
@@ -84,25 +88,16 @@ class Side:
 
     @cached_property
     def normal(self) -> Normal:
-        """The normal distribution of the features: of the real ones it serves every score."""
+        """The normal distribution of the features, computed once."""
         return Normal.of(self.features)
 
     @property
-    def found(self) -> np.ndarray | None:
-        """(N,) the most probable class."""
+    def predicted(self) -> np.ndarray | None:
+        """The most probable classes (N,)."""
         return None if self.probabilities is None else self.probabilities.argmax(axis=1)
 
 
-def usual_extractor(data: str) -> str:
-    """Return the extractor that suits a data set: what its row in the registry says, or pixels."""
-    name = data.partition(":")[0].partition("[")[0]
-    try:
-        return registry().find("datasets", name).extractor or "pixels"
-    except (NotFoundError, ClashError):  # a plugin's data, that calls itself something else
-        return "pixels"
-
-
-def measured(
+def compute_measures(
     fake: Side,
     real: Side,
     seed: int,
@@ -111,17 +106,16 @@ def measured(
     quick: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[dict[str, float | None], dict[str, Any]]:
-    """Return every value that can be measured, and details.
+    """Return all values that can be measured, and details.
 
     Args:
-        seed: of the subsets and parts that some draw.
-        points: the features are points, and the real ones' labels say which component of a mixture
-            each is from.
-        quick: only what takes no time to speak of.
-        progress: called with the number of measures done, and of all.
+        seed: of the random subsets of some measures.
+        points: the features are points; labels of the real points are mixture components.
+        quick: compute only the measures in :data:`QUICK`.
+        progress: called with the number of measures done, and the total.
 
     Raises:
-        DataError: features that cannot be compared, or too few.
+        DataError: the features cannot be compared, or are too few.
     """
     jobs = [_frechet, _kernel]
     if not quick:
@@ -130,6 +124,8 @@ def measured(
             jobs += [_classes]
         if points and real.labels is not None:
             jobs += [_modes]
+        if plugin_metrics():
+            jobs += [_plugins]
     values: dict[str, Any] = {}
     details: dict[str, Any] = {}
     for number, job in enumerate(jobs):
@@ -147,71 +143,72 @@ def _finite(value: float | None) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
 
 
-Found = Iterator[tuple[str, Any]]
+Values = Iterator[tuple[str, Any]]
 
 
-def _frechet(fake: Side, real: Side, seed: int) -> Found:
+def _frechet(fake: Side, real: Side, seed: int) -> Values:
     yield "frechet", frechet_distance(fake.normal, real.normal)
 
 
-def _kernel(fake: Side, real: Side, seed: int) -> Found:
-    found = kernel_distance(fake.features, real.features, seed=seed)
-    yield "kernel", found.value
-    yield "kernel_error", found.error
+def _kernel(fake: Side, real: Side, seed: int) -> Values:
+    distance = kernel_distance(fake.features, real.features, seed=seed)
+    yield "kernel", distance.value
+    yield "kernel_error", distance.error
 
 
-def _manifold(fake: Side, real: Side, seed: int) -> Found:
-    found = precision_recall(fake.features, real.features)
+def _manifold(fake: Side, real: Side, seed: int) -> Values:
+    result = precision_recall(fake.features, real.features)
     for name in ("precision", "recall", "density", "coverage"):
-        yield name, getattr(found, name)
+        yield name, getattr(result, name)
 
 
-def _diversity(fake: Side, real: Side, seed: int) -> Found:
+def _diversity(fake: Side, real: Side, seed: int) -> Values:
     yield "diversity", diversity(fake.features, real.features).ratio
 
 
-def _memory(fake: Side, real: Side, seed: int) -> Found:
+def _memory(fake: Side, real: Side, seed: int) -> Values:
     yield "memorised", nearest_training(fake.features, real.features).memorised
 
 
-def _classes(fake: Side, real: Side, seed: int) -> Found:
+def _classes(fake: Side, real: Side, seed: int) -> Values:
     assert fake.probabilities is not None
-    assert fake.found is not None
-    assert real.found is not None
+    assert fake.predicted is not None
+    assert real.predicted is not None
     count = fake.probabilities.shape[1]
     score = inception_score(fake.probabilities, seed=seed)
     yield "inception", score.mean
     yield "inception_deviation", score.deviation
-    balance = class_balance(fake.found, count, real=real.found)
+    balance = class_balance(fake.predicted, count, real=real.predicted)
     yield "entropy", balance.entropy
     yield "present", balance.present
     yield "class_divergence", balance.divergence
     yield "classes", list(balance.counts)
     if fake.labels is None or real.labels is None:
         return
-    names = _names(real.labels, real.found)
+    names = _match_labels(real.labels, real.predicted)
     if names is not None and set(np.unique(fake.labels)) <= set(names):
-        asked = np.array([names[int(label)] for label in fake.labels])
-        told = class_accuracy(asked, fake.found, count)
-        yield "accuracy", told.accuracy
-        yield "accuracy_of_class", list(told.of_class)
-        yield "confusion", told.matrix.tolist()
+        requested = np.array([names[int(label)] for label in fake.labels])
+        result = class_accuracy(requested, fake.predicted, count)
+        yield "accuracy", result.accuracy
+        yield "accuracy_of_class", list(result.of_class)
+        yield "confusion", result.matrix.tolist()
 
 
-def _names(labels: np.ndarray, found: np.ndarray) -> Mapping[int, int] | None:
-    """Return which of the classifier's classes each label of the real images is: what it finds in
-    most of them.  None where labels share a class, or the classifier does not know them.
+def _match_labels(labels: np.ndarray, predicted: np.ndarray) -> Mapping[int, int] | None:
+    """Return the class that the classifier predicts for most real images of each label.
+
+    None if two labels share a class, or a label has no majority.
     """
     names = {}
     for label in np.unique(labels):
-        counts = np.bincount(found[labels == label])
+        counts = np.bincount(predicted[labels == label])
         if 2 * counts.max() <= counts.sum():
             return None
         names[int(label)] = int(counts.argmax())
     return names if len(set(names.values())) == len(names) else None
 
 
-def _modes(fake: Side, real: Side, seed: int) -> Found:
+def _modes(fake: Side, real: Side, seed: int) -> Values:
     assert real.labels is not None
     kinds = np.unique(real.labels)
     parts = [real.features[real.labels == kind].astype(np.float64) for kind in kinds]
@@ -221,8 +218,19 @@ def _modes(fake: Side, real: Side, seed: int) -> Found:
     if not deviation > 0:
         return
     shares = np.array([len(part) for part in parts])
-    found = mode_coverage(fake.features, means, deviation, shares=shares)
-    yield "modes", found.modes
-    yield "high_quality", found.high_quality
-    yield "mode_divergence", found.divergence
-    yield "mode_counts", list(found.counts)
+    result = mode_coverage(fake.features, means, deviation, shares=shares)
+    yield "modes", result.modes
+    yield "high_quality", result.high_quality
+    yield "mode_divergence", result.divergence
+    yield "mode_counts", list(result.counts)
+
+
+def _plugins(fake: Side, real: Side, seed: int) -> Values:
+    errors: dict[str, str] = {}
+    features = (Features(side.features, side.probabilities) for side in (real, fake))
+    for name, value, error in compute_plugin_metrics(*features):
+        yield name, value
+        if error is not None:
+            errors[name] = error
+    if errors:
+        yield "errors", errors

@@ -1,47 +1,52 @@
-"""Scores in words: one table, its protocol above it, what real images get beside each number."""
+"""Scores as a text table with their protocol and the real baseline."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gandem.commands.tables_ import aligned
+from gandem.core.tables import format_table
 from gandem.metrics.evaluation.protocol import Protocol, Scored, same_protocol
-from gandem.metrics.evaluation.suite import MEASURES
+from gandem.metrics.evaluation.suite import MEASURES, all_measures
 
-__all__ = ["figure", "protocol_in_words", "scores_in_words"]
+__all__ = ["format_protocol", "format_scores", "format_value"]
 
-MARKS = {"less": "↓", "more": "↑", "as real": "="}
+MARKS = {"less": "↓", "more": "↑", "as real": "=", "": ""}
 
 
-def scores_in_words(scored: Sequence[Scored]) -> str:
-    """Return scores as a table: a line for each measure, a column for each thing that was scored.
+def format_scores(scored: Sequence[Scored]) -> str:
+    """Return scores as a table with a row per measure and a column per score.
 
     Raises:
-        DataError: they were scored by different protocols.
+        DataError: they have different protocols.
     """
     protocol = same_protocol(scored)
     floor = scored[0].floor
     numbers = [f"[{number}]" for number in range(1, len(scored) + 1)]
     rows = [("", "", "real", *numbers)]
-    for name, measure in MEASURES.items():
-        if any(name in one.values for one in scored):
-            cells = [figure(values, name) for values in (floor, *(one.values for one in scored))]
+    for name, measure in all_measures().items():
+        if any(name in score.values for score in scored):
+            cells = [
+                format_value(values, name)
+                for values in (floor, *(score.values for score in scored))
+            ]
             rows.append((measure.title, MARKS[measure.better], *cells))
-    names = [(number, one.name) for number, one in zip(numbers, scored, strict=True)]
+    names = [(number, score.name) for number, score in zip(numbers, scored, strict=True)]
+    errors = {text for score in scored for text in score.details.get("errors", {}).values()}
     return "\n\n".join(
         [
-            protocol_in_words(protocol),
-            aligned(rows),
-            aligned([*names, ("real", f"{protocol.real:,} other images of {protocol.data}")]),
-            "↓ less is better, ↑ more, = as real images have it",
+            format_protocol(protocol),
+            format_table(rows),
+            format_table([*names, ("real", f"{protocol.real:,} other images of {protocol.data}")]),
+            "↓ less is better, ↑ more is better, = close to real images is better",
+            *sorted(errors),
         ]
     )
 
 
-def figure(values: Mapping[str, float | None], name: str) -> str:
-    """Return a value for people, with its error where it has one.
+def format_value(values: Mapping[str, float | None], name: str) -> str:
+    """Return a value as text, with its error if it has one.
 
-    >>> figure({"kernel": 0.01234, "kernel_error": 0.001}, "kernel")
+    >>> format_value({"kernel": 0.01234, "kernel_error": 0.001}, "kernel")
     '0.0123 ± 0.001'
     """
     if name not in values:
@@ -49,13 +54,13 @@ def figure(values: Mapping[str, float | None], name: str) -> str:
     value = values[name]
     if value is None:
         return "not finite"
-    error = values.get(MEASURES[name].error)
+    error = values.get(MEASURES[name].error) if name in MEASURES else None
     words = f"{value:.0f}" if name in ("modes", "present") else f"{value:.3g}"
     return words if error is None else f"{words} ± {error:.1g}"
 
 
-def protocol_in_words(protocol: Protocol) -> str:
-    """Return a protocol as a sentence or two."""
+def format_protocol(protocol: Protocol) -> str:
+    """Return a protocol as one sentence."""
     return (
         f"{protocol.fake:,} images each, against {protocol.real:,} of the {protocol.of:,} of "
         f"{protocol.data}; features of {protocol.extractor} ({protocol.extractor_digest[:8]}), "

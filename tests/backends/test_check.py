@@ -1,4 +1,4 @@
-"""The rules of the conformance suite, its pytest options, and ``gandem check``."""
+"""The rules of the conformance suite, its pytest options, and ``gandem plugins check``."""
 
 import json
 import os
@@ -78,11 +78,11 @@ def acme(shelf, monkeypatch):
     sys.modules.pop("acme_numpy", None)
 
 
-# --- gandem check --------------------------------------------------------------------------------
+# --- gandem plugins check -------------------------------------------------------------------------
 
 
 def test_a_check_tells_of_every_test_in_json(acme):
-    done = gandem("check", "acme/numpy", "-k", CASES, "--json")
+    done = gandem("plugins", "check", "acme/numpy", "-k", CASES, "--json")
 
     found = json.loads(done.stdout)
     ends = {row["id"]: (row["outcome"], row["reason"]) for row in found["outcomes"]}
@@ -103,7 +103,7 @@ def test_a_check_tells_of_every_test_in_json(acme):
 
 
 def test_a_check_prints_a_table_and_every_reason(acme):
-    done = gandem("check", "numpy", "-k", "tanh or relu and not leaky")
+    done = gandem("plugins", "check", "numpy", "-k", "tanh or relu and not leaky")
 
     lines = done.stdout.splitlines()
     assert done.exit_code == 1  # the second derivatives of tanh are right, so strictly no excuse
@@ -122,7 +122,7 @@ def test_a_backend_that_passes_conforms_whatever_the_callers_folder_holds(
     monkeypatch.setenv("PYTEST_ADDOPTS", "--nonsense")
     monkeypatch.chdir(tmp_path)
 
-    conforms = said("check", "acme/numpy", "-k", "relu and network")
+    conforms = said("plugins", "check", "acme/numpy", "-k", "relu and network")
 
     assert "acme/numpy conforms: " in conforms.splitlines()[-1]
 
@@ -130,7 +130,7 @@ def test_a_backend_that_passes_conforms_whatever_the_callers_folder_holds(
 def test_a_backend_that_crashes_leaves_a_verdict(acme, monkeypatch):
     monkeypatch.setenv("ACME_CRASHES", "1")
 
-    done = gandem("check", "acme/numpy", "-k", "relu and gradients", "--json")
+    done = gandem("plugins", "check", "acme/numpy", "-k", "relu and gradients", "--json")
 
     found = json.loads(done.stdout)
     assert done.exit_code == 1
@@ -154,13 +154,15 @@ def test_a_backend_that_crashes_leaves_a_verdict(acme, monkeypatch):
     ],
 )  # fmt: skip
 def test_a_check_that_cannot_be_made_is_refused_in_one_line(acme, arguments, error):
-    assert refused("check", *arguments) == error
+    assert refused("plugins", "check", *arguments) == error
 
 
 def test_without_pytest_it_says_what_to_install(acme, monkeypatch):
     monkeypatch.setitem(sys.modules, "pytest", None)
 
-    assert refused("check", "acme/numpy").endswith("Install it with: pip install 'gandem[check]'")
+    assert refused("plugins", "check", "acme/numpy").endswith(
+        "Install it with: pip install 'gandem[check]'"
+    )
 
 
 def test_a_check_that_made_no_test_does_not_conform():

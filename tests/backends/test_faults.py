@@ -9,7 +9,7 @@ import pytest
 from support.commands import THERE
 
 from gandem.core import specs as kinds
-from gandem.core.plugins.registry import load_backend
+from gandem.core.training.backends import load_backend
 from gandem.testing import CASES, OPTIMIZERS, BackendConformance
 from gandem.testing.walks import WALKS
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gandem.core.plugins.registry import installed, registry
+from gandem.core.plugins.registry import is_installed as installed
+from gandem.core.plugins.registry import registry
 
 MODULES = {"torch": ["torch"], "keras": ["keras", "tensorflow"]}
 HIDE = """

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from support.commands import needs_both, on_each, said
 
-from gandem.commands.render import spec_in_words
+from gandem.commands.render import format_spec
 from gandem.core.errors import SpecError
-from gandem.core.plugins.registry import load_backend
 from gandem.core.specs import (
     Conv2D,
     Conv2DTranspose,
@@ -24,6 +23,7 @@ from gandem.core.specs import (
     to_data,
 )
 from gandem.core.training import fixed_inputs, initial_state, state_shapes
+from gandem.core.training.backends import load_backend
 from gandem.testing.walks import SEED, WALKS, begin, walk
 
 _NAMED = next(case for case in WALKS if case.name == "spectral norm")
@@ -163,7 +163,7 @@ def test_show_says_which_layers_have_it():
 
 
 def test_show_says_it_of_a_block_that_holds_one():
-    lines = spec_in_words(WALK.spec).splitlines()
+    lines = format_spec(WALK.spec).splitlines()
 
     named = [line.split()[0] for line in lines if line.endswith("  spectral norm")]
     assert named == ["dense", "conv2d_transpose", "conv2d", "conv2d", "residual", "dense"]

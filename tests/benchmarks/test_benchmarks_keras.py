@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from support.commands import THERE
 
-from gandem.core.plugins.registry import load_backend, load_spec
 from gandem.core.specs import plan_spec
+from gandem.core.specs.loading import load_spec
+from gandem.core.training.backends import load_backend
 
 SPEED = Path(__file__).parents[2] / "benchmarks" / "speed"
-MODELS = ("dcgan", "cgan", "sevens", "dcgan-dropout", "mlp-gan", "wgan-gp")
+MODELS = ("dcgan", "cgan", "upsample-gan", "dcgan-dropout", "mlp-gan", "wgan-gp")
 KINDS = {"experts_keras": "EXPERTS", "notebooks_keras": "NOTEBOOKS"}
 IMAGES = np.random.default_rng(0).integers(256, size=(66, 28, 28, 1), dtype=np.uint8)
 """66, so that the second of every two batches has 2."""

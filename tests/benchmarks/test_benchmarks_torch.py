@@ -17,7 +17,7 @@ SIZES = {
     "dcgan": (771_969, 138_689),
     "dcgan-dropout": (798_049, 382_209),
     "mlp-gan": (1_508_240, 533_505),
-    "sevens": (53_009, 84_761),
+    "upsample-gan": (53_009, 84_761),
     "wgan-gp": (771_969, 150_977),
 }
 """Parameters of generator and discriminator, as ``gandem show`` counts them."""

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from support.commands import HOME, THERE, TINY, needs_a_backend, on_each, refused, said, tiny
 
-import gandem as package
+from gandem.core.data.dataset import load_dataset
 from gandem.core.errors import DataError, NotFoundError, RunError, SpecError
-from gandem.core.plugins.registry import load_dataset
 from gandem.core.runs import open_run, resume, train
-from gandem.core.runs.checkpoint import step_of
+from gandem.core.runs.checkpoint import parse_step
+from gandem.core.runs.record import BestCheckpoint
+from gandem.metrics.evaluation.evaluate import evaluate
 
 pytestmark = needs_a_backend
 SCORES = {"frechet", "kernel", "kernel_error"}
@@ -89,7 +90,7 @@ def test_the_network_that_looks_leaves_the_training_alone(backend, tmp_path):
     plain = train("dcgan", out=tmp_path / "plain", **common)
     scored = train("dcgan", out=tmp_path / "scored", evaluate_every=1, evaluate_count=20, **common)
 
-    assert scored.facts["evaluation"]["protocol"]["extractor"] == "lenet5:digits"
+    assert scored.record.evaluation["protocol"]["extractor"] == "lenet5:digits"
     assert set(scores(scored)[4]) == SCORES
     assert same_states(plain, scored)
 
@@ -117,12 +118,12 @@ def test_scores_are_taken_every_so_many_epochs_and_at_the_end(every, told, steps
 
 @pytest.mark.parametrize(("best", "choose"), [(None, min), ("frechet", min), ("frechet:max", max)])
 def test_the_best_checkpoint_is_that_of_the_lowest_distance_in_the_log(best, choose, trained):
-    run = trained(evaluate_every=1, keep=1, best=best, epochs=5)
+    run = trained(evaluate_every=1, keep_last=1, best=best, epochs=5)
 
     values = {step: one["frechet"] for step, one in scores(run).items()}
     step = choose(values, key=values.get)
-    assert run.facts["best"] == {"metric": "frechet", "value": values[step], "step": step}
-    assert [step_of(path) for path in run.checkpoints()] == sorted({step, 15})
+    assert run.record.best == BestCheckpoint(metric="frechet", value=values[step], step=step)
+    assert [parse_step(path) for path in run.checkpoints()] == sorted({step, 15})
     assert run.checkpoint("best").header["scores"] == scores(run)[step]
 
 
@@ -131,17 +132,17 @@ def test_another_metric_may_choose(best, trained):
     run = trained(evaluate_every=1, best=best, log_every=3)
 
     told = [row.get("scores", row) for row in run.rows() if row["step"] > 1]
-    assert run.facts["best"]["value"] == min(row[best] for row in told if best in row)
+    assert run.record.best.value == min(row[best] for row in told if best in row)
 
 
 def test_a_lower_distance_is_what_evaluate_finds_too(trained, data):
     """The same noise, the same real images, the same extractor: the same number."""
     run = trained(evaluate_every=2)
 
-    (one,) = package.core.runs.evaluate([run], which="last", count=1000)
+    (one,) = evaluate([run], which="last", count=1000)
 
-    assert run.facts["evaluation"]["protocol"] == one.protocol.to_data()
-    assert run.facts["evaluation"]["floor"]["frechet"] == one.floor["frechet"]
+    assert run.record.evaluation["protocol"] == one.protocol.to_data()
+    assert run.record.evaluation["floor"]["frechet"] == one.floor["frechet"]
     assert scores(run)[12]["frechet"] == pytest.approx(one.values["frechet"], rel=1e-6)
 
 
@@ -151,13 +152,13 @@ def test_a_lower_distance_is_what_evaluate_finds_too(trained, data):
 def test_the_facts_tell_the_protocol_the_floor_and_the_cost(trained):
     run = trained(evaluate_every=1)
 
-    told = run.facts["evaluation"]
+    told = run.record.evaluation
     assert set(told) == {"protocol", "floor", "last", "times", "seconds"}
     assert told["protocol"]["fake"] == told["protocol"]["real"] == 20
     assert set(told["floor"]) == SCORES
     assert told["last"] == {"step": 12, **scores(run)[12]}
     assert told["times"] == 4
-    assert 0 < told["seconds"] <= run.facts["seconds"]
+    assert 0 < told["seconds"] <= run.record.seconds
 
 
 def test_the_outcome_says_the_scores_and_their_cost(tmp_path, data):
@@ -177,16 +178,16 @@ def test_the_outcome_says_the_scores_and_their_cost(tmp_path, data):
 
 
 def test_a_break_loses_no_score_no_best_and_no_cost(trained, whole):
-    part = trained("part", evaluate_every=1, keep=1, epochs=2)
-    before = part.facts["evaluation"]
+    part = trained("part", evaluate_every=1, keep_last=1, epochs=2)
+    before = part.record.evaluation
 
     gone_on = resume(part, epochs=4)
 
     assert scores(gone_on) == scores(whole)
-    assert gone_on.facts["best"] == whole.facts["best"]
+    assert gone_on.record.best == whole.record.best
     assert same_states(gone_on, whole)
-    assert gone_on.facts["evaluation"]["times"] == 4
-    assert gone_on.facts["evaluation"]["seconds"] > before["seconds"]
+    assert gone_on.record.evaluation["times"] == 4
+    assert gone_on.record.evaluation["seconds"] > before["seconds"]
 
 
 @pytest.mark.parametrize("at", [4, 6, 7])
@@ -197,13 +198,13 @@ def test_an_interrupted_training_goes_on_as_if_it_had_not_been(at, trained, whol
 
     broken = trained("broken", evaluate_every=1, progress=press)
 
-    assert broken.facts["state"] == "interrupted"
+    assert broken.record.state == "interrupted"
     assert set(scores(broken)) == {step for step in (3, 6) if step <= at}  # Ctrl-C waits for none
     gone_on = resume(broken)
 
     assert lasting(gone_on) == lasting(whole)
-    assert gone_on.facts["best"] == whole.facts["best"]
-    assert gone_on.facts["evaluation"]["times"] == 4
+    assert gone_on.record.best == whole.record.best
+    assert gone_on.record.evaluation["times"] == 4
 
 
 def test_a_newest_checkpoint_that_is_damaged_costs_no_older_score(tmp_path, whole):
@@ -213,20 +214,20 @@ def test_a_newest_checkpoint_that_is_damaged_costs_no_older_score(tmp_path, whol
     gone_on = resume(run, notice=lambda text: None)
 
     assert scores(gone_on) == scores(whole)
-    assert gone_on.facts["best"] == whole.facts["best"]
+    assert gone_on.record.best == whole.record.best
 
 
 def test_the_usual_extractor_of_the_first_day_stays_whatever_the_data_is_called_later(tmp_path):
     digits, moved = load_dataset("digits"), tmp_path / "moved.npz"
     np.savez(moved, images=digits.images, labels=digits.labels)
     changes = {"width": 1, "latent": 4, "batch_size": 16}
-    asked = {"backend": HOME, "evaluate_every": 1, "evaluate_count": 20, "keep": 1}
+    asked = {"backend": HOME, "evaluate_every": 1, "evaluate_count": 20, "keep_last": 1}
     run = train("dcgan", data="digits", steps=1, changes=changes, out=tmp_path / "run", **asked)
 
     gone_on = resume(run, steps=2, data=f"npz:{moved}")
 
-    assert gone_on.facts["data"]["name"] == f"npz:{moved}"
-    assert gone_on.facts["evaluation"]["protocol"]["extractor"] == "lenet5:digits"
+    assert gone_on.record.data.name == f"npz:{moved}"
+    assert gone_on.record.evaluation["protocol"]["extractor"] == "lenet5:digits"
     assert gone_on.settings().extractor == run.settings().extractor == "lenet5:digits"
 
 
@@ -249,8 +250,8 @@ def test_a_best_by_scores_that_are_not_taken_is_refused(best, tmp_path, data):
     ("settings", "error", "words"),
     [
         ({"extractor": "pixel"}, NotFoundError, "Did you mean 'pixels'?"),
-        ({"extractor": "lenet5"}, DataError, "lenet5:digits looks at images of 28×28×1"),
-        ({"evaluate_count": 10}, DataError, "scores take at least 20 images"),
+        ({"extractor": "lenet5"}, DataError, "lenet5:digits expects images of 28×28×1"),
+        ({"evaluate_count": 10}, DataError, "scores need at least 20 images"),
         ({"best": "frechett"}, SpecError, "Did you mean 'frechet'?"),
         ({"evaluate_every": -1}, SpecError, "evaluate_every"),
     ],
@@ -269,7 +270,7 @@ def test_a_training_that_cannot_be_scored_any_more_is_left_as_it_was(trained, mo
     files = files_of(run)
     monkeypatch.setattr("gandem.extractors.pixels.load", lambda argument, backend: None)
 
-    with pytest.raises(NotFoundError, match="'pixels' of gandem is none"):
+    with pytest.raises(NotFoundError, match="'pixels' of gandem is not an extractor"):
         resume(run, epochs=5)
 
     assert files_of(run) == files
@@ -291,10 +292,10 @@ def test_scores_that_fail_once_cost_nobody_a_training(trained, monkeypatch):
 
     run = trained(evaluate_every=1, notice=notices.append)
 
-    assert run.facts["state"] == "finished"
+    assert run.record.state == "finished"
     assert list(scores(run)) == [3, 9, 12]
-    assert [n for n in notices if "scores" in n] == [
-        "There are no scores of step 6: samples: The extractor pixels failed on 20 images: "
+    assert [n for n in notices if "scored" in n] == [
+        "Step 6 was not scored: samples: The extractor pixels failed on 20 images: "
         "ValueError: eyes closed"
     ]
 
@@ -316,4 +317,4 @@ def test_a_training_that_diverges_before_it_is_scored_is_told_to_have_diverged(t
         )
 
     assert "a generator that has diverged cannot be scored" in notices[0]
-    assert open_run(tmp_path / "run").facts["state"] == "diverged"
+    assert open_run(tmp_path / "run").record.state == "diverged"

@@ -13,12 +13,18 @@ import pytest
 from support.commands import HOME, TINY, gandem, needs_a_backend, said, tiny
 
 import gandem as public
-from gandem.callbacks.diagnostics.monitor import STATES, Gauge, Monitor
-from gandem.callbacks.diagnostics.probe import variety
-from gandem.callbacks.diagnostics.suggestions import Finding, event_in_words, remedy_for
-from gandem.core.plugins.registry import LAYERS, load_dataset, load_spec, registry
+from gandem.callbacks.diagnostics.monitor import CONDITIONS, LossScale, Monitor
+from gandem.callbacks.diagnostics.probe import measure_variety
+from gandem.callbacks.diagnostics.suggestions import Finding, format_warning, suggest_remedy
+from gandem.core.data.dataset import load_dataset
+from gandem.core.plugins.registry import registry
 from gandem.core.specs import Dense, Reshape, Sigmoid, change
-from gandem.core.training import losses as losses
+from gandem.core.specs.layers import LAYERS
+from gandem.core.specs.loading import load_spec
+from gandem.losses.hinge import Hinge
+from gandem.losses.least_squares import LeastSquares
+from gandem.losses.non_saturating import NonSaturating
+from gandem.losses.wasserstein import Wasserstein
 
 DOC = Path(__file__).parents[2] / "docs" / "reading-the-losses.md"
 MLP = {"image": [8, 8, 1], "hidden": [16, 32], "judging": [64, 32], "latent": 8}
@@ -51,7 +57,7 @@ def trained(pictures, out, model="mlp-gan", changes=MLP, steps=200, **more):
 @pytest.fixture
 def without_curves(monkeypatch):
     """Draw no curves, which take longer than a tiny training."""
-    monkeypatch.setattr("gandem.core.runs.trainer.CURVES", 10**9)
+    monkeypatch.setattr("gandem.callbacks.curves.MIN_STEPS", 10**9)
 
 
 @pytest.fixture(scope="module", params=[("mlp-gan", MLP), ("cgan", CGAN)], ids=["mlp-gan", "cgan"])
@@ -76,7 +82,7 @@ def heard(monitor, log):
 
 
 def monitor(loss=None, model="dcgan", **changes):
-    rule = loss or losses.NonSaturating()
+    rule = loss or NonSaturating()
     return Monitor(load_spec(model, changes), rule)
 
 
@@ -86,40 +92,40 @@ def monitor(loss=None, model="dcgan", **changes):
 @pytest.mark.parametrize(
     ("rule", "guessing", "least", "margin"),
     [
-        (losses.NonSaturating(), 2 * np.log(2), 0.0, False),
-        (losses.LeastSquares(), 0.5, 0.0, True),
-        (losses.Hinge(), 2.0, 0.0, True),
-        (losses.Wasserstein(), 0.0, None, False),
+        (NonSaturating(), 2 * np.log(2), 0.0, False),
+        (LeastSquares(), 0.5, 0.0, True),
+        (Hinge(), 2.0, 0.0, True),
+        (Wasserstein(), 0.0, None, False),
     ],
 )
 def test_what_guessing_costs_is_learnt_from_the_rule(rule, guessing, least, margin):
-    gauge = Gauge.of(load_spec("dcgan"), rule)
+    gauge = LossScale.of(load_spec("dcgan"), rule)
 
-    assert gauge == Gauge(pytest.approx(guessing, abs=1e-5), least, margin)
+    assert gauge == LossScale(pytest.approx(guessing, abs=1e-5), least, margin)
 
 
 def test_halves_and_smoothing_change_what_a_loss_means():
-    mean = Gauge.of(load_spec("dcgan", {"loss.halves": "mean"}), losses.NonSaturating())
+    mean = LossScale.of(load_spec("dcgan", {"loss.halves": "mean"}), NonSaturating())
     smooth = {"loss.label_smoothing": 0.1}
-    smoothed = Gauge.of(load_spec("dcgan", smooth), losses.NonSaturating())
+    smoothed = LossScale.of(load_spec("dcgan", smooth), NonSaturating())
 
     assert mean.guessing == pytest.approx(np.log(2), abs=1e-5)
     assert smoothed.least == pytest.approx(-0.9 * np.log(0.9) - 0.1 * np.log(0.1), abs=0.01)
 
 
 def test_a_strangers_loss_is_read_like_our_own():
-    class Doubled(losses.NonSaturating):
+    class Doubled(NonSaturating):
         def real(self, ops, logits, target):
             return 2 * super().real(ops, logits, target)
 
-    gauge = Gauge.of(load_spec("dcgan"), Doubled())
+    gauge = LossScale.of(load_spec("dcgan"), Doubled())
 
     assert gauge.guessing == pytest.approx(3 * np.log(2), abs=1e-5)
     assert gauge.share({"discriminator": gauge.guessing}) == pytest.approx(1)
 
 
 def test_a_penalty_does_not_count_as_loss():
-    gauge = Gauge.of(load_spec("dcgan"), losses.NonSaturating())
+    gauge = LossScale.of(load_spec("dcgan"), NonSaturating())
 
     assert gauge.share({"discriminator": 3.0, "penalty": 3.0}) == 0
 
@@ -149,7 +155,7 @@ def test_while_the_images_become_more_varied_nothing_dominates():
 
 
 def test_a_low_loss_of_a_critic_means_nothing():
-    assert heard(monitor(losses.Wasserstein()), rows([-8.0] * 40)) == []
+    assert heard(monitor(Wasserstein()), rows([-8.0] * 40)) == []
 
 
 def test_images_that_repeat_are_a_collapse_though_there_are_several_kinds():
@@ -197,25 +203,25 @@ def test_variety_counts_only_pairs_of_one_class():
     real = generator.normal(size=(40, 2, 2, 1)) + 10 * classes[:, None, None, None]
     same = np.zeros((40, 2, 2, 1)) + 10 * classes[:, None, None, None]
 
-    assert variety(same, real)["variety"] > 0.8
-    assert variety(same, real, classes) == {"variety": 0.0, "nearest": 0.0}
-    assert variety(real, real, classes) == {"variety": 1.0, "nearest": 1.0}
+    assert measure_variety(same, real)["variety"] > 0.8
+    assert measure_variety(same, real, classes) == {"variety": 0.0, "nearest": 0.0}
+    assert measure_variety(real, real, classes) == {"variety": 1.0, "nearest": 1.0}
 
 
 def test_where_real_images_do_not_vary_nothing_is_said_of_variety():
     real = np.ones((5, 2, 2, 1))
 
-    assert variety(real, real) == {}
-    assert variety(real, real, np.arange(5)) == {}
+    assert measure_variety(real, real) == {}
+    assert measure_variety(real, real, np.arange(5)) == {}
 
 
 @pytest.mark.parametrize("model", [row.id for row in registry().entries("models")])
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("state", CONDITIONS)
 def test_every_option_that_is_recommended_exists(state, model):
     spec = load_spec(model)
 
     for player in ("", "generator"):
-        _, options = remedy_for(state, spec, 1.386, True, Finding(1, "", player))
+        _, options = suggest_remedy(state, spec, 1.386, True, Finding(1, "", player))
 
         assert options
         for option in options:
@@ -239,7 +245,7 @@ def _value(text):
 def test_a_learning_rate_far_too_large_is_named_within_200_steps(pictures, tmp_path):
     run, words = trained(pictures, tmp_path, changes=MLP | {"learning_rate": 1.0})
 
-    assert set(run.facts["health"]["now"]) & set(STATES), words
+    assert set(run.record.health["now"]) & set(CONDITIONS), words
     assert "learning_rate=" in " ".join(words)
 
 
@@ -254,8 +260,8 @@ def test_a_generator_that_is_never_updated_is_named_within_200_steps(pictures, t
     assert begun["step"] <= 200
     assert begun["because"] == "the generator's weights do not move"
     assert begun["options"] == ["--set generator.optimizer.learning_rate=0.0002"]
-    assert event_in_words(begun) in words
-    assert "no-progress since step" in run.facts["health"]["verdict"]
+    assert format_warning(begun) in words
+    assert "no-progress since step" in run.record.health["verdict"]
 
 
 @needs_a_backend
@@ -269,7 +275,7 @@ def test_a_generator_that_is_deaf_to_its_noise_is_named_within_200_steps(picture
     run, words = trained(pictures, tmp_path, model=spec, changes={})
 
     assert [row["nearest"] for row in run.log() if "nearest" in row] == [0.0] * 4
-    assert run.facts["health"]["now"] == ["generator-collapsed"]
+    assert run.record.health["now"] == ["generator-collapsed"]
     assert re.match(r"step 160: generator-collapsed since step 100: the images for diff", words[0])
 
 
@@ -279,8 +285,8 @@ def test_a_healthy_training_raises_no_alarm(healthy):
 
     assert words == []
     assert not [row for row in run.rows() if "health" in row]
-    assert run.facts["health"]["now"] == ["well"]
-    assert run.facts["health"]["verdict"].startswith("no sign of trouble in 220 steps")
+    assert run.record.health["now"] == ["well"]
+    assert run.record.health["verdict"].startswith("no sign of trouble in 220 steps")
 
 
 @needs_a_backend
@@ -291,7 +297,7 @@ def test_a_training_that_diverges_says_so_in_its_log_with_a_remedy(data, tmp_pat
     (event,) = [row for row in run.rows() if "health" in row]
     assert (event["health"], event["state"]) == ("diverged", "begins")
     assert event["options"][0].startswith("--set generator.optimizer.learning_rate=")
-    assert run.facts["health"]["now"] == ["diverged"]
+    assert run.record.health["now"] == ["diverged"]
 
 
 # --- it changes nothing, and goes on -------------------------------------------------------------
@@ -303,8 +309,8 @@ def timeless(run):
 
 @needs_a_backend
 def test_measuring_changes_no_bit_of_a_training(pictures, tmp_path):
-    plain, _ = trained(pictures, tmp_path / "a", steps=70, judge_every=0, log_every=1000)
-    measured, _ = trained(pictures, tmp_path / "b", steps=70, judge_every=1, log_every=1)
+    plain, _ = trained(pictures, tmp_path / "a", steps=70, accuracy_every=0, log_every=1000)
+    measured, _ = trained(pictures, tmp_path / "b", steps=70, accuracy_every=1, log_every=1)
 
     assert any("variety" in row for row in measured.log())
     assert any("judged" in row for row in measured.rows())
@@ -323,7 +329,7 @@ def test_a_resumed_training_knows_what_it_knew_of_its_health(pictures, tmp_path,
     resumed = public.resume(first, steps=140, notice=after.append)
 
     assert timeless(resumed) == timeless(straight)
-    assert resumed.facts["health"] == straight.facts["health"]
+    assert resumed.record.health == straight.record.health
     assert before + after == words
 
 
@@ -332,7 +338,7 @@ def test_the_discriminator_is_judged_every_so_many_epochs_on_the_same_images(run
     each = [row for row in runs().rows() if "judged" in row]
     second = public.train(
         "dcgan",
-        **{"data": data, "epochs": 2, "seed": 3, "log_every": 2, "judge_every": 2},
+        **{"data": data, "epochs": 2, "seed": 3, "log_every": 2, "accuracy_every": 2},
         **{"backend": HOME, "changes": TINY["dcgan"], "out": tmp_path / "run"},
     )
 
@@ -350,7 +356,7 @@ def test_the_discriminator_is_judged_every_so_many_epochs_on_the_same_images(run
 @needs_a_backend
 def test_a_judgment_is_a_line_of_the_progress(data, tmp_path):
     arguments = map(str, [*tiny(), "--data", data, "--epochs", 2, "--out", tmp_path / "run"])
-    with patch("gandem.core.progress.PATIENCE", 0):
+    with patch("gandem.core.progress.FIRST_LINE_DELAY", 0):
         from click.testing import CliRunner
 
         from gandem.cli import main
@@ -386,12 +392,12 @@ def test_curves_that_cannot_be_drawn_are_a_notice(pictures, tmp_path, monkeypatc
     def refuse(*_):
         raise ValueError("no ink")
 
-    monkeypatch.setattr("gandem.core.runs.trainer.CURVES", 5)
+    monkeypatch.setattr("gandem.callbacks.curves.MIN_STEPS", 5)
     monkeypatch.setattr("gandem.visualize.curves.draw_curves", refuse)
 
     run, words = trained(pictures, tmp_path, steps=5)
 
-    assert run.facts["state"] == "finished"
+    assert run.record.state == "finished"
     assert len(words) == 1
     assert re.fullmatch(r"The curves could not be drawn: .*no ink.*", words[0])
 
@@ -399,7 +405,7 @@ def test_curves_that_cannot_be_drawn_are_a_notice(pictures, tmp_path, monkeypatc
 def test_the_page_on_reading_losses_names_every_state_and_its_options():
     text = DOC.read_text("utf-8")
 
-    for state in STATES:
+    for state in CONDITIONS:
         assert f"### `{state}`" in text
     for option in re.findall(r"--set ([\w.]+)=([^\s`\"]+)", text):
         assert load_spec("dcgan", {option[0]: _value(option[1])})

@@ -22,8 +22,8 @@ from support.commands import (
     tiny,
 )
 
-from gandem.core.plugins.registry import load_spec
 from gandem.core.specs import to_toml
+from gandem.core.specs.loading import load_spec
 
 
 @pytest.fixture
@@ -75,10 +75,10 @@ def litter(tmp_path, run):
 
 
 BAD = {
-    "train nope": "No model is called 'nope'. There are: 'acgan', 'cdcgan', 'cgan',",
-    "train dcgn": "No model is called 'dcgn'. Did you mean 'dcgan'?",
-    "train dcgan --backend torhc": "No backend is called 'torhc'. Did you mean 'torch'?",
-    "train dcgan --data digit": "No data set is called 'digit'. Did you mean 'digits'?",
+    "train nope": "No model named 'nope'. There are: 'acgan', 'cdcgan', 'cgan',",
+    "train dcgn": "No model named 'dcgn'. Did you mean 'dcgan'?",
+    "train dcgan --backend torhc": "No backend named 'torhc'. Did you mean 'torch'?",
+    "train dcgan --data digit": "No data set named 'digit'. Did you mean 'digits'?",
     "train dcgan --set latnt=3": "The spec 'dcgan' has no field 'latnt'. Did you mean",
     "train dcgan --set latent": "Expected path=value, received 'latent'",
     "train dcgan --set latent=many": "Latent.size: expected a whole number, received 'many'.",
@@ -91,20 +91,20 @@ BAD = {
     "train empty.toml": "empty.toml: the spec: the field ",
     "train missing.toml": "missing.toml: cannot be read (No such file or directory).",
     "show prose.toml": "prose.toml: The spec is not TOML: ",
-    "show nope": "No model is called 'nope'",
-    "show empty": "empty: not a run; there is no run.json in it.",
+    "show nope": "No model named 'nope'",
+    "show empty": "empty: not a run; it has no run.json.",
     "show broken": "broken/run.json: damaged",
-    "show specless": "specless: not a run; there is no spec.toml in it",
-    "parity nope": "No model is called 'nope'",
+    "show specless": "specless: not a run; it has no spec.toml",
+    "parity nope": "No model named 'nope'",
     "parity open.toml --size full": "open.toml: generator/reshape: ",
     "parity dcgan --backends torch": "A comparison needs two backends; received 1.",
-    "parity dcgan --backends torch,kears": "No backend is called 'kears'. Did you mean 'keras'?",
-    "generate missing -o x.png": "missing: not a run; it is not there.",
-    "generate empty -o x.png": "empty: not a run; there is no run.json in it.",
+    "parity dcgan --backends torch,kears": "No backend named 'kears'. Did you mean 'keras'?",
+    "generate missing -o x.png": "missing: not a run; it does not exist.",
+    "generate empty -o x.png": "empty: not a run; it has no run.json.",
     "generate ten.npz -o x.png": "ten.npz: not a run; it is not a folder.",
-    "generate broken -o x.png": "broken/run.json: damaged; expected a JSON object",
+    "generate broken -o x.png": "broken/run.json: damaged; ",
     "generate list -o x.png": "list/run.json: damaged; expected a JSON object",
-    "generate specless -o x.png": "specless: not a run; there is no spec.toml in it",
+    "generate specless -o x.png": "specless: not a run; it has no spec.toml",
     "generate unweighted -o x.png": "unweighted: it has no checkpoint yet.",
     "generate torn -o x.png": "torn/checkpoints/step-000006.safetensors: not a checkpoint",
     "train dcgan --out full": "full: it exists and is not an empty folder; choose another --out.",
@@ -124,7 +124,7 @@ BAD = {
 }
 MISUSED = {
     "train": "Missing argument 'MODEL'.",
-    "train dcgan --classes 3,x": "Invalid value for '--classes': expected whole numbers with",
+    "train dcgan --classes 3,x": "Invalid value for '--classes': expected comma-separated",
     "train dcgan --steps 0": "Invalid value for '--steps': 0 is not in the range x>=1.",
     "train dcgan --steps 1.5": "Invalid value for '--steps': '1.5' is not a valid integer",
     "train dcgan --seed -1": "Invalid value for '--seed': -1 is not in the range x>=0.",
@@ -246,7 +246,7 @@ def test_a_place_where_no_folder_can_be_made_is_one_line(litter, monkeypatch, da
 
     words = refused(*tiny(), "--data", data, "--steps", 1, "--out", out)
 
-    assert re.search(r"cannot be made \([A-Z][a-z ]+\)\.$", words)
+    assert re.search(r"cannot be created \([A-Z][a-z ]+\)\.$", words)
     assert sorted(litter.rglob("*")) == before
 
 
@@ -348,7 +348,7 @@ def test_a_read_only_disk_is_one_line_and_untouched(data, small_disk, run):
     disk = small_disk("size=1m,ro")
 
     words = refused(*tiny(), "--data", data, "--steps", 1, "--out", disk / "a/run")
-    assert words == f"{disk}/a/run: cannot be made (Read-only file system)."
+    assert words == f"{disk}/a/run: cannot be created (Read-only file system)."
     words = refused(*tiny(), "--data", data, "--steps", 1, "--out", disk)
     assert words == f"{disk}: cannot be written (Read-only file system)."
     words = refused("generate", run, "-o", disk / "x.png")

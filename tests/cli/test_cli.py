@@ -26,12 +26,13 @@ from support.commands import (
     tiny,
 )
 
-from gandem import parity
 from gandem.cli import main
-from gandem.core.plugins.registry import load_spec
-from gandem.core.progress import Bars
+from gandem.core.progress import ProgressBars
 from gandem.core.specs import change, digest, from_toml, to_data, to_json, to_toml
+from gandem.core.specs.loading import load_spec
 from gandem.parity import Mark, Report
+
+PARITY = sys.modules["gandem.parity"]  # gandem.parity is the function
 
 COMMANDS = main.list_commands(None)
 
@@ -50,7 +51,7 @@ def test_help_explains_every_option_and_shows_every_default(command):
         assert parameter.opts[0] in help_
         assert parameter.help, f"{parameter.opts[0]} is not explained"
         assert parameter.help.split("\n")[0] in help_
-        if parameter.name in ("as_json", "as_toml", "raw", "changes", "help") or parameter.required:
+        if parameter.name in ("as_json", "as_toml", "ema", "changes", "help") or parameter.required:
             continue
         shown = parameter.show_default
         default = f"({shown})" if isinstance(shown, str) else str(parameter.default)
@@ -58,14 +59,15 @@ def test_help_explains_every_option_and_shows_every_default(command):
 
 
 def test_the_list_of_commands_says_what_each_is_for():
-    lines = said("--help").partition("Commands:")[2].strip().splitlines()
+    text = said("--help").partition("Train and resume:")[2]
+    lines = [line for line in text.splitlines() if line.startswith("  ")]
 
     assert [line.split()[0] for line in lines] == COMMANDS
     assert not [line for line in lines if len(line.split()) < 5 or line.endswith("...")]
 
 
 def test_a_misspelt_command_is_answered_with_the_nearest():
-    words = "There is no command 'trian'. Did you mean 'train'? See 'gandem --help'."
+    words = "No command named 'trian'. Did you mean 'train'? See 'gandem --help'."
 
     assert refused("trian", code=2) == words
 
@@ -90,8 +92,8 @@ def test_python_dash_m_is_the_command(tmp_path):
 def test_list_json_names_models_backends_and_data_sets():
     found = json.loads(said("list", "--json"))
 
-    tables = {"models", "backends", "datasets", "losses", "layers", "extractors"}
-    tables.add("launchers")
+    tables = {"models", "backends", "datasets", "losses", "layers", "extractors", "metrics"}
+    tables |= {"launchers", "callbacks"}
     assert set(found) == tables
     assert {"lenet5", "inception", "pixels"} <= {row["id"] for row in found["extractors"]}
     assert {"local", "dask", "slurm"} <= {row["id"] for row in found["launchers"]}
@@ -122,7 +124,7 @@ def test_list_for_people_is_aligned_and_names_papers():
 
 
 def test_a_pattern_that_fits_nothing_is_answered_with_the_nearest():
-    assert "No model fits 'dcgn'. Did you mean 'dcgan'?" in said("list", "dcgn")
+    assert "No model matches 'dcgn'. Did you mean 'dcgan'?" in said("list", "dcgn")
     assert json.loads(said("list", "dcgn", "--json"))["models"] == []
 
 
@@ -187,7 +189,7 @@ def test_show_of_a_run_says_how_the_training_went(run):
     assert re.search(rf"^on +{HOME} \(cpu, float32\), seed 3", text, re.M)
     assert re.search(r"^data +npz:.*, 40 images", text, re.M)
     assert re.search(r"^losses +discriminator \d+\.\d+, generator \d+\.\d+", text, re.M)
-    assert re.search(r"^judged +real \d+%, fake \d+%", text, re.M)
+    assert re.search(r"^accuracy +real \d+%, fake \d+%", text, re.M)
     assert "generator: " in text
     found = json.loads(said("show", run, "--json"))
     assert found["run"]["path"] == str(run)
@@ -197,7 +199,7 @@ def test_show_of_a_run_says_how_the_training_went(run):
 
 @pytest.mark.parametrize("option", [("--set", "latent=3"), ("--size", "small")])
 def test_show_of_a_run_refuses_to_change_it(run, option):
-    words = "--set and --size change a model; a run is what it is. See 'gandem show --help'."
+    words = "--set and --size change a model; a run cannot be changed. See 'gandem show --help'."
 
     assert refused("show", run, *option, code=2) == words
 
@@ -209,26 +211,36 @@ def test_a_models_name_means_the_model_even_beside_a_folder_of_that_name(tmp_pat
     assert "(28, 28, 1)" in said("show", "dcgan")
 
 
-def test_show_of_a_run_with_odd_facts_still_shows(run, tmp_path):
-    (tmp_path / "spec.toml").write_bytes((run / "spec.toml").read_bytes())
-    facts = json.loads((run / "run.json").read_text())
-    odd = {"losses": {"discriminator": None, "real_accuracy": "x"}, "state": "diverged"}
-    (tmp_path / "run.json").write_text(json.dumps(facts | odd | {"data": {}, "steps": None}))
+def copy_of_record(run: Path, folder: Path, **changes: object) -> None:
+    """Write the spec and the record of a run into a folder, with changes."""
+    (folder / "spec.toml").write_bytes((run / "spec.toml").read_bytes())
+    record = json.loads((run / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(record | changes))
+
+
+def test_show_of_a_diverged_run_shows_nan(run, tmp_path):
+    copy_of_record(run, tmp_path, losses={"discriminator": None}, state="diverged")
 
     assert "discriminator nan" in said("show", tmp_path)
+
+
+def test_show_of_a_run_with_a_wrong_record_is_refused(run, tmp_path):
+    copy_of_record(run, tmp_path, steps="many")
+
+    assert "run.json: damaged; steps: expected a whole number" in refused("show", tmp_path)
 
 
 # --- plugins and doctor --------------------------------------------------------------------------
 
 
 def test_plugins_lists_what_gandem_itself_brings():
-    (own, *_) = json.loads(said("plugins", "--json"))["plugins"]
+    (own, *_) = json.loads(said("plugins", "list", "--json"))["plugins"]
 
     assert own["name"] == "gandem"
     assert own["loaded"] is True
     assert own["problems"] == []
     assert {"models", "backends", "datasets", "losses"} <= set(own["adds"])
-    assert "dcgan" in said("plugins")
+    assert "dcgan" in said("plugins", "list")
 
 
 @pytest.mark.slow
@@ -276,7 +288,7 @@ def test_every_option_of_train_reaches_the_run(data, tmp_path):
         *("--classes", "2,0", "--epochs", 3, "--seed", 5, "--batch-size", 10),
         *("--set", "generator.optimizer.learning_rate=1e-3", "--set", "loss.name=hinge"),
         *("--set", 'partial_batch="drop"', "--precision", "float64", "--device", "cpu"),
-        *("--log-every", 2, "--checkpoint-steps", 4, "--checkpoint-minutes", 7, "--keep", 2),
+        *("--log-every", 2, "--checkpoint-steps", 4, "--checkpoint-minutes", 7, "--keep-last", 2),
         *("--best", "real_accuracy:max", "--out", tmp_path / "run"),
     )
 
@@ -294,7 +306,7 @@ def test_every_option_of_train_reaches_the_run(data, tmp_path):
     assert facts["settings"]["log_every"] == 2
     assert facts["settings"]["checkpoint_steps"] == 4
     assert facts["settings"]["checkpoint_minutes"] == 7
-    assert facts["settings"]["keep"] == 2
+    assert facts["settings"]["keep_last"] == 2
     assert facts["settings"]["best"] == "real_accuracy:max"
     assert facts["steps"] == 3 * 2
     assert len(list((tmp_path / "run" / "samples").iterdir())) == 3
@@ -331,7 +343,7 @@ def test_epochs_and_steps_together_are_refused(data, tmp_path):
 def test_the_last_words_of_a_training_can_be_pasted_into_a_shell(data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = said(*tiny(), "--data", data, "--steps", 1, "--out", "my run's")
-    (line,) = [line for line in words.splitlines() if line.startswith("more")]
+    (line,) = [line for line in words.splitlines() if line.startswith("next")]
     _, program, *arguments = shlex.split(line)
 
     said(*arguments)
@@ -347,11 +359,11 @@ LAST_WORDS = (
     r"on         {backend} \(cpu, float32\), seed 0\n"
     r"data       npz:\S+, 40 images\n"
     rf"losses     discriminator {RATE}, generator {RATE}\n"
-    r"judged     real \d+%, fake \d+%, of the last batch rightly by the discriminator\n"
+    r"accuracy   real \d+%, fake \d+% \(discriminator, last batch\)\n"
     r"health     no sign of trouble, but 2 steps are too few to tell\n"
     r"samples    run/samples/step-000002\.png\n"
     r"weights    run/checkpoints/step-000002\.safetensors\n"
-    r"more       gandem generate run -o grid\.png\n"
+    r"next       gandem generate run -o grid\.png\n"
 )
 
 
@@ -415,7 +427,7 @@ class Clock:
 
 def test_what_takes_under_two_seconds_prints_no_progress(monkeypatch, capsys):
     clock = Clock(monkeypatch)
-    with Bars() as bars:
+    with ProgressBars() as bars:
         for step in range(1, 11):
             bars.show("dcgan", step, 10)
             clock.now += 0.19
@@ -425,7 +437,7 @@ def test_what_takes_under_two_seconds_prints_no_progress(monkeypatch, capsys):
 
 def test_what_takes_longer_prints_a_line_every_ten_seconds_and_the_last(monkeypatch, capsys):
     clock = Clock(monkeypatch)
-    with Bars() as bars:
+    with ProgressBars() as bars:
         for step in range(1, 26):
             bars.show("dcgan", step, 25, "d 1.000  g 2.000")
             clock.now += 1
@@ -440,7 +452,7 @@ def test_what_takes_longer_prints_a_line_every_ten_seconds_and_the_last(monkeypa
 
 def test_the_start_up_does_not_count_for_the_rate(monkeypatch, capsys):
     clock = Clock(monkeypatch)
-    with Bars() as bars:
+    with ProgressBars() as bars:
         for step in (0, 0, 0, 8):
             bars.show("torch", step, 80)
             clock.now += 4
@@ -458,7 +470,7 @@ def test_progress_that_nobody_reads_any_more_stops_nothing(monkeypatch):
 
     clock = Clock(monkeypatch)
     monkeypatch.setattr("sys.stderr", Closed())
-    with Bars() as bars:
+    with ProgressBars() as bars:
         for step in (1, 2, 3):
             bars.show("dcgan", step, 3)
             clock.now += 100
@@ -542,7 +554,7 @@ def test_generate_json_says_where_the_images_are(run, tmp_path):
         (["-o", "x"], "x: expected a name that ends in .png (a grid) or .npz (arrays)."),
         (["-o", "no/x.png"], "no/x.png: there is no folder no."),
         (["-o", "x.png", "--label", 1], "The model 'dcgan' has no classes; leave the label out."),
-        (["-o", "x.png", "--backend", "torhc"], "No backend is called 'torhc'. Did you mean"),
+        (["-o", "x.png", "--backend", "torhc"], "No backend named 'torhc'. Did you mean"),
         (["-o", "x.png", "--device", "cuda:99"], "sees no device 'cuda:99'; it has cpu"),
     ],
 )
@@ -558,7 +570,7 @@ def test_generate_refuses_in_one_line_and_writes_nothing(
 def test_generate_refuses_a_class_that_is_not_there(conditional, tmp_path):
     words = refused("generate", conditional, "--label", 3, "-o", tmp_path / "x.png")
 
-    assert words == "There is no class 3; expected 0 to 2."
+    assert words == "No class 3; expected 0 to 2."
 
 
 @pytest.mark.parametrize(
@@ -611,7 +623,7 @@ def test_every_option_of_parity_reaches_the_measurement(monkeypatch):
         asked.update(options, model=model)
         return report(holds=True)
 
-    monkeypatch.setattr(parity, "measure", measure)
+    monkeypatch.setattr(PARITY, "measure", measure)
 
     said(
         *("parity", "mine.toml", "--backends", "keras, torch", "--steps", 7, "--seed", 3),
@@ -638,7 +650,7 @@ def test_every_option_of_parity_reaches_the_measurement(monkeypatch):
 
 @pytest.mark.parametrize("holds", [True, False])
 def test_the_verdict_of_parity_is_told_to_people_machines_and_shells(monkeypatch, holds):
-    monkeypatch.setattr(parity, "measure", lambda *_, **__: report(holds))
+    monkeypatch.setattr(PARITY, "measure", lambda *_, **__: report(holds))
 
     for_people, for_machines = gandem("parity", "mine"), gandem("parity", "mine", "--json")
 

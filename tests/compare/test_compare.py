@@ -42,7 +42,7 @@ pytestmark = [
 ]
 SMALL = [f"--set={path}={value}" for path, value in TINY["dcgan"].items()]
 FREE = [change for change in SMALL if not change.startswith(("--set=width", "--set=latent"))]
-QUICK = ["--epochs=2", "--count=20", "--extractor=pixels", "--path-steps=5"]
+QUICK = ["--epochs=2", "--num-samples=20", "--extractor=pixels", "--path-steps=5"]
 BROKEN = """
 raise RuntimeError("this backend is broken [/x] <b>")
 """
@@ -124,10 +124,10 @@ def test_each_cell_is_an_ordinary_run_of_its_own(both):
 
     for cell in there.cells():
         run = there.run(cell)
-        assert run.facts["backend"] == cell.backend
-        assert run.facts["seed"] == cell.seed
-        assert run.facts["command"].startswith("gandem train dcgan ")
-        assert run.facts["peak_memory"] > 50e6
+        assert run.record.backend == cell.backend
+        assert run.record.seed == cell.seed
+        assert run.record.command.startswith("gandem train dcgan ")
+        assert run.record.peak_memory > 20e6
 
 
 def test_what_is_done_is_not_done_again(both, data):
@@ -164,7 +164,7 @@ def test_a_run_alone_has_a_report(both, tmp_path):
 
 
 def test_settings_of_one_backend_are_compared(tmp_path, data, toys):
-    asked = ("--backends=test/one", "--seeds=2", "--vary=width=2,3", *FREE, "--set=latent=4")
+    asked = ("--backends=test/one", "--seeds=2", "--sweep=width=2,3", *FREE, "--set=latent=4")
     more = (*QUICK, f"--data={data}", "--device=cpu")
 
     with in_process():
@@ -172,7 +172,7 @@ def test_settings_of_one_backend_are_compared(tmp_path, data, toys):
 
     assert done.exit_code == 0, done.stderr
     there = open_comparison(tmp_path / "out")
-    assert {there.run(c).facts["settings"]["device"] for c in there.cells()} == {"cpu"}
+    assert {there.run(c).record.settings.device for c in there.cells()} == {"cpu"}
     assert "Fréchet distance, width=3 less width=2" in done.stdout
     assert "dcgan, width=2, test/one: Fréchet distance" in done.stdout
 
@@ -181,7 +181,8 @@ def test_ctrl_c_keeps_everything_and_the_same_command_goes_on(tmp_path, data, to
     slow = tmp_path / "slow"
     slow.touch()
     monkeypatch.setenv(SLOW, str(slow))
-    more = f"--vary=latent=4,5 --epochs=20 --count=20 --extractor=pixels --data={data} --workers=1"
+    more = "--sweep=latent=4,5 --epochs=20 --num-samples=20 --extractor=pixels --workers=1"
+    more += f" --data={data}"
     asked = ("compare", "dcgan", "--backends=test/one", "--seeds=1", *FREE, *more.split())
     asked += ("--set=width=2",)
     going = subprocess.Popen(
@@ -201,7 +202,7 @@ def test_ctrl_c_keeps_everything_and_the_same_command_goes_on(tmp_path, data, to
 
     assert (going.returncode, printed) == (130, "")
     last = complaint.splitlines()[-1]
-    assert last == "Interrupted. The same command goes on with it."
+    assert last == "Interrupted. Run the same command again to resume."
     there = open_comparison(tmp_path / "out")
     (first, _) = there.cells()
     assert there.state(first, there.ended()).words == "interrupted"
@@ -210,7 +211,7 @@ def test_ctrl_c_keeps_everything_and_the_same_command_goes_on(tmp_path, data, to
 
     assert done.returncode == 0, done.stderr
     assert {cell["state"] for cell in json.loads(done.stdout)["cells"]} == {"done"}
-    assert len(there.run(first).facts["segments"]) == 2
+    assert len(there.run(first).record.segments) == 2
 
 
 # --- planted faults ------------------------------------------------------------------------------
@@ -269,7 +270,7 @@ def test_a_model_that_fails_on_one_backend_is_a_row(tmp_path, data, toys):
 def test_a_training_that_diverges_is_a_row_and_is_not_tried_again(tmp_path, data, toys):
     players = ("generator", "discriminator")
     rates = [f"--set=players.{player}.optimizer.learning_rate=1e30" for player in players]
-    asked = ("--backends=test/one", "--vary=latent=4,5", *FREE, "--set=width=2", *QUICK)
+    asked = ("--backends=test/one", "--sweep=latent=4,5", *FREE, "--set=width=2", *QUICK)
     more = ("--seeds=1", *rates, f"--data={data}", "--json")
 
     with in_process():
@@ -285,29 +286,37 @@ def test_a_training_that_diverges_is_a_row_and_is_not_tried_again(tmp_path, data
 # --- what is refused -----------------------------------------------------------------------------
 
 
-TEN = "--vary=width=2,3,4,5,6,7,8,9,10,11"
+TEN = "--sweep=width=2,3,4,5,6,7,8,9,10,11"
 
 
 @pytest.mark.parametrize(
     ("asked", "words", "code"),
     [
-        (["dgcan"], "No model is called 'dgcan'", 1),
+        (["dgcan"], "No model named 'dgcan'", 1),
         (["dcgan", "--backends=torhc"], "torhc", 1),
         (["dcgan", f"--backends={HOME},{HOME}"], "is named twice", 1),
         (["dcgan", f"--backends={HOME}"], "There is nothing to compare", 1),
-        (["dcgan", f"--backends={HOME}", "--vary=widht=2,3"], "widht", 1),
-        (["dcgan", f"--backends={HOME}", "--vary=width=2,x"], "expected a whole number", 1),
-        (["dcgan", f"--backends={HOME}", "--vary=width"], "expected FIELD=A,B,C", 1),
-        (["dcgan", f"--backends={HOME}", "--vary=width=2,3", "--data=digist"], "digist", 1),
-        (["dcgan", f"--backends={HOME}", "--vary=width=2,3", "--classes=3,11"], "class 11", 1),
-        (["dcgan", f"--backends={HOME}", "--vary=width=2,3", "--extractor=lent5"], "lent5", 1),
+        (["dcgan", f"--backends={HOME}", "--sweep=widht=2,3"], "widht", 1),
+        (["dcgan", f"--backends={HOME}", "--sweep=width=2,x"], "expected a whole number", 1),
+        (["dcgan", f"--backends={HOME}", "--sweep=width"], "expected FIELD=A,B,C", 1),
+        (["dcgan", f"--backends={HOME}", "--sweep=width=2,3", "--data=digist"], "digist", 1),
+        (["dcgan", f"--backends={HOME}", "--sweep=width=2,3", "--classes=3,11"], "class 11", 1),
+        (["dcgan", f"--backends={HOME}", "--sweep=width=2,3", "--extractor=lent5"], "lent5", 1),
         (["dcgan", "--seeds=0"], "--seeds", 2),
-        (["dcgan", f"--backends={HOME}", "--vary=width=2,3", "--epochs=1", "--steps=1"], "both", 1),
-        (["dcgan", f"--backends={HOME}", "--seeds=1000", TEN], "10,000 trainings; say --yes", 2),
-        (["dcgan", "--seeds=500"], "00 trainings; say --yes", 2),
+        (
+            ["dcgan", f"--backends={HOME}", "--sweep=width=2,3", "--epochs=1", "--steps=1"],
+            "both",
+            1,
+        ),
+        (
+            ["dcgan", f"--backends={HOME}", "--seeds=1000", TEN],
+            "10,000 runs; confirm with --yes",
+            2,
+        ),
+        (["dcgan", "--seeds=500"], "00 runs; confirm with --yes", 2),
         (["dcgan", "--seeds=3000000", "--yes"], "expected 1 to 1000", 1),
-        (["dcgan", f"--backends={HOME}", "--vary=learning_rate=1e-4,0.0001"], "are the same", 1),
-        (["dcgan", f"--backends={HOME}", "--vary=width=2,3", "--set=width=4"], "set as well", 1),
+        (["dcgan", f"--backends={HOME}", "--sweep=learning_rate=1e-4,0.0001"], "are the same", 1),
+        (["dcgan", f"--backends={HOME}", "--sweep=width=2,3", "--set=width=4"], "set as well", 1),
     ],
 )
 def test_what_cannot_be_compared_is_refused_before_anything_is_written(
@@ -323,14 +332,14 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_written(
     ("asked", "words"), [("--launcher=locla", "locla"), ("--address=x", "no address")]
 )
 def test_a_launcher_that_is_not_there_begins_nothing(tmp_path, asked, words):
-    grid = (f"--backends={HOME}", "--vary=width=2,3", "--data=digits")
+    grid = (f"--backends={HOME}", "--sweep=width=2,3", "--data=digits")
 
     assert words in refused("compare", "dcgan", *grid, asked, "--out", tmp_path / "out")
     assert not (tmp_path / "out" / "cells").exists()
 
 
 def test_without_a_backend_one_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("gandem.compare.grid.installed", lambda row: False)
+    monkeypatch.setattr("gandem.compare.grid.installed_backends", list)
 
     said = refused("compare", "dcgan", "--out", tmp_path / "out")
 
@@ -341,7 +350,7 @@ def test_another_comparison_is_left_alone(tmp_path, monkeypatch):
     grid = Grid(models=("dcgan",), backends=(HOME, "test/other"), seeds=(0,), steps=1)
     plan(tmp_path / "out", grid)
     before = (tmp_path / "out" / "comparison.json").read_bytes()
-    asked = ("dcgan", f"--backends={HOME}", "--vary=width=2,3", "--data=digits", "--steps=1")
+    asked = ("dcgan", f"--backends={HOME}", "--sweep=width=2,3", "--data=digits", "--steps=1")
 
     assert "holds another comparison" in refused("compare", *asked, "--out", tmp_path / "out")
     assert (tmp_path / "out" / "comparison.json").read_bytes() == before

@@ -6,8 +6,8 @@ from dataclasses import fields
 import pytest
 from support.comparisons import FACTS, comparison_of, grid_of, page_of
 
-from gandem.commands.comparing import compare
-from gandem.commands.measuring import parity
+from gandem.commands.compare import compare
+from gandem.commands.parity import parity
 from gandem.compare import Grid, settings_from
 from gandem.compare.again import in_shell
 from gandem.compare.commands import OPTIONS, compare_words, score_words, train_words, walk_words
@@ -42,7 +42,7 @@ def test_the_command_makes_the_same_grid_again(grid):
     assert str(told.pop("out")) == "my out"
     again = Grid(
         models=told["models"],
-        settings=settings_from(told["vary"]),
+        settings=settings_from(told["sweep"]),
         backends=tuple(told["backends"].split(",")),
         seeds=tuple(range(told["seeds"])),
         changes=told["changes"],
@@ -68,7 +68,7 @@ def test_a_cell_can_be_made_by_itself():
     assert "--device cuda:1" in train
     assert "--set 'hidden=[8,8]' --set 'name='\"'\"'a,b'\"'\"''" in train
     assert evaluate == (
-        "gandem evaluate runs/a --checkpoint last --count 77 --device cuda:1 "
+        "gandem evaluate runs/a --checkpoint last --num-samples 77 --device cuda:1 "
         "--extractor lenet5:digits"
     )
 

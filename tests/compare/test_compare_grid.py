@@ -39,7 +39,7 @@ def test_commas_part_values_but_not_within_one(text, wanted):
 
 @pytest.mark.parametrize("text", ["latent", "=1,2", "latent=", "latent=1,,2", "latent=1,1"])
 def test_what_varies_nothing_is_refused(text):
-    with pytest.raises(SpecError, match="vary: "):
+    with pytest.raises(SpecError, match="sweep: "):
         parse_variation(text)
 
 

@@ -26,10 +26,10 @@ from gandem.compare import Ended, Job, launchers, run_job
 from gandem.compare import jobs as rooms
 from gandem.compare.comparison import Comparison, plan
 from gandem.compare.grid import Grid
+from gandem.compare.launchers import load_launcher
 from gandem.core.errors import BackendError, NotFoundError, RunError, SpecError
-from gandem.core.plugins.registry import load_launcher
 from gandem.core.runs import open_run
-from gandem.core.runs.run_dir import is_held
+from gandem.core.runs.run_dir import is_locked
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills as Unix does")
 needs_dask = pytest.mark.skipif(find_spec("distributed") is None, reason="needs Dask")
@@ -113,11 +113,11 @@ def reasons(there: Comparison) -> set[str]:
 
 
 def went_on(there: Comparison) -> bool:
-    """Say whether the first cell's training is whole, and was not begun anew."""
+    """Return whether the first cell's training is whole, and was not begun anew."""
     run = there.run(there.cells()[0])
-    segments = [segment["first_step"] for segment in run.facts["segments"]]
-    assert run.facts["state"] == "finished"
-    assert run.facts["steps"] == run.facts["steps_planned"] == 3 * there.grid.epochs
+    segments = [segment.first_step for segment in run.record.segments]
+    assert run.record.state == "finished"
+    assert run.record.steps == run.record.steps_planned == 3 * there.grid.epochs
     assert there.scores(there.cells()[0])
     return segments[0] == 0 and len(segments) == 2 and segments[1] > 0
 
@@ -148,7 +148,7 @@ def test_a_measurement_is_kept_in_its_file(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("show", "dgcan"), "No model is called 'dgcan'"),
+        (("show", "dgcan"), "No model named 'dgcan'"),
         (("list",), "its measurement said nothing"),
         (("evaluate", "nowhere", "--json"), "nowhere"),
     ],
@@ -172,7 +172,7 @@ def test_what_lies_in_a_run_s_place_is_named_and_left_alone(tmp_path, data):
 
     ended = run_job(job)
 
-    assert "there is no spec.toml in it" in ended.reason
+    assert "it has no spec.toml" in ended.reason
     assert f"Delete {place}, and nothing else" in ended.reason
     assert (place / "checkpoints").is_dir()
 
@@ -197,7 +197,7 @@ def test_a_job_asked_to_stop_keeps_its_step_and_is_gone_on_with(tmp_path, data, 
     slow.unlink()
 
     assert ended[0].code == 130
-    assert there.run(there.cells()[0]).facts["state"] == "interrupted"
+    assert there.run(there.cells()[0]).record.state == "interrupted"
     assert run_job(job) == Ended()
     assert went_on(there)
 
@@ -212,9 +212,9 @@ def test_a_training_ends_with_the_process_that_began_it(tmp_path, data, slow):
     parent.wait()
 
     folder = there.folder(there.cells()[0])
-    until(lambda: not is_held(folder), 30)
+    until(lambda: not is_locked(folder), 30)
     slow.unlink()
-    assert open_run(folder).facts["state"] == "interrupted"
+    assert open_run(folder).record.state == "interrupted"
     assert run_job(job) == Ended()
     assert went_on(there)
 
@@ -223,7 +223,7 @@ def test_a_job_waits_for_one_that_is_about_to_stop(tmp_path, data, monkeypatch):
     there = comparison(tmp_path / "out", data)
     (job,) = there.jobs(1)
     answers = iter([True, True, False])
-    monkeypatch.setattr(rooms, "is_held", lambda place: next(answers))
+    monkeypatch.setattr(rooms, "is_locked", lambda place: next(answers))
 
     assert run_job(job) == Ended()
     assert next(answers, None) is None
@@ -245,7 +245,7 @@ def test_a_killed_training_is_a_row_and_the_next_start_goes_on_with_it(
     assert "killed by SIGKILL" in there.ended()[first.folder]
     assert there.state(first, there.ended()).words == "failed"
     assert there.state(second, there.ended()).words == "done"
-    before = there.run(second).facts
+    before = there.run(second).record
 
     launcher = load_launcher("local", 1, None, tmp_path / "l")
     there.work(launcher, 1)
@@ -254,7 +254,7 @@ def test_a_killed_training_is_a_row_and_the_next_start_goes_on_with_it(
     assert went_on(there)
     assert there.ended() == {}
     assert there.jobs(1) == []
-    assert there.run(second).facts == before
+    assert there.run(second).record == before
 
 
 def test_nobody_else_works_on_a_comparison_meanwhile(tmp_path, data):
@@ -354,8 +354,8 @@ def test_leaving_a_cluster_stops_what_runs_there(tmp_path, data, slow):
             launcher.submit(there.jobs(1))
 
     folder = there.folder(there.cells()[0])
-    assert not is_held(folder)
-    assert open_run(folder).facts["state"] == "interrupted"
+    assert not is_locked(folder)
+    assert open_run(folder).record.state == "interrupted"
 
 
 @needs_dask
@@ -442,7 +442,7 @@ def test_slurm_gets_one_array_of_so_many_at_once(tmp_path, monkeypatch):
 def test_a_folder_that_a_launcher_cannot_have_is_one_line(tmp_path, name, address):
     (tmp_path / "file").write_text("mine")
 
-    with pytest.raises(RunError, match=r"cannot (be made|start)") as error:
+    with pytest.raises(RunError, match=r"cannot (be created|start)") as error:
         load_launcher(name, 1, address, tmp_path / "file" / "launcher")
 
     assert "\n" not in str(error.value)
@@ -456,7 +456,9 @@ def test_this_machine_has_no_address(tmp_path):
 def test_launchers_are_looked_up_by_name(tmp_path, monkeypatch):
     with pytest.raises(NotFoundError, match="local"):
         load_launcher("locla", 1, None, tmp_path)
-    monkeypatch.setattr("gandem.core.plugins.registry._missing", lambda row: ["distributed"])
+    monkeypatch.setattr(
+        "gandem.core.plugins.registry._missing_modules", lambda row: ["distributed"]
+    )
     with pytest.raises(BackendError, match=r"pip install 'gandem\[dask\]'"):
         load_launcher("dask", 1, None, tmp_path)
 

@@ -7,7 +7,7 @@ import pytest
 from support.comparisons import finish, grid_of
 
 from gandem.compare import Table, live, plan
-from gandem.core.runs.run_dir import hold
+from gandem.core.runs.run_dir import lock_run_dir as hold
 
 
 @pytest.fixture

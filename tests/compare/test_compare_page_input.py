@@ -59,7 +59,7 @@ def test_a_run_whose_seed_is_none_is_one_line(tmp_path, seed):
     run = made.folder(cell)
     (run / "run.json").write_text(json.dumps(FACTS | own_facts(cell, 0) | {"seed": seed}))
 
-    assert "damaged; its 'seed' is" in refused("report", run)
+    assert "damaged; seed: expected" in refused("report", run)
 
 
 def test_steps_that_no_axis_has_are_left_out(tmp_path):

@@ -199,7 +199,7 @@ def test_a_bench_trains_scores_and_writes_and_does_nothing_twice(tmp_path, data,
     assert result["figures"]["final_frechet_mean"] == pytest.approx(sum(finals) / 2)
     assert (result["seeds"], result["steps"], result["real"]) == (2, 6, 20)
     assert result["extractor"] == "pixels"
-    seeds = [open_run(path).facts["seed"] for path in sorted((tmp_path / "runs").iterdir())]
+    seeds = [open_run(path).record.seed for path in sorted((tmp_path / "runs").iterdir())]
     assert seeds == [0, 1]
     assert "dcgan" in (tmp_path / "results.md").read_text()
 
@@ -236,8 +236,8 @@ def test_an_interrupted_training_goes_on(tmp_path, data, monkeypatch, toy):
 
 
 def spec_of(changes):
-    from gandem.core.plugins.registry import load_spec
     from gandem.core.specs import parse_setting
+    from gandem.core.specs.loading import load_spec
 
     return load_spec("dcgan", dict(parse_setting(text) for text in changes))
 
@@ -354,9 +354,9 @@ def test_an_epoch_is_once_all_the_data_however_often_the_discriminator_learns(tm
 
     (run,) = (open_run(path) for path in tmp_path.iterdir())
     assert row.epochs == 2
-    assert row.steps == run.facts["steps"] == 2  # six batches, three a step
+    assert row.steps == run.record.steps == 2  # six batches, three a step
     assert {entry["protocol"]["seed"] for entry in scores} == {row.scored_with_seed} == {1}
-    assert run.facts["evaluation"]["protocol"]["seed"] == 0  # other images chose the best
+    assert run.record.evaluation["protocol"]["seed"] == 0  # other images chose the best
 
 
 def test_two_data_sets_of_one_name_have_a_table_each(tmp_path):

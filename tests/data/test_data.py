@@ -196,7 +196,7 @@ def test_a_mirror_that_is_not_there_is_named(cache):
     "bomb", [gzip.compress(bytes(5000), mtime=0), bytes(5000)], ids=["packed", "plain"]
 )
 def test_a_mirror_that_sends_too_much_is_stopped(web, monkeypatch, bomb):
-    monkeypatch.setattr(download, "LIMIT", 2000)
+    monkeypatch.setattr(download, "MAX_UNPACKED_SIZE", 2000)
     bad, good = web.mirror("bad", dict.fromkeys(GOOD, bomb)), web.mirror("good", GOOD)
 
     assert len(load_idx_set(tiny(bad, good), "", None).images) == 5
@@ -328,7 +328,7 @@ def test_a_wrong_file_in_a_folder_is_refused_by_its_path(tmp_path, content, prob
 
 
 def test_a_file_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(download, "LIMIT", 1 << 20)
+    monkeypatch.setattr(download, "MAX_UNPACKED_SIZE", 1 << 20)
     (tmp_path / FILES[0]).write_bytes(gzip.compress(bytes(2 << 20), mtime=0))
 
     assert "more than 1 MiB" in refusal(load_idx_set, tiny(), "", tmp_path)
@@ -513,7 +513,7 @@ def test_other_numbers_of_any_byte_order_become_bytes(saved, dtype):
 
 
 def test_more_images_than_are_converted_at_a_time_all_come(saved, monkeypatch):
-    monkeypatch.setattr(npz, "ROWS", 3)
+    monkeypatch.setattr(npz, "CHUNK_SIZE", 3)
 
     data = npz.load(saved(images=BYTES / 255), None)
 
@@ -634,7 +634,7 @@ def test_an_array_whose_header_lies_is_refused_before_memory_is_taken(tmp_path, 
 
 
 def test_an_array_larger_than_the_limit_is_refused(saved, monkeypatch):
-    monkeypatch.setattr(npz, "LIMIT", BYTES.nbytes - 1)
+    monkeypatch.setattr(npz, "MAX_ARRAY_SIZE", BYTES.nbytes - 1)
 
     assert "Save fewer images" in refusal(npz.load, saved(images=BYTES), None)
 

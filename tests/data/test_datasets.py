@@ -109,27 +109,27 @@ def test_without_labels_there_are_no_classes():
 
 
 def test_only_the_images_of_the_chosen_classes_stay():
-    np.testing.assert_array_equal(dataset().only([1]).images, IMAGES[[1, 3]])
+    np.testing.assert_array_equal(dataset().select_classes([1]).images, IMAGES[[1, 3]])
 
 
 def test_chosen_classes_are_numbered_in_the_order_given():
-    np.testing.assert_array_equal(dataset().only([2, 0]).labels, [1, 0, 1])
+    np.testing.assert_array_equal(dataset().select_classes([2, 0]).labels, [1, 0, 1])
 
 
 def test_images_stay_beside_their_labels():
-    np.testing.assert_array_equal(dataset().only([2, 0]).images, IMAGES[[0, 2, 4]])
+    np.testing.assert_array_equal(dataset().select_classes([2, 0]).images, IMAGES[[0, 2, 4]])
 
 
 def test_chosen_classes_keep_their_names():
-    assert dataset().only([2, 0]).class_names == ("c", "a")
+    assert dataset().select_classes([2, 0]).class_names == ("c", "a")
 
 
 def test_a_choice_is_part_of_the_name():
-    assert dataset().only([2, 0]).name == "mine[2,0]"
+    assert dataset().select_classes([2, 0]).name == "mine[2,0]"
 
 
 def test_a_choice_keeps_source_and_license():
-    chosen = dataset().only([2])
+    chosen = dataset().select_classes([2])
 
     assert (chosen.source, chosen.license) == ("made here", "none")
 
@@ -137,17 +137,19 @@ def test_a_choice_keeps_source_and_license():
 def test_choosing_leaves_the_data_set_as_it_was():
     before = dataset()
 
-    before.only([2, 0])
+    before.select_classes([2, 0])
 
     np.testing.assert_array_equal(before.labels, LABELS)
 
 
 def test_a_choice_of_a_choice_counts_the_new_numbers():
-    np.testing.assert_array_equal(dataset().only([2, 0]).only([1]).images, IMAGES[[0, 4]])
+    np.testing.assert_array_equal(
+        dataset().select_classes([2, 0]).select_classes([1]).images, IMAGES[[0, 4]]
+    )
 
 
 def test_a_data_set_without_names_can_be_chosen_from():
-    assert dataset(class_names=()).only([1]).class_names == ()
+    assert dataset(class_names=()).select_classes([1]).class_names == ()
 
 
 @pytest.mark.parametrize(
@@ -160,19 +162,19 @@ def test_a_data_set_without_names_can_be_chosen_from():
     ],
 )
 def test_classes_that_are_not_there_are_refused(classes, line):
-    assert refusal(dataset().only, classes) == line
+    assert refusal(dataset().select_classes, classes) == line
 
 
 def test_no_classes_can_be_chosen_without_labels():
     line = "it has no labels, so no classes can be chosen."
 
-    assert refusal(dataset(labels=None, class_names=()).only, [0]) == line
+    assert refusal(dataset(labels=None, class_names=()).select_classes, [0]) == line
 
 
 def test_a_class_without_an_image_cannot_be_chosen():
     gap = dataset(labels=np.array([0, 2, 2, 0, 0]))
 
-    assert refusal(gap.only, [0, 1]) == "it has no images of class 1."
+    assert refusal(gap.select_classes, [0, 1]) == "it has no images of class 1."
 
 
 # --- the digest ----------------------------------------------------------------------------------

@@ -13,9 +13,8 @@ import pytest
 from PIL import Image
 from support.commands import needs_a_backend, refused, said, tiny
 
-from gandem.core.data.dataset import OnDisk
+from gandem.core.data.dataset import DiskImages, load_dataset
 from gandem.core.errors import DataError
-from gandem.core.plugins.registry import load_dataset
 from gandem.data import folder, prepared
 
 SHAPE = (8, 8, 3)
@@ -263,7 +262,7 @@ def test_a_cache_that_cannot_be_used_is_one_line(pets, cache):
 
 def test_two_processes_that_prepare_at_once_agree(pets):
     code = (
-        "import sys; from gandem.core.plugins.registry import load_dataset;"
+        "import sys; from gandem.core.data.dataset import load_dataset;"
         "print(load_dataset('folder:' + sys.argv[1], shape=(8, 8, 3)).digest)"
     )
     command = [sys.executable, "-c", code, str(pets)]
@@ -275,9 +274,9 @@ def test_two_processes_that_prepare_at_once_agree(pets):
 
 def test_images_stay_on_disk_whatever_is_chosen(pets):
     data = load(pets)
-    chosen = data.only([1])
+    chosen = data.select_classes([1])
 
-    assert isinstance(chosen.images, OnDisk)
+    assert isinstance(chosen.images, DiskImages)
     np.testing.assert_array_equal(np.asarray(chosen.images), data.images[5:])
     np.testing.assert_array_equal(chosen.images[[2, 0]], data.images[[7, 5]])
     assert chosen.images[1].shape == SHAPE
@@ -292,7 +291,7 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
     for place in range(1, 3000):
         os.link(root / "0.png", root / f"{place}.png")
     code = (
-        "import resource, sys; from gandem.core.plugins.registry import load_dataset;"
+        "import resource, sys; from gandem.core.data.dataset import load_dataset;"
         "import PIL.Image, pooch, filelock;"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
         "data = load_dataset('folder:' + sys.argv[1], shape=(64, 64, 3)); data.digest;"

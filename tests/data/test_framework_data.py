@@ -19,14 +19,14 @@ import pytest
 from PIL import Image
 from support.commands import needs_both, process, refused, said, tiny
 
-from gandem.core.data.dataset import Fittable
+from gandem.core.data.dataset import ResizableDataset, find_dataset, load_dataset
 from gandem.core.errors import DataError
-from gandem.core.plugins.registry import find_dataset, installed, load_dataset, registry
+from gandem.core.plugins.registry import is_installed, registry
 from gandem.data import frameworks, keras_sets
 from gandem.data.framework_process import Request
 from gandem.data.frameworks import FrameworkSet, load_set, stamps_of
 
-THERE = {name: installed(registry().find("datasets", name)) for name in ("torchvision", "keras")}
+THERE = {name: is_installed(registry().find("datasets", name)) for name in ("torchvision", "keras")}
 needs_torchvision = pytest.mark.skipif(not THERE["torchvision"], reason="needs torchvision")
 needs_keras = pytest.mark.skipif(not THERE["keras"], reason="needs keras")
 NOBODY = "http://127.0.0.1:9"
@@ -251,12 +251,12 @@ def test_pictures_of_several_sizes_are_fitted_as_those_of_a_folder(countries, fo
     found = find_dataset("torchvision:Country211", countries)
     folder = f"folder:{countries / 'country211' / 'train'}"
 
-    assert isinstance(found, Fittable)
-    assert found.fitted((8, 8, 3)).digest == load_dataset(folder, shape=(8, 8, 3)).digest
-    assert found.fitted((8, 8, 3)).class_names == ("AD", "AE")
-    assert found.survey().sizes == {(16, 9): 2, (16, 10): 2, (16, 11): 1}
+    assert isinstance(found, ResizableDataset)
+    assert found.resize((8, 8, 3)).digest == load_dataset(folder, shape=(8, 8, 3)).digest
+    assert found.resize((8, 8, 3)).class_names == ("AD", "AE")
+    assert found.summarize().sizes == {(16, 9): 2, (16, 10): 2, (16, 11): 1}
     with pytest.raises(DataError, match="its images have 3 sizes, most are"):
-        found.fitted()
+        found.resize()
 
 
 @needs_torchvision
@@ -474,7 +474,7 @@ def test_keras_trains_on_torchvisions_data_in_a_process_without_torch(mnist, tmp
 def test_whoever_asks_has_no_framework_in_its_process(mnist, tmp_path, monkeypatch):
     monkeypatch.setenv("GANDEM_CACHE", str(tmp_path / "cache"))
     code = (
-        "import sys; from pathlib import Path; from gandem.core.plugins.registry import load_dataset;"
+        "import sys; from pathlib import Path; from gandem.core.data.dataset import load_dataset;"
         "load_dataset('torchvision:MNIST:test', Path(sys.argv[1])).digest;"
         "print({'torch', 'torchvision', 'tensorflow', 'keras'} & set(sys.modules))"
     )
@@ -487,7 +487,7 @@ def test_whoever_asks_has_no_framework_in_its_process(mnist, tmp_path, monkeypat
 
 @pytest.mark.parametrize(("name", "extra"), [("torchvision", "torch"), ("keras", "keras")])
 def test_without_the_framework_the_line_says_what_to_install(name, extra, monkeypatch):
-    monkeypatch.setattr(frameworks, "installed", lambda row: False)
+    monkeypatch.setattr(frameworks, "is_installed", lambda row: False)
 
     assert f"pip install 'gandem[{extra}]'" in refused("data", f"{name}:mnist")
 
@@ -503,7 +503,7 @@ def test_without_the_framework_the_line_says_what_to_install(name, extra, monkey
     ],
 )
 def test_a_slip_is_said_before_any_process_is_started(data, words, monkeypatch):
-    monkeypatch.setattr(frameworks, "installed", lambda row: True)
+    monkeypatch.setattr(frameworks, "is_installed", lambda row: True)
     monkeypatch.setattr(subprocess, "Popen", no_process)
 
     assert words in refused("data", *data.split())
@@ -568,7 +568,7 @@ def test_a_process_is_ended_with_whoever_waits_for_it(pretended, monkeypatch):
 
 def test_downloads_and_images_are_shown(pretended, monkeypatch):
     shown = []
-    monkeypatch.setattr(frameworks.Bars, "show", lambda bars, *what: shown.append(what))
+    monkeypatch.setattr(frameworks.ProgressBars, "show", lambda bars, *what: shown.append(what))
     lines = " 45%|####5     | 76M/170M\r\x1b[1m  250/1000\x1b[0m 1s 1us/step\n@ 7 9\n! no.\n"
     pretended(f"import sys; sys.stdout.write({lines!r}); sys.exit(1)")
 

@@ -230,5 +230,5 @@ def test_a_folder_is_made_with_those_above_it_or_refused_in_a_sentence(tmp_path)
     (tmp_path / "file").touch()
 
     assert (tmp_path / "a" / "b").is_dir()
-    with pytest.raises(RunError, match=r"file/c: cannot be made \(Not a directory\)"):
+    with pytest.raises(RunError, match=r"file/c: cannot be created \(Not a directory\)"):
         make_folder(tmp_path / "file" / "c")

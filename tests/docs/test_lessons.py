@@ -1,4 +1,4 @@
-"""The lessons, in three languages: one and the same commands and pictures, and all of them true."""
+"""The lessons in three languages have the same commands and pictures, and all are valid."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ import click
 import pytest
 
 from gandem.cli import main
-from gandem.core.plugins.registry import load_spec, registry
+from gandem.core.plugins.registry import registry
+from gandem.core.runs.config import format_accuracy
 from gandem.core.specs import parse_setting
+from gandem.core.specs.loading import load_spec
 
 DOCS = Path(__file__).parents[2] / "docs"
 ENGLISH, *OTHERS = PAGES = ["lessons.md", "licoes.pt-BR.md", "lecciones.es.md"]
 PATH = re.compile(r"(?:image|latent|loss|training)\.\w+")
-"""A field of the spec, as it is named in a table."""
+"""A field of the spec, as tables name it."""
 
 
 @cache
@@ -29,12 +31,12 @@ def text_of(page: str) -> str:
 
 def blocks(page: str) -> list[str]:
     """Return the lines of the code blocks, in order."""
-    found = re.findall(r"^```\w+\n(.*?)^```", text_of(page), re.DOTALL | re.MULTILINE)
-    return "".join(found).splitlines()
+    code = re.findall(r"^```\w+\n(.*?)^```", text_of(page), re.DOTALL | re.MULTILINE)
+    return "".join(code).splitlines()
 
 
 def quoted(page: str) -> list[str]:
-    """Return what stands in backticks within a line, in order."""
+    """Return the inline code of a page, in order."""
     prose = re.sub(r"^```.*?^```", "", text_of(page), flags=re.DOTALL | re.MULTILINE)
     return re.findall(r"`([^`\n]+)`", prose)
 
@@ -44,13 +46,13 @@ def pictures(page: str) -> list[str]:
 
 
 def commands() -> list[str]:
-    """Return every command of the English page, each once; a bare `gandem show` names, no more."""
+    """Return every command with arguments of the English page, each once."""
     lines = [*blocks(ENGLISH), *quoted(ENGLISH)]
     return list(dict.fromkeys(x for x in lines if x.startswith("gandem ") and x.count(" ") > 1))
 
 
 def settings(words: list[str]) -> dict[str, object]:
-    """Return the changes that the ``--set`` of a command make."""
+    """Return the changes that the ``--set`` options of a command make."""
     return dict(parse_setting(b) for a, b in pairwise(words) if a == "--set")
 
 
@@ -69,7 +71,7 @@ def test_a_translation_quotes_the_same_code(page):
 
 
 @pytest.mark.parametrize("page", OTHERS)
-def test_a_translation_shows_the_same_pictures_and_says_what_is_on_each(page):
+def test_a_translation_shows_the_same_pictures_with_descriptions(page):
     assert pictures(page) == pictures(ENGLISH)
     assert text_of(page).count("![") == len(pictures(page))
 
@@ -88,11 +90,19 @@ def test_a_link_to_a_heading_leads_to_one(page):
         assert anchor in [re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings]
 
 
-# --- what they say is true -----------------------------------------------------------------------
+# --- the English page ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_accuracy_is_quoted_as_it_is_printed(page):
+    line = format_accuracy({"epoch": 10, "real": 0.5, "fake": 0.87, "count": 100})
+
+    assert line in blocks(page)
+    assert line in quoted(page)
 
 
 @pytest.mark.parametrize("picture", pictures(ENGLISH))
-def test_a_picture_is_there_and_quick_to_load(picture):
+def test_a_picture_exists_and_is_small(picture):
     assert 0 < (DOCS / picture).stat().st_size < 3_000_000
 
 
@@ -108,7 +118,7 @@ def test_a_command_parses(line):
 @pytest.mark.parametrize(
     "line", [line for line in commands() if line.split()[1] in ("train", "show", "parity")]
 )
-def test_a_command_names_a_model_that_is_listed_and_changes_what_it_has(line):
+def test_a_command_names_a_listed_model_and_its_parameters(line):
     words = shlex.split(line)
 
     spec = load_spec(words[2], settings(words))
@@ -118,7 +128,7 @@ def test_a_command_names_a_model_that_is_listed_and_changes_what_it_has(line):
 
 
 @pytest.mark.parametrize("line", [line for line in commands() if "--data" in line.split()])
-def test_a_command_names_data_that_are_listed(line):
+def test_a_command_names_a_listed_data_set(line):
     words = shlex.split(line)
     name = words[words.index("--data") + 1].partition(":")[0]
 
@@ -126,20 +136,20 @@ def test_a_command_names_data_that_are_listed(line):
 
 
 @pytest.mark.parametrize("path", sorted({p for p in quoted(ENGLISH) if PATH.fullmatch(p)}))
-def test_a_field_of_the_spec_is_there(path):
+def test_a_field_of_the_spec_exists(path):
     part, _, field = path.partition(".")
 
     assert hasattr(getattr(load_spec("dcgan"), part), field)
 
 
 @pytest.mark.parametrize("option", sorted({q for q in quoted(ENGLISH) if q.startswith("--")}))
-def test_an_option_on_its_own_is_one(option):
-    """Of training, or of interpolation; a setting fits some model."""
+def test_an_option_exists(option):
+    """In training or interpolation; a setting fits some model."""
     known = {
-        known
-        for name in ("train", "interpolate")
-        for parameter in main.get_command(None, name).params
-        for known in parameter.opts
+        spelling
+        for command in ("train", "interpolate")
+        for parameter in main.get_command(None, command).params
+        for spelling in parameter.opts
     }
     name, *_ = words = shlex.split(option)
 

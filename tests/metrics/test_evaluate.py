@@ -7,8 +7,8 @@ import pytest
 from support.commands import HOME, TINY, needs_a_backend, needs_both, said
 
 import gandem as package
+from gandem.core.data.dataset import load_dataset
 from gandem.core.data.images import save_image
-from gandem.core.plugins.registry import load_dataset
 from gandem.core.runs import open_run
 from gandem.metrics.evaluation.evaluate import evaluate
 
@@ -45,7 +45,7 @@ def test_a_run_is_scored_against_its_own_data(run, data):
 
     assert one["name"] == f"{run}: last, step 6"
     assert one["protocol"]["data"] == data
-    assert one["protocol"]["data_digest"] == open_run(run).facts["data"]["digest"]
+    assert one["protocol"]["data_digest"] == open_run(run).record.data.digest
     assert (one["protocol"]["of"], one["protocol"]["real"], one["protocol"]["fake"]) == (40, 20, 20)
     assert one["protocol"]["extractor"] == "pixels"
     assert one["values"]["frechet"] > 0 < one["floor"]["frechet"]
@@ -78,7 +78,7 @@ def test_the_best_and_the_last_are_scored_averaged_and_raw(tmp_path, data):
         epochs=3,
         best="real_accuracy:max",
     )
-    best = run.facts["best"]["step"]
+    best = run.record.best.step
     assert best < 9
 
     names = [one["name"].partition(": ")[2] for one in rows(run.path)]
@@ -211,6 +211,6 @@ def test_real_images_score_as_real_images_do(made, tmp_path):
 
 @pytest.mark.parametrize("backend", [[], ["--backend", "nobody"]])
 def test_pixels_need_no_backend(made, data, backend, monkeypatch):
-    monkeypatch.setattr("gandem.core.runs.run.installed", lambda row: False)
+    monkeypatch.setattr("gandem.core.runs.run.installed_backends", list)
 
     assert rows(made, "--data", data, *backend)[0]["values"]["frechet"] > 0

@@ -48,7 +48,7 @@ def own(tmp_path):
 
 def test_images_alone_do_not_say_what_to_compare_them_with(made):
     assert refused("evaluate", made) == (
-        "Images alone do not say what to compare them with; name it with --data."
+        "Images have no data set to compare with; choose one with --data."
     )
 
 
@@ -58,8 +58,8 @@ def test_too_few_images_say_how_many_would_do(made, tmp_path):
     line = refused("evaluate", tmp_path / "few.npz", "--data", f"npz:{made}")
 
     assert line == (
-        f"{tmp_path / 'few.npz'}: it has 25 images, fewer than the 30 to be scored; take as many "
-        "of everything with -n 25."
+        f"{tmp_path / 'few.npz'}: it has 25 images, expected at least 30; score 25 images of each "
+        "with -n 25."
     )
     assert (
         gandem("evaluate", tmp_path / "few.npz", "--data", f"npz:{made}", "-n", 25).exit_code == 0
@@ -71,9 +71,7 @@ def test_far_too_few_images_are_not_promised_anything(made, tmp_path):
 
     line = refused("evaluate", tmp_path / "few.npz", "--data", f"npz:{made}")
 
-    assert line.endswith(
-        "it has 5 images, fewer than the 30 to be scored; scores take at least 20."
-    )
+    assert line.endswith("it has 5 images, expected at least 30; scores need at least 20.")
 
 
 @pytest.mark.parametrize("count", [0, 19])
@@ -86,21 +84,21 @@ def test_too_few_asked_for_are_refused(made, data, count):
 def test_images_of_another_shape_are_refused(made):
     line = refused("evaluate", made, "--data", "digits", "--extractor", "pixels", "-n", 20)
 
-    assert "digits has images of 28×28×1, those to be scored have 8×8×1" in line
+    assert "digits has images of 28×28×1, the images to score have 8×8×1" in line
 
 
 def test_images_that_the_extractor_does_not_know_name_another(made, data):
     line = refused("evaluate", made, "--data", data, "--extractor", "lenet5")
 
-    assert "lenet5:digits looks at images of 28×28×1, received images of 8×8×1" in line
+    assert "lenet5:digits expects images of 28×28×1, received images of 8×8×1" in line
     assert "--extractor, like pixels" in line
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("nowhere", "neither a run nor a folder or .npz of images"),
-        ("empty", "no run.json in it"),
+        ("nowhere", "not found; expected a run, a folder of images, or an .npz file"),
+        ("empty", "it has no run.json"),
         ("text.txt", "it is not an .npz file"),
         ("texts", "text.txt"),
         ("x" * 5000, "cannot be read (File name too long)"),
@@ -119,7 +117,7 @@ def test_what_is_neither_a_run_nor_images_is_named(name, words, tmp_path, data):
 
 
 def test_a_name_that_no_file_can_have_is_one_line(data):
-    with pytest.raises(GandemError, match=r"cannot be read|neither a run"):
+    with pytest.raises(GandemError, match=r"cannot be read|not found"):
         evaluate(["a\0b"], data=data)
 
 
@@ -143,7 +141,7 @@ def test_runs_of_different_data_are_refused_unless_it_is_named(own, made):
     line = refused("evaluate", one, other)
 
     assert line.startswith(f"{one} was trained on npz:")
-    assert "scores of different protocols stand in no table together" in line
+    assert "scores with different protocols cannot be compared" in line
     assert "--data" in line
     assert gandem("evaluate", one, other, "--data", f"npz:{made}").exit_code == 0
 
@@ -155,7 +153,7 @@ def test_data_that_has_changed_is_refused(own):
 
     line = refused("evaluate", run)
 
-    assert "is not the data that it was trained on, its images or labels have changed" in line
+    assert "is not the data that it was trained on; its images or labels have changed" in line
     assert "--data" in line
 
 
@@ -164,7 +162,7 @@ def test_data_that_is_gone_is_asked_for(own):
     run = own("one", 1)
     run.with_suffix(".npz").unlink()
 
-    assert refused("evaluate", run).endswith("If the data has moved, say where with --data.")
+    assert refused("evaluate", run).endswith("If the data has moved, give its path with --data.")
 
 
 @needs_a_backend
@@ -174,7 +172,8 @@ def test_a_run_of_another_shape_is_refused_before_anybody_waits(run, monkeypatch
     line = refused("evaluate", run, "--data", "digits")
 
     assert line == (
-        f"{run}: it makes images of 8×8×1, digits has 28×28×1; choose the real ones with --data."
+        f"{run}: it generates images of 8×8×1, digits has 28×28×1; choose the real images with "
+        "--data."
     )
 
 
@@ -204,11 +203,11 @@ def test_a_checkpoint_that_is_not_there_is_refused_before_anybody_waits(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--extractor", "pixel"], "No extractor is called 'pixel'. Did you mean 'pixels'?"),
+        (["--extractor", "pixel"], "No extractor named 'pixel'. Did you mean 'pixels'?"),
         (["--extractor", "pixels:3"], "pixels: it takes no argument, received '3'."),
         (["--extractor", "lenet5:digit"], "Did you mean 'digits'?"),
-        (["--data", "digit"], "No data set is called 'digit'. Did you mean 'digits'?"),
-        (["--backend", "troch"], "No backend is called 'troch'. Did you mean 'torch'?"),
+        (["--data", "digit"], "No data set named 'digit'. Did you mean 'digits'?"),
+        (["--backend", "troch"], "No backend named 'troch'. Did you mean 'torch'?"),
         (["--classes", "7"], "there is no class 7"),
     ],
 )
@@ -222,16 +221,18 @@ def test_a_seed_that_no_stream_has_is_one_line(made, data, seed):
         evaluate([made], data=data, seed=seed)
 
 
-# --- strangers' extractors -----------------------------------------------------------------------
+# --- third-party extractors ----------------------------------------------------------------------
 
 
 @pytest.fixture
-def stranger(monkeypatch):
-    """Return a function that puts a stranger's extractor in the registry, which ``load`` makes."""
+def third_party_extractor(monkeypatch):
+    """Return a function that registers a third-party extractor, created by ``load``."""
 
     def put(load):
-        row = package.Entry(id="acme/eyes", target="acme_eyes:load", provider="acme-eyes")
-        monkeypatch.setitem(registry()._rows, "extractors", [row])
+        row = package.Entry(
+            id="acme/eyes", target="acme_eyes:load", kind="extractors", provider="acme-eyes"
+        )
+        monkeypatch.setitem(registry()._entries, "extractors", [row])
         monkeypatch.setitem(sys.modules, "acme_eyes", SimpleNamespace(load=load))
         return "eyes"
 
@@ -248,13 +249,15 @@ class Eyes:
         return np.stack([flat.mean(1), flat.std(1)], 1), None
 
 
-def test_a_strangers_extractor_is_used_and_its_words_stay_out_of_the_way(stranger, made, data):
+def test_output_of_a_third_party_extractor_goes_to_standard_error(
+    third_party_extractor, made, data
+):
     class Talking(Eyes):
         def __call__(self, images):
             print("looking")
             return super().__call__(images)
 
-    name = stranger(lambda argument, backend: Talking())
+    name = third_party_extractor(lambda argument, backend: Talking())
 
     done = gandem("evaluate", made, "--data", data, "--extractor", f"{name}:x", "--json")
 
@@ -280,18 +283,31 @@ class Wrong(Eyes):
             "The extractor acme/eyes failed on 20 images: LookupError: no such eye",
         ),
         (lambda a, b: Wrong(), "The extractor acme/eyes failed on 20 images: "),
-        (lambda a, b: 1 / 0, "'acme/eyes' of acme-eyes cannot be made: ZeroDivisionError"),
-        (lambda a: Eyes(), "'acme/eyes' of acme-eyes cannot be made: TypeError"),
-        (lambda a, b: None, "'acme/eyes' of acme-eyes is none: NoneType has no 'name'"),
+        (lambda a, b: 1 / 0, "'acme/eyes' of acme-eyes could not be created: ZeroDivisionError"),
+        (lambda a: Eyes(), "'acme/eyes' of acme-eyes could not be created: TypeError"),
+        (lambda a, b: None, "'acme/eyes' of acme-eyes is not an extractor: NoneType has no 'name'"),
         (lambda a, b: SimpleNamespace(name="x", digest="3", classes=0), "has no '__call__'"),
-        (lambda a, b: type("E", (Eyes,), {"digest": None})(), "is none: its digest is None"),
-        (lambda a, b: type("E", (Eyes,), {"name": "a\nb"})(), "is none: its name is "),
-        (lambda a, b: type("E", (Eyes,), {"classes": "3"})(), "is none: its classes are '3'"),
-        (lambda a, b: type("E", (Eyes,), {"classes": -1})(), "is none: its classes are -1"),
+        (
+            lambda a, b: type("E", (Eyes,), {"digest": None})(),
+            "is not an extractor: its digest is None",
+        ),
+        (lambda a, b: type("E", (Eyes,), {"name": "a\nb"})(), "is not an extractor: its name is "),
+        (
+            lambda a, b: type("E", (Eyes,), {"classes": "3"})(),
+            "is not an extractor: its classes are '3'",
+        ),
+        (
+            lambda a, b: type("E", (Eyes,), {"classes": -1})(),
+            "is not an extractor: its classes are -1",
+        ),
     ],
 )
-def test_a_strangers_extractor_that_is_none_is_one_line(stranger, load, words, made, data):
-    line = refused("evaluate", made, "--data", data, "--extractor", stranger(load), "-n", 20)
+def test_invalid_third_party_extractor_is_reported_in_one_line(
+    third_party_extractor, load, words, made, data
+):
+    line = refused(
+        "evaluate", made, "--data", data, "--extractor", third_party_extractor(load), "-n", 20
+    )
 
     assert words in line
 

@@ -9,8 +9,9 @@ from safetensors.numpy import load_file
 from support.commands import HOME, needs_a_backend, needs_both, on_each
 
 import gandem.extractors
+from gandem.core.data.dataset import default_extractor, load_dataset
 from gandem.core.errors import BackendError, DataError, NotFoundError
-from gandem.core.plugins.registry import load_dataset, load_extractor
+from gandem.metrics.evaluation.features import load_extractor
 
 FOLDER = Path(gandem.extractors.__file__).parent
 KINDS = [path.stem.partition("-")[2] for path in sorted(FOLDER.glob("lenet5-*.safetensors"))]
@@ -156,7 +157,7 @@ def test_other_images_and_points_are_refused_before_a_framework_starts(images, g
         load_extractor("lenet5", "nobody")(images)
 
     assert str(caught.value) == (
-        f"lenet5:digits looks at images of 28×28×1, received {got}; choose another with "
+        f"lenet5:digits expects images of 28×28×1, received {got}; choose another with "
         "--extractor, like pixels."
     )
 
@@ -190,13 +191,9 @@ def test_pixels_take_no_argument():
 
 @pytest.mark.parametrize("name", ["digits", "mnist", "mnist:test", "mnist[3,8]"])
 def test_handwritten_digits_are_compared_by_the_network_that_knows_them(name):
-    from gandem.metrics.evaluation import usual_extractor
-
-    assert usual_extractor(name) == "lenet5:digits"
+    assert default_extractor(name) == "lenet5:digits"
 
 
 @pytest.mark.parametrize("name", ["npz:digits.npz", "ring", "nobody/knows", "", "[", ":"])
 def test_data_that_no_network_here_knows_is_compared_by_its_pixels(name):
-    from gandem.metrics.evaluation import usual_extractor
-
-    assert usual_extractor(name) == "pixels"
+    assert default_extractor(name) == "pixels"

@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 
 from gandem.core.errors import BackendError, DataError
-from gandem.core.plugins.registry import load_extractor
 from gandem.extractors import inception
 from gandem.metrics.evaluation import extract
+from gandem.metrics.evaluation.features import load_extractor
 
 torch = pytest.importorskip("torch")
 import_module("torch._dynamo")  # which torchmetrics imports; after TensorFlow that would abort
@@ -150,13 +150,13 @@ def test_an_image_may_be_a_single_pixel_of_an_array_that_cannot_be_written(netwo
 def test_scores_are_taken_in_full_beside_a_training_in_tf32_which_goes_on_so(network, monkeypatch):
     kinds, seen = (torch.backends.cuda.matmul, torch.backends.cudnn), []
     before = [kind.allow_tf32 for kind in kinds]
-    alive, device = network._alive
+    alive, device = network._loaded
 
     def looked(batch):
         seen.append({kind.allow_tf32 for kind in kinds})
         return alive(batch)
 
-    monkeypatch.setitem(vars(network), "_alive", (looked, device))
+    monkeypatch.setitem(vars(network), "_loaded", (looked, device))
     try:
         for kind in kinds:
             kind.allow_tf32 = True

@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 import pytest
 
-from gandem.core.plugins.registry import load_dataset
+from gandem.core.data.dataset import load_dataset
 from gandem.metrics import (
     Moments,
     class_accuracy,

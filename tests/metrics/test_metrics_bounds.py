@@ -62,7 +62,7 @@ def test_features_of_a_generator_that_has_diverged_are_refused(score, value, dty
     for arguments in [(spoilt(value, dtype=dtype), SAMPLES), (SAMPLES, spoilt(value, dtype=dtype))]:
         line = refused(score, *arguments)
 
-        assert "3 of 20 samples hold NaN, infinite or huge features" in line
+        assert "3 of 20 samples have NaN, infinite or huge features" in line
 
 
 @on_pairs
@@ -76,7 +76,7 @@ def test_a_feature_of_1e20_is_scored_and_a_larger_one_is_not(score, dtype):
 def test_features_from_different_networks_are_refused(score):
     line = refused(score, SAMPLES, SAMPLES[:, :3])
 
-    assert "4 features a sample" in line
+    assert "4 features per sample" in line
     assert ": 3; take both from the same network." in line
 
 
@@ -136,7 +136,7 @@ def test_moments_of_nothing_are_refused():
 
 
 def test_chunks_of_different_networks_are_refused():
-    assert "features: 4 features a sample, but others: 3" in refused(
+    assert "features: 4 features per sample, but others: 3" in refused(
         Moments.over, [SAMPLES, SAMPLES[:, :3]]
     )
 
@@ -183,7 +183,7 @@ def test_a_setting_out_of_range_is_refused(score, settings, words):
     [
         (np.full((5, 2), 0.6), "sums from 1.2 to 1.2; take the softmax of logits"),
         (np.array([[1.5, -0.5]] * 5), "values from -0.5"),
-        (np.array([[np.nan, 1.0]] * 5), "5 of 5 samples hold NaN"),
+        (np.array([[np.nan, 1.0]] * 5), "5 of 5 samples have NaN"),
         (np.eye(2), "probabilities: expected at least 3 samples, received 2"),
         (np.ones(3), "received the shape (3,)"),
     ],

@@ -21,7 +21,7 @@ def test_small_chunks_say_what_one_says(monkeypatch):
 
     whole = found()
     for module in ("distances", "kernel"):
-        monkeypatch.setattr(f"gandem.metrics.{module}.CELLS", 900 * 7)
+        monkeypatch.setattr(f"gandem.metrics.{module}.BLOCK_SIZE", 900 * 7)
     parts = found()
 
     assert parts[:2] == whole[:2]
@@ -81,7 +81,7 @@ def peak_memory(score, count):
 )
 def test_memory_depends_on_the_size_of_a_chunk_not_on_the_number_of_samples(score, monkeypatch):
     for module in ("distances", "kernel"):
-        monkeypatch.setattr(f"gandem.metrics.{module}.CELLS", 100_000)
+        monkeypatch.setattr(f"gandem.metrics.{module}.BLOCK_SIZE", 100_000)
 
     assert peak_memory(score, 2000) < 5 * 2**20, "all distances at once are 30 MiB"
 

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from gandem.core.data.dataset import Dataset, OnDisk
+from gandem.core.data.dataset import Dataset, DiskImages
 from gandem.core.errors import DataError
 from gandem.core.rng import Purpose, stream
 from gandem.metrics import Normal, kernel_distance
@@ -192,7 +192,7 @@ def test_too_few_images_are_refused(count, images, some):
         RealSide(few, Means(), count)
 
     assert str(caught.value) == (
-        f"few: scores take at least 20 images and 40 real ones, received {count} and {images}."
+        f"few: scores need at least 20 images and 40 real ones, received {count} and {images}."
     )
 
 
@@ -207,7 +207,7 @@ def test_another_number_of_images_is_refused(number, some):
 def test_images_of_another_shape_are_refused(some):
     side = RealSide(some, Means(), 50, quick=True)
 
-    with pytest.raises(DataError, match=r"images of 8×8×1, those to be scored have 8×8×3"):
+    with pytest.raises(DataError, match=r"images of 8×8×1, the images to score have 8×8×3"):
         side.score("made", [np.zeros((50, 8, 8, 3), np.uint8)])
 
 
@@ -233,7 +233,7 @@ def features(n, d=4):
         (lambda n: (features(n).reshape(n, 2, 2), None), "returned arrays of (50, 2, 2) for 50"),
         (lambda n: (features(n), features(n)), "returned arrays of (50, 4) and (50, 4) for 50"),
         (lambda n: (features(n, 0), None), "features: expected features (N, D)"),
-        (lambda n: (features(n) * np.nan, None), "hold NaN, infinite or huge features"),
+        (lambda n: (features(n) * np.nan, None), "have NaN, infinite or huge features"),
         (lambda n: 1 / 0, "failed on 50 images: ZeroDivisionError: division by zero"),
         (lambda n: (_ for _ in ()).throw(SystemExit(3)), "failed on 50 images: SystemExit: 3"),
         (lambda n: (_ for _ in ()).throw(OSError("a\nb")), "failed on 50 images: OSError: a b"),
@@ -294,7 +294,7 @@ def test_fifty_thousand_images_are_never_held_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr("gandem.metrics.evaluation.suite.kernel_distance", few_subsets)
     path, shape = tmp_path / "images", (100_000, 8, 8, 1)
     path.write_bytes(stream(0, Purpose.POINTS).bytes(int(np.prod(shape))))
-    dataset = Dataset("many", OnDisk(path, shape))
+    dataset = Dataset("many", DiskImages(path, shape))
     assert dataset.digest  # the file is hashed once, whoever asks first
     made = np.zeros((500, 8, 8, 1), np.uint8)
 

@@ -1,5 +1,5 @@
 """Scores of digits: worse images have worse scores, beside the real baseline; and scores of
-different protocols are in no table together.
+different protocols cannot be compared.
 """
 
 import json
@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 from support.commands import HOME, THERE, needs_a_backend
 
+from gandem.core.data.dataset import load_dataset
 from gandem.core.errors import DataError
-from gandem.core.plugins.registry import load_dataset, load_extractor
 from gandem.metrics.evaluation import (
     MEASURES,
     Protocol,
     RealSide,
     Scored,
+    format_scores,
     same_protocol,
-    scores_in_words,
 )
+from gandem.metrics.evaluation.features import load_extractor
 
 COUNT = 500
 EACH = ["pixels"] + ["lenet5:digits"] * bool(THERE)
@@ -167,7 +168,7 @@ def test_accuracy_of_classes_is_of_those_that_were_asked_for(real, digits, other
 
 @needs_a_backend
 def test_accuracy_of_classes_that_were_renumbered_is_of_what_they_were(digits):
-    few = digits.only((8, 3))
+    few = digits.select_classes((8, 3))
     side = RealSide(few, load_extractor("lenet5", HOME), 200, quick=False)
 
     assert side.score("few", [few.images[:200]], few.labels[:200]).values["accuracy"] > 0.97
@@ -212,15 +213,15 @@ def scored(name="a", **change):
         ({"fake": 500}, "number of images 1000 and 500"),
         ({"extractor": "lenet5", "extractor_digest": "0" * 64}, "extractor pixels and lenet5"),
         ({"seed": 3}, "seed 0 and 3"),
-        ({"formulas": 2}, "edition of the formulas 1 and 2"),
+        ({"formulas": 2}, "version of the formulas 1 and 2"),
     ],
 )
-def test_scores_of_different_protocols_stand_in_no_table(change, words):
+def test_scores_of_different_protocols_cannot_be_compared(change, words):
     with pytest.raises(DataError) as caught:
-        scores_in_words([scored("a"), scored("b", **change)])
+        format_scores([scored("a"), scored("b", **change)])
 
     assert str(caught.value) == (
-        "a and b were scored by different protocols and stand in no table together: " + words + "."
+        "a and b cannot be compared: they were scored with different protocols (" + words + ")."
     )
 
 
@@ -234,7 +235,7 @@ def test_another_name_of_the_same_data_is_no_other_protocol():
 
 
 def test_a_table_names_its_protocol_and_every_subject():
-    text = scores_in_words([scored("one"), scored("two")])
+    text = format_scores([scored("one"), scored("two")])
 
     assert "1,000 images each, against 1,000 of the 10,000 of digits; features of pixels" in text
     assert "Fréchet distance  ↓  –     1.5         1.5" in text

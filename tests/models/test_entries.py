@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from gandem.core.plugins.registry import load_spec
 from gandem.core.specs import (
     Adam,
     BatchNorm,
@@ -34,10 +33,11 @@ from gandem.core.specs import (
     Upsample2D,
     plan_spec,
 )
+from gandem.core.specs.loading import load_spec
 from gandem.models.dcgan import dcgan
 from gandem.models.dcgan_cifar import dcgan_cifar
 from gandem.models.dcgan_dropout import dcgan_dropout
-from gandem.models.sevens import sevens
+from gandem.models.upsample_gan import upsample_gan
 
 LEAKY = LeakyRelu(slope=0.2)
 
@@ -53,11 +53,11 @@ def shapes(model: str, player: str) -> list[tuple[int, ...]]:
 # --- lesson B ------------------------------------------------------------------------------------
 
 
-def test_sevens_is_the_lessons():
+def test_upsample_gan_is_the_lessons():
     adam = Adam(learning_rate=2e-4, beta1=0.5, beta2=0.999, epsilon=1e-7, weight_decay=0.0)
 
-    assert sevens() == Spec(
-        name="sevens",
+    assert upsample_gan() == Spec(
+        name="upsample-gan",
         image=Image(height=28, width=28, channels=1, low=0.0, high=1.0),
         latent=Latent(size=10, distribution="normal"),
         loss=Loss(name="non-saturating", halves="mean"),
@@ -110,8 +110,8 @@ def test_sevens_is_the_lessons():
     )
 
 
-def test_the_discriminator_of_sevens_flattens_640_numbers():
-    assert (640,) in shapes("sevens", "discriminator")
+def test_the_discriminator_of_upsample_gan_flattens_640_numbers():
+    assert (640,) in shapes("upsample-gan", "discriminator")
 
 
 # --- lesson D ------------------------------------------------------------------------------------
@@ -173,7 +173,7 @@ def test_dcgan_dropout_is_the_lessons():
     [
         # 10·3136+3136, 2·2·64·64+64, 2·2·64·8+8, 8+1;
         # 5·5·20+20, 5·5·20·40+40, 640·100+100, 100+1
-        ("sevens", 34_496 + 16_448 + 2_056 + 9, 520 + 20_040 + 64_100 + 101),
+        ("upsample-gan", 34_496 + 16_448 + 2_056 + 9, 520 + 20_040 + 64_100 + 101),
         # 100·6272+6272, 2·128, 4·4·128·64, 2·64, 4·4·64·32, 2·32, 3·3·32+1;
         # 3·3·64+64, 3·3·64·128+128, 3·3·128·256+256, 7·7·256+1
         (

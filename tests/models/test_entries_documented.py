@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gandem.core.plugins.registry import load_spec, registry
+from gandem.core.plugins.registry import registry
 from gandem.core.specs import plan_spec
+from gandem.core.specs.loading import load_spec
 
 PAGE = (Path(__file__).parents[2] / "docs" / "models.md").read_text("utf-8")
 LINES = {m[1]: m[0] for m in re.finditer(r"^\| `([\w-]+)` \|.*\|$", PAGE, re.MULTILINE)}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gandem.core.errors import SpecError
-from gandem.core.plugins.registry import load_spec, registry
+from gandem.core.plugins.registry import registry
 from gandem.core.specs import (
     Adam,
     BatchNorm,
@@ -35,6 +35,7 @@ from gandem.core.specs import (
     change,
     plan_spec,
 )
+from gandem.core.specs.loading import load_spec
 from gandem.models.acgan import acgan
 from gandem.models.cdcgan import cdcgan
 from gandem.models.cgan import cgan
@@ -44,12 +45,12 @@ from gandem.models.dcgan_dropout import dcgan_dropout
 from gandem.models.hinge_gan import hinge_gan
 from gandem.models.lsgan import lsgan
 from gandem.models.mlp_gan import mlp_gan
-from gandem.models.sevens import sevens
 from gandem.models.ttur_cifar import ttur_cifar
+from gandem.models.upsample_gan import upsample_gan
 from gandem.models.wgan import wgan
 from gandem.models.wgan_gp import wgan_gp
 
-LESSONS = [mlp_gan, dcgan, cgan, sevens, dcgan_dropout]
+LESSONS = [mlp_gan, dcgan, cgan, upsample_gan, dcgan_dropout]
 PAPERS = [wgan, wgan_gp, lsgan, hinge_gan, acgan, cdcgan]
 CIFAR = [dcgan_cifar, ttur_cifar]
 MODELS = [*LESSONS, *PAPERS, *CIFAR]
@@ -307,7 +308,7 @@ def test_the_small_size_differs_from_the_full_one_in_sizes_only(make):
 @every_model
 @pytest.mark.parametrize("image", [(32, 32, 3), (12, 20, 1), (4, 4, 3)], ids=str)
 def test_another_image_size_closes(make, image):
-    if make is sevens:  # its convolutions without padding take 12 pixels
+    if make is upsample_gan:  # its convolutions without padding take 12 pixels
         image = (image[0] + 12, image[1] + 12, image[2])
     widths = {"widths": (8, 16)} if make in CIFAR else {}
 
@@ -342,8 +343,8 @@ def test_a_parameter_reaches_its_field(make, parameter, value, field):
         (mlp_gan, {"hidden": (3, 5)}, ["3", "5", "784"], None),
         (mlp_gan, {"hidden": ()}, ["784"], None),
         (mlp_gan, {"judging": (3, 5)}, None, ["3", "5", "1"]),
-        (sevens, {"width": 16}, ["784", "16", "2", "1"], ["20", "40", "100", "1"]),
-        (sevens, {"judging": (3, 4, 5)}, None, ["3", "4", "5", "1"]),
+        (upsample_gan, {"width": 16}, ["784", "16", "2", "1"], ["20", "40", "100", "1"]),
+        (upsample_gan, {"judging": (3, 4, 5)}, None, ["3", "4", "5", "1"]),
         (dcgan_dropout, {"width": 2}, ["392", "4", "2", "1"], ["64", "128", "256", "1"]),
         (dcgan_dropout, {"discriminator_width": 2}, None, ["2", "4", "8", "1"]),
         (wgan, {"width": 4}, ["392", "4", "1"], ["4", "8", "1"]),

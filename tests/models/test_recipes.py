@@ -7,8 +7,9 @@ import pytest
 from support.commands import HOME, needs_a_backend, refused, said, tiny
 
 from gandem.core.errors import DataError, SpecError
-from gandem.core.plugins.registry import find_model, registry
+from gandem.core.plugins.registry import registry
 from gandem.core.runs import Settings, train
+from gandem.core.specs.loading import find_model
 
 TRAIN = import_module("gandem.core.runs.setup")  # by name it is the function
 TINY = {"image": (28, 28, 1), "latent": 4, "width": 2, "batch_size": 16}
@@ -31,7 +32,7 @@ def trained(tmp_path, **settings):
         out=tmp_path / "run",
         notice=told.append,
     )
-    return run.facts["data"]["name"], told
+    return run.record.data.name, told
 
 
 @needs_a_backend
@@ -59,8 +60,8 @@ def test_other_data_has_no_use_for_the_classes_of_a_recipe_and_that_is_said(
 
     assert name == "digits"
     assert told == [
-        "dcgan takes the classes 3,8 of digits; of digits it now takes all. "
-        "Choose with --classes 3,8."
+        "dcgan uses the classes 3,8 of digits by default, and all classes of digits. "
+        "Choose classes with --classes 3,8."
     ]
 
 
@@ -88,7 +89,7 @@ def test_data_of_a_recipe_that_cannot_be_had_is_answered_with_what_can(
 
 def test_a_spec_of_ones_own_has_no_recipe(tmp_path):
     path = tmp_path / "mine.toml"
-    path.write_text(said("show", "sevens", "--toml"))
+    path.write_text(said("show", "upsample-gan", "--toml"))
 
     assert find_model(path) is None
 
@@ -103,11 +104,11 @@ def test_every_model_says_what_it_is_trained_on(row):
 
 @pytest.mark.parametrize("words", ["3,,8", "x", "3;8", ""])
 def test_classes_that_are_none_are_named(words):
-    line = refused("train", "sevens", "--classes", words, code=2)
+    line = refused("train", "upsample-gan", "--classes", words, code=2)
 
     assert "--classes" in line or "classes" in line
 
 
 def test_settings_that_contradict_a_recipe_are_refused_before_data_is_read(tmp_path):
     with pytest.raises(SpecError, match="no field"):
-        train("sevens", changes={"wdth": 3}, out=tmp_path / "run")
+        train("upsample-gan", changes={"wdth": 3}, out=tmp_path / "run")

@@ -15,9 +15,11 @@ from support.planted_backends import EPSILON, NONE, ROUNDING, installed, plugin
 from support.toy_backend import SLOW, Toy
 
 import gandem
-from gandem.commands.render import report_in_words
+from gandem.commands.render_reports import format_parity
+from gandem.core.data.dataset import load_dataset
 from gandem.core.errors import BackendError, RunError, SpecError
-from gandem.core.plugins.registry import load_dataset, load_spec, registry
+from gandem.core.plugins.registry import registry
+from gandem.core.specs.loading import load_spec
 from gandem.parity import Mark, measure, processes, tandem
 from gandem.parity.handover import hand_over, limits_of, marks_after
 from gandem.parity.processes import Processes
@@ -159,14 +161,15 @@ def test_every_model_takes_the_same_path_on_both_backends(model):
         trajectory = measure(model, steps=steps)
         single_steps = measure(model, steps=10, tier="step")
 
-    assert trajectory.holds, report_in_words(trajectory)
+    assert trajectory.holds, format_parity(trajectory)
     assert (trajectory.tier, trajectory.precision) == ("trajectory", "float64")
     assert trajectory.backends == ("torch", "keras")
     assert [m.step for m in trajectory.marks] == [*ladder(steps)]
     assert max(m.weights_max for m in trajectory.marks) < 1e-13
-    assert single_steps.holds, report_in_words(single_steps)
+    assert single_steps.holds, format_parity(single_steps)
     assert [m.step for m in single_steps.marks] == [1, 2, 5, 10]
-    assert all(m.loss_max < 1e-12 for m in (*trajectory.marks, *single_steps.marks))
+    # the losses of wgan-gp exceed 1,000, where 1 ulp is 2e-13
+    assert all(m.loss_max < 1e-11 for m in (*trajectory.marks, *single_steps.marks))
 
 
 @pytest.mark.slow
@@ -175,7 +178,7 @@ def test_every_model_takes_the_same_path_on_both_backends(model):
 def test_every_model_is_within_its_gate_after_200_steps(model):
     report = measure_in_process(model)
 
-    assert report.holds, report_in_words(report)
+    assert report.holds, format_parity(report)
     assert (report.steps, report.tier, report.size) == (200, "trajectory", "small")
     assert [m.step for m in report.marks] == [1, 2, 5, 10, 20, 50, 100, 200]
 
@@ -191,7 +194,7 @@ def test_every_model_is_within_its_gate_after_200_steps(model):
 def test_every_model_makes_the_same_single_steps_in_single_precision(model):
     report = measure_in_process(model, steps=20, precision="float32", share_engines=True)
 
-    assert report.holds, report_in_words(report)
+    assert report.holds, format_parity(report)
     assert report.tier == "step"
     assert [m.step for m in report.marks] == [1, 2, 5, 10, 20]
 
@@ -235,7 +238,7 @@ def test_a_measurement_finds_files_in_the_data_s_folder_named_from_here(tmp_path
         (["--data", "mnist", "--data-dir", "nowhere"], "in 'nowhere'", 1),
         (["--data", "npz:few.npz", "--data-dir", "nowhere"], "nowhere/few.npz", 1),
         (["--classes", "3,11"], "there is no class 11; its classes are 0 to 9", 1),
-        (["--classes", "3,x"], "expected whole numbers with commas", 2),
+        (["--classes", "3,x"], "expected comma-separated integers", 2),
     ],
 )
 def test_data_that_is_not_there_is_refused_before_any_process_starts(asked, words, code):
@@ -409,7 +412,7 @@ def test_every_model_is_handed_over_at_its_small_size(model):
         )
 
     found = json.loads(json.dumps(report.to_data()))
-    assert found["holds"], report_in_words(report)
+    assert found["holds"], format_parity(report)
     assert [m["step"] for m in found["marks"]] == [7, 10, 12]
     assert max(m["weights_max"] for m in found["marks"]) < 1e-13
     assert found["handover"]["at"] == 6
@@ -431,8 +434,8 @@ def test_every_model_is_handed_over_at_its_small_size(model):
 
 
 FORGETS = """
-forgotten = initial_state(spec, 0, how["precision"])[{name!r}]
-arrays = {{**arrays, {name!r}: forgotten}}
+forgotten = initial_state(spec, 0, options["precision"])[{name!r}]
+state = {{**state, {name!r}: forgotten}}
 """
 
 
@@ -494,7 +497,7 @@ def test_a_process_that_fails_is_one_line(tmp_path):
     assert broken != code
     assert done.returncode == 1
     assert done.stderr.strip().splitlines() == [
-        "Error: The test/faulty process failed: Backend 'test/faulty' is installed and cannot be "
+        "Error: The test/faulty process failed: Backend 'test/faulty' is installed but cannot be "
         "imported: OSError: no luck"
     ]
 
@@ -558,7 +561,8 @@ def test_both_frameworks_share_a_process_in_either_order(first):
     second = "keras" if first == "torch" else "torch"
     code = """
 import sys
-from gandem.core.plugins.registry import load_backend, load_spec
+from gandem.core.specs import load_spec
+from gandem.core.training import load_backend
 from gandem.testing.walks import WALKS, begin, walk
 ends = []
 for name in sys.argv[1:]:

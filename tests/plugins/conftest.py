@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from gandem.core.plugins import registry as module
+from gandem.core.plugins.entry import KINDS
 from gandem.core.plugins.registry import registry
 
 
@@ -22,7 +24,7 @@ def installed_plugins():
         with pytest.MonkeyPatch.context() as patch:
             for folder in folders:
                 patch.syspath_prepend(folder)
-            patch.setenv("PYTHONPATH", os.pathsep.join(map(str, folders)))
+            patch.setenv("PYTHONPATH", os.pathsep.join(map(str, folders)), prepend=os.pathsep)
             patch.setenv("GANDEM_PLUGINS", ",".join(names))
             registry.cache_clear()
             try:
@@ -33,3 +35,17 @@ def installed_plugins():
         registry.cache_clear()
 
     return installed
+
+
+@pytest.fixture
+def replace_entries(monkeypatch):
+    """Return a function that replaces all entries of a kind in the registry."""
+
+    def replace(kind, entries):
+        others = {name: registry().entries(name) for name in KINDS}
+        monkeypatch.setattr(module, "find_plugins", lambda: ([], others | {kind: entries}))
+        registry.cache_clear()
+
+    yield replace
+    monkeypatch.undo()
+    registry.cache_clear()

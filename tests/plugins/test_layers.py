@@ -14,10 +14,7 @@ from support.commands import HOME, needs_a_backend, said
 
 import gandem
 from gandem.core.errors import ClashError, GandemError, NotFoundError, SpecError
-from gandem.core.plugins import registry as module
-from gandem.core.plugins.discovery import KINDS
-from gandem.core.plugins.hookspecs import Entry
-from gandem.core.plugins.registry import LAYERS, Registry, load_spec, registry
+from gandem.core.plugins.entry import Entry
 from gandem.core.specs import (
     MOST_LAYERS,
     Conv2D,
@@ -35,6 +32,7 @@ from gandem.core.specs import (
     to_json,
     to_toml,
 )
+from gandem.core.specs.loading import PLUGIN_LAYERS, load_spec
 
 SPEC = to_data(load_spec("dcgan", small=True))
 PLACE = "players[discriminator].layers[2: acme/block]"
@@ -47,21 +45,19 @@ def block(*, filters: int = 8, depth: int = 2) -> Residual:
 
 
 @pytest.fixture
-def layers(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return a way to put functions on the shelf of a distribution ``acme-gans``."""
+def layers(monkeypatch: pytest.MonkeyPatch, replace_entries: Any) -> Any:
+    """Return a function that installs layers of a distribution ``acme-gans``."""
 
     def put(*providers: str, **functions: Any) -> None:
         theirs = ModuleType("theirs")
         vars(theirs).update(functions)
         monkeypatch.setitem(sys.modules, "theirs", theirs)
-        rows = {name: [*registry().entries(name)] for name in KINDS}
-        rows["layers"] = [
-            Entry(id=f"acme/{name}", target=f"theirs:{name}", provider=provider)
+        entries = [
+            Entry(id=f"acme/{name}", target=f"theirs:{name}", kind="layers", provider=provider)
             for provider in providers or ("acme-gans",)
             for name in functions
         ]
-        table = Registry([], rows)
-        monkeypatch.setattr(module, "registry", lambda: table)
+        replace_entries("layers", entries)
 
     put(block=block)
     return put
@@ -77,26 +73,26 @@ def spec_with(*tables: dict[str, Any]) -> dict[str, Any]:
 def refusal(data: dict[str, Any], error: type[Exception] = SpecError) -> str:
     """Return the one line with which a spec is refused."""
     with pytest.raises(error) as caught:
-        from_data(data, LAYERS)
+        from_data(data, PLUGIN_LAYERS)
     line = str(caught.value)
     assert line.splitlines() == [line]
     assert len(line) < 600
     return line
 
 
-# --- where a layer can stand ---------------------------------------------------------------------
+# --- compositions in specs -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["acme/block", "block"])
-def test_a_composition_stands_where_a_layer_can(layers, kind):
-    spec = from_data(spec_with({"kind": kind, "filters": 4}), LAYERS)
+def test_a_composition_is_a_layer_of_a_spec(layers, kind):
+    spec = from_data(spec_with({"kind": kind, "filters": 4}), PLUGIN_LAYERS)
 
     assert spec.player("discriminator").layers[2] == block(filters=4)
     plan_spec(spec)
 
 
-def test_what_it_makes_has_kinds_of_ours_only_and_needs_no_plugin_from_there_on(layers):
-    spec = from_data(spec_with({"kind": "acme/block"}), LAYERS)
+def test_the_spec_holds_own_kinds_only_and_needs_no_plugin_afterwards(layers):
+    spec = from_data(spec_with({"kind": "acme/block"}), PLUGIN_LAYERS)
 
     assert "acme" not in to_json(spec)
     assert from_toml(to_toml(spec)) == spec
@@ -107,7 +103,7 @@ def test_what_it_makes_has_kinds_of_ours_only_and_needs_no_plugin_from_there_on(
 def test_a_composition_of_several_layers_takes_the_place_of_one(layers):
     layers(pair=lambda: [Relu(), Relu()])
 
-    spec = from_data(spec_with({"kind": "acme/pair"}), LAYERS)
+    spec = from_data(spec_with({"kind": "acme/pair"}), PLUGIN_LAYERS)
 
     kinds = [layer.kind for layer in spec.player("discriminator").layers]
     before = [layer["kind"] for layer in SPEC["players"][1]["layers"]]
@@ -125,27 +121,27 @@ def test_a_composition_of_several_layers_takes_the_place_of_one(layers):
     ],
     ids=["tuple", "list", "generator", "map", "class"],
 )
-def test_any_sequence_of_layers_will_do(layers, made):
+def test_any_sequence_of_layers_is_accepted(layers, made):
     layers(it=made)
 
-    spec = from_data(spec_with({"kind": "acme/it"}), LAYERS)
+    spec = from_data(spec_with({"kind": "acme/it"}), PLUGIN_LAYERS)
 
     assert spec.player("discriminator").layers[2] == Relu()
 
 
-def test_no_layers_at_all_will_do(layers):
+def test_no_layers_are_accepted(layers):
     layers(nothing=lambda: ())
 
-    assert from_data(spec_with({"kind": "acme/nothing"}), LAYERS) == from_data(SPEC)
+    assert from_data(spec_with({"kind": "acme/nothing"}), PLUGIN_LAYERS) == from_data(SPEC)
 
 
 @pytest.mark.parametrize("part", ["layers", "shortcut"])
-def test_a_composition_may_stand_within_a_layer(layers, part):
+def test_a_composition_may_be_inside_a_layer(layers, part):
     residual = {"kind": "residual", "layers": [{"kind": "relu"}], part: [{"kind": "acme/block"}]}
 
     (residual,) = [
         layer
-        for layer in from_data(spec_with(residual), LAYERS).player("discriminator").layers
+        for layer in from_data(spec_with(residual), PLUGIN_LAYERS).player("discriminator").layers
         if isinstance(layer, Residual)
     ]
     assert getattr(residual, part) == (block(),)
@@ -155,13 +151,13 @@ def test_compositions_may_be_nested(layers):
     layers(block=block, twice=lambda *, layers: [*layers, *layers])
 
     within = {"kind": "twice", "layers": [{"kind": "acme/block"}, {"kind": "relu"}]}
-    spec = from_data(spec_with({"kind": "acme/twice", "layers": [within]}), LAYERS)
+    spec = from_data(spec_with({"kind": "acme/twice", "layers": [within]}), PLUGIN_LAYERS)
 
     made = spec.player("discriminator").layers[2:10]
     assert made == (block(), Relu()) * 4
 
 
-def test_other_tables_and_lists_arrive_as_they_are(layers):
+def test_other_tables_and_lists_are_passed_unchanged(layers):
     seen = []
 
     def conv(*, kernel, kernel_init):
@@ -170,25 +166,25 @@ def test_other_tables_and_lists_arrive_as_they_are(layers):
 
     layers(conv=conv)
     table = {"kind": "acme/conv", "kernel": [3, 3], "kernel_init": {"kind": "normal", "std": 0.1}}
-    from_data(spec_with(table), LAYERS)
+    from_data(spec_with(table), PLUGIN_LAYERS)
 
     assert seen == [([3, 3], {"kind": "normal", "std": 0.1})]
 
 
-def test_a_kind_of_ours_is_never_a_plugins(layers):
+def test_an_own_kind_is_never_a_plugins(layers):
     layers(relu=lambda: 1 / 0)
 
-    assert from_data(spec_with({"kind": "relu"}), LAYERS)
+    assert from_data(spec_with({"kind": "relu"}), PLUGIN_LAYERS)
 
 
-def test_a_function_that_takes_everything_gets_everything(layers):
+def test_a_function_with_open_keywords_receives_all_parameters(layers):
     layers(conv=lambda **given: Conv2D(**given))
 
-    spec = from_data(spec_with({"kind": "acme/conv", "filters": 3, "kernel": 1}), LAYERS)
+    spec = from_data(spec_with({"kind": "acme/conv", "filters": 3, "kernel": 1}), PLUGIN_LAYERS)
     assert spec.player("discriminator").layers[2] == Conv2D(filters=3, kernel=1)
 
 
-# --- where it is read ----------------------------------------------------------------------------
+# --- reading -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("suffix", "written"), [(".toml", tomli_w.dumps), (".json", json.dumps)])
@@ -218,7 +214,7 @@ def test_a_change_of_a_spec_to_train_may_name_a_composition(layers, data, tmp_pa
     assert run.spec.player("discriminator").layers[1] == block(filters=4)
 
 
-def test_a_setting_reaches_the_parameter_of_one_before_it(layers):
+def test_a_setting_changes_the_parameter_of_an_earlier_one(layers):
     spec = load_spec(
         "dcgan",
         {
@@ -231,7 +227,7 @@ def test_a_setting_reaches_the_parameter_of_one_before_it(layers):
     assert spec.player("discriminator").layers[1] == block(filters=4)
 
 
-def test_a_setting_reaches_into_what_a_file_composed(layers, tmp_path):
+def test_a_setting_changes_a_composition_of_a_file(layers, tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(tomli_w.dumps(spec_with({"kind": "acme/block"})))
 
@@ -240,7 +236,7 @@ def test_a_setting_reaches_into_what_a_file_composed(layers, tmp_path):
     assert spec.player("discriminator").layers[2].shortcut[0].bias is False
 
 
-def test_the_command_shows_what_a_composition_is_made_of(layers):
+def test_the_command_shows_the_layers_of_a_composition(layers):
     shown = said(
         *("show", "dcgan", "--size", "small", "--toml"),
         *("--set", 'discriminator.layers.1={kind = "acme/block", filters = 4}'),
@@ -250,7 +246,7 @@ def test_the_command_shows_what_a_composition_is_made_of(layers):
     assert "acme" not in shown
 
 
-def test_without_plugins_a_spec_is_read_as_ever(layers, tmp_path):
+def test_reading_without_plugins_refuses_compositions(layers, tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(tomli_w.dumps(spec_with({"kind": "acme/block"})))
     place = f"{PLACE}: no layer is of kind 'acme/block'."
@@ -266,7 +262,7 @@ def test_without_plugins_a_spec_is_read_as_ever(layers, tmp_path):
         assert str(caught.value).removeprefix(f"{path}: ").startswith(place)
 
 
-def test_a_spec_of_our_own_kinds_asks_no_plugin(monkeypatch):
+def test_a_spec_of_own_kinds_loads_no_plugin(monkeypatch):
     class Layers:
         def kinds(self):
             raise AssertionError
@@ -276,7 +272,7 @@ def test_a_spec_of_our_own_kinds_asks_no_plugin(monkeypatch):
     assert from_data(SPEC, Layers()) == from_data(SPEC)
 
 
-# --- what will not do ----------------------------------------------------------------------------
+# --- errors --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -287,7 +283,7 @@ def test_a_spec_of_our_own_kinds_asks_no_plugin(monkeypatch):
         ("conv2", "Did you mean 'conv2d'?"),
     ],
 )
-def test_an_unknown_kind_is_answered_with_the_nearest_of_all(layers, kind, near):
+def test_an_unknown_kind_is_refused_with_the_nearest(layers, kind, near):
     line = refusal(spec_with({"kind": kind}))
 
     assert line == f"players[discriminator].layers[2: {kind}]: no layer is of kind {kind!r}. {near}"
@@ -309,14 +305,14 @@ def test_an_unknown_kind_is_answered_with_the_nearest_of_all(layers, kind, near)
         ),
     ],
 )
-def test_parameters_that_do_not_fit_are_one_line_that_names_the_place(layers, table, words):
+def test_the_error_of_an_invalid_parameter_names_the_place(layers, table, words):
     assert refusal(spec_with({"kind": "acme/block"} | table)) == f"{PLACE}: {words}"
 
 
-def test_a_parameter_that_is_missing_is_named(layers):
+def test_a_missing_parameter_is_named(layers):
     layers(block=lambda *, filters, depth=1: Relu())
 
-    words = "'acme/block' lacks its parameter 'filters'."
+    words = "'acme/block' needs its parameter 'filters'."
     assert refusal(spec_with({"kind": "acme/block"})) == f"{PLACE}: {words}"
 
 
@@ -361,17 +357,17 @@ class Own(Layer):
             lambda: sys.exit(3),
             "The layer 'acme/block' of acme-gans cannot be made with its defaults: SystemExit: 3",
         ),
-        (3, "The layer 'acme/block' of acme-gans is no function: theirs:block is a int."),
+        (3, "The layer 'acme/block' of acme-gans is not a function: theirs:block is of type int."),
     ],
 )
-def test_a_function_that_makes_something_else_is_one_line(layers, function, words):
+def test_a_function_that_returns_no_layers_is_one_line(layers, function, words):
     layers(block=function)
 
     line = refusal(spec_with({"kind": "acme/block"}))
     assert line.startswith(f"{PLACE}: {words.replace('ABCMeta', type(Relu).__name__)}")
 
 
-def test_layers_in_layers_without_end_are_refused_before_anything_walks_them(layers):
+def test_layers_that_are_nested_too_deeply_are_refused(layers):
     def deep():
         layer = Relu()
         for _ in range(40):
@@ -383,7 +379,7 @@ def test_layers_in_layers_without_end_are_refused_before_anything_walks_them(lay
     assert "layers are nested more than 32 deep" in refusal(spec_with({"kind": "acme/deep"}))
 
 
-def test_what_doubles_forty_times_is_refused_at_once(layers):
+def test_a_composition_that_grows_exponentially_is_refused(layers):
     layers(twice=lambda *, layers: Residual(layers=[*layers, Residual(layers=layers)]))
 
     table: dict[str, Any] = {"kind": "relu"}
@@ -392,7 +388,7 @@ def test_what_doubles_forty_times_is_refused_at_once(layers):
     assert f"makes more than {MOST_LAYERS} layers" in refusal(spec_with(table))
 
 
-def test_tables_in_tables_without_end_are_refused(layers):
+def test_tables_that_are_nested_too_deeply_are_refused(layers):
     layers(same=lambda *, layers: layers)
 
     table: dict[str, Any] = {"kind": "relu"}
@@ -426,19 +422,19 @@ def test_only_layers_can_be_composed(layers, family):
     assert "is of kind 'acme/block'" in refusal(data, GandemError)
 
 
-def test_an_interrupt_is_an_interrupt(layers):
+def test_an_interrupt_in_a_layer_is_raised(layers):
     def stop():
         raise KeyboardInterrupt
 
     layers(block=stop)
 
     with pytest.raises(KeyboardInterrupt):
-        from_data(spec_with({"kind": "acme/block"}), LAYERS)
+        from_data(spec_with({"kind": "acme/block"}), PLUGIN_LAYERS)
 
 
-def test_what_a_function_prints_stays_out_of_the_way(layers, capsys):
+def test_output_of_a_function_goes_to_standard_error(layers, capsys):
     layers(block=lambda: print("hello") or Relu())
 
-    from_data(spec_with({"kind": "acme/block"}), LAYERS)
+    from_data(spec_with({"kind": "acme/block"}), PLUGIN_LAYERS)
 
     assert capsys.readouterr() == ("", "hello\n")

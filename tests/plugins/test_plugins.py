@@ -1,14 +1,14 @@
-"""Plugins: an installed distribution adds rows; a broken one is skipped and reported."""
+"""Plugins: an installed distribution adds entries; a broken one is skipped and reported."""
 
 from __future__ import annotations
 
-import importlib
+import importlib.metadata
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.metadata import Distribution, EntryPoint, distributions
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from textwrap import dedent
 
@@ -17,26 +17,21 @@ import pytest
 from support.commands import said
 
 import gandem
-from gandem.commands import doctor_ as doctor
+from gandem.core.data.dataset import default_extractor, load_dataset
 from gandem.core.errors import ClashError, GandemError, NotFoundError
 from gandem.core.plugins import discovery as module
-from gandem.core.plugins import validation as offers
-from gandem.core.plugins.discovery import Plugin
-from gandem.core.plugins.registry import (
-    load_backend,
-    load_dataset,
-    load_extractor,
-    load_loss,
-    load_spec,
-    registry,
-    rows,
-)
-from gandem.core.plugins.validation import own_version
+from gandem.core.plugins.discovery import Plugin, find_version
+from gandem.core.plugins.registry import registry
+from gandem.core.runs.callbacks import IsolatedCallback, load_callbacks
 from gandem.core.specs import LeakyRelu, Loss
+from gandem.core.specs.loading import load_spec
+from gandem.core.training.backends import load_backend
+from gandem.core.training.losses import load_loss
+from gandem.metrics.evaluation.features import load_extractor
 
 HEAD = "import gandem\nfrom gandem import Entry, hookimpl\n"
 
-OURS = sorted(row.id for row in rows("gandem")["models"])
+OURS = sorted(entry.id for entry in gandem.entries("gandem")["models"])
 
 GOOD = """
     from dataclasses import replace
@@ -65,6 +60,10 @@ GOOD = """
     @hookimpl
     def gandem_extractors():
         return [Entry(id="good/sums", target="good_gan:sums")]
+
+    @hookimpl
+    def gandem_callbacks():
+        return [Entry(id="good/listener", target="good_gan:listener")]
 
     def began(*, latent=8):
         return replace(gandem.spec("dcgan", latent=latent), name="began")
@@ -100,17 +99,22 @@ GOOD = """
         name, digest, classes = "good/sums", "1", 0
         def __call__(self, images):
             return images.sum(axis=(1, 2)), None
+
+    def listener():
+        class Listener(gandem.Callback):
+            order = 7
+        return Listener()
 """
 
 
 class Shelf:
-    """A folder that Python looks into, with other people's distributions in it."""
+    """A folder on the path with third-party distributions."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def distributions(self) -> Iterator[Distribution]:
-        """Return those on this shelf; what else is installed is none of our tests'."""
+        """Return the distributions of this folder only."""
         return distributions(path=[os.fspath(self.folder)])
 
     def put(
@@ -146,7 +150,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
     monkeypatch.syspath_prepend(tmp_path)
     registry.cache_clear()
     shelf = Shelf(tmp_path)
-    monkeypatch.setattr(offers, "distributions", shelf.distributions)
+    monkeypatch.setattr(module, "distributions", shelf.distributions)
     yield shelf
     registry.cache_clear()
     for name in [name for name in sys.modules if name.partition(".")[0].endswith("_gan")]:
@@ -159,10 +163,10 @@ def found(name: str) -> Plugin:
 
 
 def ids(table: str) -> list[str]:
-    return [row.id for row in registry().entries(table)]
+    return [entry.id for entry in registry().entries(table)]
 
 
-# --- a plugin that works -------------------------------------------------------------------------
+# --- working plugins -----------------------------------------------------------------------------
 
 
 def test_a_plugin_is_known_by_its_name_distribution_and_version(shelf):
@@ -179,6 +183,7 @@ def test_a_plugin_is_known_by_its_name_distribution_and_version(shelf):
             "datasets": ["good/dots", "good/dashes"],
             "losses": ["good/flat"],
             "extractors": ["good/sums"],
+            "callbacks": ["good/listener"],
         },
     )
 
@@ -205,7 +210,7 @@ def test_a_plugins_data_set_is_loaded(shelf, name):
 
 
 @pytest.mark.parametrize("name", ["good/flat", "flat"])
-def test_a_plugins_loss_is_played_for(shelf, name):
+def test_a_plugins_loss_is_loaded(shelf, name):
     shelf.put("good")
 
     assert type(load_loss(Loss(name=name))).__name__ == "Flat"
@@ -221,18 +226,34 @@ def test_a_plugins_extractor_is_loaded(shelf, name):
 
 
 @pytest.mark.parametrize("name", ["good/dots", "dots", "dots:words", "dots[3,8]"])
-def test_a_plugins_data_set_names_the_extractor_that_suits_it(shelf, name):
-    from gandem.metrics.evaluation import usual_extractor
-
+def test_a_plugins_data_set_names_its_default_extractor(shelf, name):
     shelf.put("good")
 
-    assert usual_extractor(name) == "good/sums"
+    assert default_extractor(name) == "good/sums"
+
+
+def test_a_plugins_callback_is_made_for_a_training_and_isolated(shelf):
+    shelf.put("good")
+
+    (callback,) = [c for c in load_callbacks(pytest.fail) if isinstance(c, IsolatedCallback)]
+
+    assert callback.order == 7
+
+
+def test_a_plugins_callback_that_exits_when_it_is_made_is_reported_and_skipped(shelf):
+    shelf.put("good", GOOD.replace("return Listener()", "raise SystemExit(3)"))
+    notices = []
+
+    callbacks = load_callbacks(notices.append)
+
+    assert not [callback for callback in callbacks if isinstance(callback, IsolatedCallback)]
+    assert notices == ["The callback 'good/listener' of good-gan cannot be made: SystemExit: 3"]
 
 
 def test_a_spec_may_name_a_plugins_loss(shelf):
     shelf.put("good")
 
-    assert load_spec("dcgan", {"loss.name": "good/flat"}).loss.name == "good/flat"
+    assert gandem.spec("dcgan", **{"loss.name": "good/flat"}).loss.name == "good/flat"
 
 
 @pytest.mark.parametrize("kind", ["good/soft", "soft"])
@@ -243,13 +264,13 @@ def test_a_setting_may_name_a_plugins_layer(shelf, kind):
     assert spec.player("discriminator").layers[1] == LeakyRelu(slope=0.25)
 
 
-def test_rows_know_the_distribution_they_came_from(shelf):
+def test_entries_have_the_distribution_they_came_from(shelf):
     shelf.put("good")
 
     assert registry().find("models", "good/began").provider == "good-gan"
 
 
-def test_nothing_of_a_plugins_target_is_imported_by_reading_its_rows(shelf):
+def test_reading_entries_does_not_import_their_targets(shelf):
     shelf.put(
         "lazy",
         """
@@ -263,20 +284,20 @@ def test_nothing_of_a_plugins_target_is_imported_by_reading_its_rows(shelf):
     assert not found("lazy").problems
 
 
-def test_our_own_rows_come_first_and_the_rest_by_name(shelf):
+def test_own_entries_come_first_and_the_rest_by_name(shelf):
     shelf.put("good")
     shelf.put("a", GOOD.replace("good/began", "a/began").replace("good_gan", "a_gan"))
 
     assert ids("models") == [*OURS, "a/began", "good/began"]
 
 
-def test_our_own_model_keeps_its_short_name(shelf):
+def test_own_model_keeps_its_short_name(shelf):
     shelf.put("good", GOOD.replace("good/began", "good/dcgan"))
 
     assert registry().find("models", "dcgan").provider == "gandem"
 
 
-CATALOGUE = """
+REGISTRY_FILE = """
     schema = 1
     [[models]]
     id = "toml/gan"
@@ -297,7 +318,7 @@ TABLES = ("models", "layers", "backends", "datasets")
 
 @pytest.fixture
 def package(shelf):
-    """A package with hooks in a module of its own, that ships a catalog."""
+    """A package with hooks in a module of its own and a registry file."""
     shelf.put("toml", point="toml_gan.hooks")
     (shelf.folder / "toml_gan.py").unlink()
     folder = shelf.folder / "toml_gan"
@@ -305,11 +326,11 @@ def package(shelf):
     (folder / "__init__.py").write_text("")
     hooks = [f"@hookimpl\ndef gandem_{t}(): return gandem.entries(__name__)['{t}']" for t in TABLES]
     (folder / "hooks.py").write_text(HEAD + "\n".join(hooks))
-    (folder / "registry.toml").write_text(CATALOGUE)
+    (folder / "registry.toml").write_text(REGISTRY_FILE)
     return folder
 
 
-def test_a_plugin_may_ship_a_catalog_of_its_own(package):
+def test_a_plugin_may_ship_a_registry_file(package):
     assert found("toml").adds == {
         "models": ["toml/gan"],
         "layers": ["toml/soft"],
@@ -322,12 +343,12 @@ def test_a_plugin_may_ship_a_catalog_of_its_own(package):
 
 
 @pytest.mark.parametrize("name", ["toml_gan", "toml_gan.hooks"])
-def test_a_catalog_is_found_by_its_package_or_a_module_in_it(package, name):
-    assert [row.id for row in gandem.entries(name)["models"]] == ["toml/gan"]
+def test_a_registry_file_is_found_by_its_package_or_a_module_in_it(package, name):
+    assert [entry.id for entry in gandem.entries(name)["models"]] == ["toml/gan"]
 
 
-def test_our_own_catalog_is_read_the_same_way():
-    assert [row.id for row in gandem.entries("gandem")["backends"]] == ["torch", "keras"]
+def test_the_own_registry_file_is_read_the_same_way():
+    assert [entry.id for entry in gandem.entries("gandem")["backends"]] == ["torch", "keras"]
 
 
 @pytest.mark.parametrize(
@@ -339,7 +360,7 @@ def test_our_own_catalog_is_read_the_same_way():
         ),
         (
             lambda path: path.write_text("schema = 1\n[[modles]]\nid = 'x'"),
-            "toml_gan/registry.toml: unknown table 'modles'. Did you mean 'models'?",
+            "toml_gan/registry.toml: unknown kind 'modles'. Did you mean 'models'?",
         ),
         (
             lambda path: path.write_text("schema = 1\n[[models]]\nid = 'a/x'\ntitel = 'x'"),
@@ -347,8 +368,8 @@ def test_our_own_catalog_is_read_the_same_way():
         ),
         (
             lambda path: path.unlink(),
-            "toml_gan/registry.toml: cannot be read (No such file or directory); is it among the "
-            "package's data?",
+            "toml_gan/registry.toml: cannot be read (No such file or directory). Is it listed in "
+            "the package data?",
         ),
         (
             lambda path: path.write_bytes(b"\xff"),
@@ -356,11 +377,11 @@ def test_our_own_catalog_is_read_the_same_way():
         ),
     ],
 )
-def test_a_catalog_that_does_not_hold_is_a_problem_of_its_plugin(package, change, words):
+def test_an_invalid_registry_file_is_a_problem_of_its_plugin(package, change, words):
     change(package / "registry.toml")
 
     assert found("toml").adds == {}
-    assert found("toml").problems[0].startswith(f"gandem_models failed: GandemError: {words}")
+    assert found("toml").problems[0].startswith(f"gandem_models failed: {words}")
     assert "dcgan" in ids("models")
 
 
@@ -369,12 +390,12 @@ def test_a_catalog_that_does_not_hold_is_a_problem_of_its_plugin(package, change
     [
         (
             "not_there",
-            "There is no package 'not_there' to read a registry.toml of: No module named",
+            "registry.toml: no package named 'not_there' (No module named 'not_there').",
         ),
-        ("good_gan", "'good_gan' is no package; a registry.toml lies in one."),
+        ("good_gan", "registry.toml: 'good_gan' is a module outside a package."),
     ],
 )
-def test_a_catalog_of_no_package_is_refused(shelf, name, words):
+def test_a_registry_file_outside_a_package_is_refused(shelf, name, words):
     shelf.put("good")
 
     with pytest.raises(GandemError) as caught:
@@ -400,7 +421,7 @@ def test_a_plugin_may_be_an_object(shelf):
     assert found("object").adds == {"models": ["object/gan"]}
 
 
-# --- a plugin that does not ----------------------------------------------------------------------
+# --- broken plugins ------------------------------------------------------------------------------
 
 HOOK = """
     @hookimpl
@@ -409,11 +430,11 @@ HOOK = """
 """
 
 
-def rows(*fields: str) -> str:
+def models(*fields: str) -> str:
     return HOOK.format(f"return [{', '.join(f'Entry({f})' for f in fields)}]")
 
 
-NO_ROW = "expected gandem.Entry."
+NONE = "expected gandem.Entry."
 BROKEN = {
     "import": (
         "import not_there",
@@ -437,18 +458,18 @@ BROKEN = {
     ),
     "asks for the registry": (
         "from gandem.core.plugins.registry import registry\nregistry()",
-        "could not be loaded: GandemError: the registry is still being read; ask for it, or for a "
-        "spec, when something is built.",
+        "could not be loaded: the registry is still being read; use it, or a spec, only in targets "
+        "of entries.",
     ),
     "asks for a spec": (
         "gandem.spec('dcgan')",
-        "could not be loaded: GandemError: the registry is still being read;",
+        "could not be loaded: the registry is still being read;",
     ),
     "hook asks for the registry": (
         HOOK.format(
             "from gandem.core.plugins.registry import registry; return registry().entries('models')"
         ),
-        "gandem_models failed: GandemError: the registry is still being read;",
+        "gandem_models failed: the registry is still being read;",
     ),
     "hook raises what nobody catches": (
         HOOK.format("raise GeneratorExit"),
@@ -460,38 +481,33 @@ BROKEN = {
     ),
     "hook never ends": (
         HOOK.format("while True: yield Entry(id='bad/x', target='bad_gan:x')"),
-        "gandem_models returned more than 10,000 rows.",
+        "gandem_models returned more than 10,000 entries.",
     ),
     "hook returns what cannot be printed": (
         "class Odd:\n    def __repr__(self): 1 / 0\n" + dedent(HOOK.format("return Odd()")),
-        f"gandem_models returned Odd that cannot be printed, {NO_ROW}",
+        f"gandem_models returned Odd that cannot be printed, {NONE}",
     ),
-    "hook returns rows that cannot be printed": (
+    "hook returns entries that cannot be printed": (
         "class Odd:\n    def __repr__(self): 1 / 0\n" + dedent(HOOK.format("return [Odd()]")),
-        f"gandem_models returned Odd that cannot be printed, {NO_ROW}",
+        f"gandem_models returned Odd that cannot be printed, {NONE}",
     ),
     "hook is async": (
         HOOK.replace("def", "async def").format("return []"),
-        "gandem_models is never called: it must be a plain function, without async.",
+        "could not be loaded: gandem_models must be a plain function, without async.",
     ),
     "hook has a default": (
         HOOK.replace("()", "(config=3)").format("return []"),
-        "gandem_models is never called: write its parameter 'config' without a default, and "
-        "no '*' before it.",
+        "could not be loaded: gandem_models must not have parameters.",
     ),
     "hook wants a keyword": (
         HOOK.replace("()", "(*, config)").format("return []"),
-        "gandem_models is never called: write its parameter 'config' without",
+        "could not be loaded: gandem_models must not have parameters.",
     ),
-    "watching hook has a default": (
-        "@hookimpl\ndef gandem_after_log(run, step=0): ...",
-        "gandem_after_log is never called: write its parameter 'step' without a default, and",
-    ),
-    "half a row": (
+    "half an entry": (
         HOOK.format("return [object.__new__(Entry)]"),
         "gandem_models returned Entry that cannot be printed, expected gandem.Entry.",
     ),
-    "row turned into something else": (
+    "entry turned into something else": (
         HOOK.format(
             "r = Entry(id='bad/x', target='a:b'); object.__setattr__(r, 'id', 3); return [r]"
         ),
@@ -499,7 +515,7 @@ BROKEN = {
     ),
     "id has our prefix": (
         HOOK.format("return [Entry(id='gandem/x', target='a:b')]"),
-        "the model id 'gandem/x' has gandem's own prefix; take one of yours.",
+        "the model id 'gandem/x' uses gandem's own prefix; choose another.",
     ),
     "id begins with a hyphen": (
         HOOK.format("return [Entry(id='-bad/x', target='a:b')]"),
@@ -527,92 +543,99 @@ BROKEN = {
         HOOK.format("yield Entry(id='bad/x', target='bad_gan:x'); 1 / 0"),
         "gandem_models failed: ZeroDivisionError",
     ),
-    "hook returns nothing": (HOOK.format("return None"), f"gandem_models returned None, {NO_ROW}"),
-    "hook returns a number": (HOOK.format("return 3"), f"gandem_models returned 3, {NO_ROW}"),
-    "hook returns a text": (HOOK.format("return 'x'"), f"gandem_models returned 'x', {NO_ROW}"),
-    "hook returns a row": (
+    "hook returns nothing": (
+        HOOK.format("return None"),
+        f"gandem_models returned None, {NONE}",
+    ),
+    "hook returns a number": (HOOK.format("return 3"), f"gandem_models returned 3, {NONE}"),
+    "hook returns a text": (HOOK.format("return 'x'"), f"gandem_models returned 'x', {NONE}"),
+    "hook returns an entry": (
         HOOK.format("return Entry(id='bad/x', target='bad_gan:x')"),
         "gandem_models returned Entry(id='bad/x', ",
     ),
     "hook returns other things": (
         HOOK.format("return [{'id': 'bad/x'}]"),
-        f"gandem_models returned {{'id': 'bad/x'}}, {NO_ROW}",
+        f"gandem_models returned {{'id': 'bad/x'}}, {NONE}",
     ),
     "hook wants an argument": (
         HOOK.replace("()", "(config)").format("return []"),
-        "could not be loaded: PluginValidationError: ",
+        "could not be loaded: gandem_models must not have parameters.",
     ),
     "misspelt hook": (
         HOOK.replace("models", "modles").format("return []"),
-        "has a hook that gandem does not know: 'gandem_modles'. Did you mean 'gandem_models'?",
+        "could not be loaded: there is no hook 'gandem_modles'. Did you mean 'gandem_models'?",
     ),
-    "no hook": ("", "adds nothing: mark its functions with @gandem.hookimpl."),
+    "no hook": ("", "adds nothing: mark its hooks with @gandem.hookimpl."),
     "no mark": (
         "def gandem_models():\n    return []",
-        "adds nothing: mark its functions with @gandem.hookimpl.",
+        "adds nothing: mark its hooks with @gandem.hookimpl.",
     ),
     "no prefix": (
-        rows("id='x', target='bad_gan:x'"),
+        models("id='x', target='bad_gan:x'"),
         "the model id 'x' has no prefix; call it 'bad/x'.",
     ),
+    "alias has no prefix": (
+        models("id='bad/x', target='bad_gan:x', aliases=('y',)"),
+        "the model id 'y' has no prefix; call it 'bad/y'.",
+    ),
     "id is a number": (
-        rows("id=5, target='bad_gan:x'"),
-        "gandem_models failed: TypeError: Entry.id: expected a text on one line, received 5.",
+        models("id=5, target='bad_gan:x'"),
+        "gandem_models failed: TypeError: Entry.id: expected a string on one line, received 5.",
     ),
     "id has a space": (
-        rows("id='bad/a b', target='bad_gan:x'"),
+        models("id='bad/a b', target='bad_gan:x'"),
         "gandem_models failed: ValueError: Entry.id: expected a name like 'acme/wgan', received "
         "'bad/a b'.",
     ),
     "id has a colon": (
-        rows("id='bad/a:b', target='bad_gan:x'"),
+        models("id='bad/a:b', target='bad_gan:x'"),
         "gandem_models failed: ValueError: Entry.id: expected a name like",
     ),
     "id is a prefix": (
-        rows("id='bad/', target='bad_gan:x'"),
+        models("id='bad/', target='bad_gan:x'"),
         "gandem_models failed: ValueError: Entry.id: expected a name like",
     ),
     "target without attribute": (
-        rows("id='bad/x', target='bad_gan'"),
+        models("id='bad/x', target='bad_gan'"),
         "gandem_models failed: ValueError: Entry.target: expected 'package.module:attribute', "
         "received 'bad_gan'.",
     ),
     "target is relative": (
-        rows("id='bad/x', target='.bad_gan:x'"),
+        models("id='bad/x', target='.bad_gan:x'"),
         "gandem_models failed: ValueError: Entry.target: expected 'package.module:attribute', "
         "received '.bad_gan:x'.",
     ),
     "target is the thing itself": (
-        rows("id='bad/x', target=len"),
-        "gandem_models failed: TypeError: Entry.target: expected a text on one line, received "
+        models("id='bad/x', target=len"),
+        "gandem_models failed: TypeError: Entry.target: expected a string on one line, received "
         "<built-in function len>.",
     ),
     "title of two lines": (
-        rows("id='bad/x', target='bad_gan:x', title='a\\nb'"),
-        "gandem_models failed: TypeError: Entry.title: expected a text on one line, received",
+        models("id='bad/x', target='bad_gan:x', title='a\\nb'"),
+        "gandem_models failed: TypeError: Entry.title: expected a string on one line, received",
     ),
     "requires a text": (
-        rows("id='bad/x', target='bad_gan:x', requires='torch'"),
+        models("id='bad/x', target='bad_gan:x', requires='torch'"),
         "gandem_models failed: TypeError: Entry.requires: expected a tuple of module names, "
         "received 'torch'.",
     ),
     "small is no dict": (
-        rows("id='bad/x', target='bad_gan:x', small=3"),
+        models("id='bad/x', target='bad_gan:x', small=3"),
         "gandem_models failed: TypeError: Entry.small: expected a dict, received 3.",
     ),
     "tolerance is no number": (
-        rows("id='bad/x', target='bad_gan:x', tolerance='1e-9'"),
+        models("id='bad/x', target='bad_gan:x', tolerance='1e-9'"),
         "gandem_models failed: TypeError: Entry.tolerance: expected a number, received '1e-9'.",
     ),
     "unknown field": (
-        rows("id='bad/x', target='bad_gan:x', titel='x'"),
+        models("id='bad/x', target='bad_gan:x', titel='x'"),
         "gandem_models failed: TypeError: ",
     ),
 }
 
 
 @pytest.mark.parametrize(("code", "problem"), BROKEN.values(), ids=BROKEN)
-def test_a_broken_plugin_is_reported_in_one_line_and_the_rest_is_as_it_was(shelf, code, problem):
+def test_a_broken_plugin_is_reported_in_one_line_and_skipped(shelf, code, problem):
     shelf.put("bad", code)
     shelf.put("good")
 
@@ -623,7 +646,7 @@ def test_a_broken_plugin_is_reported_in_one_line_and_the_rest_is_as_it_was(shelf
     assert not found("good").problems
 
 
-def test_a_long_complaint_is_cut(shelf):
+def test_a_long_error_is_shortened(shelf):
     shelf.put("bad", "raise OSError('x' * 10**6)")
 
     (line,) = found("bad").problems
@@ -631,16 +654,16 @@ def test_a_long_complaint_is_cut(shelf):
     assert line.endswith("x…")
 
 
-def test_a_row_that_is_there_twice_counts_once(shelf):
-    row = "id='half/y', target='half_gan:y'"
-    shelf.put("half", rows(row, row))
+def test_an_entry_that_is_listed_twice_counts_once(shelf):
+    entry = "id='half/y', target='half_gan:y'"
+    shelf.put("half", models(entry, entry))
 
     assert found("half").adds == {"models": ["half/y"]}
-    assert found("half").problems == ["the model id 'half/y' is there twice; the first counts."]
+    assert found("half").problems == ["the model id 'half/y' is listed twice; the first counts."]
     assert registry().find("models", "half/y").provider == "half-gan"
 
 
-def test_a_row_of_a_class_of_ones_own_becomes_a_plain_row(shelf):
+def test_an_entry_of_a_subclass_becomes_a_plain_entry(shelf):
     shelf.put(
         "own",
         """
@@ -656,7 +679,7 @@ def test_a_row_of_a_class_of_ones_own_becomes_a_plain_row(shelf):
     assert type(registry().find("models", "own/x")) is module.Entry
 
 
-def test_two_plugins_that_ask_for_the_registry_do_not_chase_each_other(shelf):
+def test_several_plugins_that_ask_for_the_registry_do_not_recurse(shelf):
     code = HOOK.format(
         "from gandem.core.plugins.registry import registry; return registry().entries('x')"
     )
@@ -688,21 +711,20 @@ def test_a_hook_that_fails_leaves_the_plugins_other_hooks_alone(shelf):
     assert registry().find("backends", "good/numpy").provider == "good-gan"
 
 
-def test_a_wrong_row_leaves_the_right_ones_beside_it_alone(shelf):
-    shelf.put("half", rows("id='x', target='half_gan:x'", "id='half/y', target='half_gan:y'"))
+def test_an_invalid_entry_leaves_valid_entries_of_its_hook_alone(shelf):
+    shelf.put("half", models("id='x', target='half_gan:x'", "id='half/y', target='half_gan:y'"))
 
     assert found("half").adds == {"models": ["half/y"]}
 
 
-def test_a_plugin_with_a_wrong_hook_leaves_none_of_its_others_behind(shelf):
-    """pluggy 1.6 registers the hooks in front of one that it refuses."""
+def test_a_plugin_with_an_invalid_hook_adds_nothing(shelf):
     shelf.put("half", GOOD + HOOK.replace("models()", "losses(config)").format("return []"))
 
     assert found("half").adds == {}
     assert registry().find("models", "dcgan").provider == "gandem"
 
 
-def test_an_entry_point_that_leads_nowhere_is_reported(shelf):
+def test_an_entry_point_of_a_missing_module_is_reported(shelf):
     shelf.put("lost")
     (shelf.folder / "lost_gan.py").unlink()
 
@@ -711,27 +733,30 @@ def test_an_entry_point_that_leads_nowhere_is_reported(shelf):
 
 
 @pytest.mark.parametrize("value", ["bad-gan", "not a module!", "bad_gan:", "", "bad_gan:a-b"])
-def test_an_entry_point_that_is_none_says_what_it_should_be(shelf, value):
+def test_an_invalid_entry_point_is_reported_with_the_expected_form(shelf, value):
     shelf.put("bad", point=value or " ")
     shelf.put("good")
 
     (plugin,) = [p for p in registry().plugins if p.distribution == "bad-gan"]
     assert plugin.loaded is False
-    assert plugin.problems[0].startswith("could not be loaded: ValueError: its entry")
+    assert plugin.problems[0].startswith("could not be loaded: its entry")
     assert "good/began" in ids("models")
 
 
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
-        ("bad_gan:number", "adds nothing: mark its functions with @gandem.hookimpl."),
-        ("bad_gan:nothing", "adds nothing: mark its functions with @gandem.hookimpl."),
-        ("bad_gan:function", "adds nothing: mark its functions with @gandem.hookimpl."),
-        ("bad_gan:Plugin", "could not be loaded: it is a class; name an instance of it."),
+        ("bad_gan:number", "adds nothing: mark its hooks with @gandem.hookimpl."),
+        ("bad_gan:nothing", "adds nothing: mark its hooks with @gandem.hookimpl."),
+        ("bad_gan:function", "adds nothing: mark its hooks with @gandem.hookimpl."),
+        (
+            "bad_gan:Plugin",
+            "could not be loaded: expected a module or an instance, received a class.",
+        ),
         ("bad_gan:absent", "could not be loaded: AttributeError: module 'bad_gan' has no attri"),
     ],
 )
-def test_an_entry_point_may_lead_to_no_module(shelf, value, problem):
+def test_an_entry_point_may_name_an_object(shelf, value, problem):
     code = """
         number, nothing = 3, None
         def function(): ...
@@ -758,7 +783,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("oddity", ODD.values(), ids=ODD)
-def test_an_object_is_a_plugin_whatever_else_it_is(shelf, oddity):
+def test_an_object_with_odd_methods_is_a_plugin(shelf, oddity):
     code = """
         class Plugin:
             ODDITY
@@ -774,7 +799,7 @@ def test_an_object_is_a_plugin_whatever_else_it_is(shelf, oddity):
     assert [p.problems for p in registry().plugins] == [[], [], [], []]
 
 
-def test_a_module_that_loads_its_names_when_asked_is_not_made_to(shelf):
+def test_lazy_names_of_a_module_are_not_loaded(shelf):
     lazy = """
         def __getattr__(name):
             raise SystemExit(name)
@@ -792,7 +817,7 @@ def test_a_module_that_loads_its_names_when_asked_is_not_made_to(shelf):
     [b"[gandem]\nbad_gan\n", b"[gandem]\n= bad_gan\n = \n[", b"[gandem]\nbad = \xff\n"],
     ids=["no equals", "no name", "no text"],
 )
-def test_a_list_of_entry_points_that_is_damaged_takes_nothing_down(shelf, text):
+def test_a_damaged_list_of_entry_points_leaves_other_plugins_alone(shelf, text):
     info = shelf.put("bad")
     (info / "entry_points.txt").write_bytes(text)
     shelf.put("good")
@@ -806,20 +831,18 @@ def test_a_list_of_entry_points_that_cannot_be_parsed_is_reported(shelf):
 
     (plugin,) = [p for p in registry().plugins if p.distribution == "bad-gan"]
     assert plugin.loaded is False
-    assert plugin.problems[0].startswith(
-        "could not be loaded: ValueError: its entry_points.txt cannot be read ("
-    )
+    assert plugin.problems == ["could not be loaded: its entry_points.txt is damaged."]
 
 
 @pytest.mark.parametrize("text", [b"[console_scripts]\nx\n", b"\xff\xfe", b"["])
-def test_what_is_damaged_elsewhere_is_none_of_our_business(shelf, text):
+def test_damage_in_other_groups_of_entry_points_is_ignored(shelf, text):
     (shelf.put("bad") / "entry_points.txt").write_bytes(text)
     shelf.put("good")
 
     assert [plugin.name for plugin in registry().plugins] == ["gandem", "good"]
 
 
-def test_a_finder_that_fails_to_read_takes_nothing_down(shelf, monkeypatch):
+def test_a_distribution_that_cannot_be_read_is_ignored(shelf, monkeypatch):
     class Broken(Distribution):
         def read_text(self, filename):
             raise ZeroDivisionError
@@ -827,7 +850,7 @@ def test_a_finder_that_fails_to_read_takes_nothing_down(shelf, monkeypatch):
         def locate_file(self, path): ...
 
     shelf.put("good")
-    monkeypatch.setattr(offers, "distributions", lambda: [Broken(), *shelf.distributions()])
+    monkeypatch.setattr(module, "distributions", lambda: [Broken(), *shelf.distributions()])
 
     assert [plugin.name for plugin in registry().plugins] == ["gandem", "good"]
 
@@ -838,7 +861,7 @@ def test_a_distribution_that_is_twice_on_the_path_counts_once(shelf, monkeypatch
     again.folder.mkdir()
     again.put("good", distribution="Good.Gan")
     monkeypatch.setattr(
-        offers, "distributions", lambda: [*shelf.distributions(), *again.distributions()]
+        module, "distributions", lambda: [*shelf.distributions(), *again.distributions()]
     )
 
     assert found("good").problems == []
@@ -847,14 +870,14 @@ def test_a_distribution_that_is_twice_on_the_path_counts_once(shelf, monkeypatch
 
 def test_a_distribution_may_have_several_plugins(shelf):
     info = shelf.put("good")
-    (shelf.folder / "more_gan.py").write_text(HEAD + dedent(rows("id='more/x', target='a:b'")))
+    (shelf.folder / "more_gan.py").write_text(HEAD + dedent(models("id='more/x', target='a:b'")))
     (info / "entry_points.txt").write_text("[gandem]\ngood = good_gan\nmore = more_gan\n")
 
     assert [p.distribution for p in registry().plugins] == ["gandem", "good-gan", "good-gan"]
     assert {"good/began", "more/x"} < set(ids("models"))
 
 
-def test_a_long_description_is_not_metadata(shelf):
+def test_the_description_of_a_distribution_is_not_parsed(shelf):
     info = shelf.put("good", requires=("gandem>=0.1",))
     with (info / "METADATA").open("a") as file:
         file.write("\nName: not me\nRequires-Dist: gandem>=99\n")
@@ -862,43 +885,46 @@ def test_a_long_description_is_not_metadata(shelf):
     assert (found("good").distribution, found("good").problems) == ("good-gan", [])
 
 
-def test_a_distribution_without_a_name_is_called_what_its_folder_is(shelf):
+def test_a_distribution_without_a_name_has_that_of_its_folder(shelf):
     info = shelf.put("good")
     (info / "METADATA").write_text("Metadata-Version: 2.1\n")
 
     assert found("good").distribution == "good_gan"
 
 
-def test_an_entry_point_without_a_distribution_is_a_plugin_like_any_other(shelf, monkeypatch):
-    shelf.put("good")
-    point = EntryPoint(name="good", value="good_gan", group="gandem")
-    monkeypatch.setattr(module, "entry_points", lambda group: [point])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda path: path.unlink(), lambda path: path.write_bytes(b"Name: \xff\n")],
+    ids=["missing", "not UTF-8"],
+)
+def test_a_distribution_without_readable_metadata_is_a_plugin_like_any_other(shelf, damage):
+    damage(shelf.put("good") / "METADATA")
 
     assert found("good").adds["models"] == ["good/began"]
-    assert found("good").distribution == "?"
+    assert (found("good").distribution, found("good").version) == ("good_gan", "")
 
 
-def test_a_distribution_without_metadata_is_a_plugin_like_any_other(shelf):
-    shelf.put("good")
-    (shelf.folder / "good_gan-1.0.dist-info" / "METADATA").unlink()
-
-    assert found("good").adds["models"] == ["good/began"]
+def test_the_version_of_a_missing_distribution_is_none():
+    assert find_version("gandem-that-nobody-installed") is None
 
 
-# --- a plugin that is slow to list, or for another gandem ----------------------------------------
+@pytest.mark.parametrize("name", ["click", "numpy"])
+def test_versions_are_those_of_the_standard_library(name):
+    assert find_version(name) == importlib.metadata.version(name)
+
+
+# --- slow plugins and required versions ----------------------------------------------------------
 
 
 @pytest.fixture
 def heavy(shelf):
-    """What a stranger's backend runs on, and nobody has imported yet."""
+    """Return the name of a framework that a backend requires and nothing has imported yet."""
     (shelf.folder / "pretend_gan.py").write_text("")
-    shelf.put(
-        "zeta", in_table("backends", id="zeta/x", target="zeta_gan:x", requires=("pretend_gan",))
-    )
+    shelf.put("zeta", hook("backends", id="zeta/x", target="zeta_gan:x", requires=("pretend_gan",)))
     return "pretend_gan"
 
 
-SLOW = "imports pretend_gan when it is listed; import it where the row's target is built"
+SLOW = "imports pretend_gan when it is listed; import it where the target of the entry is loaded."
 
 
 @pytest.mark.parametrize(
@@ -910,7 +936,7 @@ SLOW = "imports pretend_gan when it is listed; import it where the row's target 
     ],
     ids=["at the top", "in a hook", "in another"],
 )
-def test_a_plugin_that_imports_a_framework_to_be_listed_is_named_and_works(shelf, heavy, code):
+def test_a_plugin_that_imports_a_framework_is_reported_and_works(shelf, heavy, code):
     shelf.put("good", code)
 
     (line,) = found("good").problems
@@ -919,12 +945,12 @@ def test_a_plugin_that_imports_a_framework_to_be_listed_is_named_and_works(shelf
 
 
 def test_a_backend_may_require_itself(shelf):
-    shelf.put("own", in_table("backends", id="own/x", target="own_gan:x", requires=("own_gan",)))
+    shelf.put("own", hook("backends", id="own/x", target="own_gan:x", requires=("own_gan",)))
 
     assert found("own").problems == []
 
 
-def test_a_plugin_that_fails_after_importing_a_framework_is_named_for_both(shelf, heavy):
+def test_a_plugin_that_fails_after_importing_a_framework_is_reported_for_both(shelf, heavy):
     shelf.put("bad", "import pretend_gan\n1 / 0")
 
     failed, slow = found("bad").problems
@@ -932,19 +958,19 @@ def test_a_plugin_that_fails_after_importing_a_framework_is_named_for_both(shelf
     assert failed == "could not be loaded: ZeroDivisionError: division by zero"
 
 
-def test_a_framework_that_was_there_before_is_nobodys_fault(shelf, heavy):
+def test_a_framework_that_was_imported_before_is_not_reported(shelf, heavy):
     importlib.import_module(heavy)
     shelf.put("good", f"import pretend_gan\n{dedent(GOOD)}")
 
     assert found("good").problems == []
 
 
-def test_what_our_own_backends_run_on_is_known(shelf):
+def test_importing_a_framework_of_an_own_backend_is_reported(shelf):
     frameworks = ["torch", "keras", "tensorflow", "numpy"]
     for name in frameworks:
         (shelf.folder / f"{name}.py").write_text("")  # comes before a real one
-        row = in_table("models", id=f"with-{name}/x", target="nowhere:x")
-        shelf.put(f"with_{name}", f"import {name}\n{row}", plugin=f"with-{name}")
+        entry = hook("models", id=f"with-{name}/x", target="nowhere:x")
+        shelf.put(f"with_{name}", f"import {name}\n{entry}", plugin=f"with-{name}")
 
     plugins = {plugin["name"]: plugin for plugin in listed_by_the_command(shelf)}
 
@@ -955,11 +981,11 @@ def test_what_our_own_backends_run_on_is_known(shelf):
         assert plugin["loaded"] is True
 
 
-def test_a_backend_that_imports_what_it_runs_on_is_named(shelf, heavy):
+def test_a_backend_that_imports_its_framework_when_it_is_listed_is_reported(shelf, heavy):
     shelf.put(
         "eager",
         "import pretend_gan\n"
-        + in_table("backends", id="eager/x", target="eager_gan:x", requires=("pretend_gan.core",)),
+        + hook("backends", id="eager/x", target="eager_gan:x", requires=("pretend_gan.core",)),
     )
 
     assert found("eager").problems[0].startswith(SLOW)
@@ -984,7 +1010,7 @@ def test_a_plugin_for_another_gandem_is_reported_and_not_imported(shelf, require
     (line,) = found("bad").problems
     wanted = requirement.partition(";")[0]
     assert line == (
-        f"is not loaded: it requires {wanted}, and this is gandem {own_version()}; "
+        f"is not loaded: it requires {wanted}, and this is gandem {find_version('gandem')}; "
         "upgrade the older of the two."
     )
     assert not found("bad").loaded
@@ -1009,37 +1035,37 @@ def test_a_plugin_for_another_gandem_is_reported_and_not_imported(shelf, require
         "gandem>=not a version",
     ],
 )
-def test_a_plugin_that_this_gandem_will_do_for_is_loaded(shelf, requirement):
+def test_a_plugin_whose_requirement_is_met_is_loaded(shelf, requirement):
     shelf.put("good", requires=(requirement,))
 
     assert found("good").problems == []
 
 
-def test_a_release_to_come_will_do_for_what_it_will_be(shelf, monkeypatch):
-    monkeypatch.setattr(module, "own_version", lambda: "0.3.0.dev1")
+def test_a_development_release_meets_the_requirement(shelf, monkeypatch):
+    monkeypatch.setattr(module, "find_version", lambda name: "0.3.0.dev1")
     shelf.put("good", requires=("gandem>=0.2,<1",))
 
     assert found("good").problems == []
 
 
-def test_without_a_version_of_our_own_nothing_is_held_against_it(shelf, monkeypatch):
-    monkeypatch.setattr(offers, "GANDEM", "gandem-that-nobody-installed")
+def test_requirements_are_not_checked_if_the_own_version_is_unknown(shelf, monkeypatch):
+    monkeypatch.setattr(module, "find_version", lambda name: None)
     shelf.put("good", requires=("gandem>=99",))
 
     assert found("good").problems == []
 
 
-def test_a_plugin_that_was_skipped_did_not_load_and_one_with_a_wrong_row_did(shelf):
+def test_a_skipped_plugin_is_not_loaded_and_one_with_an_invalid_entry_is(shelf):
     shelf.put("bad", "1 / 0")
     shelf.put("odd", HOOK.replace("models", "modles").format("return []"))
-    shelf.put("half", rows("id='x', target='half_gan:x'"))
+    shelf.put("half", models("id='x', target='half_gan:x'"))
     shelf.put("good")
 
     loaded = {plugin.name: plugin.loaded for plugin in registry().plugins}
     assert loaded == {"gandem": True, "bad": False, "odd": False, "half": True, "good": True}
 
 
-def test_what_a_plugin_prints_when_it_is_built_stays_out_of_the_way_too(shelf, capsys):
+def test_output_of_a_target_goes_to_standard_error(shelf, capsys):
     shelf.put(
         "good",
         GOOD.replace("def began(*, latent=8):\n", "def began(*, latent=8):\n        print('one')\n")
@@ -1050,17 +1076,19 @@ def test_what_a_plugin_prints_when_it_is_built_stays_out_of_the_way_too(shelf, c
         .replace(
             "def sums(argument, backend):\n",
             "def sums(argument, backend):\n        print('three')\n",
-        ),
+        )
+        .replace("return Listener()", "print('four')\n        return Listener()"),
     )
 
     load_spec("good/began")
     load_dataset("dots")
     load_extractor("sums", "torch")
+    load_callbacks(pytest.fail)
 
-    assert capsys.readouterr() == ("", "one\ntwo\nthree\n")
+    assert capsys.readouterr() == ("", "one\ntwo\nthree\nfour\n")
 
 
-def test_what_a_plugin_prints_stays_out_of_the_way(shelf, capsys):
+def test_output_of_a_hook_goes_to_standard_error(shelf, capsys):
     shelf.put("good", GOOD.replace("return [Entry", "print('two')\n        return [Entry", 1))
     (shelf.folder / "loud_gan.py").write_text("")
     shelf.put("loud", "print('one')")
@@ -1087,22 +1115,22 @@ def test_a_name_with_two_owners_is_refused_naming_both(clash, name):
 
     assert str(caught.value) == (
         f"The model name {name!r} has several owners: 'good/began' of good-gan and 'good/began' of "
-        "rival-gan; uninstall one, or choose with GANDEM_PLUGINS which load."
+        "rival-gan; uninstall one, or choose the plugins to load with GANDEM_PLUGINS."
     )
 
 
-def test_a_short_name_that_two_own_is_refused_with_the_whole_names(clash):
+def test_a_short_name_with_two_owners_is_refused_with_the_full_names(clash):
     with pytest.raises(ClashError) as caught:
         registry().find("backends", "numpy")
 
     assert str(caught.value) == (
         "The backend name 'numpy' has several owners: 'good/numpy' of good-gan and 'rival/numpy' "
-        "of rival-gan; write the whole name."
+        "of rival-gan; write the full name."
     )
 
 
 @pytest.mark.parametrize("name", ["good/numpy", "rival/numpy"])
-def test_the_whole_name_is_enough_where_only_the_short_one_clashes(clash, name):
+def test_the_full_name_is_enough_if_only_the_short_one_clashes(clash, name):
     assert registry().find("backends", name).id == name
 
 
@@ -1117,8 +1145,8 @@ def test_a_clash_leaves_every_other_name_alone(clash):
     assert registry().find("models", "dcgan").provider == "gandem"
 
 
-def test_a_clash_is_no_problem_of_a_third_plugin(clash):
-    clash.put("third", rows("id='third/x', target='third_gan:x'"))
+def test_a_clash_is_not_reported_for_a_third_plugin(clash):
+    clash.put("third", models("id='third/x', target='third_gan:x'"))
 
     assert not found("third").problems
 
@@ -1129,22 +1157,22 @@ def test_choosing_one_owner_ends_the_clash(clash, monkeypatch):
     assert registry().find("models", "began").provider == "rival-gan"
 
 
-def test_two_distributions_may_call_their_plugin_the_same(shelf):
-    shelf.put("one", rows("id='one/x', target='one_gan:x'"), plugin="plugin")
-    shelf.put("two", rows("id='two/x', target='two_gan:x'"), plugin="plugin")
+def test_two_distributions_may_have_plugins_of_the_same_name(shelf):
+    shelf.put("one", models("id='one/x', target='one_gan:x'"), plugin="plugin")
+    shelf.put("two", models("id='two/x', target='two_gan:x'"), plugin="plugin")
 
-    providers = {row.id: row.provider for row in registry().entries("models")}
+    providers = {entry.id: entry.provider for entry in registry().entries("models")}
     assert (providers["one/x"], providers["two/x"]) == ("one-gan", "two-gan")
 
 
-def test_a_plugin_that_calls_itself_gandem_is_still_a_strangers(shelf):
-    shelf.put("fake", rows("id='dcgan', target='fake_gan:x'"), plugin="gandem")
+def test_a_plugin_named_gandem_is_still_a_third_party(shelf):
+    shelf.put("fake", models("id='dcgan', target='fake_gan:x'"), plugin="gandem")
 
     assert registry().find("models", "dcgan").provider == "gandem"
     assert ["fake-gan"] == [p.distribution for p in registry().plugins if p.problems]
 
 
-def test_one_module_under_two_names_is_registered_once(shelf):
+def test_one_module_under_two_names_is_loaded_once(shelf):
     shelf.put("good")
     info = shelf.folder / "good_gan-1.0.dist-info"
     (info / "entry_points.txt").write_text("[gandem]\ngood = good_gan\nsame = good_gan\n")
@@ -1189,16 +1217,16 @@ def test_a_plugin_that_is_not_chosen_is_not_imported(shelf, monkeypatch):
     assert "bad_gan" not in sys.modules
 
 
-def test_a_chosen_plugin_that_is_not_there_is_reported_with_the_nearest(shelf, monkeypatch):
+def test_a_chosen_plugin_that_is_not_installed_is_reported_with_the_nearest(shelf, monkeypatch):
     shelf.put("good")
     monkeypatch.setenv("GANDEM_PLUGINS", "goood")
 
     assert found("goood").problems == [
-        "GANDEM_PLUGINS names it, but no such plugin is installed. Did you mean 'good'?"
+        "GANDEM_PLUGINS names it, but it is not installed. Did you mean 'good'?"
     ]
 
 
-def test_a_trace_tells_of_every_hook_on_standard_error(shelf, monkeypatch, capsys):
+def test_a_trace_writes_every_hook_to_standard_error(shelf, monkeypatch, capsys):
     shelf.put("good")
     monkeypatch.setenv("GANDEM_TRACE", "1")
 
@@ -1206,7 +1234,7 @@ def test_a_trace_tells_of_every_hook_on_standard_error(shelf, monkeypatch, capsy
 
     traced = capsys.readouterr()
     assert "gandem_models of good: good/began" in traced.err
-    assert "gandem_models of gandem: mlp-gan, dcgan, cgan, sevens" in traced.err
+    assert "gandem_models of gandem: mlp-gan, dcgan, cgan, upsample-gan" in traced.err
     assert traced.out == ""
 
 
@@ -1220,12 +1248,12 @@ def test_without_a_trace_nothing_is_written(shelf, monkeypatch, capsys, value):
     assert capsys.readouterr() == ("", "")
 
 
-# --- from a row to the thing ---------------------------------------------------------------------
+# --- loading targets -----------------------------------------------------------------------------
 
 
-def in_table(table: str, **fields: object) -> str:
+def hook(kind: str, **fields: object) -> str:
     given = ", ".join(f"{key}={value!r}" for key, value in {"id": "it/x", **fields}.items())
-    return f"@hookimpl\ndef gandem_{table}():\n    return [Entry({given})]\n"
+    return f"@hookimpl\ndef gandem_{kind}():\n    return [Entry({given})]\n"
 
 
 @pytest.mark.parametrize(
@@ -1254,7 +1282,7 @@ def in_table(table: str, **fields: object) -> str:
     ],
 )
 def test_a_target_that_cannot_be_loaded_is_one_line(shelf, target, reason, table, word, load):
-    shelf.put("it", in_table(table, target=target))
+    shelf.put("it", hook(table, target=target))
     (shelf.folder / "bad_gan.py").write_text("1 / 0")
     (shelf.folder / "exits_gan.py").write_text("raise SystemExit(3)")
 
@@ -1270,11 +1298,12 @@ def test_a_target_that_cannot_be_loaded_is_one_line(shelf, target, reason, table
 
 
 def listed_by_the_command(shelf: Shelf) -> list[dict[str, object]]:
-    """Return what `gandem plugins --json` prints in a process of its own."""
+    """Return what `gandem plugins list --json` prints in a process of its own."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("GANDEM")}
+    path = os.pathsep.join([str(shelf.folder), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
-        [sys.executable, "-m", "gandem", "plugins", "--json"],
-        env=environment | {"PYTHONPATH": str(shelf.folder)},
+        [sys.executable, "-m", "gandem", "plugins", "list", "--json"],
+        env=environment | {"PYTHONPATH": path},
         cwd=shelf.folder,
         capture_output=True,
         text=True,
@@ -1288,28 +1317,28 @@ def test_the_command_lists_what_a_plugin_adds_beside_one_that_exits(shelf):
     shelf.put("good")
     shelf.put("bad", "raise SystemExit(3)")
 
-    rows = json.loads(said("list", "--json"))
+    entries = json.loads(said("list", "--json"))
 
-    assert {"id": "good/soft", "title": "A soft relu", "provider": "good-gan"} in rows["layers"]
+    assert {"id": "good/soft", "title": "A soft relu", "provider": "good-gan"} in entries["layers"]
     began = {"id": "good/began", "title": "WGAN", "paper": "", "provider": "good-gan"}
-    assert began in rows["models"]
+    assert began in entries["models"]
 
 
-def test_the_command_tells_name_version_distribution_and_whether_it_loaded(shelf):
+def test_the_command_prints_name_version_distribution_and_state(shelf):
     shelf.put("good")
     shelf.put("bad", "raise SystemExit(3)")
 
-    printed = said("plugins")
+    printed = said("plugins", "list")
 
     assert (
         "good 1.0  (good-gan)  models: good/began; layers: good/soft; backends: good/numpy; "
         "datasets: good/dots, good/dashes; losses: good/flat; "
-        "extractors: good/sums\n"
+        "extractors: good/sums; callbacks: good/listener\n"
     ) in printed
     assert "bad 1.0  (bad-gan)  not loaded\n  ! could not be loaded: SystemExit: 3\n" in printed
 
 
-def test_the_command_tells_machines_the_same(shelf):
+def test_the_command_prints_the_same_as_json(shelf):
     shelf.put("good")
     shelf.put("bad", "raise SystemExit(3)")
 
@@ -1324,10 +1353,10 @@ def test_the_command_tells_machines_the_same(shelf):
         "problems": ["could not be loaded: SystemExit: 3"],
     }
     assert plugins["good"]["adds"]["models"] == ["good/began"]
-    assert plugins["gandem"]["version"] == own_version()
+    assert plugins["gandem"]["version"] == find_version("gandem")
 
 
-def test_doctor_asks_each_installed_backend_in_a_process_of_its_own(shelf, monkeypatch):
+def test_doctor_probes_each_installed_backend_in_its_own_process(shelf, monkeypatch):
     well = """
         class Backend:
             capabilities, known_failures = (), {}
@@ -1336,12 +1365,12 @@ def test_doctor_asks_each_installed_backend_in_a_process_of_its_own(shelf, monke
             def devices(self): return ["cpu", "abacus:0"]
         """
     sick = "def load(): raise OSError('no driver')"
-    row = in_table("backends", id="well/x", target="well_gan:Backend")
-    shelf.put("well", row + dedent(well))
-    shelf.put("sick", f"{in_table('backends', id='sick/x', target='sick_gan:load')}{sick}")
-    monkeypatch.setenv("PYTHONPATH", str(shelf.folder))
+    entry = hook("backends", id="well/x", target="well_gan:Backend")
+    shelf.put("well", entry + dedent(well))
+    shelf.put("sick", f"{hook('backends', id='sick/x', target='sick_gan:load')}{sick}")
+    monkeypatch.setenv("PYTHONPATH", str(shelf.folder), prepend=os.pathsep)
     monkeypatch.setenv("GANDEM_PLUGINS", "well,sick")
-    monkeypatch.setattr(doctor, "installed", lambda row: "/" in row.id)
+    monkeypatch.setattr("gandem.core.plugins.registry.is_installed", lambda entry: "/" in entry.id)
 
     backends = json.loads(said("doctor", "--json"))["backends"]
 
@@ -1353,7 +1382,7 @@ def test_doctor_asks_each_installed_backend_in_a_process_of_its_own(shelf, monke
     assert backends["torch"] == {"ok": False, "problem": problem}
 
 
-def test_images_of_a_plugins_data_set_are_what_it_made(shelf):
+def test_images_of_a_plugins_data_set_are_unchanged(shelf):
     shelf.put("good")
 
     np.testing.assert_array_equal(load_dataset("dots").images, np.zeros((2, 4, 4, 1)))

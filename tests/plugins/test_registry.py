@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gandem.core.data.dataset import Dataset
+from gandem.core.data.dataset import Dataset, load_dataset
 from gandem.core.errors import (
     BackendError,
     ClashError,
@@ -20,22 +20,17 @@ from gandem.core.errors import (
     SpecError,
     suggest,
 )
-from gandem.core.plugins import registry as module
-from gandem.core.plugins.discovery import KINDS
-from gandem.core.plugins.hookspecs import Entry
-from gandem.core.plugins.registry import (
-    Registry,
-    entries_from_toml,
-    installed,
-    load_backend,
-    load_dataset,
-    load_extractor,
-    load_loss,
-    load_spec,
-    registry,
-)
+from gandem.core.plugins.entry import KINDS, Entry, parse_entries
+from gandem.core.plugins.registry import is_installed, registry
 from gandem.core.specs import Loss, Spec, to_toml
-from gandem.core.training import Hinge, LeastSquares, Minimax, NonSaturating
+from gandem.core.specs.loading import load_spec
+from gandem.core.training.backends import load_backend
+from gandem.core.training.losses import load_loss, resolve_loss
+from gandem.losses.hinge import Hinge
+from gandem.losses.least_squares import LeastSquares
+from gandem.losses.minimax import Minimax
+from gandem.losses.non_saturating import NonSaturating
+from gandem.metrics.evaluation.features import load_extractor
 
 BUILTIN = [(table, row.id) for table in KINDS for row in registry().entries(table)]
 
@@ -50,18 +45,15 @@ def refusal(error: type[Exception], call: Any, *arguments: Any) -> str:
 
 
 @pytest.fixture
-def only(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return a way to put one row, and the module its target leads to, in place of all others."""
+def only(monkeypatch: pytest.MonkeyPatch, replace_entries: Any) -> Any:
+    """Return a function that replaces the entries of a kind by one, with the module it targets."""
 
-    def put(table: str, made: Any = None, **fields: Any) -> None:
+    def put(kind: str, made: Any = None, **fields: Any) -> None:
         theirs = ModuleType("theirs")
         theirs.thing = made  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "theirs", theirs)
-        row = Entry(**({"id": "it/x", "target": "theirs:thing", "provider": "their-gan"} | fields))
-        rows = {name: [*registry().entries(name)] for name in KINDS}
-        rows[table] = [row]
-        table_of_theirs = Registry([], rows)
-        monkeypatch.setattr(module, "registry", lambda: table_of_theirs)
+        names = {"id": "it/x", "target": "theirs:thing", "kind": kind, "provider": "their-gan"}
+        replace_entries(kind, [Entry(**names | fields)])
 
     return put
 
@@ -70,23 +62,30 @@ def only(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize(("table", "name"), BUILTIN)
-def test_what_ships_with_gandem_is_found_by_its_name(table, name):
+def test_an_own_entry_is_found_by_its_id(table, name):
     assert registry().find(table, name).id == name
 
 
 @pytest.mark.parametrize(("table", "name"), BUILTIN)
-def test_what_ships_with_gandem_has_a_title_on_one_line(table, name):
+def test_an_own_entry_has_a_title(table, name):
     assert registry().find(table, name).title.strip()
+
+
+@pytest.mark.parametrize("name", ["it/old", "old"])
+def test_an_entry_is_found_by_its_alias_with_or_without_the_prefix(only, name):
+    only("models", aliases=("it/old",))
+
+    assert registry().find("models", name).id == "it/x"
 
 
 MODELS = [
     *("acgan", "cdcgan", "cgan", "dcgan", "dcgan-cifar", "dcgan-dropout", "hinge-gan", "lsgan"),
-    *("mlp-gan", "sevens", "ttur-cifar", "wgan", "wgan-gp"),
+    *("mlp-gan", "ttur-cifar", "upsample-gan", "wgan", "wgan-gp"),
 ]
 LISTED = ", ".join(map(repr, MODELS))
 
 
-def test_the_catalog_holds_what_its_users_look_for():
+def test_the_registry_has_the_expected_entries():
     assert {table: sorted(row.id for row in registry().entries(table)) for table in KINDS} == {
         "models": MODELS,
         "layers": [],
@@ -97,30 +96,32 @@ def test_the_catalog_holds_what_its_users_look_for():
         ],
         "losses": ["hinge", "least-squares", "minimax", "non-saturating", "wasserstein"],
         "extractors": ["inception", "lenet5", "pixels"],
+        "metrics": [],
         "launchers": ["dask", "local", "slurm"],
+        "callbacks": ["curves", "diagnostics", "evaluation"],
     }
 
 
 @pytest.mark.parametrize(
     ("table", "name", "line"),
     [
-        ("models", "dcgn", "No model is called 'dcgn'. Did you mean 'dcgan'?"),
-        ("models", "DCGAN!", f"No model is called 'DCGAN!'. There are: {LISTED}."),
-        ("models", "", f"No model is called ''. There are: {LISTED}."),
-        ("models", "acme/dcgan", "No model is called 'acme/dcgan'. Did you mean 'dcgan'?"),
-        ("models", "a\nb", f"No model is called 'a\\nb'. There are: {LISTED}."),
-        ("backends", "kers", "No backend is called 'kers'. Did you mean 'keras'?"),
-        ("backends", "jax", "No backend is called 'jax'. There are: 'keras', 'torch'."),
-        ("datasets", "digit", "No data set is called 'digit'. Did you mean 'digits'?"),
-        ("losses", "hing", "No loss is called 'hing'. Did you mean 'hinge'?"),
-        ("extractors", "lenet", "No extractor is called 'lenet'. Did you mean 'lenet5'?"),
+        ("models", "dcgn", "No model named 'dcgn'. Did you mean 'dcgan'?"),
+        ("models", "DCGAN!", f"No model named 'DCGAN!'. There are: {LISTED}."),
+        ("models", "", f"No model named ''. There are: {LISTED}."),
+        ("models", "acme/dcgan", "No model named 'acme/dcgan'. Did you mean 'dcgan'?"),
+        ("models", "a\nb", f"No model named 'a\\nb'. There are: {LISTED}."),
+        ("backends", "kers", "No backend named 'kers'. Did you mean 'keras'?"),
+        ("backends", "jax", "No backend named 'jax'. There are: 'keras', 'torch'."),
+        ("datasets", "digit", "No data set named 'digit'. Did you mean 'digits'?"),
+        ("losses", "hing", "No loss named 'hing'. Did you mean 'hinge'?"),
+        ("extractors", "lenet", "No extractor named 'lenet'. Did you mean 'lenet5'?"),
     ],
 )
-def test_an_unknown_name_is_answered_with_the_nearest(table, name, line):
+def test_an_unknown_name_is_refused_with_the_nearest(table, name, line):
     assert refusal(NotFoundError, registry().find, table, name) == line
 
 
-def test_a_name_of_a_million_letters_is_answered_briefly():
+def test_the_error_for_a_very_long_name_is_short():
     assert len(refusal(NotFoundError, registry().find, "models", "x" * 10**6)) < 400
 
 
@@ -138,30 +139,30 @@ def test_a_suggestion_is_the_nearest_or_a_short_list(name, known, words):
 
 
 @pytest.mark.parametrize("error", [NotFoundError, ClashError])
-def test_a_look_up_that_fails_is_a_lookup_error_and_reads_as_it_was_written(error):
+def test_lookup_errors_print_their_text_unchanged(error):
     """Never a KeyError, whose text is the repr of its text."""
     assert issubclass(error, LookupError)
-    assert str(error("No model is called 'x'.")) == "No model is called 'x'."
+    assert str(error("No model named 'x'.")) == "No model named 'x'."
 
 
-# --- a catalog in TOML -------------------------------------------------------------------------
+# --- registry files ------------------------------------------------------------------------------
 
 ROW = '[[models]]\nid = "it/x"\ntarget = "it:x"\n'
 
 
-def test_every_table_is_there_even_where_it_is_empty():
-    assert entries_from_toml("schema = 1") == {table: [] for table in KINDS}
+def test_every_kind_is_parsed_even_if_it_is_empty():
+    assert parse_entries("schema = 1") == {table: [] for table in KINDS}
 
 
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("schema = 1\n[[models", "registry.toml: it is not TOML: "),
+        ("schema = 1\n[[models", "registry.toml: not valid TOML: "),
         (ROW, "registry.toml: expected schema = 1; upgrade gandem."),
         (f"schema = 2\n{ROW}", "registry.toml: expected schema = 1; upgrade gandem."),
         (
             "schema = 1\n[[modles]]\nid = 'x'",
-            "registry.toml: unknown table 'modles'. Did you mean 'models'?",
+            "registry.toml: unknown kind 'modles'. Did you mean 'models'?",
         ),
         (
             f"schema = 1\n{ROW}titel = 'x'",
@@ -173,23 +174,23 @@ def test_every_table_is_there_even_where_it_is_empty():
         ),
         (
             "schema = 1\n[[models]]\ntarget = 'it:x'",
-            "registry.toml: a row of models lacks its id.",
+            "registry.toml: an entry of models has no 'id'.",
         ),
         (
             "schema = 1\n[[models]]\nid = 'it/x'",
-            "registry.toml: a row of models lacks its target.",
+            "registry.toml: an entry of models has no 'target'.",
         ),
         (
             "schema = 1\n[models]\nid = 'it/x'",
-            "registry.toml: write [[models]] in front of each row.",
+            "registry.toml: write [[models]] before each entry.",
         ),
         (
             "schema = 1\nmodels = ['it/x']",
-            "registry.toml: write [[models]] in front of each row.",
+            "registry.toml: write [[models]] before each entry.",
         ),
         (
             f"schema = 1\n{ROW}title = 3",
-            "registry.toml: models: Entry.title: expected a text on one line, received 3.",
+            "registry.toml: models: Entry.title: expected a string on one line, received 3.",
         ),
         (
             f"schema = 1\n{ROW}requires = 'torch'",
@@ -203,15 +204,15 @@ def test_every_table_is_there_even_where_it_is_empty():
         ),
     ],
 )
-def test_a_catalog_that_does_not_hold_is_refused(text, line):
-    assert refusal(GandemError, entries_from_toml, text).startswith(line)
+def test_an_invalid_registry_file_is_refused(text, line):
+    assert refusal(GandemError, parse_entries, text).startswith(line)
 
 
 # --- backends ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["not_there", "not_there.at.all"])
-def test_a_backend_whose_framework_is_missing_says_what_to_type(only, name):
+def test_a_backend_whose_framework_is_missing_names_the_install_command(only, name):
     only("backends", requires=(name, "numpy"), install="pip install 'their-gan[jax]'")
 
     assert refusal(BackendError, load_backend, "x") == (
@@ -220,7 +221,7 @@ def test_a_backend_whose_framework_is_missing_says_what_to_type(only, name):
     )
 
 
-def test_a_backend_that_does_not_say_how_to_get_it_is_still_one_line(only):
+def test_a_missing_backend_without_an_install_command_is_one_line(only):
     only("backends", requires=("not_there",))
 
     line = "Backend 'it/x' is not installed (not_there missing)."
@@ -228,28 +229,28 @@ def test_a_backend_that_does_not_say_how_to_get_it_is_still_one_line(only):
 
 
 @pytest.mark.parametrize("name", ["torch", "keras"])
-def test_our_backends_name_their_own_extra(name):
+def test_own_backends_name_their_extra(name):
     assert registry().find("backends", name).install == f"pip install 'gandem[{name}]'"
 
 
 @pytest.mark.parametrize("error", [ImportError("libcudart.so.13"), OSError("libcudart.so.13")])
-def test_a_framework_that_is_damaged_is_one_line(only, error):
+def test_a_damaged_framework_is_one_line(only, error):
     def load() -> None:
         raise error
 
     only("backends", load)
 
     assert refusal(BackendError, load_backend, "x") == (
-        "Backend 'it/x' is installed and cannot be imported: "
+        "Backend 'it/x' is installed but cannot be imported: "
         f"{type(error).__name__}: libcudart.so.13"
     )
 
 
-def test_a_backend_that_is_none_is_refused(only):
+def test_an_object_that_is_not_a_backend_is_refused(only):
     only("backends", dict)
 
     assert refusal(BackendError, load_backend, "x") == (
-        "The backend 'it/x' of their-gan is none: dict has no 'capabilities'."
+        "The backend 'it/x' of their-gan is not a backend: dict has no 'capabilities'."
     )
 
 
@@ -275,23 +276,23 @@ def test_a_mistake_inside_a_backend_keeps_its_traceback(only):
         (("__main__",), True),
     ],
 )
-def test_a_row_is_installed_where_its_modules_are_there(requires, there):
-    assert installed(Entry(id="it/x", target="it:x", requires=requires)) is there
+def test_an_entry_is_installed_if_its_modules_are(requires, there):
+    assert is_installed(Entry(id="it/x", target="it:x", requires=requires)) is there
 
 
-def test_looking_whether_a_module_is_there_does_not_import_it(tmp_path, monkeypatch):
+def test_checking_that_a_module_is_installed_does_not_import_it(tmp_path, monkeypatch):
     (tmp_path / "heavy_framework").mkdir()
     (tmp_path / "heavy_framework" / "__init__.py").write_text("raise SystemExit")
     monkeypatch.syspath_prepend(tmp_path)
 
-    assert installed(Entry(id="it/x", target="it:x", requires=("heavy_framework.core",)))
+    assert is_installed(Entry(id="it/x", target="it:x", requires=("heavy_framework.core",)))
     assert "heavy_framework" not in sys.modules
 
 
 # --- data sets -----------------------------------------------------------------------------------
 
 
-def test_a_data_set_is_told_what_follows_the_colon_and_where_files_lie(only):
+def test_a_data_set_receives_its_argument_and_the_data_folder(only):
     asked = []
 
     def load(argument: str, data_dir: Path | None) -> Dataset:
@@ -304,7 +305,7 @@ def test_a_data_set_is_told_what_follows_the_colon_and_where_files_lie(only):
     assert asked == [("a:b", Path("here"))]
 
 
-def test_a_data_set_that_is_none_is_refused(only):
+def test_an_object_that_is_not_a_data_set_is_refused(only):
     only("datasets", lambda argument, data_dir: {"images": []})
 
     line = "The data set 'it/x' of their-gan returned dict."
@@ -322,7 +323,7 @@ class Eyes:
     def __call__(self, images: np.ndarray) -> Any: ...
 
 
-def test_an_extractor_is_told_what_follows_the_colon_and_the_backend(only):
+def test_an_extractor_receives_its_argument_and_the_backend(only):
     asked = []
 
     def load(argument: str, backend: str) -> Eyes:
@@ -335,11 +336,11 @@ def test_an_extractor_is_told_what_follows_the_colon_and_the_backend(only):
     assert asked == [("a:b", "torch")]
 
 
-def test_an_extractor_whose_modules_are_missing_says_what_to_type(only):
+def test_an_extractor_whose_modules_are_missing_names_the_install_command(only):
     only("extractors", Eyes, requires=("no_such_eyes",), install="pip install eyes")
 
     assert refusal(BackendError, load_extractor, "x", "torch") == (
-        "The extractor 'it/x' needs no_such_eyes, which is not there. "
+        "Extractor 'it/x' is not installed (no_such_eyes missing). "
         "Install it with: pip install eyes"
     )
 
@@ -347,36 +348,38 @@ def test_an_extractor_whose_modules_are_missing_says_what_to_type(only):
 @pytest.mark.parametrize(
     ("part", "value", "words"),
     [
-        ("digest", None, "its digest is None, expected a text on one line"),
-        ("digest", "", "its digest is '', expected a text on one line"),
-        ("name", "a\nb", "its name is 'a\\nb', expected a text on one line"),
-        ("classes", "3", "its classes are '3', expected a whole number from 0"),
-        ("classes", True, "its classes are True, expected a whole number from 0"),
-        ("classes", -1, "its classes are -1, expected a whole number from 0"),
+        ("digest", None, "its digest is None, expected a string on one line"),
+        ("digest", "", "its digest is '', expected a string on one line"),
+        ("name", "a\nb", "its name is 'a\\nb', expected a string on one line"),
+        ("classes", "3", "its classes are '3', expected an integer from 0"),
+        ("classes", True, "its classes are True, expected an integer from 0"),
+        ("classes", -1, "its classes are -1, expected an integer from 0"),
     ],
 )
-def test_an_extractor_that_cannot_stand_in_a_protocol_is_refused(only, part, value, words):
+def test_an_extractor_with_an_invalid_attribute_is_refused(only, part, value, words):
     only("extractors", lambda argument, backend: type("Odd", (Eyes,), {part: value})())
 
-    line = f"The extractor 'it/x' of their-gan is none: {words}."
+    line = f"The extractor 'it/x' of their-gan is not an extractor: {words}."
     assert refusal(NotFoundError, load_extractor, "x", "torch") == line
 
 
-def test_an_extractor_that_is_none_is_refused(only):
+def test_an_object_that_is_not_an_extractor_is_refused(only):
     only("extractors", lambda argument, backend: {})
 
-    line = "The extractor 'it/x' of their-gan is none: dict has no 'name'."
+    line = "The extractor 'it/x' of their-gan is not an extractor: dict has no 'name'."
     assert refusal(NotFoundError, load_extractor, "x", "torch") == line
 
 
-def test_an_extractor_that_cannot_be_made_is_one_line(only):
+def test_an_extractor_that_cannot_be_created_is_one_line(only):
     only("extractors", lambda argument, backend: 1 / 0)
 
-    line = "The extractor 'it/x' of their-gan cannot be made: ZeroDivisionError: division by zero"
-    assert refusal(DataError, load_extractor, "x", "torch") == line
+    assert refusal(DataError, load_extractor, "x", "torch") == (
+        "The extractor 'it/x' of their-gan could not be created: ZeroDivisionError: division by "
+        "zero"
+    )
 
 
-# --- losses ----------------------------------------------------------------------------------
+# --- losses --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -388,26 +391,26 @@ def test_an_extractor_that_cannot_be_made_is_one_line(only):
         ("hinge", Hinge),
     ],
 )
-def test_an_loss_is_the_rule_of_its_name(name, rule):
+def test_a_loss_is_loaded_by_its_name(name, rule):
     assert type(load_loss(Loss(name=name))) is rule
 
 
-def test_an_loss_that_is_none_is_refused(only):
+def test_an_object_that_is_not_a_loss_is_refused(only):
     only("losses", dict)
 
     assert refusal(SpecError, load_loss, Loss(name="x")) == (
-        "The loss 'it/x' of their-gan is none: dict has no 'smoothable'."
+        "The loss 'it/x' of their-gan is not a loss: dict has no 'smoothable'."
     )
 
 
-def test_smoothing_the_targets_of_an_loss_without_any_is_refused():
+def test_label_smoothing_of_a_loss_without_targets_is_refused():
     assert refusal(SpecError, load_loss, Loss(name="hinge", label_smoothing=0.1)) == (
-        "loss: 'hinge' has no target to smooth; set loss.label_smoothing=0."
+        "loss.label_smoothing: the loss 'hinge' has no target to smooth; expected 0."
     )
 
 
 @pytest.mark.parametrize("name", ["non-saturating", "minimax", "least-squares"])
-def test_an_loss_with_targets_takes_smoothing(name):
+def test_a_loss_with_targets_accepts_label_smoothing(name):
     assert load_loss(Loss(name=name, label_smoothing=0.1)).smoothable
 
 
@@ -444,7 +447,7 @@ def test_a_model_that_raises_is_one_line_naming_its_owner(only, error):
     )
 
 
-def test_a_model_that_raises_says_what_it_was_given(only):
+def test_the_error_of_a_model_names_its_arguments(only):
     only("models", raising(ValueError("a\nb")))
 
     assert refusal(SpecError, load_spec, "x", {"size": "a\nb"}) == (
@@ -452,19 +455,19 @@ def test_a_model_that_raises_says_what_it_was_given(only):
     )
 
 
-def test_a_number_of_very_many_digits_given_to_a_model_is_one_short_line(only):
+def test_the_error_for_an_argument_of_very_many_digits_is_short(only):
     only("models", raising(ValueError("boom")))
 
     assert len(refusal(SpecError, load_spec, "x", {"size": 16**5000})) < 300
 
 
-def test_a_model_that_refuses_speaks_for_itself(only):
+def test_the_own_error_of_a_model_is_unchanged(only):
     only("models", raising(SpecError("Too small.")))
 
     assert refusal(SpecError, load_spec, "x") == "Too small."
 
 
-def test_an_interrupted_model_is_interrupted(only):
+def test_an_interrupt_in_a_model_is_raised(only):
     only("models", raising(KeyboardInterrupt()))
 
     with pytest.raises(KeyboardInterrupt):
@@ -480,15 +483,16 @@ def test_a_model_that_returns_no_spec_is_refused(only, made):
 
 
 @pytest.mark.parametrize("made", [None, 3, "dcgan", {}], ids=repr)
-def test_a_model_that_is_no_function_is_refused(only, made):
+def test_a_model_that_is_not_a_function_is_refused(only, made):
     only("models", made)
 
     assert refusal(SpecError, load_spec, "x") == (
-        f"The model 'it/x' of their-gan is no function: theirs:thing is a {type(made).__name__}."
+        "The model 'it/x' of their-gan is not a function: theirs:thing is of type "
+        f"{type(made).__name__}."
     )
 
 
-def test_the_small_size_and_a_setting_of_ones_own_go_together(only):
+def test_a_setting_overrides_the_small_size(only):
     asked = {}
 
     def make(*, size: int = 9, depth: int = 9) -> Spec:
@@ -503,7 +507,7 @@ def test_the_small_size_and_a_setting_of_ones_own_go_together(only):
 
 
 @pytest.mark.parametrize("suffix", [".toml", ".spec"])
-def test_a_spec_file_goes_wherever_a_models_name_does(tmp_path, suffix):
+def test_a_spec_file_is_loaded_by_its_path(tmp_path, suffix):
     path = tmp_path / f"mine{suffix}"
     path.write_text(to_toml(load_spec("dcgan", {"latent": 5})))
 
@@ -530,11 +534,11 @@ def test_a_spec_file_is_changed_by_path_only(tmp_path):
 def test_a_spec_file_has_no_small_size(tmp_path):
     path = tmp_path / "mine.toml"
 
-    with pytest.raises(SpecError, match="a spec file has one size; leave --size out"):
+    with pytest.raises(SpecError, match="a spec has one size; leave --size out"):
         load_spec(str(path), small=True)
 
 
-def test_a_folder_of_a_plugins_name_does_not_stand_in_for_its_model(only, tmp_path, monkeypatch):
+def test_a_folder_with_the_name_of_a_model_is_ignored(only, tmp_path, monkeypatch):
     dcgan = load_spec("dcgan")
     only("models", lambda: dcgan)
     monkeypatch.chdir(tmp_path)
@@ -543,13 +547,14 @@ def test_a_folder_of_a_plugins_name_does_not_stand_in_for_its_model(only, tmp_pa
     assert load_spec("it/x") == dcgan
 
 
-def test_a_spec_of_an_unknown_loss_is_answered_with_the_nearest():
-    assert refusal(NotFoundError, load_spec, "dcgan", {"loss.name": "hing"}) == (
-        "No loss is called 'hing'. Did you mean 'hinge'?"
-    )
+def test_an_unknown_loss_of_a_spec_is_refused_with_the_nearest():
+    spec = load_spec("dcgan", {"loss.name": "hing"})
+
+    line = "No loss named 'hing'. Did you mean 'hinge'?"
+    assert refusal(NotFoundError, resolve_loss, spec) == line
 
 
 @pytest.mark.parametrize("name", ["no/such/file.toml", "none.json"])
-def test_a_spec_file_that_is_not_there_is_named(name):
+def test_a_missing_spec_file_is_named(name):
     line = f"{name}: cannot be read (No such file or directory)."
     assert refusal(SpecError, load_spec, name) == line

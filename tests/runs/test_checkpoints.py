@@ -12,10 +12,11 @@ from support.commands import TINY, on_each
 
 import gandem
 from gandem.core.errors import RunError
-from gandem.core.plugins.registry import load_spec
+from gandem.core.fields import encode
 from gandem.core.runs import checkpoint_path, read_checkpoint, write_checkpoint
-from gandem.core.runs.checkpoint import DamagedError, checkpoints_in, metrics_of, step_of
+from gandem.core.runs.checkpoint import DamagedError, list_checkpoints, parse_step, read_metrics
 from gandem.core.specs import to_data, to_toml
+from gandem.core.specs.loading import load_spec
 from gandem.core.training import initial_state, state_shapes
 
 SPEC = load_spec("dcgan", TINY["dcgan"])
@@ -69,10 +70,10 @@ def test_the_header_says_what_was_trained_on_what_and_with_what(runs, data):
 
     told = ("model", "backend", "versions", "gandem", "stream")
     assert header["spec"] == to_data(run.spec)
-    assert header["data"] == run.facts["data"]
+    assert header["data"] == encode(run.record.data)
     assert header["data"]["name"] == data
     assert len(header["data"]["digest"]) == 64
-    assert {name: header[name] for name in told} == {name: run.facts[name] for name in told}
+    assert {n: header[n] for n in told} == {n: getattr(run.record, n) for n in told}
     assert header["versions"]["numpy"] == np.__version__
     assert header["format"] == 1
 
@@ -80,7 +81,7 @@ def test_the_header_says_what_was_trained_on_what_and_with_what(runs, data):
 def test_the_header_has_the_losses_of_its_step(runs):
     run = runs()
 
-    metrics = metrics_of(run.checkpoint())
+    metrics = read_metrics(run.checkpoint())
 
     row = run.log()[-1]
     assert row["step"] == 6
@@ -96,7 +97,7 @@ def test_metrics_that_no_training_reports_are_passed_over(tmp_path, found):
         tmp_path, 1, initial_state(SPEC, 0, "float32"), SPEC, 0, {"metrics": found}
     )
 
-    assert metrics_of(read_checkpoint(path)) == {}
+    assert read_metrics(read_checkpoint(path)) == {}
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
@@ -167,10 +168,10 @@ def test_checkpoints_are_ordered_by_step_however_many_digits_it_has(tmp_path):
     for step in [1_000_000, 99_999_999, 2, 1000, 10, 999_999, 999]:
         keep(tmp_path, step)
 
-    found = checkpoints_in(tmp_path)
+    found = list_checkpoints(tmp_path)
 
     assert found == [checkpoint_path(tmp_path, step) for step in steps]
-    assert [step_of(path) for path in found] == steps
+    assert [parse_step(path) for path in found] == steps
     assert [read_checkpoint(path).step for path in found] == steps
 
 
@@ -195,8 +196,8 @@ def test_files_of_other_names_are_no_checkpoints(tmp_path):
     for name in FOREIGN:
         shutil.copy(good, good.with_name(name))
 
-    assert checkpoints_in(tmp_path) == [good]
-    assert [step_of(Path(name)) for name in FOREIGN] == [None] * len(FOREIGN)
+    assert list_checkpoints(tmp_path) == [good]
+    assert [parse_step(Path(name)) for name in FOREIGN] == [None] * len(FOREIGN)
 
 
 def test_a_checkpoint_under_any_other_name_can_be_read(tmp_path):
@@ -207,7 +208,7 @@ def test_a_checkpoint_under_any_other_name_can_be_read(tmp_path):
 
 
 def test_a_run_without_a_folder_of_checkpoints_has_none(tmp_path):
-    assert checkpoints_in(tmp_path) == []
+    assert list_checkpoints(tmp_path) == []
 
 
 # --- writing whole or not at all -----------------------------------------------------------------
@@ -254,7 +255,7 @@ def test_facts_that_are_no_numbers_are_not_written(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_checkpoint(tmp_path, 7, initial_state(SPEC, 0, "float32"), SPEC, 3, facts)
 
-    assert checkpoints_in(tmp_path) == []
+    assert list_checkpoints(tmp_path) == []
 
 
 # --- damage --------------------------------------------------------------------------------------
@@ -345,10 +346,10 @@ def test_a_checkpoint_of_another_spec_than_the_one_beside_it_names_the_field(run
 
     changed = gandem.open_run(copy)
 
-    with pytest.raises(RunError, match="of another spec than the spec") as caught:
+    with pytest.raises(RunError, match=r"it has another spec than spec\.toml") as caught:
         changed.checkpoint()
     assert words in str(caught.value)
-    with pytest.raises(RunError, match="of another spec"):
+    with pytest.raises(RunError, match="it has another spec"):
         changed.state()
 
 

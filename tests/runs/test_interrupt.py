@@ -29,7 +29,7 @@ from support.forks import Forks
 import gandem
 from gandem.core.runs import Progress
 from gandem.core.runs.setup import train as train_function
-from gandem.core.signals import stop_at_once, stop_when_asked
+from gandem.core.signals import catch_stop_request, exit_on_interrupt
 from gandem.core.training import initial_state
 
 pytestmark = needs_a_backend
@@ -68,11 +68,11 @@ def test_ctrl_c_ends_after_the_step_and_keeps_everything(data, tmp_path):
 
     run = begin(data, tmp_path / "run", steps=100, progress=at_step_2)
 
-    assert run.facts["state"] == "interrupted"
-    assert run.facts["steps"] == 2
-    assert run.facts["steps_planned"] == 100
+    assert run.record.state == "interrupted"
+    assert run.record.steps == 2
+    assert run.record.steps_planned == 100
     assert [row["step"] for row in run.log()] == [1, 2]
-    assert run.facts["losses"]["discriminator"] == run.log()[-1]["discriminator"]
+    assert run.record.losses["discriminator"] == run.log()[-1]["discriminator"]
     assert [path.name for path in run.checkpoints()] == ["step-000002.safetensors"]
     assert [path.name for path in run.samples()] == ["step-000002.png"]
     assert run.state()["optimizer/generator/updates"] == 2
@@ -91,19 +91,19 @@ def test_a_training_stopped_after_k_steps_has_the_weights_of_one_of_k_steps(data
 
 
 def test_ctrl_c_before_the_first_step_keeps_the_initial_weights(data, tmp_path, monkeypatch):
-    real = train_function.__globals__["begin"]
+    real = train_function.__globals__["create_run_dir"]
 
     def and_press(*arguments):
         begun = real(*arguments)
         press()
         return begun
 
-    monkeypatch.setitem(train_function.__globals__, "begin", and_press)
+    monkeypatch.setitem(train_function.__globals__, "create_run_dir", and_press)
 
     run = begin(data, tmp_path / "run")
 
-    assert run.facts["state"] == "interrupted"
-    assert run.facts["steps"] == 0
+    assert run.record.state == "interrupted"
+    assert run.record.steps == 0
     expected = initial_state(run.spec, 0, "float32")
     for name, value in run.state().items():
         np.testing.assert_array_equal(value, expected[name], err_msg=name)
@@ -121,8 +121,8 @@ def test_a_second_ctrl_c_ends_at_once(data, tmp_path, first):
         begin(data, tmp_path / "run", progress=twice)
 
     run = gandem.open_run(tmp_path / "run")
-    assert run.facts["state"] == "interrupted"
-    assert run.facts["steps"] == 2
+    assert run.record.state == "interrupted"
+    assert run.record.steps == 2
     files = {path.name for path in run.path.rglob("*") if path.is_file()}
     assert files == {"spec.toml", "run.json", "log.jsonl", ".lock"}
 
@@ -132,19 +132,19 @@ def test_a_signal_that_is_ignored_stays_ignored(data, tmp_path):
 
     run = begin(data, tmp_path / "run", progress=lambda at: press())
 
-    assert run.facts["state"] == "finished"
+    assert run.record.state == "finished"
 
 
 def test_a_training_in_another_thread_leaves_signals_alone(data, tmp_path):
     with ThreadPoolExecutor(1) as pool:
         run = pool.submit(begin, data, tmp_path / "run").result()
 
-    assert run.facts["state"] == "finished"
+    assert run.record.state == "finished"
 
 
 def test_outside_of_a_training_both_signals_interrupt_and_are_given_back():
     for number in (signal.SIGINT, signal.SIGTERM):
-        with pytest.raises(KeyboardInterrupt), stop_at_once("Interrupted."):
+        with pytest.raises(KeyboardInterrupt), exit_on_interrupt("Interrupted."):
             press(number)
 
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
@@ -154,14 +154,14 @@ def test_a_handler_of_the_users_own_is_left_in_place():
     noted = []
     signal.signal(signal.SIGTERM, lambda number, frame: noted.append(number))
 
-    with stop_at_once("Interrupted."):
+    with exit_on_interrupt("Interrupted."):
         press(signal.SIGTERM)
 
     assert noted == [signal.SIGTERM]
 
 
 def test_within_a_block_that_waits_for_a_step_the_second_signal_goes_to_the_one_before():
-    with stop_at_once("Interrupted."), stop_when_asked() as stop:
+    with exit_on_interrupt("Interrupted."), catch_stop_request() as stop:
         assert not stop.is_set()
         press()
         assert stop.is_set()
@@ -233,12 +233,12 @@ def endless(data: str, *more: object) -> list[object]:
 def assert_an_interrupted_run_is_whole(path: Path, code: int, said: str) -> None:
     """Check a run of :func:`endless` that was interrupted, and what the command printed."""
     run = gandem.open_run(path)
-    steps = run.facts["steps"]
+    steps = run.record.steps
     assert code == 130
-    assert run.facts["state"] == "interrupted"
+    assert run.record.state == "interrupted"
     assert re.search(rf"^state +interrupted after {steps} of 3000000 steps", said, re.M)
-    assert re.search(r"^kept +the log, samples and state so far$", said, re.M)
-    assert re.search(r"^go on +gandem resume run$", said, re.M)
+    assert re.search(r"^saved +the log, samples and state so far$", said, re.M)
+    assert re.search(r"^resume +gandem resume run$", said, re.M)
     assert f"run/checkpoints/step-{steps:06d}.safetensors" in said
     assert run.checkpoints()[-1].name == f"step-{steps:06d}.safetensors"
     assert run.state()["optimizer/discriminator/updates"] == steps >= 1
@@ -286,7 +286,7 @@ def test_an_interrupted_training_prints_json_for_machines_too(forks, data, tmp_p
     found = json.loads(done.stdout)
     assert (done.code, done.stderr) == (130, "")
     assert found["state"] == "interrupted"
-    assert found["steps"] == gandem.open_run(tmp_path / "run").facts["steps"]
+    assert found["steps"] == gandem.open_run(tmp_path / "run").record.steps
 
 
 def test_a_second_ctrl_c_is_one_line_and_prompt(forks, tmp_path):
@@ -304,7 +304,7 @@ def test_a_second_ctrl_c_is_one_line_and_prompt(forks, tmp_path):
     if done.stdout == "":  # else the first was enough
         assert done.stderr == "Interrupted.\n"
     if (tmp_path / "run").exists():  # else there had been no step yet
-        assert gandem.open_run(tmp_path / "run").facts["state"] == "interrupted"
+        assert gandem.open_run(tmp_path / "run").record.state == "interrupted"
 
 
 @proc
@@ -404,10 +404,10 @@ def interrupt_bench(folder, terminal):
 
     (place,) = (folder / "runs").iterdir()
     run = gandem.open_run(place)
-    steps = run.facts["steps"]
+    steps = run.record.steps
     assert (code, said) == (130, "")
     assert complaint.endswith("Interrupted.\n")
-    assert run.facts["state"] == "interrupted"
+    assert run.record.state == "interrupted"
     assert 0 < steps < 10
     assert run.checkpoints()[-1].name == f"step-{steps:06d}.safetensors"
     assert not list(folder.rglob("*.part"))
@@ -427,8 +427,8 @@ def test_an_interrupted_bench_resumes_its_training_when_run_again(tmp_path):
 
     assert again.returncode == 0, again.stderr
     whole = gandem.open_run(run.path)
-    assert (whole.facts["state"], whole.facts["steps"]) == ("finished", 10)
-    assert [part["first_step"] for part in whole.facts["segments"]] == [0, run.facts["steps"]]
+    assert (whole.record.state, whole.record.steps) == ("finished", 10)
+    assert [part.first_step for part in whole.record.segments] == [0, run.record.steps]
     assert (tmp_path / "results.csv").exists()
 
 
@@ -444,7 +444,7 @@ def test_a_second_ctrl_c_during_a_bench_ends_it_at_once(tmp_path):
     assert (code, said) == (130, "")
     assert complaint.endswith("Interrupted.\n")
     for folder in (tmp_path / "runs").iterdir():
-        assert gandem.open_run(folder).facts["state"] == "interrupted"
+        assert gandem.open_run(folder).record.state == "interrupted"
     assert not list(tmp_path.rglob("*.part"))
 
 
@@ -464,8 +464,8 @@ def test_ctrl_c_during_a_demo_keeps_both_trainings(data, tmp_path):
     assert complaint.endswith("Interrupted.\n")
     for folder in folders:
         run = gandem.open_run(folder)
-        assert run.facts["state"] == "interrupted"
-        assert run.checkpoints()[-1].name == f"step-{run.facts['steps']:06d}.safetensors"
+        assert run.record.state == "interrupted"
+        assert run.checkpoints()[-1].name == f"step-{run.record.steps:06d}.safetensors"
 
 
 @pytest.fixture

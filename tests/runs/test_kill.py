@@ -18,9 +18,9 @@ from support.commands import LINE, THERE, TINY, command, needs_both
 from support.forks import Ended, Fork, Forks, Trap, outcome
 
 import gandem
-from gandem.core.plugins.registry import load_spec
 from gandem.core.runs import find_runs
 from gandem.core.specs import Dropout, to_toml
+from gandem.core.specs.loading import load_spec
 
 if "torch" not in THERE or not hasattr(os, "fork"):
     pytest.skip("needs PyTorch, and processes that fork", allow_module_level=True)
@@ -28,10 +28,19 @@ if "torch" not in THERE or not hasattr(os, "fork"):
 KILLS = 4
 """At random moments, in each of nine tests."""
 KINDS = {
-    "short": ("--steps", 4, "--log-every", 2, "--keep", 1, "--best", "generator:max"),
+    "short": ("--steps", 4, "--log-every", 2, "--keep-last", 1, "--best", "generator:max"),
     "steps": ("--steps", 25, "--checkpoint-steps", 3, "--set=training.discriminator_steps=2"),
-    "best": ("--epochs", 8, "--checkpoint-steps", 2, "--keep", 1, "--best", "real_accuracy:max"),
-    "epochs": ("--epochs", 9, "--log-every", 2, "--keep", 0),
+    "best": (
+        "--epochs",
+        8,
+        "--checkpoint-steps",
+        2,
+        "--keep-last",
+        1,
+        "--best",
+        "real_accuracy:max",
+    ),
+    "epochs": ("--epochs", 9, "--log-every", 2, "--keep-last", 0),
 }
 
 
@@ -289,7 +298,7 @@ def test_a_training_killed_before_its_first_checkpoint_begins_again_and_says_so(
     done = forks.run("resume", "run", cwd=tmp_path)
 
     assert done.code == 0
-    assert done.stderr == "run: it has no checkpoint yet; beginning again at step 0.\n"
+    assert done.stderr == "run: it has no checkpoint yet; starting again at step 0.\n"
     assert outcome(tmp_path / "run") == made.outcome
 
 
@@ -334,7 +343,7 @@ def test_keras_killed_twice_ends_as_if_nothing_had_happened(forks, spec, data, t
     undisturbed = gandem.train(load_spec(spec), **settings, out=tmp_path / "undisturbed")
     assert outcome(tmp_path / "run") == outcome(undisturbed.path)
     assert taken_over.code == 0, taken_over.stderr
-    assert gandem.open_run(tmp_path / "taken" / "run").facts["state"] == "finished"
+    assert gandem.open_run(tmp_path / "taken" / "run").record.state == "finished"
 
 
 @needs_both
@@ -344,6 +353,6 @@ def test_keras_takes_a_killed_run_over_from_torch(forks, arguments, tmp_path):
 
     run = gandem.resume(tmp_path / "run", backend="keras")
 
-    assert (run.facts["state"], run.facts["steps"]) == ("finished", 27)
-    assert [part["first_step"] for part in run.facts["segments"]] == [0, 15]
-    assert [part["backend"] for part in run.facts["segments"]] == ["torch", "keras"]
+    assert (run.record.state, run.record.steps) == ("finished", 27)
+    assert [part.first_step for part in run.record.segments] == [0, 15]
+    assert [part.backend for part in run.record.segments] == ["torch", "keras"]

@@ -1,72 +1,70 @@
-"""`gandem profile`: the parts of a step sum to its total, and each measures what its name says."""
+"""`gandem profile`: where the time of a step goes."""
 
 import json
 import tempfile
 import time
 
-import numpy as np
 import pytest
 from support.commands import HOME, needs_a_backend, on_each, refused, said, tiny
 
 import gandem
 from gandem.core.errors import SpecError
-from gandem.core.plugins.registry import load_backend, load_dataset, load_loss, load_spec
-from gandem.core.runs.stopwatch import STAGES, Apart
-from gandem.core.training import Feed, initial_state, weights
+from gandem.core.runs import Profile
+from gandem.core.training import Feed
 
-RING = [f"--set={name}={value}" for name, value in (("image", 2), ("latent", 2))] + ["--data=ring"]
-PARTS = ["transfer", "forward", "backward", "optimizer", "slowed", "waited", "logging"]
-CHANGES = {
-    "wgan": {"training.discriminator_steps": 2},
-    "cdcgan": {"training.noise": "fresh", "training.generator_batches": 2},
-    "dcgan-dropout": {"training.instance_noise": 0.1, "training.flip": True},
-    "wgan-gp": {"training.discriminator_steps": 2},
-}
+RING = ["--set=image=2", "--set=latent=2", "--data=ring"]
+SMALL = {"width": 2, "latent": 2, "batch_size": 4}
+PARTS = ("data_wait", "step", "log")
 
 
-def feed_of(model, **changes):
-    spec = load_spec(model, {**CHANGES.get(model, {}), **changes})
-    name = "ring" if "image" in changes else "digits"
-    data = load_dataset(name, None, spec.image.shape, ())
-    return spec, Feed(spec, load_loss(spec.loss), data, 0, "float32")
-
-
-# --- the command ---------------------------------------------------------------------------------
+def make_profile(**changes):
+    """Return a profile of 1 + 6 + 3 milliseconds."""
+    values = {
+        **{"model": "dcgan", "backend": "torch", "device": "cpu", "precision": "float32"},
+        **{"data": "digits", "batch_size": 64, "steps": 100, "data_wait": 1.0, "step": 6.0},
+        **{"log": 3.0, "first_step_seconds": 0.5, "peak_memory": 2**30},
+    }
+    return Profile(**values | changes)
 
 
 @on_each
-def test_the_parts_of_a_step_make_up_its_total(backend):
-    found = json.loads(
+def test_parts_add_up_to_the_total(backend):
+    profile = json.loads(
         said("profile", "mlp-gan", "--backend", backend, *RING, "--steps", 12, "--json")
     )
 
-    assert list(found["milliseconds"]) == PARTS
-    assert min(found["milliseconds"].values()) >= 0
-    assert found["milliseconds"]["forward"] > 0
-    assert sum(found["milliseconds"].values()) == pytest.approx(found["total"], abs=1e-3)
-    assert sum(found["shares"].values()) == pytest.approx(1, abs=1e-3)
-    assert found["steps_per_second"] == pytest.approx(1000 / found["total"], rel=0.01)
-    assert list(found["beside"]) == ["data", "random numbers"]
-    assert (found["together"] is None) == (found["steps_per_call"] == 1)
+    assert min(profile[part] for part in PARTS) >= 0
+    assert profile["step"] > 0
+    assert sum(profile[part] for part in PARTS) == pytest.approx(profile["total"], abs=1e-3)
+    assert profile["steps_per_second"] == pytest.approx(1000 / profile["total"], rel=0.01)
+    assert profile["first_step_seconds"] > 0
+    assert profile["peak_memory"] > 2**20
+    assert (profile["backend"], profile["steps"], profile["data"]) == (backend, 12, "ring")
+
+
+def test_rate_follows_from_the_parts():
+    profile = make_profile()
+
+    assert (profile.total, profile.steps_per_second) == (10.0, 100.0)
+    assert profile.to_data()["total"] == 10.0
 
 
 @needs_a_backend
-def test_a_profile_is_a_table_for_people_and_leaves_nothing_behind(tmp_path, monkeypatch):
+def test_table_has_a_row_for_each_part_and_nothing_is_left_behind(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.chdir(tmp_path)
 
     text = said("profile", "mlp-gan", "--backend", HOME, *RING, "--steps", 3)
 
-    names = [line.split("  ")[1].strip() for line in text.splitlines() if line.startswith("  ")]
-    assert names[1:] == [*PARTS, "total", "data", "random numbers"]
-    assert "100%" in text
-    assert [path for path in tmp_path.iterdir() if "torch" not in path.name] == []  # its own cache
+    assert all(name in text for name in ("data wait", "step", "log", "total", "100%"))
+    assert "first step" in text
+    assert [path for path in tmp_path.iterdir() if "torch" not in path.name] == []  # its cache
 
 
 @needs_a_backend
-def test_what_cannot_be_profiled_is_refused_in_one_line():
+def test_unusable_settings_are_refused_in_one_line():
     assert "Did you mean 'dcgan'?" in refused("profile", "dcgn")
-    assert "No backend is called 'nope'" in refused("profile", "dcgan", "--backend", "nope")
+    assert "No backend named 'nope'" in refused("profile", "dcgan", "--backend", "nope")
     assert "x>=2" in refused("profile", "dcgan", "--steps", 1, code=2)
     assert "(8, 8, 1)" in refused("profile", *tiny()[1:], "--data", "digits")
     with pytest.raises(SpecError, match="at least 2"):
@@ -74,125 +72,31 @@ def test_what_cannot_be_profiled_is_refused_in_one_line():
 
 
 @needs_a_backend
-def test_a_training_that_waits_for_its_data_says_so(monkeypatch):
-    real = Feed.real
+def test_slow_data_shows_as_data_wait(monkeypatch):
+    draw = Feed.__call__
 
-    def slow(self, step):
+    def draw_slowly(self, step):
         time.sleep(0.1)
-        return real(self, step)
+        return draw(self, step)
 
-    monkeypatch.setattr(Feed, "real", slow)
+    monkeypatch.setattr(Feed, "__call__", draw_slowly)
 
-    small = {"width": 2, "latent": 2, "batch_size": 4}
-    found = gandem.profile("dcgan", backend=HOME, changes=small, data="digits", steps=4)
+    profile = gandem.profile("dcgan", backend=HOME, changes=SMALL, data="digits", steps=4)
 
-    assert found.beside["data"] >= 100
-    assert found.parts["waited"] > 20
+    assert profile.data_wait > 20
 
 
-# --- the inputs ----------------------------------------------------------------------------------
+@needs_a_backend
+def test_progress_counts_the_steps():
+    calls = []
 
+    gandem.profile(
+        *("mlp-gan",),
+        backend=HOME,
+        changes={"image": 2, "latent": 2},
+        data="ring",
+        steps=3,
+        progress=lambda done, total: calls.append((done, total)),
+    )
 
-@pytest.mark.parametrize("model", CHANGES)
-def test_what_is_real_and_what_is_drawn_make_up_the_inputs(model):
-    _, feed = feed_of(model)
-
-    real, drawn, whole = feed.real(3), feed.drawn(3), feed(3)
-
-    assert {name.partition("/")[0] for name in real} <= {"real", "label"}
-    assert not {name.partition("/")[0] for name in drawn} & {"real", "label"}
-    assert not real.keys() & drawn.keys()
-    assert whole.keys() == real.keys() | drawn.keys()
-    for name, value in (real | drawn).items():
-        np.testing.assert_array_equal(whole[name], value)
-
-
-# --- the stages ----------------------------------------------------------------------------------
-
-
-@on_each
-@pytest.mark.parametrize("model", ["mlp-gan", "wgan"])
-def test_a_stage_changes_no_weights(model, backend):
-    changes = {"image": 2} if model == "mlp-gan" else {"latent": 2, "width": 2, "batch_size": 2}
-    spec, feed = feed_of(model, **changes)
-    state = initial_state(spec, 0, "float32")
-    engine = load_backend(backend).engine(spec, state, precision="float32", device="cpu")
-
-    for stage in STAGES:
-        engine.until(stage)(feed(0))
-
-    after = weights(spec, engine.export())
-    for name, value in weights(spec, state).items():
-        np.testing.assert_array_equal(after[name], value, err_msg=name)
-    assert np.isfinite(list(engine.read(engine.step(feed(0))).values())).all()
-
-
-class Plain:
-    """An engine that can do a step, and writes down what it did."""
-
-    def __init__(self):
-        self.did = []
-
-    def step(self, inputs):
-        self.did.append("step")
-
-    def read(self, scalars):
-        return {}
-
-
-class InParts(Plain):
-    def until(self, stage):
-        return lambda inputs: self.did.append(stage)
-
-
-class Together(Plain):
-    steps_per_call = 5
-
-    def steps(self, inputs):
-        self.did.append(len(inputs))
-        time.sleep(0.01)
-
-
-def apart(engine, rounds):
-    _, feed = feed_of("mlp-gan", image=2)
-    found = Apart(engine, feed)
-    for _ in range(rounds):
-        found.round()
-    return found
-
-
-def test_every_stage_is_first_in_its_turn():
-    engine = InParts()
-
-    apart(engine, 4)
-
-    assert engine.did[::4] == ["transfer", "forward", "backward", "step"]
-    assert sorted(engine.did) == sorted([*STAGES, "step"] * 4)
-
-
-def test_a_part_is_the_difference_of_two_medians_and_never_below_nothing():
-    found = apart(InParts(), 0)
-    found.took = {
-        "transfer": [1.0, 1.0, 99.0],
-        "forward": [3.0, 3.0, 0.0],
-        "backward": [2.5],  # sooner than forward, by chance
-        "step": [7.0],
-    }
-
-    assert found.parts() == {"transfer": 1.0, "forward": 2.0, "backward": 0.0, "optimizer": 4.0}
-
-
-def test_a_backend_that_cannot_take_its_step_apart_has_one_part():
-    engine = Plain()
-
-    assert list(apart(engine, 2).parts()) == ["step"]
-    assert engine.did == ["step", "step"]
-
-
-def test_a_step_among_several_takes_its_share_of_the_call():
-    engine = Together()
-
-    taken = apart(engine, 1).together()
-
-    assert set(engine.did[1:]) == {5}
-    assert 0.002 <= taken < 0.01
+    assert calls == [(0, 3), (1, 3), (2, 3), (3, 3)]

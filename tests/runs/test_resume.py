@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,11 @@ from support.commands import HOME, THERE, TINY, gandem, needs_a_backend, needs_b
 
 import gandem as public
 from gandem.core.errors import RunError, SpecError
-from gandem.core.plugins.registry import load_spec
 from gandem.core.runs import open_run, resume, train
+from gandem.core.runs.log import read_log
+from gandem.core.runs.record import BestCheckpoint
 from gandem.core.specs import Dropout, Spec, change, from_toml, to_toml
+from gandem.core.specs.loading import load_spec
 from gandem.core.training import Feed
 
 pytestmark = needs_a_backend
@@ -92,7 +94,12 @@ def undisturbed(tmp_path_factory, data):
     def whole(backend, precision):
         if (backend, precision) not in made:
             out = tmp_path_factory.mktemp("whole") / "run"
-            how = {"backend": backend, "precision": precision, "checkpoint_steps": 2, "keep": 0}
+            how = {
+                "backend": backend,
+                "precision": precision,
+                "checkpoint_steps": 2,
+                "keep_last": 0,
+            }
             made[backend, precision] = begin(data, out, everything(), **how)
         return made[backend, precision]
 
@@ -103,7 +110,7 @@ def undisturbed(tmp_path_factory, data):
 def test_a_run_that_was_cut_and_resumed_is_that_of_one_go(
     data, tmp_path, undisturbed, backend, precision, step
 ):
-    how = {"backend": backend, "precision": precision, "checkpoint_steps": 2, "keep": 0}
+    how = {"backend": backend, "precision": precision, "checkpoint_steps": 2, "keep_last": 0}
     cut = crashed(data, tmp_path / "cut", step, everything(), **how)
 
     resumed = resume(cut, notice=lambda note: None)
@@ -111,8 +118,8 @@ def test_a_run_that_was_cut_and_resumed_is_that_of_one_go(
     whole = undisturbed(backend, precision)
     assert files_of(resumed) == files_of(whole)
     assert log_of(resumed) == log_of(whole)
-    assert resumed.facts["steps"] == 10
-    assert resumed.facts["state"] == "finished"
+    assert resumed.record.steps == 10
+    assert resumed.record.state == "finished"
 
 
 @pytest.mark.parametrize("model", ["mlp-gan", "dcgan", "cgan"])
@@ -144,7 +151,7 @@ def test_epochs_can_be_the_new_total_too(data, tmp_path):
 
     resumed = resume(part, epochs=3)
 
-    assert resumed.facts["steps"] == resumed.facts["steps_planned"] == 9
+    assert resumed.record.steps == resumed.record.steps_planned == 9
     assert [path.name for path in resumed.samples()] == [f"epoch-000{n}.png" for n in (1, 2, 3)]
 
 
@@ -158,7 +165,7 @@ def test_a_run_without_a_checkpoint_begins_again(data, tmp_path):
 
     assert files_of(resumed) == files_of(whole)
     assert log_of(resumed) == log_of(whole)
-    assert notes == [f"{cut.path}: it has no checkpoint yet; beginning again at step 0."]
+    assert notes == [f"{cut.path}: it has no checkpoint yet; starting again at step 0."]
 
 
 def test_a_run_that_goes_on_reads_no_data_twice(data, tmp_path, monkeypatch):
@@ -183,29 +190,29 @@ def test_the_seconds_of_a_resumed_run_go_on_from_where_they_were(data, tmp_path)
 
     seconds = [row["seconds"] for row in resumed.log()]
     assert seconds == sorted(seconds)
-    assert resumed.facts["seconds"] >= seconds[-1] > before * 0.5
+    assert resumed.record.seconds >= seconds[-1] > before * 0.5
 
 
 def test_a_resumed_run_tells_who_trained_which_steps(data, tmp_path):
     run = resume(begin(data, tmp_path / "run", steps=5), steps=7)
 
-    segments = run.facts["segments"]
-    assert [part["first_step"] for part in segments] == [0, 5]
+    segments = run.record.segments
+    assert [part.first_step for part in segments] == [0, 5]
     for part in segments:
-        assert part["backend"] == HOME
-        assert {HOME, "numpy"} <= set(part["versions"])
-        assert part["seconds_to_first_step"] >= 0
-    assert run.facts["started"] == segments[0]["started"]
-    assert run.facts["seconds_to_first_step"] == segments[1]["seconds_to_first_step"]
+        assert part.backend == HOME
+        assert {HOME, "numpy"} <= set(part.versions)
+        assert part.seconds_to_first_step >= 0
+    assert run.record.started == segments[0].started
+    assert run.record.seconds_to_first_step == segments[1].seconds_to_first_step
 
 
 def test_what_a_training_was_told_holds_when_it_goes_on(data, tmp_path):
-    told = {"log_every": 2, "checkpoint_steps": 2, "keep": 2, "best": "generator"}
+    told = {"log_every": 2, "checkpoint_steps": 2, "keep_last": 2, "best": "generator"}
     run = crashed(data, tmp_path / "run", 5, **told)
 
     resumed = resume(run)
 
-    assert {name: resumed.facts["settings"][name] for name in told} == told
+    assert {name: getattr(resumed.record.settings, name) for name in told} == told
     assert len(resumed.checkpoints()) <= 3
 
 
@@ -218,7 +225,7 @@ def test_what_a_training_was_told_holds_when_it_goes_on(data, tmp_path):
     [("torch", "keras"), pytest.param("keras", "torch", marks=pytest.mark.slow)],
 )
 def test_another_framework_takes_a_run_over_as_it_was(data, tmp_path, undisturbed, one, other):
-    how = {"precision": "float64", "checkpoint_steps": 2, "keep": 0}
+    how = {"precision": "float64", "checkpoint_steps": 2, "keep_last": 0}
     whole = undisturbed(one, "float64")
     cut = crashed(data, tmp_path / "cut", 4, everything(), backend=one, **how)
 
@@ -229,8 +236,8 @@ def test_another_framework_takes_a_run_over_as_it_was(data, tmp_path, undisturbe
     for name, value in whole.state().items():
         np.testing.assert_allclose(resumed.state()[name], value, rtol=0, atol=1e-12, err_msg=name)
     assert [row["step"] for row in log_of(resumed)] == [row["step"] for row in log_of(whole)]
-    assert resumed.facts["backend"] == other
-    assert [part["backend"] for part in resumed.facts["segments"]] == [one, other]
+    assert resumed.record.backend == other
+    assert [part.backend for part in resumed.record.segments] == [one, other]
 
 
 # --- which checkpoints are kept ------------------------------------------------------------------
@@ -241,17 +248,17 @@ def steps_kept(run):
 
 
 def test_a_checkpoint_is_kept_at_each_epochs_end_and_at_the_end(data, tmp_path):
-    assert steps_kept(begin(data, tmp_path / "run", keep=0)) == [3, 6, 9, 10]
+    assert steps_kept(begin(data, tmp_path / "run", keep_last=0)) == [3, 6, 9, 10]
 
 
 def test_more_are_kept_every_so_many_steps(data, tmp_path):
-    run = begin(data, tmp_path / "run", keep=0, checkpoint_steps=4)
+    run = begin(data, tmp_path / "run", keep_last=0, checkpoint_steps=4)
 
     assert steps_kept(run) == [3, 4, 6, 8, 9, 10]
 
 
 def test_more_are_kept_every_so_many_minutes(data, tmp_path):
-    run = begin(data, tmp_path / "run", keep=0, checkpoint_minutes=1e-9)
+    run = begin(data, tmp_path / "run", keep_last=0, checkpoint_minutes=1e-9)
 
     assert steps_kept(run) == list(range(1, 11))
 
@@ -270,38 +277,38 @@ def test_samples_are_drawn_every_so_many_steps_too_also_by_a_run_that_went_on(da
 
 
 def test_only_the_newest_are_kept(data, tmp_path):
-    assert steps_kept(begin(data, tmp_path / "run", keep=2, checkpoint_steps=1)) == [9, 10]
+    assert steps_kept(begin(data, tmp_path / "run", keep_last=2, checkpoint_steps=1)) == [9, 10]
 
 
 @pytest.mark.parametrize("best", ["generator", "generator:max", "discriminator:min"])
 def test_the_best_is_kept_beside_the_newest(data, tmp_path, best):
-    every = begin(data, tmp_path / "all", checkpoint_steps=1, keep=0, log_every=1)
+    every = begin(data, tmp_path / "all", checkpoint_steps=1, keep_last=0, log_every=1)
     metric, _, direction = best.partition(":")
     values = {row["step"]: row[metric] for row in every.log()}
     chosen = (max if direction == "max" else min)(values, key=values.get)
 
-    run = begin(data, tmp_path / "run", checkpoint_steps=1, keep=1, best=best)
+    run = begin(data, tmp_path / "run", checkpoint_steps=1, keep_last=1, best=best)
 
     assert steps_kept(run) == sorted({chosen, 10})
-    assert run.facts["best"] == {"metric": metric, "value": values[chosen], "step": chosen}
+    assert run.record.best == BestCheckpoint(metric=metric, value=values[chosen], step=chosen)
     assert run.checkpoint("best").step == chosen
     assert run.checkpoint().step == run.checkpoint("last").step == 10
 
 
 @pytest.mark.parametrize("step", [2, 5, 8])
 def test_the_best_is_the_same_however_often_a_run_was_cut(data, tmp_path, step):
-    how = {"checkpoint_steps": 1, "keep": 1, "best": "generator:max", "steps": 9}
+    how = {"checkpoint_steps": 1, "keep_last": 1, "best": "generator:max", "steps": 9}
     whole = begin(data, tmp_path / "whole", **how)
     cut = crashed(data, tmp_path / "cut", step, **how)
 
     resumed = resume(cut)
 
-    assert resumed.facts["best"] == whole.facts["best"]
+    assert resumed.record.best == whole.record.best
     assert steps_kept(resumed) == steps_kept(whole)
 
 
 def test_images_can_be_made_from_any_checkpoint_that_is_kept(data, tmp_path):
-    run = begin(data, tmp_path / "run", keep=0, best="generator:max")
+    run = begin(data, tmp_path / "run", keep_last=0, best="generator:max")
 
     def made(which):
         path = tmp_path / f"{which}.npz"
@@ -309,7 +316,7 @@ def test_images_can_be_made_from_any_checkpoint_that_is_kept(data, tmp_path):
         with np.load(path) as arrays:
             return arrays["images"]
 
-    best = run.facts["best"]["step"]
+    best = run.record.best.step
     assert (made("best") == made(best)).all()
     assert (made("last") == made(10)).all()
     assert (made(3) != made(10)).any()
@@ -327,9 +334,9 @@ def test_a_checkpoint_that_is_not_there_is_one_line_with_those_that_are(data, tm
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ({"best": "generatr"}, "no metric 'generatr'. Did you mean 'generator'?"),
+        ({"best": "generatr"}, "no metric named 'generatr'. Did you mean 'generator'?"),
         ({"best": "generator:low"}, "expected generator:min or generator:max"),
-        ({"keep": -1}, "keep"),
+        ({"keep_last": -1}, "keep_last"),
         ({"checkpoint_steps": 0}, "checkpoint_steps: expected at least 1, received 0"),
         ({"checkpoint_minutes": 0}, "checkpoint_minutes"),
         ({"checkpoint_minutes": float("nan")}, "checkpoint_minutes"),
@@ -357,12 +364,12 @@ def test_a_finished_run_is_left_as_it_is(data, tmp_path):
     assert "finished after 4 steps" in said("resume", run.path)
 
 
-@pytest.mark.parametrize(("total", "words"), [({"steps": 3}, "a total of 3"), ({"epochs": 1}, "3")])
-def test_a_total_that_lies_behind_is_refused(data, tmp_path, total, words):
+@pytest.mark.parametrize(("settings", "total"), [({"steps": 3}, 3), ({"epochs": 1}, 3)])
+def test_total_below_the_steps_made_is_refused(data, tmp_path, settings, total):
     run = begin(data, tmp_path / "run", steps=4)
 
-    with pytest.raises(RunError, match=rf"it has made 4 steps already, .*{words}.* lies behind"):
-        resume(run, **total)
+    with pytest.raises(RunError, match=rf"already at step 4; .* received {total}\."):
+        resume(run, **settings)
 
 
 def test_epochs_and_steps_together_are_refused(data, tmp_path):
@@ -406,7 +413,7 @@ def test_a_changed_spec_is_refused_by_the_name_of_the_field(data, tmp_path, path
     words = refused("resume", run.path, "--steps", 9)
 
     assert re.search(rf"spec\.toml: {re.escape(path)} has changed since step 4: it is ", words)
-    assert words.endswith(f"Put it back, or allow it with --allow-changed {path}.")
+    assert words.endswith(f"Restore it, or allow it with --allow-changed {path}.")
     assert {p: p.read_bytes() for p in run.path.rglob("*") if p.is_file()} == before
 
 
@@ -417,7 +424,7 @@ def test_what_may_change_is_named_and_noted(data, tmp_path, field):
 
     resumed = resume(run, steps=6, allow_changed=[field])
 
-    assert resumed.facts["segments"][1]["changed"] == {RATE: [0.03, 0.5]}
+    assert resumed.record.segments[1].changed == {RATE: [0.03, 0.5]}
     assert resumed.checkpoint().spec.player("generator").optimizer.learning_rate == 0.5
     whole = begin(data, tmp_path / "whole", steps=6)
     assert (
@@ -426,7 +433,7 @@ def test_what_may_change_is_named_and_noted(data, tmp_path, field):
 
 
 def test_checkpoints_from_before_an_allowed_change_can_still_be_read(data, tmp_path):
-    run = begin(data, tmp_path / "run", steps=4, keep=0)
+    run = begin(data, tmp_path / "run", steps=4, keep_last=0)
     edit(run, RATE, 0.5)
     with pytest.raises(RunError, match=r"learning_rate is 0.5 there, 0.03 in the checkpoint"):
         open_run(run.path).state(3)
@@ -443,21 +450,23 @@ def test_more_epochs_in_the_spec_are_the_new_total_where_that_is_allowed(data, t
 
     resumed = resume(run, allow_changed=["training.epochs"])
 
-    assert resumed.facts["steps"] == 6
+    assert resumed.record.steps == 6
 
 
 def test_a_change_that_is_allowed_and_cannot_be_is_refused(data, tmp_path):
     run = begin(data, tmp_path / "run", steps=4)
     edit(run, "latent.size", 5)
 
-    with pytest.raises(RunError, match=r"generator/dense/kernel: the checkpoint holds \(4, 16\)"):
+    with pytest.raises(RunError, match=r"generator/dense/kernel: checkpoint has shape \(4, 16\)"):
         resume(run, steps=9, allow_changed=["latent"])
 
 
 def test_a_field_that_is_none_cannot_be_allowed(data, tmp_path):
     run = begin(data, tmp_path / "run", steps=4)
 
-    with pytest.raises(SpecError, match=r"no field 'learning_rat' .*Did you mean 'learning_rate'"):
+    with pytest.raises(
+        SpecError, match=r"No field named 'learning_rat' .*Did you mean 'learning_rate'"
+    ):
         resume(run, steps=9, allow_changed=["learning_rat"])
 
 
@@ -484,7 +493,7 @@ def test_other_data_is_refused_by_its_hash(data, tmp_path):
 
     words = refused("resume", run.path, "--steps", 9, "--data", other)
 
-    was = run.facts["data"]["digest"]
+    was = run.record.data.digest
     assert "the data's SHA-256 has changed since step 4: it is '" in words
     assert was[:40] in words
     assert words.endswith("--allow-changed data.")
@@ -497,8 +506,8 @@ def test_the_same_data_elsewhere_will_do(data, tmp_path):
 
     resumed = resume(run, steps=6, data=f"npz:{moved}")
 
-    assert resumed.facts["steps"] == 6
-    assert resumed.facts["settings"]["data"] == f"npz:{moved}"
+    assert resumed.record.steps == 6
+    assert resumed.record.settings.data == f"npz:{moved}"
 
 
 def test_other_data_can_be_allowed(data, tmp_path):
@@ -507,8 +516,8 @@ def test_other_data_can_be_allowed(data, tmp_path):
 
     resumed = resume(run, steps=6, data=other, allow_changed=["data"])
 
-    assert resumed.facts["data"]["digest"] != run.facts["data"]["digest"]
-    assert list(resumed.facts["segments"][1]["changed"]) == ["data"]
+    assert resumed.record.data.digest != run.record.data.digest
+    assert list(resumed.record.segments[1].changed) == ["data"]
 
 
 def test_the_chosen_classes_are_those_of_the_run(data, tmp_path):
@@ -537,7 +546,7 @@ def test_a_checkpoint_of_another_run_is_refused(data, tmp_path, name):
     )
     shutil.copy(other.checkpoints()[-1], run.path / "checkpoints")
 
-    with pytest.raises(RunError, match=f"of another run; its {name} is"):
+    with pytest.raises(RunError, match=f"it belongs to another run; its {name} is"):
         resume(run, steps=9)
 
 
@@ -550,9 +559,9 @@ def test_damaged_settings_are_one_sentence(data, tmp_path, settings):
     facts = json.loads((run.path / "run.json").read_text())
     (run.path / "run.json").write_text(json.dumps(facts | {"settings": settings}))
 
-    words = refused("resume", run.path, "--steps", 9)
+    message = refused("resume", run.path, "--steps", 9)
 
-    assert words.startswith(f"{run.path}/run.json: damaged; ")
+    assert message.startswith(f"{run.path}/run.json: damaged; ")
 
 
 # --- the command ---------------------------------------------------------------------------------
@@ -590,7 +599,7 @@ def test_a_note_is_one_line_on_standard_error(data, tmp_path):
 
     assert done.exit_code == 0
     assert re.fullmatch(
-        r"\S+/step-000004\.safetensors: .* Going on from step-000003\.safetensors\.\n", done.stderr
+        r"\S+/step-000004\.safetensors: .* Resuming from step-000003\.safetensors\.\n", done.stderr
     )
     assert json.loads(done.stdout)["steps"] == 5
     assert done.stderr.strip() in said("show", run.path)
@@ -599,14 +608,14 @@ def test_a_note_is_one_line_on_standard_error(data, tmp_path):
 def test_the_public_function_is_the_one(data, tmp_path):
     run = begin(data, tmp_path / "run", steps=2)
 
-    assert public.resume(run, steps=3).facts["steps"] == 3
+    assert public.resume(run, steps=3).record.steps == 3
 
 
 def test_what_is_no_run_is_refused_and_left_alone(tmp_path):
     (tmp_path / "empty").mkdir()
 
     assert "not a run" in refused("resume", tmp_path / "empty")
-    assert "is not there" in refused("resume", tmp_path / "nowhere")
+    assert "does not exist" in refused("resume", tmp_path / "nowhere")
     assert list((tmp_path / "empty").iterdir()) == []
 
 
@@ -619,7 +628,7 @@ def test_averages_are_part_of_the_state_and_generate_uses_them_unless_told_not_t
     kernel = "generator/dense/kernel"
     assert (arrays[f"average/{kernel}"] != arrays[kernel]).any()
 
-    averaged, raw = (run.generate(9, raw=raw).images for raw in (False, True))
+    averaged, raw = (run.generate(9, ema=ema).images for ema in (True, False))
 
     assert (averaged != raw).any()
     swapped = open_run(run.path)
@@ -635,109 +644,51 @@ def test_averages_are_part_of_the_state_and_generate_uses_them_unless_told_not_t
     )
 
 
-# --- watching ------------------------------------------------------------------------------------
+# --- callbacks -----------------------------------------------------------------------------------
 
 
-class Diary:
-    """A plugin that writes down what it is told."""
+class Recorder(public.Callback):
+    """Records the events of a training, and checks that what they announce is on disk."""
 
     def __init__(self):
-        self.told = []
+        self.events, self.checkpoints = [], []
 
-    def hooks(self):
-        from gandem.core.plugins.hookspecs import hookimpl
+    def on_train_start(self, trainer):
+        self.events.append(("start", trainer.first_step, trainer.total_steps))
 
-        diary = self
+    def on_log(self, trainer, row):
+        assert read_log(trainer.run_dir)[-1] == row
+        self.events.append(("log", row["step"]))
 
-        class Plugin:
-            @hookimpl
-            def gandem_before_training(self, run):
-                diary.told.append(("before", run.first_step, run.steps, run.path))
+    def on_checkpoint(self, trainer, checkpoint):
+        assert checkpoint.path.exists()
+        self.checkpoints.append((checkpoint.step, checkpoint.samples.name))
 
-            @hookimpl
-            def gandem_after_log(self, run, step, losses):
-                assert (run.path / "log.jsonl").read_text().count("\n") >= 1
-                diary.told.append(("log", step, sorted(losses)[0]))
-
-            @hookimpl
-            def gandem_after_checkpoint(self, run, step, path, samples):
-                assert path.exists()
-                diary.told.append(("checkpoint", step, samples and samples.name))
-
-            @hookimpl
-            def gandem_after_training(self, run, step, state, losses):
-                diary.told.append(("after", step, state))
-
-        return Plugin()
+    def on_train_end(self, trainer):
+        self.events.append(("end", trainer.step, trainer.state))
 
 
-@pytest.fixture
-def watched(monkeypatch):
-    """Return a function that makes a plugin watch every training of this test."""
-    from gandem.core.plugins import registry as module
-    from gandem.core.plugins.discovery import find_plugins
+def test_callbacks_are_notified_before_and_after_a_resume(data, tmp_path):
+    recorder = Recorder()
 
-    def watch(plugin):
-        found = module.Registry(*find_plugins_with(plugin))
-        monkeypatch.setitem(train.__globals__, "registry", lambda: found)
+    run = begin(data, tmp_path / "run", steps=4, callbacks=[recorder])
+    resume(run, steps=6, callbacks=[recorder])
 
-    def find_plugins_with(plugin):
-        from gandem.core.plugins import discovery as finder
-
-        class Point:
-            name, dist, group = "diary", None, "gandem"
-
-            def load(self):
-                return plugin
-
-        monkeypatch.setattr(finder, "entry_points", lambda group: [Point()])
-        monkeypatch.setenv("GANDEM_PLUGINS", "diary")
-        return find_plugins(module._Builtin())
-
-    return watch
-
-
-def test_watchers_are_told_of_logs_checkpoints_and_both_ends(data, tmp_path, watched):
-    diary = Diary()
-    watched(diary.hooks())
-
-    run = begin(data, tmp_path / "run", steps=4)
-    resume(run, steps=6)
-
-    losses = "discriminator"
-    assert [told for told in diary.told if told[0] != "checkpoint"] == [
-        ("before", 0, 4, run.path),
-        ("log", 1, losses),
-        ("log", 3, losses),
-        ("log", 4, losses),
-        ("after", 4, "finished"),
-        ("before", 4, 6, run.path),
-        ("log", 6, losses),
-        ("after", 6, "finished"),
+    assert recorder.events == [
+        ("start", 0, 4),
+        ("log", 1),
+        ("log", 3),
+        ("log", 4),
+        ("end", 4, "finished"),
+        ("start", 4, 6),
+        ("log", 6),
+        ("end", 6, "finished"),
     ]
-    assert [told for told in diary.told if told[0] == "checkpoint"] == [
-        ("checkpoint", 3, "epoch-0001.png"),
-        ("checkpoint", 4, "step-000004.png"),
-        ("checkpoint", 6, "epoch-0002.png"),
+    assert recorder.checkpoints == [
+        (3, "epoch-0001.png"),
+        (4, "step-000004.png"),
+        (6, "epoch-0002.png"),
     ]
-
-
-def test_a_watcher_that_raises_does_not_stop_the_training(data, tmp_path, watched):
-    from gandem.core.plugins.hookspecs import hookimpl
-
-    class Broken:
-        @hookimpl
-        def gandem_after_log(self, step):
-            raise OSError("the network is down")
-
-    watched(Broken())
-    notes = []
-
-    run = begin(data, tmp_path / "run", steps=4, log_every=1, notice=notes.append)
-
-    assert run.facts["state"] == "finished"
-    (note,) = notes
-    assert "gandem_after_log raised OSError: the network is down; it is muted" in note
 
 
 # --- all runs in a folder ------------------------------------------------------------------------
@@ -760,7 +711,7 @@ def test_runs_lists_what_there_is(data, tmp_path):
     row = rows[str(finished.path)]
     assert (row["model"], row["backend"], row["data"]) == ("dcgan", HOME, data)
     assert (row["state"], row["step"], row["steps"]) == ("finished", 4, 4)
-    assert row["best"] == finished.facts["best"]
+    assert row["best"] == asdict(finished.record.best)
     row = rows[str(killed.path)]
     assert (row["state"], row["step"], row["steps"]) == ("interrupted", 3, 10)
     assert rows[str(torn)]["state"] == "damaged"
@@ -787,7 +738,7 @@ def test_no_runs_at_all_is_no_mistake(tmp_path, monkeypatch):
 
     assert "No runs in runs" in said("runs")
     assert json.loads(said("runs", "--json")) == {"runs": []}
-    assert "there is no such folder" in refused("runs", "nowhere")
+    assert "no such folder" in refused("runs", "nowhere")
 
 
 def test_show_says_everything_about_a_run(data, tmp_path):

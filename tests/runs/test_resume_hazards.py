@@ -123,7 +123,7 @@ def test_a_disk_that_is_full_at_a_line_of_the_log_leaves_no_half_line(
     (row,) = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
     assert json.loads(row)["step"] == 1
     assert states(tmp_path) == ["interrupted"], "there was no room to say that it failed"
-    note = "run: it has no checkpoint yet; beginning again at step 0.\n"
+    note = "run: it has no checkpoint yet; starting again at step 0.\n"
     assert resumed(forks, tmp_path / "run", note=note) == undisturbed
 
 
@@ -172,7 +172,7 @@ def test_a_file_the_disk_has_no_room_for_ends_the_training_in_one_error(
             progress=lambda at: full.set() if at.step == 4 else None,
         )
 
-    assert public.open_run(run).facts["state"] == "failed"
+    assert public.open_run(run).record.state == "failed"
     assert not list(run.rglob("*.part"))
     assert resumed(forks, run) == undisturbed
 
@@ -204,7 +204,7 @@ def test_a_real_disk_that_was_full_and_has_room_again(forks, training, undisturb
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("this user may not mount a disk")
     try:
-        done = forks.run(*training, "--keep", 0, cwd=disk)
+        done = forks.run(*training, "--keep-last", 0, cwd=disk)
         assert LINE.fullmatch(done.stderr), done.stderr
         assert "(No space left on device)" in done.stderr
         assert not list(disk.rglob("*.part"))
@@ -326,7 +326,7 @@ def test_of_many_that_go_on_with_a_run_at_once_one_does(forks, undisturbed, run,
             assert "another process is training this run" in done.stderr
         else:  # it trained, or came when nothing was left to do
             assert (done.code, done.stderr) == (0, "")
-    assert len(public.open_run(run).facts["segments"]) == 2
+    assert len(public.open_run(run).record.segments) == 2
     assert outcome(run) == undisturbed
 
 
@@ -357,7 +357,7 @@ def test_asking_for_the_state_of_a_training_does_not_disturb_it(forks, undisturb
 
 
 def test_within_one_process_only_one_thread_goes_on_with_a_run(undisturbed, run, monkeypatch):
-    monkeypatch.setattr("gandem.core.runs.run_dir.PATIENCE", 0.1)
+    monkeypatch.setattr("gandem.core.runs.run_dir.LOCK_TIMEOUT", 0.1)
     complaints = []
 
     def again() -> None:
@@ -443,20 +443,20 @@ def test_a_damaged_checkpoint_is_set_aside_for_the_one_before(forks, undisturbed
 
     assert done.code == 0
     assert done.stderr.startswith("run/checkpoints/step-000006.safetensors: ")
-    assert done.stderr.endswith(" Going on from step-000004.safetensors.\n")
+    assert done.stderr.endswith(" Resuming from step-000004.safetensors.\n")
     assert done.stderr.count("\n") == 1
     aside = newest.with_name(f"{newest.name}.damaged")
     assert aside.read_bytes() == damaged
     aside.unlink()
     assert outcome(run) == undisturbed
-    assert [part["first_step"] for part in public.open_run(run).facts["segments"]] == [0, 4]
+    assert [part.first_step for part in public.open_run(run).record.segments] == [0, 4]
 
 
 def test_a_damaged_checkpoint_is_noted_in_a_program_as_a_warning(undisturbed, run):
     newest = run / "checkpoints" / "step-000006.safetensors"
     os.truncate(newest, 0)
 
-    with pytest.warns(UserWarning, match=r"step-000006.* Going on from step-000004") as noted:
+    with pytest.warns(UserWarning, match=r"step-000006.* Resuming from step-000004") as noted:
         public.resume(run)
 
     assert len(noted) == 1
@@ -471,7 +471,7 @@ def test_of_several_damaged_checkpoints_all_are_set_aside(forks, undisturbed, ru
     done = forks.run("resume", "run", cwd=run.parent)
 
     assert done.code == 0
-    assert done.stderr.endswith(" Going on from step-000003.safetensors.\n")
+    assert done.stderr.endswith(" Resuming from step-000003.safetensors.\n")
     aside = sorted((run / "checkpoints").glob("*.damaged"))
     assert [path.name[:11] for path in aside] == ["step-000004", "step-000006"]
     for path in aside:
@@ -520,10 +520,10 @@ def test_a_resumed_training_that_is_interrupted_can_be_resumed_again(
 
     assert (done.code, done.stderr) == (130, "")
     found = public.open_run(run)
-    assert found.facts["state"] == "interrupted"
-    assert found.checkpoint().step == found.facts["steps"] == found.log()[-1]["step"]
+    assert found.record.state == "interrupted"
+    assert found.checkpoint().step == found.record.steps == found.log()[-1]["step"]
     after = resumed(forks, run)
-    more = {f"samples/step-{found.facts['steps']:06d}.png"}  # of the moment it was interrupted
+    more = {f"samples/step-{found.record.steps:06d}.png"}  # of the moment it was interrupted
     assert after["files"].keys() - undisturbed["files"].keys() <= more
     after["files"] = {name: after["files"][name] for name in undisturbed["files"]}
     assert after == undisturbed
@@ -590,4 +590,4 @@ def test_data_given_by_a_relative_path_is_found_again_with_the_option(forks, dat
     assert "tiny.npz" in lost.stderr
     assert "--data" in lost.stderr
     assert found.code == 0, found.stderr
-    assert public.open_run(run).facts["state"] == "finished"
+    assert public.open_run(run).record.state == "finished"

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from gandem.core.errors import NotFoundError, SpecError
 from gandem.core.fields import KINDS, hints
-from gandem.core.plugins.registry import load_spec
 from gandem.core.specs import (
     Adam,
     AveragePool2D,
@@ -59,6 +58,7 @@ from gandem.core.specs import (
     to_json,
     to_toml,
 )
+from gandem.core.specs.loading import load_spec
 
 DCGAN = to_data(load_spec("dcgan"))
 VECTOR, IMAGE = (6,), (7, 8, 2)
@@ -1019,7 +1019,7 @@ UNIT = Image(height=4, width=4, low=0.0)
         *(
             (
                 renamed("generator", "discriminator", name),
-                f"A player cannot be called {name!r}; a part of the state is.",
+                f"{name!r} is reserved (a part of the state); choose another name for the player.",
             )
             for name in ("optimizer", "average")
         ),

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from gandem.core.errors import SpecError
-from gandem.core.plugins.registry import load_spec
 from gandem.core.specs import (
     SGD,
     Adam,
@@ -31,6 +30,7 @@ from gandem.core.specs import (
     change,
     parse_setting,
 )
+from gandem.core.specs.loading import load_spec
 
 generator = Player(
     name="generator",

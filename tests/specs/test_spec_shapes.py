@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gandem.core.plugins.registry import load_spec
 from gandem.core.specs import (
     AveragePool2D,
     BatchNorm,
@@ -45,6 +44,7 @@ from gandem.core.specs import (
 )
 from gandem.core.specs.geometry import window_size
 from gandem.core.specs.layers import LAYERS
+from gandem.core.specs.loading import load_spec
 
 
 def plan(shape: Shape, *layers: Layer) -> NetworkPlan:

@@ -13,7 +13,7 @@ import numpy as np
 from gandem.compare import Cell, Comparison, Grid, plan, write_comparison
 from gandem.core.data.images import grid as sheet
 from gandem.core.data.images import save_image
-from gandem.core.plugins.registry import load_spec
+from gandem.core.specs.loading import load_spec
 from gandem.core.specs.serialization import to_toml
 from support.commands import TINY
 

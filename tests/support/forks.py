@@ -94,7 +94,7 @@ class Fork:
         return bool(caught >> (signal.SIGTERM - 1) & 1)
 
     def is_over(self) -> bool:
-        """Say whether the command has come to its own end."""
+        """Return whether the command has come to its own end."""
         return (self.folder / "over").exists()
 
     def ended(self) -> Ended:
@@ -281,7 +281,7 @@ def _be(
             _let_modes_bind()
         if trap is not None:
             _lay(Trap(**trap), Path(cwd) / "run", places, Path(folder) / "sprung")
-        progress.PATIENCE = progress_after
+        progress.FIRST_LINE_DELAY = progress_after
         sys.argv = ["gandem", *arguments]
         main(prog_name="gandem")
     except SystemExit as ended:

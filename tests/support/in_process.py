@@ -13,7 +13,7 @@ from unittest.mock import patch
 from gandem.compare import jobs, run_job, together
 from gandem.compare.jobs import Ended
 from gandem.core.errors import BackendError
-from gandem.core.plugins.registry import load_backend
+from gandem.core.training.backends import load_backend
 from gandem.parity import measure, worker
 from gandem.parity.processes import Processes
 from support.commands import gandem
@@ -90,13 +90,13 @@ class Sharing:
     def __getattr__(self, name):
         return getattr(self.backend, name)
 
-    def engine(self, spec, arrays, *, precision, device):
+    def engine(self, spec, loss, state, *, precision, device):
         key = (self.name, spec, precision, device)
         if key in self.engines:
-            self.engines[key].load(arrays)
+            self.engines[key].load(state)
         else:
             self.engines[key] = self.backend.engine(
-                spec, arrays, precision=precision, device=device
+                spec, loss, state, precision=precision, device=device
             )
         return self.engines[key]
 

@@ -48,9 +48,9 @@ def NAME():
         def __getattr__(self, name):
             return getattr(right, name)
 
-        def engine(self, spec, arrays, **how):
+        def engine(self, spec, loss, state, **options):
 FAULT
-            return right.engine(spec, arrays, **how)
+            return right.engine(spec, loss, state, **options)
 
     return Planted()
 """
@@ -76,9 +76,8 @@ import sys
 from dataclasses import replace
 
 import gandem
-from gandem.core.plugins.registry import load_backend
 from gandem.core.specs import BatchNorm, Conv2D
-from gandem.core.training import initial_state
+from gandem.core.training import initial_state, load_backend
 
 @gandem.hookimpl
 def gandem_backends():

@@ -44,8 +44,8 @@ class Toy:
     def devices(self):
         return ["cpu"]
 
-    def engine(self, spec, arrays, *, precision, device):
-        return ToyEngine(self, spec, arrays)
+    def engine(self, spec, loss, state, *, precision, device):
+        return ToyEngine(self, spec, state)
 
     def differentiate(self, plan, arrays, inputs, cotangent, masks): ...
     def gradient(self, function, arrays): ...

@@ -23,21 +23,23 @@ from support.comparisons import grid_of
 import gandem
 from gandem.compare import check_grid
 from gandem.core.errors import BackendError, SpecError
-from gandem.core.plugins.registry import load_backend, load_loss, load_spec
 from gandem.core.specs import change
+from gandem.core.specs.loading import load_spec
 from gandem.core.training import (
     CAPABILITIES,
     KEY,
     Feed,
-    check_able,
+    check_capabilities,
     check_state,
-    draws_of,
-    forms_of,
+    count_rows,
     initial_state,
-    key_of,
-    rows_of_step,
+    list_draws,
+    list_forms,
+    make_key,
     step_inputs,
 )
+from gandem.core.training.backends import load_backend
+from gandem.core.training.losses import load_loss
 from gandem.parity import measure
 from gandem.testing.walks import WALKS
 
@@ -62,7 +64,8 @@ def feed_of_walk(name, *, randomness="device", **changes):
 
 def engine_of(feed, backend, precision="float32"):
     state = initial_state(feed.spec, feed.seed, precision)
-    return load_backend(backend).engine(feed.spec, state, precision=precision, device="cpu")
+    subject = load_backend(backend)
+    return subject.engine(feed.spec, feed.loss, state, precision=precision, device="cpu")
 
 
 def train(data, out, model="dcgan", **how):
@@ -101,8 +104,8 @@ def engine_at_start():
 def test_in_mixed_precision_the_state_stays_in_single_precision(backend, runs):
     run = runs(backend=backend, precision="bfloat16")
 
-    assert check_state(run.spec, forms_of(run.state())) == "float32"
-    assert run.facts["precision"] == run.facts["settings"]["precision"] == "bfloat16"
+    assert check_state(run.spec, list_forms(run.state())) == "float32"
+    assert run.record.precision == run.record.settings.precision == "bfloat16"
 
 
 @on_each
@@ -133,9 +136,7 @@ def test_training_in_mixed_precision_learns_what_single_precision_learns(backend
 
 
 @on_each
-def test_norms_follow_their_batches_in_single_precision_also_where_products_do_not(
-    backend, engine_at_start
-):
+def test_running_statistics_are_float32_in_mixed_precision(backend, engine_at_start):
     feed = feed_of_walk("spectral norm", randomness="portable")
     engine = engine_at_start(feed, backend, "bfloat16")
     engine.step(feed(0))
@@ -148,19 +149,20 @@ def test_norms_follow_their_batches_in_single_precision_also_where_products_do_n
 
 
 @on_each
-def test_images_are_made_in_single_precision_of_a_run_in_mixed_precision(backend, runs):
+def test_samples_of_a_run_in_mixed_precision_are_generated_in_float32(backend, runs):
     run = runs(backend=backend, precision="bfloat16")
     noise = {"noise": np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)}
 
     made = run.engine().forward("generator", noise)
-    mixed = load_backend(backend).engine(run.spec, run.state(), precision="bfloat16", device="cpu")
+    subject, loss = load_backend(backend), load_loss(run.spec.loss)
+    mixed = subject.engine(run.spec, loss, run.state(), precision="bfloat16", device="cpu")
 
     assert made.tobytes() == mixed.forward("generator", noise).tobytes()
     assert run.generate(2).images.shape == (2, 8, 8, 1)
 
 
 @on_each
-def test_a_run_in_mixed_precision_goes_on_bit_for_bit(backend, data, tmp_path):
+def test_a_resumed_run_in_mixed_precision_is_bit_identical(backend, data, tmp_path):
     how = {"backend": backend, "precision": "bfloat16"}
     whole = train(data, tmp_path / "whole", **how, steps=2)
     cut = train(data, tmp_path / "cut", **how, steps=1)
@@ -193,7 +195,7 @@ def tf32_of_keras():
 
 
 @on_each
-def test_a_gpu_rounds_factors_to_few_bits_only_where_it_is_asked_to(backend, request, monkeypatch):
+def test_tf32_is_enabled_only_by_its_precision(backend, request, monkeypatch):
     allowed = request.getfixturevalue(f"tf32_of_{backend}")
     subject, spec = load_backend(backend), load_spec("dcgan")
     home = importlib.import_module(type(subject).__module__)
@@ -201,8 +203,8 @@ def test_a_gpu_rounds_factors_to_few_bits_only_where_it_is_asked_to(backend, req
     monkeypatch.setattr(home, f"{backend.capitalize()}Engine", lambda *_: allowed())
 
     for precision, expected in (("tf32", {True}), ("float32", {False}), ("bfloat16", {False})):
-        assert subject.engine(spec, {}, precision=precision, device="cuda") == expected
-    assert subject.engine(spec, {}, precision="tf32", device="cuda:0") == {True}
+        assert subject.engine(spec, None, {}, precision=precision, device="cuda") == expected
+    assert subject.engine(spec, None, {}, precision="tf32", device="cuda:0") == {True}
 
 
 @on_each
@@ -215,14 +217,14 @@ def test_tf32_on_a_cpu_is_single_precision_bit_for_bit(backend, data, tmp_path):
 
     assert digest_of(resumed) == digest_of(single)
     assert losses_of(resumed) == losses_of(single)
-    assert resumed.facts["settings"]["precision"] == "tf32"
+    assert resumed.record.settings.precision == "tf32"
 
 
 # --- random numbers of the framework's -----------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["gradient penalty", "dropout", "generator batches, conditional"])
-def test_nothing_random_that_a_framework_draws_is_handed_to_it(name):
+def test_inputs_that_a_framework_draws_are_left_out(name):
     feed, usual = feed_of_walk(name), feed_of_walk(name, randomness="portable")
 
     given, all_ = feed(5), usual(5)
@@ -235,11 +237,11 @@ def test_nothing_random_that_a_framework_draws_is_handed_to_it(name):
 
 
 @pytest.mark.parametrize("case", WALKS, ids=lambda case: case.name)
-def test_what_is_drawn_has_the_names_and_shapes_of_what_gandem_draws(case):
+def test_framework_draws_have_the_names_and_shapes_of_gandems(case):
     usual = case.feed("float32")(1)
-    rows = rows_of_step(case.spec, usual)
+    rows = count_rows(case.spec, usual)
 
-    wanted = draws_of(case.spec, load_loss(case.spec.loss), rows)
+    wanted = list_draws(case.spec, load_loss(case.spec.loss), rows)
 
     shapes = {name: value.shape for name, value in usual.items() if name.startswith(RANDOM)}
     assert {name: draw.shape for name, draw in wanted.items()} == shapes
@@ -252,7 +254,7 @@ def drawn(backend, name="dropout, joint, three steps", step=0, **changes):
     """Return, as arrays, what a backend draws for a step."""
     case = WALK[name]
     spec = change(case.spec, changes)
-    rule, inputs = load_loss(spec.loss), {KEY: key_of(7, step)}
+    rule, inputs = load_loss(spec.loss), {KEY: make_key(7, step)}
     for i in range(spec.training.discriminator_steps):
         inputs[f"real/{i}"] = np.zeros((512, *spec.image.shape), np.float32)
     if backend == "torch":
@@ -260,19 +262,19 @@ def drawn(backend, name="dropout, joint, three steps", step=0, **changes):
 
         from gandem.backends.torch.modes import Draws
 
-        found = Draws(spec, rule, torch.device("cpu"), torch.float32).beside(inputs)
+        found = Draws(spec, rule, torch.device("cpu"), torch.float32).replace_key(inputs)
         return {k: np.asarray(v) for k, v in found.items() if k.startswith(RANDOM)}
-    from gandem.backends.keras.modes import drawn_beside
+    from gandem.backends.keras.modes import replace_key
 
-    found = drawn_beside(spec, rule, inputs, "float32")
+    found = replace_key(spec, rule, inputs, "float32")
     return {k: np.asarray(v) for k, v in found.items() if k.startswith(RANDOM)}
 
 
 @pytest.mark.parametrize("backend", [name for name in ("torch", "keras") if name in THERE])
-def test_masks_keep_the_share_that_the_spec_asks_for(backend):
+def test_masks_keep_the_share_of_the_spec(backend):
     case = WALK["dropout, joint, three steps"]
     rule = load_loss(case.spec.loss)
-    wanted = draws_of(case.spec, rule, (512, 512, 512))
+    wanted = list_draws(case.spec, rule, (512, 512, 512))
 
     masks = {k: v for k, v in drawn(backend).items() if k.startswith("mask/")}
 
@@ -306,7 +308,7 @@ def test_uniform_noise_lies_between_minus_1_and_1(backend):
 
 
 @pytest.mark.parametrize("backend", [name for name in ("torch", "keras") if name in THERE])
-def test_a_latent_code_is_one_category_and_even_codes(backend):
+def test_a_latent_code_is_one_category_and_uniform_codes(backend):
     code = {"latent.categories": 3, "latent.codes": 1}
 
     noise = drawn(backend, "fresh noise", **code)["noise/0"]
@@ -335,14 +337,14 @@ def test_the_same_training_with_device_randomness_is_the_same_bit_for_bit(backen
 
     assert digest_of(one) == digest_of(two)
     assert losses_of(one) == losses_of(two)
-    assert one.facts["settings"]["randomness"] == "device"
+    assert one.record.settings.randomness == "device"
     assert digest_of(one) != digest_of(train(data, tmp_path / "c", **how | {"seed": 4}))
     portable = how | {"randomness": "portable"}
     assert digest_of(one) != digest_of(train(data, tmp_path / "d", **portable))
 
 
 @on_each
-def test_a_run_with_device_randomness_goes_on_bit_for_bit(backend, data, tmp_path):
+def test_a_resumed_run_with_device_randomness_is_bit_identical(backend, data, tmp_path):
     how = {"backend": backend, "randomness": "device"}
     whole = train(data, tmp_path / "whole", **how, steps=2)
     cut, notes = train(data, tmp_path / "cut", **how, steps=1), []
@@ -355,7 +357,7 @@ def test_a_run_with_device_randomness_goes_on_bit_for_bit(backend, data, tmp_pat
 
 
 @pytest.mark.skipif("keras" not in THERE, reason="needs keras, which makes several")
-def test_several_steps_in_a_call_draw_what_one_after_the_other_draw():
+def test_several_steps_in_a_call_draw_the_numbers_of_single_steps():
     feed = feed_of_walk("mlp-gan")
     one, several = engine_of(feed, "keras"), engine_of(feed, "keras")
     inputs = [feed(step) for step in range(several.steps_per_call)]
@@ -364,13 +366,13 @@ def test_several_steps_in_a_call_draw_what_one_after_the_other_draw():
         last = one.read(one.step(step))
 
     assert several.read(several.steps(inputs)) == last
-    assert forms_of(one.export()) == forms_of(several.export())
+    assert list_forms(one.export()) == list_forms(several.export())
     for name, value in one.export().items():
         assert value.tobytes() == several.export()[name].tobytes()
 
 
 @needs_both
-def test_another_framework_goes_on_with_numbers_of_its_own_and_says_so(data, tmp_path):
+def test_resuming_on_another_framework_warns_about_other_numbers(data, tmp_path):
     how = {"randomness": "device", "steps": 1}
     run, notes = train(data, tmp_path / "run", backend="torch", **how), []
     other = train(data, tmp_path / "other", backend="keras", **how)
@@ -378,19 +380,19 @@ def test_another_framework_goes_on_with_numbers_of_its_own_and_says_so(data, tmp
 
     resumed = gandem.resume(run, backend="keras", device="cpu", steps=2, notice=notes.append)
 
-    device = run.facts["device"]
+    device = run.record.device
     assert notes == [
         f"{run.path}: its random numbers are the device's own (--randomness device); from step 1 "
         f"on they are those of keras on cpu, not of torch on {device}."
     ]
-    assert resumed.facts["steps"] == 2
+    assert resumed.record.steps == 2
 
 
 # --- both ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("lack", MODES)
-def test_a_backend_that_lacks_a_mode_refuses_it_in_a_line(lack):
+def test_a_backend_without_a_mode_refuses_it(lack):
     class Older:
         capabilities = OLDER
 
@@ -398,7 +400,7 @@ def test_a_backend_that_lacks_a_mode_refuses_it_in_a_line(lack):
     option, value = next(iter(MODES[lack].items()))
 
     with pytest.raises(BackendError) as raised:
-        check_able("acme/x", Older(), load_spec("dcgan"), **how)
+        check_capabilities("acme/x", Older(), load_spec("dcgan"), **how)
 
     assert str(raised.value) == (
         f"Backend 'acme/x' cannot run 'dcgan': it lacks {lack!r} ({CAPABILITIES[lack]}), and the "
@@ -407,7 +409,7 @@ def test_a_backend_that_lacks_a_mode_refuses_it_in_a_line(lack):
 
 
 @pytest.mark.parametrize("narrow", NARROW)
-def test_a_precision_of_few_bits_is_refused_where_frameworks_are_compared(narrow, tmp_path):
+def test_a_comparison_refuses_a_precision_outside_parity(narrow, tmp_path):
     for line in ("parity mlp-gan", "demo", f"compare mlp-gan --out {tmp_path / 'x'}"):
         words = refused(*line.split(), "--precision", narrow, code=2)
         assert f"{narrow} is outside the parity promise" in words
@@ -418,17 +420,17 @@ def test_a_precision_of_few_bits_is_refused_where_frameworks_are_compared(narrow
 
 @needs_both
 @pytest.mark.parametrize("narrow", NARROW)
-def test_a_measurement_in_a_precision_of_few_bits_is_refused(narrow):
+def test_a_parity_measurement_refuses_a_precision_outside_parity(narrow):
     with pytest.raises(SpecError, match=f"{narrow} is outside the parity promise"):
         measure("mlp-gan", precision=narrow)
 
 
 @needs_a_backend
-def test_the_command_takes_both_modes_and_the_run_says_so(data, tmp_path):
+def test_the_train_command_records_both_modes(data, tmp_path):
     out, both = tmp_path / "run", ("--precision", "bfloat16", "--randomness", "device")
 
     said(*tiny(), "--data", data, "--steps", 2, "--out", out, *both)
 
-    facts = gandem.open_run(out).facts["settings"]
-    assert (facts["precision"], facts["randomness"]) == ("bfloat16", "device")
-    assert "bfloat16), seed 0, random numbers of the device's own" in said("show", out)
+    settings = gandem.open_run(out).record.settings
+    assert (settings.precision, settings.randomness) == ("bfloat16", "device")
+    assert "bfloat16), seed 0, device randomness" in said("show", out)

@@ -5,15 +5,15 @@ import pytest
 from support.commands import needs_both, on_each, refused, said
 from support.in_process import in_process
 
-from gandem.core.data.dataset import Dataset
+from gandem.core.data.dataset import Dataset, load_dataset
 from gandem.core.data.images import scatter
 from gandem.core.errors import DataError, SpecError
-from gandem.core.plugins.registry import load_dataset, load_spec
 from gandem.core.runs import open_run
 from gandem.core.specs import Image, Points, change, from_toml, to_toml
+from gandem.core.specs.loading import load_spec
 from gandem.core.training import Feed
-from gandem.core.training.losses import NonSaturating
 from gandem.data.mixtures import GRID, RING
+from gandem.losses.non_saturating import NonSaturating
 from gandem.visualize.interpolation import interpolate
 from gandem.visualize.traversal import traverse
 
@@ -110,7 +110,7 @@ def test_points_that_are_not_finite_are_refused(tmp_path, bad):
         load_dataset(f"npz:{tmp_path / 'mine.npz'}")
 
 
-def test_a_picture_of_points_shows_each_where_it_is():
+def test_a_plot_shows_each_point_at_its_position():
     drawn = scatter(np.array([[2.0, 3.0]]), np.array([[-4.0, -4.0]]), (-5.0, 5.0), size=100)
 
     dark, pale = ((drawn == color).all(2) for color in ([26, 72, 140], [250, 178, 110]))
@@ -120,7 +120,7 @@ def test_a_picture_of_points_shows_each_where_it_is():
         assert abs(rows.mean() - (99 - (y + 5) / 10 * 99)) < 1
 
 
-def test_a_picture_bears_points_that_are_far_away_or_no_numbers():
+def test_a_plot_accepts_far_and_non_finite_points():
     drawn = scatter(np.array([[np.nan, 0.0], [1e30, -1e30], [np.inf, 1.0]]), None, (-1.0, 1.0))
 
     assert drawn.shape == (480, 480, 3)
@@ -128,7 +128,7 @@ def test_a_picture_bears_points_that_are_far_away_or_no_numbers():
 
 
 @on_each
-def test_a_run_of_points_trains_shows_and_makes_points(tmp_path, backend):
+def test_a_run_of_points_trains_and_generates_points(tmp_path, backend):
     run = tmp_path / "run"
     command = ["train", "mlp-gan", "--data", "ring", "--backend", backend, *SET]
     told = said(*command, "--steps", "5", "--out", run)
@@ -147,7 +147,7 @@ def test_a_run_of_points_trains_shows_and_makes_points(tmp_path, backend):
             walk()
 
 
-def test_data_of_points_can_be_looked_at(tmp_path):
+def test_the_data_command_shows_points(tmp_path):
     told = said("data", "grid", "-o", tmp_path / "grid.png")
 
     assert "10,000 points of 2 numbers" in told
@@ -160,7 +160,7 @@ def test_points_without_names_are_no_data_set():
 
 
 @needs_both
-def test_both_backends_walk_the_same_way_through_points():
+def test_both_backends_interpolate_points_equally():
     with in_process(share_engines=True):
         told = said("parity", "mlp-gan", "--data", "ring", *SET, "--steps", "20", "--json")
 

@@ -7,17 +7,18 @@ from support.commands import HOME, needs_a_backend, on_each
 from gandem.core import specs as kinds
 from gandem.core.data.dataset import Dataset
 from gandem.core.errors import SpecError
-from gandem.core.plugins.registry import load_backend, load_loss
 from gandem.core.specs import change, plan_spec
 from gandem.core.training import (
     Feed,
     initial_state,
-    needs_of,
+    list_needs,
     passes_of_step,
     state_shapes,
     step_inputs,
 )
 from gandem.core.training.augmentation import draw_disturbances, noise_level
+from gandem.core.training.backends import load_backend
+from gandem.core.training.losses import load_loss
 from gandem.testing.walks import SMALL, WALKS, tiny_data
 
 CRITIC = (kinds.Flatten(), kinds.Dense(units=1, bias=False))
@@ -40,7 +41,7 @@ class Made:
         self.feed = feed_of(self.spec)
         self.before = initial_state(self.spec, 0, "float64")
         self.engine = load_backend(backend).engine(
-            self.spec, self.before, precision="float64", device="cpu"
+            self.spec, load_loss(self.spec.loss), self.before, precision="float64", device="cpu"
         )
 
     def step(self, number=0):
@@ -118,7 +119,7 @@ def test_each_penalty_is_a_further_pass_of_the_discriminator():
 def test_a_penalty_takes_second_derivatives(penalty):
     spec = change(SMALL, {f"loss.{penalty}": 1.5})
 
-    assert needs_of(spec)["second-order"] == f"loss.{penalty} is 1.5"
+    assert list_needs(spec)["second-order"] == f"loss.{penalty} is 1.5"
 
 
 @needs_a_backend
@@ -382,7 +383,7 @@ REFUSED = {
         "training.noise": "reused",
     },
     "training.batches_per_epoch: an epoch of shuffled data": {"training.batches_per_epoch": 9},
-    "loss.class_weight: there are no classes to tell": {"loss.class_weight": 1.0},
+    "loss.class_weight: there are no classes to predict": {"loss.class_weight": 1.0},
     "loss.gradient_penalty: expected 0 ≤ a number": {"loss.gradient_penalty": -1.0},
     "training.augment.cutout: expected 0 ≤ a number < 1": {"training.augment.cutout": 1.0},
 }
@@ -397,7 +398,7 @@ def test_what_cannot_be_is_refused_in_words(words):
 def test_a_discriminator_that_shall_tell_the_class_may_not_read_it():
     spec = walk_named("conditional").spec
 
-    with pytest.raises(SpecError, match="it reads the label that it shall tell"):
+    with pytest.raises(SpecError, match="it reads the label that it should predict"):
         plan_spec(change(spec, {"loss.class_weight": 1.0}))
 
 
@@ -405,7 +406,7 @@ def test_a_discriminator_that_shall_tell_the_class_ends_in_a_logit_for_each():
     spec = walk_named("classes told, conditional").spec
     layers = (*spec.player("discriminator").layers[:-1], kinds.Dense(units=1))
 
-    with pytest.raises(SpecError, match=r"expected a logit and one a class \(4,\)"):
+    with pytest.raises(SpecError, match=r"expected one logit, and one per class \(4,\)"):
         plan_spec(change(spec, {"discriminator.layers": layers}))
 
 

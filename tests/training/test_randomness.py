@@ -54,7 +54,7 @@ def test_numbers_of_a_purpose_are_part_of_the_format_of_a_run():
         "DROPOUT": 5,
         "MIXING": 6,
         "SAMPLES": 7,
-        "TWIN": 8,
+        "BASELINE": 8,
         "AUGMENT": 9,
         "INSTANCE_NOISE": 10,
         "FLIP": 11,

@@ -7,22 +7,23 @@ import pytest
 
 from gandem.core.data.dataset import Dataset
 from gandem.core.errors import DataError, RunError, SpecError
-from gandem.core.plugins.registry import load_loss, load_spec
 from gandem.core.specs import Loss, change, plan_spec
+from gandem.core.specs.loading import load_spec
 from gandem.core.training import (
     Feed,
-    Hinge,
-    NonSaturating,
     as_read,
     check_state,
     fixed_inputs,
-    forms_of,
     initial_state,
+    list_forms,
     nudge,
     passes_of_step,
     state_shapes,
     weights,
 )
+from gandem.core.training.losses import load_loss
+from gandem.losses.hinge import Hinge
+from gandem.losses.non_saturating import NonSaturating
 from gandem.testing.walks import SMALL, WALKS
 
 TINY = Dataset(
@@ -218,7 +219,7 @@ def test_the_first_state_has_exactly_the_arrays_of_the_spec():
     assert {k: v.shape for k, v in state.items()} == state_shapes(spec)
     assert state["optimizer/generator/updates"].dtype == np.int64
     assert np.array_equal(state["average/generator/dense/kernel"], state["generator/dense/kernel"])
-    assert check_state(spec, forms_of(state)) == "float32"
+    assert check_state(spec, list_forms(state)) == "float32"
 
 
 def test_a_weights_first_value_does_not_depend_on_the_other_layers():
@@ -250,18 +251,18 @@ def test_a_state_that_does_not_fit_is_refused_by_the_name_of_the_array():
     short = {**state, "generator/dense/kernel": state["generator/dense/kernel"][:2]}
     missing = {k: v for k, v in state.items() if k != "discriminator/dense/bias"}
 
-    with pytest.raises(RunError, match=r"generator/dense/kernel: the checkpoint holds \(2, 24\)"):
-        check_state(SMALL, forms_of(short))
-    with pytest.raises(RunError, match="discriminator/dense/bias: the spec wants it"):
-        check_state(SMALL, forms_of(missing))
-    with pytest.raises(RunError, match="'stray': the checkpoint holds it"):
-        check_state(SMALL, forms_of({**state, "stray": np.zeros(1)}))
+    with pytest.raises(RunError, match=r"generator/dense/kernel: checkpoint has shape \(2, 24\)"):
+        check_state(SMALL, list_forms(short))
+    with pytest.raises(RunError, match="discriminator/dense/bias: the checkpoint lacks this array"):
+        check_state(SMALL, list_forms(missing))
+    with pytest.raises(RunError, match="'stray': the checkpoint has this array"):
+        check_state(SMALL, list_forms({**state, "stray": np.zeros(1)}))
     for name in ("discriminator/dense/bias", "optimizer/generator/updates"):
         with pytest.raises(RunError, match=f"{name}: expected"):
-            check_state(SMALL, forms_of({**state, name: state[name].astype("float16")}))
+            check_state(SMALL, list_forms({**state, name: state[name].astype("float16")}))
     halves = {name: value.astype("float16") for name, value in state.items()}
     with pytest.raises(RunError, match="expected float32 or float64, received float16"):
-        check_state(SMALL, forms_of(halves))
+        check_state(SMALL, list_forms(halves))
 
 
 def test_weights_are_the_trained_parameters_alone():

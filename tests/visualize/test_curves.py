@@ -74,7 +74,7 @@ def test_samples_stand_at_their_steps(run):
 
     (curves,) = _read([opened])
 
-    assert [(at.words, at.step) for at in curves.pictures] == [
+    assert [(at.title, at.step) for at in curves.pictures] == [
         (path.stem.replace("epoch-000", "epoch "), opened.sampled_at(path))
         for path in opened.samples()
     ]
@@ -117,7 +117,7 @@ def test_the_same_run_gives_the_same_bytes(run, tmp_path, form):
 def test_drawing_touches_no_state_of_matplotlibs_and_opens_no_window(run, tmp_path):
     code = (
         "import sys, matplotlib; matplotlib.rcParams['font.size'] = 5\n"
-        "from gandem.core.runs import draw_curves\n"
+        "from gandem.visualize.curves import draw_curves\n"
         "draw_curves(sys.argv[1:2], sys.argv[2])\n"
         "print('matplotlib.pyplot' in sys.modules, matplotlib.rcParams['font.size'])"
     )

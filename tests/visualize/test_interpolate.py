@@ -14,8 +14,8 @@ import gandem
 from gandem.core.data.images import resized, save_image
 from gandem.core.errors import GandemError, RunError, SpecError
 from gandem.core.training import fixed_inputs
-from gandem.visualize.animation import Film, growth
-from gandem.visualize.interpolation import Way, interpolate
+from gandem.visualize.animation import Animation, animate_samples
+from gandem.visualize.interpolation import Interpolation, interpolate
 from gandem.visualize.latent import slerp
 
 
@@ -31,7 +31,7 @@ def frames_of(path):
 
 
 def film_of(frames):
-    return Film(lambda: iter(frames), len(frames), frames.shape[1:4])
+    return Animation(lambda: iter(frames), len(frames), frames.shape[1:4])
 
 
 # --- the way -------------------------------------------------------------------------------------
@@ -69,7 +69,7 @@ def test_where_there_is_no_circle_the_way_is_straight(a, b):
 def test_a_label_moves_from_class_to_class_while_the_noise_is_held(conditional):
     run = gandem.open_run(conditional)
 
-    film = list(interpolate(run, 1, 2, frames=5, size=None, way=Way(seed=4)).make())
+    film = list(interpolate(run, 1, 2, frames=5, size=None, way=Interpolation(seed=4)).make())
 
     for label, frame in ((1, film[0]), (2, film[-1])):
         assert (frame == run.generate(1, label=label, seed=4).images).all()
@@ -85,7 +85,9 @@ def test_a_label_moves_from_class_to_class_while_the_noise_is_held(conditional):
 def test_noise_moves_from_seed_to_seed(run, path):
     opened = gandem.open_run(run)
 
-    film = list(interpolate(opened, 3, 5, frames=3, size=None, way=Way(path=path, count=2)).make())
+    film = list(
+        interpolate(opened, 3, 5, frames=3, size=None, way=Interpolation(path=path, count=2)).make()
+    )
 
     for seed, frame in ((3, film[0]), (5, film[-1])):
         assert (frame == opened.generate(2, seed=seed).images).all()
@@ -146,19 +148,19 @@ def test_a_film_is_the_same_on_the_other_backend(conditional, tmp_path):
 
 
 REFUSED = {
-    "--from 1 --to 1": "Both ends are 1, so there is no way between; give two.",
-    "--from 0 --to 3": "There is no class 3; expected 0 to 2.",
-    "--from -1 --to 1": "There is no class -1; expected 0 to 2.",
-    "--between noise --from -1": "Noise moves between seeds, from 0; received -1.",
-    "--between noise --label 9": "There is no class 9; expected 0 to 2.",
+    "--from 1 --to 1": "Both ends are 1; choose two different ones.",
+    "--from 0 --to 3": "No class 3; expected 0 to 2.",
+    "--from -1 --to 1": "No class -1; expected 0 to 2.",
+    "--between noise --from -1": "seed: expected at least 0, received -1.",
+    "--between noise --label 9": "No class 9; expected 0 to 2.",
     "--between category": "The model 'cgan' has no categories in its latent code.",
-    "--path linear": "A label moves on a straight line; leave the path out.",
-    "--label 1": "The label moves; leave the one to hold out, or move the noise.",
+    "--path linear": "A label is interpolated linearly; leave the path out.",
+    "--label 1": "The label is interpolated; leave the label out, or choose the noise.",
     "--size 8192 -n 10": "A picture of 81938 × 8192 pixels is too large",
     "--size 8192 -n 10000": "pixels is too large",
     "--fps nan": "fps: expected more than 0 and at most 50, received nan.",
     "--checkpoint 77": "it has no checkpoint 77",
-    "--backend nope": "No backend is called 'nope'.",
+    "--backend nope": "No backend named 'nope'.",
 }
 
 
@@ -274,7 +276,7 @@ def test_a_film_that_fails_halfway_leaves_the_old_file(tmp_path):
     (tmp_path / "x.gif").write_bytes(b"old")
 
     with pytest.raises(RunError, match="no more"):
-        Film(make, 2, (1, 2, 2)).save(tmp_path / "x.gif")
+        Animation(make, 2, (1, 2, 2)).save(tmp_path / "x.gif")
 
     assert (tmp_path / "x.gif").read_bytes() == b"old"
     assert len(list(tmp_path.iterdir())) == 1
@@ -308,7 +310,7 @@ def test_samples_become_an_animation_under_their_epochs(run, tmp_path):
     words = said("animate", run, "-o", tmp_path / "growth.gif", "--fps", 4, "--hold", 3)
 
     frames, times = frames_of(tmp_path / "growth.gif")
-    assert words == f"2 pictures in {tmp_path / 'growth.gif'}\n"
+    assert words == f"2 frames in {tmp_path / 'growth.gif'}\n"
     assert times == [250, 3250]
     for frame, path in zip(frames, gandem.open_run(run).samples(), strict=True):
         samples = iio.imread(path)
@@ -335,14 +337,14 @@ def test_a_run_without_samples_or_with_bad_ones_is_refused(run, tmp_path, runs_c
 
 @needs_a_backend
 def test_samples_are_scaled(run):
-    film = growth(gandem.open_run(run), 40)
+    film = animate_samples(gandem.open_run(run), 40)
 
     (first, *_) = film.make()
 
     assert first.shape[:3] == film.shape
     assert film.shape[2] == 40
     with pytest.raises(GandemError, match="too large"):
-        growth(gandem.open_run(run), 8000)
+        animate_samples(gandem.open_run(run), 8000)
 
 
 @pytest.fixture

@@ -2,13 +2,14 @@
 
 import json
 import shutil
-from importlib import import_module
 
 import pytest
 from support.commands import HOME, TINY, needs_a_backend
 
 from gandem.core.runs import train
+from gandem.visualize import curves
 from gandem.visualize.curves import draw_curves
+from gandem.visualize.plot import draw
 
 pytestmark = needs_a_backend
 pytest.importorskip("matplotlib")
@@ -23,10 +24,8 @@ def scored(tmp_path_factory, data):
 
 
 def test_the_curves_have_a_panel_for_each_score(scored, run, tmp_path):
-    figure, curves = (import_module(f"gandem.core.runs.{name}") for name in ("figure", "curves"))
-
     with curves._quiet():
-        drawn = figure.draw(curves._read([scored]))
+        drawn = draw(curves._read([scored]))
 
     axes = [at for part in drawn.subfigs for at in part.axes]
     titles = [at.get_title("left") for at in axes]

@@ -1,6 +1,7 @@
 """Grids of images along chosen values of the noise, and of every class from the same noise."""
 
 import json
+from dataclasses import replace
 
 import imageio.v3 as iio
 import numpy as np
@@ -10,8 +11,9 @@ from support.commands import needs_a_backend, refused, said
 import gandem
 from gandem.core.data.images import titled
 from gandem.core.errors import RunError, SpecError
-from gandem.core.plugins.registry import load_spec
 from gandem.core.runs import Run
+from gandem.core.runs.record import DataRecord, RunRecord
+from gandem.core.specs.loading import load_spec
 from gandem.core.training import fixed_inputs
 from gandem.visualize.traversal import (
     _titles,
@@ -22,6 +24,7 @@ from gandem.visualize.traversal import (
     traverse,
 )
 
+RECORD = RunRecord(backend="torch", precision="float32", seed=0, data=DataRecord())
 CODED = load_spec("dcgan", {"latent": 8, "latent.categories": 3, "latent.codes": 2})
 
 
@@ -72,7 +75,7 @@ def test_a_conditional_model_has_a_row_a_class_or_one_for_a_label(conditional):
 
 
 def test_a_category_of_a_latent_code_is_no_number_and_has_a_row_each(tmp_path):
-    run = Run(tmp_path, CODED, {"precision": "float32"})
+    run = Run(tmp_path, CODED, RECORD)
 
     noise = _traversal(run, [(kind, None) for kind in range(3)], (-0.5, 0.5), 0)["noise"]
 
@@ -82,12 +85,12 @@ def test_a_category_of_a_latent_code_is_no_number_and_has_a_row_each(tmp_path):
 
 
 def test_code_stands_for_all_codes_and_a_category_is_no_dimension(tmp_path):
-    run = Run(tmp_path, CODED, {"precision": "float32"})
+    run = Run(tmp_path, CODED, RECORD)
 
     assert parse_dimensions("7, code", CODED) == (7, 3, 4)
     with pytest.raises(SpecError, match="Dimension 2 belongs to the category"):
         traverse(run, (0.0,), dimensions=(2,))
-    with pytest.raises(SpecError, match="There is no category 3; expected 0 to 2"):
+    with pytest.raises(SpecError, match="No category 3; expected 0 to 2"):
         traverse(run, (0.0,), label=3)
 
 
@@ -189,7 +192,8 @@ def test_every_class_is_made_from_the_same_noise(conditional):
 @needs_a_backend
 def test_rows_have_the_names_of_the_classes_where_the_run_knows_them(conditional):
     opened = gandem.open_run(conditional)
-    opened.facts["data"]["class_names"] = ["bag", "sandal\x1b", "coat"]
+    names = replace(opened.record.data, class_names=("bag", "sandal\x1b", "coat"))
+    opened = replace(opened, record=replace(opened.record, data=names))
 
     _, table = each_label(opened, 1)
 
@@ -222,7 +226,7 @@ def test_each_label_goes_alone(conditional, tmp_path, more):
 
     words = refused("generate", conditional, "--each-label", 3, *more, "-o", out, code=2)
 
-    assert words.startswith("Give --each-label alone")
+    assert words.startswith("--each-label cannot be combined with")
 
 
 @needs_a_backend

@@ -1,8 +1,8 @@
 """The error message of a data set that cannot be loaded."""
 
 import pytest
+from gandem.core.data.dataset import load_dataset
 from gandem.core.errors import DataError
-from gandem.core.plugins.registry import load_dataset
 
 
 def refused(argument, data_dir=None):

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from gandem.core.plugins.registry import load_dataset
+from gandem.core.data.dataset import load_dataset
 from PIL import Image
 from refusal import refused
 

@@ -9,8 +9,9 @@ import sys
 import gandem
 import numpy as np
 import pytest
+from gandem.core.data.dataset import load_dataset
 from gandem.core.errors import RunError
-from gandem.core.plugins.registry import load_dataset, registry
+from gandem.core.plugins.registry import registry
 from PIL import Image
 from refusal import refused
 
@@ -247,7 +248,7 @@ def test_a_gan_trains_on_it_and_goes_on_with_the_same_data_alone(folder, tmp_pat
     changed = sorted(folder.rglob("*.png"))[0]
     Image.open(changed).point(lambda pixel: 255 - pixel).save(changed)
 
-    assert again.facts["steps"] == 3
-    assert again.facts["data"]["digest"] != load_dataset(data).digest
+    assert again.record.steps == 3
+    assert again.record.data.digest != load_dataset(data).digest
     with pytest.raises(RunError, match="the data's SHA-256 has changed since step 3"):
         gandem.resume(run, steps=4)

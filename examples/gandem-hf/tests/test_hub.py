@@ -24,7 +24,7 @@ ASK = """
 import json, sys
 from pathlib import Path
 from gandem.core.errors import DataError
-from gandem.core.plugins.registry import load_dataset
+from gandem.core.data.dataset import load_dataset
 for argument, data_dir in json.loads(sys.argv[1]):
     try:
         data = load_dataset("hf:" + argument, data_dir and Path(data_dir))

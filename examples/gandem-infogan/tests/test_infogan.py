@@ -8,14 +8,14 @@ from gandem_infogan.loss import InfoGAN
 
 import gandem
 from gandem.core.errors import SpecError
-from gandem.core.plugins.registry import installed, load_loss, registry
+from gandem.core.plugins.registry import is_installed, registry
 from gandem.core.specs import Loss, plan_spec
-from gandem.core.training import NumpyOps, fixed_inputs
+from gandem.core.training import NumpyOps, fixed_inputs, load_loss
 from gandem.parity import measure
 
 NAME = "example/infogan"
 SMALL = registry().find("models", NAME).small
-BACKENDS = [row.id for row in registry().entries("backends") if installed(row)]
+BACKENDS = [row.id for row in registry().entries("backends") if is_installed(row)]
 HOME = "torch" if "torch" in BACKENDS else BACKENDS[0]
 PAIRS = [(HOME, other) for other in BACKENDS if other != HOME]
 
@@ -54,7 +54,7 @@ def test_the_recognizer_makes_a_number_for_each_of_the_code(settings, made):
 def test_the_code_may_lack_one_of_its_parts(settings, tmp_path):
     run = gandem.train(NAME, backend=HOME, steps=1, changes=SMALL | settings, out=tmp_path / "run")
 
-    assert run.facts["losses"]["recognizer"] > 0
+    assert run.record.losses["recognizer"] > 0
 
 
 def test_a_code_that_nothing_recognizes_is_refused(tmp_path):

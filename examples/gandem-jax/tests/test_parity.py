@@ -2,7 +2,7 @@
 
 import pytest
 
-from gandem.core.plugins.registry import installed, registry
+from gandem.core.plugins.registry import is_installed, registry
 from gandem.parity import measure
 
 
@@ -10,9 +10,9 @@ from gandem.parity import measure
     ("model", "other"), [("mlp-gan", "keras"), ("cgan", "torch"), ("wgan-gp", "keras")]
 )
 def test_a_model_goes_from_one_to_the_other_and_trains_on_as_there(model, other):
-    row = registry().find("backends", other)
-    if not installed(row):
-        pytest.skip(f"{other} is not installed: {row.install}")
+    entry = registry().find("backends", other)
+    if not is_installed(entry):
+        pytest.skip(f"{other} is not installed: {entry.install}")
 
     report = measure(model, backends=(other, "example/jax"), steps=6, tier="handover")
 

@@ -1,4 +1,4 @@
-"""A JAX backend for gandem.  Importing it imports nothing heavy; :func:`load` does."""
+"""A JAX backend for gandem. Importing it imports nothing heavy; :func:`load` does."""
 
 from gandem import Entry, hookimpl
 

@@ -1,4 +1,4 @@
-"""The JAX backend: what it runs on, the engines it builds, and its single operations for tests."""
+"""The JAX backend: its versions, devices, engines, and single operations for tests."""
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from jax.typing import ArrayLike
 
 from gandem.core.errors import BackendError
 from gandem.core.specs import NetworkPlan, Optimizer, Spec
-from gandem.core.training import Arrays, Derivatives, Engine
+from gandem.core.training import AdversarialLoss, Arrays, Derivatives, Engine
 from gandem_jax import network, ops, optimizers
 from gandem_jax.engine import JaxEngine
 from gandem_jax.network import exact
@@ -32,12 +32,14 @@ class JaxBackend:
     def devices(self) -> list[str]:
         return list(_devices())
 
-    def engine(self, spec: Spec, arrays: Arrays, *, precision: str, device: str) -> Engine:
+    def engine(
+        self, spec: Spec, loss: AdversarialLoss, state: Arrays, *, precision: str, device: str
+    ) -> Engine:
         there = _devices()
         found = there.get("cuda:0" if device == "cuda" else device)
         if found is None:
             raise BackendError(f"JAX sees no device {device!r}; it has {', '.join(there)}.")
-        return JaxEngine(spec, arrays, found)  # the arrays' own types say the precision
+        return JaxEngine(spec, loss, state, found)  # the types of the state say the precision
 
     @exact("cpu")
     def differentiate(

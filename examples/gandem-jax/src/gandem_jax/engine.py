@@ -1,4 +1,4 @@
-"""A spec alive on JAX: a flat dictionary of arrays, and a compiled step from one to the next."""
+"""The JAX engine: a flat dictionary of arrays and a compiled step."""
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -8,18 +8,27 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from gandem.core.plugins.registry import load_loss
 from gandem.core.specs import Spec, plan_spec
-from gandem.core.training import Arrays, Stage, metric_names, state_shapes, train_step
+from gandem.core.training import (
+    AdversarialLoss,
+    Arrays,
+    metric_names,
+    state_shapes,
+    train_step,
+)
 from gandem_jax import ops
 from gandem_jax.network import Network, exact
 from gandem_jax.players import JaxPlayers
 
 
-@lru_cache(maxsize=64)  # engines of one spec share what took seconds to compile
-def compiled_step(spec: Spec) -> Callable:
-    """Return ``step(state, inputs)``, which takes a state apart to make the next, and scalars."""
-    loss = load_loss(spec.loss)
+@lru_cache(maxsize=64)  # compiling takes seconds
+def compiled_step(spec: Spec, loss_type: type[AdversarialLoss]) -> Callable:
+    """Return ``step(state, inputs)``, which returns the next state and scalars; it donates the
+    buffers of the state.
+
+    Losses have no parameters, so the type is enough as a cache key.
+    """
+    loss = loss_type()
 
     def step(state: dict[str, Array], inputs: dict[str, Array]) -> tuple:
         players = JaxPlayers(spec, state, inputs)
@@ -29,45 +38,23 @@ def compiled_step(spec: Spec) -> Callable:
     return jax.jit(step, donate_argnums=0)
 
 
-def compiled_part(spec: Spec, stage: Stage) -> Callable:
-    """Return ``part(state, inputs)``, which goes only so far and keeps the state."""
-    loss = load_loss(spec.loss)
-
-    def part(state: dict[str, Array], inputs: dict[str, Array]) -> tuple:
-        players = JaxPlayers(spec, state, inputs, stage)
-        return train_step(spec, loss, players, ops, inputs), players.unread
-
-    return jax.jit(part)
-
-
 infer = jax.jit(Network.__call__)
 
 
 class JaxEngine:
     """See :class:`gandem.core.training.Engine`."""
 
-    def __init__(self, spec: Spec, arrays: Arrays, device: jax.Device) -> None:
-        self.spec, self.device = spec, device
-        self._step = compiled_step(spec)
-        self.load(arrays)
+    def __init__(
+        self, spec: Spec, loss: AdversarialLoss, state: Arrays, device: jax.Device
+    ) -> None:
+        self.spec, self.loss, self.device = spec, loss, device
+        self._step = compiled_step(spec, type(loss))
+        self.load(state)
 
     def step(self, inputs: Arrays) -> Mapping[str, Array]:
         with exact():
             self.state, scalars = self._step(self.state, dict(inputs))
         return scalars
-
-    def until(self, stage: Stage) -> Callable[[Arrays], None]:
-        part = compiled_part(self.spec, stage)
-
-        def run(inputs: Arrays) -> None:
-            with exact():
-                if stage == "transfer":
-                    made = jax.device_put(dict(inputs), self.device)
-                else:
-                    made = part(self.state, dict(inputs))
-            jax.block_until_ready(made)
-
-        return run
 
     def read(self, scalars: Mapping[str, Array]) -> dict[str, float]:
         values = jax.device_get(scalars)
@@ -80,7 +67,7 @@ class JaxEngine:
 
     def native(self, player: str, *, average: bool = False) -> Network:
         plan, prefix = plan_spec(self.spec)[player], "average/" if average else ""
-        with exact():  # copies, since the next step takes the state apart
+        with exact():  # copies, since the next step donates the buffers
             params = {p.name: jnp.copy(self.state[f"{prefix}{p.name}"]) for p in plan.parameters()}
             statistics = {p.name: jnp.copy(self.state[p.name]) for p in plan.statistics()}
         return Network(self.spec, player, params, statistics)
@@ -90,5 +77,5 @@ class JaxEngine:
 
     def load(self, arrays: Arrays) -> None:
         names = state_shapes(self.spec)
-        with exact():  # copies, since steps write where the state lies
+        with exact():  # copies, since steps donate the buffers
             self.state = {name: jnp.array(arrays[name], device=self.device) for name in names}

@@ -1,4 +1,4 @@
-"""Layers in JAX: one function for each kind.  Images are (N, H, W, C), as everywhere in core."""
+"""Layers in JAX: one function for each kind. Images are (N, H, W, C), as everywhere in core."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -44,7 +44,7 @@ def run(nodes: Sequence[Node], x: Array, context: Context) -> Array:
 
 
 def kernel_of(layer: Affine, at: Context) -> Array:
-    """Return the kernel; with spectral norm, over σ.  Miyato et al. 2018, arXiv:1802.05957."""
+    """Return the kernel; with spectral norm, over σ. Miyato et al. 2018, arXiv:1802.05957."""
     kernel = at["kernel"]
     if not layer.spectral_norm:
         return kernel
@@ -74,7 +74,7 @@ def conv2d(layer: kinds.Conv2D, x: Array, at: Context) -> Array:
 
 
 def conv2d_transpose(layer: kinds.Conv2DTranspose, x: Array, at: Context) -> Array:
-    # the flipped kernel slides over pixels that lie a stride apart.  Padded by kernel - 1 they give
+    # the flipped kernel slides over pixels that lie a stride apart. Padded by kernel - 1 they give
     # the full result; less padding crops it, and negative padding crops more
     kernel, order = jnp.flip(kernel_of(layer, at), (0, 1)), ("NHWC", "HWOI", "NHWC")
     cropped = zip(layer.kernel, crops(layer), strict=True)
@@ -108,19 +108,19 @@ def moments(x: Array, axes: Sequence[int]) -> tuple[Array, Array, Array]:
     return mean, x - mean, jnp.mean(jnp.square(x - mean), axes, keepdims=True)
 
 
-def normed(layer: kinds.Layer, centerd: Array, variance: Array, at: Context) -> Array:
-    x = (centerd * lax.rsqrt(variance + layer.epsilon)).reshape(-1, *at.node.output_shape)
+def normed(layer: kinds.Layer, centered: Array, variance: Array, at: Context) -> Array:
+    x = (centered * lax.rsqrt(variance + layer.epsilon)).reshape(-1, *at.node.output_shape)
     return x * at["scale"] + at["offset"]
 
 
 def batch_norm(layer: kinds.BatchNorm, x: Array, at: Context) -> Array:
     if not at.training:
         return normed(layer, x - at["mean"], at["variance"], at)
-    mean, centerd, variance = moments(x, tuple(range(x.ndim - 1)))  # (1, …, C)
+    mean, centered, variance = moments(x, tuple(range(x.ndim - 1)))  # (1, …, C)
     count = x.size // x.shape[-1]
     for name, value in (("mean", mean), ("variance", variance * (count / (count - 1)))):
         at[name] = at[name] * layer.decay + value.ravel() * (1 - layer.decay)  # (C,)
-    return normed(layer, centerd, variance, at)
+    return normed(layer, centered, variance, at)
 
 
 def layer_norm(layer: kinds.LayerNorm, x: Array, at: Context) -> Array:

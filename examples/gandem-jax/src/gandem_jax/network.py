@@ -30,7 +30,7 @@ def train(plan: NetworkPlan, arrays: Arrays, inputs: Arrays, masks: Arrays) -> t
 @dataclass(frozen=True)
 class Network:
     """A network in inference mode, a pytree with the leaves ``params`` and ``statistics``, both by
-    canonical name.  Call it with its inputs in the plan's order, e.g. ``generator(noise)``:
+    canonical name. Call it with its inputs in the plan's order, e.g. ``generator(noise)``:
     vectors (N, features), labels (N, classes) as class weights, images (N, H, W, C).
     """
 
@@ -47,7 +47,8 @@ class Network:
     def __call__(self, *inputs: Array) -> Array:
         plan = self.plan
         if len(inputs) != len(plan.inputs):
-            raise TypeError(f"{plan.name} takes {', '.join(plan.inputs)}; {len(inputs)} given.")
+            names = ", ".join(plan.inputs)
+            raise TypeError(f"{plan.name}: expected the inputs {names}, received {len(inputs)}.")
         named = dict(zip(plan.inputs, inputs, strict=True))
         context = Context({**self.params, **self.statistics}, named, masks={}, training=False)
         with exact():

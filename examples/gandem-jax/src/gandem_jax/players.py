@@ -1,7 +1,7 @@
-"""The players inside one traced step: a state goes in, and :attr:`JaxPlayers.state` comes out.
+"""The players inside one traced step; the result is :attr:`JaxPlayers.state`.
 
-JAX differentiates pure functions, and a forward pass in training leaves running statistics behind:
-so each function that is differentiated returns the whole state beside its value.
+JAX differentiates pure functions, but a forward pass in training updates running statistics.
+Therefore each differentiated function also returns the whole state.
 """
 
 import jax
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from gandem.core.specs import Spec, plan_spec
-from gandem.core.training import Loss, MaskFeed, Played, Stage
+from gandem.core.training import Loss, MaskFeed, Played
 from gandem_jax import network, optimizers
 
 Arrays = dict[str, Array]
@@ -18,13 +18,9 @@ Arrays = dict[str, Array]
 class JaxPlayers:
     """See :class:`gandem.core.training.Players`."""
 
-    def __init__(
-        self, spec: Spec, state: Arrays, inputs: Arrays, stage: Stage | None = None
-    ) -> None:
+    def __init__(self, spec: Spec, state: Arrays, inputs: Arrays) -> None:
         self.spec, self.plans = spec, plan_spec(spec)
         self.state = dict(state)
-        self.stage = stage  # how far the step goes, None for all the way
-        self.unread: list = []  # what a stage ends with, for no compiler to leave out
         self.masks = MaskFeed(inputs)
 
     def apply(self, player: str, **inputs: Array) -> Array:
@@ -50,15 +46,10 @@ class JaxPlayers:
     def learn(
         self, player: str, loss: Loss, through: Played | None = None, *, floor: float = 0.0
     ) -> tuple[Array, Arrays]:
-        if self.stage == "forward":
-            value, report = loss()
-            self.unread.append(value)
-            return value, report
-
         def measured(given: Arrays | Array) -> tuple[Array, tuple[Arrays, Arrays]]:
             if through is None:
                 self.state |= given
-            else:  # only what leads to the image: no weight gradients on the way
+            else:  # only the gradient of the image, no weight gradients
                 through.value = given
             value, report = loss()
             return value, (report, self.state)
@@ -67,9 +58,6 @@ class JaxPlayers:
         (value, (report, self.state)), gradients = jax.value_and_grad(measured, has_aux=True)(start)
         if through is not None:
             through.value, gradients = start, through.pull(gradients)
-        if self.stage == "backward":
-            self.unread.append(gradients)
-            return value, report
         count = self.state[f"optimizer/{player}/updates"] + 1
         optimizer = self.spec.player(player).optimizer
         after = optimizers.update(optimizer, self.state, gradients, count)
@@ -79,13 +67,9 @@ class JaxPlayers:
         return value, report
 
     def clip(self, player: str, limit: float) -> None:
-        if self.stage is not None:
-            return
         self.state |= {k: jnp.clip(w, -limit, limit) for k, w in self._weights(player).items()}
 
     def average(self, player: str, decay: float) -> None:
-        if self.stage is not None:
-            return
         for name, weight in self._weights(player).items():
             average = self.state[f"average/{name}"]
             self.state[f"average/{name}"] = average * decay + weight * (1 - decay)

@@ -1,7 +1,7 @@
-"""The backend, held to stored numbers: every layer, loss and optimizer.
+"""The layers, losses and optimizers of the backend agree with stored numbers.
 
-Once the engine is your own, `BackendConformance` instead adds whole training steps, and takes
-minutes.
+Once the engine is your own, use `BackendConformance` instead: it adds whole training steps and
+takes minutes.
 """
 
 from gandem.testing import OperationConformance

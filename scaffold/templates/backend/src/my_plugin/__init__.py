@@ -1,4 +1,4 @@
-"""A backend for gandem.  Importing this imports nothing heavy; :func:`load` does."""
+"""A backend for gandem. Importing this module imports no framework; :func:`load` does."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["gandem_backends", "load"]
 
 @hookimpl
 def gandem_backends() -> list[Entry]:
-    """Add one row to gandem's table of backends."""
+    """Add one backend."""
     return [
         Entry(
             id="my-plugin/example",
             target="my_plugin:load",
-            title="PyTorch, until it is something else",
-            requires=("torch",),  # what must be installed for it to work: your framework
+            title="delegates to PyTorch",
+            requires=("torch",),  # the modules that must be installed: your framework
             install="pip install torch",
         )
     ]

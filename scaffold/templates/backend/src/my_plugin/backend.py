@@ -1,17 +1,16 @@
-"""The backend: what it runs on, the engines it builds, and its single operations for the tests.
+"""The backend: its framework, its engines, and single operations for the conformance tests.
 
-It works as it stands, for it hands everything to gandem's own PyTorch backend.  Replace one method
-after another by your framework's, in the order of their numbers, and run ``pytest`` after each: the
-conformance suite holds what is yours to stored numbers, and what is not yet yours still works.
+It delegates everything to gandem's PyTorch backend. Replace one method after the other by your
+framework's, in the order of their numbers, and run ``pytest`` after each: the conformance suite
+compares what is yours with stored numbers, and what is not yet yours keeps working.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from gandem.core.plugins.registry import load_backend
 from gandem.core.specs import NetworkPlan, Optimizer, Spec
-from gandem.core.training import Arrays, Derivatives, Engine
+from gandem.core.training import AdversarialLoss, Arrays, Derivatives, Engine, load_backend
 
 from my_plugin.engine import ExampleEngine
 
@@ -22,31 +21,31 @@ class ExampleBackend:
     def __init__(self) -> None:
         self.torch = load_backend("torch")
 
-    # 1. What it is.
+    # 1. The framework.
 
     def versions(self) -> dict[str, str]:
         """Return the versions of the packages it runs on, the framework first."""
         return self.torch.versions()
 
     def devices(self) -> list[str]:
-        """Return the devices that are there: ``"cpu"``, ``"cuda:0"``, …."""
+        """Return the devices: ``"cpu"``, ``"cuda:0"``, …."""
         return self.torch.devices()
 
     @property
     def capabilities(self) -> tuple[str, ...]:
-        """What it can do beyond the common, for a start ``capabilities = ()`` of your own: out of
-        "conditional", "spectral-norm", "second-order", "float64", "resume", "gpu".
+        """What it can do, out of "conditional", "spectral-norm", "second-order", "float64",
+        "resume", "gpu" and others; start with ``capabilities = ()``.
         """
         return self.torch.capabilities
 
     @property
     def known_failures(self) -> Mapping[str, str]:
-        """Tests or cases of the conformance suite that cannot succeed, each with the reason; one
-        that succeeds after all fails.
+        """The tests or cases of the conformance suite that fail, each with the reason; one that
+        passes is an error.
         """
         return self.torch.known_failures
 
-    # 2. The tensor functions, `gandem.core.training.Ops`, and the framework's gradient.
+    # 2. The tensor functions, `gandem.core.training.Ops`, and the gradient of a function.
 
     def gradient(
         self, function: Callable[..., Any], arrays: Arrays
@@ -54,7 +53,7 @@ class ExampleBackend:
         """Evaluate ``function(ops, **tensors)``, a scalar, and its gradient by each array."""
         return self.torch.gradient(function, arrays)
 
-    # 3. The optimizers: Adam first, which most models want.
+    # 3. The optimizers: Adam first, which most models need.
 
     def optimize(
         self, optimizer: Optimizer, arrays: Arrays, gradients: Sequence[Arrays]
@@ -64,7 +63,7 @@ class ExampleBackend:
         """
         return self.torch.optimize(optimizer, arrays, gradients)
 
-    # 4. The layers, the bulk of the work: dense first, then convolutions, then norms.
+    # 4. The layers, most of the work: dense first, then convolutions, then norms.
 
     def differentiate(
         self,
@@ -76,18 +75,20 @@ class ExampleBackend:
     ) -> Derivatives:
         """Run a network in training mode and differentiate it twice.
 
-        Channels last; the batch's ``masks`` of dropout by the path of their layer; the running
-        statistics as they are after exactly one pass.
+        Images are channels-last. ``masks`` are those of dropout, by the path of the layer; the
+        running statistics are those after exactly one pass.
         """
         return self.torch.differentiate(plan, arrays, inputs, cotangent, masks)
 
-    # 5. The engine, at last: see its own file.
+    # 5. The engine: see engine.py.
 
-    def engine(self, spec: Spec, arrays: Arrays, *, precision: str, device: str) -> Engine:
-        """Build an engine from a spec and a state.
+    def engine(
+        self, spec: Spec, loss: AdversarialLoss, state: Arrays, *, precision: str, device: str
+    ) -> Engine:
+        """Return an engine for a spec and its loss, with a state.
 
         Raises:
-            BackendError: the device is not there.
+            BackendError: there is no such device.
         """
-        engine = self.torch.engine(spec, arrays, precision=precision, device=device)
+        engine = self.torch.engine(spec, loss, state, precision=precision, device=device)
         return ExampleEngine(engine)

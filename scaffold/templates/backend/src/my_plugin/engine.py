@@ -1,8 +1,8 @@
-"""A spec alive on the framework.
+"""The engine: a spec with its state on the framework.
 
-The state lives in here, so these methods are replaced together: ``load`` and ``export`` first, for
-a state that comes back bit for bit; then ``forward``; then ``step``, which builds the players for
-``gandem.core.training.train_step``, compiled if the framework can.
+Its methods share the state, so replace them together: ``load`` and ``export`` first, which must
+preserve every bit; then ``forward``; then ``step``, which makes the players for
+``gandem.core.training.train_step`` and compiles it if the framework can.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ class ExampleEngine:
         self.torch = torch
 
     def load(self, arrays: Arrays) -> None:
-        """Take over a state, bit for bit."""
+        """Replace the state, bit for bit."""
         self.torch.load(arrays)
 
     def export(self) -> dict[str, np.ndarray]:
@@ -27,17 +27,17 @@ class ExampleEngine:
         return self.torch.export()
 
     def forward(self, player: str, inputs: Arrays, *, average: bool = False) -> np.ndarray:
-        """Run a player in inference mode; channels-last in and out."""
+        """Run a player in inference mode; images are channels-last."""
         return self.torch.forward(player, inputs, average=average)
 
     def step(self, inputs: Arrays) -> Mapping[str, Any]:
-        """Run core's training step on the arrays of one step; the scalars stay on the device."""
+        """Run one training step on its inputs; the returned scalars stay on the device."""
         return self.torch.step(inputs)
 
     def read(self, scalars: Mapping[str, Any]) -> dict[str, float]:
-        """Bring scalars off the device."""
+        """Return scalars of the device as numbers."""
         return self.torch.read(scalars)
 
     def native(self, player: str, *, average: bool = False) -> Any:
-        """Return a copy of a player's network as the framework's own, ready for inference."""
+        """Return a copy of a player as a network of the framework, in inference mode."""
         return self.torch.native(player, average=average)

@@ -1,4 +1,4 @@
-"""A folder of PNGs, with a subfolder for each class, as a data set."""
+"""A data set of the PNG files in a folder, with a subfolder per class."""
 
 from pathlib import Path
 
@@ -11,21 +11,21 @@ NAME = "my-plugin/example"
 
 
 def load(argument: str, data_dir: Path | None) -> Dataset:
-    """Return the images in the folder ``argument``, all of one size.
+    """Return the images in a folder, all of one size.
 
     Args:
-        argument: what follows the name and a colon, ``--data NAME:FOLDER``.
-        data_dir: the folder that ``--data-dir`` names, if any; ``argument`` is looked for there.
+        argument: what follows the colon in ``--data NAME:FOLDER``.
+        data_dir: the folder of ``--data-dir``, which ``argument`` is relative to.
 
     Raises:
-        DataError: one line that says what came, what was wanted, and what to do.
+        DataError: the images cannot be used; the message says why, on one line.
     """
     if not argument:
-        raise DataError(f"{NAME}: expected a folder. Use --data {NAME}:FOLDER.")
+        raise DataError(f"{NAME}: expected a folder; use --data {NAME}:FOLDER.")
     folder = (data_dir or Path()) / Path(argument).expanduser()
     paths = sorted(folder.glob("*/*.png"))
     if not paths:
-        raise DataError(f"{NAME}: there is no PNG in a subfolder of {str(folder)!r}.")
+        raise DataError(f"{NAME}: no PNG file in a subfolder of {str(folder)!r}.")
     classes = sorted({path.parent.name for path in paths})
     return Dataset(
         name=f"{NAME}:{argument}",
@@ -37,7 +37,7 @@ def load(argument: str, data_dir: Path | None) -> Dataset:
 
 
 def _pixels(path: Path) -> np.ndarray:
-    """Return a PNG as uint8 (H, W, 1) if it is gray, otherwise (H, W, 3)."""
+    """Return an image as uint8 (H, W, 1) if it is gray, otherwise (H, W, 3)."""
     try:
         with Image.open(path) as image:
             gray = image.mode in ("1", "L")

@@ -1,4 +1,4 @@
-"""A generator that enlarges and then convolves, which leaves no checkerboard."""
+"""A generator that upsamples and then convolves, which avoids checkerboard artifacts."""
 
 from gandem.core.specs import (
     Adam,
@@ -30,15 +30,15 @@ def example(
     batch_size: int = 64,
     epochs: int = 10,
 ) -> Spec:
-    """Return a small GAN with the resize convolutions of Odena, Dumoulin & Olah 2016.
+    """Return a small GAN with the resize-convolutions of Odena, Dumoulin & Olah 2016.
 
     Args:
         image: (height, width, channels); height and width divisible by 4.
         latent: size of the noise.
-        width: filters of the layers next to the image; the inner ones have twice as many.
-        learning_rate: Adam's, for both players.
-        batch_size: images in a batch.
-        epochs: passes over the data, unless the command says otherwise.
+        width: filters of the layers next to the image; the inner layers have twice as many.
+        learning_rate: of Adam, for both players.
+        batch_size: images per batch.
+        epochs: passes over the data, by default.
     """
     height, breadth, channels = image
     start = (height // 4, breadth // 4, 2 * width)

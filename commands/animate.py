@@ -1,0 +1,39 @@
+"""``gandem animate``: the samples of a run over the epochs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gandem.commands.options import JSON, LOOP, RUN, fps_option, out_option, pixels_option
+
+
+@click.command()
+@RUN
+@pixels_option(show_default="unchanged")
+@fps_option(5)
+@click.option(
+    "--hold", type=click.FloatRange(0, 600), default=2.0, help="Seconds to show the last frame."
+)
+@LOOP
+@out_option("Output file: growth.gif, growth.mp4, or a strip.png.")
+@JSON
+def animate(run: Path, size: int | None, out: Path, as_json: bool, **playback: Any) -> None:
+    """Animate the samples of RUN over the epochs.
+
+    The samples of all epochs come from the same noise.
+    """
+    from gandem.commands.interpolate import save_film
+    from gandem.commands.output import print_out
+    from gandem.core.runs import open_run
+    from gandem.visualize.animation import animate_samples, check_animation_path
+
+    check_animation_path(out)
+    film = animate_samples(open_run(run), size)
+    save_film(film, out, as_json, "animate", **playback)
+    print_out(out, as_json, f"{film.frames} frames", run=str(run), frames=film.frames)
+
+
+COMMAND = animate

@@ -1,0 +1,69 @@
+"""``gandem evaluate``: scores of runs and of images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gandem.commands.options import (
+    DATA_DIR,
+    DEVICE,
+    EXTRACTOR,
+    GENERATE_BACKEND,
+    JSON,
+    NUM_SAMPLES,
+    classes_option,
+    seed_option,
+)
+
+
+@click.command()
+@click.argument(
+    "subjects", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="RUN|IMAGES..."
+)
+@click.option(
+    "--data",
+    metavar="NAME[:ARGUMENT]",
+    show_default="the training data of the runs",
+    help="Real images to compare with.",
+)
+@DATA_DIR
+@classes_option("those of the runs; with --data all")
+@NUM_SAMPLES
+@EXTRACTOR
+@click.option(
+    "--checkpoint",
+    "which",
+    default="all",
+    metavar="NAME",
+    help="Checkpoint to score: last, best, or a step; all: last and best.",
+)
+@seed_option()
+@GENERATE_BACKEND
+@DEVICE
+@JSON
+def evaluate(subjects: tuple[Path, ...], as_json: bool, **options: Any) -> None:
+    """Score runs, or folders and .npz files of images.
+
+    Each score is shown with the real baseline and the protocol that it was measured by. Scores of
+    different protocols are not put in one table. docs/metrics.md explains the scores.
+
+    A run is scored with its last and best checkpoints, with and without the moving average of its
+    weights.
+    """
+    from gandem.commands.output import print_json
+    from gandem.core.progress import ProgressBars
+    from gandem.metrics.evaluation import format_scores
+    from gandem.metrics.evaluation.evaluate import evaluate
+
+    with ProgressBars(quiet=as_json, unit="done") as bars:
+        results = evaluate(subjects, **options, progress=bars.show, notice=bars.say)
+    if as_json:
+        print_json([result.to_data() for result in results])
+    else:
+        click.echo(format_scores(results))
+
+
+COMMAND = evaluate

@@ -1,0 +1,90 @@
+"""``gandem generate``: images or points from a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gandem.commands.options import JSON, RUN, check_out, generator_options, out_option, seed_option
+
+
+@click.command()
+@RUN
+@click.option(
+    "-n",
+    "--num-samples",
+    "count",
+    type=click.IntRange(1),
+    show_default="25; 1000 points",
+    help="Images or points to generate.",
+)
+@click.option(
+    "--label",
+    type=int,
+    show_default="each class in turn",
+    help="Class to generate, from 0, for conditional models.",
+)
+@click.option(
+    "--each-label",
+    type=click.IntRange(1),
+    metavar="N",
+    show_default="off",
+    help="Generate N images of every class from the same noise, one row per class.",
+)
+@seed_option("Random seed of the noise.")
+@generator_options
+@out_option("Output file: grid.png or images.npz.")
+@JSON
+def generate(
+    run: Path,
+    count: int | None,
+    each_label: int | None,
+    out: Path,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Generate images from RUN, on any framework.
+
+    Without --label, the columns of the grid are the classes of a conditional model, or the
+    categories of a latent code.
+    """
+    from gandem.commands.output import print_out
+    from gandem.core.progress import ProgressBars
+    from gandem.core.runs import open_run
+    from gandem.core.runs.sampling import default_count
+    from gandem.core.specs import Image
+    from gandem.visualize.latent import GeneratorOptions
+    from gandem.visualize.traversal import each_label as generate_each_label
+
+    check_out(out, {".png": "a grid", ".npz": "arrays"})
+    if each_label is not None and (count, options["label"]) != (None, None):
+        raise click.UsageError("--each-label cannot be combined with --num-samples or --label.")
+    with ProgressBars(quiet=as_json, unit="images") as bars:
+        opened = open_run(run)
+        default = default_count(opened.spec)
+        number = each_label * opened.spec.classes if each_label else count or default
+
+        def show(done: int) -> None:
+            bars.show("generate", done, number)
+
+        if each_label is not None:
+            seed = options.pop("seed")
+            options.pop("label")
+            images, table = generate_each_label(
+                opened, each_label, seed=seed, using=GeneratorOptions(**options), progress=show
+            )
+        elif out.suffix.lower() == ".npz":
+            opened.save(out, number, **options, progress=show)
+        else:
+            opened.generate(number, **options, progress=show).save(out)
+    if each_label is not None and out.suffix.lower() == ".png":
+        table.save(out, 2 * max(opened.spec.image.shape[:2]))
+    elif each_label is not None:
+        images.save(out)
+    noun = "images" if isinstance(opened.spec.image, Image) else "points"
+    print_out(out, as_json, f"{number} {noun}", run=str(run), count=number)
+
+
+COMMAND = generate

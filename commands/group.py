@@ -1,0 +1,103 @@
+"""Command groups: errors of one line, suggestions for misspelled names, and help in sections."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from gandem.core.signals import EXIT_CODE, exit_on_interrupt
+
+__all__ = ["Group", "Interrupted", "SectionedCommand"]
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Error numbers for a full disk, an exceeded quota and an exceeded file size limit."""
+
+
+class OneLineUsageError(click.ClickException):
+    """Wrong usage of a command, reported in one line."""
+
+    exit_code = 2
+
+
+class Interrupted(click.ClickException):
+    """Ctrl-C or SIGTERM outside of a training, or for the second time."""
+
+    exit_code = EXIT_CODE
+
+    def show(self, file: Any = None) -> None:
+        """Print the message without a prefix."""
+        click.echo(self.message, err=True)
+
+
+class Group(click.Group):
+    """A group of commands that reports every user error in one line."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with errors_in_one_line():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with errors_in_one_line(), exit_on_interrupt("Interrupted."):
+            return super().invoke(ctx)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        from gandem.core.errors import suggest
+
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            raise click.UsageError(
+                f"No command named {args[0]!r}.{suggest(args[0], self.list_commands(ctx))}", ctx
+            )
+        return super().resolve_command(ctx, args)
+
+
+class SectionedCommand(click.Command):
+    """A command whose help lists the options in sections.
+
+    Args:
+        sections: the names of parameters by title; the remaining options come last.
+    """
+
+    def __init__(self, *args: Any, sections: Mapping[str, tuple[str, ...]], **extra: Any) -> None:
+        super().__init__(*args, **extra)
+        self.sections = sections
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        options = [p for p in self.get_params(ctx) if isinstance(p, click.Option)]
+        records = {option.name: option.get_help_record(ctx) for option in options}
+        sections = {
+            title: [records.pop(name) for name in names] for title, names in self.sections.items()
+        }
+        for title, rows in (*sections.items(), ("Output", list(records.values()))):
+            with formatter.section(title):
+                formatter.write_dl([row for row in rows if row is not None])
+
+
+@contextlib.contextmanager
+def errors_in_one_line() -> Iterator[None]:
+    """Turn user errors, full disks, lack of memory and Ctrl-C into messages of one line."""
+    from gandem.core.errors import GandemError
+
+    try:
+        yield
+    except GandemError as error:
+        raise click.ClickException(" ".join(str(error).splitlines())) from error
+    except MemoryError as error:
+        raise click.ClickException("There is not enough memory; ask for less.") from error
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        path = error.filename or "The output"
+        raise click.ClickException(f"{path}: cannot be written ({error.strerror}).") from error
+    except click.UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # click 8.2 prints the help with it
+            raise
+        command = error.ctx.command_path if error.ctx else "gandem"
+        message = " ".join(error.format_message().splitlines())
+        period = "" if message.endswith((".", "?")) else "."
+        raise OneLineUsageError(f"{message}{period} See '{command} --help'.") from None
+    except KeyboardInterrupt:
+        raise Interrupted("Interrupted.") from None

@@ -1,0 +1,127 @@
+"""``gandem interpolate``: an animation between two classes, categories or noise vectors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gandem.commands.group import SectionedCommand
+from gandem.commands.options import (
+    JSON,
+    LOOP,
+    RUN,
+    fps_option,
+    generator_options,
+    out_option,
+    pixels_option,
+    seed_option,
+)
+
+if TYPE_CHECKING:
+    from gandem.visualize.animation import Animation
+
+SECTIONS = {
+    "Interpolation": ("start", "end", "between", "path", "count", "label", "seed"),
+    "Animation": ("frames", "size", "fps", "loop", "bounce"),
+    "Generator": ("backend", "device", "which", "ema"),
+}
+
+
+@click.command(cls=SectionedCommand, sections=SECTIONS)
+@RUN
+@click.option(
+    "--from", "start", type=int, default=0, help="First class, or first seed between noise."
+)
+@click.option("--to", "end", type=int, default=1, help="Last class, or last seed between noise.")
+@click.option(
+    "--between",
+    type=click.Choice(["label", "category", "noise"]),
+    show_default="label of a conditional model, else noise",
+    help="What changes: the label, the category of a latent code, or the noise.",
+)
+@click.option(
+    "--path",
+    type=click.Choice(["spherical", "linear"]),
+    show_default="spherical for normal noise, else linear",
+    help="Path between two noise vectors.",
+)
+@click.option(
+    "--frames",
+    type=click.IntRange(2, 100_000),
+    show_default="200; 10 in a .png",
+    help="Number of frames, including those of --bounce.",
+)
+@pixels_option(96)
+@click.option(
+    "-n",
+    "--num-samples",
+    "count",
+    type=click.IntRange(1, 10_000),
+    default=1,
+    help="Noise vectors, side by side in each frame.",
+)
+@click.option(
+    "--label",
+    type=int,
+    show_default="each class in turn",
+    help="Fixed class while the noise changes.",
+)
+@seed_option("Random seed of the noise.")
+@fps_option(20)
+@LOOP
+@click.option("--bounce", is_flag=True, show_default="off", help="Play forward and then backward.")
+@generator_options
+@out_option("Output file: morph.gif, morph.mp4, or a strip.png.")
+@JSON
+def interpolate(
+    run: Path,
+    start: int,
+    end: int,
+    frames: int | None,
+    size: int,
+    bounce: bool,
+    out: Path,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Animate between two classes or noise vectors.
+
+    A conditional model keeps its noise while the label changes linearly from class to class. Other
+    models move from the noise of one seed to that of another.
+    """
+    from gandem.commands.output import print_out
+    from gandem.core.runs import open_run
+    from gandem.visualize.animation import check_animation_path
+    from gandem.visualize.interpolation import Interpolation
+    from gandem.visualize.interpolation import interpolate as make_film
+    from gandem.visualize.latent import GeneratorOptions
+
+    check_animation_path(out)
+    way_options = ("between", "path", "count", "label", "seed")
+    way = Interpolation(**{name: options.pop(name) for name in way_options})
+    playback = {name: options.pop(name) for name in ("fps", "loop")}
+    film = make_film(
+        open_run(run),
+        start,
+        end,
+        way=way,
+        frames=frames or (10 if out.suffix.lower() == ".png" else 200),
+        size=size,
+        bounce=bounce,
+        using=GeneratorOptions(**options),
+    )
+    save_film(film, out, as_json, "interpolate", **playback)
+    print_out(out, as_json, f"{film.frames} frames", run=str(run), frames=film.frames)
+
+
+def save_film(film: Animation, out: Path, as_json: bool, name: str, **playback: Any) -> None:
+    """Write an animation and show the progress."""
+    from gandem.core.progress import ProgressBars
+
+    with ProgressBars(quiet=as_json, unit="frames") as bars:
+        film.save(out, **playback, progress=lambda done: bars.show(name, done, film.frames))
+
+
+COMMAND = interpolate

@@ -1,0 +1,236 @@
+"""Options that several commands share, and the conversion of their values."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from gandem.core.runs import Run
+
+    Choice = click.Choice[str]
+else:
+    Choice = click.Choice  # not generic before click 8.2
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def parse_classes(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> tuple[int, ...] | None:
+    """Return comma-separated integers, like 3,8, as a tuple; "all" is the empty tuple."""
+    if value is None:
+        return None
+    try:
+        return () if value == "all" else tuple(int(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(
+            f"expected comma-separated integers, like 3,8; received {value!r}."
+        ) from None
+
+
+class ParityPrecision(Choice):
+    """The precisions that the parity promise covers; the others are refused with the reason."""
+
+    def __init__(self) -> None:
+        super().__init__(["float32", "float64"])
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from gandem.core.training import OUTSIDE_PARITY
+
+        if value in OUTSIDE_PARITY:
+            self.fail(OUTSIDE_PARITY[value], param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def out_option(help_: str) -> Decorator:
+    """Return the required option for the output file."""
+    return click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help=help_)
+
+
+def seed_option(help_: str = "Random seed.") -> Decorator:
+    """Return the option for a seed."""
+    return click.option("--seed", type=click.IntRange(0), default=0, help=help_)
+
+
+def precision_option(default: str) -> Decorator:
+    """Return the option for a precision that the parity promise covers."""
+    return click.option(
+        "--precision", type=ParityPrecision(), default=default, help="Floating-point precision."
+    )
+
+
+def size_option(default: str) -> Decorator:
+    """Return the option for the size of a model."""
+    return click.option(
+        "--size", type=click.Choice(["small", "full"]), default=default, help="Model size."
+    )
+
+
+RUN = click.argument("run", type=click.Path(path_type=Path))
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+SET = click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="PATH=VALUE",
+    help="Set a model parameter (latent=64) or any field of the spec "
+    "(generator.optimizer.learning_rate=1e-4). Can be repeated.",
+)
+BACKEND = click.option("--backend", default="torch", help="Framework to train on.")
+GENERATE_BACKEND = click.option(
+    "--backend", show_default="the run's own", help="Framework to generate on."
+)
+DEVICE = click.option(
+    "--device", default="auto", help="cpu, cuda, cuda:1; auto uses a GPU if there is one."
+)
+PRECISION = click.option(
+    "--precision",
+    type=click.Choice(["float32", "float64", "bfloat16", "tf32"]),
+    default="float32",
+    help="Floating-point precision. Outside the parity promise: bfloat16 (mixed precision, float32 "
+    "weights) and tf32 (NVIDIA tensor cores).",
+)
+RANDOMNESS = click.option(
+    "--randomness",
+    type=click.Choice(["portable", "device"]),
+    default="portable",
+    help="Source of noise, dropout masks and mixing weights: portable gives the same numbers on "
+    "every framework; device uses the framework's generator, outside the parity promise.",
+)
+DATA_DIR = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    show_default="the cache; missing files are downloaded",
+    help="Folder with the files of the data set.",
+)
+DATA = click.option(
+    "--data",
+    metavar="NAME[:ARGUMENT]",
+    show_default="the model's own",
+    help="Data set, see 'gandem list'; digits needs no download.",
+)
+DIGITS = click.option(
+    "--data", default="digits", metavar="NAME[:ARGUMENT]", help="Data set, see 'gandem list'."
+)
+EPOCHS = click.option(
+    "--epochs", type=click.IntRange(1), show_default="the model's own", help="Epochs to train."
+)
+STEPS = click.option(
+    "--steps",
+    type=click.IntRange(1),
+    show_default="those of the epochs",
+    help="Training steps, instead of epochs.",
+)
+NUM_SAMPLES = click.option(
+    "-n",
+    "--num-samples",
+    "count",
+    type=click.IntRange(1),
+    default=10_000,
+    help="Images to score; at most half of the real images.",
+)
+EXTRACTOR = click.option(
+    "--extractor",
+    metavar="NAME[:ARGUMENT]",
+    show_default="depends on the data",
+    help="Feature extractor for the scores, see 'gandem list'.",
+)
+CHECKPOINT = click.option(
+    "--checkpoint",
+    "which",
+    default="last",
+    metavar="NAME",
+    help="Checkpoint to use: last, best, or a step.",
+)
+EMA = click.option(
+    "--ema/--no-ema",
+    default=True,
+    help="Use the moving average of the weights, if the run keeps one.",
+)
+LOOP = click.option(
+    "--loop/--once", default=True, show_default="loop", help="Repeat a GIF, or play it once."
+)
+
+
+def classes_option(show_default: str) -> Decorator:
+    """Return the option that selects classes of the data."""
+    return click.option(
+        "--classes",
+        callback=parse_classes,
+        metavar="A,B",
+        show_default=show_default,
+        help="Use only these classes, like 3,8, renumbered from 0; or 'all'.",
+    )
+
+
+CLASSES = classes_option("all; without --data the model's own")
+
+
+def generator_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that select a generator of a run, and where it runs."""
+    for option in (EMA, CHECKPOINT, DEVICE, GENERATE_BACKEND):
+        command = option(command)
+    return command
+
+
+def fps_option(default: float) -> Decorator:
+    """Return the option for the frame rate of an animation."""
+    kind = click.FloatRange(0, 50, min_open=True)
+    return click.option("--fps", type=kind, default=default, help="Frames per second.")
+
+
+def pixels_option(default: int | None = None, show_default: str | bool = True) -> Decorator:
+    """Return the option for the size of a drawn image."""
+    return click.option(
+        "--size",
+        type=click.IntRange(1, 8192),
+        default=default,
+        show_default=show_default,
+        help="Longer side of an image in pixels.",
+    )
+
+
+def parse_changes(changes: Iterable[str]) -> dict[str, Any]:
+    """Return the values of ``--set`` by path."""
+    from gandem.core.specs import parse_setting
+
+    return dict(parse_setting(text) for text in changes)
+
+
+def find_run(name: str) -> Run | None:
+    """Return the run in a folder; None for a model's name, even if a folder has the same name."""
+    from gandem.core.errors import NotFoundError
+    from gandem.core.plugins.registry import registry
+
+    if not os.path.isdir(name):
+        return None
+    try:
+        registry().find("models", name)
+    except NotFoundError:
+        from gandem.core.runs import open_run
+
+        return open_run(name)
+    return None
+
+
+def check_out(path: Path, suffixes: dict[str, str]) -> None:
+    """Check that an output file can be written, before any work is done.
+
+    Args:
+        suffixes: the permitted endings of the name, each with what it holds.
+
+    Raises:
+        RunError: the name has another ending, or the folder does not exist.
+    """
+    from gandem.core.errors import RunError
+
+    if path.suffix.lower() not in suffixes:
+        expected = " or ".join(f"{suffix} ({content})" for suffix, content in suffixes.items())
+        raise RunError(f"{path}: expected a name that ends in {expected}.")
+    if not os.path.isdir(path.parent):
+        raise RunError(f"{path}: there is no folder {path.parent}.")

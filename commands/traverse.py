@@ -1,0 +1,88 @@
+"""``gandem traverse``: a table of images over chosen values of the noise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gandem.commands.options import (
+    JSON,
+    RUN,
+    check_out,
+    generator_options,
+    out_option,
+    pixels_option,
+    seed_option,
+)
+
+
+@click.command()
+@RUN
+@click.option(
+    "--values",
+    default="-1:1:10",
+    metavar="FIRST:LAST:COUNT",
+    help="Values of the noise; or a list, like -2,0,2.",
+)
+@click.option(
+    "--dimension",
+    "dimensions",
+    multiple=True,
+    metavar="I,J",
+    show_default="all together",
+    help="Dimensions of the noise to change one at a time, from 0, one row each; or 'code'. Can be "
+    "repeated.",
+)
+@click.option(
+    "--label",
+    type=int,
+    show_default="one row each; 0 with several dimensions",
+    help="Class of a conditional model, or category of a latent code.",
+)
+@seed_option("Random seed of the noise.")
+@pixels_option(56)
+@generator_options
+@out_option("Output file: row.png.")
+@JSON
+def traverse(
+    run: Path,
+    values: str,
+    dimensions: tuple[str, ...],
+    label: int | None,
+    seed: int,
+    size: int,
+    out: Path,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Draw images for chosen noise values, one per column.
+
+    Without --dimension all dimensions of the noise have the value.
+    """
+    from gandem.commands.output import print_out
+    from gandem.core.runs import open_run
+    from gandem.visualize.latent import GeneratorOptions
+    from gandem.visualize.traversal import parse_dimensions, parse_values
+    from gandem.visualize.traversal import traverse as make_table
+
+    check_out(out, {".png": "a table of images"})
+    opened = open_run(run)
+    steps = parse_values(values)
+    moved = parse_dimensions(",".join(dimensions), opened.spec) if dimensions else ()
+    table = make_table(
+        opened,
+        steps,
+        dimensions=moved,
+        label=label,
+        seed=seed,
+        using=GeneratorOptions(**options),
+        size=size,
+    )
+    table.save(out, size)
+    data = {"values": steps, "rows": table.rows}
+    print_out(out, as_json, f"{table.images.shape[0]} × {len(steps)} images", run=str(run), **data)
+
+
+COMMAND = traverse

@@ -1,0 +1,148 @@
+"""Inspection of a data set before training: its summary, and a picture of some samples."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+
+from gandem.core.data.dataset import HASH_CHUNK_SIZE, Dataset, ResizableDataset, find_dataset
+from gandem.core.data.images import save_image, scatter
+from gandem.core.data.summary import DatasetSummary, count_classes
+from gandem.core.errors import DataError
+from gandem.core.plugins.registry import registry
+
+__all__ = ["draw_dataset", "draw_sheet", "inspect_dataset", "summarize"]
+
+MAX_CLASSES_DRAWN = 20
+MIN_SIDE_DRAWN = 56
+"""Pixels; smaller images are enlarged to about this size."""
+SAMPLE_SHAPE = (64, 64, 3)
+"""The shape that images of several sizes are resized to."""
+
+
+def inspect_dataset(
+    name: str,
+    data_dir: Path | None = None,
+    *,
+    each: int = 10,
+    out: Path | None = None,
+    quiet: bool = False,
+) -> DatasetSummary:
+    """Return the summary of a data set, and write a picture of some samples.
+
+    Args:
+        name: a name as in :func:`gandem.core.data.dataset.load_dataset`, or the path of a folder.
+        each: images per class in the picture.
+        out: the ``.png`` file to write, if any.
+        quiet: show no progress.
+
+    Raises:
+        GandemError: the data set does not exist, or the picture cannot be written.
+    """
+    if out is not None and out.suffix.lower() != ".png":
+        raise DataError(f"{out}: expected a name that ends in .png.")
+    if out is not None and not out.parent.is_dir():
+        raise DataError(f"{out}: there is no folder {out.parent}.")
+    dataset = find_dataset(_full_name(name), data_dir)
+    if isinstance(dataset, ResizableDataset):
+        summary = dataset.summarize(quiet=quiet)
+        if out is not None:
+            save_image(out, draw_sheet(dataset.sample_classes(each, SAMPLE_SHAPE), each))
+    else:
+        summary = summarize(dataset)
+        if out is not None:
+            save_image(out, draw_dataset(dataset, each))
+    return summary
+
+
+def _full_name(name: str) -> str:
+    """Return the data set name for a name or a path alone."""
+    heads = [entry.id for entry in registry().entries("datasets")]
+    head = name.partition(":")[0]
+    if head in heads or any(known.rpartition("/")[2] == head for known in heads):
+        return name
+    is_path = name.startswith(("~", ".")) or os.path.exists(name) or ":" not in name
+    return f"folder:{name}" if is_path and (os.sep in name or os.path.exists(name)) else name
+
+
+def summarize(dataset: Dataset) -> DatasetSummary:
+    """Return the summary of a data set; rows with equal bytes count as copies."""
+    count, shape = len(dataset.images), dataset.shape
+    seen: dict[bytes, int] = {}
+    copies = []
+    for start in range(0, count, HASH_CHUNK_SIZE):
+        for place, image in enumerate(dataset.images[start : start + HASH_CHUNK_SIZE], start):
+            digest = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
+            if (first := seen.setdefault(digest, place)) != place:
+                copies.append(f"row {place}: the same as row {first}")
+    images = len(shape) == 3
+    return DatasetSummary(
+        name=dataset.name,
+        source=dataset.source or "somewhere",
+        count=count,
+        sizes={(shape[1], shape[0]): count} if images else {},
+        modes={"gray" if shape[-1] == 1 else "color": count} if images else {},
+        classes=count_classes(dataset.labels, dataset.class_names),
+        unread=dataset.notes,
+        copies=tuple(copies),
+        points=0 if images else shape[0],
+    )
+
+
+def _sample_classes(dataset: Dataset, each: int) -> list[tuple[str, list[np.ndarray]]]:
+    """Return the first images of each class with its name, or of all without labels."""
+    if dataset.labels is None:
+        return [("", list(dataset.images[: each * each]))]
+    groups = []
+    for label in range(min(dataset.classes, MAX_CLASSES_DRAWN)):
+        rows = np.flatnonzero(dataset.labels == label)[:each]
+        name = dataset.class_names[label] if dataset.class_names else str(label)
+        groups.append((name, list(dataset.images[rows])))
+    return groups
+
+
+def draw_sheet(groups: list[tuple[str, list[np.ndarray]]], columns: int) -> np.ndarray:
+    """Return a picture (height, width, 3) with rows of images per group, labeled by its name.
+
+    Args:
+        groups: names with images, uint8 (H, W, 1 or 3), all of one shape.
+        columns: images per row.
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    groups = [group for group in groups if group[1]][:MAX_CLASSES_DRAWN]
+    height, width, _ = groups[0][1][0].shape
+    zoom = max(1, MIN_SIDE_DRAWN // max(height, width))
+    height, width, gap = height * zoom, width * zoom, 2
+    font = ImageFont.load_default(14)
+    names = [_shorten(name) for name, _ in groups]
+    margin = max(int(font.getlength(name)) + 12 if name else 0 for name in names)
+    depths = [-(-len(images) // columns) for _, images in groups]
+    size = (margin + columns * (width + gap) + gap, sum(depths) * (height + gap) + gap)
+    canvas = Image.new("RGB", size, (96, 96, 96))
+    pen, top = ImageDraw.Draw(canvas), gap
+    for (_, images), name, depth in zip(groups, names, depths, strict=True):
+        pen.text((6, top + max(0, height // 2 - 9)), name, fill="white", font=font)
+        for place, image in enumerate(images):
+            row, column = divmod(place, columns)
+            large = image.repeat(zoom, axis=0).repeat(zoom, axis=1)
+            large = large.repeat(3, axis=2) if large.shape[2] == 1 else large
+            spot = (margin + gap + column * (width + gap), top + row * (height + gap))
+            canvas.paste(Image.fromarray(large), spot)
+        top += depth * (height + gap)
+    return np.asarray(canvas)
+
+
+def draw_dataset(dataset: Dataset, each: int) -> np.ndarray:
+    """Return a picture of a data set: images of each class, or all points."""
+    if len(dataset.shape) == 1:
+        return scatter(np.asarray(dataset.images))
+    return draw_sheet(_sample_classes(dataset, each), each)
+
+
+def _shorten(name: str) -> str:
+    plain = "".join(letter if letter.isprintable() else "?" for letter in name)
+    return plain if len(plain) <= 24 else f"{plain[:23]}…"

@@ -1,0 +1,147 @@
+"""Loading specs by the name of a model or from a file, and the layers of plugins they may name."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from gandem.core.errors import GandemError, SpecError, shown, suggest
+from gandem.core.plugins.entry import Entry
+from gandem.core.plugins.isolation import format_error, stdout_to_stderr
+from gandem.core.plugins.loading import import_target
+from gandem.core.plugins.registry import registry
+from gandem.core.specs.composition import MOST_LAYERS
+from gandem.core.specs.gan import Spec
+from gandem.core.specs.overrides import change
+from gandem.core.specs.serialization import read_spec
+from gandem.core.specs.validation import plan_spec
+
+__all__ = ["PLUGIN_LAYERS", "ModelLike", "find_model", "load_spec"]
+
+ModelLike = str | os.PathLike[str] | Entry | Spec
+"""A model's name or entry, the path of a spec file, or a spec."""
+
+
+def find_model(model: ModelLike) -> Entry | None:
+    """Return the entry of a model; None for a spec and for the path of a spec file.
+
+    Raises:
+        NotFoundError, ClashError: as :meth:`gandem.core.plugins.registry.Registry.find`.
+    """
+    if isinstance(model, Entry):
+        return model
+    if isinstance(model, Spec):
+        return None
+    name = os.fspath(model)
+    is_file = name.endswith((".toml", ".json")) or (os.sep in name and os.path.isfile(name))
+    return None if is_file else registry().find("models", name)
+
+
+def load_spec(
+    model: ModelLike, settings: Mapping[str, Any] | None = None, *, small: bool = False
+) -> Spec:
+    """Return the spec of a model with some settings changed.
+
+    A spec file and the settings may name layers of plugins; the spec holds gandem's own. Whether
+    its loss exists and fits, :func:`gandem.core.training.losses.resolve_loss` checks.
+
+    Args:
+        settings: keyword parameters of the model (``latent``), and fields of the spec by path
+            (``latent.size``).
+        small: use the model's small size, which parity is measured at.
+
+    Raises:
+        NotFoundError: there is no such model.
+        SpecError: a setting fits nothing, or the spec is not valid.
+    """
+    settings = dict(settings or {})
+    entry = find_model(model)
+    if entry is not None:
+        function = import_target(entry)
+        parameters = list(_parameters(entry, function))
+        own = {name: settings.pop(name) for name in list(settings) if name in parameters}
+        spec = _call(entry, function, (entry.small if small else {}) | own)
+        if not isinstance(spec, Spec):
+            raise SpecError(f"The {entry.full_name} returned {type(spec).__name__}.")
+        plan_spec(spec)
+        return change(spec, settings, parameters, PLUGIN_LAYERS)
+    if small:
+        raise SpecError(f"{model}: a spec has one size; leave --size out or write 'full'.")
+    spec = model if isinstance(model, Spec) else read_spec(Path(str(model)), PLUGIN_LAYERS)
+    return change(spec, settings, layers=PLUGIN_LAYERS)
+
+
+class PluginLayers:
+    """The layers of plugins; see :class:`gandem.core.specs.Layers`."""
+
+    def kinds(self) -> list[str]:
+        """Return their ids."""
+        return [entry.id for entry in registry().entries("layers")]
+
+    def make(self, kind: str, arguments: Mapping[str, Any]) -> object:
+        """Return what the function with an id returns for some arguments.
+
+        Raises:
+            NotFoundError, ClashError: there is no such layer, or more than one.
+            SpecError: the arguments do not fit.
+        """
+        entry = registry().find("layers", kind)
+        function = import_target(entry)
+        parameters = _parameters(entry, function)
+        is_open = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        for name in arguments:
+            if name not in parameters and not is_open:
+                near = suggest(name, parameters)
+                raise SpecError(f"{entry.id!r} has no parameter {shown(name)}.{near}")
+        for name, parameter in parameters.items():
+            is_optional = parameter.default is not parameter.empty or parameter.kind in _VARIADIC
+            if name not in arguments and not is_optional:
+                raise SpecError(f"{entry.id!r} needs its parameter {name!r}.")
+        return _call(entry, lambda **given: _listed(function(**given)), arguments)
+
+
+PLUGIN_LAYERS = PluginLayers()
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+def _listed(value: object) -> object:
+    """Return what an iterator yields, at most one layer more than allowed; else the value."""
+    return tuple(islice(value, MOST_LAYERS + 1)) if isinstance(value, Iterator) else value
+
+
+def _parameters(entry: Entry, function: object) -> Mapping[str, inspect.Parameter]:
+    """Return the parameters of the target of an entry.
+
+    Raises:
+        SpecError: it is not a function.
+    """
+    try:
+        return inspect.signature(function).parameters  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise SpecError(
+            f"The {entry.full_name} is not a function: {entry.target} is of type "
+            f"{type(function).__name__}."
+        ) from None
+
+
+def _call(entry: Entry, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    """Call the target of an entry.
+
+    Raises:
+        SpecError: it failed.
+    """
+    try:
+        with stdout_to_stderr():
+            return function(**arguments)
+    except (GandemError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # third-party code may raise anything
+        given = ", ".join(f"{name}={shown(value)}" for name, value in arguments.items())
+        raise SpecError(
+            f"The {entry.full_name} cannot be made with {given or 'its defaults'}: "
+            f"{format_error(error)}"
+        ) from error

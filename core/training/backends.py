@@ -1,0 +1,54 @@
+"""Finding and loading backends."""
+
+from __future__ import annotations
+
+from gandem.core.errors import BackendError
+from gandem.core.plugins.entry import Entry
+from gandem.core.plugins.isolation import format_error, stdout_to_stderr
+from gandem.core.plugins.loading import find_missing, import_target
+from gandem.core.plugins.registry import is_installed, registry, require
+from gandem.core.training.protocols import Backend
+
+__all__ = ["find_backend", "installed_backends", "load_backend"]
+
+REQUIRED = (
+    *("capabilities", "known_failures", "versions", "devices", "engine"),
+    *("differentiate", "gradient", "optimize"),
+)
+"""The attributes that every backend has."""
+
+
+def installed_backends() -> list[str]:
+    """Return the ids of the backends whose frameworks are installed, gandem's own first."""
+    return [entry.id for entry in registry().entries("backends") if is_installed(entry)]
+
+
+def find_backend(name: str) -> Entry:
+    """Return the entry of an installed backend; the framework is not imported.
+
+    Raises:
+        NotFoundError: there is no such backend.
+        BackendError: its framework is not installed; the message says how to install it.
+    """
+    return require("backends", name)
+
+
+def load_backend(backend: str | Entry) -> Backend:
+    """Import a backend's framework and return the backend.
+
+    Raises:
+        NotFoundError: there is no such backend, or it cannot be loaded.
+        BackendError: its framework is not installed or cannot be imported, or it is not a backend.
+    """
+    entry = find_backend(backend) if isinstance(backend, str) else backend
+    load = import_target(entry)
+    try:
+        with stdout_to_stderr():
+            loaded: Backend = load()
+    except (ImportError, OSError) as error:  # a damaged installation
+        raise BackendError(
+            f"Backend {entry.id!r} is installed but cannot be imported: {format_error(error)}"
+        ) from error
+    if missing := find_missing(loaded, REQUIRED):
+        raise BackendError(f"The {entry.full_name} is not a backend: {missing}.")
+    return loaded

@@ -1,0 +1,57 @@
+"""The tensor functions that losses and the training step are written with.
+
+``Tensor`` is whatever the framework computes with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+__all__ = ["Arrays", "Ops", "Tensor"]
+
+Tensor = Any
+Arrays = Mapping[str, np.ndarray]
+
+
+class Ops(Protocol):
+    """The functions beside ``+ - * /`` and slices of rows and columns."""
+
+    def mean(self, x: Tensor) -> Tensor:
+        """Return the mean of all elements, a scalar."""
+
+    def square(self, x: Tensor) -> Tensor:
+        """Return x², elementwise."""
+
+    def sqrt(self, x: Tensor) -> Tensor:
+        """Return √x, elementwise, for x > 0."""
+
+    def sum_rows(self, x: Tensor) -> Tensor:
+        """Return the sum of each row's elements, (N,), for x (N, …)."""
+
+    def relu(self, x: Tensor) -> Tensor:
+        """Return max(x, 0), elementwise, with derivative 0 at 0."""
+
+    def softplus(self, x: Tensor) -> Tensor:
+        """Return log(1 + exp(x)), elementwise, exact for every x (never a shortcut above some
+        threshold).
+        """
+
+    def cross_entropy(self, logits: Tensor, weights: Tensor) -> Tensor:
+        """Return the mean over rows of -Σ weights·log softmax(logits), in nats, for logits and
+        class weights (N, K), whose rows sum to 1.
+        """
+
+    def positive(self, x: Tensor) -> Tensor:
+        """Return 1 where x > 0 and 0 elsewhere, elementwise, with no gradient."""
+
+    def join(self, first: Tensor, second: Tensor) -> Tensor:
+        """Return the rows of ``first`` followed by those of ``second``."""
+
+    def warp(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        """Return images whose rows and columns are mixtures of the old: Σₕ Σᵥ rows[n, a, h] ·
+        images[n, h, v, c] · columns[n, b, v], for images (N, H, W, C) in the framework's own order,
+        rows (N, H, H) and columns (N, W, W).
+        """

@@ -1,0 +1,330 @@
+"""Write docs/spec.md from the dataclasses of a spec: python docs/make_spec.py."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import re
+import textwrap
+import types
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from gandem.core.fields import KINDS, Count, Fraction, Range, coerce, encode, hints
+from gandem.core.specs import gan
+from gandem.core.specs.initializers import Initializer
+from gandem.core.specs.layers import Layer, Pads
+from gandem.core.specs.optimizers import Optimizer
+
+PAGE = Path(__file__).with_name("spec.md")
+INTRODUCTION = """\
+# Fields of a spec
+
+<!-- Written by docs/make_spec.py from the dataclasses in core/specs. Do not edit. -->
+
+A spec is frozen data that describes a GAN and its training completely. `gandem show dcgan --toml >
+mine.toml` writes the spec of a model as a TOML file; edit it and run `gandem train mine.toml`.
+`--set PATH=VALUE` changes a field for one command:
+
+```sh
+gandem train dcgan --set training.epochs=5 --set generator.optimizer.learning_rate=1e-4
+gandem show dcgan --set 'discriminator.layers.1={kind="elu"}'
+```
+
+A path starts with a field of the spec or with the name of a player. Layers are numbered from 0. The
+value is TOML; quotes around a plain word may be left out. An unknown field is an error that
+suggests the nearest name, and a value of the wrong type or range is refused before anything runs.
+Fields without a default are required in a file.
+
+In Python, `gandem.spec("dcgan", **{"training.epochs": 5})` returns the spec, and the classes below
+are in `gandem.core.specs`.
+"""
+SECTIONS = {
+    "Top level": (gan.Spec, ""),
+    "Images": (gan.Image, "image."),
+    "Points": (gan.Points, "image."),
+    "Noise": (gan.Latent, "latent."),
+    "Loss": (gan.Loss, "loss."),
+    "Training": (gan.Training, "training."),
+    "Augmentation": (gan.Augment, "training.augment."),
+    "Players": (gan.Player, "generator."),
+}
+"""Headings, each with its dataclass and the path of its fields."""
+MEANINGS = {
+    "Spec.name": "name of the model",
+    "Spec.image": "what the generator makes: [images](#images) or [points](#points)",
+    "Spec.latent": "the [noise](#noise)",
+    "Spec.classes": "number of classes of a conditional GAN; 0 for none",
+    "Spec.loss": "the [loss](#loss)",
+    "Spec.training": "the [training protocol](#training)",
+    "Spec.players": "generator, discriminator, auxiliary networks: [players](#players)",
+    "Image.height": "in pixels",
+    "Image.width": "in pixels",
+    "Image.channels": "1 for gray, 3 for colored images",
+    "Image.low": "the value of black inside the networks",
+    "Image.high": "the value of white inside the networks",
+    "Points.size": "number of coordinates",
+    "Points.low": "lower limit of plots",
+    "Points.high": "upper limit of plots",
+    "Latent.size": "number of noise values, the latent code included",
+    "Latent.distribution": "N(0, 1) or U(-1, 1)",
+    "Latent.categories": "values that are a one-hot class",
+    "Latent.codes": "values that are U(-1, 1) codes",
+    "Loss.name": "id of the loss; `gandem list` shows all",
+    "Training.batch_size": "images per batch",
+    "Training.epochs": "passes over the data",
+    "Training.discriminator_steps": "updates of the discriminator per step",
+    "Training.batches_per_epoch": 'with `sampling = "replacement"`: batches per epoch',
+    "Training.instance_noise_steps": "steps until the instance noise is 0; 0 keeps it constant",
+    "Training.augment": "differentiable [augmentation](#augmentation)",
+    "Player.name": "`generator`, `discriminator`, or the name of an auxiliary network",
+    "Player.input": "the input of the first layer: `noise`, `image` or `label`",
+    "Player.optimizer": "one of the [optimizers](#optimizers)",
+    "Player.layers": "the [layers](#layers), first to last",
+}
+"""What fields mean, where the docstring of the class has no description of its own for them."""
+FAMILIES = {"Optimizers": Optimizer, "Layers": Layer, "Initializers": Initializer}
+EXAMPLES: dict[str, Any] = {
+    "Spec.name": "my-gan",
+    "Spec.classes": 10,
+    "Spec.loss": {"name": "hinge"},
+    "Spec.training": {"epochs": 5},
+    "Image.height": 32,
+    "Image.width": 32,
+    "Image.channels": 3,
+    "Image.low": 0.0,
+    "Image.high": 1.0,
+    "Points.size": 2,
+    "Points.low": -2.0,
+    "Points.high": 2.0,
+    "Latent.size": 64,
+    "Latent.categories": 10,
+    "Latent.codes": 2,
+    "Loss.name": "hinge",
+    "Loss.label_smoothing": 0.1,
+    "Loss.gradient_penalty": 10.0,
+    "Loss.r1": 1.0,
+    "Loss.class_weight": 1.0,
+    "Training.batch_size": 128,
+    "Training.epochs": 5,
+    "Training.discriminator_steps": 5,
+    "Training.ema_decay": 0.99,
+    "Training.batches_per_epoch": 100,
+    "Training.generator_batches": 2,
+    "Training.discriminator_skip_below": 0.3,
+    "Training.weight_clip": 0.01,
+    "Training.instance_noise": 0.1,
+    "Training.instance_noise_steps": 1000,
+    "Training.augment": {"flip": True},
+    "Augment.translation": 0.125,
+    "Augment.cutout": 0.25,
+    "Player.name": "generator",
+    "Player.input": "noise",
+    "filters": 64,
+    "units": 64,
+    "kernel": 4,
+    "stride": 2,
+    "factor": 3,
+    "size": 3,
+    "shape": [7, 7, 64],
+    "Conv2D.padding": [[1, 1], [1, 1]],
+    "Conv2DTranspose.padding": [[1, 0], [1, 0]],
+    "groups": 4,
+    "rate": 0.3,
+    "slope": 0.2,
+    "alpha": 0.5,
+    "epsilon": 1e-3,
+    "decay": 0.99,
+    "gain": 2.0,
+    "mean": 0.1,
+    "std": 0.01,
+    "input": "label",
+    "name": "stem",
+    "learning_rate": 2e-4,
+    "beta1": 0.5,
+    "beta2": 0.99,
+    "momentum": 0.9,
+    "weight_decay": 1e-4,
+}
+"""Examples of fields, by name or by ``Class.name``, where none follows from the type."""
+
+
+def make_page() -> str:
+    """Return the text of the page."""
+    parts = [INTRODUCTION]
+    for title, (cls, path) in SECTIONS.items():
+        parts.append(f"## {title}\n\n{_describe(cls)}{_table(cls, path)}")
+    for title, family in FAMILIES.items():
+        parts.append(f"## {title}\n\n{_introduce(family)}")
+        shared = set(hints(family))
+        for kind, cls in KINDS[family].items():
+            parts.append(f"### `{kind}`\n\n{_describe(cls)}{_table(cls, '', hidden=shared)}")
+    return "\n".join(part.rstrip() + "\n" for part in parts)
+
+
+def _introduce(family: type) -> str:
+    """Return the text below the heading of a family of tagged tables, with its shared fields."""
+    name = family.__name__.lower()
+    article = "an" if name[0] in "aeiou" else "a"
+    first = next(iter(KINDS[family].values()))
+    text = f"`kind` selects {article} {name}: `{_inline(_example_of(first))}`."
+    shared = hints(family)
+    table = _table(family, "") if shared else ""
+    return f"{text}{' All have:' if shared else ''}\n{table and chr(10)}{table}"
+
+
+# --- fields ----------------------------------------------------------------------------------
+
+
+def _table(cls: Any, path: str, hidden: set[str] = frozenset()) -> str:  # type: ignore[assignment]
+    """Return the table of a dataclass's fields, or nothing if it has none."""
+    texts = _field_texts(cls)
+    rows = []
+    for field in dataclasses.fields(cls):
+        if field.name in hidden:
+            continue
+        hint = hints(cls)[field.name]
+        default = _default_text(field)
+        cells = (
+            f"`{path}{field.name}`",
+            _type_text(hint),
+            default,
+            f"`{_inline(_example(cls, field, hint))}`",
+            *([texts.get(field.name, "")] if texts else []),
+        )
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    if not rows:
+        return ""
+    heads = ["field", "type", "default", "example", *(["meaning"] if texts else [])]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|", *rows]
+    return "\n".join(lines) + "\n"
+
+
+def _default_text(field: dataclasses.Field[Any]) -> str:
+    if _is_required(field):
+        return "required"
+    return "none" if field.default is None else f"`{_inline(encode(field.default))}`"
+
+
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING
+
+
+def _type_text(hint: Any) -> str:
+    """Return the type of a field in words."""
+    origin, args = get_origin(hint), get_args(hint)
+    if hint == Count:
+        return "integer ≥ 1"
+    if hint == Fraction:
+        return "0 ≤ number < 1"
+    if hint == Pads:
+        return "[[top, bottom], [left, right]] in pixels"
+    if origin is Annotated:
+        limits = next(limit for limit in args if isinstance(limit, Range))
+        text = str(limits).replace("a number", "integer" if args[0] is int else "number")
+        return text.replace(" ≤ 2147483647", "")
+    if origin is Literal:
+        return " or ".join(f"`{value}`" for value in args)
+    if origin in (Union, types.UnionType):
+        return " or ".join(_type_text(part) for part in args if part is not type(None))
+    if origin is tuple and args[-1] is ...:
+        return f"list of {_type_text(args[0])}s".replace("≥ 1s", "≥ 1").replace(
+            "integer ", "integers "
+        )
+    if origin is tuple and set(args) == {Count}:
+        return "integer ≥ 1, or [vertical, horizontal]"
+    names = {int: "integer", float: "number", str: "string", bool: "true or false"}
+    return names.get(hint) or getattr(hint, "__name__", str(hint)).lower()
+
+
+def _example(cls: Any, field: dataclasses.Field[Any], hint: Any) -> Any:
+    """Return plain data that the field accepts, other than its default where possible."""
+    key = f"{cls.__name__}.{field.name}"
+    if key in EXAMPLES or field.name in EXAMPLES:
+        value = EXAMPLES.get(key, EXAMPLES.get(field.name))
+    else:
+        value = _derived_example(hint, field.default)
+    coerce(hint, value, key)
+    return value
+
+
+def _derived_example(hint: Any, default: Any) -> Any:
+    args = get_args(hint)
+    if hint is bool:
+        return not default
+    if get_origin(hint) is Literal:
+        return next(value for value in args if value != default)
+    if get_origin(hint) is tuple:
+        return [_example_of(args[0])]
+    if hint is Initializer:
+        return {"kind": "normal", "std": 0.02}
+    if get_origin(hint) in (Union, types.UnionType):
+        return _example_of(args[0])
+    return _example_of(hint)
+
+
+def _example_of(cls: Any) -> dict[str, Any]:
+    """Return a table of a dataclass with its required fields only."""
+    if cls in KINDS:
+        cls = {Layer: KINDS[Layer]["relu"], Optimizer: KINDS[Optimizer]["adam"]}[cls]
+    kind = {"kind": cls.kind} if getattr(cls, "kind", "") else {}
+    required = [field for field in dataclasses.fields(cls) if _is_required(field)]
+    return kind | {field.name: _example(cls, field, hints(cls)[field.name]) for field in required}
+
+
+def _inline(value: Any) -> str:
+    """Return plain data as one line of TOML."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k} = {_inline(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_inline, value)) + "]"
+    return "" if value is None else json.dumps(value)
+
+
+# --- docstrings ------------------------------------------------------------------------------
+
+_FIELD = re.compile(r"^(?:``(\w+)``|    (\w+)): ", re.MULTILINE)
+"""The start of a field's description: ````name``: text``, or ``name: text`` below Attributes."""
+
+
+def _describe(cls: Any) -> str:
+    """Return the docstring of a class as Markdown, without the descriptions of its fields."""
+    text = inspect.cleandoc(cls.__doc__)
+    first = _FIELD.search(text)
+    described = first and (first[1] or first[2]) in _field_names(cls)
+    text = text[: first.start()] if first and described else text
+    text = re.sub(r"\n+Attributes:\s*$", "", text.rstrip()).rstrip()
+    return _markdown(text) + "\n\n"
+
+
+def _field_names(cls: Any) -> list[str]:
+    return [field.name for field in dataclasses.fields(cls)]
+
+
+def _field_texts(cls: Any) -> dict[str, str]:
+    """Return the description of each field, from the docstring of the class if it has one."""
+    text = inspect.cleandoc(cls.__doc__)
+    names = _field_names(cls)
+    starts = [m for m in _FIELD.finditer(text) if (m[1] or m[2]) in names]
+    ends = [*(match.start() for match in starts[1:]), len(text)]
+    missing = {n: MEANINGS[k] for n in names if (k := f"{cls.__name__}.{n}") in MEANINGS}
+    return missing | {
+        match[1] or match[2]: _markdown(" ".join(text[match.end() : end].split()))
+        for match, end in zip(starts, ends, strict=False)
+    }
+
+
+def _markdown(text: str) -> str:
+    """Return reStructuredText as Markdown: code, references and formulas."""
+    text = re.sub(r":\w+:`~?(?:[\w.]+\.)?(\w+)`", r"`\1`", text)
+    text = text.replace("``", "`").replace(".  ", ". ")
+    return re.sub(r"^\.\. math::((?:.|\n(?!\n|\S))*)", _formula, text, flags=re.MULTILINE)
+
+
+def _formula(match: re.Match[str]) -> str:
+    return f"```math\n{textwrap.dedent(match[1]).strip()}\n```"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(make_page(), "utf-8")
