@@ -65,7 +65,7 @@ from gandem.core.specs.serialization import (
     to_json,
     to_toml,
 )
-from gandem.core.specs.shape_inference import initial_values, plan_network
+from gandem.core.specs.shape_inference import draw_initial_values, plan_network
 from gandem.core.specs.validation import input_shapes, plan_spec
 
 __all__ = [
@@ -128,13 +128,13 @@ __all__ = [
     "crops",
     "differences",
     "digest",
+    "draw_initial_values",
     "field_paths",
     "find_model",
     "from_data",
     "from_json",
     "from_toml",
     "image_of",
-    "initial_values",
     "input_shapes",
     "interpolation",
     "load_spec",

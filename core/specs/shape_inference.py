@@ -20,7 +20,7 @@ from gandem.core.specs.layers import Layer
 if TYPE_CHECKING:  # commands that show a spec do not import NumPy
     import numpy as np
 
-__all__ = ["NAME", "initial_values", "layer_names", "plan_network"]
+__all__ = ["NAME", "draw_initial_values", "layer_names", "plan_network"]
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 """A valid name of a player or layer, as part of parameter names in every framework."""
@@ -57,7 +57,7 @@ def plan_network(
     return NetworkPlan(name, input, read, nodes, nodes[-1].output_shape)
 
 
-def initial_values(plan: NetworkPlan, seed: int) -> dict[str, np.ndarray]:
+def draw_initial_values(plan: NetworkPlan, seed: int) -> dict[str, np.ndarray]:
     """Return the first value of every parameter and statistic, float64, by canonical name."""
     from gandem.core.specs.initial_values import first_value
 

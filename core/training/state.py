@@ -19,7 +19,7 @@ import numpy as np
 
 from gandem.core.errors import RunError, shown
 from gandem.core.rng import Purpose, part_of, stream
-from gandem.core.specs import Shape, Spec, initial_values, plan_spec
+from gandem.core.specs import Shape, Spec, draw_initial_values, plan_spec
 
 __all__ = [
     "OUTSIDE_PARITY",
@@ -81,7 +81,7 @@ def initial_state(spec: Spec, seed: int, precision: str) -> dict[str, np.ndarray
     first: dict[str, np.ndarray] = {}
     dtype = stored(precision)
     for plan in plan_spec(spec).values():
-        first |= initial_values(plan, seed)
+        first |= draw_initial_values(plan, seed)
     state = {}
     for name, shape in state_shapes(spec).items():
         if name.endswith("/updates"):

@@ -143,7 +143,7 @@ def test_a_backend_that_crashes_leaves_a_verdict(acme, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["acme/numpi"], "No backend is called 'acme/numpi'. Did you mean 'acme/numpy'?"),
+        (["acme/numpi"], "No backend named 'acme/numpi'. Did you mean 'acme/numpy'?"),
         (["acme/numpy", "-k", "zebra"], "No test fits 'zebra'."),
         (["acme/numpy", "-k", "a or"], "Wrong expression passed to '-k': a or: at column 5: "
          "expected not OR left parenthesis OR identifier; got end of input"),
@@ -194,7 +194,7 @@ def test_pytest_runs_the_suite_on_the_backend_of_its_option(acme, pytester):
     ("arguments", "error"),
     [
         ([], "ERROR: Say which backend to test: --gandem-backend acme/jax\n"),
-        (["--gandem-backend=acme/x"], "ERROR: No backend is called 'acme/x'."),
+        (["--gandem-backend=acme/x"], "ERROR: No backend named 'acme/x'."),
         (["--gandem-report=no/such/folder"], "ERROR: no/such/folder: cannot be written (No such "),
     ],
 )

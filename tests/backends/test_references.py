@@ -11,11 +11,12 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from gandem.core.plugins.discovery import BUILTIN
+from gandem.core.plugins.registry import registry
 from gandem.core.specs import Conv2D, Conv2DTranspose, Dense, Residual, interpolation
 from gandem.core.specs.layers import LAYERS
 from gandem.core.specs.optimizers import OPTIMIZERS as OPTIMIZER_KINDS
 from gandem.core.training import Backend
-from gandem.core.training import losses as losses
 from gandem.testing import (
     CASES,
     LOSSES,
@@ -109,8 +110,9 @@ class TestTheReferenceInDoubles(OperationConformance):
 
 def test_every_layer_optimizer_and_loss_has_a_case():
     layers = {node.layer.kind for case in CASES for node in case.plan.walk()}
-    halves = {(type(case.rule).__name__, case.role) for case in LOSSES}
-    rules = {name for name in losses.__all__ if name[0].isupper() and not name.endswith("Rule")}
+    halves = {(type(case.loss).__name__, case.role) for case in LOSSES}
+    entries = [e for e in registry().entries("losses") if e.provider == BUILTIN]
+    rules = {entry.target.rpartition(":")[2] for entry in entries}
 
     assert layers == set(LAYERS)
     assert {case.optimizer.kind for case in OPTIMIZERS} == set(OPTIMIZER_KINDS)

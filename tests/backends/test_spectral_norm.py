@@ -16,8 +16,8 @@ from gandem.core.specs import (
     Orthogonal,
     Residual,
     Zeros,
+    draw_initial_values,
     from_data,
-    initial_values,
     plan_network,
     plan_spec,
     to_data,
@@ -93,7 +93,7 @@ def test_the_first_vectors_are_directions_of_length_1_drawn_from_the_seed(
     layer, shape, rows, columns
 ):
     found = plan(shape, layer)
-    one, other = (initial_values(found, seed) for seed in (1, 2))
+    one, other = (draw_initial_values(found, seed) for seed in (1, 2))
 
     for p in found.statistics():
         assert np.linalg.norm(one[p.name]) == pytest.approx(1, abs=1e-15)
@@ -102,14 +102,14 @@ def test_the_first_vectors_are_directions_of_length_1_drawn_from_the_seed(
 
 def test_first_directions_lean_to_no_side():
     layer = plan((300,), Dense(units=1, spectral_norm=True))
-    drawn = [initial_values(layer, seed)["net/dense/right_vector"] for seed in range(30)]
+    drawn = [draw_initial_values(layer, seed)["net/dense/right_vector"] for seed in range(30)]
 
     assert abs(np.mean(drawn)) < 5 / np.sqrt(300 * 9000)  # each number has variance 1/300
 
 
 def test_the_first_kernel_is_the_same_with_and_without():
     bare, normed = (
-        initial_values(plan(VECTOR, Dense(units=4, spectral_norm=norm)), seed=1)
+        draw_initial_values(plan(VECTOR, Dense(units=4, spectral_norm=norm)), seed=1)
         for norm in (False, True)
     )
 
@@ -192,7 +192,7 @@ def walked():
 @pytest.mark.parametrize(("layer", "shape", "rows", "columns"), LAYERS)
 def test_the_divisor_comes_to_the_largest_singular_value(backend, layer, shape, rows, columns):
     found, subject = plan(shape, layer), load_backend(backend)
-    state = initial_values(found, seed=1)
+    state = draw_initial_values(found, seed=1)
     (node,), given = found.nodes, np.ones((1, *shape))
 
     for _ in range(60):
@@ -329,7 +329,7 @@ def test_it_agrees_with_torchs_own_on_a_dense_layer():
     given = np.random.default_rng(3)
     x, cotangent = given.normal(size=(5, 6)), given.normal(size=(5, 4))
     layer = plan(VECTOR, Dense(units=4, bias=False, spectral_norm=True))
-    arrays = initial_values(layer, seed=1)
+    arrays = draw_initial_values(layer, seed=1)
     own = torch.nn.Linear(6, 4, bias=False, dtype=torch.float64)
     own.weight.data.copy_(torch.as_tensor(arrays["net/dense/kernel"].T))
     own = torch.nn.utils.parametrizations.spectral_norm(own)

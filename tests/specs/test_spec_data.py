@@ -50,10 +50,10 @@ from gandem.core.specs import (
     Zeros,
     change,
     digest,
+    draw_initial_values,
     from_data,
     from_json,
     from_toml,
-    initial_values,
     plan_spec,
     read_spec,
     to_data,
@@ -263,7 +263,7 @@ def test_first_values_have_the_shapes_that_the_plan_says(spec):
     for plan in plan_spec(spec).values():
         wanted = {p.name: p.shape for p in plan.parameters() + plan.statistics()}
 
-        assert {k: v.shape for k, v in initial_values(plan, seed=1).items()} == wanted
+        assert {k: v.shape for k, v in draw_initial_values(plan, seed=1).items()} == wanted
 
 
 @pytest.mark.parametrize("model", ["mlp-gan", "dcgan", "cgan"])

@@ -24,7 +24,7 @@ from gandem.core.specs import (
     Orthogonal,
     Relu,
     Zeros,
-    initial_values,
+    draw_initial_values,
     plan_network,
 )
 
@@ -38,7 +38,7 @@ def plan(*layers: Layer) -> NetworkPlan:
 def first(init: Initializer, seed: int = 3) -> np.ndarray:
     """Return the first kernel of a dense layer from 300 to 200."""
     layer = Dense(units=OUT, kernel_init=init)
-    return initial_values(plan(layer), seed)["net/dense/kernel"]
+    return draw_initial_values(plan(layer), seed)["net/dense/kernel"]
 
 
 RANDOM = [
@@ -75,21 +75,23 @@ def test_first_values_are_pinned_so_that_a_seed_means_the_same_next_year():
 
 
 def test_the_values_of_a_layer_do_not_depend_on_the_layers_beside_it():
-    alone = initial_values(plan(Dense(units=4, name="it")), seed=1)
-    after = initial_values(plan(BatchNorm(), Dense(units=4, name="it"), Dense(units=9)), seed=1)
+    alone = draw_initial_values(plan(Dense(units=4, name="it")), seed=1)
+    after = draw_initial_values(
+        plan(BatchNorm(), Dense(units=4, name="it"), Dense(units=9)), seed=1
+    )
 
     np.testing.assert_array_equal(after["net/it/kernel"], alone["net/it/kernel"])
 
 
 def test_two_layers_of_one_shape_start_apart():
-    values = initial_values(plan(Dense(units=IN), Relu(), Dense(units=IN)), seed=1)
+    values = draw_initial_values(plan(Dense(units=IN), Relu(), Dense(units=IN)), seed=1)
 
     assert not np.any(values["net/dense/kernel"] == values["net/dense_1/kernel"])
 
 
 def test_kernel_and_bias_of_one_layer_are_drawn_apart():
     layer = Dense(units=1, kernel_init=Normal(), bias_init=Normal())
-    values = initial_values(plan(layer), seed=1)
+    values = draw_initial_values(plan(layer), seed=1)
 
     assert values["net/dense/kernel"][0, 0] != values["net/dense/bias"][0]
 
@@ -140,7 +142,7 @@ def test_a_normal_initializer_without_spread_is_its_mean():
 @pytest.mark.parametrize("units", [OUT, IN, 2 * IN])
 def test_an_orthogonal_kernel_keeps_lengths_on_its_shorter_side(units):
     layer = Dense(units=units, kernel_init=Orthogonal(gain=2))
-    kernel = initial_values(plan(layer), seed=5)["net/dense/kernel"]
+    kernel = draw_initial_values(plan(layer), seed=5)["net/dense/kernel"]
     square = kernel.T @ kernel if units <= IN else kernel @ kernel.T
 
     np.testing.assert_allclose(square, 4 * np.eye(min(units, IN)), atol=1e-12)
@@ -148,7 +150,7 @@ def test_an_orthogonal_kernel_keeps_lengths_on_its_shorter_side(units):
 
 def test_an_orthogonal_convolution_has_orthogonal_filters():
     layers = (Conv2D(filters=5, kernel=3, kernel_init=Orthogonal()),)
-    values = initial_values(plan_network("net", "it", layers, {"it": (4, 4, 2)}), seed=5)
+    values = draw_initial_values(plan_network("net", "it", layers, {"it": (4, 4, 2)}), seed=5)
     filters = values["net/conv2d/kernel"].reshape(-1, 5)
 
     np.testing.assert_allclose(filters.T @ filters, np.eye(5), atol=1e-12)
@@ -172,14 +174,14 @@ def test_constant_initializers_are_constant(init, value):
 
 
 def test_running_statistics_start_at_mean_0_and_variance_1():
-    values = initial_values(plan(BatchNorm()), seed=1)
+    values = draw_initial_values(plan(BatchNorm()), seed=1)
 
     np.testing.assert_array_equal(values["net/batch_norm/mean"], np.zeros(IN))
     np.testing.assert_array_equal(values["net/batch_norm/variance"], np.ones(IN))
 
 
 def test_a_norm_starts_as_the_identity():
-    values = initial_values(plan(BatchNorm()), seed=1)
+    values = draw_initial_values(plan(BatchNorm()), seed=1)
 
     np.testing.assert_array_equal(values["net/batch_norm/scale"], np.ones(IN))
     np.testing.assert_array_equal(values["net/batch_norm/offset"], np.zeros(IN))

@@ -382,8 +382,8 @@ def test_resuming_on_another_framework_warns_about_other_numbers(data, tmp_path)
 
     device = run.record.device
     assert notes == [
-        f"{run.path}: its random numbers are the device's own (--randomness device); from step 1 "
-        f"on they are those of keras on cpu, not of torch on {device}."
+        f"{run.path}: its random numbers are the device's own (--randomness device); from step "
+        f"1 they are those of keras on cpu, not of torch on {device}."
     ]
     assert resumed.record.steps == 2
 
