@@ -24,11 +24,17 @@ import gandem
 LIMIT = 5.0
 """Seconds, on an idle machine."""
 LONG_BUT_FAST_TIER = {
-    "tests/backends/test_backend_keras.py": "TensorFlow compiles a graph for each network",
+    "tests/backends/test_backend_": "conformance: Keras compiles each network, P3 makes 200 steps",
+    "tests/parity/": "each model trains on both frameworks",
+    "tests/callbacks/test_evaluation.py": "the first test imports TensorFlow",
+    "tests/cli/test_cli.py::test_a_training_says": "a new process shows what TensorFlow prints",
+    "tests/compare/test_compare.py::test_ctrl_c": "interrupts real processes",
     "tests/data/test_framework_data.py": "starts the fork servers that the other tests share",
+    "tests/docs/test_docs.py::test_the_python_of_the_readme": "runs all of the README's Python",
     "tests/metrics/": "the first test imports TensorFlow or torchmetrics",
     "tests/runs/test_kill.py": "starts the fork server that the other tests share",
-    "tests/callbacks/test_evaluation.py": "the first test imports TensorFlow",
+    "tests/runs/test_resume.py": "trains and resumes on both frameworks",
+    "tests/training/test_modes.py": "the first test imports TensorFlow",
 }
 """Tests of the fast tier that take longer, by the start of their node ids, with reasons."""
 

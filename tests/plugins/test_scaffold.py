@@ -182,6 +182,7 @@ def assert_all_passed(printed: str) -> None:
     assert "skipped" not in printed
 
 
+@pytest.mark.slow  # the tests of nine packages; tests/plugins/test_plugin_docs.py runs some of them
 @needs_a_backend
 def test_the_tests_of_new_packages_pass(packages):
     options = {kind: () for kind in KINDS}

@@ -18,7 +18,8 @@ def gandem_models() -> list[Entry]:
             paper=PAPER,
             # a rate of 1e-3 would make 3e-4 of the rounding of one gradient that is nearly 0
             small={"latent": 24, "width": 8, "generator_rate": 2e-4, "batch_size": 16},
-            tolerance=1e-12,
+            # running statistics 1.1e-12 apart after 200 steps, weights 1.5 × their 1-ulp baseline
+            tolerance=5e-12,
         )
     ]
 
