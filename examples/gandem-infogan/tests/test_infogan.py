@@ -58,7 +58,9 @@ def test_the_code_may_lack_one_of_its_parts(settings, tmp_path):
 
 
 def test_a_code_that_nothing_recognizes_is_refused(tmp_path):
-    with pytest.raises(SpecError, match=r"^recognizer/dense_2: the output of recognizer has shape \(12,\)"):
+    with pytest.raises(
+        SpecError, match=r"^recognizer/dense_2: the output of recognizer has shape \(12,\)"
+    ):
         gandem.train(NAME, backend=HOME, changes={"latent.codes": 3}, out=tmp_path / "run")
 
 
