@@ -32,6 +32,8 @@ LONG_BUT_FAST_TIER = {
     "tests/data/test_framework_data.py": "starts the fork servers that the other tests share",
     "tests/docs/test_docs.py::test_the_python_of_the_readme": "runs all of the README's Python",
     "tests/metrics/": "the first test imports TensorFlow or torchmetrics",
+    "tests/runs/test_checkpoints.py": "the first test imports TensorFlow",
+    "tests/runs/test_interrupt.py::test_ctrl_c_in_the_terminal": "interrupts real processes",
     "tests/runs/test_kill.py": "starts the fork server that the other tests share",
     "tests/runs/test_resume.py": "trains and resumes on both frameworks",
     "tests/training/test_modes.py": "the first test imports TensorFlow",

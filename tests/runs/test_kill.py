@@ -28,7 +28,7 @@ if "torch" not in THERE or not hasattr(os, "fork"):
 KILLS = 4
 """At random moments, in each of nine tests."""
 KINDS = {
-    "short": ("--steps", 4, "--log-every", 2, "--keep-last", 1, "--best", "generator:max"),
+    "short": ("--steps", 4, "--log-every", 3, "--keep-last", 1, "--best", "generator:max"),
     "steps": ("--steps", 25, "--checkpoint-steps", 3, "--set=training.discriminator_steps=2"),
     "best": (
         "--epochs",

@@ -307,6 +307,34 @@ def test_the_best_is_the_same_however_often_a_run_was_cut(data, tmp_path, step):
     assert steps_kept(resumed) == steps_kept(whole)
 
 
+def test_a_checkpoint_kept_for_its_time_does_not_become_the_best_on_resume(data, tmp_path):
+    rows = begin(data, tmp_path / "rows", log_every=1).log()
+    irregular = (1, 2, 4, 5, 7, 8)  # neither the end of an epoch nor the last step
+    best = next(
+        f"{metric}:{choose.__name__}"
+        for metric in ("generator", "discriminator", "real_accuracy", "fake_accuracy")
+        for choose in (min, max)
+        if choose(rows, key=lambda row: row[metric])["step"] in irregular
+    )
+    whole = begin(data, tmp_path / "whole", best=best)
+    cut = crashed(data, tmp_path / "cut", 9, best=best, checkpoint_minutes=1e-9, keep_last=0)
+    assert set(steps_kept(cut)) >= set(irregular)
+
+    resumed = resume(cut)
+
+    assert resumed.record.best == whole.record.best
+
+
+def test_samples_ahead_of_the_newest_checkpoint_are_removed(data, tmp_path):
+    run = begin(data, tmp_path / "run", steps=5, keep_last=0)
+    assert run.samples()[-1].name == "step-000005.png"
+    run.checkpoints()[-1].unlink()
+
+    resumed = resume(run, steps=6)
+
+    assert [path.name for path in resumed.samples()] == ["epoch-0001.png", "epoch-0002.png"]
+
+
 def test_images_can_be_made_from_any_checkpoint_that_is_kept(data, tmp_path):
     run = begin(data, tmp_path / "run", keep_last=0, best="generator:max")
 

@@ -34,6 +34,17 @@ ROOM = 8000
 """Bytes: enough for any file of these runs but a checkpoint."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Train on one thread in this process, as forks do: the number of threads changes last bits."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="module")
 def forks():
     return Forks.shared()
