@@ -14,8 +14,8 @@ __all__ = ["listed", "path_sentence", "paths_of", "plural"]
 
 Mark = Mapping[str, Any]
 
-TWINS = {"baseline_max": "weights_max", "baseline_median": "weights_median"}
-TWINS |= {"baseline_statistics_max": "statistics_max"}
+BASELINES = {"baseline_max": "weights_max", "baseline_median": "weights_median"}
+BASELINES |= {"baseline_statistics_max": "statistics_max"}
 """What a mark tells of the baseline, and what of the other backend."""
 LEAST = 5e-324
 """Nothing is divided by 0."""
@@ -54,9 +54,10 @@ def _beside(marks: Sequence[Mark], of_all: Sequence[Sequence[Mark]]) -> list[dic
         told = [other for other in others if not other["saturated"] and _is_finite(other)]
         told = told or [mark]
         floor = max(*(other["floor"] for other in told), LEAST)
-        baselines = {name: max(other.get(name, 0.0) for other in told) for name in TWINS}
+        baselines = {name: max(other.get(name, 0.0) for other in told) for name in BASELINES}
         ratios = [
-            mark.get(of, 0.0) / max(baselines[baseline], floor) for baseline, of in TWINS.items()
+            mark.get(of, 0.0) / max(baselines[baseline], floor)
+            for baseline, of in BASELINES.items()
         ]
         ratio = math.inf if any(map(math.isnan, ratios)) else max(ratios)
         over = mark["saturated"] or not _is_finite(mark)
@@ -66,7 +67,7 @@ def _beside(marks: Sequence[Mark], of_all: Sequence[Sequence[Mark]]) -> list[dic
 
 def _is_finite(mark: Mark) -> bool:
     """Return whether a mark's baseline is anywhere."""
-    return all(math.isfinite(mark.get(name, 0.0)) for name in TWINS)
+    return all(math.isfinite(mark.get(name, 0.0)) for name in BASELINES)
 
 
 def _judged(marks: Sequence[Mark], baselines: int) -> dict[str, Any]:

@@ -27,6 +27,9 @@ from gandem.core.training import weights
 
 __all__ = ["Tandem", "tandem"]
 
+POLL_INTERVAL = 0.3
+"""Seconds between two looks at the trainings."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tandem:
@@ -125,9 +128,10 @@ def _train_both(
     progress: Callable[[str, int], None] | None,
 ) -> None:
     """Run both trainings as children, one thread each, and follow their logs."""
-    seen: dict[str, int] = {}
+    steps: dict[str, int] = {}
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
-    with tempfile.TemporaryFile("w+") as complaint, catch_stop_request() as stop:
+    with contextlib.ExitStack() as stack, catch_stop_request() as stop:
+        errors = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in backends]
         with block_interrupts_in_children():
             children = [
                 subprocess.Popen(
@@ -136,32 +140,32 @@ def _train_both(
                         *("--backend", backend, "--out", str(folder), *arguments),
                     ],
                     stdout=subprocess.DEVNULL,
-                    stderr=complaint,
+                    stderr=error,
                     env=environment,
                 )
-                for backend, folder in zip(backends, folders, strict=True)
+                for backend, folder, error in zip(backends, folders, errors, strict=True)
             ]
+        codes: list[int | None] = [None] * len(children)
         try:
-            while any(child.poll() is None for child in children):
-                if any(child.returncode for child in children) or stop.is_set():
-                    break
+            while None in codes and not any(codes) and not stop.is_set():
+                time.sleep(POLL_INTERVAL)
+                codes = [child.poll() for child in children]
                 for backend, folder in zip(backends, folders, strict=True):
                     step = _last_step(folder / "log.jsonl")
-                    if progress is not None and step > seen.get(backend, 0):
-                        seen[backend] = step
+                    if progress is not None and step > steps.get(backend, 0):
+                        steps[backend] = step
                         progress(backend, step)
-                time.sleep(0.3)
         finally:  # Ctrl-C, or one has failed: end the other too
             _end(children)
             with contextlib.suppress(OSError):
                 folders[0].parent.rmdir()  # only where neither had begun
         if stop.is_set():
             raise KeyboardInterrupt
-        for backend, child in zip(backends, children, strict=True):
-            if child.returncode > 0:
-                complaint.seek(0)
-                words = complaint.read().strip().splitlines() or ["no word"]
-                raise BackendError(f"The training on {backend} failed: {words[-1]}")
+        for backend, code, error in zip(backends, codes, errors, strict=True):
+            if code:  # it failed by itself: one that was ended with it has none yet
+                error.seek(0)
+                lines = error.read().strip().splitlines() or [f"exit code {code}"]
+                raise BackendError(f"The training on {backend} failed: {lines[-1]}")
 
 
 def _end(children: Iterable[subprocess.Popen[bytes]]) -> None:

@@ -529,14 +529,17 @@ def test_trainings_side_by_side_in_a_folder_that_is_in_use_are_refused(tmp_path)
         tandem("mlp-gan", (), ("test/one", "test/two"), tmp_path)
 
 
-def test_a_training_that_fails_ends_both_with_its_reason(tmp_path):
+@pytest.mark.parametrize("pair", [("test/broken", "test/one"), ("test/one", "test/broken")])
+def test_a_training_that_fails_ends_both_with_its_reason(tmp_path, pair):
     broken = 'raise RuntimeError("no luck")'
 
     with (
         installed(tmp_path, "toy", one=NONE, broken=broken),
         pytest.raises(BackendError, match="on test/broken failed: RuntimeError: no luck"),
     ):
-        tandem("mlp-gan", ("--data", "digits"), ("test/broken", "test/one"), tmp_path / "out")
+        tandem("mlp-gan", ("--data", "digits", "--epochs", "99"), pair, tmp_path / "out")
+    records = (tmp_path / "out").glob("*/run.json")
+    assert "finished" not in {json.loads(path.read_text())["state"] for path in records}
 
 
 @pytest.mark.slow
