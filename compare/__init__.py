@@ -4,6 +4,7 @@ The package can be called: ``gandem.compare("dcgan")`` is :func:`compare`.
 """
 
 from gandem.compare.comparison import Comparison, State, open_comparison, plan
+from gandem.compare.execution import compare
 from gandem.compare.grid import (
     Cell,
     Grid,
@@ -14,12 +15,11 @@ from gandem.compare.grid import (
     settings_from,
 )
 from gandem.compare.jobs import Ended, Job, run_job
-from gandem.compare.launchers import Launcher, Pending, at_once
+from gandem.compare.launchers import Launcher, Pending
 from gandem.compare.live import Table
 from gandem.compare.outcome import check_needs, comparison_in_words, outcome_of, sentence_of
 from gandem.compare.page import write_comparison
-from gandem.compare.together import compare
-from gandem.compare.verdict import Difference, difference, outcome_in_words
+from gandem.compare.statistics import Difference, difference, outcome_in_words
 from gandem.core.callable_module import make_callable
 
 __all__ = [
@@ -34,7 +34,6 @@ __all__ = [
     "Setting",
     "State",
     "Table",
-    "at_once",
     "cells_of",
     "check_grid",
     "check_needs",

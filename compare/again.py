@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gandem.compare.commands import compare_words, score_words, train_words, walk_words
+from gandem.compare.command_lines import compare_words, score_words, train_words, walk_words
 from gandem.compare.comparison import Comparison
 from gandem.compare.grid import Cell, Grid, Setting
 

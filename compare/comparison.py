@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gandem.compare.commands import score_words, train_words, walk_words
+from gandem.compare.command_lines import score_words, train_words, walk_words
 from gandem.compare.grid import Cell, Grid, Setting, cells_of
 from gandem.compare.jobs import Ended, Job
 from gandem.compare.launchers import Launcher, Pending
-from gandem.compare.read import (
+from gandem.compare.records import (
     finite_of,
     is_number,
     is_report,

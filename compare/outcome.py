@@ -15,9 +15,9 @@ from typing import Any
 
 from gandem.compare.comparison import Comparison
 from gandem.compare.grid import AS_IT_IS, Cell, Setting
-from gandem.compare.paths import listed, path_sentence, paths_of, plural
-from gandem.compare.read import finite_of, is_number
-from gandem.compare.verdict import difference, outcome_in_words, short
+from gandem.compare.parity_verdicts import listed, path_sentence, paths_of, plural
+from gandem.compare.records import finite_of, is_number
+from gandem.compare.statistics import difference, outcome_in_words, short
 from gandem.core.errors import GandemError
 from gandem.core.runs import Run
 from gandem.metrics.evaluation import MEASURES

@@ -27,7 +27,7 @@ from gandem.compare.panels import (
     styles,
 )
 from gandem.compare.pictures import pictures_of, room_for
-from gandem.compare.verdict import LEVEL
+from gandem.compare.statistics import LEVEL
 from gandem.core.errors import GandemError
 from gandem.core.files import write_file
 from gandem.core.runs import Run

@@ -6,7 +6,7 @@ Everything the other rooms may use is listed here.
 
 from gandem.compare.results.bench import Bench, bench, check_bench
 from gandem.compare.results.folder import read_folder, write_folder
-from gandem.compare.results.page import write_page
+from gandem.compare.results.markdown import write_page
 from gandem.compare.results.rows import Result, merge, read_results, write_results
 
 __all__ = [

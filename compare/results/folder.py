@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from gandem.compare.results.page import read_published, write_page
+from gandem.compare.results.markdown import read_published, write_page
 from gandem.compare.results.rows import Result, read_results, write_results
 from gandem.core.errors import RunError
 

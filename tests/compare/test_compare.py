@@ -329,7 +329,7 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_written(
 
 
 @pytest.mark.parametrize(
-    ("asked", "words"), [("--launcher=locla", "locla"), ("--address=x", "no address")]
+    ("asked", "words"), [("--launcher=locla", "locla"), ("--address=x", "takes no --address")]
 )
 def test_a_launcher_that_is_not_there_begins_nothing(tmp_path, asked, words):
     grid = (f"--backends={HOME}", "--sweep=width=2,3", "--data=digits")

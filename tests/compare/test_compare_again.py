@@ -10,7 +10,13 @@ from gandem.commands.compare import compare
 from gandem.commands.parity import parity
 from gandem.compare import Grid, settings_from
 from gandem.compare.again import in_shell
-from gandem.compare.commands import OPTIONS, compare_words, score_words, train_words, walk_words
+from gandem.compare.command_lines import (
+    OPTIONS,
+    compare_words,
+    score_words,
+    train_words,
+    walk_words,
+)
 
 GRIDS = [
     grid_of(),

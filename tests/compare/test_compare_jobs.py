@@ -22,10 +22,11 @@ from support.in_process import Launcher, in_process
 from support.planted_backends import NONE, installed
 from support.toy_backend import SLOW
 
-from gandem.compare import Ended, Job, launchers, run_job
+from gandem.compare import Ended, Job, execution, run_job
 from gandem.compare import jobs as rooms
 from gandem.compare.comparison import Comparison, plan
 from gandem.compare.grid import Grid
+from gandem.compare.launchers import dask as dask_launcher
 from gandem.compare.launchers import load_launcher
 from gandem.core.errors import BackendError, NotFoundError, RunError, SpecError
 from gandem.core.runs import open_run
@@ -361,9 +362,9 @@ def test_leaving_a_cluster_stops_what_runs_there(tmp_path, data, slow):
 @needs_dask
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense", "tcp://nowhere.invalid:1"])
 def test_a_scheduler_that_is_not_there_is_one_line(tmp_path, monkeypatch, address):
-    monkeypatch.setattr(launchers, "ANSWER", "1s")
+    monkeypatch.setattr(dask_launcher, "CONNECT_TIMEOUT", "1s")
 
-    with pytest.raises(RunError, match="no Dask scheduler answers at") as error:
+    with pytest.raises(RunError, match="No Dask scheduler answers at") as error:
         load_launcher("dask", 1, address, tmp_path)
 
     assert "\n" not in str(error.value)
@@ -411,7 +412,7 @@ def test_a_killed_job_of_submitit_s_is_a_row_and_is_gone_on_with(tmp_path, data,
 def test_slurm_that_is_not_there_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    with pytest.raises(RunError, match="there is no Slurm here"):
+    with pytest.raises(RunError, match="Slurm is not available here"):
         load_launcher("slurm", 1, None, tmp_path)
 
 
@@ -449,7 +450,7 @@ def test_a_folder_that_a_launcher_cannot_have_is_one_line(tmp_path, name, addres
 
 
 def test_this_machine_has_no_address(tmp_path):
-    with pytest.raises(SpecError, match="local has no address"):
+    with pytest.raises(SpecError, match="'local' takes no --address"):
         load_launcher("local", 1, "tcp://127.0.0.1:8786", tmp_path)
 
 
@@ -469,6 +470,6 @@ def test_launchers_are_looked_up_by_name(tmp_path, monkeypatch):
 )
 def test_as_many_trainings_at_once_as_fit(monkeypatch, threads, memory, cores, wanted):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
-    monkeypatch.setattr(launchers, "_memory", lambda: 100 << 30)
+    monkeypatch.setattr(execution, "_read_free_memory", lambda: 100 << 30)
 
-    assert launchers.at_once(threads, memory) == wanted
+    assert execution.count_workers(threads, memory) == wanted

@@ -1,7 +1,8 @@
-"""A comparison from its question to its page."""
+"""Running a comparison: from the arguments of ``gandem compare`` to the report."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -9,15 +10,15 @@ from typing import Any
 
 from gandem.compare.comparison import Comparison, plan
 from gandem.compare.grid import MOST_SEEDS, Grid, backends_of, check_grid, settings_from
-from gandem.compare.launchers import at_once, load_launcher
+from gandem.compare.launchers import load_launcher
 from gandem.compare.outcome import check_needs
 from gandem.compare.page import write_comparison
 from gandem.core.errors import SpecError
 
-__all__ = ["compare"]
+__all__ = ["compare", "count_workers"]
 
-MEMORY = 3 << 30
-"""Bytes that a training takes, about: a framework alone has one or two thousand million."""
+MEMORY_PER_RUN = 3 << 30
+"""Bytes; a framework alone takes one or two GiB."""
 
 
 def compare(
@@ -72,11 +73,36 @@ def compare(
     if ask is not None:
         ask(len(grid.models) * len(grid.settings) * len(grid.backends) * seeds)
     comparison = plan(Path(out), check_grid(grid))
-    at_a_time = workers or at_once(threads, MEMORY)
-    launch = load_launcher(launcher, at_a_time, address, comparison.path / "launcher")
+    workers = workers or count_workers(threads, MEMORY_PER_RUN)
+    launch = load_launcher(launcher, workers, address, comparison.path / "launcher")
     try:
         comparison.work(launch, threads, look)
     finally:
         launch.close()
     write_comparison(comparison)
     return comparison
+
+
+def count_workers(threads: int, memory: int) -> int:
+    """Return how many runs fit on this machine at a time, by its cores and its free memory.
+
+    Args:
+        threads: of each run.
+        memory: bytes of each run.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    by_cores = (cores or 1) // threads
+    by_memory = _read_free_memory() // memory if memory else by_cores
+    return max(1, min(by_cores, by_memory))
+
+
+def _read_free_memory() -> int:
+    """Return the bytes of memory that are free on this machine, within the limit of the cgroup."""
+    free = 1 << 62
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/meminfo").read_text("ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                free = int(line.split()[1]) * 1024
+    with contextlib.suppress(OSError, ValueError):
+        free = min(free, int(Path("/sys/fs/cgroup/memory.max").read_text("ascii")))
+    return free
