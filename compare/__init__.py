@@ -16,9 +16,9 @@ from gandem.compare.grid import (
 )
 from gandem.compare.jobs import Ended, Job, run_job
 from gandem.compare.launchers import Launcher, Pending
-from gandem.compare.live import Table
 from gandem.compare.outcome import check_needs, comparison_in_words, outcome_of, sentence_of
-from gandem.compare.page import write_comparison
+from gandem.compare.report.page import write_comparison
+from gandem.compare.report.progress_table import Table
 from gandem.compare.statistics import Difference, difference, outcome_in_words
 from gandem.core.callable_module import make_callable
 

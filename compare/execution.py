@@ -12,7 +12,7 @@ from gandem.compare.comparison import Comparison, plan
 from gandem.compare.grid import MOST_SEEDS, Grid, backends_of, check_grid, settings_from
 from gandem.compare.launchers import load_launcher
 from gandem.compare.outcome import check_needs
-from gandem.compare.page import write_comparison
+from gandem.compare.report.page import write_comparison
 from gandem.core.errors import SpecError
 
 __all__ = ["compare", "count_workers"]

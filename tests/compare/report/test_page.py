@@ -29,8 +29,8 @@ from support.comparisons import (
 )
 
 from gandem.compare import plan, write_comparison
-from gandem.compare.charts import walk_chart
-from gandem.compare.pictures import pictures_of, room_for
+from gandem.compare.report.charts import walk_chart
+from gandem.compare.report.samples import pictures_of, room_for
 from gandem.core.data.images import read_picture
 from gandem.core.errors import GandemError
 

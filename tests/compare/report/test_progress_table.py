@@ -6,7 +6,8 @@ import sys
 import pytest
 from support.comparisons import finish, grid_of
 
-from gandem.compare import Table, live, plan
+from gandem.compare import Table, plan
+from gandem.compare.report import progress_table
 from gandem.core.runs.run_dir import lock_run_dir as hold
 
 
@@ -14,7 +15,7 @@ from gandem.core.runs.run_dir import lock_run_dir as hold
 def clock(monkeypatch):
     """The time in seconds, in a list of one."""
     now = [1000.0]
-    monkeypatch.setattr(live.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress_table.time, "monotonic", lambda: now[0])
     return now
 
 
@@ -40,7 +41,7 @@ def problems(made):
 
 def test_lines_say_how_far_a_comparison_is(made, clock, capsys):
     table = Table()
-    clock[0] += live.EVERY
+    clock[0] += progress_table.EVERY
     running = made.cells()[0]
 
     with hold(made.folder(running)):
@@ -58,14 +59,14 @@ def test_a_line_is_printed_every_ten_seconds_and_only_when_something_has_changed
 
     table.show(made, {})
     assert capsys.readouterr().err == ""
-    clock[0] += live.EVERY
+    clock[0] += progress_table.EVERY
     table.show(made, {})
     assert capsys.readouterr().err.startswith("2 of 6 trainings")
-    clock[0] += live.EVERY
+    clock[0] += progress_table.EVERY
     table.show(made, {})
     assert capsys.readouterr().err == ""
     finish(made, made.cells()[1])
-    clock[0] += 0.5 * live.EVERY
+    clock[0] += 0.5 * progress_table.EVERY
     table.show(made, {})
     assert capsys.readouterr().err.startswith("3 of 6 trainings")
     finish(made, made.cells()[4])
@@ -77,19 +78,19 @@ def test_the_time_left_is_that_of_the_work_done_since_the_start(tmp_path, clock,
     made = plan(tmp_path / "out", grid_of(backends=("torch",)))
     finish(made, made.cells()[0])
     table = Table()
-    clock[0] += live.EVERY
+    clock[0] += progress_table.EVERY
     table.show(made, {})
     capsys.readouterr()
 
     finish(made, made.cells()[1])
-    clock[0] += 30 - live.EVERY
+    clock[0] += 30 - progress_table.EVERY
     table.show(made, {})
 
     assert capsys.readouterr().err == "2 of 3 trainings, about 30 s left\n"
 
 
 def test_a_quiet_comparison_prints_nothing(made, clock, capsys):
-    clock[0] += live.EVERY
+    clock[0] += progress_table.EVERY
 
     Table(quiet=True).show(made, {})
 
@@ -121,5 +122,5 @@ def test_a_table_of_many_cells_ends_with_their_number(tmp_path, monkeypatch):
         table.show(made, {})
 
     shown = table.live.get_renderable()
-    assert shown.row_count == live.SHOWN + 1
+    assert shown.row_count == progress_table.SHOWN + 1
     assert [*shown.columns[0].cells][-1] == "… and 10 more"

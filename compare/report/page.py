@@ -13,10 +13,10 @@ from typing import Any
 from urllib.parse import quote
 
 from gandem.compare.again import command_again, makings_of
-from gandem.compare.charts import Chart, Line, curves_of, linear, same_scale, walk_chart
 from gandem.compare.comparison import Comparison
 from gandem.compare.outcome import AVERAGED, outcome_of
-from gandem.compare.panels import (
+from gandem.compare.report.charts import Chart, Line, curves_of, linear, same_scale, walk_chart
+from gandem.compare.report.panels import (
     WIDTHS,
     Panel,
     floors_of,
@@ -26,7 +26,7 @@ from gandem.compare.panels import (
     panels_of,
     styles,
 )
-from gandem.compare.pictures import pictures_of, room_for
+from gandem.compare.report.samples import pictures_of, room_for
 from gandem.compare.statistics import LEVEL
 from gandem.core.errors import GandemError
 from gandem.core.files import write_file
@@ -67,7 +67,7 @@ def write_comparison(comparison: Comparison, path: Path | None = None) -> dict[s
         ) from None
     found = outcome_of(comparison)
     place = path or comparison.path / "index.html"
-    folder = files("gandem").joinpath("compare", "templates")
+    folder = files("gandem").joinpath("compare", "report", "templates")
     texts = {part.name: part.read_text("utf-8") for part in folder.iterdir() if part.is_file()}
     environment = Environment(
         autoescape=True,

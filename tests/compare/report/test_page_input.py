@@ -8,9 +8,9 @@ from support.commands import refused, said
 from support.comparisons import FACTS, comparison_of, grid_of, own_facts, page_of, write_log
 
 from gandem.compare import open_comparison, plan, settings_from
-from gandem.compare.charts import Line as Drawn
-from gandem.compare.charts import linear, same_scale
 from gandem.compare.records import last_row
+from gandem.compare.report.charts import Line as Drawn
+from gandem.compare.report.charts import linear, same_scale
 
 pytest.importorskip("jinja2", reason="pages are drawn with Jinja2")
 pytest.importorskip("scipy", reason="verdicts take Student's t")

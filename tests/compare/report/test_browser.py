@@ -15,7 +15,7 @@ from support.commands import lacking, said
 from support.comparisons import STEPS, comparison_of, finish, grid_of
 
 from gandem.compare import open_comparison, plan, settings_from, write_comparison
-from gandem.compare.charts import Line, linear
+from gandem.compare.report.charts import Line, linear
 
 pytest.importorskip("jinja2", reason="pages are drawn with Jinja2")
 pytest.importorskip("scipy", reason="verdicts take Student's t")
