@@ -1,4 +1,4 @@
-"""Whether backends take one path: what came of following each two of them side by side."""
+"""Verdicts on the parity of backends, from the reports of ``gandem parity``."""
 
 from __future__ import annotations
 
@@ -10,123 +10,140 @@ from typing import Any
 from gandem.compare.comparison import Comparison
 from gandem.parity.tolerances import RATIO
 
-__all__ = ["listed", "path_sentence", "paths_of", "plural"]
+__all__ = ["judge_parity", "listed", "parity_sentence", "plural"]
 
 Mark = Mapping[str, Any]
 
-BASELINES = {"baseline_max": "weights_max", "baseline_median": "weights_median"}
-BASELINES |= {"baseline_statistics_max": "statistics_max"}
-"""What a mark tells of the baseline, and what of the other backend."""
-LEAST = 5e-324
-"""Nothing is divided by 0."""
-ENOUGH, CLEAR = 3, 100.0
-"""With so many baselines a ratio above ``RATIO`` is a fault; with fewer, one above ``CLEAR``."""
+BASELINES = {
+    "baseline_max": "weights_max",
+    "baseline_median": "weights_median",
+    "baseline_statistics_max": "statistics_max",
+}
+"""The fields of a mark with the 1-ulp baseline, and those that are compared with them."""
+MIN_BASELINES, CLEAR_RATIO = 3, 100.0
+"""With so many baselines, a ratio above ``RATIO`` is a difference; with fewer, one above
+``CLEAR_RATIO``.
+"""
+SMALLEST = 5e-324
+"""Avoids division by 0."""
 
 
-def paths_of(comparison: Comparison, problems: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return what came of each two backends, followed side by side with each seed.
+def judge_parity(comparison: Comparison, reasons: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return a verdict for each pair of backends and each seed.
 
-    The largest distance of any weight hangs on the few whose gradient is next to nothing, where
-    Adam amplifies rounding; it differs tenfold from one baseline to the next. So a trajectory is
-    compared with the largest baseline of all seeds.
+    The largest difference depends on the few weights with almost no gradient, where Adam amplifies
+    rounding; it varies tenfold between baselines. So each trajectory is compared with the largest
+    baseline of all seeds.
+
+    Args:
+        reasons: why jobs failed, by name.
     """
-    read = comparison.paths()
-    found = []
-    for key, report in read.items():
+    reports = comparison.paths()
+    rows = []
+    for key, report in reports.items():
         model, setting, seed, pair = key
-        row = {"model": model, "setting": setting.name, "seed": seed, "backends": pair}
-        alike = [r for k, r in read.items() if r and (k[0], k[1], k[3]) == (model, setting, pair)]
-        marks = _beside(report["marks"], [r["marks"] for r in alike]) if report else []
-        problem = "" if report else problems.get(comparison.path_name(*key), "")
-        found.append({**row, **_judged(marks, len(alike)), "problem": problem, "report": report})
-    return found
+        same = [r for k, r in reports.items() if r and (k[0], k[1], k[3]) == (model, setting, pair)]
+        marks = _fill_baselines(report["marks"], [r["marks"] for r in same]) if report else []
+        rows.append(
+            {
+                "model": model,
+                "setting": setting.name,
+                "seed": seed,
+                "backends": pair,
+                **_judge(marks, len(same)),
+                "problem": "" if report else reasons.get(comparison.path_name(*key), ""),
+                "report": report,
+            }
+        )
+    return rows
 
 
-def _beside(marks: Sequence[Mark], of_all: Sequence[Sequence[Mark]]) -> list[dict[str, Any]]:
-    """Return marks beside the largest baseline of all seeds, those aside that are saturated.
+def _fill_baselines(
+    marks: Sequence[Mark], of_all_seeds: Sequence[Sequence[Mark]]
+) -> list[dict[str, Any]]:
+    """Return marks with the largest baseline of all seeds, except saturated ones.
 
-    Where the baseline of the trajectory itself is not finite, nothing can be concluded; such a mark
-    counts as saturated.
+    A baseline that is not finite proves nothing; its mark counts as saturated.
     """
-    found = []
+    rows = []
     for mark in marks:
-        others = [other for of in of_all for other in of if other["step"] == mark["step"]]
-        told = [other for other in others if not other["saturated"] and _is_finite(other)]
-        told = told or [mark]
-        floor = max(*(other["floor"] for other in told), LEAST)
-        baselines = {name: max(other.get(name, 0.0) for other in told) for name in BASELINES}
-        ratios = [
-            mark.get(of, 0.0) / max(baselines[baseline], floor)
-            for baseline, of in BASELINES.items()
-        ]
+        others = [m for of in of_all_seeds for m in of if m["step"] == mark["step"]]
+        usable = [m for m in others if not m["saturated"] and _has_finite_baseline(m)] or [mark]
+        floor = max(*(m["floor"] for m in usable), SMALLEST)
+        baselines = {name: max(m[name] for m in usable) for name in BASELINES}
+        ratios = [mark[of] / max(baselines[name], floor) for name, of in BASELINES.items()]
         ratio = math.inf if any(map(math.isnan, ratios)) else max(ratios)
-        over = mark["saturated"] or not _is_finite(mark)
-        found.append({**mark, **baselines, "floor": floor, "ratio": ratio, "saturated": over})
-    return found
+        saturated = mark["saturated"] or not _has_finite_baseline(mark)
+        rows.append({**mark, **baselines, "floor": floor, "ratio": ratio, "saturated": saturated})
+    return rows
 
 
-def _is_finite(mark: Mark) -> bool:
-    """Return whether a mark's baseline is anywhere."""
-    return all(math.isfinite(mark.get(name, 0.0)) for name in BASELINES)
+def _has_finite_baseline(mark: Mark) -> bool:
+    return all(math.isfinite(mark[name]) for name in (*BASELINES, "floor"))
 
 
-def _judged(marks: Sequence[Mark], baselines: int) -> dict[str, Any]:
-    live = [mark for mark in marks if not mark["saturated"]]
-    apart = [mark for mark in live if not mark["ratio"] <= RATIO]
-    worst = max((mark["ratio"] for mark in live), default=math.inf)
+def _judge(marks: Sequence[Mark], baselines: int) -> dict[str, Any]:
+    usable = [mark for mark in marks if not mark["saturated"]]
+    beyond = [mark for mark in usable if not mark["ratio"] <= RATIO]
+    worst = max((mark["ratio"] for mark in usable), default=math.inf)
     if not marks:
         same, verdict = None, ""
-    elif live and not apart:
+    elif usable and not beyond:
         same, verdict = True, "same path"
-    elif not live or (baselines < ENOUGH and worst <= CLEAR):
+    elif not usable or (baselines < MIN_BASELINES and worst <= CLEAR_RATIO):
         same, verdict = None, "undecided"
     else:
         same, verdict = False, "another path"
-    parted = apart[0]["step"] if apart else None
-    ratio = worst if math.isfinite(worst) else None
-    return {"same": same, "verdict": verdict, "ratio": ratio, "parted": parted, "marks": marks}
+    return {
+        "same": same,
+        "verdict": verdict,
+        "ratio": worst if math.isfinite(worst) else None,
+        "parted": beyond[0]["step"] if beyond else None,
+        "marks": marks,
+    }
 
 
-def path_sentence(paths: Sequence[Mapping[str, Any]]) -> str:
-    """Return what the walks say; nothing where there is none."""
-    told = [path for path in paths if path["report"]]
-    lost = sum(bool(path["problem"]) for path in paths)
-    more = f" {plural(lost, 'walk')} of {len(paths)} could not be measured." if lost else ""
-    return (_verdict_of(told) + more).strip()
+def parity_sentence(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the verdicts as a sentence, empty if there are none."""
+    measured = [row for row in rows if row["report"]]
+    failed = sum(bool(row["problem"]) for row in rows)
+    more = f" {failed} of {plural(len(rows), 'parity measurement')} failed." if failed else ""
+    return (_summarize(measured) + more).strip()
 
 
-def _verdict_of(told: Sequence[Mapping[str, Any]]) -> str:
-    apart = [path for path in told if path["verdict"] == "another path"]
-    unclear = [path for path in told if path["verdict"] == "undecided"]
-    if apart:
-        every = Counter(path["backends"] for path in told)
-        pairs = Counter(path["backends"] for path in apart)
-        said = [
-            f"{listed(pair)} ({n} of {plural(every[pair], 'walk')})" for pair, n in pairs.items()
+def _summarize(rows: Sequence[Mapping[str, Any]]) -> str:
+    different = [row for row in rows if row["verdict"] == "another path"]
+    undecided = [row for row in rows if row["verdict"] == "undecided"]
+    if different:
+        counts = Counter(row["backends"] for row in rows)
+        pairs = Counter(row["backends"] for row in different)
+        texts = [
+            f"{listed(pair)} ({count} of {plural(counts[pair], 'measurement')})"
+            for pair, count in pairs.items()
         ]
-        first = min(path["parted"] for path in apart)
+        first = min(row["parted"] for row in different)
         return (
-            f"Not the same path: {'; '.join(said)} part sooner than rounding explains, after "
-            f"{plural(first, 'step')} at the earliest."
+            f"Not equal: {'; '.join(texts)} differ by more than rounding explains, "
+            f"from step {first} on."
         )
-    if unclear:
-        worst = max(unclear, key=lambda path: path["ratio"] or 0.0)
+    if undecided:
+        worst = max(undecided, key=lambda row: row["ratio"] or 0.0)
         why = (
-            f"they are {worst['ratio']:.0f} × as far apart as one rounding leads, 10 × is usual; "
-            "three seeds tell"
+            f"they differ by {worst['ratio']:.0f} × the 1-ulp baseline, where up to 10 × is "
+            "rounding; three seeds decide"
             if worst["ratio"]
-            else "all diverge before it could be seen"
+            else "all trainings diverge too early"
         )
-        return f"Undecided whether {listed(worst['backends'])} take the same path: {why}."
-    if not told:
+        return f"Undecided whether {listed(worst['backends'])} compute the same: {why}."
+    if not rows:
         return ""
-    names = listed(dict.fromkeys(name for path in told for name in path["backends"]))
-    walks = "the one walk" if len(told) == 1 else f"all {len(told)} walks"
-    return f"{names} take the same path, in {walks} side by side."
+    names = listed(dict.fromkeys(name for row in rows for name in row["backends"]))
+    count = plural(len(rows), "measurement")
+    return f"{names} compute the same up to rounding, in {count}."
 
 
 def listed(names: Iterable[str]) -> str:
-    """Join names as one does in a sentence.
+    """Join names for a sentence.
 
     >>> listed(["torch", "keras", "jax"])
     'torch, keras and jax'
@@ -136,7 +153,7 @@ def listed(names: Iterable[str]) -> str:
 
 
 def plural(count: int, word: str) -> str:
-    """Return a number of things.
+    """Return a number with its noun.
 
     >>> plural(1, "step"), plural(3, "step")
     ('1 step', '3 steps')

@@ -1,91 +1,108 @@
-"""What the files of a comparison say, taken for a stranger's: anything may stand in them."""
+"""The files of a comparison that its jobs write; third parties may have changed them."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gandem.core.documents import parse_json
 from gandem.core.runs.log import has_losses
 
-__all__ = ["finite_of", "is_number", "is_report", "is_score", "last_row", "number", "read_json"]
+__all__ = [
+    "keep_finite",
+    "last_row",
+    "read_object",
+    "read_parity_report",
+    "read_reasons",
+    "read_scores",
+    "to_number",
+]
 
-MARK = (
-    "step",
-    "weights_max",
-    "weights_median",
-    "loss_max",
-    "baseline_max",
-    "baseline_median",
-    "floor",
+MARK_FIELDS = (
+    *("weights_max", "weights_median", "loss_max", "statistics_max"),
+    *("baseline_max", "baseline_median", "baseline_statistics_max", "floor"),
 )
-"""What a mark of two backends followed side by side must hold."""
-MAYBE = ("statistics_max", "baseline_statistics_max")
-"""What those of an earlier gandem do not hold."""
-LARGEST = 1e30
-"""Numbers beyond it are none."""
-TAIL = 1 << 16
-"""Bytes of a log's end in which its last row is looked for; a row has about two hundred."""
+"""The numbers of a mark; null for one that is not finite."""
+MAX_VALUE = 1e30
+"""Larger numbers count as not finite."""
+TAIL_SIZE = 1 << 16
+"""Bytes of the end of a log in which its last row is looked for; a row has about two hundred."""
 
 
-def read_json(path: Path, kind: type) -> Any:
-    """Return what a file of JSON holds; None where that is not of a kind, or there is no file."""
-    try:
-        found: object = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
+def read_object(path: Path) -> dict[str, Any] | None:
+    """Return the JSON object in a file; None if there is none."""
+    data = _read_json(path)
+    return data if isinstance(data, dict) else None
+
+
+def read_scores(path: Path) -> list[dict[str, Any]]:
+    """Return what ``gandem evaluate --json`` printed for a run; nothing if the file is damaged."""
+    rows = _read_json(path)
+    if not isinstance(rows, list) or not all(map(_is_score, rows)):
+        return []
+    return [row | {part: keep_finite(row[part]) for part in ("values", "floor")} for row in rows]
+
+
+def read_parity_report(path: Path) -> dict[str, Any] | None:
+    """Return what ``gandem parity --json`` printed; None if there is none or it is damaged.
+
+    Numbers of marks that are not finite are NaN.
+    """
+    report = read_object(path)
+    if report is None or not isinstance(report.get("holds"), bool):
         return None
-    return found if isinstance(found, kind) else None
+    marks = report.get("marks")
+    if not is_number(report.get("steps")) or not marks or not isinstance(marks, list):
+        return None
+    if not all(map(_is_mark, marks)):
+        return None
+    return report | {"marks": [_fill_mark(mark) for mark in marks]}
+
+
+def read_reasons(path: Path) -> dict[str, str]:
+    """Return the last line about each job: why it failed, or an empty text."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError:
+        return {}
+    reasons = {}
+    for line in lines:
+        try:
+            row = parse_json(line)
+        except ValueError:  # cut short by a kill
+            continue
+        if isinstance(row, dict) and isinstance(row.get("job"), str):
+            reasons[row["job"]] = str(row.get("reason") or "")
+    return reasons
 
 
 def is_number(value: object) -> bool:
-    """Return whether a value from a file is a number; NaN and infinity are."""
+    """Return True for an int or a float, finite or not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def number(value: Any) -> float:
-    """Return a number that a file should hold; 0 where it holds something else."""
-    return float(value) if is_number(value) and abs(value) < LARGEST else 0.0
+def to_number(value: Any) -> float:
+    """Return a number; 0 if the value is something else."""
+    return float(value) if is_number(value) and abs(value) < MAX_VALUE else 0.0
 
 
-def finite_of(values: Mapping[str, Any]) -> dict[str, float | None]:
-    """Return the numbers among some values, None for each that is none, or not finite."""
-    return {n: v if is_number(v) and abs(v) < LARGEST else None for n, v in values.items()}
-
-
-def is_score(row: object) -> bool:
-    """Return whether this is what ``gandem evaluate`` prints of a run."""
-    if not isinstance(row, dict):
-        return False
-    values, floor, protocol = (row.get(name) for name in ("values", "floor", "protocol"))
-    if not (isinstance(values, dict) and isinstance(floor, dict) and isinstance(protocol, dict)):
-        return False
-    return all(v is None or is_number(v) for v in (*values.values(), *floor.values()))
-
-
-def is_report(row: Mapping[str, Any] | None) -> bool:
-    """Return whether this is what ``gandem parity`` prints."""
-    marks = row.get("marks") if row else None
-    if not (row and isinstance(row.get("holds"), bool) and is_number(row.get("steps"))):
-        return False
-    return bool(marks and isinstance(marks, list)) and all(map(_is_mark, marks or ()))
-
-
-def _is_mark(mark: object) -> bool:
-    if not isinstance(mark, dict) or not isinstance(mark.get("saturated"), bool):
-        return False
-    numbers = [mark.get(name) for name in MARK] + [mark.get(name, 0.0) for name in MAYBE]
-    return all(map(is_number, numbers)) and type(mark["step"]) is int and mark["floor"] < LARGEST
+def keep_finite(values: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return values with None for those that are not finite numbers."""
+    return {
+        name: value if is_number(value) and abs(value) < MAX_VALUE else None
+        for name, value in values.items()
+    }
 
 
 def last_row(log: Path) -> dict[str, Any]:
-    """Return the last row of a log that tells losses, without reading what comes long before it;
-    nothing where there is none. A line that is being written, or was cut short, is passed over.
-    """
+    """Return the last row with losses of a log, of which only the end is read; or an empty one."""
     try:
         with log.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
+            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_SIZE))
             lines = file.read().splitlines()
     except OSError:
         return {}
@@ -97,3 +114,36 @@ def last_row(log: Path) -> dict[str, Any]:
         if isinstance(row, dict) and type(row.get("step")) is int and has_losses(row):
             return row
     return {}
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return parse_json(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def _is_score(row: object) -> bool:
+    if not isinstance(row, dict):
+        return False
+    parts = [row.get(name) for name in ("values", "floor", "protocol", "details")]
+    parts[3] = {} if parts[3] is None else parts[3]
+    values, floor, *_ = parts
+    if not all(isinstance(part, dict) for part in parts):
+        return False
+    return all(v is None or is_number(v) for v in (*values.values(), *floor.values()))
+
+
+def _is_mark(mark: object) -> bool:
+    if not isinstance(mark, dict) or not isinstance(mark.get("saturated"), bool):
+        return False
+    if type(mark.get("step")) is not int or mark["step"] < 0:
+        return False
+    return all(
+        name in mark and (mark[name] is None or is_number(mark[name])) for name in MARK_FIELDS
+    )
+
+
+def _fill_mark(mark: Mapping[str, Any]) -> dict[str, Any]:
+    values = keep_finite({name: mark[name] for name in MARK_FIELDS})
+    return {**mark, **{n: math.nan if value is None else value for n, value in values.items()}}

@@ -1,38 +1,52 @@
-"""What a comparison says: statistics over seeds, and the sentence that follows from them."""
+"""Differences between groups of runs: confidence intervals over seeds, and a ranking.
+
+A difference is Welch's t test of two means (Welch 1947, doi:10.1093/biomet/34.1-2.28). Where a
+group of pairs is compared, the interval of each is widened so that all of them hold together with
+95 % confidence (Bonferroni).
+"""
 
 from __future__ import annotations
 
 import itertools
 import math
 import statistics
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from gandem.metrics.evaluation import MEASURES
 
-__all__ = ["LEVEL", "Difference", "difference", "outcome_in_words", "short"]
+__all__ = ["LEVEL", "Difference", "Place", "compare_groups", "difference_in_words", "rank", "short"]
 
 LEVEL = 0.95
-"""Of the confidence intervals."""
-ENOUGH = 3.6
-"""Deviations between seeds that an interval may reach to either side before it tells nothing: three
-seeds of each have 2.3 to 3.51, as one group varies more than the other; two have 4.3 and more.
+"""Confidence that the intervals of all compared pairs hold."""
+POWER = 0.8
+"""Probability of seeing the smallest detectable difference."""
+MAX_REACH = 3.6
+"""Half width of a 95 % interval, in standard deviations between seeds, up to which "no difference
+seen" is a finding: three seeds in each group have 2.3 to 3.51, depending on their variances, and
+two have 4.3 or more.
 """
+
+Groups = Mapping[str, Sequence[float]]
+"""The values of a measure, one per seed, by the name of the group."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """How far two groups of trainings are apart in one measure.
+    """The difference of two groups of runs in one measure.
 
     Attributes:
-        first, second: their names.
-        means, deviations: of each over its seeds; deviations of a sample.
-        mean: the second's mean less the first's.
-        low, high: its confidence interval, Welch's; None with a single seed.
-        between_seeds: the deviation between seeds, pooled over both.
-        detectable: the smallest difference that would have been seen with so many seeds, with a
-            power of 0.8.
+        first, second: names of the groups.
+        means, deviations: of each over its seeds; sample standard deviations.
+        mean: the second mean minus the first.
+        low, high: the confidence interval of ``mean``; None with a single seed or without SciPy.
+        pairs: number of pairs that the interval is corrected for.
+        between_seeds: the standard deviation between seeds, pooled over both groups.
+        detectable: the smallest difference that would have been seen with a probability of 0.8.
         verdict: ``"different"``, ``"no difference seen"``, or ``"undecided"``.
     """
 
@@ -45,87 +59,147 @@ class Difference:
     mean: float
     low: float | None
     high: float | None
+    pairs: int
     between_seeds: float | None
     detectable: float | None
     verdict: str
 
     def to_data(self) -> dict[str, Any]:
-        """Return everything, for JSON."""
+        """Return the fields, for JSON."""
         return asdict(self)
 
 
-def difference(measure: str, groups: Mapping[str, Sequence[float]]) -> list[Difference]:
-    """Return the differences of every two groups.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A group of runs in a ranking.
 
-    With s the pooled deviation between seeds, d the difference of the means and its confidence
-    interval by Welch's t (Welch 1947): *different* where the interval lies beyond 0 on one side;
-    *no difference seen* where it holds 0 and reaches at most ``ENOUGH`` · s to either side, which
-    three seeds of each give; *undecided* otherwise: two seeds tell next to nothing.
-
-    Args:
-        groups: the measure of each training by group.
+    Attributes:
+        mean, deviation: over its seeds.
+        versus_best: the difference to the best mean; None for the best group itself.
     """
+
+    name: str
+    mean: float
+    deviation: float | None
+    versus_best: Difference | None
+
+
+def compare_groups(measure: str, groups: Groups) -> list[Difference]:
+    """Return the difference of each pair of groups.
+
+    With the pooled standard deviation s between seeds, a pair is *different* if its corrected
+    interval does not contain 0. If its 95 % interval contains 0 and reaches at most ``MAX_REACH`` ·
+    s to either side, *no difference* is *seen*. Otherwise it is *undecided*.
+    """
+    pairs = list(itertools.combinations(groups, 2))
+    return _compare_pairs(measure, groups, pairs, len(pairs))
+
+
+def rank(measure: str, groups: Groups) -> list[Place]:
+    """Return groups with the best mean first, each compared with the best.
+
+    The intervals are corrected for all pairs of groups, because the data select the best.
+    """
+    sign = -1 if MEASURES[measure].better == "more" else 1
+    best, *others = sorted(groups, key=lambda name: sign * statistics.fmean(groups[name]))
+    count = len(groups) * (len(groups) - 1) // 2
+    differences = _compare_pairs(measure, groups, [(best, name) for name in others], count)
     return [
-        _between(measure, (a, groups[a]), (b, groups[b]))
-        for a, b in itertools.combinations(groups, 2)
+        Place(
+            name=name,
+            mean=statistics.fmean(groups[name]),
+            deviation=_deviation(groups[name]),
+            versus_best=difference,
+        )
+        for name, difference in zip((best, *others), (None, *differences), strict=True)
     ]
 
 
-def _between(
-    measure: str,
-    one: tuple[str, Sequence[float]],
-    other: tuple[str, Sequence[float]],
-) -> Difference:
-    (first, a), (second, b) = one, other
-    means = (statistics.fmean(a), statistics.fmean(b))
-    d = means[1] - means[0]
-    deviations = tuple(statistics.stdev(v) if len(v) > 1 else None for v in (a, b))
-    low = high = pooled = detectable = None
-    verdict = "undecided"
-    if len(a) > 1 and len(b) > 1:
-        va, vb = statistics.variance(a), statistics.variance(b)
-        pooled = math.sqrt(((len(a) - 1) * va + (len(b) - 1) * vb) / (len(a) + len(b) - 2))
-        error, freedom = _welch(va, len(a), vb, len(b))
-        reach = _quantile(0.5 + LEVEL / 2, freedom) * error
-        low, high = d - reach, d + reach
-        detectable = (_quantile(0.5 + LEVEL / 2, freedom) + _quantile(0.8, freedom)) * error
-        if low > 0 or high < 0:
-            verdict = "different"
-        elif reach <= ENOUGH * pooled:
-            verdict = "no difference seen"
-    return Difference(
-        measure=measure,
-        first=first,
-        second=second,
-        means=means,
-        deviations=(deviations[0], deviations[1]),
-        seeds=(len(a), len(b)),
-        mean=d,
-        low=low,
-        high=high,
-        between_seeds=pooled,
-        detectable=detectable,
-        verdict=verdict,
-    )
+def _compare_pairs(
+    measure: str, groups: Groups, pairs: Sequence[tuple[str, str]], corrected_for: int
+) -> list[Difference]:
+    intervals = _welch([(groups[a], groups[b]) for a, b in pairs], corrected_for)
+    differences = []
+    for (first, second), interval in zip(pairs, intervals, strict=True):
+        a, b = groups[first], groups[second]
+        means = (statistics.fmean(a), statistics.fmean(b))
+        pooled, verdict = None, "undecided"
+        if len(a) > 1 and len(b) > 1:
+            squares = [(len(v) - 1) * statistics.variance(v) for v in (a, b)]
+            pooled = math.sqrt(sum(squares) / (len(a) + len(b) - 2))
+        if interval is not None and pooled is not None:
+            if interval.low > 0 or interval.high < 0:
+                verdict = "different"
+            elif abs(means[1] - means[0]) <= interval.reach <= MAX_REACH * pooled:
+                verdict = "no difference seen"
+        differences.append(
+            Difference(
+                measure=measure,
+                first=first,
+                second=second,
+                means=means,
+                deviations=(_deviation(a), _deviation(b)),
+                seeds=(len(a), len(b)),
+                mean=means[1] - means[0],
+                low=interval.low if interval else None,
+                high=interval.high if interval else None,
+                pairs=corrected_for,
+                between_seeds=pooled,
+                detectable=interval.detectable if interval else None,
+                verdict=verdict,
+            )
+        )
+    return differences
 
 
-def _welch(va: float, na: int, vb: float, nb: int) -> tuple[float, float]:
-    """Return the standard error of a difference of means, and its degrees of freedom."""
-    a, b = va / na, vb / nb
-    if a + b == 0:
-        return 0.0, float(na + nb - 2)
-    return math.sqrt(a + b), (a + b) ** 2 / (a**2 / (na - 1) + b**2 / (nb - 1))
+class _Interval(NamedTuple):
+    """An interval: corrected, with the half width of the uncorrected one."""
+
+    low: float
+    high: float
+    reach: float
+    detectable: float
 
 
-def _quantile(share: float, freedom: float) -> float:
-    """Return a quantile of Student's t."""
-    from scipy.stats import t
+def _welch(
+    pairs: Sequence[tuple[Sequence[float], Sequence[float]]], corrected_for: int
+) -> list[_Interval | None]:
+    """Return the interval of the difference of the means of each pair.
 
-    return float(t.ppf(share, freedom))
+    None for a group with one value, and without SciPy.
+    """
+    try:
+        from scipy import stats
+    except ImportError:
+        return [None] * len(pairs)
+    intervals: list[_Interval | None] = [None] * len(pairs)
+    level = 1 - (1 - LEVEL) / max(corrected_for, 1)
+    sizes: dict[tuple[int, int], list[int]] = {}
+    for index, (a, b) in enumerate(pairs):
+        if len({*a}) == len({*b}) == 1 < min(len(a), len(b)):  # no variance: no t test
+            intervals[index] = _Interval(b[0] - a[0], b[0] - a[0], 0.0, 0.0)
+        elif len(a) > 1 and len(b) > 1:
+            sizes.setdefault((len(a), len(b)), []).append(index)
+    for indexes in sizes.values():  # one call for many pairs, each of which takes a millisecond
+        first, second = (np.array([pairs[index][side] for index in indexes]) for side in (0, 1))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # nearly equal values
+            test = stats.ttest_ind(second, first, axis=1, equal_var=False)
+            low, high = test.confidence_interval(level)
+            ends = test.confidence_interval(LEVEL)
+        factor = 1 + stats.t.ppf(POWER, test.df) / stats.t.ppf(0.5 + level / 2, test.df)
+        columns = (low, high, (ends[1] - ends[0]) / 2, (high - low) / 2 * factor)
+        for index, row in zip(indexes, np.stack(columns, axis=1).tolist(), strict=True):
+            intervals[index] = _Interval(*row) if all(map(math.isfinite, row)) else None
+    return intervals
+
+
+def _deviation(values: Sequence[float]) -> float | None:
+    return statistics.stdev(values) if len(values) > 1 else None
 
 
 def short(value: float, digits: int) -> str:
-    """Return a number with so many digits, and no fewer than it has before the point.
+    """Return a number with so many significant digits, and all digits before the point.
 
     >>> short(127.3, 2), short(0.03127, 2), short(1234567.0, 3)
     ('127', '0.031', '1234567')
@@ -135,28 +209,33 @@ def short(value: float, digits: int) -> str:
     return f"{value:.0f}" if 10**digits <= abs(value) < 1e9 else f"{value:.{digits}g}"
 
 
-def outcome_in_words(found: Difference) -> str:
-    """Return a difference as a sentence without its full stop.
+def difference_in_words(difference: Difference) -> str:
+    """Return a difference as a sentence without its period.
 
-    >>> outcome_in_words(Difference(measure="frechet", first="torch", second="keras",
+    >>> difference_in_words(Difference(measure="frechet", first="torch", second="keras",
     ...     means=(10.0, 10.3), deviations=(1.1, 1.1), seeds=(3, 3), mean=0.3, low=-2.2, high=2.8,
-    ...     between_seeds=1.1, detectable=3.4, verdict="no difference seen"))
-    'Fréchet distance, keras less torch 0.3 ± 2.5, between seeds 1.1: no difference seen at 3 \
-seeds; one of 3.4 would have been'
+    ...     pairs=1, between_seeds=1.1, detectable=3.4, verdict="no difference seen"))
+    'Fréchet distance, keras minus torch: 0.3 ± 2.5, no difference seen with 3 seeds; a difference \
+of 3.4 would have been seen'
     """
-    seeds, title = min(found.seeds), MEASURES[found.measure].title
-    said = f"{title}, {found.second} less {found.first} {short(found.mean, 3)}"
-    spread, seen = found.between_seeds or 0.0, found.detectable or 0.0
-    if found.low is None or found.high is None:
-        return f"{said}: undecided, for {seeds} seed tells nothing of the noise between seeds"
-    said += f" ± {short((found.high - found.low) / 2, 2)}, between seeds {short(spread, 2)}: "
-    if found.verdict == "different":
-        better = MEASURES[found.measure].better
-        if better == "as real":
-            return f"{said}different at {seeds} seeds"
+    seeds, title = min(difference.seeds), MEASURES[difference.measure].title
+    text = f"{title}, {difference.second} minus {difference.first}: {short(difference.mean, 3)}"
+    if seeds == 1:
+        return f"{text}, undecided: 1 seed does not show the variation between seeds"
+    if difference.low is None or difference.high is None:
+        return f"{text}, undecided: an interval needs SciPy (pip install scipy)"
+    text += f" ± {short((difference.high - difference.low) / 2, 2)}, "
+    if difference.verdict == "different":
+        better = MEASURES[difference.measure].better
+        if better not in ("less", "more"):
+            return f"{text}different with {seeds} seeds"
         lower_wins = better == "less"
-        winner = found.second if (found.mean < 0) == lower_wins else found.first
-        return f"{said}different at {seeds} seeds, {winner} is better"
-    if found.verdict == "undecided":
-        return f"{said}undecided, {seeds} seeds are too few for so much noise"
-    return f"{said}{found.verdict} at {seeds} seeds; one of {short(seen, 2)} would have been"
+        winner = difference.second if (difference.mean < 0) == lower_wins else difference.first
+        return f"{text}different with {seeds} seeds, {winner} is better"
+    if difference.verdict == "undecided":
+        return f"{text}undecided: {seeds} seeds are too few"
+    detectable = short(difference.detectable or 0.0, 2)
+    return (
+        f"{text}{difference.verdict} with {seeds} seeds; a difference of {detectable} would have "
+        "been seen"
+    )

@@ -14,7 +14,7 @@ import pytest
 from support.commands import lacking, said
 from support.comparisons import STEPS, comparison_of, finish, grid_of
 
-from gandem.compare import open_comparison, plan, settings_from, write_comparison
+from gandem.compare import make_settings, open_comparison, plan, write_comparison
 from gandem.compare.report.charts import Line, linear
 
 pytest.importorskip("jinja2", reason="pages are drawn with Jinja2")
@@ -53,7 +53,7 @@ def made(tmp_path_factory):
 @pytest.fixture(scope="module")
 def ablation(tmp_path_factory):
     """Three settings of two models on one backend."""
-    settings = settings_from(["latent=8,16,32"])
+    settings = make_settings({"latent": [8, 16, 32]})
     grid = grid_of(models=("mlp-gan", "dcgan"), settings=settings, backends=("torch",))
     made = comparison_of(tmp_path_factory.mktemp("ablation") / "out", grid)
     write_comparison(made)

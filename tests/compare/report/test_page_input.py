@@ -7,7 +7,7 @@ import pytest
 from support.commands import refused, said
 from support.comparisons import FACTS, comparison_of, grid_of, own_facts, page_of, write_log
 
-from gandem.compare import open_comparison, plan, settings_from
+from gandem.compare import make_settings, open_comparison, plan
 from gandem.compare.records import last_row
 from gandem.compare.report.charts import Line as Drawn
 from gandem.compare.report.charts import linear, same_scale
@@ -21,7 +21,7 @@ EVIL = "</script><img src=x onerror=alert(1)>&\"'"
 def test_names_may_be_anything(tmp_path):
     grid = grid_of(
         models=(EVIL, "specs/a b.toml"),
-        settings=settings_from([f"name={EVIL}", "latent=8,16"]),
+        settings=make_settings({"name": [EVIL], "latent": [8, 16]}),
         backends=("torch", "<i>keras</i>"),
         seeds=(0,),
     )
@@ -91,8 +91,8 @@ def test_only_the_end_of_a_log_is_read(tmp_path):
         {"backends": ("keras",), "seeds": (0,)},
         {"backends": ("torch", "keras", "acme/jax"), "path_steps": 0},
         {"models": ("mlp-gan", "dcgan"), "backends": ("torch",)},
-        {"settings": settings_from(["latent=8,16,32,64"]), "backends": ("torch",)},
-        {"settings": settings_from(["latent=8,16"]), "models": ("mlp-gan", "dcgan")},
+        {"settings": make_settings({"latent": [8, 16, 32, 64]}), "backends": ("torch",)},
+        {"settings": make_settings({"latent": [8, 16]}), "models": ("mlp-gan", "dcgan")},
     ],
 )
 def test_grids_of_any_shape_are_drawn(tmp_path, changes):
