@@ -11,7 +11,7 @@ from gandem.compare.launchers import Launcher, Pending
 from gandem.compare.outcome import outcome_of
 from gandem.compare.report.page import write_comparison
 from gandem.compare.report.progress_table import Table
-from gandem.compare.statistics import Difference, compare_groups, difference_in_words, rank
+from gandem.compare.statistics import Difference, compare_groups, difference_in_words
 from gandem.compare.summary import format_comparison, summarize
 from gandem.compare.sweeps import Setting, make_settings, parse_sweeps
 from gandem.core.callable_module import make_callable
@@ -41,7 +41,6 @@ __all__ = [
     "outcome_of",
     "parse_sweeps",
     "plan",
-    "rank",
     "run_job",
     "summarize",
     "write_comparison",

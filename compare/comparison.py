@@ -37,14 +37,17 @@ from gandem.core.files import append_line, make_folder, write_json
 from gandem.core.plugins.isolation import format_error
 from gandem.core.runs import Run, open_run
 from gandem.core.runs.listing import count_steps, describe_health, read_state
-from gandem.core.runs.run_dir import lock_run_dir
+from gandem.core.runs.run_dir import is_locked, lock_run_dir
 
 __all__ = ["CellRecord", "Comparison", "State", "open_comparison", "plan"]
 
 PLAN, CELLS, PATHS, ENDED = "comparison.json", "cells", "paths", "ended.jsonl"
 SCORES, LOG = "scores.json", "log.jsonl"
 FORMAT = 1
-STATES = ("waiting", "running", "interrupted", "scoring", "done", "diverged", "failed")
+STATES = (
+    *("waiting", "running", "interrupted", "scoring", "not scored", "finished"),
+    *("done", "diverged", "failed"),
+)
 LOSSES = ("discriminator", "generator")
 SCORING, PARITY, TRAINING = ("count", "extractor"), ("path_steps",), ("device",)
 """Fields of the plan that may change until there are scores, parity reports, or runs."""
@@ -60,7 +63,8 @@ class State:
     """The state of a cell.
 
     Attributes:
-        words: ``"waiting"``, ``"running"``, ``"interrupted"``, ``"scoring"``, ``"done"``,
+        words: ``"waiting"``, ``"running"``, ``"interrupted"``, ``"scoring"``, ``"not
+            scored"``, ``"finished"`` (a single run that was not scored), ``"done"``,
             ``"diverged"``, ``"failed"``, ``"damaged"``.
         health: current warnings, or ``"well"``.
         problem: why it failed.
@@ -145,7 +149,7 @@ class Comparison:
         state, last = read_state(run), last_row(run.path / LOG)
         step = last.get("step") if state == "running" else count_steps(run)
         if state == "finished":
-            state = "done" if scores or self.alone else "failed" if problem else "scoring"
+            state = "done" if scores else self._finished_state(problem)
         elif state == "interrupted" and problem:
             state = "failed"
         return State(
@@ -157,6 +161,14 @@ class Comparison:
             health=describe_health(run),
             problem="" if state in ("done", "diverged") else problem,
         )
+
+    def _finished_state(self, problem: str) -> str:
+        """Return the state of a finished run without scores."""
+        if problem:
+            return "failed"
+        if self.alone:
+            return "finished"
+        return "not scored" if is_locked(self.path) is False else "scoring"
 
     def state(self, cell: Cell, reasons: Mapping[str, str]) -> State:
         """Return the state of a cell."""

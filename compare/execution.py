@@ -134,9 +134,10 @@ def write_report(
         return outcome, None
     folder, markdown = path or comparison.path, format == "md"
     make_folder(folder)
-    rows = merge(read_folder(folder), collect_results(comparison, records))
-    write_folder(folder, rows, markdown=markdown)
-    return outcome, folder / (PAGE if markdown else TABLE)
+    results = collect_results(comparison, records)
+    write_folder(folder, merge(read_folder(folder), results), markdown=markdown)
+    rows = [result.to_data() for result in results]
+    return outcome | {"results": rows}, folder / (PAGE if markdown else TABLE)
 
 
 def count_workers(threads: int, memory: int) -> int:

@@ -1,4 +1,4 @@
-"""The outcome of a comparison as plain data: parity, differences of scores, rankings and costs."""
+"""The outcome of a comparison as plain data: parity, differences of scores, and costs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gandem.compare.final_difference import measure_final_differences
 from gandem.compare.grid import Grid
 from gandem.compare.parity_verdicts import judge_parity
 from gandem.compare.records import is_number, keep_finite
-from gandem.compare.statistics import Place, compare_groups, difference_in_words, rank
+from gandem.compare.statistics import compare_groups, difference_in_words
 from gandem.compare.summary import join_names, summarize
 from gandem.core.documents import finite
 from gandem.core.runs import Run
@@ -51,7 +51,6 @@ def outcome_of(
         "paths": judge_parity(comparison, comparison.ended()),
         "final": measure_final_differences(grid, records),
         "outcomes": _compare(grid, groups),
-        "rankings": _rank(groups),
         "costs": _summarize_costs(groups),
     }
     data: dict[str, Any] = finite({"verdict": summarize(outcome), **outcome})
@@ -114,7 +113,7 @@ def _read_costs(run: Run | None) -> dict[str, Any]:
     return {**costs, "checkpoint_bytes": size}
 
 
-# --- differences and rankings --------------------------------------------------------------------
+# --- differences and costs -----------------------------------------------------------------------
 
 
 def _group(cells: Sequence[CellData]) -> Groups:
@@ -165,52 +164,6 @@ def _compare_group(name: str, by: Mapping[str, Sequence[CellData]]) -> list[dict
             text = difference_in_words(difference)
             rows.append({"where": name, **difference.to_data(), "words": text})
     return rows
-
-
-def _rank(groups: Groups) -> list[dict[str, Any]]:
-    """Return a ranking of model, setting and backend in each measure that has a direction, for each
-    protocol.
-    """
-    rankings = []
-    protocols = dict.fromkeys(_key_protocol(cell) for of in groups.values() for cell in of)
-    for protocol, measure in itertools.product(filter(None, protocols), MEASURES):
-        if MEASURES[measure].better not in ("less", "more"):
-            continue
-        ranked: dict[str, list[CellData]] = {}
-        for number, of in enumerate(groups.values()):
-            same = [cell for cell in of if _key_protocol(cell) == protocol]
-            if _read_values(same, measure):
-                ranked[str(number)] = same
-        if not ranked:
-            continue
-        places = rank(measure, {name: _read_values(of, measure) for name, of in ranked.items()})
-        first = ranked[places[0].name][0]
-        rankings.append(
-            {
-                "measure": measure,
-                "better": MEASURES[measure].better,
-                "protocol": first["protocol"],
-                "real": first["floor"].get(measure),
-                "pairs": len(ranked) * (len(ranked) - 1) // 2,
-                "rows": [_describe_place(place, ranked[place.name], measure) for place in places],
-            }
-        )
-    return rankings
-
-
-def _describe_place(place: Place, cells: Sequence[CellData], measure: str) -> dict[str, Any]:
-    difference = place.versus_best
-    return {
-        **{name: cells[0][name] for name in ("model", "setting", "backend")},
-        "seeds": [cell["seed"] for cell in cells],
-        "values": [cell["values"].get(measure) for cell in cells],
-        "mean": place.mean,
-        "deviation": place.deviation,
-        "difference": difference.mean if difference else 0.0,
-        "low": difference.low if difference else None,
-        "high": difference.high if difference else None,
-        "verdict": difference.verdict if difference else "best",
-    }
 
 
 def _key_protocol(cell: CellData) -> str:

@@ -1,4 +1,4 @@
-"""Differences between groups of runs: confidence intervals over seeds, and a ranking.
+"""Differences between groups of runs: confidence intervals over seeds.
 
 A difference is Welch's t test of two means (Welch 1947, doi:10.1093/biomet/34.1-2.28). Where a
 group of pairs is compared, the interval of each is widened so that all of them hold together with
@@ -19,7 +19,15 @@ import numpy as np
 
 from gandem.metrics.evaluation import MEASURES
 
-__all__ = ["LEVEL", "Difference", "Place", "compare_groups", "difference_in_words", "rank", "short"]
+__all__ = [
+    "LEVEL",
+    "Difference",
+    "Interval",
+    "compare_groups",
+    "difference_in_words",
+    "short",
+    "welch_intervals",
+]
 
 LEVEL = 0.95
 """Confidence that the intervals of all compared pairs hold."""
@@ -69,21 +77,6 @@ class Difference:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """A group of runs in a ranking.
-
-    Attributes:
-        mean, deviation: over its seeds.
-        versus_best: the difference to the best mean; None for the best group itself.
-    """
-
-    name: str
-    mean: float
-    deviation: float | None
-    versus_best: Difference | None
-
-
 def compare_groups(measure: str, groups: Groups) -> list[Difference]:
     """Return the difference of each pair of groups.
 
@@ -92,33 +85,8 @@ def compare_groups(measure: str, groups: Groups) -> list[Difference]:
     s to either side, *no difference* is *seen*. Otherwise it is *undecided*.
     """
     pairs = list(itertools.combinations(groups, 2))
-    return _compare_pairs(measure, groups, pairs, len(pairs))
-
-
-def rank(measure: str, groups: Groups) -> list[Place]:
-    """Return groups with the best mean first, each compared with the best.
-
-    The intervals are corrected for all pairs of groups, because the data select the best.
-    """
-    sign = -1 if MEASURES[measure].better == "more" else 1
-    best, *others = sorted(groups, key=lambda name: sign * statistics.fmean(groups[name]))
-    count = len(groups) * (len(groups) - 1) // 2
-    differences = _compare_pairs(measure, groups, [(best, name) for name in others], count)
-    return [
-        Place(
-            name=name,
-            mean=statistics.fmean(groups[name]),
-            deviation=_deviation(groups[name]),
-            versus_best=difference,
-        )
-        for name, difference in zip((best, *others), (None, *differences), strict=True)
-    ]
-
-
-def _compare_pairs(
-    measure: str, groups: Groups, pairs: Sequence[tuple[str, str]], corrected_for: int
-) -> list[Difference]:
-    intervals = _welch([(groups[a], groups[b]) for a, b in pairs], corrected_for)
+    level = 1 - (1 - LEVEL) / max(len(pairs), 1)
+    intervals = welch_intervals([(groups[a], groups[b]) for a, b in pairs], level)
     differences = []
     for (first, second), interval in zip(pairs, intervals, strict=True):
         a, b = groups[first], groups[second]
@@ -143,7 +111,7 @@ def _compare_pairs(
                 mean=means[1] - means[0],
                 low=interval.low if interval else None,
                 high=interval.high if interval else None,
-                pairs=corrected_for,
+                pairs=len(pairs),
                 between_seeds=pooled,
                 detectable=interval.detectable if interval else None,
                 verdict=verdict,
@@ -152,8 +120,13 @@ def _compare_pairs(
     return differences
 
 
-class _Interval(NamedTuple):
-    """An interval: corrected, with the half width of the uncorrected one."""
+class Interval(NamedTuple):
+    """An interval of a difference.
+
+    Attributes:
+        reach: half width at a level of 95 %.
+        detectable: the smallest difference that would have been seen with a probability of 0.8.
+    """
 
     low: float
     high: float
@@ -161,10 +134,10 @@ class _Interval(NamedTuple):
     detectable: float
 
 
-def _welch(
-    pairs: Sequence[tuple[Sequence[float], Sequence[float]]], corrected_for: int
-) -> list[_Interval | None]:
-    """Return the interval of the difference of the means of each pair.
+def welch_intervals(
+    pairs: Sequence[tuple[Sequence[float], Sequence[float]]], level: float
+) -> list[Interval | None]:
+    """Return the interval of the difference of the means of each pair, the second minus the first.
 
     None for a group with one value, and without SciPy.
     """
@@ -172,12 +145,11 @@ def _welch(
         from scipy import stats
     except ImportError:
         return [None] * len(pairs)
-    intervals: list[_Interval | None] = [None] * len(pairs)
-    level = 1 - (1 - LEVEL) / max(corrected_for, 1)
+    intervals: list[Interval | None] = [None] * len(pairs)
     sizes: dict[tuple[int, int], list[int]] = {}
     for index, (a, b) in enumerate(pairs):
         if len({*a}) == len({*b}) == 1 < min(len(a), len(b)):  # no variance: no t test
-            intervals[index] = _Interval(b[0] - a[0], b[0] - a[0], 0.0, 0.0)
+            intervals[index] = Interval(b[0] - a[0], b[0] - a[0], 0.0, 0.0)
         elif len(a) > 1 and len(b) > 1:
             sizes.setdefault((len(a), len(b)), []).append(index)
     for indexes in sizes.values():  # one call for many pairs, each of which takes a millisecond
@@ -190,7 +162,7 @@ def _welch(
         factor = 1 + stats.t.ppf(POWER, test.df) / stats.t.ppf(0.5 + level / 2, test.df)
         columns = (low, high, (ends[1] - ends[0]) / 2, (high - low) / 2 * factor)
         for index, row in zip(indexes, np.stack(columns, axis=1).tolist(), strict=True):
-            intervals[index] = _Interval(*row) if all(map(math.isfinite, row)) else None
+            intervals[index] = Interval(*row) if all(map(math.isfinite, row)) else None
     return intervals
 
 

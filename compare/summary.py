@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -48,16 +49,15 @@ def _summarize_run(cell: Mapping[str, Any]) -> str:
 
 def _summarize_seeds(outcome: Mapping[str, Any]) -> str:
     """Return the mean over the seeds of one model, setting and backend."""
-    title = MEASURES[MAIN_MEASURE].title
-    texts = [
-        f"{title} {short(row['mean'], 3)}"
-        + ("" if row["deviation"] is None else f" ± {short(row['deviation'], 2)}")
-        + f" over {plural(len(row['values']), 'seed')} on {row['backend']}."
-        for ranking in outcome["rankings"]
-        if ranking["measure"] == MAIN_MEASURE
-        for row in ranking["rows"]
-    ]
-    return " ".join(filter(None, [*texts, _summarize_states(outcome)]))
+    values = [cell["values"].get(MAIN_MEASURE) for cell in outcome["cells"]]
+    values = [value for value in values if value is not None]
+    if not values:
+        return _summarize_states(outcome)
+    text = f"{MEASURES[MAIN_MEASURE].title} {short(statistics.fmean(values), 3)}"
+    text += f" ± {short(statistics.stdev(values), 2)}" if len(values) > 1 else ""
+    backend = outcome["cells"][0]["backend"]
+    text += f" over {plural(len(values), 'seed')} on {backend}."
+    return " ".join(filter(None, [text, _summarize_states(outcome)]))
 
 
 def _summarize_groups(outcome: Mapping[str, Any]) -> list[str]:

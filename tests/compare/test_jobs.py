@@ -1,7 +1,6 @@
-"""The jobs of a comparison and its launchers: a killed job loses only what came after its last
-checkpoint.
+"""The jobs of a comparison and its launchers; a killed job resumes from its last checkpoint.
 
-Trainings are those of a toy backend, whose processes import no framework.
+Runs use a toy backend, whose processes import no framework.
 """
 
 import contextlib
@@ -22,7 +21,7 @@ from support.in_process import Launcher, in_process
 from support.planted_backends import NONE, installed
 from support.toy_backend import SLOW
 
-from gandem.compare import Ended, Job, execution, run_job
+from gandem.compare import Ended, Job, Setting, execution, run_job
 from gandem.compare import jobs as rooms
 from gandem.compare.comparison import Comparison, plan
 from gandem.compare.grid import Grid
@@ -55,7 +54,7 @@ def slow(tmp_path, monkeypatch):
 
 
 def comparison(folder: Path, data: str, epochs: int = 2, seeds: int = 1) -> Comparison:
-    changes = tuple(f"{path}={value}" for path, value in TINY["dcgan"].items())
+    texts = tuple(f"{path}={value}" for path, value in TINY["dcgan"].items())
     grid = Grid(
         models=("dcgan",),
         backends=("test/toy",),
@@ -65,7 +64,7 @@ def comparison(folder: Path, data: str, epochs: int = 2, seeds: int = 1) -> Comp
         count=20,
         extractor="pixels",
         path_steps=0,
-        changes=changes,
+        base=Setting(texts),
     )
     return plan(folder, grid)
 
@@ -290,7 +289,7 @@ def test_jobs_whose_launcher_cannot_say_how_they_ended_are_lost(tmp_path, data):
 
     assert [*there.ended().values()] == [
         "lost: OSError: the machine is gone",
-        "lost: its launcher did not say how it ended",
+        "lost: the launcher did not report how it ended",
     ]
     assert len(there.jobs(1)) == 2
 

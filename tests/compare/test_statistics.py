@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from gandem.compare import compare_groups, difference_in_words, rank
+from gandem.compare import compare_groups, difference_in_words
 
 stats = pytest.importorskip("scipy.stats")
 
@@ -75,21 +75,6 @@ def test_the_detectable_difference_is_detected_with_a_probability_of_four_fifths
     noise = stats.t.ppf(0.2, test.df) * error  # exceeded in four of five experiments
 
     assert difference.detectable + noise == pytest.approx((difference.high - difference.low) / 2)
-
-
-@pytest.mark.parametrize(
-    ("measure", "order"), [("frechet", ["b", "a", "c"]), ("precision", ["c", "a", "b"])]
-)
-def test_a_ranking_has_the_best_mean_first(measure, order):
-    groups = {"a": [2.0, 2.1, 2.2], "b": [1.0, 1.1, 1.2], "c": [9.0, 9.1, 9.5]}
-
-    places = rank(measure, groups)
-
-    assert [place.name for place in places] == order
-    assert places[0].versus_best is None
-    for place in places[1:]:
-        assert (place.versus_best.first, place.versus_best.second) == (order[0], place.name)
-        assert (place.versus_best.pairs, place.versus_best.verdict) == (3, "different")
 
 
 def test_without_scipy_there_is_no_interval_and_no_verdict(monkeypatch):

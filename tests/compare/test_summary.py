@@ -129,7 +129,7 @@ def test_an_extended_run_is_scored_again(tmp_path):
     (row,) = json.loads(place.read_text())
     place.write_text(json.dumps([row | {"details": {"step": 39}}]))
 
-    assert made.state(cell, {}).words == "scoring"
+    assert made.state(cell, {}).words == "not scored"
     assert [job.name for job in made.jobs(1)] == [cell.folder]
 
 
