@@ -21,7 +21,8 @@ LONGEST = 37
 """Letters of a name or a reason in the table."""
 COLUMNS = {"cell": 17, "": 8, "step": 7, "steps/s": 7, "losses": 7, "health": 10}
 """The table's, with the letters that each has at least."""
-RANKS = (*UNDER_WAY, "failed", "diverged", "damaged", "interrupted", "not scored", "waiting", "done")
+RANKS = (*UNDER_WAY, "failed", "diverged", "damaged", "interrupted", "not scored", "waiting")
+RANKS += ("done",)
 SHOWN = 20
 """Cells that are shown at once; those under way come first."""
 
