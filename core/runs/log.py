@@ -10,20 +10,13 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gandem.core.files import append_line
-from gandem.core.runs.callbacks import Callback
-from gandem.core.runs.sampling import report_memory_errors
-
-if TYPE_CHECKING:
-    from gandem.core.runs.trainer import Trainer
 
 __all__ = [
     "REMEDY",
     "DivergedError",
-    "LogWriter",
     "append_row",
     "check_losses",
     "has_losses",
@@ -73,43 +66,3 @@ def check_losses(losses: Mapping[str, float], step: int) -> None:
     for name, value in losses.items():
         if not math.isfinite(value):
             raise DivergedError(f"the {name} loss is {value} at step {step}; {REMEDY}")
-
-
-class LogWriter(Callback):
-    """Writes the rows with losses, and ends a training whose losses are not finite."""
-
-    order = 20
-
-    def on_train_start(self, trainer: Trainer) -> None:
-        """Start after what is logged already."""
-        self._last = trainer.step
-
-    def needs_step(self, trainer: Trainer, step: int) -> bool:
-        """Return True if the step is logged."""
-        return is_logged(step, trainer.settings.log_every)
-
-    def on_step_end(self, trainer: Trainer) -> None:
-        """Write a row if one is due."""
-        if self.needs_step(trainer, trainer.step) or trainer.step == trainer.total_steps:
-            self._write(trainer)
-
-    def on_last_step(self, trainer: Trainer) -> None:
-        """Write the row of the last step."""
-        if self._last < trainer.step:
-            self._write(trainer)
-
-    def _write(self, trainer: Trainer) -> None:
-        losses = trainer.read_losses()
-        self._last = trainer.step
-        row: dict[str, Any] = {
-            "step": trainer.step,
-            "epoch": trainer.epochs_done(trainer.step - 1) + 1,
-        }
-        row |= trainer.finite_losses()
-        with report_memory_errors():
-            for callback in trainer.callbacks:
-                row |= callback.measure(trainer)
-        row |= {"steps_per_second": trainer.steps_per_second, "seconds": trainer.seconds()}
-        append_row(trainer.run_dir, row)
-        trainer.notify("on_log", MappingProxyType(row))
-        check_losses(losses, trainer.step)

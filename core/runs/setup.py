@@ -20,10 +20,9 @@ from gandem.core.errors import DataError, RunError
 from gandem.core.machine import describe_machine, keep_freed_memory
 from gandem.core.plugins.registry import require
 from gandem.core.rng import fingerprint
-from gandem.core.runs.callbacks import Callback, ProgressReporter, load_callbacks
+from gandem.core.runs.callbacks import LogWriter, ProgressReporter, RecordWriter, load_callbacks
 from gandem.core.runs.checkpoint_writer import CheckpointWriter
 from gandem.core.runs.config import Progress, Settings, check_total
-from gandem.core.runs.log import LogWriter
 from gandem.core.runs.record import DataRecord, RunRecord, Segment, write_record
 from gandem.core.runs.resume import (
     ResumePoint,
@@ -35,7 +34,7 @@ from gandem.core.runs.resume import (
 from gandem.core.runs.run import Run, open_run, pick_device
 from gandem.core.runs.run_dir import check_run_dir, create_run_dir, lock_run_dir
 from gandem.core.runs.sampling import report_memory_errors
-from gandem.core.runs.trainer import RecordWriter, Trainer
+from gandem.core.runs.trainer import Callback, Trainer
 from gandem.core.signals import catch_stop_request
 from gandem.core.specs import Spec, digest, find_model, load_spec
 from gandem.core.training import (
