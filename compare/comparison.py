@@ -28,21 +28,22 @@ from gandem.compare.read import (
     is_number,
     is_report,
     is_score,
-    last_row,
     number,
     read_json,
 )
+from gandem.core.documents import parse_json
 from gandem.core.errors import GandemError, RunError, shown
 from gandem.core.files import append_line, make_folder, write_json
 from gandem.core.plugins.isolation import format_error
 from gandem.core.runs import Run, open_run
 from gandem.core.runs.listing import count_steps, describe_health, read_state
+from gandem.core.runs.log import read_last_row
 from gandem.core.runs.run_dir import lock_run_dir
 
 __all__ = ["Comparison", "State", "open_comparison", "plan"]
 
 PLAN, CELLS, PATHS, ENDED = "comparison.json", "cells", "paths", "ended.jsonl"
-SCORES, LOG = "scores.json", "log.jsonl"
+SCORES = "scores.json"
 FORMAT = 1
 STATES = ("waiting", "running", "interrupted", "scoring", "done", "diverged", "failed")
 LOSSES = ("discriminator", "generator")
@@ -126,7 +127,7 @@ class Comparison:
             lines = []
         for line in lines:
             with contextlib.suppress(ValueError, KeyError, TypeError):  # it was torn by a kill
-                row = json.loads(line)
+                row = parse_json(line, strict=False)
                 found[str(row["job"])] = str(row["reason"])
         over = {cell.folder for cell in self.cells() if self.is_over(cell)}
         over |= {self.path_name(*key) for key, report in self.paths().items() if report}
@@ -150,7 +151,7 @@ class Comparison:
                 return State("damaged", problem=format_error(error))
             total = self.grid.total(cell.model, cell.setting)
             return State("failed" if problem else "waiting", total=total, problem=problem)
-        words, last = read_state(run), last_row(run.path / LOG)
+        words, last = read_state(run), read_last_row(run.path)
         running = words == "running"
         if words == "finished":
             words = "done" if self.scores(cell) else "failed" if problem else "scoring"

@@ -300,4 +300,4 @@ def _checked(grid: Grid, model: str, setting: Setting) -> tuple[str, int]:
     )
     feed = Feed(spec, loss, dataset, 0, grid.precision)
     epochs = settings.epochs or spec.training.epochs
-    return digest(spec), settings.steps or feed.steps_for(epochs)
+    return digest(spec), settings.steps or feed.epochs.step_of(epochs)

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from gandem.compare.grid import AS_IT_IS, Cell, Setting
 from gandem.compare.paths import listed, path_sentence, paths_of, plural
 from gandem.compare.read import finite_of, is_number
 from gandem.compare.verdict import difference, outcome_in_words, short
+from gandem.core.documents import finite
 from gandem.core.errors import GandemError
 from gandem.core.runs import Run
 from gandem.metrics.evaluation import MEASURES
@@ -63,15 +63,6 @@ def outcome_of(comparison: Comparison) -> dict[str, Any]:
     }
     told: dict[str, Any] = finite({"verdict": sentence_of(found), **found})
     return told
-
-
-def finite(data: Any) -> Any:
-    """Return plain data without NaN and infinity, which JSON has not: None stands for them."""
-    if isinstance(data, dict):
-        return {key: finite(value) for key, value in data.items()}
-    if isinstance(data, list | tuple):
-        return type(data)(map(finite, data))
-    return None if isinstance(data, float) and not math.isfinite(data) else data
 
 
 def _cell(comparison: Comparison, cell: Cell, problems: Mapping[str, str]) -> dict[str, Any]:

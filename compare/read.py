@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gandem.core.runs.log import has_losses
+from gandem.core.documents import parse_json
 
-__all__ = ["finite_of", "is_number", "is_report", "is_score", "last_row", "number", "read_json"]
+__all__ = ["finite_of", "is_number", "is_report", "is_score", "number", "read_json"]
 
 MARK = (
     "step",
@@ -26,15 +24,13 @@ MAYBE = ("statistics_max", "baseline_statistics_max")
 """What those of an earlier gandem do not hold."""
 LARGEST = 1e30
 """Numbers beyond it are none."""
-TAIL = 1 << 16
-"""Bytes of a log's end in which its last row is looked for; a row has about two hundred."""
 
 
 def read_json(path: Path, kind: type) -> Any:
     """Return what a file of JSON holds; None where that is not of a kind, or there is no file."""
     try:
-        found: object = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
+        found: object = parse_json(path.read_text("utf-8"))
+    except (OSError, ValueError):
         return None
     return found if isinstance(found, kind) else None
 
@@ -77,23 +73,3 @@ def _is_mark(mark: object) -> bool:
         return False
     numbers = [mark.get(name) for name in MARK] + [mark.get(name, 0.0) for name in MAYBE]
     return all(map(is_number, numbers)) and type(mark["step"]) is int and mark["floor"] < LARGEST
-
-
-def last_row(log: Path) -> dict[str, Any]:
-    """Return the last row of a log that tells losses, without reading what comes long before it;
-    nothing where there is none. A line that is being written, or was cut short, is passed over.
-    """
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
-            lines = file.read().splitlines()
-    except OSError:
-        return {}
-    for line in reversed(lines):
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(row, dict) and type(row.get("step")) is int and has_losses(row):
-            return row
-    return {}

@@ -264,7 +264,7 @@ def _epochs(run: Run) -> float:
     discriminator's updates.
     """
     batches = run.record.steps * run.spec.training.discriminator_steps
-    return round(batches / max(run.record.batches_per_epoch, 1), 2)
+    return round(batches / run.record.epochs[-1].batches_per_epoch, 2)
 
 
 def _of(found: Sequence[Mapping[str, Any]], which: str) -> Mapping[str, Any]:

@@ -40,7 +40,7 @@ from gandem.core.training import fixed_inputs
 
 __all__ = ["CheckpointWriter", "WriterThread"]
 
-HEADER = ("model", "backend", "versions", "gandem", "stream", "data")
+HEADER = ("model", "backend", "versions", "gandem", "stream", "data", "epochs")
 """Fields of the record that a checkpoint's header repeats."""
 
 

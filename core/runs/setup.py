@@ -48,6 +48,7 @@ from gandem.core.training import (
     load_backend,
     resolve_loss,
 )
+from gandem.core.training.epochs import EpochSpan
 
 __all__ = ["TrainingSetup", "resume", "train"]
 
@@ -177,7 +178,8 @@ def resume(
         if steps or epochs:
             settings = replace(settings, steps=steps, epochs=epochs)
         try:
-            setup = TrainingSetup(run.spec, settings, clock, notice)
+            before = run.record.epochs
+            setup = TrainingSetup(run.spec, settings, clock, notice, before, point.step)
         except DataError as error:
             if data or data_dir:
                 raise
@@ -188,11 +190,11 @@ def resume(
         if setup.is_done(run, point):
             return run
         setup.start(_load_state(run, point, settings), resumed=point.step > 0)
-        for note in (*point.notes, *setup.describe_other_numbers(run, point)):
+        for note in (*point.notes, *setup.describe_changes(run, point)):
             setup.notice(note)
         record = setup.record(run, point, changed, allow_changed)
         trainer = setup.trainer(folder, record, callbacks, progress)  # callbacks may refuse
-        remove_later_files(run, point, setup.feed.epochs_done(point.step))
+        remove_later_files(run, point, setup.feed.epochs.epochs_done(point.step))
         ends = point.step == setup.total
         seconds = trim_log(run, point.step, settings.log_every, ends=ends)
         write_record(folder, record)
@@ -220,9 +222,21 @@ def _program() -> str:
 
 
 class TrainingSetup:
-    """What a training needs, prepared and checked before anything is written."""
+    """What a training needs, prepared and checked before anything is written.
 
-    def __init__(self, spec: Spec, settings: Settings, clock: float, notice: Notice | None) -> None:
+    Args:
+        before: the epochs of a run that is resumed at a step.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        settings: Settings,
+        clock: float,
+        notice: Notice | None,
+        before: Iterable[EpochSpan] = (),
+        step: int = 0,
+    ) -> None:
         self.spec, self.settings, self.clock = spec, settings, clock
         # check names before reading the data, which may take a while
         settings.best_of(spec)
@@ -249,8 +263,9 @@ class TrainingSetup:
             settings.precision,
             randomness=settings.randomness,
         )
+        self.feed.continue_epochs(before, step)
         epochs = settings.epochs or spec.training.epochs
-        self.total = settings.steps or self.feed.steps_for(epochs)
+        self.total = settings.steps or self.feed.epochs.step_of(epochs)
 
     def start(self, state: Mapping[str, np.ndarray], *, resumed: bool = False) -> None:
         """Start the framework and build the engine."""
@@ -288,8 +303,23 @@ class TrainingSetup:
             self.engine.hold(*held)
             self.feed.resident = True
 
-    def describe_other_numbers(self, run: Run, point: ResumePoint) -> list[str]:
-        """Return a sentence if a resumed run gets other random numbers than without the resume."""
+    def describe_changes(self, run: Run, point: ResumePoint) -> list[str]:
+        """Return a sentence for each thing that makes a resumed run differ from one that was not
+        interrupted.
+        """
+        return [*self._describe_epochs(run, point), *self._describe_randomness(run, point)]
+
+    def _describe_epochs(self, run: Run, point: ResumePoint) -> list[str]:
+        span = self.feed.epochs.spans[-1]
+        if span in run.record.epochs or span.first_step == 0:
+            return []
+        before = self.feed.epochs.span_of(point.step)
+        return [
+            f"{run.path}: an epoch has {span.batches_per_epoch} batches from step {point.step} on, "
+            f"it had {before.batches_per_epoch}; epoch {span.first_epoch + 1} begins here."
+        ]
+
+    def _describe_randomness(self, run: Run, point: ResumePoint) -> list[str]:
         was = tuple(map(str, (run.record.backend, run.record.device)))
         now = (self.backend_entry.id, self.device)
         if self.settings.randomness == "portable" or point.step == 0 or was == now:
@@ -306,9 +336,10 @@ class TrainingSetup:
             RunError: the run has made more steps than the new total.
         """
         if self.total < point.step:
+            epochs, done = self.settings.epochs, self.feed.epochs.epochs_done(point.step)
             raise RunError(
                 f"{run.path}: already at step {point.step}; choose a total above it, received "
-                f"{self.total}."
+                f"{self.total}{f' ({epochs} epochs, {done} are done)' if epochs else ''}."
             )
         return self.total == point.step and run.record.state == "finished"
 
@@ -354,7 +385,7 @@ class TrainingSetup:
                 class_names=dataset.class_names,
             ),
             steps_planned=self.total,
-            batches_per_epoch=self.feed.batches_per_epoch,
+            epochs=self.feed.epochs.spans,
             stream=fingerprint(),
             settings=settings,
             steps=segment.first_step,

@@ -234,7 +234,7 @@ class Trainer:
 
     def epochs_done(self, step: int) -> int:
         """Return the number of epochs that end with or before a step."""
-        return self.inputs.epochs_done(step)
+        return self.inputs.epochs.epochs_done(step)
 
     def ends_epoch(self, step: int) -> bool:
         """Return True if an epoch ends with this step."""

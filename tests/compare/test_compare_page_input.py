@@ -10,7 +10,7 @@ from support.comparisons import FACTS, comparison_of, grid_of, own_facts, page_o
 from gandem.compare import open_comparison, plan, settings_from
 from gandem.compare.charts import Line as Drawn
 from gandem.compare.charts import linear, same_scale
-from gandem.compare.read import last_row
+from gandem.core.runs.log import read_last_row
 
 pytest.importorskip("jinja2", reason="pages are drawn with Jinja2")
 pytest.importorskip("scipy", reason="verdicts take Student's t")
@@ -79,8 +79,8 @@ def test_only_the_end_of_a_log_is_read(tmp_path):
     with log.open("ab") as file:
         file.write(b'\n{"step": 9, "gener')
 
-    assert last_row(log) == {"step": 7, "generator": 0.5}
-    assert last_row(tmp_path / "nowhere") == {}
+    assert read_last_row(tmp_path) == {"step": 7, "generator": 0.5}
+    assert read_last_row(tmp_path / "nowhere") == {}
 
 
 @pytest.mark.parametrize(
