@@ -24,7 +24,6 @@ from gandem.compare.jobs import Ended, Job
 from gandem.compare.launchers import Launcher, Pending
 from gandem.compare.records import (
     is_number,
-    last_row,
     read_object,
     read_parity_report,
     read_reasons,
@@ -37,12 +36,13 @@ from gandem.core.files import append_line, make_folder, write_json
 from gandem.core.plugins.isolation import format_error
 from gandem.core.runs import Run, open_run
 from gandem.core.runs.listing import count_steps, describe_health, read_state
+from gandem.core.runs.log import read_last_row
 from gandem.core.runs.run_dir import is_locked, lock_run_dir
 
 __all__ = ["CellRecord", "Comparison", "State", "open_comparison", "plan"]
 
 PLAN, CELLS, PATHS, ENDED = "comparison.json", "cells", "paths", "ended.jsonl"
-SCORES, LOG = "scores.json", "log.jsonl"
+SCORES = "scores.json"
 FORMAT = 1
 STATES = (
     *("waiting", "running", "interrupted", "scoring", "not scored", "finished"),
@@ -146,7 +146,7 @@ class Comparison:
         return CellRecord(cell, folder, run, scores, self._state(run, scores, problem))
 
     def _state(self, run: Run, scores: Collection[Any], problem: str) -> State:
-        state, last = read_state(run), last_row(run.path / LOG)
+        state, last = read_state(run), read_last_row(run.path)
         step = last.get("step") if state == "running" else count_steps(run)
         if state == "finished":
             state = "done" if scores else self._finished_state(problem)

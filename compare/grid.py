@@ -234,4 +234,4 @@ def _check_spec(grid: Grid, model: str, setting: Setting) -> tuple[str, int]:
         )
     feed = Feed(spec, loss, dataset, 0, grid.precision)
     epochs = settings.epochs or spec.training.epochs
-    return digest(spec), settings.steps or feed.steps_for(epochs)
+    return digest(spec), settings.steps or feed.epochs.step_of(epochs)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gandem.core.documents import parse_json
-from gandem.core.runs.log import has_losses
 
 __all__ = [
     "keep_finite",
-    "last_row",
     "read_object",
     "read_parity_report",
     "read_reasons",
@@ -29,8 +25,6 @@ MARK_FIELDS = (
 """The numbers of a mark; null for one that is not finite."""
 MAX_VALUE = 1e30
 """Larger numbers count as not finite."""
-TAIL_SIZE = 1 << 16
-"""Bytes of the end of a log in which its last row is looked for; a row has about two hundred."""
 
 
 def read_object(path: Path) -> dict[str, Any] | None:
@@ -72,11 +66,12 @@ def read_reasons(path: Path) -> dict[str, str]:
     reasons = {}
     for line in lines:
         try:
-            row = parse_json(line)
+            row = parse_json(line, strict=False)
         except ValueError:  # cut short by a kill
             continue
         if isinstance(row, dict) and isinstance(row.get("job"), str):
-            reasons[row["job"]] = str(row.get("reason") or "")
+            reason = str(row.get("reason") or "")
+            reasons[row["job"]] = reason.encode(errors="replace").decode()
     return reasons
 
 
@@ -96,25 +91,6 @@ def keep_finite(values: Mapping[str, Any]) -> dict[str, float | None]:
         name: value if is_number(value) and abs(value) < MAX_VALUE else None
         for name, value in values.items()
     }
-
-
-def last_row(log: Path) -> dict[str, Any]:
-    """Return the last row with losses of a log, of which only the end is read; or an empty one."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_SIZE))
-            lines = file.read().splitlines()
-    except OSError:
-        return {}
-    for line in reversed(lines):
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        step = row.get("step") if isinstance(row, dict) else None
-        if type(step) is int and step >= 0 and has_losses(row):
-            return row
-    return {}
 
 
 def _read_json(path: Path) -> Any:

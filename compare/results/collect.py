@@ -97,6 +97,7 @@ def _make_row(
 
 
 def _count_epochs(run: Run) -> float:
-    """Return the passes over the data: each update of the discriminator takes a batch."""
-    batches = run.record.steps * run.spec.training.discriminator_steps
-    return round(batches / max(run.record.batches_per_epoch, 1), 2)
+    """Return the passes over the data."""
+    span = run.record.epochs[-1]
+    batches = (run.record.steps - span.first_step) * span.batches_per_step
+    return round(span.first_epoch + batches / span.batches_per_epoch, 2)

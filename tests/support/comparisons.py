@@ -66,7 +66,7 @@ FACTS = {
     "spec_digest": DIGEST[::-1],
     "data": {"name": "digits", "digest": DIGEST, "count": 10_000, "source": "MNIST"},
     "steps_planned": STEPS[-1],
-    "batches_per_epoch": 10,
+    "epochs": [{"batches_per_epoch": 10}],
     "state": "finished",
     "device": "cpu",
     "gandem": "0.1.0",

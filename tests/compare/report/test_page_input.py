@@ -8,9 +8,9 @@ from support.commands import refused, said
 from support.comparisons import FACTS, comparison_of, grid_of, own_facts, page_of, write_log
 
 from gandem.compare import make_settings, open_comparison, plan
-from gandem.compare.records import last_row
 from gandem.compare.report.charts import Line as Drawn
 from gandem.compare.report.charts import linear, same_scale
+from gandem.core.runs.log import read_last_row
 
 pytest.importorskip("jinja2", reason="pages are drawn with Jinja2")
 pytest.importorskip("scipy", reason="verdicts take Student's t")
@@ -79,8 +79,8 @@ def test_only_the_end_of_a_log_is_read(tmp_path):
     with log.open("ab") as file:
         file.write(b'\n{"step": 9, "gener')
 
-    assert last_row(log) == {"step": 7, "generator": 0.5}
-    assert last_row(tmp_path / "nowhere") == {}
+    assert read_last_row(tmp_path) == {"step": 7, "generator": 0.5}
+    assert read_last_row(tmp_path / "nowhere") == {}
 
 
 @pytest.mark.parametrize(
