@@ -98,6 +98,8 @@ def _make_row(
 
 def _count_epochs(run: Run) -> float:
     """Return the passes over the data."""
+    if not run.record.epochs:
+        return 0.0
     span = run.record.epochs[-1]
     batches = (run.record.steps - span.first_step) * span.batches_per_step
     return round(span.first_epoch + batches / span.batches_per_epoch, 2)
