@@ -6,12 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,14 +16,11 @@ import numpy as np
 from gandem.core.data.images import beside, grid, save_image
 from gandem.core.errors import BackendError, RunError
 from gandem.core.files import make_folder
+from gandem.core.process import ChildCommand, run_children
 from gandem.core.runs import Run, open_run
-from gandem.core.signals import block_interrupts_in_children, catch_stop_request
 from gandem.core.training import weights
 
 __all__ = ["Tandem", "tandem"]
-
-POLL_INTERVAL = 0.3
-"""Seconds between two looks at the trainings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,58 +119,35 @@ def _train_both(
     folders: list[Path],
     progress: Callable[[str, int], None] | None,
 ) -> None:
-    """Run both trainings as children, one thread each, and follow their logs."""
+    """Run both trainings side by side, with one CPU thread each, and follow their logs."""
     steps: dict[str, int] = {}
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
-    with contextlib.ExitStack() as stack, catch_stop_request() as stop:
-        errors = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in backends]
-        with block_interrupts_in_children():
-            children = [
-                subprocess.Popen(
-                    [
-                        *(sys.executable, "-m", "gandem", "train", model, "--json"),
-                        *("--backend", backend, "--out", str(folder), *arguments),
-                    ],
-                    stdout=subprocess.DEVNULL,
-                    stderr=error,
-                    env=environment,
-                )
-                for backend, folder, error in zip(backends, folders, errors, strict=True)
-            ]
-        codes: list[int | None] = [None] * len(children)
-        try:
-            while None in codes and not any(codes) and not stop.is_set():
-                time.sleep(POLL_INTERVAL)
-                codes = [child.poll() for child in children]
-                for backend, folder in zip(backends, folders, strict=True):
-                    step = _last_step(folder / "log.jsonl")
-                    if progress is not None and step > steps.get(backend, 0):
-                        steps[backend] = step
-                        progress(backend, step)
-        finally:  # Ctrl-C, or one has failed: end the other too
-            _end(children)
-            with contextlib.suppress(OSError):
-                folders[0].parent.rmdir()  # only where neither had begun
-        if stop.is_set():
-            raise KeyboardInterrupt
-        for backend, code, error in zip(backends, codes, errors, strict=True):
-            if code:  # it failed by itself: one that was ended with it has none yet
-                error.seek(0)
-                lines = error.read().strip().splitlines() or [f"exit code {code}"]
-                raise BackendError(f"The training on {backend} failed: {lines[-1]}")
 
+    def report_steps() -> None:
+        for backend, folder in zip(backends, folders, strict=True):
+            step = _last_step(folder / "log.jsonl")
+            if progress is not None and step > steps.get(backend, 0):
+                steps[backend] = step
+                progress(backend, step)
 
-def _end(children: Iterable[subprocess.Popen[bytes]]) -> None:
-    """Ask trainings to stop, and wait until they have; Ctrl-C meanwhile is an order to."""
-    for child in children:
-        child.terminate()  # one that has ended does not mind
+    commands = [
+        ChildCommand(
+            module="gandem",
+            arguments=(
+                *("train", model, "--json", "--backend", backend, "--out", str(folder)),
+                *arguments,
+            ),
+            threads=1,
+        )
+        for backend, folder in zip(backends, folders, strict=True)
+    ]
     try:
-        for child in children:
-            child.wait()
-    except KeyboardInterrupt:
-        for child in children:
-            child.terminate()
-        raise
+        results = run_children(commands, on_tick=report_steps)
+    finally:
+        with contextlib.suppress(OSError):
+            folders[0].parent.rmdir()  # only if neither has begun
+    for backend, result in zip(backends, results, strict=True):
+        if result.code and not result.stop_reason:
+            raise BackendError(f"The training on {backend} failed: {result.reason}")
 
 
 def _last_step(log: Path) -> int:

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,8 +13,8 @@ from typing import Any
 from gandem.compare.results.rows import FIGURES, Result, spread
 from gandem.core.errors import RunError
 from gandem.core.files import make_folder
+from gandem.core.process import ChildCommand, run_child
 from gandem.core.runs import Run, Settings, open_run
-from gandem.core.signals import block_interrupts_in_children, catch_stop_request
 from gandem.core.specs import Spec, digest, load_spec, parse_setting
 from gandem.core.training import find_backend, resolve_loss
 from gandem.metrics.evaluation.features import find_extractor
@@ -27,10 +23,6 @@ __all__ = ["Bench", "bench", "check_bench"]
 
 SEED = 1
 """Of the scores."""
-LOOK = 0.1
-"""Seconds between two looks at whether Ctrl-C was pressed."""
-PATIENCE = 10.0
-"""Seconds for a process to end at once before it is killed."""
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is, and of how much."""
 
@@ -153,70 +145,34 @@ def _scored(run: Run, asked: Bench, show: Progress) -> list[Mapping[str, Any]]:
 
 
 def _call(arguments: list[str], folder: Path | None = None, show: Progress | None = None) -> str:
-    """Run gandem in a process of its own, so that what befalls it befalls nothing else; return what
-    it prints.
+    """Run gandem in a child process and return what it prints.
+
+    Args:
+        folder: the run whose progress is shown.
     """
-    command = [sys.executable, "-m", "gandem", *arguments, "--json"]
-    with catch_stop_request() as stop, contextlib.ExitStack() as following:
-        with block_interrupts_in_children():
-            child = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
-            )
-        if folder is not None and show is not None:
-            following.enter_context(_following(folder, show))
-        said, complaint = _heard(child, stop)
-    if stop.is_set():
-        raise KeyboardInterrupt
-    if child.returncode:
-        last = complaint.strip().splitlines()[-1:] or [f"exit code {child.returncode}"]
-        raise RunError(f"gandem {' '.join(arguments[:2])} failed: {last[0]}")
-    return said
+    command = ChildCommand(module="gandem", arguments=(*arguments, "--json"))
+    on_tick = None if folder is None or show is None else _progress_of(folder, show)
+    result = run_child(command, on_tick=on_tick)
+    if result.code:
+        raise RunError(f"gandem {' '.join(arguments[:2])} failed: {result.reason}")
+    return result.stdout
 
 
-def _heard(child: subprocess.Popen[str], stop: threading.Event) -> tuple[str, str]:
-    """Return what a process says until its end; Ctrl-C is passed on to it as it is, the first time
-    as a request, the second as an order.
-    """
-    asked = False
-    with child:
-        try:
-            while True:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    return child.communicate(timeout=LOOK)
-                if stop.is_set() and not asked:
-                    child.terminate()
-                    asked = True
-        except BaseException:
-            child.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(PATIENCE)
-            child.kill()
-            raise
+def _progress_of(folder: Path, show: Progress) -> Callable[[], None]:
+    """Return a function that shows how far a training is, if its log has grown."""
+    size = 0
 
-
-@contextlib.contextmanager
-def _following(folder: Path, show: Progress) -> Iterator[None]:
-    """Show how far a training is, from what it writes."""
-    done = threading.Event()
-
-    def watch() -> None:
-        seen = 0
-        while not done.wait(0.5):
-            with contextlib.suppress(OSError, ValueError, KeyError, IndexError):
+    def show_progress() -> None:
+        nonlocal size
+        log = folder / "log.jsonl"
+        with contextlib.suppress(OSError, ValueError, KeyError, IndexError):
+            if log.stat().st_size > size:
+                size = log.stat().st_size
                 facts = json.loads((folder / "run.json").read_text("utf-8"))
-                log = (folder / "log.jsonl").read_text("utf-8").splitlines()
-                step = int(json.loads(log[-1])["step"])
-                if step > seen:
-                    show(folder.name, step, int(facts["steps_planned"]))
-                seen = step
+                step = int(json.loads(log.read_text("utf-8").splitlines()[-1])["step"])
+                show(folder.name, step, int(facts["steps_planned"]))
 
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
+    return show_progress
 
 
 def _result(

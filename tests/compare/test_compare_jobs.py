@@ -132,7 +132,7 @@ def processes(monkeypatch):
             super().__init__(*arguments, **options)
             started.append(self)
 
-    monkeypatch.setattr(rooms.subprocess, "Popen", Seen)
+    monkeypatch.setattr("gandem.core.process.subprocess.Popen", Seen)
     return started
 
 

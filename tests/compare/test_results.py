@@ -248,7 +248,7 @@ def test_a_training_that_fails_says_so_in_one_line(tmp_path, toy):
         *("--steps", 2, "--out", tmp_path / "runs", "--results", tmp_path),
     )
 
-    assert line.startswith("gandem train dcgan failed: Error: ")
+    assert line.startswith("gandem train dcgan failed: ")
     assert "none.npz" in line
     assert not (tmp_path / "results.csv").exists()
 
