@@ -132,7 +132,7 @@ def processes(monkeypatch):
             super().__init__(*arguments, **options)
             started.append(self)
 
-    monkeypatch.setattr(rooms.subprocess, "Popen", Seen)
+    monkeypatch.setattr("gandem.core.process.subprocess.Popen", Seen)
     return started
 
 
@@ -149,7 +149,7 @@ def test_a_measurement_is_kept_in_its_file(tmp_path):
     ("arguments", "reason"),
     [
         (("show", "dgcan"), "No model named 'dgcan'"),
-        (("list",), "its measurement said nothing"),
+        (("list",), "the measurement printed no JSON"),
         (("evaluate", "nowhere", "--json"), "nowhere"),
     ],
 )
@@ -173,7 +173,7 @@ def test_what_lies_in_a_run_s_place_is_named_and_left_alone(tmp_path, data):
     ended = run_job(job)
 
     assert "it has no spec.toml" in ended.reason
-    assert f"Delete {place}, and nothing else" in ended.reason
+    assert f"Delete {place} and run" in ended.reason
     assert (place / "checkpoints").is_dir()
 
 

@@ -468,7 +468,9 @@ def test_a_process_that_is_killed_says_so(tmp_path):
     done = run("parity", "mlp-gan", "--backends", "faulty,faulty", "--steps", "2", **killed)
 
     assert done.returncode == 1
-    assert done.stderr == "Error: The test/faulty process failed: it was ended by signal 9\n"
+    assert done.stderr == (
+        "Error: The test/faulty process failed: killed by SIGKILL, often because memory ran out\n"
+    )
 
 
 def test_a_process_that_fails_ends_the_others(tmp_path, monkeypatch):
