@@ -9,10 +9,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from gandem.compare.analysis.outcome import outcome_of
 from gandem.compare.comparison import Comparison, plan
 from gandem.compare.grid import MAX_SEEDS, Grid, check_grid, pick_backends
 from gandem.compare.launchers import load_launcher
-from gandem.compare.outcome import outcome_of
 from gandem.compare.report.page import write_comparison
 from gandem.compare.results import collect_results, merge, read_folder, write_folder
 from gandem.compare.results.folder import PAGE, TABLE

@@ -13,8 +13,9 @@ from typing import Any
 from urllib.parse import quote
 
 from gandem.compare.again import command_again, makings_of
+from gandem.compare.analysis.outcome import AVERAGED, outcome_of
+from gandem.compare.analysis.statistics import LEVEL
 from gandem.compare.comparison import Comparison
-from gandem.compare.outcome import AVERAGED, outcome_of
 from gandem.compare.report.charts import Chart, Line, curves_of, linear, same_scale, walk_chart
 from gandem.compare.report.panels import (
     WIDTHS,
@@ -27,7 +28,6 @@ from gandem.compare.report.panels import (
     styles,
 )
 from gandem.compare.report.samples import pictures_of, room_for
-from gandem.compare.statistics import LEVEL
 from gandem.core.errors import GandemError
 from gandem.core.files import write_file
 from gandem.core.runs import Run

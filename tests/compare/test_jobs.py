@@ -22,7 +22,7 @@ from support.planted_backends import NONE, installed
 from support.toy_backend import SLOW
 
 from gandem.compare import Ended, Job, Setting, execution, run_job
-from gandem.compare import jobs as rooms
+from gandem.compare import jobs as job_module
 from gandem.compare.comparison import Comparison, plan
 from gandem.compare.grid import Grid
 from gandem.compare.launchers import dask as dask_launcher
@@ -223,7 +223,7 @@ def test_a_job_waits_for_one_that_is_about_to_stop(tmp_path, data, monkeypatch):
     there = comparison(tmp_path / "out", data)
     (job,) = there.jobs(1)
     answers = iter([True, True, False])
-    monkeypatch.setattr(rooms, "is_locked", lambda place: next(answers))
+    monkeypatch.setattr(job_module, "is_locked", lambda place: next(answers))
 
     assert run_job(job) == Ended()
     assert next(answers, None) is None

@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gandem.compare.analysis.final_difference import measure_final_differences
+from gandem.compare.analysis.parity_verdicts import judge_parity
+from gandem.compare.analysis.statistics import compare_groups, difference_in_words
+from gandem.compare.analysis.summary import join_names, summarize
 from gandem.compare.comparison import CellRecord, Comparison
-from gandem.compare.final_difference import measure_final_differences
 from gandem.compare.grid import Grid
-from gandem.compare.parity_verdicts import judge_parity
 from gandem.compare.records import is_number, keep_finite
-from gandem.compare.statistics import compare_groups, difference_in_words
-from gandem.compare.summary import join_names, summarize
 from gandem.core.documents import finite
 from gandem.core.runs import Run
 from gandem.metrics.evaluation import MEASURES

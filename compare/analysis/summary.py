@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gandem.compare.parity_verdicts import listed, parity_sentence, plural
-from gandem.compare.statistics import short
+from gandem.compare.analysis.parity_verdicts import listed, parity_sentence, plural
+from gandem.compare.analysis.statistics import short
 from gandem.compare.sweeps import DEFAULT_NAME
 from gandem.metrics.evaluation import MEASURES
 
