@@ -21,6 +21,7 @@ from gandem.core.runs.checkpoint import Checkpoint, list_checkpoints, parse_step
 from gandem.core.runs.config import Settings
 from gandem.core.runs.log import has_losses, read_log
 from gandem.core.runs.record import RunRecord, read_record
+from gandem.core.runs.run_dir import is_locked
 from gandem.core.runs.sampling import (
     CHUNK_SIZE,
     Images,
@@ -45,6 +46,8 @@ __all__ = ["LAST", "Run", "covers", "open_run", "pick_backend", "pick_device"]
 
 LAST, BEST = "last", "best"
 """Names of checkpoints, besides their steps."""
+ATTEMPTS = 5
+"""How often a checkpoint is looked up that a training removes before it is read."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -95,7 +98,7 @@ class Run:
         Raises:
             RunError: it does not exist, is damaged, or has another spec than the run.
         """
-        checkpoint = read_checkpoint(self._path_of(which))
+        checkpoint = self._read(which)
         allowed = self.record.allowed_changes
         for path, (was, now) in differences(checkpoint.spec, self.spec).items():
             if not any(covers(field, path) for field in allowed):
@@ -104,6 +107,19 @@ class Run:
                     f"{shown(now)} there, {shown(was)} in the checkpoint."
                 )
         return checkpoint
+
+    def _read(self, which: int | str) -> Checkpoint:
+        """Read a checkpoint; a training may replace the last and the best one at any time."""
+        for attempt in range(ATTEMPTS):
+            run = open_run(self.path) if attempt else self
+            try:
+                path = run._path_of(which)
+                return read_checkpoint(path)
+            except RunError:
+                is_replaced = which in (LAST, BEST) and is_locked(self.path) is not False
+                if not is_replaced or attempt == ATTEMPTS - 1:
+                    raise
+        raise AssertionError
 
     def _path_of(self, which: int | str) -> Path:
         paths = self.checkpoints()
@@ -144,15 +160,18 @@ class Run:
         return self.checkpoint(which).state
 
     def engine(
-        self, backend: str | None = None, device: str = "auto", which: int | str = LAST
+        self,
+        backend: str | None = None,
+        device: str = "auto",
+        which: int | str | Checkpoint = LAST,
     ) -> Engine:
         """Return an engine with the trained networks.
 
         Args:
             backend: by default the run's own, or else any that is installed.
-            which: the checkpoint: ``"last"``, ``"best"``, or a step.
+            which: the checkpoint: ``"last"``, ``"best"``, a step, or one that was read before.
         """
-        state = self.state(which)
+        checkpoint = which if isinstance(which, Checkpoint) else self.checkpoint(which)
         name = backend or pick_backend(self.record.backend)
         loaded = load_backend(name)
         precision = stored(self.record.precision)  # mixed precision is for training
@@ -161,7 +180,7 @@ class Run:
             return loaded.engine(
                 self.spec,
                 resolve_loss(self.spec),
-                state,
+                checkpoint.state,
                 precision=precision,
                 device=pick_device(loaded.devices(), device),
             )

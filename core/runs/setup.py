@@ -122,7 +122,7 @@ def train(
             raise
         finally:
             lock.release()
-    return open_run(lock.folder)
+    return open_run(lock.given if lock.given.absolute() == lock.folder else lock.folder)
 
 
 def resume(
@@ -168,6 +168,7 @@ def resume(
     clock = time.perf_counter()
     check_total(epochs, steps)
     folder = run.path if isinstance(run, Run) else Path(run)
+    absolute = folder.absolute()  # a callback may change the working directory
     open_run(folder)  # leave no lock in another folder
     with lock_run_dir(folder):
         run = open_run(folder)
@@ -193,7 +194,7 @@ def resume(
         for note in (*point.notes, *setup.describe_changes(run, point)):
             setup.notice(note)
         record = setup.record(run, point, changed, allow_changed)
-        trainer = setup.trainer(folder, record, callbacks, progress)  # callbacks may refuse
+        trainer = setup.trainer(absolute, record, callbacks, progress)  # callbacks may refuse
         remove_later_files(run, point, setup.feed.epochs.epochs_done(point.step))
         ends = point.step == setup.total
         seconds = trim_log(run, point.step, settings.log_every, ends=ends)
@@ -201,7 +202,7 @@ def resume(
         trainer.resume(point.checkpoint, seconds)
         with catch_stop_request() as stop:
             trainer.run(setup.total, stop)
-    return open_run(folder)
+    return open_run(folder if folder.absolute() == absolute else absolute)
 
 
 def _load_state(run: Run, point: ResumePoint, settings: Settings) -> dict[str, np.ndarray]:
