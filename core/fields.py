@@ -124,6 +124,8 @@ def coerce(hint: Any, value: Any, path: str, expand: Expand | None = None) -> An
     if origin in (Union, types.UnionType):
         if value is None and type(None) in args:
             return None
+        if len(args) == 2 and args[1] is type(None):
+            return coerce(args[0], value, path, expand)
         if isinstance(value, dict) and (table := _closest(args, value)):
             return decode(table, value, path, expand)
         for option in args:

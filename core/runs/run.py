@@ -25,6 +25,7 @@ from gandem.core.runs.run_dir import is_locked
 from gandem.core.runs.sampling import (
     CHUNK_SIZE,
     Images,
+    check_count,
     generate_parts,
     report_memory_errors,
     sample,
@@ -220,6 +221,7 @@ class Run:
         Raises:
             SpecError: the model has no such class.
         """
+        check_count(self.spec, count)
         labels = self._labels(count, label)
         inputs = fixed_inputs(self.spec, seed, count, self.record.precision, labels)
         engine = self.engine(backend, device, which)
@@ -244,6 +246,7 @@ class Run:
             SpecError: the model has no such class.
             RunError: the path cannot be written.
         """
+        check_count(self.spec, count, Path(path))
         labels = self._labels(count, label)
         precision = self.record.precision
         parts = fixed_parts(self.spec, seed, count, precision, labels, size=CHUNK_SIZE)
@@ -253,8 +256,6 @@ class Run:
 
     def _labels(self, count: int, label: int | None) -> np.ndarray | None:
         """Return the class of each image, None if the classes take turns."""
-        if count < 1:
-            raise SpecError(f"count: expected at least 1 image, received {count}.")
         if label is not None:
             conditional = "label" in plan_spec(self.spec)["generator"].inputs
             if not conditional:
