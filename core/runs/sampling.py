@@ -38,11 +38,12 @@ MAX_COLUMNS = 20
 """The largest number of classes that get a column each in a grid."""
 
 
-def check_count(spec: Spec, count: int, path: Path | None = None) -> None:
+def check_count(spec: Spec, count: int, path: Path | None = None, *, copies: int = 1) -> None:
     """Check that a number of samples can be generated, before a framework is started.
 
     Args:
         path: the file that they are written to part by part; without one they are kept in memory.
+        copies: how often they are kept; a grid has three channels, and is encoded.
 
     Raises:
         SpecError: there is no sample to generate.
@@ -54,7 +55,7 @@ def check_count(spec: Spec, count: int, path: Path | None = None) -> None:
     size = count * math.prod(spec.image.shape) * number
     if path is None:
         check_memory(
-            size, f"{shown(count)} samples", "ask for fewer, or write them to an .npz file"
+            copies * size, f"{shown(count)} samples", "ask for fewer, or write them to an .npz file"
         )
         return
     with contextlib.suppress(OSError):  # it is reported when the file is written

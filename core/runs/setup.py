@@ -246,6 +246,8 @@ class TrainingSetup:
         if settings.evaluate_every and settings.extractor:
             require("extractors", settings.extractor.partition(":")[0])
         self.notice = notice or (lambda text: warnings.warn(text, stacklevel=4))
+        state, self._activations = planned_memory(spec, settings.precision)
+        check_memory(state, f"Training {spec.name!r}", "make the model smaller")
         self.dataset = load_dataset(
             settings.data or "digits", settings.data_dir or None, spec.image.shape, settings.classes
         )
@@ -267,9 +269,7 @@ class TrainingSetup:
         self.feed.continue_epochs(before, step)
         epochs = settings.epochs or spec.training.epochs
         self.total = settings.steps or self.feed.epochs.step_of(epochs)
-        state, activations = planned_memory(spec, settings.precision)
-        check_memory(state, f"Training {spec.name!r}", "make the model smaller")
-        self._activations = activations
+        Settings(steps=self.total)  # refuses numbers beyond any training
 
     def start(self, state: Mapping[str, np.ndarray], *, resumed: bool = False) -> None:
         """Start the framework and build the engine."""

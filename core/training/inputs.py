@@ -40,7 +40,8 @@ def _pixels(low: float, high: float, precision: str) -> np.ndarray:
 
 def one_hot(labels: np.ndarray, classes: int, precision: str) -> np.ndarray:
     """Return labels (N,) as class weights (N, classes)."""
-    weights: np.ndarray = np.eye(classes, dtype=stored(precision))[labels]
+    weights = np.zeros((len(labels), classes), stored(precision))
+    weights[np.arange(len(labels)), labels] = 1
     return weights
 
 
