@@ -5,7 +5,7 @@ import json
 import pytest
 from support.comparisons import comparison_of, finish, grid_of, page_of, score, walk
 
-from gandem.compare import make_settings, outcome_of, plan
+from gandem.compare import comparison, make_settings, outcome_of, plan
 
 pytest.importorskip("scipy")
 
@@ -253,6 +253,16 @@ def test_diverged_runs_are_counted(tmp_path):
 
     assert verdict.endswith("2 of 3 runs on keras diverged.")
     assert "undecided: 1 seed" in verdict
+
+
+def test_each_run_is_opened_once(tmp_path, monkeypatch):
+    made, opened = planted(tmp_path / "out"), []
+    open_run = comparison.open_run
+    monkeypatch.setattr(comparison, "open_run", lambda path: opened.append(path) or open_run(path))
+
+    outcome_of(made)
+
+    assert sorted(opened) == sorted(made.folder(cell) for cell in made.cells())
 
 
 def test_runs_that_are_not_done_are_counted(tmp_path):
