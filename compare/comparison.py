@@ -37,14 +37,17 @@ from gandem.core.files import append_line, make_folder, write_json
 from gandem.core.plugins.isolation import format_error
 from gandem.core.runs import Run, open_run
 from gandem.core.runs.listing import count_steps, describe_health, read_state
-from gandem.core.runs.run_dir import lock_run_dir
+from gandem.core.runs.run_dir import is_locked, lock_run_dir
 
 __all__ = ["Comparison", "State", "open_comparison", "plan"]
 
 PLAN, CELLS, PATHS, ENDED = "comparison.json", "cells", "paths", "ended.jsonl"
 SCORES, LOG = "scores.json", "log.jsonl"
 FORMAT = 1
-STATES = ("waiting", "running", "interrupted", "scoring", "done", "diverged", "failed")
+STATES = (
+    *("waiting", "running", "interrupted", "scoring", "not scored", "finished"),
+    *("done", "diverged", "failed"),
+)
 LOSSES = ("discriminator", "generator")
 SCORING, WALKING, TRAINING = ("count", "extractor"), ("path_steps",), ("device",)
 """Fields of a grid that nothing but scores, walks, and trainings hang on."""
@@ -57,7 +60,8 @@ class State:
     """Where a cell is.
 
     Attributes:
-        words: ``"waiting"``, ``"running"``, ``"interrupted"``, ``"scoring"``, ``"done"``,
+        words: ``"waiting"``, ``"running"``, ``"interrupted"``, ``"scoring"``, ``"not
+            scored"``, ``"finished"`` (a single run that was not scored), ``"done"``,
             ``"diverged"``, ``"failed"``, ``"damaged"``.
         health: in a word or two, ``"well"``.
         problem: why it failed.
@@ -153,7 +157,7 @@ class Comparison:
         words, last = read_state(run), last_row(run.path / LOG)
         running = words == "running"
         if words == "finished":
-            words = "done" if self.scores(cell) else "failed" if problem else "scoring"
+            words = self._finished_state(cell, problem)
         elif words == "interrupted" and problem:
             words = "failed"
         return State(
@@ -165,6 +169,16 @@ class Comparison:
             health=describe_health(run),
             problem="" if words == "done" else problem,
         )
+
+    def _finished_state(self, cell: Cell, problem: str) -> str:
+        """Return the state of a cell whose run is finished."""
+        if self.scores(cell):
+            return "done"
+        if problem:
+            return "failed"
+        if self.alone:
+            return "finished"
+        return "not scored" if is_locked(self.path) is False else "scoring"
 
     def forbids(self, changed: Collection[str]) -> bool:
         """Return whether something is there already that these fields of the grid had a part in."""

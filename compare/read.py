@@ -94,6 +94,7 @@ def last_row(log: Path) -> dict[str, Any]:
             row = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        if isinstance(row, dict) and type(row.get("step")) is int and has_losses(row):
+        step = row.get("step") if isinstance(row, dict) else None
+        if type(step) is int and step >= 0 and has_losses(row):
             return row
     return {}

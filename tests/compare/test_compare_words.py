@@ -6,6 +6,7 @@ import pytest
 from support.comparisons import comparison_of, finish, grid_of, page_of, score, walk
 
 from gandem.compare import outcome_of, plan, settings_from
+from gandem.core.runs.run_dir import lock_run_dir
 
 pytest.importorskip("scipy")
 
@@ -123,7 +124,9 @@ def test_a_run_that_was_extended_by_hand_is_scored_again(tmp_path):
     (row,) = json.loads(place.read_text())
     place.write_text(json.dumps([row | {"details": {"step": 39}}]))
 
-    assert made.state(cell, {}).words == "scoring"
+    assert made.state(cell, {}).words == "not scored"
+    with lock_run_dir(made.path):
+        assert made.state(cell, {}).words == "scoring"
     assert [job.name for job in made.jobs(1)] == [cell.folder]
 
 
@@ -138,7 +141,7 @@ def test_a_model_with_averaged_weights_is_judged_by_them(tmp_path):
     cell = outcome_of(made)["cells"][0]
 
     assert (cell["values"]["frechet"], cell["weights"]) == (9.5, "averaged")
-    assert "the scores are of that average" in page_of(made).text
+    assert "the averaged weights are scored" in page_of(made).text
 
 
 def test_what_failed_once_and_is_done_now_is_no_failure(tmp_path):
