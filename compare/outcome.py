@@ -1,299 +1,189 @@
-"""What came of a comparison, as plain data: whether backends follow one path, whether they end as
-well as one another, what they cost, and the sentence on top.
-"""
+"""The outcome of a comparison as plain data: parity, differences of scores, and costs."""
 
 from __future__ import annotations
 
 import itertools
 import json
-import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from typing import Any
 
-from gandem.compare.comparison import Comparison
-from gandem.compare.grid import AS_IT_IS, Cell, Setting
-from gandem.compare.paths import listed, path_sentence, paths_of, plural
-from gandem.compare.read import finite_of, is_number
-from gandem.compare.verdict import difference, outcome_in_words, short
-from gandem.core.errors import GandemError
+from gandem.compare.comparison import CellRecord, Comparison
+from gandem.compare.final_difference import measure_final_differences
+from gandem.compare.grid import Grid
+from gandem.compare.parity_verdicts import judge_parity
+from gandem.compare.records import is_number, keep_finite
+from gandem.compare.statistics import compare_groups, difference_in_words
+from gandem.compare.summary import join_names, summarize
+from gandem.core.documents import finite
 from gandem.core.runs import Run
 from gandem.metrics.evaluation import MEASURES
 
-__all__ = ["check_needs", "comparison_in_words", "outcome_of", "sentence_of"]
+__all__ = ["AVERAGED", "key_protocol", "outcome_of", "pick_scores"]
 
-KEY = ("model", "setting", "backend")
-VERDICTS = ("different", "undecided", "no difference seen")
-SAID = 3
-"""Pairs that the sentence on top names, at most."""
-NAMES = {"data": "", "extractor": ""}
-"""Of a protocol, what does not count where digests are the same."""
 FACTS = ("spec_digest", "gandem", "versions", "device", "machine", "command", "started")
+"""Fields of a run's record that a cell repeats."""
+COSTS = ("steps_per_second", "seconds_to_first_step", "seconds", "peak_memory")
 AVERAGED = "averaged"
-"""What ``gandem evaluate`` calls weights that are a moving average (EMA)."""
-JUDGED = "frechet"
-"""The measure that the verdict is about."""
+"""What ``gandem evaluate`` calls a moving average of the weights (EMA)."""
+
+CellData = Mapping[str, Any]
+Groups = Mapping[tuple[str, str, str], Sequence[CellData]]
+"""The cells of each model, setting and backend, one for each seed."""
 
 
-def check_needs() -> None:
-    """Raise a :class:`GandemError` unless there is what a page is drawn with.
+def outcome_of(
+    comparison: Comparison, records: Sequence[CellRecord] | None = None
+) -> dict[str, Any]:
+    """Return all figures of a comparison, for its report and for ``--json``.
 
-    It is said before anything is trained.
+    Args:
+        records: those of all cells; by default they are read.
     """
-    missing = [name for name in ("jinja2", "scipy") if find_spec(name) is None]
-    if missing:
-        raise GandemError(
-            f"A comparison needs {listed(missing)}. Install with: pip install 'gandem[report]'"
-        )
-
-
-def outcome_of(comparison: Comparison) -> dict[str, Any]:
-    """Return all figures of a comparison, for its page and for ``--json``."""
-    problems = comparison.ended()
-    cells = [_cell(comparison, cell, problems) for cell in comparison.cells()]
-    found = {
+    records = comparison.read_all() if records is None else records
+    cells = [_describe_cell(record) for record in records]
+    grid, groups = comparison.grid, _group(cells)
+    outcome: dict[str, Any] = {
         "out": str(comparison.path),
-        "grid": comparison.grid.to_data(),
+        "grid": grid.to_data(),
         "cells": cells,
-        "paths": paths_of(comparison, problems),
-        "outcomes": _outcomes(comparison, cells),
-        "costs": _costs(comparison, cells),
+        "paths": judge_parity(comparison, comparison.ended()),
+        "final": measure_final_differences(grid, records),
+        "outcomes": _compare(grid, groups),
+        "costs": _summarize_costs(groups),
     }
-    told: dict[str, Any] = finite({"verdict": sentence_of(found), **found})
-    return told
+    data: dict[str, Any] = finite({"verdict": summarize(outcome), **outcome})
+    return data
 
 
-def finite(data: Any) -> Any:
-    """Return plain data without NaN and infinity, which JSON has not: None stands for them."""
-    if isinstance(data, dict):
-        return {key: finite(value) for key, value in data.items()}
-    if isinstance(data, list | tuple):
-        return type(data)(map(finite, data))
-    return None if isinstance(data, float) and not math.isfinite(data) else data
-
-
-def _cell(comparison: Comparison, cell: Cell, problems: Mapping[str, str]) -> dict[str, Any]:
-    run, state = comparison.run(cell), comparison.state(cell, problems)
-    scores = comparison.scores(cell)
-    first = _judged_by(scores or [{}])
+def _describe_cell(record: CellRecord) -> dict[str, Any]:
+    cell, run, state = record.cell, record.run, record.state
+    last, best = pick_scores(record, "last"), pick_scores(record, "best")
     return {
         "model": cell.model,
         "setting": cell.setting.name,
         "backend": cell.backend,
         "seed": cell.seed,
-        "folder": str(comparison.folder(cell)),
+        "folder": str(record.folder),
         "state": state.words,
         "problem": state.problem,
         "step": state.step,
         "total": state.total,
-        "health": _health(run),
-        "values": first.get("values", {}),
-        "floor": first.get("floor", {}),
-        "protocol": first.get("protocol", {}),
-        "weights": _weights(first),
+        "health": _read_health(run),
+        "values": last.get("values", {}),
+        "best_values": best.get("values", {}),
+        "best_step": (best.get("details") or {}).get("step"),
+        "floor": last.get("floor", {}),
+        "protocol": last.get("protocol", {}),
+        "weights": _read_weights(last),
         **{name: getattr(run.record, name) if run else None for name in FACTS},
-        **_cost(run),
+        **_read_costs(run),
     }
 
 
-def _judged_by(scores: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Return the scores that count: those of averaged weights, where a model keeps an average."""
-    averaged = [row for row in scores if _weights(row) == AVERAGED]
-    return averaged[0] if averaged else scores[0]
+def pick_scores(record: CellRecord, checkpoint: str) -> Mapping[str, Any]:
+    """Return the scores of the last or the best checkpoint, empty if there are none.
+
+    If the weights are averaged, those of the average count. The best checkpoint may be the last.
+    """
+
+    def rank_row(row: Mapping[str, Any]) -> tuple[bool, bool]:
+        name = (row.get("details") or {}).get("checkpoint", "last")
+        return name != checkpoint, _read_weights(row) != AVERAGED
+
+    return min(record.scores, key=rank_row, default={})
 
 
-def _weights(row: Mapping[str, Any]) -> str | None:
-    """Return whether scores are of averaged weights or of raw ones."""
-    details = row.get("details")
-    told = details.get("weights") if isinstance(details, dict) else None
-    return told if told in (AVERAGED, "raw") else None
+def _read_weights(row: Mapping[str, Any]) -> str | None:
+    """Return ``"averaged"`` or ``"raw"``, if the scores say of which weights they are."""
+    weights = (row.get("details") or {}).get("weights")
+    return weights if weights in (AVERAGED, "raw") else None
 
 
-def _health(run: Run | None) -> str:
+def _read_health(run: Run | None) -> str:
     health = run.record.health if run else None
     return str(health.get("verdict", "")) if isinstance(health, dict) else ""
 
 
-def _cost(run: Run | None) -> dict[str, Any]:
-    names = ("steps_per_second", "seconds_to_first_step", "seconds", "peak_memory")
-    there = run.checkpoints() if run else []
-    size = there[-1].stat().st_size if there else None
-    return finite_of({name: getattr(run.record, name) if run else None for name in names}) | {
-        "checkpoint_bytes": size
-    }
+def _read_costs(run: Run | None) -> dict[str, Any]:
+    checkpoints = run.checkpoints() if run else []
+    size = checkpoints[-1].stat().st_size if checkpoints else None
+    costs = keep_finite({name: getattr(run.record, name) if run else None for name in COSTS})
+    return {**costs, "checkpoint_bytes": size}
 
 
-def _outcomes(comparison: Comparison, cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the differences between backends within each model and setting, between settings of
-    one model on one backend, and between models, for each measure.
+# --- differences and costs -----------------------------------------------------------------------
+
+
+def _group(cells: Sequence[CellData]) -> Groups:
+    groups: dict[tuple[str, str, str], list[CellData]] = {}
+    for cell in sorted(cells, key=lambda cell: cell["seed"]):
+        groups.setdefault((cell["model"], cell["setting"], cell["backend"]), []).append(cell)
+    return groups
+
+
+def _compare(grid: Grid, groups: Groups) -> list[dict[str, Any]]:
+    """Return the differences, in each measure, between backends within each model and setting,
+    between settings of a model on a backend, and between models.
     """
-    grid, found = comparison.grid, []
     of_setting = {s: s.name if len(grid.settings) > 1 else "" for s in grid.settings}
     of_backend = {b: f"on {b}" if len(grid.backends) > 1 else "" for b in grid.backends}
+    rows: list[dict[str, Any]] = []
     for model in grid.models:
         title = model if len(grid.models) > 1 else ""
-        groups: list[tuple[str, dict[str, list[Mapping[str, Any]]]]] = []
+        tables: list[tuple[str, dict[str, Sequence[CellData]]]] = []
         for setting in grid.settings:
-            by = {b: _of(cells, model, setting, b) for b in grid.backends}
-            groups.append((_where(title, of_setting[setting]), by))
+            by = {b: groups[model, setting.name, b] for b in grid.backends}
+            tables.append((join_names(title, of_setting[setting]), by))
         for backend in grid.backends:
-            by = {s.name: _of(cells, model, s, backend) for s in grid.settings}
-            groups.append((_where(title, of_backend[backend]), by))
-        found += [row | {"model": model} for where, by in groups for row in _compared(where, by)]
+            by = {s.name: groups[model, s.name, backend] for s in grid.settings}
+            tables.append((join_names(title, of_backend[backend]), by))
+        rows += [row | {"model": model} for name, by in tables for row in _compare_group(name, by)]
     for setting, backend in itertools.product(grid.settings, grid.backends):
-        by = {model: _of(cells, model, setting, backend) for model in grid.models}
-        where = _where("models", of_setting[setting], of_backend[backend])
-        found += [row | {"model": None} for row in _compared(where, by)]
-    return found
+        by = {model: groups[model, setting.name, backend] for model in grid.models}
+        name = join_names("models", of_setting[setting], of_backend[backend])
+        rows += [row | {"model": None} for row in _compare_group(name, by)]
+    return rows
 
 
-def _where(*parts: str) -> str:
-    return ", ".join(part for part in parts if part)
+def _compare_group(name: str, by: Mapping[str, Sequence[CellData]]) -> list[dict[str, Any]]:
+    """Return the differences of each pair in each measure that both have.
 
-
-def _compared(where: str, by: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """Return the differences of every two groups of cells in each measure both have, of cells that
-    were scored by the protocol of most: models on data of their own were not.
+    Only cells that were scored with the most frequent protocol are compared.
     """
-    found: list[dict[str, Any]] = []
-    usual = Counter(_protocol(cell) for of in by.values() for cell in of).most_common()
-    usual = [protocol for protocol in usual if protocol[0]]
-    by = {who: [c for c in of if _protocol(c) == usual[0][0]] for who, of in by.items() if usual}
-    for name in MEASURES:
-        values = {who: _values(of, name) for who, of in by.items()}
-        for one in difference(name, {who: there for who, there in values.items() if there}):
-            found.append({"where": where, **one.to_data(), "words": outcome_in_words(one)})
-    return found
+    counts = Counter(filter(None, (key_protocol(cell) for of in by.values() for cell in of)))
+    if not counts:
+        return []
+    ((protocol, _),) = counts.most_common(1)
+    same = {key: [c for c in of if key_protocol(c) == protocol] for key, of in by.items()}
+    rows: list[dict[str, Any]] = []
+    for measure in MEASURES:
+        values = {key: _read_values(of, measure) for key, of in same.items()}
+        for difference in compare_groups(measure, {k: v for k, v in values.items() if v}):
+            text = difference_in_words(difference)
+            rows.append({"where": name, **difference.to_data(), "words": text})
+    return rows
 
 
-def _protocol(cell: Mapping[str, Any]) -> str:
-    """Return what tells a cell's protocol from others; nothing where it was not scored."""
-    return json.dumps(cell["protocol"] | NAMES, sort_keys=True) if cell["protocol"] else ""
+def key_protocol(cell: CellData) -> str:
+    """Return a key of the protocol, empty if the cell is not scored; digests stand for names."""
+    protocol = {k: v for k, v in cell["protocol"].items() if k not in ("data", "extractor")}
+    return json.dumps(protocol, sort_keys=True) if protocol else ""
 
 
-def _protocol_sentence(found: Mapping[str, Any]) -> str:
-    """Say that not all scores can be compared."""
-    there = {_protocol(cell) for cell in found["cells"]} - {""}
-    if len(there) < 2:
-        return ""
-    return f"Scores were taken by {len(there)} protocols, and compared within each alone."
+def _read_values(cells: Sequence[CellData], measure: str) -> list[float]:
+    values = [cell["values"].get(measure) for cell in cells]
+    return [value for value in values if value is not None]
 
 
-def _of(
-    cells: Sequence[Mapping[str, Any]], model: str, setting: Setting, backend: str
-) -> list[Mapping[str, Any]]:
-    key = (model, setting.name, backend)
-    return [c for c in cells if (c["model"], c["setting"], c["backend"]) == key]
-
-
-def _values(cells: Sequence[Mapping[str, Any]], name: str) -> list[float]:
-    there = [cell["values"].get(name) for cell in cells]
-    return [value for value in there if value is not None]
-
-
-def _costs(comparison: Comparison, cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the median of what each backend took, for each model and setting."""
-    found = []
-    for model in comparison.grid.models:
-        for setting in comparison.grid.settings:
-            for backend in comparison.grid.backends:
-                of = _of(cells, model, setting, backend)
-                row: dict[str, Any] = {"model": model, "setting": setting.name, "backend": backend}
-                names = ("steps_per_second", "seconds_to_first_step", "peak_memory")
-                for name in (*names, "checkpoint_bytes"):
-                    there = [cell[name] for cell in of if is_number(cell.get(name)) and cell[name]]
-                    row[name] = statistics.median(there) if there else None
-                found.append(row)
-    return found
-
-
-def sentence_of(found: Mapping[str, Any]) -> str:
-    """Return what a comparison says, a sentence for each question that was asked."""
-    if len(found["cells"]) == 1:
-        return _single(found["cells"][0])
-    parts = [path_sentence(found["paths"]), *_outcome_sentences(found)]
-    parts += [_protocol_sentence(found), _losses_sentence(found)]
-    return " ".join(part for part in parts if part) or "There is nothing to compare yet."
-
-
-def _single(cell: Mapping[str, Any]) -> str:
-    """Say what came of one training, which nothing is compared with."""
-    said = [f"One training, {cell['state']} at step {cell['step']}"]
-    if (score := cell["values"].get(JUDGED)) is not None:
-        said.append(f"{MEASURES[JUDGED].title} {short(score, 3)}")
-    return f"{'; '.join([*said, *filter(None, [cell['problem'] or cell['health']])])}."
-
-
-def _outcome_sentences(found: Mapping[str, Any]) -> list[str]:
-    """Say for each group what is best in it, and what the others are beside that."""
-    judged = [row for row in found["outcomes"] if row["measure"] == JUDGED]
-    if len(judged) > 1 and {row["verdict"] for row in judged} == {"no difference seen"}:
-        seeds = min(min(row["seeds"]) for row in judged)
-        title = MEASURES[JUDGED].title
-        return [f"{title}: no difference seen at {seeds} seeds in any of {len(judged)} pairs."]
-    groups: dict[str, list[Mapping[str, Any]]] = {}
-    for row in judged:
-        groups.setdefault(row["where"], []).append(row)
-    told = sorted(
-        groups.items(), key=lambda group: min(VERDICTS.index(r["verdict"]) for r in group[1])
-    )
-    said = [f"{f'{where}: ' if where else ''}{_group(rows)}." for where, rows in told]
-    more = [f"And {plural(len(said) - SAID, 'more group')}, see below."] if said[SAID:] else []
-    return said[:SAID] + more
-
-
-def _group(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Say what came of two or more that were compared with one another."""
-    if len(rows) == 1:
-        return str(rows[0]["words"])
-    means = {
-        row[who]: row["means"][at] for row in rows for at, who in enumerate(("first", "second"))
-    }
-    best = min(means, key=lambda name: means[name])
-    said = [f"{MEASURES[JUDGED].title} is lowest for {best}, {short(means[best], 3)}"]
-    for verdict in VERDICTS:
-        beside = [r for r in rows if r["verdict"] == verdict and best in (r["first"], r["second"])]
-        others = [row["second"] if row["first"] == best else row["first"] for row in beside]
-        if others:
-            said.append(f"{verdict}: {listed(others)}")
-    seeds = min(min(row["seeds"]) for row in rows)
-    return f"{'; '.join(said)}, at {plural(seeds, 'seed')}"
-
-
-def _losses_sentence(found: Mapping[str, Any]) -> str:
-    """Say the trainings that are missing from the scores, by backend: what fails on one only is a
-    difference too.
-    """
-    cells = found["cells"]
-    said = []
-    for state, words in (("diverged", "diverged"), ("failed", "failed")):
-        of = Counter(cell["backend"] for cell in cells if cell["state"] == state)
-        every = Counter(cell["backend"] for cell in cells)
-        said += [f"{n} of {every[name]} trainings on {name} {words}" for name, n in of.items()]
-    left = sum(cell["state"] not in ("done", "diverged", "failed") for cell in cells)
-    said += [f"{left} of {len(cells)} trainings are not done yet"] if left else []
-    return f"{'; '.join(said)}." if said else ""
-
-
-def comparison_in_words(found: Mapping[str, Any]) -> str:
-    """Return a comparison for a terminal: the verdict, then scores and costs."""
-    lines = [found["verdict"], ""]
-    for row in found["costs"]:
-        key = tuple(row[name] for name in KEY)
-        of = [cell for cell in found["cells"] if tuple(cell[name] for name in KEY) == key]
-        scores = [cell["values"].get(JUDGED) for cell in of]
-        told = ", ".join("–" if score is None else f"{score:.3g}" for score in scores)
-        rate, first = row["steps_per_second"], row["seconds_to_first_step"]
-        cost = f"{rate:.1f} steps/s, {first:.1f} s to the first" if rate and first else "no steps"
-        where = _where(*(name for name in key if name != AS_IT_IS))
-        lines.append(f"  {where}: {MEASURES[JUDGED].title} {told}; {cost}")
-    lines += [f"  {c['folder']}: {c['problem']}" for c in found["cells"] if c["problem"]]
-    lines += [
-        f"  {listed(path['backends'])} side by side, {path['model']}, seed {path['seed']}: "
-        f"{path['problem']}"
-        for path in found["paths"]
-        if path["problem"]
-    ]
-    return "\n".join(lines)
+def _summarize_costs(groups: Groups) -> list[dict[str, Any]]:
+    """Return the medians over seeds of the costs of each model, setting and backend."""
+    rows = []
+    for (model, setting, backend), cells in groups.items():
+        row: dict[str, Any] = {"model": model, "setting": setting, "backend": backend}
+        for name in (*COSTS, "checkpoint_bytes"):
+            values = [cell[name] for cell in cells if is_number(cell[name]) and cell[name]]
+            row[name] = statistics.median(values) if values else None
+        rows.append(row)
+    return rows

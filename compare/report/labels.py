@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from gandem.compare.grid import Cell, Grid, Setting
+from gandem.compare.grid import Cell, Grid
+from gandem.compare.sweeps import Setting
 from gandem.core.runs import Run
 
 __all__ = ["Labels", "label_grid", "label_models", "label_settings"]
@@ -117,7 +118,7 @@ def label_settings(settings: Sequence[Setting]) -> dict[str, str]:
     >>> [*label_settings([a, b]).values()]
     ['learning_rate=1e-4', 'learning_rate=2e-4']
     """
-    rows = [{p.strip(): v for p, _, v in (c.partition("=") for c in s.changes)} for s in settings]
+    rows = [{p.strip(): v for p, _, v in (c.partition("=") for c in s.texts)} for s in settings]
     paths = dict.fromkeys(path for row in rows for path in row)
     differ = [path for path in paths if len({row.get(path) for row in rows}) > 1]
     ends = {path: _unique_end(path, differ) for path in differ}

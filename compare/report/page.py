@@ -14,11 +14,14 @@ from typing import Any
 from urllib.parse import quote
 
 from gandem.compare.again import command_again, makings_of
-from gandem.compare.comparison import Comparison
+from gandem.compare.comparison import CellRecord, Comparison
 from gandem.compare.outcome import AVERAGED, outcome_of
+from gandem.compare.ranking import Ranking, group_cells, rank_groups
 from gandem.compare.report.charts import (
+    Axis,
     Chart,
     Line,
+    dot_axis,
     line_chart,
     read_curves,
     share_scale,
@@ -26,9 +29,8 @@ from gandem.compare.report.charts import (
 )
 from gandem.compare.report.labels import Labels, label_grid
 from gandem.compare.report.panels import Column, Panel, panels_of
-from gandem.compare.report.ranking import group_cells, rank_groups
 from gandem.compare.report.samples import limit_size, read_pictures
-from gandem.compare.verdict import LEVEL
+from gandem.compare.statistics import LEVEL
 from gandem.core.errors import GandemError
 from gandem.core.files import write_file
 from gandem.core.runs import Run
@@ -67,7 +69,8 @@ def write_comparison(comparison: Comparison, path: Path | None = None) -> dict[s
         raise GandemError(
             "The report needs Jinja2. Install it with: pip install 'gandem[report]'"
         ) from None
-    outcome = outcome_of(comparison)
+    records = comparison.read_all()
+    outcome = outcome_of(comparison, records)
     path = path or comparison.path / "index.html"
     folder = files("gandem").joinpath("compare", "report", "templates")
     texts = {part.name: part.read_text("utf-8") for part in folder.iterdir() if part.is_file()}
@@ -81,7 +84,7 @@ def write_comparison(comparison: Comparison, path: Path | None = None) -> dict[s
     environment.filters |= {"figure": _format_figure, "csv": _join_values}
     script = texts["page.js"].strip()
     page = environment.get_template("page.html").render(
-        **_collect_context(comparison, outcome, path),
+        **_collect_context(comparison, records, outcome, path),
         style=texts["page.css"],
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -90,10 +93,12 @@ def write_comparison(comparison: Comparison, path: Path | None = None) -> dict[s
     return outcome
 
 
-def _collect_context(comparison: Comparison, outcome: Row, path: Path) -> dict[str, Any]:
+def _collect_context(
+    comparison: Comparison, records: Sequence[CellRecord], outcome: Row, path: Path
+) -> dict[str, Any]:
     """Return everything that the templates name."""
     grid = comparison.grid
-    runs = [comparison.run(cell) for cell in comparison.cells()]
+    runs = [record.run for record in records]
     labels = label_grid(grid, comparison.cells(), runs)
     cells = _collect_cells(comparison, outcome, labels, runs, path)
     samples = _collect_samples(cells, runs)
@@ -111,7 +116,7 @@ def _collect_context(comparison: Comparison, outcome: Row, path: Path) -> dict[s
         "problems": _group_problems(cells),
         "panels": panels,
         "groups": groups,
-        "rankings": [ranking for ranking in rankings if ranking],
+        "rankings": [(ranking, _scale_dots(ranking)) for ranking in rankings if ranking],
         "steps": samples["steps"],
         "zoom": 2 if len(cells) <= FEW_CELLS else 1,
         "data": _to_json(samples),
@@ -229,6 +234,11 @@ def _collect_baselines(cells: Sequence[Row]) -> dict[str, Row]:
             protocol = "A protocol of another version of gandem."
         baselines.setdefault(protocol, cell["floor"])
     return baselines
+
+
+def _scale_dots(ranking: Ranking) -> Axis:
+    """Return the axis of the scores of all runs."""
+    return dot_axis([score for place in ranking.places for score in place.scores.values()])
 
 
 def _link(folder: Path, page: Path) -> str:

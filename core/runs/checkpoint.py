@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from gandem.core.documents import parse_json
 from gandem.core.errors import RunError, SpecError, shown
 from gandem.core.files import make_folder, write_file
 from gandem.core.specs import Spec, from_data, to_data
@@ -160,7 +161,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     try:
         size = _check_file(path)
         with safe_open(path, framework="numpy") as file:
-            header = json.loads((file.metadata() or {}).get("gandem", "null"))
+            header = parse_json((file.metadata() or {}).get("gandem", "null"))
             spec = _check_header(header, parse_step(path))
             forms = {name: _form(file.get_slice(name)) for name in file.keys()}
             precision = check_state(spec, forms)
@@ -175,7 +176,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise RunError(f"{path}: there is not enough memory to read it.") from None
     except OSError as error:
         raise RunError(f"{path}: cannot be read ({error.strerror or error}).") from None
-    except (SafetensorError, ValueError, TypeError, RecursionError) as error:
+    except (SafetensorError, ValueError, TypeError) as error:
         raise DamagedError(
             f"{path}: not a checkpoint of gandem, or damaged ({_printable(error)})."
         ) from None

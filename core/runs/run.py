@@ -77,7 +77,7 @@ class Run:
     def log(self) -> list[dict[str, Any]]:
         """Return the rows of ``log.jsonl`` with losses; accuracies are from 0 to 1.
 
-        A line cut short by a crash ends the log.
+        Lines that are damaged or cut short by a crash are left out.
         """
         return [row for row in self.rows() if has_losses(row)]
 
@@ -136,10 +136,8 @@ class Run:
         """Return the step after which a sample grid was made, from its name."""
         kind, _, number = samples.stem.partition("-")
         step = int(number) if number.isdecimal() and len(number) < 20 else 0
-        batches = self.record.batches_per_epoch
-        if kind == "epoch" and batches:
-            step = -(-step * batches // self.spec.training.discriminator_steps)
-        return step
+        spans = [span for span in self.record.epochs if span.first_epoch < step]
+        return spans[-1].step_of(step) if kind == "epoch" and spans else step
 
     def state(self, which: int | str = LAST) -> dict[str, np.ndarray]:
         """Return a checkpoint's state, by canonical name; see :meth:`checkpoint`."""

@@ -411,8 +411,11 @@ HEADERS = {
     "a seed below zero": (says(seed=-1), "its header has the seed -1, which is not valid"),
     "a seed beyond 63 bits": (says(seed=2**63), "its header has the seed 9223372036854775808"),
     "a seed that is a list": (says(seed=[3]), "no 'seed', or a damaged one"),
-    "a metric that is no number": (says(metrics={"generator": math.nan}), "not JSON compliant"),
-    "a metric without end": (says(metrics={"generator": math.inf}), "not JSON compliant"),
+    "a metric that is no number": (
+        says(metrics={"generator": math.nan}),
+        "finite numbers",
+    ),
+    "a metric without end": (says(metrics={"generator": math.inf}), "finite numbers"),
     "no spec": (lambda header: header.pop("spec"), "no 'spec', or a damaged one"),
     "a spec that is a list": (says(spec=[]), "no 'spec', or a damaged one"),
     "an empty spec": (says(spec={}), "the spec: the field 'name' is missing"),
@@ -619,7 +622,7 @@ MONSTERS = {
         lambda k: stretched((50_000_000).to_bytes(8, "little"), 60_000_000),
         "its header has 50000000 bytes",
     ),
-    "nine million brackets": (lambda k: written(k.with_text("[" * 9_000_000)), "recursion depth"),
+    "nine million brackets": (lambda k: written(k.with_text("[" * 9_000_000)), "nested too deeply"),
     "three million lists": (
         lambda k: written(k.with_text(f"[{'[],' * 3_000_000}[]]")),
         "it has no header of gandem's",

@@ -16,7 +16,7 @@ import pytest
 from support.commands import lacking, said
 from support.comparisons import STEPS, comparison_of, finish, grid_of
 
-from gandem.compare import open_comparison, plan, settings_from, write_comparison
+from gandem.compare import make_settings, open_comparison, plan, write_comparison
 from gandem.compare.report.charts import Line, line_chart
 
 pytest.importorskip("jinja2", reason="reports are rendered with Jinja2")
@@ -56,7 +56,7 @@ def backends(tmp_path_factory):
 @pytest.fixture(scope="module")
 def ablation(tmp_path_factory):
     """Three settings of two models on one backend."""
-    settings = settings_from(["latent=8,16,32"])
+    settings = make_settings({"latent": [8, 16, 32]})
     grid = grid_of(models=("mlp-gan", "dcgan"), settings=settings, backends=("torch",))
     comparison = comparison_of(tmp_path_factory.mktemp("ablation") / "out", grid)
     write_comparison(comparison)
@@ -69,7 +69,9 @@ def long_names(tmp_path_factory):
     rate = "generator.optimizer.learning_rate"
     grid = grid_of(
         models=("specs/hinge-dcgan-with-spectral-normalization-and-augmentation.toml", "w" * 60),
-        settings=settings_from([f"{rate}=0.00012345,0.00023456", "hidden=[512,256,128,64,32,16]"]),
+        settings=make_settings(
+            {rate: [0.00012345, 0.00023456], "hidden": [[512, 256, 128, 64, 32, 16]]}
+        ),
         backends=("torch", "organization-with-a-name/jax"),
         seeds=tuple(range(6)),
     )

@@ -8,9 +8,9 @@ import pytest
 from support.commands import refused, said
 from support.comparisons import FACTS, comparison_of, grid_of, own_facts, page_of, write_log
 
-from gandem.compare import open_comparison, plan, settings_from
-from gandem.compare.read import last_row
+from gandem.compare import make_settings, open_comparison, plan
 from gandem.compare.report.charts import Line, line_chart, share_scale
+from gandem.core.runs.log import read_last_row
 
 pytest.importorskip("jinja2", reason="reports are rendered with Jinja2")
 pytest.importorskip("scipy", reason="verdicts use Student's t")
@@ -21,7 +21,7 @@ EVIL = "</script><img src=x onerror=alert(1)>&\"'"
 def test_names_are_escaped(tmp_path):
     grid = grid_of(
         models=(EVIL, "specs/a b.toml"),
-        settings=settings_from([f"name={EVIL}", "latent=8,16"]),
+        settings=make_settings({"name": [EVIL], "latent": [8, 16]}),
         backends=("torch", "<i>keras</i>"),
         seeds=(0,),
     )
@@ -73,7 +73,7 @@ def test_a_step_that_is_impossible_is_left_out(tmp_path, step):
 
     lines = page.all("polyline", **{"data-i": "0"})
     assert [line["points"] for line in lines] == ["1,1 2,1"]
-    assert last_row(folder / "log.jsonl")["step"] >= 0
+    assert read_last_row(folder)["step"] >= 0
     assert "-1" not in said("report", folder)
 
 
@@ -84,8 +84,8 @@ def test_only_the_end_of_a_log_is_read(tmp_path):
     with log.open("ab") as file:
         file.write(b'\n{"step": 9, "gener')
 
-    assert last_row(log) == {"step": 7, "generator": 0.5}
-    assert last_row(tmp_path / "nowhere") == {}
+    assert read_last_row(tmp_path) == {"step": 7, "generator": 0.5}
+    assert read_last_row(tmp_path / "nowhere") == {}
 
 
 @pytest.mark.parametrize(
@@ -96,8 +96,8 @@ def test_only_the_end_of_a_log_is_read(tmp_path):
         {"backends": ("keras",), "seeds": (0,)},
         {"backends": ("torch", "keras", "acme/jax"), "path_steps": 0},
         {"models": ("mlp-gan", "dcgan"), "backends": ("torch",)},
-        {"settings": settings_from(["latent=8,16,32,64"]), "backends": ("torch",)},
-        {"settings": settings_from(["latent=8,16"]), "models": ("mlp-gan", "dcgan")},
+        {"settings": make_settings({"latent": [8, 16, 32, 64]}), "backends": ("torch",)},
+        {"settings": make_settings({"latent": [8, 16]}), "models": ("mlp-gan", "dcgan")},
     ],
 )
 def test_every_shape_of_grid_has_a_page(tmp_path, changes):

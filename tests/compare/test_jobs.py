@@ -1,7 +1,6 @@
-"""The jobs of a comparison and its launchers: a killed job loses only what came after its last
-checkpoint.
+"""The jobs of a comparison and its launchers; a killed job resumes from its last checkpoint.
 
-Trainings are those of a toy backend, whose processes import no framework.
+Runs use a toy backend, whose processes import no framework.
 """
 
 import contextlib
@@ -22,10 +21,11 @@ from support.in_process import Launcher, in_process
 from support.planted_backends import NONE, installed
 from support.toy_backend import SLOW
 
-from gandem.compare import Ended, Job, launchers, run_job
+from gandem.compare import Ended, Job, Setting, execution, run_job
 from gandem.compare import jobs as rooms
 from gandem.compare.comparison import Comparison, plan
 from gandem.compare.grid import Grid
+from gandem.compare.launchers import dask as dask_launcher
 from gandem.compare.launchers import load_launcher
 from gandem.core.errors import BackendError, NotFoundError, RunError, SpecError
 from gandem.core.runs import open_run
@@ -54,7 +54,7 @@ def slow(tmp_path, monkeypatch):
 
 
 def comparison(folder: Path, data: str, epochs: int = 2, seeds: int = 1) -> Comparison:
-    changes = tuple(f"{path}={value}" for path, value in TINY["dcgan"].items())
+    texts = tuple(f"{path}={value}" for path, value in TINY["dcgan"].items())
     grid = Grid(
         models=("dcgan",),
         backends=("test/toy",),
@@ -64,7 +64,7 @@ def comparison(folder: Path, data: str, epochs: int = 2, seeds: int = 1) -> Comp
         count=20,
         extractor="pixels",
         path_steps=0,
-        changes=changes,
+        base=Setting(texts),
     )
     return plan(folder, grid)
 
@@ -132,7 +132,7 @@ def processes(monkeypatch):
             super().__init__(*arguments, **options)
             started.append(self)
 
-    monkeypatch.setattr(rooms.subprocess, "Popen", Seen)
+    monkeypatch.setattr("gandem.core.process.subprocess.Popen", Seen)
     return started
 
 
@@ -149,7 +149,7 @@ def test_a_measurement_is_kept_in_its_file(tmp_path):
     ("arguments", "reason"),
     [
         (("show", "dgcan"), "No model named 'dgcan'"),
-        (("list",), "its measurement said nothing"),
+        (("list",), "the measurement printed no JSON"),
         (("evaluate", "nowhere", "--json"), "nowhere"),
     ],
 )
@@ -173,7 +173,7 @@ def test_what_lies_in_a_run_s_place_is_named_and_left_alone(tmp_path, data):
     ended = run_job(job)
 
     assert "it has no spec.toml" in ended.reason
-    assert f"Delete {place}, and nothing else" in ended.reason
+    assert f"Delete {place} and run" in ended.reason
     assert (place / "checkpoints").is_dir()
 
 
@@ -289,7 +289,7 @@ def test_jobs_whose_launcher_cannot_say_how_they_ended_are_lost(tmp_path, data):
 
     assert [*there.ended().values()] == [
         "lost: OSError: the machine is gone",
-        "lost: its launcher did not say how it ended",
+        "lost: the launcher did not report how it ended",
     ]
     assert len(there.jobs(1)) == 2
 
@@ -361,9 +361,9 @@ def test_leaving_a_cluster_stops_what_runs_there(tmp_path, data, slow):
 @needs_dask
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense", "tcp://nowhere.invalid:1"])
 def test_a_scheduler_that_is_not_there_is_one_line(tmp_path, monkeypatch, address):
-    monkeypatch.setattr(launchers, "ANSWER", "1s")
+    monkeypatch.setattr(dask_launcher, "CONNECT_TIMEOUT", "1s")
 
-    with pytest.raises(RunError, match="no Dask scheduler answers at") as error:
+    with pytest.raises(RunError, match="No Dask scheduler answers at") as error:
         load_launcher("dask", 1, address, tmp_path)
 
     assert "\n" not in str(error.value)
@@ -411,7 +411,7 @@ def test_a_killed_job_of_submitit_s_is_a_row_and_is_gone_on_with(tmp_path, data,
 def test_slurm_that_is_not_there_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    with pytest.raises(RunError, match="there is no Slurm here"):
+    with pytest.raises(RunError, match="Slurm is not available here"):
         load_launcher("slurm", 1, None, tmp_path)
 
 
@@ -449,7 +449,7 @@ def test_a_folder_that_a_launcher_cannot_have_is_one_line(tmp_path, name, addres
 
 
 def test_this_machine_has_no_address(tmp_path):
-    with pytest.raises(SpecError, match="local has no address"):
+    with pytest.raises(SpecError, match="'local' takes no --address"):
         load_launcher("local", 1, "tcp://127.0.0.1:8786", tmp_path)
 
 
@@ -469,6 +469,6 @@ def test_launchers_are_looked_up_by_name(tmp_path, monkeypatch):
 )
 def test_as_many_trainings_at_once_as_fit(monkeypatch, threads, memory, cores, wanted):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
-    monkeypatch.setattr(launchers, "_memory", lambda: 100 << 30)
+    monkeypatch.setattr(execution, "_read_free_memory", lambda: 100 << 30)
 
-    assert launchers.at_once(threads, memory) == wanted
+    assert execution.count_workers(threads, memory) == wanted

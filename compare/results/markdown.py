@@ -1,6 +1,4 @@
-"""The page of results: one table for each protocol, and what others have published below, with
-their protocol named.
-"""
+"""The Markdown page of results: a table for each protocol, and the results of other authors."""
 
 from __future__ import annotations
 
@@ -14,62 +12,59 @@ from gandem.core.errors import DataError
 from gandem.core.files import write_file
 from gandem.metrics.evaluation import MEASURES
 
-__all__ = ["read_published", "write_page"]
+__all__ = ["read_published", "write_markdown"]
 
-SHOWN = ("frechet", "kernel", "precision", "recall", "coverage", "accuracy")
+MEASURES_SHOWN = ("frechet", "kernel", "precision", "recall", "coverage", "accuracy")
 PUBLISHED = ("model", "data", "score", "spread", "protocol", "source")
 """The columns of the file of published results."""
 
 
-def write_page(path: Path, rows: Sequence[Result], published: Path | None = None) -> None:
-    """Write the page, Markdown, from rows.
+def write_markdown(path: Path, rows: Sequence[Result], published: Path | None = None) -> None:
+    """Write the page.
 
     Args:
-        published: a CSV file with what others have published; left out, there is none.
+        published: a CSV file with the results of other authors.
 
     Raises:
-        RunError: the place cannot be written.
-        DataError: the file of published results is none.
+        RunError: the page cannot be written.
+        DataError: the file of published results holds something else.
     """
     parts = [HEAD.strip()]
     ordered = sorted(rows, key=lambda row: (row.data, row.measured, row.model, row.steps))
     for _, group in groupby(ordered, key=lambda row: (row.data, row.measured)):
-        parts.append(_table(list(group)))
+        parts.append(_format_protocol(list(group)))
     if published is not None and (others := read_published(published)):
-        parts.append(_published(others))
+        parts.append(_format_published(others))
     write_file(path, ("\n\n".join(parts) + "\n").encode())
 
 
 HEAD = """
 # Results
 
-Written from `results.csv`, which has more columns; no number of ours is typed by hand. Each row
-is a model trained with several seeds: mean ± standard deviation. **Final** is the last
+Written by `gandem compare --format md` from `results.csv`, which has more columns. Each row is a
+model trained with several seeds: mean ± standard deviation over the seeds. **Final** is the last
 checkpoint, **best** the one with the lowest Fréchet distance of 1,000 samples during training.
 Both are scored again, with other noise and other real images than those that selected the best,
-so the best may score worse than the final; it is always shown with it. If a model averages its
-weights, the averaged weights are scored. **Real** is the score of other real images, which is
-about that of a perfect generator. The metrics are explained in [metrics](metrics.md).
+so the best may score worse than the final. If a model averages its weights, the averaged weights
+are scored. **Real** is the score of other real images, which a perfect generator would reach.
 
-Compare numbers within a table only, and only for these trainings: if they are short, or the
-networks smaller than the default (see the options behind the name), the ranking says nothing
-about the models at full length. An accuracy of classes of one over their number is chance. Two
-tables have two protocols and cannot be compared.
+Compare numbers within a table only: two tables have two protocols. If the trainings are short, or
+the networks smaller than the default (see the options behind the name), the ranking says nothing
+about the models at full length. An accuracy of classes of one over their number is chance.
 """
 
 
 ELSEWHERE = """
-Measured with other protocols, which each row names. A model of one table cannot be called better
-than one of the other: the features differ, the images differ, and so does the selection of the
-training.
+Measured with other protocols, which each row names. They cannot be compared with the tables above:
+the features, the images and the selection of the runs differ.
 """.strip()
 
 
-def _table(rows: list[Result]) -> str:
+def _format_protocol(rows: list[Result]) -> str:
     protocol = rows[0].protocol
-    shown = [name for name in SHOWN if any(_has(row, name) for row in rows)]
-    head = ["model", "on", "steps", "seeds", "best: Fréchet distance"]
-    head[4:4] = [f"final: {MEASURES[name].title}" for name in shown]
+    shown = [name for name in MEASURES_SHOWN if any(_has(row, name) for row in rows)]
+    finals = [f"final: {MEASURES[name].title}" for name in shown]
+    head = ["model", "backend", "steps", "seeds", *finals, "best: Fréchet distance"]
     lines = [head, ["---"] * len(head)]
     first = rows[0].figures
     floor = [_number(first.get(f"floor_{name}")) for name in shown]
@@ -79,13 +74,14 @@ def _table(rows: list[Result]) -> str:
         finals = [_pair(row.figures, "final", name) for name in shown]
         best = _pair(row.figures, "best", "frechet")
         steps = f"{row.steps:,} ({row.epochs:g} epochs)"
-        lines.append([f"{row.model}{options}", row.backend, steps, str(row.seeds), *finals, best])
+        seeds = f"{row.seeds} ({row.diverged} diverged)" if row.diverged else str(row.seeds)
+        lines.append([f"{row.model}{options}", row.backend, steps, seeds, *finals, best])
     notes = sorted({f"{row.date}, {row.device}, {row.precision}: {row.versions}" for row in rows})
     return "\n\n".join(
         [
             f"## {rows[0].data}",
             f"{protocol[0].upper()}{protocol[1:]}.",
-            _drawn(lines),
+            _format_table(lines),
             "  \n".join(notes),
         ]
     )
@@ -105,10 +101,10 @@ def _pair(figures: Mapping[str, float | None], which: str, name: str) -> str:
 
 
 def read_published(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a file of published results; none where there is no file.
+    """Return the rows of a file of published results; none if there is no file.
 
     Raises:
-        DataError: it is no such file.
+        DataError: the file holds something else.
     """
     if not path.exists():
         return []
@@ -124,11 +120,12 @@ def read_published(path: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _published(rows: Iterable[Mapping[str, str]]) -> str:
+def _format_published(rows: Iterable[Mapping[str, str]]) -> str:
     lines: list[Sequence[str]] = [PUBLISHED, ["---"] * len(PUBLISHED)]
     lines += [[row[name] or "" for name in PUBLISHED] for row in rows]
-    return f"## Published elsewhere\n\n{ELSEWHERE}\n\n{_drawn(lines)}"
+    return f"## Published by others\n\n{ELSEWHERE}\n\n{_format_table(lines)}"
 
 
-def _drawn(lines: Iterable[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def _format_table(lines: Iterable[Sequence[str]]) -> str:
+    cells = ([cell.replace("|", "\\|") for cell in line] for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)

@@ -77,7 +77,7 @@ def times(folder):
 # --- a whole comparison --------------------------------------------------------------------------
 
 
-def test_a_comparison_answers_all_questions(both):
+def test_a_comparison_measures_parity_scores_and_costs(both):
     folder, done = both
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
@@ -89,9 +89,9 @@ def test_a_comparison_answers_all_questions(both):
         ("test/two", 1, "done"),
     ]
     assert [path["same"] for path in found["paths"]] == [True, True]
-    same = "test/one and test/two take the same path, in all 2 walks"
+    same = "test/one and test/two compute the same up to rounding, in 2 measurements"
     assert found["verdict"].startswith(same)
-    assert "undecided, 2 seeds are too few" in found["verdict"]
+    assert "undecided: 2 seeds are too few" in found["verdict"]
     assert all(cell["values"]["frechet"] > 0 for cell in found["cells"])
     assert len({cell["spec_digest"] for cell in found["cells"]}) == 1
     for cost in found["costs"]:
@@ -113,12 +113,12 @@ def test_both_frameworks_are_compared(tmp_path, data):
         ("keras", "done"),
     ]
     assert [path["same"] for path in found["paths"]] == [True]
-    assert found["verdict"].startswith("torch and keras take the same path, in the one walk")
+    assert found["verdict"].startswith("torch and keras compute the same up to rounding")
     assert all(cell["values"]["frechet"] > 0 for cell in found["cells"])
     assert all(cost["steps_per_second"] > 0 for cost in found["costs"])
 
 
-def test_each_cell_is_an_ordinary_run_of_its_own(both):
+def test_each_cell_is_an_ordinary_run(both):
     folder, _ = both
     there = open_comparison(folder)
 
@@ -130,7 +130,7 @@ def test_each_cell_is_an_ordinary_run_of_its_own(both):
         assert run.record.peak_memory > 20e6
 
 
-def test_what_is_done_is_not_done_again(both, data):
+def test_finished_runs_are_skipped(both, data):
     folder, done = both
     before = times(folder)
 
@@ -140,7 +140,7 @@ def test_what_is_done_is_not_done_again(both, data):
     assert times(folder) == before
 
 
-def test_a_report_says_the_same(both):
+def test_a_report_has_the_same_outcome(both):
     folder, done = both
 
     said = gandem("report", folder, "--json")
@@ -150,7 +150,7 @@ def test_a_report_says_the_same(both):
     assert found["outcomes"] == wanted["outcomes"]
 
 
-def test_a_run_alone_has_a_report(both, tmp_path):
+def test_a_single_run_has_a_report(both, tmp_path):
     folder, _ = both
     (cell, *_) = open_comparison(folder).cells()
     run = shutil.copytree(folder / "cells" / cell.folder, tmp_path / "run")
@@ -163,6 +163,43 @@ def test_a_run_alone_has_a_report(both, tmp_path):
     assert (run / "index.html").is_file()
 
 
+def test_fields_that_change_together_are_compared(tmp_path, data, toys):
+    asked = ("--backends=test/one", "--seeds=2", "--sweep=width:latent=2:4,3:5", *FREE, *QUICK)
+
+    with in_process():
+        done = gandem("compare", "dcgan", *asked, f"--data={data}", "--out", tmp_path / "out")
+
+    assert done.exit_code == 0, done.stderr
+    made = open_comparison(tmp_path / "out")
+    assert {made.run(cell).spec.latent.size for cell in made.cells()} == {4, 5}
+    assert "width=3, latent=5 minus width=2, latent=4" in done.stdout
+
+
+def test_one_model_on_one_backend_is_scored_over_its_seeds(tmp_path, data, toys):
+    asked = ("--backends=test/one", "--seeds=2", *SMALL, *QUICK, f"--data={data}")
+
+    with in_process():
+        done = gandem("compare", "dcgan", *asked, "--out", tmp_path / "out")
+
+    assert done.exit_code == 0, done.stderr
+    assert "over 2 seeds on test/one." in done.stdout
+
+
+def test_runs_in_float64_are_compared_at_their_end(tmp_path, data, toys):
+    asked = ("--backends=test/one,test/two", "--seeds=1", "--precision=float64", *SMALL, *QUICK)
+
+    with in_process():
+        done = gandem(
+            "compare", "dcgan", *asked, f"--data={data}", "--json", "--out", tmp_path / "out"
+        )
+
+    assert done.exit_code == 0, done.stderr
+    (row,) = json.loads(done.stdout)["final"]
+    assert 0 < row["weights_max"] < 1e-13
+    assert (row["pixels_max"], row["step"]) == (0, 6)
+    assert row["backends"] == ["test/one", "test/two"]
+
+
 def test_settings_of_one_backend_are_compared(tmp_path, data, toys):
     asked = ("--backends=test/one", "--seeds=2", "--sweep=width=2,3", *FREE, "--set=latent=4")
     more = (*QUICK, f"--data={data}", "--device=cpu")
@@ -173,11 +210,11 @@ def test_settings_of_one_backend_are_compared(tmp_path, data, toys):
     assert done.exit_code == 0, done.stderr
     there = open_comparison(tmp_path / "out")
     assert {there.run(c).record.settings.device for c in there.cells()} == {"cpu"}
-    assert "Fréchet distance, width=3 less width=2" in done.stdout
+    assert "Fréchet distance, width=3 minus width=2" in done.stdout
     assert "dcgan, width=2, test/one: Fréchet distance" in done.stdout
 
 
-def test_ctrl_c_keeps_everything_and_the_same_command_goes_on(tmp_path, data, toys, monkeypatch):
+def test_a_comparison_resumes_after_ctrl_c(tmp_path, data, toys, monkeypatch):
     slow = tmp_path / "slow"
     slow.touch()
     monkeypatch.setenv(SLOW, str(slow))
@@ -223,7 +260,7 @@ def test_ctrl_c_keeps_everything_and_the_same_command_goes_on(tmp_path, data, to
     [(NONE, True), (EPSILON, False), (PADDING, False), (MOMENTUM, False)],
     ids=["none", "epsilon", "padding", "momentum"],
 )
-def test_a_planted_fault_is_another_path(tmp_path, fault, same):
+def test_a_planted_fault_is_not_equal(tmp_path, fault, same):
     kernels = [f"players.discriminator.layers.{at}.kernel=[3,3]" for at in ("conv2d", "conv2d_1")]
     grid = Grid(
         models=("dcgan",),
@@ -231,7 +268,7 @@ def test_a_planted_fault_is_another_path(tmp_path, fault, same):
         seeds=(0,),
         data="digits",
         path_steps=5,
-        changes=("width=2", "latent=4", "batch_size=16", *kernels),
+        base=Setting(("width=2", "latent=4", "batch_size=16", *kernels)),
     )
     there = plan(tmp_path / "out", grid)
 
@@ -242,15 +279,15 @@ def test_a_planted_fault_is_another_path(tmp_path, fault, same):
 
     found = outcome_of(there)
     assert [path["same"] for path in found["paths"]] == [same]
-    wanted = (
-        "torch and test/planted take the same path"
+    expected = (
+        "torch and test/planted compute the same up to rounding"
         if same
-        else "Not the same path: torch and test/planted (1 of 1 walk) part sooner"
+        else "Not equal: torch and test/planted (1 of 1 measurement) differ"
     )
-    assert found["verdict"].startswith(wanted)
+    assert found["verdict"].startswith(expected)
 
 
-def test_a_model_that_fails_on_one_backend_is_a_row(tmp_path, data, toys):
+def test_a_run_that_fails_does_not_stop_the_others(tmp_path, data, toys):
     asked = ("--backends=test/one,test/broken", "--seeds=1", *SMALL, *QUICK, f"--data={data}")
 
     done = process("compare", "dcgan", *asked, "--out=out", "--json", cwd=tmp_path)
@@ -261,13 +298,13 @@ def test_a_model_that_fails_on_one_backend_is_a_row(tmp_path, data, toys):
     right, broken = found["cells"]
     assert (right["state"], broken["state"]) == ("done", "failed")
     assert "this backend is broken" in broken["problem"]
-    assert "1 of 1 trainings on test/broken failed" in found["verdict"]
+    assert "1 of 1 run on test/broken failed" in found["verdict"]
     (walk,) = found["paths"]
     assert "this backend is broken" in walk["problem"]
     assert walk["same"] is None
 
 
-def test_a_training_that_diverges_is_a_row_and_is_not_tried_again(tmp_path, data, toys):
+def test_a_run_that_diverged_is_not_repeated(tmp_path, data, toys):
     players = ("generator", "discriminator")
     rates = [f"--set=players.{player}.optimizer.learning_rate=1e30" for player in players]
     asked = ("--backends=test/one", "--sweep=latent=4,5", *FREE, "--set=width=2", *QUICK)
@@ -278,7 +315,7 @@ def test_a_training_that_diverges_is_a_row_and_is_not_tried_again(tmp_path, data
 
     found = json.loads(done.stdout)
     assert {cell["state"] for cell in found["cells"]} == {"diverged"}
-    assert "2 of 2 trainings on test/one diverged" in found["verdict"]
+    assert "2 of 2 runs on test/one diverged" in found["verdict"]
     there = open_comparison(tmp_path / "out")
     assert there.jobs(1) == []
 
@@ -294,8 +331,11 @@ TEN = "--sweep=width=2,3,4,5,6,7,8,9,10,11"
     [
         (["dgcan"], "No model named 'dgcan'", 1),
         (["dcgan", "--backends=torhc"], "torhc", 1),
-        (["dcgan", f"--backends={HOME},{HOME}"], "is named twice", 1),
-        (["dcgan", f"--backends={HOME}"], "There is nothing to compare", 1),
+        (["dcgan", f"--backends={HOME},{HOME}"], "occurs twice", 1),
+        (["dcgan", "--num-samples=19"], "scores need --num-samples 20 or more", 1),
+        (["dcgan", "--format=pdf"], "'html', 'md', 'csv', 'json'", 2),
+        (["dcgan", "--results=."], "--results needs --format md or csv", 1),
+        (["dcgan", f"--backends={HOME}", "--sweep=latent:width=2:3,4"], "a value for each of", 1),
         (["dcgan", f"--backends={HOME}", "--sweep=widht=2,3"], "widht", 1),
         (["dcgan", f"--backends={HOME}", "--sweep=width=2,x"], "expected a whole number", 1),
         (["dcgan", f"--backends={HOME}", "--sweep=width"], "expected FIELD=A,B,C", 1),
@@ -315,11 +355,15 @@ TEN = "--sweep=width=2,3,4,5,6,7,8,9,10,11"
         ),
         (["dcgan", "--seeds=500"], "00 runs; confirm with --yes", 2),
         (["dcgan", "--seeds=3000000", "--yes"], "expected 1 to 1000", 1),
-        (["dcgan", f"--backends={HOME}", "--sweep=learning_rate=1e-4,0.0001"], "are the same", 1),
-        (["dcgan", f"--backends={HOME}", "--sweep=width=2,3", "--set=width=4"], "set as well", 1),
+        (["dcgan", f"--backends={HOME}", "--sweep=learning_rate=1e-4,0.0001"], "occurs twice", 1),
+        (
+            ["dcgan", f"--backends={HOME}", "--sweep=width=2,3", "--set=width=4"],
+            "is set with --set",
+            1,
+        ),
     ],
 )
-def test_what_cannot_be_compared_is_refused_before_anything_is_written(
+def test_a_comparison_that_cannot_run_is_refused_before_anything_is_written(
     tmp_path, asked, words, code
 ):
     asked = asked if any("--data" in word for word in asked) else [*asked, "--data=digits"]
@@ -329,16 +373,16 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_written(
 
 
 @pytest.mark.parametrize(
-    ("asked", "words"), [("--launcher=locla", "locla"), ("--address=x", "no address")]
+    ("asked", "words"), [("--launcher=locla", "locla"), ("--address=x", "takes no --address")]
 )
-def test_a_launcher_that_is_not_there_begins_nothing(tmp_path, asked, words):
+def test_a_launcher_that_cannot_be_used_starts_no_run(tmp_path, asked, words):
     grid = (f"--backends={HOME}", "--sweep=width=2,3", "--data=digits")
 
     assert words in refused("compare", "dcgan", *grid, asked, "--out", tmp_path / "out")
     assert not (tmp_path / "out" / "cells").exists()
 
 
-def test_without_a_backend_one_is_named(tmp_path, monkeypatch):
+def test_without_a_backend_an_installation_is_suggested(tmp_path, monkeypatch):
     monkeypatch.setattr("gandem.compare.grid.installed_backends", list)
 
     said = refused("compare", "dcgan", "--out", tmp_path / "out")
@@ -346,7 +390,7 @@ def test_without_a_backend_one_is_named(tmp_path, monkeypatch):
     assert said.startswith("No backend is installed. Install one with: pip install")
 
 
-def test_another_comparison_is_left_alone(tmp_path, monkeypatch):
+def test_the_folder_of_another_comparison_is_not_changed(tmp_path, monkeypatch):
     grid = Grid(models=("dcgan",), backends=(HOME, "test/other"), seeds=(0,), steps=1)
     plan(tmp_path / "out", grid)
     before = (tmp_path / "out" / "comparison.json").read_bytes()
@@ -357,7 +401,7 @@ def test_another_comparison_is_left_alone(tmp_path, monkeypatch):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["comparison.json"]
 
 
-def test_a_spec_that_has_changed_meanwhile_is_noticed(tmp_path, monkeypatch, data):
+def test_a_changed_spec_file_is_refused(tmp_path, monkeypatch, data):
     monkeypatch.chdir(tmp_path)
     spec = gandem("show", "dcgan", *SMALL, "--toml").stdout
     (tmp_path / "mine.toml").write_text(spec)
@@ -371,7 +415,7 @@ def test_a_spec_that_has_changed_meanwhile_is_noticed(tmp_path, monkeypatch, dat
 
 
 @pytest.mark.parametrize("name", ["nowhere", "thesis"])
-def test_a_report_of_nothing_is_one_line(tmp_path, name):
+def test_a_report_of_an_empty_folder_is_refused(tmp_path, name):
     (tmp_path / "thesis").mkdir()
 
     assert "neither a comparison" in refused("report", tmp_path / name)
