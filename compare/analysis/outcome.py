@@ -20,7 +20,7 @@ from gandem.core.documents import finite
 from gandem.core.runs import Run
 from gandem.metrics.evaluation import MEASURES
 
-__all__ = ["AVERAGED", "outcome_of", "pick_scores"]
+__all__ = ["AVERAGED", "key_protocol", "outcome_of", "pick_scores"]
 
 FACTS = ("spec_digest", "gandem", "versions", "device", "machine", "command", "started")
 """Fields of a run's record that a cell repeats."""
@@ -152,11 +152,11 @@ def _compare_group(name: str, by: Mapping[str, Sequence[CellData]]) -> list[dict
 
     Only cells that were scored with the most frequent protocol are compared.
     """
-    counts = Counter(filter(None, (_key_protocol(cell) for of in by.values() for cell in of)))
+    counts = Counter(filter(None, (key_protocol(cell) for of in by.values() for cell in of)))
     if not counts:
         return []
     ((protocol, _),) = counts.most_common(1)
-    same = {key: [c for c in of if _key_protocol(c) == protocol] for key, of in by.items()}
+    same = {key: [c for c in of if key_protocol(c) == protocol] for key, of in by.items()}
     rows: list[dict[str, Any]] = []
     for measure in MEASURES:
         values = {key: _read_values(of, measure) for key, of in same.items()}
@@ -166,7 +166,7 @@ def _compare_group(name: str, by: Mapping[str, Sequence[CellData]]) -> list[dict
     return rows
 
 
-def _key_protocol(cell: CellData) -> str:
+def key_protocol(cell: CellData) -> str:
     """Return a key of the protocol, empty if the cell is not scored; digests stand for names."""
     protocol = {k: v for k, v in cell["protocol"].items() if k not in ("data", "extractor")}
     return json.dumps(protocol, sort_keys=True) if protocol else ""

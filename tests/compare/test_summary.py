@@ -144,7 +144,7 @@ def test_averaged_weights_are_compared(tmp_path):
     cell = outcome_of(made)["cells"][0]
 
     assert (cell["values"]["frechet"], cell["weights"]) == (9.5, "averaged")
-    assert "the scores are of that average" in page_of(made).text
+    assert "the averaged weights are scored" in page_of(made).text
 
 
 def test_a_job_that_failed_before_it_succeeded_is_no_problem(tmp_path):

@@ -50,7 +50,7 @@ def finish(made: Comparison, cell: Cell, **facts: object) -> Path:
     (folder / "samples").mkdir(parents=True)
     (folder / "checkpoints").mkdir()
     (folder / "checkpoints" / f"step-{STEPS[-1]:06}.safetensors").write_bytes(b"0" * 2**20)
-    (folder / "spec.toml").write_text(spec_text())
+    (folder / "spec.toml").write_text(spec_text(Path(cell.model).stem))
     (folder / "run.json").write_text(json.dumps(FACTS | own_facts(cell, number) | facts))
     for step in STEPS:
         picture(folder / "samples" / f"step-{step:06}.png", 1000 * number + step)
@@ -89,9 +89,9 @@ def own_facts(cell: Cell, number: int) -> dict[str, object]:
 
 
 @cache
-def spec_text() -> str:
-    """Return the spec of every run."""
-    return to_toml(load_spec("dcgan", TINY["dcgan"]))
+def spec_text(name: str) -> str:
+    """Return the spec of every run, under a name."""
+    return to_toml(replace(load_spec("dcgan", TINY["dcgan"]), name=name))
 
 
 def picture(path: Path, seed: int) -> None:
