@@ -10,7 +10,6 @@ from gandem.commands.compare import compare
 from gandem.commands.options import parse_changes
 from gandem.commands.parity import parity
 from gandem.compare import Grid, Setting, make_settings, parse_sweeps
-from gandem.compare.again import in_shell
 from gandem.compare.command_lines import (
     OPTIONS,
     compare_command,
@@ -18,6 +17,7 @@ from gandem.compare.command_lines import (
     parity_command,
     train_command,
 )
+from gandem.compare.report.reproduction import format_command
 from gandem.compare.sweeps import format_changes
 
 GRIDS = [
@@ -34,16 +34,16 @@ GRIDS = [
         device="cuda:1",
         count=77,
         extractor="lenet5:digits",
-        path_steps=0,
+        parity_steps=0,
     ),
-    grid_of(data=None, steps=None, epochs=3, path_steps=20),
+    grid_of(data=None, steps=None, epochs=3, parity_steps=20),
     grid_of(settings=make_settings({"latent:width": [(8, 16), (16, 8)]}), evaluate_every=2),
 ]
 
 
 @pytest.mark.parametrize("grid", GRIDS)
 def test_the_command_of_a_comparison_makes_the_same_grid(grid):
-    words = shlex.split(in_shell(compare_command(grid, "my out")))
+    words = shlex.split(format_command(compare_command(grid, "my out")))
 
     options = compare.make_context("compare", words[2:]).params
 
@@ -71,8 +71,8 @@ def test_each_field_of_a_grid_has_an_option_or_an_argument():
 
 def test_a_cell_has_a_command_to_train_and_one_to_score():
     grid = GRIDS[1]
-    train = in_shell(train_command(grid, grid.cells()[0], "runs/a"))
-    evaluate = in_shell(evaluate_command(grid, "runs/a"))
+    train = format_command(train_command(grid, grid.cells()[0], "runs/a"))
+    evaluate = format_command(evaluate_command(grid, "runs/a"))
 
     assert shlex.split(train)[2] == "a model.toml"
     assert "--device cuda:1" in train

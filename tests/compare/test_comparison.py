@@ -32,7 +32,7 @@ from support.planted_backends import (
 )
 from support.toy_backend import SLOW
 
-from gandem.compare import Ended, Grid, Setting, open_comparison, outcome_of, plan, run_job
+from gandem.compare import Grid, JobResult, Setting, analyze, open_comparison, plan, run_job
 from gandem.compare.grid import check_grid
 from gandem.core.errors import RunError
 
@@ -42,7 +42,7 @@ pytestmark = [
 ]
 SMALL = [f"--set={path}={value}" for path, value in TINY["dcgan"].items()]
 FREE = [change for change in SMALL if not change.startswith(("--set=width", "--set=latent"))]
-QUICK = ["--epochs=2", "--num-samples=20", "--extractor=pixels", "--path-steps=5"]
+QUICK = ["--epochs=2", "--num-samples=20", "--extractor=pixels", "--parity-steps=5"]
 BROKEN = """
 raise RuntimeError("this backend is broken [/x] <b>")
 """
@@ -88,7 +88,7 @@ def test_a_comparison_measures_parity_scores_and_costs(both):
         ("test/one", 1, "done"),
         ("test/two", 1, "done"),
     ]
-    assert [path["same"] for path in found["paths"]] == [True, True]
+    assert [path["same"] for path in found["parity"]] == [True, True]
     same = "test/one and test/two compute the same up to rounding, in 2 measurements"
     assert found["verdict"].startswith(same)
     assert "undecided: 2 seeds are too few" in found["verdict"]
@@ -112,7 +112,7 @@ def test_both_frameworks_are_compared(tmp_path, data):
         ("torch", "done"),
         ("keras", "done"),
     ]
-    assert [path["same"] for path in found["paths"]] == [True]
+    assert [path["same"] for path in found["parity"]] == [True]
     assert found["verdict"].startswith("torch and keras compute the same up to rounding")
     assert all(cell["values"]["frechet"] > 0 for cell in found["cells"])
     assert all(cost["steps_per_second"] > 0 for cost in found["costs"])
@@ -147,7 +147,7 @@ def test_a_report_has_the_same_outcome(both):
 
     found, wanted = json.loads(said.stdout), json.loads(done.stdout)
     assert found["verdict"] == wanted["verdict"]
-    assert found["outcomes"] == wanted["outcomes"]
+    assert found["differences"] == wanted["differences"]
 
 
 def test_a_single_run_has_a_report(both, tmp_path):
@@ -194,7 +194,7 @@ def test_runs_in_float64_are_compared_at_their_end(tmp_path, data, toys):
         )
 
     assert done.exit_code == 0, done.stderr
-    (row,) = json.loads(done.stdout)["final"]
+    (row,) = json.loads(done.stdout)["final_differences"]
     assert 0 < row["weights_max"] < 1e-13
     assert (row["pixels_max"], row["step"]) == (0, 6)
     assert row["backends"] == ["test/one", "test/two"]
@@ -242,7 +242,7 @@ def test_a_comparison_resumes_after_ctrl_c(tmp_path, data, toys, monkeypatch):
     assert last == "Interrupted. Run the same command again to resume."
     there = open_comparison(tmp_path / "out")
     (first, _) = there.cells()
-    assert there.state(first, there.ended()).words == "interrupted"
+    assert there.state(first, there.failures()).name == "interrupted"
 
     done = process(*asked, "--out=out", "--json", cwd=tmp_path)
 
@@ -267,18 +267,18 @@ def test_a_planted_fault_is_not_equal(tmp_path, fault, same):
         backends=("torch", "test/planted"),
         seeds=(0,),
         data="digits",
-        path_steps=5,
+        parity_steps=5,
         base=Setting(("width=2", "latent=4", "batch_size=16", *kernels)),
     )
     there = plan(tmp_path / "out", grid)
 
     (walk,) = [job for job in there.jobs(1) if not job.run]
-    (tmp_path / "out" / "paths").mkdir()
+    (tmp_path / "out" / "parity").mkdir()
     with installed(tmp_path, planted=fault), in_process():
-        assert run_job(walk) == Ended()
+        assert run_job(walk) == JobResult()
 
-    found = outcome_of(there)
-    assert [path["same"] for path in found["paths"]] == [same]
+    found = analyze(there)
+    assert [path["same"] for path in found["parity"]] == [same]
     expected = (
         "torch and test/planted compute the same up to rounding"
         if same
@@ -299,7 +299,7 @@ def test_a_run_that_fails_does_not_stop_the_others(tmp_path, data, toys):
     assert (right["state"], broken["state"]) == ("done", "failed")
     assert "this backend is broken" in broken["problem"]
     assert "1 of 1 run on test/broken failed" in found["verdict"]
-    (walk,) = found["paths"]
+    (walk,) = found["parity"]
     assert "this backend is broken" in walk["problem"]
     assert walk["same"] is None
 

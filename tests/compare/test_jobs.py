@@ -21,7 +21,7 @@ from support.in_process import Launcher, in_process
 from support.planted_backends import NONE, installed
 from support.toy_backend import SLOW
 
-from gandem.compare import Ended, Job, Setting, execution, run_job
+from gandem.compare import Job, JobResult, Setting, execution, run_job
 from gandem.compare import jobs as job_module
 from gandem.compare.comparison import Comparison, plan
 from gandem.compare.grid import Grid
@@ -63,7 +63,7 @@ def comparison(folder: Path, data: str, epochs: int = 2, seeds: int = 1) -> Comp
         epochs=epochs,
         count=20,
         extractor="pixels",
-        path_steps=0,
+        parity_steps=0,
         base=Setting(texts),
     )
     return plan(folder, grid)
@@ -140,7 +140,7 @@ def processes(monkeypatch):
 
 
 def test_a_measurement_is_kept_in_its_file(tmp_path):
-    assert run_job(measurement(tmp_path, "list", "--json")) == Ended()
+    assert run_job(measurement(tmp_path, "list", "--json")) == JobResult()
 
     assert {row["id"] for row in json.loads((tmp_path / "there.json").read_text())["models"]}
 
@@ -198,7 +198,7 @@ def test_a_job_asked_to_stop_keeps_its_step_and_is_gone_on_with(tmp_path, data, 
 
     assert ended[0].code == 130
     assert there.run(there.cells()[0]).record.state == "interrupted"
-    assert run_job(job) == Ended()
+    assert run_job(job) == JobResult()
     assert went_on(there)
 
 
@@ -215,7 +215,7 @@ def test_a_training_ends_with_the_process_that_began_it(tmp_path, data, slow):
     until(lambda: not is_locked(folder), 30)
     slow.unlink()
     assert open_run(folder).record.state == "interrupted"
-    assert run_job(job) == Ended()
+    assert run_job(job) == JobResult()
     assert went_on(there)
 
 
@@ -225,7 +225,7 @@ def test_a_job_waits_for_one_that_is_about_to_stop(tmp_path, data, monkeypatch):
     answers = iter([True, True, False])
     monkeypatch.setattr(job_module, "is_locked", lambda place: next(answers))
 
-    assert run_job(job) == Ended()
+    assert run_job(job) == JobResult()
     assert next(answers, None) is None
 
 
@@ -238,21 +238,21 @@ def test_a_killed_training_is_a_row_and_the_next_start_goes_on_with_it(
     there = comparison(tmp_path / "out", data, EPOCHS, seeds=2)
     launcher = load_launcher("local", 1, None, tmp_path / "l")
     with at_a_checkpoint(there, slow, lambda: processes[0].kill()):
-        there.work(launcher, 1)
+        there.run_jobs(launcher, 1)
     launcher.close()
 
     first, second = there.cells()
-    assert "killed by SIGKILL" in there.ended()[first.folder]
-    assert there.state(first, there.ended()).words == "failed"
-    assert there.state(second, there.ended()).words == "done"
+    assert "killed by SIGKILL" in there.failures()[first.folder]
+    assert there.state(first, there.failures()).name == "failed"
+    assert there.state(second, there.failures()).name == "done"
     before = there.run(second).record
 
     launcher = load_launcher("local", 1, None, tmp_path / "l")
-    there.work(launcher, 1)
+    there.run_jobs(launcher, 1)
     launcher.close()
 
     assert went_on(there)
-    assert there.ended() == {}
+    assert there.failures() == {}
     assert there.jobs(1) == []
     assert there.run(second).record == before
 
@@ -264,12 +264,12 @@ def test_nobody_else_works_on_a_comparison_meanwhile(tmp_path, data):
     class Twice(Launcher):
         def submit(self, jobs):
             with pytest.raises(RunError, match="another process works on this comparison") as error:
-                there.work(Launcher(), 1)
+                there.run_jobs(Launcher(), 1)
             refusals.append(error)
             return super().submit(jobs)
 
     with in_process():
-        there.work(Twice(), 1)
+        there.run_jobs(Twice(), 1)
 
     assert there.jobs(1) == []
     assert refusals
@@ -285,9 +285,9 @@ def test_jobs_whose_launcher_cannot_say_how_they_ended_are_lost(tmp_path, data):
             silent.set_result(None)
             return killed, silent
 
-    there.work(Losing(), 1)
+    there.run_jobs(Losing(), 1)
 
-    assert [*there.ended().values()] == [
+    assert [*there.failures().values()] == [
         "lost: OSError: the machine is gone",
         "lost: the launcher did not report how it ended",
     ]
@@ -308,12 +308,12 @@ def test_dask_goes_on_with_the_job_of_a_killed_worker(tmp_path, data, slow):
 
     try:
         with at_a_checkpoint(there, slow, kill_one) as killed:
-            there.work(launcher, 1)
+            there.run_jobs(launcher, 1)
     finally:
         launcher.close()
 
     assert len(killed[0]) == 1
-    assert there.ended() == {}
+    assert there.failures() == {}
     assert went_on(there)
 
 
@@ -321,7 +321,7 @@ def test_dask_goes_on_with_the_job_of_a_killed_worker(tmp_path, data, slow):
 def test_dask_does_the_jobs_on_a_cluster_of_its_own(tmp_path, data):
     there = comparison(tmp_path / "out", data)
     launcher = load_launcher("dask", 1, None, tmp_path / "launcher")
-    there.work(launcher, 1)
+    there.run_jobs(launcher, 1)
     launcher.close()
 
     assert there.jobs(1) == []
@@ -336,7 +336,7 @@ def test_dask_is_found_at_its_address(tmp_path, data):
     there = comparison(tmp_path / "out", data)
     with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
         launcher = load_launcher("dask", 1, cluster.scheduler_address, tmp_path / "launcher")
-        there.work(launcher, 1)
+        there.run_jobs(launcher, 1)
         launcher.close()
 
     assert there.jobs(1) == []
@@ -373,7 +373,7 @@ def test_a_scheduler_that_is_not_there_is_one_line(tmp_path, monkeypatch, addres
 def test_a_job_of_submitit_s_is_done(tmp_path, data):
     there = comparison(tmp_path / "out", data)
     launcher = load_launcher("slurm", 1, "local", tmp_path / "out" / "launcher")
-    there.work(launcher, 1)
+    there.run_jobs(launcher, 1)
     launcher.close()
 
     assert there.jobs(1) == []
@@ -393,18 +393,18 @@ def test_a_killed_job_of_submitit_s_is_a_row_and_is_gone_on_with(tmp_path, data,
         worker.kill()
 
     with at_a_checkpoint(there, slow, kill_one):
-        there.work(launcher, 1)
+        there.run_jobs(launcher, 1)
     launcher.close()
-    (reason,) = there.ended().values()
+    (reason,) = there.failures().values()
     assert reason.startswith("lost: ")
     assert "\n" not in reason
 
     launcher = load_launcher("slurm", 1, "local", tmp_path / "out" / "launcher")
-    there.work(launcher, 1)
+    there.run_jobs(launcher, 1)
     launcher.close()
 
     assert went_on(there)
-    assert there.ended() == {}
+    assert there.failures() == {}
 
 
 @needs_submitit

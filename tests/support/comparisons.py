@@ -39,7 +39,7 @@ def comparison_of(path: Path, grid: Grid) -> Comparison:
     made = plan(path, grid)
     for cell in made.cells():
         finish(made, cell)
-    for key in made.paths():
+    for key in made.parity_reports():
         walk(made, *key)
     return made
 
@@ -146,7 +146,7 @@ def walk(
         for step in (1, 2, 5, 10)
     ]
     report = {"model": model, "backends": pair, "steps": 10, "seed": seed, "marks": marks}
-    place = made.path / "paths" / f"{made.path_name(model, setting, seed, pair)}.json"
+    place = made.path / "parity" / f"{made.parity_name(model, setting, seed, pair)}.json"
     place.parent.mkdir(exist_ok=True)
     place.write_text(json.dumps(finite(report | {"holds": apart <= 10 * baseline})))
 

@@ -59,9 +59,9 @@ def test_the_verdict_at_the_top_is_that_of_the_command(comparison, page):
 
 
 def test_every_pair_is_described_the_fréchet_distance_first(comparison, page):
-    outcomes = json.loads(said("report", comparison.path, "--json"))["outcomes"]
+    outcomes = json.loads(said("report", comparison.path, "--json"))["differences"]
 
-    places = [page.text.rindex(row["words"]) for row in outcomes]
+    places = [page.text.rindex(row["text"]) for row in outcomes]
 
     assert len(places) >= 3
     assert places == sorted(places)
@@ -117,11 +117,11 @@ def test_a_trajectory_is_drawn_with_its_baseline_on_logarithmic_axes(page):
 
 def test_backends_that_differ_are_reported_with_the_first_step(tmp_path):
     comparison = comparison_of(tmp_path / "out", grid_of(seeds=(0,)))
-    walk(comparison, *next(iter(comparison.paths())), apart=3e-13)
+    walk(comparison, *next(iter(comparison.parity_reports())), apart=3e-13)
 
     text = page_of(comparison).text
 
-    assert "another path, apart from step 1 on: up to 300 × the baseline" in text
+    assert "different from step 1 on: up to 300 × the baseline" in text
 
 
 def test_equal_backends_have_a_chart():
@@ -135,7 +135,7 @@ def test_equal_backends_have_a_chart():
 
 def test_a_missing_trajectory_has_a_reason(tmp_path):
     comparison = plan(tmp_path / "out", grid_of(seeds=(0,)))
-    name = comparison.path_name(*next(iter(comparison.paths())))
+    name = comparison.parity_name(*next(iter(comparison.parity_reports())))
     (comparison.path / "ended.jsonl").write_text(json.dumps({"job": name, "reason": "no <memory>"}))
 
     assert "no &lt;memory&gt;" in page_of(comparison).source

@@ -44,7 +44,7 @@ def test_names_are_escaped(tmp_path):
 @pytest.mark.parametrize("value", [10**400, -(10**400), True, [], math.nan])
 @pytest.mark.parametrize("name", ["steps_per_second", "seconds_to_first_step", "peak_memory"])
 def test_a_cost_that_is_no_number_is_left_out(tmp_path, name, value):
-    comparison = comparison_of(tmp_path / "out", grid_of(seeds=(0,), path_steps=0))
+    comparison = comparison_of(tmp_path / "out", grid_of(seeds=(0,), parity_steps=0))
     cell = comparison.cells()[0]
     facts = FACTS | own_facts(cell, 0) | {name: value}
     (comparison.folder(cell) / "run.json").write_text(json.dumps(facts))
@@ -94,7 +94,7 @@ def test_only_the_end_of_a_log_is_read(tmp_path):
         {"backends": ("keras",)},
         {"seeds": (4,)},
         {"backends": ("keras",), "seeds": (0,)},
-        {"backends": ("torch", "keras", "acme/jax"), "path_steps": 0},
+        {"backends": ("torch", "keras", "acme/jax"), "parity_steps": 0},
         {"models": ("mlp-gan", "dcgan"), "backends": ("torch",)},
         {"settings": make_settings({"latent": [8, 16, 32, 64]}), "backends": ("torch",)},
         {"settings": make_settings({"latent": [8, 16]}), "models": ("mlp-gan", "dcgan")},
@@ -107,7 +107,9 @@ def test_every_shape_of_grid_has_a_page(tmp_path, changes):
     page = page_of(comparison)
 
     assert len(page.all("img")) == len(comparison.cells())
-    assert len(page.all("polyline", **{"class": "line between"})) == len(comparison.paths())
+    assert len(page.all("polyline", **{"class": "line between"})) == len(
+        comparison.parity_reports()
+    )
     for cell in comparison.cells():
         assert f"seed {cell.seed}, after step 40" in page.source
     many = len(grid.settings) > 1
@@ -119,7 +121,7 @@ def test_every_shape_of_grid_has_a_page(tmp_path, changes):
 
 def test_models_have_the_names_of_their_specs(tmp_path):
     models = ("specs/a/small.toml", "specs/b/small.toml", "specs/large.toml")
-    comparison = comparison_of(tmp_path / "out", grid_of(models=models, seeds=(0,), path_steps=0))
+    comparison = comparison_of(tmp_path / "out", grid_of(models=models, seeds=(0,), parity_steps=0))
 
     page = page_of(comparison)
 
@@ -169,7 +171,9 @@ def test_damaged_records_and_scores_are_shown_as_far_as_they_can_be_read(tmp_pat
     scores = {"values": {"frechet": 3.5}, "protocol": {"odd": 1}, "floor": {}}
     (comparison.folder(keras) / "scores.json").write_text(json.dumps([scores]))
     path = (
-        comparison.path / "paths" / f"{comparison.path_name(*next(iter(comparison.paths())))}.json"
+        comparison.path
+        / "parity"
+        / f"{comparison.parity_name(*next(iter(comparison.parity_reports())))}.json"
     )
     path.write_text('{"holds": true, "marks": [{"step": "1"}, 7, {"ratio": "\\ud800"}]}')
 
