@@ -4,7 +4,7 @@ import shlex
 from dataclasses import fields
 
 import pytest
-from support.comparisons import FACTS, comparison_of, grid_of, page_of
+from support.comparisons import FACTS, make_comparison, make_grid, parse_page
 
 from gandem.commands.compare import compare
 from gandem.commands.options import parse_changes
@@ -21,8 +21,8 @@ from gandem.compare.report.reproduction import format_command
 from gandem.compare.sweeps import format_changes
 
 GRIDS = [
-    grid_of(),
-    grid_of(
+    make_grid(),
+    make_grid(
         models=("a model.toml", "dcgan"),
         settings=make_settings({"hidden": [[8, 8], [16]], "name": ["a,b", "it"]}),
         seeds=(0,),
@@ -36,8 +36,8 @@ GRIDS = [
         extractor="lenet5:digits",
         parity_steps=0,
     ),
-    grid_of(data=None, steps=None, epochs=3, parity_steps=20),
-    grid_of(settings=make_settings({"latent:width": [(8, 16), (16, 8)]}), evaluate_every=2),
+    make_grid(data=None, steps=None, epochs=3, parity_steps=20),
+    make_grid(settings=make_settings({"latent:width": [(8, 16), (16, 8)]}), evaluate_every=2),
 ]
 
 
@@ -100,7 +100,7 @@ def test_a_parity_measurement_has_a_command():
 
 
 def test_the_report_shows_the_commands_and_what_was_trained(tmp_path):
-    page = page_of(comparison_of(tmp_path / "my out", grid_of(seeds=(0,))))
+    page = parse_page(make_comparison(tmp_path / "my out", make_grid(seeds=(0,))))
 
     for words in (
         "gandem compare mlp-gan --backends torch,keras --seeds 1 --data digits --steps 40 "

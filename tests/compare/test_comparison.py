@@ -272,10 +272,10 @@ def test_a_planted_fault_is_not_equal(tmp_path, fault, same):
     )
     comparison = plan(tmp_path / "out", grid)
 
-    (walk,) = [job for job in comparison.jobs(1) if not job.run]
+    (measurement,) = [job for job in comparison.jobs(1) if not job.run]
     (tmp_path / "out" / "parity").mkdir()
     with installed(tmp_path, planted=fault), in_process():
-        assert run_job(walk) == JobResult()
+        assert run_job(measurement) == JobResult()
 
     outcome = analyze(comparison)
     assert [path["same"] for path in outcome["parity"]] == [same]
@@ -299,9 +299,9 @@ def test_a_run_that_fails_does_not_stop_the_others(tmp_path, data, toys):
     assert (right["state"], broken["state"]) == ("done", "failed")
     assert "this backend is broken" in broken["problem"]
     assert "1 of 1 run on test/broken failed" in outcome["verdict"]
-    (walk,) = outcome["parity"]
-    assert "this backend is broken" in walk["problem"]
-    assert walk["same"] is None
+    (row,) = outcome["parity"]
+    assert "this backend is broken" in row["problem"]
+    assert row["same"] is None
 
 
 def test_a_run_that_diverged_is_not_repeated(tmp_path, data, toys):

@@ -3,7 +3,14 @@
 import json
 
 import pytest
-from support.comparisons import comparison_of, finish, grid_of, page_of, score, walk
+from support.comparisons import (
+    make_comparison,
+    make_grid,
+    parse_page,
+    write_parity_report,
+    write_run,
+    write_scores,
+)
 
 from gandem.compare import analyze, comparison, make_settings, plan
 
@@ -14,14 +21,14 @@ DEEP = '{"a":' * 3000 + "1" + "}" * 3000
 
 def planted(path, *, apart=(), scores=None, **changes):
     """Return a comparison with scores of each column by seed; ``apart`` names unequal backends."""
-    made = comparison_of(path, grid_of(**changes))
+    made = make_comparison(path, make_grid(**changes))
     for cell in made.cells():
         column = cell.setting.name if len(made.grid.settings) > 1 else cell.backend
         if scores:
-            score(made.folder(cell), frechet=scores[column][cell.seed])
+            write_scores(made.folder(cell), frechet=scores[column][cell.seed])
     for key in made.parity_reports():
         if key[-1][1] in apart:
-            walk(made, *key, apart=1e-9)
+            write_parity_report(made, *key, apart=1e-9)
     return made
 
 
@@ -51,8 +58,8 @@ def test_unequal_backends_are_reported_first(tmp_path):
 def test_a_trajectory_is_held_to_the_largest_baseline_of_all_seeds(tmp_path):
     made = planted(tmp_path / "out")
     first, second, _ = made.parity_reports()
-    walk(made, *first, apart=5.6e-14, baseline=5.1e-15)
-    walk(made, *second, apart=7.7e-14, baseline=4.5e-14)
+    write_parity_report(made, *first, apart=5.6e-14, baseline=5.1e-15)
+    write_parity_report(made, *second, apart=7.7e-14, baseline=4.5e-14)
 
     paths = analyze(made)["parity"]
 
@@ -71,7 +78,7 @@ def test_a_trajectory_is_held_to_the_largest_baseline_of_all_seeds(tmp_path):
 )
 def test_with_one_seed_a_moderate_difference_is_undecided(tmp_path, apart, start):
     made = planted(tmp_path / "out", seeds=(0,))
-    walk(made, *next(iter(made.parity_reports())), apart=apart)
+    write_parity_report(made, *next(iter(made.parity_reports())), apart=apart)
 
     assert verdict_of(made).startswith(start)
 
@@ -79,7 +86,7 @@ def test_with_one_seed_a_moderate_difference_is_undecided(tmp_path, apart, start
 def test_a_diverging_baseline_decides_nothing(tmp_path):
     made = planted(tmp_path / "out")
     first, *_ = made.parity_reports()
-    walk(made, *first, apart=float("nan"), baseline=float("nan"))
+    write_parity_report(made, *first, apart=float("nan"), baseline=float("nan"))
 
     paths = analyze(made)["parity"]
 
@@ -95,8 +102,8 @@ def test_a_saturated_baseline_hides_no_difference_of_another_seed(tmp_path):
     made = planted(tmp_path / "out")
     *others, last = made.parity_reports()
     for key in others:
-        walk(made, *key, apart=1e-9)
-    walk(made, *last, apart=1e-2, baseline=1e-2, saturated=True)
+        write_parity_report(made, *key, apart=1e-9)
+    write_parity_report(made, *last, apart=1e-2, baseline=1e-2, saturated=True)
 
     assert [path["same"] for path in analyze(made)["parity"]] == [False, False, None]
 
@@ -135,7 +142,7 @@ def test_an_extended_run_is_scored_again(tmp_path):
 
 def test_averaged_weights_are_compared(tmp_path):
     made = planted(tmp_path / "out")
-    assert "EMA" not in page_of(made).text
+    assert "EMA" not in parse_page(made).text
     place = made.folder(made.cells()[0]) / "scores.json"
     (row,) = json.loads(place.read_text())
     raw = row | {"details": {"weights": "raw"}, "values": row["values"] | {"frechet": 77.0}}
@@ -144,7 +151,7 @@ def test_averaged_weights_are_compared(tmp_path):
     cell = analyze(made)["cells"][0]
 
     assert (cell["values"]["frechet"], cell["weights"]) == (9.5, "averaged")
-    assert "the averaged weights are scored" in page_of(made).text
+    assert "the averaged weights are scored" in parse_page(made).text
 
 
 def test_a_job_that_failed_before_it_succeeded_is_no_problem(tmp_path):
@@ -207,7 +214,7 @@ def test_of_several_settings_the_best_is_named(tmp_path):
 def test_models_are_compared_with_one_another_on_each_backend(tmp_path):
     made = planted(tmp_path / "out", models=("dcgan", "wgan"), parity_steps=0)
     for cell in made.cells():
-        score(made.folder(cell), frechet={"dcgan": 10, "wgan": 30}[cell.model] + cell.seed)
+        write_scores(made.folder(cell), frechet={"dcgan": 10, "wgan": 30}[cell.model] + cell.seed)
 
     told = [row for row in analyze(made)["differences"] if row["group"].startswith("models")]
 
@@ -215,7 +222,7 @@ def test_models_are_compared_with_one_another_on_each_backend(tmp_path):
     assert {row["text"] for row in told if row["measure"] == "frechet"} == {
         "Fréchet distance, wgan minus dcgan: 20 ± 2.3, different with 3 seeds, dcgan is better"
     }
-    assert "models, on torch: Fréchet distance" in page_of(made).text
+    assert "models, on torch: Fréchet distance" in parse_page(made).text
 
 
 def test_scores_with_another_protocol_are_not_compared(tmp_path):
@@ -266,10 +273,10 @@ def test_each_run_is_opened_once(tmp_path, monkeypatch):
 
 
 def test_runs_that_are_not_done_are_counted(tmp_path):
-    made = plan(tmp_path / "out", grid_of())
+    made = plan(tmp_path / "out", make_grid())
     assert verdict_of(made) == "6 of 6 runs not done yet."
 
-    finish(made, made.cells()[0])
+    write_run(made, made.cells()[0])
 
     assert verdict_of(made) == "5 of 6 runs not done yet."
 
