@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from gandem.compare.again import command_again, makings_of
+from gandem.compare.analysis.outcome import AVERAGED, analyze
+from gandem.compare.analysis.ranking import Ranking, group_cells, rank_groups
+from gandem.compare.analysis.statistics import LEVEL
 from gandem.compare.comparison import CellRecord, Comparison
-from gandem.compare.outcome import AVERAGED, outcome_of
-from gandem.compare.ranking import Ranking, group_cells, rank_groups
 from gandem.compare.report.charts import (
     Axis,
     Chart,
@@ -29,8 +29,8 @@ from gandem.compare.report.charts import (
 )
 from gandem.compare.report.labels import Labels, label_grid
 from gandem.compare.report.panels import Column, Panel, panels_of
+from gandem.compare.report.reproduction import describe_settings, whole_command
 from gandem.compare.report.samples import limit_size, read_pictures
-from gandem.compare.statistics import LEVEL
 from gandem.core.errors import GandemError
 from gandem.core.files import write_file
 from gandem.core.runs import Run
@@ -70,7 +70,7 @@ def write_comparison(comparison: Comparison, path: Path | None = None) -> dict[s
             "The report needs Jinja2. Install it with: pip install 'gandem[report]'"
         ) from None
     records = comparison.read_all()
-    outcome = outcome_of(comparison, records)
+    outcome = analyze(comparison, records)
     path = path or comparison.path / "index.html"
     folder = files("gandem").joinpath("compare", "report", "templates")
     texts = {part.name: part.read_text("utf-8") for part in folder.iterdir() if part.is_file()}
@@ -121,15 +121,15 @@ def _collect_context(
         "zoom": 2 if len(cells) <= FEW_CELLS else 1,
         "data": _to_json(samples),
         "curves": _collect_curves(panels, runs),
-        "trajectories": [_draw_trajectory(labels, row) for row in outcome["paths"]],
+        "trajectories": [_draw_trajectory(labels, row) for row in outcome["parity"]],
         "names": names,
         "measures": MEASURES,
         "better": {"less": "↓", "more": "↑", "as real": "="},
         "level": round(100 * LEVEL),
         "baselines": _collect_baselines(cells),
         "has_averages": any(cell["weights"] == AVERAGED for cell in cells),
-        "command": command_again(comparison, cells),
-        "makings": list(makings_of(comparison, cells)),
+        "command": whole_command(comparison, cells),
+        "descriptions": list(describe_settings(comparison, cells)),
         "format_value": format_value,
     }
 

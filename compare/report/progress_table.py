@@ -52,7 +52,7 @@ class Table:
         self._read_states(comparison, problems)
         states = self.states
         trajectories = [key in self.trajectories for key in comparison.grid.pairs()]
-        completed = sum(state.words in COMPLETED for state in states.values())
+        completed = sum(state.name in COMPLETED for state in states.values())
         head = f"{completed} of {len(states)} runs"
         if trajectories:
             head += f", {sum(trajectories)} of {len(trajectories)} trajectories"
@@ -60,7 +60,7 @@ class Table:
         if self._is_live():
             self.live.update(_format_table(states, head + left))
             return
-        active = [_describe(name, s) for name, s in states.items() if s.words in ACTIVE]
+        active = [_describe(name, s) for name, s in states.items() if s.name in ACTIVE]
         if (line := "; ".join([head, *active])) != self.line:
             self.printed, self.line = now, line
             sys.stderr.write("; ".join([head + left, *active]) + "\n")
@@ -70,14 +70,14 @@ class Table:
         for cell in comparison.cells():
             name = cell.folder
             known = self.states.get(name)
-            waits = known is not None and known.words == "waiting" and name not in problems
+            waits = known is not None and known.name == "waiting" and name not in problems
             if name in self.completed or (waits and not comparison.folder(cell).exists()):
                 continue
             state = self.states[name] = comparison.state(cell, problems)
-            if state.words in ("done", "diverged") or name in problems:
+            if state.name in ("done", "diverged") or name in problems:
                 self.completed.add(name)
         for key in comparison.grid.pairs():
-            if key not in self.trajectories and comparison.walk(*key) is not None:
+            if key not in self.trajectories and comparison.parity_report(*key) is not None:
                 self.trajectories.add(key)
 
     def _is_live(self) -> bool:
@@ -104,13 +104,13 @@ class Table:
 
 def _share(state: State) -> float:
     """Return the share of a run that is done; its scores take about a fifth of its time."""
-    if state.words in COMPLETED:
+    if state.name in COMPLETED:
         return 1.0
     return 0.8 * state.step / state.total if state.total else 0.0
 
 
 def _describe(name: str, state: State) -> str:
-    return f"{name} {state.step}/{state.total}" if state.words == "running" else f"{name} scoring"
+    return f"{name} {state.step}/{state.total}" if state.name == "running" else f"{name} scoring"
 
 
 def _format_table(states: Mapping[str, State], head: str) -> Any:
@@ -120,13 +120,13 @@ def _format_table(states: Mapping[str, State], head: str) -> Any:
     for name, width in COLUMNS.items():
         justify: Any = "right" if name in ("step", "steps/s") else "left"
         table.add_column(name, justify=justify, no_wrap=True, min_width=width)
-    ordered = sorted(states.items(), key=lambda item: ORDER.index(item[1].words))
+    ordered = sorted(states.items(), key=lambda item: ORDER.index(item[1].name))
     for name, state in ordered[:MAX_ROWS]:
         losses = "  ".join(f"{k[0]} {v:.3f}" for k, v in (state.losses or {}).items())
         step = f"{state.step}/{state.total}" if state.total else ""
         rate = f"{state.rate:.1f}" if state.rate else ""
         health = (state.problem or state.health)[:MAX_NAME]
-        table.add_row(_shorten(name), state.words, step, rate, losses, health)
+        table.add_row(_shorten(name), state.name, step, rate, losses, health)
     if len(ordered) > MAX_ROWS:
         table.add_row(f"… and {len(ordered) - MAX_ROWS} more", "", "", "", "", "")
     return table

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from gandem.compare.analysis.outcome import pick_scores
 from gandem.compare.comparison import CellRecord, Comparison
-from gandem.compare.outcome import pick_scores
 from gandem.compare.results.rows import FIGURES, Result, spread
 from gandem.core.errors import SpecError
 from gandem.core.fields import decode

@@ -1,10 +1,10 @@
 """Which group is best: the order, the corrected intervals, and the sentence."""
 
 import pytest
-from support.comparisons import PROTOCOL, comparison_of, grid_of, page_of, score
+from support.comparisons import PROTOCOL, make_comparison, make_grid, parse_page, write_scores
 
 from gandem.compare import make_settings
-from gandem.compare.ranking import group_cells, rank_groups
+from gandem.compare.analysis.ranking import group_cells, rank_groups
 from gandem.compare.report.charts import dot_axis
 from gandem.compare.report.labels import label_settings
 
@@ -120,11 +120,11 @@ def test_settings_with_one_last_name_keep_what_distinguishes_them():
 
 def test_the_page_has_a_dot_for_each_seed_and_marks_the_best(tmp_path):
     settings = make_settings({"training.discriminator_steps": [1, 2]})
-    comparison = comparison_of(tmp_path / "out", grid_of(settings=settings))
+    comparison = make_comparison(tmp_path / "out", make_grid(settings=settings))
     for number, cell in enumerate(comparison.cells()):
-        score(comparison.folder(cell), frechet=10 * (1 + number % 4) + number / 10)
+        write_scores(comparison.folder(cell), frechet=10 * (1 + number % 4) + number / 10)
 
-    page = page_of(comparison)
+    page = parse_page(comparison)
 
     assert len(page.all("circle")) == 3 * 12  # of the three measures with a direction
     assert "Lowest Fréchet distance: discriminator_steps=1, torch, 10.4" in page.text

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from gandem.compare import compare_groups, difference_in_words
+from gandem.compare import compare_groups, format_difference
 
 stats = pytest.importorskip("scipy.stats")
 
@@ -82,7 +82,7 @@ def test_without_scipy_there_is_no_interval_and_no_verdict(monkeypatch):
     (difference,) = compare_groups("frechet", {"a": [1.0, 2.0, 3.0], "b": [11.0, 12.0, 13.0]})
 
     assert (difference.low, difference.high, difference.verdict) == (None, None, "undecided")
-    assert "needs SciPy" in difference_in_words(difference)
+    assert "needs SciPy" in format_difference(difference)
 
 
 def test_many_pairs_are_compared_in_one_call(monkeypatch):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from support.commands import lacking, said
-from support.comparisons import STEPS, comparison_of, finish, grid_of
+from support.comparisons import STEPS, make_comparison, make_grid, write_run
 
 from gandem.compare import make_settings, open_comparison, plan, write_comparison
 from gandem.compare.report.charts import Line, line_chart
@@ -48,7 +48,7 @@ def browser():
 @pytest.fixture(scope="module")
 def backends(tmp_path_factory):
     """Two backends with three seeds."""
-    comparison = comparison_of(tmp_path_factory.mktemp("backends") / "out", grid_of())
+    comparison = make_comparison(tmp_path_factory.mktemp("backends") / "out", make_grid())
     write_comparison(comparison)
     return comparison
 
@@ -57,8 +57,8 @@ def backends(tmp_path_factory):
 def ablation(tmp_path_factory):
     """Three settings of two models on one backend."""
     settings = make_settings({"latent": [8, 16, 32]})
-    grid = grid_of(models=("mlp-gan", "dcgan"), settings=settings, backends=("torch",))
-    comparison = comparison_of(tmp_path_factory.mktemp("ablation") / "out", grid)
+    grid = make_grid(models=("mlp-gan", "dcgan"), settings=settings, backends=("torch",))
+    comparison = make_comparison(tmp_path_factory.mktemp("ablation") / "out", grid)
     write_comparison(comparison)
     return comparison
 
@@ -67,7 +67,7 @@ def ablation(tmp_path_factory):
 def long_names(tmp_path_factory):
     """Models, settings and backends with long names, and many seeds."""
     rate = "generator.optimizer.learning_rate"
-    grid = grid_of(
+    grid = make_grid(
         models=("specs/hinge-dcgan-with-spectral-normalization-and-augmentation.toml", "w" * 60),
         settings=make_settings(
             {rate: [0.00012345, 0.00023456], "hidden": [[512, 256, 128, 64, 32, 16]]}
@@ -75,7 +75,7 @@ def long_names(tmp_path_factory):
         backends=("torch", "organization-with-a-name/jax"),
         seeds=tuple(range(6)),
     )
-    comparison = comparison_of(tmp_path_factory.mktemp("long") / "out", grid)
+    comparison = make_comparison(tmp_path_factory.mktemp("long") / "out", grid)
     write_comparison(comparison)
     return comparison
 
@@ -198,8 +198,8 @@ def test_a_printed_page_is_light_and_without_controls(backends, open_page):
 @pytest.mark.slow
 def test_names_that_contain_scripts_run_none(open_page, tmp_path):
     evil = "</script><script>console.error('!')</script><img src=x onerror=\"console.error('!')\">"
-    grid = grid_of(models=("mlp-gan",), backends=("torch", evil), seeds=(0,))
-    comparison = comparison_of(tmp_path / "out", grid)
+    grid = make_grid(models=("mlp-gan",), backends=("torch", evil), seeds=(0,))
+    comparison = make_comparison(tmp_path / "out", grid)
     write_comparison(comparison)
 
     page = open_page(comparison)
@@ -250,7 +250,7 @@ def test_the_slider_moves_every_picture_to_the_step(backends, open_page):
 
 @pytest.mark.slow
 def test_a_run_that_ended_early_shows_its_last_samples(open_page, tmp_path):
-    comparison = comparison_of(tmp_path / "out", grid_of(seeds=(0,)))
+    comparison = make_comparison(tmp_path / "out", make_grid(seeds=(0,)))
     for step in STEPS[2:]:
         (comparison.folder(comparison.cells()[0]) / "samples" / f"step-{step:06}.png").unlink()
     write_comparison(comparison)
@@ -301,7 +301,7 @@ def test_samples_can_be_enlarged(backends, open_page):
 
 @pytest.mark.slow
 def test_equal_pictures_are_all_shown(open_page, tmp_path):
-    comparison = comparison_of(tmp_path / "out", grid_of(seeds=(0,)))
+    comparison = make_comparison(tmp_path / "out", make_grid(seeds=(0,)))
     folders = (comparison.folder(cell) for cell in comparison.cells())
     first, second = (folder / "samples" / "step-000040.png" for folder in folders)
     shutil.copy(first, second)
@@ -463,9 +463,9 @@ def test_text_is_sorted_with_the_keyboard(backends, open_page):
 
 @pytest.mark.slow
 def test_missing_values_come_last_in_both_directions(open_page, tmp_path):
-    comparison = plan(tmp_path / "out", grid_of(backends=("torch",)))
+    comparison = plan(tmp_path / "out", make_grid(backends=("torch",)))
     for cell in comparison.cells()[:2]:
-        finish(comparison, cell)
+        write_run(comparison, cell)
     write_comparison(comparison)
     page = open_page(comparison)
     head = page.locator("#runs").get_by_role("button", name="Fréchet distance")

@@ -18,13 +18,13 @@ from support.commands import refused, said
 from support.comparisons import (
     FLOOR,
     STEPS,
-    comparison_of,
-    finish,
-    grid_of,
-    page_of,
+    make_comparison,
+    make_grid,
+    parse_page,
     picture,
-    walk,
     write_log,
+    write_parity_report,
+    write_run,
 )
 
 from gandem.compare import plan, write_comparison
@@ -40,12 +40,12 @@ pytest.importorskip("scipy", reason="verdicts use Student's t")
 
 @pytest.fixture(scope="module")
 def comparison(tmp_path_factory):
-    return comparison_of(tmp_path_factory.mktemp("comparison") / "out", grid_of())
+    return make_comparison(tmp_path_factory.mktemp("comparison") / "out", make_grid())
 
 
 @pytest.fixture(scope="module")
 def page(comparison):
-    return page_of(comparison)
+    return parse_page(comparison)
 
 
 # --- contents ------------------------------------------------------------------------------------
@@ -59,9 +59,9 @@ def test_the_verdict_at_the_top_is_that_of_the_command(comparison, page):
 
 
 def test_every_pair_is_described_the_fréchet_distance_first(comparison, page):
-    outcomes = json.loads(said("report", comparison.path, "--json"))["outcomes"]
+    outcomes = json.loads(said("report", comparison.path, "--json"))["differences"]
 
-    places = [page.text.rindex(row["words"]) for row in outcomes]
+    places = [page.text.rindex(row["text"]) for row in outcomes]
 
     assert len(places) >= 3
     assert places == sorted(places)
@@ -90,13 +90,13 @@ def test_curves_are_what_was_logged(comparison, page):
 
 
 def test_losses_that_are_not_finite_end_the_line(tmp_path):
-    comparison = plan(tmp_path / "out", grid_of(seeds=(0,), backends=("torch",)))
-    folder = finish(comparison, comparison.cells()[0], state="diverged")
+    comparison = plan(tmp_path / "out", make_grid(seeds=(0,), backends=("torch",)))
+    folder = write_run(comparison, comparison.cells()[0], state="diverged")
     losses = [0.5, 0.25, None, 1e300, math.nan]
     rows = [{"step": n, "discriminator": d, "generator": None} for n, d in enumerate(losses)]
     write_log(folder, rows)
 
-    page = page_of(comparison)
+    page = parse_page(comparison)
 
     assert [line["points"] for line in page.all("polyline")] == ["0,0.5 1,0.25"]
     assert "diverged" in page.text
@@ -116,12 +116,12 @@ def test_a_trajectory_is_drawn_with_its_baseline_on_logarithmic_axes(page):
 
 
 def test_backends_that_differ_are_reported_with_the_first_step(tmp_path):
-    comparison = comparison_of(tmp_path / "out", grid_of(seeds=(0,)))
-    walk(comparison, *next(iter(comparison.paths())), apart=3e-13)
+    comparison = make_comparison(tmp_path / "out", make_grid(seeds=(0,)))
+    write_parity_report(comparison, *next(iter(comparison.parity_reports())), apart=3e-13)
 
-    text = page_of(comparison).text
+    text = parse_page(comparison).text
 
-    assert "another path, apart from step 1 on: up to 300 × the baseline" in text
+    assert "different from step 1 on: up to 300 × the baseline" in text
 
 
 def test_equal_backends_have_a_chart():
@@ -134,21 +134,21 @@ def test_equal_backends_have_a_chart():
 
 
 def test_a_missing_trajectory_has_a_reason(tmp_path):
-    comparison = plan(tmp_path / "out", grid_of(seeds=(0,)))
-    name = comparison.path_name(*next(iter(comparison.paths())))
+    comparison = plan(tmp_path / "out", make_grid(seeds=(0,)))
+    name = comparison.parity_name(*next(iter(comparison.parity_reports())))
     (comparison.path / "ended.jsonl").write_text(json.dumps({"job": name, "reason": "no <memory>"}))
 
-    assert "no &lt;memory&gt;" in page_of(comparison).source
+    assert "no &lt;memory&gt;" in parse_page(comparison).source
 
 
 def test_a_failed_run_has_a_reason_and_a_row(tmp_path):
-    comparison = comparison_of(tmp_path / "out", grid_of())
+    comparison = make_comparison(tmp_path / "out", make_grid())
     first = comparison.cells()[0]
     shutil.rmtree(comparison.folder(first))
     reason = {"job": first.folder, "reason": "killed by SIGKILL <b>"}
     (comparison.path / "ended.jsonl").write_text(json.dumps(reason))
 
-    page = page_of(comparison)
+    page = parse_page(comparison)
 
     assert "failed: killed by SIGKILL <b>torch, seed 0" in page.text
     assert 'title="killed by SIGKILL &lt;b&gt;">failed</td>' in page.source
@@ -168,7 +168,7 @@ def test_nothing_is_loaded_from_elsewhere(page):
 def test_links_to_the_runs_are_relative_to_the_page(comparison, tmp_path):
     for path in (comparison.path / "index.html", tmp_path / "else where" / "page.html"):
         path.parent.mkdir(exist_ok=True)
-        page = page_of(comparison, path)
+        page = parse_page(comparison, path)
 
         links = {unquote(link["href"]) for link in page.all("a")}
 
@@ -193,12 +193,12 @@ def test_each_picture_is_embedded_once(comparison, page):
 
 
 def test_equal_pictures_are_embedded_once(tmp_path):
-    comparison = comparison_of(tmp_path / "out", grid_of(seeds=(0,)))
+    comparison = make_comparison(tmp_path / "out", make_grid(seeds=(0,)))
     for cell in comparison.cells():
         for step in STEPS:
             picture(comparison.folder(cell) / "samples" / f"step-{step:06}.png", seed=0)
 
-    page = page_of(comparison)
+    page = parse_page(comparison)
 
     assert len(re.findall("iVBORw0KGgo", page.source)) == 1
 
@@ -218,7 +218,7 @@ def test_every_picture_has_a_description(page):
     [(8, 9, 3, 98), (28, 25, 5, 146), (64, 25, 5, 326), (64, 20, 10, 651), (16, 40, 20, 299)],
 )
 def test_every_sample_is_at_least_28_pixels_wide(tmp_path, size, count, columns, shown):
-    comparison = comparison_of(tmp_path / "out", grid_of(seeds=(0,), backends=("torch",)))
+    comparison = make_comparison(tmp_path / "out", make_grid(seeds=(0,), backends=("torch",)))
     run = comparison.run(comparison.cells()[0])
     image = replace(run.spec.image, height=size, width=size)
     noise = np.random.default_rng(0).integers(0, 256, (count, size, size, 1), np.uint8)
@@ -233,14 +233,14 @@ def test_every_sample_is_at_least_28_pixels_wide(tmp_path, size, count, columns,
 
 
 def test_a_page_of_many_large_samples_stays_small(tmp_path):
-    comparison = plan(tmp_path / "out", grid_of(seeds=tuple(range(12))))
+    comparison = plan(tmp_path / "out", make_grid(seeds=tuple(range(12))))
     noise = np.random.default_rng(0)
     for cell in comparison.cells():
-        folder = finish(comparison, cell)
+        folder = write_run(comparison, cell)
         large = noise.integers(0, 256, (300, 300, 3), np.uint8)
         Image.fromarray(large).save(folder / "samples" / "step-000040.png")
 
-    page = page_of(comparison)
+    page = parse_page(comparison)
 
     assert len(page.all("img")) == 24
     assert all("src" in img for img in page.all("img"))
@@ -262,7 +262,7 @@ def test_too_many_pictures_become_smaller_and_then_fewer(comparison):
 
 
 def test_of_many_samples_those_of_the_same_steps_are_shown(tmp_path):
-    comparison = comparison_of(tmp_path / "out", grid_of(seeds=(0,)))
+    comparison = make_comparison(tmp_path / "out", make_grid(seeds=(0,)))
     for cell, count in zip(comparison.cells(), (100, 60), strict=True):
         samples = comparison.folder(cell) / "samples"
         for step in range(100, 100 + count):
@@ -279,7 +279,7 @@ def test_of_many_samples_those_of_the_same_steps_are_shown(tmp_path):
 
 
 def test_a_path_that_cannot_be_written_is_one_line_and_the_page_stays(tmp_path):
-    comparison = comparison_of(tmp_path / "out", grid_of(seeds=(0,)))
+    comparison = make_comparison(tmp_path / "out", make_grid(seeds=(0,)))
     write_comparison(comparison)
     before = (comparison.path / "index.html").read_bytes()
     (tmp_path / "file").write_text("")

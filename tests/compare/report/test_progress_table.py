@@ -4,7 +4,7 @@ import io
 import sys
 
 import pytest
-from support.comparisons import finish, grid_of
+from support.comparisons import make_grid, write_run
 
 from gandem.compare import Table, plan
 from gandem.compare.report import progress_table
@@ -27,11 +27,11 @@ class Terminal(io.StringIO):
 @pytest.fixture
 def made(tmp_path):
     """A comparison of six cells, of which the first is running, two are done, and one failed."""
-    made = plan(tmp_path / "out", grid_of())
+    made = plan(tmp_path / "out", make_grid())
     running, _, done, diverged, *_ = made.cells()
-    finish(made, running, state="running")
-    finish(made, done)
-    finish(made, diverged, state="diverged")
+    write_run(made, running, state="running")
+    write_run(made, done)
+    write_run(made, diverged, state="diverged")
     return made
 
 
@@ -65,24 +65,24 @@ def test_a_line_is_printed_every_ten_seconds_and_only_when_something_has_changed
     clock[0] += progress_table.LINE_INTERVAL
     table.show(made, {})
     assert capsys.readouterr().err == ""
-    finish(made, made.cells()[1])
+    write_run(made, made.cells()[1])
     clock[0] += 0.5 * progress_table.LINE_INTERVAL
     table.show(made, {})
     assert capsys.readouterr().err.startswith("3 of 6 runs")
-    finish(made, made.cells()[4])
+    write_run(made, made.cells()[4])
     table.show(made, {})
     assert capsys.readouterr().err == ""
 
 
 def test_the_time_left_is_that_of_the_work_done_since_the_start(tmp_path, clock, capsys):
-    made = plan(tmp_path / "out", grid_of(backends=("torch",)))
-    finish(made, made.cells()[0])
+    made = plan(tmp_path / "out", make_grid(backends=("torch",)))
+    write_run(made, made.cells()[0])
     table = Table()
     clock[0] += progress_table.LINE_INTERVAL
     table.show(made, {})
     capsys.readouterr()
 
-    finish(made, made.cells()[1])
+    write_run(made, made.cells()[1])
     clock[0] += 30 - progress_table.LINE_INTERVAL
     table.show(made, {})
 
@@ -115,7 +115,7 @@ def test_a_terminal_shows_a_table_of_all_cells(made, monkeypatch):
 
 
 def test_a_table_of_many_cells_ends_with_their_number(tmp_path, monkeypatch):
-    made = plan(tmp_path / "out", grid_of(seeds=tuple(range(15))))
+    made = plan(tmp_path / "out", make_grid(seeds=tuple(range(15))))
     monkeypatch.setattr(sys, "stderr", Terminal())
 
     with Table() as table:

@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gandem.compare.outcome import key_protocol
-from gandem.compare.parity_verdicts import listed, plural
-from gandem.compare.statistics import LEVEL, short, welch_intervals
+from gandem.compare.analysis.outcome import key_protocol
+from gandem.compare.analysis.parity_verdicts import listed, plural
+from gandem.compare.analysis.statistics import LEVEL, short, welch_intervals
 from gandem.metrics.evaluation import MEASURES
 
 __all__ = ["Place", "Ranking", "group_cells", "rank_groups"]

@@ -24,7 +24,7 @@ __all__ = [
     "Difference",
     "Interval",
     "compare_groups",
-    "difference_in_words",
+    "format_difference",
     "short",
     "welch_intervals",
 ]
@@ -181,10 +181,10 @@ def short(value: float, digits: int) -> str:
     return f"{value:.0f}" if 10**digits <= abs(value) < 1e9 else f"{value:.{digits}g}"
 
 
-def difference_in_words(difference: Difference) -> str:
+def format_difference(difference: Difference) -> str:
     """Return a difference as a sentence without its period.
 
-    >>> difference_in_words(Difference(measure="frechet", first="torch", second="keras",
+    >>> format_difference(Difference(measure="frechet", first="torch", second="keras",
     ...     means=(10.0, 10.3), deviations=(1.1, 1.1), seeds=(3, 3), mean=0.3, low=-2.2, high=2.8,
     ...     pairs=1, between_seeds=1.1, detectable=3.4, verdict="no difference seen"))
     'Fréchet distance, keras minus torch: 0.3 ± 2.5, no difference seen with 3 seeds; a difference \
