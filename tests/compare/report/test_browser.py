@@ -275,7 +275,11 @@ def test_the_samples_play_and_pause(backends, open_page):
     play.click()
     assert step.inner_text() == str(STEPS[0])
     assert play.inner_text() == "Pause"
-    page.wait_for_function(f"document.getElementById('step').textContent === '{STEPS[1]}'")
+    for _ in range(100):
+        if step.inner_text() == str(STEPS[1]):
+            break
+        page.wait_for_timeout(50)
+    assert step.inner_text() == str(STEPS[1])
     play.click()
 
     assert play.inner_text() == "Play"
