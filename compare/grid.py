@@ -89,7 +89,7 @@ class Grid:
     seeds: tuple[int, ...] = (0, 1, 2)
     data: str | None = None
     data_dir: str | None = None
-    classes: tuple[int, ...] | None = None
+    classes: tuple[int | str, ...] | None = None
     epochs: int | None = None
     steps: int | None = None
     precision: str = "float32"
@@ -125,7 +125,8 @@ class Grid:
         named = (grid.data, grid.data_dir, grid.extractor)
         words += (grid.precision, grid.device, *(word for word in named if word is not None))
         whole = (*grid.seeds, *grid.totals, grid.count, grid.evaluate_every, grid.path_steps)
-        whole += (*(grid.classes or ()), *(n for n in (grid.epochs, grid.steps) if n is not None))
+        whole += tuple(each for each in grid.classes or () if not isinstance(each, str))
+        whole += tuple(n for n in (grid.epochs, grid.steps) if n is not None)
         if not all(isinstance(word, str) for word in words) or {*map(type, whole)} != {int}:
             raise TypeError("a text or a number is none")
         return grid

@@ -55,7 +55,7 @@ class Bench:
     epochs: int | None = None
     changes: tuple[str, ...] = ()
     data: str | None = None
-    classes: tuple[int, ...] | None = None
+    classes: tuple[int | str, ...] | None = None
     data_dir: Path | None = None
     count: int = 10_000
     extractor: str | None = None

@@ -84,6 +84,13 @@ class Dataset:
         """Number of classes: the largest label plus one, 0 without labels."""
         return 0 if self.labels is None else int(self.labels.max()) + 1
 
+    @property
+    def empty_classes(self) -> tuple[int, ...]:
+        """Numbers of the classes without images."""
+        if self.labels is None:
+            return ()
+        return tuple(np.flatnonzero(np.bincount(self.labels) == 0).tolist())
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 of shape, pixels and labels; data sets with equal digests train equally."""
@@ -152,15 +159,14 @@ class Dataset:
     def describe_problems(self) -> list[str]:
         """Return likely problems for a training: empty classes, dark or blank images."""
         problems = []
-        counts = np.bincount(self.labels) if self.labels is not None else np.ones(1)
-        if not counts.all():
-            empty, rest = (np.flatnonzero(each).tolist() for each in (counts == 0, counts))
+        if empty := self.empty_classes:
+            rest = sorted(set(range(self.classes)) - set(empty))
             remedy = f"choose the others with --classes {','.join(map(str, rest))}"
             if len(rest) > MAX_CLASSES_LISTED:
                 remedy = "renumber the labels: np.unique(labels, return_inverse=True)[1]"
             named = [self.class_names[label] if self.class_names else str(label) for label in empty]
             problems.append(
-                f"{len(empty):,} of {len(counts):,} classes have no images: "
+                f"{len(empty):,} of {self.classes:,} classes without any image: "
                 f"{format_few(list(map(repr, named)))}; {remedy}"
             )
         if self.images.ndim == 4:

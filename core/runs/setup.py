@@ -353,6 +353,7 @@ class TrainingSetup:
                 source=dataset.source,
                 license=dataset.license,
                 class_names=dataset.class_names,
+                empty_classes=dataset.empty_classes,
             ),
             steps_planned=self.total,
             batches_per_epoch=self.feed.batches_per_epoch,

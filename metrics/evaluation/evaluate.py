@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gandem.core.data.dataset import Dataset, default_extractor, load_dataset
+from gandem.core.data.dataset import Dataset, default_extractor, load_dataset, name_path
 from gandem.core.errors import BackendError, DataError, RunError, shown
 from gandem.core.plugins.registry import registry
 from gandem.core.rng import Purpose, stream
@@ -34,19 +34,21 @@ class _Real:
 
     data: str | None
     data_dir: Path | None
-    classes: tuple[int, ...] | None
+    classes: tuple[int | str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Subject:
-    """A run, or a file or folder of images, to score.
+    """A run, or images to score.
 
     Attributes:
-        run: the run; None for a file or folder of images.
+        run: the run; None for images.
+        data: the name of the data set of images, like ``"folder:PATH"``.
     """
 
     path: Path
     run: Run | None = None
+    data: str = ""
 
 
 def evaluate(
@@ -54,7 +56,7 @@ def evaluate(
     *,
     data: str | None = None,
     data_dir: Path | str | None = None,
-    classes: Sequence[int] | None = None,
+    classes: Sequence[int | str] | None = None,
     count: int = COUNT,
     extractor: str | None = None,
     seed: int = 0,
@@ -71,7 +73,7 @@ def evaluate(
     its classes in turn.
 
     Args:
-        subjects: runs, run folders, folders of images, ``.npz`` files.
+        subjects: runs, run folders, folders of images, ``.npz`` files, names of data sets.
         data: the data set to compare with; by default the training data of the runs.
         data_dir: a folder with its files.
         classes: the classes of the data to use; all by default.
@@ -117,7 +119,7 @@ def evaluate(
     scored = []
     for target in targets:
         if target.run is None:
-            scored.append(_score_images(target.path, real, notify))
+            scored.append(_score_images(target, real, notify))
         else:
             scored += _score_run(target.run, real, steps[target.path], backend, device)
     same_protocol(scored)
@@ -134,9 +136,19 @@ def _subject(given: Run | Path | str) -> _Subject:
     except (OSError, ValueError) as error:  # an invalid name, or no permission
         reason = getattr(error, "strerror", None) or error
         raise RunError(f"{shown(str(path))}: cannot be read ({reason}).") from None
-    if not exists:
-        raise RunError(f"{path}: not found; expected a run, a folder of images, or an .npz file.")
-    return _Subject(path, open_run(path) if run else None)
+    if run:
+        return _Subject(path, open_run(path))
+    name = str(given)
+    if exists:
+        return _Subject(path, data=name_path(name) or f"npz:{name}")
+    try:
+        registry().find("datasets", name.partition(":")[0])
+    except LookupError:
+        raise RunError(
+            f"{path}: not found; expected a run, a folder of images, an .npz file, or a data set "
+            "like npz:FILE."
+        ) from None
+    return _Subject(path, data=name)
 
 
 def _holds_images(path: Path) -> bool:
@@ -246,9 +258,9 @@ def _names(run: Run, which: int | str) -> list[int | str]:
     return [LAST, BEST] if run.record.best else [LAST]
 
 
-def _score_images(path: Path, real: RealSide, notify: Callable[[str], None]) -> Scored:
-    kind = "folder" if path.is_dir() else "npz"
-    dataset = load_dataset(f"{kind}:{path}", None, real.dataset.shape)
+def _score_images(subject: _Subject, real: RealSide, notify: Callable[[str], None]) -> Scored:
+    path = subject.path
+    dataset = load_dataset(subject.data, None, real.dataset.shape)
     for note in dataset.notes:
         notify(note)
     if len(dataset.images) < real.count:
@@ -262,8 +274,9 @@ def _score_images(path: Path, real: RealSide, notify: Callable[[str], None]) -> 
         dataset.images[rows[start : start + CHUNK_SIZE]]
         for start in range(0, len(rows), CHUNK_SIZE)
     )
-    # the numbering of a folder follows class names and may differ from that of the data
-    labels = dataset.labels[rows] if dataset.labels is not None and kind == "npz" else None
+    # the numbering of other data follows class names and may differ from that of the real images
+    same = subject.data.startswith("npz:") or dataset.class_names == real.dataset.class_names
+    labels = dataset.labels[rows] if dataset.labels is not None and same else None
     return real.score(str(path), chunks, labels)
 
 

@@ -123,10 +123,10 @@ MOVE = """
 import os
 from keras.src.backend import config
 from gandem.data import keras_sets
-def moved(request, move_in=keras_sets._move_in):
-    move_in(request)
+def moved(request, set_home=keras_sets._set_home):
+    set_home(request)
     config._KERAS_DIR = os.environ["KERAS_HOME"]  # Keras looks for it when it is imported
-keras_sets._move_in = moved
+keras_sets._set_home = moved
 """
 ASK = """
 import json
@@ -267,7 +267,7 @@ def test_a_picture_that_cannot_be_read_is_left_out_and_said(countries, forked):
 
     assert len(data.images) == 5
     assert data.notes == (
-        "torchvision:Country211: 1 left out: image 5: no picture that Pillow reads.",
+        "torchvision:Country211: 1 left out: image 5: not an image that Pillow reads.",
     )
 
 
@@ -282,8 +282,8 @@ def test_what_torchvision_cannot_give_is_said(servers, tmp_path):
 TORCHVISION = {
     "svhm": "torchvision has no data set 'svhm'. Did you mean 'SVHN'?",
     "zzzzzz": "There are: CIFAR10, CIFAR100,",
-    "Kinetics": "torchvision:Kinetics: Kinetics holds videos; a GAN here learns from images",
-    "VOCDetection": "VOCDetection holds images with boxes around things",
+    "Kinetics": "torchvision:Kinetics: Kinetics holds videos; expected images",
+    "VOCDetection": "VOCDetection holds images with bounding boxes",
     "Sintel": "Sintel holds optical flow",
     "ImageFolder": "--data folder:PATH",
     "EMNIST": "EMNIST needs its split: --data torchvision:EMNIST:SPLIT. There are: byclass,",
@@ -347,8 +347,8 @@ def test_what_is_no_class_is_no_label_and_what_is_no_pair_is_refused(servers, tm
     assert (tmp_path / "none" / "images.bin").read_bytes() == bytes(range(12)) * 2
     refusals = [line for line in out.read_text().splitlines() if line.startswith("! ")]
     assert refusals == [
-        "! mask: Odd gives what is of type Image, where a class should be.",
-        "! dict: Odd gives what is of type dict, where an image should be.",
+        "! mask: expected a class from Odd, received Image.",
+        "! dict: expected an image from Odd, received dict.",
         "! module: Odd needs scientific, which is not installed. "
         "Install it with: pip install scientific",
     ]

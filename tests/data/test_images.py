@@ -9,7 +9,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 
-from gandem.core.data.images import beside, grid, save_image, to_bytes
+from gandem.core.data.images import beside, flatten_alpha, grid, save_image, to_bytes
 from gandem.core.errors import RunError
 from gandem.core.files import append_line, fill_file, make_folder, write_file, write_json
 
@@ -103,6 +103,15 @@ def test_pictures_beside_each_other_keep_their_pixels_under_their_titles():
     assert (canvas[-5:, 4:11] == 255).all()
 
 
+def test_transparency_is_drawn_on_white():
+    images = np.array([[200, 0, 0, 0], [200, 0, 0, 255], [200, 0, 100, 51]], np.uint8)
+
+    flat = flatten_alpha(images)
+
+    assert flat.tolist() == [[255, 255, 255], [200, 0, 0], [244, 204, 224]]
+    assert grid(images.reshape(3, 1, 1, 4), columns=3, gap=0, zoom=1).tolist() == [flat.tolist()]
+
+
 def test_a_png_holds_exactly_the_pixels_that_were_given(tmp_path):
     image = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
 
@@ -112,7 +121,7 @@ def test_a_png_holds_exactly_the_pixels_that_were_given(tmp_path):
 
 
 def test_an_image_under_another_name_is_refused(tmp_path):
-    with pytest.raises(RunError, match=r"x\.jpg: images are written as \.png"):
+    with pytest.raises(RunError, match=r"x\.jpg: expected a name that ends in \.png"):
         save_image(tmp_path / "x.jpg", np.zeros((2, 2, 3), np.uint8))
 
     assert not list(tmp_path.iterdir())

@@ -134,11 +134,13 @@ def test_classes_without_images_are_reported(saved):
     first = load_dataset(f"npz:{saved(images=BYTES + 99, labels=np.array([1, 2, 3, 3]))}")
 
     assert first.notes[0].endswith(
-        ": 1 of 4 classes have no images: '0'; choose the others with --classes 1,2,3."
+        ": 1 of 4 classes without any image: '0'; choose the others with --classes 1,2,3."
     )
     many = np.arange(30)
     second = load_dataset(f"npz:{saved(images=np.tile(BYTES[:1], (30, 1, 1)), labels=many * 3)}")
-    assert "58 of 88 classes have no images: '1', '2', '4' and 55 more; renumber" in second.notes[0]
+    assert (
+        "58 of 88 classes without any image: '1', '2', '4' and 55 more; renumber" in second.notes[0]
+    )
 
 
 def test_more_images_than_are_converted_at_a_time_all_come(saved, monkeypatch):
