@@ -205,7 +205,7 @@ def _note_frames(files: Sequence[str]) -> list[str]:
     if not files:
         return []
     return [
-        f"{len(files):,} have several frames or pages, of which the first is used: "
+        f"{len(files):,} with several frames or pages, of which the first is used: "
         f"{format_few(list(files))}"
     ]
 

@@ -14,6 +14,7 @@ from gandem.core.data.dataset import (
     ResizableDataset,
     find_dataset,
     name_path,
+    sample_classes,
 )
 from gandem.core.data.images import flatten_alpha, save_image, scatter
 from gandem.core.data.summary import DatasetSummary, count_classes, describe_brightness
@@ -100,18 +101,6 @@ def summarize(dataset: Dataset) -> DatasetSummary:
     )
 
 
-def _sample_classes(dataset: Dataset, count: int) -> list[tuple[str, list[np.ndarray]]]:
-    """Return the first images of each class with its name, or of all without labels."""
-    if dataset.labels is None:
-        return [("", list(dataset.images[: count * count]))]
-    groups = []
-    for label in range(min(dataset.classes, MAX_CLASSES_DRAWN)):
-        rows = np.flatnonzero(dataset.labels == label)[:count]
-        name = dataset.class_names[label] if dataset.class_names else str(label)
-        groups.append((name, list(dataset.images[rows])))
-    return groups
-
-
 def draw_sheet(groups: list[tuple[str, list[np.ndarray]]], columns: int) -> np.ndarray:
     """Return a picture (height, width, 3) with rows of images per group, labeled by its name.
 
@@ -148,7 +137,7 @@ def draw_dataset(dataset: Dataset, count: int) -> np.ndarray:
     """Return a picture of a data set: images of each class, or all points."""
     if len(dataset.shape) == 1:
         return scatter(np.asarray(dataset.images))
-    return draw_sheet(_sample_classes(dataset, count), count)
+    return draw_sheet(sample_classes(dataset, count), count)
 
 
 def _shorten(name: str) -> str:

@@ -274,10 +274,33 @@ def test_only_the_first_frame_is_used_and_reported(pack, tmp_path):
     data = load(path)
 
     assert set(levels(data)) <= {89, 90, 91}
-    line = "4 have several frames or pages, of which the first is used: a.gif, a.png, a.tif and 1"
+    line = "4 with several frames or pages, of which the first is used: a.gif, a.png, a.tif and 1"
     assert line in data.notes[0]
     assert load(path).notes == data.notes  # also from the cache
     assert line in said("data", path)
+
+
+@pytest.mark.parametrize("mode", "1 L LA P RGB RGBA CMYK YCbCr LAB I;16".split())
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_images_of_every_mode_are_read(tmp_path, mode, channels):
+    (tmp_path / "images").mkdir()
+    image = Image.new("L", (4, 4), 255).convert("I" if mode == "I;16" else "RGB")
+    image.convert(mode).save(tmp_path / "images" / "a.tif")
+
+    images = np.asarray(load_dataset("folder:images", shape=(4, 4, channels)).images)
+
+    assert images.shape == (1, 4, 4, channels)
+    assert images.min() >= (0 if mode == "I;16" else 250)
+    assert "1 images" in said("data", "images")
+
+
+def test_transparency_is_kept_in_four_channels(tmp_path):
+    (tmp_path / "images").mkdir()
+    Image.new("RGBA", (4, 4), (200, 10, 20, 0)).save(tmp_path / "images" / "a.png")
+
+    four, three = (load_dataset("folder:images", shape=(4, 4, n)).images[0, 0, 0] for n in (4, 3))
+
+    assert (four.tolist(), three.tolist()) == ([200, 10, 20, 0], [255, 255, 255])
 
 
 @pytest.mark.parametrize("high", [1, 30, 4095])

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 from support.commands import needs_a_backend, refused, said, tiny
 
-from gandem.core.data.dataset import DiskImages, load_dataset
+from gandem.core.data.dataset import load_dataset
+from gandem.core.data.disk_images import DiskImages
 from gandem.core.errors import DataError
 from gandem.data import folder, image_cache
 

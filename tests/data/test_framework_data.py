@@ -24,7 +24,7 @@ from gandem.core.errors import DataError
 from gandem.core.plugins.registry import is_installed, registry
 from gandem.data import frameworks, keras_sets
 from gandem.data.framework_process import Request
-from gandem.data.frameworks import FrameworkSet, load_set, stamps_of
+from gandem.data.frameworks import FrameworkSet, hash_files, load_set
 
 THERE = {name: is_installed(registry().find("datasets", name)) for name in ("torchvision", "keras")}
 needs_torchvision = pytest.mark.skipif(not THERE["torchvision"], reason="needs torchvision")
@@ -341,7 +341,7 @@ def test_what_is_no_class_is_no_label_and_what_is_no_pair_is_refused(servers, tm
     labeled = {kind: told["labeled"] for kind, told in facts.items()}
     assert labeled == {"whole": True, "none": False, "minus": False, "vector": False}
     assert facts["vector"]["notes"] == [
-        "vector: it comes without labels, for its targets are no classes."
+        "vector: it has no labels, because its targets are no classes."
     ]
     assert np.load(tmp_path / "whole" / "labels.npy").tolist() == [4, 4]
     assert (tmp_path / "none" / "images.bin").read_bytes() == bytes(range(12)) * 2
@@ -430,7 +430,7 @@ def test_a_file_of_ones_own_is_neither_overwritten_nor_removed(tmp_path, forked)
 
     line = refused("data", "keras:mnist", "--data-dir", tmp_path)
 
-    assert "mnist.npz': it is not the file that was expected, or not whole" in line
+    assert "mnist.npz': it is damaged or another file than expected" in line
     assert (tmp_path / "mnist.npz").read_bytes() == b"another file"
 
 
@@ -579,11 +579,11 @@ def test_downloads_and_images_are_shown(pretended, monkeypatch):
 
 
 def test_stamps_change_with_each_file_and_are_none_of_an_empty_folder(tmp_path):
-    assert stamps_of(tmp_path) == stamps_of(tmp_path / "nowhere") == ""
+    assert hash_files(tmp_path) == hash_files(tmp_path / "nowhere") == ""
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "a").write_bytes(b"1")
     (tmp_path / "deep" / "loop").symlink_to(tmp_path)
-    one = stamps_of(tmp_path)
+    one = hash_files(tmp_path)
     (tmp_path / "b").write_bytes(b"1")
 
-    assert len({one, stamps_of(tmp_path), ""}) == 3
+    assert len({one, hash_files(tmp_path), ""}) == 3
