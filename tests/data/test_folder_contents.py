@@ -85,6 +85,7 @@ TABLES = {
     "byte order mark": ("labels.csv", "\ufefffile,label\r\na/1.png,cat\r\nb/2.png,dog\r\n"),
     "backslashes": ("labels.csv", "file,label\na\\1.png,cat\n.\\b\\2.png,dog\n"),
     "bare names": ("labels.csv", "file,label\n1.png,cat\n2.png,dog\n"),
+    "upper case": ("Labels.CSV", "FILE,LABEL\na/1.png,cat\nb/2.png,dog\n"),
     "no endings": ("labels.csv", "file,label\n1,cat\nb/2,dog\n"),
     "Hugging Face": ("metadata.csv", "file_name,label,text\na/1.png,cat,x\nb/2.png,dog,y\n"),
     "JSON lines": (
@@ -213,6 +214,20 @@ def test_folders_around_the_classes_are_passed(pack):
     assert data.class_names == ("cat", "dog")
 
 
+def test_table_in_the_only_folder_is_read(pack):
+    data = load(pack({"pets/labels.csv": "file,label\n1.png,cat\n", "pets/1.png": png()}))
+
+    assert data.class_names == ("cat",)
+
+
+def test_names_in_another_unicode_form_are_found(pack):
+    composed, decomposed = "\u00fc.png", "u\u0308.png"
+
+    data = load(pack({"labels.csv": f"file,label\n{composed},cat\n", decomposed: png()}))
+
+    assert (data.class_names, data.notes) == (("cat",), ())
+
+
 def test_single_class_folder_is_a_class(pack):
     assert load(pack({"cat/1.png": png(), "cat/2.png": png()})).class_names == ("cat",)
 
@@ -291,7 +306,7 @@ def test_images_of_every_mode_are_read(tmp_path, mode, channels):
 
     assert images.shape == (1, 4, 4, channels)
     assert images.min() >= (0 if mode == "I;16" else 250)
-    assert "1 images" in said("data", "images")
+    assert "1 image, from" in said("data", "images")
 
 
 def test_transparency_is_kept_in_four_channels(tmp_path):
@@ -376,7 +391,7 @@ def test_path_alone_is_answered_with_the_right_name(pack, tmp_path):
         find_dataset(path)
     with pytest.raises(NotFoundError, match=r"Use --data npz:a\.npz"):
         find_dataset("a.npz")
-    assert "1 images" in said("data", path)
+    assert "1 image, from" in said("data", path)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
