@@ -17,6 +17,9 @@ from gandem.commands.options import (
     seed_option,
 )
 
+GRID_COPIES = 8
+"""The memory of a grid, by that of its images: itself with three channels, and what encodes it."""
+
 
 @click.command()
 @RUN
@@ -62,7 +65,7 @@ def generate(
     from gandem.core.data.summary import format_few
     from gandem.core.progress import ProgressBars
     from gandem.core.runs import open_run
-    from gandem.core.runs.sampling import default_count
+    from gandem.core.runs.sampling import check_count, default_count
     from gandem.core.specs import Image
     from gandem.visualize.latent import GeneratorOptions
     from gandem.visualize.traversal import each_label as generate_each_label
@@ -95,6 +98,7 @@ def generate(
         elif out.suffix.lower() != ".png" or out.is_dir():
             opened.save(out, number, **options, progress=show)
         else:
+            check_count(opened.spec, number, copies=GRID_COPIES)
             opened.generate(number, **options, progress=show).save(out)
     if each_label is not None and out.suffix.lower() == ".png":
         table.save(out, 2 * max(opened.spec.image.shape[:2]))

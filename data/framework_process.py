@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import signal
 import socket
 import sys
 import time
@@ -75,7 +74,6 @@ class Opened:
 
 def main(text: str) -> int:
     """Carry out a request and return the exit code."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process ends this one
     warnings.simplefilter("ignore")
     socket.setdefaulttimeout(SOCKET_TIMEOUT)
     fields = json.loads(text)

@@ -10,10 +10,6 @@ import hashlib
 import json
 import os
 import re
-import subprocess
-import sys
-from collections import deque
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +24,7 @@ from gandem.core.errors import DataError, GandemError
 from gandem.core.files import cache_folder, clear_unfinished, make_folder
 from gandem.core.plugins.discovery import format_versions
 from gandem.core.plugins.registry import is_installed, registry
+from gandem.core.process import ChildCommand, run_child
 from gandem.core.progress import ProgressBars
 
 __all__ = ["FrameworkSet", "check_installed", "hash_files", "load_set"]
@@ -249,58 +246,33 @@ def _read(wanted: FrameworkSet, task: dict[str, Any], *, quiet: bool) -> None:
     Raises:
         DataError: the process failed.
     """
-    told = {
+    request = {
         "name": wanted.name,
         "framework": wanted.framework,
         "words": wanted.words,
         "root": str(wanted.root),
         "given": wanted.given,
     }
-    path = os.pathsep.join(place or os.getcwd() for place in sys.path)
-    child = subprocess.Popen(
-        [sys.executable, "-P", "-m", "gandem.data.framework_process", json.dumps(told | task)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        env=os.environ | ENVIRONMENT | {"PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"},
-    )
-    with child:
-        try:
-            with _Progress(quiet=quiet) as progress:
-                last = _follow(child, progress.show)
-        except BaseException:  # also Ctrl-C
-            child.kill()
-            raise
-    if child.returncode:
-        refusal = next((line for line in last if line.startswith(REFUSED)), "")
-        if refusal:
-            raise DataError(refusal.removeprefix(REFUSED))
-        reason = last[-1] if last else f"exit code {child.returncode}"
-        if child.returncode < 0:  # the last output is not the reason
-            reason = f"it was ended by signal {-child.returncode}"
-        raise DataError(f"{wanted.name}: the process of {wanted.framework} failed: {reason}")
+    refusals: list[str] = []
+    with _Progress(quiet=quiet) as progress:
 
+        def read_line(raw: str) -> bool:
+            line = COLORS.sub("", raw).strip()
+            if line.startswith(REFUSED):
+                refusals.append(line.removeprefix(REFUSED))
+            return not line or progress.show_line(line)
 
-def _follow(child: subprocess.Popen[str], show: Callable[[str, int, int], None]) -> deque[str]:
-    """Forward progress until the process ends; return the last other lines."""
-    last: deque[str] = deque(maxlen=50)
-    for raw in child.stdout or ():  # universal newlines: a carriage return ends a line
-        line = COLORS.sub("", raw).strip()
-        if line.startswith(DONE):
-            done, total = line.removeprefix(DONE).split()
-            show("read images", int(done), int(total))
-        elif line.startswith(REFUSED):
-            last.append(line)
-        elif found := next(filter(None, (form.search(line) for form in SHARE)), None):
-            done, total = found.groups() if found[1] else (found[2], "100")
-            if 0 < int(total):
-                show("download", min(100, 100 * int(done) // int(total)), 100)
-        elif line:
-            last.append(line)
-    return last
+        result = run_child(
+            ChildCommand(
+                module="gandem.data.framework_process",
+                arguments=(json.dumps(request | task),),
+                environment=ENVIRONMENT,
+                on_line=read_line,
+            )
+        )
+    if result.code:
+        failure = f"{wanted.name}: the process of {wanted.framework} failed: {result.reason}"
+        raise DataError(next(iter(refusals), failure))
 
 
 class _Progress(ExitStack):
@@ -310,6 +282,19 @@ class _Progress(ExitStack):
         super().__init__()
         self.quiet = quiet
         self._begin("read images")
+
+    def show_line(self, line: str) -> bool:
+        """Show the progress that a line of the child process reports; return False if none."""
+        if line.startswith(DONE):
+            done, total = line.removeprefix(DONE).split()
+            self.show("read images", int(done), int(total))
+            return True
+        match = next(filter(None, (form.search(line) for form in SHARE)), None)
+        if match is not None:
+            done, total = match.groups() if match[1] else (match[2], "100")
+            if 0 < int(total):
+                self.show("download", min(100, 100 * int(done) // int(total)), 100)
+        return match is not None
 
     def show(self, who: str, done: int, total: int) -> None:
         if who != self.who:

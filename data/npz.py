@@ -14,6 +14,7 @@ import numpy as np
 
 from gandem.core.data.dataset import CHANNELS, Dataset
 from gandem.core.errors import DataError
+from gandem.core.machine import check_memory
 from gandem.data.label_tables import sort_classes
 
 __all__ = ["load"]
@@ -127,6 +128,7 @@ def _read_array(open_file: Open, file_size: int, where: str) -> np.ndarray:
             f"{where} unpacks to more than {MAX_ARRAY_SIZE >> 30} GiB. "
             f"Save fewer images, or save them as uint8."
         )
+    check_memory(size, where, "save fewer images, or save them as uint8")
     if size != stored:
         raise DataError(f"{where} has {stored} bytes, expected {size}. Save it again.")
     try:
