@@ -25,7 +25,7 @@ import numpy as np
 from gandem.core.errors import DataError, GandemError
 from gandem.core.files import fill_file, write_json
 from gandem.core.plugins.isolation import format_error
-from gandem.data.frameworks import DONE, REFUSED, hash_files
+from gandem.data.frameworks import ERROR_MARK, PROGRESS_MARK, hash_files
 from gandem.data.image_files import describe_error, fit_image, limit_image_size
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Request:
 
     name: str
     framework: str
-    words: list[str]
+    parts: list[str]
     root: Path
     given: bool
     want: str
@@ -91,7 +91,7 @@ def main(text: str) -> int:
         line = f"{request.name}: {request.framework} cannot read it: {format_error(error)}"
     else:
         return 0
-    print(f"\n{REFUSED}{line}", flush=True)  # noqa: T201
+    print(f"\n{ERROR_MARK}{line}", flush=True)  # noqa: T201
     return 1
 
 
@@ -222,7 +222,7 @@ def _iterate(opened: Opened, errors: dict[int, str]) -> Iterator[tuple[int, Any,
     for index in range(opened.count):
         if (now := time.monotonic()) >= due or index + 1 == opened.count:
             due = now + PROGRESS_INTERVAL
-            print(f"\n{DONE}{index + 1} {opened.count}", flush=True)  # noqa: T201
+            print(f"\n{PROGRESS_MARK}{index + 1} {opened.count}", flush=True)  # noqa: T201
         try:
             image, target = opened.at(index)
         except Exception as error:  # as above

@@ -31,9 +31,9 @@ __all__ = ["FrameworkSet", "check_installed", "hash_files", "load_set"]
 
 FORMAT = 1
 """Version of the cache; incremented if the same set would give different bytes."""
-DONE, REFUSED = "@ ", "! "
+PROGRESS_MARK, ERROR_MARK = "@ ", "! "
 """Prefixes of the lines in which the child process reports progress and an error."""
-SHARE = (re.compile(r"\b()(\d+)%\|"), re.compile(r"\b(\d+)/(\d+)\b"))
+DOWNLOAD_PROGRESS = (re.compile(r"\b()(\d+)%\|"), re.compile(r"\b(\d+)/(\d+)\b"))
 """Download progress of the frameworks: the percentage of tqdm, the bytes of Keras."""
 COLORS = re.compile(r"\x1b\[[\d;]*m")
 ENVIRONMENT = {
@@ -51,14 +51,14 @@ class FrameworkSet:
     Attributes:
         name: the name the user typed, ``"torchvision:SVHN:test"``.
         framework: the package of the data set.
-        words: the name of the set, and its part.
+        parts: the name of the set, and its part.
         root: the folder where the framework looks for its files.
         given: True if it is the user's folder, in which no file may be overwritten.
     """
 
     name: str
     framework: str
-    words: tuple[str, ...]
+    parts: tuple[str, ...]
     root: Path
     given: bool
 
@@ -189,7 +189,7 @@ def _read_cached(
     """
     from filelock import FileLock
 
-    identity = [FORMAT, format_versions((source.framework, "pillow")), *source.words]
+    identity = [FORMAT, format_versions((source.framework, "pillow")), *source.parts]
     key = json.dumps([*identity, source.framework, str(source.root), source.given, want, shape])
     folder = cache_folder() / "frameworks" / hashlib.sha256(key.encode()).hexdigest()[:32]
     try:
@@ -240,26 +240,26 @@ def _is_current(source: FrameworkSet, cached: CachedSet) -> bool:
 # --- the child process ---------------------------------------------------------------------------
 
 
-def _read(wanted: FrameworkSet, task: dict[str, Any], *, quiet: bool) -> None:
+def _read(source: FrameworkSet, task: dict[str, Any], *, quiet: bool) -> None:
     """Fill a folder of the cache in a child process.
 
     Raises:
         DataError: the process failed.
     """
     request = {
-        "name": wanted.name,
-        "framework": wanted.framework,
-        "words": wanted.words,
-        "root": str(wanted.root),
-        "given": wanted.given,
+        "name": source.name,
+        "framework": source.framework,
+        "parts": source.parts,
+        "root": str(source.root),
+        "given": source.given,
     }
-    refusals: list[str] = []
+    errors: list[str] = []
     with _Progress(quiet=quiet) as progress:
 
         def read_line(raw: str) -> bool:
             line = COLORS.sub("", raw).strip()
-            if line.startswith(REFUSED):
-                refusals.append(line.removeprefix(REFUSED))
+            if line.startswith(ERROR_MARK):
+                errors.append(line.removeprefix(ERROR_MARK))
             return not line or progress.show_line(line)
 
         result = run_child(
@@ -271,8 +271,8 @@ def _read(wanted: FrameworkSet, task: dict[str, Any], *, quiet: bool) -> None:
             )
         )
     if result.code:
-        failure = f"{wanted.name}: the process of {wanted.framework} failed: {result.reason}"
-        raise DataError(next(iter(refusals), failure))
+        message = f"{source.name}: the process of {source.framework} failed: {result.reason}"
+        raise DataError(next(iter(errors), message))
 
 
 class _Progress(ExitStack):
@@ -285,23 +285,23 @@ class _Progress(ExitStack):
 
     def show_line(self, line: str) -> bool:
         """Show the progress that a line of the child process reports; return False if none."""
-        if line.startswith(DONE):
-            done, total = line.removeprefix(DONE).split()
+        if line.startswith(PROGRESS_MARK):
+            done, total = line.removeprefix(PROGRESS_MARK).split()
             self.show("read images", int(done), int(total))
             return True
-        match = next(filter(None, (form.search(line) for form in SHARE)), None)
+        match = next(filter(None, (form.search(line) for form in DOWNLOAD_PROGRESS)), None)
         if match is not None:
             done, total = match.groups() if match[1] else (match[2], "100")
             if 0 < int(total):
                 self.show("download", min(100, 100 * int(done) // int(total)), 100)
         return match is not None
 
-    def show(self, who: str, done: int, total: int) -> None:
-        if who != self.who:
+    def show(self, task: str, done: int, total: int) -> None:
+        if task != self.task:
             self.close()
-            self._begin(who)
-        self.bars.show(who, done, total)
+            self._begin(task)
+        self.bars.show(task, done, total)
 
-    def _begin(self, who: str) -> None:
-        unit = "%" if who == "download" else "images"
-        self.who, self.bars = who, self.enter_context(ProgressBars(quiet=self.quiet, unit=unit))
+    def _begin(self, task: str) -> None:
+        unit = "%" if task == "download" else "images"
+        self.task, self.bars = task, self.enter_context(ProgressBars(quiet=self.quiet, unit=unit))

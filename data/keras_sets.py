@@ -64,7 +64,7 @@ def load(argument: str, data_dir: Path | None) -> Dataset | ResizableDataset:
     dataset = FrameworkSet(
         name=f"keras:{argument}",
         framework="keras",
-        words=(name.lower().replace("-", "_"), part),
+        parts=(name.lower().replace("-", "_"), part),
         root=(home if is_datasets_folder else home / "datasets").absolute(),
         given=data_dir is not None,
     )
@@ -76,7 +76,7 @@ def load(argument: str, data_dir: Path | None) -> Dataset | ResizableDataset:
 
 def opened(request: Request) -> Opened:
     """Return the data set of a request; download it if needed."""
-    name, part = request.words
+    name, part = request.parts
     _set_home(request)
     import keras
 

@@ -72,7 +72,7 @@ def load(argument: str, data_dir: Path | None) -> Dataset | ResizableDataset:
     dataset = FrameworkSet(
         name=f"torchvision:{argument}",
         framework="torchvision",
-        words=(name.lower(), *parts),
+        parts=(name.lower(), *parts),
         root=root.absolute(),
         given=data_dir is not None,
     )
@@ -86,7 +86,7 @@ def opened(request: Request) -> Opened:
     """Return the data set of a request; download it if needed."""
     from gandem.data.framework_process import Opened
 
-    name, *parts = request.words
+    name, *parts = request.parts
     cls = _find_class(request, name)
     parameters = _list_parameters(cls)
     arguments = _list_arguments(request, cls, parameters, parts)

@@ -136,9 +136,9 @@ from gandem.data.framework_process import READERS, Request
 framework, root, *names = argv
 reader, said, code = import_module(READERS[framework]), {}, 0
 for name in names:
-    words = [name.split(":")[0].lower(), *name.split(":")[1:]]
-    words += ["train"] if framework == "keras" else []
-    request = Request(name=f"{framework}:{name}", framework=framework, words=words, given=False,
+    parts = [name.split(":")[0].lower(), *name.split(":")[1:]]
+    parts += ["train"] if framework == "keras" else []
+    request = Request(name=f"{framework}:{name}", framework=framework, parts=parts, given=False,
         root=Path(root), want="open", shape=None, folder=Path(root))
     try:
         made = reader.opened(request)
@@ -318,7 +318,7 @@ root, code = Path(argv[0]), 0
 for split in argv[1:]:
     folder = root / split
     folder.mkdir()
-    told = {"name": split, "framework": "torchvision", "words": ["odd", split], "given": False,
+    told = {"name": split, "framework": "torchvision", "parts": ["odd", split], "given": False,
         "root": str(root), "want": "fit", "shape": [2, 2, 3], "folder": str(folder)}
     if framework_process.main(json.dumps(told)) == 0:
         print(split, (folder / "facts.json").read_text())
@@ -407,7 +407,7 @@ def test_keras_is_imported_after_it_has_been_given_its_home(tmp_path, monkeypatc
     request = Request(
         name="keras:mnist",
         framework="keras",
-        words=["mnist", "train"],
+        parts=["mnist", "train"],
         root=tmp_path / "datasets",
         given=False,
         want="open",
@@ -525,7 +525,7 @@ def pretended(tmp_path, monkeypatch):
         monkeypatch.setattr(frameworks, "run_child", run_pretended)
 
     put.wanted = FrameworkSet(  # type: ignore[attr-defined]
-        name="torchvision:X", framework="torchvision", words=("x",), root=tmp_path, given=True
+        name="torchvision:X", framework="torchvision", parts=("x",), root=tmp_path, given=True
     )
     return put
 
