@@ -240,7 +240,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_arrays_that_are_no_data_set_are_refused(saved, case):
+def test_invalid_arrays_are_refused(saved, case):
     arrays, *parts = REFUSED[case]
     argument = saved(**arrays)
 
@@ -279,7 +279,7 @@ def of_shape(shape: str) -> str:
         (npy(of_shape("(7, 1073741824)"), bytes(24)), "has 24 bytes, expected 7516192768"),
     ],
 )
-def test_an_array_whose_header_lies_is_refused_before_memory_is_taken(tmp_path, member, problem):
+def test_array_with_a_wrong_header_is_refused_before_it_is_read(tmp_path, member, problem):
     with zipfile.ZipFile(tmp_path / "bad.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("images.npy", member)
 
@@ -312,7 +312,7 @@ def test_file_that_is_no_npz_is_refused(tmp_path):
     assert "np.savez(FILE, images=images, labels=labels)" in message
 
 
-def test_a_missing_file_a_folder_and_no_name_are_told_apart(tmp_path):
+def test_missing_file_and_folder_have_their_own_errors(tmp_path):
     assert "does not exist" in refusal(npz.load, "own.npz", tmp_path)
     assert "is a folder" in refusal(npz.load, ".", tmp_path)
     assert "Use --data npz:FILE.npz" in refusal(npz.load, "", tmp_path)
