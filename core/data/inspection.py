@@ -94,9 +94,11 @@ def summarize(dataset: Dataset) -> DatasetSummary:
         sizes={(shape[1], shape[0]): count} if images else {},
         modes={MODES[shape[2]]: count} if images else {},
         classes=count_classes(dataset.labels, dataset.class_names),
-        unread=dataset.notes,
         copies=tuple(copies),
-        notes=tuple(describe_brightness(dataset.images) if images else ()),
+        notes=(
+            *(note.removeprefix(f"{dataset.name}: ").removesuffix(".") for note in dataset.notes),
+            *(describe_brightness(dataset.images) if images else ()),
+        ),
         points=0 if images else shape[0],
     )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.commands import said
 
 from gandem.core.data.dataset import load_dataset
 from gandem.core.errors import DataError
@@ -113,6 +114,12 @@ def test_zeros_and_ones_become_black_and_white(saved, dtype):
     data = npz.load(saved(images=(BYTES % 2).astype(dtype)), None)
 
     np.testing.assert_array_equal(data.images[..., 0], BYTES % 2 * 255)
+
+
+def test_data_command_shows_the_range(saved):
+    shown = said("data", f"npz:{saved(images=BYTES / 255)}")
+
+    assert "! its values, float64 from 0 to 0.466667, are taken for [0, 1]\n" in shown
 
 
 def test_nearly_black_images_are_reported(saved):
