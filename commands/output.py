@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 
-__all__ = ["print_json", "print_out", "print_table"]
+from gandem.core.plugins.isolation import stdout_to_stderr
+
+__all__ = ["print_json", "print_out", "print_table", "reserve_output"]
+
+
+STREAM = "gandem.json"
+"""The key in the context of a command for the standard output that JSON goes to."""
+
+
+def reserve_output(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
+    """Keep standard output for JSON, if that was asked for; all else goes to standard error."""
+    if value:
+        ctx.meta[STREAM] = sys.stdout
+        ctx.with_resource(stdout_to_stderr())
+    return value
 
 
 def print_json(data: Any) -> None:
     """Print data as indented JSON."""
     import json  # most commands print text
 
-    click.echo(json.dumps(data, ensure_ascii=False, indent=2))
+    context = click.get_current_context(silent=True)
+    stream = (context.meta.get(STREAM) if context else None) or sys.stdout
+    text = json.dumps(data, ensure_ascii=False, indent=2)
+    try:
+        text.encode(stream.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(data, indent=2)
+    click.echo(text, file=stream)
 
 
 def print_table(title: str, rows: Iterable[tuple[Any, ...]]) -> None:

@@ -8,11 +8,9 @@ TensorFlow starts. The results of a training do not depend on them.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import sys
 import threading
-from pathlib import Path
 
 __all__ = [
     "are_process_effects_allowed",
@@ -41,6 +39,8 @@ def keep_freed_memory() -> None:
     """
     if not sys.platform.startswith("linux") or not are_process_effects_allowed():
         return
+    import ctypes  # the start of a command needs none of this
+
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, MAX_MMAP_THRESHOLD)
@@ -60,6 +60,7 @@ def lower_thread_priority() -> None:
 def describe_machine() -> str:
     """Return a short description of this machine: ``"AMD EPYC 9B14, 2 cores, Linux"``."""
     import platform
+    from pathlib import Path
 
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()

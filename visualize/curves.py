@@ -10,6 +10,7 @@ import contextlib
 import io
 import logging
 import math
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -79,6 +80,22 @@ def check_drawing(paths: Sequence[Path], count: int) -> None:
         raise RunError(f"Curves show 1 to {MAX_RUNS} runs, received {count}.")
 
 
+def _import_matplotlib() -> Any:
+    """Import matplotlib, also if a notebook has set MPLBACKEND to one that is not installed here.
+
+    Figures are drawn without a backend, and those of a notebook keep theirs.
+    """
+    try:
+        import matplotlib.style
+    except ValueError:
+        backend = os.environ.pop("MPLBACKEND")
+        try:
+            import matplotlib.style
+        finally:
+            os.environ["MPLBACKEND"] = backend
+    return matplotlib
+
+
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Draw in gandem's style, whatever the user's settings, without warnings of matplotlib."""
@@ -88,9 +105,7 @@ def _quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # characters missing in the font
-            import matplotlib.style
-
-            with matplotlib.style.context(["default", STYLE]):
+            with _import_matplotlib().style.context(["default", STYLE]):
                 yield
     finally:
         log.setLevel(before)
