@@ -1,8 +1,9 @@
 """The machine: a description of it, and the settings that gandem changes for the whole process.
 
 ``GANDEM_PROCESS_EFFECTS=0`` switches those settings off: the malloc thresholds of glibc, the low
-priority of the thread that writes checkpoints, and the redirection of standard error while
-TensorFlow starts. The results of a training do not depend on them.
+priority of the thread that writes checkpoints, the log level of TensorFlow and the redirection of
+standard error while it starts, and that of standard output in the command. The results of a
+training do not depend on them.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import io
 import logging
 import math
 import os
+import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -81,18 +82,19 @@ def check_drawing(paths: Sequence[Path], count: int) -> None:
 
 
 def _import_matplotlib() -> Any:
-    """Import matplotlib, also if a notebook has set MPLBACKEND to one that is not installed here.
+    """Import matplotlib, also if MPLBACKEND names a backend that is not installed here.
 
-    Figures are drawn without a backend, and those of a notebook keep theirs.
+    A notebook sets it for its child processes too. Figures are drawn without a backend.
     """
+    backend = None if "matplotlib" in sys.modules else os.environ.pop("MPLBACKEND", None)
     try:
         import matplotlib.style
-    except ValueError:
-        backend = os.environ.pop("MPLBACKEND")
-        try:
-            import matplotlib.style
-        finally:
+    finally:
+        if backend is not None:
             os.environ["MPLBACKEND"] = backend
+    if backend:
+        with contextlib.suppress(ValueError):
+            matplotlib.rcParams["backend"] = backend
     return matplotlib
 
 
