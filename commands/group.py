@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from gandem.commands.streams import DISK_FULL, find_lost_output, prepare_streams
+from gandem.commands.output import DISK_FULL, find_lost_output, prepare_streams
 from gandem.core.signals import EXIT_CODE, exit_on_interrupt
 
 __all__ = ["Group", "Interrupted", "SectionedCommand"]
