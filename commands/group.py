@@ -16,7 +16,7 @@ __all__ = ["Group", "Interrupted", "SectionedCommand"]
 
 SAVING = {
     *("train", "resume", "generate", "interpolate", "traverse", "animate", "plot"),
-    *("compare", "report", "bench-quality", "demo"),
+    *("compare", "report"),
 }
 """The commands that save their result to files; they succeed although their output is lost."""
 

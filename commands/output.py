@@ -43,16 +43,19 @@ def reserve_output(ctx: click.Context, param: click.Parameter, value: bool) -> b
 
 
 def print_json(data: Any) -> None:
-    """Print data as indented JSON."""
+    """Print data as indented JSON, with null for a number that is not finite."""
     import json  # most commands print text
+
+    from gandem.core.documents import finite
 
     context = click.get_current_context(silent=True)
     stream = (context.meta.get(STREAM) if context else None) or sys.stdout
-    text = json.dumps(data, ensure_ascii=False, indent=2)
+    content = finite(data)
+    text = json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)
     try:
         text.encode(stream.encoding or "utf-8")
     except UnicodeEncodeError:
-        text = json.dumps(data, indent=2)
+        text = json.dumps(content, indent=2)
     click.echo(text, file=stream)
 
 

@@ -18,14 +18,13 @@ from typing import Any
 import numpy as np
 
 from gandem.core.data.dataset import Dataset, DiskImages, ResizableDataset
-from gandem.core.data.summary import DatasetSummary, count_classes
+from gandem.core.data.summary import DatasetSummary, count_classes, format_few
 from gandem.core.errors import DataError, GandemError
 from gandem.core.files import cache_folder, clear_unfinished, make_folder
 from gandem.core.plugins.discovery import format_versions
 from gandem.core.plugins.registry import is_installed, registry
 from gandem.core.process import ChildCommand, run_child
 from gandem.core.progress import ProgressBars
-from gandem.data.listing import in_short
 
 __all__ = ["FrameworkSet", "Kept", "check_installed", "load_set", "stamps_of"]
 
@@ -131,7 +130,7 @@ def stamps_of(root: Path) -> str:
 def _dataset(wanted: FrameworkSet, kept: Kept) -> Dataset:
     facts = kept.facts
     bad = [f"image {place}: {reason}" for place, reason in facts["bad"].items()]
-    few = [f"{wanted.name}: {len(bad)} left out: {in_short(bad)}."] if bad else []
+    few = [f"{wanted.name}: {len(bad)} left out: {format_few(bad)}."] if bad else []
     return Dataset(
         name=wanted.name,
         images=kept.images(),
@@ -148,18 +147,8 @@ class _Pictures(ResizableDataset):
     def __init__(self, wanted: FrameworkSet, facts: dict[str, Any]) -> None:
         self.name, self.wanted, self.source = wanted.name, wanted, facts["source"]
 
-    def resize(self, shape: tuple[int, ...] | None = None) -> Dataset:
-        """Return the images cropped and resized to (H, W, C), cached after the first call.
-
-        Raises:
-            DataError: no image can be read, or they have several sizes and no shape is given.
-        """
-        shape = self._own_shape() if shape is None else shape
-        if len(shape) != 3 or shape[2] not in (1, 3):
-            raise DataError(
-                f"{self.name}: images are (height, width, 1 or 3), the spec wants {shape}; "
-                "set the image."
-            )
+    def resize_to(self, shape: tuple[int, ...]) -> Dataset:
+        """Return the images cropped and resized to (H, W, C), cached after the first call."""
         return _dataset(self.wanted, _obtain(self.wanted, "fit", shape))
 
     def summarize(self, *, quiet: bool = False) -> DatasetSummary:
@@ -178,28 +167,17 @@ class _Pictures(ResizableDataset):
         )
 
     def sample_classes(
-        self, each: int, shape: tuple[int, ...]
+        self, count: int, shape: tuple[int, ...]
     ) -> list[tuple[str, list[np.ndarray]]]:
         """Return a few images of each class with its name, resized to a shape."""
         data = self.resize(shape)
         if data.labels is None:
-            return [("", list(data.images[:each]))]
+            return [("", list(data.images[:count]))]
         found = []
         for label in np.unique(data.labels):
             name = data.class_names[label] if data.class_names else str(label)
-            found.append((name, list(data.images[np.flatnonzero(data.labels == label)[:each]])))
+            found.append((name, list(data.images[np.flatnonzero(data.labels == label)[:count]])))
         return found
-
-    def _own_shape(self) -> tuple[int, ...]:
-        summary = self.summarize()
-        if len(summary.sizes) > 1:
-            common = max(summary.sizes, key=lambda size: summary.sizes[size])
-            raise DataError(
-                f"{self.name}: its images have {len(summary.sizes)} sizes, most are "
-                f"{common[1]}×{common[0]}; say to which shape to fit them."
-            )
-        ((width, height),) = summary.sizes
-        return (height, width, 1 if set(summary.modes) <= {"gray"} else 3)
 
 
 # --- the cache -----------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import sys
 from concurrent.futures import Future
 from unittest.mock import patch
 
-from gandem.compare import jobs, run_job, together
+from gandem.compare import execution, jobs, run_job
 from gandem.core.errors import BackendError
 from gandem.core.process import ChildResult
 from gandem.core.training.backends import load_backend
@@ -43,7 +43,7 @@ def in_process(*, load=load_backend, share_engines=False):
     with (
         patch.object(Processes, "run", run),
         patch.object(jobs, "_run", _run_command),
-        patch.object(together, "load_launcher", lambda *_: Launcher()),
+        patch.object(execution, "load_launcher", lambda *_: Launcher()),
     ):
         yield
 
