@@ -119,7 +119,7 @@ def errors_in_one_line() -> Iterator[None]:
         raise Interrupted("Interrupted.") from None
     except (click.ClickException, click.Abort, click.exceptions.Exit):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         from gandem.core.plugins.loading import describe_plugin_error
 
         line = describe_plugin_error(error) if os.environ.get("GANDEM_TRACE") != "1" else ""

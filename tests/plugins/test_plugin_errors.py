@@ -17,7 +17,8 @@ def gandem_losses():
 @hookimpl
 def gandem_backends():
     return [Entry(id="acme/toy", target="acme_gan:toy"),
-            Entry(id="acme/weak", target="acme_gan:weak")]
+            Entry(id="acme/weak", target="acme_gan:weak"),
+            Entry(id="acme/exits", target="acme_gan:exits")]
 
 @hookimpl
 def gandem_datasets():
@@ -47,6 +48,9 @@ class weak:
     differentiate = gradient = optimize = None
     def engine(self, spec, loss, state, **options):
         return {}["no such\\nlayer"]
+
+def exits():
+    raise SystemExit(0)
 
 def data(argument, data_dir):
     raise ZeroDivisionError("no images")
@@ -85,6 +89,7 @@ def test_loss_that_calls_an_unknown_function_is_refused_with_the_functions(tmp_p
     ("options", "words"),
     [
         ({"backend": "acme/weak"}, r"of acme_gan: KeyError: 'no such\nlayer'"),
+        ({"backend": "acme/exits"}, "of acme_gan: SystemExit: 0"),
         ({"data": "acme/data"}, "of acme_gan: ZeroDivisionError: no images"),
         ({"loss": "acme/framework"}, "of acme_gan: AttributeError: 'numpy.ndarray' object has no"),
     ],
