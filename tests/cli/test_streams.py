@@ -99,6 +99,37 @@ def test_messages_that_do_not_fit_on_the_disk_are_dropped(tmp_path, data):
     assert run_shell("2>/dev/full", training(data, "--out", "run"), tmp_path).returncode == 0
 
 
+CLOSED_TERMINAL = """
+import os, pty, sys, time
+from pathlib import Path
+
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.executable, sys.argv[1:])
+log = Path("run", "log.jsonl")
+while not (log.exists() and log.read_text()):
+    os.set_blocking(terminal, False)
+    try:
+        os.read(terminal, 65536)
+    except BlockingIOError:
+        time.sleep(0.01)
+os.close(terminal)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+def test_training_whose_terminal_is_closed_saves_its_step(tmp_path, data):
+    training_for_long = training(data, "--out", "run", "--steps", 10**6)
+    arguments = [sys.executable, "-c", CLOSED_TERMINAL, *training_for_long]
+
+    done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+
+    run = open_run(tmp_path / "run")
+    assert (done.stdout, done.stderr) == ("130\n", "")
+    assert run.record.state == "interrupted"
+    assert run.checkpoints()[-1].name == f"step-{run.record.steps:06d}.safetensors"
+
+
 # --- encodings -----------------------------------------------------------------------------------
 
 
