@@ -17,8 +17,9 @@ INSTALL_EXAMPLES := $(EXAMPLES:%=--editable 'examples/%[test]')
 .PHONY: references clean speed one-framework without-torch without-tensorflow
 
 demo: $(VENV)/all
-	$(BIN)/gandem compare dcgan --set width=32 --set learning_rate=3e-4 --data digits --steps 280 \
-	  --precision float64 --seeds 1 --num-samples 2000 --parity-steps 20 --out runs/demo
+	$(BIN)/gandem compare dcgan --backends torch,keras --set width=32 --set learning_rate=3e-4 \
+	  --data digits --steps 280 --precision float64 --seeds 1 --num-samples 2000 --parity-steps 20 \
+	  --out runs/demo
 
 test: $(VENV)/dev lint fast
 
