@@ -6,6 +6,7 @@ the intervals are corrected for all pairs of groups (Bonferroni), not only for t
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
 from collections import Counter
@@ -13,12 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gandem.compare.analysis.outcome import key_protocol
 from gandem.compare.analysis.parity_verdicts import listed, plural
 from gandem.compare.analysis.statistics import LEVEL, short, welch_intervals
 from gandem.metrics.evaluation import MEASURES
 
-__all__ = ["Place", "Ranking", "group_cells", "rank_groups"]
+__all__ = ["Place", "Ranking", "group_cells", "key_protocol", "rank_groups"]
 
 Row = Mapping[str, Any]
 KEY = ("model", "setting", "backend")
@@ -82,6 +82,23 @@ class Ranking:
                 names = listed(others) if len(others) <= MAX_NAMES else f"{len(others)} others"
                 parts.append(f"{text}: {names}.")
         return " ".join(parts)
+
+    def to_data(self, join: Callable[[Row], str]) -> dict[str, Any]:
+        """Return the ranking for JSON."""
+        places = []
+        for place in self.places:
+            data = {name: place.group[name] for name in KEY}
+            names = ("mean", "deviation", "difference", "low", "high", "verdict")
+            data |= {"scores": dict(place.scores), **{n: getattr(place, n) for n in names}}
+            places.append(data)
+        numbers = {"measure": self.measure, "pairs": self.pairs, "real": self.real}
+        return {**numbers, "text": self.sentence(join), "places": places}
+
+
+def key_protocol(cell: Row) -> str:
+    """Return a key of the protocol, empty if the cell is not scored; digests stand for names."""
+    protocol = {k: v for k, v in cell["protocol"].items() if k not in ("data", "extractor")}
+    return json.dumps(protocol, sort_keys=True) if protocol else ""
 
 
 def group_cells(cells: Sequence[Row]) -> list[dict[str, Any]]:

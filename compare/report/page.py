@@ -17,6 +17,7 @@ from gandem.compare.analysis.outcome import AVERAGED, analyze
 from gandem.compare.analysis.ranking import Ranking, group_cells, rank_groups
 from gandem.compare.analysis.statistics import LEVEL
 from gandem.compare.comparison import CellRecord, Comparison
+from gandem.compare.labels import Labels, label_grid
 from gandem.compare.report.charts import (
     Axis,
     Chart,
@@ -27,7 +28,6 @@ from gandem.compare.report.charts import (
     share_scale,
     trajectory_chart,
 )
-from gandem.compare.report.labels import Labels, label_grid
 from gandem.compare.report.panels import Column, Panel, panels_of
 from gandem.compare.report.reproduction import describe_settings, whole_command
 from gandem.compare.report.samples import limit_size, read_pictures

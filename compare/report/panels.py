@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gandem.compare.report.labels import Labels
+from gandem.compare.labels import Labels
 
 __all__ = ["Column", "Panel", "panels_of"]
 

@@ -5,8 +5,8 @@ from support.comparisons import PROTOCOL, make_comparison, make_grid, parse_page
 
 from gandem.compare import make_settings
 from gandem.compare.analysis.ranking import group_cells, rank_groups
+from gandem.compare.labels import label_settings
 from gandem.compare.report.charts import dot_axis
-from gandem.compare.report.labels import label_settings
 
 pytest.importorskip("scipy", reason="intervals use Student's t")
 
