@@ -26,6 +26,7 @@ from gandem.commands.options import (
     precision_option,
 )
 
+MAX_WORKERS = 4096
 LARGE_GRID = 100  # runs: a larger grid has to be confirmed
 SECTIONS = {
     "Grid": ("backends", "seeds", "sweep", "changes"),
@@ -82,9 +83,14 @@ SECTIONS = {
     help="Address for the launcher, like that of a scheduler.",
 )
 @click.option(
-    "--workers", type=click.IntRange(1), show_default="as many as fit", help="Concurrent runs."
+    "--workers",
+    type=click.IntRange(1, MAX_WORKERS),
+    show_default="as many as fit",
+    help="Concurrent runs.",
 )
-@click.option("--threads", type=click.IntRange(1), default=1, help="CPU threads per run.")
+@click.option(
+    "--threads", type=click.IntRange(1, MAX_WORKERS), default=1, help="CPU threads per run."
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

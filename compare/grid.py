@@ -79,7 +79,7 @@ class Grid(Checked):
     seeds: tuple[Number, ...] = (0, 1, 2)
     data: str | None = None
     data_dir: str | None = None
-    classes: tuple[Number, ...] | None = None
+    classes: tuple[Number | str, ...] | None = None
     epochs: Count | None = None
     steps: Number | None = None
     precision: str = "float32"

@@ -10,7 +10,7 @@ from gandem.core.plugins.isolation import format_error, stdout_to_stderr
 from gandem.core.plugins.loading import import_target
 from gandem.core.plugins.registry import is_installed, registry
 from gandem.core.runs.config import Progress
-from gandem.core.runs.log import append_row, check_losses, is_logged
+from gandem.core.runs.log import check_losses, is_logged
 from gandem.core.runs.record import write_record
 from gandem.core.runs.sampling import report_memory_errors
 from gandem.core.runs.trainer import EVENTS, Callback, Trainer
@@ -53,7 +53,7 @@ class LogWriter(Callback):
             for callback in trainer.callbacks:
                 row |= callback.measure(trainer)
         row |= {"steps_per_second": trainer.steps_per_second, "seconds": trainer.seconds()}
-        append_row(trainer.run_dir, row)
+        trainer.log(row)
         trainer.notify("on_log", MappingProxyType(row))
         check_losses(losses, trainer.step)
 

@@ -25,7 +25,7 @@ from gandem.core.machine import lower_thread_priority
 from gandem.core.runs.checkpoint import (
     checkpoint_path,
     list_checkpoints,
-    read_checkpoint,
+    read_header,
     read_metrics,
     read_scores,
     write_checkpoint,
@@ -67,10 +67,10 @@ class WriterThread:
         """
         for path in list_checkpoints(self.folder) if self.rule else ():
             with contextlib.suppress(RunError):  # a damaged one cannot be the best
-                checkpoint = read_checkpoint(path)
-                if competes(checkpoint.step):
-                    metrics = read_metrics(checkpoint) | read_scores(checkpoint)
-                    self.compare(checkpoint.step, metrics)
+                header = read_header(path)
+                if competes(header["step"]):
+                    metrics = read_metrics(header, self.spec) | read_scores(header)
+                    self.compare(header["step"], metrics)
         self._prune(self.best)
 
     def compare(self, step: int, metrics: Mapping[str, float]) -> None:

@@ -76,9 +76,9 @@ def read_last_row(run_dir: Path) -> dict[str, Any]:
     return next((row for row in rows if row is not None and has_losses(row)), {})
 
 
-def append_row(run_dir: Path, row: Mapping[str, Any]) -> None:
-    """Append a row to the log."""
-    append_line(run_dir / FILE_NAME, json.dumps(finite(row)))
+def append_row(run_dir: Path, row: Mapping[str, Any]) -> int:
+    """Append a row to the log, and return the new size of the file in bytes."""
+    return append_line(run_dir / FILE_NAME, json.dumps(finite(row)))
 
 
 def check_losses(losses: Mapping[str, float], step: int) -> None:
@@ -123,7 +123,7 @@ def _is_warning(row: Mapping[str, Any]) -> bool:
         all(isinstance(row.get(name), str) for name in texts)
         and isinstance(options, list)
         and all(isinstance(option, str) for option in options)
-        and _is_count(row.get("since_step"))
+        and _is_count(row.get("since_step", 0))
     )
 
 

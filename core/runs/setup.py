@@ -17,12 +17,12 @@ import numpy as np
 
 from gandem.core.data.dataset import default_extractor, load_dataset
 from gandem.core.errors import DataError, RunError
-from gandem.core.machine import describe_machine, keep_freed_memory
+from gandem.core.machine import check_memory, describe_machine, keep_freed_memory
 from gandem.core.plugins.registry import require
 from gandem.core.rng import fingerprint
 from gandem.core.runs.callbacks import LogWriter, ProgressReporter, RecordWriter, load_callbacks
 from gandem.core.runs.checkpoint_writer import CheckpointWriter
-from gandem.core.runs.config import Progress, Settings, check_total
+from gandem.core.runs.config import Progress, Settings
 from gandem.core.runs.record import DataRecord, RunRecord, Segment, write_record
 from gandem.core.runs.resume import (
     ResumePoint,
@@ -46,6 +46,7 @@ from gandem.core.training import (
     initial_state,
     list_forms,
     load_backend,
+    planned_memory,
     resolve_loss,
 )
 from gandem.core.training.epochs import EpochSpan
@@ -122,7 +123,7 @@ def train(
             raise
         finally:
             lock.release()
-    return open_run(lock.folder)
+    return open_run(lock.given if lock.given.absolute() == lock.folder else lock.folder)
 
 
 def resume(
@@ -166,8 +167,8 @@ def resume(
         GandemError: the run cannot be resumed; it is unchanged.
     """
     clock = time.perf_counter()
-    check_total(epochs, steps)
     folder = run.path if isinstance(run, Run) else Path(run)
+    absolute = folder.absolute()  # a callback may change the working directory
     open_run(folder)  # leave no lock in another folder
     with lock_run_dir(folder):
         run = open_run(folder)
@@ -175,7 +176,7 @@ def resume(
         given: dict[str, Any] = {"backend": backend, "device": device, "data": data}
         given["data_dir"] = data_dir
         settings = replace(run.settings(), **{k: v for k, v in given.items() if v is not None})
-        if steps or epochs:
+        if steps is not None or epochs is not None:
             settings = replace(settings, steps=steps, epochs=epochs)
         try:
             before = run.record.epochs
@@ -193,7 +194,7 @@ def resume(
         for note in (*point.notes, *setup.describe_changes(run, point)):
             setup.notice(note)
         record = setup.record(run, point, changed, allow_changed)
-        trainer = setup.trainer(folder, record, callbacks, progress)  # callbacks may refuse
+        trainer = setup.trainer(absolute, record, callbacks, progress)  # callbacks may refuse
         remove_later_files(run, point, setup.feed.epochs.epochs_done(point.step))
         ends = point.step == setup.total
         seconds = trim_log(run, point.step, settings.log_every, ends=ends)
@@ -201,7 +202,7 @@ def resume(
         trainer.resume(point.checkpoint, seconds)
         with catch_stop_request() as stop:
             trainer.run(setup.total, stop)
-    return open_run(folder)
+    return open_run(folder if folder.absolute() == absolute else absolute)
 
 
 def _load_state(run: Run, point: ResumePoint, settings: Settings) -> dict[str, np.ndarray]:
@@ -245,6 +246,8 @@ class TrainingSetup:
         if settings.evaluate_every and settings.extractor:
             require("extractors", settings.extractor.partition(":")[0])
         self.notice = notice or (lambda text: warnings.warn(text, stacklevel=4))
+        state, self._activations = planned_memory(spec, settings.precision)
+        check_memory(state, f"Training {spec.name!r}", "make the model smaller")
         self.dataset = load_dataset(
             settings.data or "digits", settings.data_dir or None, spec.image.shape, settings.classes
         )
@@ -266,6 +269,7 @@ class TrainingSetup:
         self.feed.continue_epochs(before, step)
         epochs = settings.epochs or spec.training.epochs
         self.total = settings.steps or self.feed.epochs.step_of(epochs)
+        Settings(steps=self.total)  # refuses numbers beyond any training
 
     def start(self, state: Mapping[str, np.ndarray], *, resumed: bool = False) -> None:
         """Start the framework and build the engine."""
@@ -282,6 +286,9 @@ class TrainingSetup:
         )
         self.device = pick_device(backend.devices(), settings.device)
         self.clock += time.perf_counter() - begun
+        if self.device == "cpu":
+            remedy = "make the model or the batch smaller"
+            check_memory(self._activations, f"A step of {self.spec.name!r}", remedy)
         self.versions = backend.versions() | {"numpy": np.__version__}
         keep_freed_memory()
         with report_memory_errors():
@@ -383,6 +390,7 @@ class TrainingSetup:
                 source=dataset.source,
                 license=dataset.license,
                 class_names=dataset.class_names,
+                empty_classes=dataset.empty_classes,
             ),
             steps_planned=self.total,
             epochs=self.feed.epochs.spans,

@@ -20,7 +20,7 @@ from typing import Any
 from gandem.core.errors import RunError
 from gandem.core.runs.checkpoint import Checkpoint, read_metrics
 from gandem.core.runs.config import Progress, Settings
-from gandem.core.runs.log import DivergedError, append_row
+from gandem.core.runs.log import FILE_NAME, DivergedError, append_row
 from gandem.core.runs.record import RunRecord, State
 from gandem.core.runs.sampling import report_memory_errors
 from gandem.core.training import Engine, Feed, MultiStep, Prefetcher, have_equal_shapes
@@ -174,7 +174,7 @@ class Trainer:
         self._clock, self._seconds_before = clock, 0.0
         self._started = time.perf_counter()
         self._second_step_began = 0.0
-        self._losses_step = 0
+        self._losses_step = self._log_size = 0
         self._steps_per_call = engine.steps_per_call if isinstance(engine, MultiStep) else 1
         began = time.perf_counter()
         self.notify("prepare")
@@ -185,7 +185,7 @@ class Trainer:
         self.resumed, self.resumed_from, self._seconds_before = True, checkpoint, seconds
         if checkpoint is not None:
             self.step = self.first_step = self._losses_step = checkpoint.step
-            self.losses = read_metrics(checkpoint)
+            self.losses = read_metrics(checkpoint.header, self.spec)
 
     def run(self, total: int, stop: threading.Event) -> None:
         """Train to ``total`` steps, or until asked to stop.
@@ -213,9 +213,17 @@ class Trainer:
         for callback in self.callbacks:
             getattr(callback, event)(self, *arguments)
 
+    def log(self, row: Mapping[str, Any]) -> None:
+        """Append a row to the log; report rows that were removed from it during the training."""
+        path = self.run_dir / FILE_NAME
+        size = path.stat().st_size if path.exists() else 0
+        if size < self._log_size:
+            self.notice(f"{path}: it was removed or cut; rows before step {row['step']} are lost.")
+        self._log_size = append_row(self.run_dir, row)
+
     def warn(self, warning: Mapping[str, Any]) -> None:
         """Log a warning of the diagnostics and notify callbacks."""
-        append_row(self.run_dir, warning)
+        self.log(warning)
         self.warnings.append(warning)
         self.notify("on_warning", MappingProxyType(dict(warning)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from pathlib import Path
@@ -88,6 +89,10 @@ def from_json(text: str, layers: Layers | None = None) -> Spec:
     return from_data(data, layers)
 
 
+_parse = functools.lru_cache(maxsize=32)(from_toml)
+"""Reads a spec from TOML; many runs in a folder have the same one."""
+
+
 def read_spec(path: Path, layers: Layers | None = None) -> Spec:
     """Read a spec from a ``.toml`` or ``.json`` file of at most 1 MB; ``layers`` as in
     :func:`from_data`.
@@ -101,6 +106,8 @@ def read_spec(path: Path, layers: Layers | None = None) -> Spec:
         raise SpecError(f"{path}: larger than 1 MB; a spec has a few kilobytes.")
     try:
         text = raw.decode("utf-8-sig")  # Windows editors write a byte order mark
+        if layers is None and path.suffix != ".json":
+            return _parse(text)
         return (from_json if path.suffix == ".json" else from_toml)(text, layers)
     except UnicodeDecodeError:
         raise SpecError(f"{path}: not a text file.") from None

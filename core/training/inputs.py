@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from gandem.core.data.dataset import Dataset
-from gandem.core.errors import DataError
+from gandem.core.errors import DataError, shown
+from gandem.core.machine import check_memory
 from gandem.core.rng import Purpose, dropout_keep, part_of, stream
 from gandem.core.specs import Latent, Points, Spec, plan_spec
 from gandem.core.training.augmentation import draw_disturbances, flip_half
@@ -19,6 +20,8 @@ from gandem.core.training.losses import AdversarialLoss, check_loss
 from gandem.core.training.state import stored
 
 __all__ = ["Feed", "as_read", "draw_noise", "fixed_inputs", "fixed_parts", "one_hot"]
+
+FEWER = "ask for fewer"
 
 
 def as_read(spec: Spec, data: np.ndarray, precision: str) -> np.ndarray:
@@ -37,7 +40,8 @@ def _pixels(low: float, high: float, precision: str) -> np.ndarray:
 
 def one_hot(labels: np.ndarray, classes: int, precision: str) -> np.ndarray:
     """Return labels (N,) as class weights (N, classes)."""
-    weights: np.ndarray = np.eye(classes, dtype=stored(precision))[labels]
+    weights = np.zeros((len(labels), classes), stored(precision))
+    weights[np.arange(len(labels)), labels] = 1
     return weights
 
 
@@ -66,6 +70,8 @@ def fixed_inputs(
         labels: (rows,) classes. By default the classes are cycled, and the category changes after
             each cycle.
     """
+    number = np.dtype(stored(precision)).itemsize + 8  # noise is drawn in double precision
+    check_memory(rows * spec.latent.size * number, f"The noise of {shown(rows)} samples", FEWER)
     return next(fixed_parts(spec, seed, rows, precision, labels, size=rows))
 
 
@@ -80,9 +86,9 @@ def fixed_parts(
 ) -> Iterator[dict[str, np.ndarray]]:
     """Yield the result of :func:`fixed_inputs` in parts of ``size`` rows."""
     drawn, coded = stream(seed, Purpose.SAMPLES), bool(spec.latent.parts)
-    whole = (
-        draw_noise(spec.latent, drawn, rows) if coded else None
-    )  # codes are drawn after all noise
+    if coded:  # codes are drawn after all noise
+        check_memory(rows * spec.latent.size * 8, f"The noise of {shown(rows)} samples", FEWER)
+    whole = draw_noise(spec.latent, drawn, rows) if coded else None
     for start in range(0, rows, size):
         turn = np.arange(start, min(start + size, rows))
         noise = draw_noise(spec.latent, drawn, len(turn)) if whole is None else whole[turn]

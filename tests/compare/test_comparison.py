@@ -32,6 +32,7 @@ from support.planted_backends import (
 )
 from support.toy_backend import SLOW
 
+import gandem as gandem_package
 from gandem.compare import Grid, JobResult, Setting, analyze, open_comparison, plan, run_job
 from gandem.compare.grid import check_grid
 from gandem.core.errors import RunError
@@ -173,6 +174,27 @@ def test_fields_that_change_together_are_compared(tmp_path, data, toys):
     made = open_comparison(tmp_path / "out")
     assert {made.run(cell).spec.latent.size for cell in made.cells()} == {4, 5}
     assert "width=3, latent=5 minus width=2, latent=4" in done.stdout
+
+
+def test_python_takes_settings_as_dictionaries(tmp_path, data, toys):
+    options = {"epochs": 2, "count": 20, "extractor": "pixels", "parity_steps": 0, "data": data}
+    changes = TINY["dcgan"] | {"loss": {"name": "hinge"}}
+    del changes["latent"]
+
+    with in_process():
+        comparison = gandem_package.compare(
+            "dcgan",
+            backends=["test/one"],
+            seeds=1,
+            sweep={"latent": [3, 4]},
+            changes=changes,
+            out=tmp_path / "out",
+            **options,
+        )
+
+    specs = [comparison.run(cell).spec for cell in comparison.cells()]
+    assert [(spec.latent.size, spec.loss.name) for spec in specs] == [(3, "hinge"), (4, "hinge")]
+    assert (tmp_path / "out" / "index.html").is_file()
 
 
 def test_one_model_on_one_backend_is_scored_over_its_seeds(tmp_path, data, toys):

@@ -85,6 +85,16 @@ def test_without_scipy_there_is_no_interval_and_no_verdict(monkeypatch):
     assert "needs SciPy" in format_difference(difference)
 
 
+@pytest.mark.parametrize(("measure", "best"), [("frechet", "0"), ("precision", "99")])
+def test_very_many_groups_are_compared_with_the_best_only(measure, best):
+    groups = {str(n): [n, n + 1, n + 3] for n in range(100)}
+
+    differences = compare_groups(measure, groups)
+
+    assert [d.first for d in differences] == [best] * 99
+    assert {d.pairs for d in differences} == {4950}
+
+
 def test_many_pairs_are_compared_in_one_call(monkeypatch):
     calls = []
     test = stats.ttest_ind
