@@ -10,7 +10,7 @@ from typing import Any
 
 from gandem.compare.analysis.final_difference import measure_final_differences
 from gandem.compare.analysis.parity_verdicts import judge_parity
-from gandem.compare.analysis.ranking import group_cells, key_protocol, rank_groups
+from gandem.compare.analysis.ranking import key_protocol, rank_groups
 from gandem.compare.analysis.statistics import compare_groups, format_difference
 from gandem.compare.analysis.summary import join_names, summarize
 from gandem.compare.comparison import CellRecord, Comparison
@@ -49,7 +49,7 @@ def analyze(comparison: Comparison, records: Sequence[CellRecord] | None = None)
         "cells": cells,
         "parity": judge_parity(comparison, comparison.failures()),
         "final_differences": measure_final_differences(grid, records),
-        "rankings": _rank(comparison, records, cells) if len(groups) > 1 else [],
+        "rankings": _rank(comparison, records, groups) if len(groups) > 1 else [],
         "differences": _compare(grid, groups),
         "costs": _summarize_costs(groups),
     }
@@ -124,13 +124,13 @@ def _group(cells: Sequence[CellData]) -> Groups:
 
 
 def _rank(
-    comparison: Comparison, records: Sequence[CellRecord], cells: Sequence[CellData]
+    comparison: Comparison, records: Sequence[CellRecord], groups: Groups
 ) -> list[dict[str, Any]]:
     """Return the groups of runs by each measure that has a direction, the best first."""
     runs = [record.run for record in records]
     labels = label_grid(comparison.grid, comparison.cells(), runs)
-    rankings = (rank_groups(group_cells(cells), measure) for measure in MEASURES)
-    return [ranking.to_data(labels.join) for ranking in rankings if ranking]
+    rankings = (rank_groups(groups, measure, labels.join) for measure in MEASURES)
+    return [ranking for ranking in rankings if ranking]
 
 
 def _compare(grid: Grid, groups: Groups) -> list[dict[str, Any]]:
