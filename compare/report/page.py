@@ -18,7 +18,7 @@ from gandem.compare.analysis.statistics import LEVEL
 from gandem.compare.comparison import CellRecord, Comparison
 from gandem.compare.labels import Labels, label_grid
 from gandem.compare.report.charts import dot_axis
-from gandem.compare.report.panels import draw_curves, draw_trajectory, panels_of
+from gandem.compare.report.panels import draw_curves, draw_trajectory, make_panels
 from gandem.compare.report.reproduction import describe_settings, whole_command
 from gandem.compare.report.samples import limit_size, read_pictures
 from gandem.core.errors import GandemError
@@ -84,7 +84,7 @@ def _collect_context(
     labels = label_grid(grid, comparison.cells(), runs)
     cells = _collect_cells(comparison, outcome, labels, runs, path)
     samples = _collect_samples(cells, runs)
-    panels = list(panels_of(labels, cells))
+    panels = list(make_panels(labels, cells))
     measured = {name for cell in cells for name in cell["values"]}
     names = [name for name in MEASURES if name in measured]
     groups = _collect_groups(labels, cells, names, outcome["costs"])

@@ -17,7 +17,7 @@ from gandem.compare.report.charts import (
 )
 from gandem.core.runs import Run
 
-__all__ = ["Column", "Panel", "draw_curves", "draw_trajectory", "panels_of"]
+__all__ = ["Column", "Panel", "draw_curves", "draw_trajectory", "make_panels"]
 
 CURVES = {
     "discriminator": "Discriminator loss",
@@ -57,7 +57,7 @@ class Panel:
         return [cell for column in self.columns for cell in column.cells]
 
 
-def panels_of(labels: Labels, cells: Sequence[Row]) -> Iterator[Panel]:
+def make_panels(labels: Labels, cells: Sequence[Row]) -> Iterator[Panel]:
     """Yield the panels of a grid.
 
     Args:
