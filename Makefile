@@ -105,8 +105,8 @@ speed: $(VENV)/dev
 
 # what backends are held to; read the tables before you commit them
 references: $(VENV)/dev
-	$(BIN)/python -m gandem.testing.make_references
-	$(BIN)/python -m gandem.testing.make_references torch
+	$(BIN)/python -m gandem.testing.references.make
+	$(BIN)/python -m gandem.testing.references.make torch
 
 $(VENV)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gandem needs Python 3.11 or newer; say which with: make PYTHON=python3.12")'

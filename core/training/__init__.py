@@ -4,7 +4,6 @@ from gandem.core.training.backends import find_backend, installed_backends, load
 from gandem.core.training.capabilities import (
     CAPABILITIES,
     check_capabilities,
-    find_unknown_capabilities,
     list_needs,
     list_network_needs,
 )
@@ -23,7 +22,6 @@ from gandem.core.training.prefetch import Prefetcher, have_equal_shapes
 from gandem.core.training.protocols import (
     Backend,
     DataHolder,
-    Derivatives,
     Engine,
     Loss,
     MultiStep,
@@ -54,7 +52,6 @@ __all__ = [
     "AuxiliaryLoss",
     "Backend",
     "DataHolder",
-    "Derivatives",
     "Draw",
     "Engine",
     "Feed",
@@ -74,7 +71,6 @@ __all__ = [
     "check_state",
     "count_rows",
     "find_backend",
-    "find_unknown_capabilities",
     "fixed_inputs",
     "fixed_parts",
     "have_equal_shapes",

@@ -19,18 +19,18 @@ from gandem.core.training import (
 from gandem.core.training.augmentation import draw_disturbances, noise_level
 from gandem.core.training.backends import load_backend
 from gandem.core.training.losses import load_loss
-from gandem.testing.walks import SMALL, WALKS, tiny_data
+from gandem.testing.trajectories import SMALL, TRAJECTORIES, find_trajectory, load_tiny_data
 
 CRITIC = (kinds.Flatten(), kinds.Dense(units=1, bias=False))
 LINEAR = change(SMALL, {"discriminator.layers": CRITIC, "loss.name": "wasserstein"})
 
 
 def walk_named(name):
-    return next(case for case in WALKS if case.name == name)
+    return find_trajectory(name)
 
 
 def feed_of(spec, dataset=None):
-    return Feed(spec, load_loss(spec.loss), dataset or tiny_data(), 0, "float64")
+    return Feed(spec, load_loss(spec.loss), dataset or load_tiny_data(), 0, "float64")
 
 
 class Made:
@@ -363,7 +363,7 @@ def test_more_batches_for_the_generator_are_more_noise_with_the_same_labels():
     assert np.array_equal(inputs["label/generator"], np.tile(inputs["label/0"], (3, 1)))
 
 
-@pytest.mark.parametrize("case", WALKS, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", TRAJECTORIES, ids=lambda case: case.name)
 def test_a_step_reads_what_the_feed_gives(case):
     feed = case.feed()
 
