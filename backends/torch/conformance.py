@@ -35,7 +35,8 @@ class TorchTarget:
         cotangent: np.ndarray,
         masks: Arrays,
     ) -> dict[str, np.ndarray]:
-        network = Network(plan).double().to(memory_format=torch.channels_last).train()
+        network = Network(plan, channels_last=True).double().train()
+        network = network.to(memory_format=torch.channels_last)
         for name, location in network.arrays().items():
             from_canonical(*location, arrays[name])
         leaves = [x.requires_grad_(True) for x in network.from_numpy(inputs, CPU)]

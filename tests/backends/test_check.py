@@ -86,7 +86,7 @@ def acme(shelf, monkeypatch):
 # --- gandem plugins check -------------------------------------------------------------------------
 
 
-def test_a_check_tells_of_every_test_in_json(acme):
+def test_a_check_reports_every_test_in_json(acme):
     done = gandem("plugins", "check", "acme/numpy", "-k", CASES, "--json")
 
     found = json.loads(done.stdout)
@@ -119,9 +119,7 @@ def test_a_check_prints_a_table_and_every_reason(acme):
     assert lines[-1].startswith("acme/numpy does not conform: ")
 
 
-def test_a_backend_that_passes_conforms_whatever_the_callers_folder_holds(
-    acme, tmp_path, monkeypatch
-):
+def test_a_check_ignores_the_pytest_settings_of_the_caller(acme, tmp_path, monkeypatch):
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --nonsense\n")
     (tmp_path / "conftest.py").write_text("raise RuntimeError('mine')\n")
     monkeypatch.setenv("PYTEST_ADDOPTS", "--nonsense")
@@ -132,7 +130,7 @@ def test_a_backend_that_passes_conforms_whatever_the_callers_folder_holds(
     assert "acme/numpy conforms: " in conforms.splitlines()[-1]
 
 
-def test_a_backend_that_crashes_leaves_a_verdict(acme, monkeypatch):
+def test_a_backend_that_crashes_is_reported(acme, monkeypatch):
     monkeypatch.setenv("ACME_CRASHES", "1")
 
     done = gandem("plugins", "check", "acme/numpy", "-k", "relu and gradients", "--json")
@@ -162,11 +160,11 @@ def test_a_backend_that_crashes_leaves_a_verdict(acme, monkeypatch):
          "the process ended with signal 6."),
     ],
 )  # fmt: skip
-def test_a_check_that_cannot_be_made_is_refused_in_one_line(acme, arguments, error):
+def test_a_check_that_cannot_run_is_refused_in_one_line(acme, arguments, error):
     assert refused("plugins", "check", *arguments) == error
 
 
-def test_without_pytest_it_says_what_to_install(acme, monkeypatch):
+def test_a_missing_pytest_names_what_to_install(acme, monkeypatch):
     monkeypatch.setitem(sys.modules, "pytest", None)
 
     assert refused("plugins", "check", "acme/numpy").endswith(
@@ -174,7 +172,7 @@ def test_without_pytest_it_says_what_to_install(acme, monkeypatch):
     )
 
 
-def test_a_check_that_made_no_test_does_not_conform():
+def test_a_check_without_all_tests_does_not_conform():
     nothing = Check(backend="acme/x", versions={"x": "1"}, capabilities=(), outcomes=())
     one = Outcome(id="test_a[b]", tier="P1", outcome="passed", reason="", seconds=0.1)
     short = Check(backend="acme/x", versions={"x": "1"}, capabilities=(), outcomes=(one,), missed=2)
@@ -207,7 +205,7 @@ def test_pytest_runs_the_suite_on_the_backend_of_its_option(acme, pytester):
         (["--gandem-report=no/such/folder"], "ERROR: no/such/folder: cannot be written (No such "),
     ],
 )
-def test_pytest_without_a_backend_says_one_line(acme, pytester, arguments, error):
+def test_pytest_options_that_are_wrong_give_one_line(acme, pytester, arguments, error):
     done = suite(pytester, *arguments)
 
     assert done.ret == pytest.ExitCode.USAGE_ERROR
@@ -241,7 +239,7 @@ def test_a_test_that_is_overridden_removed_or_unknown_is_refused():
         class Mixed(Quiet, BackendConformance): ...
 
 
-def test_three_lines_are_the_whole_suite():
+def test_a_subclass_with_a_backend_runs_the_whole_suite():
     class TestAcme(BackendConformance):
         backend = "acme/numpy"
 
@@ -312,14 +310,14 @@ def test_a_known_failure_is_named_by_case_or_test_or_both(pytester, name):
     result.assert_outcomes(passed=1, xfailed=1)
 
 
-def test_a_capability_that_gandem_does_not_know_fails(pytester):
+def test_an_unknown_capability_fails(pytester):
     result = faulty(pytester, "versions_and_a_cpu", capabilities=("float46",))
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines("*no capability named 'float46'. Did you mean 'float64'?*")
 
 
-def test_without_double_precision_only_steps_in_single_precision_are_left(pytester):
+def test_without_capabilities_all_numerical_tests_are_skipped(pytester):
     result = faulty(pytester, "Faulty", capabilities=())
 
     skipped = result.parseoutcomes()["skipped"]

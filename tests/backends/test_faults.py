@@ -235,7 +235,7 @@ def rooms():
 @pytest.mark.parametrize(
     ("fault", "test", "case"), FAULTS, ids=[f"{f.__name__}-{c}" for f, _, c in FAULTS]
 )
-def test_a_fault_is_caught_by_the_test_named_for_it(fault, test, case, rooms, monkeypatch):
+def test_a_planted_fault_is_detected_by_its_test(fault, test, case, rooms, monkeypatch):
     monkeypatch.setattr(*fault(*rooms))
 
     with pytest.raises(pytest.fail.Exception, match="off by"):
@@ -245,7 +245,7 @@ def test_a_fault_is_caught_by_the_test_named_for_it(fault, test, case, rooms, mo
 @pytest.mark.parametrize(
     ("test", "case"), [(FIRST, "chain batch_norm"), (SECOND, "batch_norm image")]
 )
-def test_only_second_derivatives_through_a_layer_before_a_norm_find_its_moments(
+def test_moments_are_detected_only_by_second_derivatives_through_an_earlier_layer(
     test, case, rooms, monkeypatch
 ):
     """A norm's own gradient has no mean, and that is what the moments leave out."""

@@ -123,7 +123,7 @@ def test_every_layer_optimizer_and_loss_has_a_case():
     assert halves == {(rule, role) for rule in rules for role in ("real", "fake", "generator")}
 
 
-def test_the_file_holds_exactly_the_arrays_of_the_cases_all_finite():
+def test_the_file_holds_exactly_the_arrays_of_the_cases():
     wanted = [f"{case.name}: {name}" for case in CASES for name in list_array_names(case.plan)]
     wanted += [f"{case.name}: {name}" for case in LOSSES for name in ("value", "gradient")]
     wanted += [f"{case.name}: {name}" for case in OPTIMIZERS for name in case.arrays()]
@@ -141,13 +141,13 @@ def test_the_table_of_the_references_is_that_of_the_files():
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_every_input_and_parameter_of_a_case_matters(case):
+def test_every_input_and_parameter_of_a_case_changes_the_output(case):
     found = load_reference(case.name)
 
     assert all(np.abs(found[k]).max() > 1e-3 for k in found if k.startswith(("value", "first/")))
 
 
-def test_the_second_order_is_alive_wherever_a_layer_is_not_linear():
+def test_second_derivatives_of_nonlinear_networks_are_not_zero():
     linear = {"relu", "leaky_relu", "dropout", "flatten", "reshape", "upsample2d", "max_pool2d",
               "average_pool2d", "global_max_pool2d", "global_average_pool2d"}  # fmt: skip
     for case in CASES:
@@ -156,7 +156,7 @@ def test_the_second_order_is_alive_wherever_a_layer_is_not_linear():
         assert kinds <= linear or max(np.abs(second).max() for second in seconds) > 1e-3, case.name
 
 
-def test_generic_numbers_are_inside_the_unit_interval_never_0_and_never_equal():
+def test_hashed_numbers_lie_in_the_unit_interval_and_are_distinct():
     numbers = hashed_numbers("any", (5000,))
 
     assert np.abs(numbers).max() < 1
@@ -206,7 +206,7 @@ def without_spectral_norm(layer):
 
 
 @pytest.mark.parametrize("case", SPECTRAL, ids=lambda case: case.name)
-def test_spectral_norm_is_a_division_by_hand_while_its_vectors_stand_still(case):
+def test_spectral_norm_equals_a_division_by_hand_with_constant_vectors(case):
     """A plain network with the kernels W/(uᵀWv), differentiated by W with central differences."""
     delta = 1e-5
     given, stored = {**case.arrays(), **case.values()}, load_reference(case.name)
@@ -235,7 +235,7 @@ def test_spectral_norm_is_a_division_by_hand_while_its_vectors_stand_still(case)
 
 @pytest.mark.parametrize("n", [1, 2, 5])
 @pytest.mark.parametrize("factor", [1, 2, 3, 4])
-def test_the_reference_stretches_as_cores_matrices_do(n, factor):
+def test_the_reference_interpolates_as_cores_matrices_do(n, factor):
     line = hashed_numbers("line", (n,))
 
     assert layers._stretch(line, factor, 0) == pytest.approx(interpolation(n, factor) @ line)
@@ -304,7 +304,7 @@ def test_a_transposed_convolution_shifted_by_one_pixel_fails():
     ]
 
 
-def test_a_softplus_that_takes_a_shortcut_above_20_fails():
+def test_a_softplus_that_returns_its_input_above_20_fails():
     class Shortcut(NumpyOps):
         def softplus(self, x):
             return np.where(x.real > 20, x, super().softplus(x))
@@ -348,11 +348,11 @@ def test_an_adam_that_adds_epsilon_to_the_uncorrected_root_fails():
          "expected 1.0, received 1.5; 2 of 2 elements."),
     ],
 )  # fmt: skip
-def test_a_difference_is_said_in_a_sentence(received, said):
+def test_a_difference_has_a_message(received, said):
     assert find_differences({"value": np.ones(2)}, received) == [said]
 
 
-def test_a_backend_cannot_widen_the_gate():
+def test_a_subclass_cannot_raise_the_tolerance():
     class Lenient(OperationConformance):
         tolerance = 0.5
 

@@ -76,9 +76,7 @@ LAYERS = [
 
 
 @pytest.mark.parametrize(("layer", "shape", "rows", "columns"), LAYERS)
-def test_a_normed_layer_keeps_two_running_vectors_beside_its_parameters(
-    layer, shape, rows, columns
-):
+def test_a_layer_with_spectral_norm_has_two_running_vectors(layer, shape, rows, columns):
     found, bare = plan(shape, layer), plan(shape, replace(layer, spectral_norm=False))
 
     assert {p.name: p.shape for p in found.statistics()} == {
@@ -90,9 +88,7 @@ def test_a_normed_layer_keeps_two_running_vectors_beside_its_parameters(
 
 
 @pytest.mark.parametrize(("layer", "shape", "rows", "columns"), LAYERS)
-def test_the_first_vectors_are_directions_of_length_1_drawn_from_the_seed(
-    layer, shape, rows, columns
-):
+def test_the_first_vectors_have_length_1_and_depend_on_the_seed(layer, shape, rows, columns):
     found = plan(shape, layer)
     one, other = (draw_initial_values(found, seed) for seed in (1, 2))
 
@@ -101,14 +97,14 @@ def test_the_first_vectors_are_directions_of_length_1_drawn_from_the_seed(
         assert not np.any(one[p.name] == other[p.name])
 
 
-def test_first_directions_lean_to_no_side():
+def test_first_vectors_have_mean_zero():
     layer = plan((300,), Dense(units=1, spectral_norm=True))
     drawn = [draw_initial_values(layer, seed)["net/dense/right_vector"] for seed in range(30)]
 
     assert abs(np.mean(drawn)) < 5 / np.sqrt(300 * 9000)  # each number has variance 1/300
 
 
-def test_the_first_kernel_is_the_same_with_and_without():
+def test_the_first_kernel_is_the_same_with_and_without_spectral_norm():
     bare, normed = (
         draw_initial_values(plan(VECTOR, Dense(units=4, spectral_norm=norm)), seed=1)
         for norm in (False, True)
@@ -155,7 +151,7 @@ def test_a_layer_without_a_kernel_has_no_spectral_norm():
         from_data(data)
 
 
-def test_show_says_which_layers_have_it():
+def test_show_marks_layers_with_spectral_norm():
     setting = "discriminator.layers.conv2d.spectral_norm=true"
 
     lines = said("show", "dcgan", "--set", setting).splitlines()
@@ -163,7 +159,7 @@ def test_show_says_which_layers_have_it():
     assert [line.split()[0] for line in lines if line.endswith("  spectral norm")] == ["conv2d"]
 
 
-def test_show_says_it_of_a_block_that_holds_one():
+def test_show_marks_a_block_that_contains_spectral_norm():
     lines = format_spec(CASE.spec).splitlines()
 
     named = [line.split()[0] for line in lines if line.endswith("  spectral norm")]
@@ -191,7 +187,7 @@ def walked():
 
 @on_each
 @pytest.mark.parametrize(("layer", "shape", "rows", "columns"), LAYERS)
-def test_the_divisor_comes_to_the_largest_singular_value(backend, layer, shape, rows, columns):
+def test_the_divisor_converges_to_the_largest_singular_value(backend, layer, shape, rows, columns):
     found, target = plan(shape, layer), load_target(backend)
     state = draw_initial_values(found, seed=1)
     (node,), given = found.nodes, np.ones((1, *shape))
@@ -207,7 +203,7 @@ def test_the_divisor_comes_to_the_largest_singular_value(backend, layer, shape, 
 
 @on_each
 @pytest.mark.parametrize(("passes", "noise"), [("separate", "fresh"), ("joint", "reused")])
-def test_each_forward_pass_in_training_is_one_iteration_and_the_kernel_stays(
+def test_each_forward_pass_in_training_is_one_iteration_that_keeps_the_kernel(
     backend, passes, noise
 ):
     """Three rounds: the discriminator looks three or six times, and once more for the generator,
@@ -232,7 +228,7 @@ def test_each_forward_pass_in_training_is_one_iteration_and_the_kernel_stays(
 
 
 @on_each
-def test_inference_divides_by_the_stored_vectors_and_moves_nothing(backend, walked):
+def test_inference_divides_by_the_stored_vectors_and_changes_no_state(backend, walked):
     engine = walked(backend)
     state, inputs = engine.export(), fixed_inputs(CASE.spec, SEED, 5, "float64")
 
@@ -261,7 +257,7 @@ def without_norm(layer):
 
 @needs_both
 @pytest.mark.parametrize("way", [("torch", "keras"), ("keras", "torch")], ids=["there", "back"])
-def test_a_state_carried_across_goes_on_alike(way, walked):
+def test_a_state_handed_over_continues_equally(way, walked):
     one, other = map(walked, way)
     run_steps(one, CASE.feed(), 4, start=2)
     state = one.export()
@@ -299,7 +295,7 @@ def test_a_native_network_is_a_copy_that_computes_with_the_divided_kernels(
     np.testing.assert_allclose(made, expected, rtol=0, atol=1e-14)
 
 
-def test_a_torch_state_dict_takes_the_vectors_along(walked):
+def test_a_torch_state_dict_contains_the_vectors(walked):
     torch = pytest.importorskip("torch")
     network = walked("torch").native("generator")
     kept = network.state_dict()
@@ -312,7 +308,7 @@ def test_a_torch_state_dict_takes_the_vectors_along(walked):
     assert torch.equal(fresh(noise), network(noise))
 
 
-def test_a_keras_file_takes_the_vectors_along(walked, tmp_path):
+def test_a_keras_file_contains_the_vectors(walked, tmp_path):
     keras = pytest.importorskip("keras")
     network = walked("keras").native("generator")
     noise = fixed_inputs(CASE.spec, SEED, 5, "float64")["noise"]
@@ -323,7 +319,7 @@ def test_a_keras_file_takes_the_vectors_along(walked, tmp_path):
     assert np.array_equal(loaded(noise).numpy(), network(noise).numpy())
 
 
-def test_it_agrees_with_torchs_own_on_a_dense_layer():
+def test_spectral_norm_equals_that_of_torch_on_a_dense_layer():
     torch = pytest.importorskip("torch")
     from gandem.backends.torch.conformance import TorchTarget
 
