@@ -1,5 +1,5 @@
-"""XLA compiles a hundred steps here, most of which run a few times, so it optimizes only the others.
-Compiled steps are cached for the next process.
+"""Settings of XLA: it compiles a hundred steps, most of which run a few times, so it optimizes only
+the others. Compiled steps are cached for the next process.
 """
 
 import os
