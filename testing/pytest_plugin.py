@@ -65,14 +65,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not any(_needs_option(item, base) for item in items):
         return
     from gandem.core.errors import GandemError
-    from gandem.core.training import load_backend
     from gandem.testing.target import load_target
 
     name = config.getoption("gandem_backend")
     if not name:
         raise pytest.UsageError("Name the backend with --gandem-backend, e.g. acme/jax")
     try:
-        load_backend(name)
         load_target(name)
     except GandemError as error:
         raise pytest.UsageError(str(error)) from None

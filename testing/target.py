@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from gandem.core.errors import BackendError
 from gandem.core.plugins.loading import find_missing, import_target
 from gandem.core.specs import NetworkPlan, Optimizer
-from gandem.core.training import Arrays, Tensor, find_backend
+from gandem.core.training import Arrays, Tensor, find_backend, load_backend
 
 __all__ = ["ConformanceTarget", "list_array_names", "load_target"]
 
@@ -71,8 +71,8 @@ def load_target(backend: str) -> ConformanceTarget:
     """Import the conformance target that the entry of a backend names.
 
     Raises:
-        NotFoundError: there is no such backend, or the target cannot be imported.
-        BackendError: the framework is not installed, or the entry names no valid target.
+        NotFoundError: there is no such backend, or it or its target cannot be imported.
+        BackendError: it cannot be loaded, or its entry names no valid target.
     """
     entry = find_backend(backend)
     if not entry.conformance:
@@ -80,10 +80,11 @@ def load_target(backend: str) -> ConformanceTarget:
             f"The {entry.full_name} has no conformance target; set "
             "conformance='package.module:Class' in its entry."
         )
-    target: Any = import_target(replace(entry, target=entry.conformance))()
+    load_backend(entry)  # it knows how to start its framework
+    target: ConformanceTarget = import_target(replace(entry, target=entry.conformance))()
     if missing := find_missing(target, REQUIRED):
         raise BackendError(f"The conformance target of the {entry.full_name}: {missing}.")
-    return target  # type: ignore[no-any-return]
+    return target
 
 
 def list_array_names(plan: NetworkPlan) -> list[str]:
