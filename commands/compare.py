@@ -16,18 +16,22 @@ from gandem.commands.options import (
     DEVICE,
     EPOCHS,
     EXTRACTOR,
+    FORMAT,
     JSON,
     NUM_SAMPLES,
+    RESULTS,
     SET,
     STEPS,
+    parse_changes,
     precision_option,
 )
 
+MAX_WORKERS = 4096
 LARGE_GRID = 100  # runs: a larger grid has to be confirmed
 SECTIONS = {
     "Grid": ("backends", "seeds", "sweep", "changes"),
     "Data and training": ("data", "data_dir", "classes", "epochs", "steps", "precision"),
-    "Evaluation": ("count", "extractor", "evaluate_every", "path_steps"),
+    "Evaluation": ("count", "extractor", "evaluate_every", "parity_steps"),
     "Execution": ("device", "launcher", "address", "workers", "threads", "yes"),
 }
 
@@ -45,7 +49,8 @@ SECTIONS = {
     multiple=True,
     metavar="FIELD=A,B,C",
     show_default="none",
-    help="Values of a model parameter or a field of the spec. Can be repeated.",
+    help="Values of a model parameter or a field of the spec; FIELD:FIELD=A:B,C:D changes two "
+    "together. Can be repeated, for all combinations.",
 )
 @SET
 @DATA
@@ -62,10 +67,10 @@ SECTIONS = {
     type=click.IntRange(0),
     default=0,
     metavar="EPOCHS",
-    help="Epochs between evaluations, for the curves; 0 for none.",
+    help="Epochs between evaluations, for curves and the best checkpoint; 0 for none.",
 )
 @click.option(
-    "--path-steps",
+    "--parity-steps",
     type=click.IntRange(0),
     default=50,
     help="Steps over which each pair of backends is compared in float64; 0 for none.",
@@ -78,9 +83,14 @@ SECTIONS = {
     help="Address for the launcher, like that of a scheduler.",
 )
 @click.option(
-    "--workers", type=click.IntRange(1), show_default="as many as fit", help="Concurrent runs."
+    "--workers",
+    type=click.IntRange(1, MAX_WORKERS),
+    show_default="as many as fit",
+    help="Concurrent runs.",
 )
-@click.option("--threads", type=click.IntRange(1), default=1, help="CPU threads per run.")
+@click.option(
+    "--threads", type=click.IntRange(1, MAX_WORKERS), default=1, help="CPU threads per run."
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -93,11 +103,17 @@ SECTIONS = {
     show_default="off",
     help=f"Do not ask for confirmation of {LARGE_GRID} runs or more.",
 )
+@FORMAT
+@RESULTS
 @JSON
 def compare(
     models: tuple[str, ...],
     backends: str | None,
+    sweep: tuple[str, ...],
+    changes: tuple[str, ...],
     yes: bool,
+    format: str,
+    results: Path | None,
     as_json: bool,
     data_dir: Path | None,
     **options: Any,
@@ -109,24 +125,29 @@ def compare(
     resumes; finished runs are skipped.
     """
     from gandem.commands.report import print_report
-    from gandem.compare import Table, outcome_of
+    from gandem.compare import Table, check_format, parse_sweeps, write_report
     from gandem.compare import compare as run_comparison
 
+    check_format(format, results)
     names = tuple(name.strip() for name in backends.split(",")) if backends else ()
-    options["data_dir"] = str(data_dir) if data_dir else None
     try:
-        with Table(quiet=as_json) as table:
+        with Table(quiet=as_json or format == "json") as table:
             comparison = run_comparison(
                 models,
                 backends=names,
-                ask=None if yes else confirm_size,
-                look=table.show,
+                sweep=parse_sweeps(sweep),
+                changes=parse_changes(changes),
+                data_dir=str(data_dir) if data_dir else None,
+                format="json",
+                confirm=None if yes else confirm_size,
+                on_poll=table.show,
                 **options,
             )
     except KeyboardInterrupt:
         raise Interrupted("Interrupted. Run the same command again to resume.") from None
-    print_report(comparison.path / "index.html", outcome_of(comparison), as_json)
-    if any(comparison.ended().values()):
+    outcome, path = write_report(comparison, format, results)
+    print_report(outcome, path, as_json)
+    if any(row["problem"] for row in (*outcome["cells"], *outcome["parity"])):
         sys.exit(1)
 
 

@@ -19,18 +19,35 @@ else:
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
+def parse_class(text: str) -> int | str:
+    """Return the number or the name of a class."""
+    try:
+        return int(text)
+    except ValueError:
+        return text.strip()
+
+
 def parse_classes(
     ctx: click.Context, param: click.Parameter, value: str | None
-) -> tuple[int, ...] | None:
-    """Return comma-separated integers, like 3,8, as a tuple; "all" is the empty tuple."""
+) -> tuple[int | str, ...] | None:
+    """Return comma-separated classes, like 3,8 or cat,dog; "all" is the empty tuple."""
     if value is None:
         return None
-    try:
-        return () if value == "all" else tuple(int(part) for part in value.split(","))
-    except ValueError:
-        raise click.BadParameter(
-            f"expected comma-separated integers, like 3,8; received {value!r}."
-        ) from None
+    classes = () if value == "all" else tuple(map(parse_class, value.split(",")))
+    if "" in classes:
+        raise click.BadParameter(f"expected classes, like 3,8 or cat,dog; received {value!r}.")
+    return classes
+
+
+class ClassType(click.ParamType):
+    """The number or the name of a class."""
+
+    name = "class"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        return value if isinstance(value, int) else parse_class(value)
 
 
 class ParityPrecision(Choice):
@@ -126,6 +143,19 @@ STEPS = click.option(
     show_default="those of the epochs",
     help="Training steps, instead of epochs.",
 )
+FORMAT = click.option(
+    "--format",
+    type=Choice(["html", "md", "csv", "json"]),
+    default="html",
+    help="Report to write: an HTML file, tables of scores (md: results.md and results.csv, csv: "
+    "results.csv), or JSON on standard output.",
+)
+RESULTS = click.option(
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    show_default="the folder of the comparison",
+    help="Folder of the tables, which may hold rows of other comparisons and published.csv.",
+)
 NUM_SAMPLES = click.option(
     "-n",
     "--num-samples",
@@ -164,7 +194,7 @@ def classes_option(show_default: str) -> Decorator:
         callback=parse_classes,
         metavar="A,B",
         show_default=show_default,
-        help="Use only these classes, like 3,8, renumbered from 0; or 'all'.",
+        help="Use only these classes, numbers or names, like 3,8, renumbered from 0; or 'all'.",
     )
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "NotFoundError",
     "RunError",
     "SpecError",
+    "printable",
     "shown",
     "suggest",
 ]
@@ -32,6 +33,9 @@ __all__ = [
 
 class GandemError(Exception):
     """A mistake that a person can mend; its text is one line that says how."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class SpecError(GandemError, ValueError):
@@ -56,6 +60,25 @@ class DataError(GandemError, ValueError):
 
 class RunError(GandemError, RuntimeError):
     """A run folder or one of its files cannot be read or written."""
+
+
+def printable(text: str, keep: str = "") -> str:
+    r"""Return a text whose unprintable characters are escaped, so that none reaches a terminal.
+
+    Names of files may contain line breaks, escape sequences and characters that reverse the
+    direction of writing.
+
+    Args:
+        keep: characters to leave as they are.
+
+    >>> print(printable("a\nb \x1b[31m.png"))
+    a\nb \x1b[31m.png
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() or letter in keep else ascii(letter)[1:-1] for letter in text
+    )
 
 
 def shown(value: object) -> str:

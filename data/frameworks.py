@@ -10,10 +10,6 @@ import hashlib
 import json
 import os
 import re
-import subprocess
-import sys
-from collections import deque
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,22 +17,23 @@ from typing import Any
 
 import numpy as np
 
-from gandem.core.data.dataset import Dataset, DiskImages, ResizableDataset
-from gandem.core.data.summary import DatasetSummary, count_classes
+from gandem.core.data.dataset import Dataset, ResizableDataset, sample_classes
+from gandem.core.data.disk_images import DiskImages
+from gandem.core.data.summary import DatasetSummary, count_classes, format_few
 from gandem.core.errors import DataError, GandemError
 from gandem.core.files import cache_folder, clear_unfinished, make_folder
 from gandem.core.plugins.discovery import format_versions
 from gandem.core.plugins.registry import is_installed, registry
+from gandem.core.process import ChildCommand, run_child
 from gandem.core.progress import ProgressBars
-from gandem.data.listing import in_short
 
-__all__ = ["FrameworkSet", "Kept", "check_installed", "load_set", "stamps_of"]
+__all__ = ["FrameworkSet", "check_installed", "hash_files", "load_set"]
 
 FORMAT = 1
 """Version of the cache; incremented if the same set would give different bytes."""
-DONE, REFUSED = "@ ", "! "
+PROGRESS_MARK, ERROR_MARK = "@ ", "! "
 """Prefixes of the lines in which the child process reports progress and an error."""
-SHARE = (re.compile(r"\b()(\d+)%\|"), re.compile(r"\b(\d+)/(\d+)\b"))
+DOWNLOAD_PROGRESS = (re.compile(r"\b()(\d+)%\|"), re.compile(r"\b(\d+)/(\d+)\b"))
 """Download progress of the frameworks: the percentage of tqdm, the bytes of Keras."""
 COLORS = re.compile(r"\x1b\[[\d;]*m")
 ENVIRONMENT = {
@@ -54,21 +51,21 @@ class FrameworkSet:
     Attributes:
         name: the name the user typed, ``"torchvision:SVHN:test"``.
         framework: the package of the data set.
-        words: the name of the set, and its part.
+        parts: the name of the set, and its part.
         root: the folder where the framework looks for its files.
         given: True if it is the user's folder, in which no file may be overwritten.
     """
 
     name: str
     framework: str
-    words: tuple[str, ...]
+    parts: tuple[str, ...]
     root: Path
     given: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A folder of the cache, with its facts."""
+class CachedSet:
+    """A data set in a folder of the cache, with its facts."""
 
     folder: Path
     facts: dict[str, Any]
@@ -81,8 +78,22 @@ class Kept:
         """Return the labels (N,), int64, or None if there are none."""
         if not self.facts["labeled"]:
             return None
-        read: np.ndarray = np.load(self.folder / "labels.npy", allow_pickle=False)
-        return read
+        labels: np.ndarray = np.load(self.folder / "labels.npy", allow_pickle=False)
+        return labels
+
+    def to_dataset(self, name: str) -> Dataset:
+        """Return the data set."""
+        facts = self.facts
+        errors = [f"image {index}: {reason}" for index, reason in facts["bad"].items()]
+        notes = [f"{name}: {len(errors)} left out: {format_few(errors)}."] if errors else []
+        return Dataset(
+            name=name,
+            images=self.images(),
+            labels=self.labels(),
+            class_names=tuple(facts["class_names"]),
+            source=facts["source"],
+            notes=(*facts["notes"], *notes),
+        )
 
 
 def check_installed(framework: str) -> None:
@@ -91,126 +102,86 @@ def check_installed(framework: str) -> None:
     Raises:
         DataError: it is not; the message says how to install it.
     """
-    row = registry().find("datasets", framework)
-    if not is_installed(row):
+    entry = registry().find("datasets", framework)
+    if not is_installed(entry):
         raise DataError(
-            f"The data sets of {framework} need {' and '.join(row.requires)}, which is not "
-            f"installed. Install it with: {row.install}"
+            f"The data sets of {framework} need {' and '.join(entry.requires)}, which is not "
+            f"installed. Install it with: {entry.install}"
         )
 
 
-def load_set(wanted: FrameworkSet) -> Dataset | ResizableDataset:
+def load_set(source: FrameworkSet) -> Dataset | ResizableDataset:
     """Return a data set; image files of several sizes give a :class:`ResizableDataset`.
 
     Raises:
         DataError: the set does not exist, is not a set of images, or is not available.
     """
-    kept = _obtain(wanted, "open")
-    return _Pictures(wanted, kept.facts) if kept.facts["pictures"] else _dataset(wanted, kept)
+    cached = _read_cached(source, "open")
+    if cached.facts["pictures"]:
+        return _ImageFiles(source, cached.facts["source"])
+    return cached.to_dataset(source.name)
 
 
-def stamps_of(root: Path) -> str:
+def hash_files(root: Path) -> str:
     """Return a hash that changes with every file below a folder, or ``""`` without files."""
-    hashed, count, seen = hashlib.sha256(), 0, set()
+    hashed, count, visited = hashlib.sha256(), 0, set()
     for folder, folders, files in os.walk(root, followlinks=True):
-        here = os.stat(folder)
-        if (here.st_dev, here.st_ino) in seen:  # a link to a folder above
+        facts = os.stat(folder)
+        if (facts.st_dev, facts.st_ino) in visited:  # a link to a folder above
             folders.clear()
             continue
-        seen.add((here.st_dev, here.st_ino))
+        visited.add((facts.st_dev, facts.st_ino))
         folders.sort()
         for file in sorted(files):
             path = os.path.join(folder, file)
             try:
                 facts = os.stat(path)
-            except OSError:  # a link to nowhere
+            except OSError:  # a broken link
                 continue
-            told = [os.path.relpath(path, root), facts.st_size, facts.st_mtime_ns]
-            hashed.update(json.dumps(told).encode())
+            stamp = [os.path.relpath(path, root), facts.st_size, facts.st_mtime_ns]
+            hashed.update(json.dumps(stamp).encode())
             count += 1
     return hashed.hexdigest() if count else ""
 
 
-def _dataset(wanted: FrameworkSet, kept: Kept) -> Dataset:
-    facts = kept.facts
-    bad = [f"image {place}: {reason}" for place, reason in facts["bad"].items()]
-    few = [f"{wanted.name}: {len(bad)} left out: {in_short(bad)}."] if bad else []
-    return Dataset(
-        name=wanted.name,
-        images=kept.images(),
-        labels=kept.labels(),
-        class_names=tuple(facts["class_names"]),
-        source=facts["source"],
-        notes=(*facts["notes"], *few),
-    )
+class _ImageFiles(ResizableDataset):
+    """A data set of image files of any sizes."""
 
+    def __init__(self, framework_set: FrameworkSet, source: str) -> None:
+        self.name, self.set, self.source = framework_set.name, framework_set, source
 
-class _Pictures(ResizableDataset):
-    """A set of image files of any sizes."""
-
-    def __init__(self, wanted: FrameworkSet, facts: dict[str, Any]) -> None:
-        self.name, self.wanted, self.source = wanted.name, wanted, facts["source"]
-
-    def resize(self, shape: tuple[int, ...] | None = None) -> Dataset:
-        """Return the images cropped and resized to (H, W, C), cached after the first call.
-
-        Raises:
-            DataError: no image can be read, or they have several sizes and no shape is given.
-        """
-        shape = self._own_shape() if shape is None else shape
-        if len(shape) != 3 or shape[2] not in (1, 3):
-            raise DataError(
-                f"{self.name}: images are (height, width, 1 or 3), the spec wants {shape}; "
-                "set the image."
-            )
-        return _dataset(self.wanted, _obtain(self.wanted, "fit", shape))
+    def resize_to(self, shape: tuple[int, ...]) -> Dataset:
+        """Return the images cropped and resized to (H, W, C), cached after the first call."""
+        return _read_cached(self.set, "fit", shape).to_dataset(self.name)
 
     def summarize(self, *, quiet: bool = False) -> DatasetSummary:
         """Return a summary of the original images."""
-        kept = _obtain(self.wanted, "look", quiet=quiet)
-        facts = kept.facts
+        cached = _read_cached(self.set, "look", quiet=quiet)
+        facts = cached.facts
         return DatasetSummary(
             name=self.name,
             source=self.source,
             count=facts["count"],
             sizes={(width, height): count for width, height, count in facts["sizes"]},
             modes=facts["modes"],
-            classes=count_classes(kept.labels(), tuple(facts["class_names"])),
-            unread=tuple(f"image {place}: {reason}" for place, reason in facts["bad"].items()),
+            classes=count_classes(cached.labels(), tuple(facts["class_names"])),
+            unread=tuple(f"image {index}: {reason}" for index, reason in facts["bad"].items()),
             copies=tuple(f"image {copy}: the same as image {of}" for copy, of in facts["copies"]),
         )
 
     def sample_classes(
-        self, each: int, shape: tuple[int, ...]
+        self, count: int, shape: tuple[int, ...]
     ) -> list[tuple[str, list[np.ndarray]]]:
         """Return a few images of each class with its name, resized to a shape."""
-        data = self.resize(shape)
-        if data.labels is None:
-            return [("", list(data.images[:each]))]
-        found = []
-        for label in np.unique(data.labels):
-            name = data.class_names[label] if data.class_names else str(label)
-            found.append((name, list(data.images[np.flatnonzero(data.labels == label)[:each]])))
-        return found
-
-    def _own_shape(self) -> tuple[int, ...]:
-        summary = self.summarize()
-        if len(summary.sizes) > 1:
-            common = max(summary.sizes, key=lambda size: summary.sizes[size])
-            raise DataError(
-                f"{self.name}: its images have {len(summary.sizes)} sizes, most are "
-                f"{common[1]}×{common[0]}; say to which shape to fit them."
-            )
-        ((width, height),) = summary.sizes
-        return (height, width, 1 if set(summary.modes) <= {"gray"} else 3)
+        return sample_classes(self.resize(shape), count)
 
 
 # --- the cache -----------------------------------------------------------------------------------
 
 
-def _obtain(
-    wanted: FrameworkSet, want: str, shape: tuple[int, ...] | None = None, *, quiet: bool = False
-) -> Kept:
+def _read_cached(
+    source: FrameworkSet, want: str, shape: tuple[int, ...] | None = None, *, quiet: bool = False
+) -> CachedSet:
     """Return the cached result for a set, or let the framework read it.
 
     Args:
@@ -218,18 +189,18 @@ def _obtain(
     """
     from filelock import FileLock
 
-    told = [FORMAT, format_versions((wanted.framework, "pillow")), *wanted.words]
-    key = json.dumps([*told, wanted.framework, str(wanted.root), wanted.given, want, shape])
+    identity = [FORMAT, format_versions((source.framework, "pillow")), *source.parts]
+    key = json.dumps([*identity, source.framework, str(source.root), source.given, want, shape])
     folder = cache_folder() / "frameworks" / hashlib.sha256(key.encode()).hexdigest()[:32]
     try:
         make_folder(folder)
         with FileLock(folder / "lock"):
-            kept = _kept(folder)
-            if kept is None or kept.facts["stamps"] != _stamps(wanted, kept):
+            cached = _load(folder)
+            if cached is None or not _is_current(source, cached):
                 (folder / "facts.json").unlink(missing_ok=True)
                 clear_unfinished(folder)
-                _read(wanted, {"want": want, "shape": shape, "folder": str(folder)}, quiet=quiet)
-                kept = _kept(folder)
+                _read(source, {"want": want, "shape": shape, "folder": str(folder)}, quiet=quiet)
+                cached = _load(folder)
     except DataError:
         raise
     except (GandemError, OSError) as error:
@@ -237,96 +208,71 @@ def _obtain(
             f"The cache cannot be used: {str(error).rstrip('.')}. Set GANDEM_CACHE to a folder "
             "that can be written."
         ) from error
-    if kept is None:
+    if cached is None:
         raise DataError(f"{folder}: cannot be read again. Remove that folder.")
-    return kept
+    return cached
 
 
-def _kept(folder: Path) -> Kept | None:
+def _load(folder: Path) -> CachedSet | None:
     """Return the cached result of a folder, or None if it is missing or damaged."""
     try:
         facts = json.loads((folder / "facts.json").read_text("utf-8"))
-        kept = Kept(folder, facts)
-        labels = kept.labels()
-        whole = labels is None or len(labels) == facts["count"]
-        if "shape" in facts and len(kept.images()) != facts["count"]:
-            whole = False
+        cached = CachedSet(folder, facts)
+        labels = cached.labels()
+        is_whole = labels is None or len(labels) == facts["count"]
+        is_whole &= "shape" not in facts or len(cached.images()) == facts["count"]
     except (OSError, ValueError, KeyError, TypeError, EOFError):  # DataError is a ValueError
         return None
-    return kept if whole else None
+    return cached if is_whole else None
 
 
-def _stamps(wanted: FrameworkSet, kept: Kept) -> str:
-    """Return the stamps that the cached facts must have to be valid.
+def _is_current(source: FrameworkSet, cached: CachedSet) -> bool:
+    """Return True if the files of a set are those that were read.
 
     A set with files is never taken from the cache if all of them are missing.
     """
-    if not kept.facts["files"]:  # drawn at random, like torchvision's FakeData
-        return ""
-    return stamps_of(wanted.root) or "no files"
+    if not cached.facts["files"]:  # drawn at random, like torchvision's FakeData
+        return True
+    stamps = hash_files(source.root)
+    return bool(stamps) and stamps == cached.facts["stamps"]
 
 
 # --- the child process ---------------------------------------------------------------------------
 
 
-def _read(wanted: FrameworkSet, task: dict[str, Any], *, quiet: bool) -> None:
+def _read(source: FrameworkSet, task: dict[str, Any], *, quiet: bool) -> None:
     """Fill a folder of the cache in a child process.
 
     Raises:
         DataError: the process failed.
     """
-    told = {
-        "name": wanted.name,
-        "framework": wanted.framework,
-        "words": wanted.words,
-        "root": str(wanted.root),
-        "given": wanted.given,
+    request = {
+        "name": source.name,
+        "framework": source.framework,
+        "parts": source.parts,
+        "root": str(source.root),
+        "given": source.given,
     }
-    path = os.pathsep.join(place or os.getcwd() for place in sys.path)
-    child = subprocess.Popen(
-        [sys.executable, "-P", "-m", "gandem.data.framework_process", json.dumps(told | task)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        env=os.environ | ENVIRONMENT | {"PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"},
-    )
-    with child:
-        try:
-            with _Progress(quiet=quiet) as progress:
-                last = _follow(child, progress.show)
-        except BaseException:  # also Ctrl-C
-            child.kill()
-            raise
-    if child.returncode:
-        refusal = next((line for line in last if line.startswith(REFUSED)), "")
-        if refusal:
-            raise DataError(refusal.removeprefix(REFUSED))
-        reason = last[-1] if last else f"exit code {child.returncode}"
-        if child.returncode < 0:  # the last output is not the reason
-            reason = f"it was ended by signal {-child.returncode}"
-        raise DataError(f"{wanted.name}: the process of {wanted.framework} failed: {reason}")
+    errors: list[str] = []
+    with _Progress(quiet=quiet) as progress:
 
+        def read_line(raw: str) -> bool:
+            line = COLORS.sub("", raw).strip()
+            if line.startswith(ERROR_MARK):
+                errors.append(line.removeprefix(ERROR_MARK))
+            return not line or progress.show_line(line)
 
-def _follow(child: subprocess.Popen[str], show: Callable[[str, int, int], None]) -> deque[str]:
-    """Forward progress until the process ends; return the last other lines."""
-    last: deque[str] = deque(maxlen=50)
-    for raw in child.stdout or ():  # universal newlines: a carriage return ends a line
-        line = COLORS.sub("", raw).strip()
-        if line.startswith(DONE):
-            done, total = line.removeprefix(DONE).split()
-            show("read images", int(done), int(total))
-        elif line.startswith(REFUSED):
-            last.append(line)
-        elif found := next(filter(None, (form.search(line) for form in SHARE)), None):
-            done, total = found.groups() if found[1] else (found[2], "100")
-            if 0 < int(total):
-                show("download", min(100, 100 * int(done) // int(total)), 100)
-        elif line:
-            last.append(line)
-    return last
+        result = run_child(
+            ChildCommand(
+                module="gandem.data.framework_process",
+                arguments=(json.dumps(request | task),),
+                environment=ENVIRONMENT,
+                on_line=read_line,
+            )
+        )
+    if result.code:
+        message = f"{source.name}: the process of {source.framework} failed: {result.reason}"
+        raise DataError(next(iter(errors), message))
 
 
 class _Progress(ExitStack):
@@ -337,12 +283,25 @@ class _Progress(ExitStack):
         self.quiet = quiet
         self._begin("read images")
 
-    def show(self, who: str, done: int, total: int) -> None:
-        if who != self.who:
-            self.close()
-            self._begin(who)
-        self.bars.show(who, done, total)
+    def show_line(self, line: str) -> bool:
+        """Show the progress that a line of the child process reports; return False if none."""
+        if line.startswith(PROGRESS_MARK):
+            done, total = line.removeprefix(PROGRESS_MARK).split()
+            self.show("read images", int(done), int(total))
+            return True
+        match = next(filter(None, (form.search(line) for form in DOWNLOAD_PROGRESS)), None)
+        if match is not None:
+            done, total = match.groups() if match[1] else (match[2], "100")
+            if 0 < int(total):
+                self.show("download", min(100, 100 * int(done) // int(total)), 100)
+        return match is not None
 
-    def _begin(self, who: str) -> None:
-        unit = "%" if who == "download" else "images"
-        self.who, self.bars = who, self.enter_context(ProgressBars(quiet=self.quiet, unit=unit))
+    def show(self, task: str, done: int, total: int) -> None:
+        if task != self.task:
+            self.close()
+            self._begin(task)
+        self.bars.show(task, done, total)
+
+    def _begin(self, task: str) -> None:
+        unit = "%" if task == "download" else "images"
+        self.task, self.bars = task, self.enter_context(ProgressBars(quiet=self.quiet, unit=unit))

@@ -8,10 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import subprocess
-import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -19,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gandem.core.errors import BackendError
+from gandem.core.process import ChildCommand, ChildResult, describe_exit, run_child
 from gandem.core.tables import format_table
 from gandem.core.training import find_backend
 from gandem.testing import TIERS
@@ -41,6 +39,11 @@ DEFAULTS: Mapping[str, str] = {
     "MALLOC_TRIM_THRESHOLD_": "1073741824",
 }
 """Environment variables that make the suite faster, unless the caller sets them."""
+NO_PLUGINS = {
+    "PYTEST_ADDOPTS": None,
+    "PYTEST_PLUGINS": None,
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+}
 NO_TESTS = 5
 """pytest's exit code if it collected nothing."""
 
@@ -137,84 +140,68 @@ def _run(
     folder: Path, backend: str, only: str, progress: Callable[[int, int], None] | None
 ) -> Check:
     """Run pytest in a child process, which loads the backend; return the result."""
-    report, log = folder / "report.jsonl", folder / "log.txt"
+    report = folder / "report.jsonl"
     (folder / "pytest.ini").write_text(PYTEST_INI)
     report.touch()
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "gandem", "-p", "no:cacheprovider"]
-    command += ["--rootdir", str(folder), "-c", str(folder / "pytest.ini")]
-    command += ["--pyargs", "gandem.testing.suite", "--gandem-backend", backend]
-    command += ["--gandem-report", str(report), *(["-k", only] if only else [])]
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
-    environment = {**DEFAULTS, **inherited, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    arguments = ["-q", "-p", "gandem", "-p", "no:cacheprovider", "--rootdir", str(folder)]
+    arguments += ["-c", str(folder / "pytest.ini"), "--pyargs", "gandem.testing.suite"]
+    arguments += ["--gandem-backend", backend, "--gandem-report", str(report)]
+    arguments += ["-k", only] if only else []
+    environment = {name: os.environ.get(name, value) for name, value in DEFAULTS.items()}
     outcomes: list[Outcome] = []
     subject: dict[str, Any] = {}
-    total, running = 0, ""
-    with log.open("w") as output, report.open() as rows:
-        child = subprocess.Popen(
-            command,
-            stdout=output,
-            stderr=output,
-            stdin=subprocess.DEVNULL,
-            env=environment,
-            cwd=folder,
+    total, running, line = 0, "", ""
+
+    def read_report() -> None:
+        nonlocal total, subject, running, line
+        while part := report_file.readline():
+            line += part
+            if not line.endswith("\n"):
+                return
+            facts, line = json.loads(line), ""
+            match facts:
+                case {"tests": count, "subject": description}:
+                    total, subject = count, description
+                case {"running": test}:
+                    running = test
+                case _:
+                    outcomes.append(Outcome(**facts))
+            if progress is not None and total:
+                progress(len(outcomes), total)
+
+    with report.open() as report_file:
+        result = run_child(
+            ChildCommand(
+                module="pytest",
+                arguments=tuple(arguments),
+                folder=folder,
+                environment=environment | NO_PLUGINS,
+            ),
+            on_tick=read_report,
         )
-        try:
-            for line in _read_lines(rows, child):
-                match json.loads(line):
-                    case {"tests": count, "subject": facts}:
-                        total, subject = count, facts
-                    case {"running": test}:
-                        running = test
-                    case facts:
-                        outcomes.append(Outcome(**facts))
-                if progress is not None and total:
-                    progress(len(outcomes), total)
-        finally:
-            child.kill()
-            child.wait()
     if not running:
-        raise BackendError(_explain_refusal(log, child.returncode, only))
-    is_complete = child.returncode in (0, 1) and outcomes
-    end, test = _format_code(child.returncode), running.rpartition("::")[2]
+        raise BackendError(_explain_refusal(result, only))
+    is_complete = result.code in (0, 1) and outcomes
+    test = running.rpartition("::")[2]
     return Check(
         backend=backend,
         versions=subject.get("versions", {}),
         capabilities=tuple(subject.get("capabilities", ())),
         outcomes=tuple(outcomes),
         missed=total - len(outcomes),
-        crashed="" if is_complete else f"the process ended with {end} in {test}",
+        crashed="" if is_complete else f"{describe_exit(result.code)} in {test}",
     )
 
 
-def _explain_refusal(log: Path, code: int, only: str) -> str:
+def _explain_refusal(result: ChildResult, only: str) -> str:
     """Return why pytest ran no test."""
-    lines = log.read_text(errors="replace").strip().splitlines()
+    lines = (result.stdout + result.stderr).splitlines()
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     if errors:
         return errors[0]
-    if code == NO_TESTS and only:
+    if result.code == NO_TESTS and only:
         return f"No test matches {only!r}."
-    return f"The suite did not start: the process ended with {_format_code(code)}."
-
-
-def _format_code(code: int) -> str:
-    return f"signal {-code}" if code < 0 else f"code {code}"
-
-
-def _read_lines(file: Any, child: subprocess.Popen[bytes]) -> Iterator[str]:
-    """Yield the complete lines of a file that a child writes, until the child has ended."""
-    part, ended = "", False
-    while True:
-        if line := file.readline():
-            part += line
-            if part.endswith("\n"):
-                yield part
-                part = ""
-        elif ended:
-            return
-        else:
-            ended = child.poll() is not None  # then read once more
-            time.sleep(0 if ended else 0.05)
+    return f"The suite did not start: {describe_exit(result.code)}."
 
 
 # --- as text -------------------------------------------------------------------------------------

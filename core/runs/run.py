@@ -16,18 +16,21 @@ from typing import Any
 
 import numpy as np
 
-from gandem.core.errors import BackendError, RunError, SpecError, shown
+from gandem.core.errors import BackendError, RunError, SpecError, shown, suggest
 from gandem.core.runs.checkpoint import Checkpoint, list_checkpoints, parse_step, read_checkpoint
 from gandem.core.runs.config import Settings
 from gandem.core.runs.log import has_losses, read_log
 from gandem.core.runs.record import RunRecord, read_record
+from gandem.core.runs.run_dir import is_locked
 from gandem.core.runs.sampling import (
     CHUNK_SIZE,
     Images,
+    check_count,
     generate_parts,
     report_memory_errors,
     sample,
     save_arrays,
+    save_folder,
 )
 from gandem.core.specs import Spec, differences, plan_spec, read_spec
 from gandem.core.training import (
@@ -45,6 +48,8 @@ __all__ = ["LAST", "Run", "covers", "open_run", "pick_backend", "pick_device"]
 
 LAST, BEST = "last", "best"
 """Names of checkpoints, besides their steps."""
+ATTEMPTS = 5
+"""How often a checkpoint is looked up that a training removes before it is read."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -77,7 +82,7 @@ class Run:
     def log(self) -> list[dict[str, Any]]:
         """Return the rows of ``log.jsonl`` with losses; accuracies are from 0 to 1.
 
-        A line cut short by a crash ends the log.
+        Lines that are damaged or cut short by a crash are left out.
         """
         return [row for row in self.rows() if has_losses(row)]
 
@@ -95,7 +100,7 @@ class Run:
         Raises:
             RunError: it does not exist, is damaged, or has another spec than the run.
         """
-        checkpoint = read_checkpoint(self._path_of(which))
+        checkpoint = self._read(which)
         allowed = self.record.allowed_changes
         for path, (was, now) in differences(checkpoint.spec, self.spec).items():
             if not any(covers(field, path) for field in allowed):
@@ -104,6 +109,19 @@ class Run:
                     f"{shown(now)} there, {shown(was)} in the checkpoint."
                 )
         return checkpoint
+
+    def _read(self, which: int | str) -> Checkpoint:
+        """Read a checkpoint; a training may replace the last and the best one at any time."""
+        for attempt in range(ATTEMPTS):
+            run = open_run(self.path) if attempt else self
+            try:
+                path = run._path_of(which)
+                return read_checkpoint(path)
+            except RunError:
+                is_replaced = which in (LAST, BEST) and is_locked(self.path) is not False
+                if not is_replaced or attempt == ATTEMPTS - 1:
+                    raise
+        raise AssertionError
 
     def _path_of(self, which: int | str) -> Path:
         paths = self.checkpoints()
@@ -136,25 +154,26 @@ class Run:
         """Return the step after which a sample grid was made, from its name."""
         kind, _, number = samples.stem.partition("-")
         step = int(number) if number.isdecimal() and len(number) < 20 else 0
-        batches = self.record.batches_per_epoch
-        if kind == "epoch" and batches:
-            step = -(-step * batches // self.spec.training.discriminator_steps)
-        return step
+        spans = [span for span in self.record.epochs if span.first_epoch < step]
+        return spans[-1].step_of(step) if kind == "epoch" and spans else step
 
     def state(self, which: int | str = LAST) -> dict[str, np.ndarray]:
         """Return a checkpoint's state, by canonical name; see :meth:`checkpoint`."""
         return self.checkpoint(which).state
 
     def engine(
-        self, backend: str | None = None, device: str = "auto", which: int | str = LAST
+        self,
+        backend: str | None = None,
+        device: str = "auto",
+        which: int | str | Checkpoint = LAST,
     ) -> Engine:
         """Return an engine with the trained networks.
 
         Args:
             backend: by default the run's own, or else any that is installed.
-            which: the checkpoint: ``"last"``, ``"best"``, or a step.
+            which: the checkpoint: ``"last"``, ``"best"``, a step, or one that was read before.
         """
-        state = self.state(which)
+        checkpoint = which if isinstance(which, Checkpoint) else self.checkpoint(which)
         name = backend or pick_backend(self.record.backend)
         loaded = load_backend(name)
         precision = stored(self.record.precision)  # mixed precision is for training
@@ -163,7 +182,7 @@ class Run:
             return loaded.engine(
                 self.spec,
                 resolve_loss(self.spec),
-                state,
+                checkpoint.state,
                 precision=precision,
                 device=pick_device(loaded.devices(), device),
             )
@@ -182,7 +201,7 @@ class Run:
         self,
         count: int = 25,
         *,
-        label: int | None = None,
+        label: int | str | None = None,
         seed: int = 0,
         backend: str | None = None,
         device: str = "auto",
@@ -194,7 +213,8 @@ class Run:
 
         Args:
             count: number of images.
-            label: the class; by default the classes of a conditional model take turns.
+            label: the class, its number or its name; by default the classes of a conditional model
+                take turns.
             backend: by default the run's own if it is installed, or else any that is.
             ema: use the moving average of the weights, if the run keeps one.
             which: the checkpoint: ``"last"``, ``"best"``, or a step.
@@ -203,6 +223,7 @@ class Run:
         Raises:
             SpecError: the model has no such class.
         """
+        check_count(self.spec, count)
         labels = self._labels(count, label)
         inputs = fixed_inputs(self.spec, seed, count, self.record.precision, labels)
         engine = self.engine(backend, device, which)
@@ -213,7 +234,7 @@ class Run:
         path: Path | str,
         count: int = 25,
         *,
-        label: int | None = None,
+        label: int | str | None = None,
         seed: int = 0,
         backend: str | None = None,
         device: str = "auto",
@@ -221,33 +242,49 @@ class Run:
         which: int | str = LAST,
         progress: Callable[[int], None] | None = None,
     ) -> None:
-        """Write the images of :meth:`generate` to an ``.npz``, in bounded memory.
+        """Write the images of :meth:`generate` to an ``.npz``, or as PNG files to a new folder.
+
+        Memory does not grow with the number of images.
 
         Raises:
             SpecError: the model has no such class.
             RunError: the path cannot be written.
         """
+        check_count(self.spec, count, Path(path))
         labels = self._labels(count, label)
         precision = self.record.precision
         parts = fixed_parts(self.spec, seed, count, precision, labels, size=CHUNK_SIZE)
         engine = self.engine(backend, device, which)
         images = generate_parts(self.spec, engine, parts, ema=ema, progress=progress)
-        save_arrays(Path(path), images, count)
+        save = save_arrays if Path(path).suffix.lower() == ".npz" else save_folder
+        save(Path(path), images, count)
 
-    def _labels(self, count: int, label: int | None) -> np.ndarray | None:
+    def _labels(self, count: int, label: int | str | None) -> np.ndarray | None:
         """Return the class of each image, None if the classes take turns."""
-        if count < 1:
-            raise SpecError(f"count: expected at least 1 image, received {count}.")
         if label is not None:
             conditional = "label" in plan_spec(self.spec)["generator"].inputs
             if not conditional:
                 raise SpecError(
                     f"The model {self.spec.name!r} has no classes; leave the label out."
                 )
-            if not 0 <= label < self.spec.classes:
+            number = self.find_label(label)
+            if not 0 <= number < self.spec.classes:
                 raise SpecError(f"No class {label}; expected 0 to {self.spec.classes - 1}.")
-            return np.broadcast_to(label, count)
+            return np.broadcast_to(number, count)
         return None
+
+    def find_label(self, label: int | str) -> int:
+        """Return the number of a class, given by number or by its name in the training data.
+
+        Raises:
+            SpecError: there is no class of this name.
+        """
+        names = self.record.data.class_names
+        if not isinstance(label, str) and (0 <= label < len(names) or str(label) not in names):
+            return int(label)
+        if str(label) in names:
+            return names.index(str(label))
+        raise SpecError(f"No class named {label!r}.{suggest(str(label), names)}")
 
 
 def pick_backend(preferred: str = "") -> str:

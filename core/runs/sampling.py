@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import secrets
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +14,9 @@ from typing import IO, Any
 import numpy as np
 
 from gandem.core.data.images import grid, save_image, scatter, to_bytes
-from gandem.core.errors import RunError
+from gandem.core.errors import RunError, SpecError, shown
 from gandem.core.files import fill_file
+from gandem.core.machine import check_memory, format_size
 from gandem.core.specs import Points, Spec
 from gandem.core.training import Engine
 
@@ -20,18 +24,49 @@ __all__ = [
     "CHUNK_SIZE",
     "MAX_COLUMNS",
     "Images",
+    "check_count",
     "default_count",
     "generate_batches",
     "generate_parts",
     "report_memory_errors",
     "sample",
     "save_arrays",
+    "save_folder",
 ]
 
 CHUNK_SIZE = 250
 """Images generated at once."""
 MAX_COLUMNS = 20
 """The largest number of classes that get a column each in a grid."""
+
+
+def check_count(spec: Spec, count: int, path: Path | None = None, *, copies: int = 1) -> None:
+    """Check that a number of samples can be generated, before a framework is started.
+
+    Args:
+        path: the file that they are written to part by part; without one they are kept in memory.
+        copies: how often they are kept; a grid has three channels, and is encoded.
+
+    Raises:
+        SpecError: there is no sample to generate.
+        RunError: they do not fit into memory, or on the disk.
+    """
+    if count < 1:
+        raise SpecError(f"count: expected at least 1 image, received {count}.")
+    number = 4 if isinstance(spec.image, Points) else 1  # bytes
+    size = count * math.prod(spec.image.shape) * number
+    if path is None:
+        check_memory(
+            copies * size, f"{shown(count)} samples", "ask for fewer, or write them to an .npz file"
+        )
+        return
+    with contextlib.suppress(OSError):  # it is reported when the file is written
+        free = shutil.disk_usage(path.parent).free
+        if size > free:
+            raise RunError(
+                f"{path}: {shown(count)} samples take {format_size(size)}, the disk has "
+                f"{format_size(free)} free; ask for fewer."
+            )
 
 
 def default_count(spec: Spec) -> int:
@@ -68,16 +103,17 @@ class Images:
         return grid(self.images, counts[0] if counts else None)
 
     def save(self, path: Path | str) -> None:
-        """Write a grid to a ``.png``, or all arrays to an ``.npz``.
+        """Write a grid to a ``.png``, all arrays to an ``.npz``, or each image to a new folder.
 
         Raises:
             RunError: the path has another suffix, or cannot be written.
         """
         path = Path(path)
-        if path.suffix.lower() != ".npz":
+        if path.suffix and not path.is_dir() and path.suffix.lower() != ".npz":
             save_image(path, self.grid())
             return
-        save_arrays(path, [self], len(self.images))
+        save = save_arrays if path.suffix.lower() == ".npz" else save_folder
+        save(path, [self], len(self.images))
 
 
 def save_arrays(path: Path, parts: Iterable[Images], count: int) -> None:
@@ -110,6 +146,44 @@ def save_arrays(path: Path, parts: Iterable[Images], count: int) -> None:
                         np.lib.format.write_array(file, np.concatenate(values))
 
     fill_file(path, fill)
+
+
+def save_folder(path: Path, parts: Iterable[Images], count: int) -> None:
+    """Write each image to a PNG file in a new folder, whole or not at all.
+
+    The files are ``00000.png``, ``00001.png`` and so on. The labels of a conditional model are in
+    ``labels.csv``, so that the folder is a labeled data set.
+
+    Args:
+        count: number of images of all parts.
+
+    Raises:
+        RunError: the folder is not empty or cannot be written, or the images are points.
+    """
+    from PIL import Image
+
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise RunError(f"{path}: it is not an empty folder; choose a new one.")
+    temporary = path.parent / f".gandem-{secrets.token_hex(8)}.part"
+    digits, number, rows = max(5, len(str(count - 1))), 0, ["file,label"]
+    try:
+        temporary.mkdir()
+        for part in parts:
+            if part.images.ndim != 4:
+                raise RunError(f"{path}: points have no image files; choose an .npz.")
+            for row, pixels in enumerate(part.images):
+                name = f"{number:0{digits}}.png"
+                image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+                image.save(temporary / name, compress_level=1)
+                rows += [] if part.labels is None else [f"{name},{part.labels[row]}"]
+                number += 1
+        if len(rows) > 1:
+            (temporary / "labels.csv").write_text("\n".join(rows) + "\n", "utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written ({error.strerror or error}).") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _write_header(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from gandem.core.documents import parse_toml
 from gandem.core.errors import SpecError, shown, suggest
 from gandem.core.fields import KINDS, hints
 from gandem.core.specs.composition import Layers
@@ -29,10 +29,10 @@ def parse_setting(text: str) -> tuple[str, Any]:
     if not equals or not path or not value:
         raise SpecError(f"Expected path=value, received {shown(text)}; for example latent.size=64.")
     try:
-        match tomllib.loads(f"value = {value}"):
+        match parse_toml(f"value = {value}"):
             case {"value": parsed, **others} if not others:
                 return path, parsed
-    except (ValueError, RecursionError):  # not TOML, or nested too deeply: plain text
+    except ValueError:  # not TOML: plain text
         pass
     return path, value
 

@@ -1,0 +1,360 @@
+"""The HTML report of a comparison: one file that needs no other."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import statistics
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from gandem.compare.analysis.outcome import AVERAGED, analyze
+from gandem.compare.analysis.ranking import Ranking, group_cells, rank_groups
+from gandem.compare.analysis.statistics import LEVEL
+from gandem.compare.comparison import CellRecord, Comparison
+from gandem.compare.report.charts import (
+    Axis,
+    Chart,
+    Line,
+    dot_axis,
+    line_chart,
+    read_curves,
+    share_scale,
+    trajectory_chart,
+)
+from gandem.compare.report.labels import Labels, label_grid
+from gandem.compare.report.panels import Column, Panel, panels_of
+from gandem.compare.report.reproduction import describe_settings, whole_command
+from gandem.compare.report.samples import limit_size, read_pictures
+from gandem.core.errors import GandemError
+from gandem.core.files import write_file
+from gandem.core.runs import Run
+from gandem.metrics.evaluation import MEASURES, Protocol, format_protocol, format_value
+
+__all__ = ["write_comparison"]
+
+CURVES = {
+    "discriminator": "Discriminator loss",
+    "generator": "Generator loss",
+    "frechet": "Fréchet distance during training",
+}
+MAX_POINTS = 20_000
+"""Points of the curves of one measure together."""
+WIDTHS = 3
+"""Opacities of lines in the style sheet, by seed."""
+FEW_CELLS = 4
+"""Up to so many runs, the samples start at twice their size."""
+
+Row = Mapping[str, Any]
+
+
+def write_comparison(comparison: Comparison, path: Path | None = None) -> dict[str, Any]:
+    """Write the report of a comparison, and return its data.
+
+    Args:
+        path: by default ``index.html`` in the folder of the comparison.
+
+    Raises:
+        RunError: the path cannot be written.
+        GandemError: Jinja2 is not installed.
+    """
+    try:
+        from jinja2 import DictLoader, Environment, StrictUndefined
+    except ImportError:
+        raise GandemError(
+            "The report needs Jinja2. Install it with: pip install 'gandem[report]'"
+        ) from None
+    records = comparison.read_all()
+    outcome = analyze(comparison, records)
+    path = path or comparison.path / "index.html"
+    folder = files("gandem").joinpath("compare", "report", "templates")
+    texts = {part.name: part.read_text("utf-8") for part in folder.iterdir() if part.is_file()}
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=DictLoader(texts),
+    )
+    environment.filters |= {"figure": _format_figure, "csv": _join_values}
+    script = texts["page.js"].strip()
+    page = environment.get_template("page.html").render(
+        **_collect_context(comparison, records, outcome, path),
+        style=texts["page.css"],
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+    write_file(path, page.encode(errors="replace"))  # lone surrogates from damaged files
+    return outcome
+
+
+def _collect_context(
+    comparison: Comparison, records: Sequence[CellRecord], outcome: Row, path: Path
+) -> dict[str, Any]:
+    """Return everything that the templates name."""
+    grid = comparison.grid
+    runs = [record.run for record in records]
+    labels = label_grid(grid, comparison.cells(), runs)
+    cells = _collect_cells(comparison, outcome, labels, runs, path)
+    samples = _collect_samples(cells, runs)
+    panels = list(panels_of(labels, cells))
+    measured = {name for cell in cells for name in cell["values"]}
+    names = [name for name in MEASURES if name in measured]
+    groups = _collect_groups(labels, cells, names, outcome["costs"])
+    rankings = [rank_groups(groups, name) for name in names] if len(groups) > 1 else []
+    return {
+        "outcome": outcome,
+        "grid": grid,
+        "labels": labels,
+        "about": _describe(comparison, cells),
+        "cells": cells,
+        "problems": _group_problems(cells),
+        "panels": panels,
+        "groups": groups,
+        "rankings": [(ranking, _scale_dots(ranking)) for ranking in rankings if ranking],
+        "steps": samples["steps"],
+        "zoom": 2 if len(cells) <= FEW_CELLS else 1,
+        "data": _to_json(samples),
+        "curves": _collect_curves(panels, runs),
+        "trajectories": [_draw_trajectory(labels, row) for row in outcome["parity"]],
+        "names": names,
+        "measures": MEASURES,
+        "better": {"less": "↓", "more": "↑", "as real": "="},
+        "level": round(100 * LEVEL),
+        "baselines": _collect_baselines(cells),
+        "has_averages": any(cell["weights"] == AVERAGED for cell in cells),
+        "command": whole_command(comparison, cells),
+        "descriptions": list(describe_settings(comparison, cells)),
+        "format_value": format_value,
+    }
+
+
+def _describe(comparison: Comparison, cells: Sequence[Row]) -> str:
+    """Return what was compared, in one line."""
+    facts = [cell["facts"] for cell in cells if cell["facts"]]
+    done = sum(cell["state"] == "done" for cell in cells)
+    is_single = len(cells) == 1
+    parts = []
+    if totals := sorted({cell["total"] for cell in cells if cell["total"]}):
+        each = "" if is_single else " each"
+        parts.append(f"{' or '.join(f'{total:,}' for total in totals)} steps{each}")
+    data = [str(_as_dict(fact.get("data")).get("name", "")) for fact in facts]
+    parts += [f"on {', '.join(dict.fromkeys(filter(None, data)))}"] if any(data) else []
+    precisions = [str(fact["precision"]) for fact in facts] or [comparison.grid.precision]
+    parts.append(f"in {', '.join(dict.fromkeys(precisions))}")
+    versions = {k: v for fact in facts for k, v in _as_dict(fact.get("versions")).items()}
+    parts += [f"{name} {version}" for name, version in versions.items() if name != "python"]
+    state = cells[0]["state"] if is_single else f"{done} of {len(cells)} runs done"
+    return f"{state}; {', '.join(parts)}"
+
+
+def _group_problems(cells: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
+    """Return the runs that failed or diverged, by state and reason."""
+    problems: dict[tuple[str, str], list[Row]] = {}
+    for cell in cells:
+        if cell["problem"] or cell["state"] in ("failed", "diverged"):
+            problems.setdefault((cell["state"], cell["problem"]), []).append(cell)
+    return problems
+
+
+# --- cells and groups ----------------------------------------------------------------------------
+
+
+def _collect_cells(
+    comparison: Comparison, outcome: Row, labels: Labels, runs: Sequence[Run | None], path: Path
+) -> list[dict[str, Any]]:
+    cells = []
+    for index, (cell, row, run) in enumerate(
+        zip(comparison.cells(), outcome["cells"], runs, strict=True)
+    ):
+        cells.append(
+            {
+                **row,
+                **_label_row(labels, row),
+                "index": index,
+                "name": labels.join(row, f"seed {row['seed']}"),
+                "link": _link(comparison.folder(cell), path) if run else "",
+                "facts": run.record.to_data() if run else {},
+            }
+        )
+    return cells
+
+
+def _label_row(labels: Labels, row: Row) -> dict[str, Any]:
+    return {
+        "marks": labels.marks(row),
+        "style": labels.style(row),
+        "keys": [
+            {"name": name, "label": labels.get(row, name), "full": row[name]}
+            for name in labels.dimensions
+        ],
+    }
+
+
+def _collect_groups(
+    labels: Labels, cells: Sequence[Row], names: Sequence[str], costs: Sequence[Row]
+) -> list[dict[str, Any]]:
+    """Return the groups of runs, each with the means of its scores and its costs."""
+    groups = group_cells(cells)
+    for group in groups:
+        key = [group[name] for name in ("model", "setting", "backend")]
+        group |= _label_row(labels, group)
+        group["means"] = {name: _average(group["cells"], name) for name in names}
+        group["cost"] = next(
+            c for c in costs if [c[n] for n in ("model", "setting", "backend")] == key
+        )
+    return groups
+
+
+def _average(cells: Sequence[Row], name: str) -> dict[str, Any]:
+    """Return the mean and the deviation of a score over seeds, and their number."""
+    values = [v for cell in cells if isinstance(v := cell["values"].get(name), int | float)]
+    return {
+        "mean": statistics.fmean(values) if values else None,
+        "deviation": statistics.stdev(values) if len(values) > 1 else None,
+        "count": len(values),
+        "scored": any(name in cell["values"] for cell in cells),
+    }
+
+
+def _collect_baselines(cells: Sequence[Row]) -> dict[str, Row]:
+    """Return the scores of real images, by protocol as text."""
+    baselines: dict[str, Row] = {}
+    for cell in cells:
+        if not cell["protocol"]:
+            continue
+        try:
+            protocol = format_protocol(Protocol(**cell["protocol"]))
+        except (TypeError, ValueError):
+            protocol = "A protocol of another version of gandem."
+        baselines.setdefault(protocol, cell["floor"])
+    return baselines
+
+
+def _scale_dots(ranking: Ranking) -> Axis:
+    """Return the axis of the scores of all runs."""
+    return dot_axis([score for place in ranking.places for score in place.scores.values()])
+
+
+def _link(folder: Path, page: Path) -> str:
+    """Return the address of a folder, relative to the page."""
+    try:
+        return quote(Path(os.path.relpath(folder.resolve(), page.resolve().parent)).as_posix())
+    except ValueError:  # on another drive
+        return folder.resolve().as_uri()
+
+
+def _collect_samples(cells: Sequence[dict[str, Any]], runs: Sequence[Run | None]) -> dict[str, Any]:
+    """Return every picture once, in base64, and the picture of each cell at each step.
+
+    The last picture of each cell is set as its ``sample``, to be embedded in the page itself.
+    """
+    samples = limit_size(read_pictures(runs))
+    places: dict[bytes, int] = {}
+    texts: list[str | None] = []
+    by_cell = []
+    for cell, pictures in zip(cells, samples, strict=True):
+        for picture in pictures.values():
+            if picture.png not in places:
+                places[picture.png] = len(texts)
+                texts.append(picture.text)
+        by_cell.append({step: places[picture.png] for step, picture in pictures.items()})
+        cell["sample"] = None
+        if pictures:
+            step = max(pictures)
+            place = places[pictures[step].png]
+            picture = pictures[step]
+            cell["sample"] = {
+                "step": step,
+                "place": place,
+                "text": texts[place],
+                "picture": picture,
+            }
+            texts[place] = None
+    steps = sorted({step for pictures in samples for step in pictures})
+    return {"steps": steps, "pictures": texts, "cells": by_cell}
+
+
+# --- charts --------------------------------------------------------------------------------------
+
+
+def _collect_curves(
+    panels: Sequence[Panel], runs: Sequence[Run | None]
+) -> list[list[dict[str, Any]]]:
+    """Return the charts of each panel; those of one model and measure have the same scale."""
+    count = max(20, min(300, MAX_POINTS // max(1, len(runs))))
+    curves = [read_curves(run, [*CURVES], count) if run else {} for run in runs]
+    rows: list[list[dict[str, Any]]] = [[] for _ in panels]
+    for number, model in enumerate(dict.fromkeys(panel.model for panel in panels)):
+        for name, title in CURVES.items():
+            charts = {
+                place: chart
+                for place, panel in enumerate(panels)
+                if panel.model == model and (chart := _draw_curves(panel, curves, name))
+            }
+            for place, chart in zip(charts, share_scale([*charts.values()]), strict=True):
+                row = {"name": name, "title": title, "group": f"{number} {name}", "chart": chart}
+                row["ends"] = [_read_end(chart, column) for column in panels[place].columns]
+                rows[place].append(row)
+    return rows
+
+
+def _read_end(chart: Chart, column: Column) -> list[float]:
+    """Return the values of a column's runs at the last step."""
+    indices = {cell["index"] for cell in column.cells}
+    ends = [line.points[-1] for line in chart.lines if line.marks["i"] in indices]
+    return [value for step, value in ends if step >= chart.x.high]
+
+
+def _draw_curves(panel: Panel, curves: Sequence[Mapping[str, Any]], name: str) -> Chart | None:
+    lines = []
+    for cell in panel.cells:
+        points, marks = curves[cell["index"]].get(name), cell["marks"]
+        if points:
+            style = f"{cell['style']} w{marks['s'] % WIDTHS}"
+            lines.append(Line(cell["name"], points, style, {"i": cell["index"], **marks}))
+    return line_chart(lines) if lines else None
+
+
+def _draw_trajectory(labels: Labels, row: Row) -> dict[str, Any]:
+    chart = trajectory_chart(row["marks"])
+    lines = chart.lines if chart else ()
+    return {
+        **row,
+        "marks": labels.marks(row),
+        "name": labels.join(row, " and ".join(row["backends"]), f"seed {row['seed']}"),
+        "chart": chart,
+        "last": f"{10 ** lines[0].points[-1][0]:,.0f}" if lines else "",
+        "ends": {line.name: _format_power(line.points[-1][1]) for line in lines},
+    }
+
+
+def _as_dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _format_figure(value: Any) -> str:
+    if not isinstance(value, int | float):
+        return "–"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
+
+
+def _join_values(values: Sequence[Any]) -> str:
+    """Return the values of a cell that has several columns in a CSV file."""
+    return "|".join("" if value is None else str(value) for value in values)
+
+
+def _format_power(power: float) -> str:
+    """Return ten to a power; the smallest distance is shown as 0."""
+    return "0" if power <= -18 else f"{10**power:.1e}"
+
+
+def _to_json(data: Any) -> str:
+    """Return JSON that is safe inside a script element."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
