@@ -7,7 +7,6 @@ The leading axis U of every array has one place for each coordinate of the deriv
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,15 +33,16 @@ def differentiate(
     With s = Σ cotangent·output, and v = ∂s/∂x for the inputs x, 0 for the parameters: the
     derivative of ½ Σ (∂s/∂x)² by u is Σ v·∂²s/∂x∂u, which is s differentiated along v and u.
     """
-    problem = _Problem(plan, arrays, inputs, cotangent, masks, number)
+    problem = (plan, arrays, inputs, cotangent, masks, number)
     names = [*plan.inputs, *(p.name for p in plan.parameters())]
-    first = problem.sweep(names, {})
-    second = problem.sweep(names, {name: first.by_u[name] for name in plan.inputs})
+    output, first, _, updated = _differentiate_along(*problem, names, {})
+    direction = {name: first[name] for name in plan.inputs}
+    second = _differentiate_along(*problem, names, direction)[2]
     results = {
-        "value": first.output,
-        **{f"first/{name}": value for name, value in first.by_u.items()},
-        **{f"second/{name}": value for name, value in second.by_u_and_v.items()},
-        **{f"statistics/{name}": value for name, value in first.updated.items()},
+        "value": output,
+        **{f"first/{name}": value for name, value in first.items()},
+        **{f"second/{name}": value for name, value in second.items()},
+        **{f"statistics/{name}": value for name, value in updated.items()},
     }
     return {name: value.astype(np.float64) for name, value in results.items()}
 
@@ -51,63 +51,50 @@ def differentiate_inputs(
     plan: NetworkPlan, arrays: Arrays, inputs: Arrays, cotangent: np.ndarray, masks: Arrays
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return the output and ∂s/∂x for the inputs x alone, in a fraction of the time."""
-    problem = _Problem(plan, arrays, inputs, cotangent, masks, np.complex128)
-    first = problem.sweep([*plan.inputs], {})
-    return first.output, first.by_u
+    problem = (plan, arrays, inputs, cotangent, masks, np.complex128)
+    return _differentiate_along(*problem, [*plan.inputs], {})[:2]
 
 
-@dataclass(frozen=True, slots=True)
-class _Sweep:
-    """One forward pass: the output, ∂s/∂u and ∂²s/∂u∂v by array, and the running statistics."""
+def _differentiate_along(
+    plan: NetworkPlan,
+    arrays: Arrays,
+    inputs: Arrays,
+    cotangent: np.ndarray,
+    masks: Arrays,
+    number: type[np.complexfloating[Any, Any]],
+    names: Sequence[str],
+    direction: Arrays,
+) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return the output, ∂s/∂u and ∂²s/∂u∂v by array, and the running statistics.
 
-    output: np.ndarray
-    by_u: dict[str, np.ndarray]
-    by_u_and_v: dict[str, np.ndarray]
-    updated: dict[str, np.ndarray]
-
-
-@dataclass(frozen=True, slots=True)
-class _Problem:
-    """The arguments of :func:`differentiate`."""
-
-    plan: NetworkPlan
-    arrays: Arrays
-    inputs: Arrays
-    cotangent: np.ndarray
-    masks: Arrays
-    number: type[np.complexfloating[Any, Any]]
-
-    def sweep(self, names: Sequence[str], direction: Arrays) -> _Sweep:
-        """Differentiate by each element of some arrays.
-
-        Args:
-            direction: v by array; 0 if missing.
-        """
-        plan, number = self.plan, self.number
-        point = {**self.inputs, **{p.name: self.arrays[p.name] for p in plan.parameters()}}
-        ends = np.cumsum([point[name].size for name in names])
-        positions = {
-            name: slice(end - point[name].size, end)
-            for name, end in zip(names, ends.tolist(), strict=True)
+    Args:
+        names: of the arrays whose elements are u.
+        direction: v by array; 0 if missing.
+    """
+    point = {**inputs, **{p.name: arrays[p.name] for p in plan.parameters()}}
+    ends = np.cumsum([point[name].size for name in names])
+    positions = {
+        name: slice(end - point[name].size, end)
+        for name, end in zip(names, ends.tolist(), strict=True)
+    }
+    values = {}
+    for name, value in point.items():
+        shape = (int(ends[-1]), *value.shape)
+        a = np.broadcast_to(value.astype(number), shape)
+        if name in positions:
+            a = a.copy()
+            a.reshape(len(a), -1)[positions[name]].flat[:: value.size + 1] += STEP * 1j
+        tangent = direction.get(name, np.zeros(value.shape))
+        values[name] = Dual(a, np.broadcast_to(tangent.astype(number), shape))
+    statistics = {p.name: arrays[p.name].astype(number).real for p in plan.statistics()}
+    network = Network(values, statistics, masks)
+    output = network.run(plan.nodes, values[plan.input])
+    s = output.linear(lambda t: (t * cotangent).reshape(len(t), -1).sum(axis=1))  # (U,)
+    by_u, by_u_and_v = (
+        {
+            name: (part[position].imag / STEP).reshape(point[name].shape)
+            for name, position in positions.items()
         }
-        values = {}
-        for name, value in point.items():
-            shape = (int(ends[-1]), *value.shape)
-            a = np.broadcast_to(value.astype(number), shape)
-            if name in positions:
-                a = a.copy()
-                a.reshape(len(a), -1)[positions[name]].flat[:: value.size + 1] += STEP * 1j
-            tangent = direction.get(name, np.zeros(value.shape))
-            values[name] = Dual(a, np.broadcast_to(tangent.astype(number), shape))
-        statistics = {p.name: self.arrays[p.name].astype(number).real for p in plan.statistics()}
-        network = Network(values, statistics, self.masks)
-        output = network.run(plan.nodes, values[plan.input])
-        s = output.linear(lambda t: (t * self.cotangent).reshape(len(t), -1).sum(axis=1))  # (U,)
-        by_u, by_u_and_v = (
-            {
-                name: (part[position].imag / STEP).reshape(point[name].shape)
-                for name, position in positions.items()
-            }
-            for part in (s.a, s.b)
-        )
-        return _Sweep(output.a[0].real, by_u, by_u_and_v, network.updated)
+        for part in (s.a, s.b)
+    )
+    return output.a[0].real, by_u, by_u_and_v, network.updated
