@@ -97,23 +97,23 @@ class Network(keras.Model):
         training: bool = False,
         masks: Mapping[str, Tensor] | None = None,
     ) -> Tensor:
-        given = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
-        if len(given) != len(self.plan.inputs):
+        tensors = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+        if len(tensors) != len(self.plan.inputs):
             raise TypeError(
                 f"{self.plan.name}: expected the inputs {', '.join(self.plan.inputs)}, "
-                f"received {len(given)}."
+                f"received {len(tensors)}."
             )
-        named = dict(zip(self.plan.inputs, given, strict=True))
+        named = dict(zip(self.plan.inputs, tensors, strict=True))
         training = bool(training)
         context = Context(named, masks or {}, training, self.mixed and training)
         return run(self.nodes, named[self.plan.input], context)
 
     def arrays(self) -> dict[str, tf.Variable]:
         """Return parameters and running statistics by canonical name."""
-        found = {}
+        arrays = {}
         for layer in _walk(self.nodes):
-            found |= {name: weight.value for name, weight in layer.arrays.items()}
-        return found
+            arrays |= {name: weight.value for name, weight in layer.arrays.items()}
+        return arrays
 
     def variables_by_name(self) -> dict[str, tf.Variable]:
         """Return the trained parameters, in canonical order."""
