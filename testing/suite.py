@@ -154,8 +154,11 @@ class BackendConformance(OperationConformance, suite=True):
         self.compare_singles(case, step_once(case, engine, 7, "float32"))
 
     def compare_singles(self, case: Walk, made: Mapping[str, np.ndarray]) -> None:
-        """Hold the weights after a step in single precision to the stored ones, in double."""
-        names = [p.name for plan in plan_spec(case.spec).values() for p in plan.parameters()]
+        """Compare the weights and running statistics after a step in single precision with the
+        stored ones, in double.
+        """
+        plans = plan_spec(case.spec).values()
+        names = [p.name for plan in plans for p in (*plan.parameters(), *plan.statistics())]
         digested = digest_of(made)
         stored = step_reference(case.name, "one step from 7", digested)
         double = [name for name in names if made[name].dtype != np.float32]

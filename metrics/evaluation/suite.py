@@ -38,24 +38,31 @@ class Measure:
 
     Attributes:
         better: ``"less"``, ``"more"``, or ``"as real"``; empty if unknown.
-        error: the name of the value with its standard error or deviation.
+        error: the name of the value after the ±, if there is one.
+        spread: what that value is: ``"standard error"`` or ``"deviation"``.
     """
 
     title: str
     better: str
     error: str = ""
+    spread: str = ""
+
+    @property
+    def heading(self) -> str:
+        """The title with the meaning of the ±."""
+        return f"{self.title} ± {self.spread}" if self.spread else self.title
 
 
 MEASURES = {
     "frechet": Measure("Fréchet distance", "less"),
-    "kernel": Measure("kernel distance", "less", "kernel_error"),
+    "kernel": Measure("kernel distance", "less", "kernel_error", "standard error"),
     "precision": Measure("precision", "more"),
     "recall": Measure("recall", "more"),
     "density": Measure("density", "as real"),
     "coverage": Measure("coverage", "more"),
     "diversity": Measure("diversity, as a share", "as real"),
     "memorised": Measure("memorised", "as real"),
-    "inception": Measure("class score", "more", "inception_deviation"),
+    "inception": Measure("class score", "more", "inception_deviation", "deviation"),
     "entropy": Measure("entropy of classes, nats", "as real"),
     "present": Measure("classes present", "as real"),
     "class_divergence": Measure("divergence of classes, nats", "less"),
