@@ -19,6 +19,7 @@ import numpy as np
 
 from gandem.core.data.dataset import Dataset, DiskImages, ResizableDataset
 from gandem.core.data.summary import DatasetSummary, count_classes, format_few
+from gandem.core.documents import parse_json
 from gandem.core.errors import DataError, GandemError
 from gandem.core.files import cache_folder, clear_unfinished, make_folder
 from gandem.core.plugins.discovery import format_versions
@@ -220,7 +221,7 @@ def _obtain(
 def _kept(folder: Path) -> Kept | None:
     """Return the cached result of a folder, or None if it is missing or damaged."""
     try:
-        facts = json.loads((folder / "facts.json").read_text("utf-8"))
+        facts = parse_json((folder / "facts.json").read_bytes())
         kept = Kept(folder, facts)
         labels = kept.labels()
         whole = labels is None or len(labels) == facts["count"]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from gandem.core.data.dataset import Dataset
+from gandem.core.documents import parse_json
 from gandem.core.errors import DataError, RunError
 from gandem.core.files import cache_folder, fill_file
 from gandem.core.rng import Purpose, stream
@@ -200,7 +201,7 @@ class RealSide:
                 facts = file.metadata()
             if facts["sha256"] != _hash_arrays(arrays, facts["floor"]):
                 return None
-            floor = json.loads(facts["floor"])
+            floor = parse_json(facts["floor"])
             side = Side(arrays["features"], arrays.get("probabilities"), self._labels(0))
         except (OSError, SafetensorError, KeyError, TypeError, ValueError):
             return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import random
 import re
 import shutil
@@ -108,7 +109,8 @@ def read_mutated(name: str, folder: Path, numbers: range, seed: int) -> Iterator
     subject.restore(subject.paths[0])
     for number in numbers:
         rng = random.Random(f"{name} {seed} {number}")
-        path = rng.choice(subject.paths)
+        kind = rng.choice(sorted({path.name for path in subject.paths}))
+        path = rng.choice([path for path in subject.paths if path.name == kind])
         changed = subject.mutate(rng, path, subject.good[path])
         path.write_bytes(changed)
         problems, is_read = [], True
@@ -326,18 +328,62 @@ def pictures(folder: Path) -> Subject:
     return Subject(folder, paths, _mutate, read)
 
 
-def label_files(folder: Path) -> Subject:
+def label_tables(folder: Path) -> Subject:
+    pairs = [(f"{number}.png", number % 2) for number in range(4)]
+    csv_rows = "".join(f"{name},{label}\n" for name, label in pairs)
+    json_rows = [json.dumps({"file_name": name, "label": label}) for name, label in pairs]
+    tables = {
+        "labels.csv": f"file,label\n{csv_rows}",
+        "metadata.csv": f"file_name,label\n{csv_rows}",
+        "metadata.jsonl": "\n".join(json_rows),
+        "dataset.json": json.dumps({"labels": pairs}),
+    }
     rng = np.random.default_rng(0)
-    for number in range(4):
-        image = Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8))
-        image.save(folder / f"{number}.png")
-    rows = [f"{number}.png,{number % 2}\n" for number in range(4)]
-    (folder / "labels.csv").write_text("file,label\n" + "".join(rows))
+    for file_name, text in tables.items():
+        place = folder / file_name.replace(".", "-")
+        place.mkdir()
+        (place / file_name).write_text(text)
+        for name, _ in pairs:
+            Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8)).save(place / name)
+    paths = [path for path in sorted(folder.rglob("*.*")) if path.name in tables]
 
     def read(_: random.Random) -> list[Call]:
-        return [lambda: load_dataset(f"folder:{folder}", None, (8, 8, 1))]
+        return [lambda p=p: load_dataset(f"folder:{p.parent}", None, (8, 8, 1)) for p in paths]
 
-    return Subject(folder, [folder / "labels.csv"], _mutate, read)
+    return Subject(folder, paths, _mutate, read)
+
+
+def zip_files(folder: Path) -> Subject:
+    images = folder / "images"
+    (images / "a").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        image = Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8))
+        image.save(images / "a" / f"{number}.png")
+    path = Path(shutil.make_archive(str(folder / "images"), "zip", images))
+    shutil.rmtree(images)
+
+    def read(_: random.Random) -> list[Call]:
+        return [lambda: np.asarray(load_dataset(f"folder:{path}", None, (8, 8, 1)).images)]
+
+    return Subject(folder, [path], _mutate, read)
+
+
+def caches(folder: Path) -> Subject:
+    """Prepared images and features of real images; a damaged cache is made anew."""
+    _add_toy()
+    rng = np.random.default_rng(0)
+    (folder / "images").mkdir()
+    for number in range(44):
+        image = Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8))
+        image.save(folder / "images" / f"{number:02}.png")
+    np.savez(folder / "made.npz", images=rng.integers(0, 256, (20, 8, 8), np.uint8))
+    os.environ["GANDEM_CACHE"] = str(folder / "cache")
+    arguments = ("evaluate", folder / "made.npz", "--data", f"folder:{folder / 'images'}")
+    call = _command(*arguments, "-n", 20, "--extractor", "pixels", "--json")
+    call()
+    paths = [path for path in sorted((folder / "cache").rglob("*.*")) if path.is_file()]
+    return Subject(folder, paths, _mutate, lambda rng: [call], writes=True)
 
 
 def binary_sets(folder: Path) -> Subject:
@@ -381,7 +427,9 @@ SUBJECTS: dict[str, Callable[[Path], Subject]] = {
     "resumed runs": resumed_runs,
     "npz": npz_files,
     "pictures": pictures,
-    "labels.csv": label_files,
+    "label tables": label_tables,
+    "zip": zip_files,
+    "caches": caches,
     "IDX": binary_sets,
     "comparisons": comparison_files,
 }
