@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gandem.core.training.ops import Arrays, Ops, Tensor
     from gandem.core.training.prefetch import Prefetcher, have_equal_shapes
     from gandem.core.training.protocols import (
+        ArithmeticReporter,
         Backend,
         DataHolder,
         Derivatives,
@@ -58,6 +59,7 @@ __all__ = [
     "METRICS",
     "OUTSIDE_PARITY",
     "AdversarialLoss",
+    "ArithmeticReporter",
     "Arrays",
     "AuxiliaryLoss",
     "Backend",

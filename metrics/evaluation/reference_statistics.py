@@ -119,6 +119,10 @@ class RealSide:
             name=name, protocol=self.protocol, values=values, floor=self.floor, details=details
         )
 
+    def frechet_of_average(self) -> float:
+        """Return the Fréchet distance of one image, repeated, whose features are the average."""
+        return float(np.var(self.real.features.astype(float), axis=0, ddof=1).sum())
+
     def _check_shapes(self, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         for chunk in images:
             if chunk.shape[1:] != self.dataset.shape:

@@ -52,6 +52,8 @@ MAX_MESSAGE = 1200
 """Characters of an error, with the path of the file in it."""
 TIME_LIMIT = 60
 """Seconds for one file."""
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""Characters that begin a line or that a terminal obeys."""
 Call = Callable[[], object]
 
 
@@ -142,8 +144,8 @@ def _try(call: Call) -> tuple[bool, str]:
             call()
     except GandemError as error:
         text = str(error)
-        if not text.isprintable():
-            return True, f"the error is not printable: {text!r}"
+        if CONTROL.search(text):
+            return True, f"the error has control characters: {text!r}"
         return True, f"the error is long: {text}" if len(text) > MAX_MESSAGE else ""
     except Exception:
         return True, traceback.format_exc(limit=-6)
