@@ -12,6 +12,7 @@ from gandem.commands.options import (
     JSON,
     LOOP,
     RUN,
+    ClassType,
     fps_option,
     generator_options,
     out_option,
@@ -32,9 +33,15 @@ SECTIONS = {
 @click.command(cls=SectionedCommand, sections=SECTIONS)
 @RUN
 @click.option(
-    "--from", "start", type=int, default=0, help="First class, or first seed between noise."
+    "--from",
+    "start",
+    type=ClassType(),
+    default=0,
+    help="First class, its number or name; or first seed between noise.",
 )
-@click.option("--to", "end", type=int, default=1, help="Last class, or last seed between noise.")
+@click.option(
+    "--to", "end", type=ClassType(), default=1, help="Last class, or last seed between noise."
+)
 @click.option(
     "--between",
     type=click.Choice(["label", "category", "noise"]),
@@ -64,7 +71,7 @@ SECTIONS = {
 )
 @click.option(
     "--label",
-    type=int,
+    type=ClassType(),
     show_default="each class in turn",
     help="Fixed class while the noise changes.",
 )
@@ -77,8 +84,8 @@ SECTIONS = {
 @JSON
 def interpolate(
     run: Path,
-    start: int,
-    end: int,
+    start: int | str,
+    end: int | str,
     frames: int | None,
     size: int,
     bounce: bool,
@@ -100,12 +107,15 @@ def interpolate(
 
     check_animation_path(out)
     way_options = ("between", "path", "count", "label", "seed")
+    opened = open_run(run)
+    if options["label"] is not None:
+        options["label"] = opened.find_label(options["label"])
     way = Interpolation(**{name: options.pop(name) for name in way_options})
     playback = {name: options.pop(name) for name in ("fps", "loop")}
     film = make_film(
-        open_run(run),
-        start,
-        end,
+        opened,
+        opened.find_label(start) if isinstance(start, str) else start,
+        opened.find_label(end) if isinstance(end, str) else end,
         way=way,
         frames=frames or (10 if out.suffix.lower() == ".png" else 200),
         size=size,

@@ -10,6 +10,7 @@ import click
 from gandem.commands.options import (
     JSON,
     RUN,
+    ClassType,
     check_out,
     generator_options,
     out_option,
@@ -37,7 +38,7 @@ from gandem.commands.options import (
 )
 @click.option(
     "--label",
-    type=int,
+    type=ClassType(),
     show_default="one row each; 0 with several dimensions",
     help="Class of a conditional model, or category of a latent code.",
 )
@@ -50,7 +51,7 @@ def traverse(
     run: Path,
     values: str,
     dimensions: tuple[str, ...],
-    label: int | None,
+    label: int | str | None,
     seed: int,
     size: int,
     out: Path,
@@ -75,7 +76,7 @@ def traverse(
         opened,
         steps,
         dimensions=moved,
-        label=label,
+        label=None if label is None else opened.find_label(label),
         seed=seed,
         using=GeneratorOptions(**options),
         size=size,

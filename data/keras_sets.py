@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,15 +13,15 @@ from gandem.core.errors import DataError, suggest
 from gandem.core.plugins.isolation import format_error
 from gandem.data.cifar10 import CLASSES
 from gandem.data.fashion_mnist import FASHION_MNIST
-from gandem.data.frameworks import FrameworkSet, check_installed, load_set
+from gandem.data.frameworks import FrameworkSet, check_installed, check_name, load_set
 from gandem.data.mnist import MNIST
 
 if TYPE_CHECKING:
-    from gandem.data.framework_process import Opened, Request
+    from gandem.data.framework_process import OpenedSet, Request
 
-__all__ = ["load", "opened"]
+__all__ = ["load", "open_set"]
 
-OTHERS = {
+UNSUITABLE = {
     "holds texts": ("imdb", "reuters"),
     "holds tables of numbers": ("boston_housing", "california_housing"),
 }
@@ -60,55 +59,55 @@ def load(argument: str, data_dir: Path | None) -> Dataset | ResizableDataset:
     if data_dir is not None and not data_dir.is_dir():
         raise DataError(f"keras:{argument}: there is no folder {str(data_dir)!r}.")
     home = data_dir or Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras").expanduser()
-    bare = data_dir is not None and not (data_dir / "datasets").is_dir()
-    wanted = FrameworkSet(
+    is_datasets_folder = data_dir is not None and not (data_dir / "datasets").is_dir()
+    dataset = FrameworkSet(
         name=f"keras:{argument}",
         framework="keras",
-        words=(name.lower().replace("-", "_"), part),
-        root=(home if bare else home / "datasets").absolute(),
+        parts=(name.lower().replace("-", "_"), part),
+        root=(home if is_datasets_folder else home / "datasets").absolute(),
         given=data_dir is not None,
     )
-    return load_set(wanted)
+    return load_set(dataset)
 
 
 # --- in the child process ------------------------------------------------------------------------
 
 
-def opened(request: Request) -> Opened:
+def open_set(request: Request) -> OpenedSet:
     """Return the data set of a request; download it if needed."""
-    name, part = request.words
-    _move_in(request)
+    name, part = request.parts
+    _set_home(request)
     import keras
 
     keras.config.set_image_data_format("channels_last")
-    module = _module(request, keras.datasets, name)
+    module = _find_module(request, keras.datasets, name)
     try:
         halves = module.load_data()
     except DataError:
         raise
     except Exception as error:  # no network, or a damaged file
-        place = request.root / FOLDERS.get(name, "")
-        said = format_error(error).rstrip(".… ")
+        folder = request.root / FOLDERS.get(name, "")
+        reason = format_error(error).rstrip(".… ")
         raise DataError(
-            f"{request.name}: Keras cannot read or download it: {said}. "
-            f"Its files belong in {str(place)!r}; --data-dir names another folder."
+            f"{request.name}: Keras cannot read or download it: {reason}. "
+            f"Its files belong in {str(folder)!r}; --data-dir names another folder."
         ) from error
-    chosen = [halves[which] for which in PARTS[part]]
-    images = np.concatenate([half[0] for half in chosen])
-    labels = np.concatenate([np.asarray(half[1]).reshape(len(half[1]), -1) for half in chosen])
+    parts = [halves[which] for which in PARTS[part]]
+    images = np.concatenate([half[0] for half in parts])
+    labels = np.concatenate([np.asarray(half[1]).reshape(len(half[1]), -1) for half in parts])
     if images.dtype != np.uint8 or images.ndim not in (3, 4):
         raise DataError(f"{request.name}: expected images, received {images.dtype} {images.shape}.")
-    from gandem.data.framework_process import Opened
+    from gandem.data.framework_process import OpenedSet
 
-    return Opened(
+    return OpenedSet(
         count=len(images),
-        at=lambda place: (images[place], labels[place]),
+        at=lambda index: (images[index], labels[index]),
         source=f"{name} of Keras",
         class_names=NAMES.get(name, ()),
     )
 
 
-def _move_in(request: Request) -> None:
+def _set_home(request: Request) -> None:
     """Give Keras a temporary home whose ``datasets`` links to the requested folder.
 
     Otherwise Keras would read and write settings beside it, or use a shared folder if it cannot
@@ -133,18 +132,7 @@ def _move_in(request: Request) -> None:
     os.environ["KERAS_HOME"] = str(home)
 
 
-def _module(request: Request, datasets: Any, name: str) -> Any:
-    known = [each for each in dir(datasets) if hasattr(getattr(datasets, each), "load_data")]
-    others = {each: what for what, some in OTHERS.items() for each in some}
-    if name not in known:
-        fit = [each for each in known if each not in others]
-        near = difflib.get_close_matches(name, fit, n=1, cutoff=0.6)
-        hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(fit)}."
-        typed = request.name.split(":")[1]
-        raise DataError(f"Keras has no data set {typed!r:.60}. {hint}")
-    if name in others:
-        raise DataError(
-            f"{request.name}: {name} {others[name]}; a GAN here learns from images, with or "
-            "without a class each."
-        )
+def _find_module(request: Request, datasets: Any, name: str) -> Any:
+    modules = [each for each in dir(datasets) if hasattr(getattr(datasets, each), "load_data")]
+    check_name(request.name, name, {each: each for each in modules}, UNSUITABLE)
     return getattr(datasets, name)

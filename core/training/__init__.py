@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from gandem.core.training.capabilities import (
         CAPABILITIES,
         check_capabilities,
-        find_unknown_capabilities,
         list_needs,
         list_network_needs,
     )
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
         ArithmeticReporter,
         Backend,
         DataHolder,
-        Derivatives,
         Engine,
         Loss,
         MultiStep,
@@ -64,7 +62,6 @@ __all__ = [
     "AuxiliaryLoss",
     "Backend",
     "DataHolder",
-    "Derivatives",
     "Draw",
     "Engine",
     "Feed",
@@ -84,7 +81,6 @@ __all__ = [
     "check_state",
     "count_rows",
     "find_backend",
-    "find_unknown_capabilities",
     "fixed_inputs",
     "fixed_parts",
     "have_equal_shapes",

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import tomli_w
@@ -304,7 +305,8 @@ def npz_files(folder: Path) -> Subject:
     np.savez(folder / "bytes.npz", images=images, labels=labels)
     np.savez_compressed(folder / "floats.npz", x=images / np.float32(255), y=labels)
     np.savez(folder / "points.npz", images=rng.normal(size=(40, 2)))
-    paths = sorted(folder.glob("*.npz"))
+    np.save(folder / "array.npy", images)
+    paths = sorted(folder.glob("*.np[zy]"))
 
     def read(_: random.Random) -> list[Call]:
         return [lambda path=path: load_dataset(f"npz:{path}") for path in paths]
@@ -331,39 +333,38 @@ def pictures(folder: Path) -> Subject:
 
 
 def label_tables(folder: Path) -> Subject:
-    pairs = [(f"{number}.png", number % 2) for number in range(4)]
-    csv_rows = "".join(f"{name},{label}\n" for name, label in pairs)
-    json_rows = [json.dumps({"file_name": name, "label": label}) for name, label in pairs]
-    tables = {
-        "labels.csv": f"file,label\n{csv_rows}",
-        "metadata.csv": f"file_name,label\n{csv_rows}",
-        "metadata.jsonl": "\n".join(json_rows),
-        "dataset.json": json.dumps({"labels": pairs}),
-    }
     rng = np.random.default_rng(0)
-    for file_name, text in tables.items():
-        place = folder / file_name.replace(".", "-")
+    names = [f"{number}.png" for number in range(4)]
+    tables = {
+        "labels.csv": "file,label\n" + "".join(f"{name},{name[0]}\n" for name in names),
+        "metadata.csv": "file_name,label\n" + "".join(f"{name},{name[0]}\n" for name in names),
+        "metadata.jsonl": "".join(f'{{"file_name": "{n}", "label": {n[0]}}}\n' for n in names),
+        "dataset.json": json.dumps({"labels": [[name, int(name[0])] for name in names]}),
+    }
+    for table, text in tables.items():
+        place = folder / table.replace(".", "-")
         place.mkdir()
-        (place / file_name).write_text(text)
-        for name, _ in pairs:
+        for name in names:
             Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8)).save(place / name)
-    paths = [path for path in sorted(folder.rglob("*.*")) if path.name in tables]
+        (place / table).write_text(text)
+    paths = [folder / table.replace(".", "-") / table for table in tables]
 
     def read(_: random.Random) -> list[Call]:
-        return [lambda p=p: load_dataset(f"folder:{p.parent}", None, (8, 8, 1)) for p in paths]
+        return [
+            lambda path=path: load_dataset(f"folder:{path.parent}", None, (8, 8, 1))
+            for path in paths
+        ]
 
     return Subject(folder, paths, _mutate, read)
 
 
 def zip_files(folder: Path) -> Subject:
-    images = folder / "images"
-    (images / "a").mkdir(parents=True)
     rng = np.random.default_rng(0)
-    for number in range(3):
-        image = Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8))
-        image.save(images / "a" / f"{number}.png")
-    path = Path(shutil.make_archive(str(folder / "images"), "zip", images))
-    shutil.rmtree(images)
+    path = folder / "images.zip"
+    with ZipFile(path, "w", ZIP_DEFLATED) as archive:
+        for number in range(4):
+            with archive.open(f"{'ab'[number % 2]}/{number}.png", "w") as file:
+                Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8)).save(file, "PNG")
 
     def read(_: random.Random) -> list[Call]:
         return [lambda: np.asarray(load_dataset(f"folder:{path}", None, (8, 8, 1)).images)]
