@@ -104,5 +104,6 @@ class Evaluation(Callback):
         scores = {name: value for name, value in values.items() if value is not None}
         self.last, self._scored_step, trainer.scores = {"step": step, **scores}, step, scores
         row = {"step": step, "epoch": trainer.epochs_done(step), "scores": scores}
+        row |= {"frechet_of_average": self.real.frechet_of_average()}
         trainer.log(row)
         trainer.notify("on_evaluate", MappingProxyType(scores))

@@ -131,6 +131,7 @@ _CHECKS = {
     **dict.fromkeys(("epoch",), _is_count),
     **dict.fromkeys(("seconds", "steps_per_second", "variety", "nearest"), _is_number),
     **dict.fromkeys(("generator", "discriminator", "real_accuracy", "fake_accuracy"), _is_number),
+    "frechet_of_average": _is_number,
     **dict.fromkeys(("scores", "moved"), _are_numbers),
     "judged": lambda value: _are_numbers(value, ("real", "fake", "count")),
 }

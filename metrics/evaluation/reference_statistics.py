@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from gandem.core.data.dataset import Dataset
+from gandem.core.documents import parse_json
 from gandem.core.errors import DataError, RunError
 from gandem.core.files import cache_folder, fill_file
 from gandem.core.rng import Purpose, stream
@@ -118,6 +119,10 @@ class RealSide:
             name=name, protocol=self.protocol, values=values, floor=self.floor, details=details
         )
 
+    def frechet_of_average(self) -> float:
+        """Return the Fréchet distance of one image, repeated, whose features are the average."""
+        return float(np.var(self.real.features.astype(float), axis=0, ddof=1).sum())
+
     def _check_shapes(self, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         for chunk in images:
             if chunk.shape[1:] != self.dataset.shape:
@@ -200,7 +205,7 @@ class RealSide:
                 facts = file.metadata()
             if facts["sha256"] != _hash_arrays(arrays, facts["floor"]):
                 return None
-            floor = json.loads(facts["floor"])
+            floor = parse_json(facts["floor"])
             side = Side(arrays["features"], arrays.get("probabilities"), self._labels(0))
         except (OSError, SafetensorError, KeyError, TypeError, ValueError):
             return None
