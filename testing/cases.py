@@ -154,6 +154,10 @@ def _norms() -> list[Case]:
     return [
         _vector("batch_norm vector", BatchNorm()),
         _vector("batch_norm vector of 2 rows", BatchNorm(epsilon=1e-3, decay=0.99), batch=2),
+        _vector("batch_norm vector, biased running variance",
+                BatchNorm(running_variance="biased")),
+        _image("batch_norm image, biased running variance",
+               BatchNorm(decay=0.99, running_variance="biased")),
         _image("batch_norm image", BatchNorm(decay=0.8)),
         _image("batch_norm dead channel", BatchNorm(epsilon=1e-3), image="dead channel"),
         _vector("batch_norm twice", BatchNorm(), silu, Dense(units=4, bias=False),
@@ -340,9 +344,15 @@ OPTIMIZERS = tuple(
         "adam of DCGAN": Adam(learning_rate=2e-4, beta1=0.5),
         "adam without momentum": Adam(learning_rate=1e-2, beta1=0.0, beta2=0.9, epsilon=1e-7),
         "adam with weight decay": Adam(learning_rate=1e-2, weight_decay=0.1),
+        "adam, epsilon beside the uncorrected root": Adam(
+            learning_rate=1e-3, epsilon=1e-7, epsilon_placement="uncorrected"
+        ),
         "adamw": AdamW(learning_rate=1e-2),
         "adamw with weight decay": AdamW(learning_rate=0.1, beta1=0.5, weight_decay=0.5),
         "adamw without weight decay": AdamW(learning_rate=1e-3, weight_decay=0.0),
+        "adamw, epsilon beside the uncorrected root": AdamW(
+            learning_rate=1e-2, beta1=0.5, epsilon=1e-6, epsilon_placement="uncorrected"
+        ),
         "rmsprop": RMSprop(learning_rate=5e-5),
         "rmsprop of another decay": RMSprop(learning_rate=1e-2, decay=0.99, epsilon=1e-6),
         "rmsprop with weight decay": RMSprop(learning_rate=1e-2, weight_decay=0.1),

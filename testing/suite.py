@@ -151,8 +151,11 @@ class BackendConformance(OperationConformance, suite=True):
         self.compare_float32(case, make_step(case, engine, 7, "float32"))
 
     def compare_float32(self, case: Trajectory, received: Mapping[str, np.ndarray]) -> None:
-        """Compare the weights after a step in float32 with the stored ones, in float64."""
-        names = [p.name for plan in plan_spec(case.spec).values() for p in plan.parameters()]
+        """Compare the weights and running statistics after a step in float32 with the stored ones,
+        in float64.
+        """
+        plans = plan_spec(case.spec).values()
+        names = [p.name for plan in plans for p in (*plan.parameters(), *plan.statistics())]
         sample = digest(received)
         expected = load_step_reference(case.name, "one step from 7", sample)
         assert expected, "no reference is stored; a new case needs: make references"

@@ -286,9 +286,16 @@ _SPECTRAL: Mapping[str, tuple[Layer, ...]] = {
         kinds.Dense(units=1, spectral_norm=True),
     ),
 }
+_BIASED: Mapping[str, tuple[Layer, ...]] = {
+    player.name: tuple(
+        replace(layer, running_variance="biased") if isinstance(layer, kinds.BatchNorm) else layer
+        for layer in player.layers
+    )
+    for player in SMALL.players
+}
 
 
-def _optimizer(kind: str, **fields: float) -> dict[str, Any]:
+def _optimizer(kind: str, **fields: float | str) -> dict[str, Any]:
     optimizer = {"kind": kind, "learning_rate": 2e-3, **fields}
     return {f"{player}.optimizer": optimizer for player in ("generator", "discriminator")}
 
@@ -371,6 +378,10 @@ _VARIANTS: dict[str, tuple[Mapping[str, Any], Mapping[str, tuple[Layer, ...]]]] 
             "training.ema_decay": 0.9,
         },
         _SPECTRAL,
+    ),
+    "biased running variance, epsilon beside the uncorrected root": (
+        _optimizer("adam", epsilon=1e-5, epsilon_placement="uncorrected"),
+        _BIASED,
     ),
 }
 

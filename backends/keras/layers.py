@@ -268,7 +268,7 @@ def _moments(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
 
 @build.register(kinds.BatchNorm)
 class BatchNorm(Layer):
-    """Batch norm; running statistics use the unbiased variance."""
+    """Batch norm with its running statistics."""
 
     def call(self, x: Tensor, context: Context) -> Tensor:
         epsilon = self.number(self.spec.epsilon)
@@ -279,9 +279,10 @@ class BatchNorm(Layer):
             return self._fused(x)
         axes = tuple(range(x.shape.rank - 1))
         mean, centered, variance = _moments(x, axes)
-        count = tf.cast(tf.size(x) // tf.shape(x)[-1], x.dtype)
+        count = self._count(x)
+        factor = 1 if self.spec.running_variance == "biased" else count / (count - 1)
         self._follow("mean", tf.reshape(mean, [-1]))
-        self._follow("variance", tf.reshape(variance, [-1]) * (count / (count - 1)))
+        self._follow("variance", tf.reshape(variance, [-1]) * factor)
         return centered * tf.math.rsqrt(variance + epsilon) * self.weight("scale") + self.weight(
             "offset"
         )
@@ -300,9 +301,17 @@ class BatchNorm(Layer):
             epsilon=self.spec.epsilon,
             is_training=True,
         )
+        variance = found.batch_variance  # the unbiased one
+        if self.spec.running_variance == "biased":
+            variance *= 1 - 1 / self._count(x)
         self._follow("mean", found.batch_mean)
-        self._follow("variance", found.batch_variance)  # the unbiased one
+        self._follow("variance", variance)
         return found.y if x.shape.rank == 4 else tf.reshape(found.y, [-1, x.shape[-1]])
+
+    @staticmethod
+    def _count(x: Tensor) -> Tensor:
+        """Return the number of values of a channel."""
+        return tf.cast(tf.size(x) // tf.shape(x)[-1], x.dtype)
 
     def _follow(self, name: str, new: Tensor) -> None:
         kept, taken = self.number(self.spec.decay), self.number(1 - self.spec.decay)

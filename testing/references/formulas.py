@@ -76,7 +76,7 @@ def _update(
     """Return the weights and moments after update number ``t``, counted from 1."""
     rate = optimizer.learning_rate
     match optimizer:
-        case Adam() | AdamW():
+        case Adam():
             if isinstance(optimizer, AdamW):
                 p = p * (1 - np.longdouble(rate) * optimizer.weight_decay)
             else:
@@ -84,7 +84,11 @@ def _update(
             beta1, beta2 = np.longdouble(optimizer.beta1), np.longdouble(optimizer.beta2)
             m = m + (1 - beta1) * (g - m)
             v = beta2 * v + (1 - beta2) * g**2
-            root = np.sqrt(v) / np.sqrt(1 - beta2**t)
+            correction = np.sqrt(1 - beta2**t)
+            if optimizer.epsilon_placement == "uncorrected":
+                step = rate * correction / (1 - beta1**t)
+                return p - step * m / (np.sqrt(v) + optimizer.epsilon), m, v
+            root = np.sqrt(v) / correction
             return p - rate / (1 - beta1**t) * m / (root + optimizer.epsilon), m, v
         case RMSprop():
             g = g + optimizer.weight_decay * p

@@ -263,7 +263,8 @@ def _scale_offset(x: Dual, node: Node, network: Network) -> Dual:
 def _(layer: kinds.BatchNorm, x: Dual, node: Node, network: Network) -> Dual:
     normal, mean, variance = _normalize(x, tuple(range(1, x.a.ndim - 1)), layer.epsilon)
     n = math.prod(x.a.shape[1:-1])
-    for name, batch in (("mean", mean.a), ("variance", variance.a * n / (n - 1))):
+    spread = variance.a if layer.running_variance == "biased" else variance.a * n / (n - 1)
+    for name, batch in (("mean", mean.a), ("variance", spread)):
         old = network.statistics[f"{node.path}/{name}"]
         new = layer.decay * old + (1 - layer.decay) * batch[0].real.reshape(-1)
         network.updated[f"{node.path}/{name}"] = new
