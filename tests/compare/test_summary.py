@@ -12,7 +12,7 @@ from support.comparisons import (
     write_scores,
 )
 
-from gandem.compare import analyze, comparison, make_settings, plan
+from gandem.compare import analyze, comparison, make_settings, open_comparison, plan
 
 pytest.importorskip("scipy")
 
@@ -260,6 +260,16 @@ def test_diverged_runs_are_counted(tmp_path):
 
     assert verdict.endswith("2 of 3 runs on keras diverged.")
     assert "undecided: 1 seed" in verdict
+
+
+def test_a_single_run_without_scores_is_finished(tmp_path):
+    made = planted(tmp_path / "out")
+    folder = made.folder(made.cells()[0])
+    (folder / "scores.json").unlink()
+
+    verdict = verdict_of(open_comparison(folder))
+
+    assert verdict == "One run, finished at step 40; no sign of trouble."
 
 
 def test_each_run_is_opened_once(tmp_path, monkeypatch):
