@@ -64,7 +64,8 @@ class Labels:
 
     def marks(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Return the places of a row's model, setting, backends and seed in the grid."""
-        grid, marks = self.grid, {}
+        grid = self.grid
+        marks: dict[str, Any] = {}
         if "model" in row:
             marks["m"] = grid.models.index(row["model"])
         if "setting" in row:

@@ -110,7 +110,7 @@ def _collect_context(
         "baselines": _collect_baselines(cells),
         "has_averages": any(cell["weights"] == AVERAGED for cell in cells),
         "command": whole_command(comparison, cells),
-        "descriptions": list(describe_settings(comparison, cells)),
+        "descriptions": list(describe_settings(comparison, labels, cells)),
         "format_value": format_value,
     }
 
