@@ -1,1 +1,1 @@
-"""The analysis of a comparison: parity, differences of scores over seeds, costs, and the verdict."""
+"""The analysis of a comparison: parity, differences of scores, costs, and the verdict."""

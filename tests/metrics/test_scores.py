@@ -238,7 +238,8 @@ def test_a_table_names_its_protocol_and_every_subject():
     text = format_scores([scored("one"), scored("two")])
 
     assert "1,000 images each, against 1,000 of the 10,000 of digits; features of pixels" in text
-    assert "Fréchet distance  ↓  –     1.5         1.5" in text
+    assert "Fréchet distance                  ↓  –     1.5         1.5" in text
+    assert "kernel distance ± standard error  ↓  –" in text
     assert "not finite" in text
     assert "[2]" in text
     assert "two" in text
