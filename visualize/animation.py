@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from gandem.core.data.images import (
-    check_room,
-    fitted,
-    grid,
-    headed,
-    read_picture,
-    resized,
+    add_title,
+    check_image_size,
+    draw_grid,
+    draw_table,
+    read_image,
     save_image,
-    titled,
+    scale_images,
+    scale_size,
 )
 from gandem.core.errors import RunError, SpecError
 from gandem.core.files import fill_file
@@ -84,7 +84,7 @@ class Animation:
             self._save_strip(path, progress)
             return
         columns = self._columns()
-        check_room(*self._size(columns))
+        check_image_size(*self._size(columns))
         pictures = (_place_side_by_side(images, columns) for images in self._count(progress))
         if path.suffix.lower() == ".gif":
             hundredths = _hundredths(self.frames, fps)
@@ -97,9 +97,9 @@ class Animation:
 
     def _save_strip(self, path: Path, progress: Callable[[int], None] | None) -> None:
         down, height, width = self.shape
-        check_room(down * height, self.frames * width)
+        check_image_size(down * height, self.frames * width)
         columns = np.stack(list(self._count(progress)), axis=1)  # (N, frames, H, W, C)
-        save_image(path, titled(columns, self.titles))
+        save_image(path, draw_table(columns, self.titles))
 
     def _count(self, progress: Callable[[int], None] | None) -> Iterator[np.ndarray]:
         for done, images in enumerate(self.make(), 1):
@@ -144,21 +144,21 @@ def animate_samples(run: Run, size: int | None = None) -> Animation:
     paths = run.samples()
     if not paths:
         raise RunError(f"{run.path}: it has no samples; they are written after each epoch.")
-    first = read_picture(paths[0])
+    first = read_image(paths[0])
 
     def make() -> Iterator[np.ndarray]:
         for path in paths:
-            picture = read_picture(path)
+            picture = read_image(path)
             if picture.shape != first.shape:
                 raise RunError(
                     f"{path}: {picture.shape[1]} × {picture.shape[0]} pixels, those of the first "
                     f"samples are {first.shape[1]} × {first.shape[0]}; remove it."
                 )
-            yield headed(resized(picture[None], size)[0], _make_title(path))[None]
+            yield add_title(scale_images(picture[None], size)[0], _make_title(path))[None]
 
     if size is not None:
-        check_room(*fitted(first.shape[0], first.shape[1], size))
-    shape = headed(resized(first[None], size)[0], "").shape
+        check_image_size(*scale_size(first.shape[0], first.shape[1], size))
+    shape = add_title(scale_images(first[None], size)[0], "").shape
     return Animation(make, len(paths), (1, *shape[:2]))
 
 
@@ -168,7 +168,7 @@ def _make_title(samples: Path) -> str:
 
 
 def _place_side_by_side(images: np.ndarray, columns: int) -> np.ndarray:
-    return grid(images, columns, gap=GAP, zoom=1)[GAP:-GAP, GAP:-GAP]
+    return draw_grid(images, columns, gap=GAP, zoom=1)[GAP:-GAP, GAP:-GAP]
 
 
 def _hundredths(frames: int, fps: float) -> list[int]:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from gandem.core.data.images import read_picture, resized
+from gandem.core.data.images import read_image, scale_images
 from gandem.core.errors import RunError
 from gandem.core.files import write_file
 from gandem.core.runs.run import Run, open_run
@@ -196,9 +196,9 @@ def _pictures(run: Run, last: float) -> list[Thumbnail]:
     for place in dict.fromkeys(wanted.tolist()):
         path = paths[place]
         with contextlib.suppress(RunError):  # a damaged picture is left out
-            picture = read_picture(path)
+            picture = read_image(path)
             small = max(picture.shape) > THUMBNAIL_SIZE
-            picture = resized(picture[None], THUMBNAIL_SIZE)[0] if small else picture
+            picture = scale_images(picture[None], THUMBNAIL_SIZE)[0] if small else picture
             kind, _, number = path.stem.partition("-")
             title = f"{printable(kind)} {printable(number).lstrip('0') or 0}"
             found.append(Thumbnail(run.sampled_at(path), title, picture))

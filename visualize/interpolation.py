@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from gandem.core.data.images import fitted, resized
+from gandem.core.data.images import scale_images, scale_size
 from gandem.core.errors import SpecError
 from gandem.core.runs.run import Run
 from gandem.core.runs.sampling import CHUNK_SIZE, sample
@@ -82,7 +82,7 @@ def interpolate(
     shares = _shares(frames, bounce)
     height, width, _ = image_of(run.spec).shape
     if size is not None:
-        height, width = fitted(height, width, size)
+        height, width = scale_size(height, width, size)
 
     def make() -> Iterator[np.ndarray]:
         engine = run.engine(using.backend, using.device, using.which)
@@ -91,7 +91,7 @@ def interpolate(
             inputs = _between(run, ends, shares[first : first + few], way)
             images = sample(run.spec, engine, inputs, ema=using.ema).images
             for index in range(0, len(images), way.count):
-                yield resized(images[index : index + way.count], size)
+                yield scale_images(images[index : index + way.count], size)
 
     titles = (
         f"{share:.0%}" if 0 < share < 1 else str((start, end)[int(share)]) for share in shares

@@ -9,7 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from gandem.core.data.images import check_room, fitted, resized, save_image, titled
+from gandem.core.data.images import (
+    check_image_size,
+    draw_table,
+    save_image,
+    scale_images,
+    scale_size,
+)
 from gandem.core.errors import SpecError, shown, suggest
 from gandem.core.runs.run import Run
 from gandem.core.runs.sampling import MAX_COLUMNS, Images, sample
@@ -43,9 +49,9 @@ class Table:
             RunError: the PNG would be too large, or cannot be written.
         """
         down, across, *shape = self.images.shape
-        large = resized(self.images.reshape(-1, *shape), size)
+        large = scale_images(self.images.reshape(-1, *shape), size)
         table = large.reshape(down, across, *large.shape[1:])
-        save_image(Path(path), titled(table, self.columns, self.rows))
+        save_image(Path(path), draw_table(table, self.columns, self.rows))
 
 
 def parse_values(text: str) -> tuple[float, ...]:
@@ -189,8 +195,8 @@ def _traversal(
 def _check_table(spec: Spec, rows: int, columns: int, size: int | None) -> None:
     height, width, _ = image_of(spec).shape
     if size is not None:
-        height, width = fitted(height, width, size)
-    check_room(rows * height, columns * width)
+        height, width = scale_size(height, width, size)
+    check_image_size(rows * height, columns * width)
 
 
 def _check_dimension(spec: Spec, dimension: int) -> None:

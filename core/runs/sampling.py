@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from gandem.core.data.images import grid, save_image, scatter, to_bytes
+from gandem.core.data.images import draw_grid, draw_scatter, save_image, to_bytes
 from gandem.core.errors import RunError, SpecError, shown
 from gandem.core.files import fill_file
 from gandem.core.machine import check_memory, format_size
@@ -97,10 +97,10 @@ class Images:
             real: real points (M, D), drawn in a light color behind generated ones.
         """
         if self.images.ndim == 2:
-            return scatter(self.images, real, self.window)
+            return draw_scatter(self.images, real, self.window)
         groups = [group for group in (self.labels, self.categories) if group is not None]
         counts = [n for n in (len(np.unique(group)) for group in groups) if 1 < n <= MAX_COLUMNS]
-        return grid(self.images, counts[0] if counts else None)
+        return draw_grid(self.images, counts[0] if counts else None)
 
     def save(self, path: Path | str) -> None:
         """Write a grid to a ``.png``, all arrays to an ``.npz``, or each image to a new folder.

@@ -254,8 +254,6 @@ class TrainingSetup:
         self.dataset = load_dataset(
             settings.data or "digits", settings.data_dir or None, spec.image.shape, settings.classes
         )
-        for note in self.dataset.notes:
-            self.notice(note)
         if (
             settings.evaluate_every and settings.extractor is None
         ):  # recorded, so that a resumed run uses it too
@@ -270,6 +268,8 @@ class TrainingSetup:
             randomness=settings.randomness,
         )
         self.feed.continue_epochs(before, step)
+        for note in self.dataset.notes:
+            self.notice(note)
         epochs = settings.epochs or spec.training.epochs
         self.total = settings.steps or self.feed.epochs.step_of(epochs)
         Settings(steps=self.total)  # refuses numbers beyond any training

@@ -111,7 +111,7 @@ BAD = {
     "train dcgan --out ten.npz": "ten.npz: it exists and is not an empty folder",
     "DCGAN --data npz:none.npz": "npz:none.npz: it has no images",
     "DCGAN --data npz:noise.npz": "npz:noise.npz: it is not an .npz file",
-    "DCGAN --data npz:missing.npz": "npz:missing.npz: 'missing.npz' is not there",
+    "DCGAN --data npz:missing.npz": "npz:missing.npz: 'missing.npz' does not exist",
     "DCGAN --data npz:shape.npz": "npz:shape.npz: its images are (6, 8, 1), the spec",
     "DCGAN --data npz:nan.npz": "npz:nan.npz: expected finite floats, received 1 NaN",
     "DCGAN --data npz:unlabeled.npz --classes 1": "it has no labels, so no classes",
@@ -124,7 +124,7 @@ BAD = {
 }
 MISUSED = {
     "train": "Missing argument 'MODEL'.",
-    "train dcgan --classes 3,x": "Invalid value for '--classes': expected comma-separated",
+    "train dcgan --classes 3,,": "Invalid value for '--classes': expected classes",
     "train dcgan --steps 0": "Invalid value for '--steps': 0 is not in the range x>=1.",
     "train dcgan --steps 1.5": "Invalid value for '--steps': '1.5' is not a valid integer",
     "train dcgan --seed -1": "Invalid value for '--seed': -1 is not in the range x>=0.",

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from gandem.compare import Cell, Comparison, Grid, plan, write_comparison
-from gandem.core.data.images import grid as sheet
+from gandem.core.data.images import draw_grid as sheet
 from gandem.core.data.images import save_image
 from gandem.core.documents import finite
 from gandem.core.specs.loading import load_spec

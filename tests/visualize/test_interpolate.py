@@ -11,7 +11,7 @@ from PIL import Image
 from support.commands import needs_a_backend, needs_both, refused, said
 
 import gandem
-from gandem.core.data.images import resized, save_image
+from gandem.core.data.images import save_image, scale_images
 from gandem.core.errors import GandemError, RunError, SpecError
 from gandem.core.training import fixed_inputs
 from gandem.visualize.animation import Animation, animate_samples
@@ -121,8 +121,8 @@ def test_bounce_goes_there_and_back_within_the_frames(conditional, tmp_path, fra
 def test_an_image_keeps_its_form():
     images = np.zeros((3, 10, 20, 1), np.uint8)
 
-    assert resized(images, 96).shape == (3, 48, 96, 1)
-    assert resized(images, None) is images
+    assert scale_images(images, 96).shape == (3, 48, 96, 1)
+    assert scale_images(images, None) is images
 
 
 @needs_a_backend

@@ -9,7 +9,7 @@ import pytest
 from support.commands import needs_a_backend, refused, said
 
 import gandem
-from gandem.core.data.images import titled
+from gandem.core.data.images import draw_table
 from gandem.core.errors import RunError, SpecError
 from gandem.core.runs import Run
 from gandem.core.runs.record import DataRecord, RunRecord
@@ -242,8 +242,8 @@ def test_absurdly_many_are_refused_before_they_are_made(conditional, tmp_path):
 def test_titles_never_overlap_however_small_the_images(monkeypatch):
     images = np.full((2, 3, 4, 4, 1), 7, np.uint8)
 
-    plain = titled(images)
-    wide = titled(images, ["a long title"] * 3, ["row", "another row"])
+    plain = draw_table(images)
+    wide = draw_table(images, ["a long title"] * 3, ["row", "another row"])
 
     assert (plain == 7).all(axis=2).sum() == 2 * 3 * 16
     assert (wide == 7).all(axis=2).sum() >= 2 * 3 * 16
@@ -254,4 +254,4 @@ def test_a_picture_too_large_is_refused():
     images = np.broadcast_to(np.uint8(0), (1000, 1000, 100, 100, 1))
 
     with pytest.raises(RunError, match="too large; expected at most"):
-        titled(images)
+        draw_table(images)

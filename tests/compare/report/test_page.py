@@ -30,7 +30,7 @@ from support.comparisons import (
 from gandem.compare import plan, write_comparison
 from gandem.compare.report.charts import trajectory_chart
 from gandem.compare.report.samples import limit_size, read_pictures
-from gandem.core.data.images import grid as tile
+from gandem.core.data.images import draw_grid as tile
 from gandem.core.data.images import read_picture, save_image
 from gandem.core.errors import GandemError
 
