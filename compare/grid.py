@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from gandem.core.data.dataset import load_dataset
 from gandem.core.errors import BackendError, SpecError, shown
+from gandem.core.plugins.installation import install_command
 from gandem.core.runs import Settings
 from gandem.core.specs import digest, find_model, load_spec, parse_setting
 from gandem.core.training import (
@@ -282,7 +283,8 @@ def backends_of(names: Sequence[str]) -> tuple[str, ...]:
     """
     there = installed_backends()
     if not there:
-        raise BackendError("No backend is installed. Install one with: pip install 'gandem[torch]'")
+        command = install_command("torch")
+        raise BackendError(f"No backend is installed. Install one with: {command}")
     return tuple(find_backend(name).id for name in names) or tuple(there)
 
 

@@ -19,6 +19,7 @@ from gandem.compare.paths import listed, path_sentence, paths_of, plural
 from gandem.compare.read import finite_of, is_number
 from gandem.compare.verdict import difference, outcome_in_words, short
 from gandem.core.errors import GandemError
+from gandem.core.plugins.installation import install_command
 from gandem.core.runs import Run
 from gandem.metrics.evaluation import MEASURES
 
@@ -45,7 +46,7 @@ def check_needs() -> None:
     missing = [name for name in ("jinja2", "scipy") if find_spec(name) is None]
     if missing:
         raise GandemError(
-            f"A comparison needs {listed(missing)}. Install with: pip install 'gandem[report]'"
+            f"A comparison needs {listed(missing)}. Install with: {install_command('report')}"
         )
 
 

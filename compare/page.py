@@ -30,6 +30,7 @@ from gandem.compare.pictures import pictures_of, room_for
 from gandem.compare.verdict import LEVEL
 from gandem.core.errors import GandemError
 from gandem.core.files import write_file
+from gandem.core.plugins.installation import install_command
 from gandem.core.runs import Run
 from gandem.metrics.evaluation import MEASURES, format_value
 
@@ -63,7 +64,7 @@ def write_comparison(comparison: Comparison, path: Path | None = None) -> dict[s
         from jinja2 import DictLoader, Environment, StrictUndefined
     except ImportError:
         raise GandemError(
-            "The page needs Jinja2. Install it with: pip install 'gandem[report]'"
+            f"The page needs Jinja2. Install it with: {install_command('report')}"
         ) from None
     found = outcome_of(comparison)
     place = path or comparison.path / "index.html"

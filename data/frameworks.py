@@ -95,7 +95,7 @@ def check_installed(framework: str) -> None:
     if not is_installed(row):
         raise DataError(
             f"The data sets of {framework} need {' and '.join(row.requires)}, which is not "
-            f"installed. Install it with: {row.install}"
+            f"installed. Install it with: {row.install_command}"
         )
 
 

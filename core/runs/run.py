@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from gandem.core.errors import BackendError, RunError, SpecError, shown
+from gandem.core.plugins.installation import install_command
 from gandem.core.runs.checkpoint import Checkpoint, list_checkpoints, parse_step, read_checkpoint
 from gandem.core.runs.config import Settings
 from gandem.core.runs.log import has_losses, read_log
@@ -146,15 +147,15 @@ class Run:
         return self.checkpoint(which).state
 
     def engine(
-        self, backend: str | None = None, device: str = "auto", which: int | str = LAST
+        self, backend: str | None = None, device: str = "auto", checkpoint: int | str = LAST
     ) -> Engine:
         """Return an engine with the trained networks.
 
         Args:
             backend: by default the run's own, or else any that is installed.
-            which: the checkpoint: ``"last"``, ``"best"``, or a step.
+            checkpoint: ``"last"``, ``"best"``, or a step.
         """
-        state = self.state(which)
+        state = self.state(checkpoint)
         name = backend or pick_backend(self.record.backend)
         loaded = load_backend(name)
         precision = stored(self.record.precision)  # mixed precision is for training
@@ -180,45 +181,45 @@ class Run:
 
     def generate(
         self,
-        count: int = 25,
+        num_samples: int = 25,
         *,
         label: int | None = None,
         seed: int = 0,
         backend: str | None = None,
         device: str = "auto",
         ema: bool = True,
-        which: int | str = LAST,
+        checkpoint: int | str = LAST,
         progress: Callable[[int], None] | None = None,
     ) -> Images:
         """Generate images from noise; equal seeds give equal noise on every backend.
 
         Args:
-            count: number of images.
+            num_samples: number of images.
             label: the class; by default the classes of a conditional model take turns.
             backend: by default the run's own if it is installed, or else any that is.
             ema: use the moving average of the weights, if the run keeps one.
-            which: the checkpoint: ``"last"``, ``"best"``, or a step.
+            checkpoint: ``"last"``, ``"best"``, or a step.
             progress: called with the number of images generated so far.
 
         Raises:
             SpecError: the model has no such class.
         """
-        labels = self._labels(count, label)
-        inputs = fixed_inputs(self.spec, seed, count, self.record.precision, labels)
-        engine = self.engine(backend, device, which)
+        labels = self._labels(num_samples, label)
+        inputs = fixed_inputs(self.spec, seed, num_samples, self.record.precision, labels)
+        engine = self.engine(backend, device, checkpoint)
         return sample(self.spec, engine, inputs, ema=ema, progress=progress)
 
     def save(
         self,
         path: Path | str,
-        count: int = 25,
+        num_samples: int = 25,
         *,
         label: int | None = None,
         seed: int = 0,
         backend: str | None = None,
         device: str = "auto",
         ema: bool = True,
-        which: int | str = LAST,
+        checkpoint: int | str = LAST,
         progress: Callable[[int], None] | None = None,
     ) -> None:
         """Write the images of :meth:`generate` to an ``.npz``, in bounded memory.
@@ -227,17 +228,17 @@ class Run:
             SpecError: the model has no such class.
             RunError: the path cannot be written.
         """
-        labels = self._labels(count, label)
+        labels = self._labels(num_samples, label)
         precision = self.record.precision
-        parts = fixed_parts(self.spec, seed, count, precision, labels, size=CHUNK_SIZE)
-        engine = self.engine(backend, device, which)
+        parts = fixed_parts(self.spec, seed, num_samples, precision, labels, size=CHUNK_SIZE)
+        engine = self.engine(backend, device, checkpoint)
         images = generate_parts(self.spec, engine, parts, ema=ema, progress=progress)
-        save_arrays(Path(path), images, count)
+        save_arrays(Path(path), images, num_samples)
 
     def _labels(self, count: int, label: int | None) -> np.ndarray | None:
         """Return the class of each image, None if the classes take turns."""
         if count < 1:
-            raise SpecError(f"count: expected at least 1 image, received {count}.")
+            raise SpecError(f"num_samples: expected at least 1 image, received {count}.")
         if label is not None:
             conditional = "label" in plan_spec(self.spec)["generator"].inputs
             if not conditional:
@@ -260,7 +261,8 @@ def pick_backend(preferred: str = "") -> str:
     if preferred in installed:
         return preferred
     if not installed:
-        raise BackendError("No backend is installed. Install one with: pip install 'gandem[torch]'")
+        command = install_command("torch")
+        raise BackendError(f"No backend is installed. Install one with: {command}")
     return installed[0]
 
 
@@ -273,12 +275,14 @@ def covers(field: str, path: str) -> bool:
     return f".{field}." in f".{path}."
 
 
-def open_run(path: Path | str) -> Run:
-    """Open a run's folder.
+def open_run(path: Run | Path | str) -> Run:
+    """Open a run's folder; a run is returned as it is.
 
     Raises:
         RunError: the folder is not a run, or is damaged.
     """
+    if isinstance(path, Run):
+        return path
     path = Path(path)
     try:
         if not path.is_dir():
