@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
-from gandem.commands.options import JSON, RUN, check_out, generator_options, out_option, seed_option
+from gandem.commands.options import (
+    JSON,
+    RUN,
+    check_out,
+    choose_out,
+    generator_options,
+    out_option,
+    seed_option,
+)
 
 
 @click.command()
@@ -35,13 +43,13 @@ from gandem.commands.options import JSON, RUN, check_out, generator_options, out
 )
 @seed_option("Random seed of the noise.")
 @generator_options
-@out_option("Output file: grid.png or images.npz.")
+@out_option("Output file: grid.png or images.npz.", "generate.png")
 @JSON
 def generate(
     run: Path,
     count: int | None,
     each_label: int | None,
-    out: Path,
+    out: Path | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -55,9 +63,10 @@ def generate(
     from gandem.core.runs import open_run
     from gandem.core.runs.sampling import default_count
     from gandem.core.specs import Image
-    from gandem.visualize.latent import GeneratorOptions
+    from gandem.core.tables import format_count
     from gandem.visualize.traversal import each_label as generate_each_label
 
+    out = choose_out(out, run, "generate.png")
     check_out(out, {".png": "a grid", ".npz": "arrays"})
     if each_label is not None and (count, options["label"]) != (None, None):
         raise click.UsageError("--each-label cannot be combined with --num-samples or --label.")
@@ -70,21 +79,18 @@ def generate(
             bars.show("generate", done, number)
 
         if each_label is not None:
-            seed = options.pop("seed")
             options.pop("label")
-            images, table = generate_each_label(
-                opened, each_label, seed=seed, using=GeneratorOptions(**options), progress=show
-            )
+            images, table = generate_each_label(opened, each_label, **options, progress=show)
         elif out.suffix.lower() == ".npz":
             opened.save(out, number, **options, progress=show)
         else:
             opened.generate(number, **options, progress=show).save(out)
     if each_label is not None and out.suffix.lower() == ".png":
-        table.save(out, 2 * max(opened.spec.image.shape[:2]))
+        table.save(out)
     elif each_label is not None:
         images.save(out)
-    noun = "images" if isinstance(opened.spec.image, Image) else "points"
-    print_out(out, as_json, f"{number} {noun}", run=str(run), count=number)
+    noun = "image" if isinstance(opened.spec.image, Image) else "point"
+    print_out(out, as_json, format_count(number, noun), run=str(run), count=number)
 
 
 COMMAND = generate

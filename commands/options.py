@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -47,9 +48,27 @@ class ParityPrecision(Choice):
         return super().convert(value, param, ctx)
 
 
-def out_option(help_: str) -> Decorator:
-    """Return the required option for the output file."""
-    return click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help=help_)
+def out_option(help_: str, default: str) -> Decorator:
+    """Return the option for the output file.
+
+    Args:
+        default: the end of its name by default; see :func:`choose_out`.
+    """
+    kind = click.Path(path_type=Path)
+    return click.option("-o", "--out", type=kind, show_default=f"RUN-{default}", help=help_)
+
+
+def choose_out(out: Path | None, run: Path, default: str) -> Path:
+    """Return the output file: by default one in this folder that does not exist yet.
+
+    >>> choose_out(None, Path("runs/digits"), "generate.png")
+    PosixPath('digits-generate.png')
+    """
+    if out is not None:
+        return out
+    first = Path(f"{run.resolve().name}-{default}")
+    names = (first.with_stem(f"{first.stem}-{number}") for number in itertools.count(2))
+    return next(path for path in itertools.chain([first], names) if not os.path.lexists(path))
 
 
 def seed_option(help_: str = "Random seed.") -> Decorator:
@@ -142,7 +161,6 @@ EXTRACTOR = click.option(
 )
 CHECKPOINT = click.option(
     "--checkpoint",
-    "which",
     default="last",
     metavar="NAME",
     help="Checkpoint to use: last, best, or a step.",

@@ -61,10 +61,10 @@ def load(argument: str, backend: str) -> Inception:
     if not argument:
         return Inception(_cached(), SHA256)
     path = Path(os.path.expanduser(argument))
-    found = _sha256_of(path)
-    if path.name == URL.rpartition("/")[2] and found != SHA256:
+    digest = _sha256_of(path)
+    if path.name == URL.rpartition("/")[2] and digest != SHA256:
         raise DataError(f"{str(path)!r}: its bytes are not those that its name says; {_remedy()}")
-    return Inception(path, found)
+    return Inception(path, digest)
 
 
 class Inception:
@@ -167,16 +167,16 @@ def _arrays(path: Path, sha256: str) -> dict[str, torch.Tensor]:
             if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
                 raise DataError(f"{str(path)!r}: it has changed meanwhile; try again.")
             file.seek(0)
-            found = torch.load(file, map_location="cpu", weights_only=True)
+            weights = torch.load(file, map_location="cpu", weights_only=True)
     except DataError:
         raise
     except OSError as error:
         raise _unreadable(path, error) from error
     except Exception as error:  # invalid files raise many types of errors
         raise _no_weights(path, error) from error
-    if not isinstance(found, dict) or not all(map(torch.is_tensor, found.values())):
+    if not isinstance(weights, dict) or not all(map(torch.is_tensor, weights.values())):
         raise _no_weights(path, TypeError())
-    return {str(name): tensor for name, tensor in found.items()}
+    return {str(name): tensor for name, tensor in weights.items()}
 
 
 def _network(arrays: dict[str, torch.Tensor], path: Path) -> Any:

@@ -39,7 +39,7 @@ def default_count(spec: Spec) -> int:
     return 1000 if isinstance(spec.image, Points) else 25
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Images:
     """Generated images or points.
 
@@ -54,6 +54,10 @@ class Images:
     labels: np.ndarray | None
     categories: np.ndarray | None = None
     window: tuple[float, float] | None = None
+
+    def __repr__(self) -> str:
+        count, *shape = self.images.shape
+        return f"<Images: {count} of shape {tuple(shape)}, {self.images.dtype}>"
 
     def grid(self, real: np.ndarray | None = None) -> np.ndarray:
         """Return a picture (height, width, 3) of all images, one column per class or category.

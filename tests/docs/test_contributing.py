@@ -109,6 +109,7 @@ def test_all_entries_are_listed(copy):
 
     for kind, name in {
         "losses": "squared-hinge",
+        "layers": "sine",
         "models": "squared-hinge-gan",
         "metrics": "mean-distance",
         "datasets": "line",

@@ -109,7 +109,7 @@ def test_a_run_may_be_compared_with_other_data(run, made):
 
 
 @needs_a_backend
-def test_a_run_of_points_is_told_its_modes(tmp_path):
+def test_a_run_of_points_is_scored_by_modes(tmp_path):
     run = trained(tmp_path / "run", "ring", "mlp-gan", changes={"image": 2}, steps=3)
 
     (one,) = rows(run.path, "-n", "500")
@@ -146,7 +146,7 @@ def conditional28(tmp_path_factory):
 
 
 @needs_a_backend
-def test_a_conditional_run_is_told_how_often_it_makes_what_it_is_asked_for(conditional28):
+def test_a_conditional_run_is_scored_by_class_accuracy(conditional28):
     (one,) = rows(conditional28, "-n", "60")
 
     assert one["protocol"]["extractor"] == "lenet5:digits"

@@ -66,7 +66,7 @@ def test_too_few_images_say_how_many_would_do(made, tmp_path):
     )
 
 
-def test_far_too_few_images_are_not_promised_anything(made, tmp_path):
+def test_far_too_few_images_are_refused_without_a_suggested_count(made, tmp_path):
     np.savez(tmp_path / "few.npz", images=np.load(made)["images"][:5])
 
     line = refused("evaluate", tmp_path / "few.npz", "--data", f"npz:{made}")
@@ -211,7 +211,7 @@ def test_a_checkpoint_that_is_not_there_is_refused_before_anybody_waits(
         (["--classes", "7"], "there is no class 7"),
     ],
 )
-def test_a_slip_is_answered_with_the_nearest(run, options, words):
+def test_a_misspelled_name_suggests_the_nearest(run, options, words):
     assert words in refused("evaluate", run, *options)
 
 

@@ -187,7 +187,7 @@ def test_the_network_leaves_the_random_numbers_of_pytorch_as_they_were(tmp_path)
         (np.zeros((5, 0, 8, 1), np.uint8), "received images of 0×8×1;"),
     ],
 )
-def test_what_it_cannot_look_at_is_refused(network, images, received):
+def test_unsupported_images_are_refused(network, images, received):
     with pytest.raises(DataError, match=f"{received} choose another with --extractor, like pixels"):
         network(images)
 
@@ -268,7 +268,7 @@ def test_a_file_that_changes_before_it_is_read_is_not_read(tmp_path):
         network(IMAGES)
 
 
-def test_torch_fidelity_that_cannot_be_imported_is_said_in_a_line(tmp_path, monkeypatch):
+def test_torch_fidelity_that_cannot_be_imported_is_one_line(tmp_path, monkeypatch):
     path = saved(tmp_path / "weights", {})
     monkeypatch.setitem(sys.modules, "torch_fidelity", None)
     monkeypatch.delitem(sys.modules, "torch_fidelity.feature_extractor_inceptionv3", raising=False)
@@ -366,7 +366,7 @@ def test_a_download_that_fails_says_what_to_do_and_leaves_nothing(
     assert kept(tmp_path) == []
 
 
-def test_no_network_is_said_in_a_line(web, tmp_path, monkeypatch):
+def test_a_missing_network_connection_is_one_line(web, tmp_path, monkeypatch):
     monkeypatch.setattr(inception, "URL", "http://127.0.0.1:9/weights.pth")  # nobody is there
 
     with pytest.raises(DataError, match=r"\(ConnectionError\); fetch http://127"):

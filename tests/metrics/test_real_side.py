@@ -73,7 +73,7 @@ def test_the_real_side_s_moments_are_taken_once(some, monkeypatch, quick):
 # --- the cache -----------------------------------------------------------------------------------
 
 
-def test_a_second_real_side_looks_at_no_image_again(some, cache):
+def test_real_statistics_are_computed_once(some, cache):
     first, again = Means(), Means()
 
     made, found = RealSide(some, first, 50), RealSide(some, again, 50)
@@ -180,7 +180,7 @@ def test_half_the_data_is_the_most_and_no_image_is_drawn_twice(some):
     assert sorted(np.concatenate(side._drawn)) == list(range(200))
 
 
-def test_what_training_measures_is_quick(some):
+def test_a_training_computes_only_the_quick_scores(some):
     assert set(RealSide(some, Means(), 100, quick=True).floor) == {*QUICK, "kernel_error"}
 
 
@@ -267,7 +267,7 @@ def test_a_classifier_without_its_classes_is_one_line(made, some):
         RealSide(some, Classifier(), 50)
 
 
-def test_an_extractor_that_changes_its_mind_is_one_line(some):
+def test_an_extractor_that_changes_its_output_is_one_line(some):
     class Growing(Means):
         def __call__(self, images):
             self.asked.append(len(images))

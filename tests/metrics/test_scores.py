@@ -68,7 +68,7 @@ def good(real, digits, others):
 
 
 @pytest.mark.parametrize("name", EACH)
-def test_other_real_images_get_what_the_floor_says(name, good):
+def test_other_real_images_score_like_the_real_baseline(name, good):
     scored = good(name)
 
     for metric in ("frechet", "diversity", "precision", "recall", "coverage"):
@@ -105,9 +105,7 @@ def without_classes(images, labels, amount):
     ],
 )
 @pytest.mark.parametrize("name", EACH)
-def test_the_worse_images_are_the_worse_are_their_scores(
-    name, worse, amounts, falling, real, digits, others, good
-):
+def test_worse_images_have_worse_scores(name, worse, amounts, falling, real, digits, others, good):
     """Precision alone does not fall where images become like each other, as blurred ones do."""
     images, labels = digits.images[others], digits.labels[others]
 
@@ -225,12 +223,12 @@ def test_scores_of_different_protocols_cannot_be_compared(change, words):
     )
 
 
-def test_what_differs_under_one_name_is_told_apart():
+def test_data_of_one_name_is_distinguished_by_its_digest():
     with pytest.raises(DataError, match=r"real images digits \(dddddddd\) and digits \(ffffffff\)"):
         same_protocol([scored("a"), scored("b", data_digest="f" * 64)])
 
 
-def test_another_name_of_the_same_data_is_no_other_protocol():
+def test_another_name_of_the_same_data_is_the_same_protocol():
     assert same_protocol([scored("a"), scored("b", data="npz:digits.npz")]).data == "digits"
 
 

@@ -52,7 +52,7 @@ def test_losses_come_first_accuracies_last_and_what_is_no_number_is_a_gap():
     assert np.array_equal(series["discriminator"][1], [2, np.nan, np.nan], equal_nan=True)
 
 
-def test_sickness_lasts_from_its_first_step_to_its_end_or_that_of_the_log():
+def test_a_warning_spans_from_its_first_step_to_its_end_or_the_last_step():
     rows = [
         {"step": 60, "health": "oscillation", "state": "begins", "since_step": 20},
         {"step": 70, "health": "no-progress", "state": "begins", "since_step": 50},
@@ -69,7 +69,7 @@ def test_sickness_lasts_from_its_first_step_to_its_end_or_that_of_the_log():
     ]
 
 
-def test_samples_stand_at_their_steps(run):
+def test_samples_are_drawn_at_their_steps(run):
     opened = gandem.open_run(run)
 
     (curves,) = _read([opened])
@@ -175,7 +175,7 @@ def test_any_log_can_be_drawn_as_png(logged, tmp_path, case):
     assert iio.imread(tmp_path / "x.png").shape[1] == 1170
 
 
-def test_a_sickness_shades_its_steps(logged, tmp_path):
+def test_a_warning_shades_its_steps(logged, tmp_path):
     rows = [ROW | {"step": step} for step in (1, 50, 100)]
     sick = {"step": 60, "health": "oscillation", "state": "begins", "since_step": 10}
     draw_curves([logged(*rows, name="well")], tmp_path / "well.svg")

@@ -14,8 +14,8 @@ import gandem
 from gandem.core.data.images import resized, save_image
 from gandem.core.errors import GandemError, RunError, SpecError
 from gandem.core.training import fixed_inputs
-from gandem.visualize.animation import Animation, animate_samples
-from gandem.visualize.interpolation import Interpolation, interpolate
+from gandem.visualize.animation import Animation, animate
+from gandem.visualize.interpolation import interpolate
 from gandem.visualize.latent import slerp
 
 
@@ -37,7 +37,7 @@ def film_of(frames):
 # --- the way -------------------------------------------------------------------------------------
 
 
-def test_the_spherical_way_keeps_the_length_and_goes_at_an_even_angle():
+def test_the_spherical_path_keeps_the_length_and_has_equal_angles():
     a, b = np.array([[2.0, 0.0, 0.0]]), np.array([[0.0, 2.0, 0.0]])
 
     way = slerp(a, b, np.linspace(0, 1, 4))[:, 0]
@@ -46,7 +46,7 @@ def test_the_spherical_way_keeps_the_length_and_goes_at_an_even_angle():
     assert np.allclose(np.degrees(np.arctan2(way[:, 1], way[:, 0])), [0, 30, 60, 90])
 
 
-def test_the_spherical_way_reaches_both_ends_exactly():
+def test_the_spherical_path_reaches_both_ends_exactly():
     a, b = np.random.default_rng(0).normal(size=(2, 5, 100))
 
     way = slerp(a, b, np.array([0.0, 1.0]))
@@ -56,7 +56,7 @@ def test_the_spherical_way_reaches_both_ends_exactly():
 
 
 @pytest.mark.parametrize(("a", "b"), [(1.0, 2.0), (1.0, -1.0), (0.0, 1.0), (0.0, 0.0)])
-def test_where_there_is_no_circle_the_way_is_straight(a, b):
+def test_without_a_unique_circle_the_path_is_straight(a, b):
     way = slerp(np.full((1, 3), a), np.full((1, 3), b), np.array([0.0, 0.5, 1.0]))
 
     assert np.allclose(way[:, 0, 0], [a, (a + b) / 2, b])
@@ -69,7 +69,7 @@ def test_where_there_is_no_circle_the_way_is_straight(a, b):
 def test_a_label_moves_from_class_to_class_while_the_noise_is_held(conditional):
     run = gandem.open_run(conditional)
 
-    film = list(interpolate(run, 1, 2, frames=5, size=None, way=Interpolation(seed=4)).make())
+    film = list(interpolate(run, 1, 2, frames=5, size=None, seed=4).make())
 
     for label, frame in ((1, film[0]), (2, film[-1])):
         assert (frame == run.generate(1, label=label, seed=4).images).all()
@@ -85,9 +85,7 @@ def test_a_label_moves_from_class_to_class_while_the_noise_is_held(conditional):
 def test_noise_moves_from_seed_to_seed(run, path):
     opened = gandem.open_run(run)
 
-    film = list(
-        interpolate(opened, 3, 5, frames=3, size=None, way=Interpolation(path=path, count=2)).make()
-    )
+    film = list(interpolate(opened, 3, 5, frames=3, size=None, path=path, num_samples=2).make())
 
     for seed, frame in ((3, film[0]), (5, film[-1])):
         assert (frame == opened.generate(2, seed=seed).images).all()
@@ -108,7 +106,7 @@ def test_a_gif_has_exactly_the_frames_and_the_size_asked_for(conditional, tmp_pa
 
 @needs_a_backend
 @pytest.mark.parametrize("frames", [2, 5, 6])
-def test_bounce_goes_there_and_back_within_the_frames(conditional, tmp_path, frames):
+def test_bounce_returns_to_the_start_within_the_frames(conditional, tmp_path, frames):
     out = tmp_path / "morph.gif"
 
     said("interpolate", conditional, "--bounce", "--frames", frames, "-n", 2, "-o", out)
@@ -138,7 +136,7 @@ def test_a_strip_has_a_row_for_each_noise(conditional, tmp_path):
 
 
 @needs_both
-def test_a_film_is_the_same_on_the_other_backend(conditional, tmp_path):
+def test_an_animation_is_the_same_on_the_other_backend(conditional, tmp_path):
     for backend in ("torch", "keras"):
         out = tmp_path / f"{backend}.gif"
         said("interpolate", conditional, "--frames", 4, "--backend", backend, "-o", out)
@@ -268,7 +266,7 @@ def test_rates_that_no_gif_has_are_refused(tmp_path, more):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_film_that_fails_halfway_leaves_the_old_file(tmp_path):
+def test_an_animation_that_fails_leaves_the_old_file(tmp_path):
     def make():
         yield np.zeros((1, 2, 2, 1), np.uint8)
         raise RunError("no more")
@@ -298,7 +296,7 @@ def test_without_ffmpeg_one_line_says_how_to_get_it(run, tmp_path, monkeypatch):
     words = refused("interpolate", run, "-o", tmp_path / "x.mp4")
 
     assert words == (
-        "MP4 needs ffmpeg. Install it with: pip install 'gandem[video]', or write a .gif."
+        "MP4 needs ffmpeg. Install it with: pip install 'imageio[ffmpeg]', or write a .gif."
     )
 
 
@@ -306,7 +304,7 @@ def test_without_ffmpeg_one_line_says_how_to_get_it(run, tmp_path, monkeypatch):
 
 
 @needs_a_backend
-def test_samples_become_an_animation_under_their_epochs(run, tmp_path):
+def test_samples_become_an_animation_titled_with_epochs(run, tmp_path):
     words = said("animate", run, "-o", tmp_path / "growth.gif", "--fps", 4, "--hold", 3)
 
     frames, times = frames_of(tmp_path / "growth.gif")
@@ -337,14 +335,14 @@ def test_a_run_without_samples_or_with_bad_ones_is_refused(run, tmp_path, runs_c
 
 @needs_a_backend
 def test_samples_are_scaled(run):
-    film = animate_samples(gandem.open_run(run), 40)
+    film = animate(gandem.open_run(run), 40)
 
     (first, *_) = film.make()
 
     assert first.shape[:3] == film.shape
     assert film.shape[2] == 40
     with pytest.raises(GandemError, match="too large"):
-        animate_samples(gandem.open_run(run), 8000)
+        animate(gandem.open_run(run), 8000)
 
 
 @pytest.fixture
