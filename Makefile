@@ -17,8 +17,8 @@ INSTALL_EXAMPLES := $(EXAMPLES:%=--editable 'examples/%[test]')
 .PHONY: references clean speed one-framework without-torch without-tensorflow
 
 demo: $(VENV)/all
-	$(BIN)/gandem demo
-	$(BIN)/gandem compare mlp-gan --data digits --steps 150 --path-steps 20 --num-samples 2000 --out runs/comparison
+	$(BIN)/gandem compare dcgan --set width=32 --set learning_rate=3e-4 --data digits --steps 280 \
+	  --precision float64 --seeds 1 --num-samples 2000 --path-steps 20 --out runs/demo
 
 test: $(VENV)/dev lint fast
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gandem.core.plugins.entry import Entry, entries
     from gandem.core.plugins.hookspecs import hookimpl
     from gandem.core.runs import open_run, profile, resume, train
-    from gandem.core.runs.callbacks import Callback
+    from gandem.core.runs.trainer import Callback
     from gandem.core.specs import Spec
     from gandem.metrics.evaluation.evaluate import evaluate
     from gandem.parity import measure as parity
@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Callback": "gandem.core.runs.callbacks:Callback",
+    "Callback": "gandem.core.runs.trainer:Callback",
     "GandemError": "gandem.core.errors:GandemError",
     "Entry": "gandem.core.plugins.entry:Entry",
     "Spec": "gandem.core.specs:Spec",

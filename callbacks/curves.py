@@ -5,9 +5,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from gandem.core.plugins.isolation import format_error
-from gandem.core.runs.callbacks import Callback
 from gandem.core.runs.run import Run
-from gandem.core.runs.trainer import Trainer
+from gandem.core.runs.trainer import Callback, Trainer
 
 __all__ = ["Curves"]
 

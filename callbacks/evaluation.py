@@ -13,11 +13,9 @@ from typing import Any
 
 from gandem.core.errors import GandemError
 from gandem.core.plugins.isolation import format_error
-from gandem.core.runs.callbacks import Callback
-from gandem.core.runs.log import append_row
 from gandem.core.runs.record import RunRecord
 from gandem.core.runs.sampling import generate_batches, report_memory_errors
-from gandem.core.runs.trainer import Trainer
+from gandem.core.runs.trainer import Callback, Trainer
 from gandem.core.training import fixed_inputs
 from gandem.metrics.evaluation import RealSide
 from gandem.metrics.evaluation.features import load_extractor
@@ -106,5 +104,5 @@ class Evaluation(Callback):
         scores = {name: value for name, value in values.items() if value is not None}
         self.last, self._scored_step, trainer.scores = {"step": step, **scores}, step, scores
         row = {"step": step, "epoch": trainer.epochs_done(step), "scores": scores}
-        append_row(trainer.run_dir, row)
+        trainer.log(row)
         trainer.notify("on_evaluate", MappingProxyType(scores))

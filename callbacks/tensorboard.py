@@ -14,9 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gandem.core.runs.callbacks import Callback
-from gandem.core.runs.checkpoint_writer import WrittenCheckpoint
-from gandem.core.runs.trainer import Trainer
+from gandem.core.runs.trainer import Callback, Trainer, WrittenCheckpoint
 
 __all__ = ["TensorBoard"]
 

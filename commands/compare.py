@@ -16,10 +16,13 @@ from gandem.commands.options import (
     DEVICE,
     EPOCHS,
     EXTRACTOR,
+    FORMAT,
     JSON,
     NUM_SAMPLES,
+    RESULTS,
     SET,
     STEPS,
+    parse_changes,
     precision_option,
 )
 
@@ -45,7 +48,8 @@ SECTIONS = {
     multiple=True,
     metavar="FIELD=A,B,C",
     show_default="none",
-    help="Values of a model parameter or a field of the spec. Can be repeated.",
+    help="Values of a model parameter or a field of the spec; FIELD:FIELD=A:B,C:D changes two "
+    "together. Can be repeated, for all combinations.",
 )
 @SET
 @DATA
@@ -62,7 +66,7 @@ SECTIONS = {
     type=click.IntRange(0),
     default=0,
     metavar="EPOCHS",
-    help="Epochs between evaluations, for the curves; 0 for none.",
+    help="Epochs between evaluations, for curves and the best checkpoint; 0 for none.",
 )
 @click.option(
     "--path-steps",
@@ -93,11 +97,17 @@ SECTIONS = {
     show_default="off",
     help=f"Do not ask for confirmation of {LARGE_GRID} runs or more.",
 )
+@FORMAT
+@RESULTS
 @JSON
 def compare(
     models: tuple[str, ...],
     backends: str | None,
+    sweep: tuple[str, ...],
+    changes: tuple[str, ...],
     yes: bool,
+    format: str,
+    results: Path | None,
     as_json: bool,
     data_dir: Path | None,
     **options: Any,
@@ -109,24 +119,29 @@ def compare(
     resumes; finished runs are skipped.
     """
     from gandem.commands.report import print_report
-    from gandem.compare import Table, outcome_of
+    from gandem.compare import Table, check_format, parse_sweeps, write_report
     from gandem.compare import compare as run_comparison
 
+    check_format(format, results)
     names = tuple(name.strip() for name in backends.split(",")) if backends else ()
-    options["data_dir"] = str(data_dir) if data_dir else None
     try:
-        with Table(quiet=as_json) as table:
+        with Table(quiet=as_json or format == "json") as table:
             comparison = run_comparison(
                 models,
                 backends=names,
-                ask=None if yes else confirm_size,
+                sweep=parse_sweeps(sweep),
+                changes=parse_changes(changes),
+                data_dir=str(data_dir) if data_dir else None,
+                format="json",
+                confirm=None if yes else confirm_size,
                 look=table.show,
                 **options,
             )
     except KeyboardInterrupt:
         raise Interrupted("Interrupted. Run the same command again to resume.") from None
-    print_report(comparison.path / "index.html", outcome_of(comparison), as_json)
-    if any(comparison.ended().values()):
+    outcome, path = write_report(comparison, format, results)
+    print_report(outcome, path, as_json)
+    if any(row["problem"] for row in (*outcome["cells"], *outcome["paths"])):
         sys.exit(1)
 
 

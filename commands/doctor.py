@@ -11,6 +11,8 @@ import click
 from gandem.commands.options import JSON
 
 PACKAGES = ("gandem", "numpy", "safetensors", "click", "rich", "imageio")
+TIMEOUT = 120.0
+"""Seconds that a backend has to report its devices."""
 
 
 @click.command()
@@ -59,19 +61,28 @@ def probe_backend(backend: str) -> dict[str, Any]:
     The backend is loaded in its own process: some frameworks cannot share one.
     """
     import json
-    import subprocess
 
-    code = (
-        "import json, sys; from gandem.core.training import load_backend; "
-        "b = load_backend(sys.argv[1]); "
-        "print(json.dumps({'ok': True, 'versions': b.versions(), 'devices': b.devices()}))"
-    )
-    done = subprocess.run([sys.executable, "-c", code, backend], capture_output=True, text=True)
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["no error message"]
-        return {"ok": False, "problem": lines[-1]}
-    facts: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    from gandem.core.process import ChildCommand, run_child
+
+    result = run_child(ChildCommand(module=__name__, arguments=(backend,)), timeout=TIMEOUT)
+    if result.code:
+        return {"ok": False, "problem": result.reason}
+    facts: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
     return facts
 
 
+def _print_backend(name: str) -> None:
+    """Print the versions and devices of a backend as JSON."""
+    import json
+
+    from gandem.core.training import load_backend
+
+    backend = load_backend(name)
+    facts = {"ok": True, "versions": backend.versions(), "devices": backend.devices()}
+    click.echo(json.dumps(facts))
+
+
 COMMAND = doctor
+
+if __name__ == "__main__":  # in the child process
+    _print_backend(sys.argv[1])

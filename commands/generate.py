@@ -17,6 +17,9 @@ from gandem.commands.options import (
     seed_option,
 )
 
+GRID_COPIES = 8
+"""The memory of a grid, by that of its images: itself with three channels, and what encodes it."""
+
 
 @click.command()
 @RUN
@@ -61,7 +64,7 @@ def generate(
     from gandem.commands.output import print_out
     from gandem.core.progress import ProgressBars
     from gandem.core.runs import open_run
-    from gandem.core.runs.sampling import default_count
+    from gandem.core.runs.sampling import check_count, default_count
     from gandem.core.specs import Image
     from gandem.core.tables import format_count
     from gandem.visualize.traversal import each_label as generate_each_label
@@ -84,6 +87,7 @@ def generate(
         elif out.suffix.lower() == ".npz":
             opened.save(out, number, **options, progress=show)
         else:
+            check_count(opened.spec, number, copies=GRID_COPIES)
             opened.generate(number, **options, progress=show).save(out)
     if each_label is not None and out.suffix.lower() == ".png":
         table.save(out)

@@ -145,6 +145,19 @@ STEPS = click.option(
     show_default="those of the epochs",
     help="Training steps, instead of epochs.",
 )
+FORMAT = click.option(
+    "--format",
+    type=Choice(["html", "md", "csv", "json"]),
+    default="html",
+    help="Report to write: an HTML file, tables of scores (md: results.md and results.csv, csv: "
+    "results.csv), or JSON on standard output.",
+)
+RESULTS = click.option(
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    show_default="the folder of the comparison",
+    help="Folder of the tables, which may hold rows of other comparisons and published.csv.",
+)
 NUM_SAMPLES = click.option(
     "-n",
     "--num-samples",

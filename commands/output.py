@@ -12,10 +12,13 @@ __all__ = ["print_json", "print_out", "print_table"]
 
 
 def print_json(data: Any) -> None:
-    """Print data as indented JSON."""
+    """Print data as indented JSON, with null for a number that is not finite."""
     import json  # most commands print text
 
-    click.echo(json.dumps(data, ensure_ascii=False, indent=2))
+    from gandem.core.documents import finite
+
+    text = json.dumps(finite(data), ensure_ascii=False, indent=2, allow_nan=False)
+    click.echo(text)
 
 
 def print_table(title: str, rows: Iterable[tuple[Any, ...]]) -> None:

@@ -10,9 +10,9 @@ from gandem.core.tables import format_table
 if TYPE_CHECKING:
     from gandem.core.plugins.registry import Plugin
     from gandem.core.runs import Profile
-    from gandem.parity import Handover, Report, Tandem
+    from gandem.parity import Handover, Report
 
-__all__ = ["format_demo", "format_doctor", "format_parity", "format_plugins", "format_profile"]
+__all__ = ["format_doctor", "format_parity", "format_plugins", "format_profile"]
 
 
 def format_profile(profile: Profile) -> str:
@@ -77,37 +77,6 @@ def _format_handover(handover: Handover) -> str:
             )
         )
     return format_table(rows, right=True)
-
-
-def format_demo(result: Tandem) -> str:
-    """Return two runs side by side: losses, speed and difference."""
-    from gandem.core.specs import Points
-
-    backends = [run.record.backend for run in result.runs]
-    heads = [f"{player} loss {backend}" for player in "dg" for backend in backends]
-    rows: list[tuple[Any, ...]] = [("step", *heads, "largest difference")]
-    losses = result.rows()
-    interval = max(1, len(losses) // 10)
-    for step, d, g in [*losses[:-1:interval], *losses[-1:]]:
-        difference = max(abs(d[0] - d[1]), abs(g[0] - g[1]))
-        rows.append((step, *(f"{loss:.6f}" for loss in (*d, *g)), f"{difference:.1e}"))
-    speeds = [f"{run.record.backend} {run.record.steps_per_second:.1f}" for run in result.runs]
-    first, second = result.runs
-    has_points = isinstance(first.spec.image, Points)
-    samples = (
-        f"points {result.pixels_max:.1e}" if has_points else f"pixels {result.pixels_max} of 255"
-    )
-    return "\n".join(
-        [
-            format_table(rows, right=True),
-            "",
-            f"steps/s    {', '.join(speeds)}",
-            f"weights    largest difference after training {result.weights_max:.1e}",
-            f"samples    largest difference from the same noise: {samples}",
-            f"picture    {result.picture}",
-            f"runs       {first.path}  {second.path}",
-        ]
-    )
 
 
 def format_plugins(plugins: Iterable[Plugin]) -> str:

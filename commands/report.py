@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gandem.commands.options import JSON
+from gandem.commands.options import FORMAT, JSON, RESULTS
 
 
 @click.command()
@@ -19,28 +19,34 @@ from gandem.commands.options import JSON
     show_default="index.html in the folder",
     help="HTML file to write.",
 )
+@FORMAT
+@RESULTS
 @JSON
-def report(folder: Path, out: Path | None, as_json: bool) -> None:
-    """Write the HTML report of a comparison or a run.
+def report(
+    folder: Path, out: Path | None, format: str, results: Path | None, as_json: bool
+) -> None:
+    """Write the report of a comparison or a run.
 
     The runs may still be in progress.
     """
-    from gandem.compare import check_needs, open_comparison, write_comparison
+    from gandem.compare import check_format, open_comparison, write_report
 
-    check_needs()
-    outcome = write_comparison(open_comparison(folder), out)
-    print_report(out or folder / "index.html", outcome, as_json)
+    check_format(format, results)
+    if out is not None and format != "html":
+        raise click.UsageError("--out needs --format html; choose the folder with --results")
+    outcome, path = write_report(open_comparison(folder), format, out or results)
+    print_report(outcome, path, as_json)
 
 
-def print_report(page: Path, outcome: dict[str, Any], as_json: bool) -> None:
+def print_report(outcome: dict[str, Any], path: Path | None, as_json: bool) -> None:
     """Print the outcome of a comparison and the path of its report."""
     from gandem.commands.output import print_json
-    from gandem.compare import comparison_in_words
+    from gandem.compare import format_comparison
 
-    if as_json:
+    if as_json or path is None:
         print_json(outcome)
     else:
-        click.echo(f"{comparison_in_words(outcome)}\n\n{page}")
+        click.echo(f"{format_comparison(outcome)}\n\n{path}")
 
 
 COMMAND = report

@@ -3,27 +3,23 @@
 The package can be called: ``gandem.compare("dcgan")`` is :func:`compare`.
 """
 
-from gandem.compare.comparison import Comparison, State, open_comparison, plan
-from gandem.compare.grid import (
-    Cell,
-    Grid,
-    Setting,
-    cells_of,
-    check_grid,
-    parse_variation,
-    settings_from,
-)
+from gandem.compare.analysis.outcome import outcome_of
+from gandem.compare.analysis.statistics import Difference, compare_groups, difference_in_words
+from gandem.compare.analysis.summary import format_comparison, summarize
+from gandem.compare.comparison import CellRecord, Comparison, State, open_comparison, plan
+from gandem.compare.execution import FORMATS, check_format, compare, write_report
+from gandem.compare.grid import Cell, Grid, check_grid
 from gandem.compare.jobs import Ended, Job, run_job
-from gandem.compare.launchers import Launcher, Pending, at_once
-from gandem.compare.live import Table
-from gandem.compare.outcome import check_needs, comparison_in_words, outcome_of, sentence_of
-from gandem.compare.page import write_comparison
-from gandem.compare.together import compare
-from gandem.compare.verdict import Difference, difference, outcome_in_words
+from gandem.compare.launchers import Launcher, Pending
+from gandem.compare.report.page import write_comparison
+from gandem.compare.report.progress_table import Table
+from gandem.compare.sweeps import Setting, make_settings, parse_sweeps
 from gandem.core.callable_module import make_callable
 
 __all__ = [
+    "FORMATS",
     "Cell",
+    "CellRecord",
     "Comparison",
     "Difference",
     "Ended",
@@ -34,22 +30,21 @@ __all__ = [
     "Setting",
     "State",
     "Table",
-    "at_once",
-    "cells_of",
+    "check_format",
     "check_grid",
-    "check_needs",
     "compare",
-    "comparison_in_words",
-    "difference",
+    "compare_groups",
+    "difference_in_words",
+    "format_comparison",
+    "make_settings",
     "open_comparison",
-    "outcome_in_words",
     "outcome_of",
-    "parse_variation",
+    "parse_sweeps",
     "plan",
     "run_job",
-    "sentence_of",
-    "settings_from",
+    "summarize",
     "write_comparison",
+    "write_report",
 ]
 
 make_callable(__name__, compare)

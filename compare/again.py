@@ -7,9 +7,15 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gandem.compare.commands import compare_words, score_words, train_words, walk_words
+from gandem.compare.command_lines import (
+    compare_command,
+    evaluate_command,
+    parity_command,
+    train_command,
+)
 from gandem.compare.comparison import Comparison
-from gandem.compare.grid import Cell, Grid, Setting
+from gandem.compare.grid import Cell, Grid
+from gandem.compare.sweeps import Setting
 
 __all__ = ["command_again", "in_shell", "makings_of"]
 
@@ -25,7 +31,7 @@ def command_again(comparison: Comparison, cells: Sequence[Found]) -> str:
     """Return the command that made a comparison, or a run that stands alone."""
     if comparison.alone:
         return str(cells[0]["facts"].get("command", ""))
-    return in_shell(compare_words(comparison.grid, comparison.path.resolve().name))
+    return in_shell(compare_command(comparison.grid, comparison.path.resolve().name))
 
 
 def makings_of(comparison: Comparison, cells: Sequence[Found]) -> Iterator[dict[str, Any]]:
@@ -43,7 +49,7 @@ def makings_of(comparison: Comparison, cells: Sequence[Found]) -> Iterator[dict[
         for cell in begun:
             machines.setdefault(_machine(cell["facts"]), []).append(cell["backend"])
         yield {
-            "name": f"{model}, {setting.name}" if setting.changes else model,
+            "name": f"{model}, {setting.name}" if setting.texts else model,
             "cells": begun,
             "digests": [*dict.fromkeys(str(c["facts"].get("spec_digest")) for c in begun)],
             "data": _data(begun[0]["facts"]) if begun else {},
@@ -58,10 +64,10 @@ def _one_by_one(grid: Grid, model: str, setting: Setting) -> Iterator[str]:
     for backend in grid.backends:
         cell = Cell(model=model, setting=setting, backend=backend, seed=seed)
         folder = f"runs/{cell.folder}"
-        yield in_shell(train_words(grid, cell, folder))
-        yield in_shell(score_words(grid, folder))
+        yield in_shell(train_command(grid, cell, folder))
+        yield in_shell(evaluate_command(grid, folder))
     for pair in itertools.combinations(grid.backends, 2) if grid.path_steps else ():
-        yield in_shell(walk_words(grid, model, setting, seed, pair))
+        yield in_shell(parity_command(grid, model, setting, seed, pair))
 
 
 def _data(facts: Found) -> dict[str, str]:

@@ -1,17 +1,16 @@
-"""A comparison in a folder: its plan, the state of each cell, and running what is left to be run.
+"""A comparison in a folder: its plan, the state of each cell, and running what is left.
 
 ::
 
     comparison/
-        comparison.json      the plan: what is compared
-        cells/dcgan_torch_seed0/      a run, with scores.json when it has been scored
-        paths/dcgan_torch-keras_seed0.json      two backends followed side by side
-        ended.jsonl          how each job ended: why, where not well
+        comparison.json      the plan
+        cells/dcgan_torch_seed0/      a run, and scores.json once it is scored
+        paths/dcgan_torch-keras_seed0.json      the parity of two backends
+        ended.jsonl          how each job ended, and why if it failed
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -19,47 +18,55 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gandem.compare.commands import score_words, train_words, walk_words
-from gandem.compare.grid import Cell, Grid, Setting, cells_of
+from gandem.compare.command_lines import evaluate_command, parity_command, train_command
+from gandem.compare.grid import Cell, Grid
 from gandem.compare.jobs import Ended, Job
 from gandem.compare.launchers import Launcher, Pending
-from gandem.compare.read import (
-    finite_of,
+from gandem.compare.records import (
     is_number,
-    is_report,
-    is_score,
-    last_row,
-    number,
-    read_json,
+    read_object,
+    read_parity_report,
+    read_reasons,
+    read_scores,
+    to_number,
 )
+from gandem.compare.sweeps import Setting
 from gandem.core.errors import GandemError, RunError, shown
 from gandem.core.files import append_line, make_folder, write_json
 from gandem.core.plugins.isolation import format_error
 from gandem.core.runs import Run, open_run
 from gandem.core.runs.listing import count_steps, describe_health, read_state
-from gandem.core.runs.run_dir import lock_run_dir
+from gandem.core.runs.log import read_last_row
+from gandem.core.runs.run_dir import is_locked, lock_run_dir
 
-__all__ = ["Comparison", "State", "open_comparison", "plan"]
+__all__ = ["CellRecord", "Comparison", "State", "open_comparison", "plan"]
 
 PLAN, CELLS, PATHS, ENDED = "comparison.json", "cells", "paths", "ended.jsonl"
-SCORES, LOG = "scores.json", "log.jsonl"
+SCORES = "scores.json"
 FORMAT = 1
-STATES = ("waiting", "running", "interrupted", "scoring", "done", "diverged", "failed")
+STATES = (
+    *("waiting", "running", "interrupted", "scoring", "not scored", "finished"),
+    *("done", "diverged", "failed"),
+)
 LOSSES = ("discriminator", "generator")
-SCORING, WALKING, TRAINING = ("count", "extractor"), ("path_steps",), ("device",)
-"""Fields of a grid that nothing but scores, walks, and trainings hang on."""
-EVERY = 0.5
-"""Seconds between two looks at the cells."""
+SCORING, PARITY, TRAINING = ("count", "extractor"), ("path_steps",), ("device",)
+"""Fields of the plan that may change until there are scores, parity reports, or runs."""
+POLL_INTERVAL = 0.5
+"""Seconds between two checks of the jobs."""
+
+Pair = tuple[str, Setting, int, tuple[str, str]]
+"""A parity measurement: model, setting, seed and two backends."""
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where a cell is.
+    """The state of a cell.
 
     Attributes:
-        words: ``"waiting"``, ``"running"``, ``"interrupted"``, ``"scoring"``, ``"done"``,
+        words: ``"waiting"``, ``"running"``, ``"interrupted"``, ``"scoring"``, ``"not
+            scored"``, ``"finished"`` (a single run that was not scored), ``"done"``,
             ``"diverged"``, ``"failed"``, ``"damaged"``.
-        health: in a word or two, ``"well"``.
+        health: current warnings, or ``"well"``.
         problem: why it failed.
     """
 
@@ -73,146 +80,161 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
+class CellRecord:
+    """What the folder of a cell holds, read once.
+
+    Attributes:
+        run: None before it starts, and if it is damaged.
+        scores: of its last checkpoint and of its best; empty before it is scored.
+    """
+
+    cell: Cell
+    folder: Path
+    run: Run | None
+    scores: tuple[Mapping[str, Any], ...]
+    state: State
+
+    @property
+    def is_over(self) -> bool:
+        """True if nothing is left to do: the run is scored, or diverged, as it would again."""
+        state = self.run.record.state if self.run else ""
+        return state == "diverged" or (state == "finished" and bool(self.scores))
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
-    """A comparison on disk; or a run ``alone``, which is one of a single cell."""
+    """A comparison on disk, or a single run, which is shown as a comparison of one cell."""
 
     path: Path
     grid: Grid
     alone: bool = False
 
     def cells(self) -> tuple[Cell, ...]:
-        """Return its trainings."""
-        return cells_of(self.grid)
+        """Return the cells."""
+        return self.grid.cells()
 
     def folder(self, cell: Cell) -> Path:
         """Return the folder of a cell's run."""
         return self.path if self.alone else self.path / CELLS / cell.folder
 
     def run(self, cell: Cell) -> Run | None:
-        """Return a cell's run, if it has begun."""
-        try:
-            return open_run(self.folder(cell))
-        except GandemError:
-            return None
+        """Return the run of a cell, if it has started."""
+        return self.read(cell).run
 
-    def scores(self, cell: Cell) -> list[dict[str, Any]] | None:
-        """Return what a cell was scored with, if it was."""
-        found: list[Any] | None = read_json(self.folder(cell) / SCORES, list)
-        if not found or not all(map(is_score, found)):
-            return None
-        details, run = found[0].get("details"), self.run(cell)
-        step = details.get("step") if isinstance(details, dict) else None
-        if run is not None and step is not None and step != run.record.steps:
-            return None  # of before the run was extended
-        return [row | {part: finite_of(row[part]) for part in ("values", "floor")} for row in found]
+    def read_all(self) -> list[CellRecord]:
+        """Return the records of all cells."""
+        reasons = self.ended()
+        return [self.read(cell, reasons) for cell in self.cells()]
 
-    def paths(self) -> dict[tuple[str, Setting, int, tuple[str, str]], dict[str, Any] | None]:
-        """Return the reports of backends followed side by side; None for those not there yet."""
-        return {key: self.walk(*key) for key in self.grid.pairs()}
+    def read(self, cell: Cell, reasons: Mapping[str, str] | None = None) -> CellRecord:
+        """Return the record of a cell.
 
-    def walk(
-        self, model: str, setting: Setting, seed: int, pair: tuple[str, str]
-    ) -> dict[str, Any] | None:
-        """Return the report of two backends followed side by side, if it is there."""
-        report: dict[str, Any] | None = read_json(self._path_file(model, setting, seed, pair), dict)
-        return report if is_report(report) else None
-
-    def ended(self) -> dict[str, str]:
-        """Return why jobs failed, by the name of each; of those that failed last time."""
-        found: dict[str, str] = {}
-        try:
-            lines = (self.path / ENDED).read_text("utf-8", "replace").splitlines()
-        except OSError:
-            lines = []
-        for line in lines:
-            with contextlib.suppress(ValueError, KeyError, TypeError):  # it was torn by a kill
-                row = json.loads(line)
-                found[str(row["job"])] = str(row["reason"])
-        over = {cell.folder for cell in self.cells() if self.is_over(cell)}
-        over |= {self.path_name(*key) for key, report in self.paths().items() if report}
-        return {name: why for name, why in found.items() if why and name not in over}
-
-    def is_over(self, cell: Cell) -> bool:
-        """Return whether a cell has nothing left to do: it is trained and scored, or it diverged,
-        as it would again.
+        Args:
+            reasons: why jobs failed, by name.
         """
-        run = self.run(cell)
-        state = run.record.state if run else None
-        return state == "diverged" or (state == "finished" and bool(self.scores(cell)))
-
-    def state(self, cell: Cell, problems: Mapping[str, str]) -> State:
-        """Return where a cell is, as its folder tells."""
-        problem, folder = problems.get(cell.folder, ""), self.folder(cell)
+        folder, problem = self.folder(cell), (reasons or {}).get(cell.folder, "")
         try:
             run = open_run(folder)
         except GandemError as error:
             if not problem and (folder / "spec.toml").exists():
-                return State("damaged", problem=format_error(error))
-            total = self.grid.total(cell.model, cell.setting)
-            return State("failed" if problem else "waiting", total=total, problem=problem)
-        words, last = read_state(run), last_row(run.path / LOG)
-        running = words == "running"
-        if words == "finished":
-            words = "done" if self.scores(cell) else "failed" if problem else "scoring"
-        elif words == "interrupted" and problem:
-            words = "failed"
+                state = State("damaged", problem=format_error(error))
+            else:
+                total = self.grid.total(cell.model, cell.setting)
+                state = State("failed" if problem else "waiting", total=total, problem=problem)
+            return CellRecord(cell, folder, None, (), state)
+        scores = _read_current_scores(folder, run)
+        return CellRecord(cell, folder, run, scores, self._state(run, scores, problem))
+
+    def _state(self, run: Run, scores: Collection[Any], problem: str) -> State:
+        state, last = read_state(run), read_last_row(run.path)
+        step = last.get("step") if state == "running" else count_steps(run)
+        if state == "finished":
+            state = "done" if scores else self._finished_state(problem)
+        elif state == "interrupted" and problem:
+            state = "failed"
         return State(
-            words=words if words in STATES else "damaged",
-            step=int(number(last.get("step") if running else count_steps(run))),
-            total=int(number(run.record.steps_planned)),
-            rate=number(last.get("steps_per_second")),
-            losses={n: float(last[n]) for n in LOSSES if is_number(last.get(n))},
+            words=state if state in STATES else "damaged",
+            step=int(to_number(step)),
+            total=int(to_number(run.record.steps_planned)),
+            rate=to_number(last.get("steps_per_second")),
+            losses={name: float(last[name]) for name in LOSSES if is_number(last.get(name))},
             health=describe_health(run),
-            problem="" if words == "done" else problem,
+            problem="" if state in ("done", "diverged") else problem,
         )
 
-    def forbids(self, changed: Collection[str]) -> bool:
-        """Return whether something is there already that these fields of the grid had a part in."""
+    def _finished_state(self, problem: str) -> str:
+        """Return the state of a finished run without scores."""
+        if problem:
+            return "failed"
+        if self.alone:
+            return "finished"
+        return "not scored" if is_locked(self.path) is False else "scoring"
+
+    def state(self, cell: Cell, reasons: Mapping[str, str]) -> State:
+        """Return the state of a cell."""
+        return self.read(cell, reasons).state
+
+    def paths(self) -> dict[Pair, dict[str, Any] | None]:
+        """Return the parity reports; None for those that do not exist yet."""
+        return {pair: self.walk(*pair) for pair in self.grid.pairs()}
+
+    def walk(
+        self, model: str, setting: Setting, seed: int, pair: tuple[str, str]
+    ) -> dict[str, Any] | None:
+        """Return the parity report of two backends, if it exists."""
+        return read_parity_report(self._path_file(model, setting, seed, pair))
+
+    def ended(self) -> dict[str, str]:
+        """Return why jobs failed, by name; only those that failed last time."""
+        return {job: why for job, why in read_reasons(self.path / ENDED).items() if why}
+
+    def can_change(self, fields: Collection[str]) -> bool:
+        """Return True if no result depends on these fields of the plan yet."""
         scored = any((self.folder(cell) / SCORES).exists() for cell in self.cells())
-        walked = any(self.paths().values())
-        begun = any(self.folder(cell).exists() for cell in self.cells())
-        free = (() if scored else SCORING) + (() if walked else WALKING)
-        free += () if begun else TRAINING
-        return not set(changed) <= set(free)
+        measured = any(self.paths().values())
+        started = any(self.folder(cell).exists() for cell in self.cells())
+        free = (() if scored else SCORING) + (() if measured else PARITY)
+        free += () if started else TRAINING
+        is_used = started and self.grid.evaluate_every  # the extractor selects the best checkpoint
+        return set(fields) <= {*free} - ({"extractor"} if is_used else set())
 
     # --- jobs ------------------------------------------------------------------------------------
 
     def jobs(self, threads: int) -> list[Job]:
-        """Return what is left to be done: trainings that are not finished or not scored, then
-        measurements of paths.
-        """
-        found = [self._training(cell, threads) for cell in self.cells() if not self.is_over(cell)]
-        for key, report in self.paths().items():
+        """Return what is left to do: runs that are not finished or not scored, then parity."""
+        records = [self.read(cell) for cell in self.cells()]
+        jobs = [self._run_job(record.cell, threads) for record in records if not record.is_over]
+        for pair, report in self.paths().items():
             if report is None:
-                found.append(self._measurement(*key, threads))
-        return found
+                jobs.append(self._parity_job(*pair, threads))
+        return jobs
 
-    def _training(self, cell: Cell, threads: int) -> Job:
-        folder = str(self.folder(cell))
+    def _run_job(self, cell: Cell, threads: int) -> Job:
+        folder = self.folder(cell)
         return Job(
             name=cell.folder,
-            run=folder,
-            train=(*train_words(self.grid, cell, folder), "--json"),
-            measure=(*score_words(self.grid, folder), "--json"),
-            output=str(self.folder(cell) / SCORES),
+            run=str(folder),
+            train=(*train_command(self.grid, cell, str(folder)), "--json"),
+            measure=(*evaluate_command(self.grid, str(folder)), "--json"),
+            output=str(folder / SCORES),
             threads=threads,
             folder=str(Path.cwd()),
         )
 
-    def _measurement(
+    def _parity_job(
         self, model: str, setting: Setting, seed: int, pair: tuple[str, str], threads: int
     ) -> Job:
-        place = self._path_file(model, setting, seed, pair)
+        path = self._path_file(model, setting, seed, pair)
         return Job(
-            name=place.stem,
-            measure=(*walk_words(self.grid, model, setting, seed, pair), "--json"),
-            output=str(place),
+            name=path.stem,
+            measure=(*parity_command(self.grid, model, setting, seed, pair), "--json"),
+            output=str(path),
             threads=threads,
             folder=str(Path.cwd()),
         )
 
     def path_name(self, model: str, setting: Setting, seed: int, pair: tuple[str, str]) -> str:
-        """Return what the job is called that follows two backends."""
+        """Return the name of the job that measures the parity of two backends."""
         return Cell(model=model, setting=setting, backend="-".join(pair), seed=seed).folder
 
     def _path_file(self, model: str, setting: Setting, seed: int, pair: tuple[str, str]) -> Path:
@@ -224,10 +246,10 @@ class Comparison:
         threads: int,
         look: Callable[[Comparison, Mapping[str, str]], None] | None = None,
     ) -> None:
-        """Do what is left to be done. What fails is noted, and takes nothing else down.
+        """Do what is left. Failed jobs are recorded; the others continue.
 
         Args:
-            look: called every half second, with the names of jobs that have failed and why.
+            look: called every half second, with the reasons of failed jobs by name.
 
         Raises:
             RunError: another process works on this comparison.
@@ -237,58 +259,72 @@ class Comparison:
             make_folder(self.path / PATHS)
             jobs = self.jobs(threads)
             failed: dict[str, str] = {}
-            for job in jobs:  # whatever was the matter is not, until it is again
-                append_line(self.path / ENDED, json.dumps({"job": job.name, "reason": ""}))
-            going = dict(zip((job.name for job in jobs), launcher.submit(jobs), strict=True))
-            while going:
-                for name in [name for name, pending in going.items() if pending.done()]:
-                    reason = _reason(going.pop(name))
+            for job in jobs:
+                self._append(job.name, "")
+            pending = dict(zip((job.name for job in jobs), launcher.submit(jobs), strict=True))
+            while pending:
+                for name in [name for name, job in pending.items() if job.done()]:
+                    reason = _reason(pending.pop(name))
                     failed |= {name: reason} if reason else {}
-                    append_line(self.path / ENDED, json.dumps({"job": name, "reason": reason}))
+                    self._append(name, reason)
                 if look is not None:
                     look(self, failed)
-                time.sleep(EVERY if going else 0)
+                time.sleep(POLL_INTERVAL if pending else 0)
+
+    def _append(self, job: str, reason: str) -> None:
+        append_line(self.path / ENDED, json.dumps({"job": job, "reason": reason}))
+
+
+def _read_current_scores(folder: Path, run: Run) -> tuple[Mapping[str, Any], ...]:
+    """Return the scores of a run; none if it was extended since it was scored."""
+    scores = read_scores(folder / SCORES)
+    for row in scores:
+        details = row.get("details") or {}
+        is_last = details.get("checkpoint") != "best"
+        if is_last and details.get("step") not in (None, run.record.steps):
+            return ()
+    return tuple(scores)
 
 
 def _reason(pending: Pending) -> str:
-    """Return why a job failed; nothing where it did not."""
+    """Return why a job failed; an empty text if it did not."""
     try:
         ended: object = pending.result()
-    except Exception as error:  # whoever ran it is gone, in a way of the launcher's own
+    except Exception as error:  # the launcher has lost the worker
         return f"lost: {format_error(error)}"
     if not isinstance(ended, Ended):
-        return "lost: its launcher did not say how it ended"
+        return "lost: the launcher did not report how it ended"
     return ended.reason
 
 
 def plan(path: Path, grid: Grid) -> Comparison:
-    """Begin a comparison in a folder, or go on with the same one.
+    """Start a comparison in a folder, or continue the same one.
 
     Raises:
-        RunError: the folder holds something else, or another comparison; the text says what
+        RunError: the folder holds something else, or another comparison; the message says what
             differs.
     """
-    cells_of(grid)
+    grid.cells()
     try:
         path.exists()
     except OSError as error:
-        raise RunError(f"--out: no place for a comparison ({error.strerror}).") from None
+        raise RunError(f"--out: cannot be used as a folder ({error.strerror}).") from None
     if (path / PLAN).is_file():
-        there = open_comparison(path)
-        old, new = there.grid.to_data(), grid.to_data()
-        changed = [name for name in new if json.dumps(old[name]) != json.dumps(new[name])]
-        if changed and not there.forbids(changed):
+        comparison = open_comparison(path)
+        old, new = comparison.grid.to_data(), grid.to_data()
+        changed = [name for name in new if old[name] != new[name]]
+        if not changed:
+            return comparison
+        if comparison.can_change(changed):
             write_json(path / PLAN, {"format": FORMAT, **new})
             return Comparison(path, grid)
         if changed == ["specs"]:
             raise RunError(f"{path}: a spec of this comparison has changed; choose another --out.")
-        if changed:
-            name = changed[0]
-            raise RunError(
-                f"{path}: it holds another comparison, whose {name} is {shown(old[name])}, not "
-                f"{shown(new[name])}; choose another --out."
-            )
-        return there
+        name = changed[0]
+        raise RunError(
+            f"{path}: it holds another comparison, with {name} {shown(old[name])} instead of "
+            f"{shown(new[name])}; choose another --out."
+        )
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise RunError(f"{path}: it exists and holds no comparison; choose another --out.")
     make_folder(path)
@@ -297,25 +333,30 @@ def plan(path: Path, grid: Grid) -> Comparison:
 
 
 def open_comparison(path: Path) -> Comparison:
-    """Open a comparison's folder, or a run's.
+    """Open the folder of a comparison or of a run.
 
     Raises:
         RunError: it is neither, or damaged.
     """
-    found: dict[str, Any] | None = read_json(path / PLAN, dict)
-    if found is None and not (path / PLAN).exists() and (path / "spec.toml").is_file():
-        return _alone(open_run(path))
-    if found is None:
+    data = read_object(path / PLAN)
+    if data is None and not (path / PLAN).exists() and (path / "spec.toml").is_file():
+        return _open_alone(open_run(path))
+    if data is None:
         raise RunError(f"{path}: neither a comparison ({PLAN}) nor a run that can be read.")
-    if found.pop("format", None) != FORMAT:
-        raise RunError(f"{path}: a comparison of another gandem; upgrade it.")
+    if (number := data.pop("format", None)) != FORMAT:
+        raise RunError(
+            f"{path / PLAN}: expected format {FORMAT}, received {shown(number)}; another version "
+            "of gandem may have written it."
+        )
     try:
-        return Comparison(path, Grid.from_data(found))
-    except (TypeError, KeyError, ValueError, GandemError) as error:
-        raise RunError(f"{path / PLAN}: damaged ({error}).") from None
+        comparison = Comparison(path, Grid.from_data(data))
+        comparison.cells()
+    except GandemError as error:
+        raise RunError(f"{path / PLAN}: damaged; {error}") from None
+    return comparison
 
 
-def _alone(run: Run) -> Comparison:
+def _open_alone(run: Run) -> Comparison:
     record = run.record
     grid = Grid(
         models=(record.model or run.spec.name,),

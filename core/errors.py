@@ -16,6 +16,7 @@ Anything else that reaches the user is a bug and keeps its traceback.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 
 __all__ = [
@@ -27,13 +28,21 @@ __all__ = [
     "RunError",
     "SpecError",
     "find_nearest",
+    "printable",
     "shown",
     "suggest",
 ]
 
 
+UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""Unicode categories of control characters, lone surrogates and line separators."""
+
+
 class GandemError(Exception):
     """An error that the user can fix; its text is one line that says how."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class SpecError(GandemError, ValueError):
@@ -58,6 +67,28 @@ class DataError(GandemError, ValueError):
 
 class RunError(GandemError, RuntimeError):
     """A run folder or one of its files cannot be read or written."""
+
+
+def printable(text: str, keep: str = "") -> str:
+    r"""Return a text whose control characters are escaped, so that none reaches a terminal.
+
+    Names of files may contain line breaks, escape sequences and characters that reverse the
+    direction of writing.
+
+    Args:
+        keep: control characters to leave as they are.
+
+    >>> print(printable("a\nb \x1b[31m.png"))
+    a\nb \x1b[31m.png
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        letter
+        if letter in keep or unicodedata.category(letter) not in UNPRINTABLE
+        else ascii(letter)[1:-1]
+        for letter in text
+    )
 
 
 def shown(value: object) -> str:

@@ -109,6 +109,12 @@ def hints(cls: type) -> dict[str, Any]:
     return {field.name: annotations[field.name] for field in dataclasses.fields(cls)}
 
 
+@functools.cache
+def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Return the origin and the arguments of an annotation; ``typing`` looks them up slowly."""
+    return get_origin(hint), get_args(hint)
+
+
 def family(cls: Any) -> type | None:
     """Return ``cls`` if it is a tagged family, else None."""
     return cls if isinstance(cls, type) and cls in KINDS else None
@@ -130,7 +136,9 @@ def coerce(hint: Any, value: Any, path: str, expand: Expand | None = None) -> An
     Args:
         expand: called for an unknown kind, which is an error otherwise.
     """
-    origin, args = get_origin(hint), get_args(hint)
+    if type(value) is hint and hint is not float:  # checked already, or nothing to check
+        return value
+    origin, args = _parts(hint)
     if origin is Annotated:
         value = coerce(args[0], value, path, expand)
         for limit in args[1:]:
@@ -144,6 +152,10 @@ def coerce(hint: Any, value: Any, path: str, expand: Expand | None = None) -> An
         near = suggest(value, args) if isinstance(value, str) and literal is str else ""
         raise SpecError(f"{path}: expected {_or(args)}, received {shown(value)}.{near}")
     if origin in (Union, types.UnionType):
+        if value is None and type(None) in args:
+            return None
+        if len(args) == 2 and args[1] is type(None):
+            return coerce(args[0], value, path, expand)
         if isinstance(value, dict) and (table := _closest(args, value)):
             return decode(table, value, path, expand)
         for option in args:

@@ -91,8 +91,8 @@ def clear_unfinished(folder: Path) -> None:
             path.unlink()
 
 
-def append_line(path: Path, line: str) -> None:
-    """Append a line to a file, whole or not at all.
+def append_line(path: Path, line: str) -> int:
+    """Append a line to a file, whole or not at all, and return the new size in bytes.
 
     Raises:
         RunError: the file cannot be written, or the disk is full.
@@ -106,6 +106,7 @@ def append_line(path: Path, line: str) -> None:
             except BaseException:
                 file.truncate(size)
                 raise
+            return file.tell()
     except OSError as error:
         raise RunError(f"{path}: cannot be written ({error.strerror or error}).") from None
 

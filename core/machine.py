@@ -1,4 +1,5 @@
-"""The machine: a description of it, and the settings that gandem changes for the whole process.
+"""The machine: a description of it, its memory, and the settings that gandem changes for the whole
+process.
 
 ``GANDEM_PROCESS_EFFECTS=0`` switches those settings off: the malloc thresholds of glibc, the low
 priority of the thread that writes checkpoints, and the redirection of standard error while
@@ -14,11 +15,16 @@ import sys
 import threading
 from pathlib import Path
 
+from gandem.core.errors import RunError
+
 __all__ = [
     "are_process_effects_allowed",
+    "check_memory",
     "describe_machine",
+    "format_size",
     "keep_freed_memory",
     "lower_thread_priority",
+    "memory_size",
 ]
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
@@ -26,6 +32,13 @@ MAX_MMAP_THRESHOLD = 32 << 20
 """Bytes of the largest block that glibc can be told to keep."""
 LOWEST_PRIORITY = 19
 """The niceness that leaves the processor to all other threads."""
+CONTAINER_LIMITS = (
+    "/sys/fs/cgroup/memory.max",
+    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+)
+"""Where Linux tells the memory of a container, in bytes; in versions 2 and 1."""
+ANY_MACHINE = 1 << 46
+"""Bytes, 64 TiB: more than a machine has whose memory is not known."""
 
 
 def are_process_effects_allowed() -> bool:
@@ -68,3 +81,45 @@ def describe_machine() -> str:
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     name = next(iter(names), "") or platform.processor() or platform.machine()
     return f"{name}, {os.cpu_count()} cores, {platform.system()}"
+
+
+def memory_size() -> int:
+    """Return the bytes of memory that this machine has, or its container, whichever is less."""
+    sizes = [ANY_MACHINE]
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # Windows
+        sizes.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    for path in CONTAINER_LIMITS:
+        with contextlib.suppress(OSError, ValueError):  # "max" is no limit
+            sizes.append(int(Path(path).read_text("ascii")))
+    return min(size for size in sizes if size > 0)
+
+
+def check_memory(size: int, subject: str, remedy: str) -> None:
+    """Check that something fits into memory, before it is made.
+
+    Args:
+        size: the bytes that it takes at least.
+
+    Raises:
+        RunError: it is larger than the whole memory.
+    """
+    memory = memory_size()
+    if size > memory:
+        raise RunError(
+            f"{subject} would take at least {format_size(size)} of memory, this machine has "
+            f"{format_size(memory)}; {remedy}."
+        )
+
+
+def format_size(size: int) -> str:
+    """Return a number of bytes in words.
+
+    >>> format_size(1500), format_size(28 * 10**9), format_size(10**30)
+    ('1500 bytes', '28 GB', 'more than 1000 TB')
+    """
+    for unit, scale in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6)):
+        if size >= 1000 * 10**12:
+            return "more than 1000 TB"
+        if size >= scale:
+            return f"{size / scale:.3g} {unit}"
+    return f"{size} bytes"

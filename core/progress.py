@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from gandem.core.errors import printable
+
 __all__ = ["ProgressBars"]
 
 FIRST_LINE_DELAY = 2.0
@@ -97,6 +99,7 @@ class ProgressBars:
 
     def say(self, text: str) -> None:
         """Print a message above the bars, also if these are quiet."""
+        text = printable(text, keep="\n")
         with self.lock:
             if self.live and self.tasks:
                 self.bars.console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -1,31 +1,42 @@
-"""The user's images: a folder of image files of any size, resized to the image of a spec."""
+"""The user's images: a folder or zip file of images of any size, resized to the image of a spec."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from gandem.core.data.dataset import Dataset, ResizableDataset
-from gandem.core.data.summary import DatasetSummary, count_classes
+from gandem.core.data.summary import DatasetSummary, count_classes, format_few
 from gandem.core.errors import DataError
 from gandem.core.progress import ProgressBars
-from gandem.data.listing import Listing, in_short, look_into
-from gandem.data.pictures import careful, fit, open_picture, why
-from gandem.data.prepared import Prepared, prepare, worked
+from gandem.data.folder_contents import Listing, list_images
+from gandem.data.image_cache import map_in_threads, resize_images
+from gandem.data.image_files import (
+    describe_error,
+    fit_image,
+    has_more_frames,
+    is_dark,
+    limit_image_size,
+    load_formats,
+    open_image,
+)
 
 __all__ = ["Folder", "load"]
 
 
 def load(argument: str, data_dir: Path | None) -> Folder:
-    """Return the images in the folder at ``argument``, a path (in ``data_dir``, if given).
+    """Return the images in the folder or zip file at ``argument``, a path (in ``data_dir``, if
+    given).
 
-    Labels are the names of its sub-folders, or come from a ``labels.csv`` of ``file,label``.
+    Labels are the names of its subfolders, or come from a table, ``labels.csv`` for example.
 
     Raises:
         DataError: the folder does not exist, or has no images.
@@ -34,130 +45,145 @@ def load(argument: str, data_dir: Path | None) -> Folder:
         raise DataError("folder: expected a path, received none. Use --data folder:PATH.")
     path = (data_dir or Path()) / Path(argument).expanduser()
     name = f"folder:{argument}"
-    return Folder(name, look_into(path, name))
+    return Folder(name, list_images(path, name))
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What a summary says about one file."""
+
+    size: tuple[int, int]  # width, height
+    mode: str
+    digest: bytes
+    dark: bool
+    more_frames: bool
 
 
 class Folder(ResizableDataset):
-    """The images of a folder, of any sizes."""
+    """The images of a folder or zip file, of any sizes."""
 
     def __init__(self, name: str, listing: Listing) -> None:
         self.name, self.listing = name, listing
-        self.paths = [listing.root / file for file in listing.files]
 
-    def resize(self, shape: tuple[int, ...] | None = None) -> Dataset:
-        """Return the images cropped and resized to (H, W, C), cached after the first call.
-
-        Raises:
-            DataError: no image can be read, or they have several sizes and no shape is given.
-        """
-        shape = self._own_shape() if shape is None else shape
-        if len(shape) != 3 or shape[2] not in (1, 3):
-            raise DataError(
-                f"{self.name}: images are (height, width, 1 or 3), the spec wants {shape}; "
-                "set the image."
-            )
+    def resize_to(self, shape: tuple[int, ...]) -> Dataset:
+        """Return the images cropped and resized to (H, W, C), cached after the first call."""
         listing = self.listing
         with ProgressBars(unit="images") as bars:
-            show = partial(bars.show, "read images", total=len(self.paths))
-            made = prepare(self.paths, self._stamps(), shape, lambda done: show(done))
-        bad = self._words(made)
-        if made.images is None:
-            raise DataError(
-                f"{self.name}: none of its {len(self.paths)} images can be read: {in_short(bad)}."
+            show = partial(bars.show, "read images", total=len(listing.files))
+            resized = resize_images(
+                listing.files, self._read, self._stamps(), shape, lambda done: show(done)
             )
-        labels, names = _renumbered(listing, made.good)
-        problems = [*listing.problems, *bad]
-        few = [f"{self.name}: {len(problems)} left out: {in_short(problems)}."] if problems else []
+        unread = self._format_errors(resized.errors)
+        if resized.images is None:
+            raise self._no_image(unread)
+        labels, names = _drop_empty_classes(listing, resized.rows)
+        problems = [*listing.problems, *unread]
+        notes = [f"{len(problems):,} left out: {format_few(problems)}"] if problems else []
+        files = [listing.files[index] for index in resized.with_frames]
         return Dataset(
             name=self.name,
-            images=made.images,
+            images=resized.images,
             labels=labels,
             class_names=names,
             source=f"the folder {listing.root.name!r}",
-            notes=tuple(few),
+            notes=tuple(
+                f"{self.name}: {note}." for note in (*listing.notes, *notes, *_note_frames(files))
+            ),
         )
 
     def summarize(self, *, quiet: bool = False) -> DatasetSummary:
         """Return a summary of the original images; each file is read once."""
-        sizes: Counter[tuple[int, int]] = Counter()
-        modes: Counter[str] = Counter()
-        first: dict[bytes, str] = {}
-        copies: list[str] = []
-        bad: dict[int, str] = {}
+        files, count = self.listing.files, len(self.listing.files)
+        facts: dict[str, _Facts] = {}
+        errors: dict[int, str] = {}
+        load_formats()  # before any thread
         with (
             ProgressBars(quiet=quiet, unit="images") as bars,
-            closing(worked(_look_at, self.paths, lambda n: bars.show("look", n, count))) as looks,
+            closing(
+                map_in_threads(self._inspect, files, lambda n: bars.show("read images", n, count))
+            ) as results,
         ):
-            count = len(self.paths)
-            for place, (file, found) in enumerate(zip(self.listing.files, looks, strict=True)):
-                if isinstance(found, str):
-                    bad[place] = found
-                    continue
-                size, mode, mark = found
-                sizes[size] += 1
-                modes[mode] += 1
-                if first.setdefault(mark, file) != file:
-                    copies.append(f"{file}: the same file as {first[mark]}")
-        good = np.array([place for place in range(count) if place not in bad], np.int64)
-        if not len(good):
-            words = in_short(self._words(Prepared(None, good, bad)))
-            raise DataError(f"{self.name}: none of its {count} images can be read: {words}.")
-        labels, names = _renumbered(self.listing, good)
+            for index, result in enumerate(results):
+                if isinstance(result, str):
+                    errors[index] = result
+                else:
+                    facts[files[index]] = result
+        unread = self._format_errors(errors)
+        if not facts:
+            raise self._no_image(unread)
+        rows = np.array([index for index in range(count) if index not in errors], np.int64)
+        first: dict[bytes, str] = {}
+        copies = [
+            f"{file}: the same file as {first[each.digest]}"
+            for file, each in facts.items()
+            if first.setdefault(each.digest, file) != file
+        ]
+        dark = [file for file, each in facts.items() if each.dark]
+        with_frames = [file for file, each in facts.items() if each.more_frames]
+        notes = [f"{len(dark):,} nearly black: {format_few(dark)}"] if dark else []
         return DatasetSummary(
             name=self.name,
             source=str(self.listing.root),
-            count=len(good),
-            sizes=dict(sizes),
-            modes=dict(modes),
-            classes=count_classes(labels, names),
-            unread=(*self.listing.problems, *self._words(Prepared(None, good, bad))),
+            count=len(facts),
+            sizes=dict(Counter(each.size for each in facts.values())),
+            modes=dict(Counter(each.mode for each in facts.values())),
+            classes=count_classes(*_drop_empty_classes(self.listing, rows)),
+            unread=(*self.listing.problems, *unread),
             copies=tuple(copies),
+            notes=(*self.listing.notes, *notes, *_note_frames(with_frames)),
         )
 
     def sample_classes(
-        self, each: int, shape: tuple[int, ...]
+        self, count: int, shape: tuple[int, ...]
     ) -> list[tuple[str, list[np.ndarray]]]:
         """Return a few images of each class with its name, resized to a shape."""
-        listing = self.listing
-        groups = range(len(listing.class_names)) if listing.labels is not None else (None,)
-        found = []
-        with careful():
-            for label in groups:
-                places = (
-                    np.arange(len(self.paths))
-                    if label is None or listing.labels is None
-                    else np.flatnonzero(listing.labels == label)
-                )
-                name = "" if label is None else listing.class_names[label]
-                found.append((name, self._first_readable(places, each, shape)))
-        return found
+        labels, names = self.listing.labels, self.listing.class_names
+        every = np.arange(len(self.listing.files))
+        with limit_image_size():
+            if labels is None:
+                return [("", self._first_readable(every, count, shape))]
+            return [
+                (name, self._first_readable(every[labels == label], count, shape))
+                for label, name in enumerate(names)
+            ]
 
     def _first_readable(
-        self, places: np.ndarray, wanted: int, shape: tuple[int, ...]
+        self, rows: np.ndarray, count: int, shape: tuple[int, ...]
     ) -> list[np.ndarray]:
-        made: list[np.ndarray] = []
-        spread = places[np.argsort(np.arange(len(places)) % max(1, len(places) // wanted))]
-        for place in spread[: 10 * wanted]:
+        images: list[np.ndarray] = []
+        spread = rows[np.argsort(np.arange(len(rows)) % max(1, len(rows) // count))]
+        for row in spread[: 10 * count]:
             try:
-                with open_picture(self.paths[place]) as picture:
-                    made.append(fit(picture, shape))
+                with open_image(self._read(self.listing.files[row])) as image:
+                    images.append(fit_image(image, shape))
             except Exception:  # the summary reports it
                 continue
-            if len(made) == wanted:
+            if len(images) == count:
                 break
-        return made
+        return images
 
-    def _own_shape(self) -> tuple[int, ...]:
-        """Return the common shape of the images."""
-        summary = self.summarize()
-        if len(summary.sizes) > 1:
-            common = max(summary.sizes, key=lambda size: summary.sizes[size])
-            raise DataError(
-                f"{self.name}: its images have {len(summary.sizes)} sizes, most are "
-                f"{common[1]}×{common[0]}; say to which shape to fit them."
-            )
-        ((width, height),) = summary.sizes
-        return (height, width, 1 if set(summary.modes) <= {"gray"} else 3)
+    def _read(self, file: str) -> bytes:
+        return self.listing.read(file, -1)
+
+    def _inspect(self, file: str) -> _Facts | str:
+        """Return the facts of an image, or the reason why it cannot be read."""
+        try:
+            content = self._read(file)
+            with open_image(content) as image:
+                turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # rotated by 90 degrees
+                bands = image.getbands()
+                mode = "gray" if len(bands) == 1 and image.mode != "P" else "color"
+                if image.has_transparency_data:
+                    mode = f"{'gray' if 'L' in bands else 'color'} with transparency"
+                return _Facts(
+                    image.size[::-1] if turned else image.size,
+                    mode,
+                    hashlib.blake2b(content, digest_size=16).digest(),
+                    is_dark(image),  # decodes it
+                    has_more_frames(image),
+                )
+        except Exception as error:  # invalid files raise many types of errors
+            return describe_error(error)
 
     def _stamps(self) -> str:
         """Return a hash that changes with every file."""
@@ -166,29 +192,29 @@ class Folder(ResizableDataset):
             hashed.update(json.dumps([file, *stamp]).encode())
         return hashed.hexdigest()
 
-    def _words(self, made: Prepared) -> list[str]:
-        return [f"{self.listing.files[place]}: {reason}" for place, reason in made.bad.items()]
+    def _format_errors(self, errors: Mapping[int, str]) -> list[str]:
+        return [f"{self.listing.files[index]}: {reason}" for index, reason in errors.items()]
+
+    def _no_image(self, unread: list[str]) -> DataError:
+        return DataError(
+            f"{self.name}: none of its {len(unread)} images can be read: {format_few(unread)}."
+        )
 
 
-def _renumbered(listing: Listing, good: np.ndarray) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """Return the labels of the readable images; empty classes are dropped."""
+def _note_frames(files: Sequence[str]) -> list[str]:
+    if not files:
+        return []
+    return [
+        f"{len(files):,} have several frames or pages, of which the first is used: "
+        f"{format_few(list(files))}"
+    ]
+
+
+def _drop_empty_classes(
+    listing: Listing, rows: np.ndarray
+) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """Return the labels of the readable images, and the names of their classes."""
     if listing.labels is None:
         return None, ()
-    there, labels = np.unique(listing.labels[good], return_inverse=True)
-    return labels.astype(np.int64), tuple(listing.class_names[label] for label in there)
-
-
-def _look_at(path: Path) -> tuple[tuple[int, int], str, bytes] | str:
-    """Return size (width, height), kind and digest of an image, or the reason of a failure."""
-    try:
-        with open_picture(path) as picture:
-            turned = picture.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # rotated by 90 degrees
-            size = picture.size[::-1] if turned else picture.size
-            bands = picture.getbands()
-            kind = "gray" if len(bands) == 1 and picture.mode != "P" else "color"
-            if picture.has_transparency_data:
-                kind = f"{'gray' if 'L' in bands else 'color'} with transparency"
-            picture.load()
-        return size, kind, hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
-    except Exception as error:  # invalid files raise many types of errors
-        return why(error)
+    classes, labels = np.unique(listing.labels[rows], return_inverse=True)
+    return labels.astype(np.int64), tuple(listing.class_names[label] for label in classes)

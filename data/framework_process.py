@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import signal
 import socket
 import sys
 import time
@@ -27,7 +26,7 @@ from gandem.core.errors import DataError, GandemError
 from gandem.core.files import fill_file, write_json
 from gandem.core.plugins.isolation import format_error
 from gandem.data.frameworks import DONE, REFUSED, stamps_of
-from gandem.data.pictures import careful, fit, why
+from gandem.data.image_files import describe_error, fit_image, limit_image_size
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -75,7 +74,6 @@ class Opened:
 
 def main(text: str) -> int:
     """Carry out a request and return the exit code."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process ends this one
     warnings.simplefilter("ignore")
     socket.setdefaulttimeout(SOCKET_TIMEOUT)
     fields = json.loads(text)
@@ -85,7 +83,7 @@ def main(text: str) -> int:
         _protect_files(request.root)
     try:
         opened: Opened = import_module(READERS[request.framework]).opened(request)
-        with careful():
+        with limit_image_size():
             _write(request, opened)
     except GandemError as error:
         line = str(error)
@@ -157,9 +155,9 @@ def _images(request: Request, opened: Opened) -> dict[str, Any]:
         with temporary.open("wb", buffering=1 << 20) as file:
             for place, image, target in _each(opened, bad):
                 try:
-                    made = fit(_picture(image), wanted) if wanted else _array(image)
+                    made = fit_image(_picture(image), wanted) if wanted else _array(image)
                 except Exception as error:  # damaged images raise many types of errors
-                    bad[place] = why(error)
+                    bad[place] = describe_error(error)
                     continue
                 shape = shape or made.shape
                 if made.shape != shape:
@@ -190,7 +188,7 @@ def _look(request: Request, opened: Opened) -> dict[str, Any]:
         try:
             pixels = _array(image)
         except Exception as error:  # as above
-            bad[place] = why(error)
+            bad[place] = describe_error(error)
             continue
         sizes[pixels.shape[1], pixels.shape[0]] += 1
         modes["gray" if pixels.shape[2] == 1 else "color"] += 1
@@ -218,7 +216,7 @@ def _each(opened: Opened, bad: dict[int, str]) -> Iterator[tuple[int, Any, Any]]
         try:
             image, target = opened.at(place)
         except Exception as error:  # as above
-            bad[place] = why(error)
+            bad[place] = describe_error(error)
         else:
             yield place, image, target
 
@@ -274,7 +272,7 @@ def _array(image: Any) -> np.ndarray:
     picture = _picture(image)
     width, height = picture.size
     gray = len(picture.getbands()) == 1 and picture.mode != "P"
-    return fit(picture, (height, width, 1 if gray else 3))
+    return fit_image(picture, (height, width, 1 if gray else 3))
 
 
 if __name__ == "__main__":

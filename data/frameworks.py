@@ -10,10 +10,6 @@ import hashlib
 import json
 import os
 import re
-import subprocess
-import sys
-from collections import deque
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +18,13 @@ from typing import Any
 import numpy as np
 
 from gandem.core.data.dataset import Dataset, DiskImages, ResizableDataset
-from gandem.core.data.summary import DatasetSummary, count_classes
+from gandem.core.data.summary import DatasetSummary, count_classes, format_few
 from gandem.core.errors import DataError, GandemError
 from gandem.core.files import cache_folder, clear_unfinished, make_folder
 from gandem.core.plugins.discovery import format_versions
 from gandem.core.plugins.registry import is_installed, registry
+from gandem.core.process import ChildCommand, run_child
 from gandem.core.progress import ProgressBars
-from gandem.data.listing import in_short
 
 __all__ = ["FrameworkSet", "Kept", "check_installed", "load_set", "stamps_of"]
 
@@ -134,7 +130,7 @@ def stamps_of(root: Path) -> str:
 def _dataset(wanted: FrameworkSet, kept: Kept) -> Dataset:
     facts = kept.facts
     bad = [f"image {place}: {reason}" for place, reason in facts["bad"].items()]
-    few = [f"{wanted.name}: {len(bad)} left out: {in_short(bad)}."] if bad else []
+    few = [f"{wanted.name}: {len(bad)} left out: {format_few(bad)}."] if bad else []
     return Dataset(
         name=wanted.name,
         images=kept.images(),
@@ -151,18 +147,8 @@ class _Pictures(ResizableDataset):
     def __init__(self, wanted: FrameworkSet, facts: dict[str, Any]) -> None:
         self.name, self.wanted, self.source = wanted.name, wanted, facts["source"]
 
-    def resize(self, shape: tuple[int, ...] | None = None) -> Dataset:
-        """Return the images cropped and resized to (H, W, C), cached after the first call.
-
-        Raises:
-            DataError: no image can be read, or they have several sizes and no shape is given.
-        """
-        shape = self._own_shape() if shape is None else shape
-        if len(shape) != 3 or shape[2] not in (1, 3):
-            raise DataError(
-                f"{self.name}: images are (height, width, 1 or 3), the spec wants {shape}; "
-                "set the image."
-            )
+    def resize_to(self, shape: tuple[int, ...]) -> Dataset:
+        """Return the images cropped and resized to (H, W, C), cached after the first call."""
         return _dataset(self.wanted, _obtain(self.wanted, "fit", shape))
 
     def summarize(self, *, quiet: bool = False) -> DatasetSummary:
@@ -181,28 +167,17 @@ class _Pictures(ResizableDataset):
         )
 
     def sample_classes(
-        self, each: int, shape: tuple[int, ...]
+        self, count: int, shape: tuple[int, ...]
     ) -> list[tuple[str, list[np.ndarray]]]:
         """Return a few images of each class with its name, resized to a shape."""
         data = self.resize(shape)
         if data.labels is None:
-            return [("", list(data.images[:each]))]
+            return [("", list(data.images[:count]))]
         found = []
         for label in np.unique(data.labels):
             name = data.class_names[label] if data.class_names else str(label)
-            found.append((name, list(data.images[np.flatnonzero(data.labels == label)[:each]])))
+            found.append((name, list(data.images[np.flatnonzero(data.labels == label)[:count]])))
         return found
-
-    def _own_shape(self) -> tuple[int, ...]:
-        summary = self.summarize()
-        if len(summary.sizes) > 1:
-            common = max(summary.sizes, key=lambda size: summary.sizes[size])
-            raise DataError(
-                f"{self.name}: its images have {len(summary.sizes)} sizes, most are "
-                f"{common[1]}×{common[0]}; say to which shape to fit them."
-            )
-        ((width, height),) = summary.sizes
-        return (height, width, 1 if set(summary.modes) <= {"gray"} else 3)
 
 
 # --- the cache -----------------------------------------------------------------------------------
@@ -275,58 +250,33 @@ def _read(wanted: FrameworkSet, task: dict[str, Any], *, quiet: bool) -> None:
     Raises:
         DataError: the process failed.
     """
-    told = {
+    request = {
         "name": wanted.name,
         "framework": wanted.framework,
         "words": wanted.words,
         "root": str(wanted.root),
         "given": wanted.given,
     }
-    path = os.pathsep.join(place or os.getcwd() for place in sys.path)
-    child = subprocess.Popen(
-        [sys.executable, "-P", "-m", "gandem.data.framework_process", json.dumps(told | task)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        env=os.environ | ENVIRONMENT | {"PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"},
-    )
-    with child:
-        try:
-            with _Progress(quiet=quiet) as progress:
-                last = _follow(child, progress.show)
-        except BaseException:  # also Ctrl-C
-            child.kill()
-            raise
-    if child.returncode:
-        refusal = next((line for line in last if line.startswith(REFUSED)), "")
-        if refusal:
-            raise DataError(refusal.removeprefix(REFUSED))
-        reason = last[-1] if last else f"exit code {child.returncode}"
-        if child.returncode < 0:  # the last output is not the reason
-            reason = f"it was ended by signal {-child.returncode}"
-        raise DataError(f"{wanted.name}: the process of {wanted.framework} failed: {reason}")
+    refusals: list[str] = []
+    with _Progress(quiet=quiet) as progress:
 
+        def read_line(raw: str) -> bool:
+            line = COLORS.sub("", raw).strip()
+            if line.startswith(REFUSED):
+                refusals.append(line.removeprefix(REFUSED))
+            return not line or progress.show_line(line)
 
-def _follow(child: subprocess.Popen[str], show: Callable[[str, int, int], None]) -> deque[str]:
-    """Forward progress until the process ends; return the last other lines."""
-    last: deque[str] = deque(maxlen=50)
-    for raw in child.stdout or ():  # universal newlines: a carriage return ends a line
-        line = COLORS.sub("", raw).strip()
-        if line.startswith(DONE):
-            done, total = line.removeprefix(DONE).split()
-            show("read images", int(done), int(total))
-        elif line.startswith(REFUSED):
-            last.append(line)
-        elif found := next(filter(None, (form.search(line) for form in SHARE)), None):
-            done, total = found.groups() if found[1] else (found[2], "100")
-            if 0 < int(total):
-                show("download", min(100, 100 * int(done) // int(total)), 100)
-        elif line:
-            last.append(line)
-    return last
+        result = run_child(
+            ChildCommand(
+                module="gandem.data.framework_process",
+                arguments=(json.dumps(request | task),),
+                environment=ENVIRONMENT,
+                on_line=read_line,
+            )
+        )
+    if result.code:
+        failure = f"{wanted.name}: the process of {wanted.framework} failed: {result.reason}"
+        raise DataError(next(iter(refusals), failure))
 
 
 class _Progress(ExitStack):
@@ -336,6 +286,19 @@ class _Progress(ExitStack):
         super().__init__()
         self.quiet = quiet
         self._begin("read images")
+
+    def show_line(self, line: str) -> bool:
+        """Show the progress that a line of the child process reports; return False if none."""
+        if line.startswith(DONE):
+            done, total = line.removeprefix(DONE).split()
+            self.show("read images", int(done), int(total))
+            return True
+        match = next(filter(None, (form.search(line) for form in SHARE)), None)
+        if match is not None:
+            done, total = match.groups() if match[1] else (match[2], "100")
+            if 0 < int(total):
+                self.show("download", min(100, 100 * int(done) // int(total)), 100)
+        return match is not None
 
     def show(self, who: str, done: int, total: int) -> None:
         if who != self.who:

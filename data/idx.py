@@ -1,16 +1,21 @@
-"""IDX files, and the data sets that consist of four of them, like MNIST."""
+"""IDX files, and the data sets that consist of four of them, like MNIST.
+
+The hash of a file is that of its unpacked bytes, so the compression does not matter.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from gandem.core.data.dataset import Dataset
+from gandem.core.download import download, read_unpacked
 from gandem.core.errors import DataError, suggest
-from gandem.data.download import fetch, find
 
 __all__ = ["IdxSet", "load_idx_set", "parse_idx"]
 
@@ -25,6 +30,11 @@ PARTS = {
     "test": (2,),
     "all": (0, 2),
 }  # indices of images in FILES; the labels follow
+MAX_SIZE = 64 << 20  # bytes; the largest file has 47 MB
+REMEDY = (
+    "Download the files by hand and pass --data-dir DIR, or use --data digits, which needs no "
+    "network."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +85,47 @@ def load_idx_set(facts: IdxSet, argument: str, data_dir: Path | None) -> Dataset
 def _array(facts: IdxSet, index: int, data_dir: Path | None) -> np.ndarray:
     name, sha256 = FILES[index], facts.sha256[index]
     if data_dir is None:
-        content = fetch(name, sha256, facts.mirrors, facts.name)
+        urls = [f"{mirror}{name}.gz" for mirror in facts.mirrors]
+        path = download(
+            name, sha256, urls, facts.name, max_size=MAX_SIZE, remedy=REMEDY, unpack=True
+        )
+        content = path.read_bytes()
     else:
-        content = find(name, sha256, (data_dir, data_dir / facts.folder / "raw"))
+        content = _find(name, sha256, (data_dir, data_dir / facts.folder / "raw"))
     return parse_idx(content, name, rank=3 if "idx3" in name else 1)
+
+
+def _find(name: str, sha256: str, folders: Sequence[Path]) -> bytes:
+    """Return the unpacked bytes of ``name`` or ``name.gz`` from the first folder with a valid file.
+
+    Raises:
+        DataError: no folder has the file, or it is damaged or another file.
+    """
+    problem = ""
+    for path in (folder / file for folder in folders for file in (name, f"{name}.gz")):
+        try:
+            if not path.is_file():
+                continue
+            with path.open("rb") as file:
+                content = read_unpacked(file, repr(str(path)), MAX_SIZE)
+        except DataError as error:
+            problem = problem or str(error)
+        except OSError as error:
+            problem = problem or f"{str(path)!r}: cannot be read ({error.strerror})."
+        else:
+            digest = hashlib.sha256(content).hexdigest()
+            if digest == sha256:
+                return content
+            problem = problem or (
+                f"{str(path)!r}: expected SHA-256 {sha256} of {name!r}, received {digest}. "
+                "Download it again."
+            )
+    searched = " or ".join(repr(str(folder)) for folder in folders)
+    raise DataError(
+        problem
+        or f"There is no {name!r} (or '{name}.gz') in {searched}. "
+        f"Put it there, or leave --data-dir out to download it."
+    )
 
 
 def parse_idx(content: bytes, name: str, *, rank: int) -> np.ndarray:
@@ -102,6 +149,6 @@ def parse_idx(content: bytes, name: str, *, rank: int) -> np.ndarray:
     if len(content) < start or len(content) != expected:
         raise DataError(
             f"{name}: its header says {shape}, so expected {expected} bytes; "
-            f"received {len(content)}. Fetch it again."
+            f"received {len(content)}. Download it again."
         )
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from gandem.data.download import unpack
-from gandem.data.idx import parse_idx
+from gandem.core.download import read_unpacked
+from gandem.data.idx import MAX_SIZE, parse_idx
 
 __all__ = ["make_digits"]
 
-EACH = 1000
+IMAGES_PER_CLASS = 1000
 
 
 def make_digits(images_file: Path, labels_file: Path, out: Path) -> None:
@@ -26,7 +26,8 @@ def make_digits(images_file: Path, labels_file: Path, out: Path) -> None:
         DataError: a file is invalid.
     """
     images, labels = _read(images_file, 3), _read(labels_file, 1)
-    kept = np.sort(np.concatenate([np.flatnonzero(labels == c)[:EACH] for c in range(10)]))
+    rows = [np.flatnonzero(labels == label)[:IMAGES_PER_CLASS] for label in range(10)]
+    kept = np.sort(np.concatenate(rows))
     with zipfile.ZipFile(out, "w") as archive:
         for name, array in (("images", images[kept]), ("labels", labels[kept])):
             member = io.BytesIO()
@@ -38,7 +39,7 @@ def make_digits(images_file: Path, labels_file: Path, out: Path) -> None:
 
 def _read(path: Path, rank: int) -> np.ndarray:
     with path.open("rb") as file:
-        return parse_idx(unpack(file, repr(str(path))), path.name, rank=rank)
+        return parse_idx(read_unpacked(file, repr(str(path)), MAX_SIZE), path.name, rank=rank)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,9 @@ Its weights (96 MB) are downloaded once, or read from a file.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import io
 import os
-import sys
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -18,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gandem.core.errors import BackendError, DataError, RunError
-from gandem.core.files import cache_folder, fill_file, make_folder
+from gandem.core.download import download
+from gandem.core.errors import BackendError, DataError
 from gandem.core.plugins.isolation import format_error
 from gandem.core.training import load_backend
 from gandem.metrics.evaluation import Features
@@ -35,8 +33,11 @@ URL = (
 )
 """The network of 2015-12-05 that FID is defined on, converted from TensorFlow."""
 SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
-LIMIT = 1 << 28  # bytes: the file has 96 MB
-PATIENCE = (10, 30)  # seconds to connect, and between two pieces
+MAX_SIZE = 1 << 28  # bytes; the file has 96 MB
+REMEDY = (
+    f"Download {URL} by hand and pass --extractor inception:PATH, or choose --extractor lenet5 or "
+    "pixels."
+)
 OUTPUTS = {"2048": 2048, "logits_unbiased": 1008}
 """The outputs of torch-fidelity with their sizes: pool3, and the logits without bias."""
 MEANING = (
@@ -58,13 +59,18 @@ def load(argument: str, backend: str) -> Inception:
     Raises:
         DataError: the weights are not available.
     """
+    name = URL.rpartition("/")[2]
     if not argument:
-        return Inception(_cached(), SHA256)
+        path = download(name, SHA256, [URL], "inception", max_size=MAX_SIZE, remedy=REMEDY)
+        return Inception(path, SHA256)
     path = Path(os.path.expanduser(argument))
-    digest = _sha256_of(path)
-    if path.name == URL.rpartition("/")[2] and digest != SHA256:
-        raise DataError(f"{str(path)!r}: its bytes are not those that its name says; {_remedy()}")
-    return Inception(path, digest)
+    sha256 = _sha256_of(path)
+    if path.name == name and sha256 != SHA256:
+        raise DataError(
+            f"{str(path)!r}: expected SHA-256 {SHA256} of a file of this name, received {sha256}. "
+            f"{REMEDY}"
+        )
+    return Inception(path, sha256)
 
 
 class Inception:
@@ -173,9 +179,9 @@ def _arrays(path: Path, sha256: str) -> dict[str, torch.Tensor]:
     except OSError as error:
         raise _unreadable(path, error) from error
     except Exception as error:  # invalid files raise many types of errors
-        raise _no_weights(path, error) from error
+        raise _not_weights(path, error) from error
     if not isinstance(weights, dict) or not all(map(torch.is_tensor, weights.values())):
-        raise _no_weights(path, TypeError())
+        raise _not_weights(path, TypeError())
     return {str(name): tensor for name, tensor in weights.items()}
 
 
@@ -201,54 +207,10 @@ def _network(arrays: dict[str, torch.Tensor], path: Path) -> Any:
         with torch.random.fork_rng(devices=[]):  # it initializes random weights first
             return FeatureExtractorInceptionV3("inception", list(OUTPUTS), pickled)
     except RuntimeError as error:
-        raise _no_weights(path, error) from error
+        raise _not_weights(path, error) from error
 
 
 # --- the file ------------------------------------------------------------------------------------
-
-
-def _cached() -> Path:
-    """Return the path of the weights in the cache, downloaded if missing.
-
-    Raises:
-        DataError: they cannot be downloaded, or the cache cannot be used.
-    """
-    folder = cache_folder() / "inception"
-    path = folder / URL.rpartition("/")[2]
-    if os.path.isfile(path) and _sha256_of(path) == SHA256:
-        return path
-    try:
-        make_folder(folder)
-        fill_file(path, _download)
-    except RunError as error:
-        raise DataError(f"{error} Set GANDEM_CACHE to another folder.") from error
-    return path
-
-
-def _download(path: Path) -> None:
-    """Download the weights to a file.
-
-    Raises:
-        DataError: the server cannot be reached, or sends other contents.
-        OSError: the disk is full.
-    """
-    from pooch import HTTPDownloader
-
-    bar = sys.stderr.isatty()
-    download = HTTPDownloader(progressbar=bar, chunk_size=1 << 16, timeout=PATIENCE)
-    with path.open("wb") as file:
-        try:
-            download(URL, file, None)
-        except (OSError, ValueError) as error:  # requests' errors are OSErrors
-            if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise
-            response = getattr(error, "response", None)
-            why = type(error).__name__ if response is None else f"HTTP {response.status_code}"
-            if response is not None:
-                response.close()  # pooch leaves it open
-            raise DataError(f"Cannot download Inception's weights ({why}); {_remedy()}") from error
-    if _sha256_of(path) != SHA256:
-        raise DataError(f"Cannot download Inception's weights (wrong bytes); {_remedy()}")
 
 
 def _sha256_of(path: Path) -> str:
@@ -258,28 +220,22 @@ def _sha256_of(path: Path) -> str:
         DataError: the file does not exist, cannot be read, or is too large.
     """
     if not os.path.isfile(path):
-        raise DataError(f"There is no file {str(path)!r}; {_remedy()}")
+        raise DataError(f"There is no file {str(path)!r}. {REMEDY}")
     try:
         with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size > LIMIT:
-                raise _no_weights(path, ValueError())
+            if os.fstat(file.fileno()).st_size > MAX_SIZE:
+                raise _not_weights(path, ValueError())
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise _unreadable(path, error) from error
 
 
 def _unreadable(path: Path, error: OSError) -> DataError:
-    return DataError(f"{str(path)!r}: cannot be read ({error.strerror}); {_remedy()}")
+    return DataError(f"{str(path)!r}: cannot be read ({error.strerror}). {REMEDY}")
 
 
-def _no_weights(path: Path, error: Exception) -> DataError:
+def _not_weights(path: Path, error: Exception) -> DataError:
     return DataError(
-        f"{str(path)!r}: it does not hold the weights of Inception v3 as torch-fidelity keeps them "
-        f"({type(error).__name__}); {_remedy()}"
-    )
-
-
-def _remedy() -> str:
-    return (
-        f"fetch {URL} and pass --extractor inception:PATH, or choose --extractor lenet5 or pixels."
+        f"{str(path)!r}: expected the weights of Inception v3 in the format of torch-fidelity, "
+        f"received something else ({type(error).__name__}). {REMEDY}"
     )

@@ -5,8 +5,7 @@ The package can be called: ``gandem.parity("dcgan")`` is :func:`measure`.
 
 from gandem.core.callable_module import make_callable
 from gandem.parity.handover import Direction, Handover
-from gandem.parity.measure import Report, measure, pair_of_backends
-from gandem.parity.tandem import Tandem, tandem
+from gandem.parity.measure import Report, measure
 from gandem.parity.tolerances import Mark
 
 __all__ = [
@@ -14,10 +13,7 @@ __all__ = [
     "Handover",
     "Mark",
     "Report",
-    "Tandem",
     "measure",
-    "pair_of_backends",
-    "tandem",
 ]
 
 make_callable(__name__, measure)

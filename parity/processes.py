@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from gandem.core.errors import BackendError
+from gandem.core.process import ChildCommand, run_children
 from gandem.core.specs import Spec, to_json
 
 __all__ = ["Processes", "Request"]
@@ -73,7 +70,7 @@ class Processes:
     Attributes:
         marks: the steps, counted from 1, after which weights are kept.
         folder: each process writes to a folder of its own in it.
-        progress: called as ``progress(who, step)``, from several threads.
+        progress: called as ``progress(who, step)``.
         data_dir, classes: of the data set.
     """
 
@@ -111,45 +108,30 @@ class Processes:
         )
 
     def run(self, *requests: tuple[str, Request]) -> None:
-        """Run requests side by side, one thread each, as many at once as there are cores.
+        """Run requests side by side, with one CPU thread each, as many at once as cores.
 
         Raises:
             BackendError: one of them failed; the others are ended.
         """
-        children: list[subprocess.Popen[str]] = []
-        with ThreadPoolExecutor(max_workers=_cores()) as pool:
-            futures = [pool.submit(self._follow, *pair, children) for pair in requests]
-            try:
-                for future in as_completed(futures):
-                    future.result()
-            except BaseException:  # one failed, or Ctrl-C: the others are of no more use
-                for future in futures:
-                    future.cancel()
-                for child in children:
-                    child.kill()
-                raise
+        commands = [self._command(who, request) for who, request in requests]
+        results = run_children(commands, at_once=_cores())
+        for (_, request), result in zip(requests, results, strict=True):
+            if result.code and not result.stop_reason:
+                raise BackendError(f"The {request.backend} process failed: {result.reason}")
 
-    def _follow(self, who: str, request: Request, children: list[subprocess.Popen[str]]) -> None:
-        """Run one request in a child and pass its progress on; its complaint becomes the error."""
-        with tempfile.TemporaryFile("w+") as complaint:
-            child = subprocess.Popen(
-                [sys.executable, "-m", "gandem.parity.worker", request.to_json()],
-                stdout=subprocess.PIPE,
-                stderr=complaint,
-                text=True,
-                env=os.environ | {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"},
-            )
-            children.append(child)
-            with child:
-                for line in child.stdout or ():
-                    if self.progress is not None and line.strip().isdigit():
-                        self.progress(f"{request.backend} {who}", int(line))
-            if child.returncode:
-                complaint.seek(0)
-                words = [f"exit code {child.returncode}", *complaint.read().strip().splitlines()]
-                if child.returncode < 0:  # whatever it said last is not why
-                    words = [f"it was ended by signal {-child.returncode}"]
-                raise BackendError(f"The {request.backend} process failed: {words[-1]}")
+    def _command(self, who: str, request: Request) -> ChildCommand:
+        def report_step(line: str) -> bool:
+            is_step = line.strip().isdigit()
+            if is_step and self.progress is not None:
+                self.progress(f"{request.backend} {who}", int(line))
+            return is_step
+
+        return ChildCommand(
+            module="gandem.parity.worker",
+            arguments=(request.to_json(),),
+            threads=1,
+            on_line=report_step,
+        )
 
 
 def _cores() -> int:

@@ -7,10 +7,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import subprocess
-import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -19,6 +16,7 @@ from typing import Any
 
 from gandem.core.errors import BackendError
 from gandem.core.plugins.installation import install_command
+from gandem.core.process import ChildCommand, ChildResult, describe_exit, run_child
 from gandem.core.tables import format_table
 from gandem.core.training import find_backend
 from gandem.testing.tiers import TIERS
@@ -41,6 +39,11 @@ DEFAULTS: Mapping[str, str] = {
     "MALLOC_TRIM_THRESHOLD_": "1073741824",
 }
 """Environment variables that make the suite faster, where the caller does not set them."""
+NO_PLUGINS = {
+    "PYTEST_ADDOPTS": None,
+    "PYTEST_PLUGINS": None,
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+}
 NO_TESTS = 5
 """pytest's exit code where it collected nothing."""
 
@@ -137,86 +140,68 @@ def _run(
     folder: Path, backend: str, only: str, progress: Callable[[int, int], None] | None
 ) -> Check:
     """Run pytest in a process that alone loads the backend; return what it reports."""
-    report, spoken = folder / "report.jsonl", folder / "spoken.txt"
+    report = folder / "report.jsonl"
     (folder / "pytest.ini").write_text(PYTEST_INI)
     report.touch()
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "gandem"]
-    command += [
-        "-p",
-        "no:cacheprovider",
-        "--rootdir",
-        str(folder),
-        "-c",
-        str(folder / "pytest.ini"),
-    ]
-    command += ["--pyargs", "gandem.testing.suite", "--gandem-backend", backend]
-    command += ["--gandem-report", str(report), *(["-k", only] if only else [])]
-    plain = {k: v for k, v in os.environ.items() if k not in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")}
-    plain = {**DEFAULTS, **plain, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    arguments = ["-q", "-p", "gandem", "-p", "no:cacheprovider", "--rootdir", str(folder)]
+    arguments += ["-c", str(folder / "pytest.ini"), "--pyargs", "gandem.testing.suite"]
+    arguments += ["--gandem-backend", backend, "--gandem-report", str(report)]
+    arguments += ["-k", only] if only else []
+    environment = {name: os.environ.get(name, value) for name, value in DEFAULTS.items()}
     outcomes: list[Outcome] = []
     subject: dict[str, Any] = {}
-    total, running = 0, ""
-    with spoken.open("w") as words, report.open() as told:
-        child = subprocess.Popen(
-            command, stdout=words, stderr=words, stdin=subprocess.DEVNULL, env=plain, cwd=folder
+    total, running, line = 0, "", ""
+
+    def read_report() -> None:
+        nonlocal total, subject, running, line
+        while part := report_file.readline():
+            line += part
+            if not line.endswith("\n"):
+                return
+            facts, line = json.loads(line), ""
+            match facts:
+                case {"tests": count, "subject": of}:
+                    total, subject = count, of
+                case {"begins": test}:
+                    running = test
+                case _:
+                    outcomes.append(Outcome(**facts))
+            if progress is not None and total:
+                progress(len(outcomes), total)
+
+    with report.open() as report_file:
+        result = run_child(
+            ChildCommand(
+                module="pytest",
+                arguments=tuple(arguments),
+                folder=folder,
+                environment=environment | NO_PLUGINS,
+            ),
+            on_tick=read_report,
         )
-        try:
-            for line in _lines(told, child):
-                match json.loads(line):
-                    case {"tests": count, "subject": facts}:
-                        total, subject = count, facts
-                    case {"begins": test}:
-                        running = test
-                    case facts:
-                        outcomes.append(Outcome(**facts))
-                if progress is not None and total:
-                    progress(len(outcomes), total)
-        finally:
-            child.kill()
-            child.wait()
     if not running:
-        raise BackendError(_refusal(spoken, child.returncode, only))
-    whole = child.returncode in (0, 1) and outcomes
-    end, test = _end(child.returncode), running.rpartition("::")[2]
+        raise BackendError(_refusal(result, only))
+    whole = result.code in (0, 1) and outcomes
+    test = running.rpartition("::")[2]
     return Check(
         backend=backend,
         versions=subject.get("versions", {}),
         capabilities=tuple(subject.get("capabilities", ())),
         outcomes=tuple(outcomes),
         missed=total - len(outcomes),
-        crashed="" if whole else f"the process ended with {end} in {test}",
+        crashed="" if whole else f"{describe_exit(result.code)} in {test}",
     )
 
 
-def _refusal(spoken: Path, code: int, only: str) -> str:
+def _refusal(result: ChildResult, only: str) -> str:
     """Return why pytest ran no test, in a sentence."""
-    lines = spoken.read_text(errors="replace").strip().splitlines()
+    lines = (result.stdout + result.stderr).splitlines()
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     if errors:
         return errors[0]
-    if code == NO_TESTS and only:
+    if result.code == NO_TESTS and only:
         return f"No test fits {only!r}."
-    return f"The suite did not start: the process ended with {_end(code)}."
-
-
-def _end(code: int) -> str:
-    return f"signal {-code}" if code < 0 else f"code {code}"
-
-
-def _lines(file: Any, child: subprocess.Popen[bytes]) -> Iterator[str]:
-    """Yield the whole lines of a file that a child writes, until it has ended."""
-    part, ended = "", False
-    while True:
-        if line := file.readline():
-            part += line
-            if part.endswith("\n"):
-                yield part
-                part = ""
-        elif ended:
-            return
-        else:
-            ended = child.poll() is not None  # and once more, for what it wrote last
-            time.sleep(0 if ended else 0.05)
+    return f"The suite did not start: {describe_exit(result.code)}."
 
 
 # --- in words ------------------------------------------------------------------------------------

@@ -14,11 +14,10 @@ from gandem.callbacks.diagnostics.monitor import Monitor
 from gandem.callbacks.diagnostics.probe import Probe
 from gandem.callbacks.diagnostics.suggestions import format_warning
 from gandem.core.errors import RunError
-from gandem.core.runs.callbacks import Callback
-from gandem.core.runs.log import append_row, read_log
+from gandem.core.runs.log import read_log
 from gandem.core.runs.record import RunRecord
 from gandem.core.runs.sampling import report_memory_errors
-from gandem.core.runs.trainer import Trainer
+from gandem.core.runs.trainer import Callback, Trainer
 
 __all__ = ["Diagnostics"]
 
@@ -80,7 +79,7 @@ class Diagnostics(Callback):
         return replace(record, health=self.monitor.report())
 
     def _log(self, trainer: Trainer, row: Mapping[str, Any]) -> None:
-        append_row(trainer.run_dir, row)
+        trainer.log(row)
         self.on_log(trainer, row)
 
     def _warn(self, trainer: Trainer, warning: Mapping[str, Any]) -> None:

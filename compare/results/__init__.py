@@ -1,23 +1,18 @@
-"""Results: models trained over several seeds, and how good they came out, as a table that nobody
-types.
+"""Tables of results: one row per model, setting and backend, with means over seeds.
 
-Everything the other rooms may use is listed here.
+``results.csv`` collects the rows of many comparisons; ``results.md`` is written from it.
 """
 
-from gandem.compare.results.bench import Bench, bench, check_bench
+from gandem.compare.results.collect import collect_results
 from gandem.compare.results.folder import read_folder, write_folder
-from gandem.compare.results.page import write_page
 from gandem.compare.results.rows import Result, merge, read_results, write_results
 
 __all__ = [
-    "Bench",
     "Result",
-    "bench",
-    "check_bench",
+    "collect_results",
     "merge",
     "read_folder",
     "read_results",
     "write_folder",
-    "write_page",
     "write_results",
 ]

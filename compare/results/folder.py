@@ -1,4 +1,4 @@
-"""The folder of results: a table, the page made of it, and what others have published."""
+"""The folder of results: ``results.csv``, ``results.md``, and the ``published.csv`` of others."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from gandem.compare.results.page import read_published, write_page
+from gandem.compare.results.markdown import read_published, write_markdown
 from gandem.compare.results.rows import Result, read_results, write_results
 from gandem.core.errors import RunError
 
@@ -16,18 +16,17 @@ TABLE, PAGE, PUBLISHED = "results.csv", "results.md", "published.csv"
 
 
 def read_folder(folder: Path) -> list[Result]:
-    """Return the rows of a folder of results, if more can be written there: whoever trains for
-    hours shall not find out at the end.
+    """Return the rows of a folder of results; check, before any training, that it can be written.
 
     Raises:
-        RunError: it is not there, or cannot be written.
-        DataError: one of its files is none of ours.
+        RunError: it does not exist, or cannot be written.
+        DataError: one of its files holds something else.
     """
     if not folder.is_dir():
-        raise RunError(f"{folder}: there is no such folder; make it, or choose another --results.")
+        raise RunError(f"{folder}: no such folder; create it, or choose another --results.")
     for name in (TABLE, PAGE):
         if (folder / name).is_dir():
-            raise RunError(f"{folder / name}: it is a folder, where a file is to be written.")
+            raise RunError(f"{folder / name}: expected a file, found a folder.")
     try:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
@@ -37,12 +36,13 @@ def read_folder(folder: Path) -> list[Result]:
     return rows
 
 
-def write_folder(folder: Path, rows: Sequence[Result]) -> None:
-    """Write the table, and the page made of it.
+def write_folder(folder: Path, rows: Sequence[Result], *, markdown: bool = True) -> None:
+    """Write the CSV file, and the Markdown page.
 
     Raises:
-        RunError: the place cannot be written.
-        DataError: the file of published results is none.
+        RunError: a file cannot be written.
+        DataError: the file of published results holds something else.
     """
     write_results(folder / TABLE, rows)
-    write_page(folder / PAGE, rows, folder / PUBLISHED)
+    if markdown:
+        write_markdown(folder / PAGE, rows, folder / PUBLISHED)

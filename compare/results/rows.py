@@ -1,4 +1,4 @@
-"""Rows of results, in a CSV file that a spreadsheet reads too."""
+"""Rows of results in a CSV file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from gandem.core.errors import DataError
 from gandem.core.files import write_file
 
-__all__ = ["FIGURES", "Result", "in_words", "merge", "read_results", "spread", "write_results"]
+__all__ = ["FIGURES", "Result", "merge", "read_results", "spread", "write_results"]
 
 FIGURES = ("frechet", "kernel", "precision", "recall", "density", "coverage", "entropy", "accuracy")
 """Measures in every row, by their names in ``gandem.metrics.evaluation.MEASURES``."""
@@ -21,12 +21,17 @@ FIGURES = ("frechet", "kernel", "precision", "recall", "density", "coverage", "e
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """One model's scores over seeds, with all that they depend on.
+    """The scores of a model over seeds, with all that they depend on.
 
-    Texts and numbers as they stand in the file.  ``final_…`` are of the last checkpoints,
-    ``best_…`` of those with the least Fréchet distance while they trained, each scored anew;
-    ``…_mean`` and ``…_sd`` over seeds (of one seed there is no deviation), ``floor_…`` what real
-    images get. Nothing where a measure does not apply.
+    Attributes:
+        spec: digest of the spec.
+        seeds: number of scored runs; diverged: number of further runs, which diverged.
+        figures: by the name of the column: ``final_…`` of the last checkpoints, ``best_…`` of those
+            with the lowest Fréchet distance during training, both scored anew; ``…_mean`` and
+            ``…_sd`` over seeds; ``floor_…`` of other real images. None if not applicable.
+        real, fake, of, …, formulas: the protocol, see :class:`gandem.metrics.evaluation.Protocol`.
+        options: changes of the model's spec.
+        seconds: of training, over all seeds.
     """
 
     model: str
@@ -38,6 +43,7 @@ class Result:
     steps: int
     epochs: float
     seeds: int
+    diverged: int
     figures: dict[str, float | None]
     real: int
     fake: int
@@ -54,7 +60,7 @@ class Result:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """What tells one row from another: measured again, it takes the other's place."""
+        """Identifies a row: a new row with the same key replaces the old one."""
         return (
             self.model,
             self.spec,
@@ -67,17 +73,17 @@ class Result:
 
     @property
     def measured(self) -> tuple[Any, ...]:
-        """What decides the scores beside the training: rows with another stand in another table."""
+        """Identifies the protocol; each protocol has a table of its own."""
         drawn = (self.real, self.fake, self.scored_with_seed)
         return (self.data_digest, self.extractor_digest, *drawn, self.formulas)
 
     def to_data(self) -> dict[str, Any]:
-        """Return everything, for JSON."""
+        """Return the fields, for JSON."""
         return asdict(self)
 
     @property
     def protocol(self) -> str:
-        """The protocol in a few words; rows of another stand in another table."""
+        """The protocol as text."""
         return (
             f"{self.fake:,} images against {self.real:,} of the {self.of:,} of {self.data}, "
             f"features of {self.extractor} ({self.extractor_digest[:8]}), "
@@ -102,22 +108,24 @@ COLUMNS = [*PLAIN, *NUMBERS]
 
 
 def spread(values: Sequence[float | None]) -> tuple[float | None, float | None]:
-    """Return mean and standard deviation (of a sample, divided by n − 1) of values over seeds.
+    """Return the mean and the sample standard deviation (divided by n − 1) of values over seeds.
+
+    Both are None if a value is missing.
 
     >>> spread([1.0, 3.0])
     (2.0, 1.4142135623730951)
     """
-    there = [value for value in values if value is not None]
-    if not there or len(there) < len(values):
+    numbers = [value for value in values if value is not None]
+    if not numbers or len(numbers) < len(values):
         return None, None
-    return statistics.fmean(there), statistics.stdev(there) if len(there) > 1 else None
+    return statistics.fmean(numbers), statistics.stdev(numbers) if len(numbers) > 1 else None
 
 
 def read_results(path: Path) -> list[Result]:
-    """Return the rows of a CSV file; none where there is no file.
+    """Return the rows of a CSV file; none if there is no file.
 
     Raises:
-        DataError: it is no such file.
+        DataError: the file holds something else.
     """
     if not path.exists():
         return []
@@ -126,7 +134,7 @@ def read_results(path: Path) -> list[Result]:
             table = csv.DictReader(file)
             missing = [name for name in COLUMNS if name not in (table.fieldnames or ())]
             if missing:
-                raise DataError(f"{path}: no table of results; it lacks the column {missing[0]!r}.")
+                raise DataError(f"{path}: not a table of results: no column {missing[0]!r}.")
             return [_row(row) for row in table]
     except (OSError, ValueError, csv.Error, TypeError) as error:
         raise DataError(f"{path}: cannot be read as a table of results ({error}).") from None
@@ -139,10 +147,10 @@ def _row(row: dict[str, str]) -> Result:
 
 
 def write_results(path: Path, rows: Iterable[Result]) -> None:
-    """Write rows to a CSV file, by model within data.
+    """Write rows to a CSV file, sorted by data, protocol and model.
 
     Raises:
-        RunError: the place cannot be written.
+        RunError: the file cannot be written.
     """
     text = io.StringIO()
     table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
@@ -150,25 +158,14 @@ def write_results(path: Path, rows: Iterable[Result]) -> None:
     for row in sorted(rows, key=lambda row: (row.data, row.protocol, row.model, row.key[1:4])):
         plain = asdict(row)
         figures = plain.pop("figures")
-        table.writerow(plain | {name: _written(figures.get(name)) for name in NUMBERS})
+        table.writerow(plain | {name: _format(figures.get(name)) for name in NUMBERS})
     write_file(path, text.getvalue().encode())
 
 
-def _written(value: float | None) -> str:
+def _format(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
 
 
-def in_words(row: Result) -> str:
-    """Return a row as a line."""
-    final, best = (row.figures[f"{which}_frechet_mean"] for which in ("final", "best"))
-    return (
-        f"{row.model} on {row.data}, {row.seeds} seeds of {row.steps} steps: Fréchet distance "
-        f"{final:.3g} at the end, {best:.3g} at best; real images get "
-        f"{row.figures['floor_frechet']:.3g}"
-    )
-
-
 def merge(old: Iterable[Result], new: Iterable[Result]) -> list[Result]:
-    """Return old rows with new ones, which take the place of those they measure again."""
-    found = {row.key: row for row in old}
-    return list((found | {row.key: row for row in new}).values())
+    """Return old and new rows; a new row replaces an old one with the same key."""
+    return list({row.key: row for row in (*old, *new)}.values())

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from gandem.core.data.summary import DatasetSummary
-from gandem.core.errors import ClashError, DataError, NotFoundError
+from gandem.core.data.summary import DatasetSummary, describe_brightness, format_few
+from gandem.core.errors import ClashError, DataError, NotFoundError, printable, suggest
 from gandem.core.plugins.isolation import stdout_to_stderr
 from gandem.core.plugins.loading import import_target
 from gandem.core.plugins.registry import registry
@@ -26,12 +26,17 @@ __all__ = [
     "default_extractor",
     "find_dataset",
     "load_dataset",
+    "name_path",
 ]
 
+CHANNELS = (1, 3, 4)
+"""Gray, color, and color with transparency."""
 MAX_CLASSES = 100_000
 """The limit of a spec."""
 HASH_CHUNK_SIZE = 1024
 """Images hashed at a time."""
+MAX_CLASSES_LISTED = 20
+"""Classes that an error lists for ``--classes``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +45,8 @@ class Dataset:
 
     Attributes:
         name: the name the user typed.
-        images: uint8 (N, H, W, C), an array or :class:`DiskImages`; or points, float32 (N, D).
+        images: uint8 (N, H, W, C) with 1, 3 or 4 channels, an array or :class:`DiskImages`; or
+            points, float32 (N, D).
         labels: integers (N,) from 0, or None.
         class_names: one per class; empty if unknown.
         source: the origin of the data.
@@ -57,6 +63,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "notes", tuple(map(printable, self.notes)))
         _check_images(self.name, self.images)
         if self.labels is None:
             return
@@ -87,8 +94,11 @@ class Dataset:
             hashed.update(self.labels.astype("<i8").tobytes())
         return hashed.hexdigest()
 
-    def select_classes(self, classes: Sequence[int]) -> Dataset:
+    def select_classes(self, classes: Sequence[int | str]) -> Dataset:
         """Return the images of some classes, relabeled 0, 1, … in the order given.
+
+        Args:
+            classes: numbers or names.
 
         Raises:
             DataError: the data has no labels, or a class has no images.
@@ -99,30 +109,63 @@ class Dataset:
             raise DataError(
                 f"{self.name}: no class is chosen; its classes are 0 to {self.classes - 1}."
             )
-        for label in classes:
-            if not 0 <= label < self.classes:
-                raise DataError(
-                    f"{self.name}: there is no class {label}; "
-                    f"its classes are 0 to {self.classes - 1}."
-                )
-        if len(set(classes)) < len(classes):
+        chosen = [self.find_class(each) for each in classes]
+        if len(set(chosen)) < len(chosen):
             raise DataError(f"{self.name}: a class is named twice in {list(classes)}.")
-        for label in classes:
+        for label in chosen:
             if label not in self.labels:
                 raise DataError(f"{self.name}: it has no images of class {label}.")
         new = np.full(self.classes, -1, np.int64)
-        new[list(classes)] = np.arange(len(classes))
+        new[chosen] = np.arange(len(chosen))
         kept = new[self.labels] >= 0
-        names = tuple(self.class_names[c] for c in classes) if self.class_names else ()
+        names = tuple(self.class_names[label] for label in chosen) if self.class_names else ()
         return replace(
             self,
-            name=f"{self.name}[{','.join(map(str, classes))}]",
+            name=f"{self.name}[{','.join(map(str, chosen))}]",
             images=self.images.select(kept)
             if isinstance(self.images, DiskImages)
             else self.images[kept],
             labels=new[self.labels[kept]],
             class_names=names,
         )
+
+    def find_class(self, which: int | str) -> int:
+        """Return the number of a class.
+
+        Args:
+            which: its number, or its name, which counts if there is no class of that number.
+
+        Raises:
+            DataError: there is no such class.
+        """
+        names = self.class_names
+        if not isinstance(which, str) and 0 <= which < self.classes:
+            return int(which)
+        if str(which) in names and names.index(str(which)) < self.classes:
+            return names.index(str(which))
+        near = suggest(which, names) if isinstance(which, str) else ""
+        raise DataError(
+            f"{self.name}: there is no class {which}; its classes are 0 to {self.classes - 1}."
+            f"{near}"
+        )
+
+    def describe_problems(self) -> list[str]:
+        """Return likely problems for a training: empty classes, dark or blank images."""
+        problems = []
+        counts = np.bincount(self.labels) if self.labels is not None else np.ones(1)
+        if not counts.all():
+            empty, rest = (np.flatnonzero(each).tolist() for each in (counts == 0, counts))
+            remedy = f"choose the others with --classes {','.join(map(str, rest))}"
+            if len(rest) > MAX_CLASSES_LISTED:
+                remedy = "renumber the labels: np.unique(labels, return_inverse=True)[1]"
+            named = [self.class_names[label] if self.class_names else str(label) for label in empty]
+            problems.append(
+                f"{len(empty):,} of {len(counts):,} classes have no images: "
+                f"{format_few(list(map(repr, named)))}; {remedy}"
+            )
+        if self.images.ndim == 4:
+            problems += describe_brightness(self.images)
+        return problems
 
 
 class DiskImages:
@@ -200,12 +243,38 @@ class ResizableDataset(ABC):
     name: str
 
     @abstractmethod
+    def resize_to(self, shape: tuple[int, ...]) -> Dataset:
+        """Return the images cropped and resized to (H, W, C), C of 1, 3 or 4.
+
+        Raises:
+            DataError: no image can be read.
+        """
+
     def resize(self, shape: tuple[int, ...] | None = None) -> Dataset:
         """Return the images cropped and resized to (H, W, C); by default their common shape.
 
         Raises:
             DataError: no image can be read, or they have several sizes and no shape is given.
         """
+        shape = self._find_shape() if shape is None else shape
+        if len(shape) != 3 or shape[2] not in CHANNELS:
+            raise DataError(
+                f"{self.name}: images are (height, width, 1, 3 or 4), the spec wants {shape}; "
+                "set the image."
+            )
+        return self.resize_to(shape)
+
+    def _find_shape(self) -> tuple[int, ...]:
+        """Return the common shape of the images."""
+        summary = self.summarize()
+        if len(summary.sizes) > 1:
+            common = max(summary.sizes, key=lambda size: summary.sizes[size])
+            raise DataError(
+                f"{self.name}: its images have {len(summary.sizes)} sizes, most are "
+                f"{common[1]}×{common[0]}; choose a shape to resize them to."
+            )
+        ((width, height),) = summary.sizes
+        return (height, width, 1 if set(summary.modes) <= {"gray"} else 3)
 
     @abstractmethod
     def summarize(self, *, quiet: bool = False) -> DatasetSummary:
@@ -213,7 +282,7 @@ class ResizableDataset(ABC):
 
     @abstractmethod
     def sample_classes(
-        self, each: int, shape: tuple[int, ...]
+        self, count: int, shape: tuple[int, ...]
     ) -> list[tuple[str, list[np.ndarray]]]:
         """Return a few images of each class with its name, resized to a shape."""
 
@@ -225,14 +294,15 @@ def load_dataset(
     name: str,
     data_dir: Path | str | None = None,
     shape: tuple[int, ...] | None = None,
-    classes: Sequence[int] | None = None,
+    classes: Sequence[int | str] | None = None,
 ) -> Dataset:
     """Return the data set called ``"name"`` or ``"name:argument"``.
 
     Args:
         data_dir: the folder with its files.
         shape: (H, W, C) that images of several sizes are resized to.
-        classes: the classes to keep, renumbered from 0; all if left out or empty.
+        classes: the classes to keep, numbers or names, renumbered from 0; all if left out or
+            empty.
 
     Raises:
         NotFoundError: the data set does not exist.
@@ -240,7 +310,9 @@ def load_dataset(
     """
     loaded = find_dataset(name, Path(data_dir) if data_dir else None)
     dataset = loaded.resize(shape) if isinstance(loaded, ResizableDataset) else loaded
-    return dataset.select_classes(classes) if classes else dataset
+    dataset = dataset.select_classes(classes) if classes else dataset
+    problems = [f"{dataset.name}: {problem}." for problem in dataset.describe_problems()]
+    return replace(dataset, notes=(*dataset.notes, *problems)) if problems else dataset
 
 
 def find_dataset(name: str, data_dir: Path | None = None) -> Dataset | ResizableDataset:
@@ -250,13 +322,33 @@ def find_dataset(name: str, data_dir: Path | None = None) -> Dataset | Resizable
         NotFoundError, DataError: as :func:`load_dataset`.
     """
     head, _, argument = name.partition(":")
-    entry = registry().find("datasets", head)
+    try:
+        entry = registry().find("datasets", head)
+    except NotFoundError as error:
+        if (full := name_path(name)) is not None:
+            raise NotFoundError(f"No data set named {name!r}. Use --data {full}.") from None
+        raise error
     load = import_target(entry)
     with stdout_to_stderr():
         dataset = load(argument, data_dir)
     if not isinstance(dataset, Dataset | ResizableDataset):
         raise DataError(f"The {entry.full_name} returned {type(dataset).__name__}.")
     return dataset
+
+
+def name_path(path: str) -> str | None:
+    """Return the data set name of an existing folder or file, ``"folder:PATH"`` or ``"npz:PATH"``.
+
+    Returns:
+        None if it does not exist, or is another file.
+    """
+    try:
+        place = Path(path).expanduser()
+        is_folder = place.is_dir() or (place.suffix.lower() == ".zip" and place.is_file())
+        is_file = place.suffix.lower() in (".npz", ".npy") and place.is_file()
+    except (OSError, ValueError, RuntimeError):  # an invalid name, or no home
+        return None
+    return f"folder:{path}" if is_folder else f"npz:{path}" if is_file else None
 
 
 def default_extractor(name: str) -> str:
@@ -280,10 +372,10 @@ def _check_images(name: str, images: Any) -> None:
         not is_array
         or images.ndim != 4
         or images.dtype != np.uint8
-        or images.shape[3] not in (1, 3)
+        or images.shape[3] not in CHANNELS
     ):
         raise DataError(
-            f"{name}: expected uint8 images (N, height, width, 1 or 3), "
+            f"{name}: expected uint8 images (N, height, width, 1, 3 or 4), "
             f"received {_describe(images)}."
         )
     if len(images) == 0:

@@ -8,9 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from gandem.core.data.dataset import HASH_CHUNK_SIZE, Dataset, ResizableDataset, find_dataset
+from gandem.core.data.dataset import (
+    HASH_CHUNK_SIZE,
+    Dataset,
+    ResizableDataset,
+    find_dataset,
+    name_path,
+)
 from gandem.core.data.images import save_image, scatter
-from gandem.core.data.summary import DatasetSummary, count_classes
+from gandem.core.data.summary import DatasetSummary, count_classes, describe_brightness
 from gandem.core.errors import DataError
 from gandem.core.plugins.registry import registry
 
@@ -64,8 +70,8 @@ def _full_name(name: str) -> str:
     head = name.partition(":")[0]
     if head in heads or any(known.rpartition("/")[2] == head for known in heads):
         return name
-    is_path = name.startswith(("~", ".")) or os.path.exists(name) or ":" not in name
-    return f"folder:{name}" if is_path and (os.sep in name or os.path.exists(name)) else name
+    is_path = name.startswith(("~", ".")) or (":" not in name and os.sep in name)
+    return name_path(name) or (f"folder:{name}" if is_path else name)
 
 
 def summarize(dataset: Dataset) -> DatasetSummary:
@@ -81,13 +87,14 @@ def summarize(dataset: Dataset) -> DatasetSummary:
     images = len(shape) == 3
     return DatasetSummary(
         name=dataset.name,
-        source=dataset.source or "somewhere",
+        source=dataset.source or "an unknown source",
         count=count,
         sizes={(shape[1], shape[0]): count} if images else {},
         modes={"gray" if shape[-1] == 1 else "color": count} if images else {},
         classes=count_classes(dataset.labels, dataset.class_names),
         unread=dataset.notes,
         copies=tuple(copies),
+        notes=tuple(describe_brightness(dataset.images) if images else ()),
         points=0 if images else shape[0],
     )
 

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-__all__ = ["DatasetSummary", "count_classes"]
+from gandem.core.errors import printable
+
+__all__ = ["DatasetSummary", "count_classes", "describe_brightness", "format_few"]
 
 MIN_SIDE = 8
 """Pixels; smaller images are reported as a problem."""
 MAX_IMBALANCE = 10
 """Largest class over smallest class; a larger ratio is reported as a problem."""
 MAX_CLASSES_LISTED = 20
+DARK_LEVEL = 32
+"""Of 255; an image with fewer than ``MIN_BRIGHT`` of its values from here on is nearly black."""
+MIN_BRIGHT = 0.002
+MIN_PROBLEM_SHARE = 0.1
+"""Share of images from which on their brightness is reported."""
+MAX_VALUES_CHECKED = 16 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +36,7 @@ class DatasetSummary:
         classes: number of images by class name; empty without labels.
         unread: files that were skipped, with the reason.
         copies: files or rows that repeat an earlier one.
+        notes: other problems, one line each.
         points: dimensions of a point; 0 for images.
     """
 
@@ -39,16 +48,17 @@ class DatasetSummary:
     classes: Mapping[str, int]
     unread: tuple[str, ...] = ()
     copies: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     points: int = 0
 
     @property
     def problems(self) -> tuple[str, ...]:
         """Likely problems, one line each."""
-        problems = []
+        problems = list(self.notes)
         if self.unread:
-            problems.append(f"{len(self.unread):,} left out: {_format_few(self.unread)}")
+            problems.append(f"{len(self.unread):,} left out: {format_few(self.unread)}")
         if self.copies:
-            problems.append(f"{len(self.copies):,} copies: {_format_few(self.copies)}")
+            problems.append(f"{len(self.copies):,} copies: {format_few(self.copies)}")
         if len(self.modes) > 1:
             kinds = ", ".join(f"{n:,} {mode}" for mode, n in self.modes.items())
             problems.append(f"they differ in kind: {kinds}")
@@ -62,7 +72,7 @@ class DatasetSummary:
                 f"classes are uneven: {sizes[most]:,} of {most!r}, {sizes[least]:,} of {least!r}"
             )
         if empty := [name for name, n in self.classes.items() if not n]:
-            problems.append(f"classes without any image: {_format_few(tuple(map(repr, empty)))}")
+            problems.append(f"classes without any image: {format_few(list(map(repr, empty)))}")
         return tuple(problems)
 
     def to_data(self) -> dict[str, Any]:
@@ -97,7 +107,7 @@ class DatasetSummary:
         if not self.classes:
             lines.append("classes    none: it has no labels")
         lines += [f"! {problem}" for problem in self.problems]
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
     def _format_sizes(self) -> str:
         common = [f"{w}×{h} ({n:,})" for (w, h), n in _sort_by_count(self.sizes)[:4]]
@@ -121,9 +131,38 @@ def count_classes(labels: np.ndarray | None, names: tuple[str, ...]) -> dict[str
     return {(names[c] if c < len(names) else str(c)): int(n) for c, n in enumerate(counts)}
 
 
-def _format_few(lines: tuple[str, ...]) -> str:
-    more = f"; and {len(lines) - 3:,} more" if len(lines) > 3 else ""
-    return "; ".join(lines[:3]) + more
+def describe_brightness(images: Any) -> list[str]:
+    """Return a line each if many images, uint8 (N, H, W, C), are nearly black or of one color."""
+    size = int(np.prod(images.shape[1:]))
+    count = max(1, min(len(images), 1000, MAX_VALUES_CHECKED // size))
+    rows = np.unique(np.linspace(0, len(images) - 1, count).astype(np.int64))
+    pixels = np.asarray(images[rows])[..., :3]  # without transparency
+    pixels = pixels.reshape(len(rows), -1, pixels.shape[3])
+    blank = (pixels == pixels[:, :1]).all((1, 2))
+    dark = (pixels >= DARK_LEVEL).mean((1, 2)) < MIN_BRIGHT
+    number = (
+        f"{len(rows):,} images" if len(rows) == len(images) else f"{len(rows):,} sampled images"
+    )
+    lines = []
+    if dark.mean() >= MIN_PROBLEM_SHARE:
+        high = int(pixels[dark].max())
+        lines.append(
+            f"{dark.sum():,} of {number} are nearly black, with values up to {high} of 255; scale "
+            "the values to the whole range"
+        )
+    if (blank & ~dark).mean() >= MIN_PROBLEM_SHARE:
+        lines.append(f"{(blank & ~dark).sum():,} of {number} have one color only")
+    return lines
+
+
+def format_few(items: Sequence[str], most: int = 3) -> str:
+    """Return the first few items and the number of the others.
+
+    >>> format_few(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    more = f" and {len(items) - most:,} more" if len(items) > most else ""
+    return ", ".join(items[:most]) + more
 
 
 def _sort_by_count(counts: Mapping[Any, int]) -> list[tuple[Any, int]]:

@@ -1,109 +1,85 @@
-"""Callbacks: objects that a training notifies of what happens.
-
-Everything that a training does besides its steps is a callback: log, samples, checkpoints,
-diagnostics, evaluation, curves, progress. Users pass their own to
-``gandem.train(callbacks=[...])``; plugins add theirs through the hook ``gandem_callbacks``.
-"""
+"""Callbacks that every training has: log, record, progress, and those of the registry."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Any
 
 from gandem.core.plugins.isolation import format_error, stdout_to_stderr
 from gandem.core.plugins.loading import import_target
 from gandem.core.plugins.registry import is_installed, registry
 from gandem.core.runs.config import Progress
+from gandem.core.runs.log import check_losses, is_logged
+from gandem.core.runs.record import write_record
+from gandem.core.runs.sampling import report_memory_errors
+from gandem.core.runs.trainer import EVENTS, Callback, Trainer
 
-if TYPE_CHECKING:
-    from gandem.core.runs.checkpoint_writer import WrittenCheckpoint
-    from gandem.core.runs.record import RunRecord
-    from gandem.core.runs.trainer import Trainer
-
-__all__ = ["EVENTS", "Callback", "IsolatedCallback", "ProgressReporter", "load_callbacks"]
+__all__ = ["IsolatedCallback", "LogWriter", "ProgressReporter", "RecordWriter", "load_callbacks"]
 
 
-class Callback:
-    """Base class of callbacks; every method does nothing.
+class LogWriter(Callback):
+    """Writes the rows with losses, and ends a training whose losses are not finite."""
 
-    All methods are called on the thread that trains, which waits for them. They may read everything
-    of the :class:`~gandem.core.runs.trainer.Trainer`, and must not change its engine or inputs. An
-    error ends the training, except in callbacks of plugins, which are muted instead. Callbacks are
-    called in ascending ``order``.
-    """
-
-    order: int = 100
-
-    def prepare(self, trainer: Trainer) -> None:
-        """Check settings and set up, before anything is written; an error refuses to train."""
+    order = 20
 
     def on_train_start(self, trainer: Trainer) -> None:
-        """Run before the first step; ``trainer.resumed`` is True for a resumed run."""
-
-    def on_step_start(self, trainer: Trainer) -> None:
-        """Run before each step, or before several that are made in one call."""
-
-    def on_step_end(self, trainer: Trainer) -> None:
-        """Run after each step, or after several that were made in one call.
-
-        ``trainer.losses`` are the last that were read; ``trainer.read_losses()`` reads those of
-        this step.
-        """
-
-    def on_log(self, trainer: Trainer, row: Mapping[str, Any]) -> None:
-        """Run after a row with losses was added to the log, every ``log_every`` steps.
-
-        Args:
-            row: ``step``, ``epoch``, the losses, accuracies from 0 to 1, ``steps_per_second``,
-                ``seconds``; a loss that is not finite is None. Read-only.
-        """
-
-    def on_epoch_end(self, trainer: Trainer) -> None:
-        """Run after the step that ends an epoch."""
-
-    def on_evaluate(self, trainer: Trainer, scores: Mapping[str, float]) -> None:
-        """Run after the generator was scored, according to ``trainer.protocol``."""
-
-    def on_warning(self, trainer: Trainer, warning: Mapping[str, Any]) -> None:
-        """Run when a warning of the diagnostics begins or ends.
-
-        Args:
-            warning: the row of the log: ``health``, ``state``, ``because``, ``remedy``.
-        """
-
-    def on_checkpoint(self, trainer: Trainer, checkpoint: WrittenCheckpoint) -> None:
-        """Run when a checkpoint is on disk, possibly a few steps after it was made."""
-
-    def on_last_step(self, trainer: Trainer) -> None:
-        """Run after the last step, also of an interrupted training; not after an error.
-
-        Write what is not on disk yet.
-        """
-
-    def on_train_end(self, trainer: Trainer) -> None:
-        """Run last, also after an error; a killed process runs nothing.
-
-        ``trainer.state`` is ``"finished"``, ``"interrupted"``, ``"diverged"`` or ``"failed"``.
-        """
-
-    def measure(self, trainer: Trainer) -> Mapping[str, Any]:
-        """Return values to add to the row of the log that is about to be written."""
-        return {}
-
-    def update_record(self, trainer: Trainer, record: RunRecord) -> RunRecord:
-        """Return the record to write to ``run.json``, with the fields that the callback owns."""
-        return record
+        """Start after what is logged already."""
+        self._last = trainer.step
 
     def needs_step(self, trainer: Trainer, step: int) -> bool:
-        """Return True if no call of several steps may go past this step."""
-        return False
+        """Return True if the step is logged."""
+        return is_logged(step, trainer.settings.log_every)
+
+    def on_step_end(self, trainer: Trainer) -> None:
+        """Write a row if one is due."""
+        if self.needs_step(trainer, trainer.step) or trainer.step == trainer.total_steps:
+            self._write(trainer)
+
+    def on_last_step(self, trainer: Trainer) -> None:
+        """Write the row of the last step."""
+        if self._last < trainer.step:
+            self._write(trainer)
+
+    def _write(self, trainer: Trainer) -> None:
+        losses = trainer.read_losses()
+        self._last = trainer.step
+        row: dict[str, Any] = {
+            "step": trainer.step,
+            "epoch": trainer.epochs_done(trainer.step - 1) + 1,
+        }
+        row |= trainer.finite_losses()
+        with report_memory_errors():
+            for callback in trainer.callbacks:
+                row |= callback.measure(trainer)
+        row |= {"steps_per_second": trainer.steps_per_second, "seconds": trainer.seconds()}
+        trainer.log(row)
+        trainer.notify("on_log", MappingProxyType(row))
+        check_losses(losses, trainer.step)
 
 
-EVENTS = (
-    *("on_train_start", "on_step_end", "on_log", "on_epoch_end", "on_evaluate", "on_warning"),
-    *("on_checkpoint", "on_train_end"),
-)
-"""The methods of a callback that plugins may provide."""
+class RecordWriter(Callback):
+    """Writes ``run.json`` when a training ends."""
+
+    order = 60
+
+    def on_train_end(self, trainer: Trainer) -> None:
+        """Write it."""
+        trainer.record = trainer.current_record()
+        write_record(trainer.run_dir, trainer.record)
+
+
+class ProgressReporter(Callback):
+    """Calls a function with the training's :class:`Progress` after each step."""
+
+    order = 200
+
+    def __init__(self, show: Callable[[Progress], None]) -> None:
+        self._show = show
+
+    def on_step_end(self, trainer: Trainer) -> None:
+        """Report progress."""
+        self._show(trainer.progress())
 
 
 class IsolatedCallback(Callback):
@@ -171,16 +147,3 @@ def load_callbacks(notice: Callable[[str], None]) -> list[Callback]:
             callback = IsolatedCallback(callback, f"The {entry.full_name}", notice)
         callbacks.append(callback)
     return callbacks
-
-
-class ProgressReporter(Callback):
-    """Calls a function with the training's :class:`Progress` after each step."""
-
-    order = 200
-
-    def __init__(self, show: Callable[[Progress], None]) -> None:
-        self._show = show
-
-    def on_step_end(self, trainer: Trainer) -> None:
-        """Report progress."""
-        self._show(trainer.progress())

@@ -6,17 +6,19 @@ and arrays, which detects a flipped bit. ``docs/runs.md`` lists its fields.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gandem.core.documents import parse_json
 from gandem.core.errors import RunError, SpecError, shown
 from gandem.core.files import make_folder, write_file
 from gandem.core.specs import Spec, from_data, to_data
@@ -30,6 +32,7 @@ __all__ = [
     "list_checkpoints",
     "parse_step",
     "read_checkpoint",
+    "read_header",
     "read_metrics",
     "read_scores",
     "write_checkpoint",
@@ -97,21 +100,20 @@ def list_checkpoints(folder: Path) -> list[Path]:
     return sorted(steps, key=lambda path: steps[path])
 
 
-def read_metrics(checkpoint: Checkpoint) -> dict[str, float]:
+def read_metrics(header: Mapping[str, Any], spec: Spec) -> dict[str, float]:
     """Return the losses and accuracies in a checkpoint's header."""
-    metrics = checkpoint.header.get("metrics")
-    if not isinstance(metrics, dict):
-        return {}
-    names = metric_names(checkpoint.spec)
-    return {name: metrics[name] for name in names if isinstance(metrics.get(name), float)}
+    return _numbers(header.get("metrics"), metric_names(spec))
 
 
-def read_scores(checkpoint: Checkpoint) -> dict[str, float]:
+def read_scores(header: Mapping[str, Any]) -> dict[str, float]:
     """Return the scores in a checkpoint's header."""
-    scores = checkpoint.header.get("scores")
-    if not isinstance(scores, dict):
-        return {}
-    return {name: value for name, value in scores.items() if isinstance(value, float)}
+    scores = header.get("scores")
+    return _numbers(scores, scores if isinstance(scores, dict) else ())
+
+
+def _numbers(table: Any, names: Iterable[str]) -> dict[str, float]:
+    numbers = table if isinstance(table, dict) else {}
+    return {name: numbers[name] for name in names if isinstance(numbers.get(name), float)}
 
 
 def write_checkpoint(
@@ -155,18 +157,39 @@ def read_checkpoint(path: Path) -> Checkpoint:
         DamagedError: the file is damaged; the message names the first array that does not fit.
         RunError: it cannot be read, memory runs out, or a newer gandem wrote it.
     """
+    with _opened(path) as (file, size, header, spec):
+        forms = {name: _form(file.get_slice(name)) for name in file.keys()}
+        precision = check_state(spec, forms)
+        np.empty(size, np.uint8)  # without memory, safetensors panics
+        state = {name: file.get_tensor(name) for name in state_shapes(spec)}
+        _check_arrays(header, state)
+    return Checkpoint(path, header["step"], header["seed"], precision, spec, state, header)
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Read the header of a checkpoint alone; its arrays are not checked.
+
+    Raises:
+        RunError: as :func:`read_checkpoint`.
+    """
+    with _opened(path) as (_, _, header, _):
+        return header
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, int, dict[str, Any], Spec]]:
+    """Open a checkpoint and check its header; report errors inside the block by the path.
+
+    Yields:
+        The file, its size in bytes, its header and its spec.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:
         size = _check_file(path)
         with safe_open(path, framework="numpy") as file:
-            header = json.loads((file.metadata() or {}).get("gandem", "null"))
-            spec = _check_header(header, parse_step(path))
-            forms = {name: _form(file.get_slice(name)) for name in file.keys()}
-            precision = check_state(spec, forms)
-            np.empty(size, np.uint8)  # without memory, safetensors panics
-            state = {name: file.get_tensor(name) for name in state_shapes(spec)}
-        _check_arrays(header, state)
+            header = parse_json((file.metadata() or {}).get("gandem", "null"))
+            yield file, size, header, _check_header(header, parse_step(path))
     except _NewerError as error:
         raise RunError(f"{path}: {error}") from None
     except (RunError, SpecError) as error:
@@ -175,11 +198,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise RunError(f"{path}: there is not enough memory to read it.") from None
     except OSError as error:
         raise RunError(f"{path}: cannot be read ({error.strerror or error}).") from None
-    except (SafetensorError, ValueError, TypeError, RecursionError) as error:
+    except (SafetensorError, ValueError, TypeError) as error:
         raise DamagedError(
             f"{path}: not a checkpoint of gandem, or damaged ({_printable(error)})."
         ) from None
-    return Checkpoint(path, header["step"], header["seed"], precision, spec, state, header)
 
 
 def _printable(error: Exception) -> str:

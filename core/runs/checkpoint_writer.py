@@ -11,9 +11,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -22,11 +22,10 @@ from gandem.core.errors import RunError
 from gandem.core.fields import encode
 from gandem.core.files import flush_file, make_folder
 from gandem.core.machine import lower_thread_priority
-from gandem.core.runs.callbacks import Callback
 from gandem.core.runs.checkpoint import (
     checkpoint_path,
     list_checkpoints,
-    read_checkpoint,
+    read_header,
     read_metrics,
     read_scores,
     write_checkpoint,
@@ -35,25 +34,14 @@ from gandem.core.runs.config import Best
 from gandem.core.runs.log import REMEDY, DivergedError, check_losses
 from gandem.core.runs.record import BestCheckpoint, RunRecord, write_record
 from gandem.core.runs.sampling import MAX_COLUMNS, Images, default_count, sample
+from gandem.core.runs.trainer import Callback, Trainer, WrittenCheckpoint
 from gandem.core.specs import Image, Spec
 from gandem.core.training import fixed_inputs
 
-if TYPE_CHECKING:
-    from gandem.core.runs.trainer import Trainer
+__all__ = ["CheckpointWriter", "WriterThread"]
 
-__all__ = ["CheckpointWriter", "WriterThread", "WrittenCheckpoint"]
-
-HEADER = ("model", "backend", "versions", "gandem", "stream", "data")
+HEADER = ("model", "backend", "versions", "gandem", "stream", "data", "epochs")
 """Fields of the record that a checkpoint's header repeats."""
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenCheckpoint:
-    """A checkpoint that is on disk, and the newest sample grid, if there is one."""
-
-    step: int
-    path: Path
-    samples: Path | None
 
 
 class WriterThread:
@@ -79,10 +67,10 @@ class WriterThread:
         """
         for path in list_checkpoints(self.folder) if self.rule else ():
             with contextlib.suppress(RunError):  # a damaged one cannot be the best
-                checkpoint = read_checkpoint(path)
-                if competes(checkpoint.step):
-                    metrics = read_metrics(checkpoint) | read_scores(checkpoint)
-                    self.compare(checkpoint.step, metrics)
+                header = read_header(path)
+                if competes(header["step"]):
+                    metrics = read_metrics(header, self.spec) | read_scores(header)
+                    self.compare(header["step"], metrics)
         self._prune(self.best)
 
     def compare(self, step: int, metrics: Mapping[str, float]) -> None:

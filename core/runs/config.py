@@ -19,6 +19,10 @@ SCORES = ("frechet", "kernel")
 """The scores that a training can take, by their names in :mod:`gandem.metrics`."""
 
 
+Steps = Annotated[int, Range(1, 10**15)]
+"""A number of steps or epochs; a step of a microsecond would take thirty years for the most."""
+
+
 @dataclass(frozen=True, slots=True)
 class Best:
     """The rule for the best checkpoint: the lowest value of a metric, or the highest."""
@@ -88,17 +92,17 @@ class Settings(Checked):
     backend: str = "torch"
     data: str | None = None
     classes: tuple[int, ...] | None = None
-    epochs: int | None = None
-    steps: int | None = None
+    epochs: Steps | None = None
+    steps: Steps | None = None
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
     precision: Literal["float32", "float64", "bfloat16", "tf32"] = "float32"
     randomness: Literal["portable", "device"] = "portable"
     device: str = "auto"
     data_dir: str | None = None
     log_every: Count = 20
-    checkpoint_steps: int | None = None
+    checkpoint_steps: Steps | None = None
     checkpoint_minutes: Annotated[float, Range(0, open_low=True)] = 10.0
-    sample_steps: int | None = None
+    sample_steps: Steps | None = None
     keep_last: Annotated[int, Range(0)] = 3
     best: str | None = None
     accuracy_every: Annotated[int, Range(0)] = 1
@@ -110,9 +114,8 @@ class Settings(Checked):
         if self.data_dir is not None:
             object.__setattr__(self, "data_dir", os.fspath(self.data_dir))
         Checked.__post_init__(self)
-        check_total(self.epochs, self.steps)
-        check_positive("checkpoint_steps", self.checkpoint_steps)
-        check_positive("sample_steps", self.sample_steps)
+        if self.epochs is not None and self.steps is not None:
+            raise SpecError("Give epochs or steps, not both.")
 
     def with_recipe(self, entry: Entry | None) -> Settings:
         """Return settings with the model's default data and classes, if none were given.
@@ -153,28 +156,6 @@ def split_keywords(
     own = {name: value for name, value in keywords.items() if name in known}
     others = {name: value for name, value in keywords.items() if name not in known}
     return replace(settings or Settings(), **own), {**(changes or {}), **others}
-
-
-def check_total(epochs: int | None, steps: int | None) -> None:
-    """Check that at most one total is given, and that it is positive.
-
-    Raises:
-        SpecError: otherwise.
-    """
-    if epochs is not None and steps is not None:
-        raise SpecError("Give epochs or steps, not both.")
-    check_positive("epochs", epochs)
-    check_positive("steps", steps)
-
-
-def check_positive(name: str, value: int | None) -> None:
-    """Check that a number is at least 1, or None.
-
-    Raises:
-        SpecError: otherwise.
-    """
-    if value is not None and value < 1:
-        raise SpecError(f"{name}: expected at least 1, received {value}.")
 
 
 @dataclass(frozen=True, slots=True)

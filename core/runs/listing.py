@@ -10,6 +10,7 @@ from typing import Any
 
 from gandem.core.errors import GandemError, RunError
 from gandem.core.runs.checkpoint import parse_step
+from gandem.core.runs.log import read_last_row
 from gandem.core.runs.run import Run, open_run
 from gandem.core.runs.run_dir import is_locked
 
@@ -70,7 +71,7 @@ def read_state(run: Run) -> str:
 def count_steps(run: Run) -> int:
     """Return the steps a run has made: those logged if it is running, otherwise those saved."""
     if read_state(run) == "running":
-        return max((row["step"] for row in run.log()), default=0)
+        return int(read_last_row(run.path).get("step", 0))
     saved = [step for path in run.checkpoints() if (step := parse_step(path)) is not None]
     return max([*saved, run.record.steps])
 

@@ -8,30 +8,33 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from gandem.core.documents import finite, parse_json
 from gandem.core.files import append_line
-from gandem.core.runs.callbacks import Callback
-from gandem.core.runs.sampling import report_memory_errors
-
-if TYPE_CHECKING:
-    from gandem.core.runs.trainer import Trainer
 
 __all__ = [
+    "FILE_NAME",
     "REMEDY",
     "DivergedError",
-    "LogWriter",
     "append_row",
     "check_losses",
     "has_losses",
     "is_logged",
+    "read_last_row",
     "read_log",
 ]
 
+FILE_NAME = "log.jsonl"
 REMEDY = "try a smaller learning rate"
+MAX_DEPTH = 4
+"""Levels of lists and tables in a row; gandem's have two."""
+TAIL_SIZE = 1 << 16
+"""Bytes of the end of a log in which the last row is looked for; a row has about two hundred."""
+MAX_STEP = 10**18
 
 
 class DivergedError(Exception):
@@ -49,23 +52,33 @@ def has_losses(row: Mapping[str, Any]) -> bool:
 
 
 def read_log(run_dir: Path) -> list[dict[str, Any]]:
-    """Return all rows of a run's log; a line cut short by a crash ends it."""
-    rows: list[dict[str, Any]] = []
+    """Return all rows of a run's log, without lines that are damaged or cut short by a crash."""
+    path = run_dir / FILE_NAME
     try:
-        path = run_dir / "log.jsonl"
-        for line in path.read_bytes().splitlines() if path.is_file() else ():
-            row = json.loads(line)
-            if not isinstance(row, dict) or type(row.get("step")) is not int:
-                break
-            rows.append(row)
-    except (OSError, ValueError, RecursionError):
-        pass
-    return rows
+        lines = path.read_bytes().splitlines() if path.is_file() else []
+    except OSError:
+        return []
+    return [row for row in map(_decode_row, lines) if row is not None]
 
 
-def append_row(run_dir: Path, row: Mapping[str, Any]) -> None:
-    """Append a row to the log."""
-    append_line(run_dir / "log.jsonl", json.dumps(row))
+def read_last_row(run_dir: Path) -> dict[str, Any]:
+    """Return the last row with losses, empty if there is none; only the end of the log is read."""
+    path = run_dir / FILE_NAME
+    try:
+        if not path.is_file():  # opening a pipe would block
+            return {}
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_SIZE))
+            lines = file.read().splitlines()
+    except OSError:
+        return {}
+    rows = (_decode_row(line) for line in reversed(lines))
+    return next((row for row in rows if row is not None and has_losses(row)), {})
+
+
+def append_row(run_dir: Path, row: Mapping[str, Any]) -> int:
+    """Append a row to the log, and return the new size of the file in bytes."""
+    return append_line(run_dir / FILE_NAME, json.dumps(finite(row)))
 
 
 def check_losses(losses: Mapping[str, float], step: int) -> None:
@@ -75,41 +88,50 @@ def check_losses(losses: Mapping[str, float], step: int) -> None:
             raise DivergedError(f"the {name} loss is {value} at step {step}; {REMEDY}")
 
 
-class LogWriter(Callback):
-    """Writes the rows with losses, and ends a training whose losses are not finite."""
+def _decode_row(line: bytes) -> dict[str, Any] | None:
+    """Return a row of the log; None for a line that is not one."""
+    try:
+        row = parse_json(line, MAX_DEPTH)
+    except ValueError:
+        return None
+    if not isinstance(row, dict) or not _is_count(row.get("step")):
+        return None
+    checks = (check(row[name]) for name, check in _CHECKS.items() if name in row)
+    if not all(checks) or ("health" in row and not _is_warning(row)):
+        return None
+    return row
 
-    order = 20
 
-    def on_train_start(self, trainer: Trainer) -> None:
-        """Start after what is logged already."""
-        self._last = trainer.step
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < MAX_STEP
 
-    def needs_step(self, trainer: Trainer, step: int) -> bool:
-        """Return True if the step is logged."""
-        return is_logged(step, trainer.settings.log_every)
 
-    def on_step_end(self, trainer: Trainer) -> None:
-        """Write a row if one is due."""
-        if self.needs_step(trainer, trainer.step) or trainer.step == trainer.total_steps:
-            self._write(trainer)
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) or value is None
 
-    def on_last_step(self, trainer: Trainer) -> None:
-        """Write the row of the last step."""
-        if self._last < trainer.step:
-            self._write(trainer)
 
-    def _write(self, trainer: Trainer) -> None:
-        losses = trainer.read_losses()
-        self._last = trainer.step
-        row: dict[str, Any] = {
-            "step": trainer.step,
-            "epoch": trainer.epochs_done(trainer.step - 1) + 1,
-        }
-        row |= trainer.finite_losses()
-        with report_memory_errors():
-            for callback in trainer.callbacks:
-                row |= callback.measure(trainer)
-        row |= {"steps_per_second": trainer.steps_per_second, "seconds": trainer.seconds()}
-        append_row(trainer.run_dir, row)
-        trainer.notify("on_log", MappingProxyType(row))
-        check_losses(losses, trainer.step)
+def _are_numbers(value: object, required: Iterable[str] = ()) -> bool:
+    if not isinstance(value, dict) or any(value.get(name) is None for name in required):
+        return False
+    return all(map(_is_number, value.values()))
+
+
+def _is_warning(row: Mapping[str, Any]) -> bool:
+    texts = ["health", "state"] + ["because", "remedy"] * (row.get("state") == "begins")
+    options = row.get("options", [])
+    return (
+        all(isinstance(row.get(name), str) for name in texts)
+        and isinstance(options, list)
+        and all(isinstance(option, str) for option in options)
+        and _is_count(row.get("since_step", 0))
+    )
+
+
+_CHECKS = {
+    **dict.fromkeys(("epoch",), _is_count),
+    **dict.fromkeys(("seconds", "steps_per_second", "variety", "nearest"), _is_number),
+    **dict.fromkeys(("generator", "discriminator", "real_accuracy", "fake_accuracy"), _is_number),
+    **dict.fromkeys(("scores", "moved"), _are_numbers),
+    "judged": lambda value: _are_numbers(value, ("real", "fake", "count")),
+}
+"""The types of the columns that gandem reads."""

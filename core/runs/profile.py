@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from gandem.core.errors import SpecError
-from gandem.core.runs.callbacks import Callback
 from gandem.core.runs.config import Settings, split_keywords
 from gandem.core.runs.run_dir import create_run_dir
 from gandem.core.runs.setup import Notice, TrainingSetup
-from gandem.core.runs.trainer import Trainer
+from gandem.core.runs.trainer import Callback, Trainer
 from gandem.core.specs import Spec, find_model, load_spec
 from gandem.core.training import initial_state
 

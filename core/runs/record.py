@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
+from gandem.core.documents import parse_json
 from gandem.core.errors import RunError, SpecError
 from gandem.core.fields import Checked, Range, decode, encode
 from gandem.core.files import write_json
 from gandem.core.runs.config import Settings
+from gandem.core.training.epochs import EpochSpan
 
 __all__ = [
     "BestCheckpoint",
@@ -95,6 +95,7 @@ class RunRecord(Checked):
     """What ``run.json`` holds.
 
     Attributes:
+        epochs: the batches per epoch, for each part of the run that had another number of them.
         stream: fingerprint of the random numbers that NumPy draws.
         backend, device, machine, versions, gandem, command: of the last segment.
         started: when the run was started first, in ISO 8601, UTC.
@@ -118,7 +119,7 @@ class RunRecord(Checked):
     precision: Literal["float32", "float64", "bfloat16", "tf32"]
     data: DataRecord
     steps_planned: Number = 0
-    batches_per_epoch: Number = 0
+    epochs: tuple[EpochSpan, ...] = ()
     stream: str = ""
     settings: Settings | None = None
     state: State = "running"
@@ -169,35 +170,16 @@ def read_record(run_dir: Path) -> RunRecord:
     try:
         if len(text) > MAX_SIZE:
             raise ValueError(f"expected at most {MAX_SIZE} bytes")
-        data = json.loads(text, parse_float=_parse_float, parse_constant=_parse_float)
-        _check_depth(data)
-        json.dumps(data, ensure_ascii=False).encode()  # a lone surrogate cannot be printed
+        data = parse_json(text, MAX_DEPTH)
         if not isinstance(data, dict):
             raise ValueError("expected a JSON object")
         record: RunRecord = decode(RunRecord, data)
     except SpecError as error:
         raise RunError(f"{path}: damaged; {_shorten(str(error))}") from None
-    except UnicodeError:
-        raise RunError(f"{path}: damaged; it is not valid UTF-8.") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise RunError(f"{path}: damaged; {error}.") from None
     return record
 
 
 def _shorten(text: str) -> str:
     return text if len(text) <= MAX_MESSAGE else f"{text[:MAX_MESSAGE]}…"
-
-
-def _parse_float(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"expected finite numbers, received {text[:40]}")
-    return number
-
-
-def _check_depth(data: Any, level: int = 0) -> None:
-    if level > MAX_DEPTH:
-        raise ValueError("it is nested too deeply")
-    if isinstance(data, dict | list):
-        for value in data.values() if isinstance(data, dict) else data:
-            _check_depth(value, level + 1)

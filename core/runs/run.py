@@ -22,9 +22,11 @@ from gandem.core.runs.checkpoint import Checkpoint, list_checkpoints, parse_step
 from gandem.core.runs.config import Settings
 from gandem.core.runs.log import has_losses, read_log
 from gandem.core.runs.record import RunRecord, read_record
+from gandem.core.runs.run_dir import is_locked
 from gandem.core.runs.sampling import (
     CHUNK_SIZE,
     Images,
+    check_count,
     generate_parts,
     report_memory_errors,
     sample,
@@ -46,6 +48,8 @@ __all__ = ["LAST", "Run", "covers", "open_run", "pick_backend", "pick_device"]
 
 LAST, BEST = "last", "best"
 """Names of checkpoints, besides their steps."""
+ATTEMPTS = 5
+"""How often a checkpoint is looked up that a training removes before it is read."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -78,7 +82,7 @@ class Run:
     def log(self) -> list[dict[str, Any]]:
         """Return the rows of ``log.jsonl`` with losses; accuracies are from 0 to 1.
 
-        A line cut short by a crash ends the log.
+        Lines that are damaged or cut short by a crash are left out.
         """
         return [row for row in self.rows() if has_losses(row)]
 
@@ -96,7 +100,7 @@ class Run:
         Raises:
             RunError: it does not exist, is damaged, or has another spec than the run.
         """
-        checkpoint = read_checkpoint(self._path_of(which))
+        checkpoint = self._read(which)
         allowed = self.record.allowed_changes
         for path, (was, now) in differences(checkpoint.spec, self.spec).items():
             if not any(covers(field, path) for field in allowed):
@@ -105,6 +109,19 @@ class Run:
                     f"{shown(now)} there, {shown(was)} in the checkpoint."
                 )
         return checkpoint
+
+    def _read(self, which: int | str) -> Checkpoint:
+        """Read a checkpoint; a training may replace the last and the best one at any time."""
+        for attempt in range(ATTEMPTS):
+            run = open_run(self.path) if attempt else self
+            try:
+                path = run._path_of(which)
+                return read_checkpoint(path)
+            except RunError:
+                is_replaced = which in (LAST, BEST) and is_locked(self.path) is not False
+                if not is_replaced or attempt == ATTEMPTS - 1:
+                    raise
+        raise AssertionError
 
     def _path_of(self, which: int | str) -> Path:
         paths = self.checkpoints()
@@ -137,25 +154,27 @@ class Run:
         """Return the step after which a sample grid was made, from its name."""
         kind, _, number = samples.stem.partition("-")
         step = int(number) if number.isdecimal() and len(number) < 20 else 0
-        batches = self.record.batches_per_epoch
-        if kind == "epoch" and batches:
-            step = -(-step * batches // self.spec.training.discriminator_steps)
-        return step
+        spans = [span for span in self.record.epochs if span.first_epoch < step]
+        return spans[-1].step_of(step) if kind == "epoch" and spans else step
 
     def state(self, which: int | str = LAST) -> dict[str, np.ndarray]:
         """Return a checkpoint's state, by canonical name; see :meth:`checkpoint`."""
         return self.checkpoint(which).state
 
     def engine(
-        self, backend: str | None = None, device: str = "auto", checkpoint: int | str = LAST
+        self,
+        backend: str | None = None,
+        device: str = "auto",
+        checkpoint: int | str | Checkpoint = LAST,
     ) -> Engine:
         """Return an engine with the trained networks.
 
         Args:
             backend: by default the run's own, or else any that is installed.
-            checkpoint: ``"last"``, ``"best"``, or a step.
+            checkpoint: ``"last"``, ``"best"``, a step, or one that was read before.
         """
-        state = self.state(checkpoint)
+        if not isinstance(checkpoint, Checkpoint):
+            checkpoint = self.checkpoint(checkpoint)
         name = backend or pick_backend(self.record.backend)
         loaded = load_backend(name)
         precision = stored(self.record.precision)  # mixed precision is for training
@@ -164,7 +183,7 @@ class Run:
             return loaded.engine(
                 self.spec,
                 resolve_loss(self.spec),
-                state,
+                checkpoint.state,
                 precision=precision,
                 device=pick_device(loaded.devices(), device),
             )
@@ -204,6 +223,7 @@ class Run:
         Raises:
             SpecError: the model has no such class.
         """
+        check_count(self.spec, num_samples)
         labels = self._labels(num_samples, label)
         inputs = fixed_inputs(self.spec, seed, num_samples, self.record.precision, labels)
         engine = self.engine(backend, device, checkpoint)
@@ -228,6 +248,7 @@ class Run:
             SpecError: the model has no such class.
             RunError: the path cannot be written.
         """
+        check_count(self.spec, num_samples, Path(path))
         labels = self._labels(num_samples, label)
         precision = self.record.precision
         parts = fixed_parts(self.spec, seed, num_samples, precision, labels, size=CHUNK_SIZE)
@@ -237,8 +258,6 @@ class Run:
 
     def _labels(self, count: int, label: int | None) -> np.ndarray | None:
         """Return the class of each image, None if the classes take turns."""
-        if count < 1:
-            raise SpecError(f"num_samples: expected at least 1 image, received {count}.")
         if label is not None:
             conditional = "label" in plan_spec(self.spec)["generator"].inputs
             if not conditional:

@@ -40,9 +40,16 @@ LOCK_TIMEOUT = 1.0
 
 @dataclass(slots=True)
 class RunLock:
-    """The lock of a new run's folder; ``created`` lists the folders that were created for it."""
+    """The lock of a new run's folder.
+
+    Attributes:
+        folder: absolute, since the working directory may change.
+        given: the folder as the user typed it.
+        created: the folders that were created for it.
+    """
 
     folder: Path
+    given: Path
     lock: FileLock
     created: list[Path]
 
@@ -111,11 +118,12 @@ def create_run_dir(spec: Spec, record: RunRecord, out: Path | None) -> RunLock:
 def _create_locked(stem: str, out: Path | None) -> RunLock:
     """Create and lock a folder that no other training uses."""
     while True:
-        folder = out or next_run_dir(stem)
+        given = out or next_run_dir(stem)
+        folder = given.absolute()
         created = [path for path in (folder, *folder.parents) if not path.exists()]
         try:
             make_folder(folder)
-            lock = RunLock(folder, _acquire(folder), created)
+            lock = RunLock(folder, given, _acquire(folder), created)
         except RunError as error:
             if isinstance(error, _LockedError) and out is None:
                 continue  # another process was faster: take the next

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +13,9 @@ from typing import IO, Any
 import numpy as np
 
 from gandem.core.data.images import grid, save_image, scatter, to_bytes
-from gandem.core.errors import RunError
+from gandem.core.errors import RunError, SpecError, shown
 from gandem.core.files import fill_file
+from gandem.core.machine import check_memory, format_size
 from gandem.core.specs import Points, Spec
 from gandem.core.training import Engine
 
@@ -20,6 +23,7 @@ __all__ = [
     "CHUNK_SIZE",
     "MAX_COLUMNS",
     "Images",
+    "check_count",
     "default_count",
     "generate_batches",
     "generate_parts",
@@ -32,6 +36,35 @@ CHUNK_SIZE = 250
 """Images generated at once."""
 MAX_COLUMNS = 20
 """The largest number of classes that get a column each in a grid."""
+
+
+def check_count(spec: Spec, count: int, path: Path | None = None, *, copies: int = 1) -> None:
+    """Check that a number of samples can be generated, before a framework is started.
+
+    Args:
+        path: the file that they are written to part by part; without one they are kept in memory.
+        copies: how often they are kept; a grid has three channels, and is encoded.
+
+    Raises:
+        SpecError: there is no sample to generate.
+        RunError: they do not fit into memory, or on the disk.
+    """
+    if count < 1:
+        raise SpecError(f"num_samples: expected at least 1 image, received {count}.")
+    number = 4 if isinstance(spec.image, Points) else 1  # bytes
+    size = count * math.prod(spec.image.shape) * number
+    if path is None:
+        check_memory(
+            copies * size, f"{shown(count)} samples", "ask for fewer, or write them to an .npz file"
+        )
+        return
+    with contextlib.suppress(OSError):  # it is reported when the file is written
+        free = shutil.disk_usage(path.parent).free
+        if size > free:
+            raise RunError(
+                f"{path}: {shown(count)} samples take {format_size(size)}, the disk has "
+                f"{format_size(free)} free; ask for fewer."
+            )
 
 
 def default_count(spec: Spec) -> int:

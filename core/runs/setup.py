@@ -18,13 +18,12 @@ import numpy as np
 from gandem.core.data.dataset import default_extractor, load_dataset
 from gandem.core.errors import DataError, RunError
 from gandem.core.fields import hints
-from gandem.core.machine import describe_machine, keep_freed_memory
+from gandem.core.machine import check_memory, describe_machine, keep_freed_memory
 from gandem.core.plugins.registry import require
 from gandem.core.rng import fingerprint
-from gandem.core.runs.callbacks import Callback, ProgressReporter, load_callbacks
+from gandem.core.runs.callbacks import LogWriter, ProgressReporter, RecordWriter, load_callbacks
 from gandem.core.runs.checkpoint_writer import CheckpointWriter
-from gandem.core.runs.config import Progress, Settings, check_total, split_keywords
-from gandem.core.runs.log import LogWriter
+from gandem.core.runs.config import Progress, Settings, split_keywords
 from gandem.core.runs.record import DataRecord, RunRecord, Segment, write_record
 from gandem.core.runs.resume import (
     ResumePoint,
@@ -36,7 +35,7 @@ from gandem.core.runs.resume import (
 from gandem.core.runs.run import Run, open_run, pick_device
 from gandem.core.runs.run_dir import check_run_dir, create_run_dir, lock_run_dir
 from gandem.core.runs.sampling import report_memory_errors
-from gandem.core.runs.trainer import RecordWriter, Trainer
+from gandem.core.runs.trainer import Callback, Trainer
 from gandem.core.signals import catch_stop_request
 from gandem.core.specs import Spec, digest, find_model, load_spec
 from gandem.core.training import (
@@ -48,8 +47,10 @@ from gandem.core.training import (
     initial_state,
     list_forms,
     load_backend,
+    planned_memory,
     resolve_loss,
 )
+from gandem.core.training.epochs import EpochSpan
 
 __all__ = ["TrainingSetup", "resume", "train"]
 
@@ -124,7 +125,7 @@ def train(
             raise
         finally:
             lock.release()
-    return open_run(lock.folder)
+    return open_run(lock.given if lock.given.absolute() == lock.folder else lock.folder)
 
 
 def resume(
@@ -168,8 +169,8 @@ def resume(
         GandemError: the run cannot be resumed; it is unchanged.
     """
     clock = time.perf_counter()
-    check_total(epochs, steps)
     folder = run.path if isinstance(run, Run) else Path(run)
+    absolute = folder.absolute()  # a callback may change the working directory
     open_run(folder)  # leave no lock in another folder
     with lock_run_dir(folder):
         run = open_run(folder)
@@ -177,10 +178,11 @@ def resume(
         given: dict[str, Any] = {"backend": backend, "device": device, "data": data}
         given["data_dir"] = data_dir
         settings = replace(run.settings(), **{k: v for k, v in given.items() if v is not None})
-        if steps or epochs:
+        if steps is not None or epochs is not None:
             settings = replace(settings, steps=steps, epochs=epochs)
         try:
-            setup = TrainingSetup(run.spec, settings, clock, notice)
+            before = run.record.epochs
+            setup = TrainingSetup(run.spec, settings, clock, notice, before, point.step)
         except DataError as error:
             if data or data_dir:
                 raise
@@ -191,18 +193,18 @@ def resume(
         if setup.is_done(run, point):
             return run
         setup.start(_load_state(run, point, settings), resumed=point.step > 0)
-        for note in (*point.notes, *setup.describe_other_numbers(run, point)):
+        for note in (*point.notes, *setup.describe_changes(run, point)):
             setup.notice(note)
         record = setup.record(run, point, changed, allow_changed)
-        trainer = setup.trainer(folder, record, callbacks, progress)  # callbacks may refuse
-        remove_later_files(run, point, setup.feed.epochs_done(point.step))
+        trainer = setup.trainer(absolute, record, callbacks, progress)  # callbacks may refuse
+        remove_later_files(run, point, setup.feed.epochs.epochs_done(point.step))
         ends = point.step == setup.total
         seconds = trim_log(run, point.step, settings.log_every, ends=ends)
         write_record(folder, record)
         trainer.resume(point.checkpoint, seconds)
         with catch_stop_request() as stop:
             trainer.run(setup.total, stop)
-    return open_run(folder)
+    return open_run(folder if folder.absolute() == absolute else absolute)
 
 
 def _load_state(run: Run, point: ResumePoint, settings: Settings) -> dict[str, np.ndarray]:
@@ -223,9 +225,21 @@ def _program() -> str:
 
 
 class TrainingSetup:
-    """What a training needs, prepared and checked before anything is written."""
+    """What a training needs, prepared and checked before anything is written.
 
-    def __init__(self, spec: Spec, settings: Settings, clock: float, notice: Notice | None) -> None:
+    Args:
+        before: the epochs of a run that is resumed at a step.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        settings: Settings,
+        clock: float,
+        notice: Notice | None,
+        before: Iterable[EpochSpan] = (),
+        step: int = 0,
+    ) -> None:
         self.spec, self.settings, self.clock = spec, settings, clock
         # check names before reading the data, which may take a while
         settings.best_of(spec)
@@ -234,6 +248,8 @@ class TrainingSetup:
         if settings.evaluate_every and settings.extractor:
             require("extractors", settings.extractor.partition(":")[0])
         self.notice = notice or (lambda text: warnings.warn(text, stacklevel=4))
+        state, self._activations = planned_memory(spec, settings.precision)
+        check_memory(state, f"Training {spec.name!r}", "make the model smaller")
         self.dataset = load_dataset(
             settings.data or "digits", settings.data_dir or None, spec.image.shape, settings.classes
         )
@@ -252,8 +268,10 @@ class TrainingSetup:
             settings.precision,
             randomness=settings.randomness,
         )
+        self.feed.continue_epochs(before, step)
         epochs = settings.epochs or spec.training.epochs
-        self.total = settings.steps or self.feed.steps_for(epochs)
+        self.total = settings.steps or self.feed.epochs.step_of(epochs)
+        Settings(steps=self.total)  # refuses numbers beyond any training
 
     def start(self, state: Mapping[str, np.ndarray], *, resumed: bool = False) -> None:
         """Start the framework and build the engine."""
@@ -270,6 +288,9 @@ class TrainingSetup:
         )
         self.device = pick_device(backend.devices(), settings.device)
         self.clock += time.perf_counter() - begun
+        if self.device == "cpu":
+            remedy = "make the model or the batch smaller"
+            check_memory(self._activations, f"A step of {self.spec.name!r}", remedy)
         self.versions = backend.versions() | {"numpy": np.__version__}
         keep_freed_memory()
         with report_memory_errors():
@@ -291,8 +312,23 @@ class TrainingSetup:
             self.engine.hold(*held)
             self.feed.resident = True
 
-    def describe_other_numbers(self, run: Run, point: ResumePoint) -> list[str]:
-        """Return a sentence if a resumed run gets other random numbers than without the resume."""
+    def describe_changes(self, run: Run, point: ResumePoint) -> list[str]:
+        """Return a sentence for each thing that makes a resumed run differ from one that was not
+        interrupted.
+        """
+        return [*self._describe_epochs(run, point), *self._describe_randomness(run, point)]
+
+    def _describe_epochs(self, run: Run, point: ResumePoint) -> list[str]:
+        span = self.feed.epochs.spans[-1]
+        if span in run.record.epochs or span.first_step == 0:
+            return []
+        before = self.feed.epochs.span_of(point.step)
+        return [
+            f"{run.path}: an epoch has {span.batches_per_epoch} batches from step {point.step} on, "
+            f"it had {before.batches_per_epoch}; epoch {span.first_epoch + 1} begins here."
+        ]
+
+    def _describe_randomness(self, run: Run, point: ResumePoint) -> list[str]:
         was = tuple(map(str, (run.record.backend, run.record.device)))
         now = (self.backend_entry.id, self.device)
         if self.settings.randomness == "portable" or point.step == 0 or was == now:
@@ -309,9 +345,10 @@ class TrainingSetup:
             RunError: the run has made more steps than the new total.
         """
         if self.total < point.step:
+            epochs, done = self.settings.epochs, self.feed.epochs.epochs_done(point.step)
             raise RunError(
                 f"{run.path}: already at step {point.step}; choose a total above it, received "
-                f"{self.total}."
+                f"{self.total}{f' ({epochs} epochs, {done} are done)' if epochs else ''}."
             )
         return self.total == point.step and run.record.state == "finished"
 
@@ -357,7 +394,7 @@ class TrainingSetup:
                 class_names=dataset.class_names,
             ),
             steps_planned=self.total,
-            batches_per_epoch=self.feed.batches_per_epoch,
+            epochs=self.feed.epochs.spans,
             stream=fingerprint(),
             settings=settings,
             steps=segment.first_step,

@@ -1,4 +1,9 @@
-"""The trainer: runs the steps of one training and notifies callbacks."""
+"""The trainer, which runs the steps of one training, and the callbacks that it notifies.
+
+Everything that a training does besides its steps is a callback: log, samples, checkpoints,
+diagnostics, evaluation, curves, progress. Users pass their own to
+``gandem.train(callbacks=[...])``; plugins add theirs through the hook ``gandem_callbacks``.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +12,115 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from gandem.core.errors import RunError
-from gandem.core.runs.callbacks import Callback
 from gandem.core.runs.checkpoint import Checkpoint, read_metrics
 from gandem.core.runs.config import Progress, Settings
-from gandem.core.runs.log import DivergedError, append_row
-from gandem.core.runs.record import RunRecord, State, write_record
+from gandem.core.runs.log import FILE_NAME, DivergedError, append_row
+from gandem.core.runs.record import RunRecord, State
 from gandem.core.runs.sampling import report_memory_errors
 from gandem.core.training import Engine, Feed, MultiStep, Prefetcher, have_equal_shapes
 
-__all__ = ["RecordWriter", "Trainer"]
+__all__ = ["EVENTS", "Callback", "Trainer", "WrittenCheckpoint"]
 
 WARM_UP_STEPS = 100
 """Steps before several are made in one call: a backend compiles that call anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenCheckpoint:
+    """A checkpoint that is on disk, and the newest sample grid, if there is one."""
+
+    step: int
+    path: Path
+    samples: Path | None
+
+
+class Callback:
+    """Base class of callbacks; every method does nothing.
+
+    All methods are called on the thread that trains, which waits for them. They may read everything
+    of the :class:`Trainer`, and must not change its engine or inputs. An
+    error ends the training, except in callbacks of plugins, which are muted instead. Callbacks are
+    called in ascending ``order``.
+    """
+
+    order: int = 100
+
+    def prepare(self, trainer: Trainer) -> None:
+        """Check settings and set up, before anything is written; an error refuses to train."""
+
+    def on_train_start(self, trainer: Trainer) -> None:
+        """Run before the first step; ``trainer.resumed`` is True for a resumed run."""
+
+    def on_step_start(self, trainer: Trainer) -> None:
+        """Run before each step, or before several that are made in one call."""
+
+    def on_step_end(self, trainer: Trainer) -> None:
+        """Run after each step, or after several that were made in one call.
+
+        ``trainer.losses`` are the last that were read; ``trainer.read_losses()`` reads those of
+        this step.
+        """
+
+    def on_log(self, trainer: Trainer, row: Mapping[str, Any]) -> None:
+        """Run after a row with losses was added to the log, every ``log_every`` steps.
+
+        Args:
+            row: ``step``, ``epoch``, the losses, accuracies from 0 to 1, ``steps_per_second``,
+                ``seconds``; a loss that is not finite is None. Read-only.
+        """
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        """Run after the step that ends an epoch."""
+
+    def on_evaluate(self, trainer: Trainer, scores: Mapping[str, float]) -> None:
+        """Run after the generator was scored, according to ``trainer.protocol``."""
+
+    def on_warning(self, trainer: Trainer, warning: Mapping[str, Any]) -> None:
+        """Run when a warning of the diagnostics begins or ends.
+
+        Args:
+            warning: the row of the log: ``health``, ``state``, ``because``, ``remedy``.
+        """
+
+    def on_checkpoint(self, trainer: Trainer, checkpoint: WrittenCheckpoint) -> None:
+        """Run when a checkpoint is on disk, possibly a few steps after it was made."""
+
+    def on_last_step(self, trainer: Trainer) -> None:
+        """Run after the last step, also of an interrupted training; not after an error.
+
+        Write what is not on disk yet.
+        """
+
+    def on_train_end(self, trainer: Trainer) -> None:
+        """Run last, also after an error; a killed process runs nothing.
+
+        ``trainer.state`` is ``"finished"``, ``"interrupted"``, ``"diverged"`` or ``"failed"``.
+        """
+
+    def measure(self, trainer: Trainer) -> Mapping[str, Any]:
+        """Return values to add to the row of the log that is about to be written."""
+        return {}
+
+    def update_record(self, trainer: Trainer, record: RunRecord) -> RunRecord:
+        """Return the record to write to ``run.json``, with the fields that the callback owns."""
+        return record
+
+    def needs_step(self, trainer: Trainer, step: int) -> bool:
+        """Return True if no call of several steps may go past this step."""
+        return False
+
+
+EVENTS = (
+    *("on_train_start", "on_step_end", "on_log", "on_epoch_end", "on_evaluate", "on_warning"),
+    *("on_checkpoint", "on_train_end"),
+)
+"""The methods of a callback that plugins may provide."""
 
 
 class Trainer:
@@ -78,7 +174,7 @@ class Trainer:
         self._clock, self._seconds_before = clock, 0.0
         self._started = time.perf_counter()
         self._second_step_began = 0.0
-        self._losses_step = 0
+        self._losses_step = self._log_size = 0
         self._steps_per_call = engine.steps_per_call if isinstance(engine, MultiStep) else 1
         began = time.perf_counter()
         self.notify("prepare")
@@ -89,7 +185,7 @@ class Trainer:
         self.resumed, self.resumed_from, self._seconds_before = True, checkpoint, seconds
         if checkpoint is not None:
             self.step = self.first_step = self._losses_step = checkpoint.step
-            self.losses = read_metrics(checkpoint)
+            self.losses = read_metrics(checkpoint.header, self.spec)
 
     def run(self, total: int, stop: threading.Event) -> None:
         """Train to ``total`` steps, or until asked to stop.
@@ -117,9 +213,17 @@ class Trainer:
         for callback in self.callbacks:
             getattr(callback, event)(self, *arguments)
 
+    def log(self, row: Mapping[str, Any]) -> None:
+        """Append a row to the log; report rows that were removed from it during the training."""
+        path = self.run_dir / FILE_NAME
+        size = path.stat().st_size if path.exists() else 0
+        if size < self._log_size:
+            self.notice(f"{path}: it was removed or cut; rows before step {row['step']} are lost.")
+        self._log_size = append_row(self.run_dir, row)
+
     def warn(self, warning: Mapping[str, Any]) -> None:
         """Log a warning of the diagnostics and notify callbacks."""
-        append_row(self.run_dir, warning)
+        self.log(warning)
         self.warnings.append(warning)
         self.notify("on_warning", MappingProxyType(dict(warning)))
 
@@ -138,7 +242,7 @@ class Trainer:
 
     def epochs_done(self, step: int) -> int:
         """Return the number of epochs that end with or before a step."""
-        return self.inputs.epochs_done(step)
+        return self.inputs.epochs.epochs_done(step)
 
     def ends_epoch(self, step: int) -> bool:
         """Return True if an epoch ends with this step."""
@@ -238,17 +342,6 @@ class Trainer:
                 raised = raised or late
         if raised is not None and error is None:
             raise raised
-
-
-class RecordWriter(Callback):
-    """Writes ``run.json`` when a training ends."""
-
-    order = 60
-
-    def on_train_end(self, trainer: Trainer) -> None:
-        """Write it."""
-        trainer.record = trainer.current_record()
-        write_record(trainer.run_dir, trainer.record)
 
 
 def _peak_memory() -> int | None:

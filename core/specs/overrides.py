@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 import dataclasses
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from gandem.core.documents import parse_toml
 from gandem.core.errors import SpecError, find_nearest, shown, suggest
 from gandem.core.fields import KINDS, encode, hints
 from gandem.core.specs.composition import Layers
@@ -36,10 +36,10 @@ def parse_setting(text: str) -> tuple[str, Any]:
     if not equals or not path or not value:
         raise SpecError(f"Expected path=value, received {shown(text)}; for example latent.size=64.")
     try:
-        match tomllib.loads(f"value = {value}"):
+        match parse_toml(f"value = {value}"):
             case {"value": parsed, **others} if not others:
                 return path, parsed
-    except (ValueError, RecursionError):  # not TOML, or nested too deeply
+    except ValueError:  # not TOML
         pass
     if re.match(r"[-+.\d(\[]|(True|False)$", value) and len(value) <= MAX_LITERAL_LENGTH:
         try:

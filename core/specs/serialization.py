@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
-import tomllib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gandem.core.documents import parse_json, parse_toml
 from gandem.core.errors import SpecError, shown
 from gandem.core.fields import decode, encode
 from gandem.core.specs.composition import Expansion, Layers
@@ -71,25 +71,26 @@ def to_json(spec: Spec) -> str:
 
 def from_toml(text: str, layers: Layers | None = None) -> Spec:
     """Read a spec from TOML; ``layers`` as in :func:`from_data`."""
-    return from_data(_parsed(tomllib.loads, text, "TOML"), layers)
+    try:
+        data = parse_toml(text)
+    except ValueError as error:
+        raise SpecError(f"The spec is not TOML: {error}.") from None
+    return from_data(data, layers)
 
 
 def from_json(text: str, layers: Layers | None = None) -> Spec:
     """Read a spec from JSON; ``layers`` as in :func:`from_data`."""
-    data = _parsed(json.loads, text, "JSON")
+    try:
+        data = parse_json(text)
+    except ValueError as error:
+        raise SpecError(f"The spec is not JSON: {error}.") from None
     if not isinstance(data, dict):
         raise SpecError("The spec is not a JSON object.")
     return from_data(data, layers)
 
 
-def _parsed(parse: Callable[[str], Any], text: str, language: str) -> Any:
-    try:
-        return parse(text)
-    except RecursionError:
-        raise SpecError(f"The spec is not {language}: it is nested too deeply.") from None
-    except ValueError as error:  # a syntax error, or a number with too many digits
-        reason = " ".join(str(error).split())
-        raise SpecError(f"The spec is not {language}: {reason}.") from None
+_parse = functools.lru_cache(maxsize=32)(from_toml)
+"""Reads a spec from TOML; many runs in a folder have the same one."""
 
 
 def read_spec(path: Path, layers: Layers | None = None) -> Spec:
@@ -105,7 +106,10 @@ def read_spec(path: Path, layers: Layers | None = None) -> Spec:
         raise SpecError(f"{path}: larger than 1 MB; a spec has a few kilobytes.")
     try:
         text = raw.decode("utf-8-sig")  # Windows editors write a byte order mark
-        return (from_json if path.suffix.lower() == ".json" else from_toml)(text, layers)
+        is_json = path.suffix.lower() == ".json"
+        if layers is None and not is_json:
+            return _parse(text)
+        return (from_json if is_json else from_toml)(text, layers)
     except UnicodeDecodeError:
         raise SpecError(f"{path}: not a text file.") from None
     except SpecError as error:

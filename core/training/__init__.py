@@ -1,48 +1,56 @@
-"""Training: the protocols of backends and losses, the training step, and its inputs."""
+"""Training: the protocols of backends and losses, the training step, and its inputs.
 
-from gandem.core.training.backends import find_backend, installed_backends, load_backend
-from gandem.core.training.capabilities import (
-    CAPABILITIES,
-    check_capabilities,
-    find_unknown_capabilities,
-    list_needs,
-    list_network_needs,
-)
-from gandem.core.training.device_rng import KEY, Draw, count_rows, list_draws, make_key
-from gandem.core.training.dry_run import MaskFeed, NumpyOps, passes_of_step, step_inputs
-from gandem.core.training.inputs import Feed, as_read, fixed_inputs, fixed_parts, one_hot
-from gandem.core.training.losses import (
-    AdversarialLoss,
-    AuxiliaryLoss,
-    check_loss,
-    load_loss,
-    resolve_loss,
-)
-from gandem.core.training.ops import Arrays, Ops, Tensor
-from gandem.core.training.prefetch import Prefetcher, have_equal_shapes
-from gandem.core.training.protocols import (
-    Backend,
-    DataHolder,
-    Derivatives,
-    Engine,
-    Loss,
-    MultiStep,
-    Played,
-    Players,
-)
-from gandem.core.training.state import (
-    OUTSIDE_PARITY,
-    averaged_players,
-    check_state,
-    initial_state,
-    list_forms,
-    nudge,
-    state_shapes,
-    statistics,
-    stored,
-    weights,
-)
-from gandem.core.training.step import METRICS, metric_names, train_step
+Names are loaded when they are used: commands that show a spec check its loss without NumPy.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gandem.core.training.backends import find_backend, installed_backends, load_backend
+    from gandem.core.training.capabilities import (
+        CAPABILITIES,
+        check_capabilities,
+        find_unknown_capabilities,
+        list_needs,
+        list_network_needs,
+    )
+    from gandem.core.training.device_rng import KEY, Draw, count_rows, list_draws, make_key
+    from gandem.core.training.dry_run import MaskFeed, NumpyOps, passes_of_step, step_inputs
+    from gandem.core.training.inputs import Feed, as_read, fixed_inputs, fixed_parts, one_hot
+    from gandem.core.training.losses import (
+        AdversarialLoss,
+        AuxiliaryLoss,
+        check_loss,
+        load_loss,
+        resolve_loss,
+    )
+    from gandem.core.training.ops import Arrays, Ops, Tensor
+    from gandem.core.training.prefetch import Prefetcher, have_equal_shapes
+    from gandem.core.training.protocols import (
+        Backend,
+        DataHolder,
+        Derivatives,
+        Engine,
+        Loss,
+        MultiStep,
+        Played,
+        Players,
+    )
+    from gandem.core.training.state import (
+        OUTSIDE_PARITY,
+        averaged_players,
+        check_state,
+        initial_state,
+        list_forms,
+        nudge,
+        planned_memory,
+        state_shapes,
+        statistics,
+        stored,
+        weights,
+    )
+    from gandem.core.training.step import METRICS, metric_names, train_step
 
 __all__ = [
     "CAPABILITIES",
@@ -91,6 +99,7 @@ __all__ = [
     "nudge",
     "one_hot",
     "passes_of_step",
+    "planned_memory",
     "resolve_loss",
     "state_shapes",
     "statistics",
@@ -99,3 +108,19 @@ __all__ = [
     "train_step",
     "weights",
 ]
+
+_MODULES = (
+    *("ops", "losses", "protocols", "backends", "capabilities", "state", "step", "dry_run"),
+    *("device_rng", "inputs", "prefetch"),
+)
+"""Where the names are looked up, in this order; the first two import no NumPy."""
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use."""
+    for module in _MODULES if name in __all__ else ():
+        home = import_module(f"{__name__}.{module}")
+        if name in home.__all__:
+            value = globals()[name] = getattr(home, name)
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from gandem.core.data.dataset import Dataset
-from gandem.core.errors import DataError
+from gandem.core.errors import DataError, shown
+from gandem.core.machine import check_memory
 from gandem.core.rng import Purpose, dropout_keep, part_of, stream
 from gandem.core.specs import Latent, Points, Spec, plan_spec
 from gandem.core.training.augmentation import draw_disturbances, flip_half
 from gandem.core.training.device_rng import KEY, make_key
 from gandem.core.training.dry_run import Pass, judged, passes_of_step
+from gandem.core.training.epochs import EpochCounter, EpochSpan
 from gandem.core.training.losses import AdversarialLoss, check_loss
 from gandem.core.training.state import stored
 
 __all__ = ["Feed", "as_read", "draw_noise", "fixed_inputs", "fixed_parts", "one_hot"]
+
+FEWER = "ask for fewer"
 
 
 def as_read(spec: Spec, data: np.ndarray, precision: str) -> np.ndarray:
@@ -36,7 +40,8 @@ def _pixels(low: float, high: float, precision: str) -> np.ndarray:
 
 def one_hot(labels: np.ndarray, classes: int, precision: str) -> np.ndarray:
     """Return labels (N,) as class weights (N, classes)."""
-    weights: np.ndarray = np.eye(classes, dtype=stored(precision))[labels]
+    weights = np.zeros((len(labels), classes), stored(precision))
+    weights[np.arange(len(labels)), labels] = 1
     return weights
 
 
@@ -65,6 +70,8 @@ def fixed_inputs(
         labels: (rows,) classes. By default the classes are cycled, and the category changes after
             each cycle.
     """
+    number = np.dtype(stored(precision)).itemsize + 8  # noise is drawn in double precision
+    check_memory(rows * spec.latent.size * number, f"The noise of {shown(rows)} samples", FEWER)
     return next(fixed_parts(spec, seed, rows, precision, labels, size=rows))
 
 
@@ -79,9 +86,9 @@ def fixed_parts(
 ) -> Iterator[dict[str, np.ndarray]]:
     """Yield the result of :func:`fixed_inputs` in parts of ``size`` rows."""
     drawn, coded = stream(seed, Purpose.SAMPLES), bool(spec.latent.parts)
-    whole = (
-        draw_noise(spec.latent, drawn, rows) if coded else None
-    )  # codes are drawn after all noise
+    if coded:  # codes are drawn after all noise
+        check_memory(rows * spec.latent.size * 8, f"The noise of {shown(rows)} samples", FEWER)
+    whole = draw_noise(spec.latent, drawn, rows) if coded else None
     for start in range(0, rows, size):
         turn = np.arange(start, min(start + size, rows))
         noise = draw_noise(spec.latent, drawn, len(turn)) if whole is None else whole[turn]
@@ -101,6 +108,7 @@ class Feed:
 
     Attributes:
         precision: of the arrays, ``"float32"`` or ``"float64"``.
+        epochs: counts the epochs of the run.
         resident: True if the engine holds the images; a step then gets their indices only.
     """
 
@@ -147,20 +155,30 @@ class Feed:
         last = 0 if training.sampling == "replacement" else count % training.batch_size
         kept = last and training.partial_batch == "keep"
         full = max(count // training.batch_size, 1)
-        self.batches_per_epoch = training.batches_per_epoch or full + (1 if kept else 0)
+        batches = training.batches_per_epoch or full + (1 if kept else 0)
+        self.epochs = EpochCounter(batches, training.discriminator_steps)
         if kept:
             _refuse_tiny_batch(spec, last)
         _refuse_tiny_batch(spec, training.batch_size)
         self._passes: dict[tuple[int, ...], tuple[Pass, ...]] = {}
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))
 
-    def steps_for(self, epochs: int) -> int:
-        """Return the number of steps in ``epochs`` passes over the data."""
-        return -(-epochs * self.batches_per_epoch // self.spec.training.discriminator_steps)
+    def continue_epochs(self, before: Iterable[EpochSpan], step: int) -> None:
+        """Count on from the epochs of a run that is resumed at a step."""
+        now = self.epochs.spans[-1]
+        self.epochs = EpochCounter(now.batches_per_epoch, now.batches_per_step, before, step)
 
-    def epochs_done(self, steps: int) -> int:
-        """Return the number of complete epochs after ``steps`` steps."""
-        return steps * self.spec.training.discriminator_steps // self.batches_per_epoch
+    @property
+    def batches_per_epoch(self) -> int:
+        """Number of batches in a pass over the data."""
+        return self.epochs.spans[-1].batches_per_epoch
+
+    def _place_of(self, batch: int) -> tuple[int, int]:
+        """Return the epoch of a batch, and its place there; batches count over the whole run."""
+        span = self.epochs.spans[-1]
+        batch -= span.first_step * span.batches_per_step
+        epoch, place = divmod(batch, span.batches_per_epoch)
+        return span.first_epoch + epoch, place
 
     def rows_of(self, batch: int) -> np.ndarray:
         """Return the indices of the images of a batch; batches count from 0 over the whole run."""
@@ -169,7 +187,7 @@ class Feed:
             generator = stream(self.seed, Purpose.ORDER, batch, part_of("replacement"))
             drawn: np.ndarray = generator.integers(len(self.dataset.images), size=size)
             return drawn
-        epoch, place = divmod(batch, self.batches_per_epoch)
+        epoch, place = self._place_of(batch)
         known, order = self._order  # read once: another thread may ask for another epoch
         if known != epoch:
             order = stream(self.seed, Purpose.ORDER, epoch).permutation(len(self.dataset.images))
@@ -250,7 +268,7 @@ class Feed:
         size = self.spec.training.batch_size
         if self.spec.training.sampling == "replacement":
             return size
-        place = batch % self.batches_per_epoch
+        _, place = self._place_of(batch)
         return len(range(len(self.dataset.images))[place * size : (place + 1) * size])
 
     def _real(self, step: int, part: int, rows: np.ndarray) -> np.ndarray:

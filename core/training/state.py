@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -28,6 +29,7 @@ __all__ = [
     "initial_state",
     "list_forms",
     "nudge",
+    "planned_memory",
     "state_shapes",
     "statistics",
     "stored",
@@ -91,6 +93,24 @@ def initial_state(spec: Spec, seed: int, precision: str) -> dict[str, np.ndarray
         else:
             state[name] = first[name.removeprefix("average/")].astype(dtype)
     return state
+
+
+def planned_memory(spec: Spec, precision: str) -> tuple[int, int]:
+    """Return the least bytes that a training takes: for its state, and for a step.
+
+    The state is drawn in double precision. A step reads the inputs of each of its rounds, and keeps
+    the outputs of all layers with parameters for its gradients.
+    """
+    training, image = spec.training, math.prod(spec.image.shape)
+    plans = plan_spec(spec).values()
+    size = np.dtype(stored(precision)).itemsize
+    drawn = 8 * sum(plan.parameter_count for plan in plans)
+    state = size * sum(math.prod(shape) for shape in state_shapes(spec).values())
+    nodes = [node for plan in plans for node in plan.walk() if node.parameters]
+    outputs = sum(math.prod(node.output_shape) for node in nodes) * training.generator_batches
+    inputs = (image + spec.latent.size) * training.discriminator_steps
+    numbers = training.batch_size * (outputs + inputs)
+    return drawn + state, numbers * (2 if precision == "bfloat16" else size)
 
 
 def weights(spec: Spec, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -12,12 +12,14 @@ from gandem.core.data.dataset import Dataset, default_extractor, load_dataset
 from gandem.core.errors import BackendError, DataError, RunError, shown
 from gandem.core.plugins.registry import registry
 from gandem.core.rng import Purpose, stream
+from gandem.core.runs.checkpoint import Checkpoint
 from gandem.core.runs.run import BEST, LAST, Run, open_run, pick_backend
+from gandem.core.runs.run_dir import is_locked
 from gandem.core.runs.sampling import generate_batches
 from gandem.core.training import fixed_inputs
 from gandem.metrics.evaluation import RealSide, Scored, same_protocol
 from gandem.metrics.evaluation.features import find_extractor, load_extractor
-from gandem.metrics.evaluation.reference_statistics import MIN_IMAGES, Progress
+from gandem.metrics.evaluation.reference_statistics import MIN_IMAGES, Progress, count_images
 
 __all__ = ["ALL", "COUNT", "evaluate"]
 
@@ -112,16 +114,22 @@ def evaluate(
         notify(note)
     for run in runs:
         _check_shape(run, dataset)
-    steps = {run.path: _steps(run, checkpoint) for run in runs}
+    count = count_images(dataset, num_samples)
+    images = {
+        target.path: _load_images(target.path, dataset, count, notify)
+        for target in targets
+        if target.run is None
+    }
+    checkpoints = {run.path: _find_checkpoints(run, checkpoint) for run in runs}
     usable = backend or _pick_backend(runs[0].record.backend if runs else "")
     features = load_extractor(extractor or default_extractor(name), usable)
-    real = RealSide(dataset, features, num_samples, seed, progress=progress)
+    real = RealSide(dataset, features, count, seed, progress=progress)
     scored = []
     for target in targets:
         if target.run is None:
-            scored.append(_score_images(target.path, real, notify))
+            scored.append(_score_images(target.path, images[target.path], real))
         else:
-            scored += _score_run(target.run, real, steps[target.path], backend, device)
+            scored += _score_run(target.run, real, checkpoints[target.path], backend, device)
     same_protocol(scored)
     return scored
 
@@ -206,13 +214,17 @@ def _check_shape(run: Run, dataset: Dataset) -> None:
 
 
 def _score_run(
-    run: Run, real: RealSide, steps: dict[int, str], backend: str | None, device: str
+    run: Run,
+    real: RealSide,
+    checkpoints: dict[int, tuple[str, Checkpoint | int]],
+    backend: str | None,
+    device: str,
 ) -> Iterator[Scored]:
     weights = ("averaged", "raw") if run.spec.training.ema_decay else ("",)
     inputs = fixed_inputs(run.spec, real.seed, real.count, run.record.precision, None)
     labels = _convert_labels(real.dataset, run, inputs["label"]) if "label" in inputs else None
-    for step, name in steps.items():
-        engine = run.engine(backend, device, step)
+    for step, (name, checkpoint) in checkpoints.items():
+        engine = run.engine(backend, device, checkpoint)
         for kind in weights:
             words = ", ".join(word for word in (name, f"step {step}", kind) if word)
             images = generate_batches(run.spec, engine, inputs, ema=kind != "raw")
@@ -236,28 +248,34 @@ def _convert_labels(dataset: Dataset, run: Run, hot: np.ndarray) -> np.ndarray |
     return np.asarray(numbers[labels])
 
 
-def _steps(run: Run, which: int | str) -> dict[int, str]:
-    """Return the steps of the checkpoints to score, with their names if any."""
-    names = _names(run, which)
-    return {run.checkpoint(n).step: n if n in (LAST, BEST) else "" for n in reversed(names)}
+def _find_checkpoints(run: Run, which: int | str) -> dict[int, tuple[str, Checkpoint | int]]:
+    """Return the checkpoints to score by step, each with its name, if it has one.
+
+    Those of a training that is still running are kept in memory, since it may remove the files.
+    """
+    every: list[int | str] = [BEST, LAST] if run.record.best else [LAST]
+    found: dict[int, tuple[str, Checkpoint | int]] = {}
+    for name in every if which == ALL else [which]:
+        checkpoint = run.checkpoint(name)
+        held = checkpoint if is_locked(run.path) else checkpoint.step
+        found[checkpoint.step] = (str(name) if name in (LAST, BEST) else "", held)
+    return found
 
 
-def _names(run: Run, which: int | str) -> list[int | str]:
-    if which != ALL:
-        return [which]
-    return [LAST, BEST] if run.record.best else [LAST]
-
-
-def _score_images(path: Path, real: RealSide, notify: Callable[[str], None]) -> Scored:
-    kind = "folder" if path.is_dir() else "npz"
-    dataset = load_dataset(f"{kind}:{path}", None, real.dataset.shape)
+def _load_images(path: Path, real: Dataset, count: int, notify: Callable[[str], None]) -> Dataset:
+    """Return the images of a file or folder, if there are enough."""
+    dataset = load_dataset(f"{'folder' if path.is_dir() else 'npz'}:{path}", None, real.shape)
     for note in dataset.notes:
         notify(note)
-    if len(dataset.images) < real.count:
+    if len(dataset.images) < count:
         raise DataError(
-            f"{path}: it has {len(dataset.images)} images, expected at least {real.count}; "
+            f"{path}: it has {len(dataset.images)} images, expected at least {count}; "
             f"{_suggest_count(len(dataset.images))}."
         )
+    return dataset
+
+
+def _score_images(path: Path, dataset: Dataset, real: RealSide) -> Scored:
     order = stream(real.seed, Purpose.METRICS, part=1).permutation(len(dataset.images))
     rows = np.sort(order[: real.count])
     chunks = (
@@ -265,7 +283,7 @@ def _score_images(path: Path, real: RealSide, notify: Callable[[str], None]) -> 
         for start in range(0, len(rows), CHUNK_SIZE)
     )
     # the numbering of a folder follows class names and may differ from that of the data
-    labels = dataset.labels[rows] if dataset.labels is not None and kind == "npz" else None
+    labels = dataset.labels[rows] if dataset.labels is not None and not path.is_dir() else None
     return real.score(str(path), chunks, labels)
 
 

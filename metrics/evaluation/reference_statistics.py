@@ -20,11 +20,26 @@ from gandem.metrics.evaluation.plugin_metrics import digest_plugin_metrics
 from gandem.metrics.evaluation.protocol import Protocol, Scored
 from gandem.metrics.evaluation.suite import Side, compute_measures
 
-__all__ = ["MIN_IMAGES", "RealSide"]
+__all__ = ["MIN_IMAGES", "RealSide", "count_images"]
 
 MIN_IMAGES = 20
 Progress = Callable[[str, int, int], None]
 """Called with the name of the task, the amount done, and the total."""
+
+
+def count_images(dataset: Dataset, count: int) -> int:
+    """Return the number of images to score: ``count``, or half of the data if that is less.
+
+    Raises:
+        DataError: it is too small.
+    """
+    size = len(dataset.images)
+    if min(count, size // 2) < MIN_IMAGES:
+        raise DataError(
+            f"{dataset.name}: scores need at least {MIN_IMAGES} images and {2 * MIN_IMAGES} "
+            f"real ones, received {count} and {size}."
+        )
+    return min(count, size // 2)
 
 
 class RealSide:
@@ -54,12 +69,7 @@ class RealSide:
         progress: Progress | None = None,
     ) -> None:
         size = len(dataset.images)
-        self.count = min(count, size // 2)
-        if self.count < MIN_IMAGES:
-            raise DataError(
-                f"{dataset.name}: scores need at least {MIN_IMAGES} images and {2 * MIN_IMAGES} "
-                f"real ones, received {count} and {size}."
-            )
+        self.count = count_images(dataset, count)
         self.dataset, self.extractor, self.seed, self.quick = dataset, extractor, seed, quick
         self.points = dataset.images.ndim == 2
         self._progress = progress or (lambda what, done, total: None)

@@ -38,24 +38,30 @@ class Measure:
 
     Attributes:
         better: ``"less"``, ``"more"``, or ``"as real"``; empty if unknown.
-        error: the name of the value with its standard error or deviation.
+        error: the name of the value that follows ±; error_title: what it is.
     """
 
     title: str
     better: str
     error: str = ""
+    error_title: str = ""
+
+    @property
+    def heading(self) -> str:
+        """The title for the head of a table, with the meaning of ±."""
+        return f"{self.title} ± {self.error_title}" if self.error else self.title
 
 
 MEASURES = {
     "frechet": Measure("Fréchet distance", "less"),
-    "kernel": Measure("kernel distance", "less", "kernel_error"),
+    "kernel": Measure("kernel distance", "less", "kernel_error", "standard error"),
     "precision": Measure("precision", "more"),
     "recall": Measure("recall", "more"),
     "density": Measure("density", "as real"),
     "coverage": Measure("coverage", "more"),
     "diversity": Measure("diversity, as a share", "as real"),
     "memorized": Measure("memorized", "as real"),
-    "inception": Measure("class score", "more", "inception_deviation"),
+    "inception": Measure("class score", "more", "inception_deviation", "deviation of parts"),
     "entropy": Measure("entropy of classes, nats", "as real"),
     "present": Measure("classes present", "as real"),
     "class_divergence": Measure("divergence of classes, nats", "less"),

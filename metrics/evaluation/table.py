@@ -29,7 +29,7 @@ def format_scores(scored: Sequence[Scored]) -> str:
                 format_value(values, name)
                 for values in (floor, *(score.values for score in scored))
             ]
-            rows.append((measure.title, MARKS[measure.better], *cells))
+            rows.append((measure.heading, MARKS[measure.better], *cells))
     names = [(number, score.name) for number, score in zip(numbers, scored, strict=True)]
     errors = {text for score in scored for text in score.details.get("errors", {}).values()}
     return "\n\n".join(

@@ -137,7 +137,7 @@ def test_a_backend_that_crashes_leaves_a_verdict(acme, monkeypatch):
     assert done.exit_code == 1
     assert found["holds"] is False
     assert found["missed"] > 0
-    assert found["crashed"].startswith("the process ended with signal 6 in test_a_network")
+    assert found["crashed"].startswith("killed by SIGABRT in test_a_network")
     assert done.stderr == ""
 
 
@@ -151,7 +151,7 @@ def test_a_backend_that_crashes_leaves_a_verdict(acme, monkeypatch):
         (["acme/broken"], "The backend 'acme/broken' of acme-numpy could not be loaded: "
          "AttributeError: module 'acme_numpy' has no attribute 'nobody'"),
         (["acme/deadly", "-k", "versions"], "The suite did not start: "
-         "the process ended with signal 6."),
+         "killed by SIGABRT."),
     ],
 )  # fmt: skip
 def test_a_check_that_cannot_be_made_is_refused_in_one_line(acme, arguments, error):

@@ -13,7 +13,8 @@ from gandem.core.errors import SpecError
 from gandem.core.plugins.entry import Entry
 from gandem.core.plugins.registry import Registry, registry
 from gandem.core.runs import callbacks as module
-from gandem.core.runs.callbacks import EVENTS, Callback, IsolatedCallback, load_callbacks
+from gandem.core.runs.callbacks import IsolatedCallback, load_callbacks
+from gandem.core.runs.trainer import EVENTS, Callback
 
 ALL_EVENTS = ("prepare", "on_step_start", *EVENTS, "on_last_step")
 

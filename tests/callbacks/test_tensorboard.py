@@ -25,8 +25,8 @@ from gandem.core.data.images import save_image
 from gandem.core.plugins.loading import import_target
 from gandem.core.plugins.registry import Registry, registry
 from gandem.core.plugins.validation import check_entry, collect_hooks
-from gandem.core.runs.checkpoint_writer import WrittenCheckpoint
 from gandem.core.runs.record import DataRecord, RunRecord
+from gandem.core.runs.trainer import WrittenCheckpoint
 
 LOSSES = {"discriminator": 1.5, "generator": 0.5, "real_accuracy": 0.75, "fake_accuracy": 0.25}
 

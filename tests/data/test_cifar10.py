@@ -1,128 +1,111 @@
-"""CIFAR-10: reading the archive, downloading it, and refusing hostile pickles."""
+"""CIFAR-10: reading the binary archive, and refusing other files."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import struct
 import tarfile
-import threading
-from dataclasses import replace
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+from support.web import Web
 
 from gandem.core.errors import DataError
-from gandem.data.cifar10 import Archive, load_archive, parse_batch
+from gandem.data import cifar10
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 4, 32, 32, 3), np.uint8)
 LABELS = np.random.default_rng(1).integers(0, 10, (6, 4))
+NAMES = [*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"]
 
 
-def text(value: bytes) -> bytes:
-    return b"U" + bytes([len(value)]) + value
+def records(pixels, labels) -> bytes:
+    planes = pixels.transpose(0, 3, 1, 2).reshape(len(pixels), -1)
+    return np.concatenate([labels[:, None].astype(np.uint8), planes], 1).tobytes()
 
 
-def batch(pixels, labels) -> bytes:
-    """Return what Python 2 pickles of a batch, opcode by opcode."""
-    raw = pixels.transpose(0, 3, 1, 2).tobytes()
-    shape = b"K" + bytes([len(labels)]) + b"M\x00\x0c\x86"
-    kind = b"cnumpy\ndtype\n" + text(b"u1") + b"K\x00K\x01\x87R"
-    kind += b"(K\x03" + text(b"|") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
-    array = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85" + text(b"b")
-    array += b"\x87R(K\x01" + shape + kind + b"\x89T" + struct.pack("<i", len(raw)) + raw + b"tb"
-    listed = b"](" + b"".join(b"K" + bytes([label]) for label in labels) + b"e"
-    head = text(b"batch_label") + text(b"one of them") + text(b"labels") + listed
-    tail = text(b"data") + array + text(b"filenames") + b"](" + text(b"a.png") + b"e"
-    return b"\x80\x02}(" + head + tail + b"u."
+CONTENT = dict(zip(NAMES, map(records, PIXELS, LABELS), strict=True))
 
 
 @pytest.fixture
-def archive(tmp_path):
-    path = tmp_path / "cifar-10-python.tar.gz"
-    names = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
-    with tarfile.open(path, "w:gz") as file:
-        for name, pixels, labels in zip(names, PIXELS, LABELS, strict=True):
-            content = batch(pixels, labels)
-            member = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
-            member.size = len(content)
-            file.addfile(member, io.BytesIO(content))
-    return Archive(sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+def pack(tmp_path, monkeypatch):
+    """Return a function that writes an archive of batches and makes its hash the expected one."""
+
+    def write(batches):
+        path = tmp_path / "cifar-10-binary.tar.gz"
+        with tarfile.open(path, "w:gz") as archive:
+            for name, content in batches.items():
+                member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+        monkeypatch.setattr(cifar10, "SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
+        return path
+
+    return write
 
 
 @pytest.mark.parametrize(
     ("part", "kept"), [("", slice(5)), ("test", slice(5, 6)), ("all", slice(6))]
 )
-def test_a_part_is_read_from_a_folder(archive, tmp_path, part, kept):
-    data = load_archive(archive, part, tmp_path)
+def test_part_is_read_from_a_folder(pack, tmp_path, part, kept):
+    pack(CONTENT)
+
+    data = cifar10.load(part, tmp_path)
 
     np.testing.assert_array_equal(data.images, PIXELS[kept].reshape(-1, 32, 32, 3))
     np.testing.assert_array_equal(data.labels, LABELS[kept].ravel())
     assert data.class_names[1] == "automobile"
 
 
-@pytest.fixture
-def mirror(archive, tmp_path, monkeypatch):
-    """Serve the archive, and what else lies beside it, on this machine."""
+def test_archive_is_downloaded(pack, tmp_path, monkeypatch):
     monkeypatch.setenv("GANDEM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with Web() as web:
+        web.files["/archive"] = pack(CONTENT).read_bytes()
+        monkeypatch.setattr(cifar10, "URLS", (web.url("/archive"),))
 
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
+        data = cifar10.load("test", None)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    np.testing.assert_array_equal(data.images, PIXELS[5])
 
 
-def test_a_download_is_kept_and_asked_for_once(archive, mirror, tmp_path):
-    facts = replace(archive, mirrors=(f"{mirror}gone/", mirror))
-    first = load_archive(facts, "test", None)
-    (tmp_path / archive.name).unlink()
+def test_archive_with_other_bytes_is_refused(pack, tmp_path, monkeypatch):
+    pack(CONTENT)
+    monkeypatch.setattr(cifar10, "SHA256", "0" * 64)
 
-    assert load_archive(facts, "test", None).digest == first.digest
-
-
-def test_a_download_of_other_bytes_is_refused_and_not_kept(mirror, tmp_path):
-    with pytest.raises(DataError, match=r"Cannot download .* \(wrong bytes\)"):
-        load_archive(Archive(mirrors=(mirror,)), "", None)
-
-    assert list((tmp_path / "cache").rglob("*.gz")) == []
+    with pytest.raises(DataError, match="expected SHA-256 0000"):
+        cifar10.load("", tmp_path)
 
 
-def test_other_bytes_are_refused(tmp_path, archive):
-    with pytest.raises(DataError, match="its bytes are not those of"):
-        load_archive(Archive(), "", tmp_path)
+def test_missing_archive_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"There is no 'cifar-10-binary\.tar\.gz' in"):
+        cifar10.load("", tmp_path)
 
 
-def test_an_archive_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"There is no 'cifar-10-python\.tar\.gz' in"):
-        load_archive(Archive(), "", tmp_path)
-
-
-def test_an_unknown_part_suggests_the_nearest(tmp_path):
+def test_unknown_part_suggests_the_nearest(tmp_path):
     with pytest.raises(DataError, match="Did you mean 'test'"):
-        load_archive(Archive(), "tset", tmp_path)
+        cifar10.load("tset", tmp_path)
 
 
-def test_a_pickle_that_would_run_a_command_runs_nothing(tmp_path):
-    trap = tmp_path / "trap"
-    hostile = b"cos\nsystem\n(" + text(f"touch {trap}".encode()) + b"tR."
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "does not contain 'data_batch_2.bin'"),
+        (b"", "expected records of 3073 bytes, received 0 bytes"),
+        (CONTENT[NAMES[0]][:-1], "expected records of 3073 bytes, received 12291 bytes"),
+        (records(PIXELS[0], LABELS[0] + 10), "expected labels from 0 to 9"),
+    ],
+)
+def test_batch_that_is_not_of_cifar10_is_refused(pack, tmp_path, content, problem):
+    batches = {name: data for name, data in CONTENT.items() if name != NAMES[1]}
+    pack(batches if content is None else batches | {NAMES[1]: content})
 
-    with pytest.raises(DataError, match="expected 3072 bytes for each label"):
-        parse_batch(hostile, "data_batch_1")
-
-    assert not trap.exists()
+    with pytest.raises(DataError, match=problem):
+        cifar10.load("", tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"", b"no pickle", batch(PIXELS[0], LABELS[0])[:-900]])
-def test_what_is_no_batch_is_refused(content):
-    with pytest.raises(DataError, match="data_batch_1: "):
-        parse_batch(content, "data_batch_1")
+def test_file_that_is_no_archive_is_refused(pack, tmp_path, monkeypatch):
+    pack(CONTENT).write_bytes(b"x")
+    monkeypatch.setattr(cifar10, "SHA256", hashlib.sha256(b"x").hexdigest())
+
+    with pytest.raises(DataError, match="cannot be unpacked"):
+        cifar10.load("", tmp_path)

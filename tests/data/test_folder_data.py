@@ -15,7 +15,7 @@ from support.commands import needs_a_backend, refused, said, tiny
 
 from gandem.core.data.dataset import DiskImages, load_dataset
 from gandem.core.errors import DataError
-from gandem.data import folder, prepared
+from gandem.data import folder, image_cache
 
 SHAPE = (8, 8, 3)
 
@@ -86,7 +86,7 @@ def test_a_table_gives_the_labels(pets):
         ("file,label\n../x.png,cat\n", "line 2: '../x.png' is not in the folder"),
         ("file,label\ncat/0.png\n", "line 2: it has no label"),
         ("file,label\ncat/0.png,a\ncat/0.png,b\n", "line 3: 'cat/0.png' is 'b' here and 'a' in"),
-        (b"file,label\n\xff\xfe,a\n", "it is not UTF-8 text"),
+        (b"file,label\n\xff\xfe,a\n", "expected UTF-8 text"),
     ],
 )
 def test_a_table_that_is_not_right_is_refused(pets, text, words):
@@ -102,7 +102,7 @@ def test_a_row_that_is_there_twice_counts_once_and_a_missing_file_is_said(pets):
     data = load(pets)
 
     assert len(data.images) == 1
-    assert "gone.png: in labels.csv, and No such file" in data.notes[0]
+    assert "gone.png: in labels.csv, but there is no such file" in data.notes[0]
 
 
 # --- pixels --------------------------------------------------------------------------------------
@@ -168,7 +168,7 @@ def test_files_that_cannot_be_read_are_said_and_left_out(pets):
     assert len(data.images) == 8
     assert data.labels.tolist() == [0] * 5 + [1] * 3
     assert "2 left out: cat/cut.png: " in data.notes[0]
-    assert "dog/no.jpg: no picture that Pillow reads" in data.notes[0]
+    assert "dog/no.jpg: not an image that Pillow reads" in data.notes[0]
 
 
 def test_a_picture_beyond_pillows_limit_is_left_out(pets, monkeypatch):
@@ -188,7 +188,7 @@ def test_none_that_can_be_read_is_an_error(tmp_path):
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "a.png").write_bytes(b"nothing")
 
-    assert "none of its 1 images can be read: a.png: no picture" in refusal(tmp_path / "bad")
+    assert "none of its 1 images can be read: a.png: not an image" in refusal(tmp_path / "bad")
 
 
 def test_a_folder_without_images_says_what_it_holds(tmp_path):
@@ -202,7 +202,7 @@ def test_what_is_no_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("x")
 
     assert "is a file; expected a folder" in refusal(tmp_path / "file")
-    assert "is not there" in refusal(tmp_path / "gone")
+    assert "does not exist" in refusal(tmp_path / "gone")
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
@@ -223,7 +223,7 @@ def test_several_sizes_need_a_shape(pets):
 
 def test_the_second_time_nothing_is_read(pets, monkeypatch):
     first = load(pets).digest
-    monkeypatch.setattr(prepared, "open_picture", None)
+    monkeypatch.setattr(image_cache, "open_image", None)
 
     assert load(pets).digest == first
 
@@ -236,7 +236,7 @@ def test_a_changed_file_is_read_again(pets):
 
 
 def test_an_interruption_leaves_nothing_half_made(pets, cache, monkeypatch):
-    fit, calls = prepared.fit, []
+    fit, calls = image_cache.fit_image, []
 
     def interrupted(picture, shape):
         calls.append(1)
@@ -244,11 +244,11 @@ def test_an_interruption_leaves_nothing_half_made(pets, cache, monkeypatch):
             raise KeyboardInterrupt
         return fit(picture, shape)
 
-    monkeypatch.setattr(prepared, "fit", interrupted)
+    monkeypatch.setattr(image_cache, "fit_image", interrupted)
     with pytest.raises(KeyboardInterrupt):
         load(pets)
     left = {path.name for path in cache.rglob("*") if path.is_file()}
-    monkeypatch.setattr(prepared, "fit", fit)
+    monkeypatch.setattr(image_cache, "fit_image", fit)
 
     assert left <= {"lock"}
     assert len(load(pets).images) == 8
@@ -335,7 +335,7 @@ def test_looking_at_a_data_set_by_name_says_what_it_is():
 
 
 def test_looking_at_what_is_not_there_is_one_line(tmp_path):
-    assert "is not there" in refused("data", tmp_path / "gone")
+    assert "does not exist" in refused("data", tmp_path / "gone")
     assert "ends in .png" in refused("data", "digits", "-o", tmp_path / "a.gif")
 
 

@@ -5,14 +5,13 @@ Most tests fork that process from a server which has the framework loaded; see `
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,6 +22,7 @@ from gandem.core.data.dataset import ResizableDataset, find_dataset, load_datase
 from gandem.core.errors import DataError
 from gandem.core.plugins.installation import install_command
 from gandem.core.plugins.registry import is_installed, registry
+from gandem.core.process import ChildCommand, ChildResult, run_child
 from gandem.data import frameworks, keras_sets
 from gandem.data.framework_process import Request
 from gandem.data.frameworks import FrameworkSet, load_set, stamps_of
@@ -189,19 +189,16 @@ def forked(servers, monkeypatch):
     """Let what would be started be forked, and return the texts of the requests."""
     requests = []
 
-    class Forked(contextlib.nullcontext):
-        def __init__(self, command: list[str], *, env: dict[str, str], **_: object) -> None:
-            super().__init__(self)
-            requests.append(command[-1])
-            framework = json.loads(command[-1])["framework"]
-            self.returncode, out = servers.run(framework, READ, command[-1], env=env)
-            self.stdout = out.read_text("utf-8", "replace").splitlines()
-
-        def kill(self) -> None: ...
+    def run_forked(command: ChildCommand) -> ChildResult:
+        (request,) = command.arguments
+        requests.append(request)
+        framework = json.loads(request)["framework"]
+        code, out = servers.run(framework, READ, request, env=command.full_environment())
+        lines = out.read_text("utf-8", "replace").splitlines()
+        return ChildResult(code=code, stderr="\n".join(x for x in lines if not command.on_line(x)))
 
     if hasattr(os, "fork"):
-        monkeypatch.setattr(frameworks, "subprocess", SimpleNamespace(**vars(subprocess)))
-        monkeypatch.setattr(frameworks.subprocess, "Popen", Forked)
+        monkeypatch.setattr(frameworks, "run_child", run_forked)
     return requests
 
 
@@ -505,7 +502,7 @@ def test_without_the_framework_the_line_says_what_to_install(name, extra, monkey
 )
 def test_a_slip_is_said_before_any_process_is_started(data, words, monkeypatch):
     monkeypatch.setattr(frameworks, "is_installed", lambda row: True)
-    monkeypatch.setattr(subprocess, "Popen", no_process)
+    monkeypatch.setattr(frameworks, "run_child", no_process)
 
     assert words in refused("data", *data.split())
 
@@ -519,17 +516,14 @@ def test_both_are_in_the_list():
 @pytest.fixture
 def pretended(tmp_path, monkeypatch):
     """Return a way to put a few lines of Python in place of the process that reads."""
-    start = subprocess.Popen
-    children = []
 
-    def put(code: str) -> list[subprocess.Popen[str]]:
-        def popen(command: list[str], **more: object) -> subprocess.Popen[str]:
-            children.append(start([sys.executable, "-c", code, command[-1]], **more))
-            return children[-1]
+    def put(code: str) -> None:
+        def run_pretended(command: ChildCommand) -> ChildResult:
+            return run_child(replace(command, module="pretended"))
 
-        monkeypatch.setattr(frameworks, "subprocess", SimpleNamespace(**vars(subprocess)))
-        monkeypatch.setattr(frameworks.subprocess, "Popen", popen)
-        return children
+        (tmp_path / "pretended.py").write_text(code)
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.setattr(frameworks, "run_child", run_pretended)
 
     put.wanted = FrameworkSet(  # type: ignore[attr-defined]
         name="torchvision:X", framework="torchvision", words=("x",), root=tmp_path, given=True
@@ -540,7 +534,7 @@ def pretended(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("code", "line"),
     [
-        ("import os; os.kill(os.getpid(), 9)", "it was ended by signal 9"),
+        ("import os; os.kill(os.getpid(), 9)", "killed by SIGKILL, often because memory ran out"),
         ("print('noise'); 1 / 0", "ZeroDivisionError: division by zero"),
         ("raise SystemExit(3)", "exit code 3"),
     ],
@@ -552,19 +546,6 @@ def test_a_process_that_dies_is_one_line(pretended, code, line):
         load_set(pretended.wanted)
 
     assert str(caught.value) == f"torchvision:X: the process of torchvision failed: {line}"
-
-
-def test_a_process_is_ended_with_whoever_waits_for_it(pretended, monkeypatch):
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    children = pretended("import time; time.sleep(60)")
-    monkeypatch.setattr(frameworks, "_follow", interrupted)
-
-    with pytest.raises(KeyboardInterrupt):
-        load_set(pretended.wanted)
-
-    assert [child.returncode for child in children] == [-9]
 
 
 def test_downloads_and_images_are_shown(pretended, monkeypatch):

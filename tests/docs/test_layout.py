@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import functools
+import graphlib
 import importlib
 import importlib.metadata
 import os
 import pkgutil
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import pytest
@@ -105,6 +107,30 @@ def test_the_import_contracts_hold():
     assert done.returncode == 0, done.stdout
 
 
+def module_name(source: Path) -> str:
+    parts = ("gandem", *source.with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def list_imports(source: Path, modules: Collection[str]) -> set[str]:
+    """Return the modules of the package that a file imports, in functions and for types too."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse((ROOT / source).read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= inner & set(modules) or {str(node.module)}
+    return names & set(modules) - {module_name(source)}
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    modules = {module_name(source): source for source in shipped_sources()}
+    graph = {name: list_imports(source, modules) for name, source in modules.items()}
+
+    graphlib.TopologicalSorter(graph).prepare()  # raises a CycleError that lists the circle
+
+
 @functools.cache
 def imported_by(code: str) -> frozenset[str]:
     """Return the modules that a child process in the root has imported after running some code,
@@ -140,9 +166,10 @@ def test_importing_gandem_imports_nothing_else_of_it():
         command("list", "--json"),
         command("plugins", "list"),
         command("train", "--help"),
+        command("show", "dcgan"),
     ],
 )
-def test_listing_imports_no_framework_and_no_numpy(code):
+def test_listing_and_showing_import_no_framework_and_no_numpy(code):
     assert not roots(imported_by(code)) & (FRAMEWORKS | {"numpy", "tensorboard"})
 
 

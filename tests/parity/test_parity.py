@@ -17,10 +17,10 @@ from support.toy_backend import SLOW, Toy
 import gandem
 from gandem.commands.render_reports import format_parity
 from gandem.core.data.dataset import load_dataset
-from gandem.core.errors import BackendError, RunError, SpecError
+from gandem.core.errors import BackendError, SpecError
 from gandem.core.plugins.registry import registry
 from gandem.core.specs.loading import load_spec
-from gandem.parity import Mark, measure, processes, tandem
+from gandem.parity import Mark, measure, processes
 from gandem.parity.handover import hand_over, limits_of, marks_after
 from gandem.parity.processes import Processes
 from gandem.parity.tolerances import ladder, promise_of
@@ -468,7 +468,9 @@ def test_a_process_that_is_killed_says_so(tmp_path):
     done = run("parity", "mlp-gan", "--backends", "faulty,faulty", "--steps", "2", **killed)
 
     assert done.returncode == 1
-    assert done.stderr == "Error: The test/faulty process failed: it was ended by signal 9\n"
+    assert done.stderr == (
+        "Error: The test/faulty process failed: killed by SIGKILL, often because memory ran out\n"
+    )
 
 
 def test_a_process_that_fails_ends_the_others(tmp_path, monkeypatch):
@@ -500,61 +502,6 @@ def test_a_process_that_fails_is_one_line(tmp_path):
         "Error: The test/faulty process failed: Backend 'test/faulty' is installed but cannot be "
         "imported: OSError: no luck"
     ]
-
-
-TINY_NETWORKS = ("--set", "hidden=[16,32]", "--set", "judging=[16]")
-
-
-def test_two_trainings_side_by_side_end_with_their_distance_and_a_picture(tmp_path):
-    arguments = ("--steps", "4", "--data", "digits", "--precision", "float64", *TINY_NETWORKS)
-
-    with installed(tmp_path, "toy", one=NONE, two=ROUNDING):
-        found = tandem("mlp-gan", arguments, ("test/one", "test/two"), tmp_path / "out")
-
-    told = found.to_data()
-    assert (told["steps"], told["backends"]) == (4, ["test/one", "test/two"])
-    assert 0 < told["weights_max"] < 1e-13
-    assert told["pixels_max"] == 0
-    assert found.picture == tmp_path / "out" / "side-by-side.png"
-    assert found.picture.stat().st_size > 1000
-    rows = found.rows()
-    assert rows[-1][0] == 4
-    assert all(losses[0] == pytest.approx(losses[1]) for _, *both in rows for losses in both)
-
-
-def test_trainings_side_by_side_in_a_folder_that_is_in_use_are_refused(tmp_path):
-    (tmp_path / "thesis.txt").write_text("mine")
-
-    with pytest.raises(RunError, match="exists and is not an empty folder"):
-        tandem("mlp-gan", (), ("test/one", "test/two"), tmp_path)
-
-
-@pytest.mark.parametrize("pair", [("test/broken", "test/one"), ("test/one", "test/broken")])
-def test_a_training_that_fails_ends_both_with_its_reason(tmp_path, pair):
-    broken = 'raise RuntimeError("no luck")'
-
-    with (
-        installed(tmp_path, "toy", one=NONE, broken=broken),
-        pytest.raises(BackendError, match="on test/broken failed: RuntimeError: no luck"),
-    ):
-        tandem("mlp-gan", ("--data", "digits", "--epochs", "99"), pair, tmp_path / "out")
-    records = (tmp_path / "out").glob("*/run.json")
-    assert "finished" not in {json.loads(path.read_text())["state"] for path in records}
-
-
-@pytest.mark.slow
-@BOTH
-def test_the_demo_trains_side_by_side_and_shows_the_distance(tmp_path):
-    out = ("--out", str(tmp_path / "out"), "--json")
-
-    done = run("demo", "mlp-gan", "--steps", "4", *out, *TINY_NETWORKS)
-
-    found = json.loads(done.stdout)
-    assert found["backends"] == ["torch", "keras"]
-    assert found["weights_max"] < 1e-13
-    assert found["pixels_max"] == 0
-    assert (tmp_path / "out" / "side-by-side.png").stat().st_size > 1000
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {"torch", "keras", "side-by-side.png"}
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ import gandem
 from gandem.compare.launchers import load_launcher
 from gandem.core.plugins import discovery, hookspecs, validation
 from gandem.core.plugins.entry import KINDS
-from gandem.core.runs.callbacks import EVENTS, Callback
+from gandem.core.runs.trainer import EVENTS, Callback
 from gandem.core.training import CAPABILITIES, Backend
 from gandem.core.training.losses import AuxiliaryLoss
 from gandem.scaffold import KINDS as SCAFFOLDS

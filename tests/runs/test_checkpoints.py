@@ -81,7 +81,7 @@ def test_the_header_says_what_was_trained_on_what_and_with_what(runs, data):
 def test_the_header_has_the_losses_of_its_step(runs):
     run = runs()
 
-    metrics = read_metrics(run.checkpoint())
+    metrics = read_metrics(run.checkpoint().header, run.spec)
 
     row = run.log()[-1]
     assert row["step"] == 6
@@ -97,7 +97,7 @@ def test_metrics_that_no_training_reports_are_passed_over(tmp_path, found):
         tmp_path, 1, initial_state(SPEC, 0, "float32"), SPEC, 0, {"metrics": found}
     )
 
-    assert read_metrics(read_checkpoint(path)) == {}
+    assert read_metrics(read_checkpoint(path).header, SPEC) == {}
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])

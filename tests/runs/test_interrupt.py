@@ -21,7 +21,6 @@ from support.commands import (
     needs_a_backend,
     needs_both,
     on_each,
-    process,
     tiny,
 )
 from support.forks import Forks
@@ -377,95 +376,7 @@ def test_ctrl_c_ends_a_parity_measurement_with_all_its_processes(data, tmp_path,
     assert tempfile.gettempdir() != str(tmp_path)
 
 
-# --- commands whose children train ---------------------------------------------------------------
-
-
-def benching(folder, steps):
-    """Return arguments of a bench whose steps take a while, some tenths of a second each."""
-    sizes = ["--set=width=8", "--set=latent=4", "--set=batch_size=400", "--steps", steps]
-    return [
-        *("bench-quality", "dcgan", "--backend", HOME, "--data", "digits", *sizes, "--seeds", 1),
-        *("-n", 50, "--extractor", "pixels", "--evaluate-every", 10**6),
-        *("--out", folder / "runs", "--results", folder),
-    ]
-
-
-def has_begun(folder):
-    """Say whether the first step of a run in a folder is done."""
-    return any(log.read_text() for log in folder.glob("*/log.jsonl"))
-
-
-def interrupt_bench(folder, terminal):
-    """Interrupt a bench during its training; check what remains and return the run."""
-    child = Child(folder, *benching(folder, 10), terminal=terminal)
-    child.until(lambda: has_begun(folder / "runs"))
-
-    code, said, complaint = child.stop()
-
-    (place,) = (folder / "runs").iterdir()
-    run = gandem.open_run(place)
-    steps = run.record.steps
-    assert (code, said) == (130, "")
-    assert complaint.endswith("Interrupted.\n")
-    assert run.record.state == "interrupted"
-    assert 0 < steps < 10
-    assert run.checkpoints()[-1].name == f"step-{steps:06d}.safetensors"
-    assert not list(folder.rglob("*.part"))
-    assert not (folder / "results.csv").exists()
-    return run
-
-
-def test_ctrl_c_in_the_terminal_of_a_bench_keeps_the_training_under_way(tmp_path):
-    interrupt_bench(tmp_path, terminal=True)
-
-
-@pytest.mark.slow
-def test_an_interrupted_bench_resumes_its_training_when_run_again(tmp_path):
-    run = interrupt_bench(tmp_path, terminal=False)  # a signal to the bench alone
-
-    again = process(*benching(tmp_path, 10), cwd=tmp_path)
-
-    assert again.returncode == 0, again.stderr
-    whole = gandem.open_run(run.path)
-    assert (whole.record.state, whole.record.steps) == ("finished", 10)
-    assert [part.first_step for part in whole.record.segments] == [0, run.record.steps]
-    assert (tmp_path / "results.csv").exists()
-
-
-@pytest.mark.slow
-def test_a_second_ctrl_c_during_a_bench_ends_it_at_once(tmp_path):
-    child = Child(tmp_path, *benching(tmp_path, 10**6), terminal=True)
-    child.until(lambda: has_begun(tmp_path / "runs"))
-    os.killpg(child.process.pid, signal.SIGINT)
-    time.sleep(0.15)
-
-    code, said, complaint = child.stop()
-
-    assert (code, said) == (130, "")
-    assert complaint.endswith("Interrupted.\n")
-    for folder in (tmp_path / "runs").iterdir():
-        assert gandem.open_run(folder).record.state == "interrupted"
-    assert not list(tmp_path.rglob("*.part"))
-
-
-@proc
-@needs_both
-@pytest.mark.slow
-def test_ctrl_c_during_a_demo_keeps_both_trainings(data, tmp_path):
-    sizes = [f"--set={path}={value}" for path, value in TINY["dcgan"].items()]
-    asked = ["demo", "dcgan", *sizes, "--data", data, "--steps", 10**6, "--out", tmp_path / "demo"]
-    child = Child(tmp_path, *asked, terminal=True)
-    folders = [tmp_path / "demo" / name for name in ("torch", "keras")]
-    child.until(lambda: all((folder / "log.jsonl").exists() for folder in folders))
-
-    code, said, complaint = child.stop()
-
-    assert (code, said) == (130, "")
-    assert complaint.endswith("Interrupted.\n")
-    for folder in folders:
-        run = gandem.open_run(folder)
-        assert run.record.state == "interrupted"
-        assert run.checkpoints()[-1].name == f"step-{run.record.steps:06d}.safetensors"
+# --- evaluations ---------------------------------------------------------------------------------
 
 
 @pytest.fixture

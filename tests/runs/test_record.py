@@ -15,6 +15,7 @@ from gandem.core.runs.record import (
     read_record,
     write_record,
 )
+from gandem.core.training.epochs import EpochSpan
 
 FULL = RunRecord(
     model="dcgan",
@@ -23,7 +24,7 @@ FULL = RunRecord(
     precision="float32",
     data=DataRecord(name="digits", digest="1" * 64, count=1797, class_names=("0", "1")),
     steps_planned=12,
-    batches_per_epoch=3,
+    epochs=(EpochSpan(batches_per_epoch=3, batches_per_step=2),),
     stream="2" * 64,
     settings=Settings(data="digits", steps=12, seed=3),
     state="interrupted",
@@ -141,7 +142,7 @@ BAD_FILES = {
     "a list": ("[]", "expected a JSON object"),
     "NaN": (with_health("NaN"), "expected finite numbers, received NaN"),
     "infinity": (with_health("-Infinity"), "expected finite numbers, received -Infinity"),
-    "a number beyond float64": (with_health("1e999"), "expected finite numbers, received 1e999"),
+    "a number beyond float64": (with_health("1e999"), "expected finite numbers, received Infinity"),
     "too deep": (with_health('{"a": ' * 30 + "1" + "}" * 30), "it is nested too deeply"),
     "a hundred thousand brackets": ("[" * 100_000, ""),
     "half a letter": (with_health('"\\ud800"'), "it is not valid UTF-8"),

@@ -365,7 +365,7 @@ def test_a_checkpoint_that_is_not_there_is_one_line_with_those_that_are(data, tm
         ({"best": "generatr"}, "no metric named 'generatr'. Did you mean 'generator'?"),
         ({"best": "generator:low"}, "expected generator:min or generator:max"),
         ({"keep_last": -1}, "keep_last"),
-        ({"checkpoint_steps": 0}, "checkpoint_steps: expected at least 1, received 0"),
+        ({"checkpoint_steps": 0}, "checkpoint_steps: expected 1 ≤ a number ≤ 1e+15, received 0"),
         ({"checkpoint_minutes": 0}, "checkpoint_minutes"),
         ({"checkpoint_minutes": float("nan")}, "checkpoint_minutes"),
     ],
@@ -396,7 +396,7 @@ def test_a_finished_run_is_left_as_it_is(data, tmp_path):
 def test_total_below_the_steps_made_is_refused(data, tmp_path, settings, total):
     run = begin(data, tmp_path / "run", steps=4)
 
-    with pytest.raises(RunError, match=rf"already at step 4; .* received {total}\."):
+    with pytest.raises(RunError, match=rf"already at step 4; .* received {total}\b"):
         resume(run, **settings)
 
 

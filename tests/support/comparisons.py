@@ -13,6 +13,7 @@ import numpy as np
 from gandem.compare import Cell, Comparison, Grid, plan, write_comparison
 from gandem.core.data.images import grid as sheet
 from gandem.core.data.images import save_image
+from gandem.core.documents import finite
 from gandem.core.specs.loading import load_spec
 from gandem.core.specs.serialization import to_toml
 from support.commands import TINY
@@ -65,7 +66,7 @@ FACTS = {
     "spec_digest": DIGEST[::-1],
     "data": {"name": "digits", "digest": DIGEST, "count": 10_000, "source": "MNIST"},
     "steps_planned": STEPS[-1],
-    "batches_per_epoch": 10,
+    "epochs": [{"batches_per_epoch": 10}],
     "state": "finished",
     "device": "cpu",
     "gandem": "0.1.0",
@@ -133,20 +134,21 @@ def walk(
     baseline: float = 1e-15,
     saturated: bool = False,
 ) -> None:
-    """Write what came of two backends side by side: as far apart as the baseline, or as told."""
+    """Write the parity report of two backends, which differ as much as the baseline or as given."""
     model, setting, seed, pair = key
     marks = [
         {
             **{"step": step, "weights_max": apart * step, "weights_median": 0.0},
             **{"loss_max": 2e-16 * step, "baseline_max": baseline * step, "baseline_median": 0.0},
             **{"within": 1.0, "floor": 2e-16, "saturated": saturated, "ratio": apart / baseline},
+            **{"statistics_max": 0.0, "baseline_statistics_max": 0.0},
         }
         for step in (1, 2, 5, 10)
     ]
     report = {"model": model, "backends": pair, "steps": 10, "seed": seed, "marks": marks}
     place = made.path / "paths" / f"{made.path_name(model, setting, seed, pair)}.json"
     place.parent.mkdir(exist_ok=True)
-    place.write_text(json.dumps(report | {"holds": apart <= 10 * baseline}))
+    place.write_text(json.dumps(finite(report | {"holds": apart <= 10 * baseline})))
 
 
 class Page(HTMLParser):

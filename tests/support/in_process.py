@@ -10,9 +10,9 @@ import sys
 from concurrent.futures import Future
 from unittest.mock import patch
 
-from gandem.compare import jobs, run_job, together
-from gandem.compare.jobs import Ended
+from gandem.compare import execution, jobs, run_job
 from gandem.core.errors import BackendError
+from gandem.core.process import ChildResult
 from gandem.core.training.backends import load_backend
 from gandem.parity import measure, worker
 from gandem.parity.processes import Processes
@@ -43,7 +43,7 @@ def in_process(*, load=load_backend, share_engines=False):
     with (
         patch.object(Processes, "run", run),
         patch.object(jobs, "_run", _run_command),
-        patch.object(together, "load_launcher", lambda *_: Launcher()),
+        patch.object(execution, "load_launcher", lambda *_: Launcher()),
     ):
         yield
 
@@ -102,9 +102,9 @@ class Sharing:
 
 
 def _run_command(job, arguments, stop):
-    """Do what ``python -m gandem.compare.leashed`` does with a command's arguments."""
+    """Do what a child process does with a command's arguments."""
     with contextlib.chdir(job.folder), patch.object(sys, "argv", ["gandem", *arguments]):
         done = gandem(*arguments)
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
-    return Ended(code=done.exit_code, words=jobs._reason(done.stderr)), done.stdout
+    return ChildResult(code=done.exit_code, stdout=done.stdout, stderr=done.stderr)

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 NOT_SHIPPED = {"tests", "docs", "examples", "benchmarks", "build", "dist", "runs"}
-PAGES = Path("compare") / "templates"
+PAGES = Path("compare") / "report" / "templates"
 TEMPLATES = Path("scaffold") / "templates"  # the sources of new plugins
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 FRAMEWORKS = {"torch", "torchvision", "tensorflow", "keras", "jax"}

@@ -410,7 +410,7 @@ def test_a_backend_without_a_mode_refuses_it(lack):
 
 @pytest.mark.parametrize("narrow", NARROW)
 def test_a_comparison_refuses_a_precision_outside_parity(narrow, tmp_path):
-    for line in ("parity mlp-gan", "demo", f"compare mlp-gan --out {tmp_path / 'x'}"):
+    for line in ("parity mlp-gan", f"compare mlp-gan --out {tmp_path / 'x'}"):
         words = refused(*line.split(), "--precision", narrow, code=2)
         assert f"{narrow} is outside the parity promise" in words
     with pytest.raises(SpecError, match=f"{narrow} is outside the parity promise"):

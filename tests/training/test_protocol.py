@@ -350,7 +350,7 @@ def test_an_epoch_of_draws_is_as_long_as_the_spec_says():
         change(SMALL, {"training.sampling": "replacement", "training.batches_per_epoch": 62})
     )
 
-    assert (feed.batches_per_epoch, feed.steps_for(3)) == (62, 186)
+    assert (feed.batches_per_epoch, feed.epochs.step_of(3)) == (62, 186)
 
 
 def test_more_batches_for_the_generator_are_more_noise_with_the_same_labels():

@@ -80,10 +80,10 @@ def test_a_batch_does_not_depend_on_what_was_asked_before():
 def test_steps_and_epochs_agree_on_how_far_the_data_has_gone(rounds):
     feed = feed_of({"training.discriminator_steps": rounds})
 
-    steps = feed.steps_for(3)
+    steps = feed.epochs.step_of(3)
 
-    assert feed.epochs_done(steps) >= 3
-    assert feed.epochs_done(steps - 1) < 3
+    assert feed.epochs.epochs_done(steps) >= 3
+    assert feed.epochs.epochs_done(steps - 1) < 3
 
 
 def test_the_last_batch_of_an_epoch_may_fall_into_the_middle_of_a_step():

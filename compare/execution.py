@@ -1,0 +1,166 @@
+"""Running a comparison: from the arguments of ``gandem compare`` to the report."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from gandem.compare.analysis.outcome import outcome_of
+from gandem.compare.comparison import Comparison, plan
+from gandem.compare.grid import MAX_SEEDS, Grid, check_grid, pick_backends
+from gandem.compare.launchers import load_launcher
+from gandem.compare.report.page import write_comparison
+from gandem.compare.results import collect_results, merge, read_folder, write_folder
+from gandem.compare.results.folder import PAGE, TABLE
+from gandem.compare.sweeps import Setting, format_changes, make_settings
+from gandem.core.errors import GandemError, SpecError
+from gandem.core.files import make_folder
+from gandem.core.plugins.installation import install_command
+
+__all__ = ["FORMATS", "check_format", "compare", "count_workers", "write_report"]
+
+FORMATS = ("html", "md", "csv", "json")
+MEMORY_PER_RUN = 3 << 30
+"""Bytes; a framework alone takes one or two GiB."""
+
+
+def compare(
+    models: str | Sequence[str],
+    *,
+    out: str | os.PathLike[str],
+    backends: Sequence[str] = (),
+    seeds: int = 3,
+    sweep: Mapping[str, Sequence[Any]] | None = None,
+    changes: Mapping[str, Any] | None = None,
+    format: str = "html",
+    results: str | os.PathLike[str] | None = None,
+    launcher: str = "local",
+    address: str | None = None,
+    workers: int | None = None,
+    threads: int = 1,
+    confirm: Callable[[int], None] | None = None,
+    look: Callable[[Comparison, Mapping[str, str]], None] | None = None,
+    **options: Any,
+) -> Comparison:
+    """Train models on several backends and seeds, everything else equal, and write a report.
+
+    Args:
+        models: names of models, or paths of spec files.
+        out: the folder of the comparison; finished runs in it are skipped.
+        backends: their ids; by default all that are installed.
+        seeds: number of runs of each cell, with the seeds 0, 1, ….
+        sweep: values of fields, ``{"latent": [16, 64]}``; the grid has all combinations. Fields
+            that change together are joined, ``{"latent:width": [(16, 32), (64, 64)]}``.
+        changes: values of fields in every spec, ``{"width": 32}``.
+        format: of the report: ``"html"``, ``"md"``, ``"csv"``, or ``"json"`` for no file.
+        results: folder of the tables, for ``"md"`` and ``"csv"``; by default ``out``.
+        launcher: where runs are trained; address: where it finds its workers.
+        workers: number of concurrent runs; by default as many as cores and memory allow.
+        threads: CPU threads of each run.
+        confirm: called with the number of runs before anything is done; raises to refuse.
+        look: called every half second with the comparison and the reasons of failed jobs.
+        options: further fields of :class:`Grid`: data, steps, device, count, ….
+
+    Raises:
+        GandemError: something is missing or does not fit; nothing has been trained.
+    """
+    if threads < 1:
+        raise SpecError(f"threads: expected at least 1, received {threads}.")
+    if not 1 <= seeds <= MAX_SEEDS:
+        raise SpecError(f"seeds: expected 1 to {MAX_SEEDS}, received {seeds}.")
+    folder = None if results is None else Path(results)
+    check_format(format, folder)
+    grid = Grid(
+        models=(models,) if isinstance(models, str) else tuple(models),
+        settings=make_settings(sweep or {}, changes),
+        backends=pick_backends(backends),
+        seeds=tuple(range(seeds)),
+        base=Setting(format_changes(changes or {})),
+        **options,
+    )
+    if confirm is not None:
+        confirm(len(grid.models) * len(grid.settings) * len(grid.backends) * seeds)
+    comparison = plan(Path(out), check_grid(grid))
+    workers = workers or count_workers(threads, MEMORY_PER_RUN)
+    launch = load_launcher(launcher, workers, address, comparison.path / "launcher")
+    try:
+        comparison.work(launch, threads, look)
+    finally:
+        launch.close()
+    write_report(comparison, format, folder)
+    return comparison
+
+
+def check_format(format: str, results: Path | None) -> None:
+    """Check, before any run, that a report can be written.
+
+    Raises:
+        GandemError: Jinja2 is missing, or the folder of results cannot be written.
+    """
+    if format not in FORMATS:
+        raise SpecError(f"format: expected {' or '.join(FORMATS)}, received {format!r}.")
+    if format == "html" and find_spec("jinja2") is None:
+        raise GandemError(
+            f"The HTML report needs Jinja2. Install it with: {install_command('report')}, or "
+            "choose another --format."
+        )
+    if results is not None and format not in ("md", "csv"):
+        raise SpecError("results: --results needs --format md or csv.")
+    if results is not None:
+        read_folder(results)
+
+
+def write_report(
+    comparison: Comparison, format: str, path: Path | None = None
+) -> tuple[dict[str, Any], Path | None]:
+    """Write the report of a comparison; return its figures and the path.
+
+    Args:
+        path: the HTML file, by default ``index.html`` in the folder of the comparison; or the
+            folder of the tables, by default that folder.
+
+    Raises:
+        RunError: the report cannot be written.
+        DataError: the folder has tables that are not results.
+    """
+    if format == "html":
+        return write_comparison(comparison, path), path or comparison.path / "index.html"
+    records = comparison.read_all()
+    outcome = outcome_of(comparison, records)
+    if format == "json":
+        return outcome, None
+    folder, markdown = path or comparison.path, format == "md"
+    make_folder(folder)
+    results = collect_results(comparison, records)
+    write_folder(folder, merge(read_folder(folder), results), markdown=markdown)
+    rows = [result.to_data() for result in results]
+    return outcome | {"results": rows}, folder / (PAGE if markdown else TABLE)
+
+
+def count_workers(threads: int, memory: int) -> int:
+    """Return how many runs fit on this machine at a time, by its cores and its free memory.
+
+    Args:
+        threads: of each run.
+        memory: bytes of each run.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    by_cores = (cores or 1) // threads
+    by_memory = _read_free_memory() // memory if memory else by_cores
+    return max(1, min(by_cores, by_memory))
+
+
+def _read_free_memory() -> int:
+    """Return the bytes of memory that are free on this machine, within the limit of the cgroup."""
+    free = 1 << 62
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/meminfo").read_text("ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                free = int(line.split()[1]) * 1024
+    with contextlib.suppress(OSError, ValueError):
+        free = min(free, int(Path("/sys/fs/cgroup/memory.max").read_text("ascii")))
+    return free

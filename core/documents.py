@@ -1,0 +1,79 @@
+"""JSON and TOML from files that third parties may have written, and JSON that any reader accepts.
+
+JSON has no NaN and no infinity; Python's parser and writer have both.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from typing import Any
+
+__all__ = ["MAX_DEPTH", "finite", "parse_json", "parse_toml"]
+
+MAX_DEPTH = 100
+"""Levels of lists and tables; those of a spec with blocks in blocks have 70."""
+MAX_REASON = 160
+"""Characters of a parser's message that are passed on."""
+
+
+def parse_json(text: str | bytes, max_depth: int = MAX_DEPTH, *, strict: bool = True) -> Any:
+    """Return the data of a JSON text.
+
+    Args:
+        strict: refuse numbers that are not finite, and halves of characters.
+
+    Raises:
+        ValueError: it is not JSON, or is nested more deeply than ``max_depth``; the message fits
+            into a line.
+    """
+    return _parse(json.loads, text, max_depth, strict)
+
+
+def parse_toml(text: str, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
+    """Return the data of a TOML text; errors as of :func:`parse_json`; any number is TOML."""
+    data: dict[str, Any] = _parse(tomllib.loads, text, max_depth, strict=False)
+    return data
+
+
+def finite(data: Any) -> Any:
+    """Return plain data with None for each number that is not finite.
+
+    >>> finite({"loss": float("nan"), "steps": [1, 2.5]})
+    {'loss': None, 'steps': [1, 2.5]}
+    """
+    if isinstance(data, dict):
+        return {key: finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return type(data)(map(finite, data))
+    return None if isinstance(data, float) and not math.isfinite(data) else data
+
+
+def _parse(parse: Any, text: str | bytes, max_depth: int, strict: bool) -> Any:
+    try:
+        data = parse(text)
+        _check(data, max_depth, strict)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except UnicodeError:
+        raise ValueError("it is not valid UTF-8") from None
+    except ValueError as error:  # a syntax error, or a number of too many digits
+        reason = " ".join(str(error).split())
+        raise ValueError(reason[:MAX_REASON] + "…" * (len(reason) > MAX_REASON)) from None
+    return data
+
+
+def _check(data: Any, depth: int, strict: bool) -> None:
+    """Check the numbers, the characters and the depth of data."""
+    if isinstance(data, str):
+        if strict and not data.isascii():
+            data.encode()  # half of a character cannot be printed
+    elif isinstance(data, float):
+        if strict and not math.isfinite(data):
+            raise ValueError(f"expected finite numbers, received {json.dumps(data)}")
+    elif isinstance(data, dict | list):
+        if depth < 0:
+            raise ValueError("it is nested too deeply")
+        for value in (*data, *data.values()) if isinstance(data, dict) else data:
+            _check(value, depth - 1, strict)

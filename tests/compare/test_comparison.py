@@ -1,0 +1,421 @@
+"""gandem compare: a grid in a folder, its report, and what is refused before training begins.
+
+Most trainings here are those of a toy backend, whose processes import no framework.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from importlib.util import find_spec
+
+import pytest
+from support.commands import (
+    HOME,
+    TINY,
+    command,
+    gandem,
+    needs_both,
+    process,
+    refused,
+)
+from support.in_process import in_process
+from support.planted_backends import (
+    EPSILON,
+    MOMENTUM,
+    NONE,
+    PADDING,
+    ROUNDING,
+    installed,
+)
+from support.toy_backend import SLOW
+
+from gandem.compare import Ended, Grid, Setting, open_comparison, outcome_of, plan, run_job
+from gandem.compare.grid import check_grid
+from gandem.core.errors import RunError
+
+pytestmark = [
+    pytest.mark.skipif(find_spec("scipy") is None, reason="needs scipy"),
+    pytest.mark.skipif(find_spec("jinja2") is None, reason="needs Jinja2"),
+]
+SMALL = [f"--set={path}={value}" for path, value in TINY["dcgan"].items()]
+FREE = [change for change in SMALL if not change.startswith(("--set=width", "--set=latent"))]
+QUICK = ["--epochs=2", "--num-samples=20", "--extractor=pixels", "--path-steps=5"]
+BROKEN = """
+raise RuntimeError("this backend is broken [/x] <b>")
+"""
+
+
+@pytest.fixture(scope="module")
+def toys(tmp_path_factory):
+    """Install toy backends: test/one and test/two agree, test/broken cannot train."""
+    folder = tmp_path_factory.mktemp("toys")
+    with installed(folder, "toy", one=NONE, two=ROUNDING, broken=BROKEN):
+        yield
+
+
+def asked_of(backends, seeds, data):
+    """Return the command that compares two backends."""
+    grid = (f"--backends={backends}", f"--seeds={seeds}", *SMALL, *QUICK)
+    return ("compare", "dcgan", *grid, f"--data={data}", "--json", "--out=out")
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory, data, toys):
+    """A comparison of two backends with two seeds, and what the command has printed."""
+    folder = tmp_path_factory.mktemp("compare")
+    return folder / "out", process(*asked_of("test/one,test/two", 2, data), cwd=folder)
+
+
+def times(folder):
+    """Return when every file of the runs was written."""
+    return {path: path.stat().st_mtime_ns for path in (folder / "cells").rglob("*")}
+
+
+# --- a whole comparison --------------------------------------------------------------------------
+
+
+def test_a_comparison_measures_parity_scores_and_costs(both):
+    folder, done = both
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+
+    assert [(c["backend"], c["seed"], c["state"]) for c in found["cells"]] == [
+        ("test/one", 0, "done"),
+        ("test/two", 0, "done"),
+        ("test/one", 1, "done"),
+        ("test/two", 1, "done"),
+    ]
+    assert [path["same"] for path in found["paths"]] == [True, True]
+    same = "test/one and test/two compute the same up to rounding, in 2 measurements"
+    assert found["verdict"].startswith(same)
+    assert "undecided: 2 seeds are too few" in found["verdict"]
+    assert all(cell["values"]["frechet"] > 0 for cell in found["cells"])
+    assert len({cell["spec_digest"] for cell in found["cells"]}) == 1
+    for cost in found["costs"]:
+        assert cost["steps_per_second"] > 0
+        assert cost["seconds_to_first_step"] > 0
+        assert cost["checkpoint_bytes"] > 1000
+    assert (folder / "index.html").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+@needs_both
+def test_both_frameworks_are_compared(tmp_path, data):
+    done = process(*asked_of("torch,keras", 1, data), cwd=tmp_path)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert [(c["backend"], c["state"]) for c in found["cells"]] == [
+        ("torch", "done"),
+        ("keras", "done"),
+    ]
+    assert [path["same"] for path in found["paths"]] == [True]
+    assert found["verdict"].startswith("torch and keras compute the same up to rounding")
+    assert all(cell["values"]["frechet"] > 0 for cell in found["cells"])
+    assert all(cost["steps_per_second"] > 0 for cost in found["costs"])
+
+
+def test_each_cell_is_an_ordinary_run(both):
+    folder, _ = both
+    there = open_comparison(folder)
+
+    for cell in there.cells():
+        run = there.run(cell)
+        assert run.record.backend == cell.backend
+        assert run.record.seed == cell.seed
+        assert run.record.command.startswith("gandem train dcgan ")
+        assert run.record.peak_memory > 20e6
+
+
+def test_finished_runs_are_skipped(both, data):
+    folder, done = both
+    before = times(folder)
+
+    again = process(*asked_of("test/one,test/two", 2, data), cwd=folder.parent)
+
+    assert json.loads(again.stdout) == json.loads(done.stdout)
+    assert times(folder) == before
+
+
+def test_a_report_has_the_same_outcome(both):
+    folder, done = both
+
+    said = gandem("report", folder, "--json")
+
+    found, wanted = json.loads(said.stdout), json.loads(done.stdout)
+    assert found["verdict"] == wanted["verdict"]
+    assert found["outcomes"] == wanted["outcomes"]
+
+
+def test_a_single_run_has_a_report(both, tmp_path):
+    folder, _ = both
+    (cell, *_) = open_comparison(folder).cells()
+    run = shutil.copytree(folder / "cells" / cell.folder, tmp_path / "run")
+
+    said = gandem("report", run, "--json")
+
+    assert said.exit_code == 0, said.stderr
+    (found,) = json.loads(said.stdout)["cells"]
+    assert (found["backend"], found["seed"], found["state"]) == ("test/one", 0, "done")
+    assert (run / "index.html").is_file()
+
+
+def test_fields_that_change_together_are_compared(tmp_path, data, toys):
+    asked = ("--backends=test/one", "--seeds=2", "--sweep=width:latent=2:4,3:5", *FREE, *QUICK)
+
+    with in_process():
+        done = gandem("compare", "dcgan", *asked, f"--data={data}", "--out", tmp_path / "out")
+
+    assert done.exit_code == 0, done.stderr
+    made = open_comparison(tmp_path / "out")
+    assert {made.run(cell).spec.latent.size for cell in made.cells()} == {4, 5}
+    assert "width=3, latent=5 minus width=2, latent=4" in done.stdout
+
+
+def test_one_model_on_one_backend_is_scored_over_its_seeds(tmp_path, data, toys):
+    asked = ("--backends=test/one", "--seeds=2", *SMALL, *QUICK, f"--data={data}")
+
+    with in_process():
+        done = gandem("compare", "dcgan", *asked, "--out", tmp_path / "out")
+
+    assert done.exit_code == 0, done.stderr
+    assert "over 2 seeds on test/one." in done.stdout
+
+
+def test_runs_in_float64_are_compared_at_their_end(tmp_path, data, toys):
+    asked = ("--backends=test/one,test/two", "--seeds=1", "--precision=float64", *SMALL, *QUICK)
+
+    with in_process():
+        done = gandem(
+            "compare", "dcgan", *asked, f"--data={data}", "--json", "--out", tmp_path / "out"
+        )
+
+    assert done.exit_code == 0, done.stderr
+    (row,) = json.loads(done.stdout)["final"]
+    assert 0 < row["weights_max"] < 1e-13
+    assert (row["pixels_max"], row["step"]) == (0, 6)
+    assert row["backends"] == ["test/one", "test/two"]
+
+
+def test_settings_of_one_backend_are_compared(tmp_path, data, toys):
+    asked = ("--backends=test/one", "--seeds=2", "--sweep=width=2,3", *FREE, "--set=latent=4")
+    more = (*QUICK, f"--data={data}", "--device=cpu")
+
+    with in_process():
+        done = gandem("compare", "dcgan", *asked, *more, "--out", tmp_path / "out")
+
+    assert done.exit_code == 0, done.stderr
+    there = open_comparison(tmp_path / "out")
+    assert {there.run(c).record.settings.device for c in there.cells()} == {"cpu"}
+    assert "Fréchet distance, width=3 minus width=2" in done.stdout
+    assert "dcgan, width=2, test/one: Fréchet distance" in done.stdout
+
+
+def test_a_comparison_resumes_after_ctrl_c(tmp_path, data, toys, monkeypatch):
+    slow = tmp_path / "slow"
+    slow.touch()
+    monkeypatch.setenv(SLOW, str(slow))
+    more = "--sweep=latent=4,5 --epochs=20 --num-samples=20 --extractor=pixels --workers=1"
+    more += f" --data={data}"
+    asked = ("compare", "dcgan", "--backends=test/one", "--seeds=1", *FREE, *more.split())
+    asked += ("--set=width=2",)
+    going = subprocess.Popen(
+        command(*asked, "--out=out"),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    end = time.monotonic() + 120
+    while not [*tmp_path.glob("out/cells/*/checkpoints/*")] and time.monotonic() < end:
+        time.sleep(0.02)
+    os.killpg(going.pid, signal.SIGINT)
+    printed, complaint = going.communicate(timeout=120)
+    slow.unlink()
+
+    assert (going.returncode, printed) == (130, "")
+    last = complaint.splitlines()[-1]
+    assert last == "Interrupted. Run the same command again to resume."
+    there = open_comparison(tmp_path / "out")
+    (first, _) = there.cells()
+    assert there.state(first, there.ended()).words == "interrupted"
+
+    done = process(*asked, "--out=out", "--json", cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert {cell["state"] for cell in json.loads(done.stdout)["cells"]} == {"done"}
+    assert len(there.run(first).record.segments) == 2
+
+
+# --- planted faults ------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(find_spec("torch") is None, reason="needs PyTorch")
+@pytest.mark.parametrize(
+    ("fault", "same"),
+    [(NONE, True), (EPSILON, False), (PADDING, False), (MOMENTUM, False)],
+    ids=["none", "epsilon", "padding", "momentum"],
+)
+def test_a_planted_fault_is_not_equal(tmp_path, fault, same):
+    kernels = [f"players.discriminator.layers.{at}.kernel=[3,3]" for at in ("conv2d", "conv2d_1")]
+    grid = Grid(
+        models=("dcgan",),
+        backends=("torch", "test/planted"),
+        seeds=(0,),
+        data="digits",
+        path_steps=5,
+        base=Setting(("width=2", "latent=4", "batch_size=16", *kernels)),
+    )
+    there = plan(tmp_path / "out", grid)
+
+    (walk,) = [job for job in there.jobs(1) if not job.run]
+    (tmp_path / "out" / "paths").mkdir()
+    with installed(tmp_path, planted=fault), in_process():
+        assert run_job(walk) == Ended()
+
+    found = outcome_of(there)
+    assert [path["same"] for path in found["paths"]] == [same]
+    expected = (
+        "torch and test/planted compute the same up to rounding"
+        if same
+        else "Not equal: torch and test/planted (1 of 1 measurement) differ"
+    )
+    assert found["verdict"].startswith(expected)
+
+
+def test_a_run_that_fails_does_not_stop_the_others(tmp_path, data, toys):
+    asked = ("--backends=test/one,test/broken", "--seeds=1", *SMALL, *QUICK, f"--data={data}")
+
+    done = process("compare", "dcgan", *asked, "--out=out", "--json", cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    found = json.loads(done.stdout)
+    right, broken = found["cells"]
+    assert (right["state"], broken["state"]) == ("done", "failed")
+    assert "this backend is broken" in broken["problem"]
+    assert "1 of 1 run on test/broken failed" in found["verdict"]
+    (walk,) = found["paths"]
+    assert "this backend is broken" in walk["problem"]
+    assert walk["same"] is None
+
+
+def test_a_run_that_diverged_is_not_repeated(tmp_path, data, toys):
+    players = ("generator", "discriminator")
+    rates = [f"--set=players.{player}.optimizer.learning_rate=1e30" for player in players]
+    asked = ("--backends=test/one", "--sweep=latent=4,5", *FREE, "--set=width=2", *QUICK)
+    more = ("--seeds=1", *rates, f"--data={data}", "--json")
+
+    with in_process():
+        done = gandem("compare", "dcgan", *asked, *more, "--out", tmp_path / "out")
+
+    found = json.loads(done.stdout)
+    assert {cell["state"] for cell in found["cells"]} == {"diverged"}
+    assert "2 of 2 runs on test/one diverged" in found["verdict"]
+    there = open_comparison(tmp_path / "out")
+    assert there.jobs(1) == []
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+
+TEN = "--sweep=width=2,3,4,5,6,7,8,9,10,11"
+
+
+@pytest.mark.parametrize(
+    ("asked", "words", "code"),
+    [
+        (["dgcan"], "No model named 'dgcan'", 1),
+        (["dcgan", "--backends=torhc"], "torhc", 1),
+        (["dcgan", f"--backends={HOME},{HOME}"], "occurs twice", 1),
+        (["dcgan", "--num-samples=19"], "scores need --num-samples 20 or more", 1),
+        (["dcgan", "--format=pdf"], "'html', 'md', 'csv', 'json'", 2),
+        (["dcgan", "--results=."], "--results needs --format md or csv", 1),
+        (["dcgan", f"--backends={HOME}", "--sweep=latent:width=2:3,4"], "a value for each of", 1),
+        (["dcgan", f"--backends={HOME}", "--sweep=widht=2,3"], "widht", 1),
+        (["dcgan", f"--backends={HOME}", "--sweep=width=2,x"], "expected a whole number", 1),
+        (["dcgan", f"--backends={HOME}", "--sweep=width"], "expected FIELD=A,B,C", 1),
+        (["dcgan", f"--backends={HOME}", "--sweep=width=2,3", "--data=digist"], "digist", 1),
+        (["dcgan", f"--backends={HOME}", "--sweep=width=2,3", "--classes=3,11"], "class 11", 1),
+        (["dcgan", f"--backends={HOME}", "--sweep=width=2,3", "--extractor=lent5"], "lent5", 1),
+        (["dcgan", "--seeds=0"], "--seeds", 2),
+        (
+            ["dcgan", f"--backends={HOME}", "--sweep=width=2,3", "--epochs=1", "--steps=1"],
+            "both",
+            1,
+        ),
+        (
+            ["dcgan", f"--backends={HOME}", "--seeds=1000", TEN],
+            "10,000 runs; confirm with --yes",
+            2,
+        ),
+        (["dcgan", "--seeds=500"], "00 runs; confirm with --yes", 2),
+        (["dcgan", "--seeds=3000000", "--yes"], "expected 1 to 1000", 1),
+        (["dcgan", f"--backends={HOME}", "--sweep=learning_rate=1e-4,0.0001"], "occurs twice", 1),
+        (
+            ["dcgan", f"--backends={HOME}", "--sweep=width=2,3", "--set=width=4"],
+            "is set with --set",
+            1,
+        ),
+    ],
+)
+def test_a_comparison_that_cannot_run_is_refused_before_anything_is_written(
+    tmp_path, asked, words, code
+):
+    asked = asked if any("--data" in word for word in asked) else [*asked, "--data=digits"]
+
+    assert words in refused("compare", *asked, "--out", tmp_path / "out", code=code)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"), [("--launcher=locla", "locla"), ("--address=x", "takes no --address")]
+)
+def test_a_launcher_that_cannot_be_used_starts_no_run(tmp_path, asked, words):
+    grid = (f"--backends={HOME}", "--sweep=width=2,3", "--data=digits")
+
+    assert words in refused("compare", "dcgan", *grid, asked, "--out", tmp_path / "out")
+    assert not (tmp_path / "out" / "cells").exists()
+
+
+def test_without_a_backend_an_installation_is_suggested(tmp_path, monkeypatch):
+    monkeypatch.setattr("gandem.compare.grid.installed_backends", list)
+
+    said = refused("compare", "dcgan", "--out", tmp_path / "out")
+
+    assert said.startswith("No backend is installed. Install one with: pip install")
+
+
+def test_the_folder_of_another_comparison_is_not_changed(tmp_path, monkeypatch):
+    grid = Grid(models=("dcgan",), backends=(HOME, "test/other"), seeds=(0,), steps=1)
+    plan(tmp_path / "out", grid)
+    before = (tmp_path / "out" / "comparison.json").read_bytes()
+    asked = ("dcgan", f"--backends={HOME}", "--sweep=width=2,3", "--data=digits", "--steps=1")
+
+    assert "holds another comparison" in refused("compare", *asked, "--out", tmp_path / "out")
+    assert (tmp_path / "out" / "comparison.json").read_bytes() == before
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["comparison.json"]
+
+
+def test_a_changed_spec_file_is_refused(tmp_path, monkeypatch, data):
+    monkeypatch.chdir(tmp_path)
+    spec = gandem("show", "dcgan", *SMALL, "--toml").stdout
+    (tmp_path / "mine.toml").write_text(spec)
+    settings = (Setting(("training.epochs=1",)), Setting(("training.epochs=2",)))
+    grid = Grid(models=("mine.toml",), backends=(HOME,), settings=settings, data=data)
+    plan(tmp_path / "out", check_grid(grid))
+    (tmp_path / "mine.toml").write_text(spec.replace("slope = 0.2", "slope = 0.3"))
+
+    with pytest.raises(RunError, match="a spec of this comparison has changed"):
+        plan(tmp_path / "out", check_grid(grid))
+
+
+@pytest.mark.parametrize("name", ["nowhere", "thesis"])
+def test_a_report_of_an_empty_folder_is_refused(tmp_path, name):
+    (tmp_path / "thesis").mkdir()
+
+    assert "neither a comparison" in refused("report", tmp_path / name)

@@ -1,0 +1,326 @@
+"""The verdict of a comparison with planted scores and parity reports."""
+
+import json
+
+import pytest
+from support.comparisons import comparison_of, finish, grid_of, page_of, score, walk
+
+from gandem.compare import make_settings, outcome_of, plan
+
+pytest.importorskip("scipy")
+
+DEEP = '{"a":' * 3000 + "1" + "}" * 3000
+
+
+def planted(path, *, apart=(), scores=None, **changes):
+    """Return a comparison with scores of each column by seed; ``apart`` names unequal backends."""
+    made = comparison_of(path, grid_of(**changes))
+    for cell in made.cells():
+        column = cell.setting.name if len(made.grid.settings) > 1 else cell.backend
+        if scores:
+            score(made.folder(cell), frechet=scores[column][cell.seed])
+    for key in made.paths():
+        if key[-1][1] in apart:
+            walk(made, *key, apart=1e-9)
+    return made
+
+
+def verdict_of(made):
+    return outcome_of(made)["verdict"]
+
+
+def test_identical_backends_are_called_equal(tmp_path):
+    same = {"torch": [10, 11, 12], "keras": [10, 11, 12]}
+
+    assert verdict_of(planted(tmp_path / "out", scores=same)) == (
+        "torch and keras compute the same up to rounding, in 3 measurements. Fréchet distance, "
+        "keras minus torch: 0 ± 2.3, no difference seen with 3 seeds; a difference of 3 would have "
+        "been seen."
+    )
+
+
+def test_unequal_backends_are_reported_first(tmp_path):
+    same = {"torch": [10, 11, 12], "keras": [10.2, 11, 12]}
+
+    assert verdict_of(planted(tmp_path / "out", scores=same, apart=["keras"])).startswith(
+        "Not equal: torch and keras (3 of 3 measurements) differ by more than rounding explains, "
+        "from step 1 on. Fréchet distance"
+    )
+
+
+def test_a_trajectory_is_held_to_the_largest_baseline_of_all_seeds(tmp_path):
+    made = planted(tmp_path / "out")
+    first, second, _ = made.paths()
+    walk(made, *first, apart=5.6e-14, baseline=5.1e-15)
+    walk(made, *second, apart=7.7e-14, baseline=4.5e-14)
+
+    paths = outcome_of(made)["paths"]
+
+    assert [path["same"] for path in paths] == [True, True, True]
+    assert paths[0]["ratio"] == pytest.approx(5.6 / 4.5)
+
+
+@pytest.mark.parametrize(
+    ("apart", "start"),
+    [
+        (9e-15, "torch and keras compute the same up to rounding, in 1 measurement."),
+        (5e-14, "Undecided whether torch and keras compute the same: they differ by 50 × the"),
+        (2e-13, "Not equal: torch and keras (1 of 1 measurement) differ by more"),
+        (float("nan"), "Not equal: torch and keras (1 of 1 measurement) differ by more"),
+    ],
+)
+def test_with_one_seed_a_moderate_difference_is_undecided(tmp_path, apart, start):
+    made = planted(tmp_path / "out", seeds=(0,))
+    walk(made, *next(iter(made.paths())), apart=apart)
+
+    assert verdict_of(made).startswith(start)
+
+
+def test_a_diverging_baseline_decides_nothing(tmp_path):
+    made = planted(tmp_path / "out")
+    first, *_ = made.paths()
+    walk(made, *first, apart=float("nan"), baseline=float("nan"))
+
+    paths = outcome_of(made)["paths"]
+
+    assert [path["verdict"] for path in paths] == ["undecided", "same path", "same path"]
+    assert (
+        "Undecided whether torch and keras compute the same: all trainings diverge"
+        in verdict_of(made)
+    )
+    assert "NaN" not in json.dumps(outcome_of(made))
+
+
+def test_a_saturated_baseline_hides_no_difference_of_another_seed(tmp_path):
+    made = planted(tmp_path / "out")
+    *others, last = made.paths()
+    for key in others:
+        walk(made, *key, apart=1e-9)
+    walk(made, *last, apart=1e-2, baseline=1e-2, saturated=True)
+
+    assert [path["same"] for path in outcome_of(made)["paths"]] == [False, False, None]
+
+
+def test_a_failed_parity_measurement_is_counted(tmp_path):
+    made = planted(tmp_path / "out")
+    first, *_ = made.paths()
+    name = made.path_name(*first)
+    (made.path / "paths" / f"{name}.json").unlink()
+    (made.path / "ended.jsonl").write_text(
+        '{"job": "torn\n' + json.dumps({"job": name, "reason": "no memory"}) + "\n[]\n"
+    )
+
+    assert verdict_of(made).startswith(
+        "torch and keras compute the same up to rounding, in 2 measurements. 1 of 3 parity "
+        "measurements failed."
+    )
+
+
+def test_three_seeds_decide_for_any_variances(tmp_path):
+    scores = {"torch": [10, 10, 10], "keras": [8, 10, 12]}
+
+    assert "no difference seen with 3 seeds" in verdict_of(planted(tmp_path / "out", scores=scores))
+
+
+def test_an_extended_run_is_scored_again(tmp_path):
+    made = planted(tmp_path / "out")
+    cell = made.cells()[0]
+    place = made.folder(cell) / "scores.json"
+    (row,) = json.loads(place.read_text())
+    place.write_text(json.dumps([row | {"details": {"step": 39}}]))
+
+    assert made.state(cell, {}).words == "not scored"
+    assert [job.name for job in made.jobs(1)] == [cell.folder]
+
+
+def test_averaged_weights_are_compared(tmp_path):
+    made = planted(tmp_path / "out")
+    assert "EMA" not in page_of(made).text
+    place = made.folder(made.cells()[0]) / "scores.json"
+    (row,) = json.loads(place.read_text())
+    raw = row | {"details": {"weights": "raw"}, "values": row["values"] | {"frechet": 77.0}}
+    place.write_text(json.dumps([raw, row | {"details": {"weights": "averaged"}}]))
+
+    cell = outcome_of(made)["cells"][0]
+
+    assert (cell["values"]["frechet"], cell["weights"]) == (9.5, "averaged")
+    assert "the scores are of that average" in page_of(made).text
+
+
+def test_a_job_that_failed_before_it_succeeded_is_no_problem(tmp_path):
+    made = planted(tmp_path / "out")
+    rows = [{"job": cell.folder, "reason": "killed"} for cell in made.cells()]
+    (made.path / "ended.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+
+    assert {cell["problem"] for cell in outcome_of(made)["cells"]} == {""}
+
+
+@pytest.mark.parametrize("value", ["null", "1e200", "1" + "0" * 400])
+def test_a_score_that_is_not_finite_is_omitted(tmp_path, value):
+    made = planted(tmp_path / "out")
+    place = made.folder(made.cells()[0]) / "scores.json"
+    place.write_text(place.read_text().replace("9.5", value))
+
+    outcome = outcome_of(made)
+
+    assert outcome["cells"][0]["values"]["frechet"] is None
+    assert len([row for row in outcome["outcomes"] if row["measure"] == "frechet"]) == 1
+
+
+def test_one_seed_of_each_is_undecided(tmp_path):
+    made = planted(tmp_path / "out", scores={"torch": [10], "keras": [30]}, seeds=(0,))
+
+    assert "keras minus torch: 20, undecided: 1 seed does not show" in verdict_of(made)
+
+
+def test_two_seeds_are_undecided(tmp_path):
+    scores = {"torch": [10, 11], "keras": [10.5, 11.1]}
+
+    assert "undecided: 2 seeds are too few" in verdict_of(
+        planted(tmp_path / "out", scores=scores, seeds=(0, 1))
+    )
+
+
+def test_the_better_backend_is_named(tmp_path):
+    scores = {"torch": [10, 11, 12], "keras": [30, 31, 32]}
+
+    assert "20 ± 2.3, different with 3 seeds, torch is better." in verdict_of(
+        planted(tmp_path / "out", scores=scores)
+    )
+
+
+def test_of_several_settings_the_best_is_named(tmp_path):
+    scores = {"width=8": [30, 31, 32], "width=16": [10, 11, 12], "width=32": [10, 10.8, 12.1]}
+    made = planted(
+        tmp_path / "out",
+        scores=scores,
+        backends=("torch",),
+        settings=make_settings({"width": [8, 16, 32]}),
+    )
+
+    assert verdict_of(made) == (
+        "Fréchet distance is lowest for width=32, 11; different: width=8; no difference seen: "
+        "width=16; with 3 seeds, corrected for 3 pairs."
+    )
+
+
+def test_models_are_compared_with_one_another_on_each_backend(tmp_path):
+    made = planted(tmp_path / "out", models=("dcgan", "wgan"), path_steps=0)
+    for cell in made.cells():
+        score(made.folder(cell), frechet={"dcgan": 10, "wgan": 30}[cell.model] + cell.seed)
+
+    told = [row for row in outcome_of(made)["outcomes"] if row["where"].startswith("models")]
+
+    assert {row["where"] for row in told} == {"models, on torch", "models, on keras"}
+    assert {row["words"] for row in told if row["measure"] == "frechet"} == {
+        "Fréchet distance, wgan minus dcgan: 20 ± 2.3, different with 3 seeds, dcgan is better"
+    }
+    assert "models, on torch: Fréchet distance" in page_of(made).text
+
+
+def test_scores_with_another_protocol_are_not_compared(tmp_path):
+    made = planted(tmp_path / "out")
+    place = made.folder(made.cells()[0]) / "scores.json"
+    (row,) = json.loads(place.read_text())
+    place.write_text(json.dumps([row | {"protocol": row["protocol"] | {"fake": 77}}]))
+
+    found = outcome_of(made)
+
+    (told,) = [row for row in found["outcomes"] if row["measure"] == "frechet"]
+    assert sorted(told["seeds"]) == [2, 3]
+    assert "The scores have 2 protocols" in found["verdict"]
+
+
+def test_three_equal_backends_take_one_sentence(tmp_path):
+    scores = {name: [10, 11, 12] for name in ("torch", "keras", "jax")}
+
+    assert verdict_of(planted(tmp_path / "out", scores=scores, backends=tuple(scores))) == (
+        "torch, keras and jax compute the same up to rounding, in 9 measurements. Fréchet "
+        "distance: no difference seen with 3 seeds in any of 3 pairs."
+    )
+
+
+def test_diverged_runs_are_counted(tmp_path):
+    made = planted(tmp_path / "out", scores={"torch": [10, 11, 12], "keras": [10, 11, 12]})
+    for seed, state in enumerate(("diverged", "diverged", "finished")):
+        folder = made.folder(made.cells()[2 * seed + 1])
+        facts = json.loads((folder / "run.json").read_text())
+        (folder / "run.json").write_text(json.dumps(facts | {"state": state}))
+        if state == "diverged":
+            (folder / "scores.json").unlink()
+
+    verdict = verdict_of(made)
+
+    assert verdict.endswith("2 of 3 runs on keras diverged.")
+    assert "undecided: 1 seed" in verdict
+
+
+def test_runs_that_are_not_done_are_counted(tmp_path):
+    made = plan(tmp_path / "out", grid_of())
+    assert verdict_of(made) == "6 of 6 runs not done yet."
+
+    finish(made, made.cells()[0])
+
+    assert verdict_of(made) == "5 of 6 runs not done yet."
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("scores.json", "[1]"),
+        ("scores.json", '[{"values": {"frechet": "many"}, "floor": {}, "protocol": {}}]'),
+        ("scores.json", "[]"),
+        ("scores.json", '[{"values": {"frechet": NaN}, "floor": {}, "protocol": {}}]'),
+        ("scores.json", '[{"values": {}, "floor": {}, "protocol": {}, "details": 1}]'),
+        ("scores.json", '[{"values": {}, "floor": {}, "protocol": ' + DEEP + "}]"),
+        ("run.json", '{"state": "finished", "seed": NaN}'),
+        ("run.json", '{"state": "finished", "seconds": Infinity}'),
+        ("log.jsonl", DEEP),
+        ("log.jsonl", '{"step": -1, "generator": 1}\n'),
+        ("run.json", '{"state": "finished", "steps_planned": "many"}'),
+        ("run.json", '{"state": "finished", "steps_planned": 1' + "0" * 400 + "}"),
+        ("run.json", "{"),
+        ("run.json", "[]"),
+        ("log.jsonl", '{"step": 1, "steps_per_second": "fast", "discriminator": []}\n'),
+    ],
+)
+def test_a_damaged_file_affects_its_own_cell_only(tmp_path, name, text):
+    made = planted(tmp_path / "out")
+    (made.folder(made.cells()[0]) / name).write_text(text)
+
+    found = outcome_of(made)
+
+    assert [cell["state"] for cell in found["cells"][1:]] == ["done"] * 5
+    if name == "run.json":
+        assert found["cells"][0]["state"] == "damaged" or text != "{"
+
+
+MARK = '{"step": 1, "weights_max": 0, "weights_median": 0, "loss_max": 0, "baseline_max": 0, '
+MARK += '"baseline_median": 0, "floor": 0, "saturated": false, "statistics_max": []}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("[]", "{}", '{"holds": true, "steps": 5, "marks": []}', "{"),
+        f'{{"holds": true, "steps": 5, "marks": [{MARK}]}}',
+    ],
+)
+def test_a_damaged_parity_report_is_measured_again(tmp_path, text):
+    made = planted(tmp_path / "out")
+    next((made.path / "paths").iterdir()).write_text(text)
+
+    assert [path["same"] for path in outcome_of(made)["paths"]].count(None) == 1
+    assert len(made.jobs(1)) == 1
+
+
+@pytest.mark.parametrize(
+    "line", [DEEP, "[" * 100_000, '{"job": []}', '{"job": "x"}', "NaN", "\x00"]
+)
+def test_a_damaged_line_about_a_job_is_skipped(tmp_path, line):
+    made = planted(tmp_path / "out")
+    last = json.dumps({"job": made.cells()[0].folder, "reason": "no memory"})
+    (made.path / "ended.jsonl").write_text(f"{line}\n{last}\n")
+
+    assert made.ended() == {made.cells()[0].folder: "no memory"}
+    assert outcome_of(made)["cells"][0]["state"] == "done"
