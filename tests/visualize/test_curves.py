@@ -134,6 +134,10 @@ def test_drawing_touches_no_state_of_matplotlibs_and_opens_no_window(run, tmp_pa
     assert (tmp_path / "x.png").read_bytes() == (tmp_path / "y.png").read_bytes()
 
 
+WARNING = {
+    **{"step": 60, "health": "oscillation", "state": "begins", "since_step": 10},
+    **{"because": "the loss jumps", "remedy": "take smaller steps", "options": []},
+}
 LOGS = {
     "one row": [ROW],
     "null losses": [ROW, ROW | {"step": 9, "generator": None, "discriminator": None}],
@@ -141,16 +145,20 @@ LOGS = {
     "huge": [ROW, ROW | {"step": 10**14, "generator": 1e29}],
     "below zero": [ROW, ROW | {"step": 2, "discriminator": -900.0}],
     "unknown rows": [ROW, {"step": 1, "judged": {"real": 1}}, {"step": 2, "odd": [1]}],
-    "sick": [ROW, {"step": 3, "health": "oscillation", "state": "begins", "since_step": 2}],
-    "sickness of strangers": [
+    "a warning": [ROW, WARNING | {"step": 3, "since_step": 2}],
+    "an odd warning": [
         ROW,
-        {"step": 1, "health": "$x^{_\x00\x1b" * 99, "since_step": 10**9},
+        WARNING | {"step": 1, "health": "$x^{_\x00\x1b" * 99, "since_step": 10**9},
     ],
-    "names of strangers": [ROW | {"_x": 1.0, "$\\frac{": 2.0, "\ud800": 3.0, "漢": 4.0, "<&>": 5}],
-    "steps of strangers": [ROW, ROW | {"step": 10**300}, ROW | {"step": -5}],
+    "odd names": [
+        ROW,
+        ROW | {"_x": 1.0, "$\\frac{": 2.0, "漢": 4.0, "<&>": 5},
+        ROW | {"\ud800": 3},
+    ],
+    "odd steps": [ROW, ROW | {"step": 10**300}, ROW | {"step": -5}],
     "many names": [ROW | {f"loss {n}": 1.0 for n in range(5000)}],
     "steps that go back": [ROW | {"step": step} for step in (9, 3, 9, 1)],
-    "numbers of strangers": [ROW, ROW | {"generator": 10**400, "discriminator": True}],
+    "odd numbers": [ROW, ROW | {"generator": 10**400, "discriminator": True}],
 }
 
 
@@ -161,7 +169,7 @@ def test_any_log_can_be_drawn_as_svg(logged, tmp_path, case):
     assert ET.parse(tmp_path / "x.svg").getroot().tag.endswith("svg")
 
 
-PNG = ["huge", "names of strangers", "sickness of strangers"]
+PNG = ["huge", "odd names", "an odd warning"]
 """Logs whose numbers and letters are the hardest to draw; the figure is that of the SVG."""
 
 
@@ -177,12 +185,11 @@ def test_any_log_can_be_drawn_as_png(logged, tmp_path, case):
 
 def test_a_warning_shades_its_steps(logged, tmp_path):
     rows = [ROW | {"step": step} for step in (1, 50, 100)]
-    sick = {"step": 60, "health": "oscillation", "state": "begins", "since_step": 10}
-    draw_curves([logged(*rows, name="well")], tmp_path / "well.svg")
-    draw_curves([logged(*rows, sick, name="sick")], tmp_path / "sick.svg")
+    draw_curves([logged(*rows, name="without")], tmp_path / "without.svg")
+    draw_curves([logged(*rows, WARNING, name="with")], tmp_path / "with.svg")
 
-    assert "#cc79a7" not in (tmp_path / "well.svg").read_text()
-    assert "#cc79a7" in (tmp_path / "sick.svg").read_text()
+    assert "#cc79a7" not in (tmp_path / "without.svg").read_text()
+    assert "#cc79a7" in (tmp_path / "with.svg").read_text()
 
 
 @pytest.mark.parametrize("spoilt", ["none", "damaged", "a pipe"])
