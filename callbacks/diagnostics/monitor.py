@@ -204,7 +204,7 @@ class Monitor:
             )
             return f"well in the end; there was {past}"
         if self.step < MIDDLE:
-            return f"no sign of trouble, but {self.step} steps are too few to tell"
+            return f"no sign of trouble, but too few steps to tell ({self.step})"
         text = f"no sign of trouble in {self.step} steps"
         if self.varied and isinstance(self.varied[-1]["variety"], float):
             text += f"; the images vary {self.varied[-1]['variety']:.2f} times as much as real ones"

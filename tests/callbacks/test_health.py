@@ -372,7 +372,7 @@ def test_the_verdict_is_printed_at_the_end_and_by_show(run):
     facts = json.loads(said("show", run, "--json"))["run"]["health"]
     (row,) = json.loads(said("runs", run.parent, "--json"))["runs"]
 
-    assert facts["verdict"] == "no sign of trouble, but 6 steps are too few to tell"
+    assert facts["verdict"] == "no sign of trouble, but too few steps to tell (6)"
     assert f"health     {facts['verdict']}\n" in said("show", run)
     assert facts["judged"]["step"] == 6
     assert row["health"] == "unknown"

@@ -369,7 +369,7 @@ LAST_WORDS = (
     r"data       npz:\S+, 40 images\n"
     rf"losses     discriminator {RATE}, generator {RATE}\n"
     r"accuracy   real \d+%, fake \d+% \(discriminator, last batch\)\n"
-    r"health     no sign of trouble, but 2 steps are too few to tell\n"
+    r"health     no sign of trouble, but too few steps to tell \(2\)\n"
     r"samples    run/samples/step-000002\.png\n"
     r"weights    run/checkpoints/step-000002\.safetensors\n"
     r"next       gandem generate run -o grid\.png\n"
