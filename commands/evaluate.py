@@ -43,7 +43,7 @@ from gandem.commands.options import (
 @GENERATE_BACKEND
 @DEVICE
 @JSON
-def evaluate(subjects: tuple[Path, ...], count: int, as_json: bool, **options: Any) -> None:
+def evaluate(subjects: tuple[Path, ...], as_json: bool, **options: Any) -> None:
     """Score runs, or folders and .npz files of images.
 
     Each score is shown with the real baseline and the protocol that it was measured by. Scores of
@@ -58,9 +58,7 @@ def evaluate(subjects: tuple[Path, ...], count: int, as_json: bool, **options: A
     from gandem.metrics.evaluation.evaluate import evaluate
 
     with ProgressBars(quiet=as_json, unit="done") as bars:
-        results = evaluate(
-            subjects, num_samples=count, **options, progress=bars.show, notice=bars.say
-        )
+        results = evaluate(subjects, **options, progress=bars.show, notice=bars.say)
     if as_json:
         print_json([result.to_data() for result in results])
     else:

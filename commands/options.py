@@ -161,7 +161,6 @@ RESULTS = click.option(
 NUM_SAMPLES = click.option(
     "-n",
     "--num-samples",
-    "count",
     type=click.IntRange(1),
     default=10_000,
     help="Images to score; at most half of the real images.",

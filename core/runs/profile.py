@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gandem.core.errors import SpecError
+from gandem.core.fields import hints
 from gandem.core.runs.config import Settings, split_keywords
 from gandem.core.runs.run_dir import create_run_dir
 from gandem.core.runs.setup import Notice, TrainingSetup
@@ -131,7 +132,7 @@ def profile(
         raise SpecError(f"steps: expected at least 2, since the first compiles; received {steps}.")
     settings = replace(settings, steps=steps)
     entry = find_model(model)
-    spec = load_spec(entry or model, spec_changes)
+    spec = load_spec(entry or model, spec_changes, also=hints(Settings))
     settings = settings.with_recipe(entry)
     show = progress or (lambda done, total: None)
     setup = TrainingSetup(spec, settings, clock, notice)

@@ -94,7 +94,7 @@ def train(
     settings, spec_changes = split_keywords(settings, changes, more)
     folder = Path(out) if out is not None else None
     entry = find_model(model)
-    spec = load_spec(entry or model, spec_changes, also=hints(Settings) if more else ())
+    spec = load_spec(entry or model, spec_changes, also=hints(Settings))
     given, settings = settings, settings.with_recipe(entry)
     if folder is not None:
         check_run_dir(folder)

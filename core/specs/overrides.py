@@ -64,7 +64,8 @@ def change(
     players. A changed ``kind`` keeps the fields that the new kind has too, except for defaults.
 
     Args:
-        also: further names to suggest for an unknown path.
+        also: further names to suggest for an unknown path: parameters of the model, and settings of
+            the training.
         layers: named layers that the settings may use beside gandem's own kinds.
 
     Raises:
@@ -113,6 +114,8 @@ def _find_places(
 
 def _suggest_path(path: str, places: Mapping[str, tuple[Any, Any]], also: Iterable[str]) -> str:
     """Return a suggestion for a path that fits nothing."""
+    if path in also:
+        return f" It is a setting of the training: --{path.replace('_', '-')}."
     names = {p.rpartition(".")[2] for p, (table, _) in places.items() if isinstance(table, dict)}
     head, _, leaf = path.rpartition(".")
     named = [p for p in places if not any(part.isdigit() for part in p.split("."))]

@@ -177,7 +177,7 @@ def test_the_library_takes_runs_and_paths_and_tells_how_far_it_is(run, made):
     told = []
 
     found = evaluate(
-        [open_run(run), str(made)], count=20, progress=lambda *words: told.append(words)
+        [open_run(run), str(made)], num_samples=20, progress=lambda *words: told.append(words)
     )
 
     assert [one.name for one in found] == [f"{run}: last, step 6", str(made)]
