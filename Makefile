@@ -18,7 +18,7 @@ INSTALL_EXAMPLES := $(EXAMPLES:%=--editable 'examples/%[test]')
 
 demo: $(VENV)/all
 	$(BIN)/gandem compare dcgan --set width=32 --set learning_rate=3e-4 --data digits --steps 280 \
-	  --precision float64 --seeds 1 --num-samples 2000 --path-steps 20 --out runs/demo
+	  --precision float64 --seeds 1 --num-samples 2000 --parity-steps 20 --out runs/demo
 
 test: $(VENV)/dev lint fast
 

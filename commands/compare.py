@@ -26,11 +26,12 @@ from gandem.commands.options import (
     precision_option,
 )
 
+MAX_WORKERS = 4096
 LARGE_GRID = 100  # runs: a larger grid has to be confirmed
 SECTIONS = {
     "Grid": ("backends", "seeds", "sweep", "changes"),
     "Data and training": ("data", "data_dir", "classes", "epochs", "steps", "precision"),
-    "Evaluation": ("num_samples", "extractor", "evaluate_every", "path_steps"),
+    "Evaluation": ("num_samples", "extractor", "evaluate_every", "parity_steps"),
     "Execution": ("device", "launcher", "address", "workers", "threads", "yes"),
 }
 
@@ -69,7 +70,7 @@ SECTIONS = {
     help="Epochs between evaluations, for curves and the best checkpoint; 0 for none.",
 )
 @click.option(
-    "--path-steps",
+    "--parity-steps",
     type=click.IntRange(0),
     default=50,
     help="Steps over which each pair of backends is compared in float64; 0 for none.",
@@ -82,9 +83,14 @@ SECTIONS = {
     help="Address for the launcher, like that of a scheduler.",
 )
 @click.option(
-    "--workers", type=click.IntRange(1), show_default="as many as fit", help="Concurrent runs."
+    "--workers",
+    type=click.IntRange(1, MAX_WORKERS),
+    show_default="as many as fit",
+    help="Concurrent runs.",
 )
-@click.option("--threads", type=click.IntRange(1), default=1, help="CPU threads per run.")
+@click.option(
+    "--threads", type=click.IntRange(1, MAX_WORKERS), default=1, help="CPU threads per run."
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -134,14 +140,14 @@ def compare(
                 data_dir=str(data_dir) if data_dir else None,
                 format="json",
                 confirm=None if yes else confirm_size,
-                look=table.show,
+                on_poll=table.show,
                 **options,
             )
     except KeyboardInterrupt:
         raise Interrupted("Interrupted. Run the same command again to resume.") from None
     outcome, path = write_report(comparison, format, results)
     print_report(outcome, path, as_json)
-    if any(row["problem"] for row in (*outcome["cells"], *outcome["paths"])):
+    if any(row["problem"] for row in (*outcome["cells"], *outcome["parity"])):
         sys.exit(1)
 
 

@@ -36,7 +36,7 @@ def data(name: str, data_dir: Path | None, count: int, out: Path | None, as_json
     from gandem.commands.output import print_json
     from gandem.core.data.inspection import inspect_dataset
 
-    summary = inspect_dataset(name, data_dir, each=count, out=out, quiet=as_json)
+    summary = inspect_dataset(name, data_dir, count=count, out=out, quiet=as_json)
     if as_json:
         print_json(summary.to_data() | ({"out": str(out)} if out else {}))
     else:

@@ -21,7 +21,11 @@ from gandem.commands.options import (
 
 @click.command()
 @click.argument(
-    "subjects", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="RUN|IMAGES..."
+    "subjects",
+    type=click.Path(path_type=Path),
+    nargs=-1,
+    required=True,
+    metavar="RUN|IMAGES|DATA...",
 )
 @click.option(
     "--data",
@@ -44,7 +48,7 @@ from gandem.commands.options import (
 @DEVICE
 @JSON
 def evaluate(subjects: tuple[Path, ...], as_json: bool, **options: Any) -> None:
-    """Score runs, or folders and .npz files of images.
+    """Score runs, folders and .npz files of images, or data sets like mnist:test.
 
     Each score is shown with the real baseline and the protocol that it was measured by. Scores of
     different protocols are not put in one table. docs/metrics.md explains the scores.

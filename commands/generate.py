@@ -10,6 +10,7 @@ import click
 from gandem.commands.options import (
     JSON,
     RUN,
+    ClassType,
     check_out,
     choose_out,
     generator_options,
@@ -33,9 +34,9 @@ GRID_COPIES = 8
 )
 @click.option(
     "--label",
-    type=int,
+    type=ClassType(),
     show_default="each class in turn",
-    help="Class to generate, from 0, for conditional models.",
+    help="Class to generate, its number from 0 or its name, for conditional models.",
 )
 @click.option(
     "--each-label",
@@ -46,7 +47,7 @@ GRID_COPIES = 8
 )
 @seed_option("Random seed of the noise.")
 @generator_options
-@out_option("Output file: grid.png or images.npz.", "generate.png")
+@out_option("Output: grid.png, images.npz, or folder/ with a PNG file per image.", "generate.png")
 @JSON
 def generate(
     run: Path,
@@ -62,6 +63,7 @@ def generate(
     categories of a latent code.
     """
     from gandem.commands.output import print_out
+    from gandem.core.data.summary import format_few
     from gandem.core.progress import ProgressBars
     from gandem.core.runs import open_run
     from gandem.core.runs.sampling import check_count, default_count
@@ -70,13 +72,21 @@ def generate(
     from gandem.visualize.traversal import each_label as generate_each_label
 
     out = choose_out(out, run, "generate.png")
-    check_out(out, {".png": "a grid", ".npz": "arrays"})
+    if not out.is_dir():
+        check_out(out, {".png": "a grid", ".npz": "arrays", "": "a folder of images"})
     if each_label is not None and (count, options["label"]) != (None, None):
         raise click.UsageError("--each-label cannot be combined with --num-samples or --label.")
     with ProgressBars(quiet=as_json, unit="images") as bars:
         opened = open_run(run)
         default = default_count(opened.spec)
         number = each_label * opened.spec.classes if each_label else count or default
+        label = options["label"]
+        empty = set(opened.record.data.empty_classes)
+        if label is not None:
+            empty &= {opened.find_label(label)}
+        if empty and opened.spec.classes:
+            names = format_few([str(number) for number in sorted(empty)])
+            bars.say(f"{run}: the training data has no images of class {names}.")
 
         def show(done: int) -> None:
             bars.show("generate", done, number)
@@ -84,7 +94,7 @@ def generate(
         if each_label is not None:
             options.pop("label")
             images, table = generate_each_label(opened, each_label, **options, progress=show)
-        elif out.suffix.lower() == ".npz":
+        elif out.suffix.lower() != ".png" or out.is_dir():
             opened.save(out, number, **options, progress=show)
         else:
             check_count(opened.spec, number, copies=GRID_COPIES)

@@ -12,6 +12,7 @@ from gandem.commands.options import (
     JSON,
     LOOP,
     RUN,
+    ClassType,
     choose_out,
     fps_option,
     generator_options,
@@ -33,9 +34,15 @@ SECTIONS = {
 @click.command(cls=SectionedCommand, sections=SECTIONS)
 @RUN
 @click.option(
-    "--from", "start", type=int, default=0, help="First class, or first seed between noise."
+    "--from",
+    "start",
+    type=ClassType(),
+    default=0,
+    help="First class, its number or name; or first seed between noise.",
 )
-@click.option("--to", "end", type=int, default=1, help="Last class, or last seed between noise.")
+@click.option(
+    "--to", "end", type=ClassType(), default=1, help="Last class, or last seed between noise."
+)
 @click.option(
     "--between",
     type=click.Choice(["label", "category", "noise"]),
@@ -64,7 +71,7 @@ SECTIONS = {
 )
 @click.option(
     "--label",
-    type=int,
+    type=ClassType(),
     show_default="each class in turn",
     help="Fixed class while the noise changes.",
 )
@@ -77,8 +84,8 @@ SECTIONS = {
 @JSON
 def interpolate(
     run: Path,
-    start: int,
-    end: int,
+    start: int | str,
+    end: int | str,
     frames: int | None,
     fps: float,
     loop: bool,

@@ -20,18 +20,35 @@ else:
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
+def parse_class(text: str) -> int | str:
+    """Return the number or the name of a class."""
+    try:
+        return int(text)
+    except ValueError:
+        return text.strip()
+
+
 def parse_classes(
     ctx: click.Context, param: click.Parameter, value: str | None
-) -> tuple[int, ...] | None:
-    """Return comma-separated integers, like 3,8, as a tuple; "all" is the empty tuple."""
+) -> tuple[int | str, ...] | None:
+    """Return comma-separated classes, like 3,8 or cat,dog; "all" is the empty tuple."""
     if value is None:
         return None
-    try:
-        return () if value == "all" else tuple(int(part) for part in value.split(","))
-    except ValueError:
-        raise click.BadParameter(
-            f"expected comma-separated integers, like 3,8; received {value!r}."
-        ) from None
+    classes = () if value == "all" else tuple(map(parse_class, value.split(",")))
+    if "" in classes:
+        raise click.BadParameter(f"expected classes, like 3,8 or cat,dog; received {value!r}.")
+    return classes
+
+
+class ClassType(click.ParamType):
+    """The number or the name of a class."""
+
+    name = "class"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        return value if isinstance(value, int) else parse_class(value)
 
 
 class ParityPrecision(Choice):
@@ -194,7 +211,7 @@ def classes_option(show_default: str) -> Decorator:
         callback=parse_classes,
         metavar="A,B",
         show_default=show_default,
-        help="Use only these classes, like 3,8, renumbered from 0; or 'all'.",
+        help="Use only these classes, numbers or names, like 3,8, renumbered from 0; or 'all'.",
     )
 
 

@@ -10,6 +10,7 @@ import click
 from gandem.commands.options import (
     JSON,
     RUN,
+    ClassType,
     check_out,
     choose_out,
     generator_options,
@@ -38,7 +39,7 @@ from gandem.commands.options import (
 )
 @click.option(
     "--label",
-    type=int,
+    type=ClassType(),
     show_default="one row each; 0 with several dimensions",
     help="Class of a conditional model, or category of a latent code.",
 )

@@ -24,7 +24,7 @@ OPTIONS = {
     "count": 10_000,
     "extractor": None,
     "evaluate_every": 0,
-    "path_steps": 50,
+    "parity_steps": 50,
 }
 """The fields of a grid that are options of ``gandem compare``, with their defaults."""
 OPTION_NAMES = {"count": "num_samples"}
@@ -92,7 +92,7 @@ def parity_command(
     words += [*_option("data", settings.data), *_option("data_dir", grid.data_dir)]
     words += _option("classes", settings.classes or None)
     words += [*_set_options(grid.base, setting), "--size", "full", "--tier", "baseline"]
-    return (*words, *_option("steps", grid.path_steps))
+    return (*words, *_option("steps", grid.parity_steps))
 
 
 def _set_options(*settings: Setting) -> Iterator[str]:

@@ -5,7 +5,7 @@
     comparison/
         comparison.json      the plan
         cells/dcgan_torch_seed0/      a run, and scores.json once it is scored
-        paths/dcgan_torch-keras_seed0.json      the parity of two backends
+        parity/dcgan_torch-keras_seed0.json      the parity of two backends
         ended.jsonl          how each job ended, and why if it failed
 """
 
@@ -20,8 +20,8 @@ from typing import Any
 
 from gandem.compare.command_lines import evaluate_command, parity_command, train_command
 from gandem.compare.grid import Cell, Grid
-from gandem.compare.jobs import Ended, Job
-from gandem.compare.launchers import Launcher, Pending
+from gandem.compare.jobs import Job, JobResult
+from gandem.compare.launchers import Launcher, SubmittedJob
 from gandem.compare.records import (
     is_number,
     read_object,
@@ -41,7 +41,7 @@ from gandem.core.runs.run_dir import is_locked, lock_run_dir
 
 __all__ = ["CellRecord", "Comparison", "State", "open_comparison", "plan"]
 
-PLAN, CELLS, PATHS, ENDED = "comparison.json", "cells", "paths", "ended.jsonl"
+PLAN, CELLS, PARITY, JOBS = "comparison.json", "cells", "parity", "ended.jsonl"
 SCORES = "scores.json"
 FORMAT = 1
 STATES = (
@@ -49,7 +49,7 @@ STATES = (
     *("done", "diverged", "failed"),
 )
 LOSSES = ("discriminator", "generator")
-SCORING, PARITY, TRAINING = ("count", "extractor"), ("path_steps",), ("device",)
+SCORE_FIELDS, PARITY_FIELDS, RUN_FIELDS = ("count", "extractor"), ("parity_steps",), ("device",)
 """Fields of the plan that may change until there are scores, parity reports, or runs."""
 POLL_INTERVAL = 0.5
 """Seconds between two checks of the jobs."""
@@ -63,14 +63,14 @@ class State:
     """The state of a cell.
 
     Attributes:
-        words: ``"waiting"``, ``"running"``, ``"interrupted"``, ``"scoring"``, ``"not
+        name: ``"waiting"``, ``"running"``, ``"interrupted"``, ``"scoring"``, ``"not
             scored"``, ``"finished"`` (a single run that was not scored), ``"done"``,
             ``"diverged"``, ``"failed"``, ``"damaged"``.
         health: current warnings, or ``"well"``.
         problem: why it failed.
     """
 
-    words: str
+    name: str
     step: int = 0
     total: int = 0
     rate: float = 0.0
@@ -123,7 +123,7 @@ class Comparison:
 
     def read_all(self) -> list[CellRecord]:
         """Return the records of all cells."""
-        reasons = self.ended()
+        reasons = self.failures()
         return [self.read(cell, reasons) for cell in self.cells()]
 
     def read(self, cell: Cell, reasons: Mapping[str, str] | None = None) -> CellRecord:
@@ -153,7 +153,7 @@ class Comparison:
         elif state == "interrupted" and problem:
             state = "failed"
         return State(
-            words=state if state in STATES else "damaged",
+            name=state if state in STATES else "damaged",
             step=int(to_number(step)),
             total=int(to_number(run.record.steps_planned)),
             rate=to_number(last.get("steps_per_second")),
@@ -174,27 +174,27 @@ class Comparison:
         """Return the state of a cell."""
         return self.read(cell, reasons).state
 
-    def paths(self) -> dict[Pair, dict[str, Any] | None]:
+    def parity_reports(self) -> dict[Pair, dict[str, Any] | None]:
         """Return the parity reports; None for those that do not exist yet."""
-        return {pair: self.walk(*pair) for pair in self.grid.pairs()}
+        return {pair: self.parity_report(*pair) for pair in self.grid.pairs()}
 
-    def walk(
+    def parity_report(
         self, model: str, setting: Setting, seed: int, pair: tuple[str, str]
     ) -> dict[str, Any] | None:
         """Return the parity report of two backends, if it exists."""
-        return read_parity_report(self._path_file(model, setting, seed, pair))
+        return read_parity_report(self._parity_file(model, setting, seed, pair))
 
-    def ended(self) -> dict[str, str]:
+    def failures(self) -> dict[str, str]:
         """Return why jobs failed, by name; only those that failed last time."""
-        return {job: why for job, why in read_reasons(self.path / ENDED).items() if why}
+        return {job: why for job, why in read_reasons(self.path / JOBS).items() if why}
 
     def can_change(self, fields: Collection[str]) -> bool:
         """Return True if no result depends on these fields of the plan yet."""
         scored = any((self.folder(cell) / SCORES).exists() for cell in self.cells())
-        measured = any(self.paths().values())
+        measured = any(self.parity_reports().values())
         started = any(self.folder(cell).exists() for cell in self.cells())
-        free = (() if scored else SCORING) + (() if measured else PARITY)
-        free += () if started else TRAINING
+        free = (() if scored else SCORE_FIELDS) + (() if measured else PARITY_FIELDS)
+        free += () if started else RUN_FIELDS
         is_used = started and self.grid.evaluate_every  # the extractor selects the best checkpoint
         return set(fields) <= {*free} - ({"extractor"} if is_used else set())
 
@@ -204,7 +204,7 @@ class Comparison:
         """Return what is left to do: runs that are not finished or not scored, then parity."""
         records = [self.read(cell) for cell in self.cells()]
         jobs = [self._run_job(record.cell, threads) for record in records if not record.is_over]
-        for pair, report in self.paths().items():
+        for pair, report in self.parity_reports().items():
             if report is None:
                 jobs.append(self._parity_job(*pair, threads))
         return jobs
@@ -224,7 +224,7 @@ class Comparison:
     def _parity_job(
         self, model: str, setting: Setting, seed: int, pair: tuple[str, str], threads: int
     ) -> Job:
-        path = self._path_file(model, setting, seed, pair)
+        path = self._parity_file(model, setting, seed, pair)
         return Job(
             name=path.stem,
             measure=(*parity_command(self.grid, model, setting, seed, pair), "--json"),
@@ -233,30 +233,30 @@ class Comparison:
             folder=str(Path.cwd()),
         )
 
-    def path_name(self, model: str, setting: Setting, seed: int, pair: tuple[str, str]) -> str:
+    def parity_name(self, model: str, setting: Setting, seed: int, pair: tuple[str, str]) -> str:
         """Return the name of the job that measures the parity of two backends."""
         return Cell(model=model, setting=setting, backend="-".join(pair), seed=seed).folder
 
-    def _path_file(self, model: str, setting: Setting, seed: int, pair: tuple[str, str]) -> Path:
-        return self.path / PATHS / f"{self.path_name(model, setting, seed, pair)}.json"
+    def _parity_file(self, model: str, setting: Setting, seed: int, pair: tuple[str, str]) -> Path:
+        return self.path / PARITY / f"{self.parity_name(model, setting, seed, pair)}.json"
 
-    def work(
+    def run_jobs(
         self,
         launcher: Launcher,
         threads: int,
-        look: Callable[[Comparison, Mapping[str, str]], None] | None = None,
+        on_poll: Callable[[Comparison, Mapping[str, str]], None] | None = None,
     ) -> None:
         """Do what is left. Failed jobs are recorded; the others continue.
 
         Args:
-            look: called every half second, with the reasons of failed jobs by name.
+            on_poll: called every half second, with the reasons of failed jobs by name.
 
         Raises:
             RunError: another process works on this comparison.
         """
         with lock_run_dir(self.path, "works on this comparison"):
             make_folder(self.path / CELLS)
-            make_folder(self.path / PATHS)
+            make_folder(self.path / PARITY)
             jobs = self.jobs(threads)
             failed: dict[str, str] = {}
             for job in jobs:
@@ -267,12 +267,12 @@ class Comparison:
                     reason = _reason(pending.pop(name))
                     failed |= {name: reason} if reason else {}
                     self._append(name, reason)
-                if look is not None:
-                    look(self, failed)
+                if on_poll is not None:
+                    on_poll(self, failed)
                 time.sleep(POLL_INTERVAL if pending else 0)
 
     def _append(self, job: str, reason: str) -> None:
-        append_line(self.path / ENDED, json.dumps({"job": job, "reason": reason}))
+        append_line(self.path / JOBS, json.dumps({"job": job, "reason": reason}))
 
 
 def _read_current_scores(folder: Path, run: Run) -> tuple[Mapping[str, Any], ...]:
@@ -286,13 +286,13 @@ def _read_current_scores(folder: Path, run: Run) -> tuple[Mapping[str, Any], ...
     return tuple(scores)
 
 
-def _reason(pending: Pending) -> str:
+def _reason(pending: SubmittedJob) -> str:
     """Return why a job failed; an empty text if it did not."""
     try:
         ended: object = pending.result()
     except Exception as error:  # the launcher has lost the worker
         return f"lost: {format_error(error)}"
-    if not isinstance(ended, Ended):
+    if not isinstance(ended, JobResult):
         return "lost: the launcher did not report how it ended"
     return ended.reason
 
@@ -362,6 +362,6 @@ def _open_alone(run: Run) -> Comparison:
         models=(record.model or run.spec.name,),
         backends=(record.backend,),
         seeds=(record.seed,),
-        path_steps=0,
+        parity_steps=0,
     )
     return Comparison(run.path, grid, alone=True)

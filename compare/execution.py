@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from gandem.compare.analysis.outcome import outcome_of
+from gandem.compare.analysis.outcome import analyze
 from gandem.compare.comparison import Comparison, plan
 from gandem.compare.grid import MAX_SEEDS, Grid, check_grid, pick_backends
 from gandem.compare.launchers import load_launcher
@@ -45,7 +45,7 @@ def compare(
     workers: int | None = None,
     threads: int = 1,
     confirm: Callable[[int], None] | None = None,
-    look: Callable[[Comparison, Mapping[str, str]], None] | None = None,
+    on_poll: Callable[[Comparison, Mapping[str, str]], None] | None = None,
     **options: Any,
 ) -> Comparison:
     """Train models on several backends and seeds, everything else equal, and write a report.
@@ -65,7 +65,7 @@ def compare(
         workers: number of concurrent runs; by default as many as cores and memory allow.
         threads: CPU threads of each run.
         confirm: called with the number of runs before anything is done; raises to refuse.
-        look: called every half second with the comparison and the reasons of failed jobs.
+        on_poll: called every half second with the comparison and the reasons of failed jobs.
         options: further fields of :class:`Grid` (data, steps, device, …), and parameters of the
             models, ``width=32``, which are added to ``changes``.
 
@@ -96,7 +96,7 @@ def compare(
     workers = workers or count_workers(threads, MEMORY_PER_RUN)
     launch = load_launcher(launcher, workers, address, comparison.path / "launcher")
     try:
-        comparison.work(launch, threads, look)
+        comparison.run_jobs(launch, threads, on_poll)
     finally:
         launch.close()
     write_report(comparison, format, folder)
@@ -138,7 +138,7 @@ def write_report(
     if format == "html":
         return write_comparison(comparison, path), path or comparison.path / "index.html"
     records = comparison.read_all()
-    outcome = outcome_of(comparison, records)
+    outcome = analyze(comparison, records)
     if format == "json":
         return outcome, None
     folder, markdown = path or comparison.path, format == "md"

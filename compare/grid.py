@@ -66,7 +66,7 @@ class Grid(Checked):
         device: of every run and its scores; the parity of backends is measured on the CPU.
         count: images that are scored; extractor: whose features.
         evaluate_every: epochs between the evaluations of a training; 0 for none.
-        path_steps: steps over which two backends are compared in float64; 0 for none.
+        parity_steps: steps over which two backends are compared in float64; 0 for none.
         base: changes of every spec.
         specs: the digest of each spec, those of a model's settings together.
         totals: the steps of a run with each spec.
@@ -80,7 +80,7 @@ class Grid(Checked):
     seeds: tuple[Number, ...] = (0, 1, 2)
     data: str | None = None
     data_dir: str | None = None
-    classes: tuple[Number, ...] | None = None
+    classes: tuple[Number | str, ...] | None = None
     epochs: Count | None = None
     steps: Number | None = None
     precision: str = "float32"
@@ -88,7 +88,7 @@ class Grid(Checked):
     count: Count = 10_000
     extractor: str | None = None
     evaluate_every: Number = 0
-    path_steps: Number = 50
+    parity_steps: Number = 50
     base: Setting = field(default_factory=Setting)
     specs: tuple[str, ...] = ()
     totals: tuple[Number, ...] = ()
@@ -130,7 +130,7 @@ class Grid(Checked):
 
     def pairs(self) -> Iterator[tuple[str, Setting, int, tuple[str, str]]]:
         """Yield the parity measurements: model, setting, seed and two backends."""
-        if not self.path_steps:
+        if not self.parity_steps:
             return
         for seed, model, setting in itertools.product(self.seeds, self.models, self.settings):
             for pair in itertools.combinations(self.backends, 2):

@@ -16,7 +16,7 @@ from gandem.core.runs import open_run
 from gandem.core.runs.listing import read_state
 from gandem.core.runs.run_dir import check_run_dir, is_locked
 
-__all__ = ["Ended", "Job", "run_job"]
+__all__ = ["Job", "JobResult", "run_job"]
 
 POLL_INTERVAL = 0.2
 """Seconds between two checks of the lock of a run."""
@@ -49,7 +49,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class JobResult:
     """How a job ended.
 
     Attributes:
@@ -61,7 +61,7 @@ class Ended:
     reason: str = ""
 
 
-def run_job(job: Job, stop: threading.Event | None = None) -> Ended:
+def run_job(job: Job, stop: threading.Event | None = None) -> JobResult:
     """Run a job on this machine; return how it ended.
 
     Its processes stop, as for Ctrl-C, when this one ends.
@@ -71,24 +71,24 @@ def run_job(job: Job, stop: threading.Event | None = None) -> Ended:
     """
     stop = stop or threading.Event()
     if stop.is_set():
-        return Ended(code=130, reason="not started")
+        return JobResult(code=130, reason="not started")
     try:
         return _run_commands(job, stop)
     except GandemError as error:  # other files in the folder, a full disk
-        return Ended(code=1, reason=str(error))
+        return JobResult(code=1, reason=str(error))
 
 
-def _run_commands(job: Job, stop: threading.Event) -> Ended:
+def _run_commands(job: Job, stop: threading.Event) -> JobResult:
     for arguments in _train_commands(job):
         result = _run(job, arguments, stop)
         if result.code:
-            return Ended(code=result.code, reason=result.reason)
+            return JobResult(code=result.code, reason=result.reason)
     result = _run(job, job.measure, stop)
     if not _is_json(result.stdout):  # exit code 1 of a measurement may be its result
         reason = result.reason if result.code else "the measurement printed no JSON"
-        return Ended(code=result.code or 1, reason=reason)
+        return JobResult(code=result.code or 1, reason=reason)
     write_file(Path(job.folder, job.output), result.stdout.encode())
-    return Ended()
+    return JobResult()
 
 
 def _train_commands(job: Job) -> Iterator[tuple[str, ...]]:

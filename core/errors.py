@@ -16,7 +16,6 @@ Anything else that reaches the user is a bug and keeps its traceback.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 
 __all__ = [
@@ -32,10 +31,6 @@ __all__ = [
     "shown",
     "suggest",
 ]
-
-
-UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-"""Unicode categories of control characters, lone surrogates and line separators."""
 
 
 class GandemError(Exception):
@@ -70,13 +65,13 @@ class RunError(GandemError, RuntimeError):
 
 
 def printable(text: str, keep: str = "") -> str:
-    r"""Return a text whose control characters are escaped, so that none reaches a terminal.
+    r"""Return a text whose unprintable characters are escaped, so that none reaches a terminal.
 
     Names of files may contain line breaks, escape sequences and characters that reverse the
     direction of writing.
 
     Args:
-        keep: control characters to leave as they are.
+        keep: characters to leave as they are.
 
     >>> print(printable("a\nb \x1b[31m.png"))
     a\nb \x1b[31m.png
@@ -84,10 +79,7 @@ def printable(text: str, keep: str = "") -> str:
     if text.isprintable():
         return text
     return "".join(
-        letter
-        if letter in keep or unicodedata.category(letter) not in UNPRINTABLE
-        else ascii(letter)[1:-1]
-        for letter in text
+        letter if letter.isprintable() or letter in keep else ascii(letter)[1:-1] for letter in text
     )
 
 

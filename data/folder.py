@@ -85,7 +85,7 @@ class Folder(ResizableDataset):
             images=resized.images,
             labels=labels,
             class_names=names,
-            source=f"the folder {listing.root.name!r}",
+            source=f"the {'folder' if listing.root.is_dir() else 'file'} {listing.root.name!r}",
             notes=tuple(
                 f"{self.name}: {note}." for note in (*listing.notes, *notes, *_note_frames(files))
             ),
@@ -205,7 +205,7 @@ def _note_frames(files: Sequence[str]) -> list[str]:
     if not files:
         return []
     return [
-        f"{len(files):,} have several frames or pages, of which the first is used: "
+        f"{len(files):,} with several frames or pages, of which the first is used: "
         f"{format_few(list(files))}"
     ]
 

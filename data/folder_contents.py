@@ -41,22 +41,22 @@ class _Contents:
     Attributes:
         images: files that may be images.
         others: other files.
-        tables: files called as those of :data:`TABLES`.
+        tables: the paths of tables by path in lower case.
         problems: what cannot be read, one line each.
     """
 
     read: Read
     images: dict[str, Stamp] = field(default_factory=dict)
     others: dict[str, Stamp] = field(default_factory=dict)
-    tables: list[str] = field(default_factory=list)
+    tables: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     def add(self, path: str, stamp: Stamp) -> None:
         """Add a file, whose kind its ending says, or else its first bytes."""
-        name = path.rpartition("/")[2]
+        folder, slash, name = path.rpartition("/")
         suffix = os.path.splitext(name)[1].lower()
-        if name in TABLES:
-            self.tables.append(path)
+        if name.lower() in TABLES:
+            self.tables[f"{folder}{slash}{name.lower()}"] = path
         elif not suffix or suffix in find_suffixes() or self._is_image(path, suffix):
             self.images[path] = stamp
         else:
@@ -249,7 +249,7 @@ def _find_top(contents: _Contents, top: str) -> tuple[str, list[str]]:
     A folder that holds nothing but one folder of folders is passed; of train, test and val, train
     is chosen.
     """
-    while not any(f"{top}{table}" in contents.tables for table in TABLES):
+    while not _find_table(contents, top):
         inside = [path[len(top) :] for path in contents.images if path.startswith(top)]
         folders = {path.partition("/")[0] for path in inside if "/" in path}
         train = next((each for each in sorted(folders) if each.lower() in TRAIN_PARTS), None)
@@ -260,8 +260,11 @@ def _find_top(contents: _Contents, top: str) -> tuple[str, list[str]]:
                     f"the images of {train!r} are used, not those of {format_few(unused)}; "
                     "add the name of a folder to the path to use it"
                 ]
-        elif len(folders) == 1 and all(path.count("/") > 1 for path in inside):
-            top += f"{folders.pop()}/"
+        elif len(folders) == 1 and (
+            all(path.count("/") > 1 for path in inside)
+            or _find_table(contents, f"{top}{min(folders)}/")
+        ):
+            top += f"{min(folders)}/"
         else:
             break
     return top, []
@@ -270,13 +273,17 @@ def _find_top(contents: _Contents, top: str) -> tuple[str, list[str]]:
 # --- labels --------------------------------------------------------------------------------------
 
 
+def _find_table(contents: _Contents, folder: str) -> str | None:
+    return next((table for table in TABLES if f"{folder}{table}" in contents.tables), None)
+
+
 def _read_table(contents: _Contents, top: str, name: str) -> LabelTable | None:
     """Return the first table of a folder."""
-    file = next((table for table in TABLES if f"{top}{table}" in contents.tables), None)
+    file = _find_table(contents, top)
     if file is None:
         return None
     try:
-        content = contents.read(f"{top}{file}", -1)
+        content = contents.read(contents.tables[f"{top}{file}"], -1)
     except Exception as error:  # a zip file may be damaged
         raise DataError(f"{name}: {file}: cannot be read ({error}).") from None
     return read_table(file, content, name)

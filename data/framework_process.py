@@ -25,7 +25,7 @@ import numpy as np
 from gandem.core.errors import DataError, GandemError
 from gandem.core.files import fill_file, write_json
 from gandem.core.plugins.isolation import format_error
-from gandem.data.frameworks import DONE, REFUSED, stamps_of
+from gandem.data.frameworks import ERROR_MARK, PROGRESS_MARK, hash_files
 from gandem.data.image_files import describe_error, fit_image, limit_image_size
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Request:
 
     name: str
     framework: str
-    words: list[str]
+    parts: list[str]
     root: Path
     given: bool
     want: str
@@ -91,14 +91,14 @@ def main(text: str) -> int:
         line = f"{request.name}: {request.framework} cannot read it: {format_error(error)}"
     else:
         return 0
-    print(f"\n{REFUSED}{line}", flush=True)  # noqa: T201
+    print(f"\n{ERROR_MARK}{line}", flush=True)  # noqa: T201
     return 1
 
 
 def _protect_files(root: Path) -> None:
     """Prevent this process from overwriting or removing the user's files below a folder."""
-    made: set[str] = set()
-    home = os.path.realpath(root)
+    created: set[str] = set()
+    home = os.path.join(os.path.realpath(root), "")
 
     def audit(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
@@ -113,17 +113,16 @@ def _protect_files(root: Path) -> None:
             return
         if not isinstance(path, str | bytes | os.PathLike):
             return
-        whole = os.path.realpath(os.fsdecode(path))
-        if not whole.startswith(os.path.join(home, "")) or whole in made:
+        full_path = os.path.realpath(os.fsdecode(path))
+        if not full_path.startswith(home) or full_path in created:
             return
-        if os.path.lexists(whole) and event == "os.mkdir":
-            return
-        if os.path.lexists(whole):
+        if not os.path.lexists(full_path):
+            created.add(full_path)
+        elif event != "os.mkdir":
             raise DataError(
-                f"{whole!r}: it is not the file that was expected, or not whole; it is left as it "
-                "was. Remove it, and it is downloaded, or put the right one there."
+                f"{full_path!r}: it is damaged or another file than expected, and is not "
+                "overwritten. Remove it to download it again, or replace it."
             )
-        made.add(whole)
 
     sys.addaudithook(audit)
 
@@ -133,99 +132,110 @@ def _protect_files(root: Path) -> None:
 
 def _write(request: Request, opened: Opened) -> None:
     """Fill the folder; the facts are written last."""
-    facts: dict[str, Any] = {"pictures": opened.pictures, "source": opened.source}
-    facts |= {"files": opened.files, "labeled": False, "count": 0, "bad": {}, "notes": []}
-    facts |= {"class_names": []}
+    facts: dict[str, Any] = {
+        "pictures": opened.pictures,
+        "source": opened.source,
+        "files": opened.files,
+        "labeled": False,
+        "count": 0,
+        "bad": {},
+        "notes": [],
+        "class_names": [],
+    }
     if request.want == "look":
-        facts |= _look(request, opened)
+        facts |= _summarize(request, opened)
     elif request.want == "fit" or not opened.pictures:
-        facts |= _images(request, opened)
-    facts["stamps"] = stamps_of(request.root) if opened.files else ""
+        facts |= _write_images(request, opened)
+    facts["stamps"] = hash_files(request.root) if opened.files else ""
     write_json(request.folder / "facts.json", facts)
 
 
-def _images(request: Request, opened: Opened) -> dict[str, Any]:
+def _write_images(request: Request, opened: Opened) -> dict[str, Any]:
     """Write all images, resized if a shape is given, and their labels."""
     shape, targets = request.shape, []
-    bad: dict[int, str] = {}
-    wanted = request.shape
+    errors: dict[int, str] = {}
 
     def fill(temporary: Path) -> None:
         nonlocal shape
         with temporary.open("wb", buffering=1 << 20) as file:
-            for place, image, target in _each(opened, bad):
+            for index, image, target in _iterate(opened, errors):
                 try:
-                    made = fit_image(_picture(image), wanted) if wanted else _array(image)
-                except Exception as error:  # damaged images raise many types of errors
-                    bad[place] = describe_error(error)
-                    continue
-                shape = shape or made.shape
-                if made.shape != shape:
-                    raise DataError(
-                        f"{request.name}: image {place} is {made.shape}, the first is {shape}."
+                    pixels = (
+                        fit_image(_to_pillow(image), request.shape)
+                        if request.shape
+                        else _to_array(image)
                     )
-                file.write(made.tobytes())
+                except Exception as error:  # damaged images raise many types of errors
+                    errors[index] = describe_error(error)
+                    continue
+                shape = shape or pixels.shape
+                if pixels.shape != shape:
+                    raise DataError(
+                        f"{request.name}: image {index} is {pixels.shape}, the first is {shape}."
+                    )
+                file.write(pixels.tobytes())
                 targets.append(target)
 
     fill_file(request.folder / "images.bin", fill)
-    _check_any(request, targets, bad)
-    facts = {"shape": [len(targets), *(shape or ())], "count": len(targets)}
-    return (
-        facts
-        | {"bad": {str(place): said for place, said in bad.items()}}
-        | _labels(request, opened, targets)
-    )
+    _check_not_empty(request, targets, errors)
+    return {
+        "shape": [len(targets), *(shape or ())],
+        "count": len(targets),
+        "bad": errors,
+        **_write_labels(request, opened, targets),
+    }
 
 
-def _look(request: Request, opened: Opened) -> dict[str, Any]:
+def _summarize(request: Request, opened: Opened) -> dict[str, Any]:
     """Return the facts of a summary."""
     sizes: Counter[tuple[int, int]] = Counter()
     modes: Counter[str] = Counter()
     first: dict[bytes, int] = {}
-    bad: dict[int, str] = {}
+    errors: dict[int, str] = {}
     copies, targets = [], []
-    for place, image, target in _each(opened, bad):
+    for index, image, target in _iterate(opened, errors):
         try:
-            pixels = _array(image)
+            pixels = _to_array(image)
         except Exception as error:  # as above
-            bad[place] = describe_error(error)
+            errors[index] = describe_error(error)
             continue
         sizes[pixels.shape[1], pixels.shape[0]] += 1
         modes["gray" if pixels.shape[2] == 1 else "color"] += 1
-        mark = hashlib.blake2b(repr(pixels.shape).encode() + pixels.tobytes(), digest_size=16)
-        if (of := first.setdefault(mark.digest(), place)) != place:
-            copies.append([place, of])
+        hashed = hashlib.blake2b(repr(pixels.shape).encode() + pixels.tobytes(), digest_size=16)
+        if (original := first.setdefault(hashed.digest(), index)) != index:
+            copies.append([index, original])
         targets.append(target)
-    _check_any(request, targets, bad)
+    _check_not_empty(request, targets, errors)
     return {
         "count": len(targets),
         "sizes": [[*size, count] for size, count in sizes.items()],
         "modes": dict(modes),
         "copies": copies,
-        "bad": {str(place): said for place, said in bad.items()},
-    } | _labels(request, opened, targets)
+        "bad": errors,
+        **_write_labels(request, opened, targets),
+    }
 
 
-def _each(opened: Opened, bad: dict[int, str]) -> Iterator[tuple[int, Any, Any]]:
+def _iterate(opened: Opened, errors: dict[int, str]) -> Iterator[tuple[int, Any, Any]]:
     """Yield index, image and target in order; loaders may not be thread-safe."""
     due = 0.0
-    for place in range(opened.count):
-        if (now := time.monotonic()) >= due or place + 1 == opened.count:
+    for index in range(opened.count):
+        if (now := time.monotonic()) >= due or index + 1 == opened.count:
             due = now + PROGRESS_INTERVAL
-            print(f"\n{DONE}{place + 1} {opened.count}", flush=True)  # noqa: T201
+            print(f"\n{PROGRESS_MARK}{index + 1} {opened.count}", flush=True)  # noqa: T201
         try:
-            image, target = opened.at(place)
+            image, target = opened.at(index)
         except Exception as error:  # as above
-            bad[place] = describe_error(error)
+            errors[index] = describe_error(error)
         else:
-            yield place, image, target
+            yield index, image, target
 
 
-def _labels(request: Request, opened: Opened, targets: list[Any]) -> dict[str, Any]:
+def _write_labels(request: Request, opened: Opened, targets: list[Any]) -> dict[str, Any]:
     """Write the labels, if all targets are classes, and return their facts."""
-    labels = [_class(target) for target in targets]
+    labels = [_to_label(target) for target in targets]
     if any(label is None for label in labels):
-        note = f"{request.name}: it comes without labels, for its targets are no classes."
+        note = f"{request.name}: it has no labels, because its targets are no classes."
         return {"labeled": False, "class_names": [], "notes": [note]}
     array = np.array(labels, np.int64)
 
@@ -238,7 +248,7 @@ def _labels(request: Request, opened: Opened, targets: list[Any]) -> dict[str, A
     return {"labeled": True, "class_names": list(names)}
 
 
-def _class(target: Any) -> int | None:
+def _to_label(target: Any) -> int | None:
     """Return a target as a class number, or None if it is not one."""
     try:
         array = np.asarray(target)
@@ -249,13 +259,13 @@ def _class(target: Any) -> int | None:
     return int(array.item())
 
 
-def _check_any(request: Request, targets: list[Any], bad: dict[int, str]) -> None:
+def _check_not_empty(request: Request, targets: list[Any], errors: dict[int, str]) -> None:
     if not targets:
-        first = f": {next(iter(bad.values()))}" if bad else ""
-        raise DataError(f"{request.name}: none of its {len(bad)} images can be read{first}.")
+        first = f": {next(iter(errors.values()))}" if errors else ""
+        raise DataError(f"{request.name}: none of its {len(errors)} images can be read{first}.")
 
 
-def _picture(image: Any) -> Image.Image:
+def _to_pillow(image: Any) -> Image.Image:
     """Return an image as an image of Pillow."""
     from PIL import Image
 
@@ -265,14 +275,14 @@ def _picture(image: Any) -> Image.Image:
     return Image.fromarray(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array)
 
 
-def _array(image: Any) -> np.ndarray:
+def _to_array(image: Any) -> np.ndarray:
     """Return an image as uint8 (H, W, 1 or 3), not resized."""
     if isinstance(image, np.ndarray) and image.dtype == np.uint8:
         return image[..., None] if image.ndim == 2 else image
-    picture = _picture(image)
+    picture = _to_pillow(image)
     width, height = picture.size
-    gray = len(picture.getbands()) == 1 and picture.mode != "P"
-    return fit_image(picture, (height, width, 1 if gray else 3))
+    is_gray = len(picture.getbands()) == 1 and picture.mode != "P"
+    return fit_image(picture, (height, width, 1 if is_gray else 3))
 
 
 if __name__ == "__main__":

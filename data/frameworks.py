@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from gandem.core.data.dataset import Dataset, DiskImages, ResizableDataset
+from gandem.core.data.dataset import Dataset, ResizableDataset, sample_classes
+from gandem.core.data.disk_images import DiskImages
 from gandem.core.data.summary import DatasetSummary, count_classes, format_few
 from gandem.core.errors import DataError, GandemError
 from gandem.core.files import cache_folder, clear_unfinished, make_folder
@@ -26,13 +27,13 @@ from gandem.core.plugins.registry import is_installed, registry
 from gandem.core.process import ChildCommand, run_child
 from gandem.core.progress import ProgressBars
 
-__all__ = ["FrameworkSet", "Kept", "check_installed", "load_set", "stamps_of"]
+__all__ = ["FrameworkSet", "check_installed", "hash_files", "load_set"]
 
 FORMAT = 1
 """Version of the cache; incremented if the same set would give different bytes."""
-DONE, REFUSED = "@ ", "! "
+PROGRESS_MARK, ERROR_MARK = "@ ", "! "
 """Prefixes of the lines in which the child process reports progress and an error."""
-SHARE = (re.compile(r"\b()(\d+)%\|"), re.compile(r"\b(\d+)/(\d+)\b"))
+DOWNLOAD_PROGRESS = (re.compile(r"\b()(\d+)%\|"), re.compile(r"\b(\d+)/(\d+)\b"))
 """Download progress of the frameworks: the percentage of tqdm, the bytes of Keras."""
 COLORS = re.compile(r"\x1b\[[\d;]*m")
 ENVIRONMENT = {
@@ -50,21 +51,21 @@ class FrameworkSet:
     Attributes:
         name: the name the user typed, ``"torchvision:SVHN:test"``.
         framework: the package of the data set.
-        words: the name of the set, and its part.
+        parts: the name of the set, and its part.
         root: the folder where the framework looks for its files.
         given: True if it is the user's folder, in which no file may be overwritten.
     """
 
     name: str
     framework: str
-    words: tuple[str, ...]
+    parts: tuple[str, ...]
     root: Path
     given: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A folder of the cache, with its facts."""
+class CachedSet:
+    """A data set in a folder of the cache, with its facts."""
 
     folder: Path
     facts: dict[str, Any]
@@ -77,8 +78,22 @@ class Kept:
         """Return the labels (N,), int64, or None if there are none."""
         if not self.facts["labeled"]:
             return None
-        read: np.ndarray = np.load(self.folder / "labels.npy", allow_pickle=False)
-        return read
+        labels: np.ndarray = np.load(self.folder / "labels.npy", allow_pickle=False)
+        return labels
+
+    def to_dataset(self, name: str) -> Dataset:
+        """Return the data set."""
+        facts = self.facts
+        errors = [f"image {index}: {reason}" for index, reason in facts["bad"].items()]
+        notes = [f"{name}: {len(errors)} left out: {format_few(errors)}."] if errors else []
+        return Dataset(
+            name=name,
+            images=self.images(),
+            labels=self.labels(),
+            class_names=tuple(facts["class_names"]),
+            source=facts["source"],
+            notes=(*facts["notes"], *notes),
+        )
 
 
 def check_installed(framework: str) -> None:
@@ -87,82 +102,70 @@ def check_installed(framework: str) -> None:
     Raises:
         DataError: it is not; the message says how to install it.
     """
-    row = registry().find("datasets", framework)
-    if not is_installed(row):
+    entry = registry().find("datasets", framework)
+    if not is_installed(entry):
         raise DataError(
-            f"The data sets of {framework} need {' and '.join(row.requires)}, which is not "
-            f"installed. Install it with: {row.install_command}"
+            f"The data sets of {framework} need {' and '.join(entry.requires)}, which is not "
+            f"installed. Install it with: {entry.install_command}"
         )
 
 
-def load_set(wanted: FrameworkSet) -> Dataset | ResizableDataset:
+def load_set(source: FrameworkSet) -> Dataset | ResizableDataset:
     """Return a data set; image files of several sizes give a :class:`ResizableDataset`.
 
     Raises:
         DataError: the set does not exist, is not a set of images, or is not available.
     """
-    kept = _obtain(wanted, "open")
-    return _Pictures(wanted, kept.facts) if kept.facts["pictures"] else _dataset(wanted, kept)
+    cached = _read_cached(source, "open")
+    if cached.facts["pictures"]:
+        return _ImageFiles(source, cached.facts["source"])
+    return cached.to_dataset(source.name)
 
 
-def stamps_of(root: Path) -> str:
+def hash_files(root: Path) -> str:
     """Return a hash that changes with every file below a folder, or ``""`` without files."""
-    hashed, count, seen = hashlib.sha256(), 0, set()
+    hashed, count, visited = hashlib.sha256(), 0, set()
     for folder, folders, files in os.walk(root, followlinks=True):
-        here = os.stat(folder)
-        if (here.st_dev, here.st_ino) in seen:  # a link to a folder above
+        facts = os.stat(folder)
+        if (facts.st_dev, facts.st_ino) in visited:  # a link to a folder above
             folders.clear()
             continue
-        seen.add((here.st_dev, here.st_ino))
+        visited.add((facts.st_dev, facts.st_ino))
         folders.sort()
         for file in sorted(files):
             path = os.path.join(folder, file)
             try:
                 facts = os.stat(path)
-            except OSError:  # a link to nowhere
+            except OSError:  # a broken link
                 continue
-            told = [os.path.relpath(path, root), facts.st_size, facts.st_mtime_ns]
-            hashed.update(json.dumps(told).encode())
+            stamp = [os.path.relpath(path, root), facts.st_size, facts.st_mtime_ns]
+            hashed.update(json.dumps(stamp).encode())
             count += 1
     return hashed.hexdigest() if count else ""
 
 
-def _dataset(wanted: FrameworkSet, kept: Kept) -> Dataset:
-    facts = kept.facts
-    bad = [f"image {place}: {reason}" for place, reason in facts["bad"].items()]
-    few = [f"{wanted.name}: {len(bad)} left out: {format_few(bad)}."] if bad else []
-    return Dataset(
-        name=wanted.name,
-        images=kept.images(),
-        labels=kept.labels(),
-        class_names=tuple(facts["class_names"]),
-        source=facts["source"],
-        notes=(*facts["notes"], *few),
-    )
+class _ImageFiles(ResizableDataset):
+    """A data set of image files of any sizes."""
 
-
-class _Pictures(ResizableDataset):
-    """A set of image files of any sizes."""
-
-    def __init__(self, wanted: FrameworkSet, facts: dict[str, Any]) -> None:
-        self.name, self.wanted, self.source = wanted.name, wanted, facts["source"]
+    def __init__(self, framework_set: FrameworkSet, source: str) -> None:
+        self.name, self.set, self.source = framework_set.name, framework_set, source
 
     def resize_to(self, shape: tuple[int, ...]) -> Dataset:
         """Return the images cropped and resized to (H, W, C), cached after the first call."""
-        return _dataset(self.wanted, _obtain(self.wanted, "fit", shape))
+        return _read_cached(self.set, "fit", shape).to_dataset(self.name)
 
     def summarize(self, *, quiet: bool = False) -> DatasetSummary:
         """Return a summary of the original images."""
-        kept = _obtain(self.wanted, "look", quiet=quiet)
-        facts = kept.facts
+        cached = _read_cached(self.set, "look", quiet=quiet)
+        facts = cached.facts
         return DatasetSummary(
             name=self.name,
             source=self.source,
             count=facts["count"],
             sizes={(width, height): count for width, height, count in facts["sizes"]},
             modes=facts["modes"],
-            classes=count_classes(kept.labels(), tuple(facts["class_names"])),
-            unread=tuple(f"image {place}: {reason}" for place, reason in facts["bad"].items()),
+            classes=count_classes(cached.labels(), tuple(facts["class_names"])),
+            unread=tuple(f"image {index}: {reason}" for index, reason in facts["bad"].items()),
             copies=tuple(f"image {copy}: the same as image {of}" for copy, of in facts["copies"]),
         )
 
@@ -170,22 +173,15 @@ class _Pictures(ResizableDataset):
         self, count: int, shape: tuple[int, ...]
     ) -> list[tuple[str, list[np.ndarray]]]:
         """Return a few images of each class with its name, resized to a shape."""
-        data = self.resize(shape)
-        if data.labels is None:
-            return [("", list(data.images[:count]))]
-        found = []
-        for label in np.unique(data.labels):
-            name = data.class_names[label] if data.class_names else str(label)
-            found.append((name, list(data.images[np.flatnonzero(data.labels == label)[:count]])))
-        return found
+        return sample_classes(self.resize(shape), count)
 
 
 # --- the cache -----------------------------------------------------------------------------------
 
 
-def _obtain(
-    wanted: FrameworkSet, want: str, shape: tuple[int, ...] | None = None, *, quiet: bool = False
-) -> Kept:
+def _read_cached(
+    source: FrameworkSet, want: str, shape: tuple[int, ...] | None = None, *, quiet: bool = False
+) -> CachedSet:
     """Return the cached result for a set, or let the framework read it.
 
     Args:
@@ -193,18 +189,18 @@ def _obtain(
     """
     from filelock import FileLock
 
-    told = [FORMAT, format_versions((wanted.framework, "pillow")), *wanted.words]
-    key = json.dumps([*told, wanted.framework, str(wanted.root), wanted.given, want, shape])
+    identity = [FORMAT, format_versions((source.framework, "pillow")), *source.parts]
+    key = json.dumps([*identity, source.framework, str(source.root), source.given, want, shape])
     folder = cache_folder() / "frameworks" / hashlib.sha256(key.encode()).hexdigest()[:32]
     try:
         make_folder(folder)
         with FileLock(folder / "lock"):
-            kept = _kept(folder)
-            if kept is None or kept.facts["stamps"] != _stamps(wanted, kept):
+            cached = _load(folder)
+            if cached is None or not _is_current(source, cached):
                 (folder / "facts.json").unlink(missing_ok=True)
                 clear_unfinished(folder)
-                _read(wanted, {"want": want, "shape": shape, "folder": str(folder)}, quiet=quiet)
-                kept = _kept(folder)
+                _read(source, {"want": want, "shape": shape, "folder": str(folder)}, quiet=quiet)
+                cached = _load(folder)
     except DataError:
         raise
     except (GandemError, OSError) as error:
@@ -212,58 +208,58 @@ def _obtain(
             f"The cache cannot be used: {str(error).rstrip('.')}. Set GANDEM_CACHE to a folder "
             "that can be written."
         ) from error
-    if kept is None:
+    if cached is None:
         raise DataError(f"{folder}: cannot be read again. Remove that folder.")
-    return kept
+    return cached
 
 
-def _kept(folder: Path) -> Kept | None:
+def _load(folder: Path) -> CachedSet | None:
     """Return the cached result of a folder, or None if it is missing or damaged."""
     try:
         facts = json.loads((folder / "facts.json").read_text("utf-8"))
-        kept = Kept(folder, facts)
-        labels = kept.labels()
-        whole = labels is None or len(labels) == facts["count"]
-        if "shape" in facts and len(kept.images()) != facts["count"]:
-            whole = False
+        cached = CachedSet(folder, facts)
+        labels = cached.labels()
+        is_whole = labels is None or len(labels) == facts["count"]
+        is_whole &= "shape" not in facts or len(cached.images()) == facts["count"]
     except (OSError, ValueError, KeyError, TypeError, EOFError):  # DataError is a ValueError
         return None
-    return kept if whole else None
+    return cached if is_whole else None
 
 
-def _stamps(wanted: FrameworkSet, kept: Kept) -> str:
-    """Return the stamps that the cached facts must have to be valid.
+def _is_current(source: FrameworkSet, cached: CachedSet) -> bool:
+    """Return True if the files of a set are those that were read.
 
     A set with files is never taken from the cache if all of them are missing.
     """
-    if not kept.facts["files"]:  # drawn at random, like torchvision's FakeData
-        return ""
-    return stamps_of(wanted.root) or "no files"
+    if not cached.facts["files"]:  # drawn at random, like torchvision's FakeData
+        return True
+    stamps = hash_files(source.root)
+    return bool(stamps) and stamps == cached.facts["stamps"]
 
 
 # --- the child process ---------------------------------------------------------------------------
 
 
-def _read(wanted: FrameworkSet, task: dict[str, Any], *, quiet: bool) -> None:
+def _read(source: FrameworkSet, task: dict[str, Any], *, quiet: bool) -> None:
     """Fill a folder of the cache in a child process.
 
     Raises:
         DataError: the process failed.
     """
     request = {
-        "name": wanted.name,
-        "framework": wanted.framework,
-        "words": wanted.words,
-        "root": str(wanted.root),
-        "given": wanted.given,
+        "name": source.name,
+        "framework": source.framework,
+        "parts": source.parts,
+        "root": str(source.root),
+        "given": source.given,
     }
-    refusals: list[str] = []
+    errors: list[str] = []
     with _Progress(quiet=quiet) as progress:
 
         def read_line(raw: str) -> bool:
             line = COLORS.sub("", raw).strip()
-            if line.startswith(REFUSED):
-                refusals.append(line.removeprefix(REFUSED))
+            if line.startswith(ERROR_MARK):
+                errors.append(line.removeprefix(ERROR_MARK))
             return not line or progress.show_line(line)
 
         result = run_child(
@@ -275,8 +271,8 @@ def _read(wanted: FrameworkSet, task: dict[str, Any], *, quiet: bool) -> None:
             )
         )
     if result.code:
-        failure = f"{wanted.name}: the process of {wanted.framework} failed: {result.reason}"
-        raise DataError(next(iter(refusals), failure))
+        message = f"{source.name}: the process of {source.framework} failed: {result.reason}"
+        raise DataError(next(iter(errors), message))
 
 
 class _Progress(ExitStack):
@@ -289,23 +285,23 @@ class _Progress(ExitStack):
 
     def show_line(self, line: str) -> bool:
         """Show the progress that a line of the child process reports; return False if none."""
-        if line.startswith(DONE):
-            done, total = line.removeprefix(DONE).split()
+        if line.startswith(PROGRESS_MARK):
+            done, total = line.removeprefix(PROGRESS_MARK).split()
             self.show("read images", int(done), int(total))
             return True
-        match = next(filter(None, (form.search(line) for form in SHARE)), None)
+        match = next(filter(None, (form.search(line) for form in DOWNLOAD_PROGRESS)), None)
         if match is not None:
             done, total = match.groups() if match[1] else (match[2], "100")
             if 0 < int(total):
                 self.show("download", min(100, 100 * int(done) // int(total)), 100)
         return match is not None
 
-    def show(self, who: str, done: int, total: int) -> None:
-        if who != self.who:
+    def show(self, task: str, done: int, total: int) -> None:
+        if task != self.task:
             self.close()
-            self._begin(who)
-        self.bars.show(who, done, total)
+            self._begin(task)
+        self.bars.show(task, done, total)
 
-    def _begin(self, who: str) -> None:
-        unit = "%" if who == "download" else "images"
-        self.who, self.bars = who, self.enter_context(ProgressBars(quiet=self.quiet, unit=unit))
+    def _begin(self, task: str) -> None:
+        unit = "%" if task == "download" else "images"
+        self.task, self.bars = task, self.enter_context(ProgressBars(quiet=self.quiet, unit=unit))

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from gandem.core.data.dataset import DiskImages
+from gandem.core.data.disk_images import DiskImages
 from gandem.core.errors import DataError, GandemError
 from gandem.core.files import cache_folder, clear_unfinished, fill_file, make_folder, write_json
 from gandem.data.image_files import (

@@ -112,6 +112,8 @@ def fit_image(image: Image.Image, shape: tuple[int, ...]) -> np.ndarray:
         image.draft(None, (2 * max(height, width),) * 2)
     upright = ImageOps.exif_transpose(image)
     plain = to_eight_bits(upright, alpha=channels == 4)
+    if plain.mode in ("LAB", "HSV"):  # have no conversion to gray
+        plain = plain.convert("RGB")
     plain = plain.convert({1: "L", 3: "RGB", 4: "RGBA"}[channels])
     if plain.size != (width, height):
         plain = ImageOps.fit(plain, (width, height), Image.Resampling.BICUBIC)
@@ -142,7 +144,7 @@ def to_eight_bits(image: Image.Image, *, alpha: bool = False) -> Image.Image:
 
 def is_dark(image: Image.Image) -> bool:
     """Return True if an image is nearly black once it has eight bits."""
-    levels = to_eight_bits(image).convert("L").histogram()
+    levels = to_eight_bits(image).convert("RGB").convert("L").histogram()
     return sum(levels[DARK_LEVEL:]) < MIN_BRIGHT * sum(levels)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["load", "opened"]
 
-OTHERS = {
+UNSUITABLE = {
     "holds texts": ("imdb", "reuters"),
     "holds tables of numbers": ("boston_housing", "california_housing"),
 }
@@ -60,15 +60,15 @@ def load(argument: str, data_dir: Path | None) -> Dataset | ResizableDataset:
     if data_dir is not None and not data_dir.is_dir():
         raise DataError(f"keras:{argument}: there is no folder {str(data_dir)!r}.")
     home = data_dir or Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras").expanduser()
-    bare = data_dir is not None and not (data_dir / "datasets").is_dir()
-    wanted = FrameworkSet(
+    is_datasets_folder = data_dir is not None and not (data_dir / "datasets").is_dir()
+    dataset = FrameworkSet(
         name=f"keras:{argument}",
         framework="keras",
-        words=(name.lower().replace("-", "_"), part),
-        root=(home if bare else home / "datasets").absolute(),
+        parts=(name.lower().replace("-", "_"), part),
+        root=(home if is_datasets_folder else home / "datasets").absolute(),
         given=data_dir is not None,
     )
-    return load_set(wanted)
+    return load_set(dataset)
 
 
 # --- in the child process ------------------------------------------------------------------------
@@ -76,39 +76,39 @@ def load(argument: str, data_dir: Path | None) -> Dataset | ResizableDataset:
 
 def opened(request: Request) -> Opened:
     """Return the data set of a request; download it if needed."""
-    name, part = request.words
-    _move_in(request)
+    name, part = request.parts
+    _set_home(request)
     import keras
 
     keras.config.set_image_data_format("channels_last")
-    module = _module(request, keras.datasets, name)
+    module = _find_module(request, keras.datasets, name)
     try:
         halves = module.load_data()
     except DataError:
         raise
     except Exception as error:  # no network, or a damaged file
-        place = request.root / FOLDERS.get(name, "")
-        said = format_error(error).rstrip(".… ")
+        folder = request.root / FOLDERS.get(name, "")
+        reason = format_error(error).rstrip(".… ")
         raise DataError(
-            f"{request.name}: Keras cannot read or download it: {said}. "
-            f"Its files belong in {str(place)!r}; --data-dir names another folder."
+            f"{request.name}: Keras cannot read or download it: {reason}. "
+            f"Its files belong in {str(folder)!r}; --data-dir names another folder."
         ) from error
-    chosen = [halves[which] for which in PARTS[part]]
-    images = np.concatenate([half[0] for half in chosen])
-    labels = np.concatenate([np.asarray(half[1]).reshape(len(half[1]), -1) for half in chosen])
+    parts = [halves[which] for which in PARTS[part]]
+    images = np.concatenate([half[0] for half in parts])
+    labels = np.concatenate([np.asarray(half[1]).reshape(len(half[1]), -1) for half in parts])
     if images.dtype != np.uint8 or images.ndim not in (3, 4):
         raise DataError(f"{request.name}: expected images, received {images.dtype} {images.shape}.")
     from gandem.data.framework_process import Opened
 
     return Opened(
         count=len(images),
-        at=lambda place: (images[place], labels[place]),
+        at=lambda index: (images[index], labels[index]),
         source=f"{name} of Keras",
         class_names=NAMES.get(name, ()),
     )
 
 
-def _move_in(request: Request) -> None:
+def _set_home(request: Request) -> None:
     """Give Keras a temporary home whose ``datasets`` links to the requested folder.
 
     Otherwise Keras would read and write settings beside it, or use a shared folder if it cannot
@@ -133,18 +133,18 @@ def _move_in(request: Request) -> None:
     os.environ["KERAS_HOME"] = str(home)
 
 
-def _module(request: Request, datasets: Any, name: str) -> Any:
-    known = [each for each in dir(datasets) if hasattr(getattr(datasets, each), "load_data")]
-    others = {each: what for what, some in OTHERS.items() for each in some}
-    if name not in known:
-        fit = [each for each in known if each not in others]
-        near = difflib.get_close_matches(name, fit, n=1, cutoff=0.6)
-        hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(fit)}."
+def _find_module(request: Request, datasets: Any, name: str) -> Any:
+    modules = [each for each in dir(datasets) if hasattr(getattr(datasets, each), "load_data")]
+    reasons = {each: reason for reason, some in UNSUITABLE.items() for each in some}
+    if name not in modules:
+        usable = [each for each in modules if each not in reasons]
+        near = difflib.get_close_matches(name, usable, n=1, cutoff=0.6)
+        hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(usable)}."
         typed = request.name.split(":")[1]
         raise DataError(f"Keras has no data set {typed!r:.60}. {hint}")
-    if name in others:
+    if name in reasons:
         raise DataError(
-            f"{request.name}: {name} {others[name]}; a GAN here learns from images, with or "
-            "without a class each."
+            f"{request.name}: {name} {reasons[name]}; expected images, with or without a class "
+            "each."
         )
     return getattr(datasets, name)

@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from unicodedata import normalize
 
 from gandem.core.errors import DataError, shown
 
@@ -98,10 +99,14 @@ def match_files(listed: Iterable[str], files: Collection[str]) -> dict[str, set[
     known = set(files)
     aliases: dict[str, set[str]] = {}
     for file in known:
-        base = file.rpartition("/")[2]
-        for alias in {base, os.path.splitext(base)[0], os.path.splitext(file)[0]}:
+        path = normalize("NFC", file)  # macOS stores other Unicode than most tables have
+        base = path.rpartition("/")[2]
+        for alias in {path, base, os.path.splitext(base)[0], os.path.splitext(path)[0]}:
             aliases.setdefault(alias, set()).add(file)
-    return {name: {name} if name in known else aliases.get(name, set()) for name in listed}
+    return {
+        name: {name} if name in known else aliases.get(normalize("NFC", name), set())
+        for name in listed
+    }
 
 
 # --- formats -------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import numpy as np
 
 from gandem.core.data.dataset import CHANNELS, Dataset
 from gandem.core.errors import DataError
+from gandem.core.machine import check_memory
 from gandem.data.label_tables import sort_classes
 
 __all__ = ["load"]
@@ -49,7 +50,8 @@ def load(argument: str, data_dir: Path | None) -> Dataset:
     images, labels = _read_arrays(path, name)
     note = ""
     if images.ndim == 2 and images.dtype.kind == "f" and images.shape[1] <= MAX_POINT_SIZE:
-        images = images.astype("f4")
+        with np.errstate(over="ignore"):  # infinite points are refused
+            images = images.astype("f4")
     else:
         images, note = _to_bytes(_to_channels_last(images, name), name)
     classes, class_names = _to_classes(labels, len(images), name)
@@ -126,6 +128,7 @@ def _read_array(open_file: Open, file_size: int, where: str) -> np.ndarray:
             f"{where} unpacks to more than {MAX_ARRAY_SIZE >> 30} GiB. "
             f"Save fewer images, or save them as uint8."
         )
+    check_memory(size, where, "save fewer images, or save them as uint8")
     if size != stored:
         raise DataError(f"{where} has {stored} bytes, expected {size}. Save it again.")
     try:
@@ -175,7 +178,7 @@ def _to_bytes(images: np.ndarray, name: str) -> tuple[np.ndarray, str]:
     """Return uint8 images, and a note that says which range of values they were taken for."""
     if images.dtype.kind == "b":
         return images * np.uint8(255), ""
-    low, high = images.min().item(), images.max().item()  # NaN if any is
+    low, high = images.min().item() + 0, images.max().item() + 0  # NaN if any is
     if not (math.isfinite(low) and math.isfinite(high)):
         count = images.size - int(np.isfinite(images).sum())
         raise DataError(
@@ -183,7 +186,7 @@ def _to_bytes(images: np.ndarray, name: str) -> tuple[np.ndarray, str]:
             f"Replace them before saving, perhaps with np.nan_to_num."
         )
     span = f"{images.dtype} from {low:g} to {high:g}"
-    scaled = f"images / {high:g}" if low >= 0 else f"(images + {-low:g}) / {high - low:g}"
+    scaled = f"images / {high:g}" if low >= 0 else f"(images + {-low:g}) / {high - low or 1:g}"
     if images.dtype.kind != "f":
         if (low, high) == (0, 1):
             return images.astype(np.uint8) * np.uint8(255), "0 and 1 are taken for black and white"

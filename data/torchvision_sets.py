@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 __all__ = ["load", "opened"]
 
-OTHERS = {
+UNSUITABLE = {
     "holds videos": ("HMDB51", "Kinetics", "MovingMNIST", "UCF101"),
-    "holds images with boxes around things": (
+    "holds images with bounding boxes": (
         "CocoDetection",
         "Kitti",
         "VOCDetection",
         "WIDERFace",
     ),
-    "holds images with a map of things": ("Cityscapes", "SBDataset", "VOCSegmentation"),
-    "holds images with sentences": ("CocoCaptions", "Flickr30k", "Flickr8k", "SBU"),
+    "holds images with segmentation masks": ("Cityscapes", "SBDataset", "VOCSegmentation"),
+    "holds images with captions": ("CocoCaptions", "Flickr30k", "Flickr8k", "SBU"),
     "holds pairs of images": ("LFWPairs", "PhotoTour"),
     "holds optical flow": ("FlyingChairs", "FlyingThings3D", "HD1K", "KittiFlow", "Sintel"),
     "holds stereo images": (
@@ -41,14 +41,13 @@ OTHERS = {
         *("DatasetFolder", "ImageFolder", "VisionDataset", "LSUNClass"),
     ),
 }
-"""What is not images with a class each; what a later torchvision adds is known by its first item.
-"""
+"""Data sets that cannot be used, with the reason; unknown ones are checked by their first item."""
 PARTS = ("split", "version", "image_set", "classes")
 """Parameters that choose a part by name; those with ``train`` know ``train``, ``test`` and ``all``.
 """
-COLLECTS = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 FOLDERS = ("raw_folder", "_base_folder", "_data_folder", "_data_dir")
-"""Where a set that could not be opened says it has looked."""
+"""Attributes of a data set with the folder of its files."""
 
 
 def load(argument: str, data_dir: Path | None) -> Dataset | ResizableDataset:
@@ -70,14 +69,14 @@ def load(argument: str, data_dir: Path | None) -> Dataset | ResizableDataset:
     if data_dir is not None and not data_dir.is_dir():
         raise DataError(f"torchvision:{argument}: there is no folder {str(data_dir)!r}.")
     root = data_dir or cache_folder() / "torchvision" / name.lower()
-    wanted = FrameworkSet(
+    dataset = FrameworkSet(
         name=f"torchvision:{argument}",
         framework="torchvision",
-        words=(name.lower(), *parts),
+        parts=(name.lower(), *parts),
         root=root.absolute(),
         given=data_dir is not None,
     )
-    return load_set(wanted)
+    return load_set(dataset)
 
 
 # --- in the child process ------------------------------------------------------------------------
@@ -87,178 +86,180 @@ def opened(request: Request) -> Opened:
     """Return the data set of a request; download it if needed."""
     from gandem.data.framework_process import Opened
 
-    name, *parts = request.words
-    kind = _kind(request, name)
-    takes = _parameters(kind)
-    sets = [_made(request, kind, given) for given in _arguments(request, kind, takes, parts)]
+    name, *parts = request.parts
+    cls = _find_class(request, name)
+    parameters = _list_parameters(cls)
+    arguments = _list_arguments(request, cls, parameters, parts)
+    sets = [_open_or_download(request, cls, each) for each in arguments]
     first = sets[0]
-    _check_item(request, kind, first)
+    _check_first_item(request, cls, first)
     names = getattr(first, "classes", ())
-    named = isinstance(names, list | tuple) and all(isinstance(each, str) for each in names)
+    has_names = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
     ends = list(accumulate(len(each) for each in sets))
 
-    def at(place: int) -> tuple[Any, Any]:
-        which = bisect_right(ends, place)
-        image, target = sets[which][place - (ends[which] - len(sets[which]))]
+    def at(index: int) -> tuple[Any, Any]:
+        which = bisect_right(ends, index)
+        image, target = sets[which][index - (ends[which] - len(sets[which]))]
         return image, target
 
     return Opened(
         count=ends[-1],
         at=at,
-        source=f"{kind.__name__} of torchvision",
-        class_names=tuple(names) if named else (),
-        pictures=not _in_memory(first),
-        files="root" in takes,
+        source=f"{cls.__name__} of torchvision",
+        class_names=tuple(names) if has_names else (),
+        pictures=not _is_in_memory(first),
+        files="root" in parameters,
     )
 
 
-def _kind(request: Request, name: str) -> Any:
+def _find_class(request: Request, name: str) -> Any:
     """Return the class of a data set; its name is case-insensitive."""
     from torchvision import datasets  # type: ignore[import-untyped]
 
-    found = {each: getattr(datasets, each) for each in datasets.__all__}
-    known = {each.lower(): each for each, kind in found.items() if inspect.isclass(kind)}
-    others = {each.lower(): what for what, some in OTHERS.items() for each in some}
-    if name not in known:
-        fit = [each for each in known if each not in others]
-        near = difflib.get_close_matches(name, fit, n=1, cutoff=0.6)
-        hint = f"Did you mean {known[near[0]]!r}?" if near else f"There are: {_list(known, fit)}."
+    members = {member: getattr(datasets, member) for member in datasets.__all__}
+    classes = {key.lower(): cls for key, cls in members.items() if inspect.isclass(cls)}
+    reasons = {each.lower(): reason for reason, some in UNSUITABLE.items() for each in some}
+    if name not in classes:
+        usable = [each for each in classes if each not in reasons]
+        near = difflib.get_close_matches(name, usable, n=1, cutoff=0.6)
+        every = ", ".join(sorted(classes[each].__name__ for each in usable))
+        hint = f"Did you mean {classes[near[0]].__name__!r}?" if near else f"There are: {every}."
         typed = request.name.split(":")[1]
         raise DataError(f"torchvision has no data set {typed!r:.60}. {hint}")
-    if name in others:
+    if name in reasons:
         raise DataError(
-            f"{request.name}: {known[name]} {others[name]}; a GAN here learns from images, "
-            "with or without a class each."
+            f"{request.name}: {classes[name].__name__} {reasons[name]}; expected images, with or "
+            "without a class each."
         )
-    return found[known[name]]
+    return classes[name]
 
 
-def _list(known: dict[str, str], some: list[str]) -> str:
-    return ", ".join(sorted(known[each] for each in some))
-
-
-def _parameters(kind: Any) -> dict[str, inspect.Parameter]:
+def _list_parameters(cls: Any) -> dict[str, inspect.Parameter]:
     """Return the parameters of a class, with those that it forwards to its base classes."""
-    found: dict[str, inspect.Parameter] = {}
-    for cls in kind.__mro__:
-        if "__init__" not in vars(cls):
+    parameters: dict[str, inspect.Parameter] = {}
+    for base in cls.__mro__:
+        if "__init__" not in vars(base):
             continue
-        own = dict(inspect.signature(cls.__init__).parameters)
-        ends = [key for key, value in own.items() if value.kind in COLLECTS]
-        found = {key: value for key, value in own.items() if key not in ends} | found
-        if not any(own[key].kind is inspect.Parameter.VAR_KEYWORD for key in ends):
+        own = dict(inspect.signature(base.__init__).parameters)
+        variadic = [key for key, value in own.items() if value.kind in VARIADIC]
+        parameters = {key: own[key] for key in own if key not in variadic} | parameters
+        if not any(own[key].kind is inspect.Parameter.VAR_KEYWORD for key in variadic):
             break
-    found.pop("self", None)
-    return found
+    parameters.pop("self", None)
+    return parameters
 
 
-def _arguments(
-    request: Request, kind: Any, takes: dict[str, inspect.Parameter], parts: list[str]
+def _list_arguments(
+    request: Request, cls: Any, parameters: dict[str, inspect.Parameter], parts: list[str]
 ) -> list[dict[str, Any]]:
     """Return the arguments of the one or two sets that form a part."""
-    given: dict[str, Any] = {"root": str(request.root)} if "root" in takes else {}
-    chooses = next((each for each in PARTS if each in takes), None)
-    several: list[dict[str, Any]] = [{}]
+    shared: dict[str, Any] = {"root": str(request.root)} if "root" in parameters else {}
+    selector = next((each for each in PARTS if each in parameters), None)
+    halves: list[dict[str, Any]] = [{}]
     for part in parts:
-        if "train" in takes and part in ("train", "test", "all"):
-            both = {"train": (True,), "test": (False,), "all": (True, False)}
-            several = [{"train": value} for value in both[part]]
-        elif chooses and chooses not in given:
-            given[chooses] = part
+        if "train" in parameters and part in ("train", "test", "all"):
+            values = {"train": (True,), "test": (False,), "all": (True, False)}[part]
+            halves = [{"train": value} for value in values]
+        elif selector and selector not in shared:
+            shared[selector] = part
         else:
-            has = "train, test and all" if "train" in takes else "no parts, or only one"
-            raise DataError(f"{request.name}: {kind.__name__} has no part {part!r}; it has {has}.")
-    for name, value in takes.items():
-        if value.default is value.empty and name not in given:
-            if name == chooses:
+            known = "train, test and all" if "train" in parameters else "no parts, or only one"
+            raise DataError(f"{request.name}: {cls.__name__} has no part {part!r}; it has {known}.")
+    for name, value in parameters.items():
+        if value.default is value.empty and name not in shared:
+            if name == selector:
                 raise DataError(
-                    f"{request.name}: {kind.__name__} needs its {name}: "
-                    f"--data {request.name}:{name.upper()}.{_choices(kind)}"
+                    f"{request.name}: {cls.__name__} needs its {name}: "
+                    f"--data {request.name}:{name.upper()}.{_format_choices(cls)}"
                 )
-            raise DataError(f"{request.name}: {kind.__name__} needs its {name}, which has no name.")
-    return [given | each for each in several]
+            raise DataError(
+                f"{request.name}: {cls.__name__} needs the argument {name}, which a name cannot "
+                "give."
+            )
+    return [shared | half for half in halves]
 
 
-def _choices(kind: Any) -> str:
-    found = getattr(kind, "splits", ())
-    return f" There are: {', '.join(map(str, found))}." if found else ""
+def _format_choices(cls: Any) -> str:
+    splits = getattr(cls, "splits", ())
+    return f" There are: {', '.join(map(str, splits))}." if splits else ""
 
 
-def _made(request: Request, kind: Any, given: dict[str, Any]) -> Any:
+def _open_or_download(request: Request, cls: Any, arguments: dict[str, Any]) -> Any:
     """Return a data set from existing files, or download it.
 
     The download is the second attempt, because some sets refuse it if their files exist.
     """
-    loads = "download" in _parameters(kind)
-    made = kind.__new__(kind)
+    can_download = "download" in _list_parameters(cls)
+    dataset = cls.__new__(cls)
     try:
         try:
-            return kind(**given, **({"download": False} if loads else {}))
+            return cls(**arguments, **({"download": False} if can_download else {}))
         except (OSError, RuntimeError):
-            if not loads:
+            if not can_download:
                 raise
         if not request.given:
             request.root.mkdir(parents=True, exist_ok=True)
-        made.__init__(**given, download=True)
-        return made
+        dataset.__init__(**arguments, download=True)
+        return dataset
     except DataError:
         raise
     except ModuleNotFoundError as error:
         raise DataError(
-            f"{request.name}: {kind.__name__} needs {error.name}, which is not installed. "
+            f"{request.name}: {cls.__name__} needs {error.name}, which is not installed. "
             f"Install it with: pip install {error.name}"
         ) from error
     except Exception as error:
         if isinstance(error, ValueError) and "Unknown value" in str(error):  # of a split
-            raise DataError(f"{request.name}: {kind.__name__}: {_short(error)}.") from error
-        by_itself = "" if loads else "torchvision does not download it. "
+            raise DataError(f"{request.name}: {cls.__name__}: {_shorten(error)}.") from error
+        reason = "" if can_download else "torchvision does not download it. "
         raise DataError(
-            f"{request.name}: torchvision cannot read or download it: {_short(error)}. {by_itself}"
-            f"Its files belong in {str(_place(made, request.root))!r}; --data-dir names another "
-            "root."
+            f"{request.name}: torchvision cannot read or download it: {_shorten(error)}. {reason}"
+            f"Its files belong in {str(_find_folder(dataset, request.root))!r}; --data-dir names "
+            "another root."
         ) from error
 
 
-def _place(made: Any, root: Path) -> Path:
+def _find_folder(dataset: Any, root: Path) -> Path:
     """Return the folder where a set that could not be opened looked for its files."""
     for name in FOLDERS:
         try:
-            place = Path(getattr(made, name))
+            folder = Path(getattr(dataset, name))
         except Exception:  # it may be only partly initialized
             continue
-        if place.is_relative_to(root):
-            return place
+        if folder.is_relative_to(root):
+            return folder
     return root
 
 
-def _short(error: Exception) -> str:
+def _shorten(error: Exception) -> str:
     text = format_error(error).removeprefix("ValueError: ").rstrip(".… ")
     return text if len(text) <= 300 else f"{text[:299]}…"
 
 
-def _check_item(request: Request, kind: Any, found: Any) -> None:
+def _check_first_item(request: Request, cls: Any, dataset: Any) -> None:
     """Check that a set has images with at most one class each."""
     from PIL import Image
 
-    if not len(found):
+    if not len(dataset):
         raise DataError(f"{request.name}: it has no images.")
     try:
-        item = found[0]
+        item = dataset[0]
     except Exception:  # a damaged image is skipped later
         return
     image, target = item if isinstance(item, tuple) and len(item) == 2 else (item, 0)
-    gives = f"{request.name}: {kind.__name__} gives"
+    wrong, expected = None, ""
     if not isinstance(image, Image.Image):
+        wrong, expected = image, "an image"
+    elif isinstance(target, Image.Image | dict | list | tuple | str):
+        wrong, expected = target, "a class"
+    if expected:
         raise DataError(
-            f"{gives} what is of type {type(image).__name__}, where an image should be."
-        )
-    if isinstance(target, Image.Image | dict | list | tuple | str):
-        raise DataError(
-            f"{gives} what is of type {type(target).__name__}, where a class should be."
+            f"{request.name}: expected {expected} from {cls.__name__}, received "
+            f"{type(wrong).__name__}."
         )
 
 
-def _in_memory(found: Any) -> bool:
+def _is_in_memory(dataset: Any) -> bool:
     """Return True if all images are in one array, so that they have one size."""
-    data: Any = getattr(found, "data", None)
-    return getattr(data, "ndim", 0) >= 3 and len(data) == len(found)
+    data: Any = getattr(dataset, "data", None)
+    return getattr(data, "ndim", 0) >= 3 and len(data) == len(dataset)

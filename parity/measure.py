@@ -70,7 +70,7 @@ class Report:
     holds: bool
     handover: Handover | None = None
     data_dir: str | None = None
-    classes: tuple[int, ...] = ()
+    classes: tuple[int | str, ...] = ()
 
     def to_data(self) -> dict[str, Any]:
         """Return the report as plain data; ``handover`` is there in its own tier alone."""
@@ -89,7 +89,7 @@ def measure(
     seed: int = 0,
     data: str = "digits",
     data_dir: Path | str | None = None,
-    classes: Sequence[int] | None = None,
+    classes: Sequence[int | str] | None = None,
     tier: str = "auto",
     device: str = "cpu",
     changes: dict[str, Any] | None = None,

@@ -50,7 +50,7 @@ class Request:
     checkpoint: int | None = None
     resumed: str | None = None
     data_dir: str | None = None
-    classes: tuple[int, ...] = ()
+    classes: tuple[int | str, ...] = ()
 
     def to_json(self) -> str:
         """Return the request as one argument of a command."""
@@ -83,7 +83,7 @@ class Processes:
     folder: Path
     progress: Progress | None = None
     data_dir: str | None = None
-    classes: tuple[int, ...] = ()
+    classes: tuple[int | str, ...] = ()
 
     def request(self, who: str, backend: str, **more: Any) -> tuple[str, Request]:
         """Make the folder ``who``, and the request of the process that shall fill it.

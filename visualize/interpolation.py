@@ -43,15 +43,15 @@ class _Path:
 
 def interpolate(
     run: Run | Path | str,
-    start: int = 0,
-    end: int = 1,
+    start: int | str = 0,
+    end: int | str = 1,
     *,
     between: Between | None = None,
     path: Shape | None = None,
     frames: int = 200,
     size: int | None = 96,
     num_samples: int = 1,
-    label: int | None = None,
+    label: int | str | None = None,
     seed: int = 0,
     bounce: bool = False,
     **generator: Any,
@@ -62,7 +62,7 @@ def interpolate(
 
     Args:
         run: a run, or its folder.
-        start: a class, a category, or a seed of the noise.
+        start: a class, by number or name, a category, or a seed of the noise.
         end: likewise.
         between: ``"label"``, the ``"category"`` of a latent code, or ``"noise"``; by default the
             label of a conditional model, or else the noise.
@@ -79,14 +79,16 @@ def interpolate(
         SpecError: an unknown class, equal ends, or too few frames.
     """
     opened, options = open_run(run), GeneratorOptions(**generator)
+    first, last = (opened.find_label(e) if isinstance(e, str) else e for e in (start, end))
+    label = None if label is None else opened.find_label(label)
     way = _Path(between=between, path=path, seed=seed, num_samples=num_samples, label=label)
     if frames < 2:
         raise SpecError(f"frames: expected at least 2, received {frames}.")
     if num_samples < 1:
         raise SpecError(f"num_samples: expected at least 1, received {num_samples}.")
-    if start == end:
-        raise SpecError(f"Both ends are {start}; choose two different ones.")
-    ends = _ends(opened, start, end, way)
+    if first == last:
+        raise SpecError(f"Both ends are {first}; choose two different ones.")
+    ends = _ends(opened, first, last, way)
     shares = _shares(frames, bounce)
     height, width, _ = image_of(opened.spec).shape
     if size is not None:
@@ -95,11 +97,11 @@ def interpolate(
     def make() -> Iterator[np.ndarray]:
         engine = opened.engine(options.backend, options.device, options.checkpoint)
         few = max(1, CHUNK_SIZE // num_samples)
-        for first in range(0, frames, few):
-            inputs = _between(opened, ends, shares[first : first + few], way)
+        for index in range(0, frames, few):
+            inputs = _between(opened, ends, shares[index : index + few], way)
             images = sample(opened.spec, engine, inputs, ema=options.ema).images
-            for index in range(0, len(images), num_samples):
-                yield resized(images[index : index + num_samples], size)
+            for place in range(0, len(images), num_samples):
+                yield resized(images[place : place + num_samples], size)
 
     titles = (
         f"{share:.0%}" if 0 < share < 1 else str((start, end)[int(share)]) for share in shares

@@ -116,7 +116,7 @@ def traverse(
     values: Sequence[float] | str = "-1:1:10",
     *,
     dimensions: Sequence[int] | str = (),
-    label: int | None = None,
+    label: int | str | None = None,
     seed: int = 0,
     size: int | None = 56,
     progress: Callable[[int], None] | None = None,
@@ -132,8 +132,8 @@ def traverse(
         values: numbers, or a text for :func:`parse_values`.
         dimensions: coordinates of the noise that change, one at a time, a row each; or a text for
             :func:`parse_dimensions`.
-        label: the class, or the category of an unconditional model; by default each has a row, or
-            it is 0 for several dimensions.
+        label: the class, by number or name, or the category of an unconditional model; by default
+            each has a row, or it is 0 for several dimensions.
         seed: of the fixed noise.
         size: pixels of the longer side of saved images.
         progress: called with the number of images generated so far.
@@ -144,6 +144,7 @@ def traverse(
         RunError: the table would be too large.
     """
     run, options = open_run(run), GeneratorOptions(**generator)
+    label = None if label is None else run.find_label(label)
     values = parse_values(values) if isinstance(values, str) else values
     if isinstance(dimensions, str):
         dimensions = parse_dimensions(dimensions, run.spec)

@@ -11,7 +11,7 @@ from typing import Any
 
 from gandem.compare.analysis.final_difference import measure_final_differences
 from gandem.compare.analysis.parity_verdicts import judge_parity
-from gandem.compare.analysis.statistics import compare_groups, difference_in_words
+from gandem.compare.analysis.statistics import compare_groups, format_difference
 from gandem.compare.analysis.summary import join_names, summarize
 from gandem.compare.comparison import CellRecord, Comparison
 from gandem.compare.grid import Grid
@@ -20,7 +20,7 @@ from gandem.core.documents import finite
 from gandem.core.runs import Run
 from gandem.metrics.evaluation import MEASURES
 
-__all__ = ["AVERAGED", "outcome_of", "pick_scores"]
+__all__ = ["AVERAGED", "analyze", "key_protocol", "pick_scores"]
 
 FACTS = ("spec_digest", "gandem", "versions", "device", "machine", "command", "started")
 """Fields of a run's record that a cell repeats."""
@@ -33,9 +33,7 @@ Groups = Mapping[tuple[str, str, str], Sequence[CellData]]
 """The cells of each model, setting and backend, one for each seed."""
 
 
-def outcome_of(
-    comparison: Comparison, records: Sequence[CellRecord] | None = None
-) -> dict[str, Any]:
+def analyze(comparison: Comparison, records: Sequence[CellRecord] | None = None) -> dict[str, Any]:
     """Return all figures of a comparison, for its report and for ``--json``.
 
     Args:
@@ -48,9 +46,9 @@ def outcome_of(
         "out": str(comparison.path),
         "grid": grid.to_data(),
         "cells": cells,
-        "paths": judge_parity(comparison, comparison.ended()),
-        "final": measure_final_differences(grid, records),
-        "outcomes": _compare(grid, groups),
+        "parity": judge_parity(comparison, comparison.failures()),
+        "final_differences": measure_final_differences(grid, records),
+        "differences": _compare(grid, groups),
         "costs": _summarize_costs(groups),
     }
     data: dict[str, Any] = finite({"verdict": summarize(outcome), **outcome})
@@ -66,7 +64,7 @@ def _describe_cell(record: CellRecord) -> dict[str, Any]:
         "backend": cell.backend,
         "seed": cell.seed,
         "folder": str(record.folder),
-        "state": state.words,
+        "state": state.name,
         "problem": state.problem,
         "step": state.step,
         "total": state.total,
@@ -152,21 +150,21 @@ def _compare_group(name: str, by: Mapping[str, Sequence[CellData]]) -> list[dict
 
     Only cells that were scored with the most frequent protocol are compared.
     """
-    counts = Counter(filter(None, (_key_protocol(cell) for of in by.values() for cell in of)))
+    counts = Counter(filter(None, (key_protocol(cell) for of in by.values() for cell in of)))
     if not counts:
         return []
     ((protocol, _),) = counts.most_common(1)
-    same = {key: [c for c in of if _key_protocol(c) == protocol] for key, of in by.items()}
+    same = {key: [c for c in of if key_protocol(c) == protocol] for key, of in by.items()}
     rows: list[dict[str, Any]] = []
     for measure in MEASURES:
         values = {key: _read_values(of, measure) for key, of in same.items()}
         for difference in compare_groups(measure, {k: v for k, v in values.items() if v}):
-            text = difference_in_words(difference)
-            rows.append({"where": name, **difference.to_data(), "words": text})
+            text = format_difference(difference)
+            rows.append({"group": name, **difference.to_data(), "text": text})
     return rows
 
 
-def _key_protocol(cell: CellData) -> str:
+def key_protocol(cell: CellData) -> str:
     """Return a key of the protocol, empty if the cell is not scored; digests stand for names."""
     protocol = {k: v for k, v in cell["protocol"].items() if k not in ("data", "extractor")}
     return json.dumps(protocol, sort_keys=True) if protocol else ""

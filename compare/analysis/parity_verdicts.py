@@ -38,7 +38,7 @@ def judge_parity(comparison: Comparison, reasons: Mapping[str, str]) -> list[dic
     Args:
         reasons: why jobs failed, by name.
     """
-    reports = comparison.paths()
+    reports = comparison.parity_reports()
     rows = []
     for key, report in reports.items():
         model, setting, seed, pair = key
@@ -51,7 +51,7 @@ def judge_parity(comparison: Comparison, reasons: Mapping[str, str]) -> list[dic
                 "seed": seed,
                 "backends": pair,
                 **_judge(marks, len(same)),
-                "problem": "" if report else reasons.get(comparison.path_name(*key), ""),
+                "problem": "" if report else reasons.get(comparison.parity_name(*key), ""),
                 "report": report,
             }
         )
@@ -89,16 +89,16 @@ def _judge(marks: Sequence[Mark], baselines: int) -> dict[str, Any]:
     if not marks:
         same, verdict = None, ""
     elif usable and not beyond:
-        same, verdict = True, "same path"
+        same, verdict = True, "equal"
     elif not usable or (baselines < MIN_BASELINES and worst <= CLEAR_RATIO):
         same, verdict = None, "undecided"
     else:
-        same, verdict = False, "another path"
+        same, verdict = False, "different"
     return {
         "same": same,
         "verdict": verdict,
         "ratio": worst if math.isfinite(worst) else None,
-        "parted": beyond[0]["step"] if beyond else None,
+        "first_step": beyond[0]["step"] if beyond else None,
         "marks": marks,
     }
 
@@ -112,7 +112,7 @@ def parity_sentence(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _summarize(rows: Sequence[Mapping[str, Any]]) -> str:
-    different = [row for row in rows if row["verdict"] == "another path"]
+    different = [row for row in rows if row["verdict"] == "different"]
     undecided = [row for row in rows if row["verdict"] == "undecided"]
     if different:
         counts = Counter(row["backends"] for row in rows)
@@ -121,7 +121,7 @@ def _summarize(rows: Sequence[Mapping[str, Any]]) -> str:
             f"{listed(pair)} ({count} of {plural(counts[pair], 'measurement')})"
             for pair, count in pairs.items()
         ]
-        first = min(row["parted"] for row in different)
+        first = min(row["first_step"] for row in different)
         return (
             f"Not equal: {'; '.join(texts)} differ by more than rounding explains, "
             f"from step {first} on."

@@ -30,7 +30,7 @@ def summarize(outcome: Mapping[str, Any]) -> str:
         return _summarize_run(outcome["cells"][0])
     if len(outcome["costs"]) == 1:
         return _summarize_seeds(outcome)
-    parts = [parity_sentence(outcome["paths"]), *_summarize_groups(outcome)]
+    parts = [parity_sentence(outcome["parity"]), *_summarize_groups(outcome)]
     parts += [_summarize_protocols(outcome), _summarize_states(outcome)]
     return " ".join(part for part in parts if part) or "There is nothing to compare yet."
 
@@ -62,14 +62,14 @@ def _summarize_seeds(outcome: Mapping[str, Any]) -> str:
 
 def _summarize_groups(outcome: Mapping[str, Any]) -> list[str]:
     """Return for each group which is best, and how the others compare with it."""
-    rows = [row for row in outcome["outcomes"] if row["measure"] == MAIN_MEASURE]
+    rows = [row for row in outcome["differences"] if row["measure"] == MAIN_MEASURE]
     if len(rows) > 1 and {row["verdict"] for row in rows} == {"no difference seen"}:
         seeds = min(min(row["seeds"]) for row in rows)
         title = MEASURES[MAIN_MEASURE].title
         return [f"{title}: no difference seen with {seeds} seeds in any of {len(rows)} pairs."]
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
-        groups.setdefault(row["where"], []).append(row)
+        groups.setdefault(row["group"], []).append(row)
     ordered = sorted(
         groups.items(), key=lambda group: min(VERDICTS.index(r["verdict"]) for r in group[1])
     )
@@ -80,7 +80,7 @@ def _summarize_groups(outcome: Mapping[str, Any]) -> list[str]:
 
 def _summarize_group(rows: Sequence[Mapping[str, Any]]) -> str:
     if len(rows) == 1:
-        return str(rows[0]["words"])
+        return str(rows[0]["text"])
     means = {
         row[name]: row["means"][place]
         for row in rows
@@ -133,7 +133,7 @@ def format_comparison(outcome: Mapping[str, Any]) -> str:
         cost = f"{rate:.1f} steps/s, {first:.1f} s to the first" if rate and first else "no steps"
         name = join_names(*(part for part in key if part != DEFAULT_NAME))
         lines.append(f"  {name}: {MEASURES[MAIN_MEASURE].title} {scores}; {cost}")
-    for row in outcome["final"]:
+    for row in outcome["final_differences"]:
         pixels = row["pixels_max"]
         samples = "" if pixels is None else f", pixels of the samples by at most {pixels} of 255"
         lines.append(
@@ -141,7 +141,7 @@ def format_comparison(outcome: Mapping[str, Any]) -> str:
             f"{row['weights_max']:.1e}{samples}"
         )
     lines += [f"  {c['folder']}: {c['problem']}" for c in outcome["cells"] if c["problem"]]
-    failed = [row for row in outcome["paths"] if row["problem"]]
+    failed = [row for row in outcome["parity"] if row["problem"]]
     lines += [
         f"  {_name_pair(row)}: the parity measurement failed: {row['problem']}" for row in failed
     ]

@@ -6,22 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from gandem.compare.jobs import Ended, Job
+from gandem.compare.jobs import Job, JobResult
 from gandem.core.errors import NotFoundError
 from gandem.core.plugins.isolation import stdout_to_stderr
 from gandem.core.plugins.loading import find_missing, import_target
 from gandem.core.plugins.registry import require
 
-__all__ = ["Launcher", "Pending", "load_launcher"]
+__all__ = ["Launcher", "SubmittedJob", "load_launcher"]
 
 
-class Pending(Protocol):
+class SubmittedJob(Protocol):
     """A submitted job."""
 
     def done(self) -> bool:
         """Return True if the job has ended, successfully or not."""
 
-    def result(self) -> Ended:
+    def result(self) -> JobResult:
         """Return how the job ended.
 
         Raises:
@@ -35,7 +35,7 @@ class Launcher(Protocol):
     Workers must see the same files under the same paths, since a run is a folder.
     """
 
-    def submit(self, jobs: Sequence[Job]) -> Sequence[Pending]:
+    def submit(self, jobs: Sequence[Job]) -> Sequence[SubmittedJob]:
         """Start jobs, each with :func:`gandem.compare.run_job`, in the given order."""
 
     def close(self) -> None:

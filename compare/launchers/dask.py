@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from gandem.compare.jobs import Ended, Job, run_job
+from gandem.compare.jobs import Job, JobResult, run_job
 from gandem.core.errors import RunError
 from gandem.core.plugins.isolation import format_error
 from gandem.core.signals import block_interrupts_in_children
@@ -84,7 +84,7 @@ class Dask:
 
 
 class _DaskJob:
-    """A future of Dask's with the two methods of :class:`gandem.compare.Pending`."""
+    """A future of Dask's with the two methods of :class:`gandem.compare.SubmittedJob`."""
 
     def __init__(self, future: Any) -> None:
         self._future = future
@@ -92,12 +92,12 @@ class _DaskJob:
     def done(self) -> bool:
         return bool(self._future.done())
 
-    def result(self) -> Ended:
-        ended: Ended = self._future.result()
+    def result(self) -> JobResult:
+        ended: JobResult = self._future.result()
         return ended
 
 
-def _run_until(job: Job, event: str) -> Ended:
+def _run_until(job: Job, event: str) -> JobResult:
     """Run a job on a Dask worker; stop it when a Dask event is set."""
     from dask.distributed import Event, get_client
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from gandem.compare.jobs import Ended, Job, run_job
+from gandem.compare.jobs import Job, JobResult, run_job
 from gandem.core.errors import SpecError
 
 __all__ = ["Local", "load"]
@@ -20,7 +20,7 @@ class Local:
         self._pool = ThreadPoolExecutor(workers, "gandem-launcher")
         self._stop = threading.Event()
 
-    def submit(self, jobs: Sequence[Job]) -> list[Future[Ended]]:
+    def submit(self, jobs: Sequence[Job]) -> list[Future[JobResult]]:
         """Start jobs; a thread waits for the processes of each."""
         return [self._pool.submit(run_job, job, self._stop) for job in jobs]
 

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from gandem.compare.jobs import Ended, Job, run_job
+from gandem.compare.jobs import Job, JobResult, run_job
 from gandem.core.errors import RunError
 from gandem.core.files import make_folder
 
@@ -55,14 +55,14 @@ class LocalSubmitit:
         self._pool = ThreadPoolExecutor(workers, "gandem-launcher")
         self._pending: list[Any] = []
 
-    def submit(self, jobs: Sequence[Job]) -> list[Future[Ended]]:
+    def submit(self, jobs: Sequence[Job]) -> list[Future[JobResult]]:
         """Start jobs; threads limit their number, since the executor starts all at once."""
         return [self._pool.submit(self._run, job) for job in jobs]
 
-    def _run(self, job: Job) -> Ended:
+    def _run(self, job: Job) -> JobResult:
         pending = self._executor.submit(run_job, job)
         self._pending.append(pending)
-        ended: Ended = pending.result()
+        ended: JobResult = pending.result()
         return ended
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The page of a comparison: one HTML file that needs nothing else, drawn from its folder."""
+"""The HTML report of a comparison: one file that needs no other."""
 
 from __future__ import annotations
 
@@ -6,68 +6,73 @@ import base64
 import hashlib
 import json
 import os
+import statistics
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from gandem.compare.again import command_again, makings_of
-from gandem.compare.analysis.outcome import AVERAGED, outcome_of
+from gandem.compare.analysis.outcome import AVERAGED, analyze
+from gandem.compare.analysis.ranking import Ranking, group_cells, rank_groups
 from gandem.compare.analysis.statistics import LEVEL
-from gandem.compare.comparison import Comparison
-from gandem.compare.report.charts import Chart, Line, curves_of, linear, same_scale, walk_chart
-from gandem.compare.report.panels import (
-    WIDTHS,
-    Panel,
-    floors_of,
-    marks_of,
-    means_of,
-    name_of,
-    panels_of,
-    styles,
+from gandem.compare.comparison import CellRecord, Comparison
+from gandem.compare.report.charts import (
+    Axis,
+    Chart,
+    Line,
+    dot_axis,
+    line_chart,
+    read_curves,
+    share_scale,
+    trajectory_chart,
 )
-from gandem.compare.report.samples import pictures_of, room_for
+from gandem.compare.report.labels import Labels, label_grid
+from gandem.compare.report.panels import Column, Panel, panels_of
+from gandem.compare.report.reproduction import describe_settings, whole_command
+from gandem.compare.report.samples import limit_size, read_pictures
 from gandem.core.errors import GandemError
 from gandem.core.files import write_file
 from gandem.core.plugins.installation import install_command
 from gandem.core.runs import Run
-from gandem.metrics.evaluation import MEASURES, format_value
+from gandem.metrics.evaluation import MEASURES, Protocol, format_protocol, format_value
 
 __all__ = ["write_comparison"]
 
 CURVES = {
-    "discriminator": "discriminator’s loss",
-    "generator": "generator’s loss",
-    "frechet": "Fréchet distance, while training",
+    "discriminator": "Discriminator loss",
+    "generator": "Generator loss",
+    "frechet": "Fréchet distance during training",
 }
-MOST_POINTS = 20_000
-"""Of the curves of one measure, all together."""
-BETTER = {"less": "↓", "more": "↑", "as real": "="}
-TAGS = {"different": "apart", "no difference seen": "same", "undecided": "soft"}
-"""How verdicts are shown."""
+MAX_POINTS = 20_000
+"""Points of the curves of one measure together."""
+WIDTHS = 3
+"""Opacities of lines in the style sheet, by seed."""
+FEW_CELLS = 4
+"""Up to so many runs, the samples start at twice their size."""
 
-Found = Mapping[str, Any]
+Row = Mapping[str, Any]
 
 
 def write_comparison(comparison: Comparison, path: Path | None = None) -> dict[str, Any]:
-    """Write the page of a comparison, and return the figures that are on it.
+    """Write the report of a comparison, and return its data.
 
     Args:
-        path: left out, ``index.html`` in the comparison's folder.
+        path: by default ``index.html`` in the folder of the comparison.
 
     Raises:
-        RunError: the place cannot be written.
+        RunError: the path cannot be written.
         GandemError: Jinja2 is not installed.
     """
     try:
         from jinja2 import DictLoader, Environment, StrictUndefined
     except ImportError:
         raise GandemError(
-            f"The page needs Jinja2. Install it with: {install_command('report')}"
+            f"The report needs Jinja2. Install it with: {install_command('report')}"
         ) from None
-    found = outcome_of(comparison)
-    place = path or comparison.path / "index.html"
+    records = comparison.read_all()
+    outcome = analyze(comparison, records)
+    path = path or comparison.path / "index.html"
     folder = files("gandem").joinpath("compare", "report", "templates")
     texts = {part.name: part.read_text("utf-8") for part in folder.iterdir() if part.is_file()}
     environment = Environment(
@@ -77,217 +82,280 @@ def write_comparison(comparison: Comparison, path: Path | None = None) -> dict[s
         lstrip_blocks=True,
         loader=DictLoader(texts),
     )
-    environment.filters["figure"] = _figure
+    environment.filters |= {"figure": _format_figure, "csv": _join_values}
     script = texts["page.js"].strip()
-    text = environment.get_template("page.html").render(
-        **_parts(comparison, found, place),
+    page = environment.get_template("page.html").render(
+        **_collect_context(comparison, records, outcome, path),
         style=texts["page.css"],
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
-    write_file(place, text.encode(errors="replace"))  # halves of letters, of strangers
-    return found
+    write_file(path, page.encode(errors="replace"))  # lone surrogates from damaged files
+    return outcome
 
 
-def _parts(comparison: Comparison, found: Found, place: Path) -> dict[str, Any]:
-    """Return everything that the template names."""
+def _collect_context(
+    comparison: Comparison, records: Sequence[CellRecord], outcome: Row, path: Path
+) -> dict[str, Any]:
+    """Return everything that the templates name."""
     grid = comparison.grid
-    runs = [comparison.run(cell) for cell in comparison.cells()]
-    cells = _cells(comparison, found, runs, place)
-    pictures = _pictures(cells, runs)
-    panels = list(panels_of(grid, cells))
-    told = {name for cell in cells for name in cell["values"]}
-    names = [name for name in MEASURES if name in told]
-    colored, drawn = styles(grid)
+    runs = [record.run for record in records]
+    labels = label_grid(grid, comparison.cells(), runs)
+    cells = _collect_cells(comparison, outcome, labels, runs, path)
+    samples = _collect_samples(cells, runs)
+    panels = list(panels_of(labels, cells))
+    measured = {name for cell in cells for name in cell["values"]}
+    names = [name for name in MEASURES if name in measured]
+    groups = _collect_groups(labels, cells, names, outcome["costs"])
+    rankings = [rank_groups(groups, name) for name in names] if len(groups) > 1 else []
     return {
-        "found": found,
+        "outcome": outcome,
         "grid": grid,
-        "settings": [setting.name for setting in grid.settings],
-        "colored": colored,
-        "styles": drawn,
-        "about": _about(comparison, cells),
+        "labels": labels,
+        "about": _describe(comparison, cells),
         "cells": cells,
-        "bad": _bad(cells),
+        "problems": _group_problems(cells),
         "panels": panels,
-        "steps": pictures["steps"],
-        "data": _json(pictures),
-        "curves": _curves(panels, runs),
-        "walks": [_walk(comparison, row) for row in found["paths"]],
+        "groups": groups,
+        "rankings": [(ranking, _scale_dots(ranking)) for ranking in rankings if ranking],
+        "steps": samples["steps"],
+        "zoom": 2 if len(cells) <= FEW_CELLS else 1,
+        "data": _to_json(samples),
+        "curves": _collect_curves(panels, runs),
+        "trajectories": [_draw_trajectory(labels, row) for row in outcome["parity"]],
         "names": names,
         "measures": MEASURES,
-        "better": BETTER,
-        "tags": TAGS,
+        "better": {"less": "↓", "more": "↑", "as real": "="},
         "level": round(100 * LEVEL),
-        "means": [means_of(panel, found["outcomes"], names) for panel in panels],
-        "floors": floors_of(cells),
-        "averaged": any(cell["weights"] == AVERAGED for cell in cells),
-        "costs": [
-            {**row, "marks": marks_of(grid, row), "name": name_of(grid, row, row["backend"])}
-            for row in found["costs"]
-        ],
-        "compared": any(len(panel.columns) > 1 for panel in panels),
-        "command": command_again(comparison, cells),
-        "makings": list(makings_of(comparison, cells)),
-        "figure": format_value,
+        "baselines": _collect_baselines(cells),
+        "has_averages": any(cell["weights"] == AVERAGED for cell in cells),
+        "command": whole_command(comparison, cells),
+        "descriptions": list(describe_settings(comparison, cells)),
+        "format_value": format_value,
     }
 
 
-def _about(comparison: Comparison, cells: Sequence[Found]) -> str:
-    """Return what was compared, in a line."""
-    grid, facts = comparison.grid, [cell["facts"] for cell in cells if cell["facts"]]
+def _describe(comparison: Comparison, cells: Sequence[Row]) -> str:
+    """Return what was compared, in one line."""
+    facts = [cell["facts"] for cell in cells if cell["facts"]]
     done = sum(cell["state"] == "done" for cell in cells)
-    alone = cells[0]["state"] if len(cells) == 1 else ""
-    parts = [alone or f"{done} of {len(cells)} trainings done"]
-    totals = {cell["total"] for cell in cells if cell["total"]}
-    if totals:
-        parts.append(
-            f"{' or '.join(f'{n:,}' for n in sorted(totals))} steps{'' if alone else ' each'}"
-        )
-    data = dict.fromkeys(str(_dict(fact.get("data")).get("name", "")) for fact in facts)
-    parts += [f"on {', '.join(name for name in data if name)}"] if any(data) else []
-    precisions = dict.fromkeys(str(fact["precision"]) for fact in facts) or [grid.precision]
-    parts.append(f"in {', '.join(precisions)}")
-    versions = {k: v for fact in facts for k, v in _dict(fact.get("versions")).items()}
+    is_single = len(cells) == 1
+    parts = []
+    if totals := sorted({cell["total"] for cell in cells if cell["total"]}):
+        each = "" if is_single else " each"
+        parts.append(f"{' or '.join(f'{total:,}' for total in totals)} steps{each}")
+    data = [str(_as_dict(fact.get("data")).get("name", "")) for fact in facts]
+    parts += [f"on {', '.join(dict.fromkeys(filter(None, data)))}"] if any(data) else []
+    precisions = [str(fact["precision"]) for fact in facts] or [comparison.grid.precision]
+    parts.append(f"in {', '.join(dict.fromkeys(precisions))}")
+    versions = {k: v for fact in facts for k, v in _as_dict(fact.get("versions")).items()}
     parts += [f"{name} {version}" for name, version in versions.items() if name != "python"]
-    return "; ".join((" ".join(parts[:1]), ", ".join(parts[1:])))
+    state = cells[0]["state"] if is_single else f"{done} of {len(cells)} runs done"
+    return f"{state}; {', '.join(parts)}"
 
 
-def _bad(cells: Sequence[Found]) -> dict[tuple[str, str], list[Found]]:
-    """Return what did not end well, by how and why."""
-    found: dict[tuple[str, str], list[Found]] = {}
+def _group_problems(cells: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
+    """Return the runs that failed or diverged, by state and reason."""
+    problems: dict[tuple[str, str], list[Row]] = {}
     for cell in cells:
         if cell["problem"] or cell["state"] in ("failed", "diverged"):
-            found.setdefault((cell["state"], cell["problem"]), []).append(cell)
-    return found
+            problems.setdefault((cell["state"], cell["problem"]), []).append(cell)
+    return problems
 
 
-# --- cells ---------------------------------------------------------------------------------------
+# --- cells and groups ----------------------------------------------------------------------------
 
 
-def _cells(
-    comparison: Comparison, found: Found, runs: Sequence[Run | None], place: Path
+def _collect_cells(
+    comparison: Comparison, outcome: Row, labels: Labels, runs: Sequence[Run | None], path: Path
 ) -> list[dict[str, Any]]:
-    grid, cells = comparison.grid, []
-    colored, drawn = styles(grid)
-    for index, cell in enumerate(comparison.cells()):
-        told, run = found["cells"][index], runs[index]
-        marks = marks_of(grid, told)
+    cells = []
+    for index, (cell, row, run) in enumerate(
+        zip(comparison.cells(), outcome["cells"], runs, strict=True)
+    ):
         cells.append(
             {
-                **told,
+                **row,
+                **_label_row(labels, row),
                 "index": index,
-                "cell": cell,
-                "marks": marks,
-                "name": name_of(grid, told, told["backend"], f"seed {told['seed']}"),
-                "style": drawn[int(marks[colored])],
-                "link": _link(comparison.folder(cell), place) if run else "",
+                "name": labels.join(row, f"seed {row['seed']}"),
+                "link": _link(comparison.folder(cell), path) if run else "",
                 "facts": run.record.to_data() if run else {},
             }
         )
     return cells
 
 
-def _link(path: Path, page: Path) -> str:
-    """Return where something is, as seen from the page."""
+def _label_row(labels: Labels, row: Row) -> dict[str, Any]:
+    return {
+        "marks": labels.marks(row),
+        "style": labels.style(row),
+        "keys": [
+            {"name": name, "label": labels.get(row, name), "full": row[name]}
+            for name in labels.dimensions
+        ],
+    }
+
+
+def _collect_groups(
+    labels: Labels, cells: Sequence[Row], names: Sequence[str], costs: Sequence[Row]
+) -> list[dict[str, Any]]:
+    """Return the groups of runs, each with the means of its scores and its costs."""
+    groups = group_cells(cells)
+    for group in groups:
+        key = [group[name] for name in ("model", "setting", "backend")]
+        group |= _label_row(labels, group)
+        group["means"] = {name: _average(group["cells"], name) for name in names}
+        group["cost"] = next(
+            c for c in costs if [c[n] for n in ("model", "setting", "backend")] == key
+        )
+    return groups
+
+
+def _average(cells: Sequence[Row], name: str) -> dict[str, Any]:
+    """Return the mean and the deviation of a score over seeds, and their number."""
+    values = [v for cell in cells if isinstance(v := cell["values"].get(name), int | float)]
+    return {
+        "mean": statistics.fmean(values) if values else None,
+        "deviation": statistics.stdev(values) if len(values) > 1 else None,
+        "count": len(values),
+        "scored": any(name in cell["values"] for cell in cells),
+    }
+
+
+def _collect_baselines(cells: Sequence[Row]) -> dict[str, Row]:
+    """Return the scores of real images, by protocol as text."""
+    baselines: dict[str, Row] = {}
+    for cell in cells:
+        if not cell["protocol"]:
+            continue
+        try:
+            protocol = format_protocol(Protocol(**cell["protocol"]))
+        except (TypeError, ValueError):
+            protocol = "A protocol of another version of gandem."
+        baselines.setdefault(protocol, cell["floor"])
+    return baselines
+
+
+def _scale_dots(ranking: Ranking) -> Axis:
+    """Return the axis of the scores of all runs."""
+    return dot_axis([score for place in ranking.places for score in place.scores.values()])
+
+
+def _link(folder: Path, page: Path) -> str:
+    """Return the address of a folder, relative to the page."""
     try:
-        return quote(Path(os.path.relpath(path.resolve(), page.resolve().parent)).as_posix())
+        return quote(Path(os.path.relpath(folder.resolve(), page.resolve().parent)).as_posix())
     except ValueError:  # on another drive
-        return path.resolve().as_uri()
+        return folder.resolve().as_uri()
 
 
-def _pictures(cells: Sequence[dict[str, Any]], runs: Sequence[Run | None]) -> dict[str, Any]:
-    """Return every picture once, in base64, and which of them each cell shows after each step;
-    the last of each cell goes to the cell, to stand on the page itself.
+def _collect_samples(cells: Sequence[dict[str, Any]], runs: Sequence[Run | None]) -> dict[str, Any]:
+    """Return every picture once, in base64, and the picture of each cell at each step.
+
+    The last picture of each cell is set as its ``sample``, to be embedded in the page itself.
     """
-    samples = room_for(pictures_of(runs))
+    samples = limit_size(read_pictures(runs))
     places: dict[bytes, int] = {}
     texts: list[str | None] = []
-    shown = []
-    for cell, of in zip(cells, samples, strict=True):
-        for picture in of.values():
+    by_cell = []
+    for cell, pictures in zip(cells, samples, strict=True):
+        for picture in pictures.values():
             if picture.png not in places:
                 places[picture.png] = len(texts)
                 texts.append(picture.text)
-        shown.append({step: places[picture.png] for step, picture in of.items()})
-        cell["first"] = None
-        if of:
-            step = max(of)
-            at = places[of[step].png]
-            cell["first"] = {"step": step, "place": at, "text": texts[at], "picture": of[step]}
-            texts[at] = None
-    steps = sorted({step for of in samples for step in of})
-    return {"steps": steps, "pictures": texts, "cells": shown}
+        by_cell.append({step: places[picture.png] for step, picture in pictures.items()})
+        cell["sample"] = None
+        if pictures:
+            step = max(pictures)
+            place = places[pictures[step].png]
+            picture = pictures[step]
+            cell["sample"] = {
+                "step": step,
+                "place": place,
+                "text": texts[place],
+                "picture": picture,
+            }
+            texts[place] = None
+    steps = sorted({step for pictures in samples for step in pictures})
+    return {"steps": steps, "pictures": texts, "cells": by_cell}
 
 
 # --- charts --------------------------------------------------------------------------------------
 
 
-def _curves(panels: Sequence[Panel], runs: Sequence[Run | None]) -> list[list[dict[str, Any]]]:
-    """Return the charts of each panel; those of a model and a measure have the same scale."""
-    most = max(20, min(300, MOST_POINTS // max(1, len(runs))))
-    told = [curves_of(run, [*CURVES], most) if run else {} for run in runs]
-    found: list[list[dict[str, Any]]] = [[] for _ in panels]
-    for model in dict.fromkeys(panel.model for panel in panels):
+def _collect_curves(
+    panels: Sequence[Panel], runs: Sequence[Run | None]
+) -> list[list[dict[str, Any]]]:
+    """Return the charts of each panel; those of one model and measure have the same scale."""
+    count = max(20, min(300, MAX_POINTS // max(1, len(runs))))
+    curves = [read_curves(run, [*CURVES], count) if run else {} for run in runs]
+    rows: list[list[dict[str, Any]]] = [[] for _ in panels]
+    for number, model in enumerate(dict.fromkeys(panel.model for panel in panels)):
         for name, title in CURVES.items():
             charts = {
                 place: chart
                 for place, panel in enumerate(panels)
-                if panel.model == model and (chart := _chart(panel, told, name))
+                if panel.model == model and (chart := _draw_curves(panel, curves, name))
             }
-            for place, chart in zip(charts, same_scale([*charts.values()]), strict=True):
-                group = f"{panels[place].marks['m']} {name}"
-                ends = {line.marks["i"]: _end(line, chart) for line in chart.lines}
-                row = {"name": name, "title": title, "group": group, "chart": chart, "ends": ends}
-                found[place].append(row)
-    return found
+            for place, chart in zip(charts, share_scale([*charts.values()]), strict=True):
+                row = {"name": name, "title": title, "group": f"{number} {name}", "chart": chart}
+                row["ends"] = [_read_end(chart, column) for column in panels[place].columns]
+                rows[place].append(row)
+    return rows
 
 
-def _chart(panel: Panel, told: Sequence[Mapping[str, Any]], name: str) -> Chart | None:
+def _read_end(chart: Chart, column: Column) -> list[float]:
+    """Return the values of a column's runs at the last step."""
+    indices = {cell["index"] for cell in column.cells}
+    ends = [line.points[-1] for line in chart.lines if line.marks["i"] in indices]
+    return [value for step, value in ends if step >= chart.x.high]
+
+
+def _draw_curves(panel: Panel, curves: Sequence[Mapping[str, Any]], name: str) -> Chart | None:
     lines = []
     for cell in panel.cells:
-        points, marks = told[cell["index"]].get(name), cell["marks"]
+        points, marks = curves[cell["index"]].get(name), cell["marks"]
         if points:
             style = f"{cell['style']} w{marks['s'] % WIDTHS}"
             lines.append(Line(cell["name"], points, style, {"i": cell["index"], **marks}))
-    return linear(lines) if lines else None
+    return line_chart(lines) if lines else None
 
 
-def _end(line: Line, chart: Chart) -> str:
-    """Return a line's last value in words; of one that ended before the others, none."""
-    step, value = line.points[-1]
-    return f"{value:.4g}" if step >= chart.x.high else "–"
-
-
-def _walk(comparison: Comparison, row: Found) -> dict[str, Any]:
-    grid = comparison.grid
-    chart = walk_chart(row["marks"])
+def _draw_trajectory(labels: Labels, row: Row) -> dict[str, Any]:
+    chart = trajectory_chart(row["marks"])
+    lines = chart.lines if chart else ()
     return {
         **row,
-        "marks": marks_of(grid, row),
-        "name": name_of(grid, row, " and ".join(row["backends"]), f"seed {row['seed']}"),
+        "marks": labels.marks(row),
+        "name": labels.join(row, " and ".join(row["backends"]), f"seed {row['seed']}"),
         "chart": chart,
-        "last": f"{10 ** chart.lines[0].points[-1][0]:,.0f}" if chart else "",
-        "ends": {line.name: _power(line.points[-1][1]) for line in chart.lines} if chart else {},
-        "problem": row.get("problem") or "",
+        "last": f"{10 ** lines[0].points[-1][0]:,.0f}" if lines else "",
+        "ends": {line.name: _format_power(line.points[-1][1]) for line in lines},
     }
 
 
-def _dict(value: Any) -> dict[str, Any]:
+def _as_dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _figure(value: Any) -> str:
+def _format_figure(value: Any) -> str:
     if not isinstance(value, int | float):
         return "–"
     return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
 
 
-def _power(value: float) -> str:
-    """Return 10 to the power of ``value`` in words; what counts as none is 0."""
-    return "0" if value <= -18 else f"{10**value:.1e}"
+def _join_values(values: Sequence[Any]) -> str:
+    """Return the values of a cell that has several columns in a CSV file."""
+    return "|".join("" if value is None else str(value) for value in values)
 
 
-def _json(data: Any) -> str:
-    """Return JSON that can stand within a script element."""
+def _format_power(power: float) -> str:
+    """Return ten to a power; the smallest distance is shown as 0."""
+    return "0" if power <= -18 else f"{10**power:.1e}"
+
+
+def _to_json(data: Any) -> str:
+    """Return JSON that is safe inside a script element."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gandem.core.data.disk_images import DiskImages
 from gandem.core.data.summary import DatasetSummary, describe_brightness, format_few
 from gandem.core.errors import ClashError, DataError, NotFoundError, printable, suggest
 from gandem.core.plugins.isolation import stdout_to_stderr
@@ -21,12 +21,12 @@ from gandem.core.plugins.registry import registry
 
 __all__ = [
     "Dataset",
-    "DiskImages",
     "ResizableDataset",
     "default_extractor",
     "find_dataset",
     "load_dataset",
     "name_path",
+    "sample_classes",
 ]
 
 CHANNELS = (1, 3, 4)
@@ -36,7 +36,7 @@ MAX_CLASSES = 100_000
 HASH_CHUNK_SIZE = 1024
 """Images hashed at a time."""
 MAX_CLASSES_LISTED = 20
-"""Classes that an error lists for ``--classes``."""
+"""Classes that a message lists for ``--classes``, or a picture shows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +83,13 @@ class Dataset:
     def classes(self) -> int:
         """Number of classes: the largest label plus one, 0 without labels."""
         return 0 if self.labels is None else int(self.labels.max()) + 1
+
+    @property
+    def empty_classes(self) -> tuple[int, ...]:
+        """Numbers of the classes without images."""
+        if self.labels is None:
+            return ()
+        return tuple(np.flatnonzero(np.bincount(self.labels) == 0).tolist())
 
     @cached_property
     def digest(self) -> str:
@@ -152,86 +159,19 @@ class Dataset:
     def describe_problems(self) -> list[str]:
         """Return likely problems for a training: empty classes, dark or blank images."""
         problems = []
-        counts = np.bincount(self.labels) if self.labels is not None else np.ones(1)
-        if not counts.all():
-            empty, rest = (np.flatnonzero(each).tolist() for each in (counts == 0, counts))
+        if empty := self.empty_classes:
+            rest = sorted(set(range(self.classes)) - set(empty))
             remedy = f"choose the others with --classes {','.join(map(str, rest))}"
             if len(rest) > MAX_CLASSES_LISTED:
                 remedy = "renumber the labels: np.unique(labels, return_inverse=True)[1]"
             named = [self.class_names[label] if self.class_names else str(label) for label in empty]
             problems.append(
-                f"{len(empty):,} of {len(counts):,} classes have no images: "
+                f"{len(empty):,} of {self.classes:,} classes without any image: "
                 f"{format_few(list(map(repr, named)))}; {remedy}"
             )
         if self.images.ndim == 4:
             problems += describe_brightness(self.images)
         return problems
-
-
-class DiskImages:
-    """Images in a file of raw bytes that are read when indexed, so they may exceed the memory.
-
-    Indexing works as for an array and returns copies; ``np.asarray`` reads all images.
-
-    Args:
-        shape: (N, H, W, C) of the file.
-        kept: indices of the rows to use, in order; all by default.
-
-    Raises:
-        DataError: the file cannot be read, or its size does not match the shape.
-    """
-
-    dtype, ndim = np.dtype(np.uint8), 4
-
-    def __init__(
-        self, path: Path, shape: tuple[int, int, int, int], kept: np.ndarray | None = None
-    ) -> None:
-        self.path, self._stored = path, shape
-        self._kept = np.arange(shape[0]) if kept is None else kept
-        try:
-            self._file = path.open(
-                "rb"
-            )  # held open, so that clearing the cache does not stop a training
-            weakref.finalize(self, self._file.close)
-            size = path.stat().st_size
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror}).") from None
-        if size != int(np.prod(shape)):
-            raise DataError(f"{path}: expected {int(np.prod(shape))} bytes, received {size}.")
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(N, H, W, C)."""
-        return (len(self._kept), *self._stored[1:])
-
-    @property
-    def size(self) -> int:
-        """The number of bytes of all images."""
-        return int(np.prod(self.shape))
-
-    nbytes = size
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def __getitem__(self, key: Any) -> np.ndarray:
-        first, rest = (key[0], key[1:]) if isinstance(key, tuple) else (key, ())
-        if first is Ellipsis:
-            values: np.ndarray = np.asarray(self)[key]
-            return values
-        stored = np.memmap(self._file, np.uint8, "r", shape=self._stored)
-        images: np.ndarray = np.array(stored[self._kept[first]])
-        if rest:
-            images = images[(slice(None),) * np.ndim(self._kept[first]) + rest]
-        return images
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        images = self[:]
-        return images if dtype is None else np.asarray(images, dtype)
-
-    def select(self, which: np.ndarray) -> DiskImages:
-        """Return some of the images by index or mask, without reading them."""
-        return DiskImages(self.path, self._stored, self._kept[which])
 
 
 class ResizableDataset(ABC):
@@ -285,6 +225,18 @@ class ResizableDataset(ABC):
         self, count: int, shape: tuple[int, ...]
     ) -> list[tuple[str, list[np.ndarray]]]:
         """Return a few images of each class with its name, resized to a shape."""
+
+
+def sample_classes(dataset: Dataset, count: int) -> list[tuple[str, list[np.ndarray]]]:
+    """Return the first images of each class with its name; without labels, a square of images."""
+    if dataset.labels is None:
+        return [("", list(dataset.images[: count * count]))]
+    groups = []
+    for label in np.unique(dataset.labels)[:MAX_CLASSES_LISTED]:
+        rows = np.flatnonzero(dataset.labels == label)[:count]
+        name = dataset.class_names[label] if dataset.class_names else str(label)
+        groups.append((name, list(dataset.images[rows])))
+    return groups
 
 
 # --- loading ---------------------------------------------------------------------------------

@@ -14,8 +14,9 @@ from gandem.core.data.dataset import (
     ResizableDataset,
     find_dataset,
     name_path,
+    sample_classes,
 )
-from gandem.core.data.images import save_image, scatter
+from gandem.core.data.images import flatten_alpha, save_image, scatter
 from gandem.core.data.summary import DatasetSummary, count_classes, describe_brightness
 from gandem.core.errors import DataError
 from gandem.core.plugins.registry import registry
@@ -25,6 +26,7 @@ __all__ = ["draw_dataset", "draw_sheet", "inspect_dataset", "summarize"]
 MAX_CLASSES_DRAWN = 20
 MIN_SIDE_DRAWN = 56
 """Pixels; smaller images are enlarged to about this size."""
+MODES = {1: "gray", 3: "color", 4: "color with transparency"}
 SAMPLE_SHAPE = (64, 64, 3)
 """The shape that images of several sizes are resized to."""
 
@@ -33,7 +35,7 @@ def inspect_dataset(
     name: str,
     data_dir: Path | None = None,
     *,
-    each: int = 10,
+    count: int = 10,
     out: Path | None = None,
     quiet: bool = False,
 ) -> DatasetSummary:
@@ -41,7 +43,7 @@ def inspect_dataset(
 
     Args:
         name: a name as in :func:`gandem.core.data.dataset.load_dataset`, or the path of a folder.
-        each: images per class in the picture.
+        count: images per class in the picture.
         out: the ``.png`` file to write, if any.
         quiet: show no progress.
 
@@ -56,11 +58,11 @@ def inspect_dataset(
     if isinstance(dataset, ResizableDataset):
         summary = dataset.summarize(quiet=quiet)
         if out is not None:
-            save_image(out, draw_sheet(dataset.sample_classes(each, SAMPLE_SHAPE), each))
+            save_image(out, draw_sheet(dataset.sample_classes(count, SAMPLE_SHAPE), count))
     else:
         summary = summarize(dataset)
         if out is not None:
-            save_image(out, draw_dataset(dataset, each))
+            save_image(out, draw_dataset(dataset, count))
     return summary
 
 
@@ -80,42 +82,32 @@ def summarize(dataset: Dataset) -> DatasetSummary:
     seen: dict[bytes, int] = {}
     copies = []
     for start in range(0, count, HASH_CHUNK_SIZE):
-        for place, image in enumerate(dataset.images[start : start + HASH_CHUNK_SIZE], start):
+        for row, image in enumerate(dataset.images[start : start + HASH_CHUNK_SIZE], start):
             digest = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
-            if (first := seen.setdefault(digest, place)) != place:
-                copies.append(f"row {place}: the same as row {first}")
+            if (first := seen.setdefault(digest, row)) != row:
+                copies.append(f"row {row}: the same as row {first}")
     images = len(shape) == 3
     return DatasetSummary(
         name=dataset.name,
         source=dataset.source or "an unknown source",
         count=count,
         sizes={(shape[1], shape[0]): count} if images else {},
-        modes={"gray" if shape[-1] == 1 else "color": count} if images else {},
+        modes={MODES[shape[2]]: count} if images else {},
         classes=count_classes(dataset.labels, dataset.class_names),
-        unread=dataset.notes,
         copies=tuple(copies),
-        notes=tuple(describe_brightness(dataset.images) if images else ()),
+        notes=(
+            *(note.removeprefix(f"{dataset.name}: ").removesuffix(".") for note in dataset.notes),
+            *(describe_brightness(dataset.images) if images else ()),
+        ),
         points=0 if images else shape[0],
     )
-
-
-def _sample_classes(dataset: Dataset, each: int) -> list[tuple[str, list[np.ndarray]]]:
-    """Return the first images of each class with its name, or of all without labels."""
-    if dataset.labels is None:
-        return [("", list(dataset.images[: each * each]))]
-    groups = []
-    for label in range(min(dataset.classes, MAX_CLASSES_DRAWN)):
-        rows = np.flatnonzero(dataset.labels == label)[:each]
-        name = dataset.class_names[label] if dataset.class_names else str(label)
-        groups.append((name, list(dataset.images[rows])))
-    return groups
 
 
 def draw_sheet(groups: list[tuple[str, list[np.ndarray]]], columns: int) -> np.ndarray:
     """Return a picture (height, width, 3) with rows of images per group, labeled by its name.
 
     Args:
-        groups: names with images, uint8 (H, W, 1 or 3), all of one shape.
+        groups: names with images, uint8 (H, W, 1, 3 or 4), all of one shape.
         columns: images per row.
     """
     from PIL import Image, ImageDraw, ImageFont
@@ -133,9 +125,9 @@ def draw_sheet(groups: list[tuple[str, list[np.ndarray]]], columns: int) -> np.n
     pen, top = ImageDraw.Draw(canvas), gap
     for (_, images), name, depth in zip(groups, names, depths, strict=True):
         pen.text((6, top + max(0, height // 2 - 9)), name, fill="white", font=font)
-        for place, image in enumerate(images):
-            row, column = divmod(place, columns)
-            large = image.repeat(zoom, axis=0).repeat(zoom, axis=1)
+        for index, image in enumerate(images):
+            row, column = divmod(index, columns)
+            large = flatten_alpha(image).repeat(zoom, axis=0).repeat(zoom, axis=1)
             large = large.repeat(3, axis=2) if large.shape[2] == 1 else large
             spot = (margin + gap + column * (width + gap), top + row * (height + gap))
             canvas.paste(Image.fromarray(large), spot)
@@ -143,11 +135,11 @@ def draw_sheet(groups: list[tuple[str, list[np.ndarray]]], columns: int) -> np.n
     return np.asarray(canvas)
 
 
-def draw_dataset(dataset: Dataset, each: int) -> np.ndarray:
+def draw_dataset(dataset: Dataset, count: int) -> np.ndarray:
     """Return a picture of a data set: images of each class, or all points."""
     if len(dataset.shape) == 1:
         return scatter(np.asarray(dataset.images))
-    return draw_sheet(_sample_classes(dataset, each), each)
+    return draw_sheet(sample_classes(dataset, count), count)
 
 
 def _shorten(name: str) -> str:

@@ -93,8 +93,9 @@ class DatasetSummary:
 
     def format(self) -> str:
         """Return the summary as text, several lines."""
-        what = f"points of {self.points} numbers" if self.points else "images"
-        lines = [f"{self.name}: {self.count:,} {what}, from {self.source}"]
+        noun = f"points of {self.points} numbers" if self.points else "images"
+        noun = noun if self.count != 1 else noun.replace("s", "", 1)
+        lines = [f"{self.name}: {self.count:,} {noun}, from {self.source}"]
         if self.sizes:
             lines.append(f"sizes      {self._format_sizes()}")
             kinds = ", ".join(f"{n:,} {mode}" for mode, n in _sort_by_count(self.modes))

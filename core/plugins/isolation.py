@@ -6,6 +6,8 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
+from gandem.core.errors import printable
+
 __all__ = ["format_error", "stdout_to_stderr"]
 
 MAX_ERROR_LENGTH = 500  # characters
@@ -28,7 +30,7 @@ def format_error(error: BaseException) -> str:
         text = " ".join(str(error).split())
     except Exception:  # __str__ may fail too
         text = ""
-    text = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+    text = printable(text)
     if len(text) > MAX_ERROR_LENGTH:
         text = f"{text[:MAX_ERROR_LENGTH]}…"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -62,8 +62,8 @@ class Settings(Checked):
     Attributes:
         backend: a backend's id.
         data: a data set's id, or ``id:argument``; by default the model's.
-        classes: use only these classes of a labeled set, renumbered from 0; empty for all. By
-            default the model's, if data is the model's.
+        classes: use only these classes of a labeled set, numbers or names, renumbered from 0;
+            empty for all. By default the model's, if data is the model's.
         epochs: passes over the data; by default the spec's.
         steps: training steps, instead of epochs.
         seed: of all random numbers.
@@ -91,7 +91,7 @@ class Settings(Checked):
 
     backend: str = "torch"
     data: str | None = None
-    classes: tuple[int, ...] | None = None
+    classes: tuple[int | str, ...] | None = None
     epochs: Steps | None = None
     steps: Steps | None = None
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0

@@ -44,6 +44,7 @@ class DataRecord(Checked):
     Attributes:
         digest: SHA-256 of images and labels.
         count: number of images.
+        empty_classes: classes without images.
     """
 
     name: str = ""
@@ -52,6 +53,7 @@ class DataRecord(Checked):
     source: str = ""
     license: str = ""
     class_names: tuple[str, ...] = ()
+    empty_classes: tuple[Number, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from gandem.core.errors import BackendError, RunError, SpecError, shown
+from gandem.core.errors import BackendError, RunError, SpecError, shown, suggest
 from gandem.core.plugins.installation import install_command
 from gandem.core.runs.checkpoint import Checkpoint, list_checkpoints, parse_step, read_checkpoint
 from gandem.core.runs.config import Settings
@@ -31,6 +31,7 @@ from gandem.core.runs.sampling import (
     report_memory_errors,
     sample,
     save_arrays,
+    save_folder,
 )
 from gandem.core.specs import Spec, differences, plan_spec, read_spec
 from gandem.core.training import (
@@ -202,7 +203,7 @@ class Run:
         self,
         num_samples: int = 25,
         *,
-        label: int | None = None,
+        label: int | str | None = None,
         seed: int = 0,
         backend: str | None = None,
         device: str = "auto",
@@ -214,7 +215,8 @@ class Run:
 
         Args:
             num_samples: number of images.
-            label: the class; by default the classes of a conditional model take turns.
+            label: the class, its number or its name; by default the classes of a conditional model
+                take turns.
             backend: by default the run's own if it is installed, or else any that is.
             ema: use the moving average of the weights, if the run keeps one.
             checkpoint: ``"last"``, ``"best"``, or a step.
@@ -234,7 +236,7 @@ class Run:
         path: Path | str,
         num_samples: int = 25,
         *,
-        label: int | None = None,
+        label: int | str | None = None,
         seed: int = 0,
         backend: str | None = None,
         device: str = "auto",
@@ -242,7 +244,9 @@ class Run:
         checkpoint: int | str = LAST,
         progress: Callable[[int], None] | None = None,
     ) -> None:
-        """Write the images of :meth:`generate` to an ``.npz``, in bounded memory.
+        """Write the images of :meth:`generate` to an ``.npz``, or as PNG files to a new folder.
+
+        Memory does not grow with the number of images.
 
         Raises:
             SpecError: the model has no such class.
@@ -254,9 +258,10 @@ class Run:
         parts = fixed_parts(self.spec, seed, num_samples, precision, labels, size=CHUNK_SIZE)
         engine = self.engine(backend, device, checkpoint)
         images = generate_parts(self.spec, engine, parts, ema=ema, progress=progress)
-        save_arrays(Path(path), images, num_samples)
+        save = save_arrays if Path(path).suffix.lower() == ".npz" else save_folder
+        save(Path(path), images, num_samples)
 
-    def _labels(self, count: int, label: int | None) -> np.ndarray | None:
+    def _labels(self, count: int, label: int | str | None) -> np.ndarray | None:
         """Return the class of each image, None if the classes take turns."""
         if label is not None:
             conditional = "label" in plan_spec(self.spec)["generator"].inputs
@@ -264,10 +269,24 @@ class Run:
                 raise SpecError(
                     f"The model {self.spec.name!r} has no classes; leave the label out."
                 )
-            if not 0 <= label < self.spec.classes:
+            number = self.find_label(label)
+            if not 0 <= number < self.spec.classes:
                 raise SpecError(f"No class {label}; expected 0 to {self.spec.classes - 1}.")
-            return np.broadcast_to(label, count)
+            return np.broadcast_to(number, count)
         return None
+
+    def find_label(self, label: int | str) -> int:
+        """Return the number of a class, given by number or by its name in the training data.
+
+        Raises:
+            SpecError: there is no class of this name.
+        """
+        names = self.record.data.class_names
+        if not isinstance(label, str) and (0 <= label < len(names) or str(label) not in names):
+            return int(label)
+        if str(label) in names:
+            return names.index(str(label))
+        raise SpecError(f"No class named {label!r}.{suggest(str(label), names)}")
 
 
 def pick_backend(preferred: str = "") -> str:

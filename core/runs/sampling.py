@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ __all__ = [
     "report_memory_errors",
     "sample",
     "save_arrays",
+    "save_folder",
 ]
 
 CHUNK_SIZE = 250
@@ -105,16 +107,17 @@ class Images:
         return grid(self.images, counts[0] if counts else None)
 
     def save(self, path: Path | str) -> None:
-        """Write a grid to a ``.png``, or all arrays to an ``.npz``.
+        """Write a grid to a ``.png``, all arrays to an ``.npz``, or each image to a new folder.
 
         Raises:
             RunError: the path has another suffix, or cannot be written.
         """
         path = Path(path)
-        if path.suffix.lower() != ".npz":
+        if path.suffix and not path.is_dir() and path.suffix.lower() != ".npz":
             save_image(path, self.grid())
             return
-        save_arrays(path, [self], len(self.images))
+        save = save_arrays if path.suffix.lower() == ".npz" else save_folder
+        save(path, [self], len(self.images))
 
 
 def save_arrays(path: Path, parts: Iterable[Images], count: int) -> None:
@@ -147,6 +150,44 @@ def save_arrays(path: Path, parts: Iterable[Images], count: int) -> None:
                         np.lib.format.write_array(file, np.concatenate(values))
 
     fill_file(path, fill)
+
+
+def save_folder(path: Path, parts: Iterable[Images], count: int) -> None:
+    """Write each image to a PNG file in a new folder, whole or not at all.
+
+    The files are ``00000.png``, ``00001.png`` and so on. The labels of a conditional model are in
+    ``labels.csv``, so that the folder is a labeled data set.
+
+    Args:
+        count: number of images of all parts.
+
+    Raises:
+        RunError: the folder is not empty or cannot be written, or the images are points.
+    """
+    from PIL import Image
+
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise RunError(f"{path}: it is not an empty folder; choose a new one.")
+    temporary = path.parent / f".gandem-{secrets.token_hex(8)}.part"
+    digits, number, rows = max(5, len(str(count - 1))), 0, ["file,label"]
+    try:
+        temporary.mkdir()
+        for part in parts:
+            if part.images.ndim != 4:
+                raise RunError(f"{path}: points have no image files; choose an .npz.")
+            for row, pixels in enumerate(part.images):
+                name = f"{number:0{digits}}.png"
+                image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+                image.save(temporary / name, compress_level=1)
+                rows += [] if part.labels is None else [f"{name},{part.labels[row]}"]
+                number += 1
+        if len(rows) > 1:
+            (temporary / "labels.csv").write_text("\n".join(rows) + "\n", "utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written ({error.strerror or error}).") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _write_header(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:

@@ -392,6 +392,7 @@ class TrainingSetup:
                 source=dataset.source,
                 license=dataset.license,
                 class_names=dataset.class_names,
+                empty_classes=dataset.empty_classes,
             ),
             steps_planned=self.total,
             epochs=self.feed.epochs.spans,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gandem.core.data.dataset import Dataset, default_extractor, load_dataset
+from gandem.core.data.dataset import Dataset, default_extractor, load_dataset, name_path
 from gandem.core.errors import BackendError, DataError, RunError, shown
 from gandem.core.plugins.registry import registry
 from gandem.core.rng import Purpose, stream
@@ -36,19 +36,21 @@ class _Real:
 
     data: str | None
     data_dir: Path | None
-    classes: tuple[int, ...] | None
+    classes: tuple[int | str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Subject:
-    """A run, or a file or folder of images, to score.
+    """A run, or images to score.
 
     Attributes:
-        run: the run; None for a file or folder of images.
+        run: the run; None for images.
+        data: the name of the data set of images, like ``"folder:PATH"``.
     """
 
     path: Path
     run: Run | None = None
+    data: str = ""
 
 
 def evaluate(
@@ -56,7 +58,7 @@ def evaluate(
     *,
     data: str | None = None,
     data_dir: Path | str | None = None,
-    classes: Sequence[int] | None = None,
+    classes: Sequence[int | str] | None = None,
     num_samples: int = COUNT,
     extractor: str | None = None,
     seed: int = 0,
@@ -73,7 +75,7 @@ def evaluate(
     its classes in turn.
 
     Args:
-        subjects: runs, run folders, folders of images, ``.npz`` files; or one of them.
+        subjects: runs, run folders, folders of images, ``.npz`` files, names of data sets; or one.
         data: the data set to compare with; by default the training data of the runs.
         data_dir: a folder with its files.
         classes: the classes of the data to use; all by default.
@@ -116,7 +118,7 @@ def evaluate(
         _check_shape(run, dataset)
     count = count_images(dataset, num_samples)
     images = {
-        target.path: _load_images(target.path, dataset, count, notify)
+        target.path: _load_images(target, dataset, count, notify)
         for target in targets
         if target.run is None
     }
@@ -127,7 +129,7 @@ def evaluate(
     scored = []
     for target in targets:
         if target.run is None:
-            scored.append(_score_images(target.path, images[target.path], real))
+            scored.append(_score_images(target, images[target.path], real))
         else:
             scored += _score_run(target.run, real, checkpoints[target.path], backend, device)
     same_protocol(scored)
@@ -144,9 +146,19 @@ def _subject(given: Run | Path | str) -> _Subject:
     except (OSError, ValueError) as error:  # an invalid name, or no permission
         reason = getattr(error, "strerror", None) or error
         raise RunError(f"{shown(str(path))}: cannot be read ({reason}).") from None
-    if not exists:
-        raise RunError(f"{path}: not found; expected a run, a folder of images, or an .npz file.")
-    return _Subject(path, open_run(path) if run else None)
+    if run:
+        return _Subject(path, open_run(path))
+    name = str(given)
+    if exists:
+        return _Subject(path, data=name_path(name) or f"npz:{name}")
+    try:
+        registry().find("datasets", name.partition(":")[0])
+    except LookupError:
+        raise RunError(
+            f"{path}: not found; expected a run, a folder of images, an .npz file, or a data set "
+            "like npz:FILE."
+        ) from None
+    return _Subject(path, data=name)
 
 
 def _holds_images(path: Path) -> bool:
@@ -262,29 +274,32 @@ def _find_checkpoints(run: Run, which: int | str) -> dict[int, tuple[str, Checkp
     return found
 
 
-def _load_images(path: Path, real: Dataset, count: int, notify: Callable[[str], None]) -> Dataset:
-    """Return the images of a file or folder, if there are enough."""
-    dataset = load_dataset(f"{'folder' if path.is_dir() else 'npz'}:{path}", None, real.shape)
+def _load_images(
+    subject: _Subject, real: Dataset, count: int, notify: Callable[[str], None]
+) -> Dataset:
+    """Return the images of a subject, if there are enough."""
+    dataset = load_dataset(subject.data, None, real.shape)
     for note in dataset.notes:
         notify(note)
     if len(dataset.images) < count:
         raise DataError(
-            f"{path}: it has {len(dataset.images)} images, expected at least {count}; "
+            f"{subject.path}: it has {len(dataset.images)} images, expected at least {count}; "
             f"{_suggest_count(len(dataset.images))}."
         )
     return dataset
 
 
-def _score_images(path: Path, dataset: Dataset, real: RealSide) -> Scored:
+def _score_images(subject: _Subject, dataset: Dataset, real: RealSide) -> Scored:
     order = stream(real.seed, Purpose.METRICS, part=1).permutation(len(dataset.images))
     rows = np.sort(order[: real.count])
     chunks = (
         dataset.images[rows[start : start + CHUNK_SIZE]]
         for start in range(0, len(rows), CHUNK_SIZE)
     )
-    # the numbering of a folder follows class names and may differ from that of the data
-    labels = dataset.labels[rows] if dataset.labels is not None and not path.is_dir() else None
-    return real.score(str(path), chunks, labels)
+    # the numbering of other data follows class names and may differ from that of the real images
+    same = subject.data.startswith("npz:") or dataset.class_names == real.dataset.class_names
+    labels = dataset.labels[rows] if dataset.labels is not None and same else None
+    return real.score(str(subject.path), chunks, labels)
 
 
 def _suggest_count(count: int) -> str:

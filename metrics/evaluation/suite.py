@@ -38,18 +38,19 @@ class Measure:
 
     Attributes:
         better: ``"less"``, ``"more"``, or ``"as real"``; empty if unknown.
-        error: the name of the value that follows ±; error_title: what it is.
+        error: the name of the value after the ±, if there is one.
+        spread: what that value is: ``"standard error"`` or ``"deviation"``.
     """
 
     title: str
     better: str
     error: str = ""
-    error_title: str = ""
+    spread: str = ""
 
     @property
     def heading(self) -> str:
-        """The title for the head of a table, with the meaning of ±."""
-        return f"{self.title} ± {self.error_title}" if self.error else self.title
+        """The title with the meaning of the ±."""
+        return f"{self.title} ± {self.spread}" if self.spread else self.title
 
 
 MEASURES = {
@@ -61,7 +62,7 @@ MEASURES = {
     "coverage": Measure("coverage", "more"),
     "diversity": Measure("diversity, as a share", "as real"),
     "memorized": Measure("memorized", "as real"),
-    "inception": Measure("class score", "more", "inception_deviation", "deviation of parts"),
+    "inception": Measure("class score", "more", "inception_deviation", "deviation"),
     "entropy": Measure("entropy of classes, nats", "as real"),
     "present": Measure("classes present", "as real"),
     "class_divergence": Measure("divergence of classes, nats", "less"),

@@ -4,13 +4,12 @@ import shlex
 from dataclasses import fields
 
 import pytest
-from support.comparisons import FACTS, comparison_of, grid_of, page_of
+from support.comparisons import FACTS, make_comparison, make_grid, parse_page
 
 from gandem.commands.compare import compare
 from gandem.commands.options import parse_changes
 from gandem.commands.parity import parity
 from gandem.compare import Grid, Setting, make_settings, parse_sweeps
-from gandem.compare.again import in_shell
 from gandem.compare.command_lines import (
     OPTIONS,
     compare_command,
@@ -18,11 +17,12 @@ from gandem.compare.command_lines import (
     parity_command,
     train_command,
 )
+from gandem.compare.report.reproduction import format_command
 from gandem.compare.sweeps import format_changes
 
 GRIDS = [
-    grid_of(),
-    grid_of(
+    make_grid(),
+    make_grid(
         models=("a model.toml", "dcgan"),
         settings=make_settings({"hidden": [[8, 8], [16]], "name": ["a,b", "it"]}),
         seeds=(0,),
@@ -34,16 +34,16 @@ GRIDS = [
         device="cuda:1",
         count=77,
         extractor="lenet5:digits",
-        path_steps=0,
+        parity_steps=0,
     ),
-    grid_of(data=None, steps=None, epochs=3, path_steps=20),
-    grid_of(settings=make_settings({"latent:width": [(8, 16), (16, 8)]}), evaluate_every=2),
+    make_grid(data=None, steps=None, epochs=3, parity_steps=20),
+    make_grid(settings=make_settings({"latent:width": [(8, 16), (16, 8)]}), evaluate_every=2),
 ]
 
 
 @pytest.mark.parametrize("grid", GRIDS)
 def test_the_command_of_a_comparison_makes_the_same_grid(grid):
-    words = shlex.split(in_shell(compare_command(grid, "my out")))
+    words = shlex.split(format_command(compare_command(grid, "my out")))
 
     options = compare.make_context("compare", words[2:]).params
 
@@ -72,8 +72,8 @@ def test_each_field_of_a_grid_has_an_option_or_an_argument():
 
 def test_a_cell_has_a_command_to_train_and_one_to_score():
     grid = GRIDS[1]
-    train = in_shell(train_command(grid, grid.cells()[0], "runs/a"))
-    evaluate = in_shell(evaluate_command(grid, "runs/a"))
+    train = format_command(train_command(grid, grid.cells()[0], "runs/a"))
+    evaluate = format_command(evaluate_command(grid, "runs/a"))
 
     assert shlex.split(train)[2] == "a model.toml"
     assert "--device cuda:1" in train
@@ -101,7 +101,7 @@ def test_a_parity_measurement_has_a_command():
 
 
 def test_the_report_shows_the_commands_and_what_was_trained(tmp_path):
-    page = page_of(comparison_of(tmp_path / "my out", grid_of(seeds=(0,))))
+    page = parse_page(make_comparison(tmp_path / "my out", make_grid(seeds=(0,))))
 
     for words in (
         "gandem compare mlp-gan --backends torch,keras --seeds 1 --data digits --steps 40 "

@@ -32,7 +32,8 @@ from support.planted_backends import (
 )
 from support.toy_backend import SLOW
 
-from gandem.compare import Ended, Grid, Setting, open_comparison, outcome_of, plan, run_job
+import gandem as gandem_package
+from gandem.compare import Grid, JobResult, Setting, analyze, open_comparison, plan, run_job
 from gandem.compare.grid import check_grid
 from gandem.core.errors import RunError
 
@@ -42,7 +43,7 @@ pytestmark = [
 ]
 SMALL = [f"--set={path}={value}" for path, value in TINY["dcgan"].items()]
 FREE = [change for change in SMALL if not change.startswith(("--set=width", "--set=latent"))]
-QUICK = ["--epochs=2", "--num-samples=20", "--extractor=pixels", "--path-steps=5"]
+QUICK = ["--epochs=2", "--num-samples=20", "--extractor=pixels", "--parity-steps=5"]
 BROKEN = """
 raise RuntimeError("this backend is broken [/x] <b>")
 """
@@ -56,17 +57,17 @@ def toys(tmp_path_factory):
         yield
 
 
-def asked_of(backends, seeds, data):
-    """Return the command that compares two backends."""
+def compare_arguments(backends, seeds, data):
+    """Return the arguments that compare two backends."""
     grid = (f"--backends={backends}", f"--seeds={seeds}", *SMALL, *QUICK)
     return ("compare", "dcgan", *grid, f"--data={data}", "--json", "--out=out")
 
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory, data, toys):
-    """A comparison of two backends with two seeds, and what the command has printed."""
+    """A comparison of two backends with two seeds, and the completed process."""
     folder = tmp_path_factory.mktemp("compare")
-    return folder / "out", process(*asked_of("test/one,test/two", 2, data), cwd=folder)
+    return folder / "out", process(*compare_arguments("test/one,test/two", 2, data), cwd=folder)
 
 
 def times(folder):
@@ -80,21 +81,21 @@ def times(folder):
 def test_a_comparison_measures_parity_scores_and_costs(both):
     folder, done = both
     assert (done.returncode, done.stderr) == (0, "")
-    found = json.loads(done.stdout)
+    outcome = json.loads(done.stdout)
 
-    assert [(c["backend"], c["seed"], c["state"]) for c in found["cells"]] == [
+    assert [(c["backend"], c["seed"], c["state"]) for c in outcome["cells"]] == [
         ("test/one", 0, "done"),
         ("test/two", 0, "done"),
         ("test/one", 1, "done"),
         ("test/two", 1, "done"),
     ]
-    assert [path["same"] for path in found["paths"]] == [True, True]
+    assert [path["same"] for path in outcome["parity"]] == [True, True]
     same = "test/one and test/two compute the same up to rounding, in 2 measurements"
-    assert found["verdict"].startswith(same)
-    assert "undecided: 2 seeds are too few" in found["verdict"]
-    assert all(cell["values"]["frechet"] > 0 for cell in found["cells"])
-    assert len({cell["spec_digest"] for cell in found["cells"]}) == 1
-    for cost in found["costs"]:
+    assert outcome["verdict"].startswith(same)
+    assert "undecided: 2 seeds are too few" in outcome["verdict"]
+    assert all(cell["values"]["frechet"] > 0 for cell in outcome["cells"])
+    assert len({cell["spec_digest"] for cell in outcome["cells"]}) == 1
+    for cost in outcome["costs"]:
         assert cost["steps_per_second"] > 0
         assert cost["seconds_to_first_step"] > 0
         assert cost["checkpoint_bytes"] > 1000
@@ -104,26 +105,26 @@ def test_a_comparison_measures_parity_scores_and_costs(both):
 @pytest.mark.slow
 @needs_both
 def test_both_frameworks_are_compared(tmp_path, data):
-    done = process(*asked_of("torch,keras", 1, data), cwd=tmp_path)
+    done = process(*compare_arguments("torch,keras", 1, data), cwd=tmp_path)
 
     assert (done.returncode, done.stderr) == (0, "")
-    found = json.loads(done.stdout)
-    assert [(c["backend"], c["state"]) for c in found["cells"]] == [
+    outcome = json.loads(done.stdout)
+    assert [(c["backend"], c["state"]) for c in outcome["cells"]] == [
         ("torch", "done"),
         ("keras", "done"),
     ]
-    assert [path["same"] for path in found["paths"]] == [True]
-    assert found["verdict"].startswith("torch and keras compute the same up to rounding")
-    assert all(cell["values"]["frechet"] > 0 for cell in found["cells"])
-    assert all(cost["steps_per_second"] > 0 for cost in found["costs"])
+    assert [path["same"] for path in outcome["parity"]] == [True]
+    assert outcome["verdict"].startswith("torch and keras compute the same up to rounding")
+    assert all(cell["values"]["frechet"] > 0 for cell in outcome["cells"])
+    assert all(cost["steps_per_second"] > 0 for cost in outcome["costs"])
 
 
 def test_each_cell_is_an_ordinary_run(both):
     folder, _ = both
-    there = open_comparison(folder)
+    comparison = open_comparison(folder)
 
-    for cell in there.cells():
-        run = there.run(cell)
+    for cell in comparison.cells():
+        run = comparison.run(cell)
         assert run.record.backend == cell.backend
         assert run.record.seed == cell.seed
         assert run.record.command.startswith("gandem train dcgan ")
@@ -134,7 +135,7 @@ def test_finished_runs_are_skipped(both, data):
     folder, done = both
     before = times(folder)
 
-    again = process(*asked_of("test/one,test/two", 2, data), cwd=folder.parent)
+    again = process(*compare_arguments("test/one,test/two", 2, data), cwd=folder.parent)
 
     assert json.loads(again.stdout) == json.loads(done.stdout)
     assert times(folder) == before
@@ -143,11 +144,11 @@ def test_finished_runs_are_skipped(both, data):
 def test_a_report_has_the_same_outcome(both):
     folder, done = both
 
-    said = gandem("report", folder, "--json")
+    printed = gandem("report", folder, "--json")
 
-    found, wanted = json.loads(said.stdout), json.loads(done.stdout)
-    assert found["verdict"] == wanted["verdict"]
-    assert found["outcomes"] == wanted["outcomes"]
+    outcome, expected = json.loads(printed.stdout), json.loads(done.stdout)
+    assert outcome["verdict"] == expected["verdict"]
+    assert outcome["differences"] == expected["differences"]
 
 
 def test_a_single_run_has_a_report(both, tmp_path):
@@ -155,11 +156,11 @@ def test_a_single_run_has_a_report(both, tmp_path):
     (cell, *_) = open_comparison(folder).cells()
     run = shutil.copytree(folder / "cells" / cell.folder, tmp_path / "run")
 
-    said = gandem("report", run, "--json")
+    printed = gandem("report", run, "--json")
 
-    assert said.exit_code == 0, said.stderr
-    (found,) = json.loads(said.stdout)["cells"]
-    assert (found["backend"], found["seed"], found["state"]) == ("test/one", 0, "done")
+    assert printed.exit_code == 0, printed.stderr
+    (cell,) = json.loads(printed.stdout)["cells"]
+    assert (cell["backend"], cell["seed"], cell["state"]) == ("test/one", 0, "done")
     assert (run / "index.html").is_file()
 
 
@@ -173,6 +174,27 @@ def test_fields_that_change_together_are_compared(tmp_path, data, toys):
     made = open_comparison(tmp_path / "out")
     assert {made.run(cell).spec.latent.size for cell in made.cells()} == {4, 5}
     assert "width=3, latent=5 minus width=2, latent=4" in done.stdout
+
+
+def test_python_takes_settings_as_dictionaries(tmp_path, data, toys):
+    options = {"epochs": 2, "count": 20, "extractor": "pixels", "parity_steps": 0, "data": data}
+    changes = TINY["dcgan"] | {"loss": {"name": "hinge"}}
+    del changes["latent"]
+
+    with in_process():
+        comparison = gandem_package.compare(
+            "dcgan",
+            backends=["test/one"],
+            seeds=1,
+            sweep={"latent": [3, 4]},
+            changes=changes,
+            out=tmp_path / "out",
+            **options,
+        )
+
+    specs = [comparison.run(cell).spec for cell in comparison.cells()]
+    assert [(spec.latent.size, spec.loss.name) for spec in specs] == [(3, "hinge"), (4, "hinge")]
+    assert (tmp_path / "out" / "index.html").is_file()
 
 
 def test_one_model_on_one_backend_is_scored_over_its_seeds(tmp_path, data, toys):
@@ -194,7 +216,7 @@ def test_runs_in_float64_are_compared_at_their_end(tmp_path, data, toys):
         )
 
     assert done.exit_code == 0, done.stderr
-    (row,) = json.loads(done.stdout)["final"]
+    (row,) = json.loads(done.stdout)["final_differences"]
     assert 0 < row["weights_max"] < 1e-13
     assert (row["pixels_max"], row["step"]) == (0, 6)
     assert row["backends"] == ["test/one", "test/two"]
@@ -208,8 +230,8 @@ def test_settings_of_one_backend_are_compared(tmp_path, data, toys):
         done = gandem("compare", "dcgan", *asked, *more, "--out", tmp_path / "out")
 
     assert done.exit_code == 0, done.stderr
-    there = open_comparison(tmp_path / "out")
-    assert {there.run(c).record.settings.device for c in there.cells()} == {"cpu"}
+    comparison = open_comparison(tmp_path / "out")
+    assert {comparison.run(c).record.settings.device for c in comparison.cells()} == {"cpu"}
     assert "Fréchet distance, width=3 minus width=2" in done.stdout
     assert "dcgan, width=2, test/one: Fréchet distance" in done.stdout
 
@@ -240,15 +262,15 @@ def test_a_comparison_resumes_after_ctrl_c(tmp_path, data, toys, monkeypatch):
     assert (going.returncode, printed) == (130, "")
     last = complaint.splitlines()[-1]
     assert last == "Interrupted. Run the same command again to resume."
-    there = open_comparison(tmp_path / "out")
-    (first, _) = there.cells()
-    assert there.state(first, there.ended()).words == "interrupted"
+    comparison = open_comparison(tmp_path / "out")
+    (first, _) = comparison.cells()
+    assert comparison.state(first, comparison.failures()).name == "interrupted"
 
     done = process(*asked, "--out=out", "--json", cwd=tmp_path)
 
     assert done.returncode == 0, done.stderr
     assert {cell["state"] for cell in json.loads(done.stdout)["cells"]} == {"done"}
-    assert len(there.run(first).record.segments) == 2
+    assert len(comparison.run(first).record.segments) == 2
 
 
 # --- planted faults ------------------------------------------------------------------------------
@@ -267,24 +289,24 @@ def test_a_planted_fault_is_not_equal(tmp_path, fault, same):
         backends=("torch", "test/planted"),
         seeds=(0,),
         data="digits",
-        path_steps=5,
+        parity_steps=5,
         base=Setting(("width=2", "latent=4", "batch_size=16", *kernels)),
     )
-    there = plan(tmp_path / "out", grid)
+    comparison = plan(tmp_path / "out", grid)
 
-    (walk,) = [job for job in there.jobs(1) if not job.run]
-    (tmp_path / "out" / "paths").mkdir()
+    (measurement,) = [job for job in comparison.jobs(1) if not job.run]
+    (tmp_path / "out" / "parity").mkdir()
     with installed(tmp_path, planted=fault), in_process():
-        assert run_job(walk) == Ended()
+        assert run_job(measurement) == JobResult()
 
-    found = outcome_of(there)
-    assert [path["same"] for path in found["paths"]] == [same]
+    outcome = analyze(comparison)
+    assert [path["same"] for path in outcome["parity"]] == [same]
     expected = (
         "torch and test/planted compute the same up to rounding"
         if same
         else "Not equal: torch and test/planted (1 of 1 measurement) differ"
     )
-    assert found["verdict"].startswith(expected)
+    assert outcome["verdict"].startswith(expected)
 
 
 def test_a_run_that_fails_does_not_stop_the_others(tmp_path, data, toys):
@@ -294,14 +316,14 @@ def test_a_run_that_fails_does_not_stop_the_others(tmp_path, data, toys):
 
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    found = json.loads(done.stdout)
-    right, broken = found["cells"]
+    outcome = json.loads(done.stdout)
+    right, broken = outcome["cells"]
     assert (right["state"], broken["state"]) == ("done", "failed")
     assert "this backend is broken" in broken["problem"]
-    assert "1 of 1 run on test/broken failed" in found["verdict"]
-    (walk,) = found["paths"]
-    assert "this backend is broken" in walk["problem"]
-    assert walk["same"] is None
+    assert "1 of 1 run on test/broken failed" in outcome["verdict"]
+    (row,) = outcome["parity"]
+    assert "this backend is broken" in row["problem"]
+    assert row["same"] is None
 
 
 def test_a_run_that_diverged_is_not_repeated(tmp_path, data, toys):
@@ -313,11 +335,11 @@ def test_a_run_that_diverged_is_not_repeated(tmp_path, data, toys):
     with in_process():
         done = gandem("compare", "dcgan", *asked, *more, "--out", tmp_path / "out")
 
-    found = json.loads(done.stdout)
-    assert {cell["state"] for cell in found["cells"]} == {"diverged"}
-    assert "2 of 2 runs on test/one diverged" in found["verdict"]
-    there = open_comparison(tmp_path / "out")
-    assert there.jobs(1) == []
+    outcome = json.loads(done.stdout)
+    assert {cell["state"] for cell in outcome["cells"]} == {"diverged"}
+    assert "2 of 2 runs on test/one diverged" in outcome["verdict"]
+    comparison = open_comparison(tmp_path / "out")
+    assert comparison.jobs(1) == []
 
 
 # --- what is refused -----------------------------------------------------------------------------
@@ -385,9 +407,9 @@ def test_a_launcher_that_cannot_be_used_starts_no_run(tmp_path, asked, words):
 def test_without_a_backend_an_installation_is_suggested(tmp_path, monkeypatch):
     monkeypatch.setattr("gandem.compare.grid.installed_backends", list)
 
-    said = refused("compare", "dcgan", "--out", tmp_path / "out")
+    message = refused("compare", "dcgan", "--out", tmp_path / "out")
 
-    assert said.startswith("No backend is installed. Install one with: pip install")
+    assert message.startswith("No backend is installed. Install one with: pip install")
 
 
 def test_the_folder_of_another_comparison_is_not_changed(tmp_path, monkeypatch):

@@ -71,7 +71,7 @@ def test_spec_files_with_the_same_name_are_refused(models):
 
 def test_a_field_may_change_until_a_result_depends_on_it(tmp_path):
     plan(tmp_path / "out", GRID)
-    more = replace(GRID, count=500, extractor="pixels", path_steps=7)
+    more = replace(GRID, count=500, extractor="pixels", parity_steps=7)
 
     assert plan(tmp_path / "out", more).grid == more
     assert open_comparison(tmp_path / "out").grid == more

@@ -21,7 +21,7 @@ from support.in_process import Launcher, in_process
 from support.planted_backends import NONE, installed
 from support.toy_backend import SLOW
 
-from gandem.compare import Ended, Job, Setting, execution, run_job
+from gandem.compare import Job, JobResult, Setting, execution, run_job
 from gandem.compare import jobs as job_module
 from gandem.compare.comparison import Comparison, plan
 from gandem.compare.grid import Grid
@@ -53,7 +53,7 @@ def slow(tmp_path, monkeypatch):
     return file
 
 
-def comparison(folder: Path, data: str, epochs: int = 2, seeds: int = 1) -> Comparison:
+def make_comparison(folder: Path, data: str, epochs: int = 2, seeds: int = 1) -> Comparison:
     texts = tuple(f"{path}={value}" for path, value in TINY["dcgan"].items())
     grid = Grid(
         models=("dcgan",),
@@ -63,62 +63,62 @@ def comparison(folder: Path, data: str, epochs: int = 2, seeds: int = 1) -> Comp
         epochs=epochs,
         count=20,
         extractor="pixels",
-        path_steps=0,
+        parity_steps=0,
         base=Setting(texts),
     )
     return plan(folder, grid)
 
 
-def measurement(folder: Path, *arguments: str) -> Job:
-    return Job(name="a job", measure=arguments, output="there.json", threads=1, folder=str(folder))
+def make_measurement(folder: Path, *arguments: str) -> Job:
+    return Job(name="a job", measure=arguments, output="output.json", threads=1, folder=str(folder))
 
 
-def until(what, seconds=120.0):
-    """Wait until something is so, and return it."""
+def wait_for(condition, seconds=120.0):
+    """Wait until a condition is true; return its value."""
     end = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < end, "it never was"
+    while not (value := condition()):
+        assert time.monotonic() < end, "timed out"
         time.sleep(0.01)
-    return found
+    return value
 
 
-def kept(there: Comparison) -> list[Path]:
-    """Return the checkpoints of the first cell, as soon as there are any."""
-    run = there.run(there.cells()[0])
+def find_checkpoints(comparison: Comparison) -> list[Path]:
+    """Return the checkpoints of the first cell; none before it has any."""
+    run = comparison.run(comparison.cells()[0])
     return run.checkpoints() if run else []
 
 
 @contextlib.contextmanager
-def at_a_checkpoint(there: Comparison, slow: Path, deed):
-    """Do something as soon as the first cell has a checkpoint, and end slow steps afterward."""
-    done = []
+def at_a_checkpoint(comparison: Comparison, slow: Path, action):
+    """Call ``action`` when the first cell has a checkpoint; end the slow steps afterward."""
+    results = []
 
     def wait():
         try:
-            until(lambda: kept(there))
-            done.append(deed())
+            wait_for(lambda: find_checkpoints(comparison))
+            results.append(action())
         finally:
             slow.unlink()
 
     thread = threading.Thread(target=wait)
     thread.start()
-    yield done
+    yield results
     thread.join()
 
 
-def reasons(there: Comparison) -> set[str]:
-    """Return why jobs ended, also of those that were done after all; empty where nothing failed."""
-    lines = (there.path / "ended.jsonl").read_text().splitlines()
+def read_reasons(comparison: Comparison) -> set[str]:
+    """Return all reasons that were recorded; an empty text for a job that succeeded."""
+    lines = (comparison.path / "ended.jsonl").read_text().splitlines()
     return {json.loads(line)["reason"] for line in lines}
 
 
-def went_on(there: Comparison) -> bool:
-    """Return whether the first cell's training is whole, and was not begun anew."""
-    run = there.run(there.cells()[0])
+def has_resumed(comparison: Comparison) -> bool:
+    """Return True if the run of the first cell is complete and was resumed once."""
+    run = comparison.run(comparison.cells()[0])
     segments = [segment.first_step for segment in run.record.segments]
     assert run.record.state == "finished"
-    assert run.record.steps == run.record.steps_planned == 3 * there.grid.epochs
-    assert there.scores(there.cells()[0])
+    assert run.record.steps == run.record.steps_planned == 3 * comparison.grid.epochs
+    assert comparison.read(comparison.cells()[0]).scores
     return segments[0] == 0 and len(segments) == 2 and segments[1] > 0
 
 
@@ -139,10 +139,10 @@ def processes(monkeypatch):
 # --- one job -------------------------------------------------------------------------------------
 
 
-def test_a_measurement_is_kept_in_its_file(tmp_path):
-    assert run_job(measurement(tmp_path, "list", "--json")) == Ended()
+def test_a_measurement_is_written_to_its_file(tmp_path):
+    assert run_job(make_measurement(tmp_path, "list", "--json")) == JobResult()
 
-    assert {row["id"] for row in json.loads((tmp_path / "there.json").read_text())["models"]}
+    assert {row["id"] for row in json.loads((tmp_path / "output.json").read_text())["models"]}
 
 
 @pytest.mark.parametrize(
@@ -154,17 +154,17 @@ def test_a_measurement_is_kept_in_its_file(tmp_path):
     ],
 )
 def test_a_job_that_fails_has_a_reason_and_leaves_no_file(tmp_path, arguments, reason):
-    ended = run_job(measurement(tmp_path, *arguments))
+    ended = run_job(make_measurement(tmp_path, *arguments))
 
     assert ended.code > 0
     assert reason in ended.reason
     assert "\n" not in ended.reason
-    assert not (tmp_path / "there.json").exists()
+    assert not (tmp_path / "output.json").exists()
 
 
-def test_what_lies_in_a_run_s_place_is_named_and_left_alone(tmp_path, data):
-    there = comparison(tmp_path / "out", data)
-    (job,), place = there.jobs(1), there.folder(there.cells()[0])
+def test_other_files_in_the_folder_of_a_run_are_reported_and_not_changed(tmp_path, data):
+    comparison = make_comparison(tmp_path / "out", data)
+    (job,), place = comparison.jobs(1), comparison.folder(comparison.cells()[0])
     (place / "checkpoints").mkdir(parents=True)
     (place / "run.json").write_text(
         '{"backend": "torch", "precision": "float32", "seed": 0, "data": {}}'
@@ -177,106 +177,104 @@ def test_what_lies_in_a_run_s_place_is_named_and_left_alone(tmp_path, data):
     assert (place / "checkpoints").is_dir()
 
 
-def test_a_measurement_that_cannot_be_kept_says_so(tmp_path):
-    (tmp_path / "there.json").mkdir()
+def test_an_output_that_cannot_be_written_is_a_reason(tmp_path):
+    (tmp_path / "output.json").mkdir()
 
-    assert run_job(measurement(tmp_path, "list", "--json")).reason == (
+    assert run_job(make_measurement(tmp_path, "list", "--json")).reason == (
         f"{tmp_path / 'there.json'}: cannot be written (Is a directory)."
     )
 
 
-def test_a_job_asked_to_stop_keeps_its_step_and_is_gone_on_with(tmp_path, data, slow):
-    there, stop = comparison(tmp_path / "out", data, EPOCHS), threading.Event()
-    (job,) = there.jobs(1)
+def test_a_stopped_job_saves_its_step_and_resumes(tmp_path, data, slow):
+    comparison, stop = make_comparison(tmp_path / "out", data, EPOCHS), threading.Event()
+    (job,) = comparison.jobs(1)
     ended = []
     thread = threading.Thread(target=lambda: ended.append(run_job(job, stop)))
     thread.start()
-    until(lambda: kept(there))
+    wait_for(lambda: find_checkpoints(comparison))
     stop.set()
     thread.join(60)
     slow.unlink()
 
     assert ended[0].code == 130
-    assert there.run(there.cells()[0]).record.state == "interrupted"
-    assert run_job(job) == Ended()
-    assert went_on(there)
+    assert comparison.run(comparison.cells()[0]).record.state == "interrupted"
+    assert run_job(job) == JobResult()
+    assert has_resumed(comparison)
 
 
-def test_a_training_ends_with_the_process_that_began_it(tmp_path, data, slow):
-    there = comparison(tmp_path / "out", data, EPOCHS)
-    (job,) = there.jobs(1)
+def test_a_training_stops_when_its_parent_is_killed(tmp_path, data, slow):
+    comparison = make_comparison(tmp_path / "out", data, EPOCHS)
+    (job,) = comparison.jobs(1)
     code = f"from gandem.compare import Job, run_job; run_job({job!r})"
     parent = subprocess.Popen([sys.executable, "-c", code])
-    until(lambda: kept(there))
+    wait_for(lambda: find_checkpoints(comparison))
     parent.kill()
     parent.wait()
 
-    folder = there.folder(there.cells()[0])
-    until(lambda: not is_locked(folder), 30)
+    folder = comparison.folder(comparison.cells()[0])
+    wait_for(lambda: not is_locked(folder), 30)
     slow.unlink()
     assert open_run(folder).record.state == "interrupted"
-    assert run_job(job) == Ended()
-    assert went_on(there)
+    assert run_job(job) == JobResult()
+    assert has_resumed(comparison)
 
 
-def test_a_job_waits_for_one_that_is_about_to_stop(tmp_path, data, monkeypatch):
-    there = comparison(tmp_path / "out", data)
-    (job,) = there.jobs(1)
+def test_a_job_waits_for_the_lock_of_its_run(tmp_path, data, monkeypatch):
+    comparison = make_comparison(tmp_path / "out", data)
+    (job,) = comparison.jobs(1)
     answers = iter([True, True, False])
     monkeypatch.setattr(job_module, "is_locked", lambda place: next(answers))
 
-    assert run_job(job) == Ended()
+    assert run_job(job) == JobResult()
     assert next(answers, None) is None
 
 
-# --- whoever runs them ---------------------------------------------------------------------------
+# --- launchers -----------------------------------------------------------------------------------
 
 
-def test_a_killed_training_is_a_row_and_the_next_start_goes_on_with_it(
-    tmp_path, data, processes, slow
-):
-    there = comparison(tmp_path / "out", data, EPOCHS, seeds=2)
+def test_a_killed_training_is_reported_and_resumed(tmp_path, data, processes, slow):
+    comparison = make_comparison(tmp_path / "out", data, EPOCHS, seeds=2)
     launcher = load_launcher("local", 1, None, tmp_path / "l")
-    with at_a_checkpoint(there, slow, lambda: processes[0].kill()):
-        there.work(launcher, 1)
+    with at_a_checkpoint(comparison, slow, lambda: processes[0].kill()):
+        comparison.run_jobs(launcher, 1)
     launcher.close()
 
-    first, second = there.cells()
-    assert "killed by SIGKILL" in there.ended()[first.folder]
-    assert there.state(first, there.ended()).words == "failed"
-    assert there.state(second, there.ended()).words == "done"
-    before = there.run(second).record
+    first, second = comparison.cells()
+    assert "killed by SIGKILL" in comparison.failures()[first.folder]
+    assert comparison.state(first, comparison.failures()).name == "failed"
+    assert comparison.state(second, comparison.failures()).name == "done"
+    before = comparison.run(second).record
 
     launcher = load_launcher("local", 1, None, tmp_path / "l")
-    there.work(launcher, 1)
+    comparison.run_jobs(launcher, 1)
     launcher.close()
 
-    assert went_on(there)
-    assert there.ended() == {}
-    assert there.jobs(1) == []
-    assert there.run(second).record == before
+    assert has_resumed(comparison)
+    assert comparison.failures() == {}
+    assert comparison.jobs(1) == []
+    assert comparison.run(second).record == before
 
 
-def test_nobody_else_works_on_a_comparison_meanwhile(tmp_path, data):
-    there = comparison(tmp_path / "out", data)
+def test_a_comparison_is_locked_while_its_jobs_run(tmp_path, data):
+    comparison = make_comparison(tmp_path / "out", data)
     refusals = []
 
-    class Twice(Launcher):
+    class Nested(Launcher):
         def submit(self, jobs):
             with pytest.raises(RunError, match="another process works on this comparison") as error:
-                there.work(Launcher(), 1)
+                comparison.run_jobs(Launcher(), 1)
             refusals.append(error)
             return super().submit(jobs)
 
     with in_process():
-        there.work(Twice(), 1)
+        comparison.run_jobs(Nested(), 1)
 
-    assert there.jobs(1) == []
+    assert comparison.jobs(1) == []
     assert refusals
 
 
-def test_jobs_whose_launcher_cannot_say_how_they_ended_are_lost(tmp_path, data):
-    there = comparison(tmp_path / "out", data, seeds=2)
+def test_jobs_without_a_result_are_lost(tmp_path, data):
+    comparison = make_comparison(tmp_path / "out", data, seeds=2)
 
     class Losing(Launcher):
         def submit(self, jobs):
@@ -285,19 +283,19 @@ def test_jobs_whose_launcher_cannot_say_how_they_ended_are_lost(tmp_path, data):
             silent.set_result(None)
             return killed, silent
 
-    there.work(Losing(), 1)
+    comparison.run_jobs(Losing(), 1)
 
-    assert [*there.ended().values()] == [
+    assert [*comparison.failures().values()] == [
         "lost: OSError: the machine is gone",
         "lost: the launcher did not report how it ended",
     ]
-    assert len(there.jobs(1)) == 2
+    assert len(comparison.jobs(1)) == 2
 
 
 @pytest.mark.slow
 @needs_dask
-def test_dask_goes_on_with_the_job_of_a_killed_worker(tmp_path, data, slow):
-    there = comparison(tmp_path / "out", data, EPOCHS)
+def test_dask_resumes_the_job_of_a_killed_worker(tmp_path, data, slow):
+    comparison = make_comparison(tmp_path / "out", data, EPOCHS)
     launcher = load_launcher("dask", 2, None, tmp_path / "launcher")
 
     def kill_one():
@@ -307,60 +305,60 @@ def test_dask_goes_on_with_the_job_of_a_killed_worker(tmp_path, data, slow):
         return busy
 
     try:
-        with at_a_checkpoint(there, slow, kill_one) as killed:
-            there.work(launcher, 1)
+        with at_a_checkpoint(comparison, slow, kill_one) as killed:
+            comparison.run_jobs(launcher, 1)
     finally:
         launcher.close()
 
     assert len(killed[0]) == 1
-    assert there.ended() == {}
-    assert went_on(there)
+    assert comparison.failures() == {}
+    assert has_resumed(comparison)
 
 
 @needs_dask
-def test_dask_does_the_jobs_on_a_cluster_of_its_own(tmp_path, data):
-    there = comparison(tmp_path / "out", data)
+def test_dask_runs_jobs_on_a_local_cluster(tmp_path, data):
+    comparison = make_comparison(tmp_path / "out", data)
     launcher = load_launcher("dask", 1, None, tmp_path / "launcher")
-    there.work(launcher, 1)
+    comparison.run_jobs(launcher, 1)
     launcher.close()
 
-    assert there.jobs(1) == []
-    assert reasons(there) == {""}
+    assert comparison.jobs(1) == []
+    assert read_reasons(comparison) == {""}
 
 
 @pytest.mark.slow
 @needs_dask
-def test_dask_is_found_at_its_address(tmp_path, data):
+def test_dask_runs_jobs_on_the_cluster_at_an_address(tmp_path, data):
     from dask.distributed import LocalCluster
 
-    there = comparison(tmp_path / "out", data)
+    comparison = make_comparison(tmp_path / "out", data)
     with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
         launcher = load_launcher("dask", 1, cluster.scheduler_address, tmp_path / "launcher")
-        there.work(launcher, 1)
+        comparison.run_jobs(launcher, 1)
         launcher.close()
 
-    assert there.jobs(1) == []
-    assert reasons(there) == {""}
+    assert comparison.jobs(1) == []
+    assert read_reasons(comparison) == {""}
 
 
 @needs_dask
-def test_leaving_a_cluster_stops_what_runs_there(tmp_path, data, slow):
+def test_closing_the_dask_launcher_stops_its_jobs(tmp_path, data, slow):
     from dask.distributed import LocalCluster
 
-    there = comparison(tmp_path / "out", data, EPOCHS)
+    comparison = make_comparison(tmp_path / "out", data, EPOCHS)
     with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
         launcher = load_launcher("dask", 1, cluster.scheduler_address, tmp_path / "launcher")
-        with at_a_checkpoint(there, slow, launcher.close):
-            launcher.submit(there.jobs(1))
+        with at_a_checkpoint(comparison, slow, launcher.close):
+            launcher.submit(comparison.jobs(1))
 
-    folder = there.folder(there.cells()[0])
+    folder = comparison.folder(comparison.cells()[0])
     assert not is_locked(folder)
     assert open_run(folder).record.state == "interrupted"
 
 
 @needs_dask
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense", "tcp://nowhere.invalid:1"])
-def test_a_scheduler_that_is_not_there_is_one_line(tmp_path, monkeypatch, address):
+def test_a_missing_scheduler_is_reported_in_one_line(tmp_path, monkeypatch, address):
     monkeypatch.setattr(dask_launcher, "CONNECT_TIMEOUT", "1s")
 
     with pytest.raises(RunError, match="No Dask scheduler answers at") as error:
@@ -370,21 +368,21 @@ def test_a_scheduler_that_is_not_there_is_one_line(tmp_path, monkeypatch, addres
 
 
 @needs_submitit
-def test_a_job_of_submitit_s_is_done(tmp_path, data):
-    there = comparison(tmp_path / "out", data)
+def test_submitit_runs_a_job(tmp_path, data):
+    comparison = make_comparison(tmp_path / "out", data)
     launcher = load_launcher("slurm", 1, "local", tmp_path / "out" / "launcher")
-    there.work(launcher, 1)
+    comparison.run_jobs(launcher, 1)
     launcher.close()
 
-    assert there.jobs(1) == []
-    assert reasons(there) == {""}
+    assert comparison.jobs(1) == []
+    assert read_reasons(comparison) == {""}
 
 
 @pytest.mark.slow
 @needs_submitit
-def test_a_killed_job_of_submitit_s_is_a_row_and_is_gone_on_with(tmp_path, data, slow, monkeypatch):
+def test_a_killed_job_of_submitit_is_reported_and_resumed(tmp_path, data, slow, monkeypatch):
     monkeypatch.setattr("submitit.core.core.Job._results_timeout_s", 1)  # it waits 15 for a file
-    there = comparison(tmp_path / "out", data, EPOCHS)
+    comparison = make_comparison(tmp_path / "out", data, EPOCHS)
     psutil = pytest.importorskip("psutil")
     launcher = load_launcher("slurm", 1, "local", tmp_path / "out" / "launcher")
 
@@ -392,23 +390,23 @@ def test_a_killed_job_of_submitit_s_is_a_row_and_is_gone_on_with(tmp_path, data,
         (worker,) = psutil.Process(int(launcher._pending[0].job_id)).children()
         worker.kill()
 
-    with at_a_checkpoint(there, slow, kill_one):
-        there.work(launcher, 1)
+    with at_a_checkpoint(comparison, slow, kill_one):
+        comparison.run_jobs(launcher, 1)
     launcher.close()
-    (reason,) = there.ended().values()
+    (reason,) = comparison.failures().values()
     assert reason.startswith("lost: ")
     assert "\n" not in reason
 
     launcher = load_launcher("slurm", 1, "local", tmp_path / "out" / "launcher")
-    there.work(launcher, 1)
+    comparison.run_jobs(launcher, 1)
     launcher.close()
 
-    assert went_on(there)
-    assert there.ended() == {}
+    assert has_resumed(comparison)
+    assert comparison.failures() == {}
 
 
 @needs_submitit
-def test_slurm_that_is_not_there_is_one_line(tmp_path, monkeypatch):
+def test_missing_slurm_is_reported_in_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(RunError, match="Slurm is not available here"):
@@ -416,7 +414,7 @@ def test_slurm_that_is_not_there_is_one_line(tmp_path, monkeypatch):
 
 
 @needs_submitit
-def test_slurm_gets_one_array_of_so_many_at_once(tmp_path, monkeypatch):
+def test_slurm_gets_one_array_with_a_limit(tmp_path, monkeypatch):
     for name in ("sbatch", "srun"):
         executable = tmp_path / name
         executable.write_text(f'#!/bin/sh\ncp "$1" {tmp_path}/asked\necho Submitted batch job 17\n')
@@ -424,7 +422,7 @@ def test_slurm_gets_one_array_of_so_many_at_once(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     launcher = load_launcher("slurm", 3, "gpu", tmp_path / "launcher")
 
-    found = launcher.submit([measurement(tmp_path, "list", "--json")] * 5)
+    found = launcher.submit([make_measurement(tmp_path, "list", "--json")] * 5)
 
     asked = (tmp_path / "asked").read_text()
     assert [job.job_id for job in found] == [f"17_{at}" for at in range(5)]
@@ -439,7 +437,7 @@ def test_slurm_gets_one_array_of_so_many_at_once(tmp_path, monkeypatch):
         pytest.param("slurm", "local", marks=needs_submitit),
     ],
 )
-def test_a_folder_that_a_launcher_cannot_have_is_one_line(tmp_path, name, address):
+def test_a_folder_that_a_launcher_cannot_use_is_reported_in_one_line(tmp_path, name, address):
     (tmp_path / "file").write_text("mine")
 
     with pytest.raises(RunError, match=r"cannot (be created|start)") as error:
@@ -448,12 +446,12 @@ def test_a_folder_that_a_launcher_cannot_have_is_one_line(tmp_path, name, addres
     assert "\n" not in str(error.value)
 
 
-def test_this_machine_has_no_address(tmp_path):
+def test_the_local_launcher_takes_no_address(tmp_path):
     with pytest.raises(SpecError, match="'local' takes no --address"):
         load_launcher("local", 1, "tcp://127.0.0.1:8786", tmp_path)
 
 
-def test_launchers_are_looked_up_by_name(tmp_path, monkeypatch):
+def test_an_unknown_launcher_is_refused(tmp_path, monkeypatch):
     with pytest.raises(NotFoundError, match="local"):
         load_launcher("locla", 1, None, tmp_path)
     monkeypatch.setattr(
@@ -467,7 +465,7 @@ def test_launchers_are_looked_up_by_name(tmp_path, monkeypatch):
     ("threads", "memory", "cores", "wanted"),
     [(1, 3 << 30, 4, 4), (2, 3 << 30, 4, 2), (8, 0, 4, 1), (1, 1 << 60, 4, 1)],
 )
-def test_as_many_trainings_at_once_as_fit(monkeypatch, threads, memory, cores, wanted):
+def test_workers_are_limited_by_cores_and_memory(monkeypatch, threads, memory, cores, wanted):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
     monkeypatch.setattr(execution, "_read_free_memory", lambda: 100 << 30)
 

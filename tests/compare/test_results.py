@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.commands import HOME, TINY, gandem, refused, said
-from support.comparisons import comparison_of, finish, grid_of, score
+from support.comparisons import make_comparison, make_grid, write_run, write_scores
 from support.in_process import in_process
 from support.planted_backends import NONE, installed
 
@@ -190,9 +190,9 @@ def test_the_page_in_the_docs_is_up_to_date(tmp_path):
 
 def test_each_model_setting_and_backend_is_a_row(tmp_path):
     settings = make_settings({"latent": [8, 16]})
-    made = comparison_of(tmp_path / "out", grid_of(settings=settings, seeds=(0, 1)))
+    made = make_comparison(tmp_path / "out", make_grid(settings=settings, seeds=(0, 1)))
     for cell in made.cells():
-        score(made.folder(cell), frechet=10 + 2 * cell.seed)
+        write_scores(made.folder(cell), frechet=10 + 2 * cell.seed)
 
     rows = collect_results(made)
 
@@ -209,7 +209,7 @@ def test_each_model_setting_and_backend_is_a_row(tmp_path):
 
 
 def test_the_best_checkpoint_has_columns_of_its_own(tmp_path):
-    made = comparison_of(tmp_path / "out", grid_of(backends=("torch",), seeds=(0,)))
+    made = make_comparison(tmp_path / "out", make_grid(backends=("torch",), seeds=(0,)))
     place = made.folder(made.cells()[0]) / "scores.json"
     (row,) = json.loads(place.read_text())
     best = row | {"values": {"frechet": 5.0}, "details": {"checkpoint": "best", "step": 20}}
@@ -223,9 +223,9 @@ def test_the_best_checkpoint_has_columns_of_its_own(tmp_path):
 
 
 def test_a_row_counts_runs_that_diverged(tmp_path):
-    made = plan(tmp_path / "out", grid_of(backends=("torch",)))
+    made = plan(tmp_path / "out", make_grid(backends=("torch",)))
     for cell in made.cells():
-        finish(made, cell, state="diverged" if cell.seed == 2 else "finished")
+        write_run(made, cell, state="diverged" if cell.seed == 2 else "finished")
     (made.folder(made.cells()[2]) / "scores.json").unlink()
 
     (row,) = collect_results(made)
@@ -234,17 +234,17 @@ def test_a_row_counts_runs_that_diverged(tmp_path):
 
 
 def test_a_group_that_is_not_done_has_no_row(tmp_path):
-    made = plan(tmp_path / "out", grid_of())
+    made = plan(tmp_path / "out", make_grid())
     for cell in made.cells():
         if (cell.backend, cell.seed) != ("keras", 1):
-            finish(made, cell)
+            write_run(made, cell)
 
     assert [row.backend for row in collect_results(made)] == ["torch"]
 
 
 @pytest.mark.parametrize("protocol", [{"odd": 1}, {}, {"data": [], "data_digest": 3}])
 def test_scores_without_a_valid_protocol_have_no_row(tmp_path, protocol):
-    made = comparison_of(tmp_path / "out", grid_of(backends=("torch",), seeds=(0,)))
+    made = make_comparison(tmp_path / "out", make_grid(backends=("torch",), seeds=(0,)))
     place = made.folder(made.cells()[0]) / "scores.json"
     (row,) = json.loads(place.read_text())
     place.write_text(json.dumps([row | {"protocol": protocol}]))
@@ -256,7 +256,7 @@ def test_a_report_in_markdown_keeps_the_rows_of_other_comparisons(tmp_path):
     pytest.importorskip("scipy")
     (tmp_path / "docs").mkdir()
     write_results(tmp_path / "docs" / "results.csv", [ROW])
-    made = comparison_of(tmp_path / "out", grid_of())
+    made = make_comparison(tmp_path / "out", make_grid())
 
     printed = said("report", made.path, "--format=md", "--results", tmp_path / "docs")
 
@@ -272,7 +272,7 @@ def test_a_report_in_markdown_keeps_the_rows_of_other_comparisons(tmp_path):
 
 def test_a_report_in_csv_is_a_table_in_the_folder_of_the_comparison(tmp_path):
     pytest.importorskip("scipy")
-    made = comparison_of(tmp_path / "out", grid_of())
+    made = make_comparison(tmp_path / "out", make_grid())
 
     said("report", made.path, "--format=csv")
 
@@ -283,7 +283,7 @@ def test_a_report_in_csv_is_a_table_in_the_folder_of_the_comparison(tmp_path):
 
 def test_a_report_in_json_writes_no_file(tmp_path):
     pytest.importorskip("scipy")
-    made = comparison_of(tmp_path / "out", grid_of())
+    made = make_comparison(tmp_path / "out", make_grid())
     before = sorted(tmp_path.rglob("*"))
 
     outcome = json.loads(said("report", made.path, "--format=json"))

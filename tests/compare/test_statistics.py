@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from gandem.compare import compare_groups, difference_in_words
+from gandem.compare import compare_groups, format_difference
 
 stats = pytest.importorskip("scipy.stats")
 
@@ -82,7 +82,17 @@ def test_without_scipy_there_is_no_interval_and_no_verdict(monkeypatch):
     (difference,) = compare_groups("frechet", {"a": [1.0, 2.0, 3.0], "b": [11.0, 12.0, 13.0]})
 
     assert (difference.low, difference.high, difference.verdict) == (None, None, "undecided")
-    assert "needs SciPy" in difference_in_words(difference)
+    assert "needs SciPy" in format_difference(difference)
+
+
+@pytest.mark.parametrize(("measure", "best"), [("frechet", "0"), ("precision", "99")])
+def test_very_many_groups_are_compared_with_the_best_only(measure, best):
+    groups = {str(n): [n, n + 1, n + 3] for n in range(100)}
+
+    differences = compare_groups(measure, groups)
+
+    assert [d.first for d in differences] == [best] * 99
+    assert {d.pairs for d in differences} == {4950}
 
 
 def test_many_pairs_are_compared_in_one_call(monkeypatch):

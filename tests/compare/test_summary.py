@@ -3,9 +3,16 @@
 import json
 
 import pytest
-from support.comparisons import comparison_of, finish, grid_of, page_of, score, walk
+from support.comparisons import (
+    make_comparison,
+    make_grid,
+    parse_page,
+    write_parity_report,
+    write_run,
+    write_scores,
+)
 
-from gandem.compare import make_settings, outcome_of, plan
+from gandem.compare import analyze, comparison, make_settings, plan
 
 pytest.importorskip("scipy")
 
@@ -14,19 +21,19 @@ DEEP = '{"a":' * 3000 + "1" + "}" * 3000
 
 def planted(path, *, apart=(), scores=None, **changes):
     """Return a comparison with scores of each column by seed; ``apart`` names unequal backends."""
-    made = comparison_of(path, grid_of(**changes))
+    made = make_comparison(path, make_grid(**changes))
     for cell in made.cells():
         column = cell.setting.name if len(made.grid.settings) > 1 else cell.backend
         if scores:
-            score(made.folder(cell), frechet=scores[column][cell.seed])
-    for key in made.paths():
+            write_scores(made.folder(cell), frechet=scores[column][cell.seed])
+    for key in made.parity_reports():
         if key[-1][1] in apart:
-            walk(made, *key, apart=1e-9)
+            write_parity_report(made, *key, apart=1e-9)
     return made
 
 
 def verdict_of(made):
-    return outcome_of(made)["verdict"]
+    return analyze(made)["verdict"]
 
 
 def test_identical_backends_are_called_equal(tmp_path):
@@ -50,11 +57,11 @@ def test_unequal_backends_are_reported_first(tmp_path):
 
 def test_a_trajectory_is_held_to_the_largest_baseline_of_all_seeds(tmp_path):
     made = planted(tmp_path / "out")
-    first, second, _ = made.paths()
-    walk(made, *first, apart=5.6e-14, baseline=5.1e-15)
-    walk(made, *second, apart=7.7e-14, baseline=4.5e-14)
+    first, second, _ = made.parity_reports()
+    write_parity_report(made, *first, apart=5.6e-14, baseline=5.1e-15)
+    write_parity_report(made, *second, apart=7.7e-14, baseline=4.5e-14)
 
-    paths = outcome_of(made)["paths"]
+    paths = analyze(made)["parity"]
 
     assert [path["same"] for path in paths] == [True, True, True]
     assert paths[0]["ratio"] == pytest.approx(5.6 / 4.5)
@@ -71,41 +78,41 @@ def test_a_trajectory_is_held_to_the_largest_baseline_of_all_seeds(tmp_path):
 )
 def test_with_one_seed_a_moderate_difference_is_undecided(tmp_path, apart, start):
     made = planted(tmp_path / "out", seeds=(0,))
-    walk(made, *next(iter(made.paths())), apart=apart)
+    write_parity_report(made, *next(iter(made.parity_reports())), apart=apart)
 
     assert verdict_of(made).startswith(start)
 
 
 def test_a_diverging_baseline_decides_nothing(tmp_path):
     made = planted(tmp_path / "out")
-    first, *_ = made.paths()
-    walk(made, *first, apart=float("nan"), baseline=float("nan"))
+    first, *_ = made.parity_reports()
+    write_parity_report(made, *first, apart=float("nan"), baseline=float("nan"))
 
-    paths = outcome_of(made)["paths"]
+    paths = analyze(made)["parity"]
 
-    assert [path["verdict"] for path in paths] == ["undecided", "same path", "same path"]
+    assert [path["verdict"] for path in paths] == ["undecided", "equal", "equal"]
     assert (
         "Undecided whether torch and keras compute the same: all trainings diverge"
         in verdict_of(made)
     )
-    assert "NaN" not in json.dumps(outcome_of(made))
+    assert "NaN" not in json.dumps(analyze(made))
 
 
 def test_a_saturated_baseline_hides_no_difference_of_another_seed(tmp_path):
     made = planted(tmp_path / "out")
-    *others, last = made.paths()
+    *others, last = made.parity_reports()
     for key in others:
-        walk(made, *key, apart=1e-9)
-    walk(made, *last, apart=1e-2, baseline=1e-2, saturated=True)
+        write_parity_report(made, *key, apart=1e-9)
+    write_parity_report(made, *last, apart=1e-2, baseline=1e-2, saturated=True)
 
-    assert [path["same"] for path in outcome_of(made)["paths"]] == [False, False, None]
+    assert [path["same"] for path in analyze(made)["parity"]] == [False, False, None]
 
 
 def test_a_failed_parity_measurement_is_counted(tmp_path):
     made = planted(tmp_path / "out")
-    first, *_ = made.paths()
-    name = made.path_name(*first)
-    (made.path / "paths" / f"{name}.json").unlink()
+    first, *_ = made.parity_reports()
+    name = made.parity_name(*first)
+    (made.path / "parity" / f"{name}.json").unlink()
     (made.path / "ended.jsonl").write_text(
         '{"job": "torn\n' + json.dumps({"job": name, "reason": "no memory"}) + "\n[]\n"
     )
@@ -129,22 +136,22 @@ def test_an_extended_run_is_scored_again(tmp_path):
     (row,) = json.loads(place.read_text())
     place.write_text(json.dumps([row | {"details": {"step": 39}}]))
 
-    assert made.state(cell, {}).words == "not scored"
+    assert made.state(cell, {}).name == "not scored"
     assert [job.name for job in made.jobs(1)] == [cell.folder]
 
 
 def test_averaged_weights_are_compared(tmp_path):
     made = planted(tmp_path / "out")
-    assert "EMA" not in page_of(made).text
+    assert "EMA" not in parse_page(made).text
     place = made.folder(made.cells()[0]) / "scores.json"
     (row,) = json.loads(place.read_text())
     raw = row | {"details": {"weights": "raw"}, "values": row["values"] | {"frechet": 77.0}}
     place.write_text(json.dumps([raw, row | {"details": {"weights": "averaged"}}]))
 
-    cell = outcome_of(made)["cells"][0]
+    cell = analyze(made)["cells"][0]
 
     assert (cell["values"]["frechet"], cell["weights"]) == (9.5, "averaged")
-    assert "the scores are of that average" in page_of(made).text
+    assert "the averaged weights are scored" in parse_page(made).text
 
 
 def test_a_job_that_failed_before_it_succeeded_is_no_problem(tmp_path):
@@ -152,7 +159,7 @@ def test_a_job_that_failed_before_it_succeeded_is_no_problem(tmp_path):
     rows = [{"job": cell.folder, "reason": "killed"} for cell in made.cells()]
     (made.path / "ended.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
 
-    assert {cell["problem"] for cell in outcome_of(made)["cells"]} == {""}
+    assert {cell["problem"] for cell in analyze(made)["cells"]} == {""}
 
 
 @pytest.mark.parametrize("value", ["null", "1e200", "1" + "0" * 400])
@@ -161,10 +168,10 @@ def test_a_score_that_is_not_finite_is_omitted(tmp_path, value):
     place = made.folder(made.cells()[0]) / "scores.json"
     place.write_text(place.read_text().replace("9.5", value))
 
-    outcome = outcome_of(made)
+    outcome = analyze(made)
 
     assert outcome["cells"][0]["values"]["frechet"] is None
-    assert len([row for row in outcome["outcomes"] if row["measure"] == "frechet"]) == 1
+    assert len([row for row in outcome["differences"] if row["measure"] == "frechet"]) == 1
 
 
 def test_one_seed_of_each_is_undecided(tmp_path):
@@ -205,17 +212,17 @@ def test_of_several_settings_the_best_is_named(tmp_path):
 
 
 def test_models_are_compared_with_one_another_on_each_backend(tmp_path):
-    made = planted(tmp_path / "out", models=("dcgan", "wgan"), path_steps=0)
+    made = planted(tmp_path / "out", models=("dcgan", "wgan"), parity_steps=0)
     for cell in made.cells():
-        score(made.folder(cell), frechet={"dcgan": 10, "wgan": 30}[cell.model] + cell.seed)
+        write_scores(made.folder(cell), frechet={"dcgan": 10, "wgan": 30}[cell.model] + cell.seed)
 
-    told = [row for row in outcome_of(made)["outcomes"] if row["where"].startswith("models")]
+    told = [row for row in analyze(made)["differences"] if row["group"].startswith("models")]
 
-    assert {row["where"] for row in told} == {"models, on torch", "models, on keras"}
-    assert {row["words"] for row in told if row["measure"] == "frechet"} == {
+    assert {row["group"] for row in told} == {"models, on torch", "models, on keras"}
+    assert {row["text"] for row in told if row["measure"] == "frechet"} == {
         "Fréchet distance, wgan minus dcgan: 20 ± 2.3, different with 3 seeds, dcgan is better"
     }
-    assert "models, on torch: Fréchet distance" in page_of(made).text
+    assert "models, on torch: Fréchet distance" in parse_page(made).text
 
 
 def test_scores_with_another_protocol_are_not_compared(tmp_path):
@@ -224,9 +231,9 @@ def test_scores_with_another_protocol_are_not_compared(tmp_path):
     (row,) = json.loads(place.read_text())
     place.write_text(json.dumps([row | {"protocol": row["protocol"] | {"fake": 77}}]))
 
-    found = outcome_of(made)
+    found = analyze(made)
 
-    (told,) = [row for row in found["outcomes"] if row["measure"] == "frechet"]
+    (told,) = [row for row in found["differences"] if row["measure"] == "frechet"]
     assert sorted(told["seeds"]) == [2, 3]
     assert "The scores have 2 protocols" in found["verdict"]
 
@@ -255,11 +262,21 @@ def test_diverged_runs_are_counted(tmp_path):
     assert "undecided: 1 seed" in verdict
 
 
+def test_each_run_is_opened_once(tmp_path, monkeypatch):
+    made, opened = planted(tmp_path / "out"), []
+    open_run = comparison.open_run
+    monkeypatch.setattr(comparison, "open_run", lambda path: opened.append(path) or open_run(path))
+
+    analyze(made)
+
+    assert sorted(opened) == sorted(made.folder(cell) for cell in made.cells())
+
+
 def test_runs_that_are_not_done_are_counted(tmp_path):
-    made = plan(tmp_path / "out", grid_of())
+    made = plan(tmp_path / "out", make_grid())
     assert verdict_of(made) == "6 of 6 runs not done yet."
 
-    finish(made, made.cells()[0])
+    write_run(made, made.cells()[0])
 
     assert verdict_of(made) == "5 of 6 runs not done yet."
 
@@ -288,7 +305,7 @@ def test_a_damaged_file_affects_its_own_cell_only(tmp_path, name, text):
     made = planted(tmp_path / "out")
     (made.folder(made.cells()[0]) / name).write_text(text)
 
-    found = outcome_of(made)
+    found = analyze(made)
 
     assert [cell["state"] for cell in found["cells"][1:]] == ["done"] * 5
     if name == "run.json":
@@ -308,9 +325,9 @@ MARK += '"baseline_median": 0, "floor": 0, "saturated": false, "statistics_max":
 )
 def test_a_damaged_parity_report_is_measured_again(tmp_path, text):
     made = planted(tmp_path / "out")
-    next((made.path / "paths").iterdir()).write_text(text)
+    next((made.path / "parity").iterdir()).write_text(text)
 
-    assert [path["same"] for path in outcome_of(made)["paths"]].count(None) == 1
+    assert [path["same"] for path in analyze(made)["parity"]].count(None) == 1
     assert len(made.jobs(1)) == 1
 
 
@@ -322,5 +339,5 @@ def test_a_damaged_line_about_a_job_is_skipped(tmp_path, line):
     last = json.dumps({"job": made.cells()[0].folder, "reason": "no memory"})
     (made.path / "ended.jsonl").write_text(f"{line}\n{last}\n")
 
-    assert made.ended() == {made.cells()[0].folder: "no memory"}
-    assert outcome_of(made)["cells"][0]["state"] == "done"
+    assert made.failures() == {made.cells()[0].folder: "no memory"}
+    assert analyze(made)["cells"][0]["state"] == "done"

@@ -134,7 +134,7 @@ def test_a_choice_keeps_source_and_license():
     assert (chosen.source, chosen.license) == ("made here", "none")
 
 
-def test_choosing_leaves_the_data_set_as_it_was():
+def test_selection_does_not_change_the_data_set():
     before = dataset()
 
     before.select_classes([2, 0])
@@ -142,7 +142,7 @@ def test_choosing_leaves_the_data_set_as_it_was():
     np.testing.assert_array_equal(before.labels, LABELS)
 
 
-def test_a_choice_of_a_choice_counts_the_new_numbers():
+def test_selection_of_a_selection_uses_the_new_numbers():
     np.testing.assert_array_equal(
         dataset().select_classes([2, 0]).select_classes([1]).images, IMAGES[[0, 4]]
     )
@@ -161,7 +161,7 @@ def test_a_data_set_without_names_can_be_chosen_from():
         ([], "no class is chosen; its classes are 0 to 2."),
     ],
 )
-def test_classes_that_are_not_there_are_refused(classes, line):
+def test_unknown_classes_are_refused(classes, line):
     assert refusal(dataset().select_classes, classes) == line
 
 
@@ -180,7 +180,7 @@ def test_a_class_without_an_image_cannot_be_chosen():
 # --- the digest ----------------------------------------------------------------------------------
 
 
-def test_the_digest_is_pinned_since_runs_record_it():
+def test_digest_has_the_pinned_value():
     assert dataset().digest == "3c07c39bca9a7185da04735c2d83e814c80bbb86930cf4c79bf3de33a37fce7e"
 
 

@@ -1,64 +1,14 @@
-"""The contents of folders and zip files: which files are read, and where labels come from."""
+"""Labels of folders and zip files of images: folders, tables, and their order."""
 
 from __future__ import annotations
 
-import io
 import json
-import os
-import zipfile
 
-import numpy as np
 import pytest
-from PIL import Image
-from support.commands import gandem, refused, said
+from support.image_folders import levels, png
+from support.image_folders import load_folder as load
 
-from gandem.core.data.dataset import find_dataset, load_dataset
-from gandem.core.errors import DataError, NotFoundError
-from gandem.data import folder_contents, image_files
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("GANDEM_CACHE", str(tmp_path / "cache"))
-    monkeypatch.chdir(tmp_path)
-
-
-def png(level: int = 200) -> bytes:
-    file = io.BytesIO()
-    pixels = np.full((4, 4), level, np.uint8)
-    pixels[0, 0] = level // 2
-    Image.fromarray(pixels).save(file, "png")
-    return file.getvalue()
-
-
-@pytest.fixture(params=["folder", "zip"])
-def pack(request, tmp_path):
-    """Return a function that writes files as a folder or a zip file and returns its path."""
-
-    def write(files: dict[str, bytes | str]):
-        contents = {k: v.encode() if isinstance(v, str) else v for k, v in files.items()}
-        if request.param == "zip":
-            with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
-                for name, content in contents.items():
-                    archive.writestr(name, content)
-            return "images.zip"
-        for name, content in contents.items():
-            (tmp_path / "images" / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / "images" / name).write_bytes(content)
-        return "images"
-
-    return write
-
-
-def load(path: str):
-    return load_dataset(f"folder:{path}", shape=(4, 4, 1))
-
-
-def levels(data) -> list[int]:
-    return data.images[:, 3, 3, 0].tolist()
-
-
-# --- labels --------------------------------------------------------------------------------------
+from gandem.core.errors import DataError
 
 
 @pytest.mark.parametrize(
@@ -85,6 +35,7 @@ TABLES = {
     "byte order mark": ("labels.csv", "\ufefffile,label\r\na/1.png,cat\r\nb/2.png,dog\r\n"),
     "backslashes": ("labels.csv", "file,label\na\\1.png,cat\n.\\b\\2.png,dog\n"),
     "bare names": ("labels.csv", "file,label\n1.png,cat\n2.png,dog\n"),
+    "upper case": ("Labels.CSV", "FILE,LABEL\na/1.png,cat\nb/2.png,dog\n"),
     "no endings": ("labels.csv", "file,label\n1,cat\nb/2,dog\n"),
     "Hugging Face": ("metadata.csv", "file_name,label,text\na/1.png,cat,x\nb/2.png,dog,y\n"),
     "JSON lines": (
@@ -213,153 +164,19 @@ def test_folders_around_the_classes_are_passed(pack):
     assert data.class_names == ("cat", "dog")
 
 
+def test_table_in_the_only_folder_is_read(pack):
+    data = load(pack({"pets/labels.csv": "file,label\n1.png,cat\n", "pets/1.png": png()}))
+
+    assert data.class_names == ("cat",)
+
+
+def test_names_in_another_unicode_form_are_found(pack):
+    composed, decomposed = "\u00fc.png", "u\u0308.png"
+
+    data = load(pack({"labels.csv": f"file,label\n{composed},cat\n", decomposed: png()}))
+
+    assert (data.class_names, data.notes) == (("cat",), ())
+
+
 def test_single_class_folder_is_a_class(pack):
     assert load(pack({"cat/1.png": png(), "cat/2.png": png()})).class_names == ("cat",)
-
-
-# --- files ---------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def without_plugins(monkeypatch):
-    """Pretend that no package adds formats to Pillow."""
-    known = image_files.find_suffixes() - {".heic", ".heif", ".heics", ".heifs", ".hif", ".jxl"}
-    monkeypatch.setattr(folder_contents, "find_suffixes", lambda: known)
-
-
-def test_files_of_unknown_formats_are_counted(pack, without_plugins):
-    files = {f"{i}.HEIC": b"heic" for i in range(40)} | {"x.nef": b"MM\0*", "y.svg": b"<svg>"}
-    documents = {"README.md": b"", "notes.txt": b"", ".hidden.jpg": b""}
-
-    data = load(pack(files | documents | {"z.png": png()}))
-
-    assert data.notes == (
-        f"{data.name}: 42 files not read: 40 .heic, 1 .nef, 1 .svg; "
-        "install pillow-heif to read HEIC files.",
-    )
-
-
-def test_folder_of_unknown_formats_says_what_it_holds(pack, without_plugins):
-    with pytest.raises(DataError, match=r"no images in .*; 1 file not read: 1 \.heic; install"):
-        load(pack({"a.heic": b""}))
-
-
-def test_heic_files_are_read_with_pillow_heif(pack):
-    heif = pytest.importorskip("pillow_heif", reason="needs pillow-heif")
-    heif.register_heif_opener()
-    file = io.BytesIO()
-    Image.new("L", (8, 8), 150).save(file, "HEIF")
-
-    data = load(pack({"a.heic": file.getvalue(), "b.HEIF": file.getvalue()}))
-
-    assert len(data.images) == 2
-    np.testing.assert_allclose(data.images, 150, atol=2)
-
-
-def test_images_with_unknown_endings_are_read(pack):
-    data = load(pack({"a.jpg_large": png(101), "IMG.v1.0": png(102), "b": png(103)}))
-
-    assert sorted(levels(data)) == [101, 102, 103]
-
-
-def test_only_the_first_frame_is_used_and_reported(pack, tmp_path):
-    frames = [Image.new("L", (4, 4), level) for level in (90, 150)]
-    contents = {}
-    for ending in ("gif", "tif", "png", "webp"):
-        file = io.BytesIO()
-        frames[0].save(file, ending.replace("tif", "tiff"), save_all=True, append_images=frames[1:])
-        contents[f"a.{ending}"] = file.getvalue()
-    path = pack(contents)
-
-    data = load(path)
-
-    assert set(levels(data)) <= {89, 90, 91}
-    line = "4 have several frames or pages, of which the first is used: a.gif, a.png, a.tif and 1"
-    assert line in data.notes[0]
-    assert load(path).notes == data.notes  # also from the cache
-    assert line in said("data", path)
-
-
-@pytest.mark.parametrize("high", [1, 30, 4095])
-def test_nearly_black_images_are_reported(pack, tmp_path, high):
-    pixels = np.linspace(0, high, 16).reshape(4, 4)
-    file = io.BytesIO()
-    Image.fromarray(pixels.astype(np.uint8 if high < 256 else np.uint16)).save(file, "png")
-    path = pack({"dark.png": file.getvalue()})
-
-    assert "1 of 1 images are nearly black" in load(path).notes[0]
-    assert "! 1 nearly black: dark.png" in said("data", path)
-
-
-def test_links_do_not_win_over_the_folder_that_they_point_to(tmp_path):
-    (tmp_path / "images" / "real").mkdir(parents=True)
-    (tmp_path / "images" / "real" / "1.png").write_bytes(png())
-    (tmp_path / "images" / "other").mkdir()
-    (tmp_path / "images" / "other" / "1.png").write_bytes(png())
-    (tmp_path / "images" / "a_link").symlink_to("real", target_is_directory=True)
-
-    data = load("images")
-
-    assert data.class_names == ("other", "real")
-    assert "a_link/: a link to a folder that is here already" in data.notes[0]
-
-
-def test_control_characters_in_names_are_escaped(tmp_path):
-    (tmp_path / "images").mkdir()
-    for name in ("a\nError: all is lost.png", "\x1b[31mred\x1b[2J.png", "\u202egnp.png"):
-        (tmp_path / "images" / name).write_bytes(b"bad")
-
-    (tmp_path / "images" / "ok.png").write_bytes(png())
-    note = load("images").notes[0]
-    shown = said("data", "images")
-    for text in (note, shown):
-        assert r"a\nError: all is lost.png" in text
-        assert r"\x1b[31mred\x1b[2J.png" in text
-        assert r"\u202egnp.png" in text
-    (tmp_path / "images" / "ok.png").unlink()
-    assert r"a\nError" in refused("data", "images")
-
-
-def test_damaged_zip_files_are_refused(tmp_path):
-    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("1.png", png())
-        archive.writestr("2.png", png(90))
-    content = (tmp_path / "a.zip").read_bytes()
-    for at in range(0, len(content), 7):
-        (tmp_path / "b.zip").write_bytes(content[:at] + b"\xff\xff" + content[at + 2 :])
-        done = gandem("data", "folder:b.zip")
-        assert done.exit_code in (0, 1), done.exception
-        assert done.exception is None or isinstance(done.exception, SystemExit)
-
-
-def test_zip_members_that_cannot_be_read_are_named(tmp_path):
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        archive.writestr("1.png", png())
-        archive.writestr("__MACOSX/._1.png", b"")
-        archive.writestr("2.png", png(90))
-        archive.getinfo("2.png").flag_bits |= 1  # encrypted
-
-    data = load("a.zip")
-
-    assert len(data.images) == 1
-    assert "2.png: encrypted" in data.notes[0]
-
-
-def test_path_alone_is_answered_with_the_right_name(pack, tmp_path):
-    path = pack({"a.png": png()})
-    np.savez(tmp_path / "a.npz", images=np.zeros((2, 2, 2)))
-
-    with pytest.raises(NotFoundError, match=f"Use --data folder:{path}"):
-        find_dataset(path)
-    with pytest.raises(NotFoundError, match=r"Use --data npz:a\.npz"):
-        find_dataset("a.npz")
-    assert "1 images" in said("data", path)
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_pipes_are_not_opened(tmp_path):
-    (tmp_path / "images").mkdir()
-    os.mkfifo(tmp_path / "images" / "pipe.png")
-    (tmp_path / "images" / "a.png").write_bytes(png())
-
-    assert "pipe.png: is not a file" in load("images").notes[0]

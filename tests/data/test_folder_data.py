@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 from support.commands import needs_a_backend, refused, said, tiny
 
-from gandem.core.data.dataset import DiskImages, load_dataset
+from gandem.core.data.dataset import load_dataset
+from gandem.core.data.disk_images import DiskImages
 from gandem.core.errors import DataError
 from gandem.data import folder, image_cache
 
@@ -89,13 +90,13 @@ def test_a_table_gives_the_labels(pets):
         (b"file,label\n\xff\xfe,a\n", "expected UTF-8 text"),
     ],
 )
-def test_a_table_that_is_not_right_is_refused(pets, text, words):
+def test_invalid_tables_are_refused(pets, text, words):
     (pets / "labels.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
 
     assert words in refusal(pets)
 
 
-def test_a_row_that_is_there_twice_counts_once_and_a_missing_file_is_said(pets):
+def test_repeated_row_counts_once_and_missing_file_is_reported(pets):
     rows = ["file,label", "cat/0.png,a", "cat/0.png,a", "gone.png,b"]
     (pets / "labels.csv").write_text("\n".join(rows))
 
@@ -114,14 +115,14 @@ def test_an_image_of_the_right_size_keeps_its_pixels(tmp_path):
     np.testing.assert_array_equal(load(one(tmp_path, Image.fromarray(pixels))).images[0], pixels)
 
 
-def test_the_centre_of_a_wide_image_is_taken(tmp_path):
+def test_wide_image_is_cropped_at_its_center(tmp_path):
     pixels = np.zeros((8, 24, 3), np.uint8)
     pixels[:, 8:16] = 200
 
     assert (load(one(tmp_path, Image.fromarray(pixels))).images[0] == 200).all()
 
 
-def test_exif_orientation_is_obeyed(tmp_path):
+def test_exif_orientation_is_applied(tmp_path):
     pixels = np.zeros((8, 8), np.uint8)
     pixels[:4] = 255
     exif = Image.Exif()
@@ -151,14 +152,14 @@ def test_every_kind_of_image_becomes_eight_bits_of_color(tmp_path, picture, name
     assert load(one(tmp_path, picture, name)).images[0, 4, 4].tolist() == pixel
 
 
-def test_color_becomes_grey_where_the_spec_wants_that(pets):
+def test_color_becomes_gray_for_one_channel(pets):
     assert load(pets, (8, 8, 1)).images.shape == (8, 8, 8, 1)
 
 
 # --- what is passed over, and what is refused ----------------------------------------------------
 
 
-def test_files_that_cannot_be_read_are_said_and_left_out(pets):
+def test_damaged_files_are_skipped_and_reported(pets):
     whole = (pets / "cat" / "0.png").read_bytes()
     (pets / "cat" / "cut.png").write_bytes(whole[: len(whole) // 2])
     (pets / "dog" / "no.jpg").write_bytes(b"nothing")
@@ -171,34 +172,34 @@ def test_files_that_cannot_be_read_are_said_and_left_out(pets):
     assert "dog/no.jpg: not an image that Pillow reads" in data.notes[0]
 
 
-def test_a_picture_beyond_pillows_limit_is_left_out(pets, monkeypatch):
+def test_image_above_the_size_limit_is_skipped(pets, monkeypatch):
     Image.new("L", (64, 64)).save(pets / "cat" / "bomb.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
 
     assert "cat/bomb.png: more than 1,000 pixels, Pillow's limit" in load(pets).notes[0]
 
 
-def test_links_that_go_in_circles_are_followed_once(pets):
+def test_circular_links_are_followed_once(pets):
     (pets / "cat" / "up").symlink_to(pets)
 
     assert len(load(pets).images) == 8
 
 
-def test_none_that_can_be_read_is_an_error(tmp_path):
+def test_folder_without_readable_images_is_refused(tmp_path):
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "a.png").write_bytes(b"nothing")
 
     assert "none of its 1 images can be read: a.png: not an image" in refusal(tmp_path / "bad")
 
 
-def test_a_folder_without_images_says_what_it_holds(tmp_path):
+def test_error_of_a_folder_without_images_lists_its_files(tmp_path):
     (tmp_path / "texts").mkdir()
     assert "and nothing else" in refusal(tmp_path / "texts")
     (tmp_path / "texts" / "a.txt").write_text("x")
     assert "it holds a.txt" in refusal(tmp_path / "texts")
 
 
-def test_what_is_no_folder_is_refused(tmp_path):
+def test_missing_folder_and_file_are_refused(tmp_path):
     (tmp_path / "file").write_text("x")
 
     assert "is a file; expected a folder" in refusal(tmp_path / "file")
@@ -221,7 +222,7 @@ def test_several_sizes_need_a_shape(pets):
 # --- the cache -----------------------------------------------------------------------------------
 
 
-def test_the_second_time_nothing_is_read(pets, monkeypatch):
+def test_second_load_reads_the_cache(pets, monkeypatch):
     first = load(pets).digest
     monkeypatch.setattr(image_cache, "open_image", None)
 
@@ -235,7 +236,7 @@ def test_a_changed_file_is_read_again(pets):
     assert load(pets).digest != first
 
 
-def test_an_interruption_leaves_nothing_half_made(pets, cache, monkeypatch):
+def test_interruption_leaves_no_partial_cache(pets, cache, monkeypatch):
     fit, calls = image_cache.fit_image, []
 
     def interrupted(picture, shape):
@@ -254,13 +255,13 @@ def test_an_interruption_leaves_nothing_half_made(pets, cache, monkeypatch):
     assert len(load(pets).images) == 8
 
 
-def test_a_cache_that_cannot_be_used_is_one_line(pets, cache):
+def test_error_of_an_unusable_cache_names_the_variable(pets, cache):
     cache.write_text("a file")
 
     assert "Set GANDEM_CACHE to a folder" in refusal(pets)
 
 
-def test_two_processes_that_prepare_at_once_agree(pets):
+def test_two_processes_at_once_read_the_same_images(pets):
     code = (
         "import sys; from gandem.core.data.dataset import load_dataset;"
         "print(load_dataset('folder:' + sys.argv[1], shape=(8, 8, 3)).digest)"
@@ -272,7 +273,7 @@ def test_two_processes_that_prepare_at_once_agree(pets):
     assert digests == {load(pets).digest}
 
 
-def test_images_stay_on_disk_whatever_is_chosen(pets):
+def test_selected_images_stay_on_disk(pets):
     data = load(pets)
     chosen = data.select_classes([1])
 
@@ -319,7 +320,7 @@ def test_a_folder_trains(pets, tmp_path):
     assert facts["data"]["count"] == 8
 
 
-def test_looking_at_a_folder_counts_and_draws(pets, tmp_path):
+def test_data_command_counts_and_draws_a_folder(pets, tmp_path):
     (pets / "dog" / "copy.png").write_bytes((pets / "dog" / "0.png").read_bytes())
 
     found = json.loads(said("data", pets, "-o", tmp_path / "sheet.png", "--json"))
@@ -330,11 +331,11 @@ def test_looking_at_a_folder_counts_and_draws(pets, tmp_path):
         assert sheet.size[1] == 2 + 2 * (64 + 2)
 
 
-def test_looking_at_a_data_set_by_name_says_what_it_is():
+def test_data_command_describes_a_data_set_by_name():
     assert "digits: 10,000 images" in said("data", "digits")
 
 
-def test_looking_at_what_is_not_there_is_one_line(tmp_path):
+def test_data_command_refuses_a_missing_path(tmp_path):
     assert "does not exist" in refused("data", tmp_path / "gone")
     assert "ends in .png" in refused("data", "digits", "-o", tmp_path / "a.gif")
 

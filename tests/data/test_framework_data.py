@@ -10,27 +10,25 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from support.commands import needs_both, process, refused, said, tiny
+from support.commands import needs_both, process, refused, tiny
+from support.framework_forks import ASK, READ, ForkServers
 
 from gandem.core.data.dataset import ResizableDataset, find_dataset, load_dataset
 from gandem.core.errors import DataError
-from gandem.core.plugins.installation import install_command
 from gandem.core.plugins.registry import is_installed, registry
-from gandem.core.process import ChildCommand, ChildResult, run_child
+from gandem.core.process import ChildCommand, ChildResult
 from gandem.data import frameworks, keras_sets
 from gandem.data.framework_process import Request
-from gandem.data.frameworks import FrameworkSet, load_set, stamps_of
 
 THERE = {name: is_installed(registry().find("datasets", name)) for name in ("torchvision", "keras")}
 needs_torchvision = pytest.mark.skipif(not THERE["torchvision"], reason="needs torchvision")
 needs_keras = pytest.mark.skipif(not THERE["keras"], reason="needs keras")
-NOBODY = "http://127.0.0.1:9"
+NO_SERVER = "http://127.0.0.1:9"
 """A proxy where nothing listens: what would be downloaded fails at once."""
 
 
@@ -39,7 +37,7 @@ def places(monkeypatch, tmp_path_factory):
     """A cache for all tests of this file, nobody's settings, and no network."""
     home = tmp_path_factory.getbasetemp() / "frameworks"
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.setenv(name, NOBODY)
+        monkeypatch.setenv(name, NO_SERVER)
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("KERAS_HOME", str(home / "keras"))
@@ -87,97 +85,9 @@ def assert_holds(data, images, labels):
     np.testing.assert_array_equal(data.labels, labels)
 
 
-def no_process(*_: object, **__: object) -> None:
-    raise AssertionError("a process was started")
-
-
-# --- processes that cost a moment ----------------------------------------------------------------
-
-SERVER = """
-import json, os, sys
-from importlib import import_module
-for name in sys.argv[1:]:
-    import_module(name)
-for line in sys.stdin:
-    job = json.loads(line)
-    pid = os.fork()
-    if pid == 0:
-        code = 70
-        try:
-            for number in (1, 2):
-                os.dup2(os.open(job["out"], os.O_CREAT | os.O_WRONLY | os.O_APPEND), number)
-            os.environ.update(job["env"])
-            scope = {"argv": job["argv"]}
-            exec(job["code"], scope)
-            code = scope["code"]
-        finally:
-            sys.stdout.flush()
-            os._exit(code)
-    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
-"""
-FIRST = {
-    "torchvision": ("torchvision.datasets", "gandem.data.torchvision_sets"),
-    "keras": ("keras", "gandem.data.keras_sets"),
-}
-READ = "from gandem.data.framework_process import main; code = main(*argv)"
-MOVE = """
-import os
-from keras.src.backend import config
-from gandem.data import keras_sets
-def moved(request, move_in=keras_sets._move_in):
-    move_in(request)
-    config._KERAS_DIR = os.environ["KERAS_HOME"]  # Keras looks for it when it is imported
-keras_sets._move_in = moved
-"""
-ASK = """
-import json
-from importlib import import_module
-from pathlib import Path
-from gandem.data.framework_process import READERS, Request
-framework, root, *names = argv
-reader, said, code = import_module(READERS[framework]), {}, 0
-for name in names:
-    words = [name.split(":")[0].lower(), *name.split(":")[1:]]
-    words += ["train"] if framework == "keras" else []
-    request = Request(name=f"{framework}:{name}", framework=framework, words=words, given=False,
-        root=Path(root), want="open", shape=None, folder=Path(root))
-    try:
-        made = reader.opened(request)
-        said[name] = f"{made.count} {made.source} {made.pictures} {made.files}"
-    except Exception as error:
-        said[name] = f"{type(error).__name__}: {error}"
-print("\\n" + json.dumps(said))
-"""
-
-
-class Servers:
-    """Processes that have a framework and fork, so that one more costs a moment, not seconds."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.running = folder, {}
-
-    def run(self, framework: str, code: str, *argv: str, env: dict[str, str]) -> tuple[int, Path]:
-        """Run some code; return its exit code and what it has printed."""
-        if framework not in self.running:
-            self.running[framework] = subprocess.Popen(
-                [sys.executable, "-c", SERVER, *FIRST[framework]],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-                env=env | frameworks.ENVIRONMENT,
-            )
-        code = MOVE + code if framework == "keras" else code
-        server, out = self.running[framework], self.folder / f"{len(list(self.folder.iterdir()))}"
-        job = {"out": str(out), "env": env, "code": code, "argv": argv}
-        server.stdin.write(f"{json.dumps(job)}\n")
-        server.stdin.flush()
-        return int(server.stdout.readline()), out
-
-
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory):
-    made = Servers(tmp_path_factory.mktemp("printed"))
+    made = ForkServers(tmp_path_factory.mktemp("printed"))
     yield made
     for server in made.running.values():
         with server:
@@ -202,7 +112,7 @@ def forked(servers, monkeypatch):
     return requests
 
 
-def answers(servers: Servers, framework: str, names: list[str], root: Path) -> dict[str, str]:
+def answers(servers: ForkServers, framework: str, names: list[str], root: Path) -> dict[str, str]:
     """Return the facts of some sets, or why there are none."""
     code, out = servers.run(framework, ASK, framework, str(root), *names, env=dict(os.environ))
     assert code == 0, out.read_text()
@@ -214,7 +124,7 @@ def answers(servers: Servers, framework: str, names: list[str], root: Path) -> d
 
 @needs_torchvision
 @pytest.mark.parametrize("part", ["", ":test", ":all"])
-def test_torchvisions_mnist_is_what_lies_there(mnist, part, forked):
+def test_mnist_of_torchvision_is_read(mnist, part, forked):
     root, train, test = mnist
 
     data = load_dataset(f"torchvision:mnist{part}", root)
@@ -227,7 +137,7 @@ def test_torchvisions_mnist_is_what_lies_there(mnist, part, forked):
 
 
 @needs_torchvision
-def test_a_set_is_read_once_and_again_when_a_file_has_changed(mnist, tmp_path, forked):
+def test_set_is_read_again_only_when_a_file_has_changed(mnist, tmp_path, forked):
     source, (images, labels), _ = mnist
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
@@ -245,7 +155,7 @@ def test_a_set_is_read_once_and_again_when_a_file_has_changed(mnist, tmp_path, f
 
 
 @needs_torchvision
-def test_pictures_of_several_sizes_are_fitted_as_those_of_a_folder(countries, forked):
+def test_images_of_several_sizes_are_resized_like_those_of_a_folder(countries, forked):
     found = find_dataset("torchvision:Country211", countries)
     folder = f"folder:{countries / 'country211' / 'train'}"
 
@@ -258,19 +168,19 @@ def test_pictures_of_several_sizes_are_fitted_as_those_of_a_folder(countries, fo
 
 
 @needs_torchvision
-def test_a_picture_that_cannot_be_read_is_left_out_and_said(countries, forked):
+def test_damaged_image_is_skipped_and_reported(countries, forked):
     (countries / "country211" / "train" / "AE" / "9.png").write_bytes(b"no picture")
 
     data = load_dataset("torchvision:Country211", countries, (8, 8, 3))
 
     assert len(data.images) == 5
     assert data.notes == (
-        "torchvision:Country211: 1 left out: image 5: no picture that Pillow reads.",
+        "torchvision:Country211: 1 left out: image 5: not an image that Pillow reads.",
     )
 
 
 @needs_torchvision
-def test_what_torchvision_cannot_give_is_said(servers, tmp_path):
+def test_unusable_sets_of_torchvision_are_refused(servers, tmp_path):
     said = answers(servers, "torchvision", list(TORCHVISION), tmp_path)
 
     for name, words in TORCHVISION.items():
@@ -280,8 +190,8 @@ def test_what_torchvision_cannot_give_is_said(servers, tmp_path):
 TORCHVISION = {
     "svhm": "torchvision has no data set 'svhm'. Did you mean 'SVHN'?",
     "zzzzzz": "There are: CIFAR10, CIFAR100,",
-    "Kinetics": "torchvision:Kinetics: Kinetics holds videos; a GAN here learns from images",
-    "VOCDetection": "VOCDetection holds images with boxes around things",
+    "Kinetics": "torchvision:Kinetics: Kinetics holds videos; expected images",
+    "VOCDetection": "VOCDetection holds images with bounding boxes",
     "Sintel": "Sintel holds optical flow",
     "ImageFolder": "--data folder:PATH",
     "EMNIST": "EMNIST needs its split: --data torchvision:EMNIST:SPLIT. There are: byclass,",
@@ -319,7 +229,7 @@ root, code = Path(argv[0]), 0
 for split in argv[1:]:
     folder = root / split
     folder.mkdir()
-    told = {"name": split, "framework": "torchvision", "words": ["odd", split], "given": False,
+    told = {"name": split, "framework": "torchvision", "parts": ["odd", split], "given": False,
         "root": str(root), "want": "fit", "shape": [2, 2, 3], "folder": str(folder)}
     if framework_process.main(json.dumps(told)) == 0:
         print(split, (folder / "facts.json").read_text())
@@ -327,7 +237,7 @@ for split in argv[1:]:
 
 
 @needs_torchvision
-def test_what_is_no_class_is_no_label_and_what_is_no_pair_is_refused(servers, tmp_path):
+def test_targets_that_are_no_classes_give_no_labels(servers, tmp_path):
     kinds = ["whole", "none", "minus", "vector", "mask", "dict", "module"]
 
     _, out = servers.run("torchvision", MADE_UP, str(tmp_path), *kinds, env=dict(os.environ))
@@ -339,21 +249,21 @@ def test_what_is_no_class_is_no_label_and_what_is_no_pair_is_refused(servers, tm
     labeled = {kind: told["labeled"] for kind, told in facts.items()}
     assert labeled == {"whole": True, "none": False, "minus": False, "vector": False}
     assert facts["vector"]["notes"] == [
-        "vector: it comes without labels, for its targets are no classes."
+        "vector: it has no labels, because its targets are no classes."
     ]
     assert np.load(tmp_path / "whole" / "labels.npy").tolist() == [4, 4]
     assert (tmp_path / "none" / "images.bin").read_bytes() == bytes(range(12)) * 2
     refusals = [line for line in out.read_text().splitlines() if line.startswith("! ")]
     assert refusals == [
-        "! mask: Odd gives what is of type Image, where a class should be.",
-        "! dict: Odd gives what is of type dict, where an image should be.",
+        "! mask: expected a class from Odd, received Image.",
+        "! dict: expected an image from Odd, received dict.",
         "! module: Odd needs scientific, which is not installed. "
         "Install it with: pip install scientific",
     ]
 
 
 @needs_torchvision
-def test_without_files_and_network_the_line_says_where_they_belong(tmp_path, forked):
+def test_error_without_network_names_the_folder_of_the_files(tmp_path, forked):
     line = refused("data", "torchvision:MNIST", "--data-dir", tmp_path)
 
     assert "torchvision:MNIST: torchvision cannot read or download it: RuntimeError: Error" in line
@@ -386,9 +296,7 @@ def fashion(tmp_path_factory):
         pytest.param("", "started", marks=pytest.mark.slow),
     ],
 )
-def test_kerass_fashion_mnist_is_what_lies_there(
-    fashion, below, process, request, tmp_path, monkeypatch
-):
+def test_fashion_mnist_of_keras_is_read(fashion, below, process, request, tmp_path, monkeypatch):
     monkeypatch.setenv("GANDEM_CACHE", str(tmp_path / "cache"))
     if process == "forked":
         request.getfixturevalue("forked")
@@ -402,13 +310,13 @@ def test_kerass_fashion_mnist_is_what_lies_there(
     assert sorted(path.name for path in root.iterdir()) == ["datasets"]
 
 
-def test_keras_is_imported_after_it_has_been_given_its_home(tmp_path, monkeypatch):
+def test_home_of_keras_is_set_before_its_import(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", "elsewhere")
     monkeypatch.setitem(sys.modules, "keras", None)
     request = Request(
         name="keras:mnist",
         framework="keras",
-        words=["mnist", "train"],
+        parts=["mnist", "train"],
         root=tmp_path / "datasets",
         given=False,
         want="open",
@@ -423,17 +331,17 @@ def test_keras_is_imported_after_it_has_been_given_its_home(tmp_path, monkeypatc
 
 
 @needs_keras
-def test_a_file_of_ones_own_is_neither_overwritten_nor_removed(tmp_path, forked):
+def test_file_of_the_user_is_not_overwritten(tmp_path, forked):
     (tmp_path / "mnist.npz").write_bytes(b"another file")
 
     line = refused("data", "keras:mnist", "--data-dir", tmp_path)
 
-    assert "mnist.npz': it is not the file that was expected, or not whole" in line
+    assert "mnist.npz': it is damaged or another file than expected" in line
     assert (tmp_path / "mnist.npz").read_bytes() == b"another file"
 
 
 @needs_keras
-def test_what_keras_cannot_give_is_said(servers, tmp_path):
+def test_unusable_sets_of_keras_are_refused(servers, tmp_path):
     said = answers(servers, "keras", list(KERAS), tmp_path)
 
     for name, words in KERAS.items():
@@ -450,13 +358,13 @@ KERAS = {
 }
 
 
-# --- whatever the framework ----------------------------------------------------------------------
+# --- both frameworks ----------------------------------------------------------------------
 
 
 @pytest.mark.slow
 @needs_both
 @needs_torchvision
-def test_keras_trains_on_torchvisions_data_in_a_process_without_torch(mnist, tmp_path, monkeypatch):
+def test_keras_trains_on_data_of_torchvision(mnist, tmp_path, monkeypatch):
     monkeypatch.setenv("GANDEM_CACHE", str(tmp_path / "cache"))
     arguments = [each if each != "torch" else "keras" for each in tiny(batch_size=8)]
     data = ["--data", "torchvision:MNIST", "--data-dir", mnist[0]]
@@ -469,7 +377,7 @@ def test_keras_trains_on_torchvisions_data_in_a_process_without_torch(mnist, tmp
 
 
 @needs_torchvision
-def test_whoever_asks_has_no_framework_in_its_process(mnist, tmp_path, monkeypatch):
+def test_parent_process_imports_no_framework(mnist, tmp_path, monkeypatch):
     monkeypatch.setenv("GANDEM_CACHE", str(tmp_path / "cache"))
     code = (
         "import sys; from pathlib import Path; from gandem.core.data.dataset import load_dataset;"
@@ -481,91 +389,3 @@ def test_whoever_asks_has_no_framework_in_its_process(mnist, tmp_path, monkeypat
     )
 
     assert (done.stdout, done.stderr) == ("set()\n", "")
-
-
-@pytest.mark.parametrize(("name", "extra"), [("torchvision", "torch"), ("keras", "keras")])
-def test_without_the_framework_the_line_says_what_to_install(name, extra, monkeypatch):
-    monkeypatch.setattr(frameworks, "is_installed", lambda row: False)
-
-    assert refused("data", f"{name}:mnist").endswith(install_command(extra))
-
-
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        ("torchvision", "expected the name of a data set, received none"),
-        ("keras:", "expected the name of a data set, received none"),
-        ("keras:mnist:tset", "it has no part 'tset'. Did you mean 'test'?"),
-        ("torchvision:MNIST --data-dir nowhere", "there is no folder 'nowhere'."),
-        ("keras:mnist --data-dir nowhere", "there is no folder 'nowhere'."),
-    ],
-)
-def test_a_slip_is_said_before_any_process_is_started(data, words, monkeypatch):
-    monkeypatch.setattr(frameworks, "is_installed", lambda row: True)
-    monkeypatch.setattr(frameworks, "run_child", no_process)
-
-    assert words in refused("data", *data.split())
-
-
-def test_both_are_in_the_list():
-    rows = {row["id"] for row in json.loads(said("list", "--json"))["datasets"]}
-
-    assert {"torchvision", "keras"} <= rows
-
-
-@pytest.fixture
-def pretended(tmp_path, monkeypatch):
-    """Return a way to put a few lines of Python in place of the process that reads."""
-
-    def put(code: str) -> None:
-        def run_pretended(command: ChildCommand) -> ChildResult:
-            return run_child(replace(command, module="pretended"))
-
-        (tmp_path / "pretended.py").write_text(code)
-        monkeypatch.syspath_prepend(tmp_path)
-        monkeypatch.setattr(frameworks, "run_child", run_pretended)
-
-    put.wanted = FrameworkSet(  # type: ignore[attr-defined]
-        name="torchvision:X", framework="torchvision", words=("x",), root=tmp_path, given=True
-    )
-    return put
-
-
-@pytest.mark.parametrize(
-    ("code", "line"),
-    [
-        ("import os; os.kill(os.getpid(), 9)", "killed by SIGKILL, often because memory ran out"),
-        ("print('noise'); 1 / 0", "ZeroDivisionError: division by zero"),
-        ("raise SystemExit(3)", "exit code 3"),
-    ],
-)
-def test_a_process_that_dies_is_one_line(pretended, code, line):
-    pretended(code)
-
-    with pytest.raises(DataError) as caught:
-        load_set(pretended.wanted)
-
-    assert str(caught.value) == f"torchvision:X: the process of torchvision failed: {line}"
-
-
-def test_downloads_and_images_are_shown(pretended, monkeypatch):
-    shown = []
-    monkeypatch.setattr(frameworks.ProgressBars, "show", lambda bars, *what: shown.append(what))
-    lines = " 45%|####5     | 76M/170M\r\x1b[1m  250/1000\x1b[0m 1s 1us/step\n@ 7 9\n! no.\n"
-    pretended(f"import sys; sys.stdout.write({lines!r}); sys.exit(1)")
-
-    with pytest.raises(DataError, match=r"^no\.$"):
-        load_set(pretended.wanted)
-
-    assert shown == [("download", 45, 100), ("download", 25, 100), ("read images", 7, 9)]
-
-
-def test_stamps_change_with_each_file_and_are_none_of_an_empty_folder(tmp_path):
-    assert stamps_of(tmp_path) == stamps_of(tmp_path / "nowhere") == ""
-    (tmp_path / "deep").mkdir()
-    (tmp_path / "deep" / "a").write_bytes(b"1")
-    (tmp_path / "deep" / "loop").symlink_to(tmp_path)
-    one = stamps_of(tmp_path)
-    (tmp_path / "b").write_bytes(b"1")
-
-    assert len({one, stamps_of(tmp_path), ""}) == 3

@@ -100,7 +100,7 @@ def test_only_the_files_of_the_part_are_downloaded(web):
     assert web.requests == ["/good/t10k-images-idx3-ubyte.gz", "/good/t10k-labels-idx1-ubyte.gz"]
 
 
-def test_images_can_be_written_to_since_torch_warns_of_those_that_cannot(web):
+def test_images_are_writable(web):
     assert load_idx_set(tiny(web.url("/good/")), "", None).images.flags.writeable
 
 
@@ -114,7 +114,7 @@ def test_a_mirror_that_fails_is_followed_by_the_next(web):
     ]
 
 
-def test_where_no_mirror_works_the_message_says_what_was_tried_and_what_to_do(web):
+def test_error_names_the_urls_and_the_remedy_if_no_mirror_works(web):
     message = refusal(load_idx_set, tiny(web.url("/one/"), web.url("/two/")), "", None)
 
     tried = [web.url(f"/{mirror}/train-images-idx3-ubyte.gz") for mirror in ("one", "two")]
@@ -146,7 +146,7 @@ def test_files_in_a_folder_are_found_without_asking_a_mirror(web, tmp_path, file
     assert web.requests == []
 
 
-def test_another_sets_file_of_the_same_name_is_passed_over_for_the_right_one(tmp_path):
+def test_file_of_another_set_is_skipped(tmp_path):
     (tmp_path / "Tiny/raw").mkdir(parents=True)
     for name in CONTENT:
         (tmp_path / name).write_bytes(idx(PIXELS[1:6]))
@@ -215,13 +215,13 @@ HEADER = struct.pack(">4B3I", 0, 0, 8, 3, 5, 4, 3)
         (b"\x00\x00\x08\x03" + b"\x80\0\0\0" * 2 + bytes(5), "received 17"),
     ],
 )
-def test_an_idx_file_that_does_not_hold_what_it_says_is_refused(content, problem):
+def test_idx_file_that_contradicts_its_header_is_refused(content, problem):
     with pytest.raises(DataError, match=problem) as caught:
         parse_idx(content, "images", rank=3)
     assert "\n" not in str(caught.value)
 
 
-def test_as_many_labels_as_images_are_wanted(tmp_path):
+def test_fewer_labels_than_images_are_refused(tmp_path):
     short = dict(CONTENT) | {FILES[1]: idx(LABELS[:4])}
     for name, content in short.items():
         (tmp_path / name).write_bytes(content)
@@ -240,7 +240,7 @@ def test_as_many_labels_as_images_are_wanted(tmp_path):
 # The embedded digits
 
 
-def test_the_digits_are_a_thousand_a_class():
+def test_digits_have_1000_images_per_class():
     data = digits.load("", None)
 
     assert data.images.shape == (10000, 28, 28, 1)
@@ -304,7 +304,7 @@ def test_the_script_that_makes_the_digits_writes_the_same_bytes_twice(tmp_path):
     ],
     ids=["mnist", "fashion-mnist"],
 )
-def test_the_real_sets_are_what_they_should_be(load, first, digest):
+def test_real_sets_have_their_known_digests(load, first, digest):
     train, test = load("", SHARED), load("test", SHARED)
 
     assert train.images.shape == (60000, 28, 28, 1)

@@ -9,7 +9,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 
-from gandem.core.data.images import beside, grid, save_image, to_bytes
+from gandem.core.data.images import beside, flatten_alpha, grid, save_image, to_bytes
 from gandem.core.errors import RunError
 from gandem.core.files import append_line, fill_file, make_folder, write_file, write_json
 
@@ -30,7 +30,7 @@ def test_a_value_goes_to_the_nearest_byte():
     assert to_bytes(values, 0, 1).tolist() == [9, 10, 254, 255]
 
 
-def test_every_byte_survives_the_way_to_the_network_and_back():
+def test_bytes_are_restored_from_network_values():
     pixels = np.arange(256, dtype=np.uint8)
     for low, high in ((-1.0, 1.0), (0.0, 1.0), (-0.5, 3.0)):
         for precision in (np.float32, np.float64):
@@ -39,13 +39,13 @@ def test_every_byte_survives_the_way_to_the_network_and_back():
             assert (to_bytes(inside, low, high) == pixels).all()
 
 
-def test_what_lies_outside_the_range_is_cut_off_not_wrapped_around():
+def test_values_outside_the_range_are_clipped():
     values = np.array([-1e30, -1.1, 1.1, 1e30, -np.inf, np.inf])
 
     assert to_bytes(values, -1, 1).tolist() == [0, 0, 255, 255, 0, 255]
 
 
-def test_what_is_not_a_number_is_black():
+def test_nan_becomes_black():
     assert to_bytes(np.array([np.nan]), 0, 1).tolist() == [0]
 
 
@@ -69,7 +69,7 @@ def test_a_grid_goes_row_by_row_with_gaps():
     ]
 
 
-def test_a_grey_image_becomes_three_equal_channels_and_colors_stay():
+def test_gray_image_becomes_three_equal_channels():
     gray = np.full((1, 2, 2, 1), 7, np.uint8)
     color = np.tile(np.array([1, 2, 3], np.uint8), (1, 2, 2, 1))
 
@@ -92,7 +92,7 @@ def test_a_grid_without_columns_is_about_square(count, columns, rows):
     assert sheet.shape == (rows * (4 + 2) + 2, columns * (6 + 2) + 2, 3)
 
 
-def test_pictures_beside_each_other_keep_their_pixels_under_their_titles():
+def test_pictures_side_by_side_keep_their_pixels():
     left, right = np.full((5, 4, 3), 10, np.uint8), np.full((3, 2, 3), 20, np.uint8)
 
     canvas = beside([left, right], ["a", "b"], gap=7)
@@ -103,6 +103,15 @@ def test_pictures_beside_each_other_keep_their_pixels_under_their_titles():
     assert (canvas[-5:, 4:11] == 255).all()
 
 
+def test_transparency_is_drawn_on_white():
+    images = np.array([[200, 0, 0, 0], [200, 0, 0, 255], [200, 0, 100, 51]], np.uint8)
+
+    flat = flatten_alpha(images)
+
+    assert flat.tolist() == [[255, 255, 255], [200, 0, 0], [244, 204, 224]]
+    assert grid(images.reshape(3, 1, 1, 4), columns=3, gap=0, zoom=1).tolist() == [flat.tolist()]
+
+
 def test_a_png_holds_exactly_the_pixels_that_were_given(tmp_path):
     image = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
 
@@ -111,8 +120,8 @@ def test_a_png_holds_exactly_the_pixels_that_were_given(tmp_path):
     assert (iio.imread(tmp_path / "x.PNG") == image).all()
 
 
-def test_an_image_under_another_name_is_refused(tmp_path):
-    with pytest.raises(RunError, match=r"x\.jpg: images are written as \.png"):
+def test_image_with_another_suffix_is_refused(tmp_path):
+    with pytest.raises(RunError, match=r"x\.jpg: expected a name that ends in \.png"):
         save_image(tmp_path / "x.jpg", np.zeros((2, 2, 3), np.uint8))
 
     assert not list(tmp_path.iterdir())
@@ -132,7 +141,7 @@ def test_a_new_file_replaces_the_old_one_whole(tmp_path):
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-def test_a_write_that_fails_halfway_leaves_the_old_file_and_nothing_else(tmp_path, error):
+def test_failed_write_leaves_the_old_file_only(tmp_path, error):
     path = tmp_path / "x"
     path.write_bytes(b"old")
 
@@ -155,7 +164,7 @@ def test_a_full_disk_is_named(tmp_path):
         fill_file(tmp_path / "x", fill)
 
 
-def test_the_temporary_file_lies_in_the_same_folder_so_that_renaming_is_atomic(tmp_path):
+def test_temporary_file_is_in_the_same_folder(tmp_path):
     seen = []
 
     fill_file(tmp_path / "x", lambda temporary: (seen.append(temporary), temporary.touch()))
@@ -164,7 +173,7 @@ def test_the_temporary_file_lies_in_the_same_folder_so_that_renaming_is_atomic(t
     assert seen[0].name != "x"
 
 
-def test_the_longest_name_that_the_disk_takes_can_be_written(tmp_path):
+def test_longest_file_name_can_be_written(tmp_path):
     path = tmp_path / ("x" * 255)
 
     write_file(path, b"1")
@@ -173,7 +182,7 @@ def test_the_longest_name_that_the_disk_takes_can_be_written(tmp_path):
 
 
 @pytest.mark.parametrize("place", ["missing/x", "file/x", "folder"])
-def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path, place):
+def test_error_of_an_unwritable_path_is_one_sentence(tmp_path, place):
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
 
@@ -184,7 +193,7 @@ def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path, place):
 
 
 @pytest.mark.parametrize("mask", [0o022, 0o027, 0o077])
-def test_permissions_are_what_the_umask_leaves(tmp_path, mask):
+def test_permissions_follow_the_umask(tmp_path, mask):
     before = os.umask(mask)
     try:
         write_file(tmp_path / "x", b"1")
@@ -209,7 +218,7 @@ def test_lines_are_added_one_after_another(tmp_path):
     assert (tmp_path / "log").read_text("utf-8") == "one\nzwölf\n"
 
 
-def test_a_line_that_does_not_fit_on_the_disk_is_not_begun(tmp_path):
+def test_line_that_does_not_fit_on_the_disk_is_not_written(tmp_path):
     resource = pytest.importorskip("resource", reason="limits of file sizes are of Unix")
     log = tmp_path / "log"
     append_line(log, "x" * 20)
@@ -224,7 +233,7 @@ def test_a_line_that_does_not_fit_on_the_disk_is_not_begun(tmp_path):
     assert log.read_text() == "x" * 20 + "\n"
 
 
-def test_a_folder_is_made_with_those_above_it_or_refused_in_a_sentence(tmp_path):
+def test_folder_is_created_with_its_parents(tmp_path):
     make_folder(tmp_path / "a" / "b")
     make_folder(tmp_path / "a" / "b")
     (tmp_path / "file").touch()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.commands import said
 
 from gandem.core.data.dataset import load_dataset
 from gandem.core.errors import DataError
@@ -115,6 +116,12 @@ def test_zeros_and_ones_become_black_and_white(saved, dtype):
     np.testing.assert_array_equal(data.images[..., 0], BYTES % 2 * 255)
 
 
+def test_data_command_shows_the_range(saved):
+    shown = said("data", f"npz:{saved(images=BYTES / 255)}")
+
+    assert "! its values, float64 from 0 to 0.466667, are taken for [0, 1]\n" in shown
+
+
 def test_nearly_black_images_are_reported(saved):
     data = load_dataset(f"npz:{saved(images=BYTES % 4)}")
 
@@ -134,11 +141,13 @@ def test_classes_without_images_are_reported(saved):
     first = load_dataset(f"npz:{saved(images=BYTES + 99, labels=np.array([1, 2, 3, 3]))}")
 
     assert first.notes[0].endswith(
-        ": 1 of 4 classes have no images: '0'; choose the others with --classes 1,2,3."
+        ": 1 of 4 classes without any image: '0'; choose the others with --classes 1,2,3."
     )
     many = np.arange(30)
     second = load_dataset(f"npz:{saved(images=np.tile(BYTES[:1], (30, 1, 1)), labels=many * 3)}")
-    assert "58 of 88 classes have no images: '1', '2', '4' and 55 more; renumber" in second.notes[0]
+    assert (
+        "58 of 88 classes without any image: '1', '2', '4' and 55 more; renumber" in second.notes[0]
+    )
 
 
 def test_more_images_than_are_converted_at_a_time_all_come(saved, monkeypatch):
@@ -238,7 +247,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_arrays_that_are_no_data_set_are_refused(saved, case):
+def test_invalid_arrays_are_refused(saved, case):
     arrays, *parts = REFUSED[case]
     argument = saved(**arrays)
 
@@ -277,7 +286,7 @@ def of_shape(shape: str) -> str:
         (npy(of_shape("(7, 1073741824)"), bytes(24)), "has 24 bytes, expected 7516192768"),
     ],
 )
-def test_an_array_whose_header_lies_is_refused_before_memory_is_taken(tmp_path, member, problem):
+def test_array_with_a_wrong_header_is_refused_before_it_is_read(tmp_path, member, problem):
     with zipfile.ZipFile(tmp_path / "bad.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("images.npy", member)
 
@@ -310,7 +319,7 @@ def test_file_that_is_no_npz_is_refused(tmp_path):
     assert "np.savez(FILE, images=images, labels=labels)" in message
 
 
-def test_a_missing_file_a_folder_and_no_name_are_told_apart(tmp_path):
+def test_missing_file_and_folder_have_their_own_errors(tmp_path):
     assert "does not exist" in refusal(npz.load, "own.npz", tmp_path)
     assert "is a folder" in refusal(npz.load, ".", tmp_path)
     assert "Use --data npz:FILE.npz" in refusal(npz.load, "", tmp_path)

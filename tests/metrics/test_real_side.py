@@ -7,7 +7,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from gandem.core.data.dataset import Dataset, DiskImages
+from gandem.core.data.dataset import Dataset
+from gandem.core.data.disk_images import DiskImages
 from gandem.core.errors import DataError
 from gandem.core.rng import Purpose, stream
 from gandem.metrics import Normal, kernel_distance

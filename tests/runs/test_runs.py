@@ -532,7 +532,7 @@ def test_a_folder_in_use_is_refused_and_an_empty_one_is_taken(data, tmp_path):
 
 
 @pytest.mark.parametrize("out", ["file/run", "x" * 300, "/proc/gandem/run"])
-def test_a_place_that_cannot_be_written_is_one_sentence(data, tmp_path, monkeypatch, out):
+def test_error_of_an_unwritable_path_is_one_sentence(data, tmp_path, monkeypatch, out):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").touch()
 

@@ -28,35 +28,35 @@ PROTOCOL = {
 FLOOR = {"frechet": 0.07, "kernel": 0.001, "kernel_error": 0.0005, "precision": 0.94}
 
 
-def grid_of(**changes: object) -> Grid:
+def make_grid(**changes: object) -> Grid:
     """Return two backends and three seeds of a model, or what else is said."""
     usual = Grid(models=("mlp-gan",), backends=("torch", "keras"), data="digits", steps=STEPS[-1])
     return replace(usual, **changes)
 
 
-def comparison_of(path: Path, grid: Grid) -> Comparison:
+def make_comparison(path: Path, grid: Grid) -> Comparison:
     """Plan a comparison, all of whose cells are done."""
     made = plan(path, grid)
     for cell in made.cells():
-        finish(made, cell)
-    for key in made.paths():
-        walk(made, *key)
+        write_run(made, cell)
+    for key in made.parity_reports():
+        write_parity_report(made, *key)
     return made
 
 
-def finish(made: Comparison, cell: Cell, **facts: object) -> Path:
+def write_run(made: Comparison, cell: Cell, **facts: object) -> Path:
     """Write what a training leaves, in figures of its own; return the run's folder."""
     folder, number = made.folder(cell), made.cells().index(cell)
     (folder / "samples").mkdir(parents=True)
     (folder / "checkpoints").mkdir()
     (folder / "checkpoints" / f"step-{STEPS[-1]:06}.safetensors").write_bytes(b"0" * 2**20)
-    (folder / "spec.toml").write_text(spec_text())
+    (folder / "spec.toml").write_text(spec_text(Path(cell.model).stem))
     (folder / "run.json").write_text(json.dumps(FACTS | own_facts(cell, number) | facts))
     for step in STEPS:
         picture(folder / "samples" / f"step-{step:06}.png", 1000 * number + step)
     rows = [log_row(number, step) for step in range(1, STEPS[-1] + 1)]
     write_log(folder, rows)
-    score(folder, frechet=[9.5, 10.25, 11, 100, 12, 12.5][number % 6])
+    write_scores(folder, frechet=[9.5, 10.25, 11, 100, 12, 12.5][number % 6])
     return folder
 
 
@@ -89,9 +89,9 @@ def own_facts(cell: Cell, number: int) -> dict[str, object]:
 
 
 @cache
-def spec_text() -> str:
-    """Return the spec of every run."""
-    return to_toml(load_spec("dcgan", TINY["dcgan"]))
+def spec_text(name: str) -> str:
+    """Return the spec of every run, under a name."""
+    return to_toml(replace(load_spec("dcgan", TINY["dcgan"]), name=name))
 
 
 def picture(path: Path, seed: int) -> None:
@@ -120,14 +120,14 @@ def write_log(folder: Path, rows: list[dict[str, object]]) -> None:
     (folder / "log.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
 
 
-def score(folder: Path, **values: float) -> None:
+def write_scores(folder: Path, **values: float) -> None:
     """Write scores of a run."""
     values = {"kernel": 0.5, "kernel_error": 0.01, "precision": 0.75, "recall": None} | values
     told = {"name": str(folder), "protocol": PROTOCOL, "values": values, "floor": FLOOR}
     (folder / "scores.json").write_text(json.dumps([told]))
 
 
-def walk(
+def write_parity_report(
     made: Comparison,
     *key: object,
     apart: float = 1e-15,
@@ -146,7 +146,7 @@ def walk(
         for step in (1, 2, 5, 10)
     ]
     report = {"model": model, "backends": pair, "steps": 10, "seed": seed, "marks": marks}
-    place = made.path / "paths" / f"{made.path_name(model, setting, seed, pair)}.json"
+    place = made.path / "parity" / f"{made.parity_name(model, setting, seed, pair)}.json"
     place.parent.mkdir(exist_ok=True)
     place.write_text(json.dumps(finite(report | {"holds": apart <= 10 * baseline})))
 
@@ -183,6 +183,6 @@ class Page(HTMLParser):
         return json.loads(self.source[begin : self.source.index("</script>", begin)])
 
 
-def page_of(made: Comparison, path: Path | None = None) -> Page:
+def parse_page(made: Comparison, path: Path | None = None) -> Page:
     write_comparison(made, path)
     return Page((path or made.path / "index.html").read_text("utf-8"))

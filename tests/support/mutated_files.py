@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import tomli_w
@@ -300,7 +301,8 @@ def npz_files(folder: Path) -> Subject:
     np.savez(folder / "bytes.npz", images=images, labels=labels)
     np.savez_compressed(folder / "floats.npz", x=images / np.float32(255), y=labels)
     np.savez(folder / "points.npz", images=rng.normal(size=(40, 2)))
-    paths = sorted(folder.glob("*.npz"))
+    np.save(folder / "array.npy", images)
+    paths = sorted(folder.glob("*.np[zy]"))
 
     def read(_: random.Random) -> list[Call]:
         return [lambda path=path: load_dataset(f"npz:{path}") for path in paths]
@@ -328,16 +330,42 @@ def pictures(folder: Path) -> Subject:
 
 def label_files(folder: Path) -> Subject:
     rng = np.random.default_rng(0)
-    for number in range(4):
-        image = Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8))
-        image.save(folder / f"{number}.png")
-    rows = [f"{number}.png,{number % 2}\n" for number in range(4)]
-    (folder / "labels.csv").write_text("file,label\n" + "".join(rows))
+    names = [f"{number}.png" for number in range(4)]
+    tables = {
+        "labels.csv": "file,label\n" + "".join(f"{name},{name[0]}\n" for name in names),
+        "metadata.csv": "file_name,label\n" + "".join(f"{name},{name[0]}\n" for name in names),
+        "metadata.jsonl": "".join(f'{{"file_name": "{n}", "label": {n[0]}}}\n' for n in names),
+        "dataset.json": json.dumps({"labels": [[name, int(name[0])] for name in names]}),
+    }
+    for table, text in tables.items():
+        place = folder / table.replace(".", "-")
+        place.mkdir()
+        for name in names:
+            Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8)).save(place / name)
+        (place / table).write_text(text)
+    paths = [folder / table.replace(".", "-") / table for table in tables]
 
     def read(_: random.Random) -> list[Call]:
-        return [lambda: load_dataset(f"folder:{folder}", None, (8, 8, 1))]
+        return [
+            lambda path=path: load_dataset(f"folder:{path.parent}", None, (8, 8, 1))
+            for path in paths
+        ]
 
-    return Subject(folder, [folder / "labels.csv"], _mutate, read)
+    return Subject(folder, paths, _mutate, read)
+
+
+def zip_files(folder: Path) -> Subject:
+    rng = np.random.default_rng(0)
+    path = folder / "images.zip"
+    with ZipFile(path, "w", ZIP_DEFLATED) as archive:
+        for number in range(4):
+            with archive.open(f"{'ab'[number % 2]}/{number}.png", "w") as file:
+                Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8)).save(file, "PNG")
+
+    def read(_: random.Random) -> list[Call]:
+        return [lambda: load_dataset(f"folder:{path}", None, (8, 8, 1))]
+
+    return Subject(folder, [path], _mutate, read)
 
 
 def binary_sets(folder: Path) -> Subject:
@@ -381,7 +409,8 @@ SUBJECTS: dict[str, Callable[[Path], Subject]] = {
     "resumed runs": resumed_runs,
     "npz": npz_files,
     "pictures": pictures,
-    "labels.csv": label_files,
+    "label tables": label_files,
+    "zip": zip_files,
     "IDX": binary_sets,
     "comparisons": comparison_files,
 }

@@ -18,7 +18,7 @@ from support.commands import (
     said,
     tiny,
 )
-from support.comparisons import grid_of
+from support.comparisons import make_grid
 
 import gandem
 from gandem.compare import check_grid
@@ -414,7 +414,7 @@ def test_a_comparison_refuses_a_precision_outside_parity(narrow, tmp_path):
         words = refused(*line.split(), "--precision", narrow, code=2)
         assert f"{narrow} is outside the parity promise" in words
     with pytest.raises(SpecError, match=f"{narrow} is outside the parity promise"):
-        check_grid(grid_of(precision=narrow))
+        check_grid(make_grid(precision=narrow))
     assert not (tmp_path / "x").exists()
 
 

@@ -281,7 +281,7 @@ def test_an_animation_that_fails_leaves_the_old_file(tmp_path):
 
 
 def test_an_mp4_has_its_frames_and_holds_the_last(tmp_path):
-    ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="pip install 'gandem[video]'")
+    ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="pip install imageio-ffmpeg")
     frames = np.random.default_rng(0).integers(0, 256, (12, 1, 33, 47, 1), np.uint8)
 
     film_of(frames).save(tmp_path / "x.mp4", fps=10, hold=0.5)

@@ -1,6 +1,4 @@
-"""The page of a comparison: what is on it, that it needs nothing else, and that it is drawn from
-whatever trainings have left.
-"""
+"""The report of a comparison: its contents, that it needs no other file, and its size."""
 
 import base64
 import io
@@ -10,6 +8,7 @@ import re
 import shutil
 import statistics
 import sys
+from dataclasses import replace
 from urllib.parse import unquote
 
 import numpy as np
@@ -19,70 +18,68 @@ from support.commands import refused, said
 from support.comparisons import (
     FLOOR,
     STEPS,
-    comparison_of,
-    finish,
-    grid_of,
-    page_of,
+    make_comparison,
+    make_grid,
+    parse_page,
     picture,
-    walk,
     write_log,
+    write_parity_report,
+    write_run,
 )
 
 from gandem.compare import plan, write_comparison
-from gandem.compare.report.charts import walk_chart
-from gandem.compare.report.samples import pictures_of, room_for
-from gandem.core.data.images import read_picture
+from gandem.compare.report.charts import trajectory_chart
+from gandem.compare.report.samples import limit_size, read_pictures
+from gandem.core.data.images import grid as tile
+from gandem.core.data.images import read_picture, save_image
 from gandem.core.errors import GandemError
 
-pytest.importorskip("jinja2", reason="pages are drawn with Jinja2")
-pytest.importorskip("scipy", reason="verdicts take Student's t")
+pytest.importorskip("jinja2", reason="reports are rendered with Jinja2")
+pytest.importorskip("scipy", reason="verdicts use Student's t")
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    return comparison_of(tmp_path_factory.mktemp("made") / "out", grid_of())
+def comparison(tmp_path_factory):
+    return make_comparison(tmp_path_factory.mktemp("comparison") / "out", make_grid())
 
 
 @pytest.fixture(scope="module")
-def page(made):
-    return page_of(made)
+def page(comparison):
+    return parse_page(comparison)
 
 
-# --- what is on it -------------------------------------------------------------------------------
+# --- contents ------------------------------------------------------------------------------------
 
 
-def test_the_verdict_on_top_is_that_of_the_report(made, page):
-    told = json.loads(said("report", made.path, "--json"))
+def test_the_verdict_at_the_top_is_that_of_the_command(comparison, page):
+    verdict = json.loads(said("report", comparison.path, "--json"))["verdict"]
 
-    assert f'<p class="verdict" id="verdict">{told["verdict"]}</p>' in page.source
-    assert "torch and keras take the same path" in told["verdict"]
+    assert f'<p class="verdict" id="verdict">{verdict}</p>' in page.source
+    assert "torch and keras compute the same" in verdict
 
 
-def test_every_difference_is_told_in_words_the_fréchet_distance_first(made, page):
-    outcomes = json.loads(said("report", made.path, "--json"))["outcomes"]
+def test_every_pair_is_described_the_fréchet_distance_first(comparison, page):
+    outcomes = json.loads(said("report", comparison.path, "--json"))["differences"]
 
-    places = [page.text.rindex(row["words"]) for row in outcomes]
+    places = [page.text.rindex(row["text"]) for row in outcomes]
 
     assert len(places) >= 3
     assert places == sorted(places)
     assert outcomes[0]["measure"] == "frechet"
-    assert page.text.index(outcomes[0]["words"]) < places[0]  # and once more by itself
 
 
-def test_scores_stand_with_their_protocol_the_floor_and_every_seed(made, page):
+def test_scores_have_a_protocol_a_real_baseline_and_every_seed(comparison, page):
     scores = [9.5, 11, 12]  # of torch
 
     assert f"{statistics.fmean(scores):.3g} ± {statistics.stdev(scores):.2g}" in page.text
     assert "5,000 images each, against 5,000 of the 10,000 of digits" in page.text
-    assert re.search(
-        rf">real images</th><td></td><td></td><td[^>]*>{FLOOR['frechet']}<", page.source
-    )
-    told = [cell.get("data-value") for cell in page.all("td", **{"class": "number"})]
-    assert {"9.5", "10.25", "11", "100", "12", "12.5"} <= set(told)
+    assert re.search(rf"real images</td><td[^>]*>{FLOOR['frechet']}<", page.source)
+    values = [cell.get("data-value") for cell in page.all("td", **{"class": "number"})]
+    assert {"9.5", "10.25", "11", "100", "12", "12.5"} <= set(values)
     assert "not finite" in page.text  # the recall
 
 
-def test_curves_are_what_was_logged(made, page):
+def test_curves_are_what_was_logged(comparison, page):
     lines = page.all("polyline", **{"data-i": "3"})
 
     assert len(lines) == 2  # the losses of two players
@@ -92,20 +89,20 @@ def test_curves_are_what_was_logged(made, page):
         assert points[19] == [20, pytest.approx(3.002 * scale)]
 
 
-def test_losses_that_are_not_finite_leave_a_line_that_ends(tmp_path):
-    made = plan(tmp_path / "out", grid_of(seeds=(0,), backends=("torch",)))
-    folder = finish(made, made.cells()[0], state="diverged")
-    losses = [0.5, 0.25, math.nan, math.inf, -math.inf, 1e300]
-    rows = [{"step": n, "discriminator": d, "generator": math.nan} for n, d in enumerate(losses)]
+def test_losses_that_are_not_finite_end_the_line(tmp_path):
+    comparison = plan(tmp_path / "out", make_grid(seeds=(0,), backends=("torch",)))
+    folder = write_run(comparison, comparison.cells()[0], state="diverged")
+    losses = [0.5, 0.25, None, 1e300, math.nan]
+    rows = [{"step": n, "discriminator": d, "generator": None} for n, d in enumerate(losses)]
     write_log(folder, rows)
 
-    page = page_of(made)
+    page = parse_page(comparison)
 
     assert [line["points"] for line in page.all("polyline")] == ["0,0.5 1,0.25"]
     assert "diverged" in page.text
 
 
-def test_a_walk_is_drawn_with_its_baseline_on_logarithmic_axes(page):
+def test_a_trajectory_is_drawn_with_its_baseline_on_logarithmic_axes(page):
     lines = {
         line["data-line"]: line["points"] for line in page.all("polyline") if "data-i" not in line
     }
@@ -118,47 +115,49 @@ def test_a_walk_is_drawn_with_its_baseline_on_logarithmic_axes(page):
     assert len(page.all("polygon")) == 3  # of each seed
 
 
-def test_backends_that_part_are_told_from_which_step_on(tmp_path):
-    made = comparison_of(tmp_path / "out", grid_of(seeds=(0,)))
-    walk(made, *next(iter(made.paths())), apart=3e-13)
+def test_backends_that_differ_are_reported_with_the_first_step(tmp_path):
+    comparison = make_comparison(tmp_path / "out", make_grid(seeds=(0,)))
+    write_parity_report(comparison, *next(iter(comparison.parity_reports())), apart=3e-13)
 
-    assert "another path, apart from step 1 on: up to 300 × the baseline" in page_of(made).text
+    text = parse_page(comparison).text
+
+    assert "different from step 1 on: up to 300 × the baseline" in text
 
 
-def test_no_distance_at_all_can_be_drawn():
+def test_equal_backends_have_a_chart():
     marks = [{"step": n, "weights_max": 0.0, "loss_max": 0.0, "baseline_max": 0.0} for n in (1, 2)]
 
-    chart = walk_chart(marks)
+    chart = trajectory_chart(marks)
 
     assert {y for line in chart.lines for _, y in line.points} == {-18.0}
-    assert walk_chart([]) is None
+    assert trajectory_chart([]) is None
 
 
-def test_a_measurement_that_is_missing_says_why(tmp_path):
-    made = plan(tmp_path / "out", grid_of(seeds=(0,)))
-    name = made.path_name(*next(iter(made.paths())))
-    (made.path / "ended.jsonl").write_text(json.dumps({"job": name, "reason": "no <memory>"}))
+def test_a_missing_trajectory_has_a_reason(tmp_path):
+    comparison = plan(tmp_path / "out", make_grid(seeds=(0,)))
+    name = comparison.parity_name(*next(iter(comparison.parity_reports())))
+    (comparison.path / "ended.jsonl").write_text(json.dumps({"job": name, "reason": "no <memory>"}))
 
-    assert "no &lt;memory&gt;" in page_of(made).source
+    assert "no &lt;memory&gt;" in parse_page(comparison).source
 
 
-def test_what_failed_is_a_row_with_its_reason(tmp_path):
-    made = comparison_of(tmp_path / "out", grid_of())
-    first = made.cells()[0]
-    shutil.rmtree(made.folder(first))
+def test_a_failed_run_has_a_reason_and_a_row(tmp_path):
+    comparison = make_comparison(tmp_path / "out", make_grid())
+    first = comparison.cells()[0]
+    shutil.rmtree(comparison.folder(first))
     reason = {"job": first.folder, "reason": "killed by SIGKILL <b>"}
-    (made.path / "ended.jsonl").write_text(json.dumps(reason))
+    (comparison.path / "ended.jsonl").write_text(json.dumps(reason))
 
-    page = page_of(made)
+    page = parse_page(comparison)
 
-    assert "failed: killed by SIGKILL <b>" in page.text
-    assert re.search(r"<tr[^>]*><th[^>]*><svg.*?</svg>torch, seed 0</th><td>failed: ", page.source)
-
-
-# --- it needs nothing else -----------------------------------------------------------------------
+    assert "failed: killed by SIGKILL <b>torch, seed 0" in page.text
+    assert 'title="killed by SIGKILL &lt;b&gt;">failed</td>' in page.source
 
 
-def test_nothing_is_taken_from_anywhere_else(page):
+# --- one file ------------------------------------------------------------------------------------
+
+
+def test_nothing_is_loaded_from_elsewhere(page):
     assert "://" not in page.source
     assert not re.search(r"@import|url\(", page.source)
     assert page.all("link") == [{"rel": "icon", "href": "data:,"}]
@@ -166,43 +165,45 @@ def test_nothing_is_taken_from_anywhere_else(page):
     assert policy.startswith("default-src 'none'; img-src data:; ")
 
 
-def test_links_lead_to_the_runs_as_seen_from_the_page(made, tmp_path):
-    for place in (made.path / "index.html", tmp_path / "else where" / "page.html"):
-        place.parent.mkdir(exist_ok=True)
-        page = page_of(made, place)
+def test_links_to_the_runs_are_relative_to_the_page(comparison, tmp_path):
+    for path in (comparison.path / "index.html", tmp_path / "else where" / "page.html"):
+        path.parent.mkdir(exist_ok=True)
+        page = parse_page(comparison, path)
 
         links = {unquote(link["href"]) for link in page.all("a")}
 
-        there = {(place.parent / link).resolve() for link in links}
-        assert {made.folder(cell).resolve() for cell in made.cells()} < there
-        assert all(path.exists() for path in there)
+        targets = {(path.parent / link).resolve() for link in links}
+        assert {comparison.folder(cell).resolve() for cell in comparison.cells()} < targets
+        assert all(target.exists() for target in targets)
 
 
-def test_each_picture_is_there_once(made, page):
-    once = [text for text in page.data["pictures"] if text]
-    shown = [img["src"].partition(",")[2] for img in page.all("img")]
-    pictures = [_pixels(text) for text in once + shown]
-
-    wanted = [
-        read_picture(p)[::2, ::2, 0] for cell in made.cells() for p in made.run(cell).samples()
-    ]
-
-    assert len(pictures) == len(wanted) == 6 * len(STEPS)
-    assert {p.tobytes() for p in pictures} == {np.ascontiguousarray(w).tobytes() for w in wanted}
+# --- samples -------------------------------------------------------------------------------------
 
 
-def test_equal_pictures_are_kept_once(tmp_path):
-    made = comparison_of(tmp_path / "out", grid_of(seeds=(0,)))
-    for cell in made.cells():
+def test_each_picture_is_embedded_once(comparison, page):
+    later = [text for text in page.data["pictures"] if text]
+    first = [img["src"].partition(",")[2] for img in page.all("img")]
+    embedded = [decode(text) for text in later + first]
+
+    runs = [comparison.run(cell) for cell in comparison.cells()]
+    samples = [read_picture(path)[::2, ::2, 0] for run in runs for path in run.samples()]
+
+    assert len(embedded) == len(samples) == 6 * len(STEPS)
+    assert {p.tobytes() for p in embedded} == {np.ascontiguousarray(s).tobytes() for s in samples}
+
+
+def test_equal_pictures_are_embedded_once(tmp_path):
+    comparison = make_comparison(tmp_path / "out", make_grid(seeds=(0,)))
+    for cell in comparison.cells():
         for step in STEPS:
-            picture(made.folder(cell) / "samples" / f"step-{step:06}.png", seed=0)
+            picture(comparison.folder(cell) / "samples" / f"step-{step:06}.png", seed=0)
 
-    page = page_of(made)
+    page = parse_page(comparison)
 
     assert len(re.findall("iVBORw0KGgo", page.source)) == 1
 
 
-def test_every_picture_says_what_it_shows(page):
+def test_every_picture_has_a_description(page):
     assert [img["alt"] for img in page.all("img")] == [
         f"Samples of {backend}, seed {seed}, after step 40"
         for seed in range(3)
@@ -212,77 +213,94 @@ def test_every_picture_says_what_it_shows(page):
         assert svg.get("aria-hidden") == "true" or (svg["role"] == "img" and svg["aria-label"])
 
 
-def test_many_cells_stay_small(tmp_path):
-    made = plan(tmp_path / "out", grid_of(seeds=tuple(range(12))))
+@pytest.mark.parametrize(
+    ("size", "count", "columns", "shown"),
+    [(8, 9, 3, 98), (28, 25, 5, 146), (64, 25, 5, 326), (64, 20, 10, 651), (16, 40, 20, 299)],
+)
+def test_every_sample_is_at_least_28_pixels_wide(tmp_path, size, count, columns, shown):
+    comparison = make_comparison(tmp_path / "out", make_grid(seeds=(0,), backends=("torch",)))
+    run = comparison.run(comparison.cells()[0])
+    image = replace(run.spec.image, height=size, width=size)
+    noise = np.random.default_rng(0).integers(0, 256, (count, size, size, 1), np.uint8)
+    save_image(run.path / "samples" / "step-000040.png", tile(noise, columns))
+
+    (pictures,) = read_pictures([replace(run, spec=replace(run.spec, image=image))])
+
+    picture = pictures[40]
+    assert picture.shown == pytest.approx(shown, abs=1)
+    assert picture.shown / min(columns, 10) >= 28
+    assert picture.width == min(columns, 10) * (size + 1) + 1  # wider grids are stacked
+
+
+def test_a_page_of_many_large_samples_stays_small(tmp_path):
+    comparison = plan(tmp_path / "out", make_grid(seeds=tuple(range(12))))
     noise = np.random.default_rng(0)
-    for cell in made.cells():
-        folder = finish(made, cell)
+    for cell in comparison.cells():
+        folder = write_run(comparison, cell)
         large = noise.integers(0, 256, (300, 300, 3), np.uint8)
         Image.fromarray(large).save(folder / "samples" / "step-000040.png")
 
-    page = page_of(made)
+    page = parse_page(comparison)
 
     assert len(page.all("img")) == 24
     assert all("src" in img for img in page.all("img"))
     assert len(page.source) < 5_000_000
 
 
-def test_room_is_made_by_smaller_pictures_and_then_by_fewer_steps(made):
-    pictures = pictures_of([made.run(cell) for cell in made.cells()])
-    every = sum(len(p.png) for of in pictures for p in of.values())
+def test_too_many_pictures_become_smaller_and_then_fewer(comparison):
+    pictures = read_pictures([comparison.run(cell) for cell in comparison.cells()])
+    total = sum(len(p.png) for of_run in pictures for p in of_run.values())
 
-    smaller, fewer, none = (room_for(pictures, n) for n in (every // 2, 1500, 10))
+    smaller, fewer, none = (limit_size(pictures, n) for n in (total // 2, 1500, 10))
 
-    assert [sorted(of) for of in smaller] == [list(STEPS)] * 6
+    assert [sorted(of_run) for of_run in smaller] == [list(STEPS)] * 6
     assert smaller[0][40].width < pictures[0][40].width
-    assert [max(of) for of in fewer] == [40] * 6
+    assert smaller[0][40].shown == pictures[0][40].shown
+    assert [max(of_run) for of_run in fewer] == [40] * 6
     assert len(fewer[0]) < 4
     assert none == [{}] * 6
 
 
-def test_of_many_samples_those_of_the_same_steps_are_shown(made):
-    runs = [made.run(cell) for cell in made.cells()[:2]]
-    for cell, count in zip(made.cells()[:2], (100, 60), strict=True):
+def test_of_many_samples_those_of_the_same_steps_are_shown(tmp_path):
+    comparison = make_comparison(tmp_path / "out", make_grid(seeds=(0,)))
+    for cell, count in zip(comparison.cells(), (100, 60), strict=True):
+        samples = comparison.folder(cell) / "samples"
         for step in range(100, 100 + count):
-            name = made.folder(cell) / "samples" / f"step-{step:06}.png"
-            shutil.copy(made.folder(cell) / "samples" / "step-000040.png", name)
+            shutil.copy(samples / "step-000040.png", samples / f"step-{step:06}.png")
 
-    long, short = pictures_of(runs)
+    long, short = read_pictures([comparison.run(cell) for cell in comparison.cells()])
 
-    for cell in made.cells()[:2]:
-        for path in (made.folder(cell) / "samples").glob("step-0001*.png"):
-            path.unlink()
     assert len(long) == 12
     assert max(long) == 199
     assert set(short) - {159} < set(long)
 
 
-# --- refused -------------------------------------------------------------------------------------
+# --- errors --------------------------------------------------------------------------------------
 
 
-def test_a_place_that_cannot_be_written_is_one_line_and_the_page_stays(made):
-    write_comparison(made)
-    before = (made.path / "index.html").read_bytes()
+def test_a_path_that_cannot_be_written_is_one_line_and_the_page_stays(tmp_path):
+    comparison = make_comparison(tmp_path / "out", make_grid(seeds=(0,)))
+    write_comparison(comparison)
+    before = (comparison.path / "index.html").read_bytes()
+    (tmp_path / "file").write_text("")
 
-    for place in (made.path, made.path / "no" / "such" / "page.html", made.path / "a.html" / "b"):
-        (made.path / "a.html").write_text("a file")
-        assert "cannot be written" in refused("report", made.path, "-o", place)
+    for path in (comparison.path, tmp_path / "no" / "such" / "page.html", tmp_path / "file" / "b"):
+        assert "cannot be written" in refused("report", comparison.path, "-o", path)
 
-    (made.path / "a.html").unlink()
-    assert (made.path / "index.html").read_bytes() == before
+    assert (comparison.path / "index.html").read_bytes() == before
 
 
-def test_a_folder_of_nothing_is_one_line(tmp_path):
+def test_a_folder_without_a_comparison_is_one_line(tmp_path):
     assert "neither a comparison" in refused("report", tmp_path)
 
 
-def test_without_jinja2_it_is_said_what_to_install(made, monkeypatch):
+def test_without_jinja2_the_error_names_the_extra(comparison, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
 
     with pytest.raises(GandemError, match="jinja2>="):
-        write_comparison(made)
+        write_comparison(comparison)
 
 
-def _pixels(text: str) -> np.ndarray:
+def decode(text: str) -> np.ndarray:
     with Image.open(io.BytesIO(base64.b64decode(text))) as image:
         return np.asarray(image)

@@ -4,7 +4,7 @@ import io
 import sys
 
 import pytest
-from support.comparisons import finish, grid_of
+from support.comparisons import make_grid, write_run
 
 from gandem.compare import Table, plan
 from gandem.compare.report import progress_table
@@ -27,11 +27,11 @@ class Terminal(io.StringIO):
 @pytest.fixture
 def made(tmp_path):
     """A comparison of six cells, of which the first is running, two are done, and one failed."""
-    made = plan(tmp_path / "out", grid_of())
+    made = plan(tmp_path / "out", make_grid())
     running, _, done, diverged, *_ = made.cells()
-    finish(made, running, state="running")
-    finish(made, done)
-    finish(made, diverged, state="diverged")
+    write_run(made, running, state="running")
+    write_run(made, done)
+    write_run(made, diverged, state="diverged")
     return made
 
 
@@ -41,14 +41,14 @@ def problems(made):
 
 def test_lines_say_how_far_a_comparison_is(made, clock, capsys):
     table = Table()
-    clock[0] += progress_table.EVERY
+    clock[0] += progress_table.LINE_INTERVAL
     running = made.cells()[0]
 
     with hold(made.folder(running)):
         table.show(made, problems(made))
 
     assert capsys.readouterr().err == (
-        "3 of 6 trainings, 0 of 3 walks side by side; mlp-gan_torch_seed0 40/40\n"
+        "3 of 6 runs, 0 of 3 trajectories; mlp-gan_torch_seed0 40/40\n"
     )
 
 
@@ -59,38 +59,38 @@ def test_a_line_is_printed_every_ten_seconds_and_only_when_something_has_changed
 
     table.show(made, {})
     assert capsys.readouterr().err == ""
-    clock[0] += progress_table.EVERY
+    clock[0] += progress_table.LINE_INTERVAL
     table.show(made, {})
-    assert capsys.readouterr().err.startswith("2 of 6 trainings")
-    clock[0] += progress_table.EVERY
+    assert capsys.readouterr().err.startswith("2 of 6 runs")
+    clock[0] += progress_table.LINE_INTERVAL
     table.show(made, {})
     assert capsys.readouterr().err == ""
-    finish(made, made.cells()[1])
-    clock[0] += 0.5 * progress_table.EVERY
+    write_run(made, made.cells()[1])
+    clock[0] += 0.5 * progress_table.LINE_INTERVAL
     table.show(made, {})
-    assert capsys.readouterr().err.startswith("3 of 6 trainings")
-    finish(made, made.cells()[4])
+    assert capsys.readouterr().err.startswith("3 of 6 runs")
+    write_run(made, made.cells()[4])
     table.show(made, {})
     assert capsys.readouterr().err == ""
 
 
 def test_the_time_left_is_that_of_the_work_done_since_the_start(tmp_path, clock, capsys):
-    made = plan(tmp_path / "out", grid_of(backends=("torch",)))
-    finish(made, made.cells()[0])
+    made = plan(tmp_path / "out", make_grid(backends=("torch",)))
+    write_run(made, made.cells()[0])
     table = Table()
-    clock[0] += progress_table.EVERY
+    clock[0] += progress_table.LINE_INTERVAL
     table.show(made, {})
     capsys.readouterr()
 
-    finish(made, made.cells()[1])
-    clock[0] += 30 - progress_table.EVERY
+    write_run(made, made.cells()[1])
+    clock[0] += 30 - progress_table.LINE_INTERVAL
     table.show(made, {})
 
-    assert capsys.readouterr().err == "2 of 3 trainings, about 30 s left\n"
+    assert capsys.readouterr().err == "2 of 3 runs, about 30 s left\n"
 
 
 def test_a_quiet_comparison_prints_nothing(made, clock, capsys):
-    clock[0] += progress_table.EVERY
+    clock[0] += progress_table.LINE_INTERVAL
 
     Table(quiet=True).show(made, {})
 
@@ -109,18 +109,18 @@ def test_a_terminal_shows_a_table_of_all_cells(made, monkeypatch):
 
     printed = terminal.getvalue()
     assert table.live.get_renderable().row_count == 6
-    for words in ("3 of 6 trainings", "mlp-gan_torch_seed0", "out of memory [/x]", "40/40"):
+    for words in ("3 of 6 runs", "mlp-gan_torch_seed0", "out of memory [/x]", "40/40"):
         assert words in printed
     assert printed.index("diverged") < printed.index("waiting") < printed.index("done")
 
 
 def test_a_table_of_many_cells_ends_with_their_number(tmp_path, monkeypatch):
-    made = plan(tmp_path / "out", grid_of(seeds=tuple(range(15))))
+    made = plan(tmp_path / "out", make_grid(seeds=tuple(range(15))))
     monkeypatch.setattr(sys, "stderr", Terminal())
 
     with Table() as table:
         table.show(made, {})
 
     shown = table.live.get_renderable()
-    assert shown.row_count == progress_table.SHOWN + 1
+    assert shown.row_count == progress_table.MAX_ROWS + 1
     assert [*shown.columns[0].cells][-1] == "… and 10 more"
