@@ -24,7 +24,7 @@ def list_(pattern: str, as_json: bool) -> None:
     from gandem.core.plugins.registry import is_installed, registry
 
     entries = registry().entries
-    models = [entry for entry in entries("models") if fnmatch(entry.id, pattern)]
+    models = [entry for entry in entries("models") if fnmatch(entry.id.lower(), pattern.lower())]
     backends = entries("backends")
     versions = {e.id: format_versions(e.requires) if is_installed(e) else None for e in backends}
     installs = {e.id: "" if is_installed(e) else e.install_command for e in backends}

@@ -70,7 +70,7 @@ def _make_row(
     figures |= {f"floor_{name}": first["floor"].get(name) for name in FIGURES}
     versions = {"gandem": record.gandem, **record.versions}
     return Result(
-        model=run.spec.name if model.endswith((".toml", ".json")) else model,
+        model=run.spec.name if model.lower().endswith((".toml", ".json")) else model,
         spec=digest(run.spec),
         data=protocol.data,
         backend=record.backend,

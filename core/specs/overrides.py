@@ -79,7 +79,8 @@ def change(
             if isinstance(table, dict) and isinstance(table.get(key), dict):
                 if not isinstance(value, Mapping):
                     field = next(iter(table[key]))
-                    example = f"={value}" if isinstance(value, str) else ""
+                    is_word = isinstance(value, str) and re.fullmatch(r"[\w-]+", value)
+                    example = f"={value}" if is_word else ""
                     raise SpecError(
                         f"{path}: it is a table, received {shown(value)}; set one of its fields, "
                         f"like {path}.{field}{example}."
