@@ -207,7 +207,7 @@ def test_an_interrupted_training_goes_on_as_if_it_had_not_been(at, trained, whol
     assert gone_on.record.evaluation["times"] == 4
 
 
-def test_a_newest_checkpoint_that_is_damaged_costs_no_older_score(tmp_path, whole):
+def test_a_damaged_newest_checkpoint_keeps_older_scores(tmp_path, whole):
     run = open_run(shutil.copytree(whole.path, tmp_path / "run"))
     run.checkpoints()[-1].write_bytes(b"damaged")
 
@@ -217,7 +217,7 @@ def test_a_newest_checkpoint_that_is_damaged_costs_no_older_score(tmp_path, whol
     assert gone_on.record.best == whole.record.best
 
 
-def test_the_usual_extractor_of_the_first_day_stays_whatever_the_data_is_called_later(tmp_path):
+def test_a_resumed_training_keeps_its_extractor(tmp_path):
     digits, moved = load_dataset("digits"), tmp_path / "moved.npz"
     np.savez(moved, images=digits.images, labels=digits.labels)
     changes = {"width": 1, "latent": 4, "batch_size": 16}

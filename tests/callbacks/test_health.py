@@ -158,7 +158,7 @@ def test_a_low_loss_of_a_critic_means_nothing():
     assert heard(monitor(Wasserstein()), rows([-8.0] * 40)) == []
 
 
-def test_images_that_repeat_are_a_collapse_though_there_are_several_kinds():
+def test_repeated_images_are_a_collapse_even_with_several_kinds():
     log = rows([0.7] * 10, variety=0.8, nearest=0.001)
 
     assert heard(monitor(), log)[:1] == [(120, "begins", "generator-collapsed")]
@@ -208,7 +208,7 @@ def test_variety_counts_only_pairs_of_one_class():
     assert measure_variety(real, real, classes) == {"variety": 1.0, "nearest": 1.0}
 
 
-def test_where_real_images_do_not_vary_nothing_is_said_of_variety():
+def test_variety_is_not_reported_if_real_images_are_equal():
     real = np.ones((5, 2, 2, 1))
 
     assert measure_variety(real, real) == {}
@@ -290,7 +290,7 @@ def test_a_healthy_training_has_no_warning(healthy):
 
 
 @needs_a_backend
-def test_a_training_that_diverges_says_so_in_its_log_with_a_remedy(data, tmp_path):
+def test_a_diverged_training_logs_a_warning_with_a_remedy(data, tmp_path):
     gandem(*tiny(learning_rate=1e30), "--data", data, "--steps", 9, "--out", tmp_path / "run")
 
     run = public.open_run(tmp_path / "run")

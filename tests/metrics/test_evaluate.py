@@ -173,7 +173,7 @@ def test_classes_that_the_data_lacks_are_not_told(conditional28):
 
 
 @needs_a_backend
-def test_the_library_takes_runs_and_paths_and_tells_how_far_it_is(run, made):
+def test_evaluate_takes_runs_and_paths_and_reports_progress(run, made):
     told = []
 
     found = evaluate(

@@ -116,7 +116,7 @@ def test_the_features_are_those_of_torchmetrics_without_its_smoothing(weights, f
     np.testing.assert_allclose(found.features, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_grey_images_are_colored_ones_of_three_equal_channels(network):
+def test_gray_images_are_read_as_three_equal_channels(network):
     gray = IMAGES[:1, :, :, :1]
 
     one, three = network(gray), network(np.repeat(gray, 3, axis=3))

@@ -96,7 +96,7 @@ def test_the_same_images_under_another_name_are_found(some, cache):
     [{"digest": "means 2"}, {"seed": 1}, {"count": 51}, {"quick": True}, {"images": 199}],
     ids=str,
 )
-def test_whatever_decides_a_score_is_another_entry(change, some, cache):
+def test_each_input_of_a_score_has_its_own_cache_entry(change, some, cache):
     RealSide(some, Means(), 50)
     other = Means(change.get("digest", "means 1"))
     data = Dataset("some", some.images[: change.get("images", 200)])
@@ -116,7 +116,7 @@ def damages():
 
 
 @pytest.mark.parametrize("damage", [d for _, d in damages()], ids=[n for n, _ in damages()])
-def test_a_damaged_entry_is_made_again(damage, some, cache):
+def test_a_damaged_cache_entry_is_computed_again(damage, some, cache):
     made = RealSide(some, Means(), 50)
     (path,) = kept(cache)
     data = path.read_bytes()
@@ -131,7 +131,7 @@ def test_a_damaged_entry_is_made_again(damage, some, cache):
     assert third.asked == []
 
 
-def test_a_folder_in_the_place_of_an_entry_costs_only_time(some, cache):
+def test_a_folder_in_place_of_a_cache_entry_is_ignored(some, cache):
     RealSide(some, Means(), 50)
     (path,) = kept(cache)
     path.unlink()
@@ -141,14 +141,14 @@ def test_a_folder_in_the_place_of_an_entry_costs_only_time(some, cache):
     assert sum(again.asked) == 100
 
 
-def test_a_cache_that_cannot_be_written_costs_only_time(some, cache):
+def test_a_cache_that_cannot_be_written_is_ignored(some, cache):
     cache.write_text("a file where a folder should be")
 
     assert same(RealSide(some, Means(), 50), RealSide(some, again := Means(), 50))
     assert sum(again.asked) == 100
 
 
-def test_a_full_disk_costs_only_time(some, cache, monkeypatch):
+def test_a_full_disk_leaves_the_cache_unused(some, cache, monkeypatch):
     from safetensors import SafetensorError, numpy
 
     def full(*_):
@@ -174,7 +174,7 @@ def test_features_in_columns_are_kept_as_they_are(some, cache):
 # --- the draw ------------------------------------------------------------------------------------
 
 
-def test_half_the_data_is_the_most_and_no_image_is_drawn_twice(some):
+def test_at_most_half_of_the_data_is_drawn_and_no_image_twice(some):
     side = RealSide(some, Means(), 1000, quick=True)
 
     assert (side.count, side.protocol.fake, side.protocol.of) == (100, 100, 200)

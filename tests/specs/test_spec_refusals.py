@@ -303,7 +303,7 @@ def test_a_field_that_does_not_fit_is_named_with_what_was_wanted(path, value, li
         ),
     ],
 )
-def test_python_is_held_to_the_same_fields(cls, fields, line):
+def test_fields_given_in_python_are_checked_too(cls, fields, line):
     assert refusal(cls, **fields) == line
 
 

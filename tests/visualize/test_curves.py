@@ -114,7 +114,7 @@ def test_the_same_run_gives_the_same_bytes(run, tmp_path, form):
     assert len({(tmp_path / f"{name}.{form}").read_bytes() for name in "abc"}) == 1
 
 
-def test_drawing_touches_no_state_of_matplotlibs_and_opens_no_window(run, tmp_path):
+def test_drawing_changes_no_state_of_matplotlib_and_opens_no_window(run, tmp_path):
     code = (
         "import sys, matplotlib; matplotlib.rcParams['font.size'] = 5\n"
         "from gandem.visualize.curves import draw_curves\n"
@@ -193,7 +193,7 @@ def test_a_warning_shades_its_steps(logged, tmp_path):
 
 
 @pytest.mark.parametrize("spoilt", ["none", "damaged", "a pipe"])
-def test_a_run_without_samples_or_with_bad_ones_is_drawn_all_the_same(logged, tmp_path, spoilt):
+def test_a_run_with_missing_or_damaged_samples_is_drawn(logged, tmp_path, spoilt):
     folder = logged(ROW)
     for path in (folder / "samples").iterdir():
         path.unlink()

@@ -116,7 +116,7 @@ def test_bounce_returns_to_the_start_within_the_frames(conditional, tmp_path, fr
     assert (found[1] == found[-1]).all() or frames % 2
 
 
-def test_an_image_keeps_its_form():
+def test_resizing_keeps_the_aspect_ratio():
     images = np.zeros((3, 10, 20, 1), np.uint8)
 
     assert resized(images, 96).shape == (3, 48, 96, 1)
@@ -188,7 +188,7 @@ def test_interpolate_refuses_misuse(conditional, tmp_path, arguments):
 
 
 @needs_a_backend
-def test_an_unconditional_model_has_no_label_to_move(run, tmp_path):
+def test_an_unconditional_model_refuses_to_interpolate_labels(run, tmp_path):
     words = refused("interpolate", run, "--between", "label", "-o", tmp_path / "x.gif")
 
     assert words.startswith("The model 'dcgan' has no classes;")
@@ -220,7 +220,7 @@ def test_the_library_refuses_too_few_frames(run, frames):
 # --- files ---------------------------------------------------------------------------------------
 
 
-def test_equal_frames_stay_frames_of_their_own(tmp_path):
+def test_equal_frames_are_not_merged(tmp_path):
     film_of(np.full((7, 1, 5, 9, 1), 40, np.uint8)).save(tmp_path / "x.gif")
 
     frames, _ = frames_of(tmp_path / "x.gif")
@@ -229,7 +229,7 @@ def test_equal_frames_stay_frames_of_their_own(tmp_path):
     assert (frames == 40).all()
 
 
-def test_greys_are_exact_and_colors_near(tmp_path):
+def test_grays_are_exact_and_colors_close(tmp_path):
     gray = np.random.default_rng(0).integers(0, 256, (3, 1, 16, 16, 1), np.uint8)
     color = np.zeros((2, 1, 8, 8, 3), np.uint8)
     color[0, ..., 0], color[1, ..., 2] = 200, 100
@@ -241,7 +241,7 @@ def test_greys_are_exact_and_colors_near(tmp_path):
 
 
 @pytest.mark.parametrize("fps", [1, 12, 30, 50])
-def test_the_rate_is_right_on_the_whole_and_the_last_picture_is_held(tmp_path, fps):
+def test_the_mean_frame_rate_is_exact_and_the_last_frame_is_held(tmp_path, fps):
     film_of(np.zeros((100, 1, 2, 2, 1), np.uint8)).save(tmp_path / "x.gif", fps=fps, hold=1.5)
 
     _, times = frames_of(tmp_path / "x.gif")
@@ -251,7 +251,7 @@ def test_the_rate_is_right_on_the_whole_and_the_last_picture_is_held(tmp_path, f
 
 
 @pytest.mark.parametrize("loop", [True, False])
-def test_a_gif_begins_again_unless_told_not_to(tmp_path, loop):
+def test_a_gif_repeats_unless_loop_is_off(tmp_path, loop):
     film_of(np.zeros((2, 1, 2, 2, 1), np.uint8)).save(tmp_path / "x.gif", loop=loop)
 
     with Image.open(tmp_path / "x.gif") as film:

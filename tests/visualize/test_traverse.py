@@ -230,7 +230,7 @@ def test_each_label_excludes_num_samples_and_label(conditional, tmp_path, more):
 
 
 @needs_a_backend
-def test_absurdly_many_are_refused_before_they_are_made(conditional, tmp_path):
+def test_a_table_that_is_too_large_is_refused_before_generation(conditional, tmp_path):
     words = refused("generate", conditional, "--each-label", 10**9, "-o", tmp_path / "x.png")
 
     assert "too large" in words
