@@ -277,7 +277,9 @@ def check_out(path: Path, suffixes: dict[str, str]) -> None:
     from gandem.core.errors import RunError
 
     if path.suffix.lower() not in suffixes:
-        expected = " or ".join(f"{suffix} ({content})" for suffix, content in suffixes.items())
+        expected = " or ".join(
+            f"{suffix or 'no ending'} ({content})" for suffix, content in suffixes.items()
+        )
         raise RunError(f"{path}: expected a name that ends in {expected}.")
     if not os.path.isdir(path.parent):
         raise RunError(f"{path}: there is no folder {path.parent}.")

@@ -561,8 +561,7 @@ def test_generate_json_says_where_the_images_are(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["-o", "x.gif"], "x.gif: expected a name that ends in .png (a grid) or .npz (arrays)."),
-        (["-o", "x"], "x: expected a name that ends in .png (a grid) or .npz (arrays)."),
+        (["-o", "x.gif"], "x.gif: expected a name that ends in .png (a grid) or .npz (arrays) or "),
         (["-o", "no/x.png"], "no/x.png: there is no folder no."),
         (["-o", "x.png", "--label", 1], "The model 'dcgan' has no classes; leave the label out."),
         (["-o", "x.png", "--backend", "torhc"], "No backend named 'torhc'. Did you mean"),
@@ -584,9 +583,7 @@ def test_generate_refuses_a_class_that_is_not_there(conditional, tmp_path):
     assert words == "No class 3; expected 0 to 2."
 
 
-@pytest.mark.parametrize(
-    "arguments", [["-n", 0], ["-n", -3], ["-n", "many"], ["--seed", -1], ["--label", "seven"]]
-)
+@pytest.mark.parametrize("arguments", [["-n", 0], ["-n", -3], ["-n", "many"], ["--seed", -1]])
 def test_generate_refuses_misuse_in_one_line_with_exit_code_2(run, tmp_path, arguments):
     words = refused("generate", run, *arguments, "-o", tmp_path / "x.png", code=2)
 

@@ -253,5 +253,5 @@ def test_titles_never_overlap_however_small_the_images(monkeypatch):
 def test_a_picture_too_large_is_refused():
     images = np.broadcast_to(np.uint8(0), (1000, 1000, 100, 100, 1))
 
-    with pytest.raises(RunError, match="too large, the most are"):
+    with pytest.raises(RunError, match="too large; expected at most"):
         titled(images)
