@@ -13,12 +13,13 @@ EXAMPLES := gandem-jax gandem-infogan gandem-hf
 EXAMPLE_FILES := $(EXAMPLES:%=examples/%/pyproject.toml)
 INSTALL_EXAMPLES := $(EXAMPLES:%=--editable 'examples/%[test]')
 
-.PHONY: demo test test-all fast slow costs browser examples $(EXAMPLES) lint types bench
+.PHONY: demo test test-all fast slow costs kills browser examples $(EXAMPLES) lint types bench
 .PHONY: references clean speed one-framework without-torch without-tensorflow
 
 demo: $(VENV)/all
-	$(BIN)/gandem compare dcgan --set width=32 --set learning_rate=3e-4 --data digits --steps 280 \
-	  --precision float64 --seeds 1 --num-samples 2000 --parity-steps 20 --out runs/demo
+	$(BIN)/gandem compare dcgan --backends torch,keras --set width=32 --set learning_rate=3e-4 \
+	  --data digits --steps 280 --precision float64 --seeds 1 --num-samples 2000 --parity-steps 20 \
+	  --out runs/demo
 
 test: $(VENV)/dev lint fast
 
@@ -91,6 +92,11 @@ lint: $(VENV)/dev types
 types: $(VENV)/dev
 	mkdir -p .types && ln -sfn .. .types/gandem
 	MYPYPATH=.types $(BIN)/mypy -p gandem.core -p gandem.cli -p gandem.commands -p gandem.testing
+
+# trainings killed at random moments and resumed must end as undisturbed ones
+KILLS := --kills 200
+kills: $(VENV)/dev
+	$(BIN)/python tests/tools/kill_runs.py $(KILLS)
 
 # on an otherwise idle machine: a busy one makes all figures wide
 bench: $(VENV)/dev

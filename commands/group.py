@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import errno
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
 
+from gandem.commands.output import DISK_FULL, find_lost_output, prepare_streams
 from gandem.core.signals import EXIT_CODE, exit_on_interrupt
 
 __all__ = ["Group", "Interrupted", "SectionedCommand"]
 
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Error numbers for a full disk, an exceeded quota and an exceeded file size limit."""
+SAVING = {
+    *("train", "resume", "generate", "interpolate", "traverse", "animate", "plot"),
+    *("compare", "report"),
+}
+"""The commands that save their result to files; they succeed although their output is lost."""
 
 
 class OneLineUsageError(click.ClickException):
@@ -24,7 +28,7 @@ class OneLineUsageError(click.ClickException):
 
 
 class Interrupted(click.ClickException):
-    """Ctrl-C or SIGTERM outside of a training, or for the second time."""
+    """Ctrl-C or another signal outside of a training, or for the second time."""
 
     exit_code = EXIT_CODE
 
@@ -36,13 +40,23 @@ class Interrupted(click.ClickException):
 class Group(click.Group):
     """A group of commands, in sections, that reports every user error in one line."""
 
+    def main(self, *args: Any, **extra: Any) -> Any:
+        prepare_streams()
+        return super().main(*args, **extra)
+
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         with errors_in_one_line():
             return super().make_context(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with errors_in_one_line(), exit_on_interrupt("Interrupted."):
-            return super().invoke(ctx)
+        with errors_in_one_line(), exit_on_interrupt():
+            result = super().invoke(ctx)
+        if problem := find_lost_output():
+            message = f"The output: cannot be written ({problem})."
+            if ctx.invoked_subcommand not in SAVING:
+                raise click.ClickException(message)
+            click.echo(f"Warning: {message}", err=True)
+        return result
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for title, names in self.sections(ctx).items():
@@ -94,7 +108,9 @@ class SectionedCommand(click.Command):
 
 @contextlib.contextmanager
 def errors_in_one_line() -> Iterator[None]:
-    """Turn user errors, full disks, lack of memory and Ctrl-C into messages of one line."""
+    """Turn user errors, errors of plugins, full disks, lack of memory and Ctrl-C into messages of
+    one line.
+    """
     from gandem.core.errors import GandemError
 
     try:
@@ -117,3 +133,12 @@ def errors_in_one_line() -> Iterator[None]:
         raise OneLineUsageError(f"{message}{period} See '{command} --help'.") from None
     except KeyboardInterrupt:
         raise Interrupted("Interrupted.") from None
+    except (click.ClickException, click.Abort, click.exceptions.Exit):
+        raise
+    except (Exception, SystemExit) as error:
+        from gandem.core.plugins.loading import describe_plugin_error
+
+        line = describe_plugin_error(error) if os.environ.get("GANDEM_TRACE") != "1" else ""
+        if not line:
+            raise
+        raise click.ClickException(line) from error

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gandem.commands.output import reserve_output
+
 if TYPE_CHECKING:
     from gandem.core.runs import Run
 
@@ -108,7 +110,9 @@ def size_option(default: str) -> Decorator:
 
 
 RUN = click.argument("run", type=click.Path(path_type=Path))
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+JSON = click.option(
+    "--json", "as_json", is_flag=True, is_eager=True, callback=reserve_output, help="Print JSON."
+)
 SET = click.option(
     "--set",
     "changes",

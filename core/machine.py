@@ -2,18 +2,17 @@
 process.
 
 ``GANDEM_PROCESS_EFFECTS=0`` switches those settings off: the malloc thresholds of glibc, the low
-priority of the thread that writes checkpoints, and the redirection of standard error while
-TensorFlow starts. The results of a training do not depend on them.
+priority of the thread that writes checkpoints, the log level of TensorFlow and the redirection of
+standard error while it starts, and that of standard output in the command. The results of a
+training do not depend on them.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import sys
 import threading
-from pathlib import Path
 
 from gandem.core.errors import RunError
 
@@ -54,6 +53,8 @@ def keep_freed_memory() -> None:
     """
     if not sys.platform.startswith("linux") or not are_process_effects_allowed():
         return
+    import ctypes  # the start of a command needs none of this
+
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, MAX_MMAP_THRESHOLD)
@@ -75,7 +76,8 @@ def describe_machine() -> str:
     import platform
 
     try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            lines = file.read().splitlines()
     except (OSError, ValueError):
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -90,7 +92,8 @@ def memory_size() -> int:
         sizes.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     for path in CONTAINER_LIMITS:
         with contextlib.suppress(OSError, ValueError):  # "max" is no limit
-            sizes.append(int(Path(path).read_text("ascii")))
+            with open(path, encoding="ascii") as file:
+                sizes.append(int(file.read()))
     return min(size for size in sizes if size > 0)
 
 

@@ -44,7 +44,7 @@ class ProgressBars:
 
     def __init__(self, *, quiet: bool = False, unit: str = "steps") -> None:
         self.quiet, self.unit = quiet, unit
-        self.live = not quiet and sys.stderr.isatty()
+        self.live = not quiet and sys.stderr is not None and sys.stderr.isatty()
         self.tasks: dict[str, _Task] = {}
         self.lock = threading.Lock()
         self.bars: Any = None
@@ -126,5 +126,5 @@ class ProgressBars:
         try:
             sys.stderr.write(text)
             sys.stderr.flush()
-        except OSError:  # a closed pipe does not stop the work
+        except (OSError, ValueError, AttributeError):  # closed, or none
             self.quiet = True

@@ -1,5 +1,8 @@
-"""Ctrl-C and SIGTERM: a training stops after its current step, everything else stops at once, and
-no traceback is shown.
+"""Signals that end a program: a training stops after its current step, everything else stops at
+once, and no traceback is shown.
+
+These are Ctrl-C, SIGTERM, SIGHUP (the terminal or the connection was closed), and SIGUSR1 and
+SIGUSR2 (which Slurm and submitit send before a job's time is over).
 """
 
 from __future__ import annotations
@@ -7,25 +10,54 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-__all__ = ["EXIT_CODE", "block_interrupts_in_children", "catch_stop_request", "exit_on_interrupt"]
+__all__ = [
+    "EXIT_CODE",
+    "block_interrupts_in_children",
+    "catch_stop_request",
+    "exit_on_early_interrupt",
+    "exit_on_interrupt",
+]
 
 Handlers = dict[signal.Signals, Any]
 EXIT_CODE = 130
 """128 + SIGINT, as in shells."""
+COMMANDS = (signal.SIGINT, signal.SIGTERM)
+"""A person sends them; the second one means "at once"."""
+WARNINGS = tuple(
+    getattr(signal, name) for name in ("SIGHUP", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)
+)
+"""A system sends them, often several times."""
+MESSAGE = b"Interrupted.\n"
+
+
+def exit_on_early_interrupt() -> None:
+    """Make Ctrl-C end this process at once from now on, in one line.
+
+    It is for the first moments of the command, and for the last ones, when nothing is under way.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else ignored, by nohup
+        signal.signal(signal.SIGINT, _exit)
+
+
+def _exit(number: int, frame: FrameType | None) -> None:
+    with contextlib.suppress(OSError):
+        os.write(2, MESSAGE)
+    os._exit(EXIT_CODE)
 
 
 @contextlib.contextmanager
-def exit_on_interrupt(message: str) -> Iterator[None]:
-    """Make Ctrl-C and SIGTERM raise ``KeyboardInterrupt`` during a block.
+def exit_on_interrupt() -> Iterator[None]:
+    """Make the signals raise ``KeyboardInterrupt`` during a block, or else at its end.
 
-    While a module is being imported, they print ``message`` and end the process instead: an
-    exception inside the import of a framework is printed, swallowed or turned into an
-    ``ImportError`` by C code and callbacks. No file is half-written at such a moment.
+    While a module is being imported, they print a line and end the process instead: an exception
+    inside the import of a framework is printed, swallowed or turned into an ``ImportError`` by C
+    code and callbacks. No file is half-written at such a moment.
     """
     with contextlib.ExitStack() as stack:
         try:  # a backend may redirect standard error while it starts
@@ -33,23 +65,46 @@ def exit_on_interrupt(message: str) -> Iterator[None]:
             stack.callback(os.close, terminal)
         except OSError:
             terminal = None
+        was_interrupted = False
 
         def stop(number: int, frame: FrameType | None) -> None:
+            nonlocal was_interrupted
+            was_interrupted = True
             if not _is_importing(frame):
                 raise KeyboardInterrupt
             if terminal is not None:
-                os.write(terminal, f"{message}\n".encode())
+                with contextlib.suppress(OSError):
+                    os.write(terminal, MESSAGE)
             os._exit(EXIT_CODE)
 
         replaced: Handlers = {}
         stack.callback(_restore, replaced)
-        _install(stop, replaced, instead_of=(signal.default_int_handler, signal.SIG_DFL))
+        _install(stop, replaced, replaces_users=False)
+        stack.enter_context(_hide_swallowed_interrupts())
         yield
+        if was_interrupted:  # a finalizer or a callback of C code has swallowed the exception
+            raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _hide_swallowed_interrupts() -> Iterator[None]:
+    """Print no traceback of a ``KeyboardInterrupt`` that cannot be raised where it happens."""
+    previous = sys.unraisablehook
+
+    def report(unraisable: Any) -> None:
+        if unraisable.exc_type is not KeyboardInterrupt:
+            previous(unraisable)
+
+    sys.unraisablehook = report
+    try:
+        yield
+    finally:
+        sys.unraisablehook = previous
 
 
 @contextlib.contextmanager
 def catch_stop_request() -> Iterator[threading.Event]:
-    """Set an event at the first Ctrl-C or SIGTERM during a block; the second one acts as usual.
+    """Set an event at the first signal during a block; a second Ctrl-C or SIGTERM acts as usual.
 
     Outside the main thread, which alone can handle signals, the event is never set.
     """
@@ -58,10 +113,10 @@ def catch_stop_request() -> Iterator[threading.Event]:
 
     def note(number: int, frame: object) -> None:
         requested.set()
-        _restore(replaced)
+        _restore({number: replaced[number] for number in COMMANDS if number in replaced})
 
     try:
-        _install(note, replaced)
+        _install(note, replaced, replaces_users=True)
         yield requested
     finally:
         _restore(replaced)
@@ -69,10 +124,7 @@ def catch_stop_request() -> Iterator[threading.Event]:
 
 @contextlib.contextmanager
 def block_interrupts_in_children() -> Iterator[None]:
-    """Keep Ctrl-C in the terminal from processes that are started during a block.
-
-    The parent forwards it to them once, as SIGTERM.
-    """
+    """Keep Ctrl-C in the terminal from processes that are started during a block."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
@@ -83,17 +135,22 @@ def block_interrupts_in_children() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def _install(handler: Any, replaced: Handlers, instead_of: tuple[Any, ...] = ()) -> None:
-    """Install a handler for both signals, and store the previous ones in ``replaced``.
+def _install(handler: Any, replaced: Handlers, *, replaces_users: bool) -> None:
+    """Install a handler for all signals, and store the previous ones in ``replaced``.
+
+    A signal that is ignored (nohup) or that C code handles stays as it is.
 
     Args:
-        instead_of: replace only these handlers; by default all but ignored signals (nohup).
+        replaces_users: also replace a handler of the user's for Ctrl-C and SIGTERM.
     """
     if threading.current_thread() is not threading.main_thread():
         return
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (*COMMANDS, *WARNINGS):
         current = signal.getsignal(number)  # None is a handler that C code installed
-        if current in instead_of or not (instead_of or current in (signal.SIG_IGN, None)):
+        is_ours = getattr(current, "__module__", None) == __name__
+        is_default = current in (signal.default_int_handler, signal.SIG_DFL)
+        is_users = replaces_users and number in COMMANDS and callable(current)
+        if is_ours or is_default or is_users:
             replaced[number] = current
             signal.signal(number, handler)
 

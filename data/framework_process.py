@@ -31,7 +31,7 @@ from gandem.data.image_files import describe_error, fit_image, limit_image_size
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["Opened", "Request", "main"]
+__all__ = ["OpenedSet", "Request", "main"]
 
 READERS = {"torchvision": "gandem.data.torchvision_sets", "keras": "gandem.data.keras_sets"}
 SOCKET_TIMEOUT = 30
@@ -55,7 +55,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class OpenedSet:
     """A data set that a framework has opened.
 
     Attributes:
@@ -82,7 +82,7 @@ def main(text: str) -> int:
     if request.given:
         _protect_files(request.root)
     try:
-        opened: Opened = import_module(READERS[request.framework]).opened(request)
+        opened: OpenedSet = import_module(READERS[request.framework]).open_set(request)
         with limit_image_size():
             _write(request, opened)
     except GandemError as error:
@@ -130,7 +130,7 @@ def _protect_files(root: Path) -> None:
 # --- output --------------------------------------------------------------------------------------
 
 
-def _write(request: Request, opened: Opened) -> None:
+def _write(request: Request, opened: OpenedSet) -> None:
     """Fill the folder; the facts are written last."""
     facts: dict[str, Any] = {
         "pictures": opened.pictures,
@@ -150,7 +150,7 @@ def _write(request: Request, opened: Opened) -> None:
     write_json(request.folder / "facts.json", facts)
 
 
-def _write_images(request: Request, opened: Opened) -> dict[str, Any]:
+def _write_images(request: Request, opened: OpenedSet) -> dict[str, Any]:
     """Write all images, resized if a shape is given, and their labels."""
     shape, targets = request.shape, []
     errors: dict[int, str] = {}
@@ -186,7 +186,7 @@ def _write_images(request: Request, opened: Opened) -> dict[str, Any]:
     }
 
 
-def _summarize(request: Request, opened: Opened) -> dict[str, Any]:
+def _summarize(request: Request, opened: OpenedSet) -> dict[str, Any]:
     """Return the facts of a summary."""
     sizes: Counter[tuple[int, int]] = Counter()
     modes: Counter[str] = Counter()
@@ -216,7 +216,7 @@ def _summarize(request: Request, opened: Opened) -> dict[str, Any]:
     }
 
 
-def _iterate(opened: Opened, errors: dict[int, str]) -> Iterator[tuple[int, Any, Any]]:
+def _iterate(opened: OpenedSet, errors: dict[int, str]) -> Iterator[tuple[int, Any, Any]]:
     """Yield index, image and target in order; loaders may not be thread-safe."""
     due = 0.0
     for index in range(opened.count):
@@ -231,7 +231,7 @@ def _iterate(opened: Opened, errors: dict[int, str]) -> Iterator[tuple[int, Any,
             yield index, image, target
 
 
-def _write_labels(request: Request, opened: Opened, targets: list[Any]) -> dict[str, Any]:
+def _write_labels(request: Request, opened: OpenedSet, targets: list[Any]) -> dict[str, Any]:
     """Write the labels, if all targets are classes, and return their facts."""
     labels = [_to_label(target) for target in targets]
     if any(label is None for label in labels):

@@ -6,10 +6,12 @@ depends on the set, its part, the version of the framework, and the sizes and ti
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import os
 import re
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +29,7 @@ from gandem.core.plugins.registry import is_installed, registry
 from gandem.core.process import ChildCommand, run_child
 from gandem.core.progress import ProgressBars
 
-__all__ = ["FrameworkSet", "check_installed", "hash_files", "load_set"]
+__all__ = ["FrameworkSet", "check_installed", "check_name", "hash_files", "load_set"]
 
 FORMAT = 1
 """Version of the cache; incremented if the same set would give different bytes."""
@@ -108,6 +110,36 @@ def check_installed(framework: str) -> None:
             f"The data sets of {framework} need {' and '.join(entry.requires)}, which is not "
             f"installed. Install it with: {entry.install_command}"
         )
+
+
+def check_name(
+    full_name: str, name: str, known: Mapping[str, str], unsuitable: Mapping[str, Iterable[str]]
+) -> None:
+    """Check that a framework has a data set, and that it consists of images.
+
+    Args:
+        full_name: what the user typed.
+        name: of the data set, a key of ``known``.
+        known: the names to print by the names to compare.
+        unsuitable: data sets that cannot be used by the reason.
+
+    Raises:
+        DataError: it has no such data set, or one of another kind.
+    """
+    framework, _, typed = full_name.partition(":")
+    reasons = {each.lower(): reason for reason, some in unsuitable.items() for each in some}
+    if name in reasons and name in known:
+        raise DataError(
+            f"{full_name}: {known[name]} {reasons[name]}; expected images, with or without a class "
+            "each."
+        )
+    if name not in known:
+        usable = [each for each in known if each not in reasons]
+        near = difflib.get_close_matches(name, usable, n=1, cutoff=0.6)
+        every = ", ".join(sorted(known[each] for each in usable))
+        hint = f"Did you mean {known[near[0]]!r}?" if near else f"There are: {every}."
+        title = framework.replace("keras", "Keras")
+        raise DataError(f"{title} has no data set {typed.partition(':')[0]!r:.60}. {hint}")
 
 
 def load_set(source: FrameworkSet) -> Dataset | ResizableDataset:

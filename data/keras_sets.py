@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +13,13 @@ from gandem.core.errors import DataError, suggest
 from gandem.core.plugins.isolation import format_error
 from gandem.data.cifar10 import CLASSES
 from gandem.data.fashion_mnist import FASHION_MNIST
-from gandem.data.frameworks import FrameworkSet, check_installed, load_set
+from gandem.data.frameworks import FrameworkSet, check_installed, check_name, load_set
 from gandem.data.mnist import MNIST
 
 if TYPE_CHECKING:
-    from gandem.data.framework_process import Opened, Request
+    from gandem.data.framework_process import OpenedSet, Request
 
-__all__ = ["load", "opened"]
+__all__ = ["load", "open_set"]
 
 UNSUITABLE = {
     "holds texts": ("imdb", "reuters"),
@@ -74,7 +73,7 @@ def load(argument: str, data_dir: Path | None) -> Dataset | ResizableDataset:
 # --- in the child process ------------------------------------------------------------------------
 
 
-def opened(request: Request) -> Opened:
+def open_set(request: Request) -> OpenedSet:
     """Return the data set of a request; download it if needed."""
     name, part = request.parts
     _set_home(request)
@@ -98,9 +97,9 @@ def opened(request: Request) -> Opened:
     labels = np.concatenate([np.asarray(half[1]).reshape(len(half[1]), -1) for half in parts])
     if images.dtype != np.uint8 or images.ndim not in (3, 4):
         raise DataError(f"{request.name}: expected images, received {images.dtype} {images.shape}.")
-    from gandem.data.framework_process import Opened
+    from gandem.data.framework_process import OpenedSet
 
-    return Opened(
+    return OpenedSet(
         count=len(images),
         at=lambda index: (images[index], labels[index]),
         source=f"{name} of Keras",
@@ -135,16 +134,5 @@ def _set_home(request: Request) -> None:
 
 def _find_module(request: Request, datasets: Any, name: str) -> Any:
     modules = [each for each in dir(datasets) if hasattr(getattr(datasets, each), "load_data")]
-    reasons = {each: reason for reason, some in UNSUITABLE.items() for each in some}
-    if name not in modules:
-        usable = [each for each in modules if each not in reasons]
-        near = difflib.get_close_matches(name, usable, n=1, cutoff=0.6)
-        hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(usable)}."
-        typed = request.name.split(":")[1]
-        raise DataError(f"Keras has no data set {typed!r:.60}. {hint}")
-    if name in reasons:
-        raise DataError(
-            f"{request.name}: {name} {reasons[name]}; expected images, with or without a class "
-            "each."
-        )
+    check_name(request.name, name, {each: each for each in modules}, UNSUITABLE)
     return getattr(datasets, name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from bisect import bisect_right
 from itertools import accumulate
@@ -13,12 +12,12 @@ from gandem.core.data.dataset import Dataset, ResizableDataset
 from gandem.core.errors import DataError
 from gandem.core.files import cache_folder
 from gandem.core.plugins.isolation import format_error
-from gandem.data.frameworks import FrameworkSet, check_installed, load_set
+from gandem.data.frameworks import FrameworkSet, check_installed, check_name, load_set
 
 if TYPE_CHECKING:
-    from gandem.data.framework_process import Opened, Request
+    from gandem.data.framework_process import OpenedSet, Request
 
-__all__ = ["load", "opened"]
+__all__ = ["load", "open_set"]
 
 UNSUITABLE = {
     "holds videos": ("HMDB51", "Kinetics", "MovingMNIST", "UCF101"),
@@ -82,9 +81,9 @@ def load(argument: str, data_dir: Path | None) -> Dataset | ResizableDataset:
 # --- in the child process ------------------------------------------------------------------------
 
 
-def opened(request: Request) -> Opened:
+def open_set(request: Request) -> OpenedSet:
     """Return the data set of a request; download it if needed."""
-    from gandem.data.framework_process import Opened
+    from gandem.data.framework_process import OpenedSet
 
     name, *parts = request.parts
     cls = _find_class(request, name)
@@ -102,7 +101,7 @@ def opened(request: Request) -> Opened:
         image, target = sets[which][index - (ends[which] - len(sets[which]))]
         return image, target
 
-    return Opened(
+    return OpenedSet(
         count=ends[-1],
         at=at,
         source=f"{cls.__name__} of torchvision",
@@ -118,19 +117,8 @@ def _find_class(request: Request, name: str) -> Any:
 
     members = {member: getattr(datasets, member) for member in datasets.__all__}
     classes = {key.lower(): cls for key, cls in members.items() if inspect.isclass(cls)}
-    reasons = {each.lower(): reason for reason, some in UNSUITABLE.items() for each in some}
-    if name not in classes:
-        usable = [each for each in classes if each not in reasons]
-        near = difflib.get_close_matches(name, usable, n=1, cutoff=0.6)
-        every = ", ".join(sorted(classes[each].__name__ for each in usable))
-        hint = f"Did you mean {classes[near[0]].__name__!r}?" if near else f"There are: {every}."
-        typed = request.name.split(":")[1]
-        raise DataError(f"torchvision has no data set {typed!r:.60}. {hint}")
-    if name in reasons:
-        raise DataError(
-            f"{request.name}: {classes[name].__name__} {reasons[name]}; expected images, with or "
-            "without a class each."
-        )
+    known = {key: cls.__name__ for key, cls in classes.items()}
+    check_name(request.name, name, known, UNSUITABLE)
     return classes[name]
 
 

@@ -10,6 +10,8 @@ import contextlib
 import io
 import logging
 import math
+import os
+import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -82,6 +84,23 @@ def check_drawing(paths: Sequence[Path], count: int) -> None:
         raise RunError(f"Curves show 1 to {MAX_RUNS} runs, received {count}.")
 
 
+def _import_matplotlib() -> Any:
+    """Import matplotlib, also if MPLBACKEND names a backend that is not installed here.
+
+    A notebook sets it for its child processes too. Figures are drawn without a backend.
+    """
+    backend = None if "matplotlib" in sys.modules else os.environ.pop("MPLBACKEND", None)
+    try:
+        import matplotlib.style
+    finally:
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
+    if backend:
+        with contextlib.suppress(ValueError):
+            matplotlib.rcParams["backend"] = backend
+    return matplotlib
+
+
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Draw in gandem's style, whatever the user's settings, without warnings of matplotlib."""
@@ -91,9 +110,7 @@ def _quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # characters missing in the font
-            import matplotlib.style
-
-            with matplotlib.style.context(["default", STYLE]):
+            with _import_matplotlib().style.context(["default", STYLE]):
                 yield
     finally:
         log.setLevel(before)

@@ -25,7 +25,8 @@ def start() -> None:
                 "KERAS_BACKEND=tensorflow before Keras is imported."
             )
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if are_process_effects_allowed():
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # triton imported after TensorFlow aborts the process, and torch loads it late
     # (tensorflow#124205)
     if importlib.util.find_spec("triton") is not None:
@@ -33,7 +34,8 @@ def start() -> None:
     with _quiet():
         import tensorflow as tf
 
-        tf.get_logger().setLevel("ERROR")  # it warns about batches of another size
+        if are_process_effects_allowed():
+            tf.get_logger().setLevel("ERROR")  # it warns about batches of another size
         tf.config.list_physical_devices()  # the search for a GPU prints messages
         import keras  # noqa: F401
 
@@ -44,7 +46,8 @@ def _quiet() -> Iterator[None]:
     if not are_process_effects_allowed():
         yield
         return
-    sys.stderr.flush()
+    if sys.stderr is not None:
+        sys.stderr.flush()
     try:
         saved = os.dup(2)
     except OSError:  # no standard error to keep

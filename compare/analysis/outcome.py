@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,16 +10,18 @@ from typing import Any
 
 from gandem.compare.analysis.final_difference import measure_final_differences
 from gandem.compare.analysis.parity_verdicts import judge_parity
+from gandem.compare.analysis.ranking import key_protocol, rank_groups
 from gandem.compare.analysis.statistics import compare_groups, format_difference
 from gandem.compare.analysis.summary import join_names, summarize
 from gandem.compare.comparison import CellRecord, Comparison
 from gandem.compare.grid import Grid
+from gandem.compare.labels import label_grid
 from gandem.compare.records import is_number, keep_finite
 from gandem.core.documents import finite
 from gandem.core.runs import Run
 from gandem.metrics.evaluation import MEASURES
 
-__all__ = ["AVERAGED", "analyze", "key_protocol", "pick_scores"]
+__all__ = ["AVERAGED", "analyze", "pick_scores"]
 
 FACTS = ("spec_digest", "gandem", "versions", "device", "machine", "command", "started")
 """Fields of a run's record that a cell repeats."""
@@ -48,6 +49,7 @@ def analyze(comparison: Comparison, records: Sequence[CellRecord] | None = None)
         "cells": cells,
         "parity": judge_parity(comparison, comparison.failures()),
         "final_differences": measure_final_differences(grid, records),
+        "rankings": _rank(comparison, records, groups) if len(groups) > 1 else [],
         "differences": _compare(grid, groups),
         "costs": _summarize_costs(groups),
     }
@@ -121,6 +123,16 @@ def _group(cells: Sequence[CellData]) -> Groups:
     return groups
 
 
+def _rank(
+    comparison: Comparison, records: Sequence[CellRecord], groups: Groups
+) -> list[dict[str, Any]]:
+    """Return the groups of runs by each measure that has a direction, the best first."""
+    runs = [record.run for record in records]
+    labels = label_grid(comparison.grid, comparison.cells(), runs)
+    rankings = (rank_groups(groups, measure, labels.join) for measure in MEASURES)
+    return [ranking for ranking in rankings if ranking]
+
+
 def _compare(grid: Grid, groups: Groups) -> list[dict[str, Any]]:
     """Return the differences, in each measure, between backends within each model and setting,
     between settings of a model on a backend, and between models.
@@ -162,12 +174,6 @@ def _compare_group(name: str, by: Mapping[str, Sequence[CellData]]) -> list[dict
             text = format_difference(difference)
             rows.append({"group": name, **difference.to_data(), "text": text})
     return rows
-
-
-def key_protocol(cell: CellData) -> str:
-    """Return a key of the protocol, empty if the cell is not scored; digests stand for names."""
-    protocol = {k: v for k, v in cell["protocol"].items() if k not in ("data", "extractor")}
-    return json.dumps(protocol, sort_keys=True) if protocol else ""
 
 
 def _read_values(cells: Sequence[CellData], measure: str) -> list[float]:

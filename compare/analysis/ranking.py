@@ -6,22 +6,22 @@ the intervals are corrected for all pairs of groups (Bonferroni), not only for t
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
-from gandem.compare.analysis.outcome import key_protocol
 from gandem.compare.analysis.parity_verdicts import listed, plural
 from gandem.compare.analysis.statistics import LEVEL, short, welch_intervals
 from gandem.metrics.evaluation import MEASURES
 
-__all__ = ["Place", "Ranking", "group_cells", "rank_groups"]
+__all__ = ["key_protocol", "rank_groups"]
 
 Row = Mapping[str, Any]
-KEY = ("model", "setting", "backend")
+Groups = Mapping[tuple[str, str, str], Sequence[Row]]
+"""The cells of each model, setting and backend, one for each seed."""
 BEST, EQUAL, WORSE = "best", "not distinguishable", "worse"
 UNTESTED, OTHER_PROTOCOL, NO_SCORE = "not tested", "other protocol", "not scored"
 SENTENCES = {
@@ -35,114 +35,83 @@ MAX_NAMES = 3
 """Groups that a sentence names; of more it gives the number."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """A group in a ranking.
-
-    Attributes:
-        scores: by seed, of the runs that were scored.
-        deviation: over seeds, of a sample; None with one seed.
-        difference: of the mean from the best mean, and its corrected interval ``low`` to ``high``.
-    """
-
-    group: Row
-    scores: Mapping[int, float]
-    mean: float | None = None
-    deviation: float | None = None
-    difference: float | None = None
-    low: float | None = None
-    high: float | None = None
-    verdict: str = NO_SCORE
+def key_protocol(cell: Row) -> str:
+    """Return a key of the protocol, empty if the cell is not scored; digests stand for names."""
+    protocol = {k: v for k, v in cell["protocol"].items() if k not in ("data", "extractor")}
+    return json.dumps(protocol, sort_keys=True) if protocol else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """All groups by one measure, the best first."""
-
-    measure: str
-    places: tuple[Place, ...]
-    pairs: int
-    real: float | None
-
-    def sentence(self, join: Callable[[Row], str]) -> str:
-        """Return which group is best, and how the others compare with it.
-
-        Args:
-            join: returns the label of a group.
-        """
-        best, measure = self.places[0], MEASURES[self.measure]
-        extreme = "Lowest" if measure.better == "less" else "Highest"
-        score = short(best.mean or 0.0, 3)
-        score += f" ± {short(best.deviation, 2)}" if best.deviation is not None else ""
-        seeds = plural(len(best.scores), "seed")
-        parts = [f"{extreme} {measure.title}: {join(best.group)}, {score} over {seeds}."]
-        for verdict, text in SENTENCES.items():
-            others = [join(p.group) for p in self.places[1:] if p.verdict == verdict]
-            if others:
-                names = listed(others) if len(others) <= MAX_NAMES else f"{len(others)} others"
-                parts.append(f"{text}: {names}.")
-        return " ".join(parts)
-
-
-def group_cells(cells: Sequence[Row]) -> list[dict[str, Any]]:
-    """Return the groups, each with its cells."""
-    groups: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for cell in cells:
-        key = tuple(cell[name] for name in KEY)
-        group = groups.setdefault(key, {**dict(zip(KEY, key, strict=True)), "cells": []})
-        group["cells"].append(cell)
-    return list(groups.values())
-
-
-def rank_groups(groups: Sequence[Row], measure: str) -> Ranking | None:
-    """Return the ranking of groups by a measure; None if it has no direction or no values.
+def rank_groups(groups: Groups, measure: str, join: Callable[[Row], str]) -> dict[str, Any] | None:
+    """Return the groups by a measure, the best first; None if it has no direction or no values.
 
     Only runs that were scored with the most common protocol are compared.
+
+    Args:
+        join: returns the label of a group.
+
+    Returns:
+        ``places``, each with the ``scores`` by seed, their mean and deviation, the difference of
+        the mean from the best and its corrected interval ``low`` to ``high``, and the verdict; the
+        number of ``pairs``; the score of ``real`` images; and a ``text``.
     """
     sign = {"less": 1, "more": -1}.get(MEASURES[measure].better)
-    cells = [cell for group in groups for cell in group["cells"]]
+    cells = [cell for group in groups.values() for cell in group]
     protocols = Counter(filter(None, map(key_protocol, cells)))
     if sign is None or not protocols:
         return None
     ((protocol, _),) = protocols.most_common(1)
-    places = [_place(group, measure, protocol) for group in groups]
-    scored = sorted((p for p in places if p.mean is not None), key=lambda p: sign * (p.mean or 0.0))
+    places = [_place(key, group, measure, protocol) for key, group in groups.items()]
+    scored = sorted((place for place in places if place["scores"]), key=lambda p: sign * p["mean"])
     if not scored:
         return None
-    best, *others = scored
     pairs = math.comb(len(scored), 2)
-    compared = _compare(best, others, sign, pairs)
+    _compare(scored, sign, 1 - (1 - LEVEL) / max(1, pairs))
+    places = [*scored, *(place for place in places if not place["scores"])]
     real = next((v for cell in cells if (v := cell["floor"].get(measure)) is not None), None)
-    rest = (place for place in places if place.mean is None)
-    return Ranking(measure, (replace(best, verdict=BEST), *compared, *rest), pairs, real)
+    text = _summarize(measure, places, join)
+    return {"measure": measure, "pairs": pairs, "real": real, "text": text, "places": places}
 
 
-def _place(group: Row, measure: str, protocol: str) -> Place:
-    scored = [cell for cell in group["cells"] if key_protocol(cell) == protocol]
+def _place(
+    key: tuple[str, str, str], cells: Sequence[Row], measure: str, protocol: str
+) -> dict[str, Any]:
+    scored = [cell for cell in cells if key_protocol(cell) == protocol]
     scores = {c["seed"]: v for c in scored if (v := c["values"].get(measure)) is not None}
-    if not scores:
-        other = any(key_protocol(cell) not in ("", protocol) for cell in group["cells"])
-        return Place(group=group, scores={}, verdict=OTHER_PROTOCOL if other else NO_SCORE)
-    return Place(
-        group=group,
-        scores=scores,
-        mean=statistics.fmean(scores.values()),
-        deviation=statistics.stdev(scores.values()) if len(scores) > 1 else None,
-    )
+    is_other = not scored and any(map(key_protocol, cells))
+    return {
+        **dict(zip(("model", "setting", "backend"), key, strict=True)),
+        "scores": scores,
+        "mean": statistics.fmean(scores.values()) if scores else None,
+        "deviation": statistics.stdev(scores.values()) if len(scores) > 1 else None,
+        **dict.fromkeys(("difference", "low", "high")),
+        "verdict": OTHER_PROTOCOL if is_other else NO_SCORE,
+    }
 
 
-def _compare(best: Place, others: Sequence[Place], sign: int, pairs: int) -> list[Place]:
-    """Return places with their differences from the best."""
-    level = 1 - (1 - LEVEL) / max(1, pairs)
-    values = [([*best.scores.values()], [*place.scores.values()]) for place in others]
-    compared = []
+def _compare(places: Sequence[dict[str, Any]], sign: int, level: float) -> None:
+    """Set the verdicts of places, and their differences from the first."""
+    best, *others = places
+    best["verdict"] = BEST
+    values = [([*best["scores"].values()], [*place["scores"].values()]) for place in others]
     for place, interval in zip(others, welch_intervals(values, level), strict=True):
-        difference = (place.mean or 0.0) - (best.mean or 0.0)
-        if interval is None:
-            compared.append(replace(place, difference=difference, verdict=UNTESTED))
-            continue
-        low, high = interval.low, interval.high
-        verdict = WORSE if min(sign * low, sign * high) > 0 else EQUAL
-        place = replace(place, difference=difference, low=low, high=high, verdict=verdict)
-        compared.append(place)
-    return compared
+        place |= {"difference": place["mean"] - best["mean"], "verdict": UNTESTED}
+        if interval is not None:
+            low, high = interval.low, interval.high
+            is_worse = min(sign * low, sign * high) > 0
+            place |= {"low": low, "high": high, "verdict": WORSE if is_worse else EQUAL}
+
+
+def _summarize(measure: str, places: Sequence[Row], join: Callable[[Row], str]) -> str:
+    """Return which group is best, and how the others compare with it."""
+    best = places[0]
+    extreme = "Lowest" if MEASURES[measure].better == "less" else "Highest"
+    score = short(best["mean"], 3)
+    score += f" ± {short(best['deviation'], 2)}" if best["deviation"] is not None else ""
+    seeds = plural(len(best["scores"]), "seed")
+    parts = [f"{extreme} {MEASURES[measure].title}: {join(best)}, {score} over {seeds}."]
+    for verdict, text in SENTENCES.items():
+        others = [join(place) for place in places[1:] if place["verdict"] == verdict]
+        if others:
+            names = listed(others) if len(others) <= MAX_NAMES else f"{len(others)} others"
+            parts.append(f"{text}: {names}.")
+    return " ".join(parts)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from gandem.compare.analysis.parity_verdicts import listed, parity_sentence, plural
+from gandem.compare.analysis.ranking import key_protocol
 from gandem.compare.analysis.statistics import short
 from gandem.compare.sweeps import DEFAULT_NAME
 from gandem.metrics.evaluation import MEASURES
 
 __all__ = ["format_comparison", "join_names", "summarize"]
 
-VERDICTS = ("different", "undecided", "no difference seen")
-"""The verdicts on a difference, in the order in which they are reported."""
-MAX_GROUPS = 3
-"""Groups of compared runs in the verdict."""
 MAIN_MEASURE = "frechet"
 """The measure of the verdict."""
 KEY = ("model", "setting", "backend")
@@ -30,7 +26,7 @@ def summarize(outcome: Mapping[str, Any]) -> str:
         return _summarize_run(outcome["cells"][0])
     if len(outcome["costs"]) == 1:
         return _summarize_seeds(outcome)
-    parts = [parity_sentence(outcome["parity"]), *_summarize_groups(outcome)]
+    parts = [parity_sentence(outcome["parity"]), _summarize_groups(outcome)]
     parts += [_summarize_protocols(outcome), _summarize_states(outcome)]
     return " ".join(part for part in parts if part) or "There is nothing to compare yet."
 
@@ -60,53 +56,18 @@ def _summarize_seeds(outcome: Mapping[str, Any]) -> str:
     return " ".join(filter(None, [text, _summarize_states(outcome)]))
 
 
-def _summarize_groups(outcome: Mapping[str, Any]) -> list[str]:
-    """Return for each group which is best, and how the others compare with it."""
+def _summarize_groups(outcome: Mapping[str, Any]) -> str:
+    """Return the difference of two groups of runs, or which of several is best."""
+    if len(outcome["costs"]) > 2:
+        rankings = outcome["rankings"]
+        return next((row["text"] for row in rankings if row["measure"] == MAIN_MEASURE), "")
     rows = [row for row in outcome["differences"] if row["measure"] == MAIN_MEASURE]
-    if len(rows) > 1 and {row["verdict"] for row in rows} == {"no difference seen"}:
-        seeds = min(min(row["seeds"]) for row in rows)
-        title = MEASURES[MAIN_MEASURE].title
-        return [f"{title}: no difference seen with {seeds} seeds in any of {len(rows)} pairs."]
-    groups: dict[str, list[Mapping[str, Any]]] = {}
-    for row in rows:
-        groups.setdefault(row["group"], []).append(row)
-    ordered = sorted(
-        groups.items(), key=lambda group: min(VERDICTS.index(r["verdict"]) for r in group[1])
-    )
-    texts = [f"{f'{name}: ' if name else ''}{_summarize_group(of)}." for name, of in ordered]
-    more = len(texts) - MAX_GROUPS
-    return texts[:MAX_GROUPS] + ([f"{plural(more, 'more group')} below."] if more > 0 else [])
-
-
-def _summarize_group(rows: Sequence[Mapping[str, Any]]) -> str:
-    if len(rows) == 1:
-        return str(rows[0]["text"])
-    means = {
-        row[name]: row["means"][place]
-        for row in rows
-        for place, name in enumerate(("first", "second"))
-    }
-    best = min(means, key=lambda name: means[name])
-    parts = [f"{MEASURES[MAIN_MEASURE].title} is lowest for {best}, {short(means[best], 3)}"]
-    for verdict in VERDICTS:
-        pairs = [r for r in rows if r["verdict"] == verdict and best in (r["first"], r["second"])]
-        others = [row["second"] if row["first"] == best else row["first"] for row in pairs]
-        if others:
-            parts.append(f"{verdict}: {listed(others)}")
-    seeds = min(min(row["seeds"]) for row in rows)
-    return f"{'; '.join(parts)}; with {plural(seeds, 'seed')}, corrected for {len(rows)} pairs"
+    return f"{rows[0]['text']}." if rows else ""
 
 
 def _summarize_protocols(outcome: Mapping[str, Any]) -> str:
-    protocols = [cell["protocol"] for cell in outcome["cells"] if cell["protocol"]]
-    names = ("data", "extractor")
-    keys = {
-        json.dumps({k: v for k, v in of.items() if k not in names}, sort_keys=True)
-        for of in protocols
-    }
-    if len(keys) < 2:
-        return ""
-    return f"The scores have {len(keys)} protocols and are compared within each only."
+    count = len({*map(key_protocol, outcome["cells"])} - {""})
+    return f"The scores have {count} protocols and are compared within each only." * (count > 1)
 
 
 def _summarize_states(outcome: Mapping[str, Any]) -> str:

@@ -14,21 +14,11 @@ from typing import Any
 from urllib.parse import quote
 
 from gandem.compare.analysis.outcome import AVERAGED, analyze
-from gandem.compare.analysis.ranking import Ranking, group_cells, rank_groups
 from gandem.compare.analysis.statistics import LEVEL
 from gandem.compare.comparison import CellRecord, Comparison
-from gandem.compare.report.charts import (
-    Axis,
-    Chart,
-    Line,
-    dot_axis,
-    line_chart,
-    read_curves,
-    share_scale,
-    trajectory_chart,
-)
-from gandem.compare.report.labels import Labels, label_grid
-from gandem.compare.report.panels import Column, Panel, panels_of
+from gandem.compare.labels import Labels, label_grid
+from gandem.compare.report.charts import dot_axis
+from gandem.compare.report.panels import draw_curves, draw_trajectory, make_panels
 from gandem.compare.report.reproduction import describe_settings, whole_command
 from gandem.compare.report.samples import limit_size, read_pictures
 from gandem.core.errors import GandemError
@@ -39,15 +29,7 @@ from gandem.metrics.evaluation import MEASURES, Protocol, format_protocol, forma
 
 __all__ = ["write_comparison"]
 
-CURVES = {
-    "discriminator": "Discriminator loss",
-    "generator": "Generator loss",
-    "frechet": "Fréchet distance during training",
-}
-MAX_POINTS = 20_000
-"""Points of the curves of one measure together."""
-WIDTHS = 3
-"""Opacities of lines in the style sheet, by seed."""
+KEY = ("model", "setting", "backend")
 FEW_CELLS = 4
 """Up to so many runs, the samples start at twice their size."""
 
@@ -103,11 +85,10 @@ def _collect_context(
     labels = label_grid(grid, comparison.cells(), runs)
     cells = _collect_cells(comparison, outcome, labels, runs, path)
     samples = _collect_samples(cells, runs)
-    panels = list(panels_of(labels, cells))
+    panels = list(make_panels(labels, cells))
     measured = {name for cell in cells for name in cell["values"]}
     names = [name for name in MEASURES if name in measured]
     groups = _collect_groups(labels, cells, names, outcome["costs"])
-    rankings = [rank_groups(groups, name) for name in names] if len(groups) > 1 else []
     return {
         "outcome": outcome,
         "grid": grid,
@@ -117,12 +98,12 @@ def _collect_context(
         "problems": _group_problems(cells),
         "panels": panels,
         "groups": groups,
-        "rankings": [(ranking, _scale_dots(ranking)) for ranking in rankings if ranking],
+        "rankings": [_prepare_ranking(ranking, groups) for ranking in outcome["rankings"]],
         "steps": samples["steps"],
         "zoom": 2 if len(cells) <= FEW_CELLS else 1,
         "data": _to_json(samples),
-        "curves": _collect_curves(panels, runs),
-        "trajectories": [_draw_trajectory(labels, row) for row in outcome["parity"]],
+        "curves": draw_curves(panels, runs),
+        "trajectories": [draw_trajectory(labels, row) for row in outcome["parity"]],
         "names": names,
         "measures": MEASURES,
         "better": {"less": "↓", "more": "↑", "as real": "="},
@@ -200,16 +181,24 @@ def _label_row(labels: Labels, row: Row) -> dict[str, Any]:
 def _collect_groups(
     labels: Labels, cells: Sequence[Row], names: Sequence[str], costs: Sequence[Row]
 ) -> list[dict[str, Any]]:
-    """Return the groups of runs, each with the means of its scores and its costs."""
-    groups = group_cells(cells)
-    for group in groups:
-        key = [group[name] for name in ("model", "setting", "backend")]
-        group |= _label_row(labels, group)
-        group["means"] = {name: _average(group["cells"], name) for name in names}
-        group["cost"] = next(
-            c for c in costs if [c[n] for n in ("model", "setting", "backend")] == key
-        )
+    """Return the groups of runs, each with its costs and the means of its scores."""
+    groups = []
+    for cost in costs:
+        own = [cell for cell in cells if all(cell[name] == cost[name] for name in KEY)]
+        means = {name: _average(own, name) for name in names}
+        groups.append({**cost, **_label_row(labels, cost), "seeds": len(own), "means": means})
     return groups
+
+
+def _prepare_ranking(ranking: Row, groups: Sequence[Row]) -> dict[str, Any]:
+    """Return a ranking with the axis of its scores, and the group of each place."""
+    by_key = {tuple(group[name] for name in KEY): group for group in groups}
+    places = [
+        {**place, "group": by_key[tuple(place[name] for name in KEY)]}
+        for place in ranking["places"]
+    ]
+    axis = dot_axis([score for place in places for score in place["scores"].values()])
+    return {**ranking, "places": places, "axis": axis}
 
 
 def _average(cells: Sequence[Row], name: str) -> dict[str, Any]:
@@ -235,11 +224,6 @@ def _collect_baselines(cells: Sequence[Row]) -> dict[str, Row]:
             protocol = "A protocol of another version of gandem."
         baselines.setdefault(protocol, cell["floor"])
     return baselines
-
-
-def _scale_dots(ranking: Ranking) -> Axis:
-    """Return the axis of the scores of all runs."""
-    return dot_axis([score for place in ranking.places for score in place.scores.values()])
 
 
 def _link(folder: Path, page: Path) -> str:
@@ -281,60 +265,6 @@ def _collect_samples(cells: Sequence[dict[str, Any]], runs: Sequence[Run | None]
     return {"steps": steps, "pictures": texts, "cells": by_cell}
 
 
-# --- charts --------------------------------------------------------------------------------------
-
-
-def _collect_curves(
-    panels: Sequence[Panel], runs: Sequence[Run | None]
-) -> list[list[dict[str, Any]]]:
-    """Return the charts of each panel; those of one model and measure have the same scale."""
-    count = max(20, min(300, MAX_POINTS // max(1, len(runs))))
-    curves = [read_curves(run, [*CURVES], count) if run else {} for run in runs]
-    rows: list[list[dict[str, Any]]] = [[] for _ in panels]
-    for number, model in enumerate(dict.fromkeys(panel.model for panel in panels)):
-        for name, title in CURVES.items():
-            charts = {
-                place: chart
-                for place, panel in enumerate(panels)
-                if panel.model == model and (chart := _draw_curves(panel, curves, name))
-            }
-            for place, chart in zip(charts, share_scale([*charts.values()]), strict=True):
-                row = {"name": name, "title": title, "group": f"{number} {name}", "chart": chart}
-                row["ends"] = [_read_end(chart, column) for column in panels[place].columns]
-                rows[place].append(row)
-    return rows
-
-
-def _read_end(chart: Chart, column: Column) -> list[float]:
-    """Return the values of a column's runs at the last step."""
-    indices = {cell["index"] for cell in column.cells}
-    ends = [line.points[-1] for line in chart.lines if line.marks["i"] in indices]
-    return [value for step, value in ends if step >= chart.x.high]
-
-
-def _draw_curves(panel: Panel, curves: Sequence[Mapping[str, Any]], name: str) -> Chart | None:
-    lines = []
-    for cell in panel.cells:
-        points, marks = curves[cell["index"]].get(name), cell["marks"]
-        if points:
-            style = f"{cell['style']} w{marks['s'] % WIDTHS}"
-            lines.append(Line(cell["name"], points, style, {"i": cell["index"], **marks}))
-    return line_chart(lines) if lines else None
-
-
-def _draw_trajectory(labels: Labels, row: Row) -> dict[str, Any]:
-    chart = trajectory_chart(row["marks"])
-    lines = chart.lines if chart else ()
-    return {
-        **row,
-        "marks": labels.marks(row),
-        "name": labels.join(row, " and ".join(row["backends"]), f"seed {row['seed']}"),
-        "chart": chart,
-        "last": f"{10 ** lines[0].points[-1][0]:,.0f}" if lines else "",
-        "ends": {line.name: _format_power(line.points[-1][1]) for line in lines},
-    }
-
-
 def _as_dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
@@ -348,11 +278,6 @@ def _format_figure(value: Any) -> str:
 def _join_values(values: Sequence[Any]) -> str:
     """Return the values of a cell that has several columns in a CSV file."""
     return "|".join("" if value is None else str(value) for value in values)
-
-
-def _format_power(power: float) -> str:
-    """Return ten to a power; the smallest distance is shown as 0."""
-    return "0" if power <= -18 else f"{10**power:.1e}"
 
 
 def _to_json(data: Any) -> str:

@@ -152,7 +152,7 @@ class Dataset:
             return names.index(str(which))
         near = suggest(which, names) if isinstance(which, str) else ""
         raise DataError(
-            f"{self.name}: there is no class {which}; its classes are 0 to {self.classes - 1}."
+            f"{self.name}: there is no class {which!r}; its classes are 0 to {self.classes - 1}."
             f"{near}"
         )
 

@@ -21,7 +21,7 @@ import pluggy
 
 from gandem.core.errors import shown, suggest
 from gandem.core.plugins import hookspecs
-from gandem.core.plugins.entry import KINDS, Entry, entries
+from gandem.core.plugins.entry import KINDS, Entry, entries, keeps_invalid
 from gandem.core.plugins.isolation import format_error, stdout_to_stderr
 from gandem.core.plugins.validation import check_entry, collect_hooks, unmet_requirement
 
@@ -76,10 +76,12 @@ class _Candidate:
     def running(self) -> Iterator[None]:
         """Run code of the plugin, and note what it imports."""
         before = set(sys.modules)
+        token = keeps_invalid.set(True)
         try:
             with stdout_to_stderr():
                 yield
         finally:
+            keeps_invalid.reset(token)
             self.imported |= sys.modules.keys() - before
 
 
@@ -274,7 +276,8 @@ def _collect(
         try:
             entry = check_entry(value, kind, plugin.name, plugin.distribution)
         except ValueError as error:
-            plugin.problems.append(str(error))
+            problem = " ".join(str(error).split())
+            plugin.problems += [problem] if problem not in plugin.problems else []
             continue
         if entry.id in used:
             problem = f"the {KINDS[kind]} id {entry.id!r} is listed twice; the first counts."

@@ -7,6 +7,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
 from importlib import import_module
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from gandem.core.errors import GandemError, suggest
 from gandem.core.plugins.installation import adapt_command
 
-__all__ = ["KINDS", "Entry", "entries", "parse_entries"]
+__all__ = ["KINDS", "Entry", "InvalidEntry", "entries", "keeps_invalid", "parse_entries"]
 
 KINDS = {
     "models": "model",
@@ -36,8 +37,33 @@ _ID = rf"(?i)({_PART}/)?{_PART}(?<!\.toml)(?<!\.json)"  # a name with such an en
 _TARGET = r"\w+(\.\w+)*:\w+"
 
 
+keeps_invalid = ContextVar("keeps_invalid", default=False)
+"""True while a plugin's code runs: an invalid entry does not cost the valid ones beside it."""
+
+
+class InvalidEntry:
+    """What a plugin's code gets in place of an entry that is not valid; the hook returns it.
+
+    Args:
+        source: the file that lists the entry, if any.
+    """
+
+    def __init__(self, problem: str, source: str = "") -> None:
+        self.problem, self.source = problem, source
+
+
+class _EntryType(type):
+    def __call__(cls, *args: Any, **values: Any) -> Any:
+        try:
+            return super().__call__(*args, **values)
+        except (TypeError, ValueError) as error:
+            if not keeps_invalid.get():
+                raise
+            return InvalidEntry(str(error))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(metaclass=_EntryType):
     """One row of the registry.
 
     Attributes:
@@ -176,25 +202,52 @@ def parse_entries(text: str, source: str = FILE_NAME, provider: str = "") -> dic
         raise GandemError(f"{source}: not valid TOML: {error}.") from None
     if data.pop("schema", None) != SCHEMA:
         raise GandemError(f"{source}: expected schema = {SCHEMA}; upgrade gandem.")
-    for kind in data:
-        if kind not in KINDS:
-            raise GandemError(f"{source}: unknown kind {kind!r}.{suggest(kind, KINDS)}")
-    return {kind: list(_parse_tables(kind, data.get(kind, []), source, provider)) for kind in KINDS}
+    unknown = [
+        _invalid(f"unknown kind {kind!r}.{suggest(kind, KINDS)}", source)
+        for kind in data
+        if kind not in KINDS
+    ]
+    return {
+        kind: unknown + list(_parse_tables(kind, data.get(kind, []), source, provider))
+        for kind in KINDS
+    }
 
 
-def _parse_tables(kind: str, tables: Any, source: str, provider: str) -> Iterator[Entry]:
-    if not (isinstance(tables, list) and all(isinstance(table, dict) for table in tables)):
-        raise GandemError(f"{source}: write [[{kind}]] before each entry.")
+def _parse_tables(kind: str, tables: Any, source: str, provider: str) -> Iterator[Any]:
+    if not isinstance(tables, list):
+        tables = [tables]
     for table in tables:
-        for name in table:
-            if name not in _WRITABLE:
-                near = suggest(name, _WRITABLE)
-                raise GandemError(f"{source}: unknown field {name!r} in {kind}.{near}")
-        for name in ("id", "target"):
-            if name not in table:
-                raise GandemError(f"{source}: an entry of {kind} has no {name!r}.")
+        problem = _find_problem(kind, table)
+        if problem:
+            yield _invalid(problem, source)
+            continue
         lists = {name: tuple(value) for name, value in table.items() if isinstance(value, list)}
+        values: dict[str, Any] = table | lists | {"kind": kind, "provider": provider}
         try:
-            yield Entry(**table | lists | {"kind": kind, "provider": provider})
+            entry: Any = Entry(**values)
         except (TypeError, ValueError) as error:
             raise GandemError(f"{source}: {kind}: {error}") from None
+        invalid = isinstance(entry, InvalidEntry)
+        yield InvalidEntry(f"{kind}: {entry.problem}", source) if invalid else entry
+
+
+def _find_problem(kind: str, table: Any) -> str:
+    """Return what is wrong with the fields of a table; empty if nothing is."""
+    if not isinstance(table, dict):
+        return f"write [[{kind}]] before each entry."
+    for name in table:
+        if name not in _WRITABLE:
+            return f"unknown field {name!r} in {kind}.{suggest(name, _WRITABLE)}"
+    missing = [name for name in ("id", "target") if name not in table]
+    return f"an entry of {kind} has no {missing[0]!r}." if missing else ""
+
+
+def _invalid(problem: str, source: str) -> Any:
+    """Return an invalid entry while a plugin's code runs.
+
+    Raises:
+        GandemError: otherwise.
+    """
+    if keeps_invalid.get():
+        return InvalidEntry(problem, source)
+    raise GandemError(f"{source}: {problem}")

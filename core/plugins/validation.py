@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from gandem.core.errors import GandemError, shown, suggest
-from gandem.core.plugins.entry import KINDS, Entry
+from gandem.core.plugins.entry import KINDS, Entry, InvalidEntry
 
 __all__ = ["check_entry", "collect_hooks", "unmet_requirement"]
 
@@ -82,6 +82,8 @@ def check_entry(value: object, kind: str, plugin: str, distribution: str) -> Ent
     Raises:
         ValueError: it is not an entry, or its names have no prefix of their own.
     """
+    if isinstance(value, InvalidEntry):
+        raise ValueError(f"{value.source or f'gandem_{kind}'}: {value.problem}")
     try:
         if not isinstance(value, Entry):
             raise TypeError("not an Entry")

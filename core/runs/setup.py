@@ -219,9 +219,10 @@ def _load_state(run: Run, point: ResumePoint, settings: Settings) -> dict[str, n
     return state
 
 
-def _program() -> str:
-    """Return the name of the program as users type it."""
-    return "gandem" if Path(sys.argv[0]).name in ("__main__.py", "gandem") else sys.argv[0]
+def _describe_command() -> str:
+    """Return the command of this process as users type it; ``?`` for bytes that are no text."""
+    program = "gandem" if Path(sys.argv[0]).name in ("__main__.py", "gandem") else sys.argv[0]
+    return shlex.join((program, *sys.argv[1:])).encode(errors="replace").decode()
 
 
 class TrainingSetup:
@@ -369,7 +370,7 @@ class TrainingSetup:
             "machine": describe_machine(),
             "versions": self.versions,
             "gandem": version("gandem"),
-            "command": shlex.join((_program(), *sys.argv[1:])),
+            "command": _describe_command(),
         }
         segment = Segment(
             first_step=point.step if point else 0,

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gandem.core.errors import SpecError
+from gandem.core.plugins.registry import registry
 from gandem.core.specs import Shape, Spec, input_shapes, plan_spec
 from gandem.core.training.augmentation import disturbance_shapes
 from gandem.core.training.losses import AdversarialLoss
@@ -14,7 +16,7 @@ from gandem.core.training.ops import Tensor
 from gandem.core.training.protocols import Loss, Played
 from gandem.core.training.step import train_step
 
-__all__ = ["MaskFeed", "NumpyOps", "Pass", "passes_of_step", "step_inputs"]
+__all__ = ["MaskFeed", "NumpyOps", "Pass", "check_functions", "passes_of_step", "step_inputs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,26 @@ def passes_of_step(spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...]) -> 
     inputs = {name: _zeros(shape) for name, shape in step_inputs(spec, rows).items()}
     train_step(spec, loss, recorder, NumpyOps(), inputs)
     return tuple(recorder.passes)
+
+
+def check_functions(spec: Spec, loss: AdversarialLoss) -> None:
+    """Check that a loss calls no tensor function that does not exist.
+
+    Raises:
+        SpecError: it calls one; the message lists the functions.
+    """
+    try:
+        passes_of_step(spec, loss, (1,) * spec.training.discriminator_steps)
+    except AttributeError as error:
+        if isinstance(error.obj, NumpyOps):
+            functions = sorted(name for name in dir(NumpyOps) if not name.startswith("_"))
+            raise SpecError(
+                f"The {registry().find('losses', spec.loss.name).full_name} calls "
+                f"ops.{error.name}, which does not exist. The functions are: "
+                f"{', '.join(functions)}."
+            ) from None
+    except Exception:  # not on zeros in NumPy; the step itself raises what is wrong with it
+        return
 
 
 class MaskFeed:

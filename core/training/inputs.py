@@ -14,7 +14,7 @@ from gandem.core.rng import Purpose, dropout_keep, part_of, stream
 from gandem.core.specs import Latent, Points, Spec, plan_spec
 from gandem.core.training.augmentation import draw_disturbances, flip_half
 from gandem.core.training.device_rng import KEY, make_key
-from gandem.core.training.dry_run import Pass, judged, passes_of_step
+from gandem.core.training.dry_run import Pass, check_functions, judged, passes_of_step
 from gandem.core.training.epochs import EpochCounter, EpochSpan
 from gandem.core.training.losses import AdversarialLoss, check_loss
 from gandem.core.training.state import stored
@@ -129,11 +129,12 @@ class Feed:
                 :func:`gandem.core.training.device_rng.list_draws`, which the framework draws.
 
         Raises:
-            SpecError: the players are not those of the loss.
+            SpecError: the players are not those of the loss, or it calls an unknown function.
             DataError: wrong image shape, labels outside the classes, too few images.
         """
         training = spec.training
         check_loss(spec, loss)
+        check_functions(spec, loss)
         count = len(dataset.images)
         _check_shape(spec, dataset)
         if spec.classes:

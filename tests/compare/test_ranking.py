@@ -4,34 +4,28 @@ import pytest
 from support.comparisons import PROTOCOL, make_comparison, make_grid, parse_page, write_scores
 
 from gandem.compare import make_settings
-from gandem.compare.analysis.ranking import group_cells, rank_groups
+from gandem.compare.analysis.ranking import rank_groups
+from gandem.compare.labels import label_settings
 from gandem.compare.report.charts import dot_axis
-from gandem.compare.report.labels import label_settings
 
 pytest.importorskip("scipy", reason="intervals use Student's t")
 
 
 def ranking_of(scores, name="frechet", **changes):
     """Return the ranking of groups with these scores, one list per backend."""
-    cells = [
-        {
-            "model": "m",
-            "setting": "s",
-            "backend": backend,
-            "seed": seed,
-            "values": {name: value},
-            "floor": {},
-            "protocol": PROTOCOL,
-        }
-        | changes.get(backend, {})
+    groups = {
+        ("model", "setting", backend): [
+            {"seed": seed, "values": {name: value}, "floor": {}, "protocol": PROTOCOL}
+            | changes.get(backend, {})
+            for seed, value in enumerate(values)
+        ]
         for backend, values in scores.items()
-        for seed, value in enumerate(values)
-    ]
-    return rank_groups(group_cells(cells), name)
+    }
+    return rank_groups(groups, name, lambda row: row["backend"])
 
 
 def verdicts(ranking):
-    return {place.group["backend"]: place.verdict for place in ranking.places}
+    return {place["backend"]: place["verdict"] for place in ranking["places"]}
 
 
 def test_the_lowest_distance_is_first():
@@ -45,7 +39,7 @@ def test_the_highest_precision_is_first():
     ranking = ranking_of({"a": [0.1, 0.11, 0.12], "b": [0.9, 0.91, 0.92]}, "precision")
 
     assert verdicts(ranking) == {"b": "best", "a": "worse"}
-    assert ranking.sentence(lambda row: row["backend"]).startswith("Highest precision: b, 0.91")
+    assert ranking["text"].startswith("Highest precision: b, 0.91")
 
 
 def test_a_measure_without_a_direction_has_no_ranking():
@@ -58,14 +52,14 @@ def test_the_level_is_corrected_for_the_number_of_pairs():
 
     assert verdicts(ranking_of(groups))["near"] == "worse"
     ranking = ranking_of(groups | others)
-    assert ranking.pairs == 45
+    assert ranking["pairs"] == 45
     assert verdicts(ranking)["near"] == "not distinguishable"
 
 
 def test_equal_scores_have_an_interval_of_no_width():
     ranking = ranking_of({"a": [5.0, 5.0], "b": [5.0, 5.0], "c": [6.0, 6.0]})
 
-    assert [(place.low, place.high) for place in ranking.places[1:]] == [(0, 0), (1, 1)]
+    assert [(place["low"], place["high"]) for place in ranking["places"][1:]] == [(0, 0), (1, 1)]
     assert verdicts(ranking) == {"a": "best", "b": "not distinguishable", "c": "worse"}
 
 
@@ -92,7 +86,7 @@ def test_groups_without_comparable_scores_come_last():
 def test_the_sentence_names_the_best_and_few_others():
     scores = {"a": [10, 11, 12], "b": [10, 12, 12]} | {f"c{n}": [90 + n, 91, 92] for n in range(4)}
 
-    assert ranking_of(scores).sentence(lambda row: row["backend"]) == (
+    assert ranking_of(scores)["text"] == (
         "Lowest Fréchet distance: a, 11 ± 1 over 3 seeds. Worse: 4 others. "
         "Not distinguishable from it: b."
     )

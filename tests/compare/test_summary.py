@@ -12,7 +12,7 @@ from support.comparisons import (
     write_scores,
 )
 
-from gandem.compare import analyze, comparison, make_settings, plan
+from gandem.compare import analyze, comparison, make_settings, open_comparison, plan
 
 pytest.importorskip("scipy")
 
@@ -206,8 +206,8 @@ def test_of_several_settings_the_best_is_named(tmp_path):
     )
 
     assert verdict_of(made) == (
-        "Fréchet distance is lowest for width=32, 11; different: width=8; no difference seen: "
-        "width=16; with 3 seeds, corrected for 3 pairs."
+        "Lowest Fréchet distance: width=32, 11 ± 1.1 over 3 seeds. Worse: width=8. "
+        "Not distinguishable from it: width=16."
     )
 
 
@@ -238,12 +238,12 @@ def test_scores_with_another_protocol_are_not_compared(tmp_path):
     assert "The scores have 2 protocols" in found["verdict"]
 
 
-def test_three_equal_backends_take_one_sentence(tmp_path):
+def test_three_equal_backends_are_not_distinguishable(tmp_path):
     scores = {name: [10, 11, 12] for name in ("torch", "keras", "jax")}
 
     assert verdict_of(planted(tmp_path / "out", scores=scores, backends=tuple(scores))) == (
-        "torch, keras and jax compute the same up to rounding, in 9 measurements. Fréchet "
-        "distance: no difference seen with 3 seeds in any of 3 pairs."
+        "torch, keras and jax compute the same up to rounding, in 9 measurements. Lowest Fréchet "
+        "distance: torch, 11 ± 1 over 3 seeds. Not distinguishable from it: keras and jax."
     )
 
 
@@ -260,6 +260,16 @@ def test_diverged_runs_are_counted(tmp_path):
 
     assert verdict.endswith("2 of 3 runs on keras diverged.")
     assert "undecided: 1 seed" in verdict
+
+
+def test_a_single_run_without_scores_is_finished(tmp_path):
+    made = planted(tmp_path / "out")
+    folder = made.folder(made.cells()[0])
+    (folder / "scores.json").unlink()
+
+    verdict = verdict_of(open_comparison(folder))
+
+    assert verdict == "One run, finished at step 40; no sign of trouble."
 
 
 def test_each_run_is_opened_once(tmp_path, monkeypatch):

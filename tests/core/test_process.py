@@ -196,7 +196,7 @@ def test_ctrl_c_stops_the_child_and_is_raised_when_it_has_ended(program, tmp_pat
             sent.append(True)
             os.kill(os.getpid(), number)
 
-    with exit_on_interrupt("Interrupted."), pytest.raises(KeyboardInterrupt):
+    with exit_on_interrupt(), pytest.raises(KeyboardInterrupt):
         run_child(program(PATIENT, tmp_path / "begun"), on_tick=interrupt)
 
     assert (tmp_path / "begun-saved").exists()
@@ -217,7 +217,7 @@ def test_second_ctrl_c_kills_a_child_that_does_not_stop(program, tmp_path, monke
 
     code = "import os; print(os.getpid(), flush=True)" + STUBBORN
     command = program(code, tmp_path / "begun", on_line=take)
-    with exit_on_interrupt("Interrupted."), pytest.raises(KeyboardInterrupt):
+    with exit_on_interrupt(), pytest.raises(KeyboardInterrupt):
         run_child(command, on_tick=interrupt)
 
     assert not is_running(pids[0])

@@ -58,7 +58,7 @@ def test_unknown_class_name_suggests_the_nearest(arrays):
         *("--set", "image=[8,8,1]"),
     )
 
-    assert "there is no class cta; its classes are 0 to 2. Did you mean 'cat'?" in line
+    assert "there is no class 'cta'; its classes are 0 to 2. Did you mean 'cat'?" in line
 
 
 def test_label_is_a_number_or_a_name(run, tmp_path):

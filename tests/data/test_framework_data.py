@@ -325,7 +325,7 @@ def test_home_of_keras_is_set_before_its_import(tmp_path, monkeypatch):
     )
 
     with pytest.raises(ImportError, match="keras"):
-        keras_sets.opened(request)
+        keras_sets.open_set(request)
 
     assert Path(os.environ["KERAS_HOME"], "datasets").resolve() == tmp_path / "datasets"
 

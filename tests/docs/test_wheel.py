@@ -189,7 +189,7 @@ def test_the_installed_wheel_writes_plugins(elsewhere, tmp_path):
 
 def test_the_installed_wheel_has_the_command(inside):
     assert inside["entry_points"] == [
-        ["console_scripts", "gandem.cli:main"],
+        ["console_scripts", "gandem.__main__:main"],
         ["gandem", "gandem.callbacks"],
         ["pytest11", "gandem.testing.pytest_plugin"],
     ]

@@ -97,7 +97,7 @@ def test_images_that_the_extractor_does_not_know_name_another(made, data):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("nowhere", "not found; expected a run, a folder of images, or an .npz file"),
+        ("nowhere", "not found; expected a run, a folder of images, an .npz file, or a data set"),
         ("empty", "it has no run.json"),
         ("text.txt", "it is not an .npz file"),
         ("texts", "text.txt"),

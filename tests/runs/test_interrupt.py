@@ -6,6 +6,7 @@ import random
 import re
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -28,20 +29,22 @@ from support.forks import Forks
 import gandem
 from gandem.core.runs import Progress
 from gandem.core.runs.setup import train as train_function
-from gandem.core.signals import catch_stop_request, exit_on_interrupt
+from gandem.core.signals import COMMANDS, WARNINGS, catch_stop_request, exit_on_interrupt
 from gandem.core.training import initial_state
 
 pytestmark = needs_a_backend
 proc = pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="looks into /proc")
+ALL = (*COMMANDS, *WARNINGS)
 LIBRARY = {"torch": "libtorch", "keras": "libtensorflow"}
 
 
 @pytest.fixture(autouse=True)
 def signals():
     """Signals as at a prompt: a background job of a shell ignores Ctrl-C, and so would ours."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in ALL}
+    for number in ALL:
+        signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -78,10 +81,11 @@ def test_ctrl_c_ends_after_the_step_and_keeps_everything(data, tmp_path):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_training_stopped_after_k_steps_has_the_weights_of_one_of_k_steps(data, tmp_path):
+@pytest.mark.parametrize("number", ALL)
+def test_a_training_stopped_after_k_steps_has_the_weights_of_one_of_k_steps(data, tmp_path, number):
     def at_step_4(at: Progress) -> None:
         if at.step == 4:
-            press(signal.SIGTERM)
+            press(number)
 
     stopped = begin(data, tmp_path / "stopped", steps=100, progress=at_step_4)
     whole = begin(data, tmp_path / "whole", steps=4)
@@ -126,10 +130,36 @@ def test_a_second_ctrl_c_ends_at_once(data, tmp_path, first):
     assert files == {"spec.toml", "run.json", "log.jsonl", ".lock"}
 
 
-def test_a_signal_that_is_ignored_stays_ignored(data, tmp_path):
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@pytest.mark.parametrize("number", WARNINGS)
+def test_a_warning_of_the_system_that_comes_several_times_stops_after_the_step(
+    data, tmp_path, number
+):
+    """A closed connection sends SIGHUP from the kernel, then from the shell."""
 
-    run = begin(data, tmp_path / "run", progress=lambda at: press())
+    def several(at: Progress) -> None:
+        for _ in range(3):
+            press(number)
+
+    with exit_on_interrupt():
+        run = begin(data, tmp_path / "run", progress=several)
+
+    assert (run.record.state, run.record.steps) == ("interrupted", 1)
+    assert run.checkpoints()
+
+
+def test_ctrl_c_after_a_warning_of_the_system_ends_at_once():
+    with catch_stop_request() as stop:
+        press(WARNINGS[0])
+        assert stop.is_set()
+        with pytest.raises(KeyboardInterrupt):
+            press()
+
+
+@pytest.mark.parametrize("number", ALL)
+def test_a_signal_that_is_ignored_stays_ignored(data, tmp_path, number):
+    signal.signal(number, signal.SIG_IGN)
+
+    run = begin(data, tmp_path / "run", progress=lambda at: press(number))
 
     assert run.record.state == "finished"
 
@@ -141,31 +171,70 @@ def test_a_training_in_another_thread_leaves_signals_alone(data, tmp_path):
     assert run.record.state == "finished"
 
 
-def test_outside_of_a_training_both_signals_interrupt_and_are_given_back():
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with pytest.raises(KeyboardInterrupt), exit_on_interrupt("Interrupted."):
+def test_outside_of_a_training_all_signals_interrupt_and_are_given_back():
+    for number in ALL:
+        with pytest.raises(KeyboardInterrupt), exit_on_interrupt():
             press(number)
 
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
-def test_a_handler_of_the_users_own_is_left_in_place():
+@pytest.mark.parametrize("number", [signal.SIGTERM, *WARNINGS])
+def test_a_handler_of_the_users_own_is_left_in_place(number):
     noted = []
-    signal.signal(signal.SIGTERM, lambda number, frame: noted.append(number))
+    signal.signal(number, lambda number, frame: noted.append(number))
 
-    with exit_on_interrupt("Interrupted."):
-        press(signal.SIGTERM)
+    with exit_on_interrupt():
+        press(number)
 
-    assert noted == [signal.SIGTERM]
+    assert noted == [number]
+
+
+@pytest.mark.parametrize("number", WARNINGS)
+def test_a_training_leaves_a_users_handler_of_a_warning_in_place(number):
+    """That of submitit puts the job into the queue again."""
+    noted = []
+    signal.signal(number, lambda number, frame: noted.append(number))
+
+    with catch_stop_request() as stop:
+        press(number)
+
+    assert (noted, stop.is_set()) == ([number], False)
+
+
+def test_an_interrupt_that_a_finalizer_swallows_is_raised_at_the_end_of_the_block(capfd):
+    class Presses:
+        def __del__(self) -> None:
+            press()
+
+    def go_on_after_a_finalizer(gone_on: list[bool]) -> None:
+        with exit_on_interrupt():
+            Presses()
+            gone_on.append(True)
+
+    gone_on: list[bool] = []
+    with pytest.raises(KeyboardInterrupt):
+        go_on_after_a_finalizer(gone_on)
+
+    assert gone_on
+    assert capfd.readouterr().err == ""
 
 
 def test_within_a_block_that_waits_for_a_step_the_second_signal_goes_to_the_one_before():
-    with exit_on_interrupt("Interrupted."), catch_stop_request() as stop:
-        assert not stop.is_set()
-        press()
-        assert stop.is_set()
-        with pytest.raises(KeyboardInterrupt):
+    requests = []
+
+    def press_twice() -> None:
+        with exit_on_interrupt(), catch_stop_request() as stop:
+            requests.append(stop.is_set())
+            press()
+            requests.append(stop.is_set())
             press(signal.SIGTERM)
+            requests.append("not interrupted")
+
+    with pytest.raises(KeyboardInterrupt):
+        press_twice()
+
+    assert requests == [False, True]
 
 
 # --- in a process of its own ---------------------------------------------------------------------
@@ -246,7 +315,7 @@ def assert_an_interrupted_run_is_whole(path: Path, code: int, said: str) -> None
     assert not list(path.parent.rglob("*.part"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", ALL)
 def test_a_training_interrupted_at_a_random_moment_is_whole(forks, data, tmp_path, number):
     fork = forks.start(*endless(data), cwd=tmp_path)
     fork.until((tmp_path / "run" / "log.jsonl").exists)
@@ -304,6 +373,29 @@ def test_a_second_ctrl_c_is_one_line_and_prompt(forks, tmp_path):
         assert done.stderr == "Interrupted.\n"
     if (tmp_path / "run").exists():  # else there had been no step yet
         assert gandem.open_run(tmp_path / "run").record.state == "interrupted"
+
+
+PRESSES_AT_IMPORT = """
+import os, runpy, signal, sys
+
+class Finder:
+    def find_spec(self, name, path, target=None):
+        if name == "MODULE":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Finder())
+runpy.run_module("gandem", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize("module", ["click", "gandem.cli", "gandem.commands.show", "numpy"])
+def test_ctrl_c_while_the_command_starts_is_one_line(tmp_path, module):
+    code = PRESSES_AT_IMPORT.replace("MODULE", module)
+    arguments = [sys.executable, "-c", code, "show", "dcgan"]
+
+    done = subprocess.run(arguments, capture_output=True, text=True, cwd=tmp_path)
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Interrupted.\n")
 
 
 @proc

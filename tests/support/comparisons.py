@@ -1,4 +1,4 @@
-"""Comparisons written as files, as trainings would leave them, and their pages, parsed as HTML."""
+"""Comparisons whose files are written without training, and their reports, parsed as HTML."""
 
 import json
 import re
@@ -19,7 +19,7 @@ from gandem.core.specs.serialization import to_toml
 from support.commands import TINY
 
 STEPS = (10, 20, 30, 40)
-"""After which samples are drawn."""
+"""The steps of the samples."""
 DIGEST = "e7c54d8855b8b107d9b79fcbfe26ef9082b81a90908d484370ba6a0c3dcf1bd0"
 PROTOCOL = {
     **{"data": "digits", "data_digest": DIGEST, "of": 10_000, "real": 5000, "fake": 5000},
@@ -29,24 +29,24 @@ FLOOR = {"frechet": 0.07, "kernel": 0.001, "kernel_error": 0.0005, "precision": 
 
 
 def make_grid(**changes: object) -> Grid:
-    """Return two backends and three seeds of a model, or what else is said."""
-    usual = Grid(models=("mlp-gan",), backends=("torch", "keras"), data="digits", steps=STEPS[-1])
-    return replace(usual, **changes)
+    """Return a grid of one model, two backends and three seeds, with changed fields."""
+    grid = Grid(models=("mlp-gan",), backends=("torch", "keras"), data="digits", steps=STEPS[-1])
+    return replace(grid, **changes)
 
 
 def make_comparison(path: Path, grid: Grid) -> Comparison:
-    """Plan a comparison, all of whose cells are done."""
-    made = plan(path, grid)
-    for cell in made.cells():
-        write_run(made, cell)
-    for key in made.parity_reports():
-        write_parity_report(made, *key)
-    return made
+    """Write a comparison with all runs, scores and parity reports."""
+    comparison = plan(path, grid)
+    for cell in comparison.cells():
+        write_run(comparison, cell)
+    for key in comparison.parity_reports():
+        write_parity_report(comparison, *key)
+    return comparison
 
 
-def write_run(made: Comparison, cell: Cell, **facts: object) -> Path:
-    """Write what a training leaves, in figures of its own; return the run's folder."""
-    folder, number = made.folder(cell), made.cells().index(cell)
+def write_run(comparison: Comparison, cell: Cell, **facts: object) -> Path:
+    """Write the run of a cell, with numbers that depend on the cell; return its folder."""
+    folder, number = comparison.folder(cell), comparison.cells().index(cell)
     (folder / "samples").mkdir(parents=True)
     (folder / "checkpoints").mkdir()
     (folder / "checkpoints" / f"step-{STEPS[-1]:06}.safetensors").write_bytes(b"0" * 2**20)
@@ -78,7 +78,7 @@ FACTS = {
 
 
 def own_facts(cell: Cell, number: int) -> dict[str, object]:
-    """Return the facts of one training."""
+    """Return the fields of run.json that depend on the cell."""
     return {
         "backend": cell.backend,
         "seed": cell.seed,
@@ -95,7 +95,7 @@ def spec_text(name: str) -> str:
 
 
 def picture(path: Path, seed: int) -> None:
-    """Write a sheet of samples, of noise, as trainings do."""
+    """Write a grid of samples that are noise."""
     path.write_bytes(png_of_noise(seed))
 
 
@@ -108,27 +108,25 @@ def png_of_noise(seed: int) -> bytes:
 
 
 def log_row(number: int, step: int) -> dict[str, object]:
-    """Return a row of a log whose losses tell whose they are: those of cell 3 after step 20 are
-    3.0020 and 30.020.
-    """
+    """Return a row of a log; the losses of cell 3 after step 20 are 3.0020 and 30.020."""
     value = number + step / 10_000
     return {"step": step, "epoch": 1, "discriminator": value, "generator": 10 * value}
 
 
 def write_log(folder: Path, rows: list[dict[str, object]]) -> None:
-    """Write a log; NaN and infinity as they are."""
+    """Write a log, which may have NaN and infinity."""
     (folder / "log.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
 
 
 def write_scores(folder: Path, **values: float) -> None:
-    """Write scores of a run."""
+    """Write the scores of a run."""
     values = {"kernel": 0.5, "kernel_error": 0.01, "precision": 0.75, "recall": None} | values
-    told = {"name": str(folder), "protocol": PROTOCOL, "values": values, "floor": FLOOR}
-    (folder / "scores.json").write_text(json.dumps([told]))
+    row = {"name": str(folder), "protocol": PROTOCOL, "values": values, "floor": FLOOR}
+    (folder / "scores.json").write_text(json.dumps([row]))
 
 
 def write_parity_report(
-    made: Comparison,
+    comparison: Comparison,
     *key: object,
     apart: float = 1e-15,
     baseline: float = 1e-15,
@@ -146,13 +144,15 @@ def write_parity_report(
         for step in (1, 2, 5, 10)
     ]
     report = {"model": model, "backends": pair, "steps": 10, "seed": seed, "marks": marks}
-    place = made.path / "parity" / f"{made.parity_name(model, setting, seed, pair)}.json"
+    place = (
+        comparison.path / "parity" / f"{comparison.parity_name(model, setting, seed, pair)}.json"
+    )
     place.parent.mkdir(exist_ok=True)
     place.write_text(json.dumps(finite(report | {"holds": apart <= 10 * baseline})))
 
 
 class Page(HTMLParser):
-    """A page, as a browser reads it."""
+    """A parsed HTML page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -167,10 +167,10 @@ class Page(HTMLParser):
     def handle_data(self, data):
         self.words.append(data)
 
-    def all(self, tag: str, **wanted: str) -> list[dict[str, str]]:
-        """Return the attributes of every tag of a kind."""
-        found = [attributes for name, attributes in self.tags if name == tag]
-        return [one for one in found if wanted.items() <= one.items()]
+    def all(self, tag: str, **attributes: str) -> list[dict[str, str]]:
+        """Return the attributes of all elements with a tag and some attributes."""
+        elements = [own for name, own in self.tags if name == tag]
+        return [own for own in elements if attributes.items() <= own.items()]
 
     @property
     def text(self) -> str:
@@ -178,11 +178,12 @@ class Page(HTMLParser):
 
     @property
     def data(self) -> dict:
-        """What the script reads."""
+        """The data of the script."""
         begin = self.source.index('id="data">') + len('id="data">')
         return json.loads(self.source[begin : self.source.index("</script>", begin)])
 
 
-def parse_page(made: Comparison, path: Path | None = None) -> Page:
-    write_comparison(made, path)
-    return Page((path or made.path / "index.html").read_text("utf-8"))
+def parse_page(comparison: Comparison, path: Path | None = None) -> Page:
+    """Write the report of a comparison, and parse it."""
+    write_comparison(comparison, path)
+    return Page((path or comparison.path / "index.html").read_text("utf-8"))

@@ -107,7 +107,14 @@ class Fork:
 
 
 class Forks:
-    """The fork server; use it as a context, or take the one that test files share."""
+    """The fork server; use it as a context, or take the one that test files share.
+
+    Args:
+        backend: what it has loaded. TensorFlow cannot be forked.
+    """
+
+    def __init__(self, backend: str = "torch") -> None:
+        self.backend = backend
 
     @staticmethod
     @functools.cache
@@ -120,7 +127,7 @@ class Forks:
     def __enter__(self) -> "Forks":
         self.folder = tempfile.TemporaryDirectory()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "support.forks"],
+            [sys.executable, "-m", "support.forks", self.backend],
             cwd=Path(__file__).parents[1],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -197,7 +204,7 @@ def outcome(folder: Path) -> dict[str, Any]:
 # --- in the process that forks -------------------------------------------------------------------
 
 
-def _serve() -> None:
+def _serve(backend: str) -> None:
     from support.commands import TINY, gandem
 
     with tempfile.TemporaryDirectory() as folder:  # loads all that is loaded when first needed
@@ -210,7 +217,7 @@ def _serve() -> None:
                 "train",
                 "dcgan",
                 *sizes,
-                *("--backend", "torch", "--data", "digits", "--steps", 1),
+                *("--backend", backend, "--data", "digits", "--steps", 1),
                 "--out",
                 run,
             ],
@@ -359,4 +366,4 @@ def _let_modes_bind() -> None:
 
 
 if __name__ == "__main__":
-    _serve()
+    _serve(sys.argv[1])

@@ -60,7 +60,7 @@ for name in names:
     request = Request(name=f"{framework}:{name}", framework=framework, parts=parts, given=False,
         root=Path(root), want="open", shape=None, folder=Path(root))
     try:
-        opened = reader.opened(request)
+        opened = reader.open_set(request)
         answers[name] = f"{opened.count} {opened.source} {opened.pictures} {opened.files}"
     except Exception as error:
         answers[name] = f"{type(error).__name__}: {error}"

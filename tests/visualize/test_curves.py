@@ -1,6 +1,7 @@
 """Curves: figures of healthy runs, of failed runs and of logs with arbitrary content."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -132,6 +133,26 @@ def test_drawing_changes_no_state_of_matplotlib_and_opens_no_window(run, tmp_pat
     assert done.stdout.split() == ["False", "5.0"]
     draw_curves([run], tmp_path / "y.png")
     assert (tmp_path / "x.png").read_bytes() == (tmp_path / "y.png").read_bytes()
+
+
+@pytest.mark.parametrize("backend", ["module://nowhere.backend_inline"])
+def test_backend_that_a_notebook_has_set_is_of_no_matter(run, tmp_path, backend):
+    code = (
+        "import os, sys; from gandem.visualize.curves import draw_curves\n"
+        "draw_curves(sys.argv[1:2], sys.argv[2])\n"
+        "print(os.environ['MPLBACKEND'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(run), str(tmp_path / "x.png")],
+        env=os.environ | {"MPLBACKEND": backend},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{backend}\n"
+    assert (tmp_path / "x.png").stat().st_size > 1000
 
 
 WARNING = {
