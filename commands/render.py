@@ -161,7 +161,7 @@ def _format_evaluation(record: RunRecord) -> dict[str, str]:
     if evaluation is None:
         return {}
     try:
-        last, baseline = dict(evaluation["last"]), evaluation["floor"]
+        last, baseline = dict(evaluation["last"]), evaluation["real_baseline"]
         seconds, times = float(evaluation["seconds"]), int(evaluation["times"])
         scores = format_scores(last.pop("step"), last)
         scores += f"; real images get {baseline['frechet']:.3g}"

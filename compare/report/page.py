@@ -222,7 +222,7 @@ def _collect_baselines(cells: Sequence[Row]) -> dict[str, Row]:
             protocol = format_protocol(Protocol(**cell["protocol"]))
         except (TypeError, ValueError):
             protocol = "A protocol of another version of gandem."
-        baselines.setdefault(protocol, cell["floor"])
+        baselines.setdefault(protocol, cell["real_baseline"])
     return baselines
 
 

@@ -142,20 +142,20 @@ def test_a_lower_distance_is_what_evaluate_finds_too(trained, data):
     (one,) = evaluate(run, checkpoint="last", num_samples=1000)
 
     assert run.record.evaluation["protocol"] == one.protocol.to_data()
-    assert run.record.evaluation["floor"]["frechet"] == one.floor["frechet"]
+    assert run.record.evaluation["real_baseline"]["frechet"] == one.real_baseline["frechet"]
     assert scores(run)[12]["frechet"] == pytest.approx(one.values["frechet"], rel=1e-6)
 
 
 # --- what is told --------------------------------------------------------------------------------
 
 
-def test_the_facts_tell_the_protocol_the_floor_and_the_cost(trained):
+def test_the_record_has_the_protocol_the_real_baseline_and_the_cost(trained):
     run = trained(evaluate_every=1)
 
     told = run.record.evaluation
-    assert set(told) == {"protocol", "floor", "last", "times", "seconds"}
+    assert set(told) == {"protocol", "real_baseline", "last", "times", "seconds"}
     assert told["protocol"]["fake"] == told["protocol"]["real"] == 20
-    assert set(told["floor"]) == SCORES
+    assert set(told["real_baseline"]) == SCORES
     assert told["last"] == {"step": 12, **scores(run)[12]}
     assert told["times"] == 4
     assert 0 < told["seconds"] <= run.record.seconds

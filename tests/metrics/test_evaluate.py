@@ -48,7 +48,7 @@ def test_a_run_is_scored_against_its_own_data(run, data):
     assert one["protocol"]["data_digest"] == open_run(run).record.data.digest
     assert (one["protocol"]["of"], one["protocol"]["real"], one["protocol"]["fake"]) == (40, 20, 20)
     assert one["protocol"]["extractor"] == "pixels"
-    assert one["values"]["frechet"] > 0 < one["floor"]["frechet"]
+    assert one["values"]["frechet"] > 0 < one["real_baseline"]["frechet"]
 
 
 @needs_a_backend
@@ -114,7 +114,7 @@ def test_a_run_of_points_is_scored_by_modes(tmp_path):
 
     (one,) = rows(run.path, "-n", "500")
 
-    assert one["floor"]["modes"] == 8
+    assert one["real_baseline"]["modes"] == 8
     assert one["values"]["modes"] in range(9)
     assert sum(one["details"]["mode_counts"]) <= 500
 
@@ -206,7 +206,7 @@ def test_real_images_score_as_real_images_do(made, tmp_path):
 
     (one,) = rows(tmp_path / "copy.npz", "--data", f"npz:{made}")
 
-    assert 0.3 < one["values"]["frechet"] / one["floor"]["frechet"] < 2
+    assert 0.3 < one["values"]["frechet"] / one["real_baseline"]["frechet"] < 2
 
 
 @pytest.mark.parametrize("backend", [[], ["--backend", "nobody"]])

@@ -51,7 +51,7 @@ def same(one, other):
     arrays = [
         (side.real.features, side.real.probabilities, side.real.labels) for side in (one, other)
     ]
-    return one.floor == other.floor and all(map(np.array_equal, *arrays))
+    return one.real_baseline == other.real_baseline and all(map(np.array_equal, *arrays))
 
 
 # --- what is not done twice ----------------------------------------------------------------------
@@ -67,7 +67,7 @@ def test_the_real_side_s_moments_are_taken_once(some, monkeypatch, quick):
     side = RealSide(some, Means(), 50, quick=quick)
     scored = [side.score(name, [some.images[:50]]).values["frechet"] for name in "abc"]
 
-    assert len(taken) == 5  # the real ones, the others of the floor, and three times fakes
+    assert len(taken) == 5  # the real ones, those of the real baseline, and three times fakes
     assert len(set(scored)) == 1
 
 
@@ -112,7 +112,10 @@ def damages():
     yield "empty", lambda data: b""
     yield "something else", lambda data: b"PK\3\4" * 100
     yield "one flipped bit", lambda data: data[:-9] + bytes([data[-9] ^ 1]) + data[-8:]
-    yield "another floor", lambda data: data.replace(b'\\"frechet\\": ', b'\\"frechet\\": 1')
+    yield (
+        "another real baseline",
+        lambda data: data.replace(b'\\"frechet\\": ', b'\\"frechet\\": 1'),
+    )
 
 
 @pytest.mark.parametrize("damage", [d for _, d in damages()], ids=[n for n, _ in damages()])
@@ -182,7 +185,7 @@ def test_at_most_half_of_the_data_is_drawn_and_no_image_twice(some):
 
 
 def test_a_training_computes_only_the_quick_scores(some):
-    assert set(RealSide(some, Means(), 100, quick=True).floor) == {*QUICK, "kernel_error"}
+    assert set(RealSide(some, Means(), 100, quick=True).real_baseline) == {*QUICK, "kernel_error"}
 
 
 @pytest.mark.parametrize(("count", "images"), [(19, 200), (100, 39)])

@@ -73,8 +73,8 @@ def test_other_real_images_score_like_the_real_baseline(name, good):
     scored = good(name)
 
     for metric in ("frechet", "diversity", "precision", "recall", "coverage"):
-        assert 0.5 < scored.values[metric] / scored.floor[metric] < 2
-    assert abs(scored.values["kernel"]) < 6 * scored.floor["kernel_error"]
+        assert 0.5 < scored.values[metric] / scored.real_baseline[metric] < 2
+    assert abs(scored.values["kernel"]) < 6 * scored.real_baseline["kernel_error"]
 
 
 def noisy(images, labels, amount):
@@ -136,7 +136,7 @@ def test_a_generator_of_one_image_is_caught(name, real, digits):
     assert found.values["recall"] < 0.02
     assert found.values["coverage"] < 0.02
     assert found.values["diversity"] == 0
-    assert found.values["frechet"] > 5 * found.floor["frechet"]
+    assert found.values["frechet"] > 5 * found.real_baseline["frechet"]
 
 
 @needs_a_backend
@@ -146,7 +146,7 @@ def test_a_generator_of_one_class_is_caught(real, digits):
     found = real("lenet5:digits").score("sevens", [seven])
 
     assert (one.values["entropy"], one.values["present"]) == (0, 1)
-    assert found.values["entropy"] < 0.2 < 2.2 < found.floor["entropy"]
+    assert found.values["entropy"] < 0.2 < 2.2 < found.real_baseline["entropy"]
     assert found.values["present"] == 1
     assert found.values["recall"] < 0.3
     assert found.values["coverage"] < 0.3
@@ -180,7 +180,7 @@ def test_points_have_modes():
 
     found = side.score("half", [half])
 
-    assert (side.floor["modes"], found.values["modes"]) == (8, 4)
+    assert (side.real_baseline["modes"], found.values["modes"]) == (8, 4)
     assert found.values["high_quality"] > 0.95
     assert found.values["mode_divergence"] == pytest.approx(np.log(2), abs=0.1)
 
@@ -200,7 +200,7 @@ def scored(name="a", **change):
         seed=0,
     )
     values = {"frechet": 1.5, "kernel": None}
-    return Scored(name=name, protocol=replace(protocol, **change), values=values, floor={})
+    return Scored(name=name, protocol=replace(protocol, **change), values=values, real_baseline={})
 
 
 @pytest.mark.parametrize(
@@ -253,4 +253,4 @@ def test_scores_are_json_without_numbers_that_are_none(name, real, digits):
 
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert set(found["values"]) - {"kernel_error", "inception_deviation"} <= set(MEASURES)
-    assert set(found["values"]) - {"accuracy"} == set(found["floor"]) - {"accuracy"}
+    assert set(found["values"]) - {"accuracy"} == set(found["real_baseline"]) - {"accuracy"}
