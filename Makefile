@@ -1,12 +1,12 @@
-# Two commands do everything on a fresh machine: `make demo` and `make test`.
-# `make test-all` adds the slow tests, the examples, one framework at a time, and speed ratios.
+# On a fresh machine: `make demo` trains and compares, `make test` runs the linters and fast tests.
+# `make test-all` adds slow tests, examples, environments with one framework, and speed ratios.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-# two frameworks on few cores: a thread each, or they wait for one another
+# one thread per framework: on few cores, more threads wait for each other
 export OMP_NUM_THREADS ?= 1
 export TF_NUM_INTRAOP_THREADS ?= 1
-# tests of plugins find theirs, those of gandem itself choose for themselves
+# the tests choose their plugins
 unexport GANDEM_PLUGINS
 
 EXAMPLES := gandem-jax gandem-infogan gandem-hf
@@ -25,7 +25,7 @@ test: $(VENV)/dev lint fast
 
 test-all: test slow examples one-framework speed
 
-# without them tests would be skipped
+# the tests of these must not be skipped
 REQUIRES := torch keras chromium distributed submitit scipy jinja2 psutil
 
 fast slow costs: export GANDEM_TEST_REQUIRES = $(REQUIRES)
@@ -37,25 +37,25 @@ fast: $(VENV)/dev browser
 slow: $(VENV)/dev browser
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS) -m slow
 
-# seconds, processes and framework imports per test file: make costs TIER='not slow'
+# print seconds, processes and framework imports per test file: make costs TIER='not slow'
 TIER := slow or not slow
 costs: $(VENV)/dev browser
 	$(BIN)/python tests/tools/costs.py $(PYTEST_OPTIONS) -m '$(TIER)'
 
-# pages are tested in one: Debian's as root, or else whatever is there, or Playwright's own
+# tests of pages use an installed browser, Debian's if run as root, or Playwright's
 browser: $(VENV)/dev
 	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
 	{ test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -qqy --no-install-recommends chromium; } || \
 	$(BIN)/playwright install chromium
 
-# packages of strangers, as it were: the tests of each in its own folder, by its own settings
+# each example is a third-party package: its tests run in its folder with its settings
 examples: $(VENV)/examples
 	$(MAKE) --jobs 2 $(EXAMPLES)
 
 $(EXAMPLES): $(VENV)/examples
 	cd examples/$@ && $(abspath $(BIN))/python -m pytest -q
 
-# who has one framework has all the rest, and its tests are not skipped with those of the other
+# the packages work with one framework installed; the main environment tests everything else
 one-framework: .venv-without-torch/made .venv-without-tensorflow/made
 	$(MAKE) --jobs 2 without-torch without-tensorflow
 
@@ -64,31 +64,29 @@ without-torch: LACKS := torch
 without-tensorflow .venv-without-tensorflow/made: HAS := torch
 without-tensorflow: LACKS := keras
 without-%: ALONE = $(CURDIR)/.venv-$@/bin/python
-# a taste of the suite, and no pairs of backends: all of it runs where all of them are
-without-%: TASTE := versions or loss or optimizer or untouched
 
 without-torch without-tensorflow: without-%: .venv-without-%/made
-	$(ALONE) -c "$$BACKENDS_ARE" $(HAS) example/jax
+	$(ALONE) -c "$$CHECK_BACKENDS" $(HAS) example/jax
 	GANDEM_TEST_REQUIRES=$(HAS) $(ALONE) -m pytest -q tests/backends/test_missing_backend.py -k '$(LACKS) or requires'
-	$(ALONE) -m pytest -q tests/backends/test_backend_$(HAS).py -k '$(TASTE)'
-	cd examples/gandem-jax && $(ALONE) -m pytest -q -k '$(TASTE)'
-	cd examples/gandem-infogan && $(ALONE) -m pytest -q -k 'not path and not handed_over'
-	cd examples/gandem-hf && $(ALONE) -m pytest -q
+	$(ALONE) -m pytest -q tests/backends/test_backend_$(HAS).py -k versions
+	cd examples/gandem-jax && $(ALONE) -m pytest -q -k 'versions or untouched'
+	cd examples/gandem-infogan && $(ALONE) -m pytest -q -k 'plugin or trains_on'
+	cd examples/gandem-hf && $(ALONE) -m pytest -q -k 'plugin or trains_on'
 
-define BACKENDS_ARE
+define CHECK_BACKENDS
 import sys
 from gandem.core.training import installed_backends
-there = sorted(installed_backends())
-sys.exit(there != sorted(sys.argv[1:]) and f"expected the backends {sys.argv[1:]}, found {there}")
+backends = sorted(installed_backends())
+sys.exit(backends != sorted(sys.argv[1:]) and f"expected {sys.argv[1:]}, received {backends}")
 endef
-export BACKENDS_ARE
+export CHECK_BACKENDS
 
 lint: $(VENV)/dev types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-# mypy names modules after folders, and the root folder may be called anything
+# mypy names modules after folders; the root folder may have any name
 types: $(VENV)/dev
 	mkdir -p .types && ln -sfn .. .types/gandem
 	MYPYPATH=.types $(BIN)/mypy -p gandem.core -p gandem.cli -p gandem.commands -p gandem.testing
@@ -98,24 +96,24 @@ KILLS := --kills 200
 kills: $(VENV)/dev
 	$(BIN)/python tests/tools/kill_runs.py $(KILLS)
 
-# on an otherwise idle machine: a busy one makes all figures wide
+# run on an idle machine
 bench: $(VENV)/dev
 	$(BIN)/python benchmarks/speed
 	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/plugins.py
 	$(BIN)/python benchmarks/checkpoints.py
 
-# a look at the ratios, which nothing is held to: a machine that tests is busy
+# prints the ratios without checking them, because the machine may be busy
 speed: $(VENV)/dev
 	$(BIN)/python benchmarks/speed --quick
 
-# what backends are held to; read the tables before you commit them
+# write the references of the conformance suite; read the diff of the table before you commit
 references: $(VENV)/dev
-	$(BIN)/python -m gandem.testing.make_references
-	$(BIN)/python -m gandem.testing.make_references torch
+	$(BIN)/python -m gandem.testing.references.make
+	$(BIN)/python -m gandem.testing.references.make torch
 
 $(VENV)/python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gandem needs Python 3.11 or newer; say which with: make PYTHON=python3.12")'
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gandem needs Python 3.11 or newer; choose one: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	touch $@

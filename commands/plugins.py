@@ -81,7 +81,7 @@ def check(backend: str, only: str, as_json: bool) -> None:
     """
     from gandem.commands.output import print_json
     from gandem.core.progress import ProgressBars
-    from gandem.testing.check import check, check_in_words
+    from gandem.testing.check import check, format_check
 
     with ProgressBars(quiet=as_json, unit="tests") as bars:
         outcome = check(
@@ -90,7 +90,7 @@ def check(backend: str, only: str, as_json: bool) -> None:
     if as_json:
         print_json(outcome.to_data())
     else:
-        click.echo(check_in_words(outcome))
+        click.echo(format_check(outcome))
     sys.exit(0 if outcome.holds else 1)
 
 

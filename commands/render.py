@@ -292,12 +292,15 @@ def format_scores(step: int, scores: Mapping[str, float]) -> str:
     """Return the scores at a step in one line.
 
     >>> format_scores(100, {"frechet": 12.345, "kernel": 0.01, "kernel_error": 0.001})
-    'step 100: Fréchet distance 12.3, kernel distance 0.01 ± 0.001'
+    'step 100: Fréchet distance 12.3, kernel distance 0.01 ± 0.001 (standard error)'
     """
     from gandem.metrics.evaluation import MEASURES, format_value
 
-    known = [name for name in scores if name in MEASURES]
-    texts = [f"{MEASURES[name].title} {format_value(scores, name)}" for name in known]
+    texts = []
+    for name, measure in MEASURES.items():
+        if name in scores:
+            spread = f" ({measure.spread})" if measure.error in scores else ""
+            texts.append(f"{measure.title} {format_value(scores, name)}{spread}")
     return f"step {step}: {', '.join(texts)}"
 
 

@@ -1,5 +1,7 @@
 """Conditional GAN: both players read the class."""
 
+from typing import Literal
+
 from gandem.core.specs import (
     Adam,
     Concatenate,
@@ -27,6 +29,7 @@ def cgan(
     generator_width: int = 128,
     discriminator_width: int = 64,
     learning_rate: float = 3e-4,
+    epsilon_placement: Literal["corrected", "uncorrected"] = "corrected",
     batch_size: int = 64,
     epochs: int = 20,
 ) -> Spec:
@@ -45,13 +48,20 @@ def cgan(
         discriminator_width: filters of the discriminator's first convolution; the second has twice
             as many.
         learning_rate: of Adam, for both players.
+        epsilon_placement: of Adam, for both players; the lesson has "uncorrected".
         batch_size: images per batch.
         epochs: passes over the data, by default.
     """
     height, breadth, channels = image
     inner = latent + classes
     start = (height // 4, breadth // 4, inner)
-    optimizer = Adam(learning_rate=learning_rate, beta1=0.9, beta2=0.999, epsilon=1e-7)
+    optimizer = Adam(
+        learning_rate=learning_rate,
+        beta1=0.9,
+        beta2=0.999,
+        epsilon=1e-7,
+        epsilon_placement=epsilon_placement,
+    )
     generator = (
         Concatenate(input="label"),  # (N, 138)
         Dense(units=start[0] * start[1] * inner),

@@ -1,5 +1,7 @@
 """DCGAN with dropout in the discriminator and batch norm in the generator only."""
 
+from typing import Literal
+
 from gandem.core.specs import (
     Adam,
     BatchNorm,
@@ -30,6 +32,8 @@ def dcgan_dropout(
     discriminator_width: int = 64,
     dropout: float = 0.3,
     learning_rate: float = 5e-4,
+    epsilon_placement: Literal["corrected", "uncorrected"] = "corrected",
+    running_variance: Literal["unbiased", "biased"] = "unbiased",
     batch_size: int = 64,
     epochs: int = 50,
 ) -> Spec:
@@ -37,9 +41,9 @@ def dcgan_dropout(
 
     Dropout (Srivastava et al. 2014) keeps the discriminator from relying on a few pixels. Its loss
     is the sum of its losses on real and fake images; the generator is updated on the noise that
-    the discriminator has just seen. Batch norm has the defaults of Keras; the initial weights are
-    Glorot uniform. The lesson calls both networks in inference mode, which disables dropout; here
-    they run in training mode.
+    the discriminator has just seen. Batch norm has the epsilon and the decay of Keras; the initial
+    weights are Glorot uniform. The lesson calls both networks in inference mode, which disables
+    dropout; here they run in training mode.
 
     Args:
         image: (height, width, channels); height and width divisible by 4.
@@ -49,15 +53,23 @@ def dcgan_dropout(
             after.
         dropout: rate after each convolution of the discriminator.
         learning_rate: of Adam, for both players.
+        epsilon_placement: of Adam, for both players; the lesson has "uncorrected".
+        running_variance: of batch norm; the lesson has "biased".
         batch_size: images per batch.
         epochs: passes over the data, by default.
     """
     height, breadth, channels = image
     start = (height // 4, breadth // 4, 4 * width)
-    optimizer = Adam(learning_rate=learning_rate, beta1=0.5, beta2=0.999, epsilon=1e-7)
+    optimizer = Adam(
+        learning_rate=learning_rate,
+        beta1=0.5,
+        beta2=0.999,
+        epsilon=1e-7,
+        epsilon_placement=epsilon_placement,
+    )
 
     def norm() -> BatchNorm:
-        return BatchNorm(epsilon=1e-3, decay=0.99)
+        return BatchNorm(epsilon=1e-3, decay=0.99, running_variance=running_variance)
 
     def judge(filters: int, stride: int) -> tuple[Layer, ...]:
         convolution = Conv2D(filters=filters, kernel=3, stride=stride)

@@ -1,5 +1,7 @@
 """GAN with an upsampling generator and a LeNet discriminator, for images of one class."""
 
+from typing import Literal
+
 from gandem.core.specs import (
     Adam,
     Conv2D,
@@ -26,6 +28,7 @@ def upsample_gan(
     width: int = 64,
     judging: tuple[int, int, int] = (20, 40, 100),
     learning_rate: float = 2e-4,
+    epsilon_placement: Literal["corrected", "uncorrected"] = "corrected",
     batch_size: int = 50,
     batches_per_epoch: int = 62,
     epochs: int = 100,
@@ -43,13 +46,20 @@ def upsample_gan(
         width: filters of the generator's first convolution; the second has an eighth as many.
         judging: filters of the discriminator's two convolutions, and units of its dense layer.
         learning_rate: of Adam, for both players.
+        epsilon_placement: of Adam, for both players; the lesson has "uncorrected".
         batch_size: real images per batch.
         batches_per_epoch: batches per epoch, since images are drawn with replacement.
         epochs: number of epochs, by default.
     """
     height, breadth, channels = image
     start = (height // 4, breadth // 4, width)
-    optimizer = Adam(learning_rate=learning_rate, beta1=0.5, beta2=0.999, epsilon=1e-7)
+    optimizer = Adam(
+        learning_rate=learning_rate,
+        beta1=0.5,
+        beta2=0.999,
+        epsilon=1e-7,
+        epsilon_placement=epsilon_placement,
+    )
     generator = (
         Dense(units=start[0] * start[1] * width),
         Relu(),

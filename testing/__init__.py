@@ -1,6 +1,6 @@
-"""The conformance suite, for backends of other people as for our own.
+"""The conformance suite of backends.
 
-A backend is held to stored float64 references, so its author needs no other framework::
+It compares a backend with stored float64 references, so the author needs no other framework::
 
     from gandem.testing import BackendConformance
 
@@ -9,43 +9,63 @@ A backend is held to stored float64 references, so its author needs no other fra
 
 ========================  ======================================================================
 ``BackendConformance``    the tests, as a class to subclass; needs pytest
-``OperationConformance``  those of them that look at single operations
-``CASES``                 the networks they run, as data; ``LOSSES`` and ``OPTIMIZERS`` likewise
-``differences``           what is wrong with measured arrays, in sentences; needs pytest
-``reference_of``          the stored arrays of a case
+``OperationConformance``  the tests of single operations among them
+``ConformanceTarget``     the operations that a backend exposes to the tests
+``load_target``           the target of a backend
+``CASES``                 the tested networks, as data; ``LOSSES`` and ``OPTIMIZERS`` likewise
+``find_differences``      a message for each array that differs from its reference; needs pytest
+``load_reference``        the stored arrays of a case
 ========================  ======================================================================
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gandem.testing.cases import CASES, LOSSES, OPTIMIZERS
-    from gandem.testing.operations import OperationConformance, differences
-    from gandem.testing.stored import reference_of
+    from gandem.testing.operations import OperationConformance, find_differences
+    from gandem.testing.references.files import load_reference
     from gandem.testing.suite import BackendConformance
+    from gandem.testing.target import ConformanceTarget, load_target
 
 __all__ = [
     "CASES",
     "LOSSES",
     "OPTIMIZERS",
+    "TIERS",
     "BackendConformance",
+    "ConformanceTarget",
     "OperationConformance",
-    "differences",
-    "reference_of",
+    "find_differences",
+    "load_reference",
+    "load_target",
 ]
 
-_ROOMS = {
+TIERS: Mapping[str, str] = {
+    "form": "form of a backend",
+    "P1": "operations",
+    "P2": "one step",
+    "P3": "many steps",
+    "P5": "hand-over",
+}
+"""The tiers of ``docs/parity.md`` that the suite measures, with titles."""
+_MODULES = {
+    "CASES": "cases",
+    "LOSSES": "cases",
+    "OPTIMIZERS": "cases",
     "BackendConformance": "suite",
+    "ConformanceTarget": "target",
     "OperationConformance": "operations",
-    "differences": "operations",
-    "reference_of": "stored",
+    "find_differences": "operations",
+    "load_reference": "references.files",
+    "load_target": "target",
 }
 
 
-def __getattr__(name: str) -> Any:  # on first use: pytest is no dependency of gandem
-    if name not in __all__:
+def __getattr__(name: str) -> Any:  # on first use: pytest is not a dependency of gandem
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_ROOMS.get(name, 'cases')}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

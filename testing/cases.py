@@ -1,6 +1,6 @@
-"""The P1 cases as data: small networks, losses and optimizers, a case for each way one can be set.
+"""The P1 cases as data: small networks, losses and optimizers, one case per setting.
 
-Images are 7 x 8 where they can be: one odd size, one even, never square.
+Most images are 7 × 8: one odd size and one even, not square.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gandem.core.plugins.entry import entries
 from gandem.core.specs import (
     SGD,
     Adam,
@@ -43,7 +44,14 @@ from gandem.core.specs import (
     Upsample2D,
 )
 from gandem.core.training import load_loss
-from gandem.testing.forms import Case, LossCase, OptimizerCase, Role, Special, generic
+from gandem.testing.case_types import (
+    Case,
+    LossCase,
+    OptimizerCase,
+    Role,
+    Special,
+    hashed_numbers,
+)
 
 __all__ = ["CASES", "LOSSES", "OPTIMIZERS"]
 
@@ -70,15 +78,15 @@ def _labeled(
 
 
 def _convolutions() -> list[Case]:
-    found = []
+    cases = []
     for k in (1, 2, 3, 4, 5, 7):
         for s in (1, 2, 3):
             for padding in ("same", "valid"):
                 filters = 1 if k == 7 else 3
                 layer = Conv2D(filters=filters, kernel=k, stride=s, padding=padding, bias=k < 4)
-                found.append(_image(f"conv2d k{k} s{s} {padding}", layer))
+                cases.append(_image(f"conv2d k{k} s{s} {padding}", layer))
                 crop = Conv2DTranspose(filters=3, kernel=k, stride=s, padding=padding, bias=k < 4)
-                found.append(_image(f"conv2d_transpose k{k} s{s} {padding}", crop, shape=SMALL))
+                cases.append(_image(f"conv2d_transpose k{k} s{s} {padding}", crop, shape=SMALL))
     for kernel, stride, pads in (
         (1, 2, ((0, 1), (2, 0))),
         (2, 1, ((1, 0), (0, 1))),
@@ -89,7 +97,7 @@ def _convolutions() -> list[Case]:
         ((2, 5), (3, 1), ((2, 1), (0, 4))),
     ):
         layer = Conv2D(filters=2, kernel=kernel, stride=stride, padding=pads)
-        found.append(_image(f"conv2d k{kernel} s{stride} {pads}", layer))
+        cases.append(_image(f"conv2d k{kernel} s{stride} {pads}", layer))
     for kernel, stride, pads in (
         (3, 2, ((1, 0), (1, 0))),  # PyTorch's padding=1, output_padding=1
         (5, 2, ((2, 1), (2, 1))),
@@ -103,31 +111,31 @@ def _convolutions() -> list[Case]:
         ((2, 5), (3, 2), ((0, -1), (2, 1))),
     ):
         crop = Conv2DTranspose(filters=2, kernel=kernel, stride=stride, padding=pads)
-        found.append(_image(f"conv2d_transpose k{kernel} s{stride} {pads}", crop, shape=SMALL))
+        cases.append(_image(f"conv2d_transpose k{kernel} s{stride} {pads}", crop, shape=SMALL))
     for k, s in ((3, 2), (4, 2)):
         crop = Conv2DTranspose(filters=1, kernel=(k, k), stride=(s, s))
-        found.append(_image(f"conv2d_transpose k{k} s{s} same on 7 x 8", crop))
+        cases.append(_image(f"conv2d_transpose k{k} s{s} same on 7 x 8", crop))
     for kernel, stride in (((3, 2), (1, 2)), ((2, 5), (3, 1))):
         layer = Conv2D(filters=2, kernel=kernel, stride=stride)
         crop = Conv2DTranspose(filters=2, kernel=kernel, stride=stride)
-        found.append(_image(f"conv2d k{kernel} s{stride} same", layer))
-        found.append(_image(f"conv2d_transpose k{kernel} s{stride} same", crop, shape=SMALL))
-    return found
+        cases.append(_image(f"conv2d k{kernel} s{stride} same", layer))
+        cases.append(_image(f"conv2d_transpose k{kernel} s{stride} same", crop, shape=SMALL))
+    return cases
 
 
 def _resizes() -> list[Case]:
-    found = []
+    cases = []
     for factor in ((2, 2), (3, 3), (1, 2)):
         for method in ("nearest", "bilinear"):
             layer = Upsample2D(factor=factor, method=method)
-            found.append(_image(f"upsample2d {method} {factor}", layer, shape=SMALL))
+            cases.append(_image(f"upsample2d {method} {factor}", layer, shape=SMALL))
     for pool in (MaxPool2D, AveragePool2D):
         for size, stride in ((2, 2), (3, 1), (3, 2), (2, 3), ((1, 3), (2, 2)), ((4, 3), (1, 3))):
             for padding in ("valid", "same"):
                 pooled = pool(size=size, stride=stride, padding=padding)
-                found.append(_image(f"{pooled.kind} {size} s{stride} {padding}", pooled))
+                cases.append(_image(f"{pooled.kind} {size} s{stride} {padding}", pooled))
     return [
-        *found,
+        *cases,
         _image("max_pool2d ties", MaxPool2D(size=3, stride=2, padding="same"), image="ties"),
         _image("global_max_pool2d", GlobalMaxPool2D()),
         _image("global_max_pool2d ties", GlobalMaxPool2D(), image="ties"),
@@ -146,6 +154,10 @@ def _norms() -> list[Case]:
     return [
         _vector("batch_norm vector", BatchNorm()),
         _vector("batch_norm vector of 2 rows", BatchNorm(epsilon=1e-3, decay=0.99), batch=2),
+        _vector("batch_norm vector, biased running variance",
+                BatchNorm(running_variance="biased")),
+        _image("batch_norm image, biased running variance",
+               BatchNorm(decay=0.99, running_variance="biased")),
         _image("batch_norm image", BatchNorm(decay=0.8)),
         _image("batch_norm dead channel", BatchNorm(epsilon=1e-3), image="dead channel"),
         _vector("batch_norm twice", BatchNorm(), silu, Dense(units=4, bias=False),
@@ -166,15 +178,15 @@ def _norms() -> list[Case]:
 def _elementwise() -> list[Case]:
     activations = (Relu(), LeakyRelu(slope=0.2), LeakyRelu(slope=0.01), Elu(), Elu(alpha=0.5),
                    Silu(), Tanh(), Sigmoid())  # fmt: skip
-    found = []
+    cases = []
     for layer in activations:
         number = f" {layer.slope}" if isinstance(layer, LeakyRelu) else ""
         number = f" {layer.alpha}" if isinstance(layer, Elu) else number
-        found.append(_image(f"{layer.kind}{number}", layer, shape=SMALL))
-        found.append(_vector(f"{layer.kind}{number} wide", layer, noise="wide"))
-        found.append(_vector(f"{layer.kind}{number} at 0", layer, noise="zeros"))
+        cases.append(_image(f"{layer.kind}{number}", layer, shape=SMALL))
+        cases.append(_vector(f"{layer.kind}{number} wide", layer, noise="wide"))
+        cases.append(_vector(f"{layer.kind}{number} at 0", layer, noise="zeros"))
     return [
-        *found,
+        *cases,
         _vector("dense", Dense(units=4)),
         _vector("dense without bias", Dense(units=3, bias=False)),
         _vector("dropout 0.5", Dropout(rate=0.5)),
@@ -216,7 +228,7 @@ def _composites() -> list[Case]:
 
 
 def _chains() -> list[Case]:
-    """Return short networks: second order through norms is where frameworks go wrong."""
+    """Return short networks: frameworks differ in second derivatives through norms."""
     leaky, silu = LeakyRelu(slope=0.2), Silu()
     bare = Conv2D(filters=3, kernel=4, stride=2, bias=False)
     end = Conv2D(filters=2, kernel=2)
@@ -288,13 +300,12 @@ def _spectral() -> list[Case]:
 def _losses() -> list[LossCase]:
     column = np.array([[18.0], [19.5], [20.5], [22.0], [25.0], [30.0]])
     logits = {
-        "near 0": np.concatenate([3 * generic("logits", (7, 1)), [[0.0], [1.0], [-1.0]]]),
+        "near 0": np.concatenate([3 * hashed_numbers("logits", (7, 1)), [[0.0], [1.0], [-1.0]]]),
         "around 20": np.concatenate([column, -column[1:]]),
         "at 100": np.array([[100.0], [-100.0], [100.0]]),
         "at 700": np.array([[700.0], [-700.0], [0.0], [-700.0]]),
     }
-    names = ("minimax", "non-saturating", "least-squares", "hinge", "wasserstein")
-    losses = [load_loss(Loss(name=name)) for name in names]
+    losses = [load_loss(Loss(name=entry.id)) for entry in entries("gandem")["losses"]]
     halves: tuple[tuple[str, Role, float], ...] = (
         ("real", "real", 1.0),
         ("real 0.9", "real", 0.9),
@@ -333,9 +344,15 @@ OPTIMIZERS = tuple(
         "adam of DCGAN": Adam(learning_rate=2e-4, beta1=0.5),
         "adam without momentum": Adam(learning_rate=1e-2, beta1=0.0, beta2=0.9, epsilon=1e-7),
         "adam with weight decay": Adam(learning_rate=1e-2, weight_decay=0.1),
+        "adam, epsilon beside the uncorrected root": Adam(
+            learning_rate=1e-3, epsilon=1e-7, epsilon_placement="uncorrected"
+        ),
         "adamw": AdamW(learning_rate=1e-2),
         "adamw with weight decay": AdamW(learning_rate=0.1, beta1=0.5, weight_decay=0.5),
         "adamw without weight decay": AdamW(learning_rate=1e-3, weight_decay=0.0),
+        "adamw, epsilon beside the uncorrected root": AdamW(
+            learning_rate=1e-2, beta1=0.5, epsilon=1e-6, epsilon_placement="uncorrected"
+        ),
         "rmsprop": RMSprop(learning_rate=5e-5),
         "rmsprop of another decay": RMSprop(learning_rate=1e-2, decay=0.99, epsilon=1e-6),
         "rmsprop with weight decay": RMSprop(learning_rate=1e-2, weight_decay=0.1),

@@ -1,5 +1,6 @@
-"""The conformance suite as a command: in a process of its own, for a backend may crash, and told as
-a table.
+"""The conformance suite as a command.
+
+It runs in a separate process, because a backend may crash, and reports a table.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from gandem.core.plugins.installation import install_command
 from gandem.core.process import ChildCommand, ChildResult, describe_exit, run_child
 from gandem.core.tables import format_table
 from gandem.core.training import find_backend
-from gandem.testing.tiers import TIERS
+from gandem.testing import TIERS
 
-__all__ = ["OUTCOMES", "Check", "Outcome", "check", "check_in_words"]
+__all__ = ["OUTCOMES", "Check", "Outcome", "check", "format_check"]
 
 OUTCOMES: Mapping[str, str] = {
     "passed": "passed",
@@ -29,35 +30,35 @@ OUTCOMES: Mapping[str, str] = {
     "known": "known failure",
     "failed": "failed",
 }
-"""How a test can end, and the word for it."""
+"""The outcomes of a test, with their titles."""
 PYTEST_INI = "[pytest]\nxfail_strict = true\n"
-"""Settings of whoever calls the command are none of the suite's business."""
+"""The settings of the suite; those in the caller's folder do not apply."""
 DEFAULTS: Mapping[str, str] = {
-    "OMP_NUM_THREADS": "1",  # threads that share small arrays wait longer than they compute
-    # two thirds of a step of cgan in float64 on PyTorch is mapping its large buffers anew (glibc)
+    "OMP_NUM_THREADS": "1",  # on small arrays, threads wait longer than they compute
+    # keep freed memory: requesting it again takes two thirds of a step of cgan in float64 (glibc)
     "MALLOC_MMAP_THRESHOLD_": "1073741824",
     "MALLOC_TRIM_THRESHOLD_": "1073741824",
 }
-"""Environment variables that make the suite faster, where the caller does not set them."""
+"""Environment variables that make the suite faster, unless the caller sets them."""
 NO_PLUGINS = {
     "PYTEST_ADDOPTS": None,
     "PYTEST_PLUGINS": None,
     "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
 }
 NO_TESTS = 5
-"""pytest's exit code where it collected nothing."""
+"""pytest's exit code if it collected nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How one test ended.
+    """The outcome of one test.
 
     Attributes:
         id: its name, with the case in brackets.
-        tier: a key of :data:`gandem.testing.tiers.TIERS`.
+        tier: a key of :data:`gandem.testing.TIERS`.
         outcome: a key of :data:`OUTCOMES`.
-        reason: why it was skipped, is known to fail, or failed; empty where it passed.
-        seconds: how long it took.
+        reason: why it was skipped, is known to fail, or failed; empty if it passed.
+        seconds: its duration.
     """
 
     id: str
@@ -68,24 +69,24 @@ class Outcome:
 
     @property
     def test(self) -> str:
-        """The test's name without its case, in words."""
+        """The test's name without its case, as words."""
         return self.id.partition("[")[0].removeprefix("test_").replace("_", " ")
 
     @property
     def summary(self) -> str:
-        """The line of the reason that says most."""
+        """The most informative line of the reason."""
         lines = [line.strip() for line in self.reason.splitlines() if line.strip()]
-        raised = [line[1:].strip() for line in lines if line.startswith("E ")]
-        return next(iter(raised or lines), "")
+        errors = [line[1:].strip() for line in lines if line.startswith("E ")]
+        return next(iter(errors or lines), "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """What the suite found about a backend.
+    """The result of the suite for a backend.
 
     Attributes:
-        crashed: how the suite's process ended before its time; empty where it did not.
-        missed: tests that it did not come to.
+        crashed: how the suite's process ended early; empty if it did not.
+        missed: number of tests that were not run.
     """
 
     backend: str
@@ -97,49 +98,49 @@ class Check:
 
     @property
     def holds(self) -> bool:
-        """Whether all tests were made, and none failed."""
-        done = bool(self.outcomes) and not self.missed and not self.crashed
-        return done and self.counts["failed"] == 0
+        """True if all tests were run and none failed."""
+        is_complete = bool(self.outcomes) and not self.missed and not self.crashed
+        return is_complete and self.counts["failed"] == 0
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many tests ended how."""
-        found = Counter(outcome.outcome for outcome in self.outcomes)
-        return {name: found[name] for name in OUTCOMES}
+        """The number of tests with each outcome."""
+        counts = Counter(outcome.outcome for outcome in self.outcomes)
+        return {name: counts[name] for name in OUTCOMES}
 
     def to_data(self) -> dict[str, Any]:
-        """Return all of it as plain data, for JSON."""
-        found = asdict(self)
-        return {"backend": found.pop("backend"), "holds": self.holds, "counts": self.counts} | found
+        """Return plain data for JSON."""
+        data = asdict(self)
+        return {"backend": data.pop("backend"), "holds": self.holds, "counts": self.counts} | data
 
 
 def check(
     backend: str, *, only: str = "", progress: Callable[[int, int], None] | None = None
 ) -> Check:
-    """Hold a backend to the conformance suite.
+    """Run the conformance suite on a backend.
 
     Args:
         backend: its id.
         only: an expression of pytest's ``-k`` that chooses tests.
-        progress: called with the number of tests made, and of all.
+        progress: called with the number of finished tests, and of all tests.
 
     Raises:
         NotFoundError: there is no such backend.
-        BackendError: it cannot be loaded, pytest is not installed, or nothing fits ``only``.
+        BackendError: it cannot be loaded, pytest is not installed, or no test matches ``only``.
     """
-    row = find_backend(backend)
+    entry = find_backend(backend)
     if importlib.util.find_spec("pytest") is None:
         raise BackendError(
             f"The conformance suite needs pytest. Install it with: {install_command('check')}"
         )
     with tempfile.TemporaryDirectory(prefix="gandem-check-") as name:
-        return _run(Path(name), row.id, only, progress)
+        return _run(Path(name), entry.id, only, progress)
 
 
 def _run(
     folder: Path, backend: str, only: str, progress: Callable[[int, int], None] | None
 ) -> Check:
-    """Run pytest in a process that alone loads the backend; return what it reports."""
+    """Run pytest in a child process, which loads the backend; return the result."""
     report = folder / "report.jsonl"
     (folder / "pytest.ini").write_text(PYTEST_INI)
     report.touch()
@@ -160,9 +161,9 @@ def _run(
                 return
             facts, line = json.loads(line), ""
             match facts:
-                case {"tests": count, "subject": of}:
-                    total, subject = count, of
-                case {"begins": test}:
+                case {"tests": count, "subject": description}:
+                    total, subject = count, description
+                case {"running": test}:
                     running = test
                 case _:
                     outcomes.append(Outcome(**facts))
@@ -180,8 +181,8 @@ def _run(
             on_tick=read_report,
         )
     if not running:
-        raise BackendError(_refusal(result, only))
-    whole = result.code in (0, 1) and outcomes
+        raise BackendError(_explain_refusal(result, only))
+    is_complete = result.code in (0, 1) and outcomes
     test = running.rpartition("::")[2]
     return Check(
         backend=backend,
@@ -189,53 +190,51 @@ def _run(
         capabilities=tuple(subject.get("capabilities", ())),
         outcomes=tuple(outcomes),
         missed=total - len(outcomes),
-        crashed="" if whole else f"{describe_exit(result.code)} in {test}",
+        crashed="" if is_complete else f"{describe_exit(result.code)} in {test}",
     )
 
 
-def _refusal(result: ChildResult, only: str) -> str:
-    """Return why pytest ran no test, in a sentence."""
+def _explain_refusal(result: ChildResult, only: str) -> str:
+    """Return why pytest ran no test."""
     lines = (result.stdout + result.stderr).splitlines()
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     if errors:
         return errors[0]
     if result.code == NO_TESTS and only:
-        return f"No test fits {only!r}."
+        return f"No test matches {only!r}."
     return f"The suite did not start: {describe_exit(result.code)}."
 
 
-# --- in words ------------------------------------------------------------------------------------
+# --- as text -------------------------------------------------------------------------------------
 
 
-def check_in_words(found: Check) -> str:
-    """Return a check as a table: a row for each test, a column for each way to end; then every
-    reason.
-    """
-    versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
-    lines = [f"{found.backend} ({versions})", ""]
-    lines.append(format_table([("", "", *OUTCOMES.values()), *_rows(found)]))
+def format_check(check: Check) -> str:
+    """Return a table with a row per test and a column per outcome; then all reasons."""
+    versions = ", ".join(f"{name} {version}" for name, version in check.versions.items())
+    lines = [f"{check.backend} ({versions})", ""]
+    lines.append(format_table([("", "", *OUTCOMES.values()), *_format_rows(check)]))
     for name in ("skipped", "known", "failed"):
-        some = [outcome for outcome in found.outcomes if outcome.outcome == name]
-        lines += ["", OUTCOMES[name]] if some else []
+        outcomes = [outcome for outcome in check.outcomes if outcome.outcome == name]
+        lines += ["", OUTCOMES[name]] if outcomes else []
         if name == "skipped":
-            reasons = Counter(outcome.reason for outcome in some)
+            reasons = Counter(outcome.reason for outcome in outcomes)
             lines += [f"  {reason}  ({count} tests)" for reason, count in reasons.items()]
         else:
-            lines += [f"  {outcome.id}: {outcome.summary}" for outcome in some]
-    counts = ", ".join(f"{count} {OUTCOMES[name]}" for name, count in found.counts.items() if count)
-    verdict = "conforms" if found.holds else "does not conform"
-    lines += ["", f"{found.backend} {verdict}: {counts}."]
-    if found.missed:
-        crashed = f": {found.crashed}" if found.crashed else ""
-        lines.append(f"{found.missed} tests were not made{crashed}.")
+            lines += [f"  {outcome.id}: {outcome.summary}" for outcome in outcomes]
+    counts = ", ".join(f"{count} {OUTCOMES[name]}" for name, count in check.counts.items() if count)
+    verdict = "conforms" if check.holds else "does not conform"
+    lines += ["", f"{check.backend} {verdict}: {counts}."]
+    if check.missed:
+        crashed = f": {check.crashed}" if check.crashed else ""
+        lines.append(f"{check.missed} tests were not run{crashed}.")
     return "\n".join(lines)
 
 
-def _rows(found: Check) -> Iterator[tuple[str, ...]]:
+def _format_rows(check: Check) -> Iterator[tuple[str, ...]]:
     for tier, title in TIERS.items():
-        of_tier = [outcome for outcome in found.outcomes if outcome.tier == tier]
-        for number, test in enumerate(dict.fromkeys(outcome.test for outcome in of_tier)):
-            ends = Counter(outcome.outcome for outcome in of_tier if outcome.test == test)
-            head = f"{tier} {title}" if tier != "form" else title
-            counts = (str(ends[name] or "·") for name in OUTCOMES)
-            yield head if number == 0 else "", test, *counts
+        outcomes = [outcome for outcome in check.outcomes if outcome.tier == tier]
+        for number, test in enumerate(dict.fromkeys(outcome.test for outcome in outcomes)):
+            counts = Counter(outcome.outcome for outcome in outcomes if outcome.test == test)
+            head = title if tier == "form" else f"{tier} {title}"
+            cells = (str(counts[name] or "·") for name in OUTCOMES)
+            yield head if number == 0 else "", test, *cells

@@ -1,5 +1,5 @@
-"""What pytest needs for the conformance suite: the option that names the backend, the order of the
-tests, and the file that ``gandem plugins check`` reads.
+"""The pytest plugin of the conformance suite: its options, the order of its tests, and the report
+that ``gandem plugins check`` reads.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ SUITE = "gandem.testing.suite"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the two options."""
-    group = parser.getgroup("gandem", "conformance of gandem's backends")
+    group = parser.getgroup("gandem", "conformance suite of gandem")
     group.addoption(
         "--gandem-backend",
         metavar="ID",
-        help=f"the backend that 'pytest --pyargs {SUITE}' tests, acme/jax",
+        help=f"backend for 'pytest --pyargs {SUITE}', e.g. acme/jax",
     )
     group.addoption(
         "--gandem-report",
         metavar="FILE",
         type=Path,
-        help="write a line of JSON for each of its tests to this file",
+        help="write a line of JSON per test to this file",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin the report, where one is asked for.
+    """Open the report if the option asks for one.
 
     Raises:
-        pytest.UsageError: it cannot be written.
+        pytest.UsageError: the file cannot be written.
     """
     if path := config.getoption("gandem_report"):
         try:
@@ -49,11 +49,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Sort the tests of the suite by walk, which then share an engine; refuse to run it without a
-    backend that is there, in one line instead of a thousand.
+    """Group the tests of the suite by trajectory, so that they share an engine, and check the
+    backend once, so that an error is one line instead of one per test.
 
     Raises:
-        pytest.UsageError: it has no name, is unknown, or cannot be loaded.
+        pytest.UsageError: the option names no backend, or one that cannot be loaded.
     """
     base: Any = sys.modules.get("gandem.testing.base")
     if base is None:
@@ -62,16 +62,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         groups.setdefault(_group(item, base), []).append(item)
     items[:] = [item for group in groups.values() for item in group]
-    if not any(_wants_a_backend(item, base) for item in items):
+    if not any(_needs_option(item, base) for item in items):
         return
     from gandem.core.errors import GandemError
-    from gandem.core.training import load_backend
+    from gandem.testing.target import load_target
 
     name = config.getoption("gandem_backend")
     if not name:
-        raise pytest.UsageError("Say which backend to test: --gandem-backend acme/jax")
+        raise pytest.UsageError("Name the backend with --gandem-backend, e.g. acme/jax")
     try:
-        load_backend(name)
+        load_target(name)
     except GandemError as error:
         raise pytest.UsageError(str(error)) from None
 
@@ -82,48 +82,48 @@ def _is_conformance(item: pytest.Item, base: Any) -> bool:
 
 
 def _group(item: pytest.Item, base: Any) -> Any:
-    """Return what tests that run one after another have in common: a walk, or nothing."""
+    """Return the trajectory of a test, or the test itself if it has none."""
     callspec = getattr(item, "callspec", None)
     case = callspec.params.get("case") if callspec else None
-    if isinstance(case, base.Walk) and _is_conformance(item, base):
+    if isinstance(case, base.Trajectory) and _is_conformance(item, base):
         return item.parent, case.name
     return item
 
 
-def _wants_a_backend(item: pytest.Item, base: Any) -> bool:
-    """Say whether a test is of the suite, and its class does not say which backend it is about."""
+def _needs_option(item: pytest.Item, base: Any) -> bool:
+    """Return True if a test is of the suite and its class does not name a backend."""
     if not _is_conformance(item, base):
         return False
     cls: Any = item.cls  # type: ignore[attr-defined]
-    subjects = [inspect.getattr_static(each, "subject") for each in (cls, base.Conformance)]
-    return not cls.backend and subjects[0] is subjects[1]
+    fixtures = [inspect.getattr_static(each, "subject") for each in (cls, base.Conformance)]
+    return not cls.backend and fixtures[0] is fixtures[1]
 
 
 class _Reporter:
-    """Writes how many tests there are, then each with its outcome, as they end."""
+    """Writes the number of tests, then the outcome of each test when it ends."""
 
     def __init__(self, file: TextIO) -> None:
         self.file = file
         self.tiers: dict[str, str] = {}
 
-    def tell(self, **facts: Any) -> None:
+    def write(self, **facts: Any) -> None:
         print(json.dumps(facts), file=self.file, flush=True)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         for item in session.items:
             self.tiers[item.nodeid] = getattr(getattr(item, "function", None), "tier", "form")
-        subject = _facts(session.config.getoption("gandem_backend"))
-        self.tell(tests=len(session.items), subject=subject)
+        facts = _describe(session.config.getoption("gandem_backend"))
+        self.write(tests=len(session.items), subject=facts)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        self.tell(begins=nodeid)
+        self.write(running=nodeid)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Tell of a test once: of its call, or of what kept it from being called."""
+        """Write a test once: after its call, or when its setup or teardown did not pass."""
         if report.when != "call" and report.passed:
             return
-        outcome, reason = _judged(report)
-        self.tell(
+        outcome, reason = _find_outcome(report)
+        self.write(
             id=report.nodeid.rpartition("::")[2],
             tier=self.tiers.get(report.nodeid, "form"),
             outcome=outcome,
@@ -132,8 +132,8 @@ class _Reporter:
         )
 
 
-def _facts(backend: str | None) -> dict[str, Any]:
-    """Return a backend's versions and capabilities; what is wrong with them is for the tests."""
+def _describe(backend: str | None) -> dict[str, Any]:
+    """Return a backend's versions and capabilities; the tests report errors in them."""
     if not backend:
         return {}
     from gandem.core.training.backends import load_backend
@@ -147,13 +147,13 @@ def _facts(backend: str | None) -> dict[str, Any]:
     return facts
 
 
-def _judged(report: pytest.TestReport) -> tuple[str, str]:
-    """Return passed, skipped, known or failed, and why."""
+def _find_outcome(report: pytest.TestReport) -> tuple[str, str]:
+    """Return passed, skipped, known or failed, and the reason."""
     if hasattr(report, "wasxfail") and report.skipped:
         return "known", report.wasxfail
     if report.skipped:
-        where: Any = report.longrepr  # (path, line, "Skipped: …")
-        return "skipped", str(where[2]).removeprefix("Skipped: ")
+        skip: Any = report.longrepr  # (path, line, "Skipped: …")
+        return "skipped", str(skip[2]).removeprefix("Skipped: ")
     if report.failed:
         return "failed", report.longreprtext
     return "passed", ""

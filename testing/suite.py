@@ -1,8 +1,7 @@
-"""The conformance suite: a backend against stored arrays, from single operations to whole runs.
+"""The conformance suite: a backend is compared with stored arrays, from operations to whole runs.
 
 To the operations (tier P1) it adds P2, one step from a given state; P3, small GANs over many steps;
-and P5, a state that leaves an engine and comes back.  The stored side of these was made by PyTorch,
-and Keras agrees with it.
+and P5, a state that is exported and loaded. The references of whole steps were computed by PyTorch.
 """
 
 from __future__ import annotations
@@ -23,198 +22,201 @@ from gandem.core.training import (
     state_shapes,
     weights,
 )
-from gandem.testing.base import names_of_tests, unknown_failures
+from gandem.testing.base import find_unknown_failures, list_tests, name_of, tier
 from gandem.testing.cases import CASES, LOSSES, OPTIMIZERS
-from gandem.testing.forms import Case, LossCase, OptimizerCase
-from gandem.testing.operations import OperationConformance, differences
-from gandem.testing.stored import step_reference, steps
-from gandem.testing.tiers import tier
-from gandem.testing.walks import (
+from gandem.testing.operations import OperationConformance
+from gandem.testing.references.files import load_step_reference, load_steps
+from gandem.testing.target import ConformanceTarget
+from gandem.testing.trajectories import (
     SEED,
     STARTS,
-    WALKS,
-    Walk,
-    begin,
-    digest_of,
-    outcome,
-    path,
-    step_once,
-    walk,
+    TRAJECTORIES,
+    Trajectory,
+    digest,
+    find_trajectory,
+    make_step,
+    run_steps,
+    stack_losses,
+    start_engine,
+    summarize,
 )
 
-__all__ = ["BackendConformance", "differences"]
+__all__ = ["BackendConformance"]
 
 
-def _name(case: Case | LossCase | OptimizerCase | Walk) -> str:
-    return case.name
-
-
-def _changed(kept: Mapping[str, bytes], arrays: Mapping[str, np.ndarray]) -> list[str]:
-    """Return the names of arrays whose bytes are not those that were kept."""
-    return [name for name in kept if name not in arrays or arrays[name].tobytes() != kept[name]]
+def _find_changed(before: Mapping[str, bytes], arrays: Mapping[str, np.ndarray]) -> list[str]:
+    """Return the names of arrays whose bytes differ from those before."""
+    return [name for name in before if name not in arrays or arrays[name].tobytes() != before[name]]
 
 
 class BackendConformance(OperationConformance, suite=True):
-    """Subclass it, name the backend, and pytest does the rest."""
+    """All tests: subclass it and name the backend."""
 
     @tier("form")
-    def test_every_known_failure_names_a_test_and_gives_a_reason(self, subject: Backend) -> None:
-        cases = [*map(_name, CASES), *map(_name, LOSSES), *map(_name, OPTIMIZERS)]
-        known = subject.known_failures
-        tests = names_of_tests(BackendConformance)
-        said = unknown_failures(known, tests, [*cases, *map(_name, WALKS)])
-        said += [
-            f"known_failures: {k!r} has no reason." for k, why in known.items() if not why.strip()
+    def test_every_known_failure_names_a_test_and_gives_a_reason(
+        self, target: ConformanceTarget
+    ) -> None:
+        known = target.known_failures
+        cases = map(name_of, (*CASES, *LOSSES, *OPTIMIZERS, *TRAJECTORIES))
+        messages = find_unknown_failures(known, list_tests(BackendConformance), cases)
+        messages += [
+            f"known_failures: {name!r} has no reason."
+            for name, reason in known.items()
+            if not reason.strip()
         ]
 
-        assert not said, " ".join(said)
+        assert not messages, " ".join(messages)
 
     @tier("form")
     def test_the_random_streams_are_those_of_the_references(self) -> None:
-        assert str(steps()["streams"]) == fingerprint(), (
-            f"NumPy {np.__version__} draws other numbers than the references were made with; "
-            "the tests of whole steps cannot hold."
+        assert str(load_steps()["streams"]) == fingerprint(), (
+            f"NumPy {np.__version__} draws other numbers than the version that the references "
+            "were computed with; the tests of whole steps cannot pass."
         )
 
     @pytest.fixture(scope="class")
     @classmethod
     def engines(cls) -> dict[tuple[str, str], Engine]:
-        """Keep the engines of one walk, by its name and the precision: see :meth:`at_start`."""
+        """Keep the engines of one trajectory, by its name and the precision."""
         return {}
 
     def at_start(
         self,
         engines: dict[tuple[str, str], Engine],
         subject: Backend,
-        case: Walk,
+        case: Trajectory,
         precision: str = "float64",
     ) -> Engine:
-        """Return the engine of a walk, at its first step.
+        """Return the engine of a trajectory, at its first step.
 
-        Most backends compile a step first, so the tests of a walk share it: the plugin sorts them
-        next to one another.
+        Compiling a step takes long on most backends, so the tests of a trajectory, which the pytest
+        plugin makes neighbors, share an engine.
         """
         if "resume" not in subject.capabilities:
-            return begin(case, subject, precision)
+            return start_engine(case, subject, precision)
         key = (case.name, precision)
         if key not in engines:
             for other in [other for other in engines if other[0] != case.name]:
                 del engines[other]
-            engines[key] = begin(case, subject, precision)
+            engines[key] = start_engine(case, subject, precision)
         engines[key].load(initial_state(case.spec, SEED, precision))
         return engines[key]
 
     @tier("P3", "float64")
-    @pytest.mark.parametrize("case", WALKS, ids=_name)
-    def test_a_small_gan_takes_the_same_path(
-        self, subject: Backend, engines: dict[tuple[str, str], Engine], case: Walk
+    @pytest.mark.parametrize("case", TRAJECTORIES, ids=name_of)
+    def test_a_training_matches_the_reference(
+        self, subject: Backend, engines: dict[tuple[str, str], Engine], case: Trajectory
     ) -> None:
-        engine, at, losses = self.at_start(engines, subject, case), 0, []
+        engine, step, losses = self.at_start(engines, subject, case), 0, []
         for mark in case.marks:
-            losses += walk(engine, case.feed(), mark, at)
-            at = mark
-            made = outcome(case, engine)
-            expected = step_reference(case.name, f"after {mark}", made)
-            self.compare(f"{case.name} after {mark} steps", expected, made)
-        taken = path(losses)
-        self.compare(f"{case.name}: losses", step_reference(case.name, "losses", taken), taken)
+            losses += run_steps(engine, case.feed(), mark, step)
+            step = mark
+            received = summarize(case, engine)
+            expected = load_step_reference(case.name, f"after {mark}", received)
+            self.compare(f"{case.name} after {mark} steps", expected, received)
+        received = stack_losses(losses)
+        expected = load_step_reference(case.name, "losses", received)
+        self.compare(f"{case.name}: losses", expected, received)
 
     @tier("P2", "float64", "resume")
     @pytest.mark.parametrize("start", STARTS)
-    @pytest.mark.parametrize("case", WALKS, ids=_name)
+    @pytest.mark.parametrize("case", TRAJECTORIES, ids=name_of)
     def test_one_step_from_a_given_state(
-        self, subject: Backend, engines: dict[tuple[str, str], Engine], case: Walk, start: int
+        self, subject: Backend, engines: dict[tuple[str, str], Engine], case: Trajectory, start: int
     ) -> None:
         engine = self.at_start(engines, subject, case)
 
-        made = digest_of(step_once(case, engine, start))
+        received = digest(make_step(case, engine, start))
 
-        expected = step_reference(case.name, f"one step from {start}", made)
-        self.compare(f"{case.name}, one step from {start}", expected, made)
+        expected = load_step_reference(case.name, f"one step from {start}", received)
+        self.compare(f"{case.name}, one step from {start}", expected, received)
 
     @tier("P2", "resume")
-    @pytest.mark.parametrize("case", WALKS, ids=_name)
+    @pytest.mark.parametrize("case", TRAJECTORIES, ids=name_of)
     def test_one_step_in_single_precision(
-        self, subject: Backend, engines: dict[tuple[str, str], Engine], case: Walk
+        self, subject: Backend, engines: dict[tuple[str, str], Engine], case: Trajectory
     ) -> None:
         engine = self.at_start(engines, subject, case, "float32")
 
-        made = step_once(case, engine, 7, "float32")
-
-        self.compare_singles(case, made)
+        self.compare_float32(case, make_step(case, engine, 7, "float32"))
 
     @tier("P2", "gpu", "resume")
-    @pytest.mark.parametrize("case", WALKS, ids=_name)
-    def test_one_step_on_a_gpu(self, subject: Backend, case: Walk) -> None:
+    @pytest.mark.parametrize("case", TRAJECTORIES, ids=name_of)
+    def test_one_step_on_a_gpu(self, subject: Backend, case: Trajectory) -> None:
         device = next((name for name in subject.devices() if name != "cpu"), None)
         if device is None:
-            pytest.skip("there is no GPU on this machine")
-        engine = begin(case, subject, "float32", device)
+            pytest.skip("this machine has no GPU")
+        engine = start_engine(case, subject, "float32", device)
 
-        self.compare_singles(case, step_once(case, engine, 7, "float32"))
+        self.compare_float32(case, make_step(case, engine, 7, "float32"))
 
-    def compare_singles(self, case: Walk, made: Mapping[str, np.ndarray]) -> None:
-        """Hold the weights after a step in single precision to the stored ones, in double."""
-        names = [p.name for plan in plan_spec(case.spec).values() for p in plan.parameters()]
-        digested = digest_of(made)
-        stored = step_reference(case.name, "one step from 7", digested)
-        double = [name for name in names if made[name].dtype != np.float32]
-        assert not double, f"no float32: {', '.join(double)}"
-        apart = np.concatenate([np.abs(digested[name] - stored[name]) for name in names])
-        share = float((apart <= 2e-5).mean())
-        assert apart.max() <= 2e-4, f"a weight is off by {apart.max():.1e} (allowed 2e-4)"
-        assert share >= 0.999, f"{share:.2%} of the weights are within 2e-5 (wanted 99.9 %)"
+    def compare_float32(self, case: Trajectory, received: Mapping[str, np.ndarray]) -> None:
+        """Compare the weights and running statistics after a step in float32 with the stored ones,
+        in float64.
+        """
+        plans = plan_spec(case.spec).values()
+        names = [p.name for plan in plans for p in (*plan.parameters(), *plan.statistics())]
+        sample = digest(received)
+        expected = load_step_reference(case.name, "one step from 7", sample)
+        assert expected, "no reference is stored; a new case needs: make references"
+        double = [name for name in names if received[name].dtype != np.float32]
+        assert not double, f"not float32: {', '.join(double)}"
+        errors = np.concatenate([np.abs(sample[name] - expected[name]) for name in names])
+        share = float((errors <= 2e-5).mean())
+        assert errors.max() <= 2e-4, f"a weight is off by {errors.max():.1e} (allowed 2e-4)"
+        assert share >= 0.999, f"{share:.2%} of the weights are within 2e-5 (expected 99.9 %)"
 
     @tier("P5", "resume")
-    @pytest.mark.parametrize("case", WALKS, ids=_name)
-    def test_a_state_carried_over_continues_bit_for_bit(
-        self, subject: Backend, engines: dict[tuple[str, str], Engine], case: Walk
+    @pytest.mark.parametrize("case", TRAJECTORIES, ids=name_of)
+    def test_a_loaded_state_continues_bit_for_bit(
+        self, subject: Backend, engines: dict[tuple[str, str], Engine], case: Trajectory
     ) -> None:
-        double = "float64" in subject.capabilities and not WALKS.index(case) % 2
+        double = "float64" in subject.capabilities and not TRAJECTORIES.index(case) % 2
         precision = "float64" if double else "float32"
-        feed, straight = case.feed(precision), self.at_start(engines, subject, case, precision)
-        walk(straight, feed, 2)
-        state = straight.export()
-        kept = {name: value.tobytes() for name, value in state.items()}
+        feed, engine = case.feed(precision), self.at_start(engines, subject, case, precision)
+        run_steps(engine, feed, 2)
+        state = engine.export()
+        before = {name: value.tobytes() for name, value in state.items()}
         resumed = subject.engine(
             case.spec, load_loss(case.spec.loss), state, precision=precision, device="cpu"
         )
-        again = resumed.export()
+        loaded = resumed.export()
 
-        ends = [walk(engine, feed, 4, start=2) for engine in (straight, resumed)]
+        losses = [run_steps(each, feed, 4, start=2) for each in (engine, resumed)]
 
         assert list(state) == list(state_shapes(case.spec)), "names, or their order"
-        assert _changed(kept, again) == [], "what came back is not what was loaded"
-        assert _changed(kept, state) == [], "export gave no copy: later steps changed it"
+        assert _find_changed(before, loaded) == [], "export differs from what was loaded"
+        assert _find_changed(before, state) == [], "export returned no copy: later steps changed it"
         assert all(value.flags.c_contiguous for value in state.values()), "not contiguous"
-        assert ends[0] == ends[1], "the losses after the load"
-        left = {name: value.tobytes() for name, value in straight.export().items()}
-        assert _changed(left, resumed.export()) == [], "the state after two more steps"
+        assert losses[0] == losses[1], "the losses after the load"
+        after = {name: value.tobytes() for name, value in engine.export().items()}
+        assert _find_changed(after, resumed.export()) == [], "the state after two more steps"
 
     @tier("P2", "float64")
     @pytest.mark.parametrize("idle", ["generator", "discriminator"])
     def test_a_players_update_leaves_the_other_untouched(self, subject: Backend, idle: str) -> None:
-        case = replace(WALKS[3], changes={f"{idle}.optimizer.learning_rate": 0.0})
-        engine = begin(case, subject)
+        changes = {f"{idle}.optimizer.learning_rate": 0.0}
+        case = replace(find_trajectory("fresh noise"), changes=changes)
+        engine = start_engine(case, subject)
         before = weights(case.spec, engine.export())
 
-        walk(engine, case.feed(), 2)
+        run_steps(engine, case.feed(), 2)
 
         after = weights(case.spec, engine.export())
         moved = {name for name in after if (after[name] != before[name]).any()}
         expected = {name for name in after if not name.startswith(f"{idle}/")}
-        assert moved == expected, f"moved or not: {sorted(moved ^ expected)}"
+        assert moved == expected, f"wrongly moved or unmoved: {sorted(moved ^ expected)}"
 
     @tier("P5", "float64", "resume")
-    def test_loading_a_state_leaves_nothing_of_the_old_one(self, subject: Backend) -> None:
-        case = WALKS[3]
-        engine, fresh = begin(case, subject), begin(case, subject)
-        walk(engine, case.feed(), 2)
+    def test_loading_a_state_replaces_all_of_the_old_one(self, subject: Backend) -> None:
+        case = find_trajectory("fresh noise")
+        engine, fresh = start_engine(case, subject), start_engine(case, subject)
+        run_steps(engine, case.feed(), 2)
 
-        made = [step_once(case, each, 7) for each in (engine, fresh)]
+        used, new = (make_step(case, each, 7) for each in (engine, fresh))
 
-        left = {name: value.tobytes() for name, value in made[0].items()}
-        assert _changed(left, made[1]) == [], "the step remembers what was before the load"
+        expected = {name: value.tobytes() for name, value in new.items()}
+        assert _find_changed(expected, used) == [], "the step depends on the state before the load"
 
 
 class TestBackend(BackendConformance):

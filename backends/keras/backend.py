@@ -1,25 +1,20 @@
 """The Keras backend: its versions, devices and engines."""
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from gandem.backends.keras import conformance
 from gandem.backends.keras.engine import KerasEngine
 from gandem.core.errors import BackendError
-from gandem.core.specs import NetworkPlan, Optimizer, Spec
-from gandem.core.training import CAPABILITIES, AdversarialLoss, Arrays, Derivatives, Engine
+from gandem.core.specs import Spec
+from gandem.core.training import CAPABILITIES, AdversarialLoss, Arrays, Engine
 
 
 class KerasBackend:
     """See :class:`gandem.core.training.Backend`."""
 
     capabilities = tuple(CAPABILITIES)
-    known_failures: Mapping[str, str] = {}
 
     def versions(self) -> dict[str, str]:
         return {
@@ -47,23 +42,3 @@ class KerasBackend:
             tf.config.experimental.enable_tensor_float_32_execution(precision == "tf32")
             name = f"/GPU:{device.removeprefix('cuda:')}"
         return KerasEngine(spec, loss, state, precision, name)
-
-    def differentiate(
-        self,
-        plan: NetworkPlan,
-        arrays: Arrays,
-        inputs: Arrays,
-        cotangent: np.ndarray,
-        masks: Arrays,
-    ) -> Derivatives:
-        return conformance.differentiate(plan, arrays, inputs, cotangent, masks)
-
-    def gradient(
-        self, function: Callable[..., Any], arrays: Arrays
-    ) -> tuple[float, dict[str, np.ndarray]]:
-        return conformance.gradient(function, arrays)
-
-    def optimize(
-        self, optimizer: Optimizer, arrays: Arrays, gradients: Sequence[Arrays]
-    ) -> list[dict[str, np.ndarray]]:
-        return conformance.optimize(optimizer, arrays, gradients)

@@ -1,6 +1,6 @@
-"""Single operations of TensorFlow for the conformance tests, in float64 on the CPU."""
+"""The operations of TensorFlow for the conformance suite, in float64 on the CPU."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -10,62 +10,69 @@ from gandem.backends.keras.network import Network, from_numpy
 from gandem.backends.keras.ops import KerasOps
 from gandem.backends.keras.optimizers import Learner
 from gandem.core.specs import SGD, NetworkPlan, Optimizer, Player
-from gandem.core.training import Arrays, Derivatives
+from gandem.core.training import Arrays
 
 
-def differentiate(
-    plan: NetworkPlan, arrays: Arrays, inputs: Arrays, cotangent: np.ndarray, masks: Arrays
-) -> Derivatives:
-    """See :meth:`gandem.core.training.Backend.differentiate`."""
-    layers = tuple(node.layer for node in plan.nodes)
-    player = Player(name=plan.name, input=plan.input, layers=layers, optimizer=SGD(learning_rate=1))
-    network = Network(plan, player, "float64")
-    for name, variable in network.arrays().items():
-        variable.assign(arrays[name])
-    leaves = from_numpy(plan, inputs)
-    weights = network.variables_by_name()
-    targets = [*leaves, *weights.values()]
-    none = tf.UnconnectedGradients.ZERO
-    with tf.GradientTape() as outer:
-        outer.watch(leaves)
-        with tf.GradientTape() as inner:
-            inner.watch(leaves)
-            value = network(
-                leaves, training=True, masks={k: tf.constant(v) for k, v in masks.items()}
+class KerasTarget:
+    """See :class:`gandem.testing.ConformanceTarget`."""
+
+    known_failures: Mapping[str, str] = {}
+
+    def differentiate(
+        self,
+        plan: NetworkPlan,
+        arrays: Arrays,
+        inputs: Arrays,
+        cotangent: np.ndarray,
+        masks: Arrays,
+    ) -> dict[str, np.ndarray]:
+        layers = tuple(node.layer for node in plan.nodes)
+        player = Player(
+            name=plan.name, input=plan.input, layers=layers, optimizer=SGD(learning_rate=1)
+        )
+        network = Network(plan, player, "float64")
+        for name, variable in network.arrays().items():
+            variable.assign(arrays[name])
+        leaves = from_numpy(plan, inputs)
+        variables = {**dict(zip(plan.inputs, leaves, strict=True)), **network.variables_by_name()}
+        drawn = {name: tf.constant(mask) for name, mask in masks.items()}
+        none = tf.UnconnectedGradients.ZERO
+        with tf.GradientTape() as outer:
+            outer.watch(leaves)
+            with tf.GradientTape() as inner:
+                inner.watch(leaves)
+                value = network(leaves, training=True, masks=drawn)
+                scalar = tf.reduce_sum(value * cotangent)
+            first = inner.gradient(scalar, variables, unconnected_gradients=none)
+            penalty = tf.add_n(
+                [0.5 * tf.reduce_sum(first[name] * first[name]) for name in plan.inputs]
             )
-            scalar = tf.reduce_sum(value * cotangent)
-        first = inner.gradient(scalar, targets, unconnected_gradients=none)
-        penalty = tf.add_n([0.5 * tf.reduce_sum(g * g) for g in first[: len(leaves)]])
-    second = outer.gradient(penalty, targets, unconnected_gradients=none)
-    names = [*plan.inputs, *weights]
+        second = outer.gradient(penalty, variables, unconnected_gradients=none)
+        statistics = {p.name: network.arrays()[p.name] for p in plan.statistics()}
+        derivatives = {"first": first, "second": second, "statistics": statistics}
+        return {"value": value.numpy()} | {
+            f"{kind}/{name}": tensor.numpy()
+            for kind, tensors in derivatives.items()
+            for name, tensor in tensors.items()
+        }
 
-    def named(found: list[Tensor]) -> dict[str, np.ndarray]:
-        return {name: tensor.numpy() for name, tensor in zip(names, found, strict=True)}
+    def gradient(
+        self, function: Callable[..., Tensor], arrays: Arrays
+    ) -> tuple[float, dict[str, np.ndarray]]:
+        tensors = {name: tf.constant(value) for name, value in arrays.items()}
+        with tf.GradientTape() as tape:
+            tape.watch(tensors)
+            value = function(KerasOps(), **tensors)
+        gradients = tape.gradient(value, tensors)
+        return float(value.numpy()), {name: g.numpy() for name, g in gradients.items()}
 
-    statistics = {p.name: network.arrays()[p.name].numpy() for p in plan.statistics()}
-    return Derivatives(value.numpy(), named(first), named(second), statistics)
-
-
-def gradient(
-    function: Callable[..., Tensor], arrays: Arrays
-) -> tuple[float, dict[str, np.ndarray]]:
-    """See :meth:`gandem.core.training.Backend.gradient`."""
-    tensors = {name: tf.constant(value) for name, value in arrays.items()}
-    with tf.GradientTape() as tape:
-        tape.watch(tensors)
-        value = function(KerasOps(), **tensors)
-    found = tape.gradient(value, tensors)
-    return float(value.numpy()), {name: g.numpy() for name, g in found.items()}
-
-
-def optimize(
-    optimizer: Optimizer, arrays: Arrays, gradients: Sequence[Arrays]
-) -> list[dict[str, np.ndarray]]:
-    """See :meth:`gandem.core.training.Backend.optimize`."""
-    parameters = {name: tf.Variable(value) for name, value in arrays.items()}
-    learner = Learner(optimizer, parameters)
-    after = []
-    for given in gradients:
-        learner.update([tf.constant(given[name]) for name in parameters])
-        after.append({name: p.numpy() for name, p in parameters.items()})
-    return after
+    def optimize(
+        self, optimizer: Optimizer, arrays: Arrays, gradients: Sequence[Arrays]
+    ) -> list[dict[str, np.ndarray]]:
+        parameters = {name: tf.Variable(value) for name, value in arrays.items()}
+        learner = Learner(optimizer, parameters)
+        after = []
+        for step in gradients:
+            learner.update([tf.constant(step[name]) for name in parameters])
+            after.append({name: p.numpy() for name, p in parameters.items()})
+        return after

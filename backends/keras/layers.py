@@ -40,9 +40,9 @@ class Context:
 class Layer(keras.layers.Layer):
     """A layer of a node; it creates its weights at once, since the plan has every shape."""
 
-    def __init__(self, node: Node, dtype: str) -> None:
+    def __init__(self, layer: kinds.Layer, node: Node, dtype: str) -> None:
         super().__init__(name=node.path.rsplit("/", 1)[1], dtype=dtype)
-        self.spec: Any = node.layer
+        self.spec: Any = layer
         self.path_in_spec = node.path
         self.arrays = {
             p.name: self.add_weight(
@@ -104,16 +104,12 @@ class Affine(Layer):
         return vector / tf.maximum(tf.norm(vector), self.number(1e-12))
 
 
+@build.register(kinds.Dense)
 class Dense(Affine):
     """x·kernel + bias."""
 
     def call(self, x: Tensor, context: Context) -> Tensor:
         return self.biased(context.widen(tf.matmul(*context.narrow(x, self.kernel(context)))))
-
-
-@build.register
-def _(layer: kinds.Dense, node: Node, dtype: str) -> Layer:
-    return Dense(node, dtype)
 
 
 MAX_FEW_CHANNELS = 4
@@ -142,11 +138,12 @@ def _padding(node: Node, size: tuple[int, ...], sides: list[tuple[int, int]]) ->
     return [(0, 0), *sides, (0, 0)]
 
 
+@build.register(kinds.Conv2D)
 class Conv2D(Affine):
     """A convolution with a padding for each of the four sides."""
 
-    def __init__(self, node: Node, dtype: str) -> None:
-        super().__init__(node, dtype)
+    def __init__(self, layer: kinds.Layer, node: Node, dtype: str) -> None:
+        super().__init__(layer, node, dtype)
         size = node.input_shape[:2]
         self.pads = _padding(node, size, list(pads(node.layer, *size)))
 
@@ -156,16 +153,12 @@ class Conv2D(Affine):
         return self.biased(context.widen(out))
 
 
-@build.register
-def _(layer: kinds.Conv2D, node: Node, dtype: str) -> Layer:
-    return Conv2D(node, dtype)
-
-
+@build.register(kinds.Conv2DTranspose)
 class Conv2DTranspose(Affine):
     """A transposed convolution with a crop, or an extension, for each of the four sides."""
 
-    def __init__(self, node: Node, dtype: str) -> None:
-        super().__init__(node, dtype)
+    def __init__(self, layer: kinds.Layer, node: Node, dtype: str) -> None:
+        super().__init__(layer, node, dtype)
         sides, self.size, self.rest = [], [], []
         full = zip(
             crops(node.layer), node.input_shape, self.spec.kernel, self.spec.stride, strict=False
@@ -197,19 +190,23 @@ class Conv2DTranspose(Affine):
         return self.biased(out)
 
 
-@build.register
-def _(layer: kinds.Conv2DTranspose, node: Node, dtype: str) -> Layer:
-    return Conv2DTranspose(node, dtype)
+@build.register(kinds.Embedding)
+class Embedding(Layer):
+    """Class weights times a table, so that a label may lie between two classes."""
+
+    def call(self, x: Tensor) -> Tensor:
+        return tf.matmul(x, self.weight("table"))
 
 
 # --- sizes ---------------------------------------------------------------------------------------
 
 
+@build.register(kinds.Upsample2D)
 class Upsample2D(Layer):
     """Nearest by repetition; bilinear with core's matrices, since TensorFlow resizes in float32."""
 
-    def __init__(self, node: Node, dtype: str) -> None:
-        super().__init__(node, dtype)
+    def __init__(self, layer: kinds.Layer, node: Node, dtype: str) -> None:
+        super().__init__(layer, node, dtype)
         sizes = zip(node.input_shape, self.spec.factor, strict=False)
         self.matrices = [interpolation(n, factor).astype(dtype) for n, factor in sizes]
 
@@ -221,74 +218,37 @@ class Upsample2D(Layer):
         return tf.repeat(tf.repeat(x, height, axis=1), width, axis=2)
 
 
-@build.register
-def _(layer: kinds.Upsample2D, node: Node, dtype: str) -> Layer:
-    return Upsample2D(node, dtype)
-
-
-class MaxPool2D(Layer):
-    """Maximum over windows."""
+@build.register(kinds.MaxPool2D)
+@build.register(kinds.AveragePool2D)
+class Pool2D(Layer):
+    """Maximum or mean over windows; TensorFlow does not count padding."""
 
     def call(self, x: Tensor) -> Tensor:
-        return tf.nn.max_pool2d(x, self.spec.size, self.spec.stride, self.spec.padding.upper())
+        pool = tf.nn.max_pool2d if isinstance(self.spec, kinds.MaxPool2D) else tf.nn.avg_pool2d
+        return pool(x, self.spec.size, self.spec.stride, self.spec.padding.upper())
 
 
-@build.register
-def _(layer: kinds.MaxPool2D, node: Node, dtype: str) -> Layer:
-    return MaxPool2D(node, dtype)
-
-
-class AveragePool2D(Layer):
-    """Mean over windows; TensorFlow does not count padding."""
+@build.register(kinds.GlobalMaxPool2D)
+@build.register(kinds.GlobalAveragePool2D)
+class GlobalPool2D(Layer):
+    """Maximum over pixels, in which ties share the gradient, or mean."""
 
     def call(self, x: Tensor) -> Tensor:
-        return tf.nn.avg_pool2d(x, self.spec.size, self.spec.stride, self.spec.padding.upper())
-
-
-@build.register
-def _(layer: kinds.AveragePool2D, node: Node, dtype: str) -> Layer:
-    return AveragePool2D(node, dtype)
-
-
-class GlobalMaxPool2D(Layer):
-    """Maximum over pixels; ties share the gradient."""
-
-    def call(self, x: Tensor) -> Tensor:
-        return tf.reduce_max(x, axis=(1, 2))
-
-
-@build.register
-def _(layer: kinds.GlobalMaxPool2D, node: Node, dtype: str) -> Layer:
-    return GlobalMaxPool2D(node, dtype)
-
-
-class GlobalAveragePool2D(Layer):
-    """Mean over pixels."""
-
-    def call(self, x: Tensor) -> Tensor:
-        return tf.reduce_mean(x, axis=(1, 2))
-
-
-@build.register
-def _(layer: kinds.GlobalAveragePool2D, node: Node, dtype: str) -> Layer:
-    return GlobalAveragePool2D(node, dtype)
-
-
-class Reshape(Layer):
-    """Reshapes the features."""
-
-    def __init__(self, node: Node, dtype: str) -> None:
-        super().__init__(node, dtype)
-        self.shape = node.output_shape
-
-    def call(self, x: Tensor) -> Tensor:
-        return tf.reshape(x, [-1, *self.shape])
+        is_max = isinstance(self.spec, kinds.GlobalMaxPool2D)
+        return (tf.reduce_max if is_max else tf.reduce_mean)(x, axis=(1, 2))
 
 
 @build.register(kinds.Flatten)
 @build.register(kinds.Reshape)
-def _(layer: kinds.Flatten | kinds.Reshape, node: Node, dtype: str) -> Layer:
-    return Reshape(node, dtype)
+class Reshape(Layer):
+    """Reshapes the features."""
+
+    def __init__(self, layer: kinds.Layer, node: Node, dtype: str) -> None:
+        super().__init__(layer, node, dtype)
+        self.shape = node.output_shape
+
+    def call(self, x: Tensor) -> Tensor:
+        return tf.reshape(x, [-1, *self.shape])
 
 
 # --- norms ---------------------------------------------------------------------------------------
@@ -306,8 +266,9 @@ def _moments(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
     return mean, centered, tf.reduce_mean(centered * centered, axes, keepdims=True)
 
 
+@build.register(kinds.BatchNorm)
 class BatchNorm(Layer):
-    """Batch norm; running statistics use the unbiased variance."""
+    """Batch norm with its running statistics."""
 
     def call(self, x: Tensor, context: Context) -> Tensor:
         epsilon = self.number(self.spec.epsilon)
@@ -318,9 +279,10 @@ class BatchNorm(Layer):
             return self._fused(x)
         axes = tuple(range(x.shape.rank - 1))
         mean, centered, variance = _moments(x, axes)
-        count = tf.cast(tf.size(x) // tf.shape(x)[-1], x.dtype)
+        count = self._count(x)
+        factor = 1 if self.spec.running_variance == "biased" else count / (count - 1)
         self._follow("mean", tf.reshape(mean, [-1]))
-        self._follow("variance", tf.reshape(variance, [-1]) * (count / (count - 1)))
+        self._follow("variance", tf.reshape(variance, [-1]) * factor)
         return centered * tf.math.rsqrt(variance + epsilon) * self.weight("scale") + self.weight(
             "offset"
         )
@@ -339,9 +301,17 @@ class BatchNorm(Layer):
             epsilon=self.spec.epsilon,
             is_training=True,
         )
+        variance = found.batch_variance  # the unbiased one
+        if self.spec.running_variance == "biased":
+            variance *= 1 - 1 / self._count(x)
         self._follow("mean", found.batch_mean)
-        self._follow("variance", found.batch_variance)  # the unbiased one
+        self._follow("variance", variance)
         return found.y if x.shape.rank == 4 else tf.reshape(found.y, [-1, x.shape[-1]])
+
+    @staticmethod
+    def _count(x: Tensor) -> Tensor:
+        """Return the number of values of a channel."""
+        return tf.cast(tf.size(x) // tf.shape(x)[-1], x.dtype)
 
     def _follow(self, name: str, new: Tensor) -> None:
         kept, taken = self.number(self.spec.decay), self.number(1 - self.spec.decay)
@@ -349,11 +319,7 @@ class BatchNorm(Layer):
         old.assign(old * kept + tf.stop_gradient(new) * taken)
 
 
-@build.register
-def _(layer: kinds.BatchNorm, node: Node, dtype: str) -> Layer:
-    return BatchNorm(node, dtype)
-
-
+@build.register(kinds.LayerNorm)
 class LayerNorm(Layer):
     """Layer norm over all features, or over the channels of each pixel."""
 
@@ -364,16 +330,13 @@ class LayerNorm(Layer):
         return normed * self.weight("scale") + self.weight("offset")
 
 
-@build.register
-def _(layer: kinds.LayerNorm, node: Node, dtype: str) -> Layer:
-    return LayerNorm(node, dtype)
-
-
+@build.register(kinds.GroupNorm)
+@build.register(kinds.InstanceNorm)
 class GroupNorm(Layer):
     """Norm over contiguous groups of channels and all pixels."""
 
-    def __init__(self, node: Node, dtype: str) -> None:
-        super().__init__(node, dtype)
+    def __init__(self, layer: kinds.Layer, node: Node, dtype: str) -> None:
+        super().__init__(layer, node, dtype)
         channels = node.input_shape[-1]
         self.groups = self.spec.groups if isinstance(self.spec, kinds.GroupNorm) else channels
         self.shape = node.input_shape
@@ -387,15 +350,10 @@ class GroupNorm(Layer):
         return tf.reshape(normed, [-1, *self.shape]) * self.weight("scale") + self.weight("offset")
 
 
-@build.register(kinds.GroupNorm)
-@build.register(kinds.InstanceNorm)
-def _(layer: kinds.GroupNorm | kinds.InstanceNorm, node: Node, dtype: str) -> Layer:
-    return GroupNorm(node, dtype)
-
-
 # --- pointwise -----------------------------------------------------------------------------------
 
 
+@build.register(kinds.Dropout)
 class Dropout(Layer):
     """Dropout with a mask from core; without one (in a user's own loop) it draws its own."""
 
@@ -409,11 +367,12 @@ class Dropout(Layer):
         return x * (tf.cast(mask, x.dtype) * self.number(1 / (1 - rate)))
 
 
-@build.register
-def _(layer: kinds.Dropout, node: Node, dtype: str) -> Layer:
-    return Dropout(node, dtype)
-
-
+@build.register(kinds.Relu)
+@build.register(kinds.LeakyRelu)
+@build.register(kinds.Elu)
+@build.register(kinds.Silu)
+@build.register(kinds.Tanh)
+@build.register(kinds.Sigmoid)
 class Activation(Layer):
     """A function of each feature alone."""
 
@@ -435,84 +394,3 @@ class Activation(Layer):
                 return tf.tanh(x)
             case _:
                 return tf.sigmoid(x)
-
-
-@build.register(kinds.Relu)
-@build.register(kinds.LeakyRelu)
-@build.register(kinds.Elu)
-@build.register(kinds.Silu)
-@build.register(kinds.Tanh)
-@build.register(kinds.Sigmoid)
-def _(layer: kinds.Layer, node: Node, dtype: str) -> Layer:
-    return Activation(node, dtype)
-
-
-# --- several inputs and branches -----------------------------------------------------------------
-
-
-class Embedding(Layer):
-    """Class weights times a table, so that a label may lie between two classes."""
-
-    def call(self, x: Tensor) -> Tensor:
-        return tf.matmul(x, self.weight("table"))
-
-
-@build.register
-def _(layer: kinds.Embedding, node: Node, dtype: str) -> Layer:
-    return Embedding(node, dtype)
-
-
-def chain(nodes: tuple[Node, ...], dtype: str) -> list[Layer]:
-    """Return the layers of a list of nodes."""
-    return [build(node.layer, node, dtype) for node in nodes]
-
-
-def run(layers: list[Layer], x: Tensor, context: Context) -> Tensor:
-    """Run layers one after another.
-
-    Straight through ``call``: the network has cast its inputs, and what else Keras does around
-    each layer takes a third of the time to the first step.
-    """
-    for layer in layers:
-        x = layer.call(x, context) if isinstance(layer, CONTEXTUAL) else layer.call(x)
-    return x
-
-
-class Concatenate(Layer):
-    """Another input beside the features."""
-
-    def __init__(self, node: Node, dtype: str) -> None:
-        super().__init__(node, dtype)
-        self.layers = chain(node.branches["layers"], dtype)
-
-    def call(self, x: Tensor, context: Context) -> Tensor:
-        other = run(self.layers, context.inputs[self.spec.input], context)
-        if self.spec.planes:
-            height, width = x.shape[1:3]
-            other = tf.tile(other[:, None, None, :], [1, height, width, 1])  # (N, H, W, C)
-        return tf.concat([x, other], axis=-1)
-
-
-@build.register
-def _(layer: kinds.Concatenate, node: Node, dtype: str) -> Layer:
-    return Concatenate(node, dtype)
-
-
-class Residual(Layer):
-    """layers(x) + shortcut(x)."""
-
-    def __init__(self, node: Node, dtype: str) -> None:
-        super().__init__(node, dtype)
-        self.layers = chain(node.branches["layers"], dtype)
-        self.shortcut = chain(node.branches["shortcut"], dtype)
-
-    def call(self, x: Tensor, context: Context) -> Tensor:
-        return run(self.layers, x, context) + run(self.shortcut, x, context)
-
-
-@build.register
-def _(layer: kinds.Residual, node: Node, dtype: str) -> Layer:
-    return Residual(node, dtype)
-
-
-CONTEXTUAL = (Affine, BatchNorm, Dropout, Concatenate, Residual)

@@ -20,13 +20,12 @@ def replace_key(
 
     Each array is a function of the key and its name, so a resumed training draws the same numbers.
     """
-    given = dict(inputs)
-    key = given.pop(KEY)  # int64 (2,), as the seed of a stateless draw
-    wanted = list_draws(spec, loss, count_rows(spec, given))
-    drawn = {
-        name: _draw(spec.latent, draw, _part(key, name), dtype) for name, draw in wanted.items()
+    arrays = dict(inputs)
+    key = arrays.pop(KEY)  # int64 (2,), as the seed of a stateless draw
+    draws = list_draws(spec, loss, count_rows(spec, arrays))
+    return arrays | {
+        name: _draw(spec.latent, draw, _part(key, name), dtype) for name, draw in draws.items()
     }
-    return given | drawn
 
 
 def _part(key: Tensor, name: str) -> Tensor:

@@ -14,9 +14,63 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import Tensor
 
-from gandem.backends.keras.layers import Context, Layer, chain, run
+from gandem.backends.keras.layers import Affine, BatchNorm, Context, Dropout, Layer, build
+from gandem.core import specs as kinds
 from gandem.core.fields import decode, encode
-from gandem.core.specs import NetworkPlan, Player, Shape, plan_network
+from gandem.core.specs import NetworkPlan, Node, Player, Shape, plan_network
+
+# --- layers with branches ------------------------------------------------------------------------
+
+
+def chain(nodes: tuple[Node, ...], dtype: str) -> list[Layer]:
+    """Return the layers of a list of nodes."""
+    return [build(node.layer, node, dtype) for node in nodes]
+
+
+def run(layers: list[Layer], x: Tensor, context: Context) -> Tensor:
+    """Run layers one after another.
+
+    It uses ``call``, because what Keras does around it takes a third of the time to the first step;
+    the network has cast its inputs.
+    """
+    for layer in layers:
+        x = layer.call(x, context) if isinstance(layer, CONTEXTUAL) else layer.call(x)
+    return x
+
+
+@build.register(kinds.Concatenate)
+class Concatenate(Layer):
+    """Concatenates another input along the channels."""
+
+    def __init__(self, layer: kinds.Layer, node: Node, dtype: str) -> None:
+        super().__init__(layer, node, dtype)
+        self.layers = chain(node.branches["layers"], dtype)
+
+    def call(self, x: Tensor, context: Context) -> Tensor:
+        other = run(self.layers, context.inputs[self.spec.input], context)
+        if self.spec.planes:
+            height, width = x.shape[1:3]
+            other = tf.tile(other[:, None, None, :], [1, height, width, 1])  # (N, H, W, C)
+        return tf.concat([x, other], axis=-1)
+
+
+@build.register(kinds.Residual)
+class Residual(Layer):
+    """layers(x) + shortcut(x)."""
+
+    def __init__(self, layer: kinds.Layer, node: Node, dtype: str) -> None:
+        super().__init__(layer, node, dtype)
+        self.layers = chain(node.branches["layers"], dtype)
+        self.shortcut = chain(node.branches["shortcut"], dtype)
+
+    def call(self, x: Tensor, context: Context) -> Tensor:
+        return run(self.layers, x, context) + run(self.shortcut, x, context)
+
+
+CONTEXTUAL = (Affine, BatchNorm, Dropout, Concatenate, Residual)
+
+
+# --- the network ---------------------------------------------------------------------------------
 
 
 @keras.saving.register_keras_serializable(package="gandem")
@@ -43,23 +97,23 @@ class Network(keras.Model):
         training: bool = False,
         masks: Mapping[str, Tensor] | None = None,
     ) -> Tensor:
-        given = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
-        if len(given) != len(self.plan.inputs):
+        tensors = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+        if len(tensors) != len(self.plan.inputs):
             raise TypeError(
                 f"{self.plan.name}: expected the inputs {', '.join(self.plan.inputs)}, "
-                f"received {len(given)}."
+                f"received {len(tensors)}."
             )
-        named = dict(zip(self.plan.inputs, given, strict=True))
+        named = dict(zip(self.plan.inputs, tensors, strict=True))
         training = bool(training)
         context = Context(named, masks or {}, training, self.mixed and training)
         return run(self.nodes, named[self.plan.input], context)
 
     def arrays(self) -> dict[str, tf.Variable]:
         """Return parameters and running statistics by canonical name."""
-        found = {}
+        arrays = {}
         for layer in _walk(self.nodes):
-            found |= {name: weight.value for name, weight in layer.arrays.items()}
-        return found
+            arrays |= {name: weight.value for name, weight in layer.arrays.items()}
+        return arrays
 
     def variables_by_name(self) -> dict[str, tf.Variable]:
         """Return the trained parameters, in canonical order."""

@@ -58,7 +58,7 @@ def _decayed(rate: float, parameter: tf.Variable, gradient: Tensor) -> Tensor:
 
 
 def _adam(
-    optimizer: kinds.Adam | kinds.AdamW,
+    optimizer: kinds.Adam,
     parameter: tf.Variable,
     gradient: Tensor,
     slots: list[tf.Variable],
@@ -78,7 +78,7 @@ def _adam(
         lr=tf.cast(optimizer.learning_rate * root / (1 - tf.pow(beta1, count)), parameter.dtype),
         beta1=_number(optimizer.beta1, parameter),
         beta2=_number(optimizer.beta2, parameter),
-        epsilon=tf.cast(optimizer.epsilon * root, parameter.dtype),
+        epsilon=tf.cast(optimizer.effective_epsilon(root) * root, parameter.dtype),
         grad=gradient,
     )
 

@@ -2,24 +2,19 @@
 
 import platform
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
-import numpy as np
 import torch
 
-from gandem.backends.torch import conformance
 from gandem.backends.torch.engine import TorchEngine
 from gandem.core.errors import BackendError
-from gandem.core.specs import NetworkPlan, Optimizer, Spec
-from gandem.core.training import CAPABILITIES, AdversarialLoss, Arrays, Derivatives, Engine
+from gandem.core.specs import Spec
+from gandem.core.training import CAPABILITIES, AdversarialLoss, Arrays, Engine
 
 
 class TorchBackend:
     """See :class:`gandem.core.training.Backend`."""
 
     capabilities = tuple(CAPABILITIES)
-    known_failures: Mapping[str, str] = {}
 
     def __init__(self) -> None:
         with warnings.catch_warnings():
@@ -49,23 +44,3 @@ class TorchBackend:
             torch.backends.cuda.matmul.allow_tf32 = is_allowed
             torch.backends.cudnn.allow_tf32 = is_allowed
         return TorchEngine(spec, loss, state, precision, torch.device(device))
-
-    def differentiate(
-        self,
-        plan: NetworkPlan,
-        arrays: Arrays,
-        inputs: Arrays,
-        cotangent: np.ndarray,
-        masks: Arrays,
-    ) -> Derivatives:
-        return conformance.differentiate(plan, arrays, inputs, cotangent, masks)
-
-    def gradient(
-        self, function: Callable[..., Any], arrays: Arrays
-    ) -> tuple[float, dict[str, np.ndarray]]:
-        return conformance.gradient(function, arrays)
-
-    def optimize(
-        self, optimizer: Optimizer, arrays: Arrays, gradients: Sequence[Arrays]
-    ) -> list[dict[str, np.ndarray]]:
-        return conformance.optimize(optimizer, arrays, gradients)

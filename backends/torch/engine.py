@@ -40,8 +40,9 @@ class TorchEngine:
         self.ops = TorchOps()
         self.networks = {}
         dtype, mixed = getattr(torch, stored(precision)), precision == "bfloat16"
+        self.dtype = dtype
         for name, plan in plan_spec(spec).items():
-            network = Network(plan).to(device=device, dtype=dtype)
+            network = Network(plan, channels_last=True).to(device=device, dtype=dtype)
             self.networks[name] = network.to(memory_format=torch.channels_last)
             if mixed:
                 keep_norms_float32(network)
@@ -95,19 +96,24 @@ class TorchEngine:
         return dict(zip(scalars, values, strict=True))
 
     def forward(self, player: str, inputs: Arrays, *, average: bool = False) -> np.ndarray:
-        network = self.native(player, average=True) if average else self.networks[player]
+        network = self._averaged(player) if average else self.networks[player]
         network.eval()
         with torch.no_grad():
             return images_outward(network(*network.from_numpy(inputs, self.device)))
 
-    def native(self, player: str, *, average: bool = False) -> Network:
+    def _averaged(self, player: str) -> Network:
+        """Return a copy of a network with its averaged weights."""
         network = deepcopy(self.networks[player])
-        # kernels are channels-last in training; safetensors and others refuse that format
-        network = network.to(memory_format=torch.contiguous_format)
-        if average:
-            with torch.no_grad():
-                for name, (weight, _) in network.weights().items():
-                    weight.copy_(self.averages[player][name])
+        with torch.no_grad():
+            for name, (weight, _) in network.weights().items():
+                weight.copy_(self.averages[player][name])
+        return network
+
+    def native(self, player: str, *, average: bool = False) -> Network:
+        trained = self._averaged(player) if average else self.networks[player]
+        arrays = {name: to_canonical(*location) for name, location in trained.arrays().items()}
+        network = Network(trained.plan).to(device=self.device, dtype=self.dtype)
+        network.load_arrays(arrays)
         return network.eval()  # inference mode, as in Keras
 
     def export(self) -> dict[str, np.ndarray]:

@@ -1,13 +1,12 @@
 """Layers in PyTorch: torch's modules where they follow the spec, our own elsewhere.
 
-Images are (N, C, H, W) in the channels_last memory format, so flattening in (H, W, C) order is a
-view. Parameters keep torch's names and layouts; ``LAYOUTS`` maps them to canonical ones.
+Images are (N, C, H, W). Parameters keep torch's names and layouts; ``network.py`` maps them to
+canonical ones.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import singledispatch
-from operator import attrgetter
 
 import torch
 import torch.nn.functional as F
@@ -16,9 +15,6 @@ from torch import Tensor, nn
 from gandem.core import specs as kinds
 from gandem.core.rng import dropout_levels
 from gandem.core.specs import Node, crops, pads
-
-CONV = (2, 3, 1, 0)
-"""(out, in, kh, kw) → (kh, kw, in, out); transposed (in, out, kh, kw) → (kh, kw, out, in)."""
 
 
 @dataclass
@@ -33,35 +29,6 @@ class Context:
 def build(layer: kinds.Layer, node: Node) -> nn.Module:
     """Return the module of a node."""
     raise TypeError(f"{node.path}: the PyTorch backend does not know the layer {layer.kind!r}.")
-
-
-def arrays_of(module: nn.Module, node: Node) -> dict[str, tuple[Tensor, tuple[int, ...] | None]]:
-    """Return the arrays of a module by canonical name, each with its permutation to canonical."""
-    names = LAYOUTS.get(type(node.layer), NORM)
-    found = {}
-    for parameter in node.parameters + node.statistics:
-        name, permutation = names[parameter.name.rsplit("/", 1)[1]]
-        found[parameter.name] = (attrgetter(name)(module), permutation)
-    return found
-
-
-NORM = {
-    "scale": ("weight", None),
-    "offset": ("bias", None),
-    "mean": ("running_mean", None),
-    "variance": ("running_var", None),
-}
-AFFINE = {
-    "bias": ("bias", None),
-    "left_vector": ("spectral_norm.left_vector", None),
-    "right_vector": ("spectral_norm.right_vector", None),
-}
-LAYOUTS = {
-    kinds.Dense: {"kernel": ("weight", (1, 0)), **AFFINE},
-    kinds.Conv2D: {"kernel": ("weight", CONV), **AFFINE},
-    kinds.Conv2DTranspose: {"kernel": ("weight", CONV), **AFFINE},
-    kinds.Embedding: {"table": ("weight", None)},
-}
 
 
 # --- affine --------------------------------------------------------------------------------------
@@ -137,7 +104,21 @@ class Conv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x if self.before is None else F.pad(x, self.before)
-        return F.conv2d(x, _weight(self), self.bias, self.stride, self.padding)
+        weight = _weight(self)
+        crop = [k - 1 - p for k, p in zip(self.kernel_size, self.padding, strict=True)]
+        if x.dtype == torch.float64 and self._copies_windows() and min(crop) >= 0:
+            flipped = weight.flip(2, 3).transpose(0, 1)
+            return F.conv_transpose2d(x, flipped, self.bias, padding=crop)
+        return F.conv2d(x, weight, self.bias, self.stride, self.padding)
+
+    def _copies_windows(self) -> bool:
+        """Return True if the transposed convolution that computes the same is faster in float64.
+
+        torch's kernel for the CPU copies each window of the input. With kernel 7 and 8 channels to
+        1 this takes 7 times as long, with kernel 3 as long.
+        """
+        is_large = self.kernel_size[0] * self.kernel_size[1] >= 25
+        return is_large and self.stride == (1, 1) and self.out_channels < self.in_channels
 
 
 @build.register
@@ -188,6 +169,18 @@ def _(layer: kinds.Conv2DTranspose, node: Node) -> nn.Module:
     )
     module.rest = tuple(rest)
     return _add_spectral_norm(module, layer, node)
+
+
+@build.register(kinds.Embedding)
+class Embedding(nn.Module):
+    """Class weights times a table, so labels between two classes are possible."""
+
+    def __init__(self, layer: kinds.Embedding, node: Node) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(node.input_shape[0], layer.units))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ self.weight
 
 
 # --- sizes ---------------------------------------------------------------------------------------
@@ -250,34 +243,29 @@ class GlobalAvgPool2d(nn.Module):
         return torch.mean(x, dim=(2, 3))
 
 
-@build.register
-def _(layer: kinds.GlobalMaxPool2D, node: Node) -> nn.Module:
-    return GlobalMaxPool2d()
-
-
-@build.register
-def _(layer: kinds.GlobalAveragePool2D, node: Node) -> nn.Module:
-    return GlobalAvgPool2d()
-
-
-class Reshape(nn.Module):
-    """Reshapes the features in channels-last order."""
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        super().__init__()
-        self.shape = shape
-
-    def forward(self, x: Tensor) -> Tensor:
-        return inward(outward(x).reshape(-1, *self.shape))
-
-    def extra_repr(self) -> str:
-        return f"channels-last {self.shape}"
+build.register(kinds.GlobalMaxPool2D, lambda layer, node: GlobalMaxPool2d())
+build.register(kinds.GlobalAveragePool2D, lambda layer, node: GlobalAvgPool2d())
 
 
 @build.register(kinds.Flatten)
 @build.register(kinds.Reshape)
-def _(layer: kinds.Flatten | kinds.Reshape, node: Node) -> nn.Module:
-    return Reshape(node.output_shape)
+class Reshape(nn.Module):
+    """Reshapes features in (H, W, C) order, or with ``channels_first`` in (C, H, W) order."""
+
+    channels_first = False
+
+    def __init__(self, layer: kinds.Flatten | kinds.Reshape, node: Node) -> None:
+        super().__init__()
+        self.shape = node.output_shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.channels_first:
+            *pixels, channels = self.shape
+            return x.reshape(-1, channels, *pixels)
+        return inward(outward(x).reshape(-1, *self.shape))
+
+    def extra_repr(self) -> str:
+        return f"{self.shape}, channels_first={self.channels_first}"
 
 
 def inward(x: Tensor) -> Tensor:
@@ -293,9 +281,38 @@ def outward(x: Tensor) -> Tensor:
 # --- norms ---------------------------------------------------------------------------------------
 
 
+class BiasedVariance(nn.Module):
+    """A mix-in for batch norms whose running variance follows the biased variance."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(x)
+        kept = (1 - self.momentum) * self.running_var
+        output = super().forward(x)  # adds momentum · n/(n-1) · the biased variance
+        # .data, because autograd must not see that a buffer of this pass changes once more
+        self.running_var.data.lerp_(kept, x.shape[1] / x.numel())  # 1/n
+        return output
+
+
+class BiasedBatchNorm1d(BiasedVariance, nn.BatchNorm1d):
+    """Batch norm of vectors with a biased running variance."""
+
+
+class BiasedBatchNorm2d(BiasedVariance, nn.BatchNorm2d):
+    """Batch norm of images with a biased running variance."""
+
+
+BATCH_NORMS = {
+    ("unbiased", 1): nn.BatchNorm1d,
+    ("unbiased", 3): nn.BatchNorm2d,
+    ("biased", 1): BiasedBatchNorm1d,
+    ("biased", 3): BiasedBatchNorm2d,
+}
+
+
 @build.register
 def _(layer: kinds.BatchNorm, node: Node) -> nn.Module:
-    norm = nn.BatchNorm2d if len(node.input_shape) == 3 else nn.BatchNorm1d
+    norm = BATCH_NORMS[layer.running_variance, len(node.input_shape)]
     return norm(node.input_shape[-1], eps=layer.epsilon, momentum=1 - layer.decay)
 
 
@@ -325,37 +342,18 @@ def _(layer: kinds.InstanceNorm, node: Node) -> nn.Module:
 # --- pointwise -----------------------------------------------------------------------------------
 
 
+@build.register(kinds.Dropout)
 class Dropout(nn.Dropout):
     """Dropout with a mask from core; it draws its own without one, as in a user's loop."""
 
-    def __init__(self, layer: kinds.Dropout, path: str) -> None:
+    def __init__(self, layer: kinds.Dropout, node: Node) -> None:
         super().__init__(dropout_levels(layer.rate) / 256)
-        self.path = path
+        self.path = node.path
 
     def forward(self, x: Tensor, context: Context) -> Tensor:  # type: ignore[override]
         if not self.training or self.path not in context.masks:
             return super().forward(x)
         return x * (context.masks[self.path].to(x.dtype) / (1 - self.p))
-
-
-@build.register
-def _(layer: kinds.Dropout, node: Node) -> nn.Module:
-    return Dropout(layer, node.path)
-
-
-@build.register
-def _(layer: kinds.Relu, node: Node) -> nn.Module:
-    return nn.ReLU()
-
-
-@build.register
-def _(layer: kinds.LeakyRelu, node: Node) -> nn.Module:
-    return nn.LeakyReLU(layer.slope)
-
-
-@build.register
-def _(layer: kinds.Elu, node: Node) -> nn.Module:
-    return Elu(layer.alpha)
 
 
 class Elu(nn.ELU):
@@ -367,111 +365,9 @@ class Elu(nn.ELU):
         return torch.where(x > 0, x, self.alpha * torch.expm1(below))
 
 
-@build.register
-def _(layer: kinds.Silu, node: Node) -> nn.Module:
-    return nn.SiLU()
-
-
-@build.register
-def _(layer: kinds.Tanh, node: Node) -> nn.Module:
-    return nn.Tanh()
-
-
-@build.register
-def _(layer: kinds.Sigmoid, node: Node) -> nn.Module:
-    return nn.Sigmoid()
-
-
-# --- several inputs and branches -----------------------------------------------------------------
-
-
-class Embedding(nn.Module):
-    """Class weights times a table, so labels between two classes are possible."""
-
-    def __init__(self, classes: int, units: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(classes, units))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x @ self.weight
-
-
-@build.register
-def _(layer: kinds.Embedding, node: Node) -> nn.Module:
-    return Embedding(node.input_shape[0], layer.units)
-
-
-def attribute(path: str) -> str:
-    """Return the attribute name of a layer: its name, with a "_" if torch uses that name."""
-    name = path.rsplit("/", 1)[1]
-    return f"{name}_" if hasattr(nn.Module, name) or name in TAKEN else name
-
-
-TAKEN = {"training", "names", "plan", "arrays", "weights", "from_numpy"}
-
-
-class Chain(nn.Module):
-    """A sequence of layers, named by the last part of their paths."""
-
-    def __init__(self, nodes: tuple[Node, ...]) -> None:
-        super().__init__()
-        self.names = [attribute(node.path) for node in nodes]
-        before: nn.Module | None = None
-        for name, node in zip(self.names, nodes, strict=True):
-            module = build(node.layer, node)
-            # its input is not used elsewhere, also not by the backward pass: saves memory
-            if isinstance(module, nn.ReLU | nn.LeakyReLU) and isinstance(before, REWRITABLE):
-                module.inplace = True
-            self.add_module(name, module)
-            before = module
-
-    def forward(self, x: Tensor, context: Context) -> Tensor:
-        for name in self.names:
-            module = self._modules[name]
-            x = module(x, context) if isinstance(module, CONTEXTUAL) else module(x)
-        return x
-
-
-REWRITABLE = (Linear, Conv2d, ConvTranspose2d, nn.BatchNorm1d, nn.BatchNorm2d)
-"""Modules whose gradient does not need their output."""
-
-
-class Concatenate(nn.Module):
-    """Concatenates another input along the channels."""
-
-    def __init__(self, layer: kinds.Concatenate, node: Node) -> None:
-        super().__init__()
-        self.input, self.planes = layer.input, layer.planes
-        self.layers = Chain(node.branches["layers"])
-
-    def forward(self, x: Tensor, context: Context) -> Tensor:
-        other = self.layers(context.inputs[self.input], context)
-        if self.planes:
-            other = other[:, :, None, None].expand(-1, -1, *x.shape[2:])  # (N, C, H, W)
-        joined = torch.cat([x, other], dim=1)
-        return joined.contiguous(memory_format=torch.channels_last) if joined.ndim == 4 else joined
-
-
-@build.register
-def _(layer: kinds.Concatenate, node: Node) -> nn.Module:
-    return Concatenate(layer, node)
-
-
-class Residual(nn.Module):
-    """layers(x) + shortcut(x)."""
-
-    def __init__(self, node: Node) -> None:
-        super().__init__()
-        self.layers = Chain(node.branches["layers"])
-        self.shortcut = Chain(node.branches["shortcut"])
-
-    def forward(self, x: Tensor, context: Context) -> Tensor:
-        return self.layers(x, context) + self.shortcut(x, context)
-
-
-@build.register
-def _(layer: kinds.Residual, node: Node) -> nn.Module:
-    return Residual(node)
-
-
-CONTEXTUAL = (Dropout, Concatenate, Residual)
+build.register(kinds.Relu, lambda layer, node: nn.ReLU())
+build.register(kinds.LeakyRelu, lambda layer, node: nn.LeakyReLU(layer.slope))
+build.register(kinds.Elu, lambda layer, node: Elu(layer.alpha))
+build.register(kinds.Silu, lambda layer, node: nn.SiLU())
+build.register(kinds.Tanh, lambda layer, node: nn.Tanh())
+build.register(kinds.Sigmoid, lambda layer, node: nn.Sigmoid())

@@ -1,6 +1,5 @@
 """The modes outside the parity promise: mixed precision, and random numbers drawn by torch."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -67,15 +66,12 @@ class Draws:
 
     def replace_key(self, inputs: Arrays) -> dict[str, Any]:
         """Return the inputs of a step with drawn arrays, channels-last, instead of the key."""
-        given = dict(inputs)
-        seed, step = given.pop(KEY).tolist()
+        arrays = dict(inputs)
+        seed, step = arrays.pop(KEY).tolist()
         # not a hash of both: on the CPU torch keeps 32 bits, and steps would collide
         self.generator.manual_seed((part_of(str(seed)) + step) % 2**63)
-        wanted = list_draws(self.spec, self.loss, count_rows(self.spec, given))
-        return given | self._all(wanted)
-
-    def _all(self, wanted: Mapping[str, Draw]) -> dict[str, Tensor]:
-        return {name: self._draw(draw) for name, draw in wanted.items()}
+        draws = list_draws(self.spec, self.loss, count_rows(self.spec, arrays))
+        return arrays | {name: self._draw(draw) for name, draw in draws.items()}
 
     def _draw(self, draw: Draw) -> Tensor:
         if draw.kind == "uniform":

@@ -1,13 +1,97 @@
 """A player's network as a ``torch.nn.Module``, with torch's layouts and names."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from gandem.backends.torch.layers import Chain, Context, arrays_of, attribute, inward, outward
+from gandem.backends.torch.layers import (
+    Context,
+    Conv2d,
+    ConvTranspose2d,
+    Dropout,
+    Linear,
+    Reshape,
+    build,
+    inward,
+    outward,
+)
+from gandem.core import specs as kinds
 from gandem.core.specs import NetworkPlan, Node
+from gandem.core.training import Arrays
+
+# --- layers with branches ------------------------------------------------------------------------
+
+REWRITABLE = (Linear, Conv2d, ConvTranspose2d, nn.BatchNorm1d, nn.BatchNorm2d)
+"""Modules whose gradient does not need their output."""
+TAKEN = {"training", "names", "plan", "orders", "arrays", "weights", "load_arrays", "from_numpy"}
+"""Attributes of networks, which no layer can have as its name."""
+
+
+def attribute(path: str) -> str:
+    """Return the attribute name of a layer: its name, with a "_" if torch uses that name."""
+    name = path.rsplit("/", 1)[1]
+    return f"{name}_" if hasattr(nn.Module, name) or name in TAKEN else name
+
+
+class Chain(nn.Module):
+    """A sequence of layers, named by the last part of their paths."""
+
+    def __init__(self, nodes: tuple[Node, ...]) -> None:
+        super().__init__()
+        self.names = [attribute(node.path) for node in nodes]
+        before: nn.Module | None = None
+        for name, node in zip(self.names, nodes, strict=True):
+            module = build(node.layer, node)
+            # its input is not used elsewhere, also not by the backward pass: saves memory
+            if isinstance(module, nn.ReLU | nn.LeakyReLU) and isinstance(before, REWRITABLE):
+                module.inplace = True
+            self.add_module(name, module)
+            before = module
+
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        for name in self.names:
+            module = self._modules[name]
+            x = module(x, context) if isinstance(module, CONTEXTUAL) else module(x)
+        return x
+
+
+@build.register(kinds.Concatenate)
+class Concatenate(nn.Module):
+    """Concatenates another input along the channels."""
+
+    def __init__(self, layer: kinds.Concatenate, node: Node) -> None:
+        super().__init__()
+        self.input, self.planes = layer.input, layer.planes
+        self.layers = Chain(node.branches["layers"])
+
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        other = self.layers(context.inputs[self.input], context)
+        if self.planes:
+            other = other[:, :, None, None].expand(-1, -1, *x.shape[2:])  # (N, C, H, W)
+        joined = torch.cat([x, other], dim=1)
+        return joined.contiguous(memory_format=torch.channels_last) if joined.ndim == 4 else joined
+
+
+@build.register(kinds.Residual)
+class Residual(nn.Module):
+    """layers(x) + shortcut(x)."""
+
+    def __init__(self, layer: kinds.Residual, node: Node) -> None:
+        super().__init__()
+        self.layers = Chain(node.branches["layers"])
+        self.shortcut = Chain(node.branches["shortcut"])
+
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        return self.layers(x, context) + self.shortcut(x, context)
+
+
+CONTEXTUAL = (Dropout, Concatenate, Residual)
+
+
+# --- the network ---------------------------------------------------------------------------------
 
 
 class Network(Chain):
@@ -15,11 +99,21 @@ class Network(Chain):
 
     Call it with its inputs in the plan's order, e.g. ``generator(noise)`` or ``discriminator(image,
     label)``: vectors are (N, features), labels (N, classes) class weights, images (N, C, H, W).
+
+    Parameters have PyTorch's own layout: a dense layer before a reshape to an image, or after a
+    flatten, orders those features (C, H, W), so the parameters fit an equivalent
+    ``nn.Sequential``. With ``channels_last`` the order is canonical, (H, W, C), in which reshapes
+    are views in the channels_last memory format; engines train such a network.
     """
 
-    def __init__(self, plan: NetworkPlan) -> None:
+    def __init__(self, plan: NetworkPlan, *, channels_last: bool = False) -> None:
         super().__init__(plan.nodes)
         self.plan = plan
+        self.orders = {} if channels_last else dict(_feature_orders(plan.nodes))
+        for node, module in _pairs(self, plan.nodes):
+            if isinstance(module, Reshape):
+                sides = {(node.path, side) for side in ("inputs", "outputs")}
+                module.channels_first = not sides.isdisjoint(self.orders)
 
     def forward(self, *inputs: Tensor, masks: Mapping[str, Tensor] | None = None) -> Tensor:
         if len(inputs) != len(self.plan.inputs):
@@ -31,22 +125,120 @@ class Network(Chain):
         return super().forward(named[self.plan.input], Context(named, masks or {}))
 
     def arrays(self) -> dict[str, tuple[Tensor, tuple[int, ...] | None]]:
-        """Return parameters and running statistics by canonical name, each with its permutation to
-        canonical.
+        """Return parameters and running statistics by canonical name, each with the permutation of
+        its axes to canonical.
         """
-        found = {}
+        arrays = {}
         for node, module in _pairs(self, self.plan.nodes):
-            found |= arrays_of(module, node)
-        return found
+            layouts = LAYOUTS.get(type(node.layer), NORM)
+            for parameter in node.parameters + node.statistics:
+                name, permutation = layouts[parameter.name.rsplit("/", 1)[1]]
+                arrays[parameter.name] = (attrgetter(name)(module), permutation)
+        return arrays
 
     def weights(self) -> dict[str, tuple[torch.nn.Parameter, tuple[int, ...] | None]]:
         """Return the trained parameters, in canonical order."""
         arrays = self.arrays()
         return {p.name: arrays[p.name] for p in self.plan.parameters()}
 
+    def load_arrays(self, arrays: Arrays) -> None:
+        """Overwrite parameters and running statistics with canonical arrays."""
+        for name, (tensor, permutation) in self.arrays().items():
+            path, _, short = name.rpartition("/")
+            value = arrays[name]
+            for axis, side in enumerate(SIDES.get(short, ("outputs",))):
+                if (path, side) in self.orders:
+                    value = value.take(self.orders[path, side], axis)
+            from_canonical(tensor, permutation, value)
+
     def from_numpy(self, inputs: Mapping[str, np.ndarray], device: torch.device) -> list[Tensor]:
         """Convert channels-last arrays to the order and layout of the network."""
         return [inward(torch.as_tensor(inputs[name], device=device)) for name in self.plan.inputs]
+
+
+def _pairs(chain: nn.Module, nodes: Sequence[Node]) -> Iterator[tuple[Node, nn.Module]]:
+    for node in nodes:
+        module = chain.get_submodule(attribute(node.path))
+        for name, branch in node.branches.items():
+            if branch:
+                yield from _pairs(module.get_submodule(name), branch)
+        yield node, module
+
+
+# --- layouts -------------------------------------------------------------------------------------
+
+CONV = (2, 3, 1, 0)
+"""(out, in, kh, kw) → (kh, kw, in, out); transposed (in, out, kh, kw) → (kh, kw, out, in)."""
+NORM = {
+    "scale": ("weight", None),
+    "offset": ("bias", None),
+    "mean": ("running_mean", None),
+    "variance": ("running_var", None),
+}
+AFFINE = {
+    "bias": ("bias", None),
+    "left_vector": ("spectral_norm.left_vector", None),
+    "right_vector": ("spectral_norm.right_vector", None),
+}
+LAYOUTS = {
+    kinds.Dense: {"kernel": ("weight", (1, 0)), **AFFINE},
+    kinds.Conv2D: {"kernel": ("weight", CONV), **AFFINE},
+    kinds.Conv2DTranspose: {"kernel": ("weight", CONV), **AFFINE},
+    kinds.Embedding: {"table": ("weight", None)},
+}
+"""For each canonical name of a layer, torch's attribute and the permutation to canonical."""
+SIDES = {
+    "kernel": ("inputs", "outputs"),
+    "table": ("inputs", "outputs"),
+    "right_vector": ("inputs",),
+}
+"""The features along the first axes of a canonical array of a dense layer; others have outputs."""
+KEEPS_ORDER = (
+    *(kinds.BatchNorm, kinds.LayerNorm, kinds.Dropout, kinds.Concatenate, kinds.Relu),
+    *(kinds.LeakyRelu, kinds.Elu, kinds.Silu, kinds.Tanh, kinds.Sigmoid),
+)
+"""Layers of vectors whose outputs have the order of their inputs."""
+
+
+def _feature_orders(nodes: Sequence[Node]) -> Iterator[tuple[tuple[str, str], np.ndarray]]:
+    """Yield where features have PyTorch's order: the path of a layer with ``"inputs"`` or
+    ``"outputs"``, and the canonical index of each feature.
+
+    That is from a flatten to the next dense layer, and from a dense layer or embedding to the next
+    reshape to an image.
+    """
+    source: Node | None = None
+    between: list[Node] = []
+    for node in nodes:
+        for branch in node.branches.values():
+            yield from _feature_orders(branch)
+        if isinstance(node.layer, KEEPS_ORDER) and len(node.input_shape) == 1:
+            between.append(node)
+            continue
+        shape = _flattened_shape(source, node, between) if source else ()
+        if source and shape:
+            order = np.arange(np.prod(shape)).reshape(shape).transpose(2, 0, 1).ravel()
+            yield (source.path, "outputs"), order
+            for each in between:
+                yield (each.path, "inputs"), order
+                order = np.concatenate([order, np.arange(len(order), each.output_shape[0])])
+                yield (each.path, "outputs"), order
+            yield (node.path, "inputs"), order
+        source, between = node, []
+
+
+def _flattened_shape(source: Node, sink: Node, between: Sequence[Node]) -> tuple[int, ...]:
+    """Return the image whose features, (H, W, C), a vector from one layer to another has; empty if
+    PyTorch's order is canonical there.
+    """
+    if len(source.output_shape) == 1 and isinstance(sink.layer, kinds.Dense):
+        is_flatten = isinstance(source.layer, kinds.Flatten | kinds.Reshape)
+        return source.input_shape if is_flatten and len(source.input_shape) == 3 else ()
+    extends = any(isinstance(node.layer, kinds.Concatenate) for node in between)
+    if isinstance(source.layer, kinds.Dense | kinds.Embedding) and not extends:
+        is_reshape = isinstance(sink.layer, kinds.Reshape) and len(sink.input_shape) == 1
+        return sink.output_shape if is_reshape and len(sink.output_shape) == 3 else ()
+    return ()
 
 
 def to_canonical(tensor: Tensor, permutation: tuple[int, ...] | None) -> np.ndarray:
@@ -73,14 +265,3 @@ def masks_inward(masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def images_outward(value: Tensor) -> np.ndarray:
     """Return a network's output as a channels-last array."""
     return outward(value.detach()).cpu().contiguous().numpy()
-
-
-def _pairs(
-    chain: torch.nn.Module, nodes: tuple[Node, ...]
-) -> Iterator[tuple[Node, torch.nn.Module]]:
-    for node in nodes:
-        module = chain.get_submodule(attribute(node.path))
-        for name, branch in node.branches.items():
-            if branch:
-                yield from _pairs(module.get_submodule(name), branch)
-        yield node, module

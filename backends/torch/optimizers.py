@@ -1,5 +1,6 @@
 """Optimizers in PyTorch: torch's own, whose formulas the spec has; fused where torch can."""
 
+import math
 from collections.abc import Iterable
 from functools import singledispatch
 
@@ -22,11 +23,8 @@ def build(optimizer: kinds.Optimizer, parameters: Iterable[nn.Parameter]) -> tor
     raise TypeError(f"The PyTorch backend does not know the optimizer {optimizer.kind!r}.")
 
 
-@build.register(kinds.Adam)
-@build.register(kinds.AdamW)
-def _(
-    optimizer: kinds.Adam | kinds.AdamW, parameters: Iterable[nn.Parameter]
-) -> torch.optim.Optimizer:
+@build.register
+def _(optimizer: kinds.Adam, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
     rule = torch.optim.AdamW if isinstance(optimizer, kinds.AdamW) else torch.optim.Adam
     return rule(
         parameters,
@@ -99,9 +97,12 @@ class Learner:
                 # second derivatives come laid out otherwise, and fused Adam walks through memory
                 gradient = torch.empty_like(parameter).copy_(gradient)
             parameter.grad = gradient
+        self.updates += 1
+        if isinstance(self.spec, kinds.Adam):
+            root = math.sqrt(1 - self.spec.beta2**self.updates)
+            self.optimizer.param_groups[0]["eps"] = self.spec.effective_epsilon(root)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self.updates += 1
 
     def _name(self, slot: str) -> str:
         if isinstance(self.spec, kinds.RMSprop):

@@ -81,6 +81,8 @@ class Entry(metaclass=_EntryType):
         extractor: for data sets, the default extractor, ``"lenet5:digits"``; ``"pixels"`` if empty.
         tolerance: for models, the largest difference of two backends after 200 steps at the small
             size in float64.
+        conformance: for backends, the ``"package.module:Class"`` of the operations that only the
+            conformance suite imports; see :class:`gandem.testing.ConformanceTarget`.
         kind: a key of :data:`KINDS`; filled in by gandem.
         provider: the distribution that added the entry; filled in by gandem.
 
@@ -100,6 +102,7 @@ class Entry(metaclass=_EntryType):
     classes: tuple[int, ...] = ()
     extractor: str = ""
     tolerance: float = 1e-12
+    conformance: str = ""
     kind: str = ""
     provider: str = ""
 
@@ -124,10 +127,11 @@ class Entry(metaclass=_EntryType):
                 raise ValueError(
                     f"Entry.{name}: expected a name like 'acme/wgan', received {text!r:.60}."
                 )
-        if not re.fullmatch(_TARGET, self.target):
-            raise ValueError(
-                f"Entry.target: expected 'package.module:attribute', received {self.target!r}."
-            )
+        for name, text in {"target": self.target, "conformance": self.conformance}.items():
+            if not re.fullmatch(_TARGET, text) and (text or name == "target"):
+                raise ValueError(
+                    f"Entry.{name}: expected 'package.module:attribute', received {text!r}."
+                )
         if not isinstance(self.small, dict):
             raise TypeError(f"Entry.small: expected a dict, received {self.small!r}.")
         if not isinstance(self.tolerance, int | float):

@@ -236,14 +236,16 @@ class BatchNorm(Layer):
     r"""Normalize each channel over batch and pixels. Ioffe & Szegedy 2015, arXiv:1502.03167.
 
     Training uses the biased variance of the batch. The running statistics keep ``decay`` of their
-    old value and use the unbiased variance, n/(n-1). Inference uses the running statistics.
-    ``scale``, ``offset`` (C,); running ``mean``, ``variance`` (C,).
+    old value. ``running_variance`` is the batch variance that they follow: the unbiased one, which
+    is n/(n-1) times the biased one, as in PyTorch, or the biased one, as in Keras. Inference uses
+    the running statistics. ``scale``, ``offset`` (C,); running ``mean``, ``variance`` (C,).
     """
 
     kind: ClassVar[str] = "batch_norm"
     depends_on_batch: ClassVar[bool] = True
     epsilon: Positive = 1e-5
     decay: Fraction = 0.9
+    running_variance: Literal["unbiased", "biased"] = "unbiased"
     scale_init: Initializer = Ones()
     offset_init: Initializer = Zeros()
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from gandem.core.fields import KINDS, Checked, Fraction, Range
 
 NotNegative = Annotated[float, Range(0)]
 Positive = Annotated[float, Range(0, open_low=True)]
+Placement = Literal["corrected", "uncorrected"]
 
 __all__ = ["OPTIMIZERS", "SGD", "Adam", "AdamW", "Optimizer", "RMSprop"]
 
@@ -25,12 +26,19 @@ class Optimizer(Checked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adam(Optimizer):
-    r"""Adam, with epsilon outside the corrected root. Kingma & Ba 2014, arXiv:1412.6980.
+    r"""Adam. Kingma & Ba 2014, arXiv:1412.6980, algorithm 1.
 
     .. math::
         m \leftarrow m + (1-\beta_1)(g - m), \quad v \leftarrow \beta_2 v + (1-\beta_2) g^2, \quad
         p \leftarrow p - \frac{\eta}{1-\beta_1^t} \cdot \frac{m}{\sqrt{v} / \sqrt{1-\beta_2^t} +
         \epsilon}
+
+    With ``epsilon_placement = "uncorrected"`` epsilon is added to the root before its bias is
+    corrected, as in Keras and TensorFlow; the paper calls this epsilon ε̂, in section 2.
+
+    .. math::
+        p \leftarrow p - \eta \frac{\sqrt{1-\beta_2^t}}{1-\beta_1^t} \cdot
+        \frac{m}{\sqrt{v} + \epsilon}
 
     ``weight_decay`` is L2: it is added to the gradient, g + λp.
     """
@@ -40,20 +48,25 @@ class Adam(Optimizer):
     beta1: Fraction = 0.9
     beta2: Fraction = 0.999
     epsilon: Positive = 1e-8
+    epsilon_placement: Placement = "corrected"
     weight_decay: NotNegative = 0.0
+
+    def effective_epsilon(self, root: float) -> float:
+        """Return the epsilon of the first formula that gives this update.
+
+        Args:
+            root: √(1 - β2ᵗ), of update number t.
+        """
+        return self.epsilon if self.epsilon_placement == "corrected" else self.epsilon / root
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AdamW(Optimizer):
-    """Adam with decoupled weight decay, p ← p·(1 - ηλ) first. Loshchilov & Hutter 2017,
+class AdamW(Adam):
+    """:class:`Adam` with decoupled weight decay, p ← p·(1 - ηλ) first. Loshchilov & Hutter 2017,
     arXiv:1711.05101.
     """
 
     kind: ClassVar[str] = "adamw"
-    slots: ClassVar[tuple[str, ...]] = ("first_moment", "second_moment")
-    beta1: Fraction = 0.9
-    beta2: Fraction = 0.999
-    epsilon: Positive = 1e-8
     weight_decay: NotNegative = 0.01
 
 

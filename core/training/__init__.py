@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from gandem.core.training.capabilities import (
         CAPABILITIES,
         check_capabilities,
-        find_unknown_capabilities,
         list_needs,
         list_network_needs,
     )
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from gandem.core.training.protocols import (
         Backend,
         DataHolder,
-        Derivatives,
         Engine,
         Loss,
         MultiStep,
@@ -62,7 +60,6 @@ __all__ = [
     "AuxiliaryLoss",
     "Backend",
     "DataHolder",
-    "Derivatives",
     "Draw",
     "Engine",
     "Feed",
@@ -82,7 +79,6 @@ __all__ = [
     "check_state",
     "count_rows",
     "find_backend",
-    "find_unknown_capabilities",
     "fixed_inputs",
     "fixed_parts",
     "have_equal_shapes",

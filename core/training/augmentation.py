@@ -88,8 +88,8 @@ def _augment(
     height, width, _ = image_of(spec).shape
     if augment.moves:
         down, right = (
-            generator.integers(-most, most + 1, rows)
-            for most in (round(augment.translation * size) for size in (height, width))
+            generator.integers(-limit, limit + 1, rows)
+            for limit in (_pixels(augment.translation, size) for size in (height, width))
         )
         flips = generator.random(rows) < 0.5 if augment.flip else np.zeros(rows, bool)
         found[f"rows/{where}"] = _shifts(height, down)
@@ -98,11 +98,16 @@ def _augment(
         found[f"columns/{where}"] = columns
     if augment.cutout:
         inside = [
-            _cut(size, round(augment.cutout * size), generator, rows) for size in (height, width)
+            _cut(size, _pixels(augment.cutout, size), generator, rows) for size in (height, width)
         ]
         cut = inside[0][:, :, None] & inside[1][:, None, :]  # (N, H, W)
         found[f"window/{where}"] = 1.0 - cut[..., None]
     return found
+
+
+def _pixels(share: float, size: int) -> int:
+    """Return a share of a size in pixels; halves are rounded up, as in DiffAugment."""
+    return int(share * size + 0.5)
 
 
 def _shifts(size: int, by: np.ndarray) -> np.ndarray:

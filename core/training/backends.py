@@ -11,10 +11,7 @@ from gandem.core.training.protocols import Backend
 
 __all__ = ["find_backend", "installed_backends", "load_backend"]
 
-REQUIRED = (
-    *("capabilities", "known_failures", "versions", "devices", "engine"),
-    *("differentiate", "gradient", "optimize"),
-)
+REQUIRED = ("capabilities", "versions", "devices", "engine")
 """The attributes that every backend has."""
 
 

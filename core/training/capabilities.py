@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from gandem.core.errors import BackendError, suggest
+from gandem.core.errors import BackendError
 from gandem.core.specs import NetworkPlan, Spec, plan_spec
 from gandem.core.training.protocols import Backend
 
 __all__ = [
     "CAPABILITIES",
     "check_capabilities",
-    "find_unknown_capabilities",
     "list_needs",
     "list_network_needs",
 ]
@@ -91,12 +90,3 @@ def check_capabilities(
                 f"Backend {name!r} cannot run {spec.name!r}: it lacks {capability!r} "
                 f"({CAPABILITIES[capability]}), and {place}; choose another backend."
             )
-
-
-def find_unknown_capabilities(backend: Backend) -> list[str]:
-    """Return a message for each declared capability that does not exist."""
-    return [
-        f"capabilities: {name!r} is none.{suggest(name, CAPABILITIES)}"
-        for name in backend.capabilities
-        if name not in CAPABILITIES
-    ]

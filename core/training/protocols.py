@@ -12,14 +12,13 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from gandem.core.specs import NetworkPlan, Optimizer, Spec
+from gandem.core.specs import Spec
 from gandem.core.training.losses import AdversarialLoss
 from gandem.core.training.ops import Arrays, Tensor
 
 __all__ = [
     "Backend",
     "DataHolder",
-    "Derivatives",
     "Engine",
     "Loss",
     "MultiStep",
@@ -145,30 +144,13 @@ class MultiStep(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Derivatives:
-    """The result of :meth:`Backend.differentiate`; gradients by name of input or parameter."""
-
-    value: np.ndarray
-    first: dict[str, np.ndarray]
-    second: dict[str, np.ndarray]
-    statistics: dict[str, np.ndarray]
-
-
 @runtime_checkable
 class Backend(Protocol):
-    """A framework. The last three methods expose single operations to the conformance tests, always
-    in float64 on the CPU.
-    """
+    """A framework."""
 
     capabilities: Collection[str]
     """Which of :data:`gandem.core.training.CAPABILITIES` it has. A training that needs another one
     is refused before it begins, and the tests of that capability are skipped.
-    """
-
-    known_failures: Mapping[str, str]
-    """The conformance tests that it fails, by the name of the test or of its case, each with the
-    reason. A listed test that passes is a failure.
     """
 
     def versions(self) -> dict[str, str]:
@@ -190,34 +172,4 @@ class Backend(Protocol):
 
         Raises:
             BackendError: there is no such device.
-        """
-
-    def differentiate(
-        self,
-        plan: NetworkPlan,
-        arrays: Arrays,
-        inputs: Arrays,
-        cotangent: np.ndarray,
-        masks: Arrays,
-    ) -> Derivatives:
-        """Run a network in training mode and differentiate it twice.
-
-        ``inputs`` are those of ``plan.inputs``; ``masks`` are Boolean, batch first, by the path of
-        their dropout layer; ``statistics`` come back as they are after exactly one pass.
-
-        With s = Σ cotangent·output: ``first`` is ∂s by every input and parameter; ``second`` is the
-        same of h = ½ Σ (∂s/∂x)², summed over all inputs x, as in a gradient penalty. Without the
-        capability ``"second-order"`` it may be empty.
-        """
-
-    def gradient(
-        self, function: Callable[..., Tensor], arrays: Arrays
-    ) -> tuple[float, dict[str, np.ndarray]]:
-        """Return the scalar ``function(ops, **tensors)`` and its gradient by each array."""
-
-    def optimize(
-        self, optimizer: Optimizer, arrays: Arrays, gradients: Sequence[Arrays]
-    ) -> list[dict[str, np.ndarray]]:
-        """Apply an optimizer to arrays for a list of gradients; return the arrays after each
-        update.
         """

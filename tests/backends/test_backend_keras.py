@@ -1,4 +1,4 @@
-"""Keras, held to the conformance suite."""
+"""The conformance suite on Keras."""
 
 from gandem.testing.suite import BackendConformance
 

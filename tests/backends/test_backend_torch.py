@@ -1,4 +1,4 @@
-"""PyTorch, held to the conformance suite."""
+"""The conformance suite on PyTorch."""
 
 from gandem.testing.suite import BackendConformance
 

@@ -12,27 +12,27 @@ from gandem.core.plugins.installation import install_command
 from gandem.core.plugins.registry import registry
 from gandem.core.training import CAPABILITIES
 from gandem.testing import BackendConformance, OperationConformance
-from gandem.testing.check import Check, Outcome, check_in_words
+from gandem.testing.check import Check, Outcome, format_check
 
 pytest_plugins = ["pytester"]
 
 ACME = """
     import os
-    from dataclasses import replace
     from gandem import Entry, hookimpl
 
     @hookimpl
     def gandem_backends():
-        return [Entry(id="acme/numpy", target="acme_numpy:Acme"),
-                Entry(id="acme/broken", target="acme_numpy:nobody"),
-                Entry(id="acme/deadly", target="acme_numpy:kill")]
+        names = {"numpy": "Acme", "broken": "nobody", "deadly": "kill"}
+        return [Entry(id=f"acme/{name}", target=f"acme_numpy:{attribute}",
+                      conformance="acme_numpy:Target") for name, attribute in names.items()] + [
+                Entry(id="acme/bare", target="acme_numpy:Acme"),
+                Entry(id="acme/part", target="acme_numpy:Acme", conformance="acme_numpy:Acme")]
 
     def kill():
         os.abort()
 
     class Acme:
         capabilities = ("float64", "second-order")
-        known_failures = {"tanh": "it is off on Sundays", "silu": "it was off last Sunday"}
 
         def versions(self):
             return {"acme": "3.1"}
@@ -40,15 +40,20 @@ ACME = """
         def devices(self):
             return ["cpu"]
 
-        def differentiate(self, plan, *given):
-            from gandem.testing import reference
+        def engine(self): ...
+
+    class Target:
+        known_failures = {"tanh": "it is off on Sundays", "silu": "it was off last Sunday"}
+
+        def differentiate(self, plan, *arguments):
+            from gandem.testing.references.networks import differentiate
             kind = plan.nodes[0].layer.kind
-            found = reference.differentiate(plan, *given)
+            derivatives = differentiate(plan, *arguments)
             if kind == "leaky_relu" and os.environ.get("ACME_CRASHES"):
                 os.abort()
-            return replace(found, value=-found.value) if kind in ("tanh", "sigmoid") else found
+            wrong = {"value": -derivatives["value"]} if kind in ("tanh", "sigmoid") else {}
+            return derivatives | wrong
 
-        def engine(self): ...
         def gradient(self): ...
         def optimize(self): ...
 """
@@ -71,7 +76,7 @@ def shelf(tmp_path_factory):
 def acme(shelf, monkeypatch):
     """That distribution, found by this process and by the suite's."""
     monkeypatch.syspath_prepend(shelf)
-    monkeypatch.setenv("PYTHONPATH", os.fspath(shelf))
+    monkeypatch.setenv("PYTHONPATH", os.fspath(shelf), prepend=os.pathsep)
     monkeypatch.setenv("GANDEM_PLUGINS", "acme")
     registry.cache_clear()
     yield
@@ -82,7 +87,7 @@ def acme(shelf, monkeypatch):
 # --- gandem plugins check -------------------------------------------------------------------------
 
 
-def test_a_check_tells_of_every_test_in_json(acme):
+def test_a_check_reports_every_test_in_json(acme):
     done = gandem("plugins", "check", "acme/numpy", "-k", CASES, "--json")
 
     found = json.loads(done.stdout)
@@ -115,9 +120,7 @@ def test_a_check_prints_a_table_and_every_reason(acme):
     assert lines[-1].startswith("acme/numpy does not conform: ")
 
 
-def test_a_backend_that_passes_conforms_whatever_the_callers_folder_holds(
-    acme, tmp_path, monkeypatch
-):
+def test_a_check_ignores_the_pytest_settings_of_the_caller(acme, tmp_path, monkeypatch):
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --nonsense\n")
     (tmp_path / "conftest.py").write_text("raise RuntimeError('mine')\n")
     monkeypatch.setenv("PYTEST_ADDOPTS", "--nonsense")
@@ -128,7 +131,7 @@ def test_a_backend_that_passes_conforms_whatever_the_callers_folder_holds(
     assert "acme/numpy conforms: " in conforms.splitlines()[-1]
 
 
-def test_a_backend_that_crashes_leaves_a_verdict(acme, monkeypatch):
+def test_a_backend_that_crashes_is_reported(acme, monkeypatch):
     monkeypatch.setenv("ACME_CRASHES", "1")
 
     done = gandem("plugins", "check", "acme/numpy", "-k", "relu and gradients", "--json")
@@ -145,33 +148,37 @@ def test_a_backend_that_crashes_leaves_a_verdict(acme, monkeypatch):
     ("arguments", "error"),
     [
         (["acme/numpi"], "No backend named 'acme/numpi'. Did you mean 'acme/numpy'?"),
-        (["acme/numpy", "-k", "zebra"], "No test fits 'zebra'."),
+        (["acme/numpy", "-k", "zebra"], "No test matches 'zebra'."),
         (["acme/numpy", "-k", "a or"], "Wrong expression passed to '-k': a or: at column 5: "
          "expected not OR left parenthesis OR identifier; got end of input"),
         (["acme/broken"], "The backend 'acme/broken' of acme-numpy could not be loaded: "
          "AttributeError: module 'acme_numpy' has no attribute 'nobody'"),
+        (["acme/bare"], "The backend 'acme/bare' of acme-numpy has no conformance target; set "
+         "conformance='package.module:Class' in its entry."),
+        (["acme/part"], "The conformance target of the backend 'acme/part' of acme-numpy: "
+         "Acme has no 'known_failures'."),
         (["acme/deadly", "-k", "versions"], "The suite did not start: "
          "killed by SIGABRT."),
     ],
 )  # fmt: skip
-def test_a_check_that_cannot_be_made_is_refused_in_one_line(acme, arguments, error):
+def test_a_check_that_cannot_run_is_refused_in_one_line(acme, arguments, error):
     assert refused("plugins", "check", *arguments) == error
 
 
-def test_without_pytest_it_says_what_to_install(acme, monkeypatch):
+def test_a_missing_pytest_names_what_to_install(acme, monkeypatch):
     monkeypatch.setitem(sys.modules, "pytest", None)
 
     assert refused("plugins", "check", "acme/numpy").endswith(install_command("check"))
 
 
-def test_a_check_that_made_no_test_does_not_conform():
+def test_a_check_without_all_tests_does_not_conform():
     nothing = Check(backend="acme/x", versions={"x": "1"}, capabilities=(), outcomes=())
     one = Outcome(id="test_a[b]", tier="P1", outcome="passed", reason="", seconds=0.1)
     short = Check(backend="acme/x", versions={"x": "1"}, capabilities=(), outcomes=(one,), missed=2)
 
     assert not nothing.holds
     assert not short.holds
-    assert check_in_words(short).endswith("2 tests were not made.")
+    assert format_check(short).endswith("2 tests were not run.")
 
 
 # --- pytest --pyargs gandem.testing.suite --------------------------------------------------------
@@ -192,12 +199,12 @@ def test_pytest_runs_the_suite_on_the_backend_of_its_option(acme, pytester):
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        ([], "ERROR: Say which backend to test: --gandem-backend acme/jax\n"),
+        ([], "ERROR: Name the backend with --gandem-backend, e.g. acme/jax\n"),
         (["--gandem-backend=acme/x"], "ERROR: No backend named 'acme/x'."),
         (["--gandem-report=no/such/folder"], "ERROR: no/such/folder: cannot be written (No such "),
     ],
 )
-def test_pytest_without_a_backend_says_one_line(acme, pytester, arguments, error):
+def test_pytest_options_that_are_wrong_give_one_line(acme, pytester, arguments, error):
     done = suite(pytester, *arguments)
 
     assert done.ret == pytest.ExitCode.USAGE_ERROR
@@ -231,7 +238,7 @@ def test_a_test_that_is_overridden_removed_or_unknown_is_refused():
         class Mixed(Quiet, BackendConformance): ...
 
 
-def test_three_lines_are_the_whole_suite():
+def test_a_subclass_with_a_backend_runs_the_whole_suite():
     class TestAcme(BackendConformance):
         backend = "acme/numpy"
 
@@ -245,11 +252,14 @@ FAULTY = """
 
     class Faulty:
         capabilities = {capabilities}
-        known_failures = {known}
 
         def versions(self): return {{"faulty": "1"}}
         def devices(self): return ["cpu"]
         def engine(self): ...
+
+    class FaultyTarget:
+        known_failures = {known}
+
         def gradient(self): ...
         def optimize(self): ...
         def differentiate(self): ...
@@ -258,6 +268,10 @@ FAULTY = """
         @pytest.fixture
         def subject(self):
             return Faulty()
+
+        @pytest.fixture
+        def target(self):
+            return FaultyTarget()
 """
 
 
@@ -295,14 +309,14 @@ def test_a_known_failure_is_named_by_case_or_test_or_both(pytester, name):
     result.assert_outcomes(passed=1, xfailed=1)
 
 
-def test_a_capability_that_gandem_does_not_know_fails(pytester):
+def test_an_unknown_capability_fails(pytester):
     result = faulty(pytester, "versions_and_a_cpu", capabilities=("float46",))
 
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines("*capabilities: 'float46' is none. Did you mean 'float64'?*")
+    result.stdout.fnmatch_lines("*no capability named 'float46'. Did you mean 'float64'?*")
 
 
-def test_without_double_precision_only_steps_in_single_precision_are_left(pytester):
+def test_without_capabilities_all_numerical_tests_are_skipped(pytester):
     result = faulty(pytester, "Faulty", capabilities=())
 
     skipped = result.parseoutcomes()["skipped"]

@@ -10,8 +10,8 @@ from support.commands import THERE
 
 from gandem.core import specs as kinds
 from gandem.core.training.backends import load_backend
-from gandem.testing import CASES, OPTIMIZERS, BackendConformance
-from gandem.testing.walks import WALKS
+from gandem.testing import CASES, OPTIMIZERS, BackendConformance, load_target
+from gandem.testing.trajectories import TRAJECTORIES
 
 pytestmark = pytest.mark.skipif("keras" not in THERE, reason="keras is not installed")
 
@@ -19,7 +19,7 @@ FIRST = "test_a_network_and_its_gradients"
 SECOND = "test_the_second_derivatives_of_a_network"
 UPDATES = "test_an_optimizer_after_each_of_12_updates"
 STEP = "test_one_step_from_a_given_state"
-PATH = "test_a_small_gan_takes_the_same_path"
+PATH = "test_a_training_matches_the_reference"
 
 
 # --- the faults ----------------------------------------------------------------------------------
@@ -212,16 +212,16 @@ FAULTS = [
 
 def run(test, case):
     """Run a test of the suite on the Keras backend as it is now."""
-    suite, subject = BackendConformance(), load_backend("keras")
-    cases, more = {
-        FIRST: (CASES, {"measured": {}}),
-        SECOND: (CASES, {"measured": {}}),
-        UPDATES: (OPTIMIZERS, {}),
-        PATH: (WALKS, {"engines": {}}),
-        STEP: (WALKS, {"engines": {}, "start": 7}),
+    operations, steps = {"target": load_target("keras")}, {"subject": load_backend("keras")}
+    cases, arguments = {
+        FIRST: (CASES, operations | {"measured": {}}),
+        SECOND: (CASES, operations | {"measured": {}}),
+        UPDATES: (OPTIMIZERS, operations),
+        PATH: (TRAJECTORIES, steps | {"engines": {}}),
+        STEP: (TRAJECTORIES, steps | {"engines": {}, "start": 7}),
     }[test]
-    (found,) = [each for each in cases if each.name == case]
-    getattr(suite, test)(subject=subject, case=found, **more)
+    (named,) = [each for each in cases if each.name == case]
+    getattr(BackendConformance(), test)(case=named, **arguments)
 
 
 @pytest.fixture
@@ -235,7 +235,7 @@ def rooms():
 @pytest.mark.parametrize(
     ("fault", "test", "case"), FAULTS, ids=[f"{f.__name__}-{c}" for f, _, c in FAULTS]
 )
-def test_a_fault_is_caught_by_the_test_named_for_it(fault, test, case, rooms, monkeypatch):
+def test_a_planted_fault_is_detected_by_its_test(fault, test, case, rooms, monkeypatch):
     monkeypatch.setattr(*fault(*rooms))
 
     with pytest.raises(pytest.fail.Exception, match="off by"):
@@ -245,7 +245,7 @@ def test_a_fault_is_caught_by_the_test_named_for_it(fault, test, case, rooms, mo
 @pytest.mark.parametrize(
     ("test", "case"), [(FIRST, "chain batch_norm"), (SECOND, "batch_norm image")]
 )
-def test_only_second_derivatives_through_a_layer_before_a_norm_find_its_moments(
+def test_moments_are_detected_only_by_second_derivatives_through_an_earlier_layer(
     test, case, rooms, monkeypatch
 ):
     """A norm's own gradient has no mean, and that is what the moments leave out."""

@@ -94,7 +94,7 @@ def test_training_on_it_names_the_extra_to_install(missing, refusals, out):
     assert not out.exists()
 
 
-def test_parity_says_that_it_needs_two(refusals):
+def test_parity_needs_two_backends(refusals):
     code, _, error = refusals["parity"]
 
     assert code == 1

@@ -24,10 +24,11 @@ from gandem.core.specs import (
 )
 from gandem.core.training import fixed_inputs, initial_state, state_shapes
 from gandem.core.training.backends import load_backend
-from gandem.testing.walks import SEED, WALKS, begin, walk
+from gandem.testing import load_target
+from gandem.testing.trajectories import SEED, find_trajectory, run_steps, start_engine
 
-_NAMED = next(case for case in WALKS if case.name == "spectral norm")
-WALK = replace(_NAMED, changes={**_NAMED.changes, "training.ema_decay": 0.5})
+NAMED = find_trajectory("spectral norm")
+CASE = replace(NAMED, changes={**NAMED.changes, "training.ema_decay": 0.5})
 STILL = {f"{player}.optimizer.learning_rate": 0.0 for player in ("generator", "discriminator")}
 IMAGE, VECTOR = (7, 8, 2), (6,)
 
@@ -75,9 +76,7 @@ LAYERS = [
 
 
 @pytest.mark.parametrize(("layer", "shape", "rows", "columns"), LAYERS)
-def test_a_normed_layer_keeps_two_running_vectors_beside_its_parameters(
-    layer, shape, rows, columns
-):
+def test_a_layer_with_spectral_norm_has_two_running_vectors(layer, shape, rows, columns):
     found, bare = plan(shape, layer), plan(shape, replace(layer, spectral_norm=False))
 
     assert {p.name: p.shape for p in found.statistics()} == {
@@ -89,9 +88,7 @@ def test_a_normed_layer_keeps_two_running_vectors_beside_its_parameters(
 
 
 @pytest.mark.parametrize(("layer", "shape", "rows", "columns"), LAYERS)
-def test_the_first_vectors_are_directions_of_length_1_drawn_from_the_seed(
-    layer, shape, rows, columns
-):
+def test_the_first_vectors_have_length_1_and_depend_on_the_seed(layer, shape, rows, columns):
     found = plan(shape, layer)
     one, other = (draw_initial_values(found, seed) for seed in (1, 2))
 
@@ -100,14 +97,14 @@ def test_the_first_vectors_are_directions_of_length_1_drawn_from_the_seed(
         assert not np.any(one[p.name] == other[p.name])
 
 
-def test_first_directions_lean_to_no_side():
+def test_first_vectors_have_mean_zero():
     layer = plan((300,), Dense(units=1, spectral_norm=True))
     drawn = [draw_initial_values(layer, seed)["net/dense/right_vector"] for seed in range(30)]
 
     assert abs(np.mean(drawn)) < 5 / np.sqrt(300 * 9000)  # each number has variance 1/300
 
 
-def test_the_first_kernel_is_the_same_with_and_without():
+def test_the_first_kernel_is_the_same_with_and_without_spectral_norm():
     bare, normed = (
         draw_initial_values(plan(VECTOR, Dense(units=4, spectral_norm=norm)), seed=1)
         for norm in (False, True)
@@ -147,14 +144,14 @@ def test_a_kernel_of_one_number_is_refused(layer, shape):
 
 
 def test_a_layer_without_a_kernel_has_no_spectral_norm():
-    data = to_data(WALK.spec)
+    data = to_data(CASE.spec)
     data["players"][1]["layers"][1]["spectral_norm"] = True
 
     with pytest.raises(SpecError, match=r"leaky_relu\]: unknown field 'spectral_norm'"):
         from_data(data)
 
 
-def test_show_says_which_layers_have_it():
+def test_show_marks_layers_with_spectral_norm():
     setting = "discriminator.layers.conv2d.spectral_norm=true"
 
     lines = said("show", "dcgan", "--set", setting).splitlines()
@@ -162,8 +159,8 @@ def test_show_says_which_layers_have_it():
     assert [line.split()[0] for line in lines if line.endswith("  spectral norm")] == ["conv2d"]
 
 
-def test_show_says_it_of_a_block_that_holds_one():
-    lines = format_spec(WALK.spec).splitlines()
+def test_show_marks_a_block_that_contains_spectral_norm():
+    lines = format_spec(CASE.spec).splitlines()
 
     named = [line.split()[0] for line in lines if line.endswith("  spectral norm")]
     assert named == ["dense", "conv2d_transpose", "conv2d", "conv2d", "residual", "dense"]
@@ -174,15 +171,15 @@ def test_show_says_it_of_a_block_that_holds_one():
 
 @pytest.fixture(scope="module")
 def walked():
-    """Return a function that gives a backend's engine two steps into the walk, built once."""
+    """Return a function that returns a backend's engine, built once, after two steps."""
     built = {}
 
     def engine_of(backend):
         if backend not in built:
-            built[backend] = begin(WALK, load_backend(backend))
+            built[backend] = start_engine(CASE, load_backend(backend))
         engine = built[backend]
-        engine.load(initial_state(WALK.spec, SEED, "float64"))
-        walk(engine, WALK.feed(), 2)
+        engine.load(initial_state(CASE.spec, SEED, "float64"))
+        run_steps(engine, CASE.feed(), 2)
         return engine
 
     return engine_of
@@ -190,14 +187,14 @@ def walked():
 
 @on_each
 @pytest.mark.parametrize(("layer", "shape", "rows", "columns"), LAYERS)
-def test_the_divisor_comes_to_the_largest_singular_value(backend, layer, shape, rows, columns):
-    found, subject = plan(shape, layer), load_backend(backend)
+def test_the_divisor_converges_to_the_largest_singular_value(backend, layer, shape, rows, columns):
+    found, target = plan(shape, layer), load_target(backend)
     state = draw_initial_values(found, seed=1)
     (node,), given = found.nodes, np.ones((1, *shape))
 
     for _ in range(60):
-        made = subject.differentiate(found, state, {"it": given}, np.ones(1), {})
-        state |= made.statistics
+        measured = target.differentiate(found, state, {"it": given}, np.ones(1), {})
+        state |= {name: measured[f"statistics/{name}"] for name in state if "_vector" in name}
 
     u, v = vectors(node, state)
     largest = np.linalg.svd(matrix(node, state), compute_uv=False)[0]
@@ -206,18 +203,18 @@ def test_the_divisor_comes_to_the_largest_singular_value(backend, layer, shape, 
 
 @on_each
 @pytest.mark.parametrize(("passes", "noise"), [("separate", "fresh"), ("joint", "reused")])
-def test_each_forward_pass_in_training_is_one_iteration_and_the_kernel_stays(
+def test_each_forward_pass_in_training_is_one_iteration_that_keeps_the_kernel(
     backend, passes, noise
 ):
     """Three rounds: the discriminator looks three or six times, and once more for the generator,
     which plays three times, and once more on fresh noise.
     """
     changes = {"training.discriminator_steps": 3, "training.passes": passes}
-    case = replace(WALK, changes={**STILL, **changes, "training.noise": noise})
-    engine = begin(case, load_backend(backend))
+    case = replace(CASE, changes={**STILL, **changes, "training.noise": noise})
+    engine = start_engine(case, load_backend(backend))
     before = engine.export()
 
-    walk(engine, case.feed(), 1)
+    run_steps(engine, case.feed(), 1)
 
     after, looks = engine.export(), {"separate": 7, "joint": 4}[passes]
     counts = {"discriminator": looks, "generator": 4 if noise == "fresh" else 3}
@@ -231,22 +228,22 @@ def test_each_forward_pass_in_training_is_one_iteration_and_the_kernel_stays(
 
 
 @on_each
-def test_inference_divides_by_the_stored_vectors_and_moves_nothing(backend, walked):
+def test_inference_divides_by_the_stored_vectors_and_changes_no_state(backend, walked):
     engine = walked(backend)
-    state, inputs = engine.export(), fixed_inputs(WALK.spec, SEED, 5, "float64")
+    state, inputs = engine.export(), fixed_inputs(CASE.spec, SEED, 5, "float64")
 
     made = [engine.forward("generator", inputs) for _ in range(2)]
 
     assert unequal(state, engine.export()) == []
     assert made[0].tobytes() == made[1].tobytes()
-    layers = {p.name: tuple(map(without_norm, p.layers)) for p in WALK.spec.players}
-    bare = replace(WALK, layers=layers)
+    layers = {p.name: tuple(map(without_norm, p.layers)) for p in CASE.spec.players}
+    bare = replace(CASE, layers=layers)
     divided = {name: state[name] for name in state_shapes(bare.spec)}
-    for node in nodes_with_norm(WALK.spec):
+    for node in nodes_with_norm(CASE.spec):
         u, v = vectors(node, state)
         kernel = f"{node.path}/kernel"
         divided[kernel] = state[kernel] / (u @ matrix(node, state) @ v)
-    plain = begin(bare, load_backend(backend))
+    plain = start_engine(bare, load_backend(backend))
     plain.load(divided)
     np.testing.assert_allclose(plain.forward("generator", inputs), made[0], rtol=0, atol=1e-12)
 
@@ -260,16 +257,16 @@ def without_norm(layer):
 
 @needs_both
 @pytest.mark.parametrize("way", [("torch", "keras"), ("keras", "torch")], ids=["there", "back"])
-def test_a_state_carried_across_goes_on_alike(way, walked):
+def test_a_state_handed_over_continues_equally(way, walked):
     one, other = map(walked, way)
-    walk(one, WALK.feed(), 4, start=2)
+    run_steps(one, CASE.feed(), 4, start=2)
     state = one.export()
 
     other.load(state)
 
     assert unequal(state, other.export()) == []
     for engine in (one, other):
-        walk(engine, WALK.feed(), 8, start=4)
+        run_steps(engine, CASE.feed(), 8, start=4)
     left, right = one.export(), other.export()
     for name in left:
         np.testing.assert_allclose(right[name], left[name], rtol=0, atol=1e-12, err_msg=name)
@@ -283,12 +280,12 @@ def test_a_state_carried_across_goes_on_alike(way, walked):
 def test_a_native_network_is_a_copy_that_computes_with_the_divided_kernels(
     backend, average, walked
 ):
-    engine, inputs = walked(backend), fixed_inputs(WALK.spec, SEED, 5, "float64")
+    engine, inputs = walked(backend), fixed_inputs(CASE.spec, SEED, 5, "float64")
     expected = engine.forward("generator", inputs, average=average)
 
     network = engine.native("generator", average=average)
 
-    walk(engine, WALK.feed(), 3, start=2)
+    run_steps(engine, CASE.feed(), 3, start=2)
     if backend == "torch":
         import torch
 
@@ -298,7 +295,7 @@ def test_a_native_network_is_a_copy_that_computes_with_the_divided_kernels(
     np.testing.assert_allclose(made, expected, rtol=0, atol=1e-14)
 
 
-def test_a_torch_state_dict_takes_the_vectors_along(walked):
+def test_a_torch_state_dict_contains_the_vectors(walked):
     torch = pytest.importorskip("torch")
     network = walked("torch").native("generator")
     kept = network.state_dict()
@@ -306,15 +303,15 @@ def test_a_torch_state_dict_takes_the_vectors_along(walked):
 
     fresh.load_state_dict(kept)
 
-    noise = torch.as_tensor(fixed_inputs(WALK.spec, SEED, 5, "float64")["noise"])
+    noise = torch.as_tensor(fixed_inputs(CASE.spec, SEED, 5, "float64")["noise"])
     assert "dense.spectral_norm.left_vector" in kept
     assert torch.equal(fresh(noise), network(noise))
 
 
-def test_a_keras_file_takes_the_vectors_along(walked, tmp_path):
+def test_a_keras_file_contains_the_vectors(walked, tmp_path):
     keras = pytest.importorskip("keras")
     network = walked("keras").native("generator")
-    noise = fixed_inputs(WALK.spec, SEED, 5, "float64")["noise"]
+    noise = fixed_inputs(CASE.spec, SEED, 5, "float64")["noise"]
 
     network.save(tmp_path / "generator.keras")
     loaded = keras.saving.load_model(tmp_path / "generator.keras")
@@ -322,9 +319,9 @@ def test_a_keras_file_takes_the_vectors_along(walked, tmp_path):
     assert np.array_equal(loaded(noise).numpy(), network(noise).numpy())
 
 
-def test_it_agrees_with_torchs_own_on_a_dense_layer():
+def test_spectral_norm_equals_that_of_torch_on_a_dense_layer():
     torch = pytest.importorskip("torch")
-    from gandem.backends.torch.conformance import differentiate
+    from gandem.backends.torch.conformance import TorchTarget
 
     given = np.random.default_rng(3)
     x, cotangent = given.normal(size=(5, 6)), given.normal(size=(5, 4))
@@ -338,11 +335,11 @@ def test_it_agrees_with_torchs_own_on_a_dense_layer():
     value = own(torch.as_tensor(x))
     (value * torch.as_tensor(cotangent)).sum().backward()
 
-    made = differentiate(layer, arrays, {"it": x}, cotangent, {})
+    made = TorchTarget().differentiate(layer, arrays, {"it": x}, cotangent, {})
 
     kernel = own.parametrizations.weight.original.grad.numpy().T
-    np.testing.assert_allclose(made.value, value.detach().numpy(), rtol=0, atol=1e-14)
-    np.testing.assert_allclose(made.first["net/dense/kernel"], kernel, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(made["value"], value.detach().numpy(), rtol=0, atol=1e-14)
+    np.testing.assert_allclose(made["first/net/dense/kernel"], kernel, rtol=0, atol=1e-14)
     np.testing.assert_allclose(
-        made.statistics["net/dense/right_vector"], norm._v.numpy(), rtol=0, atol=1e-14
+        made["statistics/net/dense/right_vector"], norm._v.numpy(), rtol=0, atol=1e-14
     )

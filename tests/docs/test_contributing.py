@@ -153,15 +153,12 @@ def test_the_metric_scores_images(copy):
 
 CONFORMANCE = """
 import sys
-from gandem.core.training import load_backend
-from gandem.testing.cases import CASES
-from gandem.testing.operations import differences
-from gandem.testing.reference import differentiate
-from gandem.testing.stored import flatten
+from gandem.testing import CASES, find_differences, load_target
+from gandem.testing.references.networks import differentiate
 (case,) = [case for case in CASES if case.name == "sine"]
 given = (case.plan, case.arrays(), case.values(), case.cotangent(), case.masks())
-backend = load_backend(sys.argv[1])
-print(differences(flatten(differentiate(*given)), flatten(backend.differentiate(*given))))
+target = load_target(sys.argv[1])
+print(find_differences(differentiate(*given), target.differentiate(*given)))
 """
 BACKENDS = [pytest.param(name, marks=[] if name == "torch" else pytest.mark.slow) for name in THERE]
 

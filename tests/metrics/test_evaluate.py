@@ -59,6 +59,7 @@ def test_the_table_says_what_was_compared_and_what_real_images_get(run):
     assert f"[1]   {run}: last, step 6" in text
     assert "real  20 other images of npz:" in text
     assert "Fréchet distance" in text
+    assert "kernel distance ± standard error" in text
 
 
 @needs_a_backend

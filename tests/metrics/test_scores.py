@@ -238,6 +238,7 @@ def test_a_table_names_its_protocol_and_every_subject():
 
     assert "1,000 images each, against 1,000 of the 10,000 of digits; features of pixels" in text
     assert re.search(r"Fréchet distance +↓  –  +1\.5  +1\.5", text)
+    assert "kernel distance ± standard error  ↓  –" in text
     assert "not finite" in text
     assert "[2]" in text
     assert "two" in text

@@ -513,11 +513,11 @@ def test_both_frameworks_share_a_process_in_either_order(first):
 import sys
 from gandem.core.specs import load_spec
 from gandem.core.training import load_backend
-from gandem.testing.walks import WALKS, begin, walk
-ends = []
+from gandem.testing.trajectories import find_trajectory, run_steps, start_engine
+case, ends = find_trajectory("fresh noise"), []
 for name in sys.argv[1:]:
-    engine = begin(WALKS[3], load_backend(name))
-    ends.append(walk(engine, WALKS[3].feed(), 2))
+    engine = start_engine(case, load_backend(name))
+    ends.append(run_steps(engine, case.feed(), 2))
 assert abs(ends[0][1]["generator"] - ends[1][1]["generator"]) < 1e-14
 import torch; torch.optim.Adam([torch.nn.Parameter(torch.zeros(2))])
 """

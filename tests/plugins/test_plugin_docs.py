@@ -28,7 +28,7 @@ from gandem.core.training import CAPABILITIES, Backend
 from gandem.core.training.losses import AuxiliaryLoss
 from gandem.scaffold import KINDS as SCAFFOLDS
 from gandem.testing import suite
-from gandem.testing.base import names_of_tests, unknown_failures
+from gandem.testing.base import find_unknown_failures, list_tests
 
 ROOT = Path(gandem.__file__).parent
 TEXT = (ROOT / "docs" / "plugins.md").read_text("utf-8")
@@ -403,7 +403,7 @@ def test_a_new_backend_can_be_checked(backend):
 
 @pytest.mark.parametrize("words", re.findall(r'-k (\w+|"[^"]+")', section("Backends")))
 def test_the_words_that_select_tests_match_some(words):
-    tests = names_of_tests(suite.BackendConformance)
+    tests = list_tests(suite.BackendConformance)
 
     assert all(any(word in test for test in tests) for word in words.strip('"').split(" or "))
 
@@ -428,8 +428,8 @@ def test_the_shown_capabilities_and_known_failures_are_valid():
 
     assert set(names["capabilities"]) < set(CAPABILITIES)
     assert all(f"`{name}`" in text for name in CAPABILITIES)
-    tests = names_of_tests(suite.BackendConformance)
-    assert unknown_failures(names["known_failures"], tests, ["hinge"]) == []
+    tests = list_tests(suite.BackendConformance)
+    assert find_unknown_failures(names["known_failures"], tests, ["hinge"]) == []
 
 
 def test_the_three_lines_are_a_conformance_class():

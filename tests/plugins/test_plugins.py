@@ -74,13 +74,10 @@ GOOD = """
         return LeakyRelu(slope=slope)
 
     class Backend:
-        capabilities, known_failures = (), {}
+        capabilities = ()
         def versions(self): ...
         def devices(self): ...
         def engine(self): ...
-        def differentiate(self): ...
-        def gradient(self): ...
-        def optimize(self): ...
 
     def dots(argument, data_dir):
         import numpy as np
@@ -607,6 +604,11 @@ BROKEN = {
         models("id='bad/x', target=len"),
         "gandem_models: Entry.target: expected a string on one line, received "
         "<built-in function len>.",
+    ),
+    "conformance without attribute": (
+        models("id='bad/x', target='bad_gan:x', conformance='bad_gan'"),
+        "gandem_models failed: ValueError: Entry.conformance: expected "
+        "'package.module:attribute', received 'bad_gan'.",
     ),
     "title of two lines": (
         models("id='bad/x', target='bad_gan:x', title='a\\nb'"),
@@ -1400,8 +1402,8 @@ def test_the_command_prints_the_same_as_json(shelf):
 def test_doctor_probes_each_installed_backend_in_its_own_process(shelf, monkeypatch):
     well = """
         class Backend:
-            capabilities, known_failures = (), {}
-            engine = differentiate = gradient = optimize = None
+            capabilities = ()
+            engine = None
             def versions(self): return {"well": "1.0"}
             def devices(self): return ["cpu", "abacus:0"]
         """

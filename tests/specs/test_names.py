@@ -7,7 +7,7 @@ from gandem.core.specs import Dense, Flatten, change
 from gandem.core.training import initial_state
 from gandem.core.training.backends import load_backend
 from gandem.core.training.losses import load_loss
-from gandem.testing.walks import SMALL
+from gandem.testing.trajectories import SMALL
 
 NAMES = ["train", "forward", "plan", "type", "eval", "half", "parameters", "compile", "call"]
 

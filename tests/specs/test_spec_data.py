@@ -306,7 +306,7 @@ AFFINE = {
 }
 POOL = {"size": (2, 2), "stride": (2, 2), "padding": "valid"}
 NORMED = {"epsilon": 1e-5, "scale_init": Ones(), "offset_init": Zeros()}
-ADAM = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
+ADAM = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "epsilon_placement": "corrected"}
 DEFAULTS = {
     "dense": AFFINE,
     "conv2d": WINDOW | AFFINE,
@@ -314,7 +314,7 @@ DEFAULTS = {
     "upsample2d": {"factor": (2, 2), "method": "nearest"},
     "max_pool2d": POOL,
     "average_pool2d": POOL,
-    "batch_norm": NORMED | {"decay": 0.9},
+    "batch_norm": NORMED | {"decay": 0.9, "running_variance": "unbiased"},
     "layer_norm": NORMED | {"over": "all"},
     "group_norm": NORMED,
     "instance_norm": NORMED,
@@ -511,6 +511,8 @@ def otherwise(value: Any) -> Any:
         "noise": "label",
         "image": "noise",
         "label": "noise",
+        "corrected": "uncorrected",
+        "unbiased": "biased",
     }
     if isinstance(value, bool):
         return not value

@@ -6,7 +6,6 @@ or at another step ends with other numbers. The networks are not those of the sp
 
 import os
 import time
-from typing import ClassVar
 
 import numpy as np
 
@@ -32,7 +31,6 @@ class Toy:
     """
 
     capabilities = ("conditional", "spectral-norm", "second-order", "float64", "resume")
-    known_failures: ClassVar = {}
 
     def __init__(self, *, forgets="", hides="", ages=0.0, tires=0.0, drifts=0.0, rounds=0.0):
         self.forgets, self.hides = forgets, hides
@@ -46,10 +44,6 @@ class Toy:
 
     def engine(self, spec, loss, state, *, precision, device):
         return ToyEngine(self, spec, state)
-
-    def differentiate(self, plan, arrays, inputs, cotangent, masks): ...
-    def gradient(self, function, arrays): ...
-    def optimize(self, optimizer, arrays, gradients): ...
 
 
 class ToyEngine:

@@ -40,7 +40,7 @@ from gandem.core.training import (
 from gandem.core.training.backends import load_backend
 from gandem.core.training.inputs import draw_noise
 from gandem.core.training.losses import load_loss
-from gandem.testing.walks import SMALL, tiny_data, walk
+from gandem.testing.trajectories import SMALL, load_tiny_data, run_steps
 
 READING = '''
 from gandem import Entry, hookimpl
@@ -136,7 +136,7 @@ def conditional() -> Spec:
 
 
 def feed_of(spec, precision="float64"):
-    return Feed(spec, load_loss(spec.loss), tiny_data(), 3, precision)
+    return Feed(spec, load_loss(spec.loss), load_tiny_data(), 3, precision)
 
 
 def engine_of(spec, backend=HOME, precision="float64"):
@@ -148,7 +148,7 @@ def engine_of(spec, backend=HOME, precision="float64"):
 def after(spec, backend=HOME, steps=1):
     """Return the state after some steps."""
     engine = engine_of(spec, backend)
-    walk(engine, feed_of(spec), steps)
+    run_steps(engine, feed_of(spec), steps)
     return engine.export()
 
 
@@ -166,7 +166,7 @@ def furthest(player, spec, state):
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     path = tmp_path_factory.mktemp("data") / "tiny.npz"
-    np.savez(path, images=tiny_data().images, labels=tiny_data().labels)
+    np.savez(path, images=load_tiny_data().images, labels=load_tiny_data().labels)
     return f"npz:{path}"
 
 
@@ -222,7 +222,7 @@ def test_the_generator_minimizes_its_own_loss_plus_that_of_the_auxiliary_network
 @needs_a_backend
 def test_the_generator_and_the_auxiliary_network_play_together():
     spec = game()
-    losses = [row["reader"] for row in walk(engine_of(spec), feed_of(spec), 150)]
+    losses = [row["reader"] for row in run_steps(engine_of(spec), feed_of(spec), 150)]
 
     assert losses[0] > 1.1  # chance is log 3 and the codes' variance
     assert np.mean(losses[-10:]) < 0.5 * losses[0]
@@ -438,7 +438,9 @@ def test_torch_and_keras_train_an_auxiliary_network_equally(protocol):
     spec = PROTOCOLS[protocol]()
     engines = [engine_of(spec, name) for name in ("torch", "keras")]
 
-    losses = [walk(engine, feed_of(spec), 8) for engine in engines]  # "usual": a partial batch too
+    losses = [
+        run_steps(engine, feed_of(spec), 8) for engine in engines
+    ]  # "usual": a partial batch too
 
     one, other = (engine.export() for engine in engines)
     assert max(np.abs(one[name] - other[name]).max() for name in one) < 1e-12

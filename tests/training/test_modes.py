@@ -41,14 +41,14 @@ from gandem.core.training import (
 from gandem.core.training.backends import load_backend
 from gandem.core.training.losses import load_loss
 from gandem.parity import measure
-from gandem.testing.walks import WALKS
+from gandem.testing.trajectories import TRAJECTORIES
 
 NARROW = ("bfloat16", "tf32")
 OLDER = tuple(set(CAPABILITIES) - {*NARROW, "device-randomness"})
 MODES = {name: {"precision": name} for name in NARROW} | {
     "device-randomness": {"randomness": "device"}
 }
-WALK = {case.name: case for case in WALKS}
+TRAJECTORY = {case.name: case for case in TRAJECTORIES}
 RANDOM = ("noise/", "mix/", "mask/")
 
 
@@ -57,8 +57,8 @@ def feed_of(spec, data, *, seed=0, precision="float32", randomness="device"):
     return Feed(spec, rule, data, seed, precision, randomness=randomness)
 
 
-def feed_of_walk(name, *, randomness="device", **changes):
-    case = WALK[name]
+def feed_of_trajectory(name, *, randomness="device", **changes):
+    case = TRAJECTORY[name]
     return feed_of(change(case.spec, changes), case.feed().dataset, randomness=randomness)
 
 
@@ -84,7 +84,7 @@ def losses_of(run):
 
 @pytest.fixture(scope="module")
 def engine_at_start():
-    """Return a function that returns the engine of a walk, at its first step; each is made once."""
+    """Return a function that returns the engine of a trajectory, built once, at its first step."""
     made = {}
 
     def at_start(feed, backend, precision):
@@ -111,7 +111,7 @@ def test_in_mixed_precision_the_state_stays_in_single_precision(backend, runs):
 @on_each
 @pytest.mark.parametrize("name", ["norms, residuals, pools", "gradient penalty", "spectral norm"])
 def test_mixed_precision_is_near_single_precision_and_not_the_same(backend, name, engine_at_start):
-    feed = feed_of_walk(name, randomness="portable", **{"training.discriminator_steps": 1})
+    feed = feed_of_trajectory(name, randomness="portable", **{"training.discriminator_steps": 1})
     single, mixed = (engine_at_start(feed, backend, kind) for kind in ("float32", "bfloat16"))
 
     a, b = (np.array([*engine.read(engine.step(feed(0))).values()]) for engine in (single, mixed))
@@ -137,7 +137,7 @@ def test_training_in_mixed_precision_learns_what_single_precision_learns(backend
 
 @on_each
 def test_running_statistics_are_float32_in_mixed_precision(backend, engine_at_start):
-    feed = feed_of_walk("spectral norm", randomness="portable")
+    feed = feed_of_trajectory("spectral norm", randomness="portable")
     engine = engine_at_start(feed, backend, "bfloat16")
     engine.step(feed(0))
 
@@ -225,7 +225,7 @@ def test_tf32_on_a_cpu_is_single_precision_bit_for_bit(backend, data, tmp_path):
 
 @pytest.mark.parametrize("name", ["gradient penalty", "dropout", "generator batches, conditional"])
 def test_inputs_that_a_framework_draws_are_left_out(name):
-    feed, usual = feed_of_walk(name), feed_of_walk(name, randomness="portable")
+    feed, usual = feed_of_trajectory(name), feed_of_trajectory(name, randomness="portable")
 
     given, all_ = feed(5), usual(5)
 
@@ -236,7 +236,7 @@ def test_inputs_that_a_framework_draws_are_left_out(name):
     assert all(given[key].tobytes() == all_[key].tobytes() for key in given)
 
 
-@pytest.mark.parametrize("case", WALKS, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", TRAJECTORIES, ids=lambda case: case.name)
 def test_framework_draws_have_the_names_and_shapes_of_gandems(case):
     usual = case.feed("float32")(1)
     rows = count_rows(case.spec, usual)
@@ -252,7 +252,7 @@ def test_framework_draws_have_the_names_and_shapes_of_gandems(case):
 
 def drawn(backend, name="dropout, joint, three steps", step=0, **changes):
     """Return, as arrays, what a backend draws for a step."""
-    case = WALK[name]
+    case = TRAJECTORY[name]
     spec = change(case.spec, changes)
     rule, inputs = load_loss(spec.loss), {KEY: make_key(7, step)}
     for i in range(spec.training.discriminator_steps):
@@ -272,7 +272,7 @@ def drawn(backend, name="dropout, joint, three steps", step=0, **changes):
 
 @pytest.mark.parametrize("backend", [name for name in ("torch", "keras") if name in THERE])
 def test_masks_keep_the_share_of_the_spec(backend):
-    case = WALK["dropout, joint, three steps"]
+    case = TRAJECTORY["dropout, joint, three steps"]
     rule = load_loss(case.spec.loss)
     wanted = list_draws(case.spec, rule, (512, 512, 512))
 
@@ -358,7 +358,7 @@ def test_a_resumed_run_with_device_randomness_is_bit_identical(backend, data, tm
 
 @pytest.mark.skipif("keras" not in THERE, reason="needs keras, which makes several")
 def test_several_steps_in_a_call_draw_the_numbers_of_single_steps():
-    feed = feed_of_walk("mlp-gan")
+    feed = feed_of_trajectory("mlp-gan")
     one, several = engine_of(feed, "keras"), engine_of(feed, "keras")
     inputs = [feed(step) for step in range(several.steps_per_call)]
 

@@ -7,7 +7,7 @@ from support.commands import HOME, needs_a_backend, on_each
 from gandem.core import specs as kinds
 from gandem.core.data.dataset import Dataset
 from gandem.core.errors import SpecError
-from gandem.core.specs import change, plan_spec
+from gandem.core.specs import change, load_spec, plan_spec
 from gandem.core.training import (
     Feed,
     initial_state,
@@ -19,18 +19,14 @@ from gandem.core.training import (
 from gandem.core.training.augmentation import draw_disturbances, noise_level
 from gandem.core.training.backends import load_backend
 from gandem.core.training.losses import load_loss
-from gandem.testing.walks import SMALL, WALKS, tiny_data
+from gandem.testing.trajectories import SMALL, TRAJECTORIES, find_trajectory, load_tiny_data
 
 CRITIC = (kinds.Flatten(), kinds.Dense(units=1, bias=False))
 LINEAR = change(SMALL, {"discriminator.layers": CRITIC, "loss.name": "wasserstein"})
 
 
-def walk_named(name):
-    return next(case for case in WALKS if case.name == name)
-
-
 def feed_of(spec, dataset=None):
-    return Feed(spec, load_loss(spec.loss), dataset or tiny_data(), 0, "float64")
+    return Feed(spec, load_loss(spec.loss), dataset or load_tiny_data(), 0, "float64")
 
 
 class Made:
@@ -270,6 +266,20 @@ def test_cutout_covers_one_rectangle_of_its_share():
             assert area == len(rows)
 
 
+def test_half_a_pixel_of_augmentation_is_rounded_up_as_in_diffaugment():
+    augment = {"training.augment.translation": 0.125, "training.augment.cutout": 0.125}
+    spec = load_spec("dcgan", {"image": [20, 28, 1], **augment})
+
+    drawn = draw_disturbances(spec, "real/0", 300, 1, 5)
+
+    for name, limit in {"rows": 3, "columns": 4}.items():  # 2.5 and 3.5 pixels
+        shifts = {
+            int(new - old) for each in drawn[f"{name}/real/0"] for new, old in np.argwhere(each)
+        }
+        assert shifts == set(range(-limit, limit + 1))
+    assert (drawn["window/real/0"] == 0).sum(axis=(1, 2, 3)).max() == 3 * 4
+
+
 @on_each
 def test_every_backend_moves_the_same_pixels(backend):
     """With a linear critic, the loss tells which pixels it has seen."""
@@ -354,7 +364,7 @@ def test_an_epoch_of_draws_is_as_long_as_the_spec_says():
 
 
 def test_more_batches_for_the_generator_are_more_noise_with_the_same_labels():
-    spec = walk_named("conditional").spec
+    spec = find_trajectory("conditional").spec
     feed = feed_of(change(spec, {"training.generator_batches": 3}))
 
     inputs = feed(0)
@@ -363,7 +373,7 @@ def test_more_batches_for_the_generator_are_more_noise_with_the_same_labels():
     assert np.array_equal(inputs["label/generator"], np.tile(inputs["label/0"], (3, 1)))
 
 
-@pytest.mark.parametrize("case", WALKS, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", TRAJECTORIES, ids=lambda case: case.name)
 def test_a_step_reads_what_the_feed_gives(case):
     feed = case.feed()
 
@@ -396,14 +406,14 @@ def test_what_cannot_be_is_refused_in_words(words):
 
 
 def test_a_discriminator_that_shall_tell_the_class_may_not_read_it():
-    spec = walk_named("conditional").spec
+    spec = find_trajectory("conditional").spec
 
     with pytest.raises(SpecError, match="it reads the label that it should predict"):
         plan_spec(change(spec, {"loss.class_weight": 1.0}))
 
 
 def test_a_discriminator_that_shall_tell_the_class_ends_in_a_logit_for_each():
-    spec = walk_named("classes told, conditional").spec
+    spec = find_trajectory("classes told, conditional").spec
     layers = (*spec.player("discriminator").layers[:-1], kinds.Dense(units=1))
 
     with pytest.raises(SpecError, match=r"expected one logit, and one per class \(4,\)"):
@@ -412,7 +422,7 @@ def test_a_discriminator_that_shall_tell_the_class_ends_in_a_logit_for_each():
 
 @on_each
 def test_both_players_of_an_acgan_learn_the_classes(backend):
-    spec = walk_named("classes told, conditional").spec
+    spec = find_trajectory("classes told, conditional").spec
     made = Made(backend, spec, **{"loss.gradient_penalty": 0.0})
     told = made.step()
     more = Made(backend, made.spec, **{"loss.class_weight": 5.0})

@@ -24,7 +24,7 @@ from gandem.core.training import (
 from gandem.core.training.losses import load_loss
 from gandem.losses.hinge import Hinge
 from gandem.losses.non_saturating import NonSaturating
-from gandem.testing.walks import SMALL, WALKS
+from gandem.testing.trajectories import SMALL, find_trajectory
 
 TINY = Dataset(
     "tiny",
@@ -39,7 +39,7 @@ def feed_of(changes=None, dataset=TINY, seed=0, precision="float64"):
 
 
 def walk_named(name):
-    return next(case for case in WALKS if case.name == name)
+    return find_trajectory(name)
 
 
 # --- data -----------------------------------------------------------------------------------------

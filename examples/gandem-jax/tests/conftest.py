@@ -1,5 +1,5 @@
-"""XLA compiles a hundred steps here, most of them to run a few times, so it optimizes few; compiled
-steps are kept for the next process.
+"""Settings of XLA: it compiles a hundred steps, most of which run a few times, so it optimizes only
+the others. Compiled steps are cached for the next process.
 """
 
 import os
@@ -10,15 +10,15 @@ import pytest
 os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false"
 os.environ["JAX_COMPILATION_CACHE_DIR"] = str(Path(__file__).with_name(".cache"))
 
-LONG_WALK = 200
-"""Steps that are worth optimizing: without, some take a second each."""
+MANY_STEPS = 200
+"""Number of steps for which optimizing is worth it: without, some take a second each."""
 
 
 @pytest.fixture(autouse=True)
-def effort(request):
-    """Optimize only the steps of long walks."""
+def optimize_long_trainings(request):
+    """Let XLA optimize only the steps of long trainings."""
     import jax
 
     case = request.node.callspec.params.get("case") if hasattr(request.node, "callspec") else None
-    is_long = "same_path" in request.node.name and case.marks[-1] >= LONG_WALK
+    is_long = "training_matches" in request.node.name and case.marks[-1] >= MANY_STEPS
     jax.config.update("jax_disable_most_optimizations", not is_long)

@@ -1,4 +1,4 @@
-"""JAX, held to the conformance suite."""
+"""The conformance suite on JAX."""
 
 from gandem.testing import BackendConformance
 

@@ -1,4 +1,4 @@
-"""A dense model, a conditional one and one with second derivatives, handed over and back."""
+"""A conditional model and one with second derivatives are handed over, in both directions."""
 
 import pytest
 
@@ -6,10 +6,8 @@ from gandem.core.plugins.registry import is_installed, registry
 from gandem.parity import measure
 
 
-@pytest.mark.parametrize(
-    ("model", "other"), [("mlp-gan", "keras"), ("cgan", "torch"), ("wgan-gp", "keras")]
-)
-def test_a_model_goes_from_one_to_the_other_and_trains_on_as_there(model, other):
+@pytest.mark.parametrize(("model", "other"), [("cgan", "torch"), ("wgan-gp", "keras")])
+def test_a_model_is_handed_over_and_trains_equally(model, other):
     entry = registry().find("backends", other)
     if not is_installed(entry):
         pytest.skip(f"{other} is not installed: {entry.install}")

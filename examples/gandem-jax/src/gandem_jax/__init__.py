@@ -5,8 +5,16 @@ from gandem import Entry, hookimpl
 
 @hookimpl
 def gandem_backends() -> list[Entry]:
-    facts = {"title": "JAX, its step compiled by XLA", "install": "pip install gandem-jax"}
-    return [Entry(id="example/jax", target="gandem_jax:load", requires=("jax",), **facts)]
+    return [
+        Entry(
+            id="example/jax",
+            target="gandem_jax:load",
+            conformance="gandem_jax.conformance:JaxTarget",
+            title="JAX, compiled by XLA",
+            requires=("jax",),
+            install="pip install gandem-jax",
+        )
+    ]
 
 
 def load():

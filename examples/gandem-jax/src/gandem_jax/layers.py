@@ -118,7 +118,8 @@ def batch_norm(layer: kinds.BatchNorm, x: Array, at: Context) -> Array:
         return normed(layer, x - at["mean"], at["variance"], at)
     mean, centered, variance = moments(x, tuple(range(x.ndim - 1)))  # (1, …, C)
     count = x.size // x.shape[-1]
-    for name, value in (("mean", mean), ("variance", variance * (count / (count - 1)))):
+    factor = 1 if layer.running_variance == "biased" else count / (count - 1)
+    for name, value in (("mean", mean), ("variance", variance * factor)):
         at[name] = at[name] * layer.decay + value.ravel() * (1 - layer.decay)  # (C,)
     return normed(layer, centered, variance, at)
 

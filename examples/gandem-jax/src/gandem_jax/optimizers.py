@@ -30,14 +30,15 @@ def move(
     """Return what to take off a parameter, then its slots."""
     rate = optimizer.learning_rate
     match optimizer:
-        case kinds.Adam() | kinds.AdamW():
+        case kinds.Adam():
             first, second = slots
             t = jnp.float64(count)  # of 1 - 0.999 float32 would keep four digits
             step = (rate / (1 - optimizer.beta1**t)).astype(gradient.dtype)
             root = jnp.sqrt(1 - optimizer.beta2**t).astype(gradient.dtype)
             first = first + (gradient - first) * (1 - optimizer.beta1)
             second = second * optimizer.beta2 + gradient * gradient * (1 - optimizer.beta2)
-            return step * first / (jnp.sqrt(second) / root + optimizer.epsilon), first, second
+            epsilon = optimizer.effective_epsilon(root)
+            return step * first / (jnp.sqrt(second) / root + epsilon), first, second
         case kinds.RMSprop():
             second = slots[0] * optimizer.decay + gradient * gradient * (1 - optimizer.decay)
             return rate * gradient / (jnp.sqrt(second) + optimizer.epsilon), second

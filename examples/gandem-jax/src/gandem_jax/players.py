@@ -25,37 +25,37 @@ class JaxPlayers:
 
     def apply(self, player: str, **inputs: Array) -> Array:
         plan, masks = self.plans[player], self.masks.next()
-        made, self.state = network.train(plan, self.state, inputs, masks)
-        return made
+        output, self.state = network.train(plan, self.state, inputs, masks)
+        return output
 
     def slope(self, player: str, image: Array, **inputs: Array) -> Array:
         def score(image: Array) -> tuple[Array, Arrays]:
             return self.apply(player, image=image, **inputs)[:, :1].sum(), self.state
 
-        found, self.state = jax.grad(score, has_aux=True)(image)
-        return found
+        slope, self.state = jax.grad(score, has_aux=True)(image)
+        return slope
 
     def play(self, player: str, *, back: bool = True, **inputs: Array) -> Played:
         def run(weights: Arrays) -> tuple[Array, Arrays]:
             self.state |= weights
             return self.apply(player, **inputs), self.state
 
-        made, pull, self.state = jax.vjp(run, self._weights(player), has_aux=True)
-        return Played(made, lambda gradient: pull(gradient)[0])
+        output, pull, self.state = jax.vjp(run, self._weights(player), has_aux=True)
+        return Played(output, lambda gradient: pull(gradient)[0])
 
     def learn(
         self, player: str, loss: Loss, through: Played | None = None, *, floor: float = 0.0
     ) -> tuple[Array, Arrays]:
-        def measured(given: Arrays | Array) -> tuple[Array, tuple[Arrays, Arrays]]:
+        def measure(variables: Arrays | Array) -> tuple[Array, tuple[Arrays, Arrays]]:
             if through is None:
-                self.state |= given
+                self.state |= variables
             else:  # only the gradient of the image, no weight gradients
-                through.value = given
+                through.value = variables
             value, report = loss()
             return value, (report, self.state)
 
         start = self._weights(player) if through is None else through.value
-        (value, (report, self.state)), gradients = jax.value_and_grad(measured, has_aux=True)(start)
+        (value, (report, self.state)), gradients = jax.value_and_grad(measure, has_aux=True)(start)
         if through is not None:
             through.value, gradients = start, through.pull(gradients)
         count = self.state[f"optimizer/{player}/updates"] + 1

@@ -19,6 +19,7 @@ def gandem_backends() -> list[Entry]:
         Entry(
             id="my-plugin/example",
             target="my_plugin:load",
+            conformance="my_plugin.conformance:ExampleTarget",
             title="delegates to PyTorch",
             requires=("torch",),  # the modules that must be installed: your framework
             install="pip install torch",

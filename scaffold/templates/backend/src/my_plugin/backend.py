@@ -1,16 +1,12 @@
-"""The backend: its framework, its engines, and single operations for the conformance tests.
+"""The backend: its framework and its engines.
 
 It delegates everything to gandem's PyTorch backend. Replace one method after the other by your
-framework's, in the order of their numbers, and run ``pytest`` after each: the conformance suite
-compares what is yours with stored numbers, and what is not yet yours keeps working.
+framework's, in the order of the numbers here and in conformance.py, and run ``pytest`` after each:
+the conformance suite compares your methods with stored numbers, and the others keep working.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
-import numpy as np
-from gandem.core.specs import NetworkPlan, Optimizer, Spec
-from gandem.core.training import AdversarialLoss, Arrays, Derivatives, Engine, load_backend
+from gandem.core.specs import Spec
+from gandem.core.training import AdversarialLoss, Arrays, Engine, load_backend
 
 from my_plugin.engine import ExampleEngine
 
@@ -38,47 +34,7 @@ class ExampleBackend:
         """
         return self.torch.capabilities
 
-    @property
-    def known_failures(self) -> Mapping[str, str]:
-        """The tests or cases of the conformance suite that fail, each with the reason; one that
-        passes is an error.
-        """
-        return self.torch.known_failures
-
-    # 2. The tensor functions, `gandem.core.training.Ops`, and the gradient of a function.
-
-    def gradient(
-        self, function: Callable[..., Any], arrays: Arrays
-    ) -> tuple[float, dict[str, np.ndarray]]:
-        """Evaluate ``function(ops, **tensors)``, a scalar, and its gradient by each array."""
-        return self.torch.gradient(function, arrays)
-
-    # 3. The optimizers: Adam first, which most models need.
-
-    def optimize(
-        self, optimizer: Optimizer, arrays: Arrays, gradients: Sequence[Arrays]
-    ) -> list[dict[str, np.ndarray]]:
-        """Apply an optimizer to arrays for a list of gradients; return the arrays after each
-        update.
-        """
-        return self.torch.optimize(optimizer, arrays, gradients)
-
-    # 4. The layers, most of the work: dense first, then convolutions, then norms.
-
-    def differentiate(
-        self,
-        plan: NetworkPlan,
-        arrays: Arrays,
-        inputs: Arrays,
-        cotangent: np.ndarray,
-        masks: Arrays,
-    ) -> Derivatives:
-        """Run a network in training mode and differentiate it twice.
-
-        Images are channels-last. ``masks`` are those of dropout, by the path of the layer; the
-        running statistics are those after exactly one pass.
-        """
-        return self.torch.differentiate(plan, arrays, inputs, cotangent, masks)
+    # 2. to 4.: see conformance.py.
 
     # 5. The engine: see engine.py.
 

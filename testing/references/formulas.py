@@ -1,6 +1,6 @@
-"""The independent reference for losses and optimizers: their formulas and gradients, written out.
+"""The independent reference for losses and optimizers: their formulas and gradients.
 
-All in long doubles, which have 80 bits on x86-64; float64 comes back.
+They are computed in long doubles, which have 80 bits on x86-64, and returned as float64.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ def _softplus(x: np.ndarray) -> np.ndarray:
 
 
 def loss(rule: str, role: str, logits: np.ndarray, target: float) -> tuple[float, np.ndarray]:
-    """Return a loss's value, a mean over the batch, and its gradient by the logits (N, 1).
+    """Return the value of a loss, a mean over the batch, and its gradient by the logits (N, 1).
 
-    ``rule`` is the class's name.  With σ(x) = 1/(1 + exp(-x)), -log σ(x) = softplus(-x) and
+    ``rule`` is the name of the class. With σ(x) = 1/(1 + exp(-x)), -log σ(x) = softplus(-x) and
     -log(1 - σ(x)) = softplus(x).
     """
     x = logits.astype(np.longdouble)
     t = target
     cross = (t * _softplus(-x) + (1 - t) * _softplus(x), (1 - t) * _sigmoid(x) - t * _sigmoid(-x))
-    certain_fake = (_softplus(x), _sigmoid(x))
+    fake = (_softplus(x), _sigmoid(x))
     halves: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]] = {
         ("Minimax", "real"): cross,
-        ("Minimax", "fake"): certain_fake,
+        ("Minimax", "fake"): fake,
         ("Minimax", "generator"): (-_softplus(x), -_sigmoid(x)),
         ("NonSaturating", "real"): cross,
-        ("NonSaturating", "fake"): certain_fake,
+        ("NonSaturating", "fake"): fake,
         ("NonSaturating", "generator"): (_softplus(-x), -_sigmoid(-x)),
         ("LeastSquares", "real"): ((x - t) ** 2 / 2, x - t),
         ("LeastSquares", "fake"): (x**2 / 2, x),
@@ -58,7 +58,7 @@ def loss(rule: str, role: str, logits: np.ndarray, target: float) -> tuple[float
 def optimize(
     optimizer: Optimizer, arrays: Arrays, gradients: Sequence[Arrays]
 ) -> list[dict[str, np.ndarray]]:
-    """Do what :meth:`Backend.optimize` does, one weight array at a time."""
+    """Compute :meth:`ConformanceTarget.optimize`, one weight array at a time."""
     after: list[dict[str, np.ndarray]] = [{} for _ in gradients]
     for name, weight in arrays.items():
         p = weight.astype(np.longdouble)
@@ -76,7 +76,7 @@ def _update(
     """Return the weights and moments after update number ``t``, counted from 1."""
     rate = optimizer.learning_rate
     match optimizer:
-        case Adam() | AdamW():
+        case Adam():
             if isinstance(optimizer, AdamW):
                 p = p * (1 - np.longdouble(rate) * optimizer.weight_decay)
             else:
@@ -84,7 +84,11 @@ def _update(
             beta1, beta2 = np.longdouble(optimizer.beta1), np.longdouble(optimizer.beta2)
             m = m + (1 - beta1) * (g - m)
             v = beta2 * v + (1 - beta2) * g**2
-            root = np.sqrt(v) / np.sqrt(1 - beta2**t)
+            correction = np.sqrt(1 - beta2**t)
+            if optimizer.epsilon_placement == "uncorrected":
+                step = rate * correction / (1 - beta1**t)
+                return p - step * m / (np.sqrt(v) + optimizer.epsilon), m, v
+            root = np.sqrt(v) / correction
             return p - rate / (1 - beta1**t) * m / (root + optimizer.epsilon), m, v
         case RMSprop():
             g = g + optimizer.weight_decay * p
@@ -93,4 +97,4 @@ def _update(
         case SGD():
             m = optimizer.momentum * m + (g + optimizer.weight_decay * p)
             return p - rate * m, m, v
-    raise NotImplementedError(f"The reference has no {optimizer.kind!r}.")
+    raise NotImplementedError(f"The reference has no optimizer {optimizer.kind!r}; add it here.")

@@ -1,7 +1,7 @@
-"""The cases of whole steps: small GANs that between them use every choice of the protocol.
+"""The cases of whole steps: small GANs that together use every option of the training protocol.
 
-A walk is a GAN, its data and a number of steps.  Those of the catalog train on real digits for
-200 steps (tier P3); the others on an 8×8 data set of exact numbers for 20.
+A trajectory is a GAN, its data and a number of steps. Those of the built-in models train on real
+digits for 200 steps (tier P3); the others train on 8×8 images of exact numbers for 20.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 
 from gandem.core import specs as kinds
 from gandem.core.data.dataset import Dataset, load_dataset
+from gandem.core.plugins.entry import entries
 from gandem.core.specs import Layer, Spec, change, load_spec
 from gandem.core.training import (
     Arrays,
@@ -25,33 +26,34 @@ from gandem.core.training import (
     initial_state,
     load_loss,
 )
-from gandem.testing.forms import generic, statistic
+from gandem.testing.case_types import as_statistic, hashed_numbers
 
 __all__ = [
     "SEED",
+    "SMALL",
     "STARTS",
-    "WALKS",
-    "Walk",
-    "begin",
-    "digest_of",
-    "outcome",
-    "path",
-    "start_state",
-    "step_once",
-    "walk",
+    "TRAJECTORIES",
+    "Trajectory",
+    "digest",
+    "find_trajectory",
+    "load_tiny_data",
+    "make_start_state",
+    "make_step",
+    "run_steps",
+    "stack_losses",
+    "start_engine",
+    "summarize",
 ]
 
 SEED = 7
 STARTS = (0, 7, 200)
 """Steps from whose states single steps are made (tier P2)."""
-CATALOGUE = (
-    *("mlp-gan", "dcgan", "cgan", "upsample-gan", "dcgan-dropout", "wgan", "wgan-gp", "lsgan"),
-    *("hinge-gan", "acgan", "cdcgan", "dcgan-cifar", "ttur-cifar"),
-)
+MODELS = tuple(entry.id for entry in entries("gandem")["models"])
+"""The built-in models; each is a case at its small size."""
 
 
-@dataclass(frozen=True, kw_only=True)  # no slots, which leave no room for a cached property
-class Walk:
+@dataclass(frozen=True, kw_only=True)  # no slots: cached properties need a __dict__
+class Trajectory:
     """A GAN and the steps after which it is compared."""
 
     name: str
@@ -61,49 +63,55 @@ class Walk:
 
     @cached_property
     def spec(self) -> Spec:
-        """The spec of the walk."""
-        if self.name in CATALOGUE:
+        """The spec of the GAN."""
+        if self.name in MODELS:
             return load_spec(self.name, small=True)
-        base = SMALL
-        players = tuple(replace(p, layers=self.layers.get(p.name, p.layers)) for p in base.players)
+        players = tuple(replace(p, layers=self.layers.get(p.name, p.layers)) for p in SMALL.players)
         classes = 3 if "conditional" in self.name else 0
-        return change(replace(base, players=players, classes=classes), self.changes)
+        return change(replace(SMALL, players=players, classes=classes), self.changes)
 
     def feed(self, precision: str = "float64") -> Feed:
-        """Return the numbers that enter its steps."""
-        data = _digits() if self.name in CATALOGUE else tiny_data()
+        """Return the inputs of its steps."""
+        data = _load_digits() if self.name in MODELS else load_tiny_data()
         return Feed(self.spec, load_loss(self.spec.loss), data, SEED, precision)
 
 
 @cache
-def _digits() -> Dataset:
+def _load_digits() -> Dataset:
     return load_dataset("digits")
 
 
 @cache
-def tiny_data() -> Dataset:
+def load_tiny_data() -> Dataset:
     """Return 70 images (8, 8, 1) in three classes; 70 leaves a partial batch of 6."""
-    pixels = np.floor((generic("images", (70, 8, 8, 1)) + 1) * 128).astype(np.uint8)
+    pixels = np.floor((hashed_numbers("images", (70, 8, 8, 1)) + 1) * 128).astype(np.uint8)
     return Dataset("tiny", pixels, np.arange(70) % 3)
 
 
-def walk(engine: Engine, feed: Feed, until: int, start: int = 0) -> list[dict[str, float]]:
-    """Make the steps from ``start`` to ``until``; return the losses of each."""
-    return [engine.read(engine.step(feed(step))) for step in range(start, until)]
+def find_trajectory(name: str) -> Trajectory:
+    """Return the case with a name."""
+    return next(case for case in TRAJECTORIES if case.name == name)
 
 
-def begin(case: Walk, backend: Backend, precision: str = "float64", device: str = "cpu") -> Engine:
-    """Return an engine at the first step of a walk."""
+def run_steps(engine: Engine, feed: Feed, stop: int, start: int = 0) -> list[dict[str, float]]:
+    """Make the steps from ``start`` to before ``stop``; return the losses of each."""
+    return [engine.read(engine.step(feed(step))) for step in range(start, stop)]
+
+
+def start_engine(
+    case: Trajectory, backend: Backend, precision: str = "float64", device: str = "cpu"
+) -> Engine:
+    """Return an engine at the first step of a trajectory."""
     state = initial_state(case.spec, SEED, precision)
     loss = load_loss(case.spec.loss)
     return backend.engine(case.spec, loss, state, precision=precision, device=device)
 
 
-def start_state(case: Walk, step: int) -> dict[str, np.ndarray]:
-    """Return a state as it might be before some step: the first weights and exact numbers."""
+def make_start_state(case: Trajectory, step: int) -> dict[str, np.ndarray]:
+    """Return a plausible state before some step: the first weights plus exact numbers."""
     state = initial_state(case.spec, SEED, "float64")
     for name, value in state.items():
-        noise = generic(f"{name} {step}", value.shape)
+        noise = hashed_numbers(f"{name} {step}", value.shape)
         if name.endswith("/updates"):
             rounds = case.spec.training.discriminator_steps if "discriminator" in name else 1
             state[name] = np.array(step * rounds, np.int64)
@@ -112,58 +120,58 @@ def start_state(case: Walk, step: int) -> dict[str, np.ndarray]:
         elif name.startswith("optimizer/"):
             state[name] = 1e-2 * noise
         elif name.endswith(("/variance", "_vector")):
-            state[name] = statistic(name, noise)
+            state[name] = as_statistic(name, noise)
         else:
             state[name] = value + 0.02 * noise
     return state
 
 
-def path(losses: list[dict[str, float]]) -> dict[str, np.ndarray]:
-    """Return the losses of several steps as one array for each name."""
+def stack_losses(losses: list[dict[str, float]]) -> dict[str, np.ndarray]:
+    """Return the losses of several steps as one array per name."""
     return {name: np.array([row[name] for row in losses]) for name in losses[0]}
 
 
-def step_once(
-    case: Walk, engine: Engine, start: int, precision: str = "float64"
+def make_step(
+    case: Trajectory, engine: Engine, start: int, precision: str = "float64"
 ) -> dict[str, np.ndarray]:
-    """Make one step from :func:`start_state`; return the state after it, and the losses."""
-    state = start_state(case, start)
+    """Make one step from :func:`make_start_state`; return the state after it, and the losses."""
+    state = make_start_state(case, start)
     engine.load({k: v if v.dtype == np.int64 else v.astype(precision) for k, v in state.items()})
     losses = engine.read(engine.step(case.feed(precision)(start)))
     return {**engine.export(), **{name: np.array(value) for name, value in losses.items()}}
 
 
-def digest_of(arrays: Arrays) -> dict[str, np.ndarray]:
-    """Return enough of each array to find it out: all of a small one, or else 16 elements, 2 sums.
+def digest(arrays: Arrays) -> dict[str, np.ndarray]:
+    """Return small arrays whole, and of each array above 40 elements 16 elements and two sums.
 
-    The elements lie at hashed places; the sums run over all elements with hashed signs, so that a
-    difference anywhere shows in them.
+    The elements have hashed positions; the sums run over all elements with hashed signs, so a
+    difference at any element changes them.
     """
-    found = {}
+    parts = {}
     for name, value in arrays.items():
-        flat = np.asarray(value, np.float64).ravel()
-        if flat.size > 40:
-            places, signs = _hashed(name, flat.size)
-            found[f"{name} (sums)"] = signs @ flat
-            flat = flat[places]
-        found[name] = flat
-    return found
+        elements = np.asarray(value, np.float64).ravel()
+        if elements.size > 40:
+            positions, signs = _hashed_positions(name, elements.size)
+            parts[f"{name} (sums)"] = signs @ elements
+            elements = elements[positions]
+        parts[name] = elements
+    return parts
 
 
-@lru_cache(maxsize=256)  # those of a few walks
-def _hashed(name: str, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return 16 places in an array, and two rows of signs for its elements."""
-    places = (generic(f"{name} places", (16,)) + 1) / 2 * size
-    return places.astype(int), np.sign(generic(f"{name} signs", (2, size)))
+@lru_cache(maxsize=256)  # enough for a few trajectories
+def _hashed_positions(name: str, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return 16 positions in an array, and two rows of signs for its elements."""
+    positions = (hashed_numbers(f"{name} places", (16,)) + 1) / 2 * size
+    return positions.astype(int), np.sign(hashed_numbers(f"{name} signs", (2, size)))
 
 
-def outcome(case: Walk, engine: Engine) -> dict[str, np.ndarray]:
+def summarize(case: Trajectory, engine: Engine) -> dict[str, np.ndarray]:
     """Return what is compared after some steps: the state, and images in inference mode."""
     inputs = fixed_inputs(case.spec, SEED, 3, "float64")
-    found = {**engine.export(), "images": engine.forward("generator", inputs)}
+    arrays = {**engine.export(), "images": engine.forward("generator", inputs)}
     if case.spec.training.ema_decay:
-        found["averaged images"] = engine.forward("generator", inputs, average=True)
-    return digest_of(found)
+        arrays["averaged images"] = engine.forward("generator", inputs, average=True)
+    return digest(arrays)
 
 
 # --- the cases -----------------------------------------------------------------------------------
@@ -206,7 +214,7 @@ def _small() -> Spec:
 
 
 SMALL = _small()
-_DROPPING: tuple[Layer, ...] = (
+_DROPOUT: tuple[Layer, ...] = (
     kinds.Conv2D(filters=5, kernel=3, stride=2),
     kinds.LeakyRelu(slope=0.2),
     kinds.Dropout(rate=0.3),
@@ -221,7 +229,7 @@ _CONDITIONAL: Mapping[str, tuple[Layer, ...]] = {
     ),
     "discriminator": (kinds.Concatenate(planes=True), *SMALL.player("discriminator").layers),
 }
-_TELLING: Mapping[str, tuple[Layer, ...]] = {
+_WITH_CLASS_LOGITS: Mapping[str, tuple[Layer, ...]] = {
     "generator": _CONDITIONAL["generator"],
     "discriminator": (*SMALL.player("discriminator").layers[:-1], kinds.Dense(units=4)),
 }
@@ -278,11 +286,18 @@ _SPECTRAL: Mapping[str, tuple[Layer, ...]] = {
         kinds.Dense(units=1, spectral_norm=True),
     ),
 }
+_BIASED: Mapping[str, tuple[Layer, ...]] = {
+    player.name: tuple(
+        replace(layer, running_variance="biased") if isinstance(layer, kinds.BatchNorm) else layer
+        for layer in player.layers
+    )
+    for player in SMALL.players
+}
 
 
-def _optimizer(kind: str, **fields: float) -> dict[str, Any]:
-    made = {"kind": kind, "learning_rate": 2e-3, **fields}
-    return {f"{player}.optimizer": made for player in ("generator", "discriminator")}
+def _optimizer(kind: str, **fields: float | str) -> dict[str, Any]:
+    optimizer = {"kind": kind, "learning_rate": 2e-3, **fields}
+    return {f"{player}.optimizer": optimizer for player in ("generator", "discriminator")}
 
 
 _VARIANTS: dict[str, tuple[Mapping[str, Any], Mapping[str, tuple[Layer, ...]]]] = {
@@ -320,7 +335,7 @@ _VARIANTS: dict[str, tuple[Mapping[str, Any], Mapping[str, tuple[Layer, ...]]]] 
     ),
     "classes told, conditional": (
         {"loss.class_weight": 0.7, "loss.gradient_penalty": 1.0},
-        _TELLING,
+        _WITH_CLASS_LOGITS,
     ),
     "discriminator skipped": ({"training.discriminator_skip_below": 1.78}, {}),
     "generator batches, conditional": (
@@ -347,10 +362,10 @@ _VARIANTS: dict[str, tuple[Mapping[str, Any], Mapping[str, tuple[Layer, ...]]]] 
     "rmsprop": (_optimizer("rmsprop", decay=0.9), {}),
     "sgd": (_optimizer("sgd"), {}),
     "sgd with momentum": (_optimizer("sgd", momentum=0.8, weight_decay=0.01), {}),
-    "dropout": ({}, {"discriminator": _DROPPING}),
+    "dropout": ({}, {"discriminator": _DROPOUT}),
     "dropout, joint, three steps": (
         {"training.passes": "joint", "training.discriminator_steps": 3},
-        {"discriminator": _DROPPING},
+        {"discriminator": _DROPOUT},
     ),
     "conditional": ({}, _CONDITIONAL),
     "norms, residuals, pools": ({}, _NORMS),
@@ -364,16 +379,16 @@ _VARIANTS: dict[str, tuple[Mapping[str, Any], Mapping[str, tuple[Layer, ...]]]] 
         },
         _SPECTRAL,
     ),
+    "biased running variance, epsilon beside the uncorrected root": (
+        _optimizer("adam", epsilon=1e-5, epsilon_placement="uncorrected"),
+        _BIASED,
+    ),
 }
 
-_MODELS = tuple(
-    Walk(name=name, changes={}, layers={}, marks=(1, 10, 50, 200)) for name in CATALOGUE
-)
-WALKS = (
-    *_MODELS[:3],
+TRAJECTORIES = (
+    *(Trajectory(name=name, changes={}, layers={}, marks=(1, 10, 50, 200)) for name in MODELS),
     *(
-        Walk(name=name, changes=changes, layers=layers, marks=(1, 5, 20))
+        Trajectory(name=name, changes=changes, layers=layers, marks=(1, 5, 20))
         for name, (changes, layers) in _VARIANTS.items()
     ),
-    *_MODELS[3:],  # behind the others, whose places are known elsewhere
 )

@@ -1,7 +1,7 @@
-"""The independent reference for networks: plain NumPy, written from core's docstrings.
+"""The independent reference for layers: plain NumPy, written from core's docstrings.
 
-Nothing is shared with a backend or with core's own geometry, and nothing is clever.  Every array
-has a leading axis U, one place for each coordinate that is differentiated by (see ``dual.py``): an
+It shares no code with a backend or with core's geometry, and avoids optimizations. Every array has
+a leading axis U, one place for each coordinate of the derivatives (see ``dual_numbers.py``): an
 image is (U, N, H, W, C), a kernel (U, in, out).
 """
 
@@ -17,16 +17,16 @@ import numpy as np
 
 from gandem.core import specs as kinds
 from gandem.core.rng import dropout_levels
-from gandem.core.specs import Layer, NetworkPlan, Node
-from gandem.core.training import Arrays, Derivatives
-from gandem.testing.dual import STEP, Dual
+from gandem.core.specs import Layer, Node
+from gandem.core.training import Arrays
+from gandem.testing.references.dual_numbers import Dual
 
-__all__ = ["differentiate", "first_by_inputs"]
+__all__ = ["Network", "forward"]
 
 
 @dataclass(slots=True)
 class Network:
-    """What the layers of one forward pass read, and the running statistics it leaves behind."""
+    """The arrays that the layers of one forward pass read, and the running statistics after it."""
 
     values: Mapping[str, Dual]
     statistics: dict[str, np.ndarray]
@@ -34,11 +34,11 @@ class Network:
     updated: dict[str, np.ndarray] = field(default_factory=dict)
 
     def run(self, nodes: Sequence[Node], x: Dual) -> Dual:
-        """Pass ``x`` (U, N, ...) through layers."""
+        """Run layers on ``x`` (U, N, ...)."""
         for node in nodes:
             x = forward(node.layer, x, node, self)
             if x.a.shape[2:] != node.output_shape:
-                raise AssertionError(f"{node.path}: {x.a.shape[2:]}, the plan: {node.output_shape}")
+                raise AssertionError(f"{node.path}: {x.a.shape[2:]}, expected {node.output_shape}")
         return x
 
     def parameter(self, node: Node, name: str) -> Dual:
@@ -49,7 +49,7 @@ class Network:
 @singledispatch
 def forward(layer: Layer, x: Dual, node: Node, network: Network) -> Dual:
     """Run one layer in training mode."""
-    raise NotImplementedError(f"The reference has no {layer.kind!r}; write it from its docstring.")
+    raise NotImplementedError(f"The reference has no layer {layer.kind!r}; add it here.")
 
 
 # --- affine layers -------------------------------------------------------------------------------
@@ -58,13 +58,13 @@ def forward(layer: Layer, x: Dual, node: Node, network: Network) -> Dual:
 def _add_bias(
     y: Dual, layer: kinds.Dense | kinds.Conv2D | kinds.Conv2DTranspose, node: Node, net: Network
 ) -> Dual:
-    return y + net.parameter(node, "bias").beside(y) if layer.bias else y
+    return y + net.parameter(node, "bias").expand_to(y) if layer.bias else y
 
 
 def _kernel(
     layer: kinds.Dense | kinds.Conv2D | kinds.Conv2DTranspose, node: Node, network: Network
 ) -> Dual:
-    """Return the kernel (U, ...) that a layer computes with: its own, or that over its norm."""
+    """Return the kernel (U, ...) of a layer, divided by its spectral norm if the layer has one."""
     kernel = network.parameter(node, "kernel")
     if not layer.spectral_norm:
         return kernel
@@ -72,13 +72,13 @@ def _kernel(
     matrix = kernel.linear(  # (U, out, kh·kw·in)
         lambda t: np.moveaxis(t, out, 1).reshape(len(t), t.shape[out], -1)
     )
-    now = matrix.a[0].real
-    u = _unit(now @ network.statistics[f"{node.path}/right_vector"])
-    v = _unit(now.T @ u)
+    weights = matrix.a[0].real
+    u = _unit(weights @ network.statistics[f"{node.path}/right_vector"])
+    v = _unit(weights.T @ u)
     network.updated |= {f"{node.path}/left_vector": u, f"{node.path}/right_vector": v}
     sigma = matrix.linear(lambda t: (t * u[:, None] * v).sum(axis=(1, 2)))  # (U,)
-    inverse = sigma.curve(lambda s: 1 / s, lambda s: -1 / (s * s))
-    return kernel * inverse.beside(kernel)
+    inverse = sigma.elementwise(lambda s: 1 / s, lambda s: -1 / (s * s))
+    return kernel * inverse.expand_to(kernel)
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:
@@ -96,7 +96,7 @@ def _(layer: kinds.Embedding, x: Dual, node: Node, network: Network) -> Dual:
 
 
 def _same(n: int, k: int, s: int) -> tuple[int, int]:
-    """Return TensorFlow's padding: ⌈n/s⌉ windows fit, the odd pixel goes below or right."""
+    """Return TensorFlow's padding: ⌈n/s⌉ windows fit; the odd pixel is added below or right."""
     windows = math.ceil(n / s)
     total = max((windows - 1) * s + k - n, 0)
     return total // 2, total - total // 2
@@ -113,18 +113,18 @@ def _padding(
     return [(0, 0), (0, 0), *padding, (0, 0)]
 
 
-def _places(i: int, stride: int, count: int) -> slice:
+def _positions(i: int, stride: int, count: int) -> slice:
     return slice(i, i + (count - 1) * stride + 1, stride)
 
 
 def _windows(
     x: Dual, window: tuple[int, int], stride: tuple[int, int]
 ) -> list[tuple[int, int, Dual]]:
-    """Return, for each place (i, j) in a window, the pixels there, over all windows that fit."""
+    """Return, for each position (i, j) in a window, its pixels in all windows that fit."""
     rows = (x.a.shape[2] - window[0]) // stride[0] + 1
     columns = (x.a.shape[3] - window[1]) // stride[1] + 1
     return [
-        (i, j, x[:, :, _places(i, stride[0], rows), _places(j, stride[1], columns)])
+        (i, j, x[:, :, _positions(i, stride[0], rows), _positions(j, stride[1], columns)])
         for i in range(window[0])
         for j in range(window[1])
     ]
@@ -150,7 +150,7 @@ def _(layer: kinds.Conv2DTranspose, x: Dual, node: Node, network: Network) -> Du
     crop = layer.padding
     if crop == "valid":
         crop = ((0, 0), (0, 0))
-    elif crop == "same":  # H·stride rows are left
+    elif crop == "same":  # leaves H·stride rows
         before = [max(k - s, 0) // 2 for k, s in zip(layer.kernel, layer.stride, strict=True)]
         crop = ((before[0], kh - sh - before[0]), (before[1], kw - sw - before[1]))
     full = (x.a.shape[0], count, (rows - 1) * sh + kh, (columns - 1) * sw + kw, layer.filters)
@@ -158,16 +158,16 @@ def _(layer: kinds.Conv2DTranspose, x: Dual, node: Node, network: Network) -> Du
     for i in range(kh):
         for j in range(kw):
             part = x @ kernel[:, i, j, None, None]
-            place = (slice(None), slice(None), _places(i, sh, rows), _places(j, sw, columns))
-            total.a[place] += part.a
-            total.b[place] += part.b
+            pixels = (..., _positions(i, sh, rows), _positions(j, sw, columns), slice(None))
+            total.a[pixels] += part.a
+            total.b[pixels] += part.b
     for axis, (start, end) in zip((2, 3), crop, strict=True):
         total = total.linear(partial(_crop, axis=axis, before=start, after=end))
     return _add_bias(total, layer, node, network)
 
 
 def _crop(t: np.ndarray, axis: int, before: int, after: int) -> np.ndarray:
-    """Take pixels away at both ends of an axis; a negative number adds zeros."""
+    """Remove pixels at both ends of an axis; a negative number adds zeros."""
     pads = [(0, 0)] * t.ndim
     pads[axis] = (max(-before, 0), max(-after, 0))
     end = t.shape[axis] - max(after, 0)
@@ -188,14 +188,14 @@ def _(layer: kinds.Upsample2D, x: Dual, node: Node, network: Network) -> Dual:
 
 
 def _stretch(t: np.ndarray, factor: int, axis: int) -> np.ndarray:
-    """Interpolate along an axis: pixel r lies at (r + ½)/factor - ½, held inside the image."""
+    """Interpolate along an axis: pixel r lies at (r + ½)/factor - ½, clipped to the image."""
     n = t.shape[axis]
     lines = []
     for r in range(n * factor):
         low, part = divmod(min(max(2 * r + 1 - factor, 0), 2 * factor * (n - 1)), 2 * factor)
-        here = np.take(t, low, axis)
-        beyond = np.take(t, min(low + 1, n - 1), axis)
-        lines.append((here * (2 * factor - part) + beyond * part) / (2 * factor))
+        first = np.take(t, low, axis)
+        second = np.take(t, min(low + 1, n - 1), axis)
+        lines.append((first * (2 * factor - part) + second * part) / (2 * factor))
     return np.stack(lines, axis)
 
 
@@ -205,7 +205,7 @@ def _(layer: kinds.MaxPool2D, x: Dual, node: Node, network: Network) -> Dual:
     padded = Dual(np.pad(x.a, pads, constant_values=-math.inf), np.pad(x.b, pads))
     parts = [pixels for _, _, pixels in _windows(padded, layer.size, layer.stride)]
     stack = Dual(np.stack([p.a for p in parts]), np.stack([p.b for p in parts]))
-    best = np.argmax(stack.a.real, axis=0)[None]  # of equal ones the first, row by row
+    best = np.argmax(stack.a.real, axis=0)[None]  # the first of equal pixels, row by row
     return stack.linear(lambda t: np.take_along_axis(t, best, 0)[0])
 
 
@@ -248,7 +248,7 @@ def _normalize(x: Dual, axes: tuple[int, ...], epsilon: float) -> tuple[Dual, Du
     mean = x.linear(lambda t: t.mean(axes, keepdims=True))
     distance = x - mean
     variance = (distance * distance).linear(lambda t: t.mean(axes, keepdims=True))
-    scale = variance.curve(
+    scale = variance.elementwise(
         lambda v: 1 / np.sqrt(v + epsilon), lambda v: -0.5 / ((v + epsilon) * np.sqrt(v + epsilon))
     )
     return distance * scale, mean, variance
@@ -256,14 +256,15 @@ def _normalize(x: Dual, axes: tuple[int, ...], epsilon: float) -> tuple[Dual, Du
 
 def _scale_offset(x: Dual, node: Node, network: Network) -> Dual:
     scale, offset = network.parameter(node, "scale"), network.parameter(node, "offset")
-    return x * scale.beside(x) + offset.beside(x)
+    return x * scale.expand_to(x) + offset.expand_to(x)
 
 
 @forward.register
 def _(layer: kinds.BatchNorm, x: Dual, node: Node, network: Network) -> Dual:
     normal, mean, variance = _normalize(x, tuple(range(1, x.a.ndim - 1)), layer.epsilon)
     n = math.prod(x.a.shape[1:-1])
-    for name, batch in (("mean", mean.a), ("variance", variance.a * n / (n - 1))):
+    spread = variance.a if layer.running_variance == "biased" else variance.a * n / (n - 1)
+    for name, batch in (("mean", mean.a), ("variance", spread)):
         old = network.statistics[f"{node.path}/{name}"]
         new = layer.decay * old + (1 - layer.decay) * batch[0].real.reshape(-1)
         network.updated[f"{node.path}/{name}"] = new
@@ -289,7 +290,7 @@ def _(layer: kinds.InstanceNorm, x: Dual, node: Node, network: Network) -> Dual:
     return _scale_offset(_normalize(x, (2, 3), layer.epsilon)[0], node, network)
 
 
-# --- element by element --------------------------------------------------------------------------
+# --- elementwise ---------------------------------------------------------------------------------
 
 
 @forward.register
@@ -311,7 +312,7 @@ def _(layer: kinds.LeakyRelu, x: Dual, node: Node, network: Network) -> Dual:
 @forward.register
 def _(layer: kinds.Elu, x: Dual, node: Node, network: Network) -> Dual:
     positive = x.a.real > 0
-    return x.curve(
+    return x.elementwise(
         lambda t: np.where(positive, t, layer.alpha * (np.exp(t) - 1)),
         lambda t: np.where(positive, 1, layer.alpha * np.exp(t)),
     )
@@ -319,17 +320,17 @@ def _(layer: kinds.Elu, x: Dual, node: Node, network: Network) -> Dual:
 
 @forward.register
 def _(layer: kinds.Tanh, x: Dual, node: Node, network: Network) -> Dual:
-    return x.curve(np.tanh, lambda t: 1 - np.tanh(t) * np.tanh(t))
+    return x.elementwise(np.tanh, lambda t: 1 - np.tanh(t) * np.tanh(t))
 
 
 @forward.register
 def _(layer: kinds.Sigmoid, x: Dual, node: Node, network: Network) -> Dual:
-    return x.curve(_sigmoid, lambda t: _sigmoid(t) * _sigmoid(-t))
+    return x.elementwise(_sigmoid, lambda t: _sigmoid(t) * _sigmoid(-t))
 
 
 @forward.register
 def _(layer: kinds.Silu, x: Dual, node: Node, network: Network) -> Dual:
-    return x * x.curve(_sigmoid, lambda t: _sigmoid(t) * _sigmoid(-t))
+    return x * x.elementwise(_sigmoid, lambda t: _sigmoid(t) * _sigmoid(-t))
 
 
 def _sigmoid(t: np.ndarray) -> np.ndarray:
@@ -351,101 +352,3 @@ def _(layer: kinds.Concatenate, x: Dual, node: Node, network: Network) -> Dual:
 @forward.register
 def _(layer: kinds.Residual, x: Dual, node: Node, network: Network) -> Dual:
     return network.run(node.branches["layers"], x) + network.run(node.branches["shortcut"], x)
-
-
-# --- derivatives ---------------------------------------------------------------------------------
-
-
-def differentiate(
-    plan: NetworkPlan,
-    arrays: Arrays,
-    inputs: Arrays,
-    cotangent: np.ndarray,
-    masks: Arrays,
-    number: type[np.complexfloating[Any, Any]] = np.complex128,
-) -> Derivatives:
-    """Do what :meth:`Backend.differentiate` does, in ``number``; float64 comes back.
-
-    With s = Σ cotangent·output, and v = ∂s/∂x for the inputs x, 0 for the parameters:
-    ½ Σ (∂s/∂x)² changes along u by Σ v·∂²s/∂x∂u, which is s differentiated along v and u.
-    """
-    problem = _Problem(plan, arrays, inputs, cotangent, masks, number)
-    names = [*plan.inputs, *(p.name for p in plan.parameters())]
-    once = problem.sweep(names, {})
-    twice = problem.sweep(names, {name: once.by_u[name] for name in plan.inputs})
-    return Derivatives(
-        once.output.astype(np.float64),
-        _double(once.by_u),
-        _double(twice.by_u_and_v),
-        _double(once.updated),
-    )
-
-
-def first_by_inputs(
-    plan: NetworkPlan, arrays: Arrays, inputs: Arrays, cotangent: np.ndarray, masks: Arrays
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Return the output and ∂s/∂x for the inputs x alone, in a fraction of the time."""
-    problem = _Problem(plan, arrays, inputs, cotangent, masks, np.complex128)
-    once = problem.sweep([*plan.inputs], {})
-    return once.output, once.by_u
-
-
-@dataclass(frozen=True, slots=True)
-class _Sweep:
-    """One forward pass: the output, ∂s/∂u and ∂²s/∂u∂v by array, and the running statistics."""
-
-    output: np.ndarray
-    by_u: dict[str, np.ndarray]
-    by_u_and_v: dict[str, np.ndarray]
-    updated: dict[str, np.ndarray]
-
-
-@dataclass(frozen=True, slots=True)
-class _Problem:
-    """The arguments of :func:`differentiate`."""
-
-    plan: NetworkPlan
-    arrays: Arrays
-    inputs: Arrays
-    cotangent: np.ndarray
-    masks: Arrays
-    number: type[np.complexfloating[Any, Any]]
-
-    def sweep(self, names: Sequence[str], direction: Arrays) -> _Sweep:
-        """Differentiate by each element of some arrays.
-
-        Args:
-            direction: v by array, 0 where left out.
-        """
-        plan, number = self.plan, self.number
-        point = {**self.inputs, **{p.name: self.arrays[p.name] for p in plan.parameters()}}
-        ends = np.cumsum([point[name].size for name in names])
-        places = {
-            name: slice(end - point[name].size, end)
-            for name, end in zip(names, ends.tolist(), strict=True)
-        }
-        values = {}
-        for name, value in point.items():
-            whole = (int(ends[-1]), *value.shape)
-            a = np.broadcast_to(value.astype(number), whole)
-            if name in places:
-                a = a.copy()
-                a.reshape(len(a), -1)[places[name]].flat[:: value.size + 1] += STEP * 1j
-            along = direction.get(name, np.zeros(value.shape))
-            values[name] = Dual(a, np.broadcast_to(along.astype(number), whole))
-        running = {p.name: self.arrays[p.name].astype(number).real for p in plan.statistics()}
-        network = Network(values, running, self.masks)
-        output = network.run(plan.nodes, values[plan.input])
-        s = output.linear(lambda t: (t * self.cotangent).reshape(len(t), -1).sum(axis=1))  # (U,)
-        by_u, by_u_and_v = (
-            {
-                name: (part[place].imag / STEP).reshape(point[name].shape)
-                for name, place in places.items()
-            }
-            for part in (s.a, s.b)
-        )
-        return _Sweep(output.a[0].real, by_u, by_u_and_v, network.updated)
-
-
-def _double(arrays: Arrays) -> dict[str, np.ndarray]:
-    return {name: value.astype(np.float64) for name, value in arrays.items()}

@@ -1,7 +1,7 @@
-"""What a case is, and the exact numbers that enter it.
+"""The types of cases, and the exact numbers of their arrays.
 
-Nothing is drawn: every number is a hash of its array's name and its index, so that a case stays
-what it is whatever NumPy does to its generators.
+Every number is a hash of its array's name and its index, so a case does not change when NumPy's
+generators do.
 """
 
 from __future__ import annotations
@@ -24,22 +24,23 @@ __all__ = [
     "OptimizerCase",
     "Role",
     "Special",
-    "generic",
-    "statistic",
+    "as_statistic",
+    "hashed_numbers",
 ]
 
 Special = Literal["one hot", "ties", "zeros", "wide", "dead channel"]
 Role = Literal["real", "fake", "generator"]
 UPDATES = 12
+"""Updates of each optimizer."""
 
 
-def generic(name: str, shape: Shape) -> np.ndarray:
-    """Return numbers in (-1, 1), exact in float64, never 0, the same for ever.
+def hashed_numbers(name: str, shape: Shape) -> np.ndarray:
+    """Return numbers in (-1, 1), exact in float64 and never 0, as a function of a name.
 
-    They are odd multiples of 2**-32 from SplitMix64 at sha256(name) + index.  Steele et al. 2014,
+    They are odd multiples of 2**-32 from SplitMix64 at sha256(name) + index. Steele et al. 2014,
     "Fast splittable pseudorandom number generators".
 
-    >>> generic("name", (3,)).tolist()
+    >>> hashed_numbers("name", (3,)).tolist()
     [-0.8907090409193188, -0.7971997538115829, -0.13179084681905806]
     """
     first = np.frombuffer(hashlib.sha256(name.encode()).digest()[:8], "<u8").astype(np.uint64)
@@ -53,9 +54,9 @@ def generic(name: str, shape: Shape) -> np.ndarray:
     return np.asarray((odd - 2.0**32) / 2.0**32).reshape(shape)
 
 
-def statistic(name: str, numbers: np.ndarray) -> np.ndarray:
-    """Return what a running statistic may be, made of numbers in (-1, 1): a variance lies in
-    (½, 1½), the vectors of spectral norm have length 1.
+def as_statistic(name: str, numbers: np.ndarray) -> np.ndarray:
+    """Map numbers in (-1, 1) to valid values of a running statistic: a variance lies in (½, 1½),
+    the vectors of spectral norm have length 1.
     """
     if name.endswith("/variance"):
         return 1 + numbers / 2
@@ -64,7 +65,7 @@ def statistic(name: str, numbers: np.ndarray) -> np.ndarray:
     return numbers
 
 
-@dataclass(frozen=True, kw_only=True)  # no slots, which leave no room for a cached property
+@dataclass(frozen=True, kw_only=True)  # no slots: cached properties need a __dict__
 class Case:
     """A network to differentiate twice; the first of ``inputs`` enters its first layer."""
 
@@ -73,7 +74,7 @@ class Case:
     inputs: Mapping[str, Shape]
     batch: int = 2
     special: Mapping[str, Special] = field(default_factory=dict)
-    """Inputs that are not generic: ties, exact zeros, numbers up to 16, a constant channel."""
+    """Inputs of a special form: ties, exact zeros, numbers up to 16, a constant channel."""
 
     @cached_property
     def plan(self) -> NetworkPlan:
@@ -82,10 +83,10 @@ class Case:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the parameters and running statistics."""
-        plan = self.plan
-        found = {p.name: self._generic(p.name, p.shape) for p in plan.parameters()}
-        return found | {
-            p.name: statistic(p.name, self._generic(p.name, p.shape)) for p in plan.statistics()
+        parameters = {p.name: self._numbers(p.name, p.shape) for p in self.plan.parameters()}
+        return parameters | {
+            p.name: as_statistic(p.name, self._numbers(p.name, p.shape))
+            for p in self.plan.statistics()
         }
 
     def values(self) -> dict[str, np.ndarray]:
@@ -94,21 +95,21 @@ class Case:
 
     def cotangent(self) -> np.ndarray:
         """Return the weights of the output's elements in s = Σ cotangent·output."""
-        return self._generic("cotangent", (self.batch, *self.plan.output_shape))
+        return self._numbers("cotangent", (self.batch, *self.plan.output_shape))
 
     def masks(self) -> dict[str, np.ndarray]:
-        """Return what each dropout layer keeps, by its path: Boolean, True where a unit is kept."""
+        """Return the mask of each dropout layer by its path: Boolean, True where a unit is kept."""
         return {
-            node.path: self._generic(node.path, (self.batch, *node.output_shape)) > -0.3
+            node.path: self._numbers(node.path, (self.batch, *node.output_shape)) > -0.3
             for node in self.plan.dropouts()
         }
 
-    def _generic(self, name: str, shape: Shape) -> np.ndarray:
-        return generic(f"{self.name}/{name}", shape)
+    def _numbers(self, name: str, shape: Shape) -> np.ndarray:
+        return hashed_numbers(f"{self.name}/{name}", shape)
 
     def _input(self, name: str, shape: Shape) -> np.ndarray:
         full = (self.batch, *shape)
-        value = self._generic(name, full)
+        value = self._numbers(name, full)
         match self.special.get(name):
             case "one hot":
                 value = np.eye(shape[0])[np.argmax(value, axis=1)]
@@ -136,34 +137,37 @@ class LossCase:
 
     @property
     def function(self) -> Callable[..., Any]:
-        """The loss as ``function(ops, logits)``, for :meth:`Backend.gradient`."""
+        """The loss as ``function(ops, logits)``, for :meth:`ConformanceTarget.gradient`."""
         method = getattr(self.loss, self.role)
-        more = (self.target,) if self.role == "real" else ()
-        return lambda ops, logits: method(ops, logits, *more)
+        target = (self.target,) if self.role == "real" else ()
+        return lambda ops, logits: method(ops, logits, *target)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptimizerCase:
-    """An optimizer, to be followed for 12 updates."""
+    """An optimizer that makes 12 updates."""
 
     name: str
     optimizer: Optimizer
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the weights before the first update."""
-        return {"player/kernel": generic("kernel", (4, 3)), "player/bias": generic("bias", (4,))}
+        return {
+            "player/kernel": hashed_numbers("kernel", (4, 3)),
+            "player/bias": hashed_numbers("bias", (4,)),
+        }
 
     def gradients(self) -> list[dict[str, np.ndarray]]:
-        """Return the gradients of each update, from 1e-9 (where epsilon shows) to 100.
+        """Return the gradients of each update, from 1e-9, where epsilon matters, to 100.
 
-        The last row is 0 in the first 5 updates, the one above it in the others; one weight's
+        The last row is 0 in the first 5 updates, the row above it in the others; one weight's
         gradient is always 0.
         """
-        found = []
+        gradients = []
         for step in range(UPDATES):
-            kernel = generic(f"kernel gradient {step}", (4, 3)) * [1.0, 1e-9, 1e-4]
+            kernel = hashed_numbers(f"kernel gradient {step}", (4, 3)) * [1.0, 1e-9, 1e-4]
             kernel[3 if step < 5 else 2] = 0.0
             kernel[0, 1] = 0.0
-            bias = generic(f"bias gradient {step}", (4,)) * [1.0, 100.0, 1e-6, 1e-8]
-            found.append({"player/kernel": kernel, "player/bias": bias})
-        return found
+            bias = hashed_numbers(f"bias gradient {step}", (4,)) * [1.0, 100.0, 1e-6, 1e-8]
+            gradients.append({"player/kernel": kernel, "player/bias": bias})
+        return gradients

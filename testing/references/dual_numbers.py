@@ -1,11 +1,11 @@
-"""Numbers that carry their derivatives forwards, so that the reference needs no framework.
+"""Numbers that carry their derivatives, so that the reference needs no framework.
 
-One coordinate u at a time, along a leading axis U:
+The derivatives are taken by one coordinate u at a time, along a leading axis U:
 
-    x + i·h·∂x/∂u    a complex step, h = 2**-100, too small to touch the real part
+    x + i·h·∂x/∂u    a complex step, h = 2**-100, too small to change the real part
     x + ε·∂x/∂v      a dual number, ε² = 0, along a fixed direction v
 
-A dual number with complex coefficients carries ∂²x/∂u∂v as well, exact to rounding.  Squire & Trapp
+A dual number with complex coefficients also carries ∂²x/∂u∂v, exact to rounding. Squire & Trapp
 1998, "Using complex variables to estimate derivatives of real functions"; Fike & Alonso 2011, "The
 development of hyper-dual numbers for exact second-derivative calculations".
 """
@@ -21,6 +21,7 @@ import numpy as np
 __all__ = ["STEP", "Dual"]
 
 STEP = 2.0**-100
+"""The complex step h."""
 Function = Callable[[np.ndarray], np.ndarray]
 
 
@@ -50,11 +51,11 @@ class Dual:
         """Apply a linear function."""
         return Dual(function(self.a), function(self.b))
 
-    def curve(self, function: Function, derivative: Function) -> Dual:
+    def elementwise(self, function: Function, derivative: Function) -> Dual:
         """Apply a function to each element, given its derivative: f(a) + f'(a)·b·ε."""
         return Dual(function(self.a), derivative(self.a) * self.b)
 
-    def beside(self, x: Dual) -> Dual:
-        """Give a parameter (U, ...) the axes that it needs to broadcast along ``x``."""
-        gap = (1,) * (x.a.ndim - self.a.ndim)
-        return self.linear(lambda t: t.reshape(t.shape[0], *gap, *t.shape[1:]))
+    def expand_to(self, x: Dual) -> Dual:
+        """Add axes to a parameter (U, ...) so that it broadcasts with ``x``."""
+        ones = (1,) * (x.a.ndim - self.a.ndim)
+        return self.linear(lambda t: t.reshape(t.shape[0], *ones, *t.shape[1:]))

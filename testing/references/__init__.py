@@ -1,0 +1,1 @@
+"""The stored references, and the plain NumPy that computes those of single operations."""
