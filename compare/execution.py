@@ -18,7 +18,9 @@ from gandem.compare.results import collect_results, merge, read_folder, write_fo
 from gandem.compare.results.folder import PAGE, TABLE
 from gandem.compare.sweeps import Setting, format_changes, make_settings
 from gandem.core.errors import GandemError, SpecError
+from gandem.core.fields import hints
 from gandem.core.files import make_folder
+from gandem.core.plugins.installation import install_command
 
 __all__ = ["FORMATS", "check_format", "compare", "count_workers", "write_report"]
 
@@ -35,6 +37,7 @@ def compare(
     seeds: int = 3,
     sweep: Mapping[str, Sequence[Any]] | None = None,
     changes: Mapping[str, Any] | None = None,
+    num_samples: int = 10_000,
     format: str = "html",
     results: str | os.PathLike[str] | None = None,
     launcher: str = "local",
@@ -54,7 +57,8 @@ def compare(
         seeds: number of runs of each cell, with the seeds 0, 1, ….
         sweep: values of fields, ``{"latent": [16, 64]}``; the grid has all combinations. Fields
             that change together are joined, ``{"latent:width": [(16, 32), (64, 64)]}``.
-        changes: values of fields in every spec, ``{"width": 32}``.
+        changes: values of fields in every spec, ``{"loss.name": "hinge"}``.
+        num_samples: images that are scored.
         format: of the report: ``"html"``, ``"md"``, ``"csv"``, or ``"json"`` for no file.
         results: folder of the tables, for ``"md"`` and ``"csv"``; by default ``out``.
         launcher: where runs are trained; address: where it finds its workers.
@@ -62,7 +66,8 @@ def compare(
         threads: CPU threads of each run.
         confirm: called with the number of runs before anything is done; raises to refuse.
         on_poll: called every half second with the comparison and the reasons of failed jobs.
-        options: further fields of :class:`Grid`: data, steps, device, count, ….
+        options: further fields of :class:`Grid` (data, steps, device, …), and parameters of the
+            models, ``width=32``, which are added to ``changes``.
 
     Raises:
         GandemError: something is missing or does not fit; nothing has been trained.
@@ -73,12 +78,16 @@ def compare(
         raise SpecError(f"seeds: expected 1 to {MAX_SEEDS}, received {seeds}.")
     folder = None if results is None else Path(results)
     check_format(format, folder)
+    known = hints(Grid)  # type: ignore[arg-type]  # mypy#11469
+    changes = {**(changes or {}), **{n: v for n, v in options.items() if n not in known}}
+    options = {name: value for name, value in options.items() if name in known}
     grid = Grid(
         models=(models,) if isinstance(models, str) else tuple(models),
         settings=make_settings(sweep or {}, changes),
         backends=pick_backends(backends),
         seeds=tuple(range(seeds)),
-        base=Setting(format_changes(changes or {})),
+        base=Setting(format_changes(changes)),
+        count=num_samples,
         **options,
     )
     if confirm is not None:
@@ -104,7 +113,7 @@ def check_format(format: str, results: Path | None) -> None:
         raise SpecError(f"format: expected {' or '.join(FORMATS)}, received {format!r}.")
     if format == "html" and find_spec("jinja2") is None:
         raise GandemError(
-            "The HTML report needs Jinja2. Install it with: pip install 'gandem[report]', or "
+            f"The HTML report needs Jinja2. Install it with: {install_command('report')}, or "
             "choose another --format."
         )
     if results is not None and format not in ("md", "csv"):

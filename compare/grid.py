@@ -15,6 +15,7 @@ from gandem.compare.sweeps import Setting
 from gandem.core.data.dataset import load_dataset
 from gandem.core.errors import BackendError, DataError, SpecError
 from gandem.core.fields import Checked, Count, Range, decode
+from gandem.core.plugins.installation import install_command
 from gandem.core.runs import Settings
 from gandem.core.specs import digest, find_model, load_spec
 from gandem.core.training import (
@@ -211,7 +212,8 @@ def pick_backends(names: Sequence[str]) -> tuple[str, ...]:
     """
     installed = installed_backends()
     if not installed:
-        raise BackendError("No backend is installed. Install one with: pip install 'gandem[torch]'")
+        command = install_command("torch")
+        raise BackendError(f"No backend is installed. Install one with: {command}")
     return tuple(find_backend(name).id for name in names) or tuple(installed)
 
 

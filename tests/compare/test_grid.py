@@ -4,7 +4,9 @@ import json
 from dataclasses import replace
 
 import pytest
+from support.commands import needs_a_backend
 
+import gandem
 from gandem.compare import Cell, Grid, Setting, make_settings, open_comparison, plan
 from gandem.core.errors import RunError, SpecError
 
@@ -18,6 +20,21 @@ def test_backends_of_a_seed_are_trained_together():
         (1, "torch"),
         (1, "keras"),
     ]
+
+
+@needs_a_backend
+def test_compare_takes_parameters_of_models_as_keywords(tmp_path, monkeypatch):
+    grids = []
+
+    def refuse(grid):
+        grids.append(grid)
+        raise SpecError("enough")
+
+    monkeypatch.setattr("gandem.compare.execution.check_grid", refuse)
+    with pytest.raises(SpecError, match="enough"):
+        gandem.compare("dcgan", out=tmp_path, num_samples=30, changes={"latent": 3}, width=2)
+
+    assert (grids[0].base.changes, grids[0].count) == ({"latent": 3, "width": 2}, 30)
 
 
 def test_each_cell_has_its_own_folder():

@@ -457,7 +457,7 @@ def test_an_unknown_launcher_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "gandem.core.plugins.registry._missing_modules", lambda row: ["distributed"]
     )
-    with pytest.raises(BackendError, match=r"pip install 'gandem\[dask\]'"):
+    with pytest.raises(BackendError, match="pip install 'distributed"):
         load_launcher("dask", 1, None, tmp_path)
 
 
