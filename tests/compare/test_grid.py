@@ -34,7 +34,7 @@ def test_compare_takes_parameters_of_models_as_keywords(tmp_path, monkeypatch):
     with pytest.raises(SpecError, match="enough"):
         gandem.compare("dcgan", out=tmp_path, num_samples=30, changes={"latent": 3}, width=2)
 
-    assert (grids[0].base.changes, grids[0].count) == ({"latent": 3, "width": 2}, 30)
+    assert (grids[0].base.changes, grids[0].num_samples) == ({"latent": 3, "width": 2}, 30)
 
 
 def test_each_cell_has_its_own_folder():
@@ -71,7 +71,7 @@ def test_spec_files_with_the_same_name_are_refused(models):
 
 def test_a_field_may_change_until_a_result_depends_on_it(tmp_path):
     plan(tmp_path / "out", GRID)
-    more = replace(GRID, count=500, extractor="pixels", parity_steps=7)
+    more = replace(GRID, num_samples=500, extractor="pixels", parity_steps=7)
 
     assert plan(tmp_path / "out", more).grid == more
     assert open_comparison(tmp_path / "out").grid == more
@@ -79,8 +79,8 @@ def test_a_field_may_change_until_a_result_depends_on_it(tmp_path):
     scores = plan(tmp_path / "out", more).folder(more.cells()[0]) / "scores.json"
     scores.parent.mkdir(parents=True)
     scores.write_text("[]")
-    with pytest.raises(RunError, match="with count 500 instead of 600"):
-        plan(tmp_path / "out", replace(more, count=600))
+    with pytest.raises(RunError, match="with num_samples 500 instead of 600"):
+        plan(tmp_path / "out", replace(more, num_samples=600))
 
 
 def test_a_device_may_change_until_a_run_has_started(tmp_path):
@@ -104,7 +104,7 @@ def test_the_cells_of_equal_grids_are_made_once():
         *({"changes": {}}, {"base": {}, "models": {}}, {"base": {"texts": {}}}, {"base": []}),
         *({"settings": []}, {"settings": [{}], "seeds": []}, {"settings": [{"texts": ["a"]}]}),
         *({"seeds": [0, 0]}, {"seeds": [-1]}, {"seeds": [[]]}, {"seeds": [*range(60_000)]}),
-        *({"models": [[]]}, {"models": "dcgan"}, {"count": 10**400}, {"count": True}),
+        *({"models": [[]]}, {"models": "dcgan"}, {"num_samples": 10**400}, {"num_samples": True}),
         *({"specs": None}, {"totals": [1.5]}, {"backends": {"torch": 1}}, {"format": [1]}),
     ],
 )
