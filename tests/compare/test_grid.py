@@ -4,11 +4,22 @@ import json
 from dataclasses import replace
 
 import pytest
-from support.commands import needs_a_backend
+from support.commands import HOME, TINY, needs_a_backend
 
 import gandem
-from gandem.compare import Cell, Grid, Setting, make_settings, open_comparison, plan
+from gandem.compare import (
+    Cell,
+    Grid,
+    Setting,
+    check_grid,
+    make_settings,
+    open_comparison,
+    parse_sweeps,
+    plan,
+)
 from gandem.core.errors import RunError, SpecError
+from gandem.core.specs import load_spec
+from gandem.core.specs.serialization import to_toml
 
 GRID = Grid(models=("dcgan",), backends=("torch", "keras"), seeds=(0, 1), steps=10)
 
@@ -173,3 +184,20 @@ def test_a_folder_with_other_files_is_refused(tmp_path):
 
     with pytest.raises(RunError, match="holds no comparison"):
         plan(tmp_path, GRID)
+
+
+@needs_a_backend
+def test_a_spec_file_is_swept_in_the_learning_rate_of_all_players(tmp_path, data):
+    path = tmp_path / "mine.toml"
+    path.write_text(to_toml(load_spec("dcgan", TINY["dcgan"])))
+    settings = make_settings(parse_sweeps(["learning_rate=1e-4,.0002"]))
+    grid = Grid(models=(str(path),), backends=(HOME,), settings=settings, data=data, num_samples=20)
+
+    checked = check_grid(grid)
+
+    assert len(set(checked.specs)) == 2
+    rates = [
+        [player.optimizer.learning_rate for player in load_spec(path, setting.changes).players]
+        for setting in checked.settings
+    ]
+    assert rates == [[1e-4, 1e-4], [2e-4, 2e-4]]
