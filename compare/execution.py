@@ -37,7 +37,6 @@ def compare(
     seeds: int = 3,
     sweep: Mapping[str, Sequence[Any]] | None = None,
     changes: Mapping[str, Any] | None = None,
-    num_samples: int = 10_000,
     format: str = "html",
     results: str | os.PathLike[str] | None = None,
     launcher: str = "local",
@@ -58,7 +57,6 @@ def compare(
         sweep: values of fields, ``{"latent": [16, 64]}``; the grid has all combinations. Fields
             that change together are joined, ``{"latent:width": [(16, 32), (64, 64)]}``.
         changes: values of fields in every spec, ``{"loss.name": "hinge"}``.
-        num_samples: images that are scored.
         format: of the report: ``"html"``, ``"md"``, ``"csv"``, or ``"json"`` for no file.
         results: folder of the tables, for ``"md"`` and ``"csv"``; by default ``out``.
         launcher: where runs are trained; address: where it finds its workers.
@@ -66,8 +64,8 @@ def compare(
         threads: CPU threads of each run.
         confirm: called with the number of runs before anything is done; raises to refuse.
         on_poll: called every half second with the comparison and the reasons of failed jobs.
-        options: further fields of :class:`Grid` (data, steps, device, …), and parameters of the
-            models, ``width=32``, which are added to ``changes``.
+        options: further fields of :class:`Grid` (data, steps, num_samples, …), and parameters of
+            the models, ``width=32``, which are added to ``changes``.
 
     Raises:
         GandemError: something is missing or does not fit; nothing has been trained.
@@ -87,7 +85,6 @@ def compare(
         backends=pick_backends(backends),
         seeds=tuple(range(seeds)),
         base=Setting(format_changes(changes)),
-        count=num_samples,
         **options,
     )
     if confirm is not None:

@@ -32,7 +32,7 @@ GRIDS = [
         data_dir="-odd place",
         precision="float64",
         device="cuda:1",
-        count=77,
+        num_samples=77,
         extractor="lenet5:digits",
         parity_steps=0,
     ),
@@ -55,7 +55,6 @@ def test_the_command_of_a_comparison_makes_the_same_grid(grid):
         backends=tuple(options["backends"].split(",")),
         seeds=tuple(range(options["seeds"])),
         base=Setting(format_changes(parse_changes(options["changes"]))),
-        count=options["num_samples"],
         **{name: options[name] for name in OPTIONS if name in options and name != "data_dir"},
         data_dir=options["data_dir"] and str(options["data_dir"]),
     )

@@ -61,7 +61,7 @@ def make_comparison(folder: Path, data: str, epochs: int = 2, seeds: int = 1) ->
         seeds=tuple(range(seeds)),
         data=data,
         epochs=epochs,
-        count=20,
+        num_samples=20,
         extractor="pixels",
         parity_steps=0,
         base=Setting(texts),
