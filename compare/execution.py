@@ -76,7 +76,7 @@ def compare(
         raise SpecError(f"seeds: expected 1 to {MAX_SEEDS}, received {seeds}.")
     folder = None if results is None else Path(results)
     check_format(format, folder)
-    known = hints(Grid)  # type: ignore[arg-type]  # mypy#11469
+    known = hints(Grid)
     changes = {**(changes or {}), **{n: v for n, v in options.items() if n not in known}}
     options = {name: value for name, value in options.items() if name in known}
     grid = Grid(

@@ -105,10 +105,11 @@ def _read_json(path: Path) -> Any:
 def _is_score(row: object) -> bool:
     if not isinstance(row, dict):
         return False
-    parts = [row.get(name) for name in ("values", "real_baseline", "protocol", "details")]
-    parts[3] = {} if parts[3] is None else parts[3]
-    values, real_baseline, *_ = parts
-    if not all(isinstance(part, dict) for part in parts):
+    values, real_baseline = row.get("values"), row.get("real_baseline")
+    if not isinstance(values, dict) or not isinstance(real_baseline, dict):
+        return False
+    details = row.get("details")
+    if not isinstance(row.get("protocol"), dict) or not isinstance(details, dict | None):
         return False
     return all(v is None or is_number(v) for v in (*values.values(), *real_baseline.values()))
 

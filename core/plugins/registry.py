@@ -43,8 +43,8 @@ class Registry:
             or [e for e in entries if name in [known.rpartition("/")[2] for known in e.names]]
         )
         if not matches:
-            owners = [entry.id for entry in entries if name.lower() in entry.requires]
-            near = suggest(owners[0] if owners else name, [entry.id for entry in entries])
+            requiring = [entry.id for entry in entries if name.lower() in entry.requires]
+            near = suggest(requiring[0] if requiring else name, [entry.id for entry in entries])
             raise NotFoundError(f"No {KINDS[kind]} named {shown(name)}.{near}")
         if len(matches) > 1:
             owners = " and ".join(f"{entry.id!r} of {entry.provider}" for entry in matches)

@@ -152,7 +152,7 @@ def split_keywords(
     >>> split_keywords(None, {}, {"seed": 3, "latent": 8})[1]
     {'latent': 8}
     """
-    known = hints(Settings)  # type: ignore[arg-type]  # mypy#11469
+    known = hints(Settings)
     own = {name: value for name, value in keywords.items() if name in known}
     others = {name: value for name, value in keywords.items() if name not in known}
     return replace(settings or Settings(), **own), {**(changes or {}), **others}

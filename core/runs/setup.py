@@ -295,8 +295,9 @@ class TrainingSetup:
             remedy = "make the model or the batch smaller"
             check_memory(self._activations, f"A step of {self.spec.name!r}", remedy)
         self.versions = backend.versions() | {"numpy": np.__version__}
-        reports = isinstance(backend, ArithmeticReporter)
-        self.arithmetic = backend.arithmetic(self.device) if reports else {}
+        self.arithmetic: dict[str, str] = {}
+        if isinstance(backend, ArithmeticReporter):
+            self.arithmetic = backend.arithmetic(self.device)
         keep_freed_memory()
         with report_memory_errors():
             self.engine = backend.engine(
