@@ -151,13 +151,8 @@ def animate(run: Run | Path | str, size: int | None = None) -> Animation:
     opened = open_run(run)
     paths = opened.samples()
     if not paths:
-<<<<<<< HEAD
-        raise RunError(f"{run.path}: it has no samples; they are written after each epoch.")
-    first = read_image(paths[0])
-=======
         raise RunError(f"{opened.path}: it has no samples; they are written after each epoch.")
-    first = read_picture(paths[0])
->>>>>>> w-cli
+    first = read_image(paths[0])
 
     def make() -> Iterator[np.ndarray]:
         for path in paths:
@@ -170,15 +165,9 @@ def animate(run: Run | Path | str, size: int | None = None) -> Animation:
             yield add_title(scale_images(picture[None], size)[0], _make_title(path))[None]
 
     if size is not None:
-<<<<<<< HEAD
         check_image_size(*scale_size(first.shape[0], first.shape[1], size))
     shape = add_title(scale_images(first[None], size)[0], "").shape
-    return Animation(make, len(paths), (1, *shape[:2]))
-=======
-        check_room(*fitted(first.shape[0], first.shape[1], size))
-    shape = headed(resized(first[None], size)[0], "").shape
     return Animation(make, len(paths), (1, *shape[:2]), fps=5.0, hold=2.0)
->>>>>>> w-cli
 
 
 def _make_title(samples: Path) -> str:

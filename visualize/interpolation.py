@@ -95,23 +95,13 @@ def interpolate(
         height, width = scale_size(height, width, size)
 
     def make() -> Iterator[np.ndarray]:
-<<<<<<< HEAD
-        engine = run.engine(using.backend, using.device, using.which)
-        few = max(1, CHUNK_SIZE // way.count)
-        for first in range(0, frames, few):
-            inputs = _between(run, ends, shares[first : first + few], way)
-            images = sample(run.spec, engine, inputs, ema=using.ema).images
-            for index in range(0, len(images), way.count):
-                yield scale_images(images[index : index + way.count], size)
-=======
         engine = opened.engine(options.backend, options.device, options.checkpoint)
         few = max(1, CHUNK_SIZE // num_samples)
         for index in range(0, frames, few):
             inputs = _between(opened, ends, shares[index : index + few], way)
             images = sample(opened.spec, engine, inputs, ema=options.ema).images
             for place in range(0, len(images), num_samples):
-                yield resized(images[place : place + num_samples], size)
->>>>>>> w-cli
+                yield scale_images(images[place : place + num_samples], size)
 
     titles = (
         f"{share:.0%}" if 0 < share < 1 else str((start, end)[int(share)]) for share in shares

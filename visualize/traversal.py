@@ -52,11 +52,7 @@ class Table:
             RunError: the PNG would be too large, or cannot be written.
         """
         down, across, *shape = self.images.shape
-<<<<<<< HEAD
-        large = scale_images(self.images.reshape(-1, *shape), size)
-=======
-        large = resized(self.images.reshape(-1, *shape), self.size)
->>>>>>> w-cli
+        large = scale_images(self.images.reshape(-1, *shape), self.size)
         table = large.reshape(down, across, *large.shape[1:])
         save_image(Path(path), draw_table(table, self.columns, self.rows))
 

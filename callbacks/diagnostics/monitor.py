@@ -199,7 +199,6 @@ class Monitor:
 
     def verdict(self) -> str:
         """Return a summary of the training in a sentence."""
-<<<<<<< HEAD
         return describe_verdict(self.step, self.episodes, self._variety(), self._doubts())
 
     def _variety(self) -> float:
@@ -208,23 +207,6 @@ class Monitor:
     def _doubts(self) -> list[str]:
         is_critic = decision_boundary(self.loss) is None
         return describe_doubts(self.accuracies, self.scored, self._variety(), is_critic=is_critic)
-=======
-        current = [e for e in self.episodes if "until_step" not in e]
-        ended = [e for e in self.episodes if "until_step" in e]
-        if current:
-            return "; ".join(f"{e['health']} since step {e['since_step']}" for e in current)
-        if ended:
-            past = ", ".join(
-                f"{e['health']} from step {e['since_step']} to {e['until_step']}" for e in ended
-            )
-            return f"well in the end; there was {past}"
-        if self.step < MIDDLE:
-            return f"no sign of trouble, but too few steps to tell ({self.step})"
-        text = f"no sign of trouble in {self.step} steps"
-        if self.varied and isinstance(self.varied[-1]["variety"], float):
-            text += f"; the images vary {self.varied[-1]['variety']:.2f} times as much as real ones"
-        return text
->>>>>>> w-cli
 
     def _open(self, state: str) -> dict[str, Any] | None:
         for episode in self.episodes:

@@ -209,11 +209,7 @@ class RealSide:
                 facts = file.metadata()
             if facts["sha256"] != _hash_arrays(arrays, facts["real_baseline"]):
                 return None
-<<<<<<< HEAD
-            floor = parse_json(facts["floor"])
-=======
-            real_baseline = json.loads(facts["real_baseline"])
->>>>>>> w-cli
+            real_baseline = parse_json(facts["real_baseline"])
             side = Side(arrays["features"], arrays.get("probabilities"), self._labels(0))
         except (OSError, SafetensorError, KeyError, TypeError, ValueError):
             return None

@@ -31,7 +31,7 @@ from gandem.compare import plan, write_comparison
 from gandem.compare.report.charts import trajectory_chart
 from gandem.compare.report.samples import limit_size, read_pictures
 from gandem.core.data.images import draw_grid as tile
-from gandem.core.data.images import read_picture, save_image
+from gandem.core.data.images import read_image, save_image
 from gandem.core.errors import GandemError
 
 pytest.importorskip("jinja2", reason="reports are rendered with Jinja2")
@@ -186,7 +186,7 @@ def test_each_picture_is_embedded_once(comparison, page):
     embedded = [decode(text) for text in later + first]
 
     runs = [comparison.run(cell) for cell in comparison.cells()]
-    samples = [read_picture(path)[::2, ::2, 0] for run in runs for path in run.samples()]
+    samples = [read_image(path)[::2, ::2, 0] for run in runs for path in run.samples()]
 
     assert len(embedded) == len(samples) == 6 * len(STEPS)
     assert {p.tobytes() for p in embedded} == {np.ascontiguousarray(s).tobytes() for s in samples}
