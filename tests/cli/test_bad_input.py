@@ -124,7 +124,7 @@ BAD = {
 }
 MISUSED = {
     "train": "Missing argument 'MODEL'.",
-    "train dcgan --classes 3,": "Invalid value for '--classes': expected classes, like 3,8",
+    "train dcgan --classes 3,,": "Invalid value for '--classes': expected classes",
     "train dcgan --steps 0": "Invalid value for '--steps': 0 is not in the range x>=1.",
     "train dcgan --steps 1.5": "Invalid value for '--steps': '1.5' is not a valid integer",
     "train dcgan --seed -1": "Invalid value for '--seed': -1 is not in the range x>=0.",
