@@ -383,13 +383,14 @@ def test_widths_reach_their_layers(make, parameters, generator, discriminator):
         (
             "dcgan",
             {"image": [28, 28]},
-            "The model 'dcgan' of gandem cannot be made with image=[28, 28]: ValueError: not "
+            "The model 'dcgan' of gandem could not be created with image=[28, 28]: ValueError: not "
             "enough values to unpack (expected 3, got 2)",
         ),
         (
             "dcgan",
             {"image": 28},
-            "The model 'dcgan' of gandem cannot be made with image=28: TypeError: cannot unpack "
+            "The model 'dcgan' of gandem "
+            "could not be created with image=28: TypeError: cannot unpack "
             "non-iterable int object",
         ),
         ("dcgan", {"latent": "many"}, "Latent.size: expected a whole number, received 'many'."),
