@@ -81,7 +81,7 @@ class Evaluation(Callback):
             return record
         evaluation = {
             "protocol": trainer.protocol,
-            "floor": dict(self.real.floor),
+            "real_baseline": dict(self.real.real_baseline),
             "last": self.last,
             "times": self.times,
             "seconds": round(self.seconds, 3),

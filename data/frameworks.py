@@ -109,7 +109,7 @@ def check_installed(framework: str) -> None:
     if not is_installed(entry):
         raise DataError(
             f"The data sets of {framework} need {' and '.join(entry.requires)}, which is not "
-            f"installed. Install it with: {entry.install}"
+            f"installed. Install it with: {entry.install_command}"
         )
 
 

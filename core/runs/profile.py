@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from gandem.core.errors import BackendError, RunError, SpecError
-from gandem.core.runs.config import Settings
+from gandem.core.fields import hints
+from gandem.core.runs.config import Settings, split_keywords
 from gandem.core.runs.run_dir import create_run_dir
 from gandem.core.runs.setup import Notice, TrainingSetup
 from gandem.core.runs.trainer import Callback, Trainer
@@ -131,6 +132,7 @@ def profile(
         settings: as for :func:`gandem.train`; 100 steps by default.
         changes: likewise.
         trace: where the framework writes its own profile of a few more steps.
+        more: likewise.
         progress: called with the steps made and the total.
         notice: takes one line that is no error; by default a warning.
 
@@ -139,7 +141,7 @@ def profile(
             profile.
     """
     clock = time.perf_counter()
-    settings = replace(settings or Settings(), **more)
+    settings, spec_changes = split_keywords(settings, changes, more)
     steps = STEPS if settings.steps is None else settings.steps
     if steps < 2:
         raise SpecError(f"steps: expected at least 2, since the first compiles; received {steps}.")
@@ -148,7 +150,7 @@ def profile(
         raise RunError(f"{trace}: expected a new file in a folder that exists.")
     settings = replace(settings, steps=steps if trace is None else steps + TRACED_STEPS)
     entry = find_model(model)
-    spec = load_spec(entry or model, changes)
+    spec = load_spec(entry or model, spec_changes, also=hints(Settings))
     settings = settings.with_recipe(entry)
     show = progress or (lambda done, total: None)
     setup = TrainingSetup(spec, settings, clock, notice)

@@ -17,12 +17,13 @@ import numpy as np
 
 from gandem.core.data.dataset import default_extractor, load_dataset
 from gandem.core.errors import DataError, RunError
+from gandem.core.fields import hints
 from gandem.core.machine import check_memory, describe_machine, keep_freed_memory
 from gandem.core.plugins.registry import require
 from gandem.core.rng import fingerprint
 from gandem.core.runs.callbacks import LogWriter, ProgressReporter, RecordWriter, load_callbacks
 from gandem.core.runs.checkpoint_writer import CheckpointWriter
-from gandem.core.runs.config import Progress, Settings
+from gandem.core.runs.config import Progress, Settings, split_keywords
 from gandem.core.runs.record import DataRecord, RunRecord, Segment, write_record
 from gandem.core.runs.resume import (
     ResumePoint,
@@ -79,9 +80,10 @@ def train(
 
     Args:
         model: a model's name, a path to a spec, or a spec.
-        settings: see :class:`Settings`; its fields can also be given as keywords,
-            ``backend="keras"``.
-        changes: fields of the spec, or parameters of the model, ``{"latent": 64}``.
+        settings: see :class:`Settings`.
+        changes: fields of the spec, or parameters of the model, ``{"latent.size": 64}``.
+        more: fields of the settings, ``backend="keras"``, and parameters of the model,
+            ``latent=64``. A name of both, like ``epochs`` and ``classes``, is a setting.
         out: the run's folder; by default the next free name under ``runs/``.
         callbacks: notified during the training, besides those of gandem and of plugins.
         progress: called after every step, or after several that were made in one call.
@@ -91,10 +93,10 @@ def train(
         GandemError: the training cannot start; nothing has been written.
     """
     clock = time.perf_counter()
-    settings = replace(settings or Settings(), **more)
+    settings, spec_changes = split_keywords(settings, changes, more)
     folder = Path(out) if out is not None else None
     entry = find_model(model)
-    spec = load_spec(entry or model, changes)
+    spec = load_spec(entry or model, spec_changes, also=hints(Settings))
     given, settings = settings, settings.with_recipe(entry)
     if folder is not None:
         check_run_dir(folder)
@@ -254,8 +256,6 @@ class TrainingSetup:
         self.dataset = load_dataset(
             settings.data or "digits", settings.data_dir or None, spec.image.shape, settings.classes
         )
-        for note in self.dataset.notes:
-            self.notice(note)
         if (
             settings.evaluate_every and settings.extractor is None
         ):  # recorded, so that a resumed run uses it too
@@ -270,6 +270,8 @@ class TrainingSetup:
             randomness=settings.randomness,
         )
         self.feed.continue_epochs(before, step)
+        for note in self.dataset.notes:
+            self.notice(note)
         epochs = settings.epochs or spec.training.epochs
         self.total = settings.steps or self.feed.epochs.step_of(epochs)
         Settings(steps=self.total)  # refuses numbers beyond any training
@@ -293,8 +295,9 @@ class TrainingSetup:
             remedy = "make the model or the batch smaller"
             check_memory(self._activations, f"A step of {self.spec.name!r}", remedy)
         self.versions = backend.versions() | {"numpy": np.__version__}
-        reports = isinstance(backend, ArithmeticReporter)
-        self.arithmetic = backend.arithmetic(self.device) if reports else {}
+        self.arithmetic: dict[str, str] = {}
+        if isinstance(backend, ArithmeticReporter):
+            self.arithmetic = backend.arithmetic(self.device)
         keep_freed_memory()
         with report_memory_errors():
             self.engine = backend.engine(
