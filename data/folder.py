@@ -114,9 +114,9 @@ class Folder(ResizableDataset):
         rows = np.array([index for index in range(count) if index not in errors], np.int64)
         first: dict[bytes, str] = {}
         copies = [
-            f"{file}: the same file as {first[each.digest]}"
-            for file, each in facts.items()
-            if first.setdefault(each.digest, file) != file
+            f"{file}: the same file as {first[facts[file].digest]}"
+            for file in sorted(facts, key=lambda file: (self.listing.root / file).is_symlink())
+            if first.setdefault(facts[file].digest, file) != file
         ]
         dark = [file for file, each in facts.items() if each.dark]
         with_frames = [file for file, each in facts.items() if each.more_frames]

@@ -12,20 +12,21 @@ from typing import Any
 import numpy as np
 
 from gandem.core.data.images import (
-    check_room,
-    fitted,
-    grid,
-    headed,
-    read_picture,
-    resized,
+    add_title,
+    check_image_size,
+    draw_grid,
+    draw_table,
+    read_image,
     save_image,
-    titled,
+    scale_images,
+    scale_size,
 )
 from gandem.core.errors import RunError, SpecError
 from gandem.core.files import fill_file
-from gandem.core.runs.run import Run
+from gandem.core.plugins.installation import install_command
+from gandem.core.runs.run import Run, open_run
 
-__all__ = ["SUFFIXES", "Animation", "animate_samples", "check_animation_path"]
+__all__ = ["SUFFIXES", "Animation", "animate", "check_animation_path"]
 
 SUFFIXES = (".gif", ".mp4", ".png")
 MAX_FPS = 50
@@ -45,20 +46,24 @@ class Animation:
         frames: number of frames.
         shape: (N, H, W) of each frame.
         titles: one per frame, for a strip.
+        fps: frames per second, by default.
+        hold: seconds for which the last frame is shown, by default.
     """
 
     make: Callable[[], Iterator[np.ndarray]]
     frames: int
     shape: tuple[int, int, int]
     titles: tuple[str, ...] = ()
+    fps: float = 20.0
+    hold: float = 0.0
 
     def save(
         self,
         path: Path | str,
         *,
-        fps: float = 20.0,
+        fps: float | None = None,
         loop: bool = True,
-        hold: float = 0.0,
+        hold: float | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> None:
         """Write a ``.gif``, an ``.mp4``, or a ``.png`` with all frames in a strip.
@@ -75,6 +80,7 @@ class Animation:
             SpecError: the rate or the duration is out of range.
         """
         path = Path(path)
+        fps, hold = self.fps if fps is None else fps, self.hold if hold is None else hold
         check_animation_path(path)
         if not (0 < fps <= MAX_FPS and 1 / fps <= 600):
             raise SpecError(f"fps: expected more than 0 and at most {MAX_FPS}, received {fps:g}.")
@@ -84,7 +90,7 @@ class Animation:
             self._save_strip(path, progress)
             return
         columns = self._columns()
-        check_room(*self._size(columns))
+        check_image_size(*self._size(columns))
         pictures = (_place_side_by_side(images, columns) for images in self._count(progress))
         if path.suffix.lower() == ".gif":
             hundredths = _hundredths(self.frames, fps)
@@ -97,9 +103,9 @@ class Animation:
 
     def _save_strip(self, path: Path, progress: Callable[[int], None] | None) -> None:
         down, height, width = self.shape
-        check_room(down * height, self.frames * width)
+        check_image_size(down * height, self.frames * width)
         columns = np.stack(list(self._count(progress)), axis=1)  # (N, frames, H, W, C)
-        save_image(path, titled(columns, self.titles))
+        save_image(path, draw_table(columns, self.titles))
 
     def _count(self, progress: Callable[[int], None] | None) -> Iterator[np.ndarray]:
         for done, images in enumerate(self.make(), 1):
@@ -132,34 +138,36 @@ def check_animation_path(path: Path) -> None:
         _mp4_writer()
 
 
-def animate_samples(run: Run, size: int | None = None) -> Animation:
+def animate(run: Run | Path | str, size: int | None = None) -> Animation:
     """Return an animation of a run's sample grids, each titled with its epoch or step.
 
     Args:
+        run: a run, or its folder.
         size: pixels of the longer side of the samples; by default their own size.
 
     Raises:
         RunError: the run has no samples, or one cannot be read.
     """
-    paths = run.samples()
+    opened = open_run(run)
+    paths = opened.samples()
     if not paths:
-        raise RunError(f"{run.path}: it has no samples; they are written after each epoch.")
-    first = read_picture(paths[0])
+        raise RunError(f"{opened.path}: it has no samples; they are written after each epoch.")
+    first = read_image(paths[0])
 
     def make() -> Iterator[np.ndarray]:
         for path in paths:
-            picture = read_picture(path)
+            picture = read_image(path)
             if picture.shape != first.shape:
                 raise RunError(
                     f"{path}: {picture.shape[1]} × {picture.shape[0]} pixels, those of the first "
                     f"samples are {first.shape[1]} × {first.shape[0]}; remove it."
                 )
-            yield headed(resized(picture[None], size)[0], _make_title(path))[None]
+            yield add_title(scale_images(picture[None], size)[0], _make_title(path))[None]
 
     if size is not None:
-        check_room(*fitted(first.shape[0], first.shape[1], size))
-    shape = headed(resized(first[None], size)[0], "").shape
-    return Animation(make, len(paths), (1, *shape[:2]))
+        check_image_size(*scale_size(first.shape[0], first.shape[1], size))
+    shape = add_title(scale_images(first[None], size)[0], "").shape
+    return Animation(make, len(paths), (1, *shape[:2]), fps=5.0, hold=2.0)
 
 
 def _make_title(samples: Path) -> str:
@@ -168,7 +176,7 @@ def _make_title(samples: Path) -> str:
 
 
 def _place_side_by_side(images: np.ndarray, columns: int) -> np.ndarray:
-    return grid(images, columns, gap=GAP, zoom=1)[GAP:-GAP, GAP:-GAP]
+    return draw_grid(images, columns, gap=GAP, zoom=1)[GAP:-GAP, GAP:-GAP]
 
 
 def _hundredths(frames: int, fps: float) -> list[int]:
@@ -225,7 +233,7 @@ def _mp4_writer() -> Any:
         imageio_ffmpeg.get_ffmpeg_exe()
     except (ImportError, RuntimeError) as error:
         raise RunError(
-            "MP4 needs ffmpeg. Install it with: pip install 'gandem[video]', or write a .gif."
+            f"MP4 needs ffmpeg. Install it with: {install_command('video')}, or write a .gif."
         ) from error
     return imageio_ffmpeg.write_frames
 

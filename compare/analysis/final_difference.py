@@ -11,7 +11,7 @@ import numpy as np
 
 from gandem.compare.comparison import CellRecord
 from gandem.compare.grid import Grid
-from gandem.core.data.images import read_picture
+from gandem.core.data.images import read_image
 from gandem.core.errors import GandemError
 from gandem.core.runs import Run
 from gandem.core.specs import Points
@@ -66,7 +66,7 @@ def _compare_samples(first: Run, second: Run) -> int | None:
     if len(paths) < 2 or paths[0].name != paths[1].name:
         return None
     try:
-        one, other = (read_picture(path).astype(int) for path in paths)
+        one, other = (read_image(path).astype(int) for path in paths)
     except GandemError:
         return None
     return int(np.abs(one - other).max()) if one.shape == other.shape else None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gandem.core.data.images import read_picture
+from gandem.core.data.images import read_image
 from gandem.core.errors import RunError
 from gandem.core.runs import Run
 from gandem.core.specs import Points
@@ -101,7 +101,7 @@ def _spread(steps: Sequence[int], count: int) -> list[int]:
 
 def _read(path: Path, run: Run) -> Picture | None:
     try:
-        pixels = read_picture(path)
+        pixels = read_image(path)
     except RunError:
         return None
     if _is_doubled(pixels):

@@ -14,15 +14,16 @@ from gandem.core.errors import RunError
 from gandem.core.files import write_file
 
 __all__ = [
-    "beside",
-    "check_room",
-    "fitted",
-    "grid",
-    "headed",
-    "read_picture",
-    "resized",
+    "add_title",
+    "check_image_size",
+    "draw_grid",
+    "draw_scatter",
+    "draw_table",
+    "flatten_alpha",
+    "read_image",
     "save_image",
-    "titled",
+    "scale_images",
+    "scale_size",
     "to_bytes",
 ]
 
@@ -42,7 +43,9 @@ def to_bytes(values: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.clip(np.round(np.nan_to_num(scaled)), 0, 255).astype(np.uint8)
 
 
-def grid(images: np.ndarray, columns: int | None = None, gap: int = 2, zoom: int = 2) -> np.ndarray:
+def draw_grid(
+    images: np.ndarray, columns: int | None = None, gap: int = 2, zoom: int = 2
+) -> np.ndarray:
     """Return one picture (height, width, 3) of many images, row by row, on gray.
 
     Args:
@@ -73,7 +76,7 @@ def flatten_alpha(images: np.ndarray) -> np.ndarray:
     return np.rint(images[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
 
 
-def scatter(
+def draw_scatter(
     points: np.ndarray,
     background: np.ndarray | None = None,
     window: tuple[float, float] | None = None,
@@ -109,22 +112,6 @@ def scatter(
     return np.asarray(canvas)
 
 
-def beside(pictures: list[np.ndarray], titles: list[str], gap: int = 16) -> np.ndarray:
-    """Return one picture of several (H, W, 3) side by side, each under its title, on white."""
-    from PIL import Image, ImageDraw, ImageFont
-
-    head = 28
-    height = max(picture.shape[0] for picture in pictures)
-    width = sum(picture.shape[1] for picture in pictures) + gap * (len(pictures) - 1)
-    canvas = Image.new("RGB", (width, head + height), "white")
-    pen, left = ImageDraw.Draw(canvas), 0
-    for picture, title in zip(pictures, titles, strict=True):
-        pen.text((left + 2, 5), title, fill="black", font=ImageFont.load_default(16))
-        canvas.paste(Image.fromarray(picture), (left, head))
-        left += picture.shape[1] + gap
-    return np.asarray(canvas)
-
-
 def save_image(path: Path, image: np.ndarray) -> None:
     """Write an image (H, W, 3) to a PNG, whole or not at all.
 
@@ -138,7 +125,7 @@ def save_image(path: Path, image: np.ndarray) -> None:
     write_file(path, iio.imwrite("<bytes>", image, extension=".png"))
 
 
-def check_room(height: int, width: int) -> None:
+def check_image_size(height: int, width: int) -> None:
     """Check that a picture is not too large.
 
     Raises:
@@ -151,17 +138,17 @@ def check_room(height: int, width: int) -> None:
         )
 
 
-def fitted(height: int, width: int, size: int) -> tuple[int, int]:
+def scale_size(height: int, width: int, size: int) -> tuple[int, int]:
     """Return height and width of an image resized to a longer side of ``size`` pixels.
 
-    >>> fitted(28, 14, 96)
+    >>> scale_size(28, 14, 96)
     (96, 48)
     """
     longer = max(height, width)
     return max(1, round(height * size / longer)), max(1, round(width * size / longer))
 
 
-def resized(images: np.ndarray, size: int | None) -> np.ndarray:
+def scale_images(images: np.ndarray, size: int | None) -> np.ndarray:
     """Return uint8 images (N, H, W, C) resized (bicubic) to a longer side of ``size`` pixels.
 
     Args:
@@ -170,7 +157,7 @@ def resized(images: np.ndarray, size: int | None) -> np.ndarray:
     from PIL import Image
 
     count, *sides, channels = images.shape
-    height, width = fitted(sides[0], sides[1], size) if size else sides
+    height, width = scale_size(sides[0], sides[1], size) if size else sides
     if [height, width] == sides:
         return images
     result = np.empty((count, height, width, channels), np.uint8)
@@ -181,7 +168,7 @@ def resized(images: np.ndarray, size: int | None) -> np.ndarray:
     return result
 
 
-def titled(
+def draw_table(
     images: np.ndarray, columns: Sequence[str] = (), rows: Sequence[str] = (), gap: int = 4
 ) -> np.ndarray:
     """Return one picture (height, width, 3) of a table of images, on white.
@@ -206,7 +193,7 @@ def titled(
         top_margin + row_count * (cell_height + gap),
         left_margin + column_count * (cell_width + gap),
     )
-    check_room(*shape)
+    check_image_size(*shape)
     canvas = Image.new("RGB", shape[::-1], "white")
     pen = ImageDraw.Draw(canvas)
     for column, title in enumerate(columns):
@@ -225,7 +212,7 @@ def titled(
     return np.asarray(canvas)
 
 
-def headed(picture: np.ndarray, title: str) -> np.ndarray:
+def add_title(picture: np.ndarray, title: str) -> np.ndarray:
     """Return a picture (H, W, 3) under a title, white on black, shortened to its width."""
     from PIL import Image, ImageDraw
 
@@ -239,7 +226,7 @@ def headed(picture: np.ndarray, title: str) -> np.ndarray:
     return np.asarray(canvas)
 
 
-def read_picture(path: Path) -> np.ndarray:
+def read_image(path: Path) -> np.ndarray:
     """Read a PNG as uint8 (H, W, 3).
 
     Raises:

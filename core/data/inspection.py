@@ -16,7 +16,7 @@ from gandem.core.data.dataset import (
     name_path,
     sample_classes,
 )
-from gandem.core.data.images import flatten_alpha, save_image, scatter
+from gandem.core.data.images import draw_scatter, flatten_alpha, save_image
 from gandem.core.data.summary import DatasetSummary, count_classes, describe_brightness
 from gandem.core.errors import DataError
 from gandem.core.plugins.registry import registry
@@ -138,7 +138,7 @@ def draw_sheet(groups: list[tuple[str, list[np.ndarray]]], columns: int) -> np.n
 def draw_dataset(dataset: Dataset, count: int) -> np.ndarray:
     """Return a picture of a data set: images of each class, or all points."""
     if len(dataset.shape) == 1:
-        return scatter(np.asarray(dataset.images))
+        return draw_scatter(np.asarray(dataset.images))
     return draw_sheet(sample_classes(dataset, count), count)
 
 

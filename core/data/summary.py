@@ -71,6 +71,10 @@ class DatasetSummary:
             problems.append(
                 f"classes are uneven: {sizes[most]:,} of {most!r}, {sizes[least]:,} of {least!r}"
             )
+        if len(sizes) > MAX_CLASSES_LISTED and self.count < 2 * len(sizes):
+            problems.append(
+                f"{len(sizes):,} classes for {self.count:,} images: the labels may be no classes"
+            )
         if empty := [name for name, n in self.classes.items() if not n]:
             problems.append(f"classes without any image: {format_few(list(map(repr, empty)))}")
         return tuple(problems)

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from gandem.core.data.images import grid, save_image, scatter, to_bytes
+from gandem.core.data.images import draw_grid, draw_scatter, save_image, to_bytes
 from gandem.core.errors import RunError, SpecError, shown
 from gandem.core.files import fill_file
 from gandem.core.machine import check_memory, format_size
@@ -52,7 +52,7 @@ def check_count(spec: Spec, count: int, path: Path | None = None, *, copies: int
         RunError: they do not fit into memory, or on the disk.
     """
     if count < 1:
-        raise SpecError(f"count: expected at least 1 image, received {count}.")
+        raise SpecError(f"num_samples: expected at least 1 image, received {count}.")
     number = 4 if isinstance(spec.image, Points) else 1  # bytes
     size = count * math.prod(spec.image.shape) * number
     if path is None:
@@ -74,7 +74,7 @@ def default_count(spec: Spec) -> int:
     return 1000 if isinstance(spec.image, Points) else 25
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Images:
     """Generated images or points.
 
@@ -90,6 +90,10 @@ class Images:
     categories: np.ndarray | None = None
     window: tuple[float, float] | None = None
 
+    def __repr__(self) -> str:
+        count, *shape = self.images.shape
+        return f"<Images: {count} of shape {tuple(shape)}, {self.images.dtype}>"
+
     def grid(self, real: np.ndarray | None = None) -> np.ndarray:
         """Return a picture (height, width, 3) of all images, one column per class or category.
 
@@ -97,10 +101,10 @@ class Images:
             real: real points (M, D), drawn in a light color behind generated ones.
         """
         if self.images.ndim == 2:
-            return scatter(self.images, real, self.window)
+            return draw_scatter(self.images, real, self.window)
         groups = [group for group in (self.labels, self.categories) if group is not None]
         counts = [n for n in (len(np.unique(group)) for group in groups) if 1 < n <= MAX_COLUMNS]
-        return grid(self.images, counts[0] if counts else None)
+        return draw_grid(self.images, counts[0] if counts else None)
 
     def save(self, path: Path | str) -> None:
         """Write a grid to a ``.png``, all arrays to an ``.npz``, or each image to a new folder.

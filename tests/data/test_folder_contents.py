@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from support.commands import said
 from support.image_folders import levels, png
 from support.image_folders import load_folder as load
 
@@ -72,6 +73,14 @@ def test_labels_are_sorted_as_numbers(pack, labels, order):
     data = load(pack(files | {"labels.csv": f"file,label\n{rows}"}))
 
     assert data.class_names == order
+
+
+def test_numbers_that_are_no_classes_are_reported(pack):
+    rows = "".join(f"{i}.png,{i / 7:.3f}\n" for i in range(30))
+
+    path = pack({f"{i}.png": png() for i in range(30)} | {"labels.csv": f"file,label\n{rows}"})
+
+    assert "! 30 classes for 30 images: the labels may be no classes" in said("data", path)
 
 
 def test_stylegan_labels_are_class_numbers_or_one_hot(pack):

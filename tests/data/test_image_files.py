@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import zipfile
 
@@ -129,6 +130,25 @@ def test_links_do_not_win_over_the_folder_that_they_point_to(tmp_path):
 
     assert data.class_names == ("other", "real")
     assert "a_link/: a link to a folder that is here already" in data.notes[0]
+
+
+def test_link_is_the_copy_of_the_file_that_it_points_to(tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "real.png").write_bytes(png())
+    (tmp_path / "images" / "a_link.png").symlink_to("real.png")
+
+    assert "a_link.png: the same file as real.png" in said("data", "images")
+
+
+def test_names_that_are_not_unicode_are_shown(tmp_path):
+    (tmp_path / "images").mkdir()
+    for level in (100, 150):
+        name = os.fsdecode(b"bad\xff%d.png" % level)
+        (tmp_path / "images" / name).write_bytes(b"x" if level == 100 else png())
+
+    assert r"bad\udcff100.png" in said("data", "images")
+    assert "bad" in json.loads(said("data", "images", "--json"))["unread"][0]
+    assert r"bad\udcff100.png" in load("images").notes[0]
 
 
 def test_control_characters_in_names_are_escaped(tmp_path):

@@ -6,7 +6,7 @@ from support.commands import needs_both, on_each, refused, said
 from support.in_process import in_process
 
 from gandem.core.data.dataset import Dataset, load_dataset
-from gandem.core.data.images import scatter
+from gandem.core.data.images import draw_scatter
 from gandem.core.errors import DataError, SpecError
 from gandem.core.runs import open_run
 from gandem.core.specs import Image, Points, change, from_toml, to_toml
@@ -111,7 +111,7 @@ def test_points_that_are_not_finite_are_refused(tmp_path, bad):
 
 
 def test_a_plot_shows_each_point_at_its_position():
-    drawn = scatter(np.array([[2.0, 3.0]]), np.array([[-4.0, -4.0]]), (-5.0, 5.0), size=100)
+    drawn = draw_scatter(np.array([[2.0, 3.0]]), np.array([[-4.0, -4.0]]), (-5.0, 5.0), size=100)
 
     dark, pale = ((drawn == color).all(2) for color in ([26, 72, 140], [250, 178, 110]))
     for mask, (x, y) in ((dark, (2, 3)), (pale, (-4, -4))):
@@ -121,7 +121,7 @@ def test_a_plot_shows_each_point_at_its_position():
 
 
 def test_a_plot_accepts_far_and_non_finite_points():
-    drawn = scatter(np.array([[np.nan, 0.0], [1e30, -1e30], [np.inf, 1.0]]), None, (-1.0, 1.0))
+    drawn = draw_scatter(np.array([[np.nan, 0.0], [1e30, -1e30], [np.inf, 1.0]]), None, (-1.0, 1.0))
 
     assert drawn.shape == (480, 480, 3)
     assert not (drawn == [26, 72, 140]).all(2).any()
