@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
@@ -14,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from gandem.compare.analysis.outcome import AVERAGED, analyze
-from gandem.compare.analysis.statistics import LEVEL
+from gandem.compare.analysis.statistics import LEVEL, short
 from gandem.compare.comparison import CellRecord, Comparison
 from gandem.compare.labels import Labels, label_grid
 from gandem.compare.report.charts import dot_axis
@@ -64,7 +65,8 @@ def write_comparison(comparison: Comparison, path: Path | None = None) -> dict[s
         lstrip_blocks=True,
         loader=DictLoader(texts),
     )
-    environment.filters |= {"figure": _format_figure, "csv": _join_values}
+    environment.filters |= {"figure": _format_figure, "short": short}
+    environment.filters |= {"csv": _join_values, "wrap": _add_breaks}
     script = texts["page.js"].strip()
     page = environment.get_template("page.html").render(
         **_collect_context(comparison, records, outcome, path),
@@ -273,6 +275,13 @@ def _format_figure(value: Any) -> str:
     if not isinstance(value, int | float):
         return "–"
     return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
+
+
+def _add_breaks(name: str) -> Any:
+    """Return a name that a browser breaks after punctuation."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"([,=_/…](?=\w)|\.(?=[^\W\d]))", r"\1<wbr>", str(escape(name))))
 
 
 def _join_values(values: Sequence[Any]) -> str:
