@@ -19,22 +19,32 @@ if TYPE_CHECKING:
     from gandem.core.runs import open_run, profile, resume, train
     from gandem.core.runs.trainer import Callback
     from gandem.core.specs import Spec
+    from gandem.metrics.evaluation.evaluate import evaluate
     from gandem.parity import measure as parity
+    from gandem.visualize.animation import animate
+    from gandem.visualize.curves import draw_curves as plot
+    from gandem.visualize.interpolation import interpolate
+    from gandem.visualize.traversal import traverse
 
 __all__ = [
     "Callback",
     "Entry",
     "GandemError",
     "Spec",
+    "animate",
     "compare",
     "entries",
+    "evaluate",
     "hookimpl",
+    "interpolate",
     "open_run",
     "parity",
+    "plot",
     "profile",
     "resume",
     "spec",
     "train",
+    "traverse",
 ]
 
 _HOMES = {
@@ -42,7 +52,12 @@ _HOMES = {
     "GandemError": "gandem.core.errors:GandemError",
     "Entry": "gandem.core.plugins.entry:Entry",
     "Spec": "gandem.core.specs:Spec",
+    "animate": "gandem.visualize.animation:animate",
     "compare": "gandem.compare",
+    "evaluate": "gandem.metrics.evaluation.evaluate:evaluate",
+    "interpolate": "gandem.visualize.interpolation:interpolate",
+    "plot": "gandem.visualize.curves:draw_curves",
+    "traverse": "gandem.visualize.traversal:traverse",
     "hookimpl": "gandem.core.plugins.hookspecs:hookimpl",
     "open_run": "gandem.core.runs:open_run",
     "parity": "gandem.parity",

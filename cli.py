@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 
 import click
@@ -33,17 +34,8 @@ class LazyGroup(Group):
         command: click.Command = module.COMMAND
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        for title, names in SECTIONS.items():
-            commands = [(name, self.get_command(ctx, name)) for name in names]
-            with formatter.section(title):
-                formatter.write_dl(
-                    [
-                        (name, command.get_short_help_str(60))
-                        for name, command in commands
-                        if command
-                    ]
-                )
+    def sections(self, ctx: click.Context) -> Mapping[str, Sequence[str]]:
+        return SECTIONS
 
 
 @click.group(

@@ -45,7 +45,8 @@ class Departure:
 
 
 EPSILON = {
-    "ours": "Adam's epsilon beside the corrected root, as in algorithm 1 of its paper and in PyTorch",
+    "ours": "Adam's epsilon beside the corrected root, as in algorithm 1 of its paper "
+    "and in PyTorch",
     "lesson": "beside the uncorrected root, as Keras has it",
     "why": "one formula on all backends. It matters where gradients are small: at a gradient of "
     "1e-6 the first step of `cgan` is 2.7e-4 here, 7.2e-5 in Keras",

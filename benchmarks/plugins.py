@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 
-class Took(NamedTuple):
+class Times(NamedTuple):
+    """Seconds of one run."""
+
     clock: float
     processor: float
 
 
-"""Seconds of one run."""
 MODULE = '''"""Plugin {number}."""
 
 from gandem import Entry, hookimpl
@@ -57,7 +58,7 @@ Provides-Extra: dev
 Requires-Dist: pytest>=8.2; extra == "dev"
 
 """
-README = "A GAN for gandem, and what else there is to say of it.\n" * 100
+README = "A GAN for gandem, with a long description.\n" * 100
 
 
 def main() -> None:
@@ -67,13 +68,13 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     counts = (0, options.plugins)
-    took: dict[int, list[Took]] = {count: [] for count in counts}
+    times: dict[int, list[Times]] = {count: [] for count in counts}
     with tempfile.TemporaryDirectory() as folder:
         install(Path(folder), options.plugins)
         for _ in range(options.runs + 1):
             for count in counts:
-                took[count].append(listing(Path(folder), count))
-    report({count: values[1:] for count, values in took.items()}, options.json)
+                times[count].append(listing(Path(folder), count))
+    report({count: values[1:] for count, values in times.items()}, options.json)
 
 
 def install(folder: Path, plugins: int) -> None:
@@ -85,7 +86,7 @@ def install(folder: Path, plugins: int) -> None:
         (info / "entry_points.txt").write_text(f"[gandem]\nfake{number} = fake_{number}\n")
 
 
-def listing(folder: Path, plugins: int) -> Took:
+def listing(folder: Path, plugins: int) -> Times:
     """Run `gandem list` with the plugins in a folder, or none at all."""
     environment = os.environ | {
         "GANDEM_PLUGINS": ",".join(f"fake{number}" for number in range(plugins)),
@@ -101,11 +102,11 @@ def listing(folder: Path, plugins: int) -> Took:
         capture_output=True,
         text=True,
     )
-    took = Took(time.perf_counter() - begun, processor() - before)
-    there = [row["id"] for row in json.loads(done.stdout)["models"] if "/" in row["id"]]
-    if len(there) != plugins:
-        sys.exit(f"{len(there)} of {plugins} plugins are listed")
-    return took
+    times = Times(time.perf_counter() - begun, processor() - before)
+    listed = [row["id"] for row in json.loads(done.stdout)["models"] if "/" in row["id"]]
+    if len(listed) != plugins:
+        sys.exit(f"{len(listed)} of {plugins} plugins are listed")
+    return times
 
 
 def processor() -> float:
@@ -114,26 +115,26 @@ def processor() -> float:
     return used.children_user + used.children_system
 
 
-def report(took: dict[int, list[Took]], as_json: bool) -> None:
+def report(times: dict[int, list[Times]], as_json: bool) -> None:
     facts = {
         count: {
             clock: {
                 "median": statistics.median(seconds),
                 "quartiles": statistics.quantiles(seconds, n=4)[::2],
             }
-            for clock, seconds in zip(Took._fields, zip(*values, strict=True), strict=True)
+            for clock, seconds in zip(Times._fields, zip(*values, strict=True), strict=True)
         }
-        for count, values in took.items()
+        for count, values in times.items()
     }
     none, all_ = facts.values()
-    ratios = {clock: all_[clock]["median"] / none[clock]["median"] for clock in Took._fields}
+    ratios = {clock: all_[clock]["median"] / none[clock]["median"] for clock in Times._fields}
     if as_json:
-        print(json.dumps({"seconds": facts, "ratios": ratios, "runs": len(took[0])}))
+        print(json.dumps({"seconds": facts, "ratios": ratios, "runs": len(times[0])}))
         return
-    print(f"gandem list, {len(took[0])} runs each: median (quartiles)")
+    print(f"gandem list, {len(times[0])} runs each: median (quartiles)")
     for count, clocks in facts.items():
-        print(f"{count:>3} plugins" + "".join(f"   {words(clocks[c])} {c}" for c in Took._fields))
-    print("ratio      " + "".join(f"   {ratios[clock]:17.2f} {clock}" for clock in Took._fields))
+        print(f"{count:>3} plugins" + "".join(f"   {words(clocks[c])} {c}" for c in Times._fields))
+    print("ratio      " + "".join(f"   {ratios[clock]:17.2f} {clock}" for clock in Times._fields))
 
 
 def words(fact: dict) -> str:

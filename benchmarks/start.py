@@ -46,12 +46,11 @@ COMMANDS = {
 }
 
 
-class Took(NamedTuple):
+class Times(NamedTuple):
+    """Seconds of one run."""
+
     clock: float
     processor: float
-
-
-"""Seconds of one run."""
 
 
 def main() -> None:
@@ -59,21 +58,21 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    took: dict[str, list[Took]] = {name: [] for name in COMMANDS}
+    times: dict[str, list[Times]] = {name: [] for name in COMMANDS}
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "bare.py").write_text(BARE)
         for _ in range(options.runs + 1):
             for name, command in COMMANDS.items():
-                took[name].append(run(command, folder))
-    report({name: values[1:] for name, values in took.items()}, options.json)
+                times[name].append(run(command, folder))
+    report({name: values[1:] for name, values in times.items()}, options.json)
 
 
-def run(command: list[str], folder: str) -> Took:
+def run(command: list[str], folder: str) -> Times:
     environment = os.environ | {"PYTHONPYCACHEPREFIX": os.path.join(folder, "cache")}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # compiled once, whatever the shell says
     begun, before = time.perf_counter(), processor()
     subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
-    return Took(time.perf_counter() - begun, processor() - before)
+    return Times(time.perf_counter() - begun, processor() - before)
 
 
 def processor() -> float:
@@ -82,8 +81,8 @@ def processor() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def report(took: dict[str, list[Took]], as_json: bool) -> None:
-    bare = took["bare click program"]
+def report(times: dict[str, list[Times]], as_json: bool) -> None:
+    bare = times["bare click program"]
     facts = {
         name: {
             clock: {
@@ -93,16 +92,16 @@ def report(took: dict[str, list[Took]], as_json: bool) -> None:
                     for one, against in zip(values, bare, strict=True)
                 ),
             }
-            for clock in Took._fields
+            for clock in Times._fields
         }
-        for name, values in took.items()
+        for name, values in times.items()
     }
     if as_json:
         print(json.dumps({"seconds": facts, "runs": len(bare)}))
         return
     print(f"{len(bare)} runs each: median, and ratio to the bare program (quartiles)")
     for name, clocks in facts.items():
-        print(f"{name:<22}" + "".join(f"   {words(clocks[c])} {c}" for c in Took._fields))
+        print(f"{name:<22}" + "".join(f"   {words(clocks[c])} {c}" for c in Times._fields))
 
 
 def words(fact: dict) -> str:

@@ -81,7 +81,7 @@ class Evaluation(Callback):
             return record
         evaluation = {
             "protocol": trainer.protocol,
-            "floor": dict(self.real.floor),
+            "real_baseline": dict(self.real.real_baseline),
             "last": self.last,
             "times": self.times,
             "seconds": round(self.seconds, 3),
@@ -104,5 +104,6 @@ class Evaluation(Callback):
         scores = {name: value for name, value in values.items() if value is not None}
         self.last, self._scored_step, trainer.scores = {"step": step, **scores}, step, scores
         row = {"step": step, "epoch": trainer.epochs_done(step), "scores": scores}
+        row |= {"frechet_of_average": self.real.frechet_of_average()}
         trainer.log(row)
         trainer.notify("on_evaluate", MappingProxyType(scores))

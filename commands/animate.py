@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
-from gandem.commands.options import JSON, LOOP, RUN, fps_option, out_option, pixels_option
+from gandem.commands.options import (
+    JSON,
+    LOOP,
+    RUN,
+    choose_out,
+    fps_option,
+    out_option,
+    pixels_option,
+)
 
 
 @click.command()
@@ -18,22 +26,23 @@ from gandem.commands.options import JSON, LOOP, RUN, fps_option, out_option, pix
     "--hold", type=click.FloatRange(0, 600), default=2.0, help="Seconds to show the last frame."
 )
 @LOOP
-@out_option("Output file: growth.gif, growth.mp4, or a strip.png.")
+@out_option("Output file: growth.gif, growth.mp4, or a strip.png.", "animate.gif")
 @JSON
-def animate(run: Path, size: int | None, out: Path, as_json: bool, **playback: Any) -> None:
+def animate(run: Path, size: int | None, out: Path | None, as_json: bool, **playback: Any) -> None:
     """Animate the samples of RUN over the epochs.
 
     The samples of all epochs come from the same noise.
     """
     from gandem.commands.interpolate import save_film
     from gandem.commands.output import print_out
-    from gandem.core.runs import open_run
-    from gandem.visualize.animation import animate_samples, check_animation_path
+    from gandem.core.tables import format_count
+    from gandem.visualize.animation import animate, check_animation_path
 
+    out = choose_out(out, run, "animate.gif")
     check_animation_path(out)
-    film = animate_samples(open_run(run), size)
+    film = animate(run, size)
     save_film(film, out, as_json, "animate", **playback)
-    print_out(out, as_json, f"{film.frames} frames", run=str(run), frames=film.frames)
+    print_out(out, as_json, format_count(film.frames, "frame"), run=str(run), frames=film.frames)
 
 
 COMMAND = animate

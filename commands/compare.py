@@ -31,7 +31,7 @@ LARGE_GRID = 100  # runs: a larger grid has to be confirmed
 SECTIONS = {
     "Grid": ("backends", "seeds", "sweep", "changes"),
     "Data and training": ("data", "data_dir", "classes", "epochs", "steps", "precision"),
-    "Evaluation": ("count", "extractor", "evaluate_every", "parity_steps"),
+    "Evaluation": ("num_samples", "extractor", "evaluate_every", "parity_steps"),
     "Execution": ("device", "launcher", "address", "workers", "threads", "yes"),
 }
 

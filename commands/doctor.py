@@ -48,7 +48,7 @@ def examine() -> dict[str, Any]:
         "backends": {
             entry.id: probe_backend(entry.id)
             if is_installed(entry)
-            else {"ok": False, "problem": f"not installed: {entry.install}"}
+            else {"ok": False, "problem": f"not installed: {entry.install_command}"}
             for entry in registry().entries("backends")
         },
         "plugins": plugins,

@@ -39,7 +39,6 @@ from gandem.commands.options import (
 @EXTRACTOR
 @click.option(
     "--checkpoint",
-    "which",
     default="all",
     metavar="NAME",
     help="Checkpoint to score: last, best, or a step; all: last and best.",
@@ -49,10 +48,12 @@ from gandem.commands.options import (
 @DEVICE
 @JSON
 def evaluate(subjects: tuple[Path, ...], as_json: bool, **options: Any) -> None:
-    """Score runs, folders and .npz files of images, or data sets like mnist:test.
+    """Score runs, image folders, .npz files or data sets.
 
     Each score is shown with the real baseline and the protocol that it was measured by. Scores of
     different protocols are not put in one table. docs/metrics.md explains the scores.
+
+    Data sets are named as in --data, like mnist:test.
 
     A run is scored with its last and best checkpoints, with and without the moving average of its
     weights.

@@ -12,6 +12,7 @@ from gandem.commands.options import (
     RUN,
     ClassType,
     check_out,
+    choose_out,
     generator_options,
     out_option,
     seed_option,
@@ -46,13 +47,13 @@ GRID_COPIES = 8
 )
 @seed_option("Random seed of the noise.")
 @generator_options
-@out_option("Output: grid.png, images.npz, or folder/ with a PNG file per image.")
+@out_option("Output: grid.png, images.npz, or folder/ with a PNG file per image.", "generate.png")
 @JSON
 def generate(
     run: Path,
     count: int | None,
     each_label: int | None,
-    out: Path,
+    out: Path | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -67,9 +68,10 @@ def generate(
     from gandem.core.runs import open_run
     from gandem.core.runs.sampling import check_count, default_count
     from gandem.core.specs import Image
-    from gandem.visualize.latent import GeneratorOptions
+    from gandem.core.tables import format_count
     from gandem.visualize.traversal import each_label as generate_each_label
 
+    out = choose_out(out, run, "generate.png")
     if not out.is_dir():
         check_out(out, {".png": "a grid", ".npz": "arrays", "": "a folder of images"})
     if each_label is not None and (count, options["label"]) != (None, None):
@@ -90,22 +92,19 @@ def generate(
             bars.show("generate", done, number)
 
         if each_label is not None:
-            seed = options.pop("seed")
             options.pop("label")
-            images, table = generate_each_label(
-                opened, each_label, seed=seed, using=GeneratorOptions(**options), progress=show
-            )
+            images, table = generate_each_label(opened, each_label, **options, progress=show)
         elif out.suffix.lower() != ".png" or out.is_dir():
             opened.save(out, number, **options, progress=show)
         else:
             check_count(opened.spec, number, copies=GRID_COPIES)
             opened.generate(number, **options, progress=show).save(out)
     if each_label is not None and out.suffix.lower() == ".png":
-        table.save(out, 2 * max(opened.spec.image.shape[:2]))
+        table.save(out)
     elif each_label is not None:
         images.save(out)
-    noun = "images" if isinstance(opened.spec.image, Image) else "points"
-    print_out(out, as_json, f"{number} {noun}", run=str(run), count=number)
+    noun = "image" if isinstance(opened.spec.image, Image) else "point"
+    print_out(out, as_json, format_count(number, noun), run=str(run), count=number)
 
 
 COMMAND = generate

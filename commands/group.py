@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -38,7 +38,7 @@ class Interrupted(click.ClickException):
 
 
 class Group(click.Group):
-    """A group of commands that reports every user error in one line."""
+    """A group of commands, in sections, that reports every user error in one line."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
         prepare_streams()
@@ -57,6 +57,22 @@ class Group(click.Group):
                 raise click.ClickException(message)
             click.echo(f"Warning: {message}", err=True)
         return result
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, names in self.sections(ctx).items():
+            commands = {name: self.get_command(ctx, name) for name in names}
+            with formatter.section(title):
+                formatter.write_dl(
+                    [
+                        (name, command.get_short_help_str(1000))  # never cut: the help wraps it
+                        for name, command in commands.items()
+                        if command
+                    ]
+                )
+
+    def sections(self, ctx: click.Context) -> Mapping[str, Sequence[str]]:
+        """Return the names of the commands by the title of their section."""
+        return {"Commands": self.list_commands(ctx)}
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         from gandem.core.errors import suggest
@@ -100,7 +116,7 @@ def errors_in_one_line() -> Iterator[None]:
     try:
         yield
     except GandemError as error:
-        raise click.ClickException(" ".join(str(error).splitlines())) from error
+        raise click.ClickException(" ".join(str(error).split())) from error
     except MemoryError as error:
         raise click.ClickException("There is not enough memory; ask for less.") from error
     except OSError as error:
@@ -112,7 +128,7 @@ def errors_in_one_line() -> Iterator[None]:
         if type(error).__name__ == "NoArgsIsHelpError":  # click 8.2 prints the help with it
             raise
         command = error.ctx.command_path if error.ctx else "gandem"
-        message = " ".join(error.format_message().splitlines())
+        message = " ".join(error.format_message().split())
         period = "" if message.endswith((".", "?")) else "."
         raise OneLineUsageError(f"{message}{period} See '{command} --help'.") from None
     except KeyboardInterrupt:

@@ -13,6 +13,7 @@ from gandem.commands.options import (
     LOOP,
     RUN,
     ClassType,
+    choose_out,
     fps_option,
     generator_options,
     out_option,
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
     from gandem.visualize.animation import Animation
 
 SECTIONS = {
-    "Interpolation": ("start", "end", "between", "path", "count", "label", "seed"),
+    "Interpolation": ("start", "end", "between", "path", "num_samples", "label", "seed"),
     "Animation": ("frames", "size", "fps", "loop", "bounce"),
-    "Generator": ("backend", "device", "which", "ema"),
+    "Generator": ("backend", "device", "checkpoint", "ema"),
 }
 
 
@@ -64,7 +65,6 @@ SECTIONS = {
 @click.option(
     "-n",
     "--num-samples",
-    "count",
     type=click.IntRange(1, 10_000),
     default=1,
     help="Noise vectors, side by side in each frame.",
@@ -80,16 +80,16 @@ SECTIONS = {
 @LOOP
 @click.option("--bounce", is_flag=True, show_default="off", help="Play forward and then backward.")
 @generator_options
-@out_option("Output file: morph.gif, morph.mp4, or a strip.png.")
+@out_option("Output file: morph.gif, morph.mp4, or a strip.png.", "interpolate.gif")
 @JSON
 def interpolate(
     run: Path,
     start: int | str,
     end: int | str,
     frames: int | None,
-    size: int,
-    bounce: bool,
-    out: Path,
+    fps: float,
+    loop: bool,
+    out: Path | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -99,31 +99,16 @@ def interpolate(
     models move from the noise of one seed to that of another.
     """
     from gandem.commands.output import print_out
-    from gandem.core.runs import open_run
+    from gandem.core.tables import format_count
     from gandem.visualize.animation import check_animation_path
-    from gandem.visualize.interpolation import Interpolation
-    from gandem.visualize.interpolation import interpolate as make_film
-    from gandem.visualize.latent import GeneratorOptions
+    from gandem.visualize.interpolation import interpolate
 
+    out = choose_out(out, run, "interpolate.gif")
     check_animation_path(out)
-    way_options = ("between", "path", "count", "label", "seed")
-    opened = open_run(run)
-    if options["label"] is not None:
-        options["label"] = opened.find_label(options["label"])
-    way = Interpolation(**{name: options.pop(name) for name in way_options})
-    playback = {name: options.pop(name) for name in ("fps", "loop")}
-    film = make_film(
-        opened,
-        opened.find_label(start) if isinstance(start, str) else start,
-        opened.find_label(end) if isinstance(end, str) else end,
-        way=way,
-        frames=frames or (10 if out.suffix.lower() == ".png" else 200),
-        size=size,
-        bounce=bounce,
-        using=GeneratorOptions(**options),
-    )
-    save_film(film, out, as_json, "interpolate", **playback)
-    print_out(out, as_json, f"{film.frames} frames", run=str(run), frames=film.frames)
+    number = frames or (10 if out.suffix.lower() == ".png" else 200)
+    film = interpolate(run, start, end, frames=number, **options)
+    save_film(film, out, as_json, "interpolate", fps=fps, loop=loop)
+    print_out(out, as_json, format_count(film.frames, "frame"), run=str(run), frames=film.frames)
 
 
 def save_film(film: Animation, out: Path, as_json: bool, name: str, **playback: Any) -> None:

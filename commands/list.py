@@ -11,7 +11,7 @@ from gandem.commands.options import JSON
 @click.argument("pattern", default="*")
 @JSON
 def list_(pattern: str, as_json: bool) -> None:
-    """List models, backends, data sets and losses.
+    """List models, backends, data sets, layers and other entries.
 
     PATTERN, like 'c*', selects models.
     """
@@ -24,54 +24,35 @@ def list_(pattern: str, as_json: bool) -> None:
     from gandem.core.plugins.registry import is_installed, registry
 
     entries = registry().entries
-    models = [entry for entry in entries("models") if fnmatch(entry.id, pattern)]
-    backends = [
-        {
-            "id": entry.id,
-            "title": entry.title,
-            "installed": is_installed(entry),
-            "version": format_versions(entry.requires) if is_installed(entry) else None,
-            "install": entry.install,
-            "provider": entry.provider,
-        }
-        for entry in entries("backends")
-    ]
+    models = [entry for entry in entries("models") if fnmatch(entry.id.lower(), pattern.lower())]
+    backends = entries("backends")
+    versions = {e.id: format_versions(e.requires) if is_installed(e) else None for e in backends}
+    installs = {e.id: "" if is_installed(e) else e.install_command for e in backends}
     if as_json:
-        others = [kind for kind in KINDS if kind not in ("models", "backends")]
-        print_json(
-            {
-                "models": [
-                    {key: getattr(entry, key) for key in ("id", "title", "paper", "provider")}
-                    for entry in models
-                ],
-                "backends": backends,
-                **{
-                    kind: [
-                        {key: getattr(entry, key) for key in ("id", "title", "provider")}
-                        for entry in entries(kind)
-                    ]
-                    for kind in others
-                },
-            }
-        )
+        keys = ("id", "title", "provider")
+        data = {
+            kind: [{key: getattr(entry, key) for key in keys} for entry in entries(kind)]
+            for kind in KINDS
+        }
+        data["models"] = [{key: getattr(e, key) for key in (*keys, "paper")} for e in models]
+        for row, entry in zip(data["backends"], backends, strict=True):
+            facts = {"installed": is_installed(entry), "version": versions[entry.id]}
+            row |= {**facts, "install": installs[entry.id]}
+        print_json(data)
         return
     if models:
         print_table("models", [(entry.id, entry.title, entry.paper) for entry in models])
     else:
         near = suggest(pattern, [entry.id for entry in entries("models")])
         click.echo(f"No model matches {pattern!r}.{near}")
-    states = [
-        backend["version"]
-        or ("" if backend["installed"] else f"not installed: {backend['install']}")
-        for backend in backends
-    ]
-    rows = [(b["id"], b["title"], state) for b, state in zip(backends, states, strict=True)]
-    print_table("backends", rows)
-    kinds = ("datasets", "losses", "extractors", "launchers", "callbacks", "metrics", "layers")
-    for kind in kinds:
-        if found := entries(kind):
-            title = "data sets" if kind == "datasets" else kind
-            print_table(title, [(entry.id, entry.title) for entry in found])
+    states = {
+        entry.id: versions[entry.id] or ("" if is_installed(entry) else f"not installed: {command}")
+        for entry, command in zip(backends, installs.values(), strict=True)
+    }
+    print_table("backends", [(e.id, e.title, states[e.id]) for e in backends])
+    for kind in ("datasets", "losses", "extractors", "launchers", "callbacks", "metrics", "layers"):
+        if rows := [(entry.id, entry.title) for entry in entries(kind)]:
+            print_table("data sets" if kind == "datasets" else kind, rows)
 
 
 COMMAND = list_

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -41,7 +42,7 @@ def parse_classes(
     return classes
 
 
-class ClassType(click.ParamType):
+class ClassType(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
     """The number or the name of a class."""
 
     name = "class"
@@ -66,9 +67,27 @@ class ParityPrecision(Choice):
         return super().convert(value, param, ctx)
 
 
-def out_option(help_: str) -> Decorator:
-    """Return the required option for the output file."""
-    return click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help=help_)
+def out_option(help_: str, default: str) -> Decorator:
+    """Return the option for the output file.
+
+    Args:
+        default: the end of its name by default; see :func:`choose_out`.
+    """
+    kind = click.Path(path_type=Path)
+    return click.option("-o", "--out", type=kind, show_default=f"RUN-{default}", help=help_)
+
+
+def choose_out(out: Path | None, run: Path, default: str) -> Path:
+    """Return the output file: by default one in this folder that does not exist yet.
+
+    >>> choose_out(None, Path("runs/digits"), "generate.png")
+    PosixPath('digits-generate.png')
+    """
+    if out is not None:
+        return out
+    first = Path(f"{run.resolve().name}-{default}")
+    names = (first.with_stem(f"{first.stem}-{number}") for number in itertools.count(2))
+    return next(path for path in itertools.chain([first], names) if not os.path.lexists(path))
 
 
 def seed_option(help_: str = "Random seed.") -> Decorator:
@@ -163,7 +182,6 @@ RESULTS = click.option(
 NUM_SAMPLES = click.option(
     "-n",
     "--num-samples",
-    "count",
     type=click.IntRange(1),
     default=10_000,
     help="Images to score; at most half of the real images.",
@@ -176,7 +194,6 @@ EXTRACTOR = click.option(
 )
 CHECKPOINT = click.option(
     "--checkpoint",
-    "which",
     default="last",
     metavar="NAME",
     help="Checkpoint to use: last, best, or a step.",
@@ -264,7 +281,9 @@ def check_out(path: Path, suffixes: dict[str, str]) -> None:
     from gandem.core.errors import RunError
 
     if path.suffix.lower() not in suffixes:
-        expected = " or ".join(f"{suffix} ({content})" for suffix, content in suffixes.items())
+        expected = " or ".join(
+            f"{suffix or 'no ending'} ({content})" for suffix, content in suffixes.items()
+        )
         raise RunError(f"{path}: expected a name that ends in {expected}.")
     if not os.path.isdir(path.parent):
         raise RunError(f"{path}: there is no folder {path.parent}.")

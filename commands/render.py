@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gandem.core.fields import encode
 from gandem.core.specs import Node, Points, Spec, digest, plan_spec
-from gandem.core.tables import format_table
+from gandem.core.tables import format_count, format_table
 
 if TYPE_CHECKING:  # `gandem show` must not import what only a run needs
     from gandem.core.plugins.entry import Entry
@@ -134,14 +134,16 @@ def format_run(run: Run) -> str:
     from gandem.core.runs.listing import count_steps, read_state
 
     record, state = run.record, read_state(run)
-    of = "" if state == "finished" else f" of {record.steps_planned}"
+    done = count_steps(run)
+    of = f"{done} of " if state != "finished" else ""
+    steps = format_count(done if state == "finished" else record.steps_planned, "step")
     rate = f" ({record.steps_per_second} steps/s)" if record.steps_per_second else ""
     rows = {
         "run": run.path,
-        "state": f"{state} after {count_steps(run)}{of} steps, {record.seconds} s{rate}",
+        "state": f"{state} after {of}{steps}, {record.seconds} s{rate}",
         "on": f"{record.backend} ({record.device}, {record.precision}), seed {record.seed}"
         f"{_format_randomness(record.settings)}",
-        "data": f"{record.data.name}, {record.data.count} {_sample_noun(run.spec)}",
+        "data": f"{record.data.name}, {format_count(record.data.count, _sample_noun(run.spec))}",
         **_format_metrics(record.losses),
         **_format_evaluation(record),
         **_format_health(run.spec, record.health),
@@ -150,7 +152,7 @@ def format_run(run: Run) -> str:
 
 
 def _sample_noun(spec: Spec) -> str:
-    return "points" if isinstance(spec.image, Points) else "images"
+    return "point" if isinstance(spec.image, Points) else "image"
 
 
 def _format_evaluation(record: RunRecord) -> dict[str, str]:
@@ -159,7 +161,7 @@ def _format_evaluation(record: RunRecord) -> dict[str, str]:
     if evaluation is None:
         return {}
     try:
-        last, baseline = dict(evaluation["last"]), evaluation["floor"]
+        last, baseline = dict(evaluation["last"]), evaluation["real_baseline"]
         seconds, times = float(evaluation["seconds"]), int(evaluation["times"])
         scores = format_scores(last.pop("step"), last)
         scores += f"; real images get {baseline['frechet']:.3g}"
@@ -168,7 +170,7 @@ def _format_evaluation(record: RunRecord) -> dict[str, str]:
         return {}
     return {
         "scores": scores,
-        "scoring": f"{times} time{'s' * (times != 1)} in {seconds:.1f} s, {share:.0%} of the time",
+        "scoring": f"{format_count(times, 'time')} in {seconds:.1f} s, {share:.0%} of the time",
     }
 
 
@@ -184,7 +186,7 @@ def _format_health(spec: Spec, health: Any) -> dict[str, str]:
     ):
         rows["probe"] = (
             f"{judged['real']:.0%} of {judged['count']} real and {judged['fake']:.0%} of "
-            f"{judged['count']} fake {_sample_noun(spec)} classified correctly, "
+            f"{judged['count']} fake {_sample_noun(spec)}s classified correctly, "
             f"at step {judged['step']}"
         )
     return rows

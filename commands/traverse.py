@@ -12,6 +12,7 @@ from gandem.commands.options import (
     RUN,
     ClassType,
     check_out,
+    choose_out,
     generator_options,
     out_option,
     pixels_option,
@@ -45,16 +46,13 @@ from gandem.commands.options import (
 @seed_option("Random seed of the noise.")
 @pixels_option(56)
 @generator_options
-@out_option("Output file: row.png.")
+@out_option("Output file: row.png.", "traverse.png")
 @JSON
 def traverse(
     run: Path,
     values: str,
     dimensions: tuple[str, ...],
-    label: int | str | None,
-    seed: int,
-    size: int,
-    out: Path,
+    out: Path | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -63,27 +61,16 @@ def traverse(
     Without --dimension all dimensions of the noise have the value.
     """
     from gandem.commands.output import print_out
-    from gandem.core.runs import open_run
-    from gandem.visualize.latent import GeneratorOptions
-    from gandem.visualize.traversal import parse_dimensions, parse_values
-    from gandem.visualize.traversal import traverse as make_table
+    from gandem.visualize.traversal import parse_values, traverse
 
+    out = choose_out(out, run, "traverse.png")
     check_out(out, {".png": "a table of images"})
-    opened = open_run(run)
-    steps = parse_values(values)
-    moved = parse_dimensions(",".join(dimensions), opened.spec) if dimensions else ()
-    table = make_table(
-        opened,
-        steps,
-        dimensions=moved,
-        label=None if label is None else opened.find_label(label),
-        seed=seed,
-        using=GeneratorOptions(**options),
-        size=size,
-    )
-    table.save(out, size)
-    data = {"values": steps, "rows": table.rows}
-    print_out(out, as_json, f"{table.images.shape[0]} × {len(steps)} images", run=str(run), **data)
+    columns = parse_values(values)
+    table = traverse(run, columns, dimensions=",".join(dimensions) or (), **options)
+    table.save(out)
+    data = {"values": columns, "rows": table.rows}
+    content = f"{table.images.shape[0]} × {len(columns)} images"
+    print_out(out, as_json, content, run=str(run), **data)
 
 
 COMMAND = traverse

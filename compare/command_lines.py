@@ -21,14 +21,12 @@ OPTIONS = {
     "steps": None,
     "precision": "float32",
     "device": "auto",
-    "count": 10_000,
+    "num_samples": 10_000,
     "extractor": None,
     "evaluate_every": 0,
     "parity_steps": 50,
 }
 """The fields of a grid that are options of ``gandem compare``, with their defaults."""
-OPTION_NAMES = {"count": "num_samples"}
-"""Options whose name is not that of the field."""
 TRAIN_OPTIONS = (
     *("data", "data_dir", "classes", "epochs", "steps", "precision"),
     *("device", "evaluate_every"),
@@ -73,7 +71,12 @@ def train_command(grid: Grid, cell: Cell, folder: str) -> tuple[str, ...]:
 
 def evaluate_command(grid: Grid, folder: str) -> tuple[str, ...]:
     """Return the command that scores the last and the best checkpoint of a run."""
-    words = ["evaluate", folder, *_option("seed", SCORE_SEED), *_option("count", grid.count)]
+    words = [
+        "evaluate",
+        folder,
+        *_option("seed", SCORE_SEED),
+        *_option("num_samples", grid.num_samples),
+    ]
     if grid.device != OPTIONS["device"]:
         words += _option("device", grid.device)
     return (*words, *_option("extractor", grid.extractor))
@@ -106,7 +109,7 @@ def _option(name: str, value: Any) -> Iterator[str]:
     if value is None:
         return
     text = ",".join(map(str, value)) or "all" if isinstance(value, tuple) else str(value)
-    option = f"--{OPTION_NAMES.get(name, name).replace('_', '-')}"
+    option = f"--{name.replace('_', '-')}"
     if text.startswith("-"):
         yield f"{option}={text}"
     else:

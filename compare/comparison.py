@@ -49,7 +49,11 @@ STATES = (
     *("done", "diverged", "failed"),
 )
 LOSSES = ("discriminator", "generator")
-SCORE_FIELDS, PARITY_FIELDS, RUN_FIELDS = ("count", "extractor"), ("parity_steps",), ("device",)
+SCORE_FIELDS, PARITY_FIELDS, RUN_FIELDS = (
+    ("num_samples", "extractor"),
+    ("parity_steps",),
+    ("device",),
+)
 """Fields of the plan that may change until there are scores, parity reports, or runs."""
 POLL_INTERVAL = 0.5
 """Seconds between two checks of the jobs."""

@@ -18,7 +18,9 @@ from gandem.compare.results import collect_results, merge, read_folder, write_fo
 from gandem.compare.results.folder import PAGE, TABLE
 from gandem.compare.sweeps import Setting, format_changes, make_settings
 from gandem.core.errors import GandemError, SpecError
+from gandem.core.fields import hints
 from gandem.core.files import make_folder
+from gandem.core.plugins.installation import install_command
 
 __all__ = ["FORMATS", "check_format", "compare", "count_workers", "write_report"]
 
@@ -54,7 +56,7 @@ def compare(
         seeds: number of runs of each cell, with the seeds 0, 1, ….
         sweep: values of fields, ``{"latent": [16, 64]}``; the grid has all combinations. Fields
             that change together are joined, ``{"latent:width": [(16, 32), (64, 64)]}``.
-        changes: values of fields in every spec, ``{"width": 32}``.
+        changes: values of fields in every spec, ``{"loss.name": "hinge"}``.
         format: of the report: ``"html"``, ``"md"``, ``"csv"``, or ``"json"`` for no file.
         results: folder of the tables, for ``"md"`` and ``"csv"``; by default ``out``.
         launcher: where runs are trained; address: where it finds its workers.
@@ -62,7 +64,8 @@ def compare(
         threads: CPU threads of each run.
         confirm: called with the number of runs before anything is done; raises to refuse.
         on_poll: called every half second with the comparison and the reasons of failed jobs.
-        options: further fields of :class:`Grid`: data, steps, device, count, ….
+        options: further fields of :class:`Grid` (data, steps, num_samples, …), and parameters of
+            the models, ``width=32``, which are added to ``changes``.
 
     Raises:
         GandemError: something is missing or does not fit; nothing has been trained.
@@ -73,12 +76,15 @@ def compare(
         raise SpecError(f"seeds: expected 1 to {MAX_SEEDS}, received {seeds}.")
     folder = None if results is None else Path(results)
     check_format(format, folder)
+    known = hints(Grid)
+    changes = {**(changes or {}), **{n: v for n, v in options.items() if n not in known}}
+    options = {name: value for name, value in options.items() if name in known}
     grid = Grid(
         models=(models,) if isinstance(models, str) else tuple(models),
         settings=make_settings(sweep or {}, changes),
         backends=pick_backends(backends),
         seeds=tuple(range(seeds)),
-        base=Setting(format_changes(changes or {})),
+        base=Setting(format_changes(changes)),
         **options,
     )
     if confirm is not None:
@@ -104,7 +110,7 @@ def check_format(format: str, results: Path | None) -> None:
         raise SpecError(f"format: expected {' or '.join(FORMATS)}, received {format!r}.")
     if format == "html" and find_spec("jinja2") is None:
         raise GandemError(
-            "The HTML report needs Jinja2. Install it with: pip install 'gandem[report]', or "
+            f"The HTML report needs Jinja2. Install it with: {install_command('report')}, or "
             "choose another --format."
         )
     if results is not None and format not in ("md", "csv"):

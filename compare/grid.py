@@ -15,6 +15,7 @@ from gandem.compare.sweeps import Setting
 from gandem.core.data.dataset import load_dataset
 from gandem.core.errors import BackendError, DataError, SpecError
 from gandem.core.fields import Checked, Count, Range, decode
+from gandem.core.plugins.installation import install_command
 from gandem.core.runs import Settings
 from gandem.core.specs import digest, find_model, load_spec
 from gandem.core.training import (
@@ -63,7 +64,7 @@ class Grid(Checked):
         data, classes, data_dir, epochs, steps, precision: of every run; by default those of the
             model's recipe and of the spec.
         device: of every run and its scores; the parity of backends is measured on the CPU.
-        count: images that are scored; extractor: whose features.
+        num_samples: images that are scored; extractor: whose features.
         evaluate_every: epochs between the evaluations of a training; 0 for none.
         parity_steps: steps over which two backends are compared in float64; 0 for none.
         base: changes of every spec.
@@ -84,7 +85,7 @@ class Grid(Checked):
     steps: Number | None = None
     precision: str = "float32"
     device: str = "auto"
-    count: Count = 10_000
+    num_samples: Count = 10_000
     extractor: str | None = None
     evaluate_every: Number = 0
     parity_steps: Number = 50
@@ -211,7 +212,8 @@ def pick_backends(names: Sequence[str]) -> tuple[str, ...]:
     """
     installed = installed_backends()
     if not installed:
-        raise BackendError("No backend is installed. Install one with: pip install 'gandem[torch]'")
+        command = install_command("torch")
+        raise BackendError(f"No backend is installed. Install one with: {command}")
     return tuple(find_backend(name).id for name in names) or tuple(installed)
 
 
@@ -227,10 +229,10 @@ def _check_spec(grid: Grid, model: str, setting: Setting) -> tuple[str, int]:
         settings.data or "digits", grid.data_dir, spec.image.shape, settings.classes
     )
     size = len(dataset.images)
-    if min(grid.count, size // 2) < MIN_IMAGES:
+    if min(grid.num_samples, size // 2) < MIN_IMAGES:
         raise DataError(
             f"{dataset.name}: scores need --num-samples {MIN_IMAGES} or more, and "
-            f"{2 * MIN_IMAGES} real images; received {grid.count} and {size}."
+            f"{2 * MIN_IMAGES} real images; received {grid.num_samples} and {size}."
         )
     feed = Feed(spec, loss, dataset, 0, grid.precision)
     epochs = settings.epochs or spec.training.epochs

@@ -64,7 +64,8 @@ class Labels:
 
     def marks(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Return the places of a row's model, setting, backends and seed in the grid."""
-        grid, marks = self.grid, {}
+        grid = self.grid
+        marks: dict[str, Any] = {}
         if "model" in row:
             marks["m"] = grid.models.index(row["model"])
         if "setting" in row:
@@ -100,7 +101,7 @@ def label_models(models: Sequence[str], specs: Mapping[str, str]) -> dict[str, s
     >>> label_models(["a/x.toml", "b/y.toml", "dcgan"], {"a/x.toml": "dcgan", "b/y.toml": "wgan"})
     {'a/x.toml': 'dcgan (a/x.toml)', 'b/y.toml': 'wgan', 'dcgan': 'dcgan'}
     """
-    is_file = {model: model.endswith((".toml", ".json")) for model in models}
+    is_file = {model: model.lower().endswith((".toml", ".json")) for model in models}
     names = {m: specs.get(m) or (PurePath(m).stem if is_file[m] else m) for m in models}
     counts = Counter(names.values())
     return {

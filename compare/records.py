@@ -38,7 +38,9 @@ def read_scores(path: Path) -> list[dict[str, Any]]:
     rows = _read_json(path)
     if not isinstance(rows, list) or not all(map(_is_score, rows)):
         return []
-    return [row | {part: keep_finite(row[part]) for part in ("values", "floor")} for row in rows]
+    return [
+        row | {part: keep_finite(row[part]) for part in ("values", "real_baseline")} for row in rows
+    ]
 
 
 def read_parity_report(path: Path) -> dict[str, Any] | None:
@@ -103,12 +105,13 @@ def _read_json(path: Path) -> Any:
 def _is_score(row: object) -> bool:
     if not isinstance(row, dict):
         return False
-    parts = [row.get(name) for name in ("values", "floor", "protocol", "details")]
-    parts[3] = {} if parts[3] is None else parts[3]
-    values, floor, *_ = parts
-    if not all(isinstance(part, dict) for part in parts):
+    values, real_baseline = row.get("values"), row.get("real_baseline")
+    if not isinstance(values, dict) or not isinstance(real_baseline, dict):
         return False
-    return all(v is None or is_number(v) for v in (*values.values(), *floor.values()))
+    details = row.get("details")
+    if not isinstance(row.get("protocol"), dict) or not isinstance(details, dict | None):
+        return False
+    return all(v is None or is_number(v) for v in (*values.values(), *real_baseline.values()))
 
 
 def _is_mark(mark: object) -> bool:

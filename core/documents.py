@@ -14,6 +14,8 @@ __all__ = ["MAX_DEPTH", "finite", "parse_json", "parse_toml"]
 
 MAX_DEPTH = 100
 """Levels of lists and tables; those of a spec with blocks in blocks have 70."""
+MAX_BITS = 1000
+"""Bits of an integer; a float has room for 1,024."""
 MAX_REASON = 160
 """Characters of a parser's message that are passed on."""
 
@@ -22,7 +24,8 @@ def parse_json(text: str | bytes, max_depth: int = MAX_DEPTH, *, strict: bool = 
     """Return the data of a JSON text.
 
     Args:
-        strict: refuse numbers that are not finite, and halves of characters.
+        strict: refuse numbers that are not finite or do not fit into a float, and halves of
+            characters.
 
     Raises:
         ValueError: it is not JSON, or is nested more deeply than ``max_depth``; the message fits
@@ -69,6 +72,9 @@ def _check(data: Any, depth: int, strict: bool) -> None:
     if isinstance(data, str):
         if strict and not data.isascii():
             data.encode()  # half of a character cannot be printed
+    elif isinstance(data, int):
+        if strict and data.bit_length() > MAX_BITS:
+            raise ValueError("it has a number of too many digits")
     elif isinstance(data, float):
         if strict and not math.isfinite(data):
             raise ValueError(f"expected finite numbers, received {json.dumps(data)}")

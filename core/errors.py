@@ -2,11 +2,11 @@
 
 ::
 
-    GandemError                what came, what was wanted, what to do            exit 1
+    GandemError                what was received, expected, and what to do       exit 1
     ├── SpecError              a spec that cannot be read, or does not close      exit 1
     ├── NotFoundError          no model, backend, data set … of that name         exit 1
     ├── ClashError             two owners of one name                             exit 1
-    ├── BackendError           a framework or device that is not there            exit 1
+    ├── BackendError           a framework or device that is missing              exit 1
     ├── DataError              images, labels or files that cannot be used        exit 1
     └── RunError               a run folder or checkpoint that cannot be used     exit 1
 
@@ -15,6 +15,7 @@ Anything else that reaches the user is a bug and keeps its traceback.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "NotFoundError",
     "RunError",
     "SpecError",
+    "find_nearest",
     "printable",
     "shown",
     "suggest",
@@ -32,7 +34,7 @@ __all__ = [
 
 
 class GandemError(Exception):
-    """A mistake that a person can mend; its text is one line that says how."""
+    """An error that the user can fix; its text is one line that says how."""
 
     def __str__(self) -> str:
         return printable(super().__str__())
@@ -43,7 +45,7 @@ class SpecError(GandemError, ValueError):
 
 
 class NotFoundError(GandemError, LookupError):
-    """No row of the registry has the name that was asked for."""
+    """The registry has no entry of that name."""
 
 
 class ClashError(GandemError, LookupError):
@@ -51,7 +53,7 @@ class ClashError(GandemError, LookupError):
 
 
 class BackendError(GandemError, RuntimeError):
-    """A framework is missing, cannot be used, or lacks the device that was asked for."""
+    """A framework is missing, cannot be used, or lacks the requested device."""
 
 
 class DataError(GandemError, ValueError):
@@ -82,7 +84,7 @@ def printable(text: str, keep: str = "") -> str:
 
 
 def shown(value: object) -> str:
-    """Return what came as an error quotes it: on one line, and not the whole of a long one.
+    """Return the text of a received value for an error: one line of at most 60 characters.
 
     >>> shown("dcgan"), shown([1] * 99)
     ("'dcgan'", '[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1…')
@@ -91,13 +93,13 @@ def shown(value: object) -> str:
         text = " ".join(repr(value).split())
     except (ValueError, RecursionError):  # a number of very many digits, lists without end
         return f"{type(value).__name__} too large to print"
-    except Exception:  # a stranger's object
+    except Exception:  # an object of third-party code
         return f"{type(value).__name__} that cannot be printed"
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Return ``" Did you mean 'dcgan'?"`` for the nearest known name, or a list of a few, or
+    """Return ``" Did you mean 'dcgan'?"`` for the nearest known names, or a list of a few, or
     ``""``.
 
     >>> suggest("dcgn", ["dcgan", "cgan", "mlp-gan"])
@@ -105,13 +107,42 @@ def suggest(name: str, known: Iterable[str]) -> str:
     >>> suggest("zzz", ["torch", "keras"])
     " There are: 'keras', 'torch'."
     """
-    import difflib  # most commands suggest nothing
-
     names = sorted(set(known))
-    own = name.rpartition("/")[2]  # without the prefix of a plugin that is not there
-    near = [own] if own in names else difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    if near:
-        return f" Did you mean {near[0]!r}?"
+    if near := find_nearest(name, names):
+        return f" Did you mean {' or '.join(map(repr, near))}?"
     if 0 < len(names) <= 40:
         return f" There are: {', '.join(repr(n) for n in names)}."
     return ""
+
+
+def find_nearest(name: str, known: Iterable[str]) -> list[str]:
+    """Return the known names that a name probably stands for, at most three.
+
+    The nearest are equal but for case, separators and the prefix of a plugin; then come those of
+    which it is a word or the initials, and those with a similar spelling.
+
+    >>> find_nearest("MNIST", ["mnist", "fashion-mnist"]), find_nearest("lr", ["learning_rate"])
+    (['mnist'], ['learning_rate'])
+    >>> find_nearest("beta", ["beta1", "beta2", "decay"])
+    ['beta1', 'beta2']
+    """
+    from difflib import SequenceMatcher  # most commands suggest nothing
+
+    name = name[:200]
+
+    def similarity(other: str) -> float:
+        parts = re.split(r"[\W_]+", other.casefold())
+        key, end = _fold(name.rpartition("/")[2]), _fold(other.rpartition("/")[2])
+        if _fold(other) in (key, _fold(name)) or key == end:
+            return 3.0 if name.count("/") == other.count("/") else 2.0
+        if len(key) > 1 and key in (*parts, "".join(part[:1] for part in parts)):
+            return 0.85  # above most names with one letter changed, below those with one added
+        return SequenceMatcher(None, key, end).ratio()
+
+    scores = {other: similarity(other) for other in sorted(set(known))}
+    best = max(0.6, *scores.values(), 0.0)
+    return [other for other, score in scores.items() if score == best][:3]
+
+
+def _fold(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name.casefold())

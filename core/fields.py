@@ -25,6 +25,7 @@ __all__ = [
     "Fraction",
     "Pair",
     "Range",
+    "can_check",
     "coerce",
     "decode",
     "encode",
@@ -68,6 +69,8 @@ Expand = Callable[[type, str, dict[str, Any], str], tuple[Any, ...]]
 """Takes a family, a kind that none of its members has, the fields and the path; returns members to
 put in its place, or raises a :class:`SpecError`.
 """
+MAX_NAMES = 10
+"""Missing fields that an error names."""
 DEEPEST = 40
 """The deepest nesting of tables; Python's stack overflows at about 150."""
 
@@ -82,11 +85,28 @@ class Checked:
             object.__setattr__(self, name, value)
 
 
+class MissingFields(SpecError):
+    """Fields are missing from a table, or from tables within it.
+
+    Attributes:
+        paths: the path of each.
+    """
+
+    def __init__(self, paths: list[str], title: str) -> None:
+        self.paths = paths
+        tables = {path.rpartition(".")[0] for path in paths}
+        table = tables.pop() if len(tables) == 1 else ""
+        names = [repr(path.removeprefix(f"{table}.")) for path in paths[:MAX_NAMES]]
+        names += [f"{len(paths) - MAX_NAMES} more"] * (len(paths) > MAX_NAMES)
+        text = f"field {names[0]} is" if len(names) == 1 else f"fields {', '.join(names)} are"
+        super().__init__(f"{table or title}: the {text} missing.")
+
+
 @functools.cache
 def hints(cls: type) -> dict[str, Any]:
     """Return the annotations of a dataclass's fields, in order."""
-    found = get_type_hints(cls, include_extras=True)
-    return {field.name: found[field.name] for field in dataclasses.fields(cls)}
+    annotations = get_type_hints(cls, include_extras=True)
+    return {field.name: annotations[field.name] for field in dataclasses.fields(cls)}
 
 
 @functools.cache
@@ -98,6 +118,16 @@ def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
 def family(cls: Any) -> type | None:
     """Return ``cls`` if it is a tagged family, else None."""
     return cls if isinstance(cls, type) and cls in KINDS else None
+
+
+def can_check(hint: Any) -> bool:
+    """Return True if :func:`coerce` converts to a type: numbers, texts, and lists of them."""
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return can_check(args[0])
+    if origin in (Union, types.UnionType, tuple):
+        return all(can_check(option) for option in args if option is not Ellipsis)
+    return origin is Literal or hint in (bool, int, float, str, type(None))
 
 
 def coerce(hint: Any, value: Any, path: str, expand: Expand | None = None) -> Any:
@@ -189,7 +219,7 @@ def _members(
     """Return the member of a family that a table describes, or those that it expands to."""
     _refuse_deep(path)
     if "kind" not in data:
-        raise SpecError(f"{path or 'the spec'}: the field 'kind' is missing.")
+        raise MissingFields([f"{path}.kind" if path else "kind"], "the spec")
     data = dict(data)
     kind = data.pop("kind")
     if isinstance(kind, str) and kind in KINDS[tagged]:
@@ -224,12 +254,26 @@ def _built(cls: Any, data: dict[str, Any], path: str, expand: Expand | None) -> 
         if name not in known:
             near = suggest(str(name), known)
             raise SpecError(f"{where}: unknown field {shown(name)}.{near}")
-    for field in dataclasses.fields(cls):
-        has_default = field.default is not field.default_factory  # both MISSING without one
-        if field.name not in data and not has_default:
-            raise SpecError(f"{where}: the field {field.name!r} is missing.")
     prefix = f"{path}." if path else ""
-    return cls(**{name: coerce(known[name], data[name], prefix + name, expand) for name in data})
+    missing = [
+        f"{prefix}{field.name}"
+        for field in dataclasses.fields(cls)  # both defaults are MISSING without one
+        if field.name not in data and field.default is field.default_factory
+    ]
+    values: dict[str, Any] = {}
+    errors: list[SpecError] = []
+    for name in data:
+        try:
+            values[name] = coerce(known[name], data[name], f"{prefix}{name}", expand)
+        except MissingFields as error:
+            missing += error.paths
+        except SpecError as error:
+            errors.append(error)
+    if missing:
+        raise MissingFields(missing, where)
+    if errors:
+        raise errors[0]
+    return cls(**values)
 
 
 def encode(value: Any, *, defaults: bool = True) -> Any:
@@ -240,13 +284,13 @@ def encode(value: Any, *, defaults: bool = True) -> Any:
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         kind = getattr(type(value), "kind", None)
-        found = {"kind": kind} if isinstance(kind, str) else {}
+        data = {"kind": kind} if isinstance(kind, str) else {}
         left_out = {} if defaults else {f.name: f.default for f in dataclasses.fields(value)}
         for name in hints(type(value)):
             held = getattr(value, name)
             if held is not None and (name not in left_out or held != left_out[name]):
-                found[name] = encode(held, defaults=defaults)
-        return found
+                data[name] = encode(held, defaults=defaults)
+        return data
     if isinstance(value, tuple):
         return [encode(item, defaults=defaults) for item in value]
     if isinstance(value, dict):
@@ -262,21 +306,27 @@ def _closest(options: tuple[Any, ...], data: dict[str, Any]) -> Any:
 
 def _tuple(args: tuple[Any, ...], value: Any, path: str, expand: Expand | None) -> tuple[Any, ...]:
     many = len(args) == 2 and args[1] is Ellipsis
-    if not isinstance(value, bool) and isinstance(value, Integral) and not many:
-        value = (value,) * len(args)  # kernel = 4 means (4, 4)
+    if not isinstance(value, bool) and isinstance(value, Integral) and not many and len(args) == 2:
+        value = (value, value)  # kernel = 4 means (4, 4)
     if not isinstance(value, list | tuple) or not (many or len(value) == len(args)):
         raise SpecError(
             f"{path}: expected {_name(tuple.__class_getitem__(args))}, received {shown(value)}."
         )
     items = args[:1] * len(value) if many else args
-    found: list[Any] = []
+    members: list[Any] = []
+    missing: list[str] = []
     for index, (hint, item) in enumerate(zip(items, value, strict=True)):
         place = f"{path}[{_label(index, item)}]"
-        if many and isinstance(item, dict) and (tagged := family(hint)) is not None:
-            found += _members(tagged, item, place, expand)
-        else:
-            found.append(coerce(hint, item, place, expand))
-    return tuple(found)
+        try:
+            if many and isinstance(item, dict) and (tagged := family(hint)) is not None:
+                members += _members(tagged, item, place, expand)
+            else:
+                members.append(coerce(hint, item, place, expand))
+        except MissingFields as error:
+            missing += error.paths
+    if missing:
+        raise MissingFields(missing, "the spec")
+    return tuple(members)
 
 
 def _dict(args: tuple[Any, ...], value: Any, path: str, expand: Expand | None) -> dict[Any, Any]:
@@ -324,7 +374,7 @@ def _name(hint: Any) -> str:
         return "a table"
     if origin is tuple:
         if len(args) == 2 and args[1] is Ellipsis:
-            return f"a list of {_name(args[0])}"
+            return "a list of " + re.sub("^a ([a-z]+ ?[a-z]+)", r"\1s", _name(args[0]))
         return f"[{', '.join(_name(a) for a in args)}]"
     words = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
     words[type(None)] = "nothing"

@@ -19,6 +19,8 @@ from gandem.core.errors import RunError
 __all__ = [
     "are_process_effects_allowed",
     "check_memory",
+    "count_cpus",
+    "cpu_instructions",
     "describe_machine",
     "format_size",
     "keep_freed_memory",
@@ -71,15 +73,34 @@ def lower_thread_priority() -> None:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
 
 
+def count_cpus() -> int:
+    """Return the number of CPUs that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def cpu_instructions() -> str:
+    """Return the widest vector instructions of the CPU, ``"avx512"``, or ``""`` if unknown."""
+    for flag in ("avx512f", "avx2", "avx", "asimd"):
+        if flag in _read_cpu_info():
+            return flag.removesuffix("f")
+    return ""
+
+
+def _read_cpu_info() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return file.read()
+    except (OSError, ValueError):  # not Linux
+        return ""
+
+
 def describe_machine() -> str:
     """Return a short description of this machine: ``"AMD EPYC 9B14, 2 cores, Linux"``."""
     import platform
 
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            lines = file.read().splitlines()
-    except (OSError, ValueError):
-        lines = []
+    lines = _read_cpu_info().splitlines()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     name = next(iter(names), "") or platform.processor() or platform.machine()
     return f"{name}, {os.cpu_count()} cores, {platform.system()}"

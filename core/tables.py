@@ -1,11 +1,20 @@
-"""Tables of text."""
+"""Tables and counts as text."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
-__all__ = ["format_table"]
+__all__ = ["format_count", "format_table"]
+
+
+def format_count(count: int, noun: str) -> str:
+    """Return a count with its noun.
+
+    >>> format_count(1, "step"), format_count(3000, "image")
+    ('1 step', '3000 images')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def format_table(rows: Iterable[tuple[Any, ...]], *, right: bool = False) -> str:

@@ -22,6 +22,7 @@ import numpy as np
 from gandem.core.data.dataset import Dataset, ResizableDataset, sample_classes
 from gandem.core.data.disk_images import DiskImages
 from gandem.core.data.summary import DatasetSummary, count_classes, format_few
+from gandem.core.documents import parse_json
 from gandem.core.errors import DataError, GandemError
 from gandem.core.files import cache_folder, clear_unfinished, make_folder
 from gandem.core.plugins.discovery import format_versions
@@ -108,7 +109,7 @@ def check_installed(framework: str) -> None:
     if not is_installed(entry):
         raise DataError(
             f"The data sets of {framework} need {' and '.join(entry.requires)}, which is not "
-            f"installed. Install it with: {entry.install}"
+            f"installed. Install it with: {entry.install_command}"
         )
 
 
@@ -248,7 +249,7 @@ def _read_cached(
 def _load(folder: Path) -> CachedSet | None:
     """Return the cached result of a folder, or None if it is missing or damaged."""
     try:
-        facts = json.loads((folder / "facts.json").read_text("utf-8"))
+        facts = parse_json((folder / "facts.json").read_bytes())
         cached = CachedSet(folder, facts)
         labels = cached.labels()
         is_whole = labels is None or len(labels) == facts["count"]

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from gandem.core.data.disk_images import DiskImages
+from gandem.core.documents import parse_json
 from gandem.core.errors import DataError, GandemError
 from gandem.core.files import cache_folder, clear_unfinished, fill_file, make_folder, write_json
 from gandem.data.image_files import (
@@ -131,7 +132,7 @@ def resize_images(
 def _load(folder: Path, shape: tuple[int, ...], count: int) -> ResizedImages | None:
     """Return the cached images, or None if they are missing or damaged."""
     try:
-        facts = json.loads((folder / "facts.json").read_text("utf-8"))
+        facts = parse_json((folder / "facts.json").read_bytes())
         errors = {int(index): str(reason) for index, reason in facts["errors"].items()}
         with_frames = tuple(map(int, facts["with_frames"]))
         rows = np.array([index for index in range(count) if index not in errors], np.int64)

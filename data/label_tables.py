@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from unicodedata import normalize
 
+from gandem.core.documents import parse_json
 from gandem.core.errors import DataError, shown
 
 __all__ = ["TABLES", "LabelTable", "match_files", "read_table", "sort_classes"]
@@ -61,13 +62,13 @@ def read_table(file_name: str, content: bytes, name: str) -> LabelTable:
     try:
         text = content.decode("utf-8-sig")
         if file_name.endswith(".json"):
-            return _parse_pairs(json.loads(text), where)
+            return _parse_pairs(parse_json(text), where)
         is_csv = file_name.endswith(".csv")
         rows = _parse_csv(text) if is_csv else _parse_lines(text, where)
         return _collect(rows, file_name, where)
     except UnicodeDecodeError:
         raise DataError(f"{where}: expected UTF-8 text. Save it in that encoding.") from None
-    except (ValueError, RecursionError, csv.Error) as error:
+    except (ValueError, csv.Error) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{where}: it is damaged ({shown(str(error))}).") from None
@@ -130,7 +131,7 @@ def _parse_lines(text: str, where: str) -> Iterator[tuple[int, dict[str, str]]]:
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
-        row = json.loads(line)
+        row = parse_json(line)
         if not isinstance(row, dict):
             raise DataError(f"{where}, line {number}: expected an object, received {shown(row)}.")
         yield number, {str(key).lower(): _format_value(value) for key, value in row.items()}

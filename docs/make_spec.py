@@ -32,10 +32,13 @@ gandem train dcgan --set training.epochs=5 --set generator.optimizer.learning_ra
 gandem show dcgan --set 'discriminator.layers.1={kind="elu"}'
 ```
 
-A path starts with a field of the spec or with the name of a player. Layers are numbered from 0. The
-value is TOML; quotes around a plain word may be left out. An unknown field is an error that
-suggests the nearest name, and a value of the wrong type or range is refused before anything runs.
-Fields without a default are required in a file.
+A path starts with a field of the spec or with the name of a player; its beginning may be left out
+where the rest is unique. Layers are numbered from 0. A field of the optimizer without a player,
+like `learning_rate=1e-4`, changes all players. A new `kind`, like `optimizer.kind=sgd`, keeps the
+fields that the new kind has too, except for defaults. Values are written as in TOML or Python;
+quotes around a plain word may be left out. An unknown field is an error that suggests the nearest
+name, and a value of the wrong type or range is refused before anything runs. Fields without a
+default are required in a file; an error names all that are missing.
 
 In Python, `gandem.spec("dcgan", **{"training.epochs": 5})` returns the spec, and the classes below
 are in `gandem.core.specs`.

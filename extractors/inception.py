@@ -173,16 +173,16 @@ def _arrays(path: Path, sha256: str) -> dict[str, torch.Tensor]:
             if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
                 raise DataError(f"{str(path)!r}: it has changed meanwhile; try again.")
             file.seek(0)
-            found = torch.load(file, map_location="cpu", weights_only=True)
+            weights = torch.load(file, map_location="cpu", weights_only=True)
     except DataError:
         raise
     except OSError as error:
         raise _unreadable(path, error) from error
     except Exception as error:  # invalid files raise many types of errors
         raise _not_weights(path, error) from error
-    if not isinstance(found, dict) or not all(map(torch.is_tensor, found.values())):
+    if not isinstance(weights, dict) or not all(map(torch.is_tensor, weights.values())):
         raise _not_weights(path, TypeError())
-    return {str(name): tensor for name, tensor in found.items()}
+    return {str(name): tensor for name, tensor in weights.items()}
 
 
 def _network(arrays: dict[str, torch.Tensor], path: Path) -> Any:

@@ -69,14 +69,14 @@ def kernel_distance(
     if few <= size:
         value, error = _estimate(fake, real)
         return KernelDistance(value=value, error=error, subsets=0, size=few)
-    found = []
+    estimates = []
     for turn in range(subsets):
         drawn = stream(seed, Purpose.METRICS, step=turn, part=part_of("kernel distance"))
         fakes = drawn.permutation(len(fake))[:size]
         reals = drawn.permutation(len(real))[:size]
-        found.append(_estimate(fake[fakes], real[reals])[0])
-    error = float(np.std(found, ddof=1)) / subsets**0.5
-    return KernelDistance(value=float(np.mean(found)), error=error, subsets=subsets, size=size)
+        estimates.append(_estimate(fake[fakes], real[reals])[0])
+    error = float(np.std(estimates, ddof=1)) / subsets**0.5
+    return KernelDistance(value=float(np.mean(estimates)), error=error, subsets=subsets, size=size)
 
 
 def _estimate(fake: np.ndarray, real: np.ndarray) -> tuple[float, float]:

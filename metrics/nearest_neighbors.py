@@ -19,20 +19,20 @@ class Neighbors:
     Attributes:
         indices: index of the nearest real sample, int64 (N,).
         distances: distance to it, float64 (N,), 0 for a copy.
-        memorised: share of generated samples that are no farther from it than its nearest real
+        memorized: share of generated samples that are no farther from it than its nearest real
             neighbor is, 0 to 1; less is better, down to the value of a held-out set.
     """
 
     indices: np.ndarray
     distances: np.ndarray
-    memorised: float
+    memorized: float
 
 
 def nearest_training(fake: np.ndarray, real: np.ndarray) -> Neighbors:
     r"""Return the nearest training sample of each generated one, and the memorized share.
 
     .. math::
-        \text{memorised} = \frac1N \sum_j 1\bigl[
+        \text{memorized} = \frac1N \sum_j 1\bigl[
             \lVert f_j - r_{i(j)} \rVert \le \min_{l \ne i(j)} \lVert r_{i(j)} - r_l \rVert \bigr],
         \qquad i(j) = \arg\min_i \lVert f_j - r_i \rVert
 
@@ -50,7 +50,7 @@ def nearest_training(fake: np.ndarray, real: np.ndarray) -> Neighbors:
     Reference: Alaa et al. 2022, authenticity, arXiv:2102.08921.
 
     >>> result = nearest_training(np.array([[0.0], [4.0]]), np.array([[0.0], [1.0], [2.0]]))
-    >>> result.indices, result.distances, result.memorised
+    >>> result.indices, result.distances, result.memorized
     (array([0, 2]), array([0., 2.]), 0.5)
     """
     fake, real = as_pair(fake, as_features(real, "real", least=2))
@@ -58,5 +58,5 @@ def nearest_training(fake: np.ndarray, real: np.ndarray) -> Neighbors:
     nearest_real, inverse = np.unique(indices, return_inverse=True)
     limits = np.sqrt(distances_to_others(real, 1, nearest_real))[inverse]  # (N,)
     return Neighbors(
-        indices=indices, distances=distances, memorised=float((distances <= limits).mean())
+        indices=indices, distances=distances, memorized=float((distances <= limits).mean())
     )

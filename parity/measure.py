@@ -33,6 +33,7 @@ import numpy as np
 
 from gandem.core.data.dataset import load_dataset
 from gandem.core.errors import BackendError, SpecError
+from gandem.core.plugins.installation import install_command
 from gandem.core.plugins.registry import registry
 from gandem.core.specs import Spec, find_model, load_spec
 from gandem.core.training import OUTSIDE_PARITY, Feed, installed_backends, resolve_loss
@@ -93,6 +94,7 @@ def measure(
     device: str = "cpu",
     changes: dict[str, Any] | None = None,
     progress: Callable[[str, int], None] | None = None,
+    **parameters: Any,
 ) -> Report:
     """Measure how far apart two backends are on one spec.
 
@@ -108,6 +110,7 @@ def measure(
         tier: ``"auto"`` takes ``trajectory`` for float64 at the small size, ``step`` for float32
             and ``baseline`` otherwise; ``handover`` has to be asked for.
         progress: called as ``progress(who, step)``, from several threads.
+        parameters: of the model, ``latent=64``; they are added to ``changes``.
 
     Raises:
         SpecError: one of the choices is none, or there are too few steps.
@@ -115,7 +118,7 @@ def measure(
         DataError: the data is not there, or does not fit the spec.
     """
     pair = pair_of_backends(backends)
-    spec, tolerance = _subject(model, size, changes or {})
+    spec, tolerance = _subject(model, size, {**(changes or {}), **parameters})
     loss = resolve_loss(spec)
     chosen = _tier(tier, precision, size, steps)
     # a mistake in data or spec shall be told here, not by three processes
@@ -205,7 +208,7 @@ def pair_of_backends(backends: Sequence[str] = ()) -> tuple[str, str]:
     if len(there) < 2:
         raise BackendError(
             f"A comparison needs two backends; installed: {', '.join(there) or 'none'}. "
-            "Install the others with: pip install 'gandem[all]'"
+            f"Install the others with: {install_command('all')}"
         )
     return there[0], there[1]
 

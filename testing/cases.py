@@ -120,6 +120,12 @@ def _convolutions() -> list[Case]:
         crop = Conv2DTranspose(filters=2, kernel=kernel, stride=stride)
         cases.append(_image(f"conv2d k{kernel} s{stride} same", layer))
         cases.append(_image(f"conv2d_transpose k{kernel} s{stride} same", crop, shape=SMALL))
+    wide: tuple[Any, ...] = ("same", "valid", ((2, 1), (0, 2)))
+    for pads in wide:  # frameworks have kernels of their own for few channels
+        layer = Conv2D(filters=2, kernel=4, stride=2, padding=pads)
+        crop = Conv2DTranspose(filters=6, kernel=4, stride=2, padding=pads)
+        cases.append(_image(f"conv2d of 6 channels k4 s2 {pads}", layer, shape=(5, 6, 6)))
+        cases.append(_image(f"conv2d_transpose to 6 channels k4 s2 {pads}", crop, shape=(3, 4, 2)))
     return cases
 
 

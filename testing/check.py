@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gandem.core.errors import BackendError
+from gandem.core.plugins.installation import install_command
 from gandem.core.process import ChildCommand, ChildResult, describe_exit, run_child
 from gandem.core.tables import format_table
 from gandem.core.training import find_backend
@@ -130,7 +131,7 @@ def check(
     entry = find_backend(backend)
     if importlib.util.find_spec("pytest") is None:
         raise BackendError(
-            "The conformance suite needs pytest. Install it with: pip install 'gandem[check]'"
+            f"The conformance suite needs pytest. Install it with: {install_command('check')}"
         )
     with tempfile.TemporaryDirectory(prefix="gandem-check-") as name:
         return _run(Path(name), entry.id, only, progress)

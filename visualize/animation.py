@@ -23,9 +23,10 @@ from gandem.core.data.images import (
 )
 from gandem.core.errors import RunError, SpecError
 from gandem.core.files import fill_file
-from gandem.core.runs.run import Run
+from gandem.core.plugins.installation import install_command
+from gandem.core.runs.run import Run, open_run
 
-__all__ = ["SUFFIXES", "Animation", "animate_samples", "check_animation_path"]
+__all__ = ["SUFFIXES", "Animation", "animate", "check_animation_path"]
 
 SUFFIXES = (".gif", ".mp4", ".png")
 MAX_FPS = 50
@@ -45,20 +46,24 @@ class Animation:
         frames: number of frames.
         shape: (N, H, W) of each frame.
         titles: one per frame, for a strip.
+        fps: frames per second, by default.
+        hold: seconds for which the last frame is shown, by default.
     """
 
     make: Callable[[], Iterator[np.ndarray]]
     frames: int
     shape: tuple[int, int, int]
     titles: tuple[str, ...] = ()
+    fps: float = 20.0
+    hold: float = 0.0
 
     def save(
         self,
         path: Path | str,
         *,
-        fps: float = 20.0,
+        fps: float | None = None,
         loop: bool = True,
-        hold: float = 0.0,
+        hold: float | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> None:
         """Write a ``.gif``, an ``.mp4``, or a ``.png`` with all frames in a strip.
@@ -75,6 +80,7 @@ class Animation:
             SpecError: the rate or the duration is out of range.
         """
         path = Path(path)
+        fps, hold = self.fps if fps is None else fps, self.hold if hold is None else hold
         check_animation_path(path)
         if not (0 < fps <= MAX_FPS and 1 / fps <= 600):
             raise SpecError(f"fps: expected more than 0 and at most {MAX_FPS}, received {fps:g}.")
@@ -132,18 +138,20 @@ def check_animation_path(path: Path) -> None:
         _mp4_writer()
 
 
-def animate_samples(run: Run, size: int | None = None) -> Animation:
+def animate(run: Run | Path | str, size: int | None = None) -> Animation:
     """Return an animation of a run's sample grids, each titled with its epoch or step.
 
     Args:
+        run: a run, or its folder.
         size: pixels of the longer side of the samples; by default their own size.
 
     Raises:
         RunError: the run has no samples, or one cannot be read.
     """
-    paths = run.samples()
+    opened = open_run(run)
+    paths = opened.samples()
     if not paths:
-        raise RunError(f"{run.path}: it has no samples; they are written after each epoch.")
+        raise RunError(f"{opened.path}: it has no samples; they are written after each epoch.")
     first = read_image(paths[0])
 
     def make() -> Iterator[np.ndarray]:
@@ -159,7 +167,7 @@ def animate_samples(run: Run, size: int | None = None) -> Animation:
     if size is not None:
         check_image_size(*scale_size(first.shape[0], first.shape[1], size))
     shape = add_title(scale_images(first[None], size)[0], "").shape
-    return Animation(make, len(paths), (1, *shape[:2]))
+    return Animation(make, len(paths), (1, *shape[:2]), fps=5.0, hold=2.0)
 
 
 def _make_title(samples: Path) -> str:
@@ -225,7 +233,7 @@ def _mp4_writer() -> Any:
         imageio_ffmpeg.get_ffmpeg_exe()
     except (ImportError, RuntimeError) as error:
         raise RunError(
-            "MP4 needs ffmpeg. Install it with: pip install 'gandem[video]', or write a .gif."
+            f"MP4 needs ffmpeg. Install it with: {install_command('video')}, or write a .gif."
         ) from error
     return imageio_ffmpeg.write_frames
 

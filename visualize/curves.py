@@ -41,11 +41,13 @@ THUMBNAIL_ROWS, THUMBNAIL_SIZE = 4, 240
 MAX_VALUE = 1e30
 
 
-def draw_curves(runs: Sequence[Run | Path | str], path: Path | str, *more: Path | str) -> None:
+def draw_curves(
+    runs: Run | Path | str | Sequence[Run | Path | str], path: Path | str, *more: Path | str
+) -> None:
     """Draw losses, accuracies, scores, warnings and samples of runs, and write them to files.
 
     Args:
-        runs: runs, or their folders.
+        runs: runs, or their folders; or one of them.
         path: a ``.png`` or an ``.svg``.
         more: further paths.
 
@@ -54,8 +56,9 @@ def draw_curves(runs: Sequence[Run | Path | str], path: Path | str, *more: Path 
             suffix or cannot be written.
     """
     paths = [Path(each) for each in (path, *more)]
+    runs = [runs] if isinstance(runs, Run | Path | str) else runs
     check_drawing(paths, len(runs))
-    curves = _read([run if isinstance(run, Run) else open_run(run) for run in runs])
+    curves = _read([open_run(run) for run in runs])
     with _quiet():
         for path in paths:
             figure = draw(curves)  # a figure changes a little each time it is saved
@@ -147,7 +150,7 @@ def _series(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[np.ndarray, np
 
     A loss that is not finite is a gap.
     """
-    found: dict[str, dict[int, float]] = {}
+    values: dict[str, dict[int, float]] = {}
     for row in rows:
         if "health" in row or "judged" in row:
             continue
@@ -155,15 +158,18 @@ def _series(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[np.ndarray, np
         for name, value in (scores if isinstance(scores, dict) else row).items():
             if name in OTHER_COLUMNS or name in ERRORS or not _is_number(value):
                 continue
-            if name in found or len(found) < MAX_CURVES:
+            if name in values or len(values) < MAX_CURVES:
                 known = value is not None and -MAX_VALUE < value < MAX_VALUE
-                found.setdefault(name, {})[row["step"]] = float(value) if known else math.nan
+                values.setdefault(name, {})[row["step"]] = float(value) if known else math.nan
     first = ("discriminator", "generator")
-    order = sorted(found, key=lambda n: (n.endswith("_accuracy"), n not in first))
+    order = sorted(values, key=lambda n: (n.endswith("_accuracy"), n not in first))
     series = {}
     for name in order:
-        steps = sorted(found[name])
-        series[name] = np.array(steps, float), np.array([found[name][step] for step in steps])
+        steps = sorted(values[name])
+        series[name] = (
+            np.array(steps, float),
+            np.array([values[name][step] for step in steps]),
+        )
     return {n: pair for n, pair in series.items() if np.isfinite(pair[1]).any()}
 
 
@@ -191,15 +197,15 @@ def _spans(rows: Sequence[Mapping[str, Any]], last: float) -> list[Span]:
 def _pictures(run: Run, last: float) -> list[Thumbnail]:
     """Return a few of a run's samples, evenly spaced."""
     paths = [path for path in run.samples() if 0 <= run.sampled_at(path) <= last]
-    wanted = np.linspace(0, len(paths) - 1, min(THUMBNAILS, len(paths))).round().astype(int)
-    found = []
-    for place in dict.fromkeys(wanted.tolist()):
-        path = paths[place]
+    chosen = np.linspace(0, len(paths) - 1, min(THUMBNAILS, len(paths))).round().astype(int)
+    thumbnails = []
+    for index in dict.fromkeys(chosen.tolist()):
+        path = paths[index]
         with contextlib.suppress(RunError):  # a damaged picture is left out
             picture = read_image(path)
             small = max(picture.shape) > THUMBNAIL_SIZE
             picture = scale_images(picture[None], THUMBNAIL_SIZE)[0] if small else picture
             kind, _, number = path.stem.partition("-")
             title = f"{printable(kind)} {printable(number).lstrip('0') or 0}"
-            found.append(Thumbnail(run.sampled_at(path), title, picture))
-    return found
+            thumbnails.append(Thumbnail(run.sampled_at(path), title, picture))
+    return thumbnails

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
 from gandem.core.data.images import scale_images, scale_size
 from gandem.core.errors import SpecError
-from gandem.core.runs.run import Run
+from gandem.core.runs.run import Run, open_run
 from gandem.core.runs.sampling import CHUNK_SIZE, sample
 from gandem.core.specs import image_of
 from gandem.core.training import fixed_inputs, stored
@@ -23,80 +24,89 @@ from gandem.visualize.latent import (
     slerp,
 )
 
-__all__ = ["Interpolation", "interpolate"]
+__all__ = ["interpolate"]
+
+Between = Literal["label", "category", "noise"]
+Shape = Literal["spherical", "linear"]
 
 
-@dataclass(frozen=True, slots=True)
-class Interpolation:
-    """What is interpolated.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Path:
+    """What is interpolated; see :func:`interpolate`."""
 
-    Attributes:
-        between: ``"label"``, the ``"category"`` of a latent code, or ``"noise"``; by default the
-            label of a conditional model, or else the noise.
-        path: ``"spherical"`` or ``"linear"``, of noise; by default spherical for normal noise.
-        seed: of the fixed noise.
-        count: number of noise vectors, shown side by side.
-        label: the class while noise changes; by default the classes take turns.
-    """
-
-    between: Literal["label", "category", "noise"] | None = None
-    path: Literal["spherical", "linear"] | None = None
-    seed: int = 0
-    count: int = 1
-    label: int | None = None
+    between: Between | None
+    path: Shape | None
+    seed: int
+    num_samples: int
+    label: int | None
 
 
 def interpolate(
-    run: Run,
-    start: int = 0,
-    end: int = 1,
+    run: Run | Path | str,
+    start: int | str = 0,
+    end: int | str = 1,
     *,
-    way: Interpolation | None = None,
+    between: Between | None = None,
+    path: Shape | None = None,
     frames: int = 200,
     size: int | None = 96,
+    num_samples: int = 1,
+    label: int | str | None = None,
+    seed: int = 0,
     bounce: bool = False,
-    using: GeneratorOptions | None = None,
+    **generator: Any,
 ) -> Animation:
     """Return an animation of the images between two classes, or two seeds of the noise.
 
     Labels enter the networks as class weights, so classes can be mixed.
 
     Args:
-        start: a class, a category, or a seed of the noise.
+        run: a run, or its folder.
+        start: a class, by number or name, a category, or a seed of the noise.
         end: likewise.
-        frames: number of frames, those of the way back included.
+        between: ``"label"``, the ``"category"`` of a latent code, or ``"noise"``; by default the
+            label of a conditional model, or else the noise.
+        path: ``"spherical"`` or ``"linear"``, of noise; by default spherical for normal noise.
+        frames: number of frames, including those of ``bounce``.
         size: pixels of the longer side of each image; None for the size of the network's output.
+        num_samples: number of noise vectors, shown side by side.
+        label: the class while noise changes; by default the classes take turns.
+        seed: of the fixed noise.
         bounce: return to the start within the frames.
+        generator: ``backend``, ``device``, ``checkpoint`` and ``ema`` of :meth:`Run.generate`.
 
     Raises:
         SpecError: an unknown class, equal ends, or too few frames.
     """
-    way, using = way or Interpolation(), using or GeneratorOptions()
+    opened, options = open_run(run), GeneratorOptions(**generator)
+    first, last = (opened.find_label(e) if isinstance(e, str) else e for e in (start, end))
+    label = None if label is None else opened.find_label(label)
+    way = _Path(between=between, path=path, seed=seed, num_samples=num_samples, label=label)
     if frames < 2:
         raise SpecError(f"frames: expected at least 2, received {frames}.")
-    if way.count < 1:
-        raise SpecError(f"count: expected at least 1, received {way.count}.")
-    if start == end:
-        raise SpecError(f"Both ends are {start}; choose two different ones.")
-    ends = _ends(run, start, end, way)
+    if num_samples < 1:
+        raise SpecError(f"num_samples: expected at least 1, received {num_samples}.")
+    if first == last:
+        raise SpecError(f"Both ends are {first}; choose two different ones.")
+    ends = _ends(opened, first, last, way)
     shares = _shares(frames, bounce)
-    height, width, _ = image_of(run.spec).shape
+    height, width, _ = image_of(opened.spec).shape
     if size is not None:
         height, width = scale_size(height, width, size)
 
     def make() -> Iterator[np.ndarray]:
-        engine = run.engine(using.backend, using.device, using.which)
-        few = max(1, CHUNK_SIZE // way.count)
-        for first in range(0, frames, few):
-            inputs = _between(run, ends, shares[first : first + few], way)
-            images = sample(run.spec, engine, inputs, ema=using.ema).images
-            for index in range(0, len(images), way.count):
-                yield scale_images(images[index : index + way.count], size)
+        engine = opened.engine(options.backend, options.device, options.checkpoint)
+        few = max(1, CHUNK_SIZE // num_samples)
+        for index in range(0, frames, few):
+            inputs = _between(opened, ends, shares[index : index + few], way)
+            images = sample(opened.spec, engine, inputs, ema=options.ema).images
+            for place in range(0, len(images), num_samples):
+                yield scale_images(images[place : place + num_samples], size)
 
     titles = (
         f"{share:.0%}" if 0 < share < 1 else str((start, end)[int(share)]) for share in shares
     )
-    return Animation(make, frames, (way.count, height, width), tuple(titles))
+    return Animation(make, frames, (num_samples, height, width), tuple(titles))
 
 
 def _shares(frames: int, bounce: bool) -> np.ndarray:
@@ -112,9 +122,9 @@ def _shares(frames: int, bounce: bool) -> np.ndarray:
     return np.concatenate([np.linspace(0.0, 1.0, forward), back])
 
 
-def _ends(run: Run, start: int, end: int, way: Interpolation) -> list[dict[str, np.ndarray]]:
+def _ends(run: Run, start: int, end: int, way: _Path) -> list[dict[str, np.ndarray]]:
     """Return the generator's inputs at both ends, each (count, …)."""
-    spec, precision, count = run.spec, run.record.precision, way.count
+    spec, precision, count = run.spec, run.record.precision, way.num_samples
     between = way.between or ("label" if is_conditional(spec) else "noise")
     if between == "noise":
         for seed in (start, end):
@@ -141,7 +151,7 @@ def _ends(run: Run, start: int, end: int, way: Interpolation) -> list[dict[str, 
 
 
 def _between(
-    run: Run, ends: list[dict[str, np.ndarray]], shares: np.ndarray, way: Interpolation
+    run: Run, ends: list[dict[str, np.ndarray]], shares: np.ndarray, way: _Path
 ) -> dict[str, np.ndarray]:
     """Return the inputs at fractions of the way, ordered by fraction."""
     spec, parts = run.spec, run.spec.latent.parts

@@ -20,7 +20,7 @@ class GeneratorOptions:
 
     backend: str | None = None
     device: str = "auto"
-    which: int | str = LAST
+    checkpoint: int | str = LAST
     ema: bool = True
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from gandem.core.data.images import (
     scale_size,
 )
 from gandem.core.errors import SpecError, shown, suggest
-from gandem.core.runs.run import Run
+from gandem.core.runs.run import Run, open_run
 from gandem.core.runs.sampling import MAX_COLUMNS, Images, sample
 from gandem.core.specs import Spec, image_of
 from gandem.core.training import fixed_inputs, one_hot
@@ -33,23 +34,25 @@ MAX_VALUE = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Images in rows and columns, uint8 (rows, columns, H, W, C), with their titles."""
+    """Images in rows and columns, uint8 (rows, columns, H, W, C), with their titles.
+
+    Attributes:
+        size: pixels of the longer side of an image in a file; None for the images' own size.
+    """
 
     images: np.ndarray
     columns: tuple[str, ...]
     rows: tuple[str, ...]
+    size: int | None = None
 
-    def save(self, path: Path | str, size: int | None = None) -> None:
+    def save(self, path: Path | str) -> None:
         """Write a PNG.
-
-        Args:
-            size: pixels of the longer side of an image.
 
         Raises:
             RunError: the PNG would be too large, or cannot be written.
         """
         down, across, *shape = self.images.shape
-        large = scale_images(self.images.reshape(-1, *shape), size)
+        large = scale_images(self.images.reshape(-1, *shape), self.size)
         table = large.reshape(down, across, *large.shape[1:])
         save_image(Path(path), draw_table(table, self.columns, self.rows))
 
@@ -115,15 +118,15 @@ def parse_dimensions(text: str, spec: Spec) -> tuple[int, ...]:
 
 
 def traverse(
-    run: Run,
-    values: Sequence[float] = tuple(np.linspace(-1, 1, 10).tolist()),
+    run: Run | Path | str,
+    values: Sequence[float] | str = "-1:1:10",
     *,
-    dimensions: Sequence[int] = (),
-    label: int | None = None,
+    dimensions: Sequence[int] | str = (),
+    label: int | str | None = None,
     seed: int = 0,
-    size: int | None = None,
-    using: GeneratorOptions | None = None,
+    size: int | None = 56,
     progress: Callable[[int], None] | None = None,
+    **generator: Any,
 ) -> Table:
     """Return a table with a column for each value of the noise.
 
@@ -131,19 +134,28 @@ def traverse(
     latent code.
 
     Args:
-        dimensions: coordinates of the noise that change, one at a time, a row each.
-        label: the class, or the category of an unconditional model; by default each has a row, or
-            it is 0 for several dimensions.
+        run: a run, or its folder.
+        values: numbers, or a text for :func:`parse_values`.
+        dimensions: coordinates of the noise that change, one at a time, a row each; or a text for
+            :func:`parse_dimensions`.
+        label: the class, by number or name, or the category of an unconditional model; by default
+            each has a row, or it is 0 for several dimensions.
         seed: of the fixed noise.
-        size: pixels of the longer side of saved images, to check the size of the table first.
+        size: pixels of the longer side of saved images.
         progress: called with the number of images generated so far.
+        generator: ``backend``, ``device``, ``checkpoint`` and ``ema`` of :meth:`Run.generate`.
 
     Raises:
         SpecError: an unknown dimension or label, or a value out of range.
         RunError: the table would be too large.
     """
+    run, options = open_run(run), GeneratorOptions(**generator)
+    label = None if label is None else run.find_label(label)
+    values = parse_values(values) if isinstance(values, str) else values
+    if isinstance(dimensions, str):
+        dimensions = parse_dimensions(dimensions, run.spec)
     _check_values(values)
-    spec, using = run.spec, using or GeneratorOptions()
+    spec = run.spec
     for dimension in dimensions:
         _check_dimension(spec, dimension)
     what = "class" if is_conditional(spec) else "category" if spec.latent.categories else ""
@@ -157,9 +169,9 @@ def traverse(
     ]
     _check_table(spec, len(rows), len(values), size)
     inputs = _traversal(run, rows, values, seed)
-    engine = run.engine(using.backend, using.device, using.which)
-    made = sample(spec, engine, inputs, ema=using.ema, progress=progress).images
-    images = made.reshape(len(rows), len(values), *spec.image.shape)
+    engine = run.engine(options.backend, options.device, options.checkpoint)
+    generated = sample(spec, engine, inputs, ema=options.ema, progress=progress).images
+    images = generated.reshape(len(rows), len(values), *spec.image.shape)
     names = _names(run, spec.classes) if what == "class" else [f"category {k}" for k in kinds]
     if len(dimensions) > 1:
         titles = [_dimension_name(spec, dimension) for _, dimension in rows]
@@ -167,7 +179,7 @@ def traverse(
         titles = [names[place] for place in (kinds if what == "class" else range(len(kinds)))]
     else:
         titles = [_dimension_name(spec, dimension) for dimension in dimensions]
-    return Table(images, _titles(values), tuple(titles))
+    return Table(images, _titles(values), tuple(titles), size)
 
 
 def _traversal(
@@ -238,40 +250,37 @@ def each_label(
     each: int = 10,
     *,
     seed: int = 0,
-    using: GeneratorOptions | None = None,
-    labels: Sequence[int] | None = None,
     progress: Callable[[int], None] | None = None,
+    **generator: Any,
 ) -> tuple[Images, Table]:
     """Return images of every class from the same noise, and their table with a row per class.
 
     Args:
         each: number of images per class.
-        labels: only these classes.
         progress: called with the number of images generated so far.
 
     Raises:
         SpecError: the model has no classes.
         RunError: the table would be too large.
     """
-    spec, using = run.spec, using or GeneratorOptions()
+    spec, options = run.spec, GeneratorOptions(**generator)
     if each < 1:
         raise SpecError(f"each_label: expected at least 1 image, received {each}.")
     if not is_conditional(spec):
         raise SpecError(
             f"The model {spec.name!r} has no classes; make images without --each-label."
         )
-    chosen = list(range(spec.classes)) if labels is None else [check_class(spec, k) for k in labels]
-    _check_table(spec, len(chosen), each, None)
+    _check_table(spec, spec.classes, each, None)
     noise = fixed_inputs(spec, seed, each, run.record.precision, np.zeros(each, int))["noise"]
     inputs = {
-        "noise": np.tile(noise, (len(chosen), 1)),
-        "label": one_hot(np.repeat(chosen, each), spec.classes, run.record.precision),
+        "noise": np.tile(noise, (spec.classes, 1)),
+        "label": one_hot(np.repeat(range(spec.classes), each), spec.classes, run.record.precision),
     }
-    engine = run.engine(using.backend, using.device, using.which)
-    made = sample(spec, engine, inputs, ema=using.ema, progress=progress)
-    names = _names(run, spec.classes)
-    images = made.images.reshape(len(chosen), each, *spec.image.shape)
-    return made, Table(images, (), tuple(names[label] for label in chosen))
+    engine = run.engine(options.backend, options.device, options.checkpoint)
+    generated = sample(spec, engine, inputs, ema=options.ema, progress=progress)
+    images = generated.images.reshape(spec.classes, each, *spec.image.shape)
+    size = 2 * max(spec.image.shape[:2])
+    return generated, Table(images, (), tuple(_names(run, spec.classes)), size)
 
 
 def _names(run: Run, classes: int) -> list[str]:

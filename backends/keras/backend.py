@@ -1,5 +1,6 @@
 """The Keras backend: its versions, devices and engines."""
 
+import os
 import platform
 
 import keras
@@ -7,6 +8,7 @@ import tensorflow as tf
 
 from gandem.backends.keras.engine import KerasEngine
 from gandem.core.errors import BackendError
+from gandem.core.machine import count_cpus, cpu_instructions
 from gandem.core.specs import Spec
 from gandem.core.training import CAPABILITIES, AdversarialLoss, Arrays, Engine
 
@@ -25,6 +27,17 @@ class KerasBackend:
 
     def devices(self) -> list[str]:
         return ["cpu", *(f"cuda:{i}" for i in range(len(tf.config.list_physical_devices("GPU"))))]
+
+    def arithmetic(self, device: str) -> dict[str, str]:
+        if device != "cpu":
+            gpu = tf.config.list_physical_devices("GPU")[int(device.partition(":")[2] or 0)]
+            return {"GPU": tf.config.experimental.get_device_details(gpu).get("device_name", "")}
+        threads = tf.config.threading.get_intra_op_parallelism_threads()
+        return {
+            "threads": str(threads or os.environ.get("TF_NUM_INTRAOP_THREADS") or count_cpus()),
+            "CPU": cpu_instructions(),
+            "oneDNN": "off" if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0" else "on",
+        }
 
     def engine(
         self, spec: Spec, loss: AdversarialLoss, state: Arrays, *, precision: str, device: str

@@ -28,6 +28,17 @@ class TorchBackend:
     def devices(self) -> list[str]:
         return ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
 
+    def arithmetic(self, device: str) -> dict[str, str]:
+        if device != "cpu":
+            facts = {"GPU": torch.cuda.get_device_name(device)}
+            return facts | {"cuDNN": str(torch.backends.cudnn.version())}
+        libraries = {"oneDNN": torch.backends.mkldnn, "MKL": torch.backends.mkl}
+        return {
+            "threads": str(torch.get_num_threads()),
+            "CPU": torch.backends.cpu.get_cpu_capability().lower(),
+            "libraries": ", ".join(n for n, module in libraries.items() if module.is_available()),
+        }
+
     def engine(
         self, spec: Spec, loss: AdversarialLoss, state: Arrays, *, precision: str, device: str
     ) -> Engine:

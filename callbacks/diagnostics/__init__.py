@@ -68,6 +68,10 @@ class Diagnostics(Callback):
         for warning in self.monitor.read(row):
             self._warn(trainer, warning)
 
+    def on_evaluate(self, trainer: Trainer, scores: Mapping[str, float]) -> None:
+        """Read the row of the scores, for the verdict."""
+        self.monitor.read(trainer.last_row)
+
     def on_train_end(self, trainer: Trainer) -> None:
         """Add the warning that the training diverged."""
         if trainer.state == "diverged":

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from gandem.callbacks.diagnostics.suggestions import Finding, suggest_remedy
+from gandem.callbacks.diagnostics.verdict import MIN_STEPS, describe_doubts, describe_verdict
 from gandem.core.runs.log import has_losses
 from gandem.core.specs import Spec
 from gandem.core.training import NumpyOps
@@ -137,18 +138,21 @@ class Monitor:
     """Reads the rows of a log and reports which conditions begin and end."""
 
     def __init__(self, spec: Spec, rule: AdversarialLoss) -> None:
-        self.spec, self.scale, self.smoothable = spec, LossScale.of(spec, rule), rule.smoothable
+        self.spec, self.loss, self.scale = spec, rule, LossScale.of(spec, rule)
         self.rows: deque[Mapping[str, Any]] = deque()
         self.varied: list[Mapping[str, Any]] = []
         self.moved: list[Mapping[str, Any]] = []
-        self.judged: dict[str, Any] | None = None
+        self.accuracies: list[dict[str, Any]] = []
+        self.scored: list[Mapping[str, Any]] = []
         self.episodes: list[dict[str, Any]] = []
         self.step = 0
 
     def read(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Read a row of the log; return the warnings that follow, as rows of the log."""
         if isinstance(row.get("judged"), dict):
-            self.judged = {"step": row["step"], **row["judged"]}
+            self.accuracies = [*self.accuracies, {"step": row["step"], **row["judged"]}][-2:]
+        if isinstance(row.get("scores"), dict):
+            self.scored.append(row)
         if not has_losses(row):
             return []
         self.step = row["step"]
@@ -183,32 +187,26 @@ class Monitor:
         """Return the verdict, current warnings, all episodes, accuracy and variety."""
         last = self.varied[-1] if self.varied else {}
         current = [e["health"] for e in self.episodes if "until_step" not in e]
-        is_unknown = self.step < MIDDLE and not self.episodes
+        is_unknown = self.step < MIN_STEPS and not self.episodes
+        state = "unknown" if is_unknown else "doubtful" if self._doubts() else "well"
         return {
             "verdict": self.verdict(),
-            "now": current or ["unknown" if is_unknown else "well"],
+            "now": current or [state],
             "episodes": [dict(episode) for episode in self.episodes],
             "variety": last.get("variety"),
-            "judged": self.judged,
+            "judged": self.accuracies[-1] if self.accuracies else None,
         }
 
     def verdict(self) -> str:
         """Return a summary of the training in a sentence."""
-        current = [e for e in self.episodes if "until_step" not in e]
-        ended = [e for e in self.episodes if "until_step" in e]
-        if current:
-            return "; ".join(f"{e['health']} since step {e['since_step']}" for e in current)
-        if ended:
-            past = ", ".join(
-                f"{e['health']} from step {e['since_step']} to {e['until_step']}" for e in ended
-            )
-            return f"well in the end; there was {past}"
-        if self.step < MIDDLE:
-            return f"no sign of trouble, but {self.step} steps are too few to tell"
-        text = f"no sign of trouble in {self.step} steps"
-        if self.varied and isinstance(self.varied[-1]["variety"], float):
-            text += f"; the images vary {self.varied[-1]['variety']:.2f} times as much as real ones"
-        return text
+        return describe_verdict(self.step, self.episodes, self._variety(), self._doubts())
+
+    def _variety(self) -> float:
+        return _number(self.varied[-1], "variety") if self.varied else math.nan
+
+    def _doubts(self) -> list[str]:
+        is_critic = decision_boundary(self.loss) is None
+        return describe_doubts(self.accuracies, self.scored, self._variety(), is_critic=is_critic)
 
     def _open(self, state: str) -> dict[str, Any] | None:
         for episode in self.episodes:
@@ -219,7 +217,7 @@ class Monitor:
     def _begin(self, state: str, found: Finding) -> dict[str, Any]:
         self.episodes.append({"health": state, "since_step": found.since})
         remedy, options = suggest_remedy(
-            state, self.spec, self.scale.guessing, self.smoothable, found
+            state, self.spec, self.scale.guessing, self.loss.smoothable, found
         )
         return {
             "step": self.step,

@@ -63,17 +63,17 @@ class Probe:
         """
         if not self.is_due(step):
             return {}
-        found: dict[str, Any] = self._variety(self.fakes())
+        facts: dict[str, Any] = self._variety(self.fakes())
         if self._before is not None:
-            after, found["moved"] = self._weights(), {}
+            after, facts["moved"] = self._weights(), {}
             for player in self.feed.plans:
                 names = [name for name in after if name.startswith(f"{player}/")]
                 moved = sum(float(np.square(after[n] - self._before[n]).sum()) for n in names)
                 size = sum(float(np.square(self._before[n]).sum()) for n in names)
                 share = (moved / size if size else 0.0) ** 0.5
-                found["moved"][player] = float(f"{share:.3g}") if np.isfinite(share) else None
+                facts["moved"][player] = float(f"{share:.3g}") if np.isfinite(share) else None
             self._before = None
-        return found
+        return facts
 
     def measure_accuracy(self) -> dict[str, float]:
         """Return the shares of ``real`` and ``fake`` images that the discriminator classifies

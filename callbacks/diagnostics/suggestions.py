@@ -10,6 +10,11 @@ from gandem.core.specs import Spec
 
 __all__ = ["Finding", "format_warning", "suggest_remedy"]
 
+USUAL_RATES = {"adam": 2e-4, "adamw": 2e-4, "rmsprop": 5e-5, "sgd": 0.01}
+"""Learning rates that GANs are trained with, by the kind of optimizer."""
+MAX_FACTOR = 20
+"""A rate is far above the usual one by more than this factor."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -31,6 +36,21 @@ def suggest_remedy(
         guessing: the discriminator's loss when it guesses.
         smoothable: True if label smoothing applies to the loss.
     """
+    if large := _list_large_rates(spec):
+        others = [
+            option
+            for option in _list_options(state, spec, guessing, smoothable, found)[1]
+            if "learning_rate" not in option
+        ]
+        options = [f"--set {n}.optimizer.learning_rate={_usual_rate(spec, n):g}" for n in large]
+        words = "the learning rate is far above the usual ones: take smaller steps"
+        return words, [" ".join(options), *others]
+    return _list_options(state, spec, guessing, smoothable, found)
+
+
+def _list_options(
+    state: str, spec: Spec, guessing: float, smoothable: bool, found: Finding
+) -> tuple[str, list[str]]:
     if state == "discriminator-dominates":
         words = "let the discriminator learn less, or make its task harder"
         return words, [*_hold_back(spec, guessing), *_harder(spec, smoothable)]
@@ -68,14 +88,27 @@ def _steadier(spec: Spec) -> Iterator[str]:
 
 
 def _rates(spec: Spec, factor: float, player: str = "") -> Iterator[str]:
-    """Yield an option that changes one learning rate, or both; a very unusual rate becomes 2e-4."""
+    """Yield an option that changes one learning rate, or both; an extreme one becomes usual."""
     changes = []
     for name in (player,) if player else ("generator", "discriminator"):
-        rate = spec.player(name).optimizer.learning_rate * factor
-        changes.append(
-            f"--set {name}.optimizer.learning_rate={rate if 1e-6 < rate < 0.1 else 2e-4:.3g}"
-        )
+        rate, usual = spec.player(name).optimizer.learning_rate * factor, _usual_rate(spec, name)
+        if not usual / MAX_FACTOR**2 < rate < usual * MAX_FACTOR**2:
+            rate = usual
+        changes.append(f"--set {name}.optimizer.learning_rate={rate:.3g}")
     yield " ".join(changes)
+
+
+def _usual_rate(spec: Spec, player: str) -> float:
+    return USUAL_RATES.get(spec.player(player).optimizer.kind, 2e-4)
+
+
+def _list_large_rates(spec: Spec) -> list[str]:
+    """Return the players whose learning rate is far above the usual one of its optimizer."""
+    return [
+        player.name
+        for player in spec.players
+        if player.optimizer.learning_rate > MAX_FACTOR * _usual_rate(spec, player.name)
+    ]
 
 
 def format_warning(event: Mapping[str, Any]) -> str:

@@ -74,7 +74,7 @@ def _describe_cell(record: CellRecord) -> dict[str, Any]:
         "values": last.get("values", {}),
         "best_values": best.get("values", {}),
         "best_step": (best.get("details") or {}).get("step"),
-        "floor": last.get("floor", {}),
+        "real_baseline": last.get("real_baseline", {}),
         "protocol": last.get("protocol", {}),
         "weights": _read_weights(last),
         **{name: getattr(run.record, name) if run else None for name in FACTS},

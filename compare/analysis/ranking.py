@@ -67,7 +67,9 @@ def rank_groups(groups: Groups, measure: str, join: Callable[[Row], str]) -> dic
     pairs = math.comb(len(scored), 2)
     _compare(scored, sign, 1 - (1 - LEVEL) / max(1, pairs))
     places = [*scored, *(place for place in places if not place["scores"])]
-    real = next((v for cell in cells if (v := cell["floor"].get(measure)) is not None), None)
+    real = next(
+        (v for cell in cells if (v := cell["real_baseline"].get(measure)) is not None), None
+    )
     text = _summarize(measure, places, join)
     return {"measure": measure, "pairs": pairs, "real": real, "text": text, "places": places}
 

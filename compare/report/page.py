@@ -23,6 +23,7 @@ from gandem.compare.report.reproduction import describe_settings, whole_command
 from gandem.compare.report.samples import limit_size, read_pictures
 from gandem.core.errors import GandemError
 from gandem.core.files import write_file
+from gandem.core.plugins.installation import install_command
 from gandem.core.runs import Run
 from gandem.metrics.evaluation import MEASURES, Protocol, format_protocol, format_value
 
@@ -49,7 +50,7 @@ def write_comparison(comparison: Comparison, path: Path | None = None) -> dict[s
         from jinja2 import DictLoader, Environment, StrictUndefined
     except ImportError:
         raise GandemError(
-            "The report needs Jinja2. Install it with: pip install 'gandem[report]'"
+            f"The report needs Jinja2. Install it with: {install_command('report')}"
         ) from None
     records = comparison.read_all()
     outcome = analyze(comparison, records)
@@ -110,7 +111,7 @@ def _collect_context(
         "baselines": _collect_baselines(cells),
         "has_averages": any(cell["weights"] == AVERAGED for cell in cells),
         "command": whole_command(comparison, cells),
-        "descriptions": list(describe_settings(comparison, cells)),
+        "descriptions": list(describe_settings(comparison, labels, cells)),
         "format_value": format_value,
     }
 
@@ -221,7 +222,7 @@ def _collect_baselines(cells: Sequence[Row]) -> dict[str, Row]:
             protocol = format_protocol(Protocol(**cell["protocol"]))
         except (TypeError, ValueError):
             protocol = "A protocol of another version of gandem."
-        baselines.setdefault(protocol, cell["floor"])
+        baselines.setdefault(protocol, cell["real_baseline"])
     return baselines
 
 

@@ -15,6 +15,7 @@ from gandem.compare.command_lines import (
 )
 from gandem.compare.comparison import Comparison
 from gandem.compare.grid import Cell, Grid
+from gandem.compare.labels import Labels
 from gandem.compare.sweeps import Setting
 
 __all__ = ["describe_settings", "format_command", "whole_command"]
@@ -35,7 +36,7 @@ def whole_command(comparison: Comparison, cells: Sequence[CellData]) -> str:
 
 
 def describe_settings(
-    comparison: Comparison, cells: Sequence[CellData]
+    comparison: Comparison, labels: Labels, cells: Sequence[CellData]
 ) -> Iterator[dict[str, Any]]:
     """Yield the digests, the data, the machines and the commands of each model and setting.
 
@@ -50,7 +51,7 @@ def describe_settings(
         for cell in started:
             machines.setdefault(_describe_machine(cell["facts"]), []).append(cell["backend"])
         yield {
-            "name": f"{model}, {setting.name}" if setting.texts else model,
+            "name": labels.join({"model": model, "setting": setting.name}) or labels.models[model],
             "cells": started,
             "digests": [*dict.fromkeys(str(c["facts"].get("spec_digest")) for c in started)],
             "data": _describe_data(started[0]["facts"]) if started else {},

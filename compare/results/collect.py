@@ -67,10 +67,10 @@ def _make_row(
             values = [row["values"].get(name) for row in scores]
             figures[f"{which}_{name}_mean"], figures[f"{which}_{name}_sd"] = spread(values)
     first: Mapping[str, Any] = columns["final"][0]
-    figures |= {f"floor_{name}": first["floor"].get(name) for name in FIGURES}
+    figures |= {f"real_baseline_{name}": first["real_baseline"].get(name) for name in FIGURES}
     versions = {"gandem": record.gandem, **record.versions}
     return Result(
-        model=run.spec.name if model.endswith((".toml", ".json")) else model,
+        model=run.spec.name if model.lower().endswith((".toml", ".json")) else model,
         spec=digest(run.spec),
         data=protocol.data,
         backend=record.backend,

@@ -67,8 +67,8 @@ def _format_protocol(rows: list[Result]) -> str:
     head = ["model", "backend", "steps", "seeds", *finals, "best: Fréchet distance"]
     lines = [head, ["---"] * len(head)]
     first = rows[0].figures
-    floor = [_number(first.get(f"floor_{name}")) for name in shown]
-    lines.append(["*real*", "", "", "", *floor, ""])
+    real_baseline = [_number(first.get(f"real_baseline_{name}")) for name in shown]
+    lines.append(["*real*", "", "", "", *real_baseline, ""])
     for row in rows:
         options = f" `{row.options}`" if row.options else ""
         finals = [_pair(row.figures, "final", name) for name in shown]

@@ -28,7 +28,7 @@ class Result:
         seeds: number of scored runs; diverged: number of further runs, which diverged.
         figures: by the name of the column: ``final_…`` of the last checkpoints, ``best_…`` of those
             with the lowest Fréchet distance during training, both scored anew; ``…_mean`` and
-            ``…_sd`` over seeds; ``floor_…`` of other real images. None if not applicable.
+            ``…_sd`` over seeds; ``real_baseline_…`` of other real images. None if not applicable.
         real, fake, of, …, formulas: the protocol, see :class:`gandem.metrics.evaluation.Protocol`.
         options: changes of the model's spec.
         seconds: of training, over all seeds.
@@ -102,7 +102,7 @@ NUMBERS = [
         for name in FIGURES
         for what in ("mean", "sd")
     ),
-    *(f"floor_{name}" for name in FIGURES),
+    *(f"real_baseline_{name}" for name in FIGURES),
 ]
 COLUMNS = [*PLAIN, *NUMBERS]
 

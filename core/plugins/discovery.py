@@ -104,27 +104,27 @@ def find_plugins() -> tuple[list[Plugin], dict[str, list[Entry]]]:
     for number, candidate in enumerate(candidates):
         _load(candidate, version, seen)
         manager.register(_Hooks(candidate.hooks), str(number))
-    found: dict[str, list[Entry]] = {}
+    entries_by_kind: dict[str, list[Entry]] = {}
     for kind in KINDS:
         hooks = getattr(manager.hook, f"gandem_{kind}").get_hookimpls()
         functions = {hook.plugin_name: hook.function for hook in hooks}
-        found[kind] = list(functions[BUILTIN]())
-        _note_entries(builtin, kind, found[kind])
+        entries_by_kind[kind] = list(functions[BUILTIN]())
+        _note_entries(builtin, kind, entries_by_kind[kind])
         for number, candidate in enumerate(candidates):
             if hook := functions.get(str(number)):
-                found[kind] += _collect(candidate, kind, hook, found[kind])
-    _note_slow_imports(candidates, found["backends"])
+                entries_by_kind[kind] += _collect(candidate, kind, hook, entries_by_kind[kind])
+    _note_slow_imports(candidates, entries_by_kind["backends"])
     plugins = [builtin, *(candidate.plugin for candidate in candidates), *missing]
-    _note_clashes(found, plugins)
-    return plugins, found
+    _note_clashes(entries_by_kind, plugins)
+    return plugins, entries_by_kind
 
 
 def _builtin_hooks() -> _Hooks:
     """Return gandem's own hooks: they return the entries of its ``registry.toml``."""
-    found = entries(BUILTIN)
+    own_entries = entries(BUILTIN)
 
     def hook(kind: str) -> Callable[[], list[Entry]]:
-        return hookspecs.hookimpl(lambda: found[kind])
+        return hookspecs.hookimpl(lambda: own_entries[kind])
 
     return _Hooks({f"gandem_{kind}": hook(kind) for kind in KINDS})
 
@@ -134,8 +134,8 @@ def _builtin_hooks() -> _Hooks:
 
 def find_version(name: str) -> str | None:
     """Return the version of an installed distribution; None if there is no such distribution."""
-    found = next(iter(Distribution.discover(name=name)), None)
-    return None if found is None else _read_headers(found)["Version"]
+    distribution = next(iter(Distribution.discover(name=name)), None)
+    return None if distribution is None else _read_headers(distribution)["Version"]
 
 
 def format_versions(names: Iterable[str]) -> str | None:
@@ -317,8 +317,8 @@ def _describe(error: BaseException) -> str:
 # --- reporting -------------------------------------------------------------------------------
 
 
-def _note_entries(plugin: Plugin, kind: str, found: Iterable[Entry]) -> None:
-    if ids := [entry.id for entry in found]:
+def _note_entries(plugin: Plugin, kind: str, added: Iterable[Entry]) -> None:
+    if ids := [entry.id for entry in added]:
         plugin.adds[kind] = ids
     if os.environ.get("GANDEM_TRACE") == "1":
         sys.stderr.write(f"gandem_{kind} of {plugin.name}: {', '.join(ids)}\n")
@@ -335,10 +335,10 @@ def _note_slow_imports(candidates: Iterable[_Candidate], backends: Iterable[Entr
             )
 
 
-def _note_clashes(found: Mapping[str, list[Entry]], plugins: Iterable[Plugin]) -> None:
-    for kind, rows in found.items():
+def _note_clashes(entries_by_kind: Mapping[str, list[Entry]], plugins: Iterable[Plugin]) -> None:
+    for kind, kind_entries in entries_by_kind.items():
         owners: dict[str, list[str]] = {}
-        for entry in rows:
+        for entry in kind_entries:
             owners.setdefault(entry.id, []).append(entry.provider)
         for plugin in plugins:
             plugin.problems += [

@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any
 
 from gandem.core.errors import GandemError, suggest
+from gandem.core.plugins.installation import adapt_command
 
 __all__ = ["KINDS", "Entry", "InvalidEntry", "entries", "keeps_invalid", "parse_entries"]
 
@@ -32,7 +33,7 @@ FILE_NAME = "registry.toml"
 SCHEMA = 1
 MAX_ID_LENGTH = 100
 _PART = r"\w([\w.-]*\w)?"
-_ID = rf"({_PART}/)?{_PART}(?<!\.toml)(?<!\.json)"  # a name with such an end is a spec file
+_ID = rf"(?i)({_PART}/)?{_PART}(?<!\.toml)(?<!\.json)"  # a name with such an end is a spec file
 _TARGET = r"\w+(\.\w+)*:\w+"
 
 
@@ -140,6 +141,11 @@ class Entry(metaclass=_EntryType):
     def names(self) -> tuple[str, ...]:
         """The id and the aliases."""
         return (self.id, *self.aliases)
+
+    @property
+    def install_command(self) -> str:
+        """The command that installs what the entry requires, for this installation of gandem."""
+        return adapt_command(self.install)
 
     @property
     def full_name(self) -> str:

@@ -43,7 +43,8 @@ class Registry:
             or [e for e in entries if name in [known.rpartition("/")[2] for known in e.names]]
         )
         if not matches:
-            near = suggest(name, [entry.id for entry in entries])
+            requiring = [entry.id for entry in entries if name.lower() in entry.requires]
+            near = suggest(requiring[0] if requiring else name, [entry.id for entry in entries])
             raise NotFoundError(f"No {KINDS[kind]} named {shown(name)}.{near}")
         if len(matches) > 1:
             owners = " and ".join(f"{entry.id!r} of {entry.provider}" for entry in matches)
@@ -96,7 +97,7 @@ def require(kind: str, name: str) -> Entry:
     entry = registry().find(kind, name)
     if missing := _missing_modules(entry):
         noun = KINDS[kind].capitalize()
-        hint = f" Install it with: {entry.install}" if entry.install else ""
+        hint = f" Install it with: {entry.install_command}" if entry.install else ""
         raise BackendError(
             f"{noun} {entry.id!r} is not installed ({', '.join(missing)} missing).{hint}"
         )

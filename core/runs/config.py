@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from gandem.core.errors import SpecError, shown, suggest
-from gandem.core.fields import Checked, Count, Range
+from gandem.core.fields import Checked, Count, Range, hints
 from gandem.core.plugins.entry import Entry
 from gandem.core.specs import Spec
 from gandem.core.training import metric_names
 
-__all__ = ["SCORES", "Best", "Progress", "Settings", "format_accuracy"]
+__all__ = ["SCORES", "Best", "Progress", "Settings", "format_accuracy", "split_keywords"]
 
 SCORES = ("frechet", "kernel")
 """The scores that a training can take, by their names in :mod:`gandem.metrics`."""
@@ -142,6 +142,20 @@ class Settings(Checked):
                 f"best: {self.best} is measured only with evaluate_every (--evaluate-every)."
             )
         return Best.parse(self.best, (*metric_names(spec), *scores))
+
+
+def split_keywords(
+    settings: Settings | None, changes: Mapping[str, Any] | None, keywords: Mapping[str, Any]
+) -> tuple[Settings, dict[str, Any]]:
+    """Return settings and changes of the spec, with the keywords of a call distributed to them.
+
+    >>> split_keywords(None, {}, {"seed": 3, "latent": 8})[1]
+    {'latent': 8}
+    """
+    known = hints(Settings)
+    own = {name: value for name, value in keywords.items() if name in known}
+    others = {name: value for name, value in keywords.items() if name not in known}
+    return replace(settings or Settings(), **own), {**(changes or {}), **others}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -127,10 +127,11 @@ def _is_warning(row: Mapping[str, Any]) -> bool:
     )
 
 
-_CHECKS = {
+_CHECKS: Mapping[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("epoch",), _is_count),
     **dict.fromkeys(("seconds", "steps_per_second", "variety", "nearest"), _is_number),
     **dict.fromkeys(("generator", "discriminator", "real_accuracy", "fake_accuracy"), _is_number),
+    "frechet_of_average": _is_number,
     **dict.fromkeys(("scores", "moved"), _are_numbers),
     "judged": lambda value: _are_numbers(value, ("real", "fake", "count")),
 }

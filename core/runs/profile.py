@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from gandem.core.errors import SpecError
-from gandem.core.runs.config import Settings
+from gandem.core.fields import hints
+from gandem.core.runs.config import Settings, split_keywords
 from gandem.core.runs.run_dir import create_run_dir
 from gandem.core.runs.setup import Notice, TrainingSetup
 from gandem.core.runs.trainer import Callback, Trainer
@@ -117,6 +118,7 @@ def profile(
         model: a model's name, a path to a spec, or a spec.
         settings: as for :func:`gandem.train`; 100 steps by default.
         changes: likewise.
+        more: likewise.
         progress: called with the steps made and the total.
         notice: takes one line that is no error; by default a warning.
 
@@ -124,13 +126,13 @@ def profile(
         GandemError: the model, the settings or the data cannot be used.
     """
     clock = time.perf_counter()
-    settings = replace(settings or Settings(), **more)
+    settings, spec_changes = split_keywords(settings, changes, more)
     steps = STEPS if settings.steps is None else settings.steps
     if steps < 2:
         raise SpecError(f"steps: expected at least 2, since the first compiles; received {steps}.")
     settings = replace(settings, steps=steps)
     entry = find_model(model)
-    spec = load_spec(entry or model, changes)
+    spec = load_spec(entry or model, spec_changes, also=hints(Settings))
     settings = settings.with_recipe(entry)
     show = progress or (lambda done, total: None)
     setup = TrainingSetup(spec, settings, clock, notice)

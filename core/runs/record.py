@@ -64,6 +64,7 @@ class Segment(Checked):
         first_step: steps made before it.
         machine: processor, cores and system.
         versions: of Python, NumPy and the framework, by name.
+        arithmetic: what the last bits of results depend on besides the versions, such as threads.
         gandem: version of gandem.
         started: in ISO 8601, UTC.
         notes: what was noted when the run was resumed, such as a damaged checkpoint.
@@ -75,6 +76,7 @@ class Segment(Checked):
     device: str = ""
     machine: str = ""
     versions: dict[str, str] = field(default_factory=dict)
+    arithmetic: dict[str, str] = field(default_factory=dict)
     gandem: str = ""
     command: str = ""
     started: str = ""

@@ -16,11 +16,19 @@ from gandem.core.files import clear_unfinished, write_file
 from gandem.core.rng import fingerprint
 from gandem.core.runs.checkpoint import Checkpoint, DamagedError, read_checkpoint
 from gandem.core.runs.log import is_logged
+from gandem.core.runs.record import RunRecord, Segment
 from gandem.core.runs.run import Run, covers
 from gandem.core.specs import differences, digest, field_paths
 from gandem.core.training import stored
 
-__all__ = ["ResumePoint", "check_changes", "find_resume_point", "remove_later_files", "trim_log"]
+__all__ = [
+    "ResumePoint",
+    "check_changes",
+    "describe_changes",
+    "find_resume_point",
+    "remove_later_files",
+    "trim_log",
+]
 
 DATA, STREAM = "data", "stream"
 """What may be allowed to change, besides the fields of the spec."""
@@ -134,6 +142,44 @@ def _place(path: str) -> str:
     if path == STREAM:
         return "the stream of random numbers, which NumPy draws,"
     return "spec.toml" if path == "spec" else f"spec.toml: {path}"
+
+
+def describe_changes(run: Run, point: ResumePoint, record: RunRecord) -> list[str]:
+    """Return a line for each thing that makes a resumed run differ from one without interruption.
+
+    Args:
+        record: of the run as it is resumed.
+    """
+    if point.step == 0 or not run.record.segments:
+        return []
+    before, now = run.record.segments[-1], record.segments[-1]
+    place, begins = (before.backend, before.device), (now.backend, now.device)
+    lines, span = [], record.epochs[-1]
+    if span.first_step and span not in run.record.epochs:
+        lines.append(
+            f"an epoch has {span.batches_per_epoch} batches from step {point.step} on, it had "
+            f"{record.epochs[-2].batches_per_epoch}; epoch {span.first_epoch + 1} begins here."
+        )
+    is_portable = record.settings is None or record.settings.randomness == "portable"
+    if place != begins and not is_portable:
+        lines.append(
+            "its random numbers are the device's own (--randomness device); from step "
+            f"{point.step} they are those of {' on '.join(begins)}, not of {' on '.join(place)}."
+        )
+    if place == begins and (changes := _list_arithmetic_changes(before, now)):
+        threads = " Set OMP_NUM_THREADS and TF_NUM_INTRAOP_THREADS to choose the threads."
+        lines.append(
+            f"{', '.join(changes)}: results can differ in the last bits from those of an "
+            f"uninterrupted training.{threads * ('threads' in changes[-1])}"
+        )
+    return [f"{run.path}: {line}" for line in lines]
+
+
+def _list_arithmetic_changes(before: Segment, now: Segment) -> list[str]:
+    was, is_now = before.versions | before.arithmetic, now.versions | now.arithmetic
+    names = [name for name in was if name in is_now and name not in ("python", "threads")]
+    changed = [name for name in (*names, "threads") if was.get(name) != is_now.get(name)]
+    return [f"{name} {was[name]} → {is_now[name]}" for name in changed if name in was]
 
 
 def trim_log(run: Run, step: int, every: int, *, ends: bool) -> float:

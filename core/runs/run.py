@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from gandem.core.errors import BackendError, RunError, SpecError, shown, suggest
+from gandem.core.plugins.installation import install_command
 from gandem.core.runs.checkpoint import Checkpoint, list_checkpoints, parse_step, read_checkpoint
 from gandem.core.runs.config import Settings
 from gandem.core.runs.log import has_losses, read_log
@@ -165,15 +166,16 @@ class Run:
         self,
         backend: str | None = None,
         device: str = "auto",
-        which: int | str | Checkpoint = LAST,
+        checkpoint: int | str | Checkpoint = LAST,
     ) -> Engine:
         """Return an engine with the trained networks.
 
         Args:
             backend: by default the run's own, or else any that is installed.
-            which: the checkpoint: ``"last"``, ``"best"``, a step, or one that was read before.
+            checkpoint: ``"last"``, ``"best"``, a step, or one that was read before.
         """
-        checkpoint = which if isinstance(which, Checkpoint) else self.checkpoint(which)
+        if not isinstance(checkpoint, Checkpoint):
+            checkpoint = self.checkpoint(checkpoint)
         name = backend or pick_backend(self.record.backend)
         loaded = load_backend(name)
         precision = stored(self.record.precision)  # mixed precision is for training
@@ -199,47 +201,47 @@ class Run:
 
     def generate(
         self,
-        count: int = 25,
+        num_samples: int = 25,
         *,
         label: int | str | None = None,
         seed: int = 0,
         backend: str | None = None,
         device: str = "auto",
         ema: bool = True,
-        which: int | str = LAST,
+        checkpoint: int | str = LAST,
         progress: Callable[[int], None] | None = None,
     ) -> Images:
         """Generate images from noise; equal seeds give equal noise on every backend.
 
         Args:
-            count: number of images.
+            num_samples: number of images.
             label: the class, its number or its name; by default the classes of a conditional model
                 take turns.
             backend: by default the run's own if it is installed, or else any that is.
             ema: use the moving average of the weights, if the run keeps one.
-            which: the checkpoint: ``"last"``, ``"best"``, or a step.
+            checkpoint: ``"last"``, ``"best"``, or a step.
             progress: called with the number of images generated so far.
 
         Raises:
             SpecError: the model has no such class.
         """
-        check_count(self.spec, count)
-        labels = self._labels(count, label)
-        inputs = fixed_inputs(self.spec, seed, count, self.record.precision, labels)
-        engine = self.engine(backend, device, which)
+        check_count(self.spec, num_samples)
+        labels = self._labels(num_samples, label)
+        inputs = fixed_inputs(self.spec, seed, num_samples, self.record.precision, labels)
+        engine = self.engine(backend, device, checkpoint)
         return sample(self.spec, engine, inputs, ema=ema, progress=progress)
 
     def save(
         self,
         path: Path | str,
-        count: int = 25,
+        num_samples: int = 25,
         *,
         label: int | str | None = None,
         seed: int = 0,
         backend: str | None = None,
         device: str = "auto",
         ema: bool = True,
-        which: int | str = LAST,
+        checkpoint: int | str = LAST,
         progress: Callable[[int], None] | None = None,
     ) -> None:
         """Write the images of :meth:`generate` to an ``.npz``, or as PNG files to a new folder.
@@ -250,14 +252,14 @@ class Run:
             SpecError: the model has no such class.
             RunError: the path cannot be written.
         """
-        check_count(self.spec, count, Path(path))
-        labels = self._labels(count, label)
+        check_count(self.spec, num_samples, Path(path))
+        labels = self._labels(num_samples, label)
         precision = self.record.precision
-        parts = fixed_parts(self.spec, seed, count, precision, labels, size=CHUNK_SIZE)
-        engine = self.engine(backend, device, which)
+        parts = fixed_parts(self.spec, seed, num_samples, precision, labels, size=CHUNK_SIZE)
+        engine = self.engine(backend, device, checkpoint)
         images = generate_parts(self.spec, engine, parts, ema=ema, progress=progress)
         save = save_arrays if Path(path).suffix.lower() == ".npz" else save_folder
-        save(Path(path), images, count)
+        save(Path(path), images, num_samples)
 
     def _labels(self, count: int, label: int | str | None) -> np.ndarray | None:
         """Return the class of each image, None if the classes take turns."""
@@ -297,7 +299,8 @@ def pick_backend(preferred: str = "") -> str:
     if preferred in installed:
         return preferred
     if not installed:
-        raise BackendError("No backend is installed. Install one with: pip install 'gandem[torch]'")
+        command = install_command("torch")
+        raise BackendError(f"No backend is installed. Install one with: {command}")
     return installed[0]
 
 
@@ -310,12 +313,14 @@ def covers(field: str, path: str) -> bool:
     return f".{field}." in f".{path}."
 
 
-def open_run(path: Path | str) -> Run:
-    """Open a run's folder.
+def open_run(path: Run | Path | str) -> Run:
+    """Open a run's folder; a run is returned as it is.
 
     Raises:
         RunError: the folder is not a run, or is damaged.
     """
+    if isinstance(path, Run):
+        return path
     path = Path(path)
     try:
         if not path.is_dir():

@@ -52,7 +52,7 @@ def check_count(spec: Spec, count: int, path: Path | None = None, *, copies: int
         RunError: they do not fit into memory, or on the disk.
     """
     if count < 1:
-        raise SpecError(f"count: expected at least 1 image, received {count}.")
+        raise SpecError(f"num_samples: expected at least 1 image, received {count}.")
     number = 4 if isinstance(spec.image, Points) else 1  # bytes
     size = count * math.prod(spec.image.shape) * number
     if path is None:
@@ -74,7 +74,7 @@ def default_count(spec: Spec) -> int:
     return 1000 if isinstance(spec.image, Points) else 25
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Images:
     """Generated images or points.
 
@@ -89,6 +89,10 @@ class Images:
     labels: np.ndarray | None
     categories: np.ndarray | None = None
     window: tuple[float, float] | None = None
+
+    def __repr__(self) -> str:
+        count, *shape = self.images.shape
+        return f"<Images: {count} of shape {tuple(shape)}, {self.images.dtype}>"
 
     def grid(self, real: np.ndarray | None = None) -> np.ndarray:
         """Return a picture (height, width, 3) of all images, one column per class or category.

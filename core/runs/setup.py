@@ -17,16 +17,18 @@ import numpy as np
 
 from gandem.core.data.dataset import default_extractor, load_dataset
 from gandem.core.errors import DataError, RunError
+from gandem.core.fields import hints
 from gandem.core.machine import check_memory, describe_machine, keep_freed_memory
 from gandem.core.plugins.registry import require
 from gandem.core.rng import fingerprint
 from gandem.core.runs.callbacks import LogWriter, ProgressReporter, RecordWriter, load_callbacks
 from gandem.core.runs.checkpoint_writer import CheckpointWriter
-from gandem.core.runs.config import Progress, Settings
+from gandem.core.runs.config import Progress, Settings, split_keywords
 from gandem.core.runs.record import DataRecord, RunRecord, Segment, write_record
 from gandem.core.runs.resume import (
     ResumePoint,
     check_changes,
+    describe_changes,
     find_resume_point,
     remove_later_files,
     trim_log,
@@ -38,6 +40,7 @@ from gandem.core.runs.trainer import Callback, Trainer
 from gandem.core.signals import catch_stop_request
 from gandem.core.specs import Spec, digest, find_model, load_spec
 from gandem.core.training import (
+    ArithmeticReporter,
     DataHolder,
     Feed,
     check_capabilities,
@@ -77,9 +80,10 @@ def train(
 
     Args:
         model: a model's name, a path to a spec, or a spec.
-        settings: see :class:`Settings`; its fields can also be given as keywords,
-            ``backend="keras"``.
-        changes: fields of the spec, or parameters of the model, ``{"latent": 64}``.
+        settings: see :class:`Settings`.
+        changes: fields of the spec, or parameters of the model, ``{"latent.size": 64}``.
+        more: fields of the settings, ``backend="keras"``, and parameters of the model,
+            ``latent=64``. A name of both, like ``epochs`` and ``classes``, is a setting.
         out: the run's folder; by default the next free name under ``runs/``.
         callbacks: notified during the training, besides those of gandem and of plugins.
         progress: called after every step, or after several that were made in one call.
@@ -89,10 +93,10 @@ def train(
         GandemError: the training cannot start; nothing has been written.
     """
     clock = time.perf_counter()
-    settings = replace(settings or Settings(), **more)
+    settings, spec_changes = split_keywords(settings, changes, more)
     folder = Path(out) if out is not None else None
     entry = find_model(model)
-    spec = load_spec(entry or model, changes)
+    spec = load_spec(entry or model, spec_changes, also=hints(Settings))
     given, settings = settings, settings.with_recipe(entry)
     if folder is not None:
         check_run_dir(folder)
@@ -191,9 +195,9 @@ def resume(
         if setup.is_done(run, point):
             return run
         setup.start(_load_state(run, point, settings), resumed=point.step > 0)
-        for note in (*point.notes, *setup.describe_changes(run, point)):
-            setup.notice(note)
         record = setup.record(run, point, changed, allow_changed)
+        for note in (*point.notes, *describe_changes(run, point, record)):
+            setup.notice(note)
         trainer = setup.trainer(absolute, record, callbacks, progress)  # callbacks may refuse
         remove_later_files(run, point, setup.feed.epochs.epochs_done(point.step))
         ends = point.step == setup.total
@@ -291,6 +295,9 @@ class TrainingSetup:
             remedy = "make the model or the batch smaller"
             check_memory(self._activations, f"A step of {self.spec.name!r}", remedy)
         self.versions = backend.versions() | {"numpy": np.__version__}
+        self.arithmetic: dict[str, str] = {}
+        if isinstance(backend, ArithmeticReporter):
+            self.arithmetic = backend.arithmetic(self.device)
         keep_freed_memory()
         with report_memory_errors():
             self.engine = backend.engine(
@@ -310,32 +317,6 @@ class TrainingSetup:
         if held[0].nbytes <= MAX_RESIDENT_SIZE:
             self.engine.hold(*held)
             self.feed.resident = True
-
-    def describe_changes(self, run: Run, point: ResumePoint) -> list[str]:
-        """Return a sentence for each thing that makes a resumed run differ from one that was not
-        interrupted.
-        """
-        return [*self._describe_epochs(run, point), *self._describe_randomness(run, point)]
-
-    def _describe_epochs(self, run: Run, point: ResumePoint) -> list[str]:
-        span = self.feed.epochs.spans[-1]
-        if span in run.record.epochs or span.first_step == 0:
-            return []
-        before = self.feed.epochs.span_of(point.step)
-        return [
-            f"{run.path}: an epoch has {span.batches_per_epoch} batches from step {point.step} on, "
-            f"it had {before.batches_per_epoch}; epoch {span.first_epoch + 1} begins here."
-        ]
-
-    def _describe_randomness(self, run: Run, point: ResumePoint) -> list[str]:
-        was = tuple(map(str, (run.record.backend, run.record.device)))
-        now = (self.backend_entry.id, self.device)
-        if self.settings.randomness == "portable" or point.step == 0 or was == now:
-            return []
-        return [
-            f"{run.path}: its random numbers are the device's own (--randomness device); from step "
-            f"{point.step} they are those of {' on '.join(now)}, not of {' on '.join(was)}."
-        ]
 
     def is_done(self, run: Run, point: ResumePoint) -> bool:
         """Return True if the run is finished.
@@ -375,6 +356,7 @@ class TrainingSetup:
             started=datetime.now(UTC).isoformat(timespec="seconds"),
             notes=tuple(point.notes) if point else (),
             changed=dict(changed or {}),
+            arithmetic=self.arithmetic,
             **shared,
         )
         old = run.record if run else None

@@ -140,6 +140,7 @@ class Trainer:
         losses: the last that were read, by name.
         accuracy: the discriminator's, after a step at which it was measured, else None.
         scores: after a step at which the generator was scored, else empty; ``protocol`` says how.
+        last_row: the row that was last added to the log.
         warnings: what diagnostics reported, oldest first.
         state: ``"running"``, then how the training ended.
         waited, stepped: seconds that the last step waited for its inputs, and took.
@@ -168,6 +169,7 @@ class Trainer:
         self.accuracy: dict[str, Any] | None = None
         self.protocol: Mapping[str, Any] | None = None
         self.warnings: list[Mapping[str, Any]] = []
+        self.last_row: Mapping[str, Any] = {}
         self.step = self.first_step = self.total_steps = 0
         self.steps_per_second = self.waited = self.stepped = 0.0
         self.error = ""
@@ -219,7 +221,7 @@ class Trainer:
         size = path.stat().st_size if path.exists() else 0
         if size < self._log_size:
             self.notice(f"{path}: it was removed or cut; rows before step {row['step']} are lost.")
-        self._log_size = append_row(self.run_dir, row)
+        self._log_size, self.last_row = append_row(self.run_dir, row), row
 
     def warn(self, warning: Mapping[str, Any]) -> None:
         """Log a warning of the diagnostics and notify callbacks."""

@@ -54,10 +54,10 @@ class Expansion:
             raise unknown_kind(family, kind, path, kinds)
         arguments = {name: self._layered(value, f"{path}.{name}") for name, value in fields.items()}
         try:
-            made = self._layers.make(kind, arguments)
+            result = self._layers.make(kind, arguments)
         except SpecError as error:
             raise SpecError(f"{path}: {error}") from error
-        return _checked(kind, made, path)
+        return _checked(kind, result, path)
 
     def _layered(self, value: Any, path: str) -> Any:
         """Decode a list of layers, for nested compositions; return other values unchanged."""
@@ -66,11 +66,11 @@ class Expansion:
         return value
 
 
-def _checked(kind: str, made: object, path: str) -> tuple[Layer, ...]:
-    layers = (made,) if isinstance(made, Layer) else made
+def _checked(kind: str, result: object, path: str) -> tuple[Layer, ...]:
+    layers = (result,) if isinstance(result, Layer) else result
     if not isinstance(layers, list | tuple):
         raise SpecError(
-            f"{path}: {kind!r} returned {type(made).__name__}, expected a layer of "
+            f"{path}: {kind!r} returned {type(result).__name__}, expected a layer of "
             "gandem.core.specs, or a sequence of them."
         )
     for count, layer in enumerate(_walk(layers), 1):

@@ -212,7 +212,7 @@ class Training(Checked):
     augment: Augment = Augment()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Spec(Checked):
     """A GAN and its training, independent of any framework."""
 
@@ -223,6 +223,10 @@ class Spec(Checked):
     loss: Loss
     training: Training
     players: tuple[Player, ...]
+
+    def __repr__(self) -> str:
+        names = ", ".join(player.name for player in self.players)
+        return f"<Spec {self.name}: noise ({self.latent.size},), image {self.image.shape}, {names}>"
 
     def player(self, name: str) -> Player:
         """Return the player of that name."""

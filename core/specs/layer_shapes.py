@@ -84,10 +84,10 @@ def _affine(
     fan_out: int,
     out: int,
 ) -> dict[str, Parameter]:
-    found = {"kernel": Parameter("", kernel, layer.kernel_init, fan_in, fan_out)}
+    parameters = {"kernel": Parameter("", kernel, layer.kernel_init, fan_in, fan_out)}
     if layer.bias:
-        found["bias"] = Parameter("", (out,), layer.bias_init, fan_in, fan_out)
-    return found
+        parameters["bias"] = Parameter("", (out,), layer.bias_init, fan_in, fan_out)
+    return parameters
 
 
 _DEAD = (Zeros(), Normal(mean=0.0, std=0.0), Orthogonal(gain=0.0))
@@ -217,11 +217,11 @@ def _(layer: kinds.Reshape, site: Site) -> Resolved:
             f"{site.path}: a shape is [features] or [height, width, channels], "
             f"received {shown(list(layer.shape))}."
         )
-    held, wanted = math.prod(site.shape), math.prod(layer.shape)
-    if held != wanted:
+    received, expected = math.prod(site.shape), math.prod(layer.shape)
+    if received != expected:
         raise SpecError(
-            f"{site.path}: {held} features {site.shape} do not fill {layer.shape}, which takes "
-            f"{wanted}; change the reshape or the layer before it."
+            f"{site.path}: {received} features {site.shape} do not fill {layer.shape}, which takes "
+            f"{expected}; change the reshape or the layer before it."
         )
     return Resolved(layer.shape)
 

@@ -406,31 +406,7 @@ class Residual(Layer):
 
 LAYERS: dict[str, type[Layer]] = {
     cls.kind: cls
-    for cls in (
-        Dense,
-        Conv2D,
-        Conv2DTranspose,
-        Upsample2D,
-        MaxPool2D,
-        AveragePool2D,
-        GlobalMaxPool2D,
-        GlobalAveragePool2D,
-        Flatten,
-        Reshape,
-        BatchNorm,
-        LayerNorm,
-        GroupNorm,
-        InstanceNorm,
-        Dropout,
-        Relu,
-        LeakyRelu,
-        Elu,
-        Silu,
-        Tanh,
-        Sigmoid,
-        Embedding,
-        Concatenate,
-        Residual,
-    )
+    for cls in list(globals().values())
+    if isinstance(cls, type) and issubclass(cls, Layer) and cls is not Layer
 }
 KINDS[Layer] = LAYERS

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice, starmap
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
-from gandem.core.errors import GandemError, SpecError, shown, suggest
+from gandem.core.errors import GandemError, NotFoundError, SpecError, shown, suggest
+from gandem.core.fields import can_check, coerce
 from gandem.core.plugins.entry import Entry
 from gandem.core.plugins.isolation import format_error, stdout_to_stderr
 from gandem.core.plugins.loading import import_target
 from gandem.core.plugins.registry import registry
 from gandem.core.specs.composition import MOST_LAYERS
-from gandem.core.specs.gan import Spec
+from gandem.core.specs.gan import Image, Spec
 from gandem.core.specs.overrides import change
 from gandem.core.specs.serialization import read_spec
 from gandem.core.specs.validation import plan_spec
 
 __all__ = ["PLUGIN_LAYERS", "ModelLike", "find_model", "load_spec"]
+
+SUFFIXES = (".toml", ".json")
+"""The endings of the names of spec files."""
 
 ModelLike = str | os.PathLike[str] | Entry | Spec
 """A model's name or entry, the path of a spec file, or a spec."""
@@ -37,12 +41,26 @@ def find_model(model: ModelLike) -> Entry | None:
     if isinstance(model, Spec):
         return None
     name = os.fspath(model)
-    is_file = name.endswith((".toml", ".json")) or (os.sep in name and os.path.isfile(name))
-    return None if is_file else registry().find("models", name)
+    if name.lower().endswith(SUFFIXES) or (os.sep in name and os.path.isfile(name)):
+        return None
+    try:
+        return registry().find("models", name)
+    except NotFoundError as error:
+        if os.path.isfile(name) or name.lower().endswith((".yaml", ".yml")):
+            raise SpecError(f"{name}: the name of a spec file ends in .toml or .json.") from None
+        if os.path.isfile(os.path.join(name, "spec.toml")):
+            raise NotFoundError(
+                f"{name} is a run; its spec is the file {os.path.join(name, 'spec.toml')}."
+            ) from None
+        raise error
 
 
 def load_spec(
-    model: ModelLike, settings: Mapping[str, Any] | None = None, *, small: bool = False
+    model: ModelLike,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    small: bool = False,
+    also: Iterable[str] = (),
 ) -> Spec:
     """Return the spec of a model with some settings changed.
 
@@ -53,6 +71,7 @@ def load_spec(
         settings: keyword parameters of the model (``latent``), and fields of the spec by path
             (``latent.size``).
         small: use the model's small size, which parity is measured at.
+        also: further names to suggest for an unknown setting.
 
     Raises:
         NotFoundError: there is no such model.
@@ -61,18 +80,74 @@ def load_spec(
     settings = dict(settings or {})
     entry = find_model(model)
     if entry is not None:
-        function = import_target(entry)
-        parameters = list(_parameters(entry, function))
-        own = {name: settings.pop(name) for name in list(settings) if name in parameters}
-        spec = _call(entry, function, (entry.small if small else {}) | own)
-        if not isinstance(spec, Spec):
-            raise SpecError(f"The {entry.full_name} returned {type(spec).__name__}.")
-        plan_spec(spec)
-        return change(spec, settings, parameters, PLUGIN_LAYERS)
+        return _call_model(entry, settings, entry.small if small else {}, also)
     if small:
         raise SpecError(f"{model}: a spec has one size; leave --size out or write 'full'.")
     spec = model if isinstance(model, Spec) else read_spec(Path(str(model)), PLUGIN_LAYERS)
-    return change(spec, settings, layers=PLUGIN_LAYERS)
+    return change(spec, settings, also, PLUGIN_LAYERS)
+
+
+def _call_model(
+    entry: Entry, settings: dict[str, Any], small: Mapping[str, Any], also: Iterable[str]
+) -> Spec:
+    """Return the spec of a model, called with the settings that are its parameters."""
+    function = import_target(entry)
+    parameters = _parameters(entry, function)
+    own = {name: settings.pop(name) for name in list(settings) if name in parameters}
+    own = _convert(function, parameters, own)
+    try:
+        spec = _call(entry, function, {**small, **own})
+        if not isinstance(spec, Spec):
+            raise SpecError(f"The {entry.full_name} returned {type(spec).__name__}.")
+        plan_spec(spec)
+    except SpecError as error:
+        if not own or error.__cause__ is not None:
+            raise
+        raise SpecError(f"{', '.join(starmap(_written, own.items()))}: {error}") from None
+    try:
+        return change(spec, settings, (*parameters, *also), PLUGIN_LAYERS)
+    except SpecError as error:
+        sides = ("height", "width", "channels")
+        changed = {name: settings[f"image.{name}"] for name in sides if f"image.{name}" in settings}
+        if not changed or "image" not in parameters or not isinstance(spec.image, Image):
+            raise
+        shape = [changed.get(name, getattr(spec.image, name)) for name in sides]
+        raise SpecError(
+            f"{error} Set the parameter of the model instead: {_written('image', shape)}."
+        ) from None
+
+
+def _convert(
+    function: Callable[..., Any],
+    parameters: Mapping[str, inspect.Parameter],
+    arguments: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return arguments converted to the annotations of the parameters.
+
+    Raises:
+        SpecError: an argument has another type.
+    """
+    try:
+        annotations = get_type_hints(function, include_extras=True)
+    except Exception:  # third-party code may raise anything
+        annotations = {}
+    converted = dict(arguments)
+    for name, value in arguments.items():
+        if name not in annotations or not can_check(annotations[name]):
+            continue
+        try:
+            converted[name] = coerce(annotations[name], value, name)
+        except SpecError as error:
+            default = parameters[name].default
+            example = "" if default is inspect.Parameter.empty else _written(name, default)
+            hint = f"; for example {example}." if example else "."
+            raise SpecError(f"{str(error).removesuffix('.')}{hint}") from None
+    return converted
+
+
+def _written(name: str, value: Any) -> str:
+    """Return a setting as it is written: ``image=[28, 28, 1]``."""
+    return f"{name}={shown(list(value) if isinstance(value, tuple) else value)}"
 
 
 class PluginLayers:
@@ -101,6 +176,7 @@ class PluginLayers:
             is_optional = parameter.default is not parameter.empty or parameter.kind in _VARIADIC
             if name not in arguments and not is_optional:
                 raise SpecError(f"{entry.id!r} needs its parameter {name!r}.")
+        arguments = _convert(function, parameters, arguments)
         return _call(entry, lambda **given: _listed(function(**given)), arguments)
 
 

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import ast
+import dataclasses
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from gandem.core.documents import parse_toml
-from gandem.core.errors import SpecError, shown, suggest
-from gandem.core.fields import KINDS, hints
+from gandem.core.errors import SpecError, find_nearest, shown, suggest
+from gandem.core.fields import KINDS, encode, hints
 from gandem.core.specs.composition import Layers
 from gandem.core.specs.gan import Spec
 from gandem.core.specs.serialization import from_data, to_data
 
 __all__ = ["change", "differences", "field_paths", "parse_setting"]
 
+MAX_SUGGESTIONS = 2
+MAX_LITERAL_LENGTH = 1000
+"""Characters of a value that is read as Python; its parser has no limit of its own."""
+
 
 def parse_setting(text: str) -> tuple[str, Any]:
-    """Split ``path=value``; the value is TOML (``3``, ``1e-4``, ``true``, ``[1, 2]``), or else
-    plain text.
+    """Split ``path=value``; the value is written as in TOML or Python (``3``, ``.5``, ``true``,
+    ``[1, 2]``), or else plain text.
 
     >>> parse_setting("training.batch_size=32")
     ('training.batch_size', 32)
@@ -32,8 +39,14 @@ def parse_setting(text: str) -> tuple[str, Any]:
         match parse_toml(f"value = {value}"):
             case {"value": parsed, **others} if not others:
                 return path, parsed
-    except ValueError:  # not TOML: plain text
+    except ValueError:  # not TOML
         pass
+    if re.match(r"[-+.\d(\[]|(True|False)$", value) and len(value) <= MAX_LITERAL_LENGTH:
+        try:
+            literal = ast.literal_eval(value)
+            return path, literal if isinstance(literal, int | float | tuple | list) else value
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            pass
     return path, value
 
 
@@ -47,32 +60,99 @@ def change(
 
     Paths name players and layers by name or by index from 0
     (``players.generator.layers.conv2d_1.filters``). The beginning of a path may be left out if the
-    rest is unique.
+    rest is unique. A field of the optimizer without a player (``learning_rate``) is changed in all
+    players. A changed ``kind`` keeps the fields that the new kind has too, except for defaults.
 
     Args:
-        also: further names to suggest for an unknown path.
+        also: further names to suggest for an unknown path: parameters of the model, and settings of
+            the training.
         layers: named layers that the settings may use beside gandem's own kinds.
 
     Raises:
         SpecError: a path fits no field or several, or the changed spec is not valid.
     """
     data = to_data(spec)
-    for path, value in settings.items():
-        places = dict(_places(data, ""))
-        fits = [path] if path in places else [p for p in places if p.endswith(f".{path}")]
-        matches = {(id(places[p][0]), places[p][1]): p for p in fits}
-        if not matches:
-            ends = {".".join(p.split(".")[i:]) for p in places for i in range(p.count(".") + 1)}
-            near = suggest(path, ends | set(also))
-            raise SpecError(f"The spec {spec.name!r} has no field {shown(path)}.{near}")
-        if len(matches) > 1:
-            some = ", ".join(list(matches.values())[:3]) + (", …" if len(matches) > 3 else "")
-            raise SpecError(
-                f"{path!r} fits {len(matches)} fields ({some}); write more of the path."
-            )
-        container, key = places[fits[0]]
-        container[key] = value
+    # kinds first, because they decide which other fields there are
+    for path in sorted(settings, key=lambda path: path.rpartition(".")[2] != "kind"):
+        value = settings[path]
+        for table, key in _find_places(data, path, spec.name, also):
+            if isinstance(table, dict) and isinstance(table.get(key), dict):
+                if not isinstance(value, Mapping):
+                    field = next(iter(table[key]))
+                    is_word = isinstance(value, str) and re.fullmatch(r"[\w-]+", value)
+                    example = f"={value}" if is_word else ""
+                    raise SpecError(
+                        f"{path}: it is a table, received {shown(value)}; set one of its fields, "
+                        f"like {path}.{field}{example}."
+                    )
+            elif key == "kind":
+                _remove_other_fields(table, value)
+            table[key] = value
     return from_data(data, layers)
+
+
+def _find_places(
+    data: dict[str, Any], path: str, name: str, also: Iterable[str]
+) -> list[tuple[Any, Any]]:
+    """Return the containers and keys of the fields that a setting changes.
+
+    Raises:
+        SpecError: there are none, or different ones.
+    """
+    places = dict(_places(data, ""))
+    fits = [path] if path in places else [p for p in places if p.endswith(f".{path}")]
+    matches = {(id(places[p][0]), places[p][1]): p for p in fits}
+    if not matches:
+        raise SpecError(
+            f"The spec {name!r} has no field {shown(path)}.{_suggest_path(path, places, also)}"
+        )
+    fields = {re.sub(r"^players\.\w+\.(?=optimizer\b)", "", p) for p in matches.values()}
+    if len(matches) > 1 and not (len(fields) == 1 and min(fields).startswith("optimizer")):
+        some = ", ".join(list(matches.values())[:3]) + (", …" if len(matches) > 3 else "")
+        raise SpecError(f"{path!r} fits {len(matches)} fields ({some}); write more of the path.")
+    return [places[match] for match in matches.values()]
+
+
+def _suggest_path(path: str, places: Mapping[str, tuple[Any, Any]], also: Iterable[str]) -> str:
+    """Return a suggestion for a path that fits nothing."""
+    if path in also:
+        return f" It is a setting of the training: --{path.replace('_', '-')}."
+    names = {p.rpartition(".")[2] for p, (table, _) in places.items() if isinstance(table, dict)}
+    head, _, leaf = path.rpartition(".")
+    named = [p for p in places if not any(part.isdigit() for part in p.split("."))]
+    place = next((p for p in (*named, *places) if head and f".{p}".endswith(f".{head}")), None)
+    fields = [p.rpartition(".")[2] for p in places if p.rpartition(".")[0] == place]
+    if not head:
+        near = find_nearest(leaf, names | set(also))
+    elif place and not fields:  # a value, which has no fields
+        near = [head]
+    elif place:  # a table
+        near = [f"{head}.{field}" for field in find_nearest(leaf, fields)]
+    else:
+        depth = path.count(".") + 1
+        ends = {".".join(p.split(".")[-depth:]) for p in places if p.endswith(f".{leaf}")}
+        near = find_nearest(path, ends)
+    if head and not near:  # the same field elsewhere
+        same = find_nearest(leaf, names)
+        elsewhere = [p for p in named if p.rpartition(".")[2] in same]
+        within = [p for p in elsewhere if p.startswith(f"{place}.")]
+        near = within or elsewhere
+        near = near if len(near) <= MAX_SUGGESTIONS else []
+    if near:
+        return f" Did you mean {' or '.join(map(repr, near))}?"
+    return suggest(leaf, fields or also)
+
+
+def _remove_other_fields(table: dict[str, Any], kind: Any) -> None:
+    """Remove from a table the fields that its new kind lacks, and the defaults of its old kind."""
+    for members in KINDS.values():
+        if (old := members.get(table["kind"])) is None:
+            continue
+        new = members.get(kind) if isinstance(kind, str) else None
+        known = hints(new) if new else {}  # type: ignore[arg-type]  # mypy#11469
+        for field in dataclasses.fields(old):
+            if field.name not in known or table.get(field.name) == encode(field.default):
+                table.pop(field.name, None)
 
 
 def differences(one: Spec, other: Spec) -> dict[str, tuple[Any, Any]]:
@@ -99,10 +179,10 @@ def _leaves(data: Any, prefix: str = "") -> dict[str, Any]:
         parts = list(zip(_labels(data), data, strict=True))
     else:
         return {prefix.removesuffix("."): data}
-    found: dict[str, Any] = {}
+    leaves: dict[str, Any] = {}
     for key, value in parts:
-        found |= _leaves(value, f"{prefix}{key}.")
-    return found
+        leaves |= _leaves(value, f"{prefix}{key}.")
+    return leaves
 
 
 def _labels(items: list[dict[str, Any]]) -> Iterator[str]:

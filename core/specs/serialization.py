@@ -106,9 +106,10 @@ def read_spec(path: Path, layers: Layers | None = None) -> Spec:
         raise SpecError(f"{path}: larger than 1 MB; a spec has a few kilobytes.")
     try:
         text = raw.decode("utf-8-sig")  # Windows editors write a byte order mark
-        if layers is None and path.suffix != ".json":
+        is_json = path.suffix.lower() == ".json"
+        if layers is None and not is_json:
             return _parse(text)
-        return (from_json if path.suffix == ".json" else from_toml)(text, layers)
+        return (from_json if is_json else from_toml)(text, layers)
     except UnicodeDecodeError:
         raise SpecError(f"{path}: not a text file.") from None
     except SpecError as error:

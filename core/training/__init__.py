@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gandem.core.training.ops import Arrays, Ops, Tensor
     from gandem.core.training.prefetch import Prefetcher, have_equal_shapes
     from gandem.core.training.protocols import (
+        ArithmeticReporter,
         Backend,
         DataHolder,
         Engine,
@@ -56,6 +57,7 @@ __all__ = [
     "METRICS",
     "OUTSIDE_PARITY",
     "AdversarialLoss",
+    "ArithmeticReporter",
     "Arrays",
     "AuxiliaryLoss",
     "Backend",

@@ -17,6 +17,7 @@ from gandem.core.training.losses import AdversarialLoss
 from gandem.core.training.ops import Arrays, Tensor
 
 __all__ = [
+    "ArithmeticReporter",
     "Backend",
     "DataHolder",
     "Engine",
@@ -142,6 +143,14 @@ class MultiStep(Protocol):
         """Run ``steps_per_call`` steps, whose arrays have equal shapes; return the scalars of the
         last. The result is bit-identical to that of single steps.
         """
+
+
+@runtime_checkable
+class ArithmeticReporter(Protocol):
+    """A backend that reports what the last bits of its results depend on (optional)."""
+
+    def arithmetic(self, device: str) -> dict[str, str]:
+        """Return what they depend on besides the versions, by name: ``"threads"``, ``"CPU"``, …."""
 
 
 @runtime_checkable

@@ -54,17 +54,17 @@ class _Subject:
 
 
 def evaluate(
-    subjects: Sequence[Run | Path | str],
+    subjects: Run | Path | str | Sequence[Run | Path | str],
     *,
     data: str | None = None,
     data_dir: Path | str | None = None,
     classes: Sequence[int | str] | None = None,
-    count: int = COUNT,
+    num_samples: int = COUNT,
     extractor: str | None = None,
     seed: int = 0,
     backend: str | None = None,
     device: str = "auto",
-    which: int | str = ALL,
+    checkpoint: int | str = ALL,
     progress: Progress | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> list[Scored]:
@@ -75,26 +75,28 @@ def evaluate(
     its classes in turn.
 
     Args:
-        subjects: runs, run folders, folders of images, ``.npz`` files, names of data sets.
+        subjects: runs, run folders, folders of images, ``.npz`` files, names of data sets; or one.
         data: the data set to compare with; by default the training data of the runs.
         data_dir: a folder with its files.
         classes: the classes of the data to use; all by default.
-        count: images to score, at most half of the data.
+        num_samples: images to score, at most half of the data.
         extractor: the feature extractor; by default the one that suits the data.
         seed: of all random draws.
         backend: the backend for generation and the extractor; by default that of the run.
         device: the device for generation.
-        which: the checkpoint of runs: ``"all"``, ``"last"``, ``"best"``, or a step.
+        checkpoint: of runs: ``"all"``, ``"last"``, ``"best"``, or a step.
         progress: called with the name of the task, the amount done, and the total.
         notice: called with messages for the user, like files that cannot be read.
 
     Raises:
         GandemError: a subject cannot be scored, or its scores cannot be compared with the others.
     """
-    if count < 1:
-        raise DataError(f"count: expected at least 1 image, received {count}.")
+    if num_samples < 1:
+        raise DataError(f"num_samples: expected at least 1 image, received {num_samples}.")
     if not 0 <= seed < 2**63:
         raise DataError(f"seed: expected a whole number from 0 to 2**63 - 1, received {seed}.")
+    if isinstance(subjects, Run | Path | str):
+        subjects = [subjects]
     if not subjects:
         raise DataError(
             "There is nothing to score; expected runs, folders or .npz files of images."
@@ -114,13 +116,13 @@ def evaluate(
         notify(note)
     for run in runs:
         _check_shape(run, dataset)
-    count = count_images(dataset, count)
+    count = count_images(dataset, num_samples)
     images = {
         target.path: _load_images(target, dataset, count, notify)
         for target in targets
         if target.run is None
     }
-    checkpoints = {run.path: _find_checkpoints(run, which) for run in runs}
+    checkpoints = {run.path: _find_checkpoints(run, checkpoint) for run in runs}
     usable = backend or _pick_backend(runs[0].record.backend if runs else "")
     features = load_extractor(extractor or default_extractor(name), usable)
     real = RealSide(dataset, features, count, seed, progress=progress)

@@ -58,13 +58,13 @@ class Scored:
         name: the name of the scored images.
         values: values by the name of the measure; None if not finite.
         details: class counts, the confusion matrix, and so on.
-        floor: the real baseline: the values of other real images of the same data set.
+        real_baseline: the values of other real images of the same data set.
     """
 
     name: str
     protocol: Protocol
     values: Mapping[str, float | None]
-    floor: Mapping[str, float | None]
+    real_baseline: Mapping[str, float | None]
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def to_data(self) -> dict[str, Any]:
@@ -73,7 +73,7 @@ class Scored:
             "name": self.name,
             "protocol": self.protocol.to_data(),
             "values": dict(self.values),
-            "floor": dict(self.floor),
+            "real_baseline": dict(self.real_baseline),
             "details": dict(self.details),
         }
 

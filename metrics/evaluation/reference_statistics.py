@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from gandem.core.data.dataset import Dataset
+from gandem.core.documents import parse_json
 from gandem.core.errors import DataError, RunError
 from gandem.core.files import cache_folder, fill_file
 from gandem.core.rng import Purpose, stream
@@ -85,7 +86,7 @@ class RealSide:
             extractor_digest=extractor.digest,
             seed=seed,
         )
-        self.real, self.floor = self._load() or self._compute()
+        self.real, self.real_baseline = self._load() or self._compute()
 
     def score(
         self, name: str, images: Iterable[np.ndarray], labels: np.ndarray | None = None
@@ -115,8 +116,16 @@ class RealSide:
         except DataError as error:
             raise DataError(f"{name}: {error}") from error
         return Scored(
-            name=name, protocol=self.protocol, values=values, floor=self.floor, details=details
+            name=name,
+            protocol=self.protocol,
+            values=values,
+            real_baseline=self.real_baseline,
+            details=details,
         )
+
+    def frechet_of_average(self) -> float:
+        """Return the Fréchet distance of one image, repeated, whose features are the average."""
+        return float(np.var(self.real.features.astype(float), axis=0, ddof=1).sum())
 
     def _check_shapes(self, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         for chunk in images:
@@ -159,9 +168,9 @@ class RealSide:
 
     def _compute(self) -> tuple[Side, dict[str, float | None]]:
         real, others = self._extract(0), self._extract(1)
-        floor, _ = self._measure(others, real, "scores of real images")
-        self._save(real, floor)
-        return real, floor
+        real_baseline, _ = self._measure(others, real, "scores of real images")
+        self._save(real, real_baseline)
+        return real, real_baseline
 
     # --- the cache -------------------------------------------------------------------------------
 
@@ -176,15 +185,15 @@ class RealSide:
         key = hashlib.sha256(text.encode()).hexdigest()[:32]
         return cache_folder() / "scores" / f"{key}.safetensors"
 
-    def _save(self, real: Side, floor: dict[str, float | None]) -> None:
+    def _save(self, real: Side, real_baseline: dict[str, float | None]) -> None:
         from safetensors import SafetensorError
         from safetensors.numpy import save_file
 
         arrays = {"features": real.features}
         if real.probabilities is not None:
             arrays["probabilities"] = real.probabilities
-        text = json.dumps(floor)
-        facts = {"floor": text, "sha256": _hash_arrays(arrays, text)}
+        text = json.dumps(real_baseline)
+        facts = {"real_baseline": text, "sha256": _hash_arrays(arrays, text)}
         # the cache only saves time
         with contextlib.suppress(RunError, OSError, SafetensorError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -198,20 +207,20 @@ class RealSide:
             with safe_open(self._path, framework="np") as file:
                 arrays = {name: file.get_tensor(name) for name in file.keys()}
                 facts = file.metadata()
-            if facts["sha256"] != _hash_arrays(arrays, facts["floor"]):
+            if facts["sha256"] != _hash_arrays(arrays, facts["real_baseline"]):
                 return None
-            floor = json.loads(facts["floor"])
+            real_baseline = parse_json(facts["real_baseline"])
             side = Side(arrays["features"], arrays.get("probabilities"), self._labels(0))
         except (OSError, SafetensorError, KeyError, TypeError, ValueError):
             return None
         is_valid = len(side.features) == self.count
         is_valid &= (side.probabilities is not None) == bool(self.extractor.classes)
-        return (side, floor) if is_valid else None
+        return (side, real_baseline) if is_valid else None
 
 
-def _hash_arrays(arrays: Mapping[str, np.ndarray], floor: str) -> str:
+def _hash_arrays(arrays: Mapping[str, np.ndarray], real_baseline: str) -> str:
     """Return a hash of the cached values, which detects damage."""
-    hashed = hashlib.sha256(floor.encode())
+    hashed = hashlib.sha256(real_baseline.encode())
     for name in sorted(arrays):
         hashed.update(f"\n{name} {arrays[name].dtype.str} {arrays[name].shape}\n".encode())
         hashed.update(np.ascontiguousarray(arrays[name]).data)

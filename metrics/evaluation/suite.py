@@ -61,7 +61,7 @@ MEASURES = {
     "density": Measure("density", "as real"),
     "coverage": Measure("coverage", "more"),
     "diversity": Measure("diversity, as a share", "as real"),
-    "memorised": Measure("memorised", "as real"),
+    "memorized": Measure("memorized", "as real"),
     "inception": Measure("class score", "more", "inception_deviation", "deviation"),
     "entropy": Measure("entropy of classes, nats", "as real"),
     "present": Measure("classes present", "as real"),
@@ -174,7 +174,7 @@ def _diversity(fake: Side, real: Side, seed: int) -> Values:
 
 
 def _memory(fake: Side, real: Side, seed: int) -> Values:
-    yield "memorised", nearest_training(fake.features, real.features).memorised
+    yield "memorized", nearest_training(fake.features, real.features).memorized
 
 
 def _classes(fake: Side, real: Side, seed: int) -> Values:

@@ -20,14 +20,14 @@ def format_scores(scored: Sequence[Scored]) -> str:
         DataError: they have different protocols.
     """
     protocol = same_protocol(scored)
-    floor = scored[0].floor
+    real_baseline = scored[0].real_baseline
     numbers = [f"[{number}]" for number in range(1, len(scored) + 1)]
     rows = [("", "", "real", *numbers)]
     for name, measure in all_measures().items():
         if any(name in score.values for score in scored):
             cells = [
                 format_value(values, name)
-                for values in (floor, *(score.values for score in scored))
+                for values in (real_baseline, *(score.values for score in scored))
             ]
             rows.append((measure.heading, MARKS[measure.better], *cells))
     names = [(number, score.name) for number, score in zip(numbers, scored, strict=True)]

@@ -82,7 +82,7 @@ def test_the_weights_are_the_same_bit_for_bit(backend, precision, runs, trained)
 
 
 @on_each
-def test_the_network_that_looks_leaves_the_training_alone(backend, tmp_path):
+def test_the_extractor_does_not_change_the_training(backend, tmp_path):
     changes = {"width": 1, "latent": 4, "batch_size": 16}
     common = {"backend": backend, "data": "digits", "steps": 4, "precision": "float64"}
     common |= {"changes": changes}
@@ -109,7 +109,7 @@ def test_the_network_that_looks_leaves_the_training_alone(backend, tmp_path):
         (0, {"epochs": 3}, []),
     ],
 )
-def test_scores_are_taken_every_so_many_epochs_and_at_the_end(every, told, steps, trained):
+def test_scores_are_computed_every_few_epochs_and_at_the_end(every, told, steps, trained):
     found = scores(trained(evaluate_every=every, **told))
 
     assert list(found) == steps
@@ -139,23 +139,23 @@ def test_a_lower_distance_is_what_evaluate_finds_too(trained, data):
     """The same noise, the same real images, the same extractor: the same number."""
     run = trained(evaluate_every=2)
 
-    (one,) = evaluate([run], which="last", count=1000)
+    (one,) = evaluate(run, checkpoint="last", num_samples=1000)
 
     assert run.record.evaluation["protocol"] == one.protocol.to_data()
-    assert run.record.evaluation["floor"]["frechet"] == one.floor["frechet"]
+    assert run.record.evaluation["real_baseline"]["frechet"] == one.real_baseline["frechet"]
     assert scores(run)[12]["frechet"] == pytest.approx(one.values["frechet"], rel=1e-6)
 
 
 # --- what is told --------------------------------------------------------------------------------
 
 
-def test_the_facts_tell_the_protocol_the_floor_and_the_cost(trained):
+def test_the_record_has_the_protocol_the_real_baseline_and_the_cost(trained):
     run = trained(evaluate_every=1)
 
     told = run.record.evaluation
-    assert set(told) == {"protocol", "floor", "last", "times", "seconds"}
+    assert set(told) == {"protocol", "real_baseline", "last", "times", "seconds"}
     assert told["protocol"]["fake"] == told["protocol"]["real"] == 20
-    assert set(told["floor"]) == SCORES
+    assert set(told["real_baseline"]) == SCORES
     assert told["last"] == {"step": 12, **scores(run)[12]}
     assert told["times"] == 4
     assert 0 < told["seconds"] <= run.record.seconds
@@ -177,7 +177,7 @@ def test_the_outcome_says_the_scores_and_their_cost(tmp_path, data):
 # --- going on ------------------------------------------------------------------------------------
 
 
-def test_a_break_loses_no_score_no_best_and_no_cost(trained, whole):
+def test_a_resumed_training_keeps_scores_best_and_cost(trained, whole):
     part = trained("part", evaluate_every=1, keep_last=1, epochs=2)
     before = part.record.evaluation
 
@@ -207,7 +207,7 @@ def test_an_interrupted_training_goes_on_as_if_it_had_not_been(at, trained, whol
     assert gone_on.record.evaluation["times"] == 4
 
 
-def test_a_newest_checkpoint_that_is_damaged_costs_no_older_score(tmp_path, whole):
+def test_a_damaged_newest_checkpoint_keeps_older_scores(tmp_path, whole):
     run = open_run(shutil.copytree(whole.path, tmp_path / "run"))
     run.checkpoints()[-1].write_bytes(b"damaged")
 
@@ -217,7 +217,7 @@ def test_a_newest_checkpoint_that_is_damaged_costs_no_older_score(tmp_path, whol
     assert gone_on.record.best == whole.record.best
 
 
-def test_the_usual_extractor_of_the_first_day_stays_whatever_the_data_is_called_later(tmp_path):
+def test_a_resumed_training_keeps_its_extractor(tmp_path):
     digits, moved = load_dataset("digits"), tmp_path / "moved.npz"
     np.savez(moved, images=digits.images, labels=digits.labels)
     changes = {"width": 1, "latent": 4, "batch_size": 16}
@@ -231,7 +231,7 @@ def test_the_usual_extractor_of_the_first_day_stays_whatever_the_data_is_called_
     assert gone_on.settings().extractor == run.settings().extractor == "lenet5:digits"
 
 
-def test_a_training_that_is_not_scored_settles_on_no_extractor(trained):
+def test_a_training_without_evaluation_records_no_extractor(trained):
     assert trained(steps=1).settings().extractor is None
 
 
@@ -265,7 +265,7 @@ def test_what_cannot_be_scored_is_refused_and_leaves_no_folder(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_training_that_cannot_be_scored_any_more_is_left_as_it_was(trained, monkeypatch):
+def test_a_run_that_cannot_be_scored_is_unchanged(trained, monkeypatch):
     run = trained(evaluate_every=1, extractor="pixels")
     files = files_of(run)
     monkeypatch.setattr("gandem.extractors.pixels.load", lambda argument, backend: None)
@@ -276,7 +276,7 @@ def test_a_training_that_cannot_be_scored_any_more_is_left_as_it_was(trained, mo
     assert files_of(run) == files
 
 
-def test_scores_that_fail_once_cost_nobody_a_training(trained, monkeypatch):
+def test_a_failed_evaluation_does_not_end_the_training(trained, monkeypatch):
     from gandem.extractors.pixels import Pixels
 
     look, seen, notices = Pixels.__call__, [], []

@@ -98,7 +98,7 @@ def monitor(loss=None, model="dcgan", **changes):
         (Wasserstein(), 0.0, None, False),
     ],
 )
-def test_what_guessing_costs_is_learnt_from_the_rule(rule, guessing, least, margin):
+def test_the_loss_of_guessing_is_computed_from_the_loss(rule, guessing, least, margin):
     gauge = LossScale.of(load_spec("dcgan"), rule)
 
     assert gauge == LossScale(pytest.approx(guessing, abs=1e-5), least, margin)
@@ -113,7 +113,7 @@ def test_halves_and_smoothing_change_what_a_loss_means():
     assert smoothed.least == pytest.approx(-0.9 * np.log(0.9) - 0.1 * np.log(0.1), abs=0.01)
 
 
-def test_a_strangers_loss_is_read_like_our_own():
+def test_a_third_party_loss_is_diagnosed_like_a_built_in_one():
     class Doubled(NonSaturating):
         def real(self, ops, logits, target):
             return 2 * super().real(ops, logits, target)
@@ -142,7 +142,7 @@ def test_a_discriminator_that_wins_for_a_hundred_steps_dominates_until_it_loses_
     ]
 
 
-def test_a_discriminator_that_wins_at_first_only_raises_no_alarm():
+def test_a_discriminator_that_wins_only_at_first_is_not_reported():
     assert heard(monitor(), rows([0.005] * 4 + [0.1] * 30)) == []
 
 
@@ -158,13 +158,13 @@ def test_a_low_loss_of_a_critic_means_nothing():
     assert heard(monitor(Wasserstein()), rows([-8.0] * 40)) == []
 
 
-def test_images_that_repeat_are_a_collapse_though_there_are_several_kinds():
+def test_repeated_images_are_a_collapse_even_with_several_kinds():
     log = rows([0.7] * 10, variety=0.8, nearest=0.001)
 
     assert heard(monitor(), log)[:1] == [(120, "begins", "generator-collapsed")]
 
 
-def test_a_loss_that_leaps_to_and_fro_is_an_oscillation():
+def test_a_loss_that_jumps_up_and_down_is_an_oscillation():
     assert heard(monitor(), rows([0.1, 2.9] * 6)) == [(200, "begins", "oscillation")]
     assert heard(monitor(), rows([0.5, 0.9] * 20)) == []
 
@@ -176,7 +176,7 @@ def test_a_loss_that_stays_where_guessing_puts_it_is_no_progress():
     assert heard(monitor(), rows([loss, loss - 0.05] * 6)) == []
 
 
-def test_a_discriminator_that_is_told_to_skip_may_stand_still():
+def test_a_discriminator_that_skips_updates_is_not_reported():
     log = rows([0.2, 0.2], moved={"generator": 0.01, "discriminator": 0.0})
 
     assert heard(monitor(), log) == [(40, "begins", "no-progress")]
@@ -184,7 +184,7 @@ def test_a_discriminator_that_is_told_to_skip_may_stand_still():
 
 
 @pytest.mark.parametrize("value", [None, "low", True, [], {}, float("nan"), 10**400, -(10**30)])
-def test_whatever_stands_in_a_log_the_monitor_reads_on(value):
+def test_the_monitor_reads_any_log(value):
     names = ("discriminator", "real_accuracy", "variety", "nearest", "moved", "judged", "penalty")
     for name in names:
         log = rows([0.004] * 12)
@@ -208,7 +208,7 @@ def test_variety_counts_only_pairs_of_one_class():
     assert measure_variety(real, real, classes) == {"variety": 1.0, "nearest": 1.0}
 
 
-def test_where_real_images_do_not_vary_nothing_is_said_of_variety():
+def test_variety_is_not_reported_if_real_images_are_equal():
     real = np.ones((5, 2, 2, 1))
 
     assert measure_variety(real, real) == {}
@@ -242,7 +242,7 @@ def _value(text):
 
 @needs_a_backend
 @pytest.mark.usefixtures("without_curves")
-def test_a_learning_rate_far_too_large_is_named_within_200_steps(pictures, tmp_path):
+def test_a_far_too_large_learning_rate_is_reported_within_200_steps(pictures, tmp_path):
     run, words = trained(pictures, tmp_path, changes=MLP | {"learning_rate": 1.0})
 
     assert set(run.record.health["now"]) & set(CONDITIONS), words
@@ -251,7 +251,7 @@ def test_a_learning_rate_far_too_large_is_named_within_200_steps(pictures, tmp_p
 
 @needs_a_backend
 @pytest.mark.usefixtures("without_curves")
-def test_a_generator_that_is_never_updated_is_named_within_200_steps(pictures, tmp_path):
+def test_a_generator_that_is_never_updated_is_reported_within_200_steps(pictures, tmp_path):
     run, words = trained(
         pictures, tmp_path, changes=MLP | {"generator.optimizer.learning_rate": 0.0}
     )
@@ -266,7 +266,7 @@ def test_a_generator_that_is_never_updated_is_named_within_200_steps(pictures, t
 
 @needs_a_backend
 @pytest.mark.usefixtures("without_curves")
-def test_a_generator_that_is_deaf_to_its_noise_is_named_within_200_steps(pictures, tmp_path):
+def test_a_generator_that_ignores_its_noise_is_reported_within_200_steps(pictures, tmp_path):
     spec = load_spec("cgan", CGAN)
     layers = (Dense(units=32), Dense(units=64), Sigmoid(), Reshape(shape=(8, 8, 1)))
     deaf = replace(spec.player("generator"), input="label", layers=layers)
@@ -280,7 +280,7 @@ def test_a_generator_that_is_deaf_to_its_noise_is_named_within_200_steps(picture
 
 
 @needs_a_backend
-def test_a_healthy_training_raises_no_alarm(healthy):
+def test_a_healthy_training_has_no_warning(healthy):
     run, words = healthy
 
     assert words == []
@@ -290,7 +290,7 @@ def test_a_healthy_training_raises_no_alarm(healthy):
 
 
 @needs_a_backend
-def test_a_training_that_diverges_says_so_in_its_log_with_a_remedy(data, tmp_path):
+def test_a_diverged_training_logs_a_warning_with_a_remedy(data, tmp_path):
     gandem(*tiny(learning_rate=1e30), "--data", data, "--steps", 9, "--out", tmp_path / "run")
 
     run = public.open_run(tmp_path / "run")
@@ -334,7 +334,7 @@ def test_a_resumed_training_knows_what_it_knew_of_its_health(pictures, tmp_path,
 
 
 @needs_a_backend
-def test_the_discriminator_is_judged_every_so_many_epochs_on_the_same_images(runs, data, tmp_path):
+def test_the_accuracy_is_measured_every_few_epochs_on_the_same_images(runs, data, tmp_path):
     each = [row for row in runs().rows() if "judged" in row]
     second = public.train(
         "dcgan",
@@ -354,7 +354,7 @@ def test_the_discriminator_is_judged_every_so_many_epochs_on_the_same_images(run
 
 
 @needs_a_backend
-def test_a_judgment_is_a_line_of_the_progress(data, tmp_path):
+def test_a_measured_accuracy_is_printed_during_training(data, tmp_path):
     arguments = map(str, [*tiny(), "--data", data, "--epochs", 2, "--out", tmp_path / "run"])
     with patch("gandem.core.progress.FIRST_LINE_DELAY", 0):
         from click.testing import CliRunner
@@ -368,11 +368,11 @@ def test_a_judgment_is_a_line_of_the_progress(data, tmp_path):
 
 
 @needs_a_backend
-def test_the_verdict_is_told_at_the_end_and_later(run):
+def test_the_verdict_is_printed_at_the_end_and_by_show(run):
     facts = json.loads(said("show", run, "--json"))["run"]["health"]
     (row,) = json.loads(said("runs", run.parent, "--json"))["runs"]
 
-    assert facts["verdict"] == "no sign of trouble, but 6 steps are too few to tell"
+    assert facts["verdict"] == "no sign of trouble, but too few steps to tell (6)"
     assert f"health     {facts['verdict']}\n" in said("show", run)
     assert facts["judged"]["step"] == 6
     assert row["health"] == "unknown"

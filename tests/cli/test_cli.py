@@ -29,6 +29,7 @@ from support.commands import (
 from gandem.cli import main
 from gandem.core.progress import ProgressBars
 from gandem.core.specs import change, digest, from_toml, to_data, to_json, to_toml
+from gandem.core.specs.layers import LAYERS
 from gandem.core.specs.loading import load_spec
 from gandem.parity import Mark, Report
 
@@ -58,21 +59,28 @@ def test_help_explains_every_option_and_shows_every_default(command):
         assert f"default: {default}" in help_, f"{parameter.opts[0]} shows no default"
 
 
-def test_the_list_of_commands_says_what_each_is_for():
+def test_help_describes_each_command():
     text = said("--help").partition("Train and resume:")[2]
     lines = [line for line in text.splitlines() if line.startswith("  ")]
 
     assert [line.split()[0] for line in lines] == COMMANDS
-    assert not [line for line in lines if len(line.split()) < 5 or line.endswith("...")]
+    assert not [line for line in lines if len(line.split()) < 5]
 
 
-def test_a_misspelt_command_is_answered_with_the_nearest():
+@pytest.mark.parametrize("group", [[], ["plugins"]])
+def test_help_of_a_group_cuts_no_line_on_a_narrow_terminal(group):
+    text = CliRunner().invoke(main, [*group, "--help"], terminal_width=44).stdout
+
+    assert "..." not in text.replace("[ARGS]...", "")
+
+
+def test_a_misspelled_command_suggests_the_nearest():
     words = "No command named 'trian'. Did you mean 'train'? See 'gandem --help'."
 
     assert refused("trian", code=2) == words
 
 
-def test_a_misspelt_option_is_one_line_too():
+def test_a_misspelled_option_is_one_line():
     words = refused("train", "dcgan", "--epoch", 3, code=2)
 
     assert "--epochs" in words
@@ -100,6 +108,7 @@ def test_list_json_names_models_backends_and_data_sets():
     assert {"mlp-gan", "dcgan", "cgan"} <= {row["id"] for row in found["models"]}
     assert {"torch", "keras"} <= {row["id"] for row in found["backends"]}
     assert {"digits", "mnist", "fashion-mnist", "npz"} <= {row["id"] for row in found["datasets"]}
+    assert {row["id"] for row in found["layers"]} == set(LAYERS)
     for row in found["models"]:
         assert {"id", "title", "paper", "provider"} <= set(row)
     for row in found["backends"]:
@@ -114,7 +123,7 @@ def test_list_takes_a_pattern():
     assert "lsgan" not in said("list", "w*")
 
 
-def test_list_for_people_is_aligned_and_names_papers():
+def test_list_prints_aligned_models_with_papers():
     lines = said("list").splitlines()
 
     rows = lines[1 : lines.index("backends")]
@@ -123,7 +132,7 @@ def test_list_for_people_is_aligned_and_names_papers():
     assert all("arXiv:" in line for line in rows)
 
 
-def test_a_pattern_that_fits_nothing_is_answered_with_the_nearest():
+def test_a_pattern_without_a_match_suggests_the_nearest():
     assert "No model matches 'dcgn'. Did you mean 'dcgan'?" in said("list", "dcgn")
     assert json.loads(said("list", "dcgn", "--json"))["models"] == []
 
@@ -157,7 +166,7 @@ def test_show_json_has_name_kind_shape_and_parameters_of_each_layer():
     assert found["spec"] == json.loads(json.dumps(to_data(load_spec("dcgan"))))
 
 
-def test_show_for_people_names_layers_shapes_totals_and_protocol():
+def test_show_prints_layers_shapes_totals_and_protocol():
     text = said("show", "cgan")
 
     assert "generator: 1,491,215 parameters, reads noise (128,), label (10,)" in text
@@ -182,7 +191,7 @@ def test_show_toml_is_a_spec_that_shows_the_same(tmp_path):
     assert said("show", tmp_path / "mine.toml") + "recipe     mnist\n" == shown
 
 
-def test_show_of_a_run_says_how_the_training_went(run):
+def test_show_prints_the_results_of_a_run(run):
     text = said("show", run)
 
     assert re.search(r"^state +finished after 6 steps", text, re.M)
@@ -204,7 +213,7 @@ def test_show_of_a_run_refuses_to_change_it(run, option):
     assert refused("show", run, *option, code=2) == words
 
 
-def test_a_models_name_means_the_model_even_beside_a_folder_of_that_name(tmp_path, monkeypatch):
+def test_a_model_takes_precedence_over_a_folder_of_its_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "dcgan").mkdir()
 
@@ -233,7 +242,7 @@ def test_show_of_a_run_with_a_wrong_record_is_refused(run, tmp_path):
 # --- plugins and doctor --------------------------------------------------------------------------
 
 
-def test_plugins_lists_what_gandem_itself_brings():
+def test_plugins_list_shows_the_built_in_entries():
     (own, *_) = json.loads(said("plugins", "list", "--json"))["plugins"]
 
     assert own["name"] == "gandem"
@@ -313,7 +322,7 @@ def test_every_option_of_train_reaches_the_run(data, tmp_path):
 
 
 @needs_a_backend
-def test_without_epochs_or_steps_the_spec_says_how_long(data, tmp_path):
+def test_without_epochs_or_steps_the_length_is_that_of_the_spec(data, tmp_path):
     said(*tiny(**{"training.epochs": 2}), "--data", data, "--out", tmp_path / "run")
 
     assert json.loads((tmp_path / "run" / "run.json").read_text())["steps"] == 2 * 3
@@ -321,7 +330,7 @@ def test_without_epochs_or_steps_the_spec_says_how_long(data, tmp_path):
 
 @needs_a_backend
 @pytest.mark.parametrize("form", ["toml", "json"])
-def test_a_users_own_spec_trains_wherever_a_models_name_does(data, tmp_path, form):
+def test_a_spec_file_can_be_trained(data, tmp_path, form):
     spec = change(load_spec("dcgan", TINY["dcgan"]), {"name": "mine"})
     path = tmp_path / f"mine.{form}"
     path.write_text(to_toml(spec) if form == "toml" else to_json(spec), "utf-8")
@@ -340,7 +349,7 @@ def test_epochs_and_steps_together_are_refused(data, tmp_path):
 
 
 @needs_a_backend
-def test_the_last_words_of_a_training_can_be_pasted_into_a_shell(data, tmp_path, monkeypatch):
+def test_the_commands_printed_after_training_run_in_a_shell(data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = said(*tiny(), "--data", data, "--steps", 1, "--out", "my run's")
     (line,) = [line for line in words.splitlines() if line.startswith("next")]
@@ -360,7 +369,7 @@ LAST_WORDS = (
     r"data       npz:\S+, 40 images\n"
     rf"losses     discriminator {RATE}, generator {RATE}\n"
     r"accuracy   real \d+%, fake \d+% \(discriminator, last batch\)\n"
-    r"health     no sign of trouble, but 2 steps are too few to tell\n"
+    r"health     no sign of trouble, but too few steps to tell \(2\)\n"
     r"samples    run/samples/step-000002\.png\n"
     r"weights    run/checkpoints/step-000002\.safetensors\n"
     r"next       gandem generate run -o grid\.png\n"
@@ -425,7 +434,7 @@ class Clock:
         monkeypatch.setattr("gandem.core.progress.time.monotonic", lambda: self.now)
 
 
-def test_what_takes_under_two_seconds_prints_no_progress(monkeypatch, capsys):
+def test_work_under_two_seconds_prints_no_progress(monkeypatch, capsys):
     clock = Clock(monkeypatch)
     with ProgressBars() as bars:
         for step in range(1, 11):
@@ -435,7 +444,7 @@ def test_what_takes_under_two_seconds_prints_no_progress(monkeypatch, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_what_takes_longer_prints_a_line_every_ten_seconds_and_the_last(monkeypatch, capsys):
+def test_long_work_prints_a_line_every_ten_seconds_and_the_last(monkeypatch, capsys):
     clock = Clock(monkeypatch)
     with ProgressBars() as bars:
         for step in range(1, 26):
@@ -450,7 +459,7 @@ def test_what_takes_longer_prints_a_line_every_ten_seconds_and_the_last(monkeypa
     ]
 
 
-def test_the_start_up_does_not_count_for_the_rate(monkeypatch, capsys):
+def test_the_rate_excludes_the_start(monkeypatch, capsys):
     clock = Clock(monkeypatch)
     with ProgressBars() as bars:
         for step in (0, 0, 0, 8):
@@ -460,7 +469,7 @@ def test_the_start_up_does_not_count_for_the_rate(monkeypatch, capsys):
     assert capsys.readouterr().err.splitlines()[-1] == "torch  8/80 steps  2.0 steps/s, 36 s left"
 
 
-def test_progress_that_nobody_reads_any_more_stops_nothing(monkeypatch):
+def test_a_closed_progress_stream_does_not_stop_a_command(monkeypatch):
     class Closed:
         def isatty(self):
             return False
@@ -500,7 +509,7 @@ def test_generate_writes_arrays_with_the_labels_of_a_conditional_model(run, cond
         assert labeled["labels"].tolist() == [2]
 
 
-def test_generate_makes_a_thousand_as_readily_as_one(run, tmp_path):
+def test_generate_makes_a_thousand_images(run, tmp_path):
     said("generate", run, "-n", 1000, "-o", tmp_path / "a.npz")
     said("generate", run, "-n", 1000, "-o", tmp_path / "a.PNG")
 
@@ -512,10 +521,12 @@ def test_generate_makes_a_thousand_as_readily_as_one(run, tmp_path):
 def test_generated_arrays_can_be_trained_on(run, tmp_path):
     said("generate", run, "-n", 20, "-o", tmp_path / "made.npz")
 
-    said(
+    done = gandem(
         *(*tiny(), "--data", f"npz:{tmp_path / 'made.npz'}"),
         *("--steps", 1, "--out", tmp_path / "second"),
     )
+
+    assert done.exit_code == 0, done.output  # images of a tiny model may have one color: a warning
 
 
 def test_a_grid_of_a_conditional_model_has_a_column_for_each_class(conditional, tmp_path):
@@ -550,8 +561,7 @@ def test_generate_json_says_where_the_images_are(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["-o", "x.gif"], "x.gif: expected a name that ends in .png (a grid) or .npz (arrays)."),
-        (["-o", "x"], "x: expected a name that ends in .png (a grid) or .npz (arrays)."),
+        (["-o", "x.gif"], "x.gif: expected a name that ends in .png (a grid) or .npz (arrays) or "),
         (["-o", "no/x.png"], "no/x.png: there is no folder no."),
         (["-o", "x.png", "--label", 1], "The model 'dcgan' has no classes; leave the label out."),
         (["-o", "x.png", "--backend", "torhc"], "No backend named 'torhc'. Did you mean"),
@@ -573,13 +583,9 @@ def test_generate_refuses_a_class_that_is_not_there(conditional, tmp_path):
     assert words == "No class 3; expected 0 to 2."
 
 
-@pytest.mark.parametrize(
-    "arguments", [["-n", 0], ["-n", -3], ["-n", "many"], ["--seed", -1], ["--label", "seven"], []]
-)
+@pytest.mark.parametrize("arguments", [["-n", 0], ["-n", -3], ["-n", "many"], ["--seed", -1]])
 def test_generate_refuses_misuse_in_one_line_with_exit_code_2(run, tmp_path, arguments):
-    target = ["-o", tmp_path / "x.png"] if arguments else []
-
-    words = refused("generate", run, *arguments, *target, code=2)
+    words = refused("generate", run, *arguments, "-o", tmp_path / "x.png", code=2)
 
     assert words.endswith("See 'gandem generate --help'.")
     assert not list(tmp_path.iterdir())
@@ -649,7 +655,7 @@ def test_every_option_of_parity_reaches_the_measurement(monkeypatch):
 
 
 @pytest.mark.parametrize("holds", [True, False])
-def test_the_verdict_of_parity_is_told_to_people_machines_and_shells(monkeypatch, holds):
+def test_parity_reports_its_verdict_as_text_json_and_exit_code(monkeypatch, holds):
     monkeypatch.setattr(PARITY, "measure", lambda *_, **__: report(holds))
 
     for_people, for_machines = gandem("parity", "mine"), gandem("parity", "mine", "--json")

@@ -32,7 +32,7 @@ GRIDS = [
         data_dir="-odd place",
         precision="float64",
         device="cuda:1",
-        count=77,
+        num_samples=77,
         extractor="lenet5:digits",
         parity_steps=0,
     ),

@@ -177,7 +177,13 @@ def test_fields_that_change_together_are_compared(tmp_path, data, toys):
 
 
 def test_python_takes_settings_as_dictionaries(tmp_path, data, toys):
-    options = {"epochs": 2, "count": 20, "extractor": "pixels", "parity_steps": 0, "data": data}
+    options = {
+        "epochs": 2,
+        "num_samples": 20,
+        "extractor": "pixels",
+        "parity_steps": 0,
+        "data": data,
+    }
     changes = TINY["dcgan"] | {"loss": {"name": "hinge"}}
     del changes["latent"]
 

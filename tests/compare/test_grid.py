@@ -4,9 +4,22 @@ import json
 from dataclasses import replace
 
 import pytest
+from support.commands import HOME, TINY, needs_a_backend
 
-from gandem.compare import Cell, Grid, Setting, make_settings, open_comparison, plan
+import gandem
+from gandem.compare import (
+    Cell,
+    Grid,
+    Setting,
+    check_grid,
+    make_settings,
+    open_comparison,
+    parse_sweeps,
+    plan,
+)
 from gandem.core.errors import RunError, SpecError
+from gandem.core.specs import load_spec
+from gandem.core.specs.serialization import to_toml
 
 GRID = Grid(models=("dcgan",), backends=("torch", "keras"), seeds=(0, 1), steps=10)
 
@@ -18,6 +31,21 @@ def test_backends_of_a_seed_are_trained_together():
         (1, "torch"),
         (1, "keras"),
     ]
+
+
+@needs_a_backend
+def test_compare_takes_parameters_of_models_as_keywords(tmp_path, monkeypatch):
+    grids = []
+
+    def refuse(grid):
+        grids.append(grid)
+        raise SpecError("enough")
+
+    monkeypatch.setattr("gandem.compare.execution.check_grid", refuse)
+    with pytest.raises(SpecError, match="enough"):
+        gandem.compare("dcgan", out=tmp_path, num_samples=30, changes={"latent": 3}, width=2)
+
+    assert (grids[0].base.changes, grids[0].num_samples) == ({"latent": 3, "width": 2}, 30)
 
 
 def test_each_cell_has_its_own_folder():
@@ -54,7 +82,7 @@ def test_spec_files_with_the_same_name_are_refused(models):
 
 def test_a_field_may_change_until_a_result_depends_on_it(tmp_path):
     plan(tmp_path / "out", GRID)
-    more = replace(GRID, count=500, extractor="pixels", parity_steps=7)
+    more = replace(GRID, num_samples=500, extractor="pixels", parity_steps=7)
 
     assert plan(tmp_path / "out", more).grid == more
     assert open_comparison(tmp_path / "out").grid == more
@@ -62,8 +90,8 @@ def test_a_field_may_change_until_a_result_depends_on_it(tmp_path):
     scores = plan(tmp_path / "out", more).folder(more.cells()[0]) / "scores.json"
     scores.parent.mkdir(parents=True)
     scores.write_text("[]")
-    with pytest.raises(RunError, match="with count 500 instead of 600"):
-        plan(tmp_path / "out", replace(more, count=600))
+    with pytest.raises(RunError, match="with num_samples 500 instead of 600"):
+        plan(tmp_path / "out", replace(more, num_samples=600))
 
 
 def test_a_device_may_change_until_a_run_has_started(tmp_path):
@@ -87,7 +115,7 @@ def test_the_cells_of_equal_grids_are_made_once():
         *({"changes": {}}, {"base": {}, "models": {}}, {"base": {"texts": {}}}, {"base": []}),
         *({"settings": []}, {"settings": [{}], "seeds": []}, {"settings": [{"texts": ["a"]}]}),
         *({"seeds": [0, 0]}, {"seeds": [-1]}, {"seeds": [[]]}, {"seeds": [*range(60_000)]}),
-        *({"models": [[]]}, {"models": "dcgan"}, {"count": 10**400}, {"count": True}),
+        *({"models": [[]]}, {"models": "dcgan"}, {"num_samples": 10**400}, {"num_samples": True}),
         *({"specs": None}, {"totals": [1.5]}, {"backends": {"torch": 1}}, {"format": [1]}),
     ],
 )
@@ -156,3 +184,20 @@ def test_a_folder_with_other_files_is_refused(tmp_path):
 
     with pytest.raises(RunError, match="holds no comparison"):
         plan(tmp_path, GRID)
+
+
+@needs_a_backend
+def test_a_spec_file_is_swept_in_the_learning_rate_of_all_players(tmp_path, data):
+    path = tmp_path / "mine.toml"
+    path.write_text(to_toml(load_spec("dcgan", TINY["dcgan"])))
+    settings = make_settings(parse_sweeps(["learning_rate=1e-4,.0002"]))
+    grid = Grid(models=(str(path),), backends=(HOME,), settings=settings, data=data, num_samples=20)
+
+    checked = check_grid(grid)
+
+    assert len(set(checked.specs)) == 2
+    rates = [
+        [player.optimizer.learning_rate for player in load_spec(path, setting.changes).players]
+        for setting in checked.settings
+    ]
+    assert rates == [[1e-4, 1e-4], [2e-4, 2e-4]]

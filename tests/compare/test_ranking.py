@@ -15,7 +15,7 @@ def ranking_of(scores, name="frechet", **changes):
     """Return the ranking of groups with these scores, one list per backend."""
     groups = {
         ("model", "setting", backend): [
-            {"seed": seed, "values": {name: value}, "floor": {}, "protocol": PROTOCOL}
+            {"seed": seed, "values": {name: value}, "real_baseline": {}, "protocol": PROTOCOL}
             | changes.get(backend, {})
             for seed, value in enumerate(values)
         ]

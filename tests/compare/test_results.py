@@ -42,7 +42,7 @@ ROW = Result(
     figures={
         **{f"{which}_{name}_mean": 2.0 for which in ("final", "best") for name in FIGURES},
         **{f"{which}_{name}_sd": 0.25 for which in ("final", "best") for name in FIGURES},
-        **{f"floor_{name}": 0.5 for name in FIGURES},
+        **{f"real_baseline_{name}": 0.5 for name in FIGURES},
     },
     real=5000,
     fake=5000,

@@ -9,6 +9,7 @@ import pytest
 from support.commands import refused, said
 
 from gandem.core.errors import DataError
+from gandem.core.plugins.installation import install_command
 from gandem.core.process import ChildCommand, ChildResult, run_child
 from gandem.data import frameworks
 from gandem.data.frameworks import FrameworkSet, hash_files, load_set
@@ -22,7 +23,7 @@ def no_process(*_: object, **__: object) -> None:
 def test_error_without_the_framework_says_what_to_install(name, extra, monkeypatch):
     monkeypatch.setattr(frameworks, "is_installed", lambda row: False)
 
-    assert f"pip install 'gandem[{extra}]'" in refused("data", f"{name}:mnist")
+    assert refused("data", f"{name}:mnist").endswith(install_command(extra))
 
 
 @pytest.mark.parametrize(

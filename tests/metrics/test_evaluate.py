@@ -48,7 +48,7 @@ def test_a_run_is_scored_against_its_own_data(run, data):
     assert one["protocol"]["data_digest"] == open_run(run).record.data.digest
     assert (one["protocol"]["of"], one["protocol"]["real"], one["protocol"]["fake"]) == (40, 20, 20)
     assert one["protocol"]["extractor"] == "pixels"
-    assert one["values"]["frechet"] > 0 < one["floor"]["frechet"]
+    assert one["values"]["frechet"] > 0 < one["real_baseline"]["frechet"]
 
 
 @needs_a_backend
@@ -110,12 +110,12 @@ def test_a_run_may_be_compared_with_other_data(run, made):
 
 
 @needs_a_backend
-def test_a_run_of_points_is_told_its_modes(tmp_path):
+def test_a_run_of_points_is_scored_by_modes(tmp_path):
     run = trained(tmp_path / "run", "ring", "mlp-gan", changes={"image": 2}, steps=3)
 
     (one,) = rows(run.path, "-n", "500")
 
-    assert one["floor"]["modes"] == 8
+    assert one["real_baseline"]["modes"] == 8
     assert one["values"]["modes"] in range(9)
     assert sum(one["details"]["mode_counts"]) <= 500
 
@@ -147,7 +147,7 @@ def conditional28(tmp_path_factory):
 
 
 @needs_a_backend
-def test_a_conditional_run_is_told_how_often_it_makes_what_it_is_asked_for(conditional28):
+def test_a_conditional_run_is_scored_by_class_accuracy(conditional28):
     (one,) = rows(conditional28, "-n", "60")
 
     assert one["protocol"]["extractor"] == "lenet5:digits"
@@ -174,11 +174,11 @@ def test_classes_that_the_data_lacks_are_not_told(conditional28):
 
 
 @needs_a_backend
-def test_the_library_takes_runs_and_paths_and_tells_how_far_it_is(run, made):
+def test_evaluate_takes_runs_and_paths_and_reports_progress(run, made):
     told = []
 
     found = evaluate(
-        [open_run(run), str(made)], count=20, progress=lambda *words: told.append(words)
+        [open_run(run), str(made)], num_samples=20, progress=lambda *words: told.append(words)
     )
 
     assert [one.name for one in found] == [f"{run}: last, step 6", str(made)]
@@ -207,7 +207,7 @@ def test_real_images_score_as_real_images_do(made, tmp_path):
 
     (one,) = rows(tmp_path / "copy.npz", "--data", f"npz:{made}")
 
-    assert 0.3 < one["values"]["frechet"] / one["floor"]["frechet"] < 2
+    assert 0.3 < one["values"]["frechet"] / one["real_baseline"]["frechet"] < 2
 
 
 @pytest.mark.parametrize("backend", [[], ["--backend", "nobody"]])

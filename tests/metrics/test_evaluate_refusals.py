@@ -46,13 +46,13 @@ def own(tmp_path):
 # --- images --------------------------------------------------------------------------------------
 
 
-def test_images_alone_do_not_say_what_to_compare_them_with(made):
+def test_images_without_data_to_compare_with_are_refused(made):
     assert refused("evaluate", made) == (
         "Images have no data set to compare with; choose one with --data."
     )
 
 
-def test_too_few_images_say_how_many_would_do(made, tmp_path):
+def test_too_few_images_suggest_a_smaller_count(made, tmp_path):
     np.savez(tmp_path / "few.npz", images=np.load(made)["images"][:25])
 
     line = refused("evaluate", tmp_path / "few.npz", "--data", f"npz:{made}")
@@ -66,7 +66,7 @@ def test_too_few_images_say_how_many_would_do(made, tmp_path):
     )
 
 
-def test_far_too_few_images_are_not_promised_anything(made, tmp_path):
+def test_far_too_few_images_are_refused_without_a_suggested_count(made, tmp_path):
     np.savez(tmp_path / "few.npz", images=np.load(made)["images"][:5])
 
     line = refused("evaluate", tmp_path / "few.npz", "--data", f"npz:{made}")
@@ -104,7 +104,7 @@ def test_images_that_the_extractor_does_not_know_name_another(made, data):
         ("x" * 5000, "cannot be read (File name too long)"),
     ],
 )
-def test_what_is_neither_a_run_nor_images_is_named(name, words, tmp_path, data):
+def test_a_subject_that_is_neither_run_nor_images_is_refused(name, words, tmp_path, data):
     (tmp_path / "empty").mkdir()
     (tmp_path / "texts").mkdir()
     for path in (tmp_path / "text.txt", tmp_path / "texts" / "text.txt"):
@@ -158,7 +158,7 @@ def test_data_that_has_changed_is_refused(own):
 
 
 @needs_a_backend
-def test_data_that_is_gone_is_asked_for(own):
+def test_missing_data_of_a_run_is_reported(own):
     run = own("one", 1)
     run.with_suffix(".npz").unlink()
 
@@ -166,7 +166,7 @@ def test_data_that_is_gone_is_asked_for(own):
 
 
 @needs_a_backend
-def test_a_run_of_another_shape_is_refused_before_anybody_waits(run, monkeypatch):
+def test_a_run_of_another_shape_is_refused_before_any_computation(run, monkeypatch):
     monkeypatch.setattr(import_module("gandem.metrics.evaluation.evaluate"), "RealSide", None)
 
     line = refused("evaluate", run, "--data", "digits")
@@ -188,9 +188,7 @@ def test_a_run_of_another_shape_is_refused_before_anybody_waits(run, monkeypatch
         ("9" * 100, "it has no checkpoint"),
     ],
 )
-def test_a_checkpoint_that_is_not_there_is_refused_before_anybody_waits(
-    run, which, words, monkeypatch
-):
+def test_a_missing_checkpoint_is_refused_before_any_computation(run, which, words, monkeypatch):
     monkeypatch.setattr(import_module("gandem.metrics.evaluation.evaluate"), "RealSide", None)
 
     line = refused("evaluate", run, f"--checkpoint={which}")
@@ -211,7 +209,7 @@ def test_a_checkpoint_that_is_not_there_is_refused_before_anybody_waits(
         (["--classes", "7"], "there is no class 7"),
     ],
 )
-def test_a_slip_is_answered_with_the_nearest(run, options, words):
+def test_a_misspelled_name_suggests_the_nearest(run, options, words):
     assert words in refused("evaluate", run, *options)
 
 

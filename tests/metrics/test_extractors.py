@@ -68,7 +68,7 @@ def reference(kind, images):
 
 @on_each
 @pytest.mark.parametrize("kind", KINDS)
-def test_features_are_those_of_the_network_written_down_in_numpy(backend, kind, hundred):
+def test_features_equal_those_of_the_network_in_numpy(backend, kind, hundred):
     features, probabilities = looked_at(f"lenet5:{kind}", hundred, backend)
 
     wanted, odds = reference(kind, hundred)
@@ -88,14 +88,14 @@ def test_features_are_the_same_on_both_backends(kind, hundred):
 
 
 @needs_a_backend
-def test_digits_are_told(digits):
+def test_digits_are_classified(digits):
     found = looked_at("lenet5", digits.images).probabilities.argmax(1)
 
     assert (found == digits.labels).mean() >= 0.99
 
 
 @needs_a_backend
-def test_a_picture_has_the_same_features_in_any_company(hundred):
+def test_the_features_of_an_image_do_not_depend_on_the_batch(hundred):
     extractor = load_extractor("lenet5", HOME)
 
     many = np.concatenate([hundred] * 6)  # more than are looked at at once
@@ -117,7 +117,7 @@ def test_the_digest_is_that_of_the_weights(kind):
     assert load_extractor(f"lenet5:{kind}", HOME).digest == hashlib.sha256(weights).hexdigest()
 
 
-def test_digits_are_what_it_knows_unless_it_is_told():
+def test_the_weights_for_digits_are_the_default():
     assert load_extractor("lenet5", HOME).name == "lenet5:digits"
     assert "digits" in KINDS
 
@@ -135,7 +135,7 @@ def test_weights_are_small(kind):
         ("../lenet5-digits", None),
     ],
 )
-def test_weights_that_are_not_there_are_answered_with_the_nearest(argument, ending):
+def test_unknown_weights_suggest_the_nearest(argument, ending):
     with pytest.raises(DataError) as caught:
         load_extractor(f"lenet5:{argument}", HOME)
 

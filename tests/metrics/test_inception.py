@@ -116,7 +116,7 @@ def test_the_features_are_those_of_torchmetrics_without_its_smoothing(weights, f
     np.testing.assert_allclose(found.features, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_grey_images_are_colored_ones_of_three_equal_channels(network):
+def test_gray_images_are_read_as_three_equal_channels(network):
     gray = IMAGES[:1, :, :, :1]
 
     one, three = network(gray), network(np.repeat(gray, 3, axis=3))
@@ -186,7 +186,7 @@ def test_the_network_leaves_the_random_numbers_of_pytorch_as_they_were(tmp_path)
         (np.zeros((5, 0, 8, 1), np.uint8), "received images of 0×8×1;"),
     ],
 )
-def test_what_it_cannot_look_at_is_refused(network, images, received):
+def test_unsupported_images_are_refused(network, images, received):
     with pytest.raises(DataError, match=f"{received} choose another with --extractor, like pixels"):
         network(images)
 
@@ -267,7 +267,7 @@ def test_a_file_that_changes_before_it_is_read_is_not_read(tmp_path):
         network(IMAGES)
 
 
-def test_torch_fidelity_that_cannot_be_imported_is_said_in_a_line(tmp_path, monkeypatch):
+def test_torch_fidelity_that_cannot_be_imported_is_one_line(tmp_path, monkeypatch):
     path = saved(tmp_path / "weights", {})
     monkeypatch.setitem(sys.modules, "torch_fidelity", None)
     monkeypatch.delitem(sys.modules, "torch_fidelity.feature_extractor_inceptionv3", raising=False)

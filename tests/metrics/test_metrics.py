@@ -216,7 +216,7 @@ def test_accuracy_and_confusion_are_those_of_scikit_learn():
 # --- the room ------------------------------------------------------------------------------------
 
 
-def test_the_room_lists_what_is_public():
+def test_the_package_lists_its_public_names():
     public = {name for name, value in vars(metrics).items() if callable(value)}
 
     assert public == set(metrics.__all__)

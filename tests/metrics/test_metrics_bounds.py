@@ -95,7 +95,7 @@ def test_images_that_are_not_rows_are_refused(score):
 
 @on_pairs
 @pytest.mark.parametrize("value", ["a", 1j, None, True])
-def test_what_is_no_number_is_refused(score, value):
+def test_features_that_are_not_numbers_are_refused(score, value):
     assert "expected numbers, received" in refused(score, np.array([[value]] * 9), SAMPLES)
 
 
@@ -237,7 +237,7 @@ def test_identical_samples_on_both_sides_are_no_distance_apart():
     assert (four.precision, four.recall, four.coverage) == (1, 1, 1)
     assert four.density == 8 / 2, "each lies in every ball"
     assert (apart.fake, apart.real, apart.ratio) == (0, 0, None)
-    assert nearest_training(same, same).memorised == 1
+    assert nearest_training(same, same).memorized == 1
 
 
 @pytest.mark.parametrize("size", [1.0, 1e6, 1e-6])

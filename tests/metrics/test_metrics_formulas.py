@@ -81,7 +81,7 @@ def test_the_kernel_distance_of_few_samples_is_the_sum_over_pairs():
     assert kernel_distance(fake, real).value == near(own + other - 2 * across)
 
 
-def test_the_memorised_share_is_that_of_fakes_nearer_than_real_ones_are_to_each_other():
+def test_the_memorized_share_is_that_of_fakes_nearer_than_real_ones_are_to_each_other():
     real = np.array([[0.0], [1.0], [10.0]])
     fake = np.array([[0.5], [1.0], [2.5], [9.0], [19.5]])
 
@@ -90,7 +90,7 @@ def test_the_memorised_share_is_that_of_fakes_nearer_than_real_ones_are_to_each_
     # nearest 0 or 1 (which have 1 to each other) and 10 (which has 9 to 1)
     assert found.indices.tolist() == [0, 1, 1, 2, 2]
     assert found.distances.tolist() == [0.5, 0.0, 1.5, 1.0, 9.5]
-    assert found.memorised == 3 / 5
+    assert found.memorized == 3 / 5
 
 
 def test_class_balance_is_entropy_and_divergence_by_hand():

@@ -51,7 +51,7 @@ def same(one, other):
     arrays = [
         (side.real.features, side.real.probabilities, side.real.labels) for side in (one, other)
     ]
-    return one.floor == other.floor and all(map(np.array_equal, *arrays))
+    return one.real_baseline == other.real_baseline and all(map(np.array_equal, *arrays))
 
 
 # --- what is not done twice ----------------------------------------------------------------------
@@ -67,14 +67,14 @@ def test_the_real_side_s_moments_are_taken_once(some, monkeypatch, quick):
     side = RealSide(some, Means(), 50, quick=quick)
     scored = [side.score(name, [some.images[:50]]).values["frechet"] for name in "abc"]
 
-    assert len(taken) == 5  # the real ones, the others of the floor, and three times fakes
+    assert len(taken) == 5  # the real ones, those of the real baseline, and three times fakes
     assert len(set(scored)) == 1
 
 
 # --- the cache -----------------------------------------------------------------------------------
 
 
-def test_a_second_real_side_looks_at_no_image_again(some, cache):
+def test_real_statistics_are_computed_once(some, cache):
     first, again = Means(), Means()
 
     made, found = RealSide(some, first, 50), RealSide(some, again, 50)
@@ -96,7 +96,7 @@ def test_the_same_images_under_another_name_are_found(some, cache):
     [{"digest": "means 2"}, {"seed": 1}, {"count": 51}, {"quick": True}, {"images": 199}],
     ids=str,
 )
-def test_whatever_decides_a_score_is_another_entry(change, some, cache):
+def test_each_input_of_a_score_has_its_own_cache_entry(change, some, cache):
     RealSide(some, Means(), 50)
     other = Means(change.get("digest", "means 1"))
     data = Dataset("some", some.images[: change.get("images", 200)])
@@ -112,11 +112,14 @@ def damages():
     yield "empty", lambda data: b""
     yield "something else", lambda data: b"PK\3\4" * 100
     yield "one flipped bit", lambda data: data[:-9] + bytes([data[-9] ^ 1]) + data[-8:]
-    yield "another floor", lambda data: data.replace(b'\\"frechet\\": ', b'\\"frechet\\": 1')
+    yield (
+        "another real baseline",
+        lambda data: data.replace(b'\\"frechet\\": ', b'\\"frechet\\": 1'),
+    )
 
 
 @pytest.mark.parametrize("damage", [d for _, d in damages()], ids=[n for n, _ in damages()])
-def test_a_damaged_entry_is_made_again(damage, some, cache):
+def test_a_damaged_cache_entry_is_computed_again(damage, some, cache):
     made = RealSide(some, Means(), 50)
     (path,) = kept(cache)
     data = path.read_bytes()
@@ -131,7 +134,7 @@ def test_a_damaged_entry_is_made_again(damage, some, cache):
     assert third.asked == []
 
 
-def test_a_folder_in_the_place_of_an_entry_costs_only_time(some, cache):
+def test_a_folder_in_place_of_a_cache_entry_is_ignored(some, cache):
     RealSide(some, Means(), 50)
     (path,) = kept(cache)
     path.unlink()
@@ -141,14 +144,14 @@ def test_a_folder_in_the_place_of_an_entry_costs_only_time(some, cache):
     assert sum(again.asked) == 100
 
 
-def test_a_cache_that_cannot_be_written_costs_only_time(some, cache):
+def test_a_cache_that_cannot_be_written_is_ignored(some, cache):
     cache.write_text("a file where a folder should be")
 
     assert same(RealSide(some, Means(), 50), RealSide(some, again := Means(), 50))
     assert sum(again.asked) == 100
 
 
-def test_a_full_disk_costs_only_time(some, cache, monkeypatch):
+def test_a_full_disk_leaves_the_cache_unused(some, cache, monkeypatch):
     from safetensors import SafetensorError, numpy
 
     def full(*_):
@@ -174,15 +177,15 @@ def test_features_in_columns_are_kept_as_they_are(some, cache):
 # --- the draw ------------------------------------------------------------------------------------
 
 
-def test_half_the_data_is_the_most_and_no_image_is_drawn_twice(some):
+def test_at_most_half_of_the_data_is_drawn_and_no_image_twice(some):
     side = RealSide(some, Means(), 1000, quick=True)
 
     assert (side.count, side.protocol.fake, side.protocol.of) == (100, 100, 200)
     assert sorted(np.concatenate(side._drawn)) == list(range(200))
 
 
-def test_what_training_measures_is_quick(some):
-    assert set(RealSide(some, Means(), 100, quick=True).floor) == {*QUICK, "kernel_error"}
+def test_a_training_computes_only_the_quick_scores(some):
+    assert set(RealSide(some, Means(), 100, quick=True).real_baseline) == {*QUICK, "kernel_error"}
 
 
 @pytest.mark.parametrize(("count", "images"), [(19, 200), (100, 39)])
@@ -268,7 +271,7 @@ def test_a_classifier_without_its_classes_is_one_line(made, some):
         RealSide(some, Classifier(), 50)
 
 
-def test_an_extractor_that_changes_its_mind_is_one_line(some):
+def test_an_extractor_that_changes_its_output_is_one_line(some):
     class Growing(Means):
         def __call__(self, images):
             self.asked.append(len(images))

@@ -300,8 +300,7 @@ def test_an_unknown_kind_is_refused_with_the_nearest(layers, kind, near):
         ),
         (
             {"depth": "a"},
-            "The layer 'acme/block' of acme-gans cannot be made with depth='a': TypeError: 'str' "
-            "object cannot be interpreted as an integer",
+            "depth: expected a whole number, received 'a'; for example depth=2.",
         ),
     ],
 )

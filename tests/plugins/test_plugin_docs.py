@@ -318,9 +318,9 @@ def test_an_extractor_and_a_metric_score(extended):
 
     (scores,) = json.loads(text)
     assert scores["protocol"]["extractor"] == "acme-gans/thumbnails"
-    assert scores["values"]["frechet"] > 2 * scores["floor"]["frechet"]
+    assert scores["values"]["frechet"] > 2 * scores["real_baseline"]["frechet"]
     name = "acme-gans/mean-distance"
-    assert scores["values"][name] > 2 * scores["floor"][name]
+    assert scores["values"][name] > 2 * scores["real_baseline"][name]
 
 
 def compare_command() -> str:

@@ -21,6 +21,7 @@ from gandem.core.data.dataset import default_extractor, load_dataset
 from gandem.core.errors import ClashError, GandemError, NotFoundError
 from gandem.core.plugins import discovery as module
 from gandem.core.plugins.discovery import Plugin, find_version
+from gandem.core.plugins.installation import install_command
 from gandem.core.plugins.registry import registry
 from gandem.core.runs.callbacks import IsolatedCallback, load_callbacks
 from gandem.core.specs import LeakyRelu, Loss
@@ -1420,7 +1421,7 @@ def test_doctor_probes_each_installed_backend_in_its_own_process(shelf, monkeypa
     assert backends["well/x"] == {"ok": True} | facts
     assert backends["sick/x"]["ok"] is False
     assert "OSError: no driver" in backends["sick/x"]["problem"]
-    problem = "not installed: pip install 'gandem[torch]'"
+    problem = f"not installed: {install_command('torch')}"
     assert backends["torch"] == {"ok": False, "problem": problem}
 
 

@@ -23,6 +23,7 @@ from gandem.core.errors import (
 from gandem.core.plugins.entry import KINDS, Entry, parse_entries
 from gandem.core.plugins.registry import is_installed, registry
 from gandem.core.specs import Loss, Spec, to_toml
+from gandem.core.specs.layers import LAYERS
 from gandem.core.specs.loading import load_spec
 from gandem.core.training.backends import load_backend
 from gandem.core.training.losses import load_loss, resolve_loss
@@ -88,7 +89,7 @@ LISTED = ", ".join(map(repr, MODELS))
 def test_the_registry_has_the_expected_entries():
     assert {table: sorted(row.id for row in registry().entries(table)) for table in KINDS} == {
         "models": MODELS,
-        "layers": [],
+        "layers": sorted(LAYERS),
         "backends": ["keras", "torch"],
         "datasets": [
             *("cifar10", "digits", "fashion-mnist", "folder", "grid", "keras", "mnist", "npz"),
@@ -106,12 +107,17 @@ def test_the_registry_has_the_expected_entries():
     ("table", "name", "line"),
     [
         ("models", "dcgn", "No model named 'dcgn'. Did you mean 'dcgan'?"),
-        ("models", "DCGAN!", f"No model named 'DCGAN!'. There are: {LISTED}."),
+        ("models", "DCGAN", "No model named 'DCGAN'. Did you mean 'dcgan'?"),
+        ("models", "wgan_gp", "No model named 'wgan_gp'. Did you mean 'wgan-gp'?"),
+        ("models", "xyz", f"No model named 'xyz'. There are: {LISTED}."),
         ("models", "", f"No model named ''. There are: {LISTED}."),
         ("models", "acme/dcgan", "No model named 'acme/dcgan'. Did you mean 'dcgan'?"),
         ("models", "a\nb", f"No model named 'a\\nb'. There are: {LISTED}."),
         ("backends", "kers", "No backend named 'kers'. Did you mean 'keras'?"),
+        ("backends", "tensorflow", "No backend named 'tensorflow'. Did you mean 'keras'?"),
+        ("backends", "pytorch", "No backend named 'pytorch'. Did you mean 'torch'?"),
         ("backends", "jax", "No backend named 'jax'. There are: 'keras', 'torch'."),
+        ("datasets", "MNIST", "No data set named 'MNIST'. Did you mean 'mnist'?"),
         ("datasets", "digit", "No data set named 'digit'. Did you mean 'digits'?"),
         ("losses", "hing", "No loss named 'hing'. Did you mean 'hinge'?"),
         ("extractors", "lenet", "No extractor named 'lenet'. Did you mean 'lenet5'?"),
@@ -130,6 +136,13 @@ def test_the_error_for_a_very_long_name_is_short():
     [
         ("dcgn", ["dcgan", "cgan"], " Did you mean 'dcgan'?"),
         ("zzz", ["b", "a", "b"], " There are: 'a', 'b'."),
+        ("Acme/ResBlock", ["acme/res-block"], " Did you mean 'acme/res-block'?"),
+        ("epoch", ["batches_per_epoch", "epochs"], " Did you mean 'epochs'?"),
+        (
+            "batch",
+            ["batch_size", "partial_batch"],
+            " Did you mean 'batch_size' or 'partial_batch'?",
+        ),
         ("zzz", [], ""),
         ("zzz", [str(n) for n in range(41)], ""),
     ],
@@ -450,8 +463,8 @@ def test_a_model_that_raises_is_one_line_naming_its_owner(only, error):
 def test_the_error_of_a_model_names_its_arguments(only):
     only("models", raising(ValueError("a\nb")))
 
-    assert refusal(SpecError, load_spec, "x", {"size": "a\nb"}) == (
-        "The model 'it/x' of their-gan cannot be made with size='a\\nb': ValueError: a b"
+    assert refusal(SpecError, load_spec, "x", {"size": 4}) == (
+        "The model 'it/x' of their-gan cannot be made with size=4: ValueError: a b"
     )
 
 
@@ -461,10 +474,11 @@ def test_the_error_for_an_argument_of_very_many_digits_is_short(only):
     assert len(refusal(SpecError, load_spec, "x", {"size": 16**5000})) < 300
 
 
-def test_the_own_error_of_a_model_is_unchanged(only):
+def test_the_own_error_of_a_model_follows_its_arguments(only):
     only("models", raising(SpecError("Too small.")))
 
     assert refusal(SpecError, load_spec, "x") == "Too small."
+    assert refusal(SpecError, load_spec, "x", {"size": 3}) == "size=3: Too small."
 
 
 def test_an_interrupt_in_a_model_is_raised(only):
@@ -506,12 +520,30 @@ def test_a_setting_overrides_the_small_size(only):
     assert asked == {"size": 1, "depth": 2}
 
 
-@pytest.mark.parametrize("suffix", [".toml", ".spec"])
+@pytest.mark.parametrize("suffix", [".toml", ".TOML", ".spec"])
 def test_a_spec_file_is_loaded_by_its_path(tmp_path, suffix):
     path = tmp_path / f"mine{suffix}"
     path.write_text(to_toml(load_spec("dcgan", {"latent": 5})))
 
     assert load_spec(str(path)).latent.size == 5
+
+
+@pytest.mark.parametrize("name", ["mine.yaml", "mine.YML", "mine.txt"])
+def test_a_spec_file_with_another_ending_is_refused(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.txt").touch()
+
+    line = f"{name}: the name of a spec file ends in .toml or .json."
+    assert refusal(SpecError, load_spec, name) == line
+
+
+def test_a_run_in_place_of_a_model_names_its_spec(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").mkdir()
+    (tmp_path / "digits" / "spec.toml").touch()
+
+    line = "digits is a run; its spec is the file digits/spec.toml."
+    assert refusal(NotFoundError, load_spec, "digits") == line
 
 
 def test_a_spec_file_may_be_a_path_object(tmp_path):

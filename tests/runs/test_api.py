@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import importlib
 import inspect
 import pkgutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from support.commands import HOME, TINY, needs_a_backend
 
 import gandem
 import gandem.core
+from gandem.cli import main
 from gandem.core import errors
 from gandem.core.plugins import entry, hookspecs
 from gandem.core.plugins.entry import KINDS
+from gandem.core.runs import Images
 from gandem.core.specs import Spec, to_toml
+from gandem.visualize.animation import Animation
+from gandem.visualize.latent import GeneratorOptions
 
 SOURCE = Path(gandem.__file__).read_text()
 
@@ -31,16 +38,55 @@ def test_the_public_names_are_these():
         "Entry",
         "GandemError",
         "Spec",
+        "animate",
         "compare",
         "entries",
+        "evaluate",
         "hookimpl",
+        "interpolate",
         "open_run",
         "parity",
+        "plot",
         "profile",
         "resume",
         "spec",
         "train",
+        "traverse",
     ]
+
+
+@pytest.mark.parametrize("name", ["animate", "evaluate", "interpolate", "plot", "traverse"])
+def test_a_function_takes_the_options_of_the_command_with_its_name(name):
+    """What writes a file has a method ``save``, which takes the options of the file."""
+    renamed = {"from": "start", "to": "end", "dimension": "dimensions"}
+    parameters = {
+        *inspect.signature(getattr(gandem, name)).parameters,
+        *(field.name for field in dataclasses.fields(GeneratorOptions)),
+        *inspect.signature(Animation.save).parameters,
+    }
+
+    for parameter in main.get_command(None, name).params:
+        option = max(parameter.opts, key=len).removeprefix("--").replace("-", "_")
+        if option not in ("out", "json"):
+            assert renamed.get(option, option) in parameters
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"), [("latnt", "latent"), ("bakend", "backend"), ("lr", "learning_rate")]
+)
+def test_an_unknown_keyword_of_train_is_answered_with_the_nearest(wrong, right, tmp_path):
+    with pytest.raises(errors.SpecError, match=f"no field '{wrong}'. Did you mean '{right}'"):
+        gandem.train("dcgan", out=tmp_path / "run", **{wrong: 1})
+
+
+@needs_a_backend
+def test_train_takes_parameters_of_the_model_as_keywords(data, tmp_path):
+    sizes = {**TINY["dcgan"], "latent": 3}
+
+    run = gandem.train("dcgan", out=tmp_path / "run", data=data, backend=HOME, steps=1, **sizes)
+
+    assert run.spec == gandem.spec("dcgan", **sizes)
+    assert run.record.settings.steps == 1
 
 
 def test_a_star_import_brings_the_public_names():
@@ -88,6 +134,12 @@ def test_a_spec_may_be_a_file(tmp_path, form):
     path.write_text(to_toml(gandem.spec("dcgan")))
 
     assert gandem.spec(form(path)) == gandem.spec("dcgan")
+
+
+def test_the_repr_of_images_is_short():
+    images = Images(np.zeros((25, 8, 8, 1), np.uint8), None)
+
+    assert repr(images) == "<Images: 25 of shape (8, 8, 1), uint8>"
 
 
 def test_a_spec_is_of_the_public_class():

@@ -318,7 +318,7 @@ def says(**changes: object) -> Change:
 UPGRADE = "written by a newer gandem"
 HEADERS = {
     "a format to come": (says(format=2), f"{UPGRADE}, format 2; upgrade gandem"),
-    "a format of the far future": (says(format=10**4000), f"{UPGRADE}, format 1000.*…; upgrade"),
+    "a format of the far future": (says(format=10**200), f"{UPGRADE}, format 1000.*…; upgrade"),
     "a format before the first": (
         says(format=0),
         "its header has the format 0, which is not valid",
@@ -327,7 +327,7 @@ HEADERS = {
     "a format that is a text": (says(format="1"), "no 'format', or a damaged one"),
     "a step below zero": (says(step=-1), "its header has the step -1, which is not valid"),
     "a step beyond all": (
-        says(step=10**4000),
+        says(step=10**200),
         "its header has the step 1000.*…, which is not valid",
     ),
     "a step and a half": (says(step=6.5), "no 'step', or a damaged one"),
@@ -376,7 +376,7 @@ HEADERS = {
         more(1, {"kind": "reshape", "shape": [1] * 100_000}),
         r"a shape is .* received \[1, 1, .*…",
     ),
-    "padding of 4,000 digits": (first(1, padding=[[-(10**4000)] * 2] * 2), "padding"),
+    "padding of 200 digits": (first(1, padding=[[-(10**200)] * 2] * 2), "padding"),
     "a rate that is no number": (
         lambda header: header["spec"]["players"][0]["optimizer"].update(learning_rate=math.nan),
         "expected a finite number, received nan",

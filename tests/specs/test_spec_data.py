@@ -364,7 +364,7 @@ DEFAULTS = {
 
 
 @pytest.mark.parametrize("cls", KINDS_OF_DATA + TABLES, ids=lambda cls: cls.__name__)
-def test_a_default_never_changes_since_files_leave_fields_out(cls):
+def test_defaults_of_fields_never_change(cls):
     found = {
         field.name: field.default
         for field in dataclasses.fields(cls)

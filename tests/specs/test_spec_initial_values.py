@@ -66,7 +66,7 @@ def test_first_values_are_float64(init):
     assert first(init).dtype == np.float64
 
 
-def test_first_values_are_pinned_so_that_a_seed_means_the_same_next_year():
+def test_initial_values_of_a_seed_never_change():
     drawn = first(Normal(std=1.0), seed=0)[0, :3]
 
     np.testing.assert_array_equal(
@@ -83,13 +83,13 @@ def test_the_values_of_a_layer_do_not_depend_on_the_layers_beside_it():
     np.testing.assert_array_equal(after["net/it/kernel"], alone["net/it/kernel"])
 
 
-def test_two_layers_of_one_shape_start_apart():
+def test_two_layers_of_one_shape_have_different_initial_values():
     values = draw_initial_values(plan(Dense(units=IN), Relu(), Dense(units=IN)), seed=1)
 
     assert not np.any(values["net/dense/kernel"] == values["net/dense_1/kernel"])
 
 
-def test_kernel_and_bias_of_one_layer_are_drawn_apart():
+def test_kernel_and_bias_of_a_layer_have_different_random_streams():
     layer = Dense(units=1, kernel_init=Normal(), bias_init=Normal())
     values = draw_initial_values(plan(layer), seed=1)
 
@@ -187,7 +187,7 @@ def test_a_norm_starts_as_the_identity():
     np.testing.assert_array_equal(values["net/batch_norm/offset"], np.zeros(IN))
 
 
-def test_an_initializer_without_numbers_is_a_mistake_of_the_author():
+def test_an_initializer_without_values_is_not_implemented():
     @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
     class Unknown(Initializer):
         kind = "unknown"

@@ -190,11 +190,11 @@ FIELDS = [
         1,
         "players[discriminator].layers[0: conv2d].bias: expected true or false, received 1.",
     ),
-    ("players", {}, "players: expected a list of a table (Player), received {}."),
+    ("players", {}, "players: expected a list of tables (Player), received {}."),
     (
         "players.0.layers",
         3,
-        "players[generator].layers: expected a list of a table (Layer), received 3.",
+        "players[generator].layers: expected a list of tables (Layer), received 3.",
     ),
     (
         "players.0.layers.0",
@@ -303,7 +303,7 @@ def test_a_field_that_does_not_fit_is_named_with_what_was_wanted(path, value, li
         ),
     ],
 )
-def test_python_is_held_to_the_same_fields(cls, fields, line):
+def test_fields_given_in_python_are_checked_too(cls, fields, line):
     assert refusal(cls, **fields) == line
 
 
@@ -327,7 +327,7 @@ def test_a_whole_number_too_large_for_a_float_is_refused(value):
     [16**5000, [16**5000], "x" * 10**6, ["x\n" * 10**6], "a\nb", "\x85", "\u2028", np.eye(3)],
     ids=["digits", "digits in a list", "long", "long in a list", "line", "NEL", "LS", "array"],
 )
-def test_whatever_came_is_quoted_on_one_short_line(path, value):
+def test_a_received_value_is_quoted_on_one_short_line(path, value):
     assert f"{path.rpartition('.')[2]}: expected " in refusal(from_data, changed(path, value))
 
 
@@ -335,7 +335,7 @@ def test_whatever_came_is_quoted_on_one_short_line(path, value):
     "path", [f"{CONV}.kind", f"{CONV}.name", "players.0.name", "players.0.optimizer.kind"]
 )
 @pytest.mark.parametrize("name", ["a\nb", "x" * 10**6, "\u2028", "a] b: c"])
-def test_a_strange_name_does_not_get_into_the_path_of_the_line(path, name):
+def test_an_unprintable_name_is_not_part_of_the_path_in_an_error(path, name):
     data = changed(path, name)
     data["players"][0]["layers"][0]["units"] = "x"
 
@@ -343,7 +343,7 @@ def test_a_strange_name_does_not_get_into_the_path_of_the_line(path, name):
 
 
 @pytest.mark.parametrize("key", ["a\nb", "x" * 10**6, 3, None])
-def test_a_strange_field_is_quoted_on_one_short_line(key):
+def test_an_unknown_field_is_quoted_on_one_short_line(key):
     assert "unknown field" in refusal(from_data, DCGAN | {key: 1})
 
 
@@ -424,7 +424,12 @@ def broken_file(folder: Path, name: str, content: bytes) -> Path:
         ("photo.toml", b"\x89PNG\r\n\xff\xd8", "not a text file."),
         ("photo.json", b"\x89PNG\r\n\xff\xd8", "not a text file."),
         ("nul.toml", b"a = \x00", "The spec is not TOML: Invalid value (at line 1, column 5)."),
-        ("empty.toml", b"", "the spec: the field 'name' is missing."),
+        (
+            "empty.toml",
+            b"",
+            "the spec: the fields 'name', 'image', 'latent', 'loss', 'training', 'players' are "
+            "missing.",
+        ),
         ("empty.json", b"", "The spec is not JSON: Expecting value: line 1 column 1 (char 0)."),
     ],
 )
@@ -432,6 +437,36 @@ def test_a_file_that_is_no_spec_is_named(tmp_path, name, content, line):
     path = broken_file(tmp_path, name, content)
 
     assert refusal(read_spec, path) == f"{path}: {line}"
+
+
+HANDWRITTEN = """
+name = "mine"
+image = { width = 28 }
+latent = {}
+
+[[players]]
+name = "generator"
+input = "noise"
+optimizer = { kind = "adam" }
+layers = [{ kind = "dense" }, { units = 3 }, { kind = "conv2d", filters = 3 }]
+"""
+
+
+def test_all_missing_fields_of_a_spec_are_named_at_once():
+    assert refusal(from_toml, HANDWRITTEN) == (
+        "the spec: the fields 'loss', 'training', 'image.height', 'latent.size', "
+        "'players[generator].optimizer.learning_rate', "
+        "'players[generator].layers[0: dense].units', 'players[generator].layers[1].kind', "
+        "'players[generator].layers[2: conv2d].kernel' are missing."
+    )
+
+
+def test_of_very_many_missing_fields_ten_are_named():
+    data = {**DCGAN, "players": [{"name": "generator"}] * 100}
+
+    line = refusal(from_data, data)
+
+    assert line.endswith("290 more are missing.")
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
@@ -525,7 +560,7 @@ LAYERS_AT_RANDOM = st.lists(st.one_of(*map(made_of, KINDS[Layer].values())), max
 
 @settings(briefly, max_examples=300)
 @given(LAYERS_AT_RANDOM, st.sampled_from([VECTOR, IMAGE, (1,), (1, 1, 1)]))
-def test_layers_at_random_close_or_are_refused_in_one_line(layers, shape):
+def test_random_layers_have_a_shape_or_are_refused_in_one_line(layers, shape):
     assert lines(plan, shape, *layers) <= 1
 
 
@@ -1056,7 +1091,7 @@ def test_a_spec_that_holds_is_planned(made):
     assert set(plan_spec(made)) == {"generator", "discriminator"}
 
 
-def test_a_player_that_is_not_there_is_answered_with_the_nearest():
+def test_an_unknown_player_suggests_the_nearest():
     with pytest.raises(NotFoundError) as caught:
         spec().player("genrator")
 

@@ -29,6 +29,7 @@ from gandem.core.specs import (
     Training,
     change,
     parse_setting,
+    to_data,
 )
 from gandem.core.specs.loading import load_spec
 
@@ -84,6 +85,18 @@ def refusal(call: Any, *arguments: Any) -> str:
         ("a=1_000", 1000),
         ("a=1e-4", 1e-4),
         ("a=0.5", 0.5),
+        ("a=.0002", 0.0002),
+        ("a=-.5", -0.5),
+        ("a=5.", 5.0),
+        ("a=[.5, 1]", [0.5, 1]),
+        ("a=(64, 64, 3)", (64, 64, 3)),
+        ("a=64,64,3", (64, 64, 3)),
+        ("a=True", True),
+        ("a=False", False),
+        ("a=Falsehood", "Falsehood"),
+        ("a=1-2", "1-2"),
+        ("a=1+2j", "1+2j"),
+        ("a=(1", "(1"),
         ("a=true", True),
         ("a=false", False),
         ("a=hinge", "hinge"),
@@ -99,7 +112,7 @@ def refusal(call: Any, *arguments: Any) -> str:
         ("a=npz:/tmp/x.npz", "npz:/tmp/x.npz"),
     ],
 )
-def test_a_value_is_toml_or_else_plain_text(text, value):
+def test_a_value_is_toml_or_python_or_else_plain_text(text, value):
     assert repr(parse_setting(text)) == repr(("a", value))
 
 
@@ -111,7 +124,7 @@ def test_a_setting_without_path_or_value_is_refused(text):
 
 
 @pytest.mark.parametrize("value", ["[" * 100_000, "9" * 5000], ids=["brackets", "digits"])
-def test_a_monstrous_value_is_taken_for_text_and_refused_by_its_field(value):
+def test_a_huge_value_is_read_as_text_and_refused_by_its_field(value):
     line = refusal(change, TINY, dict([parse_setting(f"latent.size={value}")]))
 
     assert line.startswith("latent.size: expected a whole number, received ")
@@ -134,7 +147,7 @@ def test_a_monstrous_value_is_taken_for_text_and_refused_by_its_field(value):
         "slope",
     ],
 )
-def test_all_these_ways_lead_to_one_field(path):
+def test_a_field_has_several_paths(path):
     assert layer(change(TINY, {path: 0.3}), "discriminator", 1) == LeakyRelu(slope=0.3)
 
 
@@ -147,11 +160,11 @@ def test_without_settings_the_spec_stays_as_it_is():
 
 
 @pytest.mark.parametrize("path", ["first.bias", "layers.first.bias", "generator.layers.0.bias"])
-def test_a_layer_goes_by_its_own_name(path):
+def test_a_layer_is_found_by_its_name(path):
     assert not layer(change(TINY, {path: False}), "generator", 0).bias
 
 
-def test_the_second_layer_of_a_kind_goes_by_its_number():
+def test_the_second_layer_of_a_kind_is_found_by_its_number():
     changed = change(TINY, {"generator.layers.dense_1.bias": False})
 
     assert not layer(changed, "generator", 2).bias
@@ -163,13 +176,13 @@ def test_a_layer_within_a_layer_is_reached():
     assert not layer(changed, "discriminator", 2).layers[0].bias
 
 
-def test_an_element_of_a_table_is_reached_though_the_rest_has_defaults():
+def test_a_field_of_a_table_can_be_set_when_the_others_are_defaults():
     changed = change(TINY, {"discriminator.layers.0.kernel_init.kind": "glorot_normal"})
 
     assert layer(changed, "discriminator", 0).kernel_init.kind == "glorot_normal"
 
 
-def test_a_field_of_the_kind_just_chosen_is_reached():
+def test_a_field_of_a_new_kind_can_be_set():
     path = "discriminator.layers.0.kernel_init"
     changed = change(TINY, {f"{path}.kind": "normal", f"{path}.std": 0.1})
 
@@ -219,7 +232,7 @@ def test_a_layer_without_a_name_can_be_given_one():
     ],
     ids=["latent", "training", "optimizer", "layers", "a layer"],
 )
-def test_a_whole_table_is_put_in_place_of_another(settings, wanted):
+def test_a_table_can_be_replaced(settings, wanted):
     assert change(TINY, settings) == wanted
 
 
@@ -259,7 +272,7 @@ def test_values_of_every_type_are_stored(path, value, stored):
     assert repr(places[path](changed)) == repr(stored)
 
 
-def test_the_name_of_the_spec_goes_by_name_alone():
+def test_the_name_of_the_spec_can_be_set():
     assert change(TINY, {"name": "other"}).name == "other"
 
 
@@ -271,10 +284,20 @@ def test_the_name_of_the_spec_goes_by_name_alone():
     [
         ("latent.sise", " Did you mean 'latent.size'?"),
         ("batchsize", " Did you mean 'batch_size'?"),
+        ("lr", " Did you mean 'learning_rate'?"),
+        ("beta", " Did you mean 'beta1' or 'beta2'?"),
+        ("training.smoothing", " Did you mean 'loss.label_smoothing'?"),
+        ("generator.beta1", " Did you mean 'players.generator.optimizer.beta1'?"),
+        ("latent.name", " There are: 'categories', 'codes', 'distribution', 'size'."),
+        ("generator.optimizer.decay", " Did you mean 'generator.optimizer.weight_decay'?"),
+        ("latent.xyzw", " There are: 'categories', 'codes', 'distribution', 'size'."),
         ("generater.optimizer.beta1", " Did you mean 'generator.optimizer.beta1'?"),
-        ("players.discriminator.layers.9.slope", " Did you mean "),
-        ("players.discriminator.layers.-1.slope", " Did you mean "),
-        ("layers.0.kernel.0", " Did you mean "),
+        (
+            "players.discriminator.layers.9.slope",
+            " Did you mean 'players.discriminator.layers.1.slope'",
+        ),
+        ("players.discriminator.layers.-1.slope", " Did you mean 'players.discriminator.layers.1"),
+        ("layers.0.kernel.0", " Did you mean 'layers.0.kernel'?"),
         ("latent.size.more", " Did you mean 'latent.size'?"),
         (".size", " Did you mean "),
         ("zzzzzzzz", ""),
@@ -282,37 +305,78 @@ def test_the_name_of_the_spec_goes_by_name_alone():
         ("", ""),
     ],
 )
-def test_an_unknown_path_is_answered_with_the_nearest(path, near):
+def test_an_unknown_path_suggests_the_nearest(path, near):
     line = refusal(change, TINY, {path: 1})
 
     assert line.startswith(f"The spec 'tiny' has no field {path!r}.{near}")
 
 
-def test_the_callers_own_names_are_suggested_too():
+def test_names_of_the_caller_are_suggested():
     line = refusal(change, TINY, {"widht": 1}, ["width_of_generator", "widths"])
 
-    assert line.endswith("Did you mean 'width'?") or line.endswith("Did you mean 'widths'?")
+    assert line.endswith("Did you mean 'width'?")
+
+
+def test_a_setting_of_the_training_is_named_as_an_option():
+    line = refusal(change, TINY, {"log_every": 1}, ["log_every", "steps"])
+
+    assert line.endswith("no field 'log_every'. It is a setting of the training: --log-every.")
 
 
 @pytest.mark.parametrize(
     ("path", "count", "first"),
     [
-        ("learning_rate", 2, "players.generator.optimizer.learning_rate"),
+        ("conv2d.bias", 2, "players.discriminator.layers.conv2d.bias"),
         ("kernel_init.kind", 5, "players.generator.layers.first.kernel_init.kind"),
         ("layers.0.bias", 3, "players.generator.layers.0.bias"),
     ],
 )
-def test_an_ambiguous_path_is_answered_with_what_it_fits(path, count, first):
+def test_an_ambiguous_path_lists_the_matching_fields(path, count, first):
     line = refusal(change, TINY, {path: 1})
 
     assert line.startswith(f"{path!r} fits {count} fields ({first}, ")
     assert line.endswith("write more of the path.")
 
 
-def test_two_fields_that_fit_are_both_named_and_no_third_is_hinted_at():
-    assert refusal(change, TINY, {"learning_rate": 1}) == (
-        "'learning_rate' fits 2 fields (players.generator.optimizer.learning_rate, "
-        "players.discriminator.optimizer.learning_rate); write more of the path."
+def test_two_matching_fields_are_both_named():
+    assert refusal(change, TINY, {"conv2d.bias": 1}) == (
+        "'conv2d.bias' fits 2 fields (players.discriminator.layers.conv2d.bias, "
+        "players.discriminator.layers.residual.layers.conv2d.bias); write more of the path."
+    )
+
+
+@pytest.mark.parametrize("path", ["learning_rate", "optimizer.learning_rate"])
+def test_a_field_of_the_optimizer_without_a_player_changes_all_players(path):
+    changed = change(TINY, {path: 0.5})
+
+    assert [player.optimizer.learning_rate for player in changed.players] == [0.5, 0.5]
+
+
+def test_a_changed_kind_keeps_shared_fields_and_drops_the_others():
+    spec = change(TINY, {"generator.optimizer.beta1": 0.5})
+
+    changed = change(spec, {"generator.optimizer.kind": "sgd"})
+
+    assert changed.player("generator").optimizer == SGD(learning_rate=1e-3)
+
+
+def test_a_changed_kind_gets_its_own_defaults():
+    spec = change(TINY, {"generator.optimizer.beta1": 0.5})
+
+    changed = change(spec, {"generator.optimizer.kind": "adamw"})
+
+    assert changed.player("generator").optimizer == AdamW(learning_rate=1e-3, beta1=0.5)
+
+
+def test_a_kind_is_changed_before_its_fields_whatever_the_order():
+    changed = change(TINY, {"optimizer.decay": 0.5, "optimizer.kind": "rmsprop"})
+
+    assert [player.optimizer.decay for player in changed.players] == [0.5, 0.5]
+
+
+def test_an_unknown_kind_is_answered_with_the_nearest():
+    assert refusal(change, TINY, {"optimizer.kind": "adma"}) == (
+        "players[generator].optimizer: no optimizer is of kind 'adma'. Did you mean 'adam'?"
     )
 
 
@@ -320,7 +384,14 @@ def test_two_fields_that_fit_are_both_named_and_no_third_is_hinted_at():
     ("settings", "line"),
     [
         ({"latent.size": "big"}, "latent.size: expected a whole number, received 'big'."),
-        ({"latent": 5}, "latent: expected a table (Latent), received 5."),
+        (
+            {"latent": 5},
+            "latent: it is a table, received 5; set one of its fields, like latent.size.",
+        ),
+        (
+            {"loss": "hinge"},
+            "loss: it is a table, received 'hinge'; set one of its fields, like loss.name=hinge.",
+        ),
         ({"latent": {"size": 5, "sise": 5}}, "latent: unknown field 'sise'. Did you mean 'size'?"),
         (
             {"image.height": 5},
@@ -331,16 +402,21 @@ def test_two_fields_that_fit_are_both_named_and_no_third_is_hinted_at():
         ({"discriminator.layers": []}, "discriminator: a network needs at least one layer."),
     ],
 )
-def test_a_changed_spec_is_checked_as_any_other(settings, line):
+def test_a_changed_spec_is_validated(settings, line):
     assert refusal(change, TINY, settings) == line
 
 
 def test_a_spec_is_never_changed_in_place():
-    before = repr(TINY)
+    before = to_data(TINY)
 
     change(TINY, {"latent.size": 9})
 
-    assert repr(TINY) == before
+    assert to_data(TINY) == before
+
+
+def test_the_repr_of_a_spec_is_short():
+    text = "<Spec tiny: noise (3,), image (4, 4, 1), generator, discriminator>"
+    assert repr(TINY) == text
 
 
 @pytest.mark.parametrize("model", ["mlp-gan", "dcgan", "cgan"])
@@ -350,7 +426,61 @@ def test_settings_reach_a_model_by_parameter_and_by_path(model):
     assert (spec.latent.size, spec.training.ema_decay) == (9, 0.5)
 
 
-def test_a_slip_in_a_models_parameter_is_answered_with_the_nearest():
+def test_a_misspelled_parameter_of_a_model_suggests_the_nearest():
     assert refusal(load_spec, "dcgan", {"widht": 9}) == (
         "The spec 'dcgan' has no field 'widht'. Did you mean 'width'?"
     )
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "line"),
+    [
+        (
+            "mlp-gan",
+            {"hidden": 16},
+            "hidden: expected a list of whole numbers, received 16; for example "
+            "hidden=[128, 256, 512, 1024].",
+        ),
+        (
+            "dcgan",
+            {"image": 64},
+            "image: expected [a whole number, a whole number, a whole number], received 64; for "
+            "example image=[28, 28, 1].",
+        ),
+        (
+            "dcgan",
+            {"width": "abc"},
+            "width: expected a whole number, received 'abc'; for example width=64.",
+        ),
+        (
+            "dcgan",
+            {"learning_rate": "fast"},
+            "learning_rate: expected a number, received 'fast'; for example learning_rate=0.0002.",
+        ),
+        (
+            "dcgan",
+            {"width": -3},
+            "width=-3: Dense.units: expected 1 ≤ a number ≤ 2147483647, received -294.",
+        ),
+        (
+            "dcgan",
+            {"image": [30, 30, 1]},
+            "image=[30, 30, 1]: generator/tanh: the generator ends in (28, 28, 1), the spec's "
+            "image is (30, 30, 1); change the layers or the image.",
+        ),
+        (
+            "dcgan",
+            {"image.height": 64, "image.width": 64},
+            "generator/tanh: the generator ends in (28, 28, 1), the spec's image is (64, 64, 1); "
+            "change the layers or the image. Set the parameter of the model instead: "
+            "image=[64, 64, 1].",
+        ),
+    ],
+)
+def test_a_wrong_parameter_of_a_model_is_named_with_an_example(model, settings, line):
+    assert refusal(load_spec, model, settings) == line
+
+
+@pytest.mark.parametrize("image", [(64, 64, 3), [64, 64, 3]])
+def test_a_parameter_takes_a_tuple_or_a_list(image):
+    assert load_spec("dcgan", {"image": image}).image.shape == (64, 64, 3)

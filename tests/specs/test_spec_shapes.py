@@ -189,7 +189,7 @@ def test_shapes_follow_one_another_through_a_network():
 
 
 @given(st.integers(1, 20), st.integers(1, 7), st.integers(1, 4), st.integers(0, 3))
-def test_as_many_windows_are_counted_as_can_be_laid(n, k, s, pad):
+def test_the_number_of_windows_is_right(n, k, s, pad):
     laid = len(range(0, n + 2 * pad - k + 1, s))
 
     assert max(window_size(n, k, s, (pad, pad)), 0) == laid
@@ -249,7 +249,7 @@ def test_same_cropping_of_a_transposed_convolution_is_tensorflows(kernel, stride
     assert crops(up(kernel, stride)) == (wanted, wanted)
 
 
-def test_the_two_axes_of_a_window_are_told_apart():
+def test_the_two_axes_of_a_window_are_not_exchanged():
     assert pads(conv((3, 4), (2, 1)), 8, 8) == ((0, 1), (1, 2))
     assert crops(up((3, 4), (2, 1))) == ((0, 1), (1, 2))
 
@@ -362,7 +362,7 @@ def test_a_plan_lists_only_the_inputs_that_the_network_reads():
     assert plan(VECTOR, Relu()).inputs == {"it": VECTOR}
 
 
-def test_an_input_that_joins_deep_inside_is_listed_too():
+def test_an_input_of_a_nested_layer_is_listed():
     inner = Concatenate(layers=(Residual(layers=(Concatenate(input="noise"), Dense(units=4))),))
 
     assert set(plan(VECTOR, inner).inputs) == {"it", "label", "noise"}

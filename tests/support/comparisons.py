@@ -25,7 +25,7 @@ PROTOCOL = {
     **{"data": "digits", "data_digest": DIGEST, "of": 10_000, "real": 5000, "fake": 5000},
     **{"extractor": "lenet5:digits", "extractor_digest": DIGEST, "seed": 0, "formulas": 1},
 }
-FLOOR = {"frechet": 0.07, "kernel": 0.001, "kernel_error": 0.0005, "precision": 0.94}
+REAL_BASELINE = {"frechet": 0.07, "kernel": 0.001, "kernel_error": 0.0005, "precision": 0.94}
 
 
 def make_grid(**changes: object) -> Grid:
@@ -121,7 +121,12 @@ def write_log(folder: Path, rows: list[dict[str, object]]) -> None:
 def write_scores(folder: Path, **values: float) -> None:
     """Write the scores of a run."""
     values = {"kernel": 0.5, "kernel_error": 0.01, "precision": 0.75, "recall": None} | values
-    row = {"name": str(folder), "protocol": PROTOCOL, "values": values, "floor": FLOOR}
+    row = {
+        "name": str(folder),
+        "protocol": PROTOCOL,
+        "values": values,
+        "real_baseline": REAL_BASELINE,
+    }
     (folder / "scores.json").write_text(json.dumps([row]))
 
 

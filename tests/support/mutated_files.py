@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import random
 import re
 import shutil
@@ -52,6 +53,8 @@ MAX_MESSAGE = 1200
 """Characters of an error, with the path of the file in it."""
 TIME_LIMIT = 60
 """Seconds for one file."""
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""Characters that begin a line or that a terminal obeys."""
 Call = Callable[[], object]
 
 
@@ -109,7 +112,8 @@ def read_mutated(name: str, folder: Path, numbers: range, seed: int) -> Iterator
     subject.restore(subject.paths[0])
     for number in numbers:
         rng = random.Random(f"{name} {seed} {number}")
-        path = rng.choice(subject.paths)
+        kind = rng.choice(sorted({path.name for path in subject.paths}))
+        path = rng.choice([path for path in subject.paths if path.name == kind])
         changed = subject.mutate(rng, path, subject.good[path])
         path.write_bytes(changed)
         problems, is_read = [], True
@@ -141,8 +145,8 @@ def _try(call: Call) -> tuple[bool, str]:
             call()
     except GandemError as error:
         text = str(error)
-        if not text.isprintable():
-            return True, f"the error is not printable: {text!r}"
+        if CONTROL.search(text):
+            return True, f"the error has control characters: {text!r}"
         return True, f"the error is long: {text}" if len(text) > MAX_MESSAGE else ""
     except Exception:
         return True, traceback.format_exc(limit=-6)
@@ -328,7 +332,7 @@ def pictures(folder: Path) -> Subject:
     return Subject(folder, paths, _mutate, read)
 
 
-def label_files(folder: Path) -> Subject:
+def label_tables(folder: Path) -> Subject:
     rng = np.random.default_rng(0)
     names = [f"{number}.png" for number in range(4)]
     tables = {
@@ -363,9 +367,26 @@ def zip_files(folder: Path) -> Subject:
                 Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8)).save(file, "PNG")
 
     def read(_: random.Random) -> list[Call]:
-        return [lambda: load_dataset(f"folder:{path}", None, (8, 8, 1))]
+        return [lambda: np.asarray(load_dataset(f"folder:{path}", None, (8, 8, 1)).images)]
 
     return Subject(folder, [path], _mutate, read)
+
+
+def caches(folder: Path) -> Subject:
+    """Prepared images and features of real images; a damaged cache is made anew."""
+    _add_toy()
+    rng = np.random.default_rng(0)
+    (folder / "images").mkdir()
+    for number in range(44):
+        image = Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8))
+        image.save(folder / "images" / f"{number:02}.png")
+    np.savez(folder / "made.npz", images=rng.integers(0, 256, (20, 8, 8), np.uint8))
+    os.environ["GANDEM_CACHE"] = str(folder / "cache")
+    arguments = ("evaluate", folder / "made.npz", "--data", f"folder:{folder / 'images'}")
+    call = _command(*arguments, "-n", 20, "--extractor", "pixels", "--json")
+    call()
+    paths = [path for path in sorted((folder / "cache").rglob("*.*")) if path.is_file()]
+    return Subject(folder, paths, _mutate, lambda rng: [call], writes=True)
 
 
 def binary_sets(folder: Path) -> Subject:
@@ -409,8 +430,9 @@ SUBJECTS: dict[str, Callable[[Path], Subject]] = {
     "resumed runs": resumed_runs,
     "npz": npz_files,
     "pictures": pictures,
-    "label tables": label_files,
+    "label tables": label_tables,
     "zip": zip_files,
+    "caches": caches,
     "IDX": binary_sets,
     "comparisons": comparison_files,
 }

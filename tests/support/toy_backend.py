@@ -39,6 +39,9 @@ class Toy:
     def versions(self):
         return {"toy": "1.0"}
 
+    def arithmetic(self, device):
+        return {"threads": os.environ.get("OMP_NUM_THREADS", "all"), "CPU": "numpy"}
+
     def devices(self):
         return ["cpu"]
 

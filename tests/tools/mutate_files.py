@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.mutated_files import SUBJECTS, Failure, read_mutated
 
-WEIGHTS = {"resumed runs": 1, "comparisons": 1}
+WEIGHTS = {"resumed runs": 1, "caches": 1, "comparisons": 1}
 """Shares of the files; the others have 5."""
 CHUNK_SIZE = 250
 MEMORY_LIMIT = 8 << 30

@@ -53,7 +53,7 @@ def test_losses_come_first_accuracies_last_and_what_is_no_number_is_a_gap():
     assert np.array_equal(series["discriminator"][1], [2, np.nan, np.nan], equal_nan=True)
 
 
-def test_sickness_lasts_from_its_first_step_to_its_end_or_that_of_the_log():
+def test_a_warning_spans_from_its_first_step_to_its_end_or_the_last_step():
     rows = [
         {"step": 60, "health": "oscillation", "state": "begins", "since_step": 20},
         {"step": 70, "health": "no-progress", "state": "begins", "since_step": 50},
@@ -70,7 +70,7 @@ def test_sickness_lasts_from_its_first_step_to_its_end_or_that_of_the_log():
     ]
 
 
-def test_samples_stand_at_their_steps(run):
+def test_samples_are_drawn_at_their_steps(run):
     opened = gandem.open_run(run)
 
     (curves,) = _read([opened])
@@ -115,7 +115,7 @@ def test_the_same_run_gives_the_same_bytes(run, tmp_path, form):
     assert len({(tmp_path / f"{name}.{form}").read_bytes() for name in "abc"}) == 1
 
 
-def test_drawing_touches_no_state_of_matplotlibs_and_opens_no_window(run, tmp_path):
+def test_drawing_changes_no_state_of_matplotlib_and_opens_no_window(run, tmp_path):
     code = (
         "import sys, matplotlib; matplotlib.rcParams['font.size'] = 5\n"
         "from gandem.visualize.curves import draw_curves\n"
@@ -155,6 +155,10 @@ def test_backend_that_a_notebook_has_set_is_of_no_matter(run, tmp_path, backend)
     assert (tmp_path / "x.png").stat().st_size > 1000
 
 
+WARNING = {
+    **{"step": 60, "health": "oscillation", "state": "begins", "since_step": 10},
+    **{"because": "the loss jumps", "remedy": "take smaller steps", "options": []},
+}
 LOGS = {
     "one row": [ROW],
     "null losses": [ROW, ROW | {"step": 9, "generator": None, "discriminator": None}],
@@ -162,16 +166,20 @@ LOGS = {
     "huge": [ROW, ROW | {"step": 10**14, "generator": 1e29}],
     "below zero": [ROW, ROW | {"step": 2, "discriminator": -900.0}],
     "unknown rows": [ROW, {"step": 1, "judged": {"real": 1}}, {"step": 2, "odd": [1]}],
-    "sick": [ROW, {"step": 3, "health": "oscillation", "state": "begins", "since_step": 2}],
-    "sickness of strangers": [
+    "a warning": [ROW, WARNING | {"step": 3, "since_step": 2}],
+    "an odd warning": [
         ROW,
-        {"step": 1, "health": "$x^{_\x00\x1b" * 99, "since_step": 10**9},
+        WARNING | {"step": 1, "health": "$x^{_\x00\x1b" * 99, "since_step": 10**9},
     ],
-    "names of strangers": [ROW | {"_x": 1.0, "$\\frac{": 2.0, "\ud800": 3.0, "漢": 4.0, "<&>": 5}],
-    "steps of strangers": [ROW, ROW | {"step": 10**300}, ROW | {"step": -5}],
+    "odd names": [
+        ROW,
+        ROW | {"_x": 1.0, "$\\frac{": 2.0, "漢": 4.0, "<&>": 5},
+        ROW | {"\ud800": 3},
+    ],
+    "odd steps": [ROW, ROW | {"step": 10**300}, ROW | {"step": -5}],
     "many names": [ROW | {f"loss {n}": 1.0 for n in range(5000)}],
     "steps that go back": [ROW | {"step": step} for step in (9, 3, 9, 1)],
-    "numbers of strangers": [ROW, ROW | {"generator": 10**400, "discriminator": True}],
+    "odd numbers": [ROW, ROW | {"generator": 10**400, "discriminator": True}],
 }
 
 
@@ -182,7 +190,7 @@ def test_any_log_can_be_drawn_as_svg(logged, tmp_path, case):
     assert ET.parse(tmp_path / "x.svg").getroot().tag.endswith("svg")
 
 
-PNG = ["huge", "names of strangers", "sickness of strangers"]
+PNG = ["huge", "odd names", "an odd warning"]
 """Logs whose numbers and letters are the hardest to draw; the figure is that of the SVG."""
 
 
@@ -196,18 +204,17 @@ def test_any_log_can_be_drawn_as_png(logged, tmp_path, case):
     assert iio.imread(tmp_path / "x.png").shape[1] == 1170
 
 
-def test_a_sickness_shades_its_steps(logged, tmp_path):
+def test_a_warning_shades_its_steps(logged, tmp_path):
     rows = [ROW | {"step": step} for step in (1, 50, 100)]
-    sick = {"step": 60, "health": "oscillation", "state": "begins", "since_step": 10}
-    draw_curves([logged(*rows, name="well")], tmp_path / "well.svg")
-    draw_curves([logged(*rows, sick, name="sick")], tmp_path / "sick.svg")
+    draw_curves([logged(*rows, name="without")], tmp_path / "without.svg")
+    draw_curves([logged(*rows, WARNING, name="with")], tmp_path / "with.svg")
 
-    assert "#cc79a7" not in (tmp_path / "well.svg").read_text()
-    assert "#cc79a7" in (tmp_path / "sick.svg").read_text()
+    assert "#cc79a7" not in (tmp_path / "without.svg").read_text()
+    assert "#cc79a7" in (tmp_path / "with.svg").read_text()
 
 
 @pytest.mark.parametrize("spoilt", ["none", "damaged", "a pipe"])
-def test_a_run_without_samples_or_with_bad_ones_is_drawn_all_the_same(logged, tmp_path, spoilt):
+def test_a_run_with_missing_or_damaged_samples_is_drawn(logged, tmp_path, spoilt):
     folder = logged(ROW)
     for path in (folder / "samples").iterdir():
         path.unlink()

@@ -14,8 +14,8 @@ import gandem
 from gandem.core.data.images import save_image, scale_images
 from gandem.core.errors import GandemError, RunError, SpecError
 from gandem.core.training import fixed_inputs
-from gandem.visualize.animation import Animation, animate_samples
-from gandem.visualize.interpolation import Interpolation, interpolate
+from gandem.visualize.animation import Animation, animate
+from gandem.visualize.interpolation import interpolate
 from gandem.visualize.latent import slerp
 
 
@@ -37,7 +37,7 @@ def film_of(frames):
 # --- the way -------------------------------------------------------------------------------------
 
 
-def test_the_spherical_way_keeps_the_length_and_goes_at_an_even_angle():
+def test_the_spherical_path_keeps_the_length_and_has_equal_angles():
     a, b = np.array([[2.0, 0.0, 0.0]]), np.array([[0.0, 2.0, 0.0]])
 
     way = slerp(a, b, np.linspace(0, 1, 4))[:, 0]
@@ -46,7 +46,7 @@ def test_the_spherical_way_keeps_the_length_and_goes_at_an_even_angle():
     assert np.allclose(np.degrees(np.arctan2(way[:, 1], way[:, 0])), [0, 30, 60, 90])
 
 
-def test_the_spherical_way_reaches_both_ends_exactly():
+def test_the_spherical_path_reaches_both_ends_exactly():
     a, b = np.random.default_rng(0).normal(size=(2, 5, 100))
 
     way = slerp(a, b, np.array([0.0, 1.0]))
@@ -56,7 +56,7 @@ def test_the_spherical_way_reaches_both_ends_exactly():
 
 
 @pytest.mark.parametrize(("a", "b"), [(1.0, 2.0), (1.0, -1.0), (0.0, 1.0), (0.0, 0.0)])
-def test_where_there_is_no_circle_the_way_is_straight(a, b):
+def test_without_a_unique_circle_the_path_is_straight(a, b):
     way = slerp(np.full((1, 3), a), np.full((1, 3), b), np.array([0.0, 0.5, 1.0]))
 
     assert np.allclose(way[:, 0, 0], [a, (a + b) / 2, b])
@@ -69,7 +69,7 @@ def test_where_there_is_no_circle_the_way_is_straight(a, b):
 def test_a_label_moves_from_class_to_class_while_the_noise_is_held(conditional):
     run = gandem.open_run(conditional)
 
-    film = list(interpolate(run, 1, 2, frames=5, size=None, way=Interpolation(seed=4)).make())
+    film = list(interpolate(run, 1, 2, frames=5, size=None, seed=4).make())
 
     for label, frame in ((1, film[0]), (2, film[-1])):
         assert (frame == run.generate(1, label=label, seed=4).images).all()
@@ -85,9 +85,7 @@ def test_a_label_moves_from_class_to_class_while_the_noise_is_held(conditional):
 def test_noise_moves_from_seed_to_seed(run, path):
     opened = gandem.open_run(run)
 
-    film = list(
-        interpolate(opened, 3, 5, frames=3, size=None, way=Interpolation(path=path, count=2)).make()
-    )
+    film = list(interpolate(opened, 3, 5, frames=3, size=None, path=path, num_samples=2).make())
 
     for seed, frame in ((3, film[0]), (5, film[-1])):
         assert (frame == opened.generate(2, seed=seed).images).all()
@@ -108,7 +106,7 @@ def test_a_gif_has_exactly_the_frames_and_the_size_asked_for(conditional, tmp_pa
 
 @needs_a_backend
 @pytest.mark.parametrize("frames", [2, 5, 6])
-def test_bounce_goes_there_and_back_within_the_frames(conditional, tmp_path, frames):
+def test_bounce_returns_to_the_start_within_the_frames(conditional, tmp_path, frames):
     out = tmp_path / "morph.gif"
 
     said("interpolate", conditional, "--bounce", "--frames", frames, "-n", 2, "-o", out)
@@ -118,7 +116,7 @@ def test_bounce_goes_there_and_back_within_the_frames(conditional, tmp_path, fra
     assert (found[1] == found[-1]).all() or frames % 2
 
 
-def test_an_image_keeps_its_form():
+def test_resizing_keeps_the_aspect_ratio():
     images = np.zeros((3, 10, 20, 1), np.uint8)
 
     assert scale_images(images, 96).shape == (3, 48, 96, 1)
@@ -138,7 +136,7 @@ def test_a_strip_has_a_row_for_each_noise(conditional, tmp_path):
 
 
 @needs_both
-def test_a_film_is_the_same_on_the_other_backend(conditional, tmp_path):
+def test_an_animation_is_the_same_on_the_other_backend(conditional, tmp_path):
     for backend in ("torch", "keras"):
         out = tmp_path / f"{backend}.gif"
         said("interpolate", conditional, "--frames", 4, "--backend", backend, "-o", out)
@@ -190,7 +188,7 @@ def test_interpolate_refuses_misuse(conditional, tmp_path, arguments):
 
 
 @needs_a_backend
-def test_an_unconditional_model_has_no_label_to_move(run, tmp_path):
+def test_an_unconditional_model_refuses_to_interpolate_labels(run, tmp_path):
     words = refused("interpolate", run, "--between", "label", "-o", tmp_path / "x.gif")
 
     assert words.startswith("The model 'dcgan' has no classes;")
@@ -222,7 +220,7 @@ def test_the_library_refuses_too_few_frames(run, frames):
 # --- files ---------------------------------------------------------------------------------------
 
 
-def test_equal_frames_stay_frames_of_their_own(tmp_path):
+def test_equal_frames_are_not_merged(tmp_path):
     film_of(np.full((7, 1, 5, 9, 1), 40, np.uint8)).save(tmp_path / "x.gif")
 
     frames, _ = frames_of(tmp_path / "x.gif")
@@ -231,7 +229,7 @@ def test_equal_frames_stay_frames_of_their_own(tmp_path):
     assert (frames == 40).all()
 
 
-def test_greys_are_exact_and_colors_near(tmp_path):
+def test_grays_are_exact_and_colors_close(tmp_path):
     gray = np.random.default_rng(0).integers(0, 256, (3, 1, 16, 16, 1), np.uint8)
     color = np.zeros((2, 1, 8, 8, 3), np.uint8)
     color[0, ..., 0], color[1, ..., 2] = 200, 100
@@ -243,7 +241,7 @@ def test_greys_are_exact_and_colors_near(tmp_path):
 
 
 @pytest.mark.parametrize("fps", [1, 12, 30, 50])
-def test_the_rate_is_right_on_the_whole_and_the_last_picture_is_held(tmp_path, fps):
+def test_the_mean_frame_rate_is_exact_and_the_last_frame_is_held(tmp_path, fps):
     film_of(np.zeros((100, 1, 2, 2, 1), np.uint8)).save(tmp_path / "x.gif", fps=fps, hold=1.5)
 
     _, times = frames_of(tmp_path / "x.gif")
@@ -253,7 +251,7 @@ def test_the_rate_is_right_on_the_whole_and_the_last_picture_is_held(tmp_path, f
 
 
 @pytest.mark.parametrize("loop", [True, False])
-def test_a_gif_begins_again_unless_told_not_to(tmp_path, loop):
+def test_a_gif_repeats_unless_loop_is_off(tmp_path, loop):
     film_of(np.zeros((2, 1, 2, 2, 1), np.uint8)).save(tmp_path / "x.gif", loop=loop)
 
     with Image.open(tmp_path / "x.gif") as film:
@@ -268,7 +266,7 @@ def test_rates_that_no_gif_has_are_refused(tmp_path, more):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_film_that_fails_halfway_leaves_the_old_file(tmp_path):
+def test_an_animation_that_fails_leaves_the_old_file(tmp_path):
     def make():
         yield np.zeros((1, 2, 2, 1), np.uint8)
         raise RunError("no more")
@@ -283,7 +281,7 @@ def test_a_film_that_fails_halfway_leaves_the_old_file(tmp_path):
 
 
 def test_an_mp4_has_its_frames_and_holds_the_last(tmp_path):
-    ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="pip install 'gandem[video]'")
+    ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="pip install imageio-ffmpeg")
     frames = np.random.default_rng(0).integers(0, 256, (12, 1, 33, 47, 1), np.uint8)
 
     film_of(frames).save(tmp_path / "x.mp4", fps=10, hold=0.5)
@@ -298,7 +296,7 @@ def test_without_ffmpeg_one_line_says_how_to_get_it(run, tmp_path, monkeypatch):
     words = refused("interpolate", run, "-o", tmp_path / "x.mp4")
 
     assert words == (
-        "MP4 needs ffmpeg. Install it with: pip install 'gandem[video]', or write a .gif."
+        "MP4 needs ffmpeg. Install it with: pip install 'imageio[ffmpeg]', or write a .gif."
     )
 
 
@@ -306,7 +304,7 @@ def test_without_ffmpeg_one_line_says_how_to_get_it(run, tmp_path, monkeypatch):
 
 
 @needs_a_backend
-def test_samples_become_an_animation_under_their_epochs(run, tmp_path):
+def test_samples_become_an_animation_titled_with_epochs(run, tmp_path):
     words = said("animate", run, "-o", tmp_path / "growth.gif", "--fps", 4, "--hold", 3)
 
     frames, times = frames_of(tmp_path / "growth.gif")
@@ -337,14 +335,14 @@ def test_a_run_without_samples_or_with_bad_ones_is_refused(run, tmp_path, runs_c
 
 @needs_a_backend
 def test_samples_are_scaled(run):
-    film = animate_samples(gandem.open_run(run), 40)
+    film = animate(gandem.open_run(run), 40)
 
     (first, *_) = film.make()
 
     assert first.shape[:3] == film.shape
     assert film.shape[2] == 40
     with pytest.raises(GandemError, match="too large"):
-        animate_samples(gandem.open_run(run), 8000)
+        animate(gandem.open_run(run), 8000)
 
 
 @pytest.fixture

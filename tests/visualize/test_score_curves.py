@@ -34,7 +34,7 @@ def test_the_curves_have_a_panel_for_each_score(scored, run, tmp_path):
     draw_curves([scored, run], tmp_path / "both.svg")  # the other one has no scores
 
 
-def test_a_log_whose_scores_are_none_is_drawn_all_the_same(scored, tmp_path):
+def test_a_log_without_valid_scores_is_drawn(scored, tmp_path):
     folder = shutil.copytree(scored.path, tmp_path / "run")
     with (folder / "log.jsonl").open("a") as log:
         for odd in (None, [], 3, {"frechet": "x"}, {"frechet": None, "kernel": 1e99}):

@@ -74,7 +74,7 @@ def test_a_conditional_model_has_a_row_a_class_or_one_for_a_label(conditional):
     assert one.rows == ("2",)
 
 
-def test_a_category_of_a_latent_code_is_no_number_and_has_a_row_each(tmp_path):
+def test_each_category_of_a_latent_code_has_a_row(tmp_path):
     run = Run(tmp_path, CODED, RECORD)
 
     noise = _traversal(run, [(kind, None) for kind in range(3)], (-0.5, 0.5), 0)["noise"]
@@ -84,7 +84,7 @@ def test_a_category_of_a_latent_code_is_no_number_and_has_a_row_each(tmp_path):
     assert (noise[1::2, 3:] == 0.5).all()
 
 
-def test_code_stands_for_all_codes_and_a_category_is_no_dimension(tmp_path):
+def test_code_selects_all_codes_and_a_category_is_not_a_dimension(tmp_path):
     run = Run(tmp_path, CODED, RECORD)
 
     assert parse_dimensions("7, code", CODED) == (7, 3, 4)
@@ -115,12 +115,12 @@ def test_values_are_a_range_or_a_list(text, values):
         *("0:inf:3", "-inf,0", "nan:1:3", "1e300", "0:1e300:2", "0:1:2.5", ",".join("1" * 2000)),
     ],
 )
-def test_values_that_are_none_are_one_sentence(text):
+def test_invalid_values_are_refused_in_one_line(text):
     with pytest.raises(SpecError, match=r"^values: expected [^\n]+\.$"):
         parse_values(text)
 
 
-def test_titles_tell_values_apart_and_are_short():
+def test_titles_are_short_and_distinct():
     assert _titles((-1.0, 0.0, 1.0)) == ("-1", "0", "1")
     assert _titles((0.001, 0.002)) == ("0.001", "0.002")
 
@@ -221,7 +221,7 @@ def test_each_label_of_a_model_without_classes_is_refused(run, tmp_path):
 
 @needs_a_backend
 @pytest.mark.parametrize("more", [["-n", 3], ["--label", 1]])
-def test_each_label_goes_alone(conditional, tmp_path, more):
+def test_each_label_excludes_num_samples_and_label(conditional, tmp_path, more):
     out = tmp_path / "x.png"
 
     words = refused("generate", conditional, "--each-label", 3, *more, "-o", out, code=2)
@@ -230,7 +230,7 @@ def test_each_label_goes_alone(conditional, tmp_path, more):
 
 
 @needs_a_backend
-def test_absurdly_many_are_refused_before_they_are_made(conditional, tmp_path):
+def test_a_table_that_is_too_large_is_refused_before_generation(conditional, tmp_path):
     words = refused("generate", conditional, "--each-label", 10**9, "-o", tmp_path / "x.png")
 
     assert "too large" in words

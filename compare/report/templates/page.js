@@ -118,7 +118,7 @@ function exported(table, format) {
     const cell = row.cells[column], names = head.dataset.csv?.split("|");
     if (format !== "CSV" || (cell === head && !names)) return [textOf(cell)];
     const text = cell.dataset.csv ?? cell.dataset.value ?? textOf(cell);
-    return names ? names.map((_, place) => text.split("|")[place] ?? "") : [/^[=+@]/.test(text) ? "'" + text : text];  // no formula
+    return names ? names.map((_, place) => text.split("|")[place] ?? "") : [/^[=+@-]/.test(text) && isNaN(text) ? "'" + text : text];  // no formula
   }));
   return FORMATS[format](rows, heads.map((head) => head.classList.contains("number") ? "r" : "l")) + "\n";
 }

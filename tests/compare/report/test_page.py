@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from support.commands import refused, said
 from support.comparisons import (
-    FLOOR,
+    REAL_BASELINE,
     STEPS,
     make_comparison,
     make_grid,
@@ -29,9 +29,9 @@ from support.comparisons import (
 
 from gandem.compare import plan, write_comparison
 from gandem.compare.report.charts import trajectory_chart
-from gandem.compare.report.samples import limit_size, read_pictures
+from gandem.compare.report.samples import limit_size, read_images
 from gandem.core.data.images import draw_grid as tile
-from gandem.core.data.images import read_picture, save_image
+from gandem.core.data.images import read_image, save_image
 from gandem.core.errors import GandemError
 
 pytest.importorskip("jinja2", reason="reports are rendered with Jinja2")
@@ -73,7 +73,7 @@ def test_scores_have_a_protocol_a_real_baseline_and_every_seed(comparison, page)
 
     assert f"{statistics.fmean(scores):.3g} ± {statistics.stdev(scores):.2g}" in page.text
     assert "5,000 images each, against 5,000 of the 10,000 of digits" in page.text
-    assert re.search(rf"real images</td><td[^>]*>{FLOOR['frechet']}<", page.source)
+    assert re.search(rf"real images</td><td[^>]*>{REAL_BASELINE['frechet']}<", page.source)
     values = [cell.get("data-value") for cell in page.all("td", **{"class": "number"})]
     assert {"9.5", "10.25", "11", "100", "12", "12.5"} <= set(values)
     assert "not finite" in page.text  # the recall
@@ -186,7 +186,7 @@ def test_each_picture_is_embedded_once(comparison, page):
     embedded = [decode(text) for text in later + first]
 
     runs = [comparison.run(cell) for cell in comparison.cells()]
-    samples = [read_picture(path)[::2, ::2, 0] for run in runs for path in run.samples()]
+    samples = [read_image(path)[::2, ::2, 0] for run in runs for path in run.samples()]
 
     assert len(embedded) == len(samples) == 6 * len(STEPS)
     assert {p.tobytes() for p in embedded} == {np.ascontiguousarray(s).tobytes() for s in samples}
@@ -224,7 +224,7 @@ def test_every_sample_is_at_least_28_pixels_wide(tmp_path, size, count, columns,
     noise = np.random.default_rng(0).integers(0, 256, (count, size, size, 1), np.uint8)
     save_image(run.path / "samples" / "step-000040.png", tile(noise, columns))
 
-    (pictures,) = read_pictures([replace(run, spec=replace(run.spec, image=image))])
+    (pictures,) = read_images([replace(run, spec=replace(run.spec, image=image))])
 
     picture = pictures[40]
     assert picture.shown == pytest.approx(shown, abs=1)
@@ -233,7 +233,7 @@ def test_every_sample_is_at_least_28_pixels_wide(tmp_path, size, count, columns,
 
 
 def test_a_page_of_many_large_samples_stays_small(tmp_path):
-    comparison = plan(tmp_path / "out", make_grid(seeds=tuple(range(12))))
+    comparison = plan(tmp_path / "out", make_grid(seeds=tuple(range(8))))
     noise = np.random.default_rng(0)
     for cell in comparison.cells():
         folder = write_run(comparison, cell)
@@ -242,13 +242,13 @@ def test_a_page_of_many_large_samples_stays_small(tmp_path):
 
     page = parse_page(comparison)
 
-    assert len(page.all("img")) == 24
+    assert len(page.all("img")) == 16
     assert all("src" in img for img in page.all("img"))
     assert len(page.source) < 5_000_000
 
 
 def test_too_many_pictures_become_smaller_and_then_fewer(comparison):
-    pictures = read_pictures([comparison.run(cell) for cell in comparison.cells()])
+    pictures = read_images([comparison.run(cell) for cell in comparison.cells()])
     total = sum(len(p.png) for of_run in pictures for p in of_run.values())
 
     smaller, fewer, none = (limit_size(pictures, n) for n in (total // 2, 1500, 10))
@@ -268,7 +268,7 @@ def test_of_many_samples_those_of_the_same_steps_are_shown(tmp_path):
         for step in range(100, 100 + count):
             shutil.copy(samples / "step-000040.png", samples / f"step-{step:06}.png")
 
-    long, short = read_pictures([comparison.run(cell) for cell in comparison.cells()])
+    long, short = read_images([comparison.run(cell) for cell in comparison.cells()])
 
     assert len(long) == 12
     assert max(long) == 199
@@ -297,7 +297,7 @@ def test_a_folder_without_a_comparison_is_one_line(tmp_path):
 def test_without_jinja2_the_error_names_the_extra(comparison, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
 
-    with pytest.raises(GandemError, match=r"gandem\[report\]"):
+    with pytest.raises(GandemError, match="jinja2>="):
         write_comparison(comparison)
 
 

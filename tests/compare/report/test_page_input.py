@@ -172,7 +172,7 @@ def test_damaged_records_and_scores_are_shown_as_far_as_they_can_be_read(tmp_pat
     facts = {"backend": "torch", "precision": "float32", "seed": 0, "data": {}, "versions": [1]}
     facts |= {"spec_digest": ["odd"], "peak_memory": "much", "health": "well"}
     (comparison.folder(torch) / "run.json").write_text(json.dumps(facts))
-    scores = {"values": {"frechet": 3.5}, "protocol": {"odd": 1}, "floor": {}}
+    scores = {"values": {"frechet": 3.5}, "protocol": {"odd": 1}, "real_baseline": {}}
     (comparison.folder(keras) / "scores.json").write_text(json.dumps([scores]))
     path = (
         comparison.path

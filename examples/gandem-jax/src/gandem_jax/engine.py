@@ -61,21 +61,25 @@ class JaxEngine:
         return {name: float(values[name]) for name in metric_names(self.spec)}  # JAX sorts by name
 
     def forward(self, player: str, inputs: Arrays, *, average: bool = False) -> np.ndarray:
-        network = self.native(player, average=average)
+        network = self._network(player, average)
         with exact():
             return np.array(infer(network, *(inputs[name] for name in network.plan.inputs)))
 
     def native(self, player: str, *, average: bool = False) -> Network:
-        plan, prefix = plan_spec(self.spec)[player], "average/" if average else ""
         with exact():  # copies, since the next step donates the buffers
-            params = {p.name: jnp.copy(self.state[f"{prefix}{p.name}"]) for p in plan.parameters()}
-            statistics = {p.name: jnp.copy(self.state[p.name]) for p in plan.statistics()}
+            return jax.tree.map(jnp.copy, self._network(player, average))
+
+    def _network(self, player: str, average: bool) -> Network:
+        """Return a network with the arrays of the state."""
+        plan, prefix = plan_spec(self.spec)[player], "average/" if average else ""
+        params = {p.name: self.state[f"{prefix}{p.name}"] for p in plan.parameters()}
+        statistics = {p.name: self.state[p.name] for p in plan.statistics()}
         return Network(self.spec, player, params, statistics)
 
     def export(self) -> dict[str, np.ndarray]:
         return {name: np.array(self.state[name], order="C") for name in state_shapes(self.spec)}
 
     def load(self, arrays: Arrays) -> None:
-        names = state_shapes(self.spec)
+        state = {name: arrays[name] for name in state_shapes(self.spec)}
         with exact():  # copies, since steps donate the buffers
-            self.state = {name: jnp.array(arrays[name], device=self.device) for name in names}
+            self.state = jax.device_put(state, self.device, may_alias=False)

@@ -29,4 +29,4 @@ def test_evaluation_includes_the_metric(tmp_path, monkeypatch):
     real = RealSide(Dataset(name="noise", images=images), load_extractor("pixels", ""), count=20)
     scores = real.score("black", [np.zeros_like(images[:20])])
 
-    assert scores.values[METRIC] > real.floor[METRIC] > 0
+    assert scores.values[METRIC] > real.real_baseline[METRIC] > 0

@@ -37,7 +37,7 @@ def figures(fake, real):
         "frechet": frechet(fake, real),
         "kernel": kernel(fake, real),
         **{name: getattr(four, name) for name in ("precision", "recall", "density", "coverage")},
-        "memorised": nearest_training(fake, real).memorised,
+        "memorized": nearest_training(fake, real).memorized,
         "diversity": diversity(fake, real).ratio,
     }
 
@@ -124,8 +124,8 @@ def test_a_generator_that_collapses_has_no_recall_coverage_entropy_or_diversity(
 def test_a_generator_that_copies_its_training_set_is_told_from_one_that_does_not(real, unseen):
     nearly = real + 0.005 * np.random.default_rng(1).normal(size=real.shape)
 
-    assert nearest_training(nearly, real).memorised == 1
-    assert nearest_training(unseen, real).memorised < 0.6
+    assert nearest_training(nearly, real).memorized == 1
+    assert nearest_training(unseen, real).memorized < 0.6
 
 
 def test_a_generator_that_ignores_its_labels_is_right_by_chance():

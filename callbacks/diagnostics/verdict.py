@@ -1,0 +1,110 @@
+"""The verdict on a training, from all measurements: warnings, accuracy, variety and scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["MIN_STEPS", "describe_doubts", "describe_verdict"]
+
+MIN_STEPS = 200
+"""Steps below which nothing is known; in the first 200 the discriminator nearly always wins."""
+ALL, NONE = 0.99, 0.01
+"""Accuracies from and up to which a discriminator classifies all images correctly, or none."""
+FEW = 0.1
+"""Precision, recall or coverage below which most images are not like real ones."""
+LITTLE = 0.2
+"""Variety, relative to real images, below which images are much alike."""
+RISE = 1.5
+"""If the Fréchet distance is larger than the lowest by this factor, images have become worse."""
+
+
+def describe_doubts(
+    accuracies: Sequence[Mapping[str, Any]],
+    scores: Sequence[Mapping[str, Any]],
+    variety: float,
+    *,
+    is_critic: bool,
+) -> list[str]:
+    """Return what speaks against a training that no warning is active for, one clause each.
+
+    Args:
+        accuracies: the last two measurements of the discriminator's accuracy, or fewer.
+        scores: all rows of the log with scores.
+        variety: the last one measured, NaN if none was.
+        is_critic: the discriminator may win without harm.
+    """
+    doubts = [] if is_critic else [*_doubt_accuracy(accuracies)]
+    if variety < LITTLE:
+        doubts.append(f"the images vary only {variety:.2f} times as much as real ones")
+    return [*doubts, *_doubt_scores(scores)]
+
+
+def _doubt_accuracy(accuracies: Sequence[Mapping[str, Any]]) -> list[str]:
+    pairs = [(_number(row.get("real")), _number(row.get("fake"))) for row in accuracies]
+    if pairs and min(pairs[-1]) >= ALL:
+        return ["the discriminator classifies all images correctly"]
+    for index, kind in enumerate(("real", "fake")):
+        if len(pairs) > 1 and all(pair[index] <= NONE for pair in pairs):
+            return [f"the discriminator classifies no {kind} image correctly"]
+    return []
+
+
+def _doubt_scores(scores: Sequence[Mapping[str, Any]]) -> list[str]:
+    doubts = []
+    last = scores[-1] if scores else {}
+    values = last.get("scores", {})
+    for name in ("precision", "recall", "coverage"):
+        if (value := _number(values.get(name))) < FEW:
+            doubts.append(f"{name} is {value:.2g}")
+    steps = [(_number(row["scores"].get("frechet")), row["step"]) for row in scores]
+    steps = [pair for pair in steps if not math.isnan(pair[0])]
+    if not steps:
+        return doubts
+    (lowest, at), (now, _) = min(steps), steps[-1]
+    average = _number(last.get("frechet_of_average"))
+    if now >= average:
+        doubts.append(
+            f"a Fréchet distance of {now:.3g} is no better than that of one average image "
+            f"({average:.3g})"
+        )
+    elif now > RISE * lowest:
+        doubts.append(f"the Fréchet distance rose from {lowest:.3g} at step {at} to {now:.3g}")
+    return doubts
+
+
+def describe_verdict(
+    step: int, episodes: Sequence[Mapping[str, Any]], variety: float, doubts: Sequence[str]
+) -> str:
+    """Return a summary of a training in a sentence.
+
+    >>> describe_verdict(500, [], 0.7, [])
+    'no sign of trouble in 500 steps; the images vary 0.70 times as much as real ones'
+    >>> describe_verdict(500, [], 0.7, ["coverage is 0.02"])
+    'no warning in 500 steps, but coverage is 0.02'
+    """
+    current = [e for e in episodes if "until_step" not in e]
+    ended = [e for e in episodes if "until_step" in e]
+    found = "; ".join(doubts)
+    if current:
+        names = [f"{e['health']} since step {e['since_step']}" for e in current]
+        return "; ".join([*names, *doubts])
+    if ended:
+        past = ", ".join(
+            f"{e['health']} from step {e['since_step']} to {e['until_step']}" for e in ended
+        )
+        return f"{found or 'well in the end'}; there was {past}"
+    if step < MIN_STEPS:
+        return f"{step} steps are too few to tell" + (f"; so far {found}" if found else "")
+    if doubts:
+        return f"no warning in {step} steps, but {found}"
+    text = f"no sign of trouble in {step} steps"
+    if not math.isnan(variety):
+        text += f"; the images vary {variety:.2f} times as much as real ones"
+    return text
+
+
+def _number(value: object) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number else math.nan  # type: ignore[arg-type]
