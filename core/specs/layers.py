@@ -18,7 +18,7 @@ __all__ = [
     *("Dense", "Dropout", "Elu", "Embedding", "Flatten", "GlobalAveragePool2D"),
     *("GlobalMaxPool2D", "GroupNorm", "InstanceNorm", "Layer", "LayerNorm", "LeakyRelu"),
     *("MaxPool2D", "Pads", "Relu", "Reshape", "Residual", "Sigmoid", "Silu", "Tanh"),
-    *("Upsample2D"),
+    "Upsample2D",
 ]
 
 Pixels = Annotated[int, Range(-(2**31), 2**31 - 1)]
