@@ -14,7 +14,7 @@ EXAMPLE_FILES := $(EXAMPLES:%=examples/%/pyproject.toml)
 INSTALL_EXAMPLES := $(EXAMPLES:%=--editable 'examples/%[test]')
 
 .PHONY: demo test test-all fast slow costs kills browser examples $(EXAMPLES) lint types bench
-.PHONY: references clean speed one-framework without-torch without-tensorflow
+.PHONY: mutations references clean speed one-framework without-torch without-tensorflow
 
 demo: $(VENV)/all
 	$(BIN)/gandem compare dcgan --backends torch,keras --set width=32 --set learning_rate=3e-4 \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -28,11 +29,20 @@ from gandem.commands.options import (
 @CLASSES
 @SET
 @click.option("--steps", type=click.IntRange(2), default=100, help="Steps to measure.")
+@click.option(
+    "--trace",
+    type=click.Path(path_type=Path),
+    show_default="none",
+    help="Also write the framework's own profile of 5 more steps: a Chrome trace of PyTorch, a "
+    "folder for TensorBoard of TensorFlow.",
+)
 @PRECISION
 @RANDOMNESS
 @DEVICE
 @JSON
-def profile(model: str, changes: tuple[str, ...], as_json: bool, **settings: Any) -> None:
+def profile(
+    model: str, changes: tuple[str, ...], trace: Path | None, as_json: bool, **settings: Any
+) -> None:
     """Measure the time of each part of a training step.
 
     The training runs in a temporary folder: docs/profile.md.
@@ -47,6 +57,7 @@ def profile(model: str, changes: tuple[str, ...], as_json: bool, **settings: Any
             model,
             settings=Settings(**settings),
             changes=parse_changes(changes),
+            trace=trace,
             progress=lambda done, total: bars.show(model, done, total),
             notice=bars.say,
         )
@@ -54,6 +65,8 @@ def profile(model: str, changes: tuple[str, ...], as_json: bool, **settings: Any
         print_json(measured.to_data())
     else:
         click.echo(format_profile(measured))
+        if trace is not None:
+            click.echo(f"\nThe framework's own profile is in {trace}")
 
 
 COMMAND = profile

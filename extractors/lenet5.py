@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gandem.core.data.features import Features, check_shape
 from gandem.core.errors import DataError, shown, suggest
 from gandem.core.specs import (
     Adam,
@@ -25,7 +26,6 @@ from gandem.core.specs import (
     Training,
 )
 from gandem.core.training import Engine, as_read, initial_state, load_backend, load_loss
-from gandem.metrics.evaluation import Features, check_shape
 
 __all__ = ["HEAD", "WEIGHTS", "LeNet5", "lenet5_spec", "load"]
 

@@ -6,8 +6,8 @@ import hashlib
 
 import numpy as np
 
+from gandem.core.data.features import Features
 from gandem.core.errors import DataError
-from gandem.metrics.evaluation import Features
 
 __all__ = ["Pixels", "load"]
 

@@ -1,6 +1,8 @@
 """The Keras engine; the step is one compiled tf.function."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -114,6 +116,15 @@ class KerasEngine:
         for name, variable in copy.arrays().items():
             variable.assign(averages.get(name, network.arrays()[name]))
         return copy
+
+    @contextlib.contextmanager
+    def trace(self, path: Path) -> Iterator[None]:
+        """Write a folder that TensorBoard shows, about what the engine does in a block."""
+        tf.profiler.experimental.start(str(path))
+        try:
+            yield
+        finally:
+            tf.profiler.experimental.stop()
 
     def export(self) -> dict[str, np.ndarray]:
         locations = self._locations()

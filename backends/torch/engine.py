@@ -1,7 +1,9 @@
 """The PyTorch engine."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -115,6 +117,18 @@ class TorchEngine:
         network = Network(trained.plan).to(device=self.device, dtype=self.dtype)
         network.load_arrays(arrays)
         return network.eval()  # inference mode, as in Keras
+
+    @contextlib.contextmanager
+    def trace(self, path: Path) -> Iterator[None]:
+        """Write a Chrome trace of what the engine does in a block."""
+        from torch import profiler
+
+        activities = [profiler.ProfilerActivity.CPU]
+        if self.device.type == "cuda":
+            activities.append(profiler.ProfilerActivity.CUDA)
+        with profiler.profile(activities=activities) as profile:
+            yield
+        profile.export_chrome_trace(str(path))
 
     def export(self) -> dict[str, np.ndarray]:
         state = {name: to_canonical(*location) for name, location in self._locations().items()}

@@ -96,7 +96,7 @@ def describe_verdict(
         )
         return f"{found or 'well in the end'}; there was {past}"
     if step < MIN_STEPS:
-        return f"{step} steps are too few to tell" + (f"; so far {found}" if found else "")
+        return f"{found or 'no sign of trouble'}, but too few steps to tell ({step})"
     if doubts:
         return f"no warning in {step} steps, but {found}"
     text = f"no sign of trouble in {step} steps"

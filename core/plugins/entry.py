@@ -219,7 +219,7 @@ def parse_entries(text: str, source: str = FILE_NAME, provider: str = "") -> dic
 
 def _parse_tables(kind: str, tables: Any, source: str, provider: str) -> Iterator[Any]:
     if not isinstance(tables, list):
-        tables = [tables]
+        tables = [None]  # a single table, [models]
     for table in tables:
         problem = _find_problem(kind, table)
         if problem:

@@ -82,7 +82,7 @@ def gandem_extractors() -> Iterable[Entry]:  # type: ignore[empty-body]
     """Return entries of feature extractors.
 
     The target is a function ``(argument: str, backend: str)`` that returns a
-    :class:`gandem.metrics.evaluation.Extractor`. ``argument`` is what follows the colon in
+    :class:`gandem.core.data.features.Extractor`. ``argument`` is what follows the colon in
     ``--extractor name:argument``; ``backend`` is the id of an installed backend, for extractors
     that run on any. It is called once per command, may download, and must give equal features for
     equal images.
@@ -94,7 +94,7 @@ def gandem_metrics() -> Iterable[Entry]:  # type: ignore[empty-body]
     """Return entries of metrics, which ``gandem evaluate`` computes beside its own.
 
     The target is a function ``(real: Features, fake: Features) -> float`` of
-    :class:`gandem.metrics.evaluation.Features`, with the features of equally many real and
+    :class:`gandem.core.data.features.Features`, with the features of equally many real and
     generated images. It is called once for every scored checkpoint, and once with other real
     images as ``fake`` for the real baseline. Equal features must give equal values.
     """

@@ -127,7 +127,7 @@ def load_callbacks(notice: Callable[[str], None]) -> list[Callback]:
     """Return a new callback of every entry of the registry that is installed.
 
     Args:
-        notice: takes one line for each callback that cannot be made or fails later.
+        notice: takes one line for each callback that cannot be created or fails later.
     """
     callbacks: list[Callback] = []
     for entry in registry().entries("callbacks"):
@@ -141,7 +141,7 @@ def load_callbacks(notice: Callable[[str], None]) -> list[Callback]:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # third-party code may raise anything
-            notice(f"The {entry.full_name} cannot be made: {format_error(error)}")
+            notice(f"The {entry.full_name} could not be created: {format_error(error)}")
             continue
         if "/" in entry.id:  # of a plugin
             callback = IsolatedCallback(callback, f"The {entry.full_name}", notice)

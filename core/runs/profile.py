@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import statistics
 import tempfile
@@ -12,19 +13,21 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gandem.core.errors import SpecError
+from gandem.core.errors import BackendError, RunError, SpecError
 from gandem.core.fields import hints
 from gandem.core.runs.config import Settings, split_keywords
 from gandem.core.runs.run_dir import create_run_dir
 from gandem.core.runs.setup import Notice, TrainingSetup
 from gandem.core.runs.trainer import Callback, Trainer
 from gandem.core.specs import Spec, find_model, load_spec
-from gandem.core.training import initial_state
+from gandem.core.training import Tracer, initial_state
 
 __all__ = ["Profile", "profile"]
 
 STEPS = 100
 """Steps that are measured by default."""
+TRACED_STEPS = 5
+"""Steps after the measured ones that are traced; more make the file large."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +77,9 @@ class Profile:
 class _Stopwatch(Callback):
     order = 0
 
-    def __init__(self, show: Callable[[int, int], None]) -> None:
-        self.show = show
+    def __init__(self, steps: int, trace: Path | None, show: Callable[[int, int], None]) -> None:
+        self.measured, self.path, self.show = steps, trace, show
+        self.tracing = contextlib.ExitStack()
         self.waits: list[float] = []
         self.steps: list[float] = []
         self.first = self.began = self.ended = 0.0
@@ -84,6 +88,10 @@ class _Stopwatch(Callback):
         return True
 
     def on_step_start(self, trainer: Trainer) -> None:
+        if trainer.step == self.measured and self.path is not None:
+            self.ended = time.perf_counter()
+            assert isinstance(trainer.engine, Tracer)
+            self.tracing.enter_context(trainer.engine.trace(self.path))
         self.began = time.perf_counter()
 
     def on_step_end(self, trainer: Trainer) -> None:
@@ -91,13 +99,17 @@ class _Stopwatch(Callback):
         took = time.perf_counter() - self.began
         if trainer.step == 1:
             self.first, self.after_first = took, time.perf_counter()
-        else:
+        elif trainer.step <= self.measured:
             self.waits.append(trainer.waited)
             self.steps.append(took)
         self.show(trainer.step, trainer.total_steps)
 
+    def on_last_step(self, trainer: Trainer) -> None:
+        self.tracing.close()
+
     def on_train_end(self, trainer: Trainer) -> None:
-        self.ended = time.perf_counter()
+        self.tracing.close()
+        self.ended = self.ended or time.perf_counter()
         self.peak_memory = trainer.current_record().peak_memory
 
 
@@ -106,6 +118,7 @@ def profile(
     *,
     settings: Settings | None = None,
     changes: Mapping[str, Any] | None = None,
+    trace: Path | str | None = None,
     progress: Callable[[int, int], None] | None = None,
     notice: Notice | None = None,
     **more: Any,
@@ -118,32 +131,39 @@ def profile(
         model: a model's name, a path to a spec, or a spec.
         settings: as for :func:`gandem.train`; 100 steps by default.
         changes: likewise.
+        trace: where the framework writes its own profile of a few more steps.
         more: likewise.
         progress: called with the steps made and the total.
         notice: takes one line that is no error; by default a warning.
 
     Raises:
-        GandemError: the model, the settings or the data cannot be used.
+        GandemError: the model, the settings or the data cannot be used, or the backend writes no
+            profile.
     """
     clock = time.perf_counter()
     settings, spec_changes = split_keywords(settings, changes, more)
     steps = STEPS if settings.steps is None else settings.steps
     if steps < 2:
         raise SpecError(f"steps: expected at least 2, since the first compiles; received {steps}.")
-    settings = replace(settings, steps=steps)
+    trace = None if trace is None else Path(trace)
+    if trace is not None and (trace.exists() or not trace.parent.is_dir()):
+        raise RunError(f"{trace}: expected a new file in a folder that exists.")
+    settings = replace(settings, steps=steps if trace is None else steps + TRACED_STEPS)
     entry = find_model(model)
     spec = load_spec(entry or model, spec_changes, also=hints(Settings))
     settings = settings.with_recipe(entry)
     show = progress or (lambda done, total: None)
     setup = TrainingSetup(spec, settings, clock, notice)
-    show(0, steps)
+    show(0, setup.total)
     setup.start(initial_state(spec, settings.seed, settings.precision))
-    stopwatch = _Stopwatch(show)
+    if trace is not None and not isinstance(setup.engine, Tracer):
+        raise BackendError(f"Backend {settings.backend!r} writes no profile; leave --trace out.")
+    stopwatch = _Stopwatch(steps, trace, show)
     with tempfile.TemporaryDirectory(prefix="gandem-profile-") as place:
         record = setup.record()
         lock = create_run_dir(spec, record, Path(place) / "run")
         try:
-            setup.trainer(lock.folder, record, [stopwatch]).run(steps, threading.Event())
+            setup.trainer(lock.folder, record, [stopwatch]).run(setup.total, threading.Event())
         finally:
             lock.release()
     whole = (stopwatch.ended - stopwatch.after_first) / (steps - 1)

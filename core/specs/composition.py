@@ -26,7 +26,7 @@ class Layers(Protocol):
         """Return the result of a composition, which should be a layer or a sequence of layers.
 
         Raises:
-            GandemError: it cannot be made.
+            GandemError: it cannot be created.
         """
 
 

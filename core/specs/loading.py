@@ -218,6 +218,6 @@ def _call(entry: Entry, function: Callable[..., Any], arguments: Mapping[str, An
     except BaseException as error:  # third-party code may raise anything
         given = ", ".join(f"{name}={shown(value)}" for name, value in arguments.items())
         raise SpecError(
-            f"The {entry.full_name} cannot be made with {given or 'its defaults'}: "
+            f"The {entry.full_name} could not be created with {given or 'its defaults'}: "
             f"{format_error(error)}"
         ) from error

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         MultiStep,
         Played,
         Players,
+        Tracer,
     )
     from gandem.core.training.state import (
         OUTSIDE_PARITY,
@@ -74,6 +75,7 @@ __all__ = [
     "Players",
     "Prefetcher",
     "Tensor",
+    "Tracer",
     "as_read",
     "averaged_players",
     "check_capabilities",

@@ -7,7 +7,9 @@ arrays.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -25,6 +27,7 @@ __all__ = [
     "MultiStep",
     "Played",
     "Players",
+    "Tracer",
 ]
 
 Loss = Callable[[], tuple[Tensor, Mapping[str, Tensor]]]
@@ -142,6 +145,17 @@ class MultiStep(Protocol):
     def steps(self, inputs: Sequence[Arrays]) -> Mapping[str, Tensor]:
         """Run ``steps_per_call`` steps, whose arrays have equal shapes; return the scalars of the
         last. The result is bit-identical to that of single steps.
+        """
+
+
+@runtime_checkable
+class Tracer(Protocol):
+    """An engine that can write the framework's own profile of some steps (optional)."""
+
+    def trace(self, path: Path) -> AbstractContextManager[object]:
+        """Return a context that profiles what the engine does in it, and writes it to a path.
+
+        The format and whether it is a file or a folder are the framework's.
         """
 
 

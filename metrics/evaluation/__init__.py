@@ -1,6 +1,7 @@
 """Scores of generated images, each with its protocol and the real baseline."""
 
-from gandem.metrics.evaluation.features import Extractor, Features, check_shape, extract
+from gandem.core.data.features import Extractor, Features, check_shape
+from gandem.metrics.evaluation.features import extract
 from gandem.metrics.evaluation.protocol import Protocol, Scored, same_protocol
 from gandem.metrics.evaluation.reference_statistics import RealSide
 from gandem.metrics.evaluation.suite import MEASURES, QUICK, Measure

@@ -1,12 +1,12 @@
-"""The extractor protocol, and the extraction of features in chunks."""
+"""Loading extractors, and the extraction of features in chunks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from gandem.core.data.features import Extractor, Features
 from gandem.core.errors import DataError, GandemError, NotFoundError, shown
 from gandem.core.plugins.entry import Entry
 from gandem.core.plugins.isolation import format_error, stdout_to_stderr
@@ -15,9 +15,6 @@ from gandem.core.plugins.registry import require
 
 __all__ = [
     "CHUNK_SIZE",
-    "Extractor",
-    "Features",
-    "check_shape",
     "extract",
     "find_extractor",
     "load_extractor",
@@ -25,35 +22,6 @@ __all__ = [
 
 CHUNK_SIZE = 500
 """Images per call of an extractor."""
-
-
-class Features(NamedTuple):
-    """Features float32 (N, D) of N images, and class probabilities (N, K) of a classifier."""
-
-    features: np.ndarray
-    probabilities: np.ndarray | None = None
-
-
-class Extractor(Protocol):
-    """A feature extractor, returned by the target of an entry of ``gandem_extractors``.
-
-    Attributes:
-        name: the name users type, ``"lenet5:digits"``.
-        digest: a hash of everything that determines its features; scores are comparable only if
-            it is equal.
-        classes: number of classes of the probabilities; 0 for none.
-    """
-
-    name: str
-    digest: str
-    classes: int
-
-    def __call__(self, images: np.ndarray) -> Features:
-        """Return the features of uint8 images (N, H, W, C), or of points, float32 (N, D).
-
-        Raises:
-            DataError: it does not support such images.
-        """
 
 
 def extract(
@@ -85,21 +53,6 @@ def extract(
         raise DataError(f"{extractor.name}: there are no images.")
     joined = np.concatenate(probabilities) if probabilities else None
     return Features(np.concatenate(features), joined)
-
-
-def check_shape(name: str, images: np.ndarray, shape: tuple[int, ...]) -> None:
-    """Check that images are uint8 of shape ``(N, *shape)``.
-
-    Raises:
-        DataError: they have another shape, or are points.
-    """
-    if images.dtype != np.uint8 or images.shape[1:] != shape:
-        wanted, got = ("×".join(map(str, of)) for of in (shape, images.shape[1:]))
-        what = "images" if images.dtype == np.uint8 else "points"
-        raise DataError(
-            f"{name} expects images of {wanted}, received {what} of {got}; choose another with "
-            "--extractor, like pixels."
-        )
 
 
 def _extract_chunk(extractor: Extractor, chunk: np.ndarray, width: int | None) -> Features:

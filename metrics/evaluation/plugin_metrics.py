@@ -8,11 +8,11 @@ import math
 import sys
 from collections.abc import Iterator
 
+from gandem.core.data.features import Features
 from gandem.core.plugins.entry import Entry
 from gandem.core.plugins.isolation import format_error, stdout_to_stderr
 from gandem.core.plugins.loading import import_target
 from gandem.core.plugins.registry import is_installed, registry
-from gandem.metrics.evaluation.features import Features
 
 __all__ = ["compute_plugin_metrics", "digest_plugin_metrics", "plugin_metrics"]
 

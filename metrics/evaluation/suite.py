@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from gandem.core.data.features import Features
 from gandem.core.runs.config import SCORES
 from gandem.metrics import (
     Normal,
@@ -23,7 +24,6 @@ from gandem.metrics import (
     nearest_training,
     precision_recall,
 )
-from gandem.metrics.evaluation.features import Features
 from gandem.metrics.evaluation.plugin_metrics import compute_plugin_metrics, plugin_metrics
 
 __all__ = ["MEASURES", "QUICK", "Measure", "Side", "all_measures", "compute_measures"]

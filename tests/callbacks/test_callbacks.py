@@ -431,7 +431,7 @@ def test_callback_that_cannot_be_made_is_reported_and_skipped(install, target, p
     callbacks = load_callbacks(notices.append)
 
     assert len(callbacks) == len(registry().entries("callbacks"))
-    assert notices == [f"The callback 'acme/broken' of acme-gans cannot be made: {problem}"]
+    assert notices == [f"The callback 'acme/broken' of acme-gans could not be created: {problem}"]
 
 
 def test_callback_whose_requirements_are_missing_is_skipped_in_silence(install, monkeypatch):

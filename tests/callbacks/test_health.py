@@ -285,7 +285,7 @@ def test_a_healthy_training_has_no_warning(healthy):
 
     assert words == []
     assert not [row for row in run.rows() if "health" in row]
-    assert run.record.health["now"] == ["well"]
+    assert run.record.health["now"] == ["well"], run.record.health["verdict"]
     assert run.record.health["verdict"].startswith("no sign of trouble in 220 steps")
 
 

@@ -345,16 +345,21 @@ class Own(Layer):
             lambda: Residual(layers=(Residual(layers=(Own(),)),)),
             "'acme/block' returned Own, which is no layer",
         ),
-        (loop, "The layer 'acme/block' of acme-gans cannot be made with its defaults: Recursion"),
+        (
+            loop,
+            "The layer 'acme/block' of acme-gans could not be created with its defaults: Recursion",
+        ),
         (lambda: itertools.repeat(Relu()), f"'acme/block' makes more than {MOST_LAYERS} layers."),
         (lambda: [Relu()] * 1001, f"'acme/block' makes more than {MOST_LAYERS} layers."),
         (
             yields_and_raises,
-            "The layer 'acme/block' of acme-gans cannot be made with its defaults: OSError: no d",
+            "The layer 'acme/block' of acme-gans "
+            "could not be created with its defaults: OSError: no d",
         ),
         (
             lambda: sys.exit(3),
-            "The layer 'acme/block' of acme-gans cannot be made with its defaults: SystemExit: 3",
+            "The layer 'acme/block' of acme-gans "
+            "could not be created with its defaults: SystemExit: 3",
         ),
         (3, "The layer 'acme/block' of acme-gans is not a function: theirs:block is of type int."),
     ],

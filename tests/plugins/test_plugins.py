@@ -245,7 +245,9 @@ def test_a_plugins_callback_that_exits_when_it_is_made_is_reported_and_skipped(s
     callbacks = load_callbacks(notices.append)
 
     assert not [callback for callback in callbacks if isinstance(callback, IsolatedCallback)]
-    assert notices == ["The callback 'good/listener' of good-gan cannot be made: SystemExit: 3"]
+    assert notices == [
+        "The callback 'good/listener' of good-gan could not be created: SystemExit: 3"
+    ]
 
 
 def test_a_spec_may_name_a_plugins_loss(shelf):

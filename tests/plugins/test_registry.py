@@ -456,7 +456,7 @@ def test_a_model_that_raises_is_one_line_naming_its_owner(only, error):
 
     reason = f"{type(error).__name__}: {error}"
     assert refusal(SpecError, load_spec, "x") == (
-        f"The model 'it/x' of their-gan cannot be made with its defaults: {reason}"
+        f"The model 'it/x' of their-gan could not be created with its defaults: {reason}"
     )
 
 
@@ -464,7 +464,7 @@ def test_the_error_of_a_model_names_its_arguments(only):
     only("models", raising(ValueError("a\nb")))
 
     assert refusal(SpecError, load_spec, "x", {"size": 4}) == (
-        "The model 'it/x' of their-gan cannot be made with size=4: ValueError: a b"
+        "The model 'it/x' of their-gan could not be created with size=4: ValueError: a b"
     )
 
 

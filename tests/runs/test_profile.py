@@ -100,3 +100,27 @@ def test_progress_counts_the_steps():
     )
 
     assert calls == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+@on_each
+def test_trace_is_the_profile_of_the_framework(backend, tmp_path):
+    path = tmp_path / "trace.json"
+
+    text = said("profile", "mlp-gan", "--backend", backend, *RING, "--steps", 3, "--trace", path)
+
+    assert str(path) in text
+    assert path.is_file() or any(path.rglob("*.xplane.pb"))
+
+
+def test_trace_of_a_backend_that_writes_none_is_refused(toy, tmp_path):
+    line = refused("profile", "mlp-gan", "--backend", toy, *RING, "--trace", tmp_path / "x")
+
+    assert line == "Backend 'toy' writes no profile; leave --trace out."
+
+
+def test_trace_into_a_folder_that_does_not_exist_is_refused(tmp_path):
+    path = tmp_path / "nowhere" / "trace.json"
+
+    line = refused("profile", "mlp-gan", *RING, "--trace", path)
+
+    assert line == f"{path}: expected a new file in a folder that exists."

@@ -410,8 +410,8 @@ def binary_sets(folder: Path) -> Subject:
 
 
 def comparison_files(folder: Path) -> Subject:
-    grid = comparisons.grid_of(seeds=(0,))
-    made = comparisons.comparison_of(folder / "comparison", grid)
+    grid = comparisons.make_grid(seeds=(0,))
+    made = comparisons.make_comparison(folder / "comparison", grid)
     (made.path / "ended.jsonl").write_text('{"job": "mlp-gan-torch-0", "reason": "lost"}\n')
     endings = (".json", ".jsonl", ".toml")
     paths = [path for path in sorted(made.path.rglob("*")) if path.suffix in endings]

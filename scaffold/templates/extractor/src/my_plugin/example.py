@@ -3,11 +3,11 @@
 import hashlib
 
 import numpy as np
-from gandem.metrics.evaluation import Features, check_shape
+from gandem.core.data.features import Features, check_shape
 
 
 class Example:
-    """See :class:`gandem.metrics.evaluation.Extractor`."""
+    """See :class:`gandem.core.data.features.Extractor`."""
 
     name = "my-plugin/example"
     digest = hashlib.sha256(b"means of 7x7 pixels, version 1").hexdigest()

@@ -1,7 +1,7 @@
 """A metric: the distance between the mean features of real and of fake images."""
 
 import numpy as np
-from gandem.metrics.evaluation import Features
+from gandem.core.data.features import Features
 
 
 def example(real: Features, fake: Features) -> float:
