@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import os
 import re
 import statistics
@@ -103,7 +102,7 @@ def _collect_context(
         "rankings": [_prepare_ranking(ranking, groups) for ranking in outcome["rankings"]],
         "steps": samples["steps"],
         "zoom": 2 if len(cells) <= FEW_CELLS else 1,
-        "data": _to_json(samples),
+        "data": samples,
         "curves": draw_curves(panels, runs),
         "trajectories": [draw_trajectory(labels, row) for row in outcome["parity"]],
         "names": names,
@@ -287,9 +286,3 @@ def _add_breaks(name: str) -> Any:
 def _join_values(values: Sequence[Any]) -> str:
     """Return the values of a cell that has several columns in a CSV file."""
     return "|".join("" if value is None else str(value) for value in values)
-
-
-def _to_json(data: Any) -> str:
-    """Return JSON that is safe inside a script element."""
-    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
