@@ -18,7 +18,13 @@ from typing import Any
 import numpy as np
 
 from gandem.callbacks.diagnostics.suggestions import Finding, suggest_remedy
-from gandem.callbacks.diagnostics.verdict import MIN_STEPS, describe_doubts, describe_verdict
+from gandem.callbacks.diagnostics.verdict import (
+    MEASUREMENTS,
+    MIN_STEPS,
+    describe_doubts,
+    describe_last_accuracy,
+    describe_verdict,
+)
 from gandem.core.runs.log import has_losses
 from gandem.core.specs import Spec
 from gandem.core.training import NumpyOps
@@ -150,7 +156,9 @@ class Monitor:
     def read(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Read a row of the log; return the warnings that follow, as rows of the log."""
         if isinstance(row.get("judged"), dict):
-            self.accuracies = [*self.accuracies, {"step": row["step"], **row["judged"]}][-2:]
+            self.accuracies = [*self.accuracies, {"step": row["step"], **row["judged"]}][
+                -MEASUREMENTS:
+            ]
         if isinstance(row.get("scores"), dict):
             self.scored.append(row)
         if not has_losses(row):
@@ -199,7 +207,10 @@ class Monitor:
 
     def verdict(self) -> str:
         """Return a summary of the training in a sentence."""
-        return describe_verdict(self.step, self.episodes, self._variety(), self._doubts())
+        is_critic = decision_boundary(self.loss) is None
+        remark = describe_last_accuracy(self.accuracies, is_critic=is_critic)
+        doubts = self._doubts()
+        return describe_verdict(self.step, self.episodes, self._variety(), doubts, remark)
 
     def _variety(self) -> float:
         return _number(self.varied[-1], "variety") if self.varied else math.nan
