@@ -34,7 +34,7 @@ def data(name: str, data_dir: Path | None, count: int, out: Path | None, as_json
     NAME is one from 'gandem list'; a PATH alone means folder:PATH.
     """
     from gandem.commands.output import print_json
-    from gandem.core.data.inspection import inspect_dataset
+    from gandem.visualize.dataset import inspect_dataset
 
     summary = inspect_dataset(name, data_dir, count=count, out=out, quiet=as_json)
     if as_json:

@@ -111,8 +111,7 @@ def label_models(models: Sequence[str], specs: Mapping[str, str]) -> dict[str, s
 
 
 def label_settings(settings: Sequence[Setting]) -> dict[str, str]:
-    """Return a label of each setting, by its name: the fields that differ, by the ends of their
-    paths.
+    """Return a label of each setting, by its name: the fields that differ, with short paths.
 
     >>> rate = "generator.optimizer.learning_rate"
     >>> a, b = (Setting((f"{rate}={value}", "width=8")) for value in ("1e-4", "2e-4"))
@@ -122,18 +121,24 @@ def label_settings(settings: Sequence[Setting]) -> dict[str, str]:
     rows = [{p.strip(): v for p, _, v in (c.partition("=") for c in s.texts)} for s in settings]
     paths = dict.fromkeys(path for row in rows for path in row)
     differ = [path for path in paths if len({row.get(path) for row in rows}) > 1]
-    ends = {path: _unique_end(path, differ) for path in differ}
+    ends = {path: _shorten(path, differ) for path in differ}
     labels = [
         ", ".join(f"{ends[path]}={row[path]}" for path in differ if path in row) for row in rows
     ]
     return {s.name: label or s.name for s, label in zip(settings, labels, strict=True)}
 
 
-def _unique_end(path: str, paths: Sequence[str]) -> str:
-    """Return the shortest end of a dotted path that no other path has."""
-    parts = path.split(".")
-    for count in range(1, len(parts)):
-        end = ".".join(parts[-count:])
+def _shorten(path: str, paths: Sequence[str]) -> str:
+    """Return the shortest end of a dotted path that no other path has, or its first and last part.
+
+    >>> paths = ["generator.optimizer.beta1", "discriminator.optimizer.beta1", "training.ema"]
+    >>> [_shorten(path, paths) for path in paths]
+    ['generator…beta1', 'discriminator…beta1', 'ema']
+    """
+    first, *middle, last = path.split(".") if "." in path else (path, path)
+    for count in range(1, len(middle) + 2):
+        end = ".".join([*middle, last][-count:])
         if sum(f".{other}".endswith(f".{end}") for other in paths) == 1:
             return end
-    return path
+    is_unique = sum(o.startswith(f"{first}.") and o.endswith(f".{last}") for o in paths) == 1
+    return f"{first}…{last}" if middle and is_unique else path

@@ -73,7 +73,7 @@ def parse_sweeps(texts: Iterable[str]) -> dict[str, list[Any]]:
     for text in texts:
         path, equals, values = text.partition("=")
         path, parts = path.strip(), [part.strip() for part in _split(values, ",")]
-        if not (equals and path and all(parts)):
+        if not (equals and all(map(str.strip, path.split(":"))) and all(parts)):
             raise SpecError(f"sweep: expected FIELD=A,B,C, received {shown(text)}.")
         if path in sweeps:
             raise SpecError(f"sweep: {path} occurs twice; give all its values at once.")

@@ -64,7 +64,7 @@ def read_table(file_name: str, content: bytes, name: str) -> LabelTable:
         if file_name.endswith(".json"):
             return _parse_pairs(parse_json(text), where)
         is_csv = file_name.endswith(".csv")
-        rows = _parse_csv(text, where) if is_csv else _parse_lines(text, where)
+        rows = _parse_csv(text) if is_csv else _parse_lines(text, where)
         return _collect(rows, file_name, where)
     except UnicodeDecodeError:
         raise DataError(f"{where}: expected UTF-8 text. Save it in that encoding.") from None
@@ -113,16 +113,13 @@ def match_files(listed: Iterable[str], files: Collection[str]) -> dict[str, set[
 # --- formats -------------------------------------------------------------------------------------
 
 
-def _parse_csv(text: str, where: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield line number and cells by column."""
+def _parse_csv(text: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield line number and cells by column; first the columns themselves."""
     first = text.partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     columns = [column.strip().lower() for column in next(reader, [])]
-    if _find_column(columns, FILE_COLUMNS) is None:
-        raise DataError(
-            f"{where}: expected a first line file,label; received {first.strip()[:60]!r}."
-        )
+    yield 1, {column: "" for column in columns}
     for row in reader:
         if any(cell.strip() for cell in row):
             cells = [cell.strip() for cell in row] + [""] * len(columns)
@@ -146,16 +143,17 @@ def _format_value(value: object) -> str:
 
 def _parse_pairs(data: object, where: str) -> LabelTable:
     """Return the table of StyleGAN: ``{"labels": [["00000/img00000000.png", 6], …]}``."""
-    pairs = data.get("labels") if isinstance(data, dict) else None
+    if not isinstance(data, dict) or "labels" not in data:
+        return LabelTable("dataset.json", None, note="dataset.json has no labels and is ignored")
+    pairs = data["labels"]
     if pairs is None:
-        return LabelTable(
-            "dataset.json", {}, note="dataset.json has no labels, so the images have none"
-        )
+        note = "dataset.json has no labels, so the images have none"
+        return LabelTable("dataset.json", {}, note=note)
     if not isinstance(pairs, list) or not all(
         isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) for pair in pairs
     ):
         raise DataError(f"{where}: expected labels [[file, class], …], received {shown(pairs)}.")
-    rows = []
+    rows: list[tuple[int, dict[str, str]]] = [(0, {"file": "", "label": ""})]
     for number, (file, label) in enumerate(pairs, 1):
         if isinstance(label, list) and sorted(label, key=str) == [0] * (len(label) - 1) + [1]:
             label = label.index(1)  # one-hot
@@ -170,20 +168,21 @@ def _collect(rows: Iterable[tuple[int, dict[str, str]]], file_name: str, where: 
     """Return the labels of rows by file."""
     labels: dict[str, tuple[str, int]] = {}
     problems: list[str] = []
-    for line, cells in rows:
+    for index, (line, cells) in enumerate(rows):
         file_column = _find_column(cells, FILE_COLUMNS)
         label_column = _find_column(cells, LABEL_COLUMNS)
-        if label_column is None:
+        if label_column is None or file_column is None:
+            columns = ",".join(cells)[:60]
             if file_name == "labels.csv":
-                raise DataError(
-                    f"{where}: expected a first line file,label; received {','.join(cells)[:60]!r}."
-                )
-            columns = ", ".join(cells)[:60]
-            return LabelTable(
-                file_name, None, note=f"{file_name} has no column label, only {columns}"
-            )
-        file = cells[file_column] if file_column else ""
-        label = re.sub(r"\.0+$", "", cells[label_column])  # 3.0 is 3
+                raise DataError(f"{where}: expected a first line file,label; received {columns!r}.")
+            lacks = "label" if file_column else "file_name"
+            note = f"{file_name} has no column {lacks}, only {columns}, and is ignored"
+            return LabelTable(file_name, None, note=note)
+        if index == 0 and file_name != "metadata.jsonl":
+            continue  # the names of the columns
+        file, label = cells[file_column], cells[label_column]
+        if NUMBER.fullmatch(label):
+            label = re.sub(r"\.0*$", "", label)  # 3.0 is 3
         if not file or not label:
             lacks = "label" if file else "file"
             raise DataError(f"{where}, line {line}: it has no {lacks}. Write file,label.")

@@ -1,1 +1,1 @@
-"""Pictures and animations of runs: interpolation, traversal, growth, curves."""
+"""Pictures and animations of runs and data sets: interpolation, traversal, growth, curves."""

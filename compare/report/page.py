@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import os
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from gandem.compare.analysis.outcome import AVERAGED, analyze
-from gandem.compare.analysis.statistics import LEVEL
+from gandem.compare.analysis.statistics import LEVEL, short
 from gandem.compare.comparison import CellRecord, Comparison
 from gandem.compare.labels import Labels, label_grid
 from gandem.compare.report.charts import dot_axis
@@ -64,7 +64,8 @@ def write_comparison(comparison: Comparison, path: Path | None = None) -> dict[s
         lstrip_blocks=True,
         loader=DictLoader(texts),
     )
-    environment.filters |= {"figure": _format_figure, "csv": _join_values}
+    environment.filters |= {"figure": _format_figure, "short": short}
+    environment.filters |= {"csv": _join_values, "wrap": _add_breaks}
     script = texts["page.js"].strip()
     page = environment.get_template("page.html").render(
         **_collect_context(comparison, records, outcome, path),
@@ -101,7 +102,7 @@ def _collect_context(
         "rankings": [_prepare_ranking(ranking, groups) for ranking in outcome["rankings"]],
         "steps": samples["steps"],
         "zoom": 2 if len(cells) <= FEW_CELLS else 1,
-        "data": _to_json(samples),
+        "data": samples,
         "curves": draw_curves(panels, runs),
         "trajectories": [draw_trajectory(labels, row) for row in outcome["parity"]],
         "names": names,
@@ -275,12 +276,13 @@ def _format_figure(value: Any) -> str:
     return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
 
 
+def _add_breaks(name: str) -> Any:
+    """Return a name that a browser breaks after punctuation."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"([,=_/…](?=\w)|\.(?=[^\W\d]))", r"\1<wbr>", str(escape(name))))
+
+
 def _join_values(values: Sequence[Any]) -> str:
     """Return the values of a cell that has several columns in a CSV file."""
     return "|".join("" if value is None else str(value) for value in values)
-
-
-def _to_json(data: Any) -> str:
-    """Return JSON that is safe inside a script element."""
-    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

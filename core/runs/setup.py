@@ -295,9 +295,6 @@ class TrainingSetup:
             remedy = "make the model or the batch smaller"
             check_memory(self._activations, f"A step of {self.spec.name!r}", remedy)
         self.versions = backend.versions() | {"numpy": np.__version__}
-        self.arithmetic: dict[str, str] = {}
-        if isinstance(backend, ArithmeticReporter):
-            self.arithmetic = backend.arithmetic(self.device)
         keep_freed_memory()
         with report_memory_errors():
             self.engine = backend.engine(
@@ -308,6 +305,9 @@ class TrainingSetup:
                 device=self.device,
             )
             self._move_data()
+        self.arithmetic: dict[str, str] = {}
+        if isinstance(backend, ArithmeticReporter):
+            self.arithmetic = backend.arithmetic(self.device)
 
     def _move_data(self) -> None:
         """Copy small data sets to a GPU; on a CPU the prefetching thread is as fast."""

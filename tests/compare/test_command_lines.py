@@ -1,7 +1,9 @@
 """The commands of a comparison, as the report shows them."""
 
+import re
 import shlex
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 from support.comparisons import FACTS, make_comparison, make_grid, parse_page
@@ -111,3 +113,12 @@ def test_the_report_shows_the_commands_and_what_was_trained(tmp_path):
         FACTS["spec_digest"][:16],
     ):
         assert words in page.text
+
+
+def test_make_demo_compares_two_backends_in_float64():
+    makefile = (Path(__file__).parents[2] / "Makefile").read_text("utf-8").replace("\\\n", " ")
+    (line,) = re.findall(r"^demo:.*\n\t\$\(BIN\)/gandem compare (.*)$", makefile, re.MULTILINE)
+
+    options = compare.make_context("compare", shlex.split(line)).params
+
+    assert (options["backends"], options["precision"]) == ("torch,keras", "float64")

@@ -100,15 +100,13 @@ def test_scores_of_different_magnitude_have_a_logarithmic_axis():
     assert [text for _, text in wide.ticks] == ["2", "400"]
 
 
-def test_settings_with_one_last_name_keep_what_distinguishes_them():
+def test_settings_keep_the_parts_of_paths_that_differ():
     paths = ("generator.optimizer.learning_rate", "discriminator.optimizer.learning_rate")
     settings = make_settings({path: [1, 2] for path in paths})
 
     labels = [*label_settings(settings).values()]
 
-    assert labels[1] == (
-        "generator.optimizer.learning_rate=1, discriminator.optimizer.learning_rate=2"
-    )
+    assert labels[1] == ("generator…learning_rate=1, discriminator…learning_rate=2")
     assert len(set(labels)) == 4
 
 

@@ -27,7 +27,7 @@ def test_separators_within_brackets_and_quotes_belong_to_a_value(text, sweeps):
     assert parse_sweeps([text]) == sweeps
 
 
-@pytest.mark.parametrize("text", ["latent", "=1,2", "latent=", "latent=1,,2"])
+@pytest.mark.parametrize("text", ["latent", "=1,2", "latent=", "latent=1,,2", ":=1:2", "a:=1:2"])
 def test_a_sweep_without_field_or_values_is_refused(text):
     with pytest.raises(SpecError, match="expected FIELD=A,B,C"):
         parse_sweeps([text])

@@ -63,6 +63,7 @@ def test_tables_give_the_labels(pack, case):
         (["3.0", "-1.0", "10.0"], ("-1", "3", "10")),
         (["0.5", "-2", "1e1"], ("-2", "0.5", "1e1")),
         (["nan", "10", "9"], ("9", "10", "nan")),
+        (["v1.0", "v2.", "3."], ("3", "v1.0", "v2.")),
         (["x2", "x10", "x1"], ("x1", "x2", "x10")),
     ],
 )
@@ -112,7 +113,24 @@ def test_metadata_without_labels_leave_them_to_the_folders(pack):
     data = load(pack({"metadata.csv": table, "a/1.png": png(), "b/2.png": png()}))
 
     assert data.class_names == ("a", "b")
-    assert "metadata.csv has no column label, only file_name, text" in data.notes[0]
+    assert "metadata.csv has no column label, only file_name,text, and is ignored" in data.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        ("metadata.csv", "author,year\nme,2020\n"),
+        ("metadata.csv", ""),
+        ("metadata.jsonl", '{"author": "me"}'),
+        ("dataset.json", '{"title": "pets"}'),
+        ("dataset.json", "[]"),
+    ],
+)
+def test_files_of_other_tools_with_these_names_are_ignored(pack, name, table):
+    data = load(pack({name: table, "a/1.png": png(), "b/2.png": png()}))
+
+    assert data.class_names == ("a", "b")
+    assert "and is ignored" in data.notes[0]
 
 
 def test_missing_and_ambiguous_files_of_a_table_are_named(pack):

@@ -36,7 +36,7 @@ def test_names_are_escaped(tmp_path):
     plain = parse_page(
         make_comparison(tmp_path / "plain", make_grid(models=("a", "b"), seeds=(0,)))
     )
-    assert {tag for tag, _ in page.tags} == {tag for tag, _ in plain.tags}
+    assert {tag for tag, _ in page.tags} - {"wbr"} == {tag for tag, _ in plain.tags}
     assert len(page.all("script")) == 2
     assert all(img["alt"].startswith("Samples of ") for img in page.all("img"))
     assert not any(name.startswith("on") for _, of in page.tags for name in of)
@@ -129,7 +129,7 @@ def test_models_have_the_names_of_their_specs(tmp_path):
 
     page = parse_page(comparison)
 
-    (title,) = re.findall("<h1>(.*)</h1>", page.source)
+    (title,) = re.findall("<h1>(.*)</h1>", page.source.replace("<wbr>", ""))
     assert title == "small (specs/a/small.toml), small (specs/b/small.toml), large on torch, keras"
 
 

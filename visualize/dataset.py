@@ -1,4 +1,4 @@
-"""Inspection of a data set before training: its summary, and a picture of some samples."""
+"""A data set before training: its summary, and a picture of some samples."""
 
 from __future__ import annotations
 
