@@ -25,6 +25,7 @@ from gandem.callbacks.diagnostics.verdict import (
     describe_last_accuracy,
     describe_verdict,
 )
+from gandem.core.documents import is_number
 from gandem.core.runs.log import has_losses
 from gandem.core.specs import Spec
 from gandem.core.training import NumpyOps
@@ -339,6 +340,4 @@ def _grows(rows: Sequence[Mapping[str, Any]]) -> bool:
 def _number(row: Mapping[str, Any], name: str) -> float:
     """Return a number of a row, NaN if it is not a number; a log may come from a third party."""
     value = row.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > MAX_VALUE:
-        return math.nan
-    return float(value)
+    return float(value) if is_number(value) and abs(value) <= MAX_VALUE else math.nan

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gandem.core.documents import is_number
+
 __all__ = [
     "MEASUREMENTS",
     "MIN_STEPS",
@@ -130,6 +132,5 @@ def describe_verdict(
     return text
 
 
-def _number(value: object) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number else math.nan  # type: ignore[arg-type]
+def _number(value: Any) -> float:
+    return float(value) if is_number(value) else math.nan
