@@ -345,6 +345,8 @@ def open_comparison(path: Path) -> Comparison:
     data = read_object(path / PLAN)
     if data is None and not (path / PLAN).exists() and (path / "spec.toml").is_file():
         return _open_alone(open_run(path))
+    if data is None and (path / PLAN).is_file():
+        raise RunError(f"{path / PLAN}: damaged; choose another folder, or restore the file.")
     if data is None:
         raise RunError(f"{path}: neither a comparison ({PLAN}) nor a run that can be read.")
     if (number := data.pop("format", None)) != FORMAT:

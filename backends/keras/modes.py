@@ -42,7 +42,7 @@ def _draw(latent: Latent, draw: Draw, key: Tensor, dtype: str) -> Tensor:
 
 
 def _noise(latent: Latent, shape: tuple[int, ...], key: Tensor, dtype: str) -> Tensor:
-    """Return noise (N, latent.size); see :func:`gandem.core.training.inputs.draw_noise`."""
+    """Return noise (N, latent.size); see :func:`gandem.core.training.feed.inputs.draw_noise`."""
 
     def even(shape: tuple[int, ...], key: Tensor) -> Tensor:
         return tf.random.stateless_uniform(shape, key, -1, 1, dtype)

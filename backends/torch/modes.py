@@ -82,7 +82,7 @@ class Draws:
         return self._noise(self.spec.latent, draw.shape)
 
     def _noise(self, latent: Latent, shape: tuple[int, ...]) -> Tensor:
-        """Return noise (N, latent.size); see :func:`gandem.core.training.inputs.draw_noise`."""
+        """Return noise (N, latent.size), as :func:`gandem.core.training.feed.inputs.draw_noise`."""
         uniform = latent.distribution == "uniform"
         noise = 2 * torch.rand(shape, **self.how) - 1 if uniform else torch.randn(shape, **self.how)
         parts = latent.parts

@@ -3,7 +3,7 @@
 Everything the other rooms may use is listed here.
 """
 
-from gandem.core.runs.checkpoint import (
+from gandem.core.runs.checkpoints.file import (
     Checkpoint,
     checkpoint_path,
     read_checkpoint,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gandem.core.errors import GandemError, RunError
-from gandem.core.runs.checkpoint import parse_step
+from gandem.core.runs.checkpoints.file import parse_step
 from gandem.core.runs.log import read_last_row
 from gandem.core.runs.run import Run, open_run
 from gandem.core.runs.run_dir import is_locked

@@ -11,7 +11,7 @@ from gandem.core.errors import RunError, SpecError
 from gandem.core.fields import Checked, Range, decode, encode
 from gandem.core.files import write_json
 from gandem.core.runs.config import Settings
-from gandem.core.training.epochs import EpochSpan
+from gandem.core.training.feed.epochs import EpochSpan
 
 __all__ = [
     "BestCheckpoint",

@@ -18,7 +18,12 @@ import numpy as np
 
 from gandem.core.errors import BackendError, RunError, SpecError, shown, suggest
 from gandem.core.plugins.installation import install_command
-from gandem.core.runs.checkpoint import Checkpoint, list_checkpoints, parse_step, read_checkpoint
+from gandem.core.runs.checkpoints.file import (
+    Checkpoint,
+    list_checkpoints,
+    parse_step,
+    read_checkpoint,
+)
 from gandem.core.runs.config import Settings
 from gandem.core.runs.log import has_losses, read_log
 from gandem.core.runs.record import RunRecord, read_record

@@ -22,10 +22,7 @@ from gandem.core.machine import check_memory, describe_machine, keep_freed_memor
 from gandem.core.plugins.registry import require
 from gandem.core.rng import fingerprint
 from gandem.core.runs.callbacks import LogWriter, ProgressReporter, RecordWriter, load_callbacks
-from gandem.core.runs.checkpoint_writer import CheckpointWriter
-from gandem.core.runs.config import Progress, Settings, split_keywords
-from gandem.core.runs.record import DataRecord, RunRecord, Segment, write_record
-from gandem.core.runs.resume import (
+from gandem.core.runs.checkpoints.resume_point import (
     ResumePoint,
     check_changes,
     describe_changes,
@@ -33,6 +30,9 @@ from gandem.core.runs.resume import (
     remove_later_files,
     trim_log,
 )
+from gandem.core.runs.checkpoints.writer import CheckpointWriter
+from gandem.core.runs.config import Progress, Settings, split_keywords
+from gandem.core.runs.record import DataRecord, RunRecord, Segment, write_record
 from gandem.core.runs.run import Run, open_run, pick_device
 from gandem.core.runs.run_dir import check_run_dir, create_run_dir, lock_run_dir
 from gandem.core.runs.sampling import report_memory_errors
@@ -52,7 +52,7 @@ from gandem.core.training import (
     planned_memory,
     resolve_loss,
 )
-from gandem.core.training.epochs import EpochSpan
+from gandem.core.training.feed.epochs import EpochSpan
 
 __all__ = ["TrainingSetup", "resume", "train"]
 
@@ -295,9 +295,6 @@ class TrainingSetup:
             remedy = "make the model or the batch smaller"
             check_memory(self._activations, f"A step of {self.spec.name!r}", remedy)
         self.versions = backend.versions() | {"numpy": np.__version__}
-        self.arithmetic: dict[str, str] = {}
-        if isinstance(backend, ArithmeticReporter):
-            self.arithmetic = backend.arithmetic(self.device)
         keep_freed_memory()
         with report_memory_errors():
             self.engine = backend.engine(
@@ -308,6 +305,9 @@ class TrainingSetup:
                 device=self.device,
             )
             self._move_data()
+        self.arithmetic: dict[str, str] = {}
+        if isinstance(backend, ArithmeticReporter):
+            self.arithmetic = backend.arithmetic(self.device)
 
     def _move_data(self) -> None:
         """Copy small data sets to a GPU; on a CPU the prefetching thread is as fast."""

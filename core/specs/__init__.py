@@ -12,8 +12,6 @@ from gandem.core.specs.gan import (
     Training,
     image_of,
 )
-from gandem.core.specs.geometry import crops, interpolation, pads
-from gandem.core.specs.graph import NetworkPlan, Node, Parameter, Shape
 from gandem.core.specs.initializers import (
     GlorotNormal,
     GlorotUniform,
@@ -65,7 +63,9 @@ from gandem.core.specs.serialization import (
     to_json,
     to_toml,
 )
-from gandem.core.specs.shape_inference import draw_initial_values, plan_network
+from gandem.core.specs.shapes.geometry import crops, interpolation, pads
+from gandem.core.specs.shapes.graph import NetworkPlan, Node, Parameter, Shape
+from gandem.core.specs.shapes.inference import draw_initial_values, plan_network
 from gandem.core.specs.validation import input_shapes, plan_spec
 
 __all__ = [

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from gandem.core.errors import SpecError, shown
 from gandem.core.specs.gan import Points, Spec
-from gandem.core.specs.graph import NetworkPlan, Node, Shape
-from gandem.core.specs.shape_inference import NAME, plan_network
+from gandem.core.specs.shapes.graph import NetworkPlan, Node, Shape
+from gandem.core.specs.shapes.inference import NAME, plan_network
 
 __all__ = ["input_shapes", "plan_spec"]
 

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
         list_needs,
         list_network_needs,
     )
-    from gandem.core.training.device_rng import KEY, Draw, count_rows, list_draws, make_key
     from gandem.core.training.dry_run import MaskFeed, NumpyOps, passes_of_step, step_inputs
-    from gandem.core.training.inputs import Feed, as_read, fixed_inputs, fixed_parts, one_hot
+    from gandem.core.training.feed.device_rng import KEY, Draw, count_rows, list_draws, make_key
+    from gandem.core.training.feed.inputs import Feed, as_read, fixed_inputs, fixed_parts, one_hot
+    from gandem.core.training.feed.prefetch import Prefetcher, have_equal_shapes
     from gandem.core.training.losses import (
         AdversarialLoss,
         AuxiliaryLoss,
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
         resolve_loss,
     )
     from gandem.core.training.ops import Arrays, Ops, Tensor
-    from gandem.core.training.prefetch import Prefetcher, have_equal_shapes
     from gandem.core.training.protocols import (
         ArithmeticReporter,
         Backend,
@@ -111,7 +111,7 @@ __all__ = [
 
 _MODULES = (
     *("ops", "losses", "protocols", "backends", "capabilities", "state", "step", "dry_run"),
-    *("device_rng", "inputs", "prefetch"),
+    *("feed.device_rng", "feed.inputs", "feed.prefetch"),
 )
 """Where the names are looked up, in this order; the first two import no NumPy."""
 

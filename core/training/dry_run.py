@@ -10,7 +10,7 @@ import numpy as np
 from gandem.core.errors import SpecError
 from gandem.core.plugins.registry import registry
 from gandem.core.specs import Shape, Spec, input_shapes, plan_spec
-from gandem.core.training.augmentation import disturbance_shapes
+from gandem.core.training.feed.augmentation import disturbance_shapes
 from gandem.core.training.losses import AdversarialLoss
 from gandem.core.training.ops import Tensor
 from gandem.core.training.protocols import Loss, Played

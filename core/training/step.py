@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from gandem.core.specs import Spec, plan_spec
-from gandem.core.training.augmentation import disturb
+from gandem.core.training.feed.augmentation import disturb
 from gandem.core.training.losses import (
     AdversarialLoss,
     AuxiliaryLoss,
@@ -77,7 +77,7 @@ def train_step(
             classes) for round i; ``mix/i`` (N, 1, 1, 1) for a gradient penalty;
             ``noise/generator`` if the generator gets fresh noise, and ``label/generator`` if it
             gets several batches of it; and the arrays of augmentation and instance noise, see
-            :func:`gandem.core.training.augmentation.disturbance_shapes`.
+            :func:`gandem.core.training.feed.augmentation.disturbance_shapes`.
 
     Returns:
         The :func:`metric_names`, in order: ``discriminator`` and ``generator``, the losses, the

@@ -35,7 +35,8 @@ ACME = """
         capabilities = ("float64", "second-order")
 
         def versions(self):
-            return {"acme": "3.1"}
+            threads = os.environ.get("ACME_THREADS") and os.environ["OMP_NUM_THREADS"]
+            return {"acme": "3.1"} | ({"threads": threads} if threads else {})
 
         def devices(self):
             return ["cpu"]
@@ -129,6 +130,18 @@ def test_a_check_ignores_the_pytest_settings_of_the_caller(acme, tmp_path, monke
     conforms = said("plugins", "check", "acme/numpy", "-k", "relu and network")
 
     assert "acme/numpy conforms: " in conforms.splitlines()[-1]
+
+
+@pytest.mark.parametrize(("chosen", "threads"), [(None, "1"), ("3", "3")])
+def test_a_check_runs_on_one_thread_unless_the_caller_chooses(acme, monkeypatch, chosen, threads):
+    monkeypatch.setenv("ACME_THREADS", "1")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if chosen:
+        monkeypatch.setenv("OMP_NUM_THREADS", chosen)
+
+    done = gandem("plugins", "check", "acme/numpy", "-k", "versions", "--json")
+
+    assert json.loads(done.stdout)["versions"]["threads"] == threads
 
 
 def test_a_backend_that_crashes_is_reported(acme, monkeypatch):

@@ -181,7 +181,7 @@ def test_an_output_that_cannot_be_written_is_a_reason(tmp_path):
     (tmp_path / "output.json").mkdir()
 
     assert run_job(make_measurement(tmp_path, "list", "--json")).reason == (
-        f"{tmp_path / 'there.json'}: cannot be written (Is a directory)."
+        f"{tmp_path / 'output.json'}: cannot be written (Is a directory)."
     )
 
 

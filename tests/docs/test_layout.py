@@ -12,6 +12,7 @@ import os
 import pkgutil
 import re
 import sys
+from collections import Counter
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
@@ -36,6 +37,24 @@ def test_every_folder_of_the_package_has_its_init():
     sources = shipped_sources()
 
     assert {p.parent for p in sources} == {p.parent for p in sources if p.name == "__init__.py"}
+
+
+MAX_FILES = 13
+"""Python files of a folder, its ``__init__`` included."""
+CATALOGS = {Path("models"), Path("losses"), Path("data"), Path("commands")}
+"""Folders with a file for each entry."""
+
+
+def test_no_folder_has_more_than_a_dozen_files():
+    counts = Counter(path.parent for path in shipped_sources())
+
+    assert {p: n for p, n in counts.items() if n > MAX_FILES and p not in CATALOGS} == {}
+
+
+def test_no_module_has_more_than_400_lines():
+    lengths = {p: len((ROOT / p).read_text("utf-8").splitlines()) for p in shipped_sources()}
+
+    assert {path: length for path, length in lengths.items() if length > 400} == {}
 
 
 def test_no_stray_file_ships_from_the_root():

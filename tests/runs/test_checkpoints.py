@@ -14,7 +14,12 @@ import gandem
 from gandem.core.errors import RunError
 from gandem.core.fields import encode
 from gandem.core.runs import checkpoint_path, read_checkpoint, write_checkpoint
-from gandem.core.runs.checkpoint import DamagedError, list_checkpoints, parse_step, read_metrics
+from gandem.core.runs.checkpoints.file import (
+    DamagedError,
+    list_checkpoints,
+    parse_step,
+    read_metrics,
+)
 from gandem.core.specs import to_data, to_toml
 from gandem.core.specs.loading import load_spec
 from gandem.core.training import initial_state, state_shapes

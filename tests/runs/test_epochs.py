@@ -6,7 +6,7 @@ from support.commands import SMALL
 
 import gandem
 from gandem.core.errors import RunError
-from gandem.core.training.epochs import EpochCounter, EpochSpan
+from gandem.core.training.feed.epochs import EpochCounter, EpochSpan
 
 TINY = SMALL | {"width": 2, "batch_size": 20}
 

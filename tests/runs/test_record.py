@@ -15,7 +15,7 @@ from gandem.core.runs.record import (
     read_record,
     write_record,
 )
-from gandem.core.training.epochs import EpochSpan
+from gandem.core.training.feed.epochs import EpochSpan
 
 FULL = RunRecord(
     model="dcgan",

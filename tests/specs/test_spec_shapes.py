@@ -42,9 +42,9 @@ from gandem.core.specs import (
     plan_network,
     plan_spec,
 )
-from gandem.core.specs.geometry import window_size
 from gandem.core.specs.layers import LAYERS
 from gandem.core.specs.loading import load_spec
+from gandem.core.specs.shapes.geometry import window_size
 
 
 def plan(shape: Shape, *layers: Layer) -> NetworkPlan:

@@ -16,8 +16,8 @@ from gandem.core.training import (
     state_shapes,
     step_inputs,
 )
-from gandem.core.training.augmentation import draw_disturbances, noise_level
 from gandem.core.training.backends import load_backend
+from gandem.core.training.feed.augmentation import draw_disturbances, noise_level
 from gandem.core.training.losses import load_loss
 from gandem.testing.trajectories import SMALL, TRAJECTORIES, find_trajectory, load_tiny_data
 

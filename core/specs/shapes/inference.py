@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from gandem.core.errors import SpecError, shown
 from gandem.core.specs import layers as kinds
-from gandem.core.specs.graph import NetworkPlan, Node, Parameter, Resolved, Shape, Site
-from gandem.core.specs.layer_shapes import branches, no_input, resolve
 from gandem.core.specs.layers import Layer
+from gandem.core.specs.shapes.graph import NetworkPlan, Node, Parameter, Resolved, Shape, Site
+from gandem.core.specs.shapes.layer_shapes import branches, no_input, resolve
 
 if TYPE_CHECKING:  # commands that show a spec do not import NumPy
     import numpy as np
@@ -59,7 +59,7 @@ def plan_network(
 
 def draw_initial_values(plan: NetworkPlan, seed: int) -> dict[str, np.ndarray]:
     """Return the first value of every parameter and statistic, float64, by canonical name."""
-    from gandem.core.specs.initial_values import first_value
+    from gandem.core.specs.shapes.initial_values import first_value
 
     return {p.name: first_value(p, seed) for p in plan.parameters() + plan.statistics()}
 

@@ -12,10 +12,10 @@ from gandem.core.errors import DataError, shown
 from gandem.core.machine import check_memory
 from gandem.core.rng import Purpose, dropout_keep, part_of, stream
 from gandem.core.specs import Latent, Points, Spec, plan_spec
-from gandem.core.training.augmentation import draw_disturbances, flip_half
-from gandem.core.training.device_rng import KEY, make_key
 from gandem.core.training.dry_run import Pass, check_functions, judged, passes_of_step
-from gandem.core.training.epochs import EpochCounter, EpochSpan
+from gandem.core.training.feed.augmentation import draw_disturbances, flip_half
+from gandem.core.training.feed.device_rng import KEY, make_key
+from gandem.core.training.feed.epochs import EpochCounter, EpochSpan
 from gandem.core.training.losses import AdversarialLoss, check_loss
 from gandem.core.training.state import stored
 
@@ -126,7 +126,7 @@ class Feed:
 
         Args:
             randomness: ``"device"`` gives the key of the step instead of the arrays of
-                :func:`gandem.core.training.device_rng.list_draws`, which the framework draws.
+                :func:`gandem.core.training.feed.device_rng.list_draws`, which the framework draws.
 
         Raises:
             SpecError: the players are not those of the loss, or it calls an unknown function.

@@ -8,7 +8,6 @@ from functools import singledispatch
 import numpy as np
 
 from gandem.core.rng import Purpose, part_of, stream
-from gandem.core.specs.graph import Parameter
 from gandem.core.specs.initializers import (
     GlorotNormal,
     GlorotUniform,
@@ -20,6 +19,7 @@ from gandem.core.specs.initializers import (
     Orthogonal,
     Zeros,
 )
+from gandem.core.specs.shapes.graph import Parameter
 
 __all__ = ["draw", "first_value"]
 

@@ -12,10 +12,10 @@ from functools import singledispatch
 
 from gandem.core.errors import SpecError, shown, suggest
 from gandem.core.specs import layers as kinds
-from gandem.core.specs.geometry import crops, pads, transposed_size, window_size
-from gandem.core.specs.graph import Parameter, Resolved, Shape, Site
 from gandem.core.specs.initializers import Normal, Ones, Orthogonal, Zeros
 from gandem.core.specs.layers import Layer
+from gandem.core.specs.shapes.geometry import crops, pads, transposed_size, window_size
+from gandem.core.specs.shapes.graph import Parameter, Resolved, Shape, Site
 
 __all__ = ["branches", "no_input", "resolve"]
 

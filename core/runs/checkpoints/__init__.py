@@ -1,0 +1,1 @@
+"""Checkpoints: their files, writing them during a training, and resuming from them."""

@@ -1,0 +1,1 @@
+"""From the layers of a network to named nodes with shapes, parameters and initial values."""
