@@ -18,9 +18,10 @@ from typing import Any
 from gandem.core.files import write_file, write_json
 from gandem.core.machine import describe_machine
 from gandem.core.plugins.discovery import format_versions
-from gandem.core.plugins.registry import is_installed, registry
+from gandem.core.plugins.registry import registry
 from gandem.core.progress import ProgressBars
 from gandem.core.specs import digest, load_spec
+from gandem.core.training import installed_backends
 from gandem.parity import Report, measure
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -53,7 +54,7 @@ def models() -> list[str]:
 
 def pairs() -> list[tuple[str, str]]:
     """Return every two backends that are installed, gandem's own first."""
-    there = [row.id for row in registry().entries("backends") if is_installed(row)]
+    there = installed_backends()
     there.sort(key=lambda name: ("/" in name, name != "torch", name))
     return list(itertools.combinations(there, 2))
 

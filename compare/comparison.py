@@ -23,7 +23,6 @@ from gandem.compare.grid import Cell, Grid
 from gandem.compare.jobs import Job, JobResult
 from gandem.compare.launchers import Launcher, SubmittedJob
 from gandem.compare.records import (
-    is_number,
     read_object,
     read_parity_report,
     read_reasons,
@@ -31,6 +30,7 @@ from gandem.compare.records import (
     to_number,
 )
 from gandem.compare.sweeps import Setting
+from gandem.core.documents import is_number
 from gandem.core.errors import GandemError, RunError, shown
 from gandem.core.files import append_line, make_folder, write_json
 from gandem.core.plugins.isolation import format_error

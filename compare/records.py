@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gandem.core.documents import parse_json
+from gandem.core.documents import is_number, parse_json
 
 __all__ = [
     "keep_finite",
@@ -75,11 +75,6 @@ def read_reasons(path: Path) -> dict[str, str]:
             reason = str(row.get("reason") or "")
             reasons[row["job"]] = reason.encode(errors="replace").decode()
     return reasons
-
-
-def is_number(value: object) -> bool:
-    """Return True for an int or a float, finite or not."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def to_number(value: Any) -> float:

@@ -10,7 +10,7 @@ import math
 import tomllib
 from typing import Any
 
-__all__ = ["MAX_DEPTH", "finite", "parse_json", "parse_toml"]
+__all__ = ["MAX_DEPTH", "finite", "is_number", "parse_json", "parse_toml"]
 
 MAX_DEPTH = 100
 """Levels of lists and tables; those of a spec with blocks in blocks have 70."""
@@ -51,6 +51,11 @@ def finite(data: Any) -> Any:
     if isinstance(data, list | tuple):
         return type(data)(map(finite, data))
     return None if isinstance(data, float) and not math.isfinite(data) else data
+
+
+def is_number(value: object) -> bool:
+    """Return True for an int or a float, finite or not; a truth value is no number."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _parse(parse: Any, text: str | bytes, max_depth: int, strict: bool) -> Any:

@@ -33,11 +33,19 @@ __all__ = [
 ]
 
 
+MAX_LENGTH = 1000
+"""Characters of a message; a damaged file may have names of any length."""
+
+
 class GandemError(Exception):
     """An error that the user can fix; its text is one line that says how."""
 
     def __str__(self) -> str:
-        return printable(super().__str__())
+        text = printable(super().__str__())
+        if len(text) <= MAX_LENGTH:
+            return text
+        half = MAX_LENGTH // 2  # a path comes first, the reason last
+        return f"{text[:half]} … {text[-half:]}"
 
 
 class SpecError(GandemError, ValueError):

@@ -20,6 +20,7 @@ __all__ = [
     "flush_file",
     "is_unfinished",
     "make_folder",
+    "shorten_path",
     "write_file",
     "write_json",
 ]
@@ -77,6 +78,12 @@ def flush_file(path: Path) -> None:
     """
     with path.open("rb+") as file:
         os.fsync(file.fileno())
+
+
+def shorten_path(path: Path) -> str:
+    """Return a path as users type it: relative if it is inside the working directory."""
+    relative = os.path.relpath(path)
+    return os.fspath(path) if relative.startswith("..") else relative
 
 
 def is_unfinished(path: Path) -> bool:

@@ -6,11 +6,13 @@ request in JSON. Its output carries progress, the error, and output of the frame
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import socket
 import sys
+import threading
 import time
 import warnings
 from collections import Counter
@@ -36,6 +38,8 @@ __all__ = ["OpenedSet", "Request", "main"]
 READERS = {"torchvision": "gandem.data.torchvision_sets", "keras": "gandem.data.keras_sets"}
 SOCKET_TIMEOUT = 30
 """Socket timeout in seconds."""
+TIME_LIMIT = 24 * 3600
+"""Seconds to download and open a data set."""
 PROGRESS_INTERVAL = 0.2
 """Seconds between two progress lines."""
 
@@ -82,7 +86,8 @@ def main(text: str) -> int:
     if request.given:
         _protect_files(request.root)
     try:
-        opened: OpenedSet = import_module(READERS[request.framework]).open_set(request)
+        with _limit_time(request):
+            opened: OpenedSet = import_module(READERS[request.framework]).open_set(request)
         with limit_image_size():
             _write(request, opened)
     except GandemError as error:
@@ -93,6 +98,25 @@ def main(text: str) -> int:
         return 0
     print(f"\n{ERROR_MARK}{line}", flush=True)  # noqa: T201
     return 1
+
+
+@contextlib.contextmanager
+def _limit_time(request: Request) -> Iterator[None]:
+    """End this process if a set is not open within the limit, because a download hangs."""
+
+    def give_up() -> None:
+        hours = TIME_LIMIT / 3600
+        line = f"{request.name}: {request.framework} did not open it within {hours:g} hours."
+        print(f"\n{ERROR_MARK}{line}", flush=True)  # noqa: T201
+        os._exit(1)
+
+    timer = threading.Timer(TIME_LIMIT, give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _protect_files(root: Path) -> None:

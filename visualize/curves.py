@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from gandem.core.data.images import read_image, scale_images
+from gandem.core.documents import is_number
 from gandem.core.errors import RunError
 from gandem.core.files import write_file
 from gandem.core.runs.run import Run, open_run
@@ -156,7 +157,7 @@ def _series(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[np.ndarray, np
             continue
         scores = row.get("scores")
         for name, value in (scores if isinstance(scores, dict) else row).items():
-            if name in OTHER_COLUMNS or name in ERRORS or not _is_number(value):
+            if name in OTHER_COLUMNS or name in ERRORS or not (value is None or is_number(value)):
                 continue
             if name in values or len(values) < MAX_CURVES:
                 known = value is not None and -MAX_VALUE < value < MAX_VALUE
@@ -171,10 +172,6 @@ def _series(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[np.ndarray, np
             np.array([values[name][step] for step in steps]),
         )
     return {n: pair for n, pair in series.items() if np.isfinite(pair[1]).any()}
-
-
-def _is_number(value: object) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _spans(rows: Sequence[Mapping[str, Any]], last: float) -> list[Span]:

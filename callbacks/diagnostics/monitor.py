@@ -18,7 +18,14 @@ from typing import Any
 import numpy as np
 
 from gandem.callbacks.diagnostics.suggestions import Finding, suggest_remedy
-from gandem.callbacks.diagnostics.verdict import MIN_STEPS, describe_doubts, describe_verdict
+from gandem.callbacks.diagnostics.verdict import (
+    MEASUREMENTS,
+    MIN_STEPS,
+    describe_doubts,
+    describe_last_accuracy,
+    describe_verdict,
+)
+from gandem.core.documents import is_number
 from gandem.core.runs.log import has_losses
 from gandem.core.specs import Spec
 from gandem.core.training import NumpyOps
@@ -150,7 +157,9 @@ class Monitor:
     def read(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Read a row of the log; return the warnings that follow, as rows of the log."""
         if isinstance(row.get("judged"), dict):
-            self.accuracies = [*self.accuracies, {"step": row["step"], **row["judged"]}][-2:]
+            self.accuracies = [*self.accuracies, {"step": row["step"], **row["judged"]}][
+                -MEASUREMENTS:
+            ]
         if isinstance(row.get("scores"), dict):
             self.scored.append(row)
         if not has_losses(row):
@@ -199,7 +208,10 @@ class Monitor:
 
     def verdict(self) -> str:
         """Return a summary of the training in a sentence."""
-        return describe_verdict(self.step, self.episodes, self._variety(), self._doubts())
+        is_critic = decision_boundary(self.loss) is None
+        remark = describe_last_accuracy(self.accuracies, is_critic=is_critic)
+        doubts = self._doubts()
+        return describe_verdict(self.step, self.episodes, self._variety(), doubts, remark)
 
     def _variety(self) -> float:
         return _number(self.varied[-1], "variety") if self.varied else math.nan
@@ -328,6 +340,4 @@ def _grows(rows: Sequence[Mapping[str, Any]]) -> bool:
 def _number(row: Mapping[str, Any], name: str) -> float:
     """Return a number of a row, NaN if it is not a number; a log may come from a third party."""
     value = row.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > MAX_VALUE:
-        return math.nan
-    return float(value)
+    return float(value) if is_number(value) and abs(value) <= MAX_VALUE else math.nan

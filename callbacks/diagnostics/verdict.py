@@ -6,15 +6,25 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["MIN_STEPS", "describe_doubts", "describe_verdict"]
+from gandem.core.documents import is_number
+
+__all__ = [
+    "MEASUREMENTS",
+    "MIN_STEPS",
+    "describe_doubts",
+    "describe_last_accuracy",
+    "describe_verdict",
+]
 
 MIN_STEPS = 200
 """Steps below which nothing is known; in the first 200 the discriminator nearly always wins."""
 ALL, NONE = 0.99, 0.01
 """Accuracies from and up to which a discriminator classifies all images correctly, or none."""
+MEASUREMENTS = 3
+"""Measurements of the accuracy after which 0 is a reason to doubt."""
 FEW = 0.1
 """Precision, recall or coverage below which most images are not like real ones."""
-LITTLE = 0.2
+LITTLE = 0.1
 """Variety, relative to real images, below which images are much alike."""
 RISE = 1.5
 """If the Fréchet distance is larger than the lowest by this factor, images have become worse."""
@@ -30,7 +40,7 @@ def describe_doubts(
     """Return what speaks against a training that no warning is active for, one clause each.
 
     Args:
-        accuracies: the last two measurements of the discriminator's accuracy, or fewer.
+        accuracies: the last measurements of the discriminator's accuracy, or fewer.
         scores: all rows of the log with scores.
         variety: the last one measured, NaN if none was.
         is_critic: the discriminator may win without harm.
@@ -43,12 +53,23 @@ def describe_doubts(
 
 def _doubt_accuracy(accuracies: Sequence[Mapping[str, Any]]) -> list[str]:
     pairs = [(_number(row.get("real")), _number(row.get("fake"))) for row in accuracies]
-    if pairs and min(pairs[-1]) >= ALL:
+    if pairs and all(min(pair) >= ALL for pair in pairs[-2:]):
         return ["the discriminator classifies all images correctly"]
     for index, kind in enumerate(("real", "fake")):
-        if len(pairs) > 1 and all(pair[index] <= NONE for pair in pairs):
+        if len(pairs) == MEASUREMENTS and all(pair[index] <= NONE for pair in pairs):
             return [f"the discriminator classifies no {kind} image correctly"]
     return []
+
+
+def describe_last_accuracy(accuracies: Sequence[Mapping[str, Any]], *, is_critic: bool) -> str:
+    """Return a remark on a discriminator that classified all images correctly just once, or none.
+
+    A single measurement is no reason to doubt: healthy trainings have some like that.
+    """
+    last = accuracies[-1] if accuracies and not is_critic else {}
+    if min(_number(last.get("real")), _number(last.get("fake"))) >= ALL:
+        return "the discriminator classified all images correctly at the last measurement"
+    return ""
 
 
 def _doubt_scores(scores: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -75,7 +96,11 @@ def _doubt_scores(scores: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def describe_verdict(
-    step: int, episodes: Sequence[Mapping[str, Any]], variety: float, doubts: Sequence[str]
+    step: int,
+    episodes: Sequence[Mapping[str, Any]],
+    variety: float,
+    doubts: Sequence[str],
+    remark: str = "",
 ) -> str:
     """Return a summary of a training in a sentence.
 
@@ -100,11 +125,12 @@ def describe_verdict(
     if doubts:
         return f"no warning in {step} steps, but {found}"
     text = f"no sign of trouble in {step} steps"
+    if remark:
+        return f"{text}; {remark}"
     if not math.isnan(variety):
         text += f"; the images vary {variety:.2f} times as much as real ones"
     return text
 
 
-def _number(value: object) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number else math.nan  # type: ignore[arg-type]
+def _number(value: Any) -> float:
+    return float(value) if is_number(value) else math.nan

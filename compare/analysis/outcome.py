@@ -16,8 +16,8 @@ from gandem.compare.analysis.summary import join_names, summarize
 from gandem.compare.comparison import CellRecord, Comparison
 from gandem.compare.grid import Grid
 from gandem.compare.labels import label_grid
-from gandem.compare.records import is_number, keep_finite
-from gandem.core.documents import finite
+from gandem.compare.records import keep_finite
+from gandem.core.documents import finite, is_number
 from gandem.core.runs import Run
 from gandem.metrics.evaluation import MEASURES
 

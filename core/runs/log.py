@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gandem.core.documents import finite, parse_json
+from gandem.core.documents import finite, is_number, parse_json
 from gandem.core.files import append_line
 
 __all__ = [
@@ -107,7 +107,7 @@ def _is_count(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return type(value) in (int, float) or value is None
+    return value is None or is_number(value)
 
 
 def _are_numbers(value: object, required: Iterable[str] = ()) -> bool:

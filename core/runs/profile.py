@@ -150,7 +150,7 @@ def profile(
         raise RunError(f"{trace}: expected a new file in a folder that exists.")
     settings = replace(settings, steps=steps if trace is None else steps + TRACED_STEPS)
     entry = find_model(model)
-    spec = load_spec(entry or model, spec_changes, also=hints(Settings))
+    spec = load_spec(entry or model, spec_changes, options=hints(Settings))
     settings = settings.with_recipe(entry)
     show = progress or (lambda done, total: None)
     setup = TrainingSetup(spec, settings, clock, notice)

@@ -96,7 +96,7 @@ def train(
     settings, spec_changes = split_keywords(settings, changes, more)
     folder = Path(out) if out is not None else None
     entry = find_model(model)
-    spec = load_spec(entry or model, spec_changes, also=hints(Settings))
+    spec = load_spec(entry or model, spec_changes, options=hints(Settings))
     given, settings = settings, settings.with_recipe(entry)
     if folder is not None:
         check_run_dir(folder)

@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any
 
 from gandem.core.errors import RunError
+from gandem.core.files import shorten_path
 from gandem.core.runs.checkpoints.file import Checkpoint, read_metrics
 from gandem.core.runs.config import Progress, Settings
 from gandem.core.runs.log import FILE_NAME, DivergedError, append_row
@@ -206,7 +207,8 @@ class Trainer:
         except BaseException as error:
             self._end(error)
             if isinstance(error, DivergedError):
-                raise RunError(f"{self.run_dir}: training diverged, {error}.") from None
+                place = shorten_path(self.run_dir)
+                raise RunError(f"{place}: training diverged, {error}.") from None
             raise
         self._end(None)
 
@@ -220,7 +222,8 @@ class Trainer:
         path = self.run_dir / FILE_NAME
         size = path.stat().st_size if path.exists() else 0
         if size < self._log_size:
-            self.notice(f"{path}: it was removed or cut; rows before step {row['step']} are lost.")
+            place = shorten_path(path)
+            self.notice(f"{place}: it was removed or cut; rows before step {row['step']} are lost.")
         self._log_size, self.last_row = append_row(self.run_dir, row), row
 
     def warn(self, warning: Mapping[str, Any]) -> None:

@@ -60,7 +60,7 @@ def load_spec(
     settings: Mapping[str, Any] | None = None,
     *,
     small: bool = False,
-    also: Iterable[str] = (),
+    options: Iterable[str] = (),
 ) -> Spec:
     """Return the spec of a model with some settings changed.
 
@@ -71,7 +71,7 @@ def load_spec(
         settings: keyword parameters of the model (``latent``), and fields of the spec by path
             (``latent.size``).
         small: use the model's small size, which parity is measured at.
-        also: further names to suggest for an unknown setting.
+        options: settings of the training, to suggest for an unknown path.
 
     Raises:
         NotFoundError: there is no such model.
@@ -80,15 +80,15 @@ def load_spec(
     settings = dict(settings or {})
     entry = find_model(model)
     if entry is not None:
-        return _call_model(entry, settings, entry.small if small else {}, also)
+        return _call_model(entry, settings, entry.small if small else {}, options)
     if small:
         raise SpecError(f"{model}: a spec has one size; leave --size out or write 'full'.")
     spec = model if isinstance(model, Spec) else read_spec(Path(str(model)), PLUGIN_LAYERS)
-    return change(spec, settings, also, PLUGIN_LAYERS)
+    return change(spec, settings, layers=PLUGIN_LAYERS, options=options)
 
 
 def _call_model(
-    entry: Entry, settings: dict[str, Any], small: Mapping[str, Any], also: Iterable[str]
+    entry: Entry, settings: dict[str, Any], small: Mapping[str, Any], options: Iterable[str]
 ) -> Spec:
     """Return the spec of a model, called with the settings that are its parameters."""
     function = import_target(entry)
@@ -105,7 +105,7 @@ def _call_model(
             raise
         raise SpecError(f"{', '.join(starmap(_written, own.items()))}: {error}") from None
     try:
-        return change(spec, settings, (*parameters, *also), PLUGIN_LAYERS)
+        return change(spec, settings, parameters, PLUGIN_LAYERS, options)
     except SpecError as error:
         sides = ("height", "width", "channels")
         changed = {name: settings[f"image.{name}"] for name in sides if f"image.{name}" in settings}

@@ -53,8 +53,9 @@ def parse_setting(text: str) -> tuple[str, Any]:
 def change(
     spec: Spec,
     settings: Mapping[str, Any],
-    also: Iterable[str] = (),
+    parameters: Iterable[str] = (),
     layers: Layers | None = None,
+    options: Iterable[str] = (),
 ) -> Spec:
     """Return the spec with some of its fields changed.
 
@@ -64,9 +65,9 @@ def change(
     players. A changed ``kind`` keeps the fields that the new kind has too, except for defaults.
 
     Args:
-        also: further names to suggest for an unknown path: parameters of the model, and settings of
-            the training.
+        parameters: of the model, to suggest for an unknown path.
         layers: named layers that the settings may use beside gandem's own kinds.
+        options: settings of the training, which are not fields of the spec.
 
     Raises:
         SpecError: a path fits no field or several, or the changed spec is not valid.
@@ -75,7 +76,7 @@ def change(
     # kinds first, because they decide which other fields there are
     for path in sorted(settings, key=lambda path: path.rpartition(".")[2] != "kind"):
         value = settings[path]
-        for table, key in _find_places(data, path, spec.name, also):
+        for table, key in _find_places(data, path, spec.name, parameters, options):
             if isinstance(table, dict) and isinstance(table.get(key), dict):
                 if not isinstance(value, Mapping):
                     field = next(iter(table[key]))
@@ -92,7 +93,11 @@ def change(
 
 
 def _find_places(
-    data: dict[str, Any], path: str, name: str, also: Iterable[str]
+    data: dict[str, Any],
+    path: str,
+    name: str,
+    parameters: Iterable[str],
+    options: Iterable[str],
 ) -> list[tuple[Any, Any]]:
     """Return the containers and keys of the fields that a setting changes.
 
@@ -103,9 +108,8 @@ def _find_places(
     fits = [path] if path in places else [p for p in places if p.endswith(f".{path}")]
     matches = {(id(places[p][0]), places[p][1]): p for p in fits}
     if not matches:
-        raise SpecError(
-            f"The spec {name!r} has no field {shown(path)}.{_suggest_path(path, places, also)}"
-        )
+        hint = _suggest_path(path, places, parameters, options)
+        raise SpecError(f"The spec {name!r} has no field {shown(path)}.{hint}")
     fields = {re.sub(r"^players\.\w+\.(?=optimizer\b)", "", p) for p in matches.values()}
     if len(matches) > 1 and not (len(fields) == 1 and min(fields).startswith("optimizer")):
         some = ", ".join(list(matches.values())[:3]) + (", …" if len(matches) > 3 else "")
@@ -113,9 +117,14 @@ def _find_places(
     return [places[match] for match in matches.values()]
 
 
-def _suggest_path(path: str, places: Mapping[str, tuple[Any, Any]], also: Iterable[str]) -> str:
+def _suggest_path(
+    path: str,
+    places: Mapping[str, tuple[Any, Any]],
+    parameters: Iterable[str],
+    options: Iterable[str],
+) -> str:
     """Return a suggestion for a path that fits nothing."""
-    if path in also:
+    if path in options:
         return f" It is a setting of the training: --{path.replace('_', '-')}."
     names = {p.rpartition(".")[2] for p, (table, _) in places.items() if isinstance(table, dict)}
     head, _, leaf = path.rpartition(".")
@@ -123,7 +132,7 @@ def _suggest_path(path: str, places: Mapping[str, tuple[Any, Any]], also: Iterab
     place = next((p for p in (*named, *places) if head and f".{p}".endswith(f".{head}")), None)
     fields = [p.rpartition(".")[2] for p in places if p.rpartition(".")[0] == place]
     if not head:
-        near = find_nearest(leaf, names | set(also))
+        near = find_nearest(leaf, {*names, *parameters, *options})
     elif place and not fields:  # a value, which has no fields
         near = [head]
     elif place:  # a table
@@ -140,7 +149,7 @@ def _suggest_path(path: str, places: Mapping[str, tuple[Any, Any]], also: Iterab
         near = near if len(near) <= MAX_SUGGESTIONS else []
     if near:
         return f" Did you mean {' or '.join(map(repr, near))}?"
-    return suggest(leaf, fields or also)
+    return suggest(leaf, fields or parameters)
 
 
 def _remove_other_fields(table: dict[str, Any], kind: Any) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -82,6 +84,30 @@ def test_process_that_fails_is_one_line(fake_process, code, line):
         load_set(fake_process.source)
 
     assert str(caught.value) == f"torchvision:X: the process of torchvision failed: {line}"
+
+
+def test_set_that_does_not_open_is_given_up(tmp_path):
+    code = """
+import sys, time
+from gandem.data import framework_process
+class Slow:
+    open_set = staticmethod(lambda request: time.sleep(60))
+sys.modules["slow"] = Slow
+framework_process.TIME_LIMIT, framework_process.READERS = 0.36, {"slow": "slow"}
+framework_process.main(sys.argv[1])
+"""
+    request = {"name": "x", "framework": "slow", "parts": [], "root": str(tmp_path), "given": False}
+    request |= {"want": "open", "shape": None, "folder": str(tmp_path)}
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, json.dumps(request)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout.strip() == "! x: slow did not open it within 0.0001 hours."
+    assert done.returncode == 1
 
 
 def test_progress_of_downloads_and_images_is_shown(fake_process, monkeypatch):

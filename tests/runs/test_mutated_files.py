@@ -25,7 +25,7 @@ def comparison(tmp_path):
     return tmp_path / "comparison"
 
 
-@pytest.mark.parametrize("name", ["changes", "settings", "base", "seeds", "specs"])
+@pytest.mark.parametrize("name", ["changes", "settings", "seeds", "specs"])
 def test_plan_of_a_comparison_with_an_empty_table_is_refused(comparison, name):
     path = comparison / "comparison.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {name: {}}))

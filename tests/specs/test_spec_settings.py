@@ -318,7 +318,7 @@ def test_names_of_the_caller_are_suggested():
 
 
 def test_a_setting_of_the_training_is_named_as_an_option():
-    line = refusal(change, TINY, {"log_every": 1}, ["log_every", "steps"])
+    line = refusal(change, TINY, {"log_every": 1}, (), None, ["log_every", "steps"])
 
     assert line.endswith("no field 'log_every'. It is a setting of the training: --log-every.")
 
