@@ -96,6 +96,11 @@ KILLS := --kills 200
 kills: $(VENV)/dev
 	$(BIN)/python tests/tools/kill_runs.py $(KILLS)
 
+# every reader must read or refuse files that are changed at random, without a traceback
+MUTATIONS := --files 10000
+mutations: $(VENV)/dev
+	$(BIN)/python tests/tools/mutate_files.py $(MUTATIONS)
+
 # run on an idle machine
 bench: $(VENV)/dev
 	$(BIN)/python benchmarks/speed
