@@ -54,7 +54,8 @@ def fill_file(path: Path, fill: Callable[[Path], object]) -> None:
         temporary.replace(path)
         _flush_folder(path.parent)
     except OSError as error:
-        raise RunError(f"{path}: cannot be written ({error.strerror or error}).") from None
+        reason = error.strerror or error
+        raise RunError(f"{shorten_path(path)}: cannot be written ({reason}).") from None
     finally:
         with contextlib.suppress(OSError):  # a folder that cannot be written holds no such file
             temporary.unlink(missing_ok=True)
@@ -115,7 +116,8 @@ def append_line(path: Path, line: str) -> int:
                 raise
             return file.tell()
     except OSError as error:
-        raise RunError(f"{path}: cannot be written ({error.strerror or error}).") from None
+        reason = error.strerror or error
+        raise RunError(f"{shorten_path(path)}: cannot be written ({reason}).") from None
 
 
 def make_folder(path: Path) -> None:

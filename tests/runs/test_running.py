@@ -68,7 +68,7 @@ def test_evaluation_keeps_the_checkpoint_that_it_begins_with(run, images):
 
     with lock_run_dir(run.path):
         scored = evaluate(
-            [run], count=20, extractor="pixels", backend="toy", progress=remove_checkpoints
+            [run], num_samples=20, extractor="pixels", backend="toy", progress=remove_checkpoints
         )
 
     assert scored[0].details["step"] == 4
