@@ -7,10 +7,10 @@
 Nothing here imports a framework until something is built.
 """
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # for type checkers; `typing` would take most of the time of this import
 if TYPE_CHECKING:
     from os import PathLike
+    from typing import Any
 
     from gandem.compare import compare
     from gandem.core.errors import GandemError
@@ -68,7 +68,7 @@ _HOMES = {
 }
 
 
-def spec(model: "str | PathLike[str]", **changes: Any) -> "Spec":
+def spec(model: "str | PathLike[str]", **changes: "Any") -> "Spec":
     """Return the spec of a model, or of a ``.toml`` or ``.json`` file.
 
     Args:
@@ -87,7 +87,7 @@ def spec(model: "str | PathLike[str]", **changes: Any) -> "Spec":
     return loaded
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Load a public name on first use."""
     if name not in _HOMES:
         raise AttributeError(f"module 'gandem' has no attribute {name!r}")

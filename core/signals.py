@@ -20,7 +20,6 @@ __all__ = [
     "EXIT_CODE",
     "block_interrupts_in_children",
     "catch_stop_request",
-    "exit_on_early_interrupt",
     "exit_on_interrupt",
 ]
 
@@ -34,21 +33,6 @@ WARNINGS = tuple(
 )
 """A system sends them, often several times."""
 MESSAGE = b"Interrupted.\n"
-
-
-def exit_on_early_interrupt() -> None:
-    """Make Ctrl-C end this process at once from now on, in one line.
-
-    It is for the first moments of the command, and for the last ones, when nothing is under way.
-    """
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else ignored, by nohup
-        signal.signal(signal.SIGINT, _exit)
-
-
-def _exit(number: int, frame: FrameType | None) -> None:
-    with contextlib.suppress(OSError):
-        os.write(2, MESSAGE)
-    os._exit(EXIT_CODE)
 
 
 @contextlib.contextmanager
@@ -148,9 +132,10 @@ def _install(handler: Any, replaced: Handlers, *, replaces_users: bool) -> None:
     for number in (*COMMANDS, *WARNINGS):
         current = signal.getsignal(number)  # None is a handler that C code installed
         is_ours = getattr(current, "__module__", None) == __name__
+        is_early = getattr(current, "__name__", None) == "exit_early"  # of __main__.py
         is_default = current in (signal.default_int_handler, signal.SIG_DFL)
         is_users = replaces_users and number in COMMANDS and callable(current)
-        if is_ours or is_default or is_users:
+        if is_ours or is_early or is_default or is_users:
             replaced[number] = current
             signal.signal(number, handler)
 
