@@ -182,7 +182,8 @@ def _scan_folder(root: Path) -> _Contents:
     """
     contents = _Contents(read=lambda path, size: _read_file(root / path, size))
     visited: set[tuple[int, int]] = set()
-    folders, links = [(root, "")], []
+    folders = [(root, "")]
+    links: list[tuple[Path, str]] = []
     while folders or links:
         folder, prefix = folders.pop() if folders else links.pop()
         try:

@@ -76,8 +76,7 @@ def _read_arrays(path: Path, name: str) -> tuple[np.ndarray, np.ndarray | None]:
     try:
         with path.open("rb") as file:
             if file.read(6) == np.lib.format.MAGIC_PREFIX:
-                open_file = partial(path.open, "rb")
-                return _read_array(open_file, path.stat().st_size, name), None
+                return _read_array(lambda: path.open("rb"), path.stat().st_size, name), None
         archive = zipfile.ZipFile(path)
     except DataError:
         raise

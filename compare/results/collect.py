@@ -46,7 +46,9 @@ def collect_results(
 def _read_protocol(group: Sequence[CellRecord]) -> Protocol | None:
     """Return the protocol of the scores of all runs; None if there is not exactly one."""
     try:
-        protocols = [decode(Protocol, pick_scores(of, "last")["protocol"]) for of in group]
+        protocols: list[Protocol] = [
+            decode(Protocol, pick_scores(record, "last")["protocol"]) for record in group
+        ]
     except SpecError:  # a damaged file
         return None
     return protocols[0] if protocols and protocols == protocols[:1] * len(protocols) else None

@@ -13,14 +13,6 @@ from typing import Annotated, ClassVar, Literal
 from gandem.core.fields import KINDS, Checked, Count, Fraction, Pair, Range
 from gandem.core.specs.initializers import GlorotUniform, Initializer, Ones, Zeros
 
-__all__ = [
-    *("LAYERS", "AveragePool2D", "BatchNorm", "Concatenate", "Conv2D", "Conv2DTranspose"),
-    *("Dense", "Dropout", "Elu", "Embedding", "Flatten", "GlobalAveragePool2D"),
-    *("GlobalMaxPool2D", "GroupNorm", "InstanceNorm", "Layer", "LayerNorm", "LeakyRelu"),
-    *("MaxPool2D", "Pads", "Relu", "Reshape", "Residual", "Sigmoid", "Silu", "Tanh"),
-    "Upsample2D",
-]
-
 Pixels = Annotated[int, Range(-(2**31), 2**31 - 1)]
 Pads = tuple[tuple[Pixels, Pixels], tuple[Pixels, Pixels]]
 """Explicit padding: ((top, bottom), (left, right)), in pixels."""

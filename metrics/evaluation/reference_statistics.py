@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from gandem.core.data.dataset import Dataset
+from gandem.core.data.features import Extractor
 from gandem.core.documents import parse_json
 from gandem.core.errors import DataError, RunError
 from gandem.core.files import cache_folder, fill_file
 from gandem.core.rng import Purpose, stream
-from gandem.metrics.evaluation.features import CHUNK_SIZE, Extractor, extract
+from gandem.metrics.evaluation.features import CHUNK_SIZE, extract
 from gandem.metrics.evaluation.plugin_metrics import digest_plugin_metrics
 from gandem.metrics.evaluation.protocol import Protocol, Scored
 from gandem.metrics.evaluation.suite import Side, compute_measures

@@ -10,6 +10,7 @@ from gandem.core.plugins.registry import registry
 def toy(monkeypatch):
     """Add the backend of :mod:`support.toy_backend` to the registry; return its id."""
     entry = Entry(id="toy", target="support.toy_backend:Toy", kind="backend", provider="tests")
-    backends = [*registry()._entries["backends"], entry]
+    others = [other for other in registry()._entries["backends"] if other.id != entry.id]
+    backends = [*others, entry]
     monkeypatch.setitem(registry()._entries, "backends", backends)
     return entry.id

@@ -342,7 +342,7 @@ HEADERS = {
     "a metric without end": (says(metrics={"generator": math.inf}), "finite numbers"),
     "no spec": (lambda header: header.pop("spec"), "no 'spec', or a damaged one"),
     "a spec that is a list": (says(spec=[]), "no 'spec', or a damaged one"),
-    "an empty spec": (says(spec={}), "the spec: the field 'name' is missing"),
+    "an empty spec": (says(spec={}), "the spec: the fields 'name', 'image'"),
     "a schema to come": (spec(schema=2), f"{UPGRADE}, schema 2; upgrade gandem"),
     "a schema that is a text": (spec(schema=RED), r"schema: .* received '\\x1b\[31m'"),
     "a name that colors the screen": (spec(name=RED), r"cannot be called '\\x1b\[31m'"),
@@ -379,7 +379,7 @@ HEADERS = {
     "padding of 200 digits": (first(1, padding=[[-(10**200)] * 2] * 2), "padding"),
     "a rate that is no number": (
         lambda header: header["spec"]["players"][0]["optimizer"].update(learning_rate=math.nan),
-        "expected a finite number, received nan",
+        "expected finite numbers, received NaN",
     ),
 }
 
