@@ -609,7 +609,7 @@ BROKEN = {
     ),
     "conformance without attribute": (
         models("id='bad/x', target='bad_gan:x', conformance='bad_gan'"),
-        "gandem_models failed: ValueError: Entry.conformance: expected "
+        "gandem_models: Entry.conformance: expected "
         "'package.module:attribute', received 'bad_gan'.",
     ),
     "title of two lines": (
