@@ -33,6 +33,8 @@ WARNINGS = tuple(
 )
 """A system sends them, often several times."""
 MESSAGE = b"Interrupted.\n"
+_swallowed = threading.Event()
+"""Set while a command goes on after a signal: something may have swallowed the exception."""
 
 
 @contextlib.contextmanager
@@ -49,11 +51,9 @@ def exit_on_interrupt() -> Iterator[None]:
             stack.callback(os.close, terminal)
         except OSError:
             terminal = None
-        was_interrupted = False
 
         def stop(number: int, frame: FrameType | None) -> None:
-            nonlocal was_interrupted
-            was_interrupted = True
+            _swallowed.set()
             if not _is_importing(frame):
                 raise KeyboardInterrupt
             if terminal is not None:
@@ -62,11 +62,12 @@ def exit_on_interrupt() -> Iterator[None]:
             os._exit(EXIT_CODE)
 
         replaced: Handlers = {}
+        stack.callback(_swallowed.clear)
         stack.callback(_restore, replaced)
         _install(stop, replaced, replaces_users=False)
         stack.enter_context(_hide_swallowed_interrupts())
         yield
-        if was_interrupted:  # a finalizer or a callback of C code has swallowed the exception
+        if _swallowed.is_set():  # a finalizer or a callback of C code has swallowed the exception
             raise KeyboardInterrupt
 
 
@@ -88,7 +89,7 @@ def _hide_swallowed_interrupts() -> Iterator[None]:
 
 @contextlib.contextmanager
 def catch_stop_request() -> Iterator[threading.Event]:
-    """Set an event at the first signal during a block; a second Ctrl-C or SIGTERM acts as usual.
+    """Set an event at the first signal during a block, or before it; a second Ctrl-C or SIGTERM acts as usual.
 
     Outside the main thread, which alone can handle signals, the event is never set.
     """
@@ -101,6 +102,8 @@ def catch_stop_request() -> Iterator[threading.Event]:
 
     try:
         _install(note, replaced, replaces_users=True)
+        if _swallowed.is_set():
+            requested.set()
         yield requested
     finally:
         _restore(replaced)

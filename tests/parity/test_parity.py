@@ -238,7 +238,7 @@ def test_a_measurement_finds_files_in_the_data_s_folder_named_from_here(tmp_path
         (["--data", "mnist", "--data-dir", "nowhere"], "in 'nowhere'", 1),
         (["--data", "npz:few.npz", "--data-dir", "nowhere"], "nowhere/few.npz", 1),
         (["--classes", "3,11"], "there is no class 11; its classes are 0 to 9", 1),
-        (["--classes", "3,x"], "expected comma-separated integers", 2),
+        (["--classes", "3,,x"], "expected classes, like 3,8", 2),
     ],
 )
 def test_data_that_is_not_there_is_refused_before_any_process_starts(asked, words, code):

@@ -220,6 +220,25 @@ def test_an_interrupt_that_a_finalizer_swallows_is_raised_at_the_end_of_the_bloc
     assert capfd.readouterr().err == ""
 
 
+def test_a_swallowed_interrupt_stops_the_training_that_begins_after_it():
+    class Presses:
+        def __del__(self) -> None:
+            press()
+
+    requests = []
+
+    def train_after_a_finalizer() -> None:
+        with exit_on_interrupt():
+            Presses()
+            with catch_stop_request() as stop:
+                requests.append(stop.is_set())
+
+    with pytest.raises(KeyboardInterrupt):
+        train_after_a_finalizer()
+
+    assert requests == [True]
+
+
 def test_within_a_block_that_waits_for_a_step_the_second_signal_goes_to_the_one_before():
     requests = []
 
