@@ -22,6 +22,7 @@ from gandem.core.specs import (
     LeakyRelu,
     Loss,
     MaxPool2D,
+    Normal,
     Player,
     Relu,
     Reshape,
@@ -199,6 +200,8 @@ def test_dcgan_dropout_is_the_lessons():
             3_136 + 131_072 + 256 + 524_288 + 512 + 4_097,
         ),
         ("ttur-cifar", 1_076_611, 663_361),
+        # 2·256+256, 256·128+128, 128·128+128, 128·2+2; 2·128+128, twice 128·128+128, 128+1
+        ("point-gan", 768 + 32_896 + 16_512 + 258, 384 + 33_024 + 129),
     ],
 )
 def test_an_entry_has_the_parameters_counted_by_hand(model, generator, discriminator):
@@ -332,6 +335,20 @@ def test_the_two_learning_rates_of_ttur_cifar_are_separate():
     spec = load_spec("ttur-cifar", {"learning_rate": 0.1, "discriminator_learning_rate": 0.2})
 
     assert [player.optimizer.learning_rate for player in spec.players] == [0.1, 0.2]
+
+
+@pytest.mark.parametrize("image", [2, [4, 4, 1]])
+def test_the_first_layers_of_point_gan_have_large_initial_weights(image):
+    settings = {"sharpness": 3.0, "r1": 0.5, "hidden": [5, 6], "judging": [7], "image": image}
+    spec = load_spec("point-gan", settings)
+    generator = spec.player("generator").layers
+    steep = Normal(std=3.0)
+    leading = Dense(units=7, kernel_init=Normal(std=1.0), bias_init=Normal(std=4.0))
+
+    assert generator[:2] == (Dense(units=5, kernel_init=steep, bias_init=steep), Tanh())
+    assert generator[2:4] == (Dense(units=6), LEAKY)
+    assert next(x for x in spec.player("discriminator").layers if isinstance(x, Dense)) == leading
+    assert spec.loss == Loss(name="non-saturating", r1=0.5)
 
 
 @pytest.mark.parametrize("model", ["dcgan-cifar", "ttur-cifar"])

@@ -45,6 +45,7 @@ from gandem.models.dcgan_dropout import dcgan_dropout
 from gandem.models.hinge_gan import hinge_gan
 from gandem.models.lsgan import lsgan
 from gandem.models.mlp_gan import mlp_gan
+from gandem.models.point_gan import point_gan
 from gandem.models.ttur_cifar import ttur_cifar
 from gandem.models.upsample_gan import upsample_gan
 from gandem.models.wgan import wgan
@@ -53,7 +54,7 @@ from gandem.models.wgan_gp import wgan_gp
 LESSONS = [mlp_gan, dcgan, cgan, upsample_gan, dcgan_dropout]
 PAPERS = [wgan, wgan_gp, lsgan, hinge_gan, acgan, cdcgan]
 CIFAR = [dcgan_cifar, ttur_cifar]
-MODELS = [*LESSONS, *PAPERS, *CIFAR]
+MODELS = [*LESSONS, *PAPERS, *CIFAR, point_gan]
 every_model = pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__name__)
 
 
@@ -301,6 +302,8 @@ def test_the_small_size_differs_from_the_full_one_in_sizes_only(make):
     )
     if make in CIFAR:  # fewer layers, on images of the digits' size
         full = make(image=(28, 28, 1), widths=(64, 128))
+    if make is point_gan:  # images instead of points
+        full = make(image=(28, 28, 1))
     assert kinds(small) == kinds(full)
     assert small.image == full.image
 
@@ -328,7 +331,7 @@ def test_another_image_size_closes(make, image):
 )
 def test_a_parameter_reaches_its_field(make, parameter, value, field):
     given = {parameter: value}
-    if make is ttur_cifar and parameter == "learning_rate":
+    if make in (ttur_cifar, point_gan) and parameter == "learning_rate":
         given["discriminator_learning_rate"] = value
 
     assert field(make(**given)) == value
@@ -343,6 +346,8 @@ def test_a_parameter_reaches_its_field(make, parameter, value, field):
         (mlp_gan, {"hidden": (3, 5)}, ["3", "5", "784"], None),
         (mlp_gan, {"hidden": ()}, ["784"], None),
         (mlp_gan, {"judging": (3, 5)}, None, ["3", "5", "1"]),
+        (point_gan, {"hidden": (3, 5)}, ["3", "5", "2"], None),
+        (point_gan, {"judging": (3, 5)}, None, ["3", "5", "1"]),
         (upsample_gan, {"width": 16}, ["784", "16", "2", "1"], ["20", "40", "100", "1"]),
         (upsample_gan, {"judging": (3, 4, 5)}, None, ["3", "4", "5", "1"]),
         (dcgan_dropout, {"width": 2}, ["392", "4", "2", "1"], ["64", "128", "256", "1"]),

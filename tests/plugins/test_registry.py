@@ -81,7 +81,7 @@ def test_an_entry_is_found_by_its_alias_with_or_without_the_prefix(only, name):
 
 MODELS = [
     *("acgan", "cdcgan", "cgan", "dcgan", "dcgan-cifar", "dcgan-dropout", "hinge-gan", "lsgan"),
-    *("mlp-gan", "ttur-cifar", "upsample-gan", "wgan", "wgan-gp"),
+    *("mlp-gan", "point-gan", "ttur-cifar", "upsample-gan", "wgan", "wgan-gp"),
 ]
 LISTED = ", ".join(map(repr, MODELS))
 
