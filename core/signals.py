@@ -89,9 +89,10 @@ def _hide_swallowed_interrupts() -> Iterator[None]:
 
 @contextlib.contextmanager
 def catch_stop_request() -> Iterator[threading.Event]:
-    """Set an event at the first signal during a block, or before it; a second Ctrl-C or SIGTERM acts as usual.
+    """Set an event at the first signal during a block; a second Ctrl-C or SIGTERM acts as usual.
 
-    Outside the main thread, which alone can handle signals, the event is never set.
+    It is set from the start if a signal before the block was swallowed. Outside the main thread,
+    which alone can handle signals, it is never set.
     """
     requested = threading.Event()
     replaced: Handlers = {}
