@@ -170,10 +170,12 @@ def test_both_backends_interpolate_points_equally():
 
 @pytest.mark.slow
 @needs_a_backend
-def test_a_third_of_the_recipe_of_point_gan_finds_every_mode_of_the_ring(tmp_path):
-    run = train("point-gan", settings=Settings(backend=HOME, steps=5200), out=tmp_path / "run")
+def test_a_quarter_of_the_recipe_of_point_gan_finds_every_mode_of_the_ring(tmp_path):
+    notices = []
+    settings = Settings(backend=HOME, steps=3900)
+    run = train("point-gan", settings=settings, out=tmp_path / "run", notice=notices.append)
 
     coverage = mode_coverage(run.generate(2500).images, *MEANS["ring"])
 
     assert (run.record.data.name, coverage.modes) == ("ring", 8)
-    assert coverage.high_quality > 0.7  # after the 15,600 steps of the recipe 0.9 and more
+    assert coverage.high_quality > 0.6  # after the 15,600 steps of the recipe 0.9 and more
