@@ -15,6 +15,8 @@ with contextlib.suppress(ImportError):
     import triton  # noqa: F401  # after TensorFlow it aborts the process (tensorflow#124205)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background of a shell
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # by nohup
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 os.environ["GANDEM_PLUGINS"] = ""  # ignore installed plugins
 
 from support.commands import HOME, THERE, TINY
@@ -28,7 +30,7 @@ LONG_BUT_FAST_TIER = {
     "tests/parity/": "each model trains on both frameworks",
     "tests/callbacks/test_evaluation.py": "the first test imports TensorFlow",
     "tests/cli/test_cli.py::test_a_training_says": "a new process shows what TensorFlow prints",
-    "tests/compare/test_compare.py::test_ctrl_c": "interrupts real processes",
+    "tests/compare/test_comparison.py::test_a_comparison_resumes": "interrupts real processes",
     "tests/data/test_framework_data.py": "starts the fork servers that the other tests share",
     "tests/docs/test_docs.py::test_the_python_of_the_readme": "runs all of the README's Python",
     "tests/metrics/": "the first test imports TensorFlow or torchmetrics",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gandem.core.specs import Spec
+from gandem.core.specs import Points, Spec
 
 __all__ = ["Finding", "format_warning", "suggest_remedy"]
 
@@ -75,7 +75,7 @@ def _harder(spec: Spec, smoothable: bool) -> Iterator[str]:
         yield "--set loss.label_smoothing=0.1"
     if not spec.training.instance_noise:
         yield "--set training.instance_noise=0.1"
-    if not spec.training.augment.translation:
+    if not isinstance(spec.image, Points) and not spec.training.augment.translation:
         yield "--set training.augment.translation=0.125"
 
 
