@@ -204,15 +204,15 @@ def dcgan_dropout(
         return entropy(tf.ones_like(judged), judged)
 
     _update(generator, generator_loss, **adam)
-    found = _read(step, generator=generator, discriminator=discriminator)
+    after = _read(step, generator=generator, discriminator=discriminator)
     if variance == "unbiased":  # Keras's is biased
         sizes = {"batch_norm": 7 * 7, "batch_norm_1": 14 * 14, "batch_norm_2": 28 * 28}
         for layer, pixels in sizes.items():
             name, count = f"generator/{layer}/variance", 64 * pixels
             kept = 0.99 * step.before["generator"][name]
-            new = found["generator"][name] - kept
-            found["generator"][name] = kept + new * (count / (count - 1))
-    return found
+            new = after["generator"][name] - kept
+            after["generator"][name] = kept + new * (count / (count - 1))
+    return after
 
 
 def measure() -> dict[str, float]:
@@ -221,12 +221,12 @@ def measure() -> dict[str, float]:
     import keras
 
     keras.config.set_floatx("float64")
-    found = {}
+    differences = {}
 
     def add(name: str, lesson: Callable[..., Any], *settings: tuple[str, Any], **choice: Any):
         entry = lesson.__name__.replace("_", "-")
         step = step_of(entry, "keras", *settings)
-        found[f"{entry} {name}".rstrip()] = step.difference(lesson(step, **choice))
+        differences[f"{entry} {name}".rstrip()] = step.difference(lesson(step, **choice))
 
     placement = ("epsilon_placement", "uncorrected")
     linear = ("discriminator.layers.leaky_relu_1.slope", 1.0)
@@ -249,7 +249,7 @@ def measure() -> dict[str, float]:
     add("variance", dcgan_dropout, idle, variance="biased")
     add("variance, option", dcgan_dropout, idle, biased, variance="biased")
     add("mode", dcgan_dropout, idle, training=False)
-    return found
+    return differences
 
 
 if __name__ == "__main__":

@@ -69,14 +69,14 @@ def _places(network: Any) -> list[Any]:
     """Return the tensors of a network in the order of its layers, without biases that our entry
     does not have.
     """
-    norms, found = (nn.BatchNorm1d, nn.BatchNorm2d), []
+    norms, weights = (nn.BatchNorm1d, nn.BatchNorm2d), []
     for module, following in zip(network, [*network[1:], None], strict=True):
         if isinstance(module, norms):
-            found += [module.weight, module.bias, module.running_mean, module.running_var]
+            weights += [module.weight, module.bias, module.running_mean, module.running_var]
         elif hasattr(module, "weight"):
-            found += [module.weight]
-            found += [] if isinstance(following, norms) else [module.bias]
-    return found
+            weights += [module.weight]
+            weights += [] if isinstance(following, norms) else [module.bias]
+    return weights
 
 
 FIRST = ("generator/dense/kernel", *(f"generator/batch_norm/{n}" for n in ("scale", "offset")))

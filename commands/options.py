@@ -42,7 +42,7 @@ def parse_classes(
     return classes
 
 
-class ClassType(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
+class ClassType(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions of click
     """The number or the name of a class."""
 
     name = "class"

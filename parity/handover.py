@@ -1,7 +1,8 @@
 """Handing over: half of the steps on one backend, a checkpoint, the other half on another.
 
-Both backends walk all steps straight and leave a checkpoint halfway. Each then goes on from its
-own checkpoint and from the other's, and is compared with the straight walk that left it.
+Both backends make all steps and write a checkpoint halfway. Each then continues from its own
+checkpoint and from the other's. The continuation is compared with the uninterrupted trajectory of
+the backend that wrote the checkpoint.
 """
 
 from __future__ import annotations
@@ -41,15 +42,15 @@ ROUTES = {
 
 @dataclass(frozen=True, slots=True)
 class Direction:
-    """How one backend went on from a checkpoint, compared with the straight walk that left it.
+    """The continuation of a checkpoint on one backend, compared with the uninterrupted trajectory.
 
     Attributes:
-        source: the backend that left it.
-        target: the backend that went on.
-        load_exact: it took over every array of the checkpoint, byte for byte.
-        load_max: the largest difference between what it took over and the checkpoint.
-        identical: it ended with the straight walk's state, and took its losses, byte for byte; None
-            where it was handed over, which nobody promises that of.
+        source: the backend that wrote the checkpoint.
+        target: the backend that continued from it.
+        load_exact: every array of the checkpoint was loaded byte for byte.
+        load_max: the largest difference between a loaded array and the checkpoint.
+        identical: the losses and the last state equal those of the uninterrupted trajectory byte
+            for byte; None after a hand-over, which has no such promise.
         weights_max: the largest difference of a trained weight, at any mark.
         loss_max: the largest difference of a loss.
         fault: what is not as promised; None where all is.
@@ -97,9 +98,7 @@ class Handover:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How near a walk that was handed over stays to the straight one: one step after the hand-over,
-    and at every later mark.
-    """
+    """The tolerances of a hand-over: after the first step, and at every later mark."""
 
     first: tuple[Promise, ...]
     later: tuple[Promise, ...]
@@ -116,7 +115,7 @@ class Limits:
             for promise in self.later if i else self.first:
                 if not promise.kept(mark):
                     away = f"{mark.weights_max:.1e} ({mark.ratio:.2g} × the baseline)"
-                    return f"{away} from the straight walk after step {mark.step}"
+                    return f"{away} from the uninterrupted trajectory after step {mark.step}"
         return None
 
 
@@ -189,7 +188,7 @@ def hand_over(
 
 @dataclass(frozen=True, slots=True)
 class _Route:
-    """A process that went on from a checkpoint, and the straight walk that left it."""
+    """A process that went on from a checkpoint, and the uninterrupted trajectory that left it."""
 
     folder: Path
     who: str
@@ -215,7 +214,7 @@ class _Route:
         if unlike:
             fault = f"the load is not bit-exact: {_listed(unlike)}"
         elif changed:
-            fault = f"not bit-identical to the straight walk: {changed}"
+            fault = f"not bit-identical to the uninterrupted trajectory: {changed}"
         elif not self.own:
             held = (replace(a, saturated=b.saturated) for a, b in zip(marks, worse, strict=True))
             fault = limits.broken_by(tuple(held))
@@ -231,12 +230,12 @@ class _Route:
         )
 
     def marks(self, steps: tuple[int, ...]) -> tuple[Mark, ...]:
-        """Compare the walk with the straight one after some steps."""
-        walks = (self.folder / self.straight, self.folder / self.who)
+        """Compare the trajectory with the straight one after some steps."""
+        trajectories = (self.folder / self.straight, self.folder / self.who)
         baselines = (self.folder / STRAIGHT[0], self.folder / "baseline")
-        losses = np.abs(losses_of(walks[0])[self.at :] - losses_of(walks[1]))
+        losses = np.abs(losses_of(trajectories[0])[self.at :] - losses_of(trajectories[1]))
         return tuple(
-            mark_between(step, walks, baselines, float(losses[: step - self.at].max()))
+            mark_between(step, trajectories, baselines, float(losses[: step - self.at].max()))
             for step in steps
         )
 
@@ -248,7 +247,7 @@ class _Route:
         return _unlike(kept, taken), _largest(np.abs(taken[n] - kept[n]).max() for n in alike)
 
     def _changed(self) -> str | None:
-        """Return what is not byte for byte as on the straight walk."""
+        """Return what is not byte for byte as on the uninterrupted trajectory."""
         places = [self.folder / who for who in (self.straight, self.who)]
         unlike = _unlike(*(read_arrays(place / "end.npz") for place in places))
         if unlike:

@@ -15,9 +15,9 @@ Four tiers can be measured here.
     every mark until both have saturated.
 ``handover``
     Half of the steps on one backend, the other half on the other, through a checkpoint, both ways.
-    Holds while every load is bit-exact, a backend that goes on from its own checkpoint ends
-    bit-identical to its straight walk, and the switched walks stay as near to the straight ones as
-    ``trajectory`` wants it, or ``baseline`` in float32 or at full size.
+    Holds if every load is bit-exact, a backend that continues from its own checkpoint ends
+    bit-identical to its uninterrupted trajectory, and the handed-over trajectories are within the
+    tolerance of ``trajectory``, or of ``baseline`` in float32 or at full size.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def measure(
 def _walk_together(
     processes: Processes, pair: tuple[str, str], *, forced: bool
 ) -> tuple[Mark, ...]:
-    """Walk on two backends, and with the first one's baseline, and compare the walks at the marks.
+    """Compare the trajectories of two backends and the first one's baseline at the marks.
 
     Args:
         forced: only the first backend makes all steps; the others make those of the marks, each

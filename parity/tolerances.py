@@ -1,4 +1,4 @@
-"""Marks: how far apart walks are after some steps, and what each tier promises of that."""
+"""Marks: how far apart trajectories are after some steps, and what each tier promises of that."""
 
 from __future__ import annotations
 
@@ -72,17 +72,17 @@ def ladder(steps: int) -> tuple[int, ...]:
 
 
 def mark_between(
-    step: int, walks: tuple[Path, Path], baselines: tuple[Path, Path], loss_max: float
+    step: int, trajectories: tuple[Path, Path], baselines: tuple[Path, Path], loss_max: float
 ) -> Mark:
-    """Compare two walks after ``step`` steps, and the first backend's walk with its baseline's.
+    """Compare two trajectories after ``step`` steps, and one trajectory with its 1-ulp baseline.
 
     Args:
-        walks: the folders of two processes.
-        baselines: those of the walk that the baseline belongs to, and of the baseline.
+        trajectories: the folders of two processes.
+        baselines: the folders of a trajectory and of its baseline.
         loss_max: the largest difference of a loss, which the mark passes on.
     """
     name = f"mark-{step}.npz"
-    apart = np.abs(_flat(walks[0] / name) - _flat(walks[1] / name))
+    apart = np.abs(_flat(trajectories[0] / name) - _flat(trajectories[1] / name))
     ours = _flat(baselines[0] / name)
     wobble = np.abs(ours - _flat(baselines[1] / name))
     moved = float(np.median(np.abs(ours - _flat(baselines[0] / "start.npz"))))
@@ -97,14 +97,14 @@ def mark_between(
         within=float((apart <= FLOAT32_MOST).mean()),
         floor=float(np.finfo(ours.dtype).eps * np.abs(ours).max()),
         saturated=moved > 0 and min(median, baseline_median) >= 0.1 * moved,
-        statistics_max=_apart(walks, f"statistics-{step}.npz"),
+        statistics_max=_apart(trajectories, f"statistics-{step}.npz"),
         baseline_statistics_max=_apart(baselines, f"statistics-{step}.npz"),
     )
 
 
-def _apart(walks: tuple[Path, Path], name: str) -> float:
-    """Return the largest distance of any array of two walks, each by its own scale."""
-    ours, theirs = (read_arrays(walk / name) for walk in walks)
+def _apart(trajectories: tuple[Path, Path], name: str) -> float:
+    """Return the largest distance of any array of two trajectories, each by its own scale."""
+    ours, theirs = (read_arrays(trajectory / name) for trajectory in trajectories)
     apart = [
         np.max(np.abs(ours[key] - theirs[key]), initial=0.0)
         / max(1.0, np.max(np.abs(ours[key]), initial=0.0))
@@ -113,9 +113,9 @@ def _apart(walks: tuple[Path, Path], name: str) -> float:
     return float(np.max(apart, initial=0.0))
 
 
-def losses_of(walk: Path) -> np.ndarray:
-    """Return a walk's losses (steps, 2): the discriminator's and the generator's."""
-    found: np.ndarray = np.load(walk / "losses.npy")[:, :2]
+def losses_of(trajectory: Path) -> np.ndarray:
+    """Return a trajectory's losses (steps, 2): the discriminator's and the generator's."""
+    found: np.ndarray = np.load(trajectory / "losses.npy")[:, :2]
     return found
 
 

@@ -1,8 +1,8 @@
 """One backend's part of a parity measurement, in a process of its own: ``python -m
 gandem.parity.worker REQUEST``.
 
-It writes the weights at each mark to the request's folder, and a line on standard output after each
-step; of a walk that a checkpoint begins also the state it took over, and of every walk the last.
+It writes the weights at each mark and the last state to the request's folder, and a line to
+standard output after each step. If it starts from a checkpoint, it also writes the loaded state.
 """
 
 from __future__ import annotations

@@ -269,13 +269,13 @@ class Monitor:
                 continue
             share = statistics.median(map(self.scale.share, rows))
             right = [_number(row, f"{of}_accuracy") for row in rows for of in ("real", "fake")]
-            told = statistics.median(right)
-            if share < (REGAINED if is_open else limit) and (is_open or told >= 0.99):
+            median = statistics.median(right)
+            if share < (REGAINED if is_open else limit) and (is_open or median >= 0.99):
                 loss = statistics.median(_number(row, "discriminator") for row in rows)
                 return Finding(
                     rows[0]["step"],
                     f"its loss is {loss:.2g}, where guessing costs {self.scale.guessing:.3g}, and "
-                    f"it tells {told:.0%} of the images rightly",
+                    f"it tells {median:.0%} of the images rightly",
                 )
         return None
 

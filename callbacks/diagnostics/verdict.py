@@ -111,7 +111,7 @@ def describe_verdict(
     """
     current = [e for e in episodes if "until_step" not in e]
     ended = [e for e in episodes if "until_step" in e]
-    found = "; ".join(doubts)
+    summary = "; ".join(doubts)
     if current:
         names = [f"{e['health']} since step {e['since_step']}" for e in current]
         return "; ".join([*names, *doubts])
@@ -119,11 +119,11 @@ def describe_verdict(
         past = ", ".join(
             f"{e['health']} from step {e['since_step']} to {e['until_step']}" for e in ended
         )
-        return f"{found or 'well in the end'}; there was {past}"
+        return f"{summary or 'well in the end'}; there was {past}"
     if step < MIN_STEPS:
-        return f"{found or 'no sign of trouble'}, but too few steps to tell ({step})"
+        return f"{summary or 'no sign of trouble'}, but too few steps to tell ({step})"
     if doubts:
-        return f"no warning in {step} steps, but {found}"
+        return f"no warning in {step} steps, but {summary}"
     text = f"no sign of trouble in {step} steps"
     if remark:
         return f"{text}; {remark}"

@@ -93,7 +93,6 @@ def _place(
 def _compare(places: Sequence[dict[str, Any]], sign: int, level: float) -> None:
     """Set the verdicts of places, and their differences from the first."""
     best, *others = places
-    best["verdict"] = BEST
     values = [([*best["scores"].values()], [*place["scores"].values()]) for place in others]
     for place, interval in zip(others, welch_intervals(values, level), strict=True):
         place |= {"difference": place["mean"] - best["mean"], "verdict": UNTESTED}
@@ -101,6 +100,8 @@ def _compare(places: Sequence[dict[str, Any]], sign: int, level: float) -> None:
             low, high = interval.low, interval.high
             is_worse = min(sign * low, sign * high) > 0
             place |= {"low": low, "high": high, "verdict": WORSE if is_worse else EQUAL}
+    is_tested = not others or any(place["verdict"] != UNTESTED for place in others)
+    best["verdict"] = BEST if is_tested else UNTESTED  # the order of single seeds is chance
 
 
 def _summarize(measure: str, places: Sequence[Row], join: Callable[[Row], str]) -> str:

@@ -34,13 +34,13 @@ CAPABILITIES: Mapping[str, str] = MappingProxyType(
 
 def list_network_needs(plan: NetworkPlan) -> dict[str, str]:
     """Return the capabilities that a network needs, each with the reason."""
-    found = {}
+    needs = {}
     if "label" in plan.inputs:
-        found["conditional"] = f"{plan.name} reads the label"
+        needs["conditional"] = f"{plan.name} reads the label"
     for node in plan.walk():
         if node.layer.has_spectral_norm:
-            found.setdefault("spectral-norm", f"{node.path} asks for it")
-    return found
+            needs.setdefault("spectral-norm", f"{node.path} asks for it")
+    return needs
 
 
 def list_needs(
@@ -51,19 +51,19 @@ def list_needs(
     randomness: str = "portable",
 ) -> dict[str, str]:
     """Return the capabilities that a training needs, each with the reason."""
-    found: dict[str, str] = {}
+    needs: dict[str, str] = {}
     for plan in plan_spec(spec).values():
-        found = list_network_needs(plan) | found
+        needs = list_network_needs(plan) | needs
     for penalty in ("gradient_penalty", "r1"):
         if getattr(spec.loss, penalty):
-            found["second-order"] = f"loss.{penalty} is {getattr(spec.loss, penalty):g}"
+            needs["second-order"] = f"loss.{penalty} is {getattr(spec.loss, penalty):g}"
     if precision != "float32":
-        found[precision] = f"the precision is {precision}"
+        needs[precision] = f"the precision is {precision}"
     if randomness == "device":
-        found["device-randomness"] = "the randomness is device"
+        needs["device-randomness"] = "the randomness is device"
     if resumed:
-        found["resume"] = "the training begins at a checkpoint"
-    return found
+        needs["resume"] = "the training begins at a checkpoint"
+    return needs
 
 
 def check_capabilities(

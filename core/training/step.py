@@ -175,10 +175,10 @@ class _Discriminator:
                 return halves, report
             return halves + penalty, {**report, "penalty": penalty}
 
-        found = self.players.learn("discriminator", loss, floor=training.discriminator_skip_below)
+        result = self.players.learn("discriminator", loss, floor=training.discriminator_skip_below)
         if training.weight_clip:
             self.players.clip("discriminator", training.weight_clip)
-        return found
+        return result
 
     def compute_generator_loss(self, fake: Played, label: Mapping[str, Tensor]) -> Tensor:
         """Compute the generator's loss, inside a :data:`Loss`."""
@@ -247,14 +247,14 @@ class _Discriminator:
         self, i: int, real: Tensor, made: Tensor, label: Mapping[str, Tensor]
     ) -> Tensor | None:
         """Return the sum of the weighted gradient penalties; each takes a pass of its own."""
-        ops, loss, found = self.ops, self.spec.loss, None
+        ops, loss, penalty = self.ops, self.spec.loss, None
         if loss.gradient_penalty:
             mix = self.inputs[f"mix/{i}"]  # (N, 1, 1, 1)
             between = mix * real + (1.0 - mix) * made
             slope = self.players.slope("discriminator", image=between, **self._read(label))
-            found = loss.gradient_penalty * gradient_penalty(ops, slope)
+            penalty = loss.gradient_penalty * gradient_penalty(ops, slope)
         if loss.r1:
             slope = self.players.slope("discriminator", image=real, **self._read(label))
             second = loss.r1 * r1(ops, slope)
-            found = second if found is None else found + second
-        return found
+            penalty = second if penalty is None else penalty + second
+        return penalty

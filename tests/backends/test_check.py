@@ -91,8 +91,8 @@ def acme(shelf, monkeypatch):
 def test_a_check_reports_every_test_in_json(acme):
     done = gandem("plugins", "check", "acme/numpy", "-k", CASES, "--json")
 
-    found = json.loads(done.stdout)
-    ends = {row["id"]: (row["outcome"], row["reason"]) for row in found["outcomes"]}
+    report = json.loads(done.stdout)
+    ends = {row["id"]: (row["outcome"], row["reason"]) for row in report["outcomes"]}
     gradients = "test_a_network_and_its_gradients"
     assert done.exit_code == 1
     assert ends[f"{gradients}[tanh]"] == ("known", "it is off on Sundays")
@@ -102,11 +102,11 @@ def test_a_check_reports_every_test_in_json(acme):
     assert ends[f"{gradients}[relu]"] == ("passed", "")
     skipped = {reason for outcome, reason in ends.values() if outcome == "skipped"}
     assert f"lacks 'conditional': {CAPABILITIES['conditional']}" in skipped
-    assert (found["backend"], found["versions"]) == ("acme/numpy", {"acme": "3.1"})
-    assert found["capabilities"] == ["float64", "second-order"]
-    assert found["holds"] is False
-    assert found["missed"] == 0
-    assert sum(found["counts"].values()) == len(ends)
+    assert (report["backend"], report["versions"]) == ("acme/numpy", {"acme": "3.1"})
+    assert report["capabilities"] == ["float64", "second-order"]
+    assert report["holds"] is False
+    assert report["missed"] == 0
+    assert sum(report["counts"].values()) == len(ends)
 
 
 def test_a_check_prints_a_table_and_every_reason(acme):
@@ -149,11 +149,11 @@ def test_a_backend_that_crashes_is_reported(acme, monkeypatch):
 
     done = gandem("plugins", "check", "acme/numpy", "-k", "relu and gradients", "--json")
 
-    found = json.loads(done.stdout)
+    report = json.loads(done.stdout)
     assert done.exit_code == 1
-    assert found["holds"] is False
-    assert found["missed"] > 0
-    assert found["crashed"].startswith("killed by SIGABRT in test_a_network")
+    assert report["holds"] is False
+    assert report["missed"] > 0
+    assert report["crashed"].startswith("killed by SIGABRT in test_a_network")
     assert done.stderr == ""
 
 

@@ -142,9 +142,9 @@ def test_the_table_of_the_references_is_that_of_the_files():
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_every_input_and_parameter_of_a_case_changes_the_output(case):
-    found = load_reference(case.name)
+    arrays = load_reference(case.name)
 
-    assert all(np.abs(found[k]).max() > 1e-3 for k in found if k.startswith(("value", "first/")))
+    assert all(np.abs(arrays[k]).max() > 1e-3 for k in arrays if k.startswith(("value", "first/")))
 
 
 def test_second_derivatives_of_nonlinear_networks_are_not_zero():

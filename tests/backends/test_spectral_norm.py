@@ -77,22 +77,22 @@ LAYERS = [
 
 @pytest.mark.parametrize(("layer", "shape", "rows", "columns"), LAYERS)
 def test_a_layer_with_spectral_norm_has_two_running_vectors(layer, shape, rows, columns):
-    found, bare = plan(shape, layer), plan(shape, replace(layer, spectral_norm=False))
+    normalized, bare = plan(shape, layer), plan(shape, replace(layer, spectral_norm=False))
 
-    assert {p.name: p.shape for p in found.statistics()} == {
+    assert {p.name: p.shape for p in normalized.statistics()} == {
         f"net/{layer.kind}/left_vector": (rows,),
         f"net/{layer.kind}/right_vector": (columns,),
     }
     assert bare.statistics() == []
-    assert found.parameters() == bare.parameters()
+    assert normalized.parameters() == bare.parameters()
 
 
 @pytest.mark.parametrize(("layer", "shape", "rows", "columns"), LAYERS)
 def test_the_first_vectors_have_length_1_and_depend_on_the_seed(layer, shape, rows, columns):
-    found = plan(shape, layer)
-    one, other = (draw_initial_values(found, seed) for seed in (1, 2))
+    normalized = plan(shape, layer)
+    one, other = (draw_initial_values(normalized, seed) for seed in (1, 2))
 
-    for p in found.statistics():
+    for p in normalized.statistics():
         assert np.linalg.norm(one[p.name]) == pytest.approx(1, abs=1e-15)
         assert not np.any(one[p.name] == other[p.name])
 
@@ -188,12 +188,12 @@ def walked():
 @on_each
 @pytest.mark.parametrize(("layer", "shape", "rows", "columns"), LAYERS)
 def test_the_divisor_converges_to_the_largest_singular_value(backend, layer, shape, rows, columns):
-    found, target = plan(shape, layer), load_target(backend)
-    state = draw_initial_values(found, seed=1)
-    (node,), given = found.nodes, np.ones((1, *shape))
+    normalized, target = plan(shape, layer), load_target(backend)
+    state = draw_initial_values(normalized, seed=1)
+    (node,), given = normalized.nodes, np.ones((1, *shape))
 
     for _ in range(60):
-        measured = target.differentiate(found, state, {"it": given}, np.ones(1), {})
+        measured = target.differentiate(normalized, state, {"it": given}, np.ones(1), {})
         state |= {name: measured[f"statistics/{name}"] for name in state if "_vector" in name}
 
     u, v = vectors(node, state)

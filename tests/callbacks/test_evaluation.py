@@ -99,7 +99,7 @@ def test_the_extractor_does_not_change_the_training(backend, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("every", "told", "steps"),
+    ("every", "options", "steps"),
     [
         (1, {"epochs": 3}, [3, 6, 9]),
         (2, {"epochs": 3}, [6, 9]),
@@ -109,8 +109,8 @@ def test_the_extractor_does_not_change_the_training(backend, tmp_path):
         (0, {"epochs": 3}, []),
     ],
 )
-def test_scores_are_computed_every_few_epochs_and_at_the_end(every, told, steps, trained):
-    found = scores(trained(evaluate_every=every, **told))
+def test_scores_are_computed_every_few_epochs_and_at_the_end(every, options, steps, trained):
+    found = scores(trained(evaluate_every=every, **options))
 
     assert list(found) == steps
     assert all(set(one) == SCORES and map(math.isfinite, one.values()) for one in found.values())
@@ -131,8 +131,8 @@ def test_the_best_checkpoint_is_that_of_the_lowest_distance_in_the_log(best, cho
 def test_another_metric_may_choose(best, trained):
     run = trained(evaluate_every=1, best=best, log_every=3)
 
-    told = [row.get("scores", row) for row in run.rows() if row["step"] > 1]
-    assert run.record.best.value == min(row[best] for row in told if best in row)
+    rows = [row.get("scores", row) for row in run.rows() if row["step"] > 1]
+    assert run.record.best.value == min(row[best] for row in rows if best in row)
 
 
 def test_a_lower_distance_is_what_evaluate_finds_too(trained, data):
@@ -146,19 +146,19 @@ def test_a_lower_distance_is_what_evaluate_finds_too(trained, data):
     assert scores(run)[12]["frechet"] == pytest.approx(one.values["frechet"], rel=1e-6)
 
 
-# --- what is told --------------------------------------------------------------------------------
+# --- the record --------------------------------------------------------------------------------
 
 
 def test_the_record_has_the_protocol_the_real_baseline_and_the_cost(trained):
     run = trained(evaluate_every=1)
 
-    told = run.record.evaluation
-    assert set(told) == {"protocol", "real_baseline", "last", "times", "seconds"}
-    assert told["protocol"]["fake"] == told["protocol"]["real"] == 20
-    assert set(told["real_baseline"]) == SCORES
-    assert told["last"] == {"step": 12, **scores(run)[12]}
-    assert told["times"] == 4
-    assert 0 < told["seconds"] <= run.record.seconds
+    evaluation = run.record.evaluation
+    assert set(evaluation) == {"protocol", "real_baseline", "last", "times", "seconds"}
+    assert evaluation["protocol"]["fake"] == evaluation["protocol"]["real"] == 20
+    assert set(evaluation["real_baseline"]) == SCORES
+    assert evaluation["last"] == {"step": 12, **scores(run)[12]}
+    assert evaluation["times"] == 4
+    assert 0 < evaluation["seconds"] <= run.record.seconds
 
 
 def test_the_outcome_says_the_scores_and_their_cost(tmp_path, data):

@@ -422,10 +422,10 @@ def test_slurm_gets_one_array_with_a_limit(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     launcher = load_launcher("slurm", 3, "gpu", tmp_path / "launcher")
 
-    found = launcher.submit([make_measurement(tmp_path, "list", "--json")] * 5)
+    jobs = launcher.submit([make_measurement(tmp_path, "list", "--json")] * 5)
 
     asked = (tmp_path / "asked").read_text()
-    assert [job.job_id for job in found] == [f"17_{at}" for at in range(5)]
+    assert [job.job_id for job in jobs] == [f"17_{at}" for at in range(5)]
     assert "--array=0-4%3" in asked
     assert "--partition=gpu" in asked
 

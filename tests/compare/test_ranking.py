@@ -65,7 +65,7 @@ def test_equal_scores_have_an_interval_of_no_width():
 
 def test_one_seed_is_not_tested():
     assert verdicts(ranking_of({"a": [1.0], "b": [9.0]})) == {
-        "a": "best",
+        "a": "not tested",
         "b": "not tested",
     }
 

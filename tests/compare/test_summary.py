@@ -216,10 +216,10 @@ def test_models_are_compared_with_one_another_on_each_backend(tmp_path):
     for cell in made.cells():
         write_scores(made.folder(cell), frechet={"dcgan": 10, "wgan": 30}[cell.model] + cell.seed)
 
-    told = [row for row in analyze(made)["differences"] if row["group"].startswith("models")]
+    rows = [row for row in analyze(made)["differences"] if row["group"].startswith("models")]
 
-    assert {row["group"] for row in told} == {"models, on torch", "models, on keras"}
-    assert {row["text"] for row in told if row["measure"] == "frechet"} == {
+    assert {row["group"] for row in rows} == {"models, on torch", "models, on keras"}
+    assert {row["text"] for row in rows if row["measure"] == "frechet"} == {
         "Fréchet distance, wgan minus dcgan: 20 ± 2.3, different with 3 seeds, dcgan is better"
     }
     assert "models, on torch: Fréchet distance" in parse_page(made).text
@@ -233,8 +233,8 @@ def test_scores_with_another_protocol_are_not_compared(tmp_path):
 
     found = analyze(made)
 
-    (told,) = [row for row in found["differences"] if row["measure"] == "frechet"]
-    assert sorted(told["seeds"]) == [2, 3]
+    (difference,) = [row for row in found["differences"] if row["measure"] == "frechet"]
+    assert sorted(difference["seeds"]) == [2, 3]
     assert "The scores have 2 protocols" in found["verdict"]
 
 

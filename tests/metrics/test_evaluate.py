@@ -175,15 +175,15 @@ def test_classes_that_the_data_lacks_are_not_told(conditional28):
 
 @needs_a_backend
 def test_evaluate_takes_runs_and_paths_and_reports_progress(run, made):
-    told = []
+    reports = []
 
     found = evaluate(
-        [open_run(run), str(made)], num_samples=20, progress=lambda *words: told.append(words)
+        [open_run(run), str(made)], num_samples=20, progress=lambda *words: reports.append(words)
     )
 
     assert [one.name for one in found] == [f"{run}: last, step 6", str(made)]
-    assert {what for what, _, _ in told} >= {f"features of {made}", f"scores of {made}"}
-    assert all(0 <= done <= total for _, done, total in told)
+    assert {what for what, _, _ in reports} >= {f"features of {made}", f"scores of {made}"}
+    assert all(0 <= done <= total for _, done, total in reports)
 
 
 # --- images --------------------------------------------------------------------------------------

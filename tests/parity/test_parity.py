@@ -362,16 +362,18 @@ def test_a_backend_that_keeps_something_to_itself_does_not_resume(hand):
 
     ((way, words),) = faults(found).items()
     assert way == "b → b"
-    assert words.startswith("not bit-identical to the straight walk: generator/dense/kernel and ")
+    assert words.startswith(
+        "not bit-identical to the uninterrupted trajectory: generator/dense/kernel and "
+    )
     assert found.directions[3].identical is False
     assert found.directions[3].load_exact
 
 
-def test_losses_that_are_not_those_of_the_straight_walk_are_noticed(hand):
+def test_losses_that_are_not_those_of_the_uninterrupted_trajectory_are_noticed(hand):
     found, _ = hand(tires=1e-16)
 
     assert faults(found) == {
-        "b → b": "not bit-identical to the straight walk: the losses of step 7"
+        "b → b": "not bit-identical to the uninterrupted trajectory: the losses of step 7"
     }
 
 
@@ -380,15 +382,18 @@ def test_a_backend_that_lies_about_its_state_does_not_resume(hand):
 
     assert set(faults(found)) == {"a → b", "b → a", "b → b"}
     assert faults(found)["a → b"] == f"the load is not bit-exact: {MOMENT}"
-    assert faults(found)["b → b"].startswith("not bit-identical to the straight walk: generator/")
+    assert faults(found)["b → b"].startswith(
+        "not bit-identical to the uninterrupted trajectory: generator/"
+    )
 
 
-def test_backends_that_walk_apart_do_not_hand_over(hand):
+def test_backends_that_drift_apart_do_not_hand_over(hand):
     found, marks = hand(drifts=1e-11)
 
     assert set(faults(found)) == {"a → b", "b → a"}
     assert all(
-        words.endswith("from the straight walk after step 7") for words in faults(found).values()
+        words.endswith("from the uninterrupted trajectory after step 7")
+        for words in faults(found).values()
     )
     assert all(m.weights_max > 1e-12 for m in marks)
     assert [d.identical for d in found.directions] == [None, None, True, True]
