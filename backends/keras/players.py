@@ -7,7 +7,7 @@ from tensorflow import Tensor
 
 from gandem.backends.keras.network import Network
 from gandem.backends.keras.optimizers import Learner
-from gandem.core.training import Loss, MaskFeed, Played
+from gandem.core.training import DrawFeed, Loss, Played
 
 
 class KerasPlayers:
@@ -22,16 +22,19 @@ class KerasPlayers:
         self.networks = networks
         self.learners = learners
         self.averages = averages
-        self.masks = MaskFeed({})
+        self.draws = DrawFeed({})
 
     def begin(self, inputs: Mapping[str, Tensor]) -> None:
         """Start a step: number its passes from 0."""
-        self.masks = MaskFeed(inputs)
+        self.draws = DrawFeed(inputs)
 
     def apply(self, player: str, **inputs: Tensor) -> Tensor:
+        return self.observe(player, **inputs)[0]
+
+    def observe(self, player: str, **inputs: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
         network = self.networks[player]
         read = [inputs[name] for name in network.plan.inputs]
-        return network(read, training=True, masks=self.masks.next())
+        return network.observe(read, training=True, draws=self.draws.next())
 
     def slope(self, player: str, image: Tensor, **inputs: Tensor) -> Tensor:
         image = tf.stop_gradient(image)

@@ -1,5 +1,6 @@
 """The modes outside the parity promise: mixed precision, and random numbers drawn by torch."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -20,11 +21,11 @@ class MixedPlayers(TorchPlayers):
     losses and penalties.
     """
 
-    def apply(self, player: str, **inputs: Tensor) -> Tensor:
+    def observe(self, player: str, **inputs: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
         device = next(iter(inputs.values())).device.type
         with torch.autocast(device, torch.bfloat16):
-            output = super().apply(player, **inputs)
-        return output.float()
+            output, observed = super().observe(player, **inputs)
+        return output.float(), {name: value.float() for name, value in observed.items()}
 
 
 class SinglePrecision(nn.Module):
@@ -76,6 +77,8 @@ class Draws:
     def _draw(self, draw: Draw) -> Tensor:
         if draw.kind == "uniform":
             return torch.rand(draw.shape, **self.how)
+        if draw.kind == "normal":
+            return torch.randn(draw.shape, **self.how)
         if draw.kind == "mask":
             drawn = torch.empty(draw.shape, dtype=torch.uint8, device=self.how["device"])
             return drawn.random_(0, 256, generator=self.generator) >= 256 * draw.rate

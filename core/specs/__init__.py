@@ -24,12 +24,14 @@ from gandem.core.specs.initializers import (
     Zeros,
 )
 from gandem.core.specs.layers import (
+    Add,
     AveragePool2D,
     BatchNorm,
     Concatenate,
     Conv2D,
     Conv2DTranspose,
     Dense,
+    Dot,
     Dropout,
     Elu,
     Embedding,
@@ -42,9 +44,13 @@ from gandem.core.specs.layers import (
     LayerNorm,
     LeakyRelu,
     MaxPool2D,
+    Modulate,
+    ModulatedConv2D,
+    PixelNoise,
     Relu,
     Reshape,
     Residual,
+    SelfAttention,
     Sigmoid,
     Silu,
     Tanh,
@@ -64,16 +70,18 @@ from gandem.core.specs.serialization import (
     to_toml,
 )
 from gandem.core.specs.shapes.geometry import crops, interpolation, pads
-from gandem.core.specs.shapes.graph import NetworkPlan, Node, Parameter, Shape
+from gandem.core.specs.shapes.graph import REFERENCE, NetworkPlan, Node, Parameter, Shape
 from gandem.core.specs.shapes.inference import draw_initial_values, plan_network
-from gandem.core.specs.validation import input_shapes, plan_spec
+from gandem.core.specs.validation import input_shapes, plan_player, plan_spec
 
 __all__ = [
     "MOST_LAYERS",
     "PLUGIN_LAYERS",
+    "REFERENCE",
     "SGD",
     "Adam",
     "AdamW",
+    "Add",
     "Augment",
     "AveragePool2D",
     "BatchNorm",
@@ -81,6 +89,7 @@ __all__ = [
     "Conv2D",
     "Conv2DTranspose",
     "Dense",
+    "Dot",
     "Dropout",
     "Elu",
     "Embedding",
@@ -103,6 +112,8 @@ __all__ = [
     "Loss",
     "MaxPool2D",
     "ModelLike",
+    "Modulate",
+    "ModulatedConv2D",
     "NetworkPlan",
     "Node",
     "Normal",
@@ -110,12 +121,14 @@ __all__ = [
     "Optimizer",
     "Orthogonal",
     "Parameter",
+    "PixelNoise",
     "Player",
     "Points",
     "RMSprop",
     "Relu",
     "Reshape",
     "Residual",
+    "SelfAttention",
     "Shape",
     "Sigmoid",
     "Silu",
@@ -141,6 +154,7 @@ __all__ = [
     "pads",
     "parse_setting",
     "plan_network",
+    "plan_player",
     "plan_spec",
     "read_spec",
     "to_data",

@@ -60,6 +60,13 @@ class Players(Protocol):
     def apply(self, player: str, **inputs: Tensor) -> Tensor:
         """Run a player forward, inside a :data:`Loss`."""
 
+    def observe(self, player: str, **inputs: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """Run a player forward, inside a :data:`Loss`; return its output, and by name the outputs
+        of the layers that the player's ``outputs`` lists.
+
+        Images are in the framework's own layout there.
+        """
+
     def slope(self, player: str, image: Tensor, **inputs: Tensor) -> Tensor:
         """Run a player forward, inside a :data:`Loss`, and return the gradient of the sum of its
         first output column with respect to ``image``, in the image's shape. Gradients of the

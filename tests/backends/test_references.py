@@ -75,8 +75,8 @@ class NumpyTarget:
 
     known_failures: ClassVar = {}
 
-    def differentiate(self, plan, arrays, inputs, cotangent, masks):
-        return networks.differentiate(plan, arrays, inputs, cotangent, masks)
+    def differentiate(self, plan, arrays, inputs, cotangent, draws):
+        return networks.differentiate(plan, arrays, inputs, cotangent, draws)
 
     def gradient(self, function, arrays):
         def step(name, index):
@@ -174,7 +174,7 @@ SAMPLE = [case for i, case in enumerate(SMOOTH) if i % 6 == 0 or case.name.start
 
 def value_and_penalty(case, plan, arrays, inputs):
     """Return Σ cotangent·output, and half the square of its slope by the inputs."""
-    given = (plan, arrays, inputs, case.cotangent(), case.masks())
+    given = (plan, arrays, inputs, case.cotangent(), case.draws())
     value, slopes = networks.differentiate_inputs(*given)
     penalty = sum(np.sum(slope**2) / 2 for slope in slopes.values())
     return np.array([np.sum(case.cotangent() * value), penalty])
@@ -249,7 +249,7 @@ def find(name):
 
 
 def measure(case):
-    given = (case.arrays(), case.values(), case.cotangent(), case.masks())
+    given = (case.arrays(), case.values(), case.cotangent(), case.draws())
     return networks.differentiate(case.plan, *given)
 
 

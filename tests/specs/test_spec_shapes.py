@@ -355,7 +355,7 @@ def test_nodes_are_walked_in_the_order_they_compute():
         "net/residual",
         "net/dropout",
     ]
-    assert [n.path for n in network.dropouts()] == ["net/residual/dropout", "net/dropout"]
+    assert [n.path for n in network.drawing_nodes()] == ["net/residual/dropout", "net/dropout"]
 
 
 def test_a_plan_lists_only_the_inputs_that_the_network_reads():

@@ -17,8 +17,10 @@ from gandem.core.specs.layers.activations import (
     Tanh,
 )
 from gandem.core.specs.layers.affine import Conv2D, Conv2DTranspose, Dense, Embedding
+from gandem.core.specs.layers.attention import SelfAttention
 from gandem.core.specs.layers.base import Layer, Pads
-from gandem.core.specs.layers.graph import Concatenate, Residual
+from gandem.core.specs.layers.graph import Add, Concatenate, Dot, Residual
+from gandem.core.specs.layers.modulation import Modulate, ModulatedConv2D, PixelNoise
 from gandem.core.specs.layers.norms import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from gandem.core.specs.layers.resampling import (
     AveragePool2D,
@@ -31,12 +33,14 @@ from gandem.core.specs.layers.shaping import Flatten, Reshape
 
 __all__ = [
     "LAYERS",
+    "Add",
     "AveragePool2D",
     "BatchNorm",
     "Concatenate",
     "Conv2D",
     "Conv2DTranspose",
     "Dense",
+    "Dot",
     "Dropout",
     "Elu",
     "Embedding",
@@ -49,10 +53,14 @@ __all__ = [
     "LayerNorm",
     "LeakyRelu",
     "MaxPool2D",
+    "Modulate",
+    "ModulatedConv2D",
     "Pads",
+    "PixelNoise",
     "Relu",
     "Reshape",
     "Residual",
+    "SelfAttention",
     "Sigmoid",
     "Silu",
     "Tanh",
