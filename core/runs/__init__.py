@@ -3,7 +3,7 @@
 Everything that other packages of gandem use is listed here.
 """
 
-from gandem.core.runs.checkpoints.file import (
+from gandem.core.runs.checkpoint import (
     Checkpoint,
     checkpoint_path,
     read_checkpoint,

@@ -18,7 +18,7 @@ import numpy as np
 
 from gandem.core.errors import BackendError, RunError, SpecError, shown, suggest
 from gandem.core.plugins.installation import install_command
-from gandem.core.runs.checkpoints.file import (
+from gandem.core.runs.checkpoint import (
     Checkpoint,
     list_checkpoints,
     parse_step,

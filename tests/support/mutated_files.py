@@ -33,7 +33,7 @@ from gandem.core.errors import GandemError
 from gandem.core.plugins.entry import Entry
 from gandem.core.plugins.registry import registry
 from gandem.core.runs import open_run, read_checkpoint, train
-from gandem.core.runs.checkpoints.file import read_header
+from gandem.core.runs.checkpoint import read_header
 from gandem.core.specs import read_spec, to_json, to_toml
 from gandem.core.training import check_state, list_forms
 from support import comparisons
