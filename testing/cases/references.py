@@ -58,8 +58,8 @@ def list_references() -> list[Case]:
                      Dot(layers=(Embedding(units=3),))),
         Case(name="dot of two inputs", layers=(Dot(input="other"), silu),
              inputs={"noise": VECTOR, "other": VECTOR}),
-        labeled_case("projection", "image", SMALL, conv(2), silu, Flatten(name="features"),
-                     Dense(units=1, spectral_norm=True),
+        labeled_case("spectral norm projection", "image", SMALL, conv(2), silu,
+                     Flatten(name="features"), Dense(units=1, spectral_norm=True),
                      Add(input="layer:features", layers=(
                          Dot(layers=(Dense(units=24, bias=False, spectral_norm=True),)),))),
         Case(name="projection of a soft label", inputs={"noise": VECTOR, "label": LABEL},

@@ -6,7 +6,16 @@ layer that other modules need are class attributes and properties here.
 """
 
 from gandem.core.fields import KINDS
-from gandem.core.specs.layers import activations, affine, graph, norms, resampling, shaping
+from gandem.core.specs.layers import (
+    activations,
+    affine,
+    attention,
+    graph,
+    modulation,
+    norms,
+    resampling,
+    shaping,
+)
 from gandem.core.specs.layers.activations import (
     Dropout,
     Elu,
@@ -68,9 +77,10 @@ __all__ = [
 ]
 
 
+FAMILIES = (affine, resampling, shaping, norms, activations, graph, attention, modulation)
 LAYERS: dict[str, type[Layer]] = {
     cls.kind: cls
-    for module in (affine, resampling, shaping, norms, activations, graph)
+    for module in FAMILIES
     for cls in vars(module).values()
     if isinstance(cls, type) and issubclass(cls, Layer) and cls is not Layer
 }

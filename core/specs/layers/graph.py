@@ -30,9 +30,7 @@ class Concatenate(Layer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Add(Layer):
-    """x + layers(input), where the other input, by default an earlier layer, has the shape of x
-    after passing it through ``layers``.
-    """
+    """x + layers(input), of one shape. The input is usually an earlier layer: a skip connection."""
 
     kind: ClassVar[str] = "add"
     branch_names: ClassVar[tuple[str, ...]] = ("layers",)

@@ -21,7 +21,7 @@ class BatchNorm(Layer):
     Training uses the biased variance of the batch. The running statistics keep ``decay`` of their
     old value. ``running_variance`` is the batch variance that they follow: the unbiased one, which
     is n/(n-1) times the biased one, as in PyTorch, or the biased one, as in Keras. Inference uses
-    the running statistics. ``affine``: a learned ``scale`` and ``offset`` (C,). Running ``mean``,
+    the running statistics. With ``affine``: ``scale``, ``offset`` (C,). Running ``mean``,
     ``variance`` (C,).
     """
 
@@ -44,8 +44,8 @@ class LayerNorm(Layer):
     """Normalize each sample. Ba et al. 2016, arXiv:1607.06450.
 
     ``over="all"``: over every feature at once, ``scale`` and ``offset`` shaped like the features.
-    ``over="channels"``: over the channels of each pixel, ``scale`` and ``offset`` (C,). ``affine``:
-    they are learned.
+    ``over="channels"``: over the channels of each pixel, ``scale`` and ``offset`` (C,). Without
+    ``affine`` it has neither.
     """
 
     kind: ClassVar[str] = "layer_norm"
@@ -59,7 +59,7 @@ class LayerNorm(Layer):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupNorm(Layer):
     """Normalize contiguous groups of channels of each sample. Wu & He 2018, arXiv:1803.08494.
-    ``affine``: a learned ``scale`` and ``offset`` (C,).
+    With ``affine``: ``scale``, ``offset`` (C,).
     """
 
     kind: ClassVar[str] = "group_norm"
@@ -77,7 +77,7 @@ class GroupNorm(Layer):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceNorm(Layer):
     """Normalize each channel of each sample over its pixels. Ulyanov et al. 2016,
-    arXiv:1607.08022. ``affine``: a learned ``scale`` and ``offset`` (C,).
+    arXiv:1607.08022. With ``affine``: ``scale``, ``offset`` (C,).
     """
 
     kind: ClassVar[str] = "instance_norm"
