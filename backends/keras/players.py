@@ -28,13 +28,15 @@ class KerasPlayers:
         """Start a step: number its passes from 0."""
         self.draws = DrawFeed(inputs)
 
-    def apply(self, player: str, **inputs: Tensor) -> Tensor:
-        return self.observe(player, **inputs)[0]
-
-    def observe(self, player: str, **inputs: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
+    def apply(
+        self, player: str, observed: dict[str, Tensor] | None = None, **inputs: Tensor
+    ) -> Tensor:
         network = self.networks[player]
         read = [inputs[name] for name in network.plan.inputs]
-        return network.observe(read, training=True, draws=self.draws.next())
+        output, outputs = network.observe(read, training=True, draws=self.draws.next())
+        if observed is not None:
+            observed |= outputs
+        return output
 
     def slope(self, player: str, image: Tensor, **inputs: Tensor) -> Tensor:
         image = tf.stop_gradient(image)

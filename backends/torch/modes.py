@@ -1,6 +1,5 @@
 """The modes outside the parity promise: mixed precision, and random numbers drawn by torch."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -21,11 +20,15 @@ class MixedPlayers(TorchPlayers):
     losses and penalties.
     """
 
-    def observe(self, player: str, **inputs: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
+    def apply(
+        self, player: str, observed: dict[str, Tensor] | None = None, **inputs: Tensor
+    ) -> Tensor:
         device = next(iter(inputs.values())).device.type
         with torch.autocast(device, torch.bfloat16):
-            output, observed = super().observe(player, **inputs)
-        return output.float(), {name: value.float() for name, value in observed.items()}
+            output = super().apply(player, observed, **inputs)
+        for name, value in (observed or {}).items():
+            observed[name] = value.float()
+        return output.float()
 
 
 class SinglePrecision(nn.Module):

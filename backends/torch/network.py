@@ -34,13 +34,13 @@ class Network(Chain):
                 sides = {(node.path, side) for side in ("inputs", "outputs")}
                 module.channels_first = not sides.isdisjoint(self.orders)
 
-    def forward(self, *inputs: Tensor, draws: Mapping[str, Tensor] | None = None) -> Tensor:
-        return self.observe(*inputs, draws=draws)[0]
-
-    def observe(
-        self, *inputs: Tensor, draws: Mapping[str, Tensor] | None = None
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the output, and by name the outputs of the layers in the player's ``outputs``."""
+    def forward(
+        self,
+        *inputs: Tensor,
+        draws: Mapping[str, Tensor] | None = None,
+        observed: dict[str, Tensor] | None = None,
+    ) -> Tensor:
+        """Return the output; add to ``observed`` those of the layers in the plan's ``outputs``."""
         if len(inputs) != len(self.plan.inputs):
             raise TypeError(
                 f"{self.plan.name}: expected the inputs {', '.join(self.plan.inputs)}, "
@@ -49,7 +49,9 @@ class Network(Chain):
         named = dict(zip(self.plan.inputs, inputs, strict=True))
         context = Context(named, draws or {})
         output = super().forward(named[self.plan.input], context)
-        return output, {name: context.inputs[REFERENCE + name] for name in self.plan.outputs}
+        if observed is not None:
+            observed |= {name: context.inputs[REFERENCE + name] for name in self.plan.outputs}
+        return output
 
     def arrays(self) -> dict[str, tuple[Tensor, tuple[int, ...] | None]]:
         """Return parameters and running statistics by canonical name, each with the permutation of

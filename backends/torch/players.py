@@ -28,13 +28,12 @@ class TorchPlayers:
         """Start a step: number its passes from 0."""
         self.draws = DrawFeed(inputs)
 
-    def apply(self, player: str, **inputs: Tensor) -> Tensor:
-        return self.observe(player, **inputs)[0]
-
-    def observe(self, player: str, **inputs: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
+    def apply(
+        self, player: str, observed: dict[str, Tensor] | None = None, **inputs: Tensor
+    ) -> Tensor:
         network = self.networks[player]
         read = [inputs[name] for name in network.plan.inputs]
-        return network.observe(*read, draws=draws_inward(self.draws.next()))
+        return network(*read, draws=draws_inward(self.draws.next()), observed=observed)
 
     def slope(self, player: str, image: Tensor, **inputs: Tensor) -> Tensor:
         leaf = image.detach().requires_grad_(True)

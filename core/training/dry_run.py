@@ -181,18 +181,15 @@ class _Recorder:
         self._plans = plan_spec(spec)
         self.passes: list[Pass] = []
 
-    def apply(self, player: str, **inputs: np.ndarray) -> np.ndarray:
-        rows = next(iter(inputs.values())).shape[0]
+    def apply(
+        self, player: str, observed: dict[str, np.ndarray] | None = None, **inputs: np.ndarray
+    ) -> np.ndarray:
+        rows, plan = next(iter(inputs.values())).shape[0], self._plans[player]
         self.passes.append(Pass(len(self.passes), player, rows))
-        return _zeros((rows, *self._plans[player].output_shape))
-
-    def observe(
-        self, player: str, **inputs: np.ndarray
-    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        output, plan = self.apply(player, **inputs), self._plans[player]
-        shapes = {node.reference: node.output_shape for node in plan.walk()}
-        observed = {name: shapes[REFERENCE + name] for name in plan.outputs}
-        return output, {name: _zeros((len(output), *shape)) for name, shape in observed.items()}
+        if observed is not None:
+            shapes = {node.reference: node.output_shape for node in plan.walk()}
+            observed |= {name: _zeros((rows, *shapes[REFERENCE + name])) for name in plan.outputs}
+        return _zeros((rows, *plan.output_shape))
 
     def slope(self, player: str, image: np.ndarray, **inputs: np.ndarray) -> np.ndarray:
         self.apply(player, image=image, **inputs)

@@ -11,8 +11,8 @@ from gandem.core.specs import Node
 REWRITABLE = (Linear, Conv2d, ConvTranspose2d, nn.BatchNorm1d, nn.BatchNorm2d)
 """Modules whose gradient does not need their output."""
 TAKEN = {
-    *("training", "names", "plan", "orders", "arrays", "weights", "load_arrays", "from_numpy"),
-    *("observe", "references"),
+    *("training", "names", "references", "plan", "orders", "arrays", "weights", "load_arrays"),
+    "from_numpy",
 }
 """Attributes of networks, which no layer can have as its name."""
 

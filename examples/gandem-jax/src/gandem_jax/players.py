@@ -23,13 +23,12 @@ class JaxPlayers:
         self.state = dict(state)
         self.draws = DrawFeed(inputs)
 
-    def apply(self, player: str, **inputs: Array) -> Array:
-        return self.observe(player, **inputs)[0]
-
-    def observe(self, player: str, **inputs: Array) -> tuple[Array, Arrays]:
+    def apply(self, player: str, observed: Arrays | None = None, **inputs: Array) -> Array:
         plan, draws = self.plans[player], self.draws.next()
-        output, self.state, observed = network.train(plan, self.state, inputs, draws)
-        return output, observed
+        output, self.state, outputs = network.train(plan, self.state, inputs, draws)
+        if observed is not None:
+            observed |= outputs
+        return output
 
     def slope(self, player: str, image: Array, **inputs: Array) -> Array:
         def score(image: Array) -> tuple[Array, Arrays]:
