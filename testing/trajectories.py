@@ -169,7 +169,7 @@ def summarize(case: Trajectory, engine: Engine) -> dict[str, np.ndarray]:
     """Return what is compared after some steps: the state, and images in inference mode."""
     inputs = fixed_inputs(case.spec, SEED, 3, "float64")
     arrays = {**engine.export(), "images": engine.forward("generator", inputs)}
-    if case.spec.training.ema_decay:
+    if case.spec.training.averages:
         arrays["averaged images"] = engine.forward("generator", inputs, average=True)
     return digest(arrays)
 

@@ -3,12 +3,14 @@
 Keras's own differ in epsilon and compute their scalars in float32.
 """
 
+from collections.abc import Mapping
 from functools import singledispatch
 
 import tensorflow as tf
 from tensorflow import Tensor
 
 from gandem.core import specs as kinds
+from gandem.core.specs import at_step
 
 
 class Learner:
@@ -28,13 +30,21 @@ class Learner:
         """Return the array of one parameter's slot."""
         return self.slots[name, slot]
 
-    def update(self, gradients: list[Tensor]) -> None:
-        """Apply one update."""
+    def update(
+        self, gradients: list[Tensor], inputs: Mapping[str, Tensor] | None = None, path: str = ""
+    ) -> None:
+        """Apply one update.
+
+        Args:
+            inputs: of the step, with the values of schedules, float64.
+            path: of the optimizer in the spec, ``"generator.optimizer"``.
+        """
+        optimizer = at_step(self.spec, path, inputs or {})
         self.updates.assign_add(1)
         count = tf.cast(self.updates, tf.float64)
         for (name, parameter), gradient in zip(self.parameters.items(), gradients, strict=True):
             slots = [self.slots[name, slot] for slot in self.spec.slots]
-            apply(self.spec, parameter, tf.convert_to_tensor(gradient), slots, count)
+            apply(optimizer, parameter, tf.convert_to_tensor(gradient), slots, count)
 
 
 @singledispatch
@@ -49,12 +59,17 @@ def apply(
     raise TypeError(f"The Keras backend does not know the optimizer {optimizer.kind!r}.")
 
 
-def _number(value: float, like: tf.Variable) -> Tensor:
-    return tf.constant(value, like.dtype)
+def _number(value: float | Tensor, like: tf.Variable) -> Tensor:
+    return tf.cast(value, like.dtype) if tf.is_tensor(value) else tf.constant(value, like.dtype)
 
 
-def _decayed(rate: float, parameter: tf.Variable, gradient: Tensor) -> Tensor:
-    return gradient + _number(rate, parameter) * parameter if rate else gradient
+def _is_zero(value: float | Tensor) -> bool:
+    """Return True for a constant 0, which a spec has for "not used"."""
+    return not tf.is_tensor(value) and value == 0
+
+
+def _decayed(rate: float | Tensor, parameter: tf.Variable, gradient: Tensor) -> Tensor:
+    return gradient if _is_zero(rate) else gradient + _number(rate, parameter) * parameter
 
 
 def _adam(
@@ -65,7 +80,7 @@ def _adam(
     count: Tensor,
 ) -> None:
     first, second = slots
-    beta1, beta2 = (tf.constant(b, tf.float64) for b in (optimizer.beta1, optimizer.beta2))
+    beta1, beta2 = (tf.convert_to_tensor(b, tf.float64) for b in (optimizer.beta1, optimizer.beta2))
     root = tf.sqrt(1 - tf.pow(beta2, count))
     # TensorFlow's kernel adds its epsilon to the uncorrected root: lr/(1-β1ᵗ) · m / (√v/root + ε)
     # is lr·root/(1-β1ᵗ) · m / (√v + ε·root). Powers of 0 leave the correction to the scalars.
@@ -136,7 +151,7 @@ def _(
 ) -> None:
     (buffer,) = slots
     gradient = _decayed(optimizer.weight_decay, parameter, gradient)
-    if optimizer.momentum:  # without momentum the buffer is never touched, as in torch
+    if not _is_zero(optimizer.momentum):  # else the buffer is never touched, as in torch
         buffer.assign(buffer * _number(optimizer.momentum, parameter) + gradient)
         gradient = buffer
     parameter.assign_sub(_number(optimizer.learning_rate, parameter) * gradient)

@@ -221,7 +221,7 @@ def generate_batches(
 
 
 def _generate(spec: Spec, engine: Engine, inputs: dict[str, np.ndarray], ema: bool) -> np.ndarray:
-    average = bool(spec.training.ema_decay) and ema
+    average = spec.training.averages and ema
     with report_memory_errors():
         output = engine.forward("generator", inputs, average=average)
     if isinstance(spec.image, Points):

@@ -13,6 +13,7 @@ from gandem.core.errors import SpecError, find_nearest, shown, suggest
 from gandem.core.fields import KINDS, encode, hints
 from gandem.core.specs.composition import Layers
 from gandem.core.specs.gan import Spec
+from gandem.core.specs.schedules import Schedule
 from gandem.core.specs.serialization import from_data, to_data
 
 __all__ = ["change", "differences", "field_paths", "parse_setting"]
@@ -77,7 +78,8 @@ def change(
     for path in sorted(settings, key=lambda path: path.rpartition(".")[2] != "kind"):
         value = settings[path]
         for table, key in _find_places(data, path, spec.name, parameters, options):
-            if isinstance(table, dict) and isinstance(table.get(key), dict):
+            is_table = isinstance(table, dict) and isinstance(table.get(key), dict)
+            if is_table and Schedule.tag not in table[key]:
                 if not isinstance(value, Mapping):
                     field = next(iter(table[key]))
                     is_word = isinstance(value, str) and re.fullmatch(r"[\w-]+", value)

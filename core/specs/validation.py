@@ -90,6 +90,16 @@ def _check_protocol(spec: Spec) -> None:
             f"training.generator_batches: {training.generator_batches} batches are more than the "
             'discriminator leaves to reuse; set training.noise = "fresh".'
         )
+    if training.ema_decay and training.ema_half_life:
+        raise SpecError(
+            "training.ema_half_life: it stands for training.ema_decay, and both are set; set one "
+            "of them to 0."
+        )
+    if training.ema_decay and training.ema_half_life:
+        raise SpecError(
+            "training.ema_half_life: it stands for training.ema_decay, and both are set; set one "
+            "of them to 0."
+        )
     if training.batches_per_epoch and training.sampling == "shuffled":
         raise SpecError(
             "training.batches_per_epoch: an epoch of shuffled data is as long as the data; set "
@@ -155,7 +165,7 @@ def _check_discriminator(spec: Spec, plan: NetworkPlan) -> None:
             f"{activation.path}: a discriminator returns logits; leave the last "
             f"{activation.layer.kind} out, the loss contains it."
         )
-    classifies = spec.loss.class_weight > 0
+    classifies = bool(spec.loss.class_weight)
     if classifies and "label" in plan.inputs:
         raise SpecError(
             "discriminator: it reads the label that it should predict; leave that out, or set "

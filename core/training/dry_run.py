@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from gandem.core.errors import SpecError
 from gandem.core.plugins.registry import registry
-from gandem.core.specs import Shape, Spec, input_shapes, plan_spec
+from gandem.core.specs import Schedule, Shape, Spec, find_schedules, input_shapes, plan_spec
 from gandem.core.training.feed.augmentation import disturbance_shapes
 from gandem.core.training.losses import AdversarialLoss
 from gandem.core.training.ops import Tensor
@@ -50,7 +51,20 @@ def step_inputs(spec: Spec, rows: tuple[int, ...]) -> dict[str, Shape]:
             found["label/generator"] = (last, *shapes["label"])
     for where, count in judged(rows, last).items():
         found |= disturbance_shapes(spec, where, count)
-    return found
+    return found | dict.fromkeys(schedule_names(spec), ())
+
+
+@functools.lru_cache(maxsize=64)
+def schedule_names(spec: Spec) -> Mapping[str, Schedule | None]:
+    """Return the schedules whose values a step reads, by their names among its inputs.
+
+    ``schedule/training.ema_decay`` has no schedule of its own if only the half-life has one.
+    """
+    schedules: dict[str, Schedule | None]
+    schedules = {f"schedule/{path}": schedule for path, schedule in find_schedules(spec)}
+    if "schedule/training.ema_half_life" in schedules:
+        schedules["schedule/training.ema_decay"] = None
+    return schedules
 
 
 def judged(rows: tuple[int, ...], last: int) -> dict[str, int]:
