@@ -296,8 +296,12 @@ _BIASED: Mapping[str, tuple[Layer, ...]] = {
 
 
 def _optimizer(kind: str, **fields: float | str) -> dict[str, Any]:
-    optimizer = {"kind": kind, "learning_rate": 2e-3, **fields}
+    optimizer = _optimizer_table(kind, **fields)
     return {f"{player}.optimizer": optimizer for player in ("generator", "discriminator")}
+
+
+def _optimizer_table(kind: str, **fields: float | str) -> dict[str, Any]:
+    return {"kind": kind, "learning_rate": 2e-3, **fields}
 
 
 _VARIANTS: dict[str, tuple[Mapping[str, Any], Mapping[str, tuple[Layer, ...]]]] = {
@@ -342,7 +346,41 @@ _VARIANTS: dict[str, tuple[Mapping[str, Any], Mapping[str, tuple[Layer, ...]]]] 
         {"training.generator_batches": 2, "training.discriminator_steps": 2},
         _CONDITIONAL,
     ),
-    "instance noise": ({"training.instance_noise": 0.3, "training.instance_noise_steps": 15}, {}),
+    "instance noise": ({"training.instance_noise": "linear(0.3, 0, 15)"}, {}),
+    "schedules": (
+        {
+            "generator.optimizer.learning_rate": "warmup(cosine(2e-3, 1e-4, 3 epochs), 6)",
+            "generator.optimizer.beta1": "piecewise([0.1, 0.5, 0.3], [0, 5, 9])",
+            "discriminator.optimizer.learning_rate": "steps([1e-3, 5e-4, 2e-4], [5, 12])",
+            "discriminator.optimizer.beta2": "linear(0.9, 0.99, 15)",
+            "loss.r1": "exponential(10, 0.1, 18)",
+            "loss.gradient_penalty": "cosine(0, 3, 2 epochs)",
+            "loss.label_smoothing": "linear(0.2, 0, 10)",
+            "training.ema_half_life": "linear(0, 200, 12)",
+            "training.weight_clip": "linear(0.5, 0.05, 20)",
+        },
+        {},
+    ),
+    "schedules of decay and momentum": (
+        {
+            "generator.optimizer": _optimizer_table(
+                "rmsprop", decay="linear(0.8, 0.99, 10)", weight_decay="cosine(0.1, 0, 9)"
+            ),
+            "discriminator.optimizer": _optimizer_table("sgd", momentum="linear(0, 0.9, 10)"),
+            "training.discriminator_skip_below": "linear(1, 1.5, 20)",
+            "training.ema_decay": "linear(0.5, 0.9, 10)",
+        },
+        {},
+    ),
+    "schedules, adamw": (
+        {
+            "generator.optimizer": _optimizer_table("adamw", weight_decay="linear(0.1, 0, 10)"),
+            "discriminator.optimizer": _optimizer_table("adam", weight_decay="linear(0.1, 0, 9)"),
+            "discriminator.optimizer.epsilon_placement": "uncorrected",
+            "discriminator.optimizer.beta2": "linear(0.9, 0.99, 15)",
+        },
+        {},
+    ),
     "augmented": (
         {
             "training.augment.flip": True,

@@ -27,7 +27,7 @@ from gandem.callbacks.diagnostics.verdict import (
 )
 from gandem.core.documents import is_number
 from gandem.core.runs.log import has_losses
-from gandem.core.specs import Spec
+from gandem.core.specs import Spec, at_start
 from gandem.core.training import NumpyOps
 from gandem.core.training.losses import AdversarialLoss, decision_boundary
 
@@ -106,7 +106,7 @@ class LossScale:
         >>> LossScale.of(spec, resolve_loss(spec))
         LossScale(guessing=0.0, least=None, margin=False)
         """
-        loss, ops = spec.loss, NumpyOps()
+        loss, ops = at_start(spec.loss), NumpyOps()
         share = 1.0 if loss.halves == "sum" else 0.5
         target = 1.0 - loss.label_smoothing
 

@@ -1,6 +1,6 @@
 """Specs: GANs as frozen data, with their plans, serialization and digests."""
 
-from gandem.core.specs.composition import MOST_LAYERS, Layers
+from gandem.core.specs.composition import MOST_LAYERS, PluginKinds
 from gandem.core.specs.gan import (
     Augment,
     Image,
@@ -50,7 +50,7 @@ from gandem.core.specs.layers import (
     Tanh,
     Upsample2D,
 )
-from gandem.core.specs.loading import PLUGIN_LAYERS, ModelLike, find_model, load_spec
+from gandem.core.specs.loading import PLUGIN_KINDS, ModelLike, find_model, load_spec
 from gandem.core.specs.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 from gandem.core.specs.overrides import change, differences, field_paths, parse_setting
 from gandem.core.specs.schedules import (
@@ -62,6 +62,7 @@ from gandem.core.specs.schedules import (
     Schedule,
     Steps,
     Warmup,
+    at_start,
     at_step,
     find_schedules,
 )
@@ -82,7 +83,7 @@ from gandem.core.specs.validation import input_shapes, plan_spec
 
 __all__ = [
     "MOST_LAYERS",
-    "PLUGIN_LAYERS",
+    "PLUGIN_KINDS",
     "SGD",
     "Adam",
     "AdamW",
@@ -112,7 +113,6 @@ __all__ = [
     "Latent",
     "Layer",
     "LayerNorm",
-    "Layers",
     "LeakyRelu",
     "Linear",
     "Loss",
@@ -128,6 +128,7 @@ __all__ = [
     "Parameter",
     "Piecewise",
     "Player",
+    "PluginKinds",
     "Points",
     "RMSprop",
     "Relu",
@@ -144,6 +145,7 @@ __all__ = [
     "Upsample2D",
     "Warmup",
     "Zeros",
+    "at_start",
     "at_step",
     "change",
     "crops",

@@ -11,7 +11,7 @@ from typing import Any
 from gandem.core.documents import parse_toml
 from gandem.core.errors import SpecError, find_nearest, shown, suggest
 from gandem.core.fields import KINDS, encode, hints
-from gandem.core.specs.composition import Layers
+from gandem.core.specs.composition import PluginKinds
 from gandem.core.specs.gan import Spec
 from gandem.core.specs.schedules import Schedule
 from gandem.core.specs.serialization import from_data, to_data
@@ -55,7 +55,7 @@ def change(
     spec: Spec,
     settings: Mapping[str, Any],
     parameters: Iterable[str] = (),
-    layers: Layers | None = None,
+    plugins: PluginKinds | None = None,
     options: Iterable[str] = (),
 ) -> Spec:
     """Return the spec with some of its fields changed.
@@ -67,7 +67,7 @@ def change(
 
     Args:
         parameters: of the model, to suggest for an unknown path.
-        layers: named layers that the settings may use beside gandem's own kinds.
+        plugins: layers and schedules that the settings may name beside gandem's own kinds.
         options: settings of the training, which are not fields of the spec.
 
     Raises:
@@ -91,7 +91,7 @@ def change(
             elif key == "kind":
                 _remove_other_fields(table, value)
             table[key] = value
-    return from_data(data, layers)
+    return from_data(data, plugins)
 
 
 def _find_places(

@@ -1,12 +1,10 @@
-r"""Schedules as data: numbers that change during a training.
+"""Schedules as data: numbers that change during a training.
 
 Wherever the type of a field is :data:`Number`, a schedule may stand in place of a constant. Core
 evaluates it in float64 before each step, as a function of the step alone, so a resumed training
-and another framework get the same values. Between ``start`` and ``end`` the progress is
-
-.. math:: p = \frac{t - \text{start}}{\text{end} - \text{start}}, \quad 0 \le p \le 1,
-
-where t counts the steps, or the passes over the data as a real number, that lie behind.
+and another framework get the same values. Formulas contain the progress p, which goes from 0 at
+``start`` to 1 at ``end``. Times count the steps, or the passes over the data as a real number, that
+lie behind.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ import dataclasses
 import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -34,6 +32,7 @@ __all__ = [
     "Schedule",
     "Steps",
     "Warmup",
+    "at_start",
     "at_step",
     "find_schedules",
 ]
@@ -41,6 +40,7 @@ __all__ = [
 Time = Annotated[float, Range(0)]
 """A number of steps or epochs from 0."""
 Positive = Annotated[float, Range(0, open_low=True)]
+CALL = r"\b([A-Za-z][\w./-]*)\s*\("
 MAX_TEXT = 1000
 """Characters of a schedule that is written as text; the parser has no limit of its own."""
 
@@ -66,6 +66,10 @@ class Schedule(Checked):
         """Return the smallest and the largest value that the schedule can have."""
         raise NotImplementedError
 
+    def horizon(self) -> tuple[float, float]:
+        """Return the step and the epoch after which the value stays as it is."""
+        raise NotImplementedError
+
     def simplify(self) -> Schedule | float:
         """Return the number if the schedule always has the same value."""
         low, high = self.limits()
@@ -86,15 +90,22 @@ class Schedule(Checked):
         """
         if len(text) > MAX_TEXT:
             raise ValueError
+        kinds = re.findall(CALL, text)
+        numbers = itertools.count()
+        text = re.sub(CALL, lambda _: f"kind_{next(numbers)}(", text)  # "acme/decay" is no name
         text = re.sub(r"\bfrom\s*=", "from_=", text)
         text = re.sub(r"([\d.])\s*(step|epoch)s?\b", r'\1, unit="\2s"', text)
         try:
-            return _table(ast.parse(text.strip(), mode="eval").body)
+            return _table(ast.parse(text.strip(), mode="eval").body, kinds)
         except (SyntaxError, RecursionError, MemoryError):
             raise ValueError from None
 
     def __str__(self) -> str:
-        """Return the schedule as :meth:`read` takes it: ``"cosine(0.0002, 0, 20 epochs)"``."""
+        """Return the schedule as :meth:`read` takes it.
+
+        >>> str(Warmup(then=Cosine(from_=2e-4, to=0, start=500, end=9000), end=500))
+        'warmup(cosine(0.0002, 0, 9000 steps, start=500), 500 steps)'
+        """
         parts, has_end = [], hasattr(self, "end")
         for field in dataclasses.fields(self):
             value, name = getattr(self, field.name), field.name.rstrip("_")
@@ -142,10 +153,14 @@ class Ramp(Schedule):
         """Return the smallest and the largest value."""
         return min(self.from_, self.to), max(self.from_, self.to)
 
+    def horizon(self) -> tuple[float, float]:
+        """Return the step and the epoch after which the value stays."""
+        return _horizon(self.end, self.unit)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Linear(Ramp):
-    r"""A straight line: :math:`\text{from} + (\text{to} - \text{from})\,p`."""
+    """A straight line: from + (to - from)·p."""
 
     kind: ClassVar[str] = "linear"
 
@@ -156,8 +171,8 @@ class Linear(Ramp):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cosine(Ramp):
-    r"""Half a period of a cosine: :math:`\text{to} + (\text{from} - \text{to})
-    \frac{1 + \cos \pi p}{2}`. Loshchilov & Hutter 2016, arXiv:1608.03983.
+    """Half a period of a cosine: to + (from - to)·(1 + cos πp)/2. Loshchilov & Hutter 2016,
+    arXiv:1608.03983.
     """
 
     kind: ClassVar[str] = "cosine"
@@ -169,9 +184,7 @@ class Cosine(Ramp):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exponential(Ramp):
-    r"""A constant factor per step: :math:`\text{from} \cdot (\text{to} / \text{from})^p`. Both
-    ends are above 0.
-    """
+    """A constant factor per step: from·(to/from)ᵖ, for values above 0."""
 
     kind: ClassVar[str] = "exponential"
     from_: Positive
@@ -186,12 +199,8 @@ class Exponential(Ramp):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warmup(Schedule):
-    r"""A line from ``from_`` to another schedule, or a constant: :math:`\text{from} +
-    (\text{then} - \text{from})\,p`, with the value that ``then`` has at the time. Afterwards it is
-    ``then``.
-
-    >>> str(Warmup(then=Cosine(from_=2e-4, to=0, start=500, end=9000), end=500))
-    'warmup(cosine(0.0002, 0, 9000 steps, start=500), 500 steps)'
+    """A line from ``from_`` to another schedule or a constant, ``then``: from + (then - from)·p,
+    with the value that ``then`` has at the time. From ``end`` on it is ``then``.
     """
 
     kind: ClassVar[str] = "warmup"
@@ -214,6 +223,10 @@ class Warmup(Schedule):
         """Return the smallest and the largest value."""
         low, high = _limits(self.then)
         return min(self.from_, low), max(self.from_, high)
+
+    def horizon(self) -> tuple[float, float]:
+        """Return the step and the epoch after which the value stays."""
+        return _horizon(self.end, self.unit, self.then)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,6 +258,10 @@ class Steps(Schedule):
         """Return the smallest and the largest value."""
         lows, highs = zip(*map(_limits, self.values), strict=True)
         return min(lows), max(highs)
+
+    def horizon(self) -> tuple[float, float]:
+        """Return the step and the epoch after which the value stays."""
+        return _horizon(self.boundaries[-1], self.unit, *self.values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,6 +295,10 @@ class Piecewise(Schedule):
     def limits(self) -> tuple[float, float]:
         """Return the smallest and the largest value."""
         return min(self.values), max(self.values)
+
+    def horizon(self) -> tuple[float, float]:
+        """Return the step and the epoch after which the value stays."""
+        return _horizon(self.times[-1], self.unit)
 
 
 SCHEDULES: dict[str, type[Schedule]] = {
@@ -321,12 +342,23 @@ def at_step(part: Any, path: str, values: Mapping[str, Any]) -> Any:
     return changed or part
 
 
+def at_start(part: Any) -> Any:
+    """Return a spec's loss, training or optimizer with the first value of each schedule."""
+    return at_step(part, "", {f"schedule/.{k}": s.value(0, 0.0) for k, s in find_schedules(part)})
+
+
 def _value(number: Number, step: int, epoch: float) -> float:
     return number.value(step, epoch) if isinstance(number, Schedule) else number
 
 
 def _limits(number: Number) -> tuple[float, float]:
     return number.limits() if isinstance(number, Schedule) else (number, number)
+
+
+def _horizon(end: float, unit: str, *inner: Number) -> tuple[float, float]:
+    ends = [number.horizon() for number in inner if isinstance(number, Schedule)]
+    steps, epochs = zip((end, 0.0) if unit == "steps" else (0.0, end), *ends, strict=True)
+    return max(steps), max(epochs)
 
 
 def _progress(span: Ramp | Warmup, step: int, epoch: float) -> float:
@@ -348,26 +380,26 @@ def _check_ascending(times: tuple[float, ...], name: str) -> None:
             raise InvalidValue(f"{name}: {after:g} follows {before:g}; expected ascending numbers.")
 
 
-def _table(node: ast.expr) -> dict[str, Any]:
-    """Return the table that a call describes."""
+def _table(node: ast.expr, kinds: Sequence[str]) -> dict[str, Any]:
+    """Return the table that a call describes; the function ``kind_0`` stands for ``kinds[0]``."""
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
         raise ValueError
-    kind = node.func.id
+    kind = kinds[int(node.func.id.removeprefix("kind_"))]
     numbers = [f"argument {i + 1}" for i in range(len(node.args))]
     known = list(hints(SCHEDULES[kind])) if kind in SCHEDULES else numbers  # type: ignore[arg-type]
     if len(node.args) > len(known):
         raise ValueError
     fields = dict(zip(known, node.args, strict=False))
     fields |= {str(word.arg): word.value for word in node.keywords}
-    values = {name.rstrip("_"): _argument(value) for name, value in fields.items()}
+    values = {name.rstrip("_"): _argument(value, kinds) for name, value in fields.items()}
     return {"schedule": kind, **values}
 
 
-def _argument(node: ast.expr) -> Any:
+def _argument(node: ast.expr, kinds: Sequence[str]) -> Any:
     if isinstance(node, ast.Call):
-        return _table(node)
+        return _table(node, kinds)
     if isinstance(node, ast.List):
-        return [_argument(item) for item in node.elts]
+        return [_argument(item, kinds) for item in node.elts]
     return ast.literal_eval(node)
 
 
