@@ -66,11 +66,11 @@ learning_rate = "warmup(cosine(2e-4, 0, 9000, start=500), 500)"    # both in ste
 ema_decay = "steps([0.9, 0.99, 0.999], [1000, 5000])"
 ```
 
-The value is `from` until `start`, and `to` from `end` on; in formulas, p goes from 0 at `start` to 1
-at `end`. Times are numbers of steps, or of passes
-over the data (`unit = "epochs"`), that lie behind; a pass that is not complete counts in part. core
-evaluates a schedule in float64 as a function of the step alone, so a resumed run and another
-framework get the same values. `gandem show` draws it, the log and the curves contain its values.
+The value is `from` until `start`, and `to` from `end` on; in formulas, p goes from 0 at `start` to
+1 at `end`. Times are numbers of steps, or of passes over the data (`unit = "epochs"`), that lie
+behind; a pass that is not complete counts in part. gandem evaluates a schedule in float64 as a
+function of the step alone, so a resumed run and another framework get the same values. `gandem
+show` draws schedules; the log and the curves contain their values.
 In Python, `from` is `from_`, as `gandem.core.specs.Cosine(from_=2e-4, to=0, end=20)`.
 """
 MEANINGS = {

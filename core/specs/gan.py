@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from gandem.core.errors import NotFoundError, SpecError, shown, suggest
 from gandem.core.fields import Checked, Count, Fraction, Range
@@ -222,9 +222,9 @@ class Training(Checked):
 
     def average_decay(self) -> float:
         """Return the decay of the weight average, of a training without schedules."""
-        if self.ema_half_life:
-            return float(0.5 ** (self.batch_size / self.ema_half_life))
-        return self.ema_decay
+        half_life: Any = self.ema_half_life
+        decay: Any = 0.5 ** (self.batch_size / half_life) if half_life else self.ema_decay
+        return float(decay)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

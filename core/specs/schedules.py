@@ -9,18 +9,16 @@ lie behind.
 
 from __future__ import annotations
 
-import ast
 import bisect
 import copy
-import dataclasses
 import itertools
 import math
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 from gandem.core.fields import KINDS, Checked, InvalidValue, Range, hints
+from gandem.core.specs.schedule_text import format_call, parse_call
 
 __all__ = [
     "SCHEDULES",
@@ -40,9 +38,6 @@ __all__ = [
 Time = Annotated[float, Range(0)]
 """A number of steps or epochs from 0."""
 Positive = Annotated[float, Range(0, open_low=True)]
-CALL = r"\b([A-Za-z][\w./-]*)\s*\("
-MAX_TEXT = 1000
-"""Characters of a schedule that is written as text; the parser has no limit of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,17 +83,8 @@ class Schedule(Checked):
         Raises:
             ValueError: the text is not a call.
         """
-        if len(text) > MAX_TEXT:
-            raise ValueError
-        kinds = re.findall(CALL, text)
-        numbers = itertools.count()
-        text = re.sub(CALL, lambda _: f"kind_{next(numbers)}(", text)  # "acme/decay" is no name
-        text = re.sub(r"\bfrom\s*=", "from_=", text)
-        text = re.sub(r"([\d.])\s*(step|epoch)s?\b", r'\1, unit="\2s"', text)
-        try:
-            return _table(ast.parse(text.strip(), mode="eval").body, kinds)
-        except (SyntaxError, RecursionError, MemoryError):
-            raise ValueError from None
+        members: dict[str, Any] = {**SCHEDULES}
+        return parse_call(text, {kind: list(hints(members[kind])) for kind in members})
 
     def __str__(self) -> str:
         """Return the schedule as :meth:`read` takes it.
@@ -106,15 +92,7 @@ class Schedule(Checked):
         >>> str(Warmup(then=Cosine(from_=2e-4, to=0, start=500, end=9000), end=500))
         'warmup(cosine(0.0002, 0, 9000 steps, start=500), 500 steps)'
         """
-        parts, has_end = [], hasattr(self, "end")
-        for field in dataclasses.fields(self):
-            value, name = getattr(self, field.name), field.name.rstrip("_")
-            if value == field.default or (name == "unit" and has_end):
-                continue
-            word = f"{name}=" if field.default is not dataclasses.MISSING else ""
-            unit = f" {self.unit}" if name == "end" else ""  # type: ignore[attr-defined]
-            parts.append(f"{word}{_text(value)}{unit}")
-        return f"{self.kind}({', '.join(parts)})"
+        return format_call(self)
 
 
 Number = float | Schedule
@@ -192,7 +170,7 @@ class Exponential(Ramp):
 
     def between(self, progress: float) -> float:
         """Return the value for a progress p."""
-        value = self.from_ * (self.to / self.from_) ** progress
+        value: float = self.from_ * (self.to / self.from_) ** progress
         low, high = self.limits()
         return min(max(value, low), high)  # rounding must not leave the range of the field
 
@@ -311,7 +289,8 @@ def find_schedules(part: Any, path: str = "") -> Iterator[tuple[str, Schedule]]:
     """Yield each schedule of a spec or a part of it, with its path: ``"loss.r1"``,
     ``"generator.optimizer.learning_rate"``.
     """
-    for name in hints(type(part)):
+    kind = cast(Any, type(part))  # mypy#11469
+    for name in hints(kind):
         value = getattr(part, name)
         if isinstance(value, Schedule):
             yield f"{path}{name}", value
@@ -329,8 +308,8 @@ def at_step(part: Any, path: str, values: Mapping[str, Any]) -> Any:
         path: of the part, ``"loss"``.
         values: by the path of the schedule, ``"schedule/loss.r1"``.
     """
-    changed = None
-    for name in hints(type(part)):
+    changed, kind = None, cast(Any, type(part))
+    for name in hints(kind):
         old = new = getattr(part, name)
         if isinstance(old, Schedule):
             new = values[f"schedule/{path}.{name}"]
@@ -378,34 +357,3 @@ def _check_ascending(times: tuple[float, ...], name: str) -> None:
     for before, after in itertools.pairwise(times):
         if not before < after:
             raise InvalidValue(f"{name}: {after:g} follows {before:g}; expected ascending numbers.")
-
-
-def _table(node: ast.expr, kinds: Sequence[str]) -> dict[str, Any]:
-    """Return the table that a call describes; the function ``kind_0`` stands for ``kinds[0]``."""
-    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
-        raise ValueError
-    kind = kinds[int(node.func.id.removeprefix("kind_"))]
-    numbers = [f"argument {i + 1}" for i in range(len(node.args))]
-    known = list(hints(SCHEDULES[kind])) if kind in SCHEDULES else numbers  # type: ignore[arg-type]
-    if len(node.args) > len(known):
-        raise ValueError
-    fields = dict(zip(known, node.args, strict=False))
-    fields |= {str(word.arg): word.value for word in node.keywords}
-    values = {name.rstrip("_"): _argument(value, kinds) for name, value in fields.items()}
-    return {"schedule": kind, **values}
-
-
-def _argument(node: ast.expr, kinds: Sequence[str]) -> Any:
-    if isinstance(node, ast.Call):
-        return _table(node, kinds)
-    if isinstance(node, ast.List):
-        return [_argument(item, kinds) for item in node.elts]
-    return ast.literal_eval(node)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(_text, value))}]"
-    if isinstance(value, float):
-        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
-    return f'"{value}"' if isinstance(value, str) else str(value)

@@ -188,7 +188,12 @@ class _Recorder:
         return Played(self.apply(player, **inputs), lambda gradient: None)
 
     def learn(
-        self, player: str, loss: Loss, through: Played | None = None, *, floor: float = 0.0
+        self,
+        player: str,
+        loss: Loss,
+        through: Played | None = None,
+        *,
+        floor: float | Tensor | None = None,
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         return loss()
 

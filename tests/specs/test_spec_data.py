@@ -33,9 +33,11 @@ from gandem.core.specs import (
     Layer,
     LayerNorm,
     LeakyRelu,
+    Linear,
     Loss,
     MaxPool2D,
     Normal,
+    Number,
     Ones,
     Optimizer,
     Player,
@@ -104,7 +106,11 @@ def admitted(hint: Any, depth: int = 1) -> st.SearchStrategy[Any]:
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
         limit = next((a for a in args[1:] if isinstance(a, Range)), Range())
-        return numbers(args[0], limit)
+        values = numbers(float if args[0] == Number else args[0], limit)
+        if args[0] != Number:
+            return values
+        ramps = st.builds(Linear, from_=values, to=values, end=st.floats(1, 1e6))
+        return st.one_of(values, ramps)
     if origin is Literal:
         return st.sampled_from(args)
     if origin in (Union, types.UnionType):
@@ -350,6 +356,7 @@ DEFAULTS = {
         "passes": "separate",
         "partial_batch": "keep",
         "ema_decay": 0.0,
+        "ema_half_life": 0.0,
         "sampling": "shuffled",
         "batches_per_epoch": 0,
         "flip": False,
@@ -357,7 +364,6 @@ DEFAULTS = {
         "discriminator_skip_below": 0.0,
         "weight_clip": 0.0,
         "instance_noise": 0.0,
-        "instance_noise_steps": 0,
         "augment": Augment(),
     },
 }

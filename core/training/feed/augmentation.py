@@ -7,11 +7,12 @@ backend moves the same pixels and the generator gets a gradient.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from gandem.core.rng import Purpose, part_of, stream
-from gandem.core.specs import Shape, Spec, Training, image_of
+from gandem.core.specs import Shape, Spec, image_of
 from gandem.core.training.ops import Ops, Tensor
 
 __all__ = ["disturb", "disturbance_shapes", "draw_disturbances", "flip_half"]
@@ -50,7 +51,7 @@ def disturbance_shapes(spec: Spec, where: str, rows: int) -> dict[str, Shape]:
 
 
 def draw_disturbances(
-    spec: Spec, where: str, rows: int, seed: int, step: int, training: Training | None = None
+    spec: Spec, where: str, rows: int, seed: int, step: int, training: Any = None
 ) -> dict[str, np.ndarray]:
     """Draw the arrays of :func:`disturbance_shapes`, float64, for a step counted from 0.
 
