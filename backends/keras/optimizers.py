@@ -59,7 +59,8 @@ def apply(
     raise TypeError(f"The Keras backend does not know the optimizer {optimizer.kind!r}.")
 
 
-def _number(value: float | Tensor, like: tf.Variable) -> Tensor:
+def as_constant(value: float | Tensor, like: tf.Variable | Tensor) -> Tensor:
+    """Return a number, or the value of a schedule, in the type of a tensor."""
     return tf.cast(value, like.dtype) if tf.is_tensor(value) else tf.constant(value, like.dtype)
 
 
@@ -69,7 +70,7 @@ def _is_zero(value: float | Tensor) -> bool:
 
 
 def _decayed(rate: float | Tensor, parameter: tf.Variable, gradient: Tensor) -> Tensor:
-    return gradient if _is_zero(rate) else gradient + _number(rate, parameter) * parameter
+    return gradient if _is_zero(rate) else gradient + as_constant(rate, parameter) * parameter
 
 
 def _adam(
@@ -88,11 +89,11 @@ def _adam(
         var=parameter.handle,
         m=first.handle,
         v=second.handle,
-        beta1_power=_number(0, parameter),
-        beta2_power=_number(0, parameter),
+        beta1_power=as_constant(0, parameter),
+        beta2_power=as_constant(0, parameter),
         lr=tf.cast(optimizer.learning_rate * root / (1 - tf.pow(beta1, count)), parameter.dtype),
-        beta1=_number(optimizer.beta1, parameter),
-        beta2=_number(optimizer.beta2, parameter),
+        beta1=as_constant(optimizer.beta1, parameter),
+        beta2=as_constant(optimizer.beta2, parameter),
         epsilon=tf.cast(optimizer.effective_epsilon(root) * root, parameter.dtype),
         grad=gradient,
     )
@@ -118,7 +119,7 @@ def _(
     count: Tensor,
 ) -> None:
     parameter.assign(
-        parameter * _number(1 - optimizer.learning_rate * optimizer.weight_decay, parameter)
+        parameter * as_constant(1 - optimizer.learning_rate * optimizer.weight_decay, parameter)
     )
     _adam(optimizer, parameter, gradient, slots, count)
 
@@ -134,11 +135,11 @@ def _(
     (second,) = slots
     gradient = _decayed(optimizer.weight_decay, parameter, gradient)
     second.assign(
-        second * _number(optimizer.decay, parameter)
-        + gradient * gradient * _number(1 - optimizer.decay, parameter)
+        second * as_constant(optimizer.decay, parameter)
+        + gradient * gradient * as_constant(1 - optimizer.decay, parameter)
     )
-    root = tf.sqrt(second) + _number(optimizer.epsilon, parameter)
-    parameter.assign_sub(_number(optimizer.learning_rate, parameter) * gradient / root)
+    root = tf.sqrt(second) + as_constant(optimizer.epsilon, parameter)
+    parameter.assign_sub(as_constant(optimizer.learning_rate, parameter) * gradient / root)
 
 
 @apply.register
@@ -152,6 +153,6 @@ def _(
     (buffer,) = slots
     gradient = _decayed(optimizer.weight_decay, parameter, gradient)
     if not _is_zero(optimizer.momentum):  # else the buffer is never touched, as in torch
-        buffer.assign(buffer * _number(optimizer.momentum, parameter) + gradient)
+        buffer.assign(buffer * as_constant(optimizer.momentum, parameter) + gradient)
         gradient = buffer
-    parameter.assign_sub(_number(optimizer.learning_rate, parameter) * gradient)
+    parameter.assign_sub(as_constant(optimizer.learning_rate, parameter) * gradient)

@@ -6,7 +6,7 @@ import tensorflow as tf
 from tensorflow import Tensor
 
 from gandem.backends.keras.network import Network
-from gandem.backends.keras.optimizers import Learner
+from gandem.backends.keras.optimizers import Learner, as_constant
 from gandem.core.training import Loss, MaskFeed, Played
 
 
@@ -74,16 +74,16 @@ class KerasPlayers:
         if floor is None:
             update()
         else:
-            tf.cond(value < tf.cast(floor, value.dtype), lambda: False, update)
+            tf.cond(value < as_constant(floor, value), lambda: False, update)
         return value, report
 
     def clip(self, player: str, limit: float | Tensor) -> None:
         for parameter in self.learners[player].parameters.values():
-            bound = tf.cast(limit, parameter.dtype)
+            bound = as_constant(limit, parameter)
             parameter.assign(tf.clip_by_value(parameter, -bound, bound))
 
     def average(self, player: str, decay: float | Tensor) -> None:
         for name, parameter in self.learners[player].parameters.items():
             average = self.averages[player][name]
-            kept, taken = (tf.cast(share, average.dtype) for share in (decay, 1 - decay))
+            kept, taken = (as_constant(share, average) for share in (decay, 1 - decay))
             average.assign(average * kept + parameter * taken)

@@ -150,6 +150,8 @@ def made(cls: type, depth: int = 1) -> st.SearchStrategy[Any]:
     if cls is Latent:  # its code has to fit into its size
         fields |= {"categories": st.integers(0, 3), "codes": st.integers(0, 3)}
         fields |= {"size": st.integers(6, 200)}
+    if cls is Training:  # either a decay or a half-life
+        fields |= {"ema_half_life": st.just(0.0)}
     return st.fixed_dictionaries(fields).map(lambda values: cls(**values))
 
 
