@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # `gandem show` must not import what only a run needs
 __all__ = [
     "describe_layers",
     "describe_run",
+    "format_accuracy",
     "format_losses",
     "format_outcome",
     "format_recipe",
@@ -178,14 +179,14 @@ def _format_health(spec: Spec, health: Any) -> dict[str, str]:
         return {}
     verdict = replace_control_characters(str(health.get("verdict", "?")))
     rows = {"health": verdict.replace("\n", "?")}
-    judged = health.get("judged")
-    if isinstance(judged, dict) and all(
-        isinstance(judged.get(name), int | float) for name in ("real", "fake", "count", "step")
+    accuracy = health.get("accuracy")
+    if isinstance(accuracy, dict) and all(
+        isinstance(accuracy.get(name), int | float) for name in ("real", "fake", "count", "step")
     ):
         rows["probe"] = (
-            f"{judged['real']:.0%} of {judged['count']} real and {judged['fake']:.0%} of "
-            f"{judged['count']} fake {_sample_noun(spec)}s classified correctly, "
-            f"at step {judged['step']}"
+            f"{accuracy['real']:.0%} of {accuracy['count']} real and {accuracy['fake']:.0%} of "
+            f"{accuracy['count']} fake {_sample_noun(spec)}s classified correctly, "
+            f"at step {accuracy['step']}"
         )
     return rows
 
@@ -281,6 +282,19 @@ def format_losses(losses: Mapping[str, float]) -> str:
         f"{short.get(name, name)} {value:.3f}"
         for name, value in losses.items()
         if not name.endswith("_accuracy")
+    )
+
+
+def format_accuracy(accuracy: Mapping[str, Any]) -> str:
+    """Return the discriminator's accuracy on the fixed batch in one line.
+
+    >>> format_accuracy({"epoch": 10, "real": 0.87, "fake": 0.93, "count": 100})
+    'epoch 10: the discriminator classifies 87 % of 100 real and 93 % of 100 fake images correctly'
+    """
+    count, real, fake = accuracy["count"], 100 * accuracy["real"], 100 * accuracy["fake"]
+    return (
+        f"epoch {accuracy['epoch']}: the discriminator classifies {real:.0f} % of {count} real and "
+        f"{fake:.0f} % of {count} fake images correctly"
     )
 
 

@@ -153,7 +153,7 @@ def _series(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[np.ndarray, np
     """
     values: dict[str, dict[int, float]] = {}
     for row in rows:
-        if "health" in row or "judged" in row:
+        if "health" in row or "accuracy" in row:
             continue
         scores = row.get("scores")
         for name, value in (scores if isinstance(scores, dict) else row).items():

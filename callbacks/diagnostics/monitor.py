@@ -156,8 +156,8 @@ class Monitor:
 
     def read(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Read a row of the log; return the warnings that follow, as rows of the log."""
-        if isinstance(row.get("judged"), dict):
-            self.accuracies = [*self.accuracies, {"step": row["step"], **row["judged"]}][
+        if isinstance(row.get("accuracy"), dict):
+            self.accuracies = [*self.accuracies, {"step": row["step"], **row["accuracy"]}][
                 -MEASUREMENTS:
             ]
         if isinstance(row.get("scores"), dict):
@@ -203,7 +203,7 @@ class Monitor:
             "now": current or [state],
             "episodes": [dict(episode) for episode in self.episodes],
             "variety": last.get("variety"),
-            "judged": self.accuracies[-1] if self.accuracies else None,
+            "accuracy": self.accuracies[-1] if self.accuracies else None,
         }
 
     def verdict(self) -> str:
@@ -275,7 +275,7 @@ class Monitor:
                 return Finding(
                     rows[0]["step"],
                     f"its loss is {loss:.2g}, where guessing costs {self.scale.guessing:.3g}, and "
-                    f"it tells {median:.0%} of the images rightly",
+                    f"it classifies {median:.0%} of the images correctly",
                 )
         return None
 

@@ -96,7 +96,7 @@ class Probe:
     @cached_property
     def _chosen(self) -> np.ndarray:
         images = self.feed.dataset.images
-        order = stream(self.feed.seed, Purpose.JUDGED).permutation(len(images))
+        order = stream(self.feed.seed, Purpose.ACCURACY).permutation(len(images))
         return np.sort(order[:COUNT])
 
     @cached_property
@@ -107,7 +107,7 @@ class Probe:
 
     @cached_property
     def _noise(self) -> np.ndarray:
-        drawn = stream(self.feed.seed, Purpose.JUDGED, part=1)
+        drawn = stream(self.feed.seed, Purpose.ACCURACY, part=1)
         noise = draw_noise(self.feed.spec.latent, drawn, len(self._chosen))
         return noise.astype(self.feed.precision)
 

@@ -1,7 +1,7 @@
 """The log of a run, ``log.jsonl``: one JSON object per line, always ordered by step.
 
 Rows with losses are written every ``log_every`` steps; other rows hold the discriminator's accuracy
-(``judged``), scores (``scores``) or a warning (``health``).
+(``accuracy``), scores (``scores``) or a warning (``health``).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def is_logged(step: int, every: int) -> bool:
 
 def has_losses(row: Mapping[str, Any]) -> bool:
     """Return True for a row of losses, False for one of accuracy, scores or a warning."""
-    return not ("health" in row or "judged" in row or "scores" in row)
+    return not ("health" in row or "accuracy" in row or "scores" in row)
 
 
 def read_log(run_dir: Path) -> list[dict[str, Any]]:
@@ -133,6 +133,6 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("generator", "discriminator", "real_accuracy", "fake_accuracy"), _is_number),
     "frechet_of_average": _is_number,
     **dict.fromkeys(("scores", "moved"), _are_numbers),
-    "judged": lambda value: _are_numbers(value, ("real", "fake", "count")),
+    "accuracy": lambda value: _are_numbers(value, ("real", "fake", "count")),
 }
 """The types of the columns that gandem reads."""

@@ -185,7 +185,7 @@ def test_a_discriminator_that_skips_updates_is_not_reported():
 
 @pytest.mark.parametrize("value", [None, "low", True, [], {}, float("nan"), 10**400, -(10**30)])
 def test_the_monitor_reads_any_log(value):
-    names = ("discriminator", "real_accuracy", "variety", "nearest", "moved", "judged", "penalty")
+    names = ("discriminator", "real_accuracy", "variety", "nearest", "moved", "accuracy", "penalty")
     for name in names:
         log = rows([0.004] * 12)
         for row in log:
@@ -313,7 +313,7 @@ def test_measuring_changes_no_bit_of_a_training(pictures, tmp_path):
     measured, _ = trained(pictures, tmp_path / "b", steps=70, accuracy_every=1, log_every=1)
 
     assert any("variety" in row for row in measured.log())
-    assert any("judged" in row for row in measured.rows())
+    assert any("accuracy" in row for row in measured.rows())
     for name, value in plain.state().items():
         assert np.array_equal(value, measured.state()[name]), name
 
@@ -335,7 +335,7 @@ def test_a_resumed_training_knows_what_it_knew_of_its_health(pictures, tmp_path,
 
 @needs_a_backend
 def test_the_accuracy_is_measured_every_few_epochs_on_the_same_images(runs, data, tmp_path):
-    each = [row for row in runs().rows() if "judged" in row]
+    each = [row for row in runs().rows() if "accuracy" in row]
     second = public.train(
         "dcgan",
         **{"data": data, "epochs": 2, "seed": 3, "log_every": 2, "accuracy_every": 2},
@@ -344,10 +344,10 @@ def test_the_accuracy_is_measured_every_few_epochs_on_the_same_images(runs, data
 
     assert [(row["step"], row["epoch"]) for row in each] == [(3, 1), (6, 2)]
     for row in each:
-        assert set(row["judged"]) == {"real", "fake", "count"}
-        assert row["judged"]["count"] == 40, "there are no more"
-        assert 0 <= row["judged"]["real"] <= 1
-    assert [row for row in second.rows() if "judged" in row] == each[1:]
+        assert set(row["accuracy"]) == {"real", "fake", "count"}
+        assert row["accuracy"]["count"] == 40, "there are no more"
+        assert 0 <= row["accuracy"]["real"] <= 1
+    assert [row for row in second.rows() if "accuracy" in row] == each[1:]
 
 
 # --- what is said --------------------------------------------------------------------------------
@@ -363,7 +363,9 @@ def test_a_measured_accuracy_is_printed_during_training(data, tmp_path):
 
         done = CliRunner().invoke(main, [*arguments], prog_name="gandem")
 
-    lines = re.findall(r"^epoch (\d): the discriminator tells \d+ % of 40 real", done.stderr, re.M)
+    lines = re.findall(
+        r"^epoch (\d): the discriminator classifies \d+ % of 40 real", done.stderr, re.M
+    )
     assert lines == ["1", "2"]
 
 
@@ -374,7 +376,7 @@ def test_the_verdict_is_printed_at_the_end_and_by_show(run):
 
     assert facts["verdict"] == "no sign of trouble, but too few steps to tell (6)"
     assert f"health     {facts['verdict']}\n" in said("show", run)
-    assert facts["judged"]["step"] == 6
+    assert facts["accuracy"]["step"] == 6
     assert row["health"] == "unknown"
     assert "unknown" in said("runs", run.parent)
 
