@@ -142,9 +142,9 @@ def _check(images: np.ndarray) -> None:
         if images.shape[3] in (1, 3):
             return
     what = "images" if images.dtype == np.uint8 else "points"
-    got = "×".join(map(str, images.shape[1:]))
+    received = "×".join(map(str, images.shape[1:]))
     raise DataError(
-        f"inception expects images of one or three channels, received {what} of {got}; choose "
+        f"inception expects images of one or three channels, received {what} of {received}; choose "
         "another with --extractor, like pixels."
     )
 

@@ -143,7 +143,7 @@ def save_arrays(path: Path, parts: Iterable[Images], count: int) -> None:
                         _write_header(file, (count, *part.images.shape[1:]), part.images.dtype)
                     file.write(np.ascontiguousarray(part.images).data)
                     for name, values in rest.items():
-                        values += [] if (found := getattr(part, name)) is None else [found]
+                        values += [] if (array := getattr(part, name)) is None else [array]
             for name, values in rest.items():
                 if values:
                     with archive.open(f"{name}.npy", "w") as file:

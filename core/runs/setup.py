@@ -277,7 +277,7 @@ class TrainingSetup:
 
     def start(self, state: Mapping[str, np.ndarray], *, resumed: bool = False) -> None:
         """Start the framework and build the engine."""
-        begun = time.perf_counter()
+        started = time.perf_counter()
         settings = self.settings
         backend = load_backend(self.backend_entry)
         check_capabilities(
@@ -289,7 +289,7 @@ class TrainingSetup:
             randomness=settings.randomness,
         )
         self.device = pick_device(backend.devices(), settings.device)
-        self.clock += time.perf_counter() - begun
+        self.clock += time.perf_counter() - started
         if self.device == "cpu":
             remedy = "make the model or the batch smaller"
             check_memory(self._activations, f"A step of {self.spec.name!r}", remedy)

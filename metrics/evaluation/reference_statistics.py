@@ -131,12 +131,12 @@ class RealSide:
     def _check_shapes(self, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         for chunk in images:
             if chunk.shape[1:] != self.dataset.shape:
-                wanted, got = (
+                expected, received = (
                     "×".join(map(str, shape)) for shape in (self.dataset.shape, chunk.shape[1:])
                 )
                 raise DataError(
-                    f"{self.dataset.name} has images of {wanted}, the images to score have {got}; "
-                    "choose the real images with --data."
+                    f"{self.dataset.name} has images of {expected}, the images to score have "
+                    f"{received}; choose the real images with --data."
                 )
             yield chunk
 

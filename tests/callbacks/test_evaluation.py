@@ -301,7 +301,10 @@ def test_a_failed_evaluation_does_not_end_the_training(trained, monkeypatch):
 
 
 def test_a_training_that_diverges_before_it_is_scored_is_told_to_have_diverged(tmp_path):
-    notices, changes = [], {"image": 2, "learning_rate": 1e12, "hidden": (4,), "judging": (4,)}
+    notices, changes = (
+        [],
+        {"image": 2, "learning_rate": 1e12, "hidden": (4,), "discriminator_hidden": (4,)},
+    )
 
     with pytest.raises(RunError, match="training diverged"):
         train(

@@ -27,7 +27,7 @@ from gandem.losses.non_saturating import NonSaturating
 from gandem.losses.wasserstein import Wasserstein
 
 DOC = Path(__file__).parents[2] / "docs" / "reading-the-losses.md"
-MLP = {"image": [8, 8, 1], "hidden": [16, 32], "judging": [64, 32], "latent": 8}
+MLP = {"image": [8, 8, 1], "hidden": [16, 32], "discriminator_hidden": [64, 32], "latent": 8}
 CGAN = {"image": [8, 8, 1], "generator_width": 4, "discriminator_width": 8}
 TIMES = ("seconds", "steps_per_second")
 

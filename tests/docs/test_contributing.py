@@ -172,7 +172,12 @@ def test_a_backend_computes_the_layer_as_numpy_does(copy, backend):
 def test_a_model_is_trained_with_all_of_it(copy, backend):
     """The loss, the layer, the data set and the callback."""
     options = ("--set=loss.name=squared-hinge", '--set=discriminator.layers.1={kind="sine"}')
-    sizes = ("--set=image=2", "--set=latent=4", "--set=hidden=[8,8]", "--set=judging=[8,8]")
+    sizes = (
+        "--set=image=2",
+        "--set=latent=4",
+        "--set=hidden=[8,8]",
+        "--set=discriminator_hidden=[8,8]",
+    )
     where = ("--data", "line", "--backend", backend, "--steps", 2, "--out", f"runs/{backend}")
 
     copy.gandem("train", "mlp-gan", *sizes, *options, *where)

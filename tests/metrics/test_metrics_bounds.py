@@ -213,7 +213,7 @@ def test_labels_that_do_not_fit_are_refused_wherever_they_come_in(labels, words)
 
 
 def test_labels_that_are_not_as_many_are_refused():
-    assert "asked: 3 labels, but found: 2" in refused(
+    assert "requested: 3 labels, but predicted: 2" in refused(
         class_accuracy, np.zeros(3, int), np.zeros(2, int), 2
     )
 

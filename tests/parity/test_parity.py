@@ -100,7 +100,10 @@ def test_a_measurement_that_makes_no_sense_is_refused(arguments, message):
         ((), "trajectory"),
         (("--precision", "float32"), "step"),
         (("--tier", "step"), "step"),
-        (("--size", "full", "--set", "hidden=[16,32]", "--set", "judging=[16]"), "baseline"),
+        (
+            ("--size", "full", "--set", "hidden=[16,32]", "--set", "discriminator_hidden=[16]"),
+            "baseline",
+        ),
     ],
 )
 def test_the_command_prints_what_machines_read(options, tier):
