@@ -29,11 +29,11 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    found = {m: measure(m, options.backend, options.data, options.epochs) for m in options.models}
+    result = {m: measure(m, options.backend, options.data, options.epochs) for m in options.models}
     if options.json:
-        print(json.dumps(found))
+        print(json.dumps(result))
         return
-    for model, figures in found.items():
+    for model, figures in result.items():
         print(
             f"{model:<10} {figures['without']:7.2f} s an epoch, with a checkpoint "
             f"{figures['with']:7.2f} s, cost {100 * figures['cost']:+5.1f} %, "

@@ -66,10 +66,10 @@ class Fitting(Loop):
         if not self.thread.ident:
             self.thread.start()
         self.go.release(steps)
-        found = self.done.get()
-        if isinstance(found, BaseException):
-            raise found
-        self.losses = tuple(float(loss) for loss in found.values())
+        result = self.done.get()
+        if isinstance(result, BaseException):
+            raise result
+        self.losses = tuple(float(loss) for loss in result.values())
 
     def _count(self, logs: dict[str, Any]) -> None:
         self.left -= 1

@@ -131,13 +131,15 @@ def dcgan(images: np.ndarray, labels: np.ndarray) -> Loop:
 
 def mlp_gan(images: np.ndarray, labels: np.ndarray) -> Loop:
     """Lesson E. Typical, and slow: the loader takes as long as these small networks."""
-    made: list[nn.Module] = []
+    results: list[nn.Module] = []
     for before, after in ((100, 128), (128, 256), (256, 512), (512, 1024)):
         normed = before > 100
-        made.append(nn.Linear(before, after, bias=not normed))
-        made += [nn.BatchNorm1d(after)] if normed else []
-        made.append(nn.LeakyReLU(0.2))
-    generator = nn.Sequential(*made, nn.Linear(1024, 784), nn.Tanh(), nn.Unflatten(1, (1, 28, 28)))
+        results.append(nn.Linear(before, after, bias=not normed))
+        results += [nn.BatchNorm1d(after)] if normed else []
+        results.append(nn.LeakyReLU(0.2))
+    generator = nn.Sequential(
+        *results, nn.Linear(1024, 784), nn.Tanh(), nn.Unflatten(1, (1, 28, 28))
+    )
     discriminator = nn.Sequential(
         nn.Flatten(),
         nn.Linear(784, 512),

@@ -402,7 +402,7 @@ def test_plugins_callback_is_notified_and_cannot_stop_the_training(train, instal
 
 def test_each_training_makes_new_callbacks(install):
     class Counter(Callback):
-        made = 0
+        result = 0
 
         def __init__(self):
             Counter.made += 1

@@ -35,10 +35,10 @@ TIMES = ("seconds", "steps_per_second")
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
     """2,000 digits at 8×8."""
-    found = load_dataset("digits")
-    images = np.asarray(found.images)[:2000, 2:26, 2:26, 0].reshape(2000, 8, 3, 8, 3)
+    dataset = load_dataset("digits")
+    images = np.asarray(dataset.images)[:2000, 2:26, 2:26, 0].reshape(2000, 8, 3, 8, 3)
     path = tmp_path_factory.mktemp("pictures") / "digits8.npz"
-    np.savez(path, images=images.mean((2, 4)).astype(np.uint8), labels=found.labels[:2000])
+    np.savez(path, images=images.mean((2, 4)).astype(np.uint8), labels=dataset.labels[:2000])
     return f"npz:{path}"
 
 
@@ -191,10 +191,10 @@ def test_the_monitor_reads_any_log(value):
         for row in log:
             row[name] = value
 
-        found = monitor()
-        heard(found, log)
+        result = monitor()
+        heard(result, log)
 
-        assert isinstance(found.verdict(), str)
+        assert isinstance(result.verdict(), str)
 
 
 def test_variety_counts_only_pairs_of_one_class():
@@ -256,11 +256,11 @@ def test_a_generator_that_is_never_updated_is_reported_within_200_steps(pictures
         pictures, tmp_path, changes=MLP | {"generator.optimizer.learning_rate": 0.0}
     )
 
-    (begun,) = [row for row in run.rows() if row.get("health") == "no-progress"]
-    assert begun["step"] <= 200
-    assert begun["because"] == "the generator's weights do not move"
-    assert begun["options"] == ["--set generator.optimizer.learning_rate=0.0002"]
-    assert format_warning(begun) in words
+    (started,) = [row for row in run.rows() if row.get("health") == "no-progress"]
+    assert started["step"] <= 200
+    assert started["because"] == "the generator's weights do not move"
+    assert started["options"] == ["--set generator.optimizer.learning_rate=0.0002"]
+    assert format_warning(started) in words
     assert "no-progress since step" in run.record.health["verdict"]
 
 

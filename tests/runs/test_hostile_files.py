@@ -277,13 +277,13 @@ def test_a_header_nested_as_deep_as_can_just_be_read_is_refused(kept, path):
 def test_of_a_key_that_comes_twice_the_last_counts_and_must_fit_the_seal(kept, path):
     whole = json.dumps(kept.header)[:-1]
     path.write_bytes(kept.with_text(f'{whole}, "step": 7}}'))
-    said = refusal(path)
+    output = refusal(path)
 
     path.write_bytes(kept.with_text(f'{whole}, "step": 6}}'))
-    again = read_checkpoint(path)
+    second = read_checkpoint(path)
 
-    assert said == "damaged; its bytes are not those that were written."
-    assert again.step == 6
+    assert output == "damaged; its bytes are not those that were written."
+    assert second.step == 6
 
 
 def first(player: int, **changes: object) -> Change:
@@ -455,10 +455,10 @@ def test_sealed_arrays_that_do_not_fit_are_refused_by_their_fault(kept, path, ca
 def test_an_author_who_seals_what_holds_is_believed(kept, path):
     path.write_bytes(kept.sealed(says(step=9), numbers(KERNEL, 0.5)))
 
-    found = read_checkpoint(path)
+    checkpoint = read_checkpoint(path)
 
-    assert found.step == 9
-    assert found.state[KERNEL][-1, -1] == 0.5
+    assert checkpoint.step == 9
+    assert checkpoint.state[KERNEL][-1, -1] == 0.5
 
 
 # --- what is no file, and what is too large ------------------------------------------------------
@@ -667,10 +667,10 @@ def test_the_command_says_in_a_line_why_a_checkpoint_cannot_be_used(kept, strang
     generated = refused("generate", stranger, "-o", stranger / "x.png")
     resumed = refused("resume", stranger)
 
-    for said in (generated, resumed):
-        assert str(path) in said
-        assert said.isprintable()
-        assert len(said) < LONGEST
+    for output in (generated, resumed):
+        assert str(path) in output
+        assert output.isprintable()
+        assert len(output) < LONGEST
     assert not (stranger / "x.png").exists()
     assert os.path.lexists(path)  # whoever wants to know what happened to it can look at it
 
@@ -775,7 +775,7 @@ METHODS = {("torch", "load"), ("os", "system"), ("os", "popen"), ("keras", "load
 
 def dangers(source: str) -> list[str]:
     """Return what in a source could run what a file says."""
-    found: list[str] = []
+    results: list[str] = []
     safe: list[ast.expr] = []
     for node in ast.walk(ast.parse(source)):  # a call before its parts
         if isinstance(node, ast.Call) and any(
@@ -786,22 +786,22 @@ def dangers(source: str) -> list[str]:
             continue
         match node:
             case ast.Import(names=names):
-                found += [n.name for n in names if n.name.partition(".")[0] in MODULES]
+                results += [n.name for n in names if n.name.partition(".")[0] in MODULES]
             case ast.ImportFrom(module=str(module)) if module.partition(".")[0] in MODULES:
-                found.append(module)
+                results.append(module)
             case ast.Call(func=ast.Name(id=name)) if name in BUILTINS:
-                found.append(name)
+                results.append(name)
             case ast.Attribute(value=ast.Name(id=owner), attr=name) if (owner, name) in METHODS:
-                found.append(f"{owner}.{name}")
+                results.append(f"{owner}.{name}")
             case ast.Attribute(attr="load_model" | "read_pickle" as name):
-                found.append(name)
+                results.append(name)
             case ast.keyword(arg="allow_pickle", value=value) if not is_constant(value, False):
-                found.append("allow_pickle")
+                results.append("allow_pickle")
             case ast.keyword(arg="weights_only" | "safe_mode" as name, value=value):
-                found += [] if is_constant(value, True) else [name]
+                results += [] if is_constant(value, True) else [name]
             case ast.keyword(arg="shell", value=value) if not is_constant(value, False):
-                found.append("shell")
-    return found
+                results.append("shell")
+    return results
 
 
 def is_constant(node: ast.expr, value: bool) -> bool:
@@ -848,7 +848,7 @@ def test_nothing_that_ships_can_run_what_a_file_says():
     sources = [path for room in rooms for path in (ROOT / room).rglob("*.py")]
     sources += ROOT.glob("*.py")
 
-    found = {path.relative_to(ROOT).as_posix(): dangers(path.read_text()) for path in sources}
+    result = {path.relative_to(ROOT).as_posix(): dangers(path.read_text()) for path in sources}
 
-    assert len(found) > 80
-    assert {name: said for name, said in found.items() if said} == {}
+    assert len(result) > 80
+    assert {name: output for name, output in result.items() if output} == {}

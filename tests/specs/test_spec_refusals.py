@@ -78,8 +78,8 @@ def changed(path: str, value: Any) -> dict[str, Any]:
     """Return DCGAN as data, with one place of it changed; ``None`` takes the place out."""
     data = json.loads(json.dumps(DCGAN))
     container: Any = data
-    *way, last = [int(key) if key.isdigit() else key for key in path.split(".")]
-    for key in way:
+    *route, last = [int(key) if key.isdigit() else key for key in path.split(".")]
+    for key in route:
         container = container[key]
     if value is None:
         del container[last]
@@ -506,12 +506,12 @@ ANYTHING = st.recursive(
 def places(data: Any, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Return the way to everything in nested data."""
     inside = data.items() if isinstance(data, dict) else enumerate(data)
-    found = []
+    results = []
     for key, value in inside:
-        found.append((*way, key))
+        results.append((*way, key))
         if isinstance(value, dict | list):
-            found += places(value, (*way, key))
-    return found
+            results += places(value, (*way, key))
+    return results
 
 
 def lines(call: Any, *arguments: Any) -> int:

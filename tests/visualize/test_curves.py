@@ -99,11 +99,11 @@ def test_plot_draws_a_png_and_an_svg(run, conditional, tmp_path):
     png, svg = tmp_path / "curves.png", tmp_path / "curves.svg"
 
     words = said("plot", run, "-o", png)
-    found = json.loads(said("plot", run, conditional, "-o", svg, "--json"))
+    data = json.loads(said("plot", run, conditional, "-o", svg, "--json"))
 
     assert words == f"curves of 1 run in {png}\n"
     assert iio.imread(png).shape[1] == 1170
-    assert found == {"out": str(svg), "runs": [str(run), str(conditional)]}
+    assert data == {"out": str(svg), "runs": [str(run), str(conditional)]}
     assert ET.parse(svg).getroot().tag.endswith("svg")
 
 
