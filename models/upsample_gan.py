@@ -52,8 +52,8 @@ def upsample_gan(
         batches_per_epoch: batches per epoch, since images are drawn with replacement.
         epochs: number of epochs, by default.
     """
-    height, breadth, channels = image
-    start = (height // 4, breadth // 4, width)
+    image_height, image_width, channels = image
+    start = (image_height // 4, image_width // 4, width)
     optimizer = Adam(
         learning_rate=learning_rate,
         beta1=0.5,
@@ -88,7 +88,7 @@ def upsample_gan(
     )
     return Spec(
         name="upsample-gan",
-        image=Image(height=height, width=breadth, channels=channels, low=0.0, high=1.0),
+        image=Image(height=image_height, width=image_width, channels=channels, low=0.0, high=1.0),
         latent=Latent(size=latent),
         loss=Loss(name="non-saturating", halves="mean"),
         training=Training(
