@@ -29,6 +29,7 @@ __all__ = [
     "Checkpoint",
     "DamagedError",
     "checkpoint_path",
+    "hash_contents",
     "list_checkpoints",
     "parse_step",
     "read_checkpoint",
@@ -142,7 +143,7 @@ def write_checkpoint(
     arrays = {name: _plain(value) for name, value in state.items()}
     check_state(spec, list_forms(arrays))  # an error when the file is read would come too late
     header = {**fields, "format": FORMAT, "step": step, "seed": seed, "spec": to_data(spec)}
-    header["sha256"] = _hash_contents(header, arrays)
+    header["sha256"] = hash_contents(header, arrays)
     # safetensors' own save_file creates a file that only its owner can read
     write_file(path, save(arrays, metadata={"gandem": json.dumps(header, sort_keys=True)}))
     return path
@@ -262,7 +263,7 @@ def _form(part: Any) -> tuple[tuple[int, ...], str]:
 
 
 def _check_arrays(header: Mapping[str, Any], state: Mapping[str, np.ndarray]) -> None:
-    if header["sha256"] != _hash_contents(header, state):
+    if header["sha256"] != hash_contents(header, state):
         raise DamagedError("damaged; its bytes are not those that were written.")
     for name, value in state.items():
         if not np.isfinite(value).all():
@@ -279,7 +280,7 @@ def _plain(value: np.ndarray) -> np.ndarray:
     return plain.reshape(np.shape(value))  # NumPy has made a scalar one-dimensional
 
 
-def _hash_contents(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
+def hash_contents(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
     """Return the SHA-256 of a header without ``sha256``, and of arrays with names and types."""
     fields = {name: value for name, value in header.items() if name != "sha256"}
     hashed = hashlib.sha256(json.dumps(fields, sort_keys=True, allow_nan=False).encode())
