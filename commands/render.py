@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from gandem.core.errors import printable
 from gandem.core.fields import encode
 from gandem.core.specs import Node, Points, Spec, digest, plan_spec
 from gandem.core.tables import format_count, format_table
@@ -177,8 +178,7 @@ def _format_health(spec: Spec, health: Any) -> dict[str, str]:
     """Return the verdict of the diagnostics and the last measured accuracy."""
     if not isinstance(health, dict):
         return {}
-    verdict = replace_control_characters(str(health.get("verdict", "?")))
-    rows = {"health": verdict.replace("\n", "?")}
+    rows = {"health": printable(str(health.get("verdict", "?")))}
     accuracy = health.get("accuracy")
     if isinstance(accuracy, dict) and all(
         isinstance(accuracy.get(name), int | float) for name in ("real", "fake", "count", "step")
@@ -226,7 +226,7 @@ def format_run_details(run: Run) -> str:
     for segment in run.record.segments:
         rows += _format_segment(segment)
     lines = [format_run(run), *(f"{name:<9}  {text}".rstrip() for name, text in rows)]
-    return replace_control_characters("\n".join(lines))
+    return printable("\n".join(lines), keep="\n")
 
 
 def _format_segment(segment: Segment) -> list[tuple[str, str]]:
@@ -257,12 +257,7 @@ def format_runs(runs: Iterable[Summary]) -> str:
         )
         for run in runs
     ]
-    return replace_control_characters(format_table([head, *rows]))
-
-
-def replace_control_characters(text: str) -> str:
-    """Return text without terminal control sequences: run.json may come from a third party."""
-    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+    return printable(format_table([head, *rows]), keep="\n")
 
 
 def _format_best(best: Mapping[str, Any] | None) -> str:

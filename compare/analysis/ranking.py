@@ -13,8 +13,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from gandem.compare.analysis.parity_verdicts import listed, plural
+from gandem.compare.analysis.parity_verdicts import join_with_and
 from gandem.compare.analysis.statistics import LEVEL, short, welch_intervals
+from gandem.core.tables import format_count
 from gandem.metrics.evaluation import MEASURES
 
 __all__ = ["key_protocol", "rank_groups"]
@@ -110,11 +111,11 @@ def _summarize(measure: str, places: Sequence[Row], join: Callable[[Row], str]) 
     extreme = "Lowest" if MEASURES[measure].better == "less" else "Highest"
     score = short(best["mean"], 3)
     score += f" ± {short(best['deviation'], 2)}" if best["deviation"] is not None else ""
-    seeds = plural(len(best["scores"]), "seed")
+    seeds = format_count(len(best["scores"]), "seed")
     parts = [f"{extreme} {MEASURES[measure].title}: {join(best)}, {score} over {seeds}."]
     for verdict, text in SENTENCES.items():
         others = [join(place) for place in places[1:] if place["verdict"] == verdict]
         if others:
-            names = listed(others) if len(others) <= MAX_NAMES else f"{len(others)} others"
+            names = join_with_and(others) if len(others) <= MAX_NAMES else f"{len(others)} others"
             parts.append(f"{text}: {names}.")
     return " ".join(parts)
