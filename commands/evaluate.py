@@ -64,7 +64,7 @@ def evaluate(subjects: tuple[Path, ...], as_json: bool, **options: Any) -> None:
     from gandem.metrics.evaluation.evaluate import evaluate
 
     with ProgressBars(quiet=as_json, unit="done") as bars:
-        results = evaluate(subjects, **options, progress=bars.show, notice=bars.say)
+        results = evaluate(subjects, **options, progress=bars.show, notice=bars.print)
     if as_json:
         print_json([result.to_data() for result in results])
     else:

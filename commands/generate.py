@@ -86,7 +86,7 @@ def generate(
             empty &= {opened.find_label(label)}
         if empty and opened.spec.classes:
             names = format_few([str(number) for number in sorted(empty)])
-            bars.say(f"{run}: the training data has no images of class {names}.")
+            bars.print(f"{run}: the training data has no images of class {names}.")
 
         def show(done: int) -> None:
             bars.show("generate", done, number)

@@ -60,7 +60,7 @@ def profile(
             changes=parse_changes(changes),
             trace=trace,
             progress=lambda done, total: bars.show(model, done, total),
-            notice=bars.say,
+            notice=bars.print,
         )
     if as_json:
         print_json(measured.to_data())

@@ -160,11 +160,11 @@ def report_progress(name: str, *, quiet: bool) -> Iterator[dict[str, Any]]:
         def show(progress: Progress) -> None:
             bars.show(name, progress.step, progress.total, format_losses(progress.losses))
             if progress.accuracy is not None:
-                bars.tell(format_accuracy(progress.accuracy))
+                bars.print_if_shown(format_accuracy(progress.accuracy))
             if progress.scores is not None:
-                bars.tell(format_scores(progress.step, progress.scores))
+                bars.print_if_shown(format_scores(progress.step, progress.scores))
 
-        yield {"progress": show, "notice": bars.say}
+        yield {"progress": show, "notice": bars.print}
 
 
 def print_outcome(run: Run, as_json: bool) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gandem.compare.analysis.parity_verdicts import join_with_and
-from gandem.compare.analysis.statistics import LEVEL, short, welch_intervals
+from gandem.compare.analysis.statistics import LEVEL, format_digits, welch_intervals
 from gandem.core.tables import format_count
 from gandem.metrics.evaluation import MEASURES
 
@@ -109,8 +109,8 @@ def _summarize(measure: str, places: Sequence[Row], join: Callable[[Row], str]) 
     """Return which group is best, and how the others compare with it."""
     best = places[0]
     extreme = "Lowest" if MEASURES[measure].better == "less" else "Highest"
-    score = short(best["mean"], 3)
-    score += f" ± {short(best['deviation'], 2)}" if best["deviation"] is not None else ""
+    score = format_digits(best["mean"], 3)
+    score += f" ± {format_digits(best['deviation'], 2)}" if best["deviation"] is not None else ""
     seeds = format_count(len(best["scores"]), "seed")
     parts = [f"{extreme} {MEASURES[measure].title}: {join(best)}, {score} over {seeds}."]
     for verdict, text in SENTENCES.items():

@@ -9,7 +9,7 @@ from typing import Any
 
 from gandem.compare.analysis.parity_verdicts import join_with_and, parity_sentence
 from gandem.compare.analysis.ranking import key_protocol
-from gandem.compare.analysis.statistics import short
+from gandem.compare.analysis.statistics import format_digits
 from gandem.compare.sweeps import DEFAULT_NAME
 from gandem.core.tables import format_count
 from gandem.metrics.evaluation import MEASURES
@@ -40,7 +40,7 @@ def join_names(*parts: str) -> str:
 def _summarize_run(cell: Mapping[str, Any]) -> str:
     parts = [f"One run, {cell['state']} at step {cell['step']}"]
     if (score := cell["values"].get(MAIN_MEASURE)) is not None:
-        parts.append(f"{MEASURES[MAIN_MEASURE].title} {short(score, 3)}")
+        parts.append(f"{MEASURES[MAIN_MEASURE].title} {format_digits(score, 3)}")
     return f"{'; '.join([*parts, *filter(None, [cell['problem'] or cell['health']])])}."
 
 
@@ -50,8 +50,8 @@ def _summarize_seeds(outcome: Mapping[str, Any]) -> str:
     values = [value for value in values if value is not None]
     if not values:
         return _summarize_states(outcome)
-    text = f"{MEASURES[MAIN_MEASURE].title} {short(statistics.fmean(values), 3)}"
-    text += f" ± {short(statistics.stdev(values), 2)}" if len(values) > 1 else ""
+    text = f"{MEASURES[MAIN_MEASURE].title} {format_digits(statistics.fmean(values), 3)}"
+    text += f" ± {format_digits(statistics.stdev(values), 2)}" if len(values) > 1 else ""
     backend = outcome["cells"][0]["backend"]
     text += f" over {format_count(len(values), 'seed')} on {backend}."
     return " ".join(filter(None, [text, _summarize_states(outcome)]))

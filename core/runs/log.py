@@ -31,9 +31,9 @@ __all__ = [
 FILE_NAME = "log.jsonl"
 REMEDY = "try a smaller learning rate"
 MAX_DEPTH = 4
-"""Levels of lists and tables in a row; gandem's have two."""
+"""Levels of lists and tables in a row; those of gandem have two."""
 TAIL_SIZE = 1 << 16
-"""Bytes of the end of a log in which the last row is looked for; a row has about two hundred."""
+"""Bytes at the end of a log that are searched for the last row; a row has about two hundred."""
 MAX_STEP = 10**18
 
 
@@ -42,7 +42,7 @@ class DivergedError(Exception):
 
 
 def is_logged(step: int, every: int) -> bool:
-    """Return True if a training logs a step wherever it ends: the first, and every so many."""
+    """Return True for a step with a log row: the first, and each multiple of ``every``."""
     return step == 1 or step % every == 0
 
 

@@ -99,7 +99,7 @@ def test_the_registry_has_the_expected_entries():
         "extractors": ["inception", "lenet5", "pixels"],
         "metrics": [],
         "launchers": ["dask", "local", "slurm"],
-        "callbacks": ["curves", "diagnostics", "evaluation"],
+        "callbacks": ["checkpoints", "curves", "diagnostics", "evaluation"],
     }
 
 
