@@ -238,9 +238,9 @@ def _score_run(
     for step, (name, checkpoint) in checkpoints.items():
         engine = run.engine(backend, device, checkpoint)
         for kind in weights:
-            words = ", ".join(word for word in (name, f"step {step}", kind) if word)
+            description = ", ".join(part for part in (name, f"step {step}", kind) if part)
             images = generate_batches(run.spec, engine, inputs, ema=kind != "raw")
-            scored = real.score(f"{run.path}: {words}", images, labels)
+            scored = real.score(f"{run.path}: {description}", images, labels)
             facts = {"checkpoint": name or str(step), "step": step, "weights": kind or "raw"}
             yield replace(scored, details={**facts, **scored.details})
 

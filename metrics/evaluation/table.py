@@ -55,8 +55,8 @@ def format_value(values: Mapping[str, float | None], name: str) -> str:
     if value is None:
         return "not finite"
     error = values.get(MEASURES[name].error) if name in MEASURES else None
-    words = f"{value:.0f}" if name in ("modes", "present") else f"{value:.3g}"
-    return words if error is None else f"{words} ± {error:.1g}"
+    text = f"{value:.0f}" if name in ("modes", "present") else f"{value:.3g}"
+    return text if error is None else f"{text} ± {error:.1g}"
 
 
 def format_protocol(protocol: Protocol) -> str:
