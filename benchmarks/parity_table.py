@@ -19,10 +19,10 @@ from gandem.core.files import write_file, write_json
 from gandem.core.machine import describe_machine
 from gandem.core.plugins.discovery import format_versions
 from gandem.core.plugins.registry import registry
-from gandem.core.progress import ProgressBars
 from gandem.core.specs import digest, load_spec
 from gandem.core.training import installed_backends
 from gandem.parity import Report, measure
+from gandem.terminal.progress import ProgressBars
 
 DOCS = Path(__file__).parents[1] / "docs"
 MEASURED, PAGE = DOCS / "parity.json", DOCS / "parity.md"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gandem.core.errors import printable
 from gandem.core.fields import encode
 from gandem.core.specs import Node, Points, Spec, digest, plan_spec
-from gandem.core.tables import format_count, format_table
+from gandem.terminal.tables import format_count, format_table
 
 if TYPE_CHECKING:  # `gandem show` must not import what only a run needs
     from gandem.commands.run_summaries import Summary

@@ -153,7 +153,7 @@ def train(
 def report_progress(name: str, *, quiet: bool) -> Iterator[dict[str, Any]]:
     """Show the progress of a training; yield the keyword arguments that report it."""
     from gandem.commands.render import format_accuracy, format_losses, format_scores
-    from gandem.core.progress import ProgressBars
+    from gandem.terminal.progress import ProgressBars
 
     with ProgressBars(quiet=quiet) as bars:
 

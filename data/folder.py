@@ -16,7 +16,6 @@ import numpy as np
 from gandem.core.data.dataset import Dataset, ResizableDataset
 from gandem.core.data.summary import DatasetSummary, count_classes, format_few
 from gandem.core.errors import DataError
-from gandem.core.progress import ProgressBars
 from gandem.data.folder_contents import Listing, list_images
 from gandem.data.image_cache import map_in_threads, resize_images
 from gandem.data.image_files import (
@@ -28,6 +27,7 @@ from gandem.data.image_files import (
     load_formats,
     open_image,
 )
+from gandem.terminal.progress import ProgressBars
 
 __all__ = ["Folder", "load"]
 

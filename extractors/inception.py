@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gandem.core.data.features import Features
-from gandem.core.download import download
 from gandem.core.errors import BackendError, DataError
 from gandem.core.plugins.isolation import format_error
 from gandem.core.training import load_backend
+from gandem.download import download
 
 if TYPE_CHECKING:
     import torch

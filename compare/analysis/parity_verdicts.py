@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gandem.compare.comparison import Comparison
-from gandem.core.tables import format_count
 from gandem.parity.tolerances import RATIO
+from gandem.terminal.tables import format_count
 
 __all__ = ["join_with_and", "judge_parity", "parity_sentence"]
 

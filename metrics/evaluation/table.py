@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gandem.core.tables import format_table
 from gandem.metrics.evaluation.protocol import Protocol, Scored, same_protocol
 from gandem.metrics.evaluation.suite import MEASURES, all_measures
+from gandem.terminal.tables import format_table
 
 __all__ = ["format_protocol", "format_scores", "format_value"]
 

@@ -356,7 +356,7 @@ def test_the_accuracy_is_measured_every_few_epochs_on_the_same_images(runs, data
 @needs_a_backend
 def test_a_measured_accuracy_is_printed_during_training(data, tmp_path):
     arguments = map(str, [*tiny(), "--data", data, "--epochs", 2, "--out", tmp_path / "run"])
-    with patch("gandem.core.progress.FIRST_LINE_DELAY", 0):
+    with patch("gandem.terminal.progress.FIRST_LINE_DELAY", 0):
         from click.testing import CliRunner
 
         from gandem.cli import main

@@ -27,11 +27,11 @@ from support.commands import (
 )
 
 from gandem.cli import main
-from gandem.core.progress import ProgressBars
 from gandem.core.specs import change, digest, from_toml, to_data, to_json, to_toml
 from gandem.core.specs.layers import LAYERS
 from gandem.core.specs.loading import load_spec
 from gandem.parity import Mark, Report
+from gandem.terminal.progress import ProgressBars
 
 PARITY = sys.modules["gandem.parity"]  # gandem.parity is the function
 
@@ -431,7 +431,7 @@ class Clock:
 
     def __init__(self, monkeypatch):
         self.now = 1000.0
-        monkeypatch.setattr("gandem.core.progress.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("gandem.terminal.progress.time.monotonic", lambda: self.now)
 
 
 def test_work_under_two_seconds_prints_no_progress(monkeypatch, capsys):

@@ -18,7 +18,7 @@ from support.commands import THERE
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 BLOCK = re.compile(r"^ *```(python|toml|diff)\n *# (\S+)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
-SKIPPED = {"tests", "docs", "benchmarks", "build", "dist", "runs"}
+SKIPPED = {"docs", "benchmarks", "build", "dist", "runs"}
 needs_torch = pytest.mark.skipif("torch" not in THERE, reason="PyTorch is not installed")
 
 
@@ -127,6 +127,12 @@ def test_the_layer_can_be_set(copy):
     setting = 'discriminator.layers.1={kind="sine"}'
 
     assert "sine" in copy.gandem("show", "squared-hinge-gan", "--set", setting)
+
+
+def test_no_layer_lacks_a_shape_worked_out_by_hand(copy):
+    shapes = "gandem/tests/specs/test_spec_shapes.py"
+
+    assert " passed" in copy.python("-m", "pytest", "-q", shapes, "-k", "worked_out_by_hand")
 
 
 def test_the_command_prints_counts(copy):
