@@ -64,11 +64,11 @@ def generate(
     """
     from gandem.commands.output import print_out
     from gandem.core.data.summary import format_few
-    from gandem.core.progress import ProgressBars
     from gandem.core.runs import open_run
     from gandem.core.runs.sampling import check_count, default_count
     from gandem.core.specs import Image
-    from gandem.core.tables import format_count
+    from gandem.terminal.progress import ProgressBars
+    from gandem.terminal.tables import format_count
     from gandem.visualize.traversal import each_label as generate_each_label
 
     out = choose_out(out, run, "generate.png")
@@ -86,7 +86,7 @@ def generate(
             empty &= {opened.find_label(label)}
         if empty and opened.spec.classes:
             names = format_few([str(number) for number in sorted(empty)])
-            bars.say(f"{run}: the training data has no images of class {names}.")
+            bars.print(f"{run}: the training data has no images of class {names}.")
 
         def show(done: int) -> None:
             bars.show("generate", done, number)

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from gandem.core.errors import printable
 from gandem.core.fields import Checked, encode
 from gandem.core.specs import Node, Points, Schedule, Spec, digest, find_schedules, plan_spec
-from gandem.core.tables import format_count, format_table
+from gandem.terminal.tables import format_count, format_table
 
 if TYPE_CHECKING:  # `gandem show` must not import what only a run needs
     from gandem.commands.run_summaries import Summary
@@ -20,6 +21,7 @@ if TYPE_CHECKING:  # `gandem show` must not import what only a run needs
 __all__ = [
     "describe_layers",
     "describe_run",
+    "format_accuracy",
     "format_losses",
     "format_outcome",
     "format_recipe",
@@ -199,16 +201,15 @@ def _format_health(spec: Spec, health: Any) -> dict[str, str]:
     """Return the verdict of the diagnostics and the last measured accuracy."""
     if not isinstance(health, dict):
         return {}
-    verdict = replace_control_characters(str(health.get("verdict", "?")))
-    rows = {"health": verdict.replace("\n", "?")}
-    judged = health.get("judged")
-    if isinstance(judged, dict) and all(
-        isinstance(judged.get(name), int | float) for name in ("real", "fake", "count", "step")
+    rows = {"health": printable(str(health.get("verdict", "?")))}
+    accuracy = health.get("accuracy")
+    if isinstance(accuracy, dict) and all(
+        isinstance(accuracy.get(name), int | float) for name in ("real", "fake", "count", "step")
     ):
         rows["probe"] = (
-            f"{judged['real']:.0%} of {judged['count']} real and {judged['fake']:.0%} of "
-            f"{judged['count']} fake {_sample_noun(spec)}s classified correctly, "
-            f"at step {judged['step']}"
+            f"{accuracy['real']:.0%} of {accuracy['count']} real and {accuracy['fake']:.0%} of "
+            f"{accuracy['count']} fake {_sample_noun(spec)}s classified correctly, "
+            f"at step {accuracy['step']}"
         )
     return rows
 
@@ -248,7 +249,7 @@ def format_run_details(run: Run) -> str:
     for segment in run.record.segments:
         rows += _format_segment(segment)
     lines = [format_run(run), *(f"{name:<9}  {text}".rstrip() for name, text in rows)]
-    return replace_control_characters("\n".join(lines))
+    return printable("\n".join(lines), keep="\n")
 
 
 def _format_segment(segment: Segment) -> list[tuple[str, str]]:
@@ -279,12 +280,7 @@ def format_runs(runs: Iterable[Summary]) -> str:
         )
         for run in runs
     ]
-    return replace_control_characters(format_table([head, *rows]))
-
-
-def replace_control_characters(text: str) -> str:
-    """Return text without terminal control sequences: run.json may come from a third party."""
-    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+    return printable(format_table([head, *rows]), keep="\n")
 
 
 def _format_best(best: Mapping[str, Any] | None) -> str:
@@ -304,6 +300,19 @@ def format_losses(losses: Mapping[str, float]) -> str:
         f"{short.get(name, name)} {value:.3f}"
         for name, value in losses.items()
         if not name.endswith("_accuracy")
+    )
+
+
+def format_accuracy(accuracy: Mapping[str, Any]) -> str:
+    """Return the discriminator's accuracy on the fixed batch in one line.
+
+    >>> format_accuracy({"epoch": 10, "real": 0.87, "fake": 0.93, "count": 100})
+    'epoch 10: the discriminator classifies 87 % of 100 real and 93 % of 100 fake images correctly'
+    """
+    count, real, fake = accuracy["count"], 100 * accuracy["real"], 100 * accuracy["fake"]
+    return (
+        f"epoch {accuracy['epoch']}: the discriminator classifies {real:.0f} % of {count} real and "
+        f"{fake:.0f} % of {count} fake images correctly"
     )
 
 

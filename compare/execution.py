@@ -1,4 +1,4 @@
-"""Running a comparison: from the arguments of ``gandem compare`` to the report."""
+"""The execution of a comparison, from the arguments of ``gandem compare`` to the report."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from gandem.compare.sweeps import Setting, format_changes, make_settings
 from gandem.core.errors import GandemError, SpecError
 from gandem.core.fields import hints
 from gandem.core.files import make_folder
+from gandem.core.machine import count_cpus
 from gandem.core.plugins.installation import install_command
 
 __all__ = ["FORMATS", "check_format", "compare", "count_workers", "write_report"]
@@ -57,18 +58,18 @@ def compare(
         sweep: values of fields, ``{"latent": [16, 64]}``; the grid has all combinations. Fields
             that change together are joined, ``{"latent:width": [(16, 32), (64, 64)]}``.
         changes: values of fields in every spec, ``{"loss.name": "hinge"}``.
-        format: of the report: ``"html"``, ``"md"``, ``"csv"``, or ``"json"`` for no file.
+        format: the format of the report: ``"html"``, ``"md"``, ``"csv"``; ``"json"`` writes none.
         results: folder of the tables, for ``"md"`` and ``"csv"``; by default ``out``.
-        launcher: where runs are trained; address: where it finds its workers.
+        launcher: the launcher that trains the runs; address: that of its workers.
         workers: number of concurrent runs; by default as many as cores and memory allow.
         threads: CPU threads of each run.
-        confirm: called with the number of runs before anything is done; raises to refuse.
+        confirm: called with the number of runs first; it raises an error to cancel.
         on_poll: called every half second with the comparison and the reasons of failed jobs.
-        options: further fields of :class:`Grid` (data, steps, num_samples, …), and parameters of
+        options: other fields of :class:`Grid` (data, steps, num_samples, …), and parameters of
             the models, ``width=32``, which are added to ``changes``.
 
     Raises:
-        GandemError: something is missing or does not fit; nothing has been trained.
+        GandemError: an argument is not valid; nothing has been trained.
     """
     if threads < 1:
         raise SpecError(f"threads: expected at least 1, received {threads}.")
@@ -122,7 +123,7 @@ def check_format(format: str, results: Path | None) -> None:
 def write_report(
     comparison: Comparison, format: str, path: Path | None = None
 ) -> tuple[dict[str, Any], Path | None]:
-    """Write the report of a comparison; return its figures and the path.
+    """Write the report of a comparison, and return its figures and its path.
 
     Args:
         path: the HTML file, by default ``index.html`` in the folder of the comparison; or the
@@ -147,16 +148,15 @@ def write_report(
 
 
 def count_workers(threads: int, memory: int) -> int:
-    """Return how many runs fit on this machine at a time, by its cores and its free memory.
+    """Return how many runs fit on this machine at once, by its CPUs and its free memory.
 
     Args:
         threads: of each run.
         memory: bytes of each run.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    by_cores = (cores or 1) // threads
-    by_memory = _read_free_memory() // memory if memory else by_cores
-    return max(1, min(by_cores, by_memory))
+    by_cpus = count_cpus() // threads
+    by_memory = _read_free_memory() // memory if memory else by_cpus
+    return max(1, min(by_cpus, by_memory))
 
 
 def _read_free_memory() -> int:

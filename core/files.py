@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, also after a crash, a full disk or Ctrl-C."""
+"""Atomic writes: a file is written whole or not at all, even on a crash, a full disk or Ctrl-C."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def fill_file(path: Path, fill: Callable[[Path], object]) -> None:
         reason = error.strerror or error
         raise RunError(f"{shorten_path(path)}: cannot be written ({reason}).") from None
     finally:
-        with contextlib.suppress(OSError):  # a folder that cannot be written holds no such file
+        with contextlib.suppress(OSError):  # the folder cannot be written, so there is no file
             temporary.unlink(missing_ok=True)
 
 

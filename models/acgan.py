@@ -49,9 +49,9 @@ def acgan(
         epochs: passes over the data, by default.
     """
     plain = dcgan(image=image, latent=latent, width=width, learning_rate=learning_rate)
-    generator, judge = plain.players
+    generator, discriminator = plain.players
     small = Normal(std=0.02)
-    discriminator = (
+    layers = (
         Conv2D(filters=width, kernel=4, stride=2, kernel_init=small),  # (N, 14, 14, 64)
         LeakyRelu(slope=0.2),
         Dropout(rate=dropout),
@@ -69,6 +69,6 @@ def acgan(
         training=Training(batch_size=batch_size, epochs=epochs, noise="fresh"),
         players=(
             replace(generator, layers=(Concatenate(input="label"), *generator.layers)),
-            replace(judge, layers=discriminator),
+            replace(discriminator, layers=layers),
         ),
     )

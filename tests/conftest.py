@@ -77,14 +77,14 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory, data):
     """Return a function that trains a tiny model for two epochs, once for all tests."""
-    made = {}
+    cache = {}
 
     def trained(model="dcgan", backend=HOME, precision="float32", **changes):
         if backend not in THERE:
             pytest.skip(f"{backend} is not installed")
         key = (model, backend, precision, *changes.items())
-        if key not in made:
-            made[key] = gandem.train(
+        if key not in cache:
+            cache[key] = gandem.train(
                 model,
                 backend=backend,
                 precision=precision,
@@ -95,7 +95,7 @@ def runs(tmp_path_factory, data):
                 changes=TINY[model] | changes,
                 out=tmp_path_factory.mktemp("runs") / "run",
             )
-        return made[key]
+        return cache[key]
 
     return trained
 

@@ -153,7 +153,7 @@ def _series(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[np.ndarray, np
     """
     values: dict[str, dict[int, float]] = {}
     for row in rows:
-        if "health" in row or "judged" in row:
+        if "health" in row or "accuracy" in row:
             continue
         scores = row.get("scores")
         for name, value in (scores if isinstance(scores, dict) else row).items():
@@ -183,11 +183,11 @@ def _spans(rows: Sequence[Mapping[str, Any]], last: float) -> list[Span]:
         if not isinstance(name, str) or type(since) is not int or not 0 <= since < 1e15:
             continue
         name = printable(name)
-        begun = going.setdefault(name, float(since))
+        start = going.setdefault(name, float(since))
         if row.get("state") == "ends":
-            spans.append(Span(name, begun, float(row["step"])))
+            spans.append(Span(name, start, float(row["step"])))
             del going[name]
-    spans += [Span(name, begun, max(begun, last)) for name, begun in going.items()]
+    spans += [Span(name, start, max(start, last)) for name, start in going.items()]
     return spans
 
 

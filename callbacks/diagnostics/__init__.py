@@ -60,7 +60,7 @@ class Diagnostics(Callback):
         epoch = trainer.epochs_done(trainer.step)
         with report_memory_errors():
             accuracy = self.probe.measure_accuracy()
-        self._log(trainer, {"step": trainer.step, "epoch": epoch, "judged": accuracy})
+        self._log(trainer, {"step": trainer.step, "epoch": epoch, "accuracy": accuracy})
         trainer.accuracy = {"epoch": epoch, **accuracy}
 
     def on_log(self, trainer: Trainer, row: Mapping[str, Any]) -> None:

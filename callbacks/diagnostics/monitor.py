@@ -115,8 +115,8 @@ class LossScale:
             return float(rule.real(ops, logits, target)), float(rule.fake(ops, logits))
 
         def lowest(scale: float) -> float:
-            tried = [halves(logit) for logit in np.linspace(-scale, scale, 401)]
-            return share * float(sum(min(half) for half in zip(*tried, strict=True)))
+            losses = [halves(logit) for logit in np.linspace(-scale, scale, 401)]
+            return share * float(sum(min(half) for half in zip(*losses, strict=True)))
 
         guessing = share * sum(halves(0.0))
         classes = loss.class_weight * math.log(spec.classes) if spec.classes else 0.0
@@ -156,8 +156,8 @@ class Monitor:
 
     def read(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Read a row of the log; return the warnings that follow, as rows of the log."""
-        if isinstance(row.get("judged"), dict):
-            self.accuracies = [*self.accuracies, {"step": row["step"], **row["judged"]}][
+        if isinstance(row.get("accuracy"), dict):
+            self.accuracies = [*self.accuracies, {"step": row["step"], **row["accuracy"]}][
                 -MEASUREMENTS:
             ]
         if isinstance(row.get("scores"), dict):
@@ -180,10 +180,10 @@ class Monitor:
             ("no-progress", self._stands_still),
         ):
             is_open = self._open(state)
-            found = check(is_open is not None)
-            if found is not None and is_open is None:
-                events.append(self._begin(state, found))
-            elif found is None and is_open is not None:
+            finding = check(is_open is not None)
+            if finding is not None and is_open is None:
+                events.append(self._begin(state, finding))
+            elif finding is None and is_open is not None:
                 events.append(self._end(is_open))
         return events
 
@@ -203,7 +203,7 @@ class Monitor:
             "now": current or [state],
             "episodes": [dict(episode) for episode in self.episodes],
             "variety": last.get("variety"),
-            "judged": self.accuracies[-1] if self.accuracies else None,
+            "accuracy": self.accuracies[-1] if self.accuracies else None,
         }
 
     def verdict(self) -> str:
@@ -226,17 +226,17 @@ class Monitor:
                 return episode
         return None
 
-    def _begin(self, state: str, found: Finding) -> dict[str, Any]:
-        self.episodes.append({"health": state, "since_step": found.since})
+    def _begin(self, state: str, finding: Finding) -> dict[str, Any]:
+        self.episodes.append({"health": state, "since_step": finding.since})
         remedy, options = suggest_remedy(
-            state, self.spec, self.scale.guessing, self.loss.smoothable, found
+            state, self.spec, self.scale.guessing, self.loss.smoothable, finding
         )
         return {
             "step": self.step,
             "health": state,
             "state": "begins",
-            "since_step": found.since,
-            "because": found.because,
+            "since_step": finding.since,
+            "because": finding.because,
             "remedy": remedy,
             "options": options,
         }
@@ -275,7 +275,7 @@ class Monitor:
                 return Finding(
                     rows[0]["step"],
                     f"its loss is {loss:.2g}, where guessing costs {self.scale.guessing:.3g}, and "
-                    f"it tells {median:.0%} of the images rightly",
+                    f"it classifies {median:.0%} of the images correctly",
                 )
         return None
 
@@ -288,10 +288,10 @@ class Monitor:
             before, now = (_number(row, name) for row in two)
             rises = now > max(RISING * before, limit / 4)
             if now < limit and (is_open or (before < limit and not rises)):
-                said = "differ" if name == "variety" else "differ from the nearest other"
+                verb = "differ" if name == "variety" else "differ from the nearest other"
                 return Finding(
                     two[0]["step"],
-                    f"the images for different noise {said} by {now:.3f} of what real images do",
+                    f"the images for different noise {verb} by {now:.3f} of what real images do",
                 )
         return None
 

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from gandem.compare.analysis.outcome import AVERAGED, analyze
-from gandem.compare.analysis.statistics import LEVEL, short
+from gandem.compare.analysis.statistics import LEVEL, format_digits
 from gandem.compare.comparison import CellRecord, Comparison
 from gandem.compare.labels import Labels, label_grid
 from gandem.compare.report.charts import dot_axis
@@ -64,7 +64,7 @@ def write_comparison(comparison: Comparison, path: Path | None = None) -> dict[s
         lstrip_blocks=True,
         loader=DictLoader(texts),
     )
-    environment.filters |= {"figure": _format_figure, "short": short}
+    environment.filters |= {"figure": _format_figure, "short": format_digits}
     environment.filters |= {"csv": _join_values, "wrap": _add_breaks}
     script = texts["page.js"].strip()
     page = environment.get_template("page.html").render(

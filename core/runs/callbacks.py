@@ -1,4 +1,4 @@
-"""Callbacks that every training has: log, record, progress, and those of the registry."""
+"""Callbacks of every training: log, record, progress, and those of the registry."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ __all__ = ["IsolatedCallback", "LogWriter", "ProgressReporter", "RecordWriter", 
 
 
 class LogWriter(Callback):
-    """Writes the rows with losses, and ends a training whose losses are not finite."""
+    """Writes the log rows with losses, and ends a training whose losses are not finite."""
 
     order = 20
 
     def on_train_start(self, trainer: Trainer) -> None:
-        """Start after what is logged already."""
+        """Note the last step that is logged already."""
         self._last = trainer.step
 
     def needs_step(self, trainer: Trainer, step: int) -> bool:

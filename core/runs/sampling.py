@@ -44,12 +44,12 @@ def check_count(spec: Spec, count: int, path: Path | None = None, *, copies: int
     """Check that a number of samples can be generated, before a framework is started.
 
     Args:
-        path: the file that they are written to part by part; without one they are kept in memory.
-        copies: how often they are kept; a grid has three channels, and is encoded.
+        path: the file that they are written to in parts; without it they are kept in memory.
+        copies: how many copies are in memory; a grid has three channels, and is encoded.
 
     Raises:
         SpecError: there is no sample to generate.
-        RunError: they do not fit into memory, or on the disk.
+        RunError: the samples do not fit into memory, or on the disk.
     """
     if count < 1:
         raise SpecError(f"num_samples: expected at least 1 image, received {count}.")
@@ -143,7 +143,7 @@ def save_arrays(path: Path, parts: Iterable[Images], count: int) -> None:
                         _write_header(file, (count, *part.images.shape[1:]), part.images.dtype)
                     file.write(np.ascontiguousarray(part.images).data)
                     for name, values in rest.items():
-                        values += [] if (found := getattr(part, name)) is None else [found]
+                        values += [] if (array := getattr(part, name)) is None else [array]
             for name, values in rest.items():
                 if values:
                     with archive.open(f"{name}.npy", "w") as file:

@@ -61,7 +61,7 @@ from gandem.core.training.feed.epochs import EpochSpan
 __all__ = ["TrainingSetup", "resume", "train"]
 
 KEPT = ("started", "best", "evaluation", "steps_per_second", "seconds_to_first_step")
-"""Fields of the record that a resumed run keeps until there are new values."""
+"""Fields of the record that a resumed run keeps until it has new values."""
 
 MAX_RESIDENT_SIZE = 2 << 30
 """Bytes of images that are kept in the memory of a GPU."""
@@ -216,7 +216,7 @@ def resume(
 
 
 class TrainingSetup:
-    """What a training needs, prepared and checked before anything is written.
+    """Everything that a training needs, prepared and checked before anything is written.
 
     Args:
         before: the epochs of a run that is resumed at a step.
@@ -276,7 +276,7 @@ class TrainingSetup:
         Args:
             threads: the number of CPU threads to compute on, until the stack is closed.
         """
-        begun = time.perf_counter()
+        started = time.perf_counter()
         settings = self.settings
         backend = load_backend(self.backend_entry)
         check_capabilities(
@@ -288,7 +288,7 @@ class TrainingSetup:
             randomness=settings.randomness,
         )
         self.device = pick_device(backend.devices(), settings.device)
-        self.clock += time.perf_counter() - begun
+        self.clock += time.perf_counter() - started
         if self.device == "cpu":
             remedy = "make the model or the batch smaller"
             check_memory(self._activations, f"A step of {self.spec.name!r}", remedy)

@@ -153,8 +153,8 @@ def test_compositions_may_be_nested(layers):
     within = {"kind": "twice", "layers": [{"kind": "acme/block"}, {"kind": "relu"}]}
     spec = from_data(spec_with({"kind": "acme/twice", "layers": [within]}), PLUGIN_KINDS)
 
-    made = spec.player("discriminator").layers[2:10]
-    assert made == (block(), Relu()) * 4
+    result = spec.player("discriminator").layers[2:10]
+    assert result == (block(), Relu()) * 4
 
 
 def test_other_tables_and_lists_are_passed_unchanged(layers):

@@ -97,9 +97,9 @@ def test_ctrl_c_before_the_first_step_keeps_the_initial_weights(data, tmp_path, 
     real = train_function.__globals__["create_run_dir"]
 
     def and_press(*arguments):
-        begun = real(*arguments)
+        started = real(*arguments)
         press()
-        return begun
+        return started
 
     monkeypatch.setitem(train_function.__globals__, "create_run_dir", and_press)
 
@@ -358,9 +358,9 @@ def test_a_training_in_a_fresh_process_interrupted_at_a_random_moment_is_whole(
     child.until((tmp_path / "run" / "log.jsonl").exists)
     time.sleep(random.uniform(0, 0.4))
 
-    code, said, _ = child.stop(number)
+    code, output, _ = child.stop(number)
 
-    assert_an_interrupted_run_is_whole(tmp_path / "run", code, said)
+    assert_an_interrupted_run_is_whole(tmp_path / "run", code, output)
 
 
 def test_an_interrupted_training_prints_json_for_machines_too(forks, data, tmp_path):
@@ -370,10 +370,10 @@ def test_an_interrupted_training_prints_json_for_machines_too(forks, data, tmp_p
 
     done = fork.ended()
 
-    found = json.loads(done.stdout)
+    printed = json.loads(done.stdout)
     assert (done.code, done.stderr) == (130, "")
-    assert found["state"] == "interrupted"
-    assert found["steps"] == gandem.open_run(tmp_path / "run").record.steps
+    assert printed["state"] == "interrupted"
+    assert printed["steps"] == gandem.open_run(tmp_path / "run").record.steps
 
 
 def test_a_second_ctrl_c_is_one_line_and_prompt(forks, tmp_path):
@@ -444,13 +444,13 @@ def test_ctrl_c_at_any_moment_of_the_start_leaves_no_folder_or_a_whole_one(data,
         child = Child(tmp_path, *tiny(), "--data", data, "--epochs", 10**6, "--out", str(trial))
         time.sleep(random.uniform(0.3, 4))
 
-        code, said, complaint = child.stop()
+        code, output, complaint = child.stop()
 
         assert code == 130
         if (tmp_path / str(trial)).exists():
             assert gandem.open_run(tmp_path / str(trial)).state()
         else:
-            assert (said, complaint) == ("", "Interrupted.\n")
+            assert (output, complaint) == ("", "Interrupted.\n")
 
 
 def test_ctrl_c_while_images_are_made_leaves_none(forks, run, tmp_path):
@@ -480,9 +480,9 @@ def test_ctrl_c_ends_a_parity_measurement_with_all_its_processes(data, tmp_path,
     workers = child.children()
     time.sleep(random.uniform(0, 2))
 
-    code, said, complaint = child.stop(number)
+    code, output, complaint = child.stop(number)
 
-    assert (code, said) == (130, "")
+    assert (code, output) == (130, "")
     assert complaint.endswith("Interrupted.\n")
     assert not [worker for worker in workers if Path(f"/proc/{worker}").exists()]
     assert not list(tmp_path.iterdir()), "a temporary folder was left"

@@ -269,9 +269,9 @@ def test_every_parameter_of_a_spec_has_a_name_of_its_own(spec):
 @given(whole_specs())
 def test_first_values_have_the_shapes_that_the_plan_says(spec):
     for plan in plan_spec(spec).values():
-        wanted = {p.name: p.shape for p in plan.parameters() + plan.statistics()}
+        expected = {p.name: p.shape for p in plan.parameters() + plan.statistics()}
 
-        assert {k: v.shape for k, v in draw_initial_values(plan, seed=1).items()} == wanted
+        assert {k: v.shape for k, v in draw_initial_values(plan, seed=1).items()} == expected
 
 
 @pytest.mark.parametrize("model", ["mlp-gan", "dcgan", "cgan"])
@@ -373,13 +373,13 @@ DEFAULTS = {
 
 @pytest.mark.parametrize("cls", KINDS_OF_DATA + TABLES, ids=lambda cls: cls.__name__)
 def test_defaults_of_fields_never_change(cls):
-    found = {
+    result = {
         field.name: field.default
         for field in dataclasses.fields(cls)
         if field.default is not dataclasses.MISSING and field.default is not None
     }
 
-    assert found == DEFAULTS.get(getattr(cls, "kind", cls.__name__), {})
+    assert result == DEFAULTS.get(getattr(cls, "kind", cls.__name__), {})
 
 
 def test_every_field_is_written_out_even_where_it_has_a_default():
@@ -495,11 +495,11 @@ def test_the_digest_ignores_the_name():
 def leaves(data: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Return the place of every number, text and truth value in nested data."""
     inside = data.items() if isinstance(data, dict) else enumerate(data)
-    found = []
+    results = []
     for key, value in inside:
         deeper = isinstance(value, dict | list)
-        found += leaves(value, (*place, key)) if deeper else [(*place, key)]
-    return found
+        results += leaves(value, (*place, key)) if deeper else [(*place, key)]
+    return results
 
 
 def otherwise(value: Any) -> Any:

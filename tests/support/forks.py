@@ -252,8 +252,8 @@ def _changed(pid: int, options: int = 0) -> int:
     """Return the status of a process that has ended; one that hangs is killed."""
     deadline = time.monotonic() + PATIENCE
     while True:
-        found, status = os.waitpid(pid, os.WNOHANG | options)
-        if found:
+        result, status = os.waitpid(pid, os.WNOHANG | options)
+        if result:
             return status
         if time.monotonic() > deadline:
             os.kill(pid, signal.SIGKILL)

@@ -91,8 +91,8 @@ class ToyEngine:
         rows = inputs["noise" if player == "generator" else "image"]
         rows = rows.reshape(len(rows), -1)  # (N, features)
         with np.errstate(all="ignore"):
-            made = np.tanh(rows @ np.resize(weights, (rows.shape[1], int(np.prod(shape)))))
-        return made.reshape(len(rows), *shape)
+            result = np.tanh(rows @ np.resize(weights, (rows.shape[1], int(np.prod(shape)))))
+        return result.reshape(len(rows), *shape)
 
     def export(self):
         hidden = {n: np.zeros_like(v) for n, v in self.arrays.items() if n == self.toy.hides}

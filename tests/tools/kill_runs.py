@@ -100,9 +100,9 @@ class Fresh:
 
     def run(self, arguments: tuple[object, ...], cwd: Path) -> tuple[Ended, float]:
         """Run a command; return how it ended, and its seconds."""
-        begun = time.monotonic()
+        started = time.monotonic()
         done = subprocess.run(command(*arguments), cwd=cwd, capture_output=True, text=True)
-        return Ended(done.returncode, done.stdout, done.stderr, []), time.monotonic() - begun
+        return Ended(done.returncode, done.stdout, done.stderr, []), time.monotonic() - started
 
     def interrupt(
         self,
@@ -195,7 +195,7 @@ def main() -> int:
     parser.add_argument("--backend", choices=BACKENDS, default="toy")
     options = parser.parse_args()
     backend, draw, report = BACKENDS[options.backend], random.Random(options.seed), Report()
-    begun = time.monotonic()
+    started = time.monotonic()
     with tempfile.TemporaryDirectory() as name, installed(Path(name), "toy", toy=NONE):
         folder = Path(name)
         images = np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8)
@@ -218,7 +218,7 @@ def main() -> int:
     print(
         f"{options.backend}, seed {options.seed}: {report.signals.total()} signals ({counts}), "
         f"{report.trials} trainings, {len(report.different)} different ends, "
-        f"{time.monotonic() - begun:.0f} s"
+        f"{time.monotonic() - started:.0f} s"
     )
     print(*report.different, sep="\n", end="\n" if report.different else "")
     return 1 if report.different else 0
