@@ -45,6 +45,7 @@ def compare(
     threads: int = 1,
     confirm: Callable[[int], None] | None = None,
     on_poll: Callable[[Comparison, Mapping[str, str]], None] | None = None,
+    on_interrupt: Callable[[], None] | None = None,
     **options: Any,
 ) -> Comparison:
     """Train models on several backends and seeds, everything else equal, and write a report.
@@ -64,6 +65,7 @@ def compare(
         threads: CPU threads of each run.
         confirm: called with the number of runs before anything is done; raises to refuse.
         on_poll: called every half second with the comparison and the reasons of failed jobs.
+        on_interrupt: called after Ctrl-C, before running jobs finish their steps.
         options: further fields of :class:`Grid` (data, steps, num_samples, …), and parameters of
             the models, ``width=32``, which are added to ``changes``.
 
@@ -94,6 +96,10 @@ def compare(
     launch = load_launcher(launcher, workers, address, comparison.path / "launcher")
     try:
         comparison.run_jobs(launch, threads, on_poll)
+    except KeyboardInterrupt:
+        if on_interrupt is not None:
+            on_interrupt()
+        raise
     finally:
         launch.close()
     write_report(comparison, format, folder)
