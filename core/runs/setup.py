@@ -26,7 +26,9 @@ from gandem.core.machine import (
 from gandem.core.plugins.registry import require
 from gandem.core.rng import fingerprint
 from gandem.core.runs.callbacks import LogWriter, ProgressReporter, RecordWriter, load_callbacks
-from gandem.core.runs.checkpoints.resume_point import (
+from gandem.core.runs.config import Progress, Settings, split_keywords
+from gandem.core.runs.record import DataRecord, RunRecord, Segment, write_record
+from gandem.core.runs.resume_point import (
     ResumePoint,
     check_changes,
     describe_changes,
@@ -36,9 +38,6 @@ from gandem.core.runs.checkpoints.resume_point import (
     remove_later_files,
     trim_log,
 )
-from gandem.core.runs.checkpoints.writer import CheckpointWriter
-from gandem.core.runs.config import Progress, Settings, split_keywords
-from gandem.core.runs.record import DataRecord, RunRecord, Segment, write_record
 from gandem.core.runs.run import Run, open_run, pick_device
 from gandem.core.runs.run_dir import check_run_dir, create_run_dir, lock_run_dir
 from gandem.core.runs.sampling import report_memory_errors
@@ -392,7 +391,7 @@ class TrainingSetup:
         progress: Callable[[Progress], None] | None = None,
     ) -> Trainer:
         """Return the trainer with its callbacks: ours, those of plugins, and given ones."""
-        every = [LogWriter(), CheckpointWriter(), RecordWriter(), *load_callbacks(self.notice)]
+        every = [LogWriter(), RecordWriter(), *load_callbacks(self.notice)]
         every += [*callbacks, *([ProgressReporter(progress)] if progress else [])]
         settings, notice = self.settings, self.notice
         return Trainer(self.feed, self.engine, run_dir, record, settings, every, notice, self.clock)

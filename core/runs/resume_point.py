@@ -16,7 +16,7 @@ from gandem.core.data.dataset import Dataset
 from gandem.core.errors import RunError, SpecError, shown, suggest
 from gandem.core.files import clear_unfinished, write_file
 from gandem.core.rng import fingerprint
-from gandem.core.runs.checkpoints.file import Checkpoint, DamagedError, read_checkpoint
+from gandem.core.runs.checkpoint import Checkpoint, DamagedError, read_checkpoint
 from gandem.core.runs.config import Settings
 from gandem.core.runs.log import is_logged
 from gandem.core.runs.record import RunRecord, Segment
