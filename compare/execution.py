@@ -13,13 +13,13 @@ from gandem.compare.analysis.outcome import analyze
 from gandem.compare.comparison import Comparison, plan
 from gandem.compare.grid import MAX_SEEDS, Grid, check_grid, pick_backends
 from gandem.compare.launchers import load_launcher
-from gandem.compare.report.page import write_comparison
+from gandem.compare.report.page import HTML_PAGE, write_comparison
 from gandem.compare.results import collect_results, merge, read_folder, write_folder
 from gandem.compare.results.folder import PAGE, TABLE
 from gandem.compare.sweeps import Setting, format_changes, make_settings
 from gandem.core.errors import GandemError, SpecError
 from gandem.core.fields import hints
-from gandem.core.files import make_folder
+from gandem.core.files import check_file, make_folder
 from gandem.core.plugins.installation import install_command
 
 __all__ = ["FORMATS", "check_format", "compare", "count_workers", "write_report"]
@@ -92,6 +92,8 @@ def compare(
     if confirm is not None:
         confirm(len(grid.models) * len(grid.settings) * len(grid.backends) * seeds)
     comparison = plan(Path(out), check_grid(grid))
+    if format == "html":
+        check_file(comparison.path / HTML_PAGE)
     workers = workers or count_workers(threads, MEMORY_PER_RUN)
     launch = load_launcher(launcher, workers, address, comparison.path / "launcher")
     try:
@@ -139,7 +141,7 @@ def write_report(
         DataError: the folder has tables that are not results.
     """
     if format == "html":
-        return write_comparison(comparison, path), path or comparison.path / "index.html"
+        return write_comparison(comparison, path), path or comparison.path / HTML_PAGE
     records = comparison.read_all()
     outcome = analyze(comparison, records)
     if format == "json":
