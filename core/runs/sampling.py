@@ -15,7 +15,7 @@ import numpy as np
 
 from gandem.core.data.images import draw_grid, draw_scatter, save_image, to_bytes
 from gandem.core.errors import RunError, SpecError, shown
-from gandem.core.files import fill_file
+from gandem.core.files import check_new_folder, fill_file
 from gandem.core.machine import check_memory, format_size
 from gandem.core.specs import Points, Spec
 from gandem.core.training import Engine
@@ -166,8 +166,7 @@ def save_folder(path: Path, parts: Iterable[Images], count: int) -> None:
     """
     from PIL import Image
 
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        raise RunError(f"{path}: it is not an empty folder; choose a new one.")
+    check_new_folder(path)
     temporary = path.parent / f".gandem-{secrets.token_hex(8)}.part"
     digits, number, rows = max(5, len(str(count - 1))), 0, ["file,label"]
     try:

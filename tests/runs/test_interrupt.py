@@ -179,6 +179,42 @@ def test_outside_of_a_training_all_signals_interrupt_and_are_given_back():
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
+@pytest.mark.parametrize("number", COMMANDS)
+def test_a_second_signal_ends_the_process_while_the_first_is_obeyed(monkeypatch, capfd, number):
+    def end(code):
+        raise SystemExit(code)
+
+    monkeypatch.setattr(os, "_exit", end)
+
+    def clean_up_slowly() -> None:
+        with exit_on_interrupt():
+            try:
+                press()
+            finally:
+                press(number)
+
+    with pytest.raises(SystemExit, match="130"):
+        clean_up_slowly()
+    assert capfd.readouterr().err == "Interrupted.\n"
+
+
+@pytest.mark.parametrize("number", WARNINGS)
+def test_a_warning_that_comes_again_does_not_disturb_what_the_first_began(number):
+    def clean_up() -> None:
+        with exit_on_interrupt():
+            try:
+                press(number)
+            finally:
+                press(number)
+                cleaned.append(True)
+
+    cleaned = []
+    with pytest.raises(KeyboardInterrupt):
+        clean_up()
+
+    assert cleaned
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, *WARNINGS])
 def test_a_handler_of_the_users_own_is_left_in_place(number):
     noted = []
