@@ -7,8 +7,9 @@ import errno
 import json
 import os
 import secrets
+import shutil
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ __all__ = [
     "flush_file",
     "is_unfinished",
     "make_folder",
+    "remove_temporaries",
     "shorten_path",
+    "temporary_beside",
     "write_file",
     "write_json",
 ]
@@ -133,18 +136,43 @@ def fill_file(path: Path, fill: Callable[[Path], object]) -> None:
         RunError: the file cannot be written, or the disk is full; nothing is left behind.
     """
     _check_replaceable(path)
+    with temporary_beside(path) as temporary:
+        try:
+            fill(temporary)
+            flush_file(temporary)
+            temporary.replace(path)
+            _flush_folder(path.parent)
+        except OSError as error:
+            reason = error.strerror or error
+            raise RunError(f"{shorten_path(path)}: cannot be written ({reason}).") from None
+
+
+_temporaries: set[Path] = set()
+
+
+@contextlib.contextmanager
+def temporary_beside(path: Path) -> Iterator[Path]:
+    """Yield a path for an unfinished file or folder; what is there at the end is removed."""
     temporary = path.parent / f".gandem-{secrets.token_hex(8)}.part"
+    _temporaries.add(temporary)
     try:
-        fill(temporary)
-        flush_file(temporary)
-        temporary.replace(path)
-        _flush_folder(path.parent)
-    except OSError as error:
-        reason = error.strerror or error
-        raise RunError(f"{shorten_path(path)}: cannot be written ({reason}).") from None
+        yield temporary
     finally:
-        with contextlib.suppress(OSError):  # the folder cannot be written, so there is no file
-            temporary.unlink(missing_ok=True)
+        _remove(temporary)
+        _temporaries.discard(temporary)
+
+
+def remove_temporaries() -> None:
+    """Remove all unfinished files and folders, before the process ends without cleaning up."""
+    for temporary in list(_temporaries):
+        _remove(temporary)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    with contextlib.suppress(OSError):  # the folder cannot be written, so there is no file
+        path.unlink(missing_ok=True)
 
 
 def cache_folder() -> Path:

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
+from gandem.core.files import remove_temporaries
+
 __all__ = [
     "EXIT_CODE",
     "block_interrupts_in_children",
@@ -47,8 +49,8 @@ def exit_on_interrupt() -> Iterator[None]:
     obeyed, which may take long, or was swallowed. Child processes then stop by themselves.
 
     So does the first while a module is being imported: an exception inside the import of a
-    framework is printed, swallowed or turned into an ``ImportError`` by C code and callbacks. No
-    file is half-written at such a moment.
+    framework is printed, swallowed or turned into an ``ImportError`` by C code and callbacks. Files
+    that are half-written at such a moment are removed.
     """
     with contextlib.ExitStack() as stack:
         try:  # a backend may redirect standard error while it starts
@@ -67,6 +69,7 @@ def exit_on_interrupt() -> Iterator[None]:
             if terminal is not None:
                 with contextlib.suppress(OSError):
                     os.write(terminal, SHOW_CURSOR * os.isatty(terminal) + MESSAGE)
+            remove_temporaries()
             os._exit(EXIT_CODE)
 
         replaced: Handlers = {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import numpy as np
 
 from gandem.core.data.images import draw_grid, draw_scatter, save_image, to_bytes
 from gandem.core.errors import RunError, SpecError, shown
-from gandem.core.files import check_new_folder, fill_file
+from gandem.core.files import check_new_folder, fill_file, temporary_beside
 from gandem.core.machine import check_memory, format_size
 from gandem.core.specs import Points, Spec
 from gandem.core.training import Engine
@@ -167,26 +166,24 @@ def save_folder(path: Path, parts: Iterable[Images], count: int) -> None:
     from PIL import Image
 
     check_new_folder(path)
-    temporary = path.parent / f".gandem-{secrets.token_hex(8)}.part"
     digits, number, rows = max(5, len(str(count - 1))), 0, ["file,label"]
-    try:
-        temporary.mkdir()
-        for part in parts:
-            if part.images.ndim != 4:
-                raise RunError(f"{path}: points have no image files; choose an .npz.")
-            for row, pixels in enumerate(part.images):
-                name = f"{number:0{digits}}.png"
-                image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-                image.save(temporary / name, compress_level=1)
-                rows += [] if part.labels is None else [f"{name},{part.labels[row]}"]
-                number += 1
-        if len(rows) > 1:
-            (temporary / "labels.csv").write_text("\n".join(rows) + "\n", "utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written ({error.strerror or error}).") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with temporary_beside(path) as temporary:
+        try:
+            temporary.mkdir()
+            for part in parts:
+                if part.images.ndim != 4:
+                    raise RunError(f"{path}: points have no image files; choose an .npz.")
+                for row, pixels in enumerate(part.images):
+                    name = f"{number:0{digits}}.png"
+                    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+                    image.save(temporary / name, compress_level=1)
+                    rows += [] if part.labels is None else [f"{name},{part.labels[row]}"]
+                    number += 1
+            if len(rows) > 1:
+                (temporary / "labels.csv").write_text("\n".join(rows) + "\n", "utf-8")
+            temporary.replace(path)
+        except OSError as error:
+            raise RunError(f"{path}: cannot be written ({error.strerror or error}).") from None
 
 
 def _write_header(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:

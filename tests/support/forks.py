@@ -272,7 +272,7 @@ def _be(
 ) -> None:
     """Be the command, from now on."""
     from gandem.cli import main
-    from gandem.core import progress
+    from gandem.terminal import progress
 
     code = 70
     try:
