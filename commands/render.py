@@ -39,7 +39,9 @@ ALWAYS_SHOWN = ("batch_size", "epochs", "discriminator_steps", "noise", "passes"
 
 
 def describe_layers(spec: Spec) -> dict[str, list[dict[str, Any]]]:
-    """Return the layers of each network: name, kind, output shape, number of parameters."""
+    """Return the layers of each network: name, kind, output shape, number of parameters, and what
+    each reads beside the layer before it.
+    """
     return {
         name: [
             {
@@ -47,6 +49,7 @@ def describe_layers(spec: Spec) -> dict[str, list[dict[str, Any]]]:
                 "kind": node.layer.kind,
                 "output_shape": list(node.output_shape),
                 "parameters": sum(p.size for inner in node.walk() for p in inner.parameters),
+                "reads": list(_inputs_read(node)),
             }
             for node in plan.nodes
         ]
@@ -66,7 +69,7 @@ def format_spec(spec: Spec) -> str:
                 row["name"],
                 tuple(row["output_shape"]),
                 f"{n:,}" if (n := row["parameters"]) else "",
-                "spectral norm" if _is_spectrally_normalized(node) else "",
+                _format_facts(node),
             )
             for row, node in zip(layers[name], plan.nodes, strict=True)
         ]
@@ -144,8 +147,23 @@ def _format_image(spec: Spec) -> str:
     return f"{image.shape}, pixels {span}"
 
 
-def _is_spectrally_normalized(node: Node) -> bool:
-    return any(inner.layer.has_spectral_norm for inner in node.walk())
+def _inputs_read(node: Node) -> dict[str, None]:
+    """Return the inputs and earlier layers that a layer, or one inside it, reads, in order."""
+    return dict.fromkeys(inner.layer.reads for inner in node.walk() if inner.layer.reads)
+
+
+def _format_facts(node: Node) -> str:
+    """Return what a layer reads, and whether it has spectral norm.
+
+    >>> from gandem.core.specs import load_spec
+    >>> _format_facts(plan_spec(load_spec("cgan"))["generator"].nodes[0])
+    'reads label'
+    """
+    names = _inputs_read(node)
+    facts = [f"reads {', '.join(names)}"] if names else []
+    if any(inner.layer.has_spectral_norm for inner in node.walk()):
+        facts.append("spectral norm")
+    return "; ".join(facts)
 
 
 def _format_randomness(settings: Settings | None) -> str:

@@ -30,13 +30,14 @@ from gandem.core.specs.serialization import (
     to_toml,
 )
 from gandem.core.specs.shapes.geometry import crops, interpolation, pads
-from gandem.core.specs.shapes.graph import NetworkPlan, Node, Parameter, Shape
+from gandem.core.specs.shapes.graph import REFERENCE, NetworkPlan, Node, Parameter, Shape
 from gandem.core.specs.shapes.inference import draw_initial_values, plan_network
-from gandem.core.specs.validation import input_shapes, plan_spec
+from gandem.core.specs.validation import input_shapes, plan_player, plan_spec
 
 __all__ = [
     "MOST_LAYERS",
     "PLUGIN_KINDS",
+    "REFERENCE",
     "SGD",
     "Adam",
     "AdamW",
@@ -73,6 +74,7 @@ __all__ = [
     "pads",
     "parse_setting",
     "plan_network",
+    "plan_player",
     "plan_spec",
     "read_spec",
     "to_data",
