@@ -43,7 +43,7 @@ from gandem.core.specs import (
     Tanh,
     Upsample2D,
 )
-from gandem.core.training import load_loss
+from gandem.core.training import is_paired, load_loss
 from gandem.testing.case_types import (
     Case,
     LossCase,
@@ -312,6 +312,10 @@ def _losses() -> list[LossCase]:
         "at 700": np.array([[700.0], [-700.0], [0.0], [-700.0]]),
     }
     losses = [load_loss(Loss(name=entry.id)) for entry in entries("gandem")["losses"]]
+    pairs: tuple[tuple[str, Role], ...] = (
+        ("pair", "pair"),
+        ("pair of the generator", "pair_generator"),
+    )
     halves: tuple[tuple[str, Role, float], ...] = (
         ("real", "real", 1.0),
         ("real 0.9", "real", 0.9),
@@ -324,12 +328,25 @@ def _losses() -> list[LossCase]:
             loss=loss,
             role=role,
             target=target,
-            logits=values,
+            arrays={"logits": values},
         )
         for loss in losses
+        if not is_paired(loss)
         for size, values in logits.items()
         for half, role, target in halves
         if loss.smoothable or target != 0.9
+    ] + [
+        LossCase(
+            name=f"{type(loss).__name__} {size} {half}",
+            loss=loss,
+            role=role,
+            target=1.0,
+            arrays={"real": values, "fake": np.roll(values, 2)},
+        )
+        for loss in losses
+        if is_paired(loss)
+        for size, values in logits.items()
+        for half, role in pairs
     ]
 
 

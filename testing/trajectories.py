@@ -222,6 +222,10 @@ _DROPOUT: tuple[Layer, ...] = (
     kinds.Dropout(rate=0.5),
     kinds.Dense(units=1),
 )
+_NO_LAST_BIAS: tuple[Layer, ...] = (
+    *SMALL.player("discriminator").layers[:-1],
+    kinds.Dense(units=1, bias=False),
+)
 _CONDITIONAL: Mapping[str, tuple[Layer, ...]] = {
     "generator": (
         kinds.Concatenate(layers=(kinds.Embedding(units=4), kinds.Dense(units=3))),
@@ -319,6 +323,28 @@ _VARIANTS: dict[str, tuple[Mapping[str, Any], Mapping[str, tuple[Layer, ...]]]] 
     "minimax": ({"loss.name": "minimax"}, {}),
     "least squares": ({"loss.name": "least-squares", "loss.label_smoothing": 0.2}, {}),
     "hinge": ({"loss.name": "hinge"}, {}),
+    "relativistic": ({"loss.name": "relativistic"}, {"discriminator": _NO_LAST_BIAS}),
+    "relativistic average, joint, conditional": (
+        {"loss.name": "relativistic-average", "training.passes": "joint", "loss.halves": "mean"},
+        {
+            "generator": _CONDITIONAL["generator"],
+            "discriminator": (kinds.Concatenate(planes=True), *_NO_LAST_BIAS),
+        },
+    ),
+    "relativistic average hinge, dropout, augmented": (
+        {
+            "loss.name": "relativistic-average-hinge",
+            "training.discriminator_steps": 2,
+            "training.augment.flip": True,
+            "training.augment.cutout": 0.4,
+            "training.instance_noise": 0.2,
+        },
+        {"discriminator": (*_DROPOUT[:-1], kinds.Dense(units=1, bias=False))},
+    ),
+    "relativistic average least squares": (
+        {"loss.name": "relativistic-average-least-squares", "training.noise": "reused"},
+        {"discriminator": _NO_LAST_BIAS},
+    ),
     "wasserstein, clipped": ({"loss.name": "wasserstein", "training.weight_clip": 0.05}, {}),
     "gradient penalty": (
         {

@@ -11,7 +11,7 @@ from gandem.core.errors import SpecError
 from gandem.core.plugins.registry import registry
 from gandem.core.specs import Shape, Spec, input_shapes, plan_spec
 from gandem.core.training.feed.augmentation import disturbance_shapes
-from gandem.core.training.losses import AdversarialLoss
+from gandem.core.training.losses import AdversarialLoss, is_paired
 from gandem.core.training.ops import Tensor
 from gandem.core.training.protocols import Loss, Played
 from gandem.core.training.step import train_step
@@ -28,7 +28,7 @@ class Pass:
     rows: int
 
 
-def step_inputs(spec: Spec, rows: tuple[int, ...]) -> dict[str, Shape]:
+def step_inputs(spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...]) -> dict[str, Shape]:
     """Return the name and shape, batch first, of every array (masks apart) that one step reads.
 
     Args:
@@ -48,13 +48,15 @@ def step_inputs(spec: Spec, rows: tuple[int, ...]) -> dict[str, Shape]:
         found["noise/generator"] = (last, *shapes["noise"])
         if spec.classes and last != rows[-1]:
             found["label/generator"] = (last, *shapes["label"])
-    for where, count in judged(rows, last).items():
+    for where, count in judged(loss, rows, last).items():
         found |= disturbance_shapes(spec, where, count)
     return found
 
 
-def judged(rows: tuple[int, ...], last: int) -> dict[str, int]:
+def judged(loss: AdversarialLoss, rows: tuple[int, ...], last: int) -> dict[str, int]:
     """Return the groups of images that the discriminator sees in a step, with their sizes.
+
+    A paired loss compares the images of the generator's update with ``"real/generator"``.
 
     Args:
         rows: the number of images in each round.
@@ -63,13 +65,13 @@ def judged(rows: tuple[int, ...], last: int) -> dict[str, int]:
     found: dict[str, int] = {}
     for i, count in enumerate(rows):
         found |= {f"real/{i}": count, f"fake/{i}": count}
-    return found | {"generator": last}
+    return found | ({"real/generator": last} if is_paired(loss) else {}) | {"generator": last}
 
 
 def passes_of_step(spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...]) -> tuple[Pass, ...]:
     """Return the forward passes of one step, in program order, for the batch of each round."""
     recorder = _Recorder(spec)
-    inputs = {name: _zeros(shape) for name, shape in step_inputs(spec, rows).items()}
+    inputs = {name: _zeros(shape) for name, shape in step_inputs(spec, loss, rows).items()}
     train_step(spec, loss, recorder, NumpyOps(), inputs)
     return tuple(recorder.passes)
 
