@@ -12,9 +12,9 @@ from gandem.core.specs import Node, Points, Spec, digest, plan_spec
 from gandem.core.tables import format_count, format_table
 
 if TYPE_CHECKING:  # `gandem show` must not import what only a run needs
+    from gandem.commands.run_summaries import Summary
     from gandem.core.plugins.entry import Entry
     from gandem.core.runs import Run, Settings
-    from gandem.core.runs.listing import Summary
     from gandem.core.runs.record import RunRecord, Segment
 
 __all__ = [
@@ -131,10 +131,8 @@ def _format_randomness(settings: Settings | None) -> str:
 
 def format_run(run: Run) -> str:
     """Return the state, backend, data and results of a run."""
-    from gandem.core.runs.listing import count_steps, read_state
-
-    record, state = run.record, read_state(run)
-    done = count_steps(run)
+    record, state = run.record, run.status()
+    done = run.count_steps()
     of = f"{done} of " if state != "finished" else ""
     steps = format_count(done if state == "finished" else record.steps_planned, "step")
     rate = f" ({record.steps_per_second} steps/s)" if record.steps_per_second else ""
@@ -208,13 +206,11 @@ def format_outcome(run: Run) -> str:
 
 def describe_run(run: Run) -> dict[str, Any]:
     """Return a run as plain data."""
-    from gandem.core.runs.listing import count_steps, read_state
-
     return {
         "path": str(run.path),
         **run.record.to_data(),
-        "state": read_state(run),
-        "steps": count_steps(run),
+        "state": run.status(),
+        "steps": run.count_steps(),
         "checkpoints": [str(path) for path in run.checkpoints()],
         "samples": [str(path) for path in run.samples()],
     }

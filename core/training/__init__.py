@@ -7,7 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gandem.core.training.backends import find_backend, installed_backends, load_backend
+    from gandem.core.training.backends import (
+        find_backend,
+        installed_backends,
+        load_backend,
+        set_threads,
+    )
     from gandem.core.training.capabilities import (
         CAPABILITIES,
         check_capabilities,
@@ -37,6 +42,7 @@ if TYPE_CHECKING:
         MultiStep,
         Played,
         Players,
+        ThreadSetter,
         Tracer,
     )
     from gandem.core.training.state import (
@@ -78,6 +84,7 @@ __all__ = [
     "Players",
     "Prefetcher",
     "Tensor",
+    "ThreadSetter",
     "Tracer",
     "as_read",
     "averaged_players",
@@ -105,6 +112,7 @@ __all__ = [
     "passes_of_step",
     "planned_memory",
     "resolve_loss",
+    "set_threads",
     "state_shapes",
     "statistics",
     "step_inputs",

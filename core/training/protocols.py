@@ -27,6 +27,7 @@ __all__ = [
     "MultiStep",
     "Played",
     "Players",
+    "ThreadSetter",
     "Tracer",
 ]
 
@@ -165,6 +166,17 @@ class ArithmeticReporter(Protocol):
 
     def arithmetic(self, device: str) -> dict[str, str]:
         """Return what they depend on besides the versions, by name: ``"threads"``, ``"CPU"``, …."""
+
+
+@runtime_checkable
+class ThreadSetter(Protocol):
+    """A backend whose number of CPU threads can be chosen (optional)."""
+
+    def set_threads(self, count: int) -> None:
+        """Compute on ``count`` CPU threads from now on; do nothing if it is too late for that.
+
+        ``arithmetic`` reports the number that is really used.
+        """
 
 
 @runtime_checkable

@@ -24,9 +24,10 @@ from gandem.testing import (
     load_reference,
 )
 from gandem.testing.case_types import hashed_numbers
-from gandem.testing.references import formulas, layers, make, networks
+from gandem.testing.references import formulas, make, networks
 from gandem.testing.references.dual_numbers import Dual
 from gandem.testing.references.files import load_operations
+from gandem.testing.references.layers import affine, norms, resampling
 from gandem.testing.target import list_array_names
 
 
@@ -243,7 +244,7 @@ def test_spectral_norm_equals_a_division_by_hand_with_constant_vectors(case):
 def test_the_reference_interpolates_as_cores_matrices_do(n, factor):
     line = hashed_numbers("line", (n,))
 
-    assert layers._stretch(line, factor, 0) == pytest.approx(interpolation(n, factor) @ line)
+    assert resampling._stretch(line, factor, 0) == pytest.approx(interpolation(n, factor) @ line)
 
 
 # --- the suite catches what it is for ------------------------------------------------------------
@@ -271,7 +272,7 @@ def test_a_variance_that_stops_the_gradient_at_the_mean_fails_in_second_order_al
         )
         return (x - mean) * scale, mean, variance
 
-    monkeypatch.setattr(layers, "_normalize", moments_of_tensorflow)
+    monkeypatch.setattr(norms, "normalize", moments_of_tensorflow)
     said = find_differences(load_reference(f"chain {norm}"), measure(find(f"chain {norm}")))
 
     assert said
@@ -279,14 +280,14 @@ def test_a_variance_that_stops_the_gradient_at_the_mean_fails_in_second_order_al
 
 
 def test_a_spectral_norm_that_leaves_its_divisor_out_of_the_gradient_fails(monkeypatch):
-    case, right = find("spectral norm conv2d k4 s2"), layers._kernel
+    case, right = find("spectral norm conv2d k4 s2"), affine._kernel
 
     def constant_divisor(layer, node, network):
         kernel, normed = network.parameter(node, "kernel"), right(layer, node, network)
         share = (normed.a.real / kernel.a.real).ravel()[0]
         return kernel.linear(lambda t: t * share)
 
-    monkeypatch.setattr(layers, "_kernel", constant_divisor)
+    monkeypatch.setattr(affine, "_kernel", constant_divisor)
     said = find_differences(load_reference(case.name), measure(case))
 
     assert [line.partition(":")[0] for line in said] == [

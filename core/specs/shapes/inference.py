@@ -15,7 +15,7 @@ from gandem.core.errors import SpecError, shown
 from gandem.core.specs import layers as kinds
 from gandem.core.specs.layers import Layer
 from gandem.core.specs.shapes.graph import NetworkPlan, Node, Parameter, Resolved, Shape, Site
-from gandem.core.specs.shapes.layer_shapes import branches, no_input, resolve
+from gandem.core.specs.shapes.layers import branches, no_input, resolve
 
 if TYPE_CHECKING:  # commands that show a spec do not import NumPy
     import numpy as np

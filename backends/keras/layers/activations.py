@@ -1,0 +1,51 @@
+"""Activations and dropout in Keras."""
+
+import tensorflow as tf
+from tensorflow import Tensor
+
+from gandem.backends.keras.layers.base import Context, Layer, build
+from gandem.core import specs as kinds
+from gandem.core.rng import dropout_levels
+
+
+@build.register(kinds.Relu)
+@build.register(kinds.LeakyRelu)
+@build.register(kinds.Elu)
+@build.register(kinds.Silu)
+@build.register(kinds.Tanh)
+@build.register(kinds.Sigmoid)
+class Activation(Layer):
+    """A function of each feature alone."""
+
+    def call(self, x: Tensor) -> Tensor:
+        match self.spec:
+            case kinds.Relu():
+                return tf.nn.relu(x)
+            case kinds.LeakyRelu(slope=slope) if x.dtype == tf.float64:
+                return tf.where(x > 0, x, self.number(slope) * x)
+            case kinds.LeakyRelu(slope=slope):  # one pass, but the slope is held in float32
+                return tf.nn.leaky_relu(x, slope)
+            case kinds.Elu(alpha=alpha):
+                # expm1 of the positive side would overflow into the gradient of where
+                below = self.number(alpha) * tf.math.expm1(tf.minimum(x, 0))
+                return tf.where(x > 0, x, below)
+            case kinds.Silu():
+                return x * tf.sigmoid(x)
+            case kinds.Tanh():
+                return tf.tanh(x)
+            case _:
+                return tf.sigmoid(x)
+
+
+@build.register(kinds.Dropout)
+class Dropout(Layer):
+    """Dropout with a mask from core; without one (in a user's own loop) it draws its own."""
+
+    def call(self, x: Tensor, context: Context) -> Tensor:
+        if not context.training:
+            return x
+        rate = dropout_levels(self.spec.rate) / 256
+        mask = context.masks.get(self.path_in_spec)
+        if mask is None:
+            mask = tf.random.uniform(tf.shape(x)) >= rate
+        return x * (tf.cast(mask, x.dtype) * self.number(1 / (1 - rate)))

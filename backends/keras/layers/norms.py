@@ -1,0 +1,104 @@
+"""Normalization in Keras."""
+
+import tensorflow as tf
+from tensorflow import Tensor
+
+from gandem.backends.keras.layers.base import Context, Layer, build
+from gandem.core import specs as kinds
+from gandem.core.specs import Node
+
+
+def moments(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return mean, x - mean, and biased variance.
+
+    tf.nn.moments stops the gradient at the mean, so its second derivatives are wrong. The mean is
+    computed twice: the second pass corrects the rounding of the first.
+    """
+    rough = tf.stop_gradient(tf.reduce_mean(x, axes, keepdims=True))
+    mean = rough + tf.reduce_mean(x - rough, axes, keepdims=True)
+    centered = x - mean
+    return mean, centered, tf.reduce_mean(centered * centered, axes, keepdims=True)
+
+
+@build.register(kinds.BatchNorm)
+class BatchNorm(Layer):
+    """Batch norm with its running statistics."""
+
+    def call(self, x: Tensor, context: Context) -> Tensor:
+        epsilon = self.number(self.spec.epsilon)
+        if not context.training:
+            factor = self.weight("scale") * tf.math.rsqrt(self.weight("variance") + epsilon)
+            return (x - self.weight("mean")) * factor + self.weight("offset")
+        if x.dtype == tf.float32:
+            return self._fused(x)
+        axes = tuple(range(x.shape.rank - 1))
+        mean, centered, variance = moments(x, axes)
+        count = self._count(x)
+        factor = 1 if self.spec.running_variance == "biased" else count / (count - 1)
+        self._follow("mean", tf.reshape(mean, [-1]))
+        self._follow("variance", tf.reshape(variance, [-1]) * factor)
+        return centered * tf.math.rsqrt(variance + epsilon) * self.weight("scale") + self.weight(
+            "offset"
+        )
+
+    def _fused(self, x: Tensor) -> Tensor:
+        """Compute batch norm in float32 with one operation, in a third of the time.
+
+        Vectors are reshaped, not indexed, because the gradient of indexing copies.
+        """
+        found = tf.raw_ops.FusedBatchNormV3(
+            x=x if x.shape.rank == 4 else tf.reshape(x, [-1, 1, 1, x.shape[-1]]),
+            scale=self.weight("scale"),
+            offset=self.weight("offset"),
+            mean=tf.zeros(0),
+            variance=tf.zeros(0),
+            epsilon=self.spec.epsilon,
+            is_training=True,
+        )
+        variance = found.batch_variance  # the unbiased one
+        if self.spec.running_variance == "biased":
+            variance *= 1 - 1 / self._count(x)
+        self._follow("mean", found.batch_mean)
+        self._follow("variance", variance)
+        return found.y if x.shape.rank == 4 else tf.reshape(found.y, [-1, x.shape[-1]])
+
+    @staticmethod
+    def _count(x: Tensor) -> Tensor:
+        """Return the number of values of a channel."""
+        return tf.cast(tf.size(x) // tf.shape(x)[-1], x.dtype)
+
+    def _follow(self, name: str, new: Tensor) -> None:
+        kept, taken = self.number(self.spec.decay), self.number(1 - self.spec.decay)
+        old = self.weight(name)
+        old.assign(old * kept + tf.stop_gradient(new) * taken)
+
+
+@build.register(kinds.LayerNorm)
+class LayerNorm(Layer):
+    """Layer norm over all features, or over the channels of each pixel."""
+
+    def call(self, x: Tensor) -> Tensor:
+        axes = tuple(range(1, x.shape.rank)) if self.spec.over == "all" else (-1,)
+        _, centered, variance = moments(x, axes)
+        normed = centered * tf.math.rsqrt(variance + self.number(self.spec.epsilon))
+        return normed * self.weight("scale") + self.weight("offset")
+
+
+@build.register(kinds.GroupNorm)
+@build.register(kinds.InstanceNorm)
+class GroupNorm(Layer):
+    """Norm over contiguous groups of channels and all pixels."""
+
+    def __init__(self, layer: kinds.Layer, node: Node, dtype: str) -> None:
+        super().__init__(layer, node, dtype)
+        channels = node.input_shape[-1]
+        self.groups = self.spec.groups if isinstance(self.spec, kinds.GroupNorm) else channels
+        self.shape = node.input_shape
+
+    def call(self, x: Tensor) -> Tensor:
+        *pixels, channels = self.shape
+        grouped = tf.reshape(x, [-1, *pixels, self.groups, channels // self.groups])
+        axes = (*range(1, len(pixels) + 1), -1)
+        _, centered, variance = moments(grouped, axes)
+        normed = centered * tf.math.rsqrt(variance + self.number(self.spec.epsilon))
+        return tf.reshape(normed, [-1, *self.shape]) * self.weight("scale") + self.weight("offset")

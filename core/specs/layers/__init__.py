@@ -1,0 +1,69 @@
+"""Layers as data. No number is left to a framework's default.
+
+Images are channels-last, ``(height, width, channels)``; vectors are ``(features,)``; shapes are
+without the batch axis. Output shapes and parameters are in ``shapes/layers``. Facts about a
+layer that other modules need are class attributes and properties here.
+"""
+
+from gandem.core.fields import KINDS
+from gandem.core.specs.layers import activations, affine, graph, norms, resampling, shaping
+from gandem.core.specs.layers.activations import (
+    Dropout,
+    Elu,
+    LeakyRelu,
+    Relu,
+    Sigmoid,
+    Silu,
+    Tanh,
+)
+from gandem.core.specs.layers.affine import Conv2D, Conv2DTranspose, Dense, Embedding
+from gandem.core.specs.layers.base import Layer, Pads
+from gandem.core.specs.layers.graph import Concatenate, Residual
+from gandem.core.specs.layers.norms import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
+from gandem.core.specs.layers.resampling import (
+    AveragePool2D,
+    GlobalAveragePool2D,
+    GlobalMaxPool2D,
+    MaxPool2D,
+    Upsample2D,
+)
+from gandem.core.specs.layers.shaping import Flatten, Reshape
+
+__all__ = [
+    "LAYERS",
+    "AveragePool2D",
+    "BatchNorm",
+    "Concatenate",
+    "Conv2D",
+    "Conv2DTranspose",
+    "Dense",
+    "Dropout",
+    "Elu",
+    "Embedding",
+    "Flatten",
+    "GlobalAveragePool2D",
+    "GlobalMaxPool2D",
+    "GroupNorm",
+    "InstanceNorm",
+    "Layer",
+    "LayerNorm",
+    "LeakyRelu",
+    "MaxPool2D",
+    "Pads",
+    "Relu",
+    "Reshape",
+    "Residual",
+    "Sigmoid",
+    "Silu",
+    "Tanh",
+    "Upsample2D",
+]
+
+
+LAYERS: dict[str, type[Layer]] = {
+    cls.kind: cls
+    for module in (affine, resampling, shaping, norms, activations, graph)
+    for cls in vars(module).values()
+    if isinstance(cls, type) and issubclass(cls, Layer) and cls is not Layer
+}
+KINDS[Layer] = LAYERS

@@ -1,0 +1,75 @@
+"""Layers that act on each feature alone: activations and dropout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from gandem.core.fields import Range
+from gandem.core.specs.layers.base import Layer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relu(Layer):
+    """max(x, 0), with derivative 0 at 0."""
+
+    kind: ClassVar[str] = "relu"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeakyRelu(Layer):
+    """x for x > 0, else slope·x."""
+
+    kind: ClassVar[str] = "leaky_relu"
+    slope: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elu(Layer):
+    """x for x > 0, else alpha·(exp(x) - 1). Clevert et al. 2015, arXiv:1511.07289."""
+
+    kind: ClassVar[str] = "elu"
+    alpha: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silu(Layer):
+    """x·sigmoid(x), also called swish. Elfwing et al. 2017, arXiv:1702.03118."""
+
+    kind: ClassVar[str] = "silu"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tanh(Layer):
+    """Hyperbolic tangent, for images in [-1, 1]."""
+
+    kind: ClassVar[str] = "tanh"
+    output_range: ClassVar[tuple[float, float] | None] = (-1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sigmoid(Layer):
+    """1 / (1 + exp(-x)), for images in [0, 1]; never at the end of a discriminator, which returns
+    logits.
+    """
+
+    kind: ClassVar[str] = "sigmoid"
+    output_range: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropout(Layer):
+    """Set each unit to zero with probability ``rate`` in training, and scale up the rest.
+
+    Srivastava et al. 2014. Core draws one mask for each pass, with the rate rounded to 1/256; at
+    most 255/256.
+    """
+
+    kind: ClassVar[str] = "dropout"
+    draws_mask: ClassVar[bool] = True
+    rate: Annotated[float, Range(0, 255 / 256)]
+
+    @property
+    def mask_rate(self) -> float:
+        """Probability of False in the mask."""
+        return self.rate

@@ -1,0 +1,49 @@
+"""What all layers have in common, and the types of their fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from gandem.core.fields import Checked, Range
+
+Pixels = Annotated[int, Range(-(2**31), 2**31 - 1)]
+Pads = tuple[tuple[Pixels, Pixels], tuple[Pixels, Pixels]]
+"""Explicit padding: ((top, bottom), (left, right)), in pixels."""
+Positive = Annotated[float, Range(0, open_low=True)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer(Checked):
+    """One layer of a network.
+
+    ``name`` is part of the canonical names of its parameters. The default is the kind, numbered
+    (``conv2d``, ``conv2d_1``, …).
+    """
+
+    kind: ClassVar[str] = ""
+    keeps_range: ClassVar[bool] = False
+    """Outputs lie between the smallest and the largest input."""
+    output_range: ClassVar[tuple[float, float] | None] = None
+    """The open interval of the outputs, whatever the inputs."""
+    depends_on_batch: ClassVar[bool] = False
+    """The output of an image depends on the other images of the batch."""
+    keeps_constant: ClassVar[bool] = False
+    """Adding a constant to each input channel adds a constant to each output channel."""
+    draws_mask: ClassVar[bool] = False
+    """Each pass in training takes a Boolean mask, shaped like the output, from core."""
+    name: str | None = None
+
+    @property
+    def has_spectral_norm(self) -> bool:
+        """True if the layer divides a weight by its spectral norm."""
+        return getattr(self, "spectral_norm", False)
+
+    @property
+    def mask_rate(self) -> float:
+        """Probability of False in the mask."""
+        return 0.0
+
+    def removes_constant(self, channels: int) -> bool:
+        """Return True if adding a constant to each of the input channels changes nothing."""
+        return False

@@ -1,0 +1,81 @@
+"""Layers that normalize features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from gandem.core.fields import Count, Fraction
+from gandem.core.specs.initializers import Initializer, Ones, Zeros
+from gandem.core.specs.layers.base import Layer, Positive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchNorm(Layer):
+    r"""Normalize each channel over batch and pixels. Ioffe & Szegedy 2015, arXiv:1502.03167.
+
+    Training uses the biased variance of the batch. The running statistics keep ``decay`` of their
+    old value. ``running_variance`` is the batch variance that they follow: the unbiased one, which
+    is n/(n-1) times the biased one, as in PyTorch, or the biased one, as in Keras. Inference uses
+    the running statistics. ``scale``, ``offset`` (C,); running ``mean``, ``variance`` (C,).
+    """
+
+    kind: ClassVar[str] = "batch_norm"
+    depends_on_batch: ClassVar[bool] = True
+    epsilon: Positive = 1e-5
+    decay: Fraction = 0.9
+    running_variance: Literal["unbiased", "biased"] = "unbiased"
+    scale_init: Initializer = Ones()
+    offset_init: Initializer = Zeros()
+
+    def removes_constant(self, channels: int) -> bool:
+        """Return True: the mean of each channel is subtracted."""
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerNorm(Layer):
+    """Normalize each sample. Ba et al. 2016, arXiv:1607.06450.
+
+    ``over="all"``: over every feature at once, ``scale`` and ``offset`` shaped like the features.
+    ``over="channels"``: over the channels of each pixel, ``scale`` and ``offset`` (C,).
+    """
+
+    kind: ClassVar[str] = "layer_norm"
+    over: Literal["all", "channels"] = "all"
+    epsilon: Positive = 1e-5
+    scale_init: Initializer = Ones()
+    offset_init: Initializer = Zeros()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupNorm(Layer):
+    """Normalize contiguous groups of channels of each sample. Wu & He 2018, arXiv:1803.08494.
+    ``scale`` (C,).
+    """
+
+    kind: ClassVar[str] = "group_norm"
+    groups: Count
+    epsilon: Positive = 1e-5
+    scale_init: Initializer = Ones()
+    offset_init: Initializer = Zeros()
+
+    def removes_constant(self, channels: int) -> bool:
+        """Return True if each channel is a group of its own."""
+        return self.groups == channels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceNorm(Layer):
+    """Normalize each channel of each sample over its pixels. Ulyanov et al. 2016,
+    arXiv:1607.08022. ``scale`` (C,).
+    """
+
+    kind: ClassVar[str] = "instance_norm"
+    epsilon: Positive = 1e-5
+    scale_init: Initializer = Ones()
+    offset_init: Initializer = Zeros()
+
+    def removes_constant(self, channels: int) -> bool:
+        """Return True: the mean of each channel is subtracted."""
+        return True

@@ -1,0 +1,11 @@
+"""The output shape, the arrays and the inner layers of each kind of layer.
+
+A new kind of layer registers a function with :func:`resolve`, and with :func:`branches` if it
+contains layers.
+"""
+
+from gandem.core.specs.shapes.layers import affine, norms, resampling, shaping  # noqa: F401
+from gandem.core.specs.shapes.layers.base import branches, resolve
+from gandem.core.specs.shapes.layers.graph import no_input
+
+__all__ = ["branches", "no_input", "resolve"]

@@ -1,0 +1,25 @@
+"""Activations and dropout."""
+
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.nn import elu, relu, silu
+
+from gandem.core import specs as kinds
+from gandem.core.rng import dropout_levels
+from gandem_jax.layers.base import LAYERS, Context
+
+
+def dropout(layer: kinds.Dropout, x: Array, at: Context) -> Array:
+    kept = 1 - dropout_levels(layer.rate) / 256
+    return x * (at.masks[at.node.path].astype(x.dtype) / kept) if at.training else x
+
+
+LAYERS |= {
+    kinds.Dropout: dropout,
+    kinds.Relu: lambda layer, x, at: relu(x),
+    kinds.LeakyRelu: lambda layer, x, at: jnp.where(x > 0, x, layer.slope * x),
+    kinds.Elu: lambda layer, x, at: elu(x, layer.alpha),
+    kinds.Silu: lambda layer, x, at: silu(x),
+    kinds.Tanh: lambda layer, x, at: jnp.tanh(x),
+    kinds.Sigmoid: lambda layer, x, at: lax.logistic(x),
+}

@@ -1,0 +1,24 @@
+"""The P1 cases as data: small networks, losses and optimizers, one case per setting.
+
+Most images are 7 × 8: one odd size and one even, not square.
+"""
+
+from gandem.testing.cases.activations import list_elementwise
+from gandem.testing.cases.affine import list_convolutions, list_spectral_norms
+from gandem.testing.cases.graph import list_chains, list_composites
+from gandem.testing.cases.norms import list_norms
+from gandem.testing.cases.resampling import list_resamplings
+from gandem.testing.cases.training import LOSSES, OPTIMIZERS
+
+__all__ = ["CASES", "LOSSES", "OPTIMIZERS"]
+
+
+CASES = (
+    *list_convolutions(),
+    *list_resamplings(),
+    *list_norms(),
+    *list_elementwise(),
+    *list_composites(),
+    *list_chains(),
+    *list_spectral_norms(),
+)

@@ -1,0 +1,37 @@
+"""Cases of activations, dense layers and dropout."""
+
+from __future__ import annotations
+
+from gandem.core.specs import (
+    Dense,
+    Dropout,
+    Elu,
+    LeakyRelu,
+    Relu,
+    Sigmoid,
+    Silu,
+    Tanh,
+)
+from gandem.testing.case_types import Case
+from gandem.testing.cases.base import SMALL, image_case, vector_case
+
+
+def list_elementwise() -> list[Case]:
+    """Return activations, dense layers and dropout."""
+    activations = (Relu(), LeakyRelu(slope=0.2), LeakyRelu(slope=0.01), Elu(), Elu(alpha=0.5),
+                   Silu(), Tanh(), Sigmoid())  # fmt: skip
+    cases = []
+    for layer in activations:
+        number = f" {layer.slope}" if isinstance(layer, LeakyRelu) else ""
+        number = f" {layer.alpha}" if isinstance(layer, Elu) else number
+        cases.append(image_case(f"{layer.kind}{number}", layer, shape=SMALL))
+        cases.append(vector_case(f"{layer.kind}{number} wide", layer, noise="wide"))
+        cases.append(vector_case(f"{layer.kind}{number} at 0", layer, noise="zeros"))
+    return [
+        *cases,
+        vector_case("dense", Dense(units=4)),
+        vector_case("dense without bias", Dense(units=3, bias=False)),
+        vector_case("dropout 0.5", Dropout(rate=0.5)),
+        image_case("dropout 0.3", Dropout(rate=0.3), shape=SMALL),
+        vector_case("dropout 0", Dropout(rate=0.0)),
+    ]

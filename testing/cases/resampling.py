@@ -1,0 +1,44 @@
+"""Cases of resampling and reshaping."""
+
+from __future__ import annotations
+
+from gandem.core.specs import (
+    AveragePool2D,
+    Conv2D,
+    Dense,
+    Flatten,
+    GlobalAveragePool2D,
+    GlobalMaxPool2D,
+    MaxPool2D,
+    Reshape,
+    Upsample2D,
+)
+from gandem.testing.case_types import Case
+from gandem.testing.cases.base import SMALL, image_case, vector_case
+
+
+def list_resamplings() -> list[Case]:
+    """Return upsampling, pooling and reshaping."""
+    cases = []
+    for factor in ((2, 2), (3, 3), (1, 2)):
+        for method in ("nearest", "bilinear"):
+            layer = Upsample2D(factor=factor, method=method)
+            cases.append(image_case(f"upsample2d {method} {factor}", layer, shape=SMALL))
+    for pool in (MaxPool2D, AveragePool2D):
+        for size, stride in ((2, 2), (3, 1), (3, 2), (2, 3), ((1, 3), (2, 2)), ((4, 3), (1, 3))):
+            for padding in ("valid", "same"):
+                pooled = pool(size=size, stride=stride, padding=padding)
+                cases.append(image_case(f"{pooled.kind} {size} s{stride} {padding}", pooled))
+    return [
+        *cases,
+        image_case("max_pool2d ties", MaxPool2D(size=3, stride=2, padding="same"), image="ties"),
+        image_case("global_max_pool2d", GlobalMaxPool2D()),
+        image_case("global_max_pool2d ties", GlobalMaxPool2D(), image="ties"),
+        image_case("global_average_pool2d", GlobalAveragePool2D()),
+        image_case("flatten", Flatten(), Dense(units=2), shape=SMALL),
+        image_case("reshape to a vector", Reshape(shape=(24,)), Dense(units=2), shape=SMALL),
+        image_case("reshape to an image", Reshape(shape=(2, 3, 4)), Conv2D(filters=2, kernel=2),
+               shape=SMALL),
+        vector_case("reshape a vector", Dense(units=12), Reshape(shape=(2, 3, 2)),
+                Conv2D(filters=2, kernel=2)),
+    ]  # fmt: skip

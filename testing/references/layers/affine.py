@@ -1,0 +1,133 @@
+"""References of layers with a kernel or a table."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from gandem.core import specs as kinds
+from gandem.core.specs import Node
+from gandem.testing.references.dual_numbers import Dual
+from gandem.testing.references.layers.base import Network, forward
+
+
+def _add_bias(
+    y: Dual, layer: kinds.Dense | kinds.Conv2D | kinds.Conv2DTranspose, node: Node, net: Network
+) -> Dual:
+    return y + net.parameter(node, "bias").expand_to(y) if layer.bias else y
+
+
+def _kernel(
+    layer: kinds.Dense | kinds.Conv2D | kinds.Conv2DTranspose, node: Node, network: Network
+) -> Dual:
+    """Return the kernel (U, ...) of a layer, divided by its spectral norm if the layer has one."""
+    kernel = network.parameter(node, "kernel")
+    if not layer.spectral_norm:
+        return kernel
+    out = -2 if isinstance(layer, kinds.Conv2DTranspose) else -1
+    matrix = kernel.linear(  # (U, out, kh·kw·in)
+        lambda t: np.moveaxis(t, out, 1).reshape(len(t), t.shape[out], -1)
+    )
+    weights = matrix.a[0].real
+    u = _unit(weights @ network.statistics[f"{node.path}/right_vector"])
+    v = _unit(weights.T @ u)
+    network.updated |= {f"{node.path}/left_vector": u, f"{node.path}/right_vector": v}
+    sigma = matrix.linear(lambda t: (t * u[:, None] * v).sum(axis=(1, 2)))  # (U,)
+    inverse = sigma.elementwise(lambda s: 1 / s, lambda s: -1 / (s * s))
+    return kernel * inverse.expand_to(kernel)
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return np.asarray(vector / np.maximum(np.sqrt((vector * vector).sum()), 1e-12))
+
+
+@forward.register
+def _(layer: kinds.Dense, x: Dual, node: Node, network: Network) -> Dual:
+    return _add_bias(x @ _kernel(layer, node, network), layer, node, network)
+
+
+@forward.register
+def _(layer: kinds.Embedding, x: Dual, node: Node, network: Network) -> Dual:
+    return x @ network.parameter(node, "table")
+
+
+def _same(n: int, k: int, s: int) -> tuple[int, int]:
+    """Return TensorFlow's padding: ⌈n/s⌉ windows fit; the odd pixel is added below or right."""
+    windows = math.ceil(n / s)
+    total = max((windows - 1) * s + k - n, 0)
+    return total // 2, total - total // 2
+
+
+def resolve_padding(
+    padding: Any, shape: tuple[int, ...], window: tuple[int, int], stride: tuple[int, int]
+) -> list[tuple[int, int]]:
+    """Return the padding of every axis of (U, N, H, W, C)."""
+    if padding == "same":
+        padding = [_same(shape[2 + i], window[i], stride[i]) for i in (0, 1)]
+    if padding == "valid":
+        padding = ((0, 0), (0, 0))
+    return [(0, 0), (0, 0), *padding, (0, 0)]
+
+
+def _positions(i: int, stride: int, count: int) -> slice:
+    return slice(i, i + (count - 1) * stride + 1, stride)
+
+
+def slice_windows(
+    x: Dual, window: tuple[int, int], stride: tuple[int, int]
+) -> list[tuple[int, int, Dual]]:
+    """Return, for each position (i, j) in a window, its pixels in all windows that fit."""
+    rows = (x.a.shape[2] - window[0]) // stride[0] + 1
+    columns = (x.a.shape[3] - window[1]) // stride[1] + 1
+    return [
+        (i, j, x[:, :, _positions(i, stride[0], rows), _positions(j, stride[1], columns)])
+        for i in range(window[0])
+        for j in range(window[1])
+    ]
+
+
+@forward.register
+def _(layer: kinds.Conv2D, x: Dual, node: Node, network: Network) -> Dual:
+    kernel = _kernel(layer, node, network)  # (U, kh, kw, in, out)
+    pads = resolve_padding(layer.padding, x.a.shape, layer.kernel, layer.stride)
+    padded = x.linear(lambda t: np.pad(t, pads))
+    first, *others = [
+        pixels @ kernel[:, i, j, None, None]
+        for i, j, pixels in slice_windows(padded, layer.kernel, layer.stride)
+    ]
+    return _add_bias(sum(others, start=first), layer, node, network)
+
+
+@forward.register
+def _(layer: kinds.Conv2DTranspose, x: Dual, node: Node, network: Network) -> Dual:
+    kernel = _kernel(layer, node, network).linear(lambda t: np.swapaxes(t, -1, -2))
+    count, rows, columns, _ = x.a.shape[1:]
+    (kh, kw), (sh, sw) = layer.kernel, layer.stride
+    crop = layer.padding
+    if crop == "valid":
+        crop = ((0, 0), (0, 0))
+    elif crop == "same":  # leaves H·stride rows
+        before = [max(k - s, 0) // 2 for k, s in zip(layer.kernel, layer.stride, strict=True)]
+        crop = ((before[0], kh - sh - before[0]), (before[1], kw - sw - before[1]))
+    full = (x.a.shape[0], count, (rows - 1) * sh + kh, (columns - 1) * sw + kw, layer.filters)
+    total = Dual(np.zeros(full, x.a.dtype), np.zeros(full, x.a.dtype))
+    for i in range(kh):
+        for j in range(kw):
+            part = x @ kernel[:, i, j, None, None]
+            pixels = (..., _positions(i, sh, rows), _positions(j, sw, columns), slice(None))
+            total.a[pixels] += part.a
+            total.b[pixels] += part.b
+    for axis, (start, end) in zip((2, 3), crop, strict=True):
+        total = total.linear(partial(_crop, axis=axis, before=start, after=end))
+    return _add_bias(total, layer, node, network)
+
+
+def _crop(t: np.ndarray, axis: int, before: int, after: int) -> np.ndarray:
+    """Remove pixels at both ends of an axis; a negative number adds zeros."""
+    pads = [(0, 0)] * t.ndim
+    pads[axis] = (max(-before, 0), max(-after, 0))
+    end = t.shape[axis] - max(after, 0)
+    return np.pad(np.take(t, np.arange(max(before, 0), end), axis), pads)

@@ -1,0 +1,24 @@
+"""References of layers that contain layers or read other inputs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gandem.core import specs as kinds
+from gandem.core.specs import Node
+from gandem.testing.references.dual_numbers import Dual
+from gandem.testing.references.layers.base import Network, forward
+
+
+@forward.register
+def _(layer: kinds.Concatenate, x: Dual, node: Node, network: Network) -> Dual:
+    other = network.run(node.branches["layers"], network.values[layer.input])
+    if layer.planes:
+        pixels = (*x.a.shape[:-1], other.a.shape[-1])
+        other = other.linear(lambda t: np.broadcast_to(t[:, :, None, None], pixels))
+    return Dual(np.concatenate([x.a, other.a], -1), np.concatenate([x.b, other.b], -1))
+
+
+@forward.register
+def _(layer: kinds.Residual, x: Dual, node: Node, network: Network) -> Dual:
+    return network.run(node.branches["layers"], x) + network.run(node.branches["shortcut"], x)
