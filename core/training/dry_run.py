@@ -206,7 +206,7 @@ class _Recorder:
         self.passes: list[Pass] = []
 
     def apply(
-        self, player: str, observed: dict[str, np.ndarray] | None = None, **inputs: np.ndarray
+        self, player: str, observed: dict[str, Tensor] | None = None, **inputs: Tensor
     ) -> np.ndarray:
         rows, plan = next(iter(inputs.values())).shape[0], self._plans[player]
         self.passes.append(Pass(len(self.passes), player, rows))
@@ -215,11 +215,11 @@ class _Recorder:
             observed |= {name: _zeros((rows, *shapes[REFERENCE + name])) for name in plan.outputs}
         return _zeros((rows, *plan.output_shape))
 
-    def slope(self, player: str, image: np.ndarray, **inputs: np.ndarray) -> np.ndarray:
+    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> np.ndarray:
         self.apply(player, image=image, **inputs)
         return _zeros(image.shape)
 
-    def play(self, player: str, *, back: bool = True, **inputs: np.ndarray) -> Played:
+    def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
         return Played(self.apply(player, **inputs), lambda gradient: None)
 
     def learn(
