@@ -8,8 +8,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from gandem.core.errors import printable
-from gandem.core.fields import encode
-from gandem.core.specs import Node, Points, Spec, digest, plan_spec
+from gandem.core.fields import Checked, encode
+from gandem.core.specs import Node, Points, Schedule, Spec, digest, find_schedules, plan_spec
 from gandem.terminal.tables import format_count, format_table
 
 if TYPE_CHECKING:  # `gandem show` must not import what only a run needs
@@ -32,12 +32,16 @@ __all__ = [
     "format_spec",
 ]
 
+BARS = "▁▂▃▄▅▆▇█"
+DRAWN_POINTS = 16
 ALWAYS_SHOWN = ("batch_size", "epochs", "discriminator_steps", "noise", "passes")
 """Fields of the training that are shown even at their defaults."""
 
 
 def describe_layers(spec: Spec) -> dict[str, list[dict[str, Any]]]:
-    """Return the layers of each network: name, kind, output shape, number of parameters."""
+    """Return the layers of each network: name, kind, output shape, number of parameters, and what
+    each reads beside the layer before it.
+    """
     return {
         name: [
             {
@@ -45,6 +49,7 @@ def describe_layers(spec: Spec) -> dict[str, list[dict[str, Any]]]:
                 "kind": node.layer.kind,
                 "output_shape": list(node.output_shape),
                 "parameters": sum(p.size for inner in node.walk() for p in inner.parameters),
+                "reads": list(_inputs_read(node)),
             }
             for node in plan.nodes
         ]
@@ -64,7 +69,7 @@ def format_spec(spec: Spec) -> str:
                 row["name"],
                 tuple(row["output_shape"]),
                 f"{n:,}" if (n := row["parameters"]) else "",
-                "spectral norm" if _is_spectrally_normalized(node) else "",
+                _format_facts(node),
             )
             for row, node in zip(layers[name], plan.nodes, strict=True)
         ]
@@ -78,8 +83,29 @@ def format_spec(spec: Spec) -> str:
             f"classes    {spec.classes or 'none'}",
             f"loss       {_format_chosen(spec.loss, 'name', 'halves')}",
             f"training   {_format_chosen(spec.training, *ALWAYS_SHOWN)}",
+            *_format_schedules(spec),
         ]
     )
+
+
+def _format_schedules(spec: Spec) -> list[str]:
+    """Return a table of the schedules of a spec, each drawn until it stays as it is."""
+    rows = [(path, _draw(schedule), str(schedule)) for path, schedule in find_schedules(spec)]
+    return ["", "schedules", format_table(rows)] if rows else []
+
+
+def _draw(schedule: Schedule) -> str:
+    """Return the values of a schedule as bars of different heights.
+
+    >>> from gandem.core.specs import Linear
+    >>> _draw(Linear(from_=1, to=0, end=100))
+    '██▇▇▆▆▅▅▄▄▃▃▂▂▁▁'
+    """
+    steps, epochs = schedule.horizon()
+    low, high = schedule.limits()
+    times = [i / (DRAWN_POINTS - 1) for i in range(DRAWN_POINTS)]
+    values = [schedule.value(int(steps * time), epochs * time) for time in times]
+    return "".join(BARS[min(int((value - low) / (high - low) * 8), 7)] for value in values)
 
 
 def format_recipe(entry: Entry) -> str:
@@ -121,8 +147,23 @@ def _format_image(spec: Spec) -> str:
     return f"{image.shape}, pixels {span}"
 
 
-def _is_spectrally_normalized(node: Node) -> bool:
-    return any(inner.layer.has_spectral_norm for inner in node.walk())
+def _inputs_read(node: Node) -> dict[str, None]:
+    """Return the inputs and earlier layers that a layer, or one inside it, reads, in order."""
+    return dict.fromkeys(inner.layer.reads for inner in node.walk() if inner.layer.reads)
+
+
+def _format_facts(node: Node) -> str:
+    """Return what a layer reads, and whether it has spectral norm.
+
+    >>> from gandem.core.specs import load_spec
+    >>> _format_facts(plan_spec(load_spec("cgan"))["generator"].nodes[0])
+    'reads label'
+    """
+    names = _inputs_read(node)
+    facts = [f"reads {', '.join(names)}"] if names else []
+    if any(inner.layer.has_spectral_norm for inner in node.walk()):
+        facts.append("spectral norm")
+    return "; ".join(facts)
 
 
 def _format_randomness(settings: Settings | None) -> str:
@@ -328,14 +369,14 @@ def _format_metrics(losses: Mapping[str, float | None]) -> dict[str, str]:
 def _format_chosen(data: Any, *always: str) -> str:
     """Return the fields that differ from their defaults, and some that are always shown."""
     changed = encode(data, defaults=False)
-    return ", ".join(
-        f"{name} ({_format_chosen(getattr(data, name))})"
-        if isinstance(value, dict)
-        else f"{name} {value}"
-        for name, value in encode(data).items()
-        if name in changed or name in always
-    )
+    names = [name for name in encode(data) if name in changed or name in always]
+    return ", ".join(_format_field(name, getattr(data, name)) for name in names)
+
+
+def _format_field(name: str, value: Any) -> str:
+    is_table = isinstance(value, Checked) and not isinstance(value, Schedule)
+    return f"{name} ({_format_chosen(value)})" if is_table else f"{name} {value}"
 
 
 def _format_fields(data: Any) -> str:
-    return ", ".join(f"{name} {value}" for name, value in encode(data).items())
+    return _format_chosen(data, *encode(data))

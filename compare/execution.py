@@ -13,13 +13,13 @@ from gandem.compare.analysis.outcome import analyze
 from gandem.compare.comparison import Comparison, plan
 from gandem.compare.grid import MAX_SEEDS, Grid, check_grid, pick_backends
 from gandem.compare.launchers import load_launcher
-from gandem.compare.report.page import write_comparison
+from gandem.compare.report.page import HTML_PAGE, write_comparison
 from gandem.compare.results import collect_results, merge, read_folder, write_folder
 from gandem.compare.results.folder import PAGE, TABLE
 from gandem.compare.sweeps import Setting, format_changes, make_settings
 from gandem.core.errors import GandemError, SpecError
 from gandem.core.fields import hints
-from gandem.core.files import make_folder
+from gandem.core.files import check_file, make_folder
 from gandem.core.machine import count_cpus
 from gandem.core.plugins.installation import install_command
 
@@ -46,6 +46,7 @@ def compare(
     threads: int = 1,
     confirm: Callable[[int], None] | None = None,
     on_poll: Callable[[Comparison, Mapping[str, str]], None] | None = None,
+    on_interrupt: Callable[[], None] | None = None,
     **options: Any,
 ) -> Comparison:
     """Train models on several backends and seeds, everything else equal, and write a report.
@@ -65,6 +66,7 @@ def compare(
         threads: CPU threads of each run.
         confirm: called with the number of runs first; it raises an error to cancel.
         on_poll: called every half second with the comparison and the reasons of failed jobs.
+        on_interrupt: called after Ctrl-C, before running jobs finish their steps.
         options: other fields of :class:`Grid` (data, steps, num_samples, …), and parameters of
             the models, ``width=32``, which are added to ``changes``.
 
@@ -91,10 +93,16 @@ def compare(
     if confirm is not None:
         confirm(len(grid.models) * len(grid.settings) * len(grid.backends) * seeds)
     comparison = plan(Path(out), check_grid(grid))
+    if format == "html":
+        check_file(comparison.path / HTML_PAGE)
     workers = workers or count_workers(threads, MEMORY_PER_RUN)
     launch = load_launcher(launcher, workers, address, comparison.path / "launcher")
     try:
         comparison.run_jobs(launch, threads, on_poll)
+    except KeyboardInterrupt:
+        if on_interrupt is not None:
+            on_interrupt()
+        raise
     finally:
         launch.close()
     write_report(comparison, format, folder)
@@ -134,7 +142,7 @@ def write_report(
         DataError: the folder has tables that are not results.
     """
     if format == "html":
-        return write_comparison(comparison, path), path or comparison.path / "index.html"
+        return write_comparison(comparison, path), path or comparison.path / HTML_PAGE
     records = comparison.read_all()
     outcome = analyze(comparison, records)
     if format == "json":

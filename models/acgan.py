@@ -11,6 +11,7 @@ from gandem.core.specs import (
     LeakyRelu,
     Loss,
     Normal,
+    Number,
     Spec,
     Training,
 )
@@ -24,8 +25,8 @@ def acgan(
     latent: int = 100,
     width: int = 64,
     dropout: float = 0.3,
-    class_weight: float = 1.0,
-    learning_rate: float = 2e-4,
+    class_weight: Number = 1.0,
+    learning_rate: Number = 2e-4,
     batch_size: int = 64,
     epochs: int = 20,
 ) -> Spec:

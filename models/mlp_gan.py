@@ -10,6 +10,7 @@ from gandem.core.specs import (
     Layer,
     LeakyRelu,
     Loss,
+    Number,
     Player,
     Points,
     Reshape,
@@ -25,7 +26,7 @@ def mlp_gan(
     latent: int = 100,
     hidden: tuple[int, ...] = (128, 256, 512, 1024),
     discriminator_hidden: tuple[int, ...] = (512, 256),
-    learning_rate: float = 2e-4,
+    learning_rate: Number = 2e-4,
     batch_size: int = 64,
     epochs: int = 20,
 ) -> Spec:

@@ -2,7 +2,18 @@
 
 from dataclasses import replace
 
-from gandem.core.specs import Adam, Dense, Layer, LeakyRelu, Loss, Normal, Spec, Tanh, Training
+from gandem.core.specs import (
+    Adam,
+    Dense,
+    Layer,
+    LeakyRelu,
+    Loss,
+    Normal,
+    Number,
+    Spec,
+    Tanh,
+    Training,
+)
 from gandem.models.mlp_gan import mlp_gan
 
 
@@ -13,10 +24,10 @@ def point_gan(
     sharpness: float = 50.0,
     hidden: tuple[int, ...] = (256, 128, 128),
     discriminator_hidden: tuple[int, ...] = (128, 128, 128),
-    learning_rate: float = 5e-4,
-    discriminator_learning_rate: float = 1e-3,
+    learning_rate: Number = 5e-4,
+    discriminator_learning_rate: Number = 1e-3,
     r1: float = 0.03,
-    ema_decay: float = 0.999,
+    ema_decay: Number = 0.999,
     batch_size: int = 256,
     epochs: int = 400,
 ) -> Spec:

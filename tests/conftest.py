@@ -30,7 +30,7 @@ LONG_BUT_FAST_TIER = {
     "tests/parity/": "each model trains on both frameworks",
     "tests/callbacks/test_evaluation.py": "the first test imports TensorFlow",
     "tests/cli/test_cli.py::test_a_training_says": "a new process shows what TensorFlow prints",
-    "tests/compare/test_comparison.py::test_a_comparison_resumes": "interrupts real processes",
+    "tests/compare/test_interrupted.py::test_a_comparison_resumes": "interrupts real processes",
     "tests/data/test_framework_data.py": "starts the fork servers that the other tests share",
     "tests/docs/test_docs.py::test_the_python_of_the_readme": "runs all of the README's Python",
     "tests/metrics/": "the first test imports TensorFlow or torchmetrics",

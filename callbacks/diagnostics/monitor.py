@@ -24,10 +24,11 @@ from gandem.callbacks.diagnostics.verdict import (
     describe_doubts,
     describe_last_accuracy,
     describe_verdict,
+    shows_progress,
 )
 from gandem.core.documents import is_number
 from gandem.core.runs.log import has_losses
-from gandem.core.specs import Spec
+from gandem.core.specs import Spec, at_start
 from gandem.core.training import NumpyOps
 from gandem.core.training.losses import AdversarialLoss, decision_boundary
 
@@ -76,7 +77,9 @@ Healthy trainings reached 0.21.
 """
 MAX_VALUE = 1e300
 FLAT = 0.01
-"""If the loss stays this close to that of guessing for MIDDLE steps, there is no progress."""
+"""If the loss stays this close to that of guessing for MIDDLE steps, there is no progress, or the
+players are in equilibrium: what was measured of the images tells.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ class LossScale:
         >>> LossScale.of(spec, resolve_loss(spec))
         LossScale(guessing=0.0, least=None, margin=False)
         """
-        loss, ops = spec.loss, NumpyOps()
+        loss, ops = at_start(spec.loss), NumpyOps()
         share = 1.0 if loss.halves == "sum" else 0.5
         target = 1.0 - loss.label_smoothing
 
@@ -162,6 +165,8 @@ class Monitor:
             ]
         if isinstance(row.get("scores"), dict):
             self.scored.append(row)
+            self.step = row["step"]
+            return self._check()
         if not has_losses(row):
             return []
         self.step = row["step"]
@@ -172,6 +177,10 @@ class Monitor:
             self.varied = [*self.varied, row][-2:]
         if isinstance(row.get("moved"), dict):
             self.moved = [*self.moved, row][-2:]
+        return self._check()
+
+    def _check(self) -> list[dict[str, Any]]:
+        """Apply all rules; return a warning for each condition that begins or ends."""
         events = []
         for state, check in (
             ("discriminator-dominates", self._dominates),
@@ -215,6 +224,9 @@ class Monitor:
 
     def _variety(self) -> float:
         return _number(self.varied[-1], "variety") if self.varied else math.nan
+
+    def _nearest(self) -> float:
+        return _number(self.varied[-1], "nearest") if self.varied else math.nan
 
     def _doubts(self) -> list[str]:
         is_critic = decision_boundary(self.loss) is None
@@ -322,7 +334,8 @@ class Monitor:
             ):
                 return Finding(self.moved[0]["step"], f"the {player}'s weights do not move", player)
         rows = self._recent(MIDDLE)
-        if rows and all(abs(self.scale.share(row) - 1) < FLAT for row in rows):
+        is_flat = rows and all(abs(self.scale.share(row) - 1) < FLAT for row in rows)
+        if is_flat and not shows_progress(self.scored, self._variety(), self._nearest()):
             loss = _number(rows[-1], "discriminator")
             return Finding(
                 rows[0]["step"],

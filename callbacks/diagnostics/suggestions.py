@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gandem.core.specs import Points, Spec
+from gandem.core.specs import Player, Points, Schedule, Spec
 
 __all__ = ["Finding", "format_warning", "suggest_remedy"]
 
@@ -91,11 +91,20 @@ def _rates(spec: Spec, factor: float, player: str = "") -> Iterator[str]:
     """Yield an option that changes one learning rate, or both; an extreme one becomes usual."""
     changes = []
     for name in (player,) if player else ("generator", "discriminator"):
-        rate, usual = spec.player(name).optimizer.learning_rate * factor, _usual_rate(spec, name)
+        rate, usual = spec.player(name).optimizer.learning_rate, _usual_rate(spec, name)
+        if isinstance(rate, Schedule):
+            continue
+        rate *= factor
         if not usual / MAX_FACTOR**2 < rate < usual * MAX_FACTOR**2:
             rate = usual
         changes.append(f"--set {name}.optimizer.learning_rate={rate:.3g}")
-    yield " ".join(changes)
+    if changes:
+        yield " ".join(changes)
+
+
+def _largest_rate(player: Player) -> float:
+    rate = player.optimizer.learning_rate
+    return rate.limits()[1] if isinstance(rate, Schedule) else rate
 
 
 def _usual_rate(spec: Spec, player: str) -> float:
@@ -107,7 +116,7 @@ def _list_large_rates(spec: Spec) -> list[str]:
     return [
         player.name
         for player in spec.players
-        if player.optimizer.learning_rate > MAX_FACTOR * _usual_rate(spec, player.name)
+        if _largest_rate(player) > MAX_FACTOR * _usual_rate(spec, player.name)
     ]
 
 

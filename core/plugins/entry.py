@@ -20,6 +20,7 @@ __all__ = ["KINDS", "Entry", "InvalidEntry", "entries", "keeps_invalid", "parse_
 KINDS = {
     "models": "model",
     "layers": "layer",
+    "schedules": "schedule",
     "backends": "backend",
     "datasets": "data set",
     "losses": "loss",

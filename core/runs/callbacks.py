@@ -49,6 +49,8 @@ class LogWriter(Callback):
             "epoch": trainer.epochs_done(trainer.step - 1) + 1,
         }
         row |= trainer.finite_losses()
+        for name, value in trainer.inputs.scheduled(trainer.step - 1).items():
+            row[name.removeprefix("schedule/")] = float(value)
         with report_memory_errors():
             for callback in trainer.callbacks:
                 row |= callback.measure(trainer)

@@ -17,6 +17,7 @@ import numpy as np
 from gandem.core.data.dataset import default_extractor, load_dataset
 from gandem.core.errors import DataError, RunError
 from gandem.core.fields import hints
+from gandem.core.files import check_folder
 from gandem.core.machine import (
     check_memory,
     describe_command,
@@ -104,6 +105,7 @@ def train(
     given, settings = settings, settings.with_recipe(entry)
     if folder is not None:
         check_run_dir(folder)
+    check_folder(folder or Path("runs"))
     try:
         setup = TrainingSetup(spec, settings, clock, notice)
     except DataError as error:

@@ -72,8 +72,9 @@ class Callback:
         """Run after a row with losses was added to the log, every ``log_every`` steps.
 
         Args:
-            row: ``step``, ``epoch``, the losses, accuracies from 0 to 1, ``steps_per_second``,
-                ``seconds``; a loss that is not finite is None. Read-only.
+            row: ``step``, ``epoch``, the losses, accuracies from 0 to 1, the values of schedules
+                by their paths, ``steps_per_second``, ``seconds``; a loss that is not finite is
+                None. Read-only.
         """
 
     def on_epoch_end(self, trainer: Trainer) -> None:

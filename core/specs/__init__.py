@@ -1,7 +1,7 @@
 """Specs: GANs as frozen data, with their plans, serialization and digests."""
 
-from gandem.core.specs import initializers, layers
-from gandem.core.specs.composition import MOST_LAYERS, Layers
+from gandem.core.specs import initializers, layers, schedules
+from gandem.core.specs.composition import MOST_LAYERS, PluginKinds
 from gandem.core.specs.gan import (
     Augment,
     Image,
@@ -15,9 +15,10 @@ from gandem.core.specs.gan import (
 )
 from gandem.core.specs.initializers import *  # noqa: F403
 from gandem.core.specs.layers import *  # noqa: F403
-from gandem.core.specs.loading import PLUGIN_LAYERS, ModelLike, find_model, load_spec
+from gandem.core.specs.loading import PLUGIN_KINDS, ModelLike, find_model, load_spec
 from gandem.core.specs.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 from gandem.core.specs.overrides import change, differences, field_paths, parse_setting
+from gandem.core.specs.schedules import *  # noqa: F403
 from gandem.core.specs.serialization import (
     digest,
     from_data,
@@ -29,20 +30,20 @@ from gandem.core.specs.serialization import (
     to_toml,
 )
 from gandem.core.specs.shapes.geometry import crops, interpolation, pads
-from gandem.core.specs.shapes.graph import NetworkPlan, Node, Parameter, Shape
+from gandem.core.specs.shapes.graph import REFERENCE, NetworkPlan, Node, Parameter, Shape
 from gandem.core.specs.shapes.inference import draw_initial_values, plan_network
-from gandem.core.specs.validation import input_shapes, plan_spec
+from gandem.core.specs.validation import input_shapes, plan_player, plan_spec
 
 __all__ = [
     "MOST_LAYERS",
-    "PLUGIN_LAYERS",
+    "PLUGIN_KINDS",
+    "REFERENCE",
     "SGD",
     "Adam",
     "AdamW",
     "Augment",
     "Image",
     "Latent",
-    "Layers",
     "Loss",
     "ModelLike",
     "NetworkPlan",
@@ -50,6 +51,7 @@ __all__ = [
     "Optimizer",
     "Parameter",
     "Player",
+    "PluginKinds",
     "Points",
     "RMSprop",
     "Shape",
@@ -72,6 +74,7 @@ __all__ = [
     "pads",
     "parse_setting",
     "plan_network",
+    "plan_player",
     "plan_spec",
     "read_spec",
     "to_data",
@@ -80,3 +83,4 @@ __all__ = [
 ]
 __all__ += initializers.__all__
 __all__ += layers.__all__
+__all__ += schedules.__all__

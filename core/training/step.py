@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
-from gandem.core.specs import Spec, plan_spec
+from gandem.core.specs import Spec, at_step, plan_spec
 from gandem.core.training.feed.augmentation import disturb
 from gandem.core.training.losses import (
     AdversarialLoss,
@@ -47,11 +47,11 @@ def metric_names(spec: Spec) -> tuple[str, ...]:
 def can_share_pass(spec: Spec) -> bool:
     """Return True if one pass over real and fake images gives the same logits as two passes.
 
-    Batch norm depends on the batch, spectral norm iterates once per pass, and dropout masks belong
-    to a pass, also those of the generator.
+    Batch norm depends on the batch, spectral norm iterates once per pass, and what layers draw
+    belongs to a pass, also in the generator.
     """
     plans = plan_spec(spec)
-    if any(plan.dropouts() for plan in plans.values()):
+    if any(plan.drawing_nodes() for plan in plans.values()):
         return False
     return not any(
         node.layer.depends_on_batch or node.layer.has_spectral_norm
@@ -76,7 +76,9 @@ def train_step(
         inputs: ``real/i`` (N, H, W, C), ``noise/i`` (N, latent) and, with classes, ``label/i`` (N,
             classes) for round i; ``mix/i`` (N, 1, 1, 1) for a gradient penalty;
             ``noise/generator`` if the generator gets fresh noise, and ``label/generator`` if it
-            gets several batches of it; and the arrays of augmentation and instance noise, see
+            gets several batches of it; ``schedule/loss.r1`` (), … for each schedule of the spec,
+            see :meth:`gandem.core.training.feed.inputs.Feed.scheduled`; and the arrays of
+            augmentation and instance noise, see
             :func:`gandem.core.training.feed.augmentation.disturbance_shapes`.
 
     Returns:
@@ -115,8 +117,9 @@ def train_step(
         return total, {}
 
     g_loss, _ = players.learn("generator", compute_loss, through=fake)
-    if training.ema_decay:
-        players.average("generator", training.ema_decay)
+    if training.averages:
+        decay = inputs.get("schedule/training.ema_decay")
+        players.average("generator", training.average_decay() if decay is None else decay)
     scalars = {"discriminator": d_loss, "generator": g_loss, **report, **auxiliary}
     return {name: scalars[name] for name in metric_names(spec)}
 
@@ -156,6 +159,8 @@ class _Discriminator:
     ) -> None:
         self.spec, self.rule, self.players, self.ops = spec, loss, players, ops
         self.inputs = inputs
+        self.loss: Any = at_step(spec.loss, "loss", inputs)
+        self.training: Any = at_step(spec.training, "training", inputs)
         self.joint = spec.training.passes == "joint" or (
             allows_one_pass(loss) and can_share_pass(spec)
         )
@@ -175,9 +180,11 @@ class _Discriminator:
                 return halves, report
             return halves + penalty, {**report, "penalty": penalty}
 
-        result = self.players.learn("discriminator", loss, floor=training.discriminator_skip_below)
+        skips = bool(training.discriminator_skip_below)
+        floor = self.training.discriminator_skip_below if skips else None
+        result = self.players.learn("discriminator", loss, floor=floor)
         if training.weight_clip:
-            self.players.clip("discriminator", training.weight_clip)
+            self.players.clip("discriminator", self.training.weight_clip)
         return result
 
     def compute_generator_loss(self, fake: Played, label: Mapping[str, Tensor]) -> Tensor:
@@ -191,7 +198,7 @@ class _Discriminator:
 
     @property
     def _classifies(self) -> bool:
-        return self.spec.loss.class_weight > 0
+        return bool(self.spec.loss.class_weight)
 
     def _apply(self, image: Tensor, label: Mapping[str, Tensor]) -> Tensor:
         return self.players.apply("discriminator", image=image, **self._read(label))
@@ -213,7 +220,7 @@ class _Discriminator:
         else:
             real_output, fake_output = self._apply(real, label), self._apply(made, label)
         real_logits, fake_logits = self._logits(real_output), self._logits(fake_output)
-        target = 1.0 - loss.label_smoothing
+        target = 1.0 - self.loss.label_smoothing
         total = rule.real(ops, real_logits, target) + rule.fake(ops, fake_logits)
         report = self._accuracies(real_logits, fake_logits)
         if self._classifies:
@@ -241,7 +248,7 @@ class _Discriminator:
         return output[:, :1] if self._classifies else output
 
     def _weighted(self, loss: Tensor) -> Tensor:
-        return self.spec.loss.class_weight * loss
+        return self.loss.class_weight * loss
 
     def _penalty(
         self, i: int, real: Tensor, made: Tensor, label: Mapping[str, Tensor]
@@ -252,9 +259,9 @@ class _Discriminator:
             mix = self.inputs[f"mix/{i}"]  # (N, 1, 1, 1)
             between = mix * real + (1.0 - mix) * made
             slope = self.players.slope("discriminator", image=between, **self._read(label))
-            penalty = loss.gradient_penalty * gradient_penalty(ops, slope)
+            penalty = self.loss.gradient_penalty * gradient_penalty(ops, slope)
         if loss.r1:
             slope = self.players.slope("discriminator", image=real, **self._read(label))
-            second = loss.r1 * r1(ops, slope)
+            second = self.loss.r1 * r1(ops, slope)
             penalty = second if penalty is None else penalty + second
         return penalty

@@ -232,7 +232,7 @@ def _score_run(
     backend: str | None,
     device: str,
 ) -> Iterator[Scored]:
-    weights = ("averaged", "raw") if run.spec.training.ema_decay else ("",)
+    weights = ("averaged", "raw") if run.spec.training.averages else ("",)
     inputs = fixed_inputs(run.spec, real.seed, real.count, run.record.precision, None)
     labels = _convert_labels(real.dataset, run, inputs["label"]) if "label" in inputs else None
     for step, (name, checkpoint) in checkpoints.items():

@@ -172,8 +172,44 @@ def test_a_loss_that_jumps_up_and_down_is_an_oscillation():
 def test_a_loss_that_stays_where_guessing_puts_it_is_no_progress():
     loss = 2 * float(np.log(2))
 
+    poor = {"variety": 0.2, "nearest": 0.3}
+
     assert heard(monitor(), rows([loss] * 12)) == [(200, "begins", "no-progress")]
+    assert heard(monitor(), rows([loss] * 12, **poor)) == [(200, "begins", "no-progress")]
     assert heard(monitor(), rows([loss, loss - 0.05] * 6)) == []
+
+
+def test_an_equilibrium_whose_images_vary_as_real_ones_is_no_warning():
+    log = rows([2 * float(np.log(2))] * 12, variety=1.02, nearest=0.64)
+
+    assert heard(monitor(), log) == []
+
+
+SCORES = {
+    "improved": ([30.0, 12.0], []),
+    "good": ([12.0], []),
+    "as at first": ([12.0, 12.0], []),
+    "worse than one average image": ([50.0], [(200, "begins", "no-progress")]),
+    "much worse": ([12.0, 30.0], [(200, "begins", "no-progress")]),
+}
+
+
+@pytest.mark.parametrize(("distances", "events"), SCORES.values(), ids=SCORES.keys())
+def test_scores_tell_an_equilibrium_from_no_progress(distances, events):
+    log = rows([2 * float(np.log(2))] * 12, variety=0.3, nearest=0.3)
+    scored = [
+        {"step": step, "scores": {"frechet": distance}, "frechet_of_average": 40.0}
+        for step, distance in enumerate(distances, start=1)
+    ]
+
+    assert heard(monitor(), [*scored, *log]) == events
+
+
+def test_a_good_score_ends_the_warning_that_there_is_no_progress():
+    log = rows([2 * float(np.log(2))] * 12)
+    log.append({"step": 240, "scores": {"frechet": 12.0}, "frechet_of_average": 40.0})
+
+    assert heard(monitor(), log) == [(200, "begins", "no-progress"), (240, "ends", "no-progress")]
 
 
 def test_a_discriminator_that_skips_updates_is_not_reported():

@@ -4,18 +4,13 @@ Most trainings here are those of a toy backend, whose processes import no framew
 """
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import time
 from importlib.util import find_spec
 
 import pytest
 from support.commands import (
     HOME,
     TINY,
-    command,
     gandem,
     needs_both,
     process,
@@ -30,7 +25,6 @@ from support.planted_backends import (
     ROUNDING,
     installed,
 )
-from support.toy_backend import SLOW
 
 import gandem as gandem_package
 from gandem.compare import Grid, JobResult, Setting, analyze, open_comparison, plan, run_job
@@ -240,43 +234,6 @@ def test_settings_of_one_backend_are_compared(tmp_path, data, toys):
     assert {comparison.run(c).record.settings.device for c in comparison.cells()} == {"cpu"}
     assert "Fréchet distance, width=3 minus width=2" in done.stdout
     assert "dcgan, width=2, test/one: Fréchet distance" in done.stdout
-
-
-def test_a_comparison_resumes_after_ctrl_c(tmp_path, data, toys, monkeypatch):
-    slow = tmp_path / "slow"
-    slow.touch()
-    monkeypatch.setenv(SLOW, str(slow))
-    more = "--sweep=latent=4,5 --epochs=20 --num-samples=20 --extractor=pixels --workers=1"
-    more += f" --data={data}"
-    options = ("compare", "dcgan", "--backends=test/one", "--seeds=1", *FREE, *more.split())
-    options += ("--set=width=2",)
-    going = subprocess.Popen(
-        command(*options, "--out=out"),
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    end = time.monotonic() + 120
-    while not [*tmp_path.glob("out/cells/*/checkpoints/*")] and time.monotonic() < end:
-        time.sleep(0.02)
-    os.killpg(going.pid, signal.SIGINT)
-    printed, complaint = going.communicate(timeout=120)
-    slow.unlink()
-
-    assert (going.returncode, printed) == (130, "")
-    last = complaint.splitlines()[-1]
-    assert last == "Interrupted. Run the same command again to resume."
-    comparison = open_comparison(tmp_path / "out")
-    (first, _) = comparison.cells()
-    assert comparison.state(first, comparison.failures()).name == "interrupted"
-
-    done = process(*options, "--out=out", "--json", cwd=tmp_path)
-
-    assert done.returncode == 0, done.stderr
-    assert {cell["state"] for cell in json.loads(done.stdout)["cells"]} == {"done"}
-    assert len(comparison.run(first).record.segments) == 2
 
 
 # --- planted faults ------------------------------------------------------------------------------

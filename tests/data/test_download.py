@@ -13,7 +13,7 @@ import time
 import pytest
 from support.web import Web
 
-from gandem.core import download as downloads
+from gandem import download as downloads
 from gandem.core.errors import DataError
 from gandem.download import download
 

@@ -25,6 +25,7 @@ from gandem.core.plugins.registry import is_installed, registry
 from gandem.core.specs import Loss, Spec, to_toml
 from gandem.core.specs.layers import LAYERS
 from gandem.core.specs.loading import load_spec
+from gandem.core.specs.schedules import SCHEDULES
 from gandem.core.training.backends import load_backend
 from gandem.core.training.losses import load_loss, resolve_loss
 from gandem.losses.hinge import Hinge
@@ -90,6 +91,7 @@ def test_the_registry_has_the_expected_entries():
     assert {table: sorted(row.id for row in registry().entries(table)) for table in KINDS} == {
         "models": MODELS,
         "layers": sorted(LAYERS),
+        "schedules": sorted(SCHEDULES),
         "backends": ["keras", "torch"],
         "datasets": [
             *("cifar10", "digits", "fashion-mnist", "folder", "grid", "keras", "mnist", "npz"),

@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM: a training keeps its progress, any other command ends at once in one line."""
 
+import importlib
 import json
 import os
 import random
@@ -27,6 +28,8 @@ from support.commands import (
 from support.forks import Forks
 
 import gandem
+from gandem.core import files
+from gandem.core.files import fill_file
 from gandem.core.runs import Progress
 from gandem.core.runs.setup import train as train_function
 from gandem.core.signals import COMMANDS, WARNINGS, catch_stop_request, exit_on_interrupt
@@ -177,6 +180,66 @@ def test_outside_of_a_training_all_signals_interrupt_and_are_given_back():
             press(number)
 
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize("number", COMMANDS)
+def test_a_second_signal_ends_the_process_while_the_first_is_obeyed(monkeypatch, capfd, number):
+    def end(code):
+        raise SystemExit(code)
+
+    monkeypatch.setattr(os, "_exit", end)
+
+    def clean_up_slowly() -> None:
+        with exit_on_interrupt():
+            try:
+                press()
+            finally:
+                press(number)
+
+    with pytest.raises(SystemExit, match="130"):
+        clean_up_slowly()
+    assert capfd.readouterr().err == "Interrupted.\n"
+
+
+def test_an_exit_during_an_import_leaves_no_unfinished_file(monkeypatch, tmp_path, capfd):
+    def end(code):
+        raise SystemExit(code)
+
+    def fill(temporary):
+        temporary.write_bytes(b"half")
+        assert [path.name for path in tmp_path.iterdir()] == [temporary.name]
+        importlib.import_module("interrupted_import")
+
+    modules = tmp_path.with_name(f"{tmp_path.name}_modules")
+    modules.mkdir()
+    (modules / "interrupted_import.py").write_text("import os; os.kill(os.getpid(), 2)\n")
+    monkeypatch.syspath_prepend(modules)
+    monkeypatch.setattr(os, "_exit", end)
+    monkeypatch.setattr(files, "_remove", lambda path: removed.append(path.read_bytes()))
+    removed = []
+
+    with pytest.raises(SystemExit, match="130"), exit_on_interrupt():
+        fill_file(tmp_path / "made.npz", fill)
+
+    assert removed[0] == b"half", "the exit must not rely on the end of the block"
+    assert capfd.readouterr().err == "Interrupted.\n"
+
+
+@pytest.mark.parametrize("number", WARNINGS)
+def test_a_warning_that_comes_again_does_not_disturb_what_the_first_began(number):
+    def clean_up() -> None:
+        with exit_on_interrupt():
+            try:
+                press(number)
+            finally:
+                press(number)
+                cleaned.append(True)
+
+    cleaned = []
+    with pytest.raises(KeyboardInterrupt):
+        clean_up()
+
+    assert cleaned
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, *WARNINGS])

@@ -33,9 +33,11 @@ from gandem.core.specs import (
     Layer,
     LayerNorm,
     LeakyRelu,
+    Linear,
     Loss,
     MaxPool2D,
     Normal,
+    Number,
     Ones,
     Optimizer,
     Player,
@@ -104,7 +106,11 @@ def admitted(hint: Any, depth: int = 1) -> st.SearchStrategy[Any]:
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
         limit = next((a for a in args[1:] if isinstance(a, Range)), Range())
-        return numbers(args[0], limit)
+        values = numbers(float if args[0] == Number else args[0], limit)
+        if args[0] != Number:
+            return values
+        ramps = st.builds(Linear, from_=values, to=values, end=st.floats(1, 1e6))
+        return st.one_of(values, ramps)
     if origin is Literal:
         return st.sampled_from(args)
     if origin in (Union, types.UnionType):
@@ -144,6 +150,8 @@ def made(cls: type, depth: int = 1) -> st.SearchStrategy[Any]:
     if cls is Latent:  # its code has to fit into its size
         fields |= {"categories": st.integers(0, 3), "codes": st.integers(0, 3)}
         fields |= {"size": st.integers(6, 200)}
+    if cls is Training:  # either a decay or a half-life
+        fields |= {"ema_half_life": st.just(0.0)}
     return st.fixed_dictionaries(fields).map(lambda values: cls(**values))
 
 
@@ -305,7 +313,7 @@ AFFINE = {
     "bias_init": Zeros(),
 }
 POOL = {"size": (2, 2), "stride": (2, 2), "padding": "valid"}
-NORMED = {"epsilon": 1e-5, "scale_init": Ones(), "offset_init": Zeros()}
+NORMED = {"epsilon": 1e-5, "affine": True, "scale_init": Ones(), "offset_init": Zeros()}
 ADAM = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "epsilon_placement": "corrected"}
 DEFAULTS = {
     "dense": AFFINE,
@@ -321,6 +329,19 @@ DEFAULTS = {
     "elu": {"alpha": 1.0},
     "embedding": {"table_init": GlorotUniform()},
     "concatenate": {"input": "label", "planes": False, "layers": ()},
+    "add": {"layers": ()},
+    "dot": {"input": "label", "layers": ()},
+    "self_attention": {
+        "reduction": 8,
+        "value_reduction": 8,
+        "pool": False,
+        "spectral_norm": False,
+        "kernel_init": GlorotUniform(),
+        "gamma_init": Zeros(),
+    },
+    "modulate": {"input": "label"},
+    "modulated_conv2d": WINDOW | AFFINE | {"layers": (), "demodulate": True, "epsilon": 1e-8},
+    "pixel_noise": {"strength_init": Zeros()},
     "residual": {"shortcut": ()},
     "adam": ADAM | {"weight_decay": 0.0},
     "adamw": ADAM | {"weight_decay": 0.01},
@@ -350,6 +371,7 @@ DEFAULTS = {
         "passes": "separate",
         "partial_batch": "keep",
         "ema_decay": 0.0,
+        "ema_half_life": 0.0,
         "sampling": "shuffled",
         "batches_per_epoch": 0,
         "flip": False,
@@ -357,7 +379,6 @@ DEFAULTS = {
         "discriminator_skip_below": 0.0,
         "weight_clip": 0.0,
         "instance_noise": 0.0,
-        "instance_noise_steps": 0,
         "augment": Augment(),
     },
 }

@@ -455,7 +455,8 @@ def test_a_misspelled_parameter_of_a_model_suggests_the_nearest():
         (
             "dcgan",
             {"learning_rate": "fast"},
-            "learning_rate: expected a number, received 'fast'; for example learning_rate=0.0002.",
+            "learning_rate: expected a number or a schedule, like cosine(2e-4, 0, 20 epochs); "
+            "received 'fast'; for example learning_rate=0.0002.",
         ),
         (
             "dcgan",

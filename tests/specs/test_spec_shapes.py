@@ -8,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gandem.core.specs import (
+    Add,
     AveragePool2D,
     BatchNorm,
     Concatenate,
     Conv2D,
     Conv2DTranspose,
     Dense,
+    Dot,
     Dropout,
     Elu,
     Embedding,
@@ -26,10 +28,14 @@ from gandem.core.specs import (
     LayerNorm,
     LeakyRelu,
     MaxPool2D,
+    Modulate,
+    ModulatedConv2D,
     NetworkPlan,
+    PixelNoise,
     Relu,
     Reshape,
     Residual,
+    SelfAttention,
     Shape,
     Sigmoid,
     Silu,
@@ -166,6 +172,18 @@ SHAPES = [
     (Residual(layers=(conv(3), Relu(), Conv2D(filters=2, kernel=1))), IMAGE, IMAGE),
     (Residual(layers=(conv(3, 2),), shortcut=(MaxPool2D(), up(2))), (6, 8, 2), (3, 4, 5)),
     (Residual(layers=(Dense(units=6),)), VECTOR, VECTOR),
+    (Add(input="noise"), VECTOR, VECTOR),
+    (Add(input="label", layers=(Dense(units=112), Reshape(shape=IMAGE))), IMAGE, IMAGE),
+    (Dot(input="noise"), VECTOR, (1,)),
+    (SelfAttention(reduction=2, value_reduction=1), IMAGE, IMAGE),
+    (SelfAttention(reduction=2, value_reduction=1, pool=True), IMAGE, IMAGE),
+    (Modulate(scale=(Dense(units=2),), offset=(Embedding(units=2),)), IMAGE, IMAGE),
+    (
+        ModulatedConv2D(filters=5, kernel=3, stride=2, input="label", layers=(Dense(units=2),)),
+        IMAGE,
+        (4, 4, 5),
+    ),
+    (PixelNoise(), IMAGE, IMAGE),
 ]
 
 
@@ -355,7 +373,7 @@ def test_nodes_are_walked_in_the_order_they_compute():
         "net/residual",
         "net/dropout",
     ]
-    assert [n.path for n in network.dropouts()] == ["net/residual/dropout", "net/dropout"]
+    assert [n.path for n in network.drawing_nodes()] == ["net/residual/dropout", "net/dropout"]
 
 
 def test_a_plan_lists_only_the_inputs_that_the_network_reads():

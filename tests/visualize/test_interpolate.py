@@ -199,7 +199,7 @@ def test_an_unconditional_model_refuses_to_interpolate_labels(run, tmp_path):
 @pytest.mark.parametrize(
     ("out", "words"),
     [
-        ("x.jpg", "expected a name that ends in .gif, .mp4, or .png (a strip)."),
+        ("x.jpg", "expected a name that ends in .gif or .mp4 or .png (a strip)."),
         ("missing/x.gif", "there is no folder"),
         ("folder.gif", "cannot be written"),
     ],
