@@ -30,7 +30,12 @@ from gandem.core.documents import is_number
 from gandem.core.runs.log import has_losses
 from gandem.core.specs import Spec, at_start
 from gandem.core.training import NumpyOps
-from gandem.core.training.losses import AdversarialLoss, decision_boundary
+from gandem.core.training.losses import (
+    AdversarialLoss,
+    compute_discriminator_loss,
+    decision_boundary,
+    is_paired,
+)
 
 __all__ = ["CONDITIONS", "LossScale", "Monitor"]
 
@@ -121,12 +126,14 @@ class LossScale:
             losses = [halves(logit) for logit in np.linspace(-scale, scale, 401)]
             return share * float(sum(min(half) for half in zip(*losses, strict=True)))
 
-        guessing = share * sum(halves(0.0))
+        zero = np.zeros((1, 1))
+        guessing = share * float(compute_discriminator_loss(rule, ops, zero, zero, target))
         classes = loss.class_weight * math.log(spec.classes) if spec.classes else 0.0
         guessing += share * 2 * classes  # of real and of fake images
+        if decision_boundary(rule) is None or is_paired(rule):
+            return cls(round(guessing, 6), None)
         near, far = lowest(40.0), lowest(80.0)
-        bounded = decision_boundary(rule) is not None and far > near - 1e-3 * (1 + abs(near))
-        if not bounded:
+        if far <= near - 1e-3 * (1 + abs(near)):  # unbounded
             return cls(round(guessing, 6), None)
         least = min(near, far)
         margin = lowest(2.0) < least + 1e-3 * (1 + abs(guessing - least))

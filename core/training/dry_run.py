@@ -22,7 +22,7 @@ from gandem.core.specs import (
     plan_spec,
 )
 from gandem.core.training.feed.augmentation import disturbance_shapes
-from gandem.core.training.losses import AdversarialLoss
+from gandem.core.training.losses import AdversarialLoss, is_paired
 from gandem.core.training.ops import Tensor
 from gandem.core.training.protocols import Loss, Played
 from gandem.core.training.step import train_step
@@ -51,7 +51,7 @@ class Pass:
     rows: int
 
 
-def step_inputs(spec: Spec, rows: tuple[int, ...]) -> dict[str, Shape]:
+def step_inputs(spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...]) -> dict[str, Shape]:
     """Return the name and shape, batch first, of every array that one step reads, without
     what layers draw.
 
@@ -72,7 +72,7 @@ def step_inputs(spec: Spec, rows: tuple[int, ...]) -> dict[str, Shape]:
         found["noise/generator"] = (last, *shapes["noise"])
         if spec.classes and last != rows[-1]:
             found["label/generator"] = (last, *shapes["label"])
-    for where, count in judged(rows, last).items():
+    for where, count in judged(loss, rows, last).items():
         found |= disturbance_shapes(spec, where, count)
     return found | dict.fromkeys(schedule_names(spec), ())
 
@@ -90,8 +90,10 @@ def schedule_names(spec: Spec) -> Mapping[str, Schedule | None]:
     return schedules
 
 
-def judged(rows: tuple[int, ...], last: int) -> dict[str, int]:
+def judged(loss: AdversarialLoss, rows: tuple[int, ...], last: int) -> dict[str, int]:
     """Return the groups of images that the discriminator sees in a step, with their sizes.
+
+    A paired loss compares the images of the generator's update with ``"real/generator"``.
 
     Args:
         rows: the number of images in each round.
@@ -100,13 +102,13 @@ def judged(rows: tuple[int, ...], last: int) -> dict[str, int]:
     found: dict[str, int] = {}
     for i, count in enumerate(rows):
         found |= {f"real/{i}": count, f"fake/{i}": count}
-    return found | {"generator": last}
+    return found | ({"real/generator": last} if is_paired(loss) else {}) | {"generator": last}
 
 
 def passes_of_step(spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...]) -> tuple[Pass, ...]:
     """Return the forward passes of one step, in program order, for the batch of each round."""
     recorder = _Recorder(spec)
-    inputs = {name: _zeros(shape) for name, shape in step_inputs(spec, rows).items()}
+    inputs = {name: _zeros(shape) for name, shape in step_inputs(spec, loss, rows).items()}
     train_step(spec, loss, recorder, NumpyOps(), inputs)
     return tuple(recorder.passes)
 
@@ -204,7 +206,7 @@ class _Recorder:
         self.passes: list[Pass] = []
 
     def apply(
-        self, player: str, observed: dict[str, np.ndarray] | None = None, **inputs: np.ndarray
+        self, player: str, observed: dict[str, Tensor] | None = None, **inputs: Tensor
     ) -> np.ndarray:
         rows, plan = next(iter(inputs.values())).shape[0], self._plans[player]
         self.passes.append(Pass(len(self.passes), player, rows))
@@ -213,11 +215,11 @@ class _Recorder:
             observed |= {name: _zeros((rows, *shapes[REFERENCE + name])) for name in plan.outputs}
         return _zeros((rows, *plan.output_shape))
 
-    def slope(self, player: str, image: np.ndarray, **inputs: np.ndarray) -> np.ndarray:
+    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> np.ndarray:
         self.apply(player, image=image, **inputs)
         return _zeros(image.shape)
 
-    def play(self, player: str, *, back: bool = True, **inputs: np.ndarray) -> Played:
+    def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
         return Played(self.apply(player, **inputs), lambda gradient: None)
 
     def learn(

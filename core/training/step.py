@@ -16,9 +16,12 @@ from gandem.core.training.feed.augmentation import disturb
 from gandem.core.training.losses import (
     AdversarialLoss,
     AuxiliaryLoss,
+    PairedLoss,
     allows_one_pass,
     auxiliary_players,
+    compute_discriminator_loss,
     decision_boundary,
+    is_paired,
 )
 from gandem.core.training.ops import Ops, Tensor
 from gandem.core.training.penalties import gradient_penalty, r1
@@ -161,6 +164,7 @@ class _Discriminator:
         self.inputs = inputs
         self.loss: Any = at_step(spec.loss, "loss", inputs)
         self.training: Any = at_step(spec.training, "training", inputs)
+        self.classifies = bool(spec.loss.class_weight)
         self.joint = spec.training.passes == "joint" or (
             allows_one_pass(loss) and can_share_pass(spec)
         )
@@ -169,11 +173,11 @@ class _Discriminator:
         self, i: int, fake: Played, label: Mapping[str, Tensor]
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Update the discriminator once, on the real and fake images of one round."""
-        ops, training = self.ops, self.spec.training
+        training = self.spec.training
 
         def loss() -> tuple[Tensor, Mapping[str, Tensor]]:
-            real = disturb(ops, self.inputs[f"real/{i}"], self.inputs, f"real/{i}")
-            made = disturb(ops, fake.value, self.inputs, f"fake/{i}")
+            real = self._disturb(self.inputs[f"real/{i}"], f"real/{i}")
+            made = self._disturb(fake.value, f"fake/{i}")
             halves, report = self._halves(real, made, label)
             penalty = self._penalty(i, real, made, label)
             if penalty is None:
@@ -189,41 +193,51 @@ class _Discriminator:
 
     def compute_generator_loss(self, fake: Played, label: Mapping[str, Tensor]) -> Tensor:
         """Compute the generator's loss, inside a :data:`Loss`."""
-        made = disturb(self.ops, fake.value, self.inputs, "generator")
-        output = self._apply(made, label)
-        loss = self.rule.generator(self.ops, self._logits(output))
+        made = self._disturb(fake.value, "generator")
+        if is_paired(self.rule):
+            rule = cast(PairedLoss, self.rule)
+            last = self.spec.training.discriminator_steps - 1
+            real = self._disturb(self.inputs[f"real/{last}"], "real/generator")
+            real_output, output = self._apply_both(real, made, label)
+            loss = rule.pair_generator(self.ops, self._logits(real_output), self._logits(output))
+        else:
+            output = self._apply(made, label)
+            loss = self.rule.generator(self.ops, self._logits(output))
         return (
-            loss if not self._classifies else loss + self._weighted(self._class_loss(output, label))
+            loss if not self.classifies else loss + self._weighted(self._class_loss(output, label))
         )
 
-    @property
-    def _classifies(self) -> bool:
-        return bool(self.spec.loss.class_weight)
+    def _disturb(self, images: Tensor, where: str) -> Tensor:
+        return disturb(self.ops, images, self.inputs, where)
 
     def _apply(self, image: Tensor, label: Mapping[str, Tensor]) -> Tensor:
         return self.players.apply("discriminator", image=image, **self._read(label))
 
     def _read(self, label: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Return the labels that the discriminator reads: none if it predicts them."""
-        return {} if self._classifies else label
+        return {} if self.classifies else label
+
+    def _apply_both(
+        self, real: Tensor, made: Tensor, label: Mapping[str, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Return the outputs for as many real and fake images, in one pass or in two."""
+        if not self.joint:
+            return self._apply(real, label), self._apply(made, label)
+        both = {name: self.ops.join(value, value) for name, value in label.items()}
+        output, rows = self._apply(self.ops.join(real, made), both), real.shape[0]
+        return output[:rows], output[rows:]
 
     def _halves(
         self, real: Tensor, made: Tensor, label: Mapping[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss on real and fake images, and the scalars to report."""
-        ops, rule, loss = self.ops, self.rule, self.spec.loss
-        if self.joint:
-            both = {name: ops.join(value, value) for name, value in label.items()}
-            rows = real.shape[0]
-            output = self._apply(ops.join(real, made), both)
-            real_output, fake_output = output[:rows], output[rows:]
-        else:
-            real_output, fake_output = self._apply(real, label), self._apply(made, label)
+        loss = self.spec.loss
+        real_output, fake_output = self._apply_both(real, made, label)
         real_logits, fake_logits = self._logits(real_output), self._logits(fake_output)
         target = 1.0 - self.loss.label_smoothing
-        total = rule.real(ops, real_logits, target) + rule.fake(ops, fake_logits)
+        total = compute_discriminator_loss(self.rule, self.ops, real_logits, fake_logits, target)
         report = self._accuracies(real_logits, fake_logits)
-        if self._classifies:
+        if self.classifies:
             class_loss = self._class_loss(real_output, label)
             total = total + self._weighted(class_loss + self._class_loss(fake_output, label))
             report["class_loss"] = class_loss
@@ -245,7 +259,7 @@ class _Discriminator:
 
     def _logits(self, output: Tensor) -> Tensor:
         """Return the logits of real against fake, without class logits."""
-        return output[:, :1] if self._classifies else output
+        return output[:, :1] if self.classifies else output
 
     def _weighted(self, loss: Tensor) -> Tensor:
         return self.loss.class_weight * loss

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gandem.core import specs as kinds
 from gandem.testing.trajectory_networks import (
     ATTENTION,
     BIASED,
     CONDITIONAL,
     DROPOUT,
+    NO_LAST_BIAS,
     NORMS,
     SPECTRAL,
     STYLES,
@@ -48,6 +50,28 @@ VARIANTS: dict[str, tuple[Mapping[str, Any], Networks]] = {
     "minimax": ({"loss.name": "minimax"}, {}),
     "least squares": ({"loss.name": "least-squares", "loss.label_smoothing": 0.2}, {}),
     "hinge": ({"loss.name": "hinge"}, {}),
+    "relativistic": ({"loss.name": "relativistic"}, {"discriminator": NO_LAST_BIAS}),
+    "relativistic average, joint, conditional": (
+        {"loss.name": "relativistic-average", "training.passes": "joint", "loss.halves": "mean"},
+        {
+            "generator": CONDITIONAL["generator"],
+            "discriminator": (kinds.Concatenate(planes=True), *NO_LAST_BIAS),
+        },
+    ),
+    "relativistic average hinge, dropout, augmented": (
+        {
+            "loss.name": "relativistic-average-hinge",
+            "training.discriminator_steps": 2,
+            "training.augment.flip": True,
+            "training.augment.cutout": 0.4,
+            "training.instance_noise": 0.2,
+        },
+        {"discriminator": (*DROPOUT[:-1], kinds.Dense(units=1, bias=False))},
+    ),
+    "relativistic average least squares": (
+        {"loss.name": "relativistic-average-least-squares", "training.noise": "reused"},
+        {"discriminator": NO_LAST_BIAS},
+    ),
     "wasserstein, clipped": ({"loss.name": "wasserstein", "training.weight_clip": 0.05}, {}),
     "gradient penalty": (
         {

@@ -273,7 +273,7 @@ def test_everything_the_page_adds_is_listed_without_errors(extended):
         "models": ["acme-gans/example"],
         "layers": ["acme-gans/res-block"],
         "schedules": ["acme-gans/one-cycle"],
-        "losses": ["acme-gans/logistic"],
+        "losses": ["acme-gans/logistic", "acme-gans/relative"],
         "extractors": ["acme-gans/thumbnails"],
         "metrics": ["acme-gans/mean-distance"],
         "launchers": ["acme-gans/sequential"],
@@ -311,7 +311,8 @@ def test_a_layer_can_be_used_in_a_spec_file(extended):
 def test_a_loss_is_trained_with_and_a_callback_notified(extended, line):
     extended.run(line)
 
-    assert (extended.folder / "runs" / "logistic" / "state.txt").read_text() == "finished"
+    folder = extended.folder / line.rpartition(" ")[2]
+    assert (folder / "state.txt").read_text() == "finished"
 
 
 @needs_a_backend

@@ -97,7 +97,11 @@ def test_the_registry_has_the_expected_entries():
             *("cifar10", "digits", "fashion-mnist", "folder", "grid", "keras", "mnist", "npz"),
             *("ring", "torchvision"),
         ],
-        "losses": ["hinge", "least-squares", "minimax", "non-saturating", "wasserstein"],
+        "losses": [
+            *("hinge", "least-squares", "minimax", "non-saturating", "relativistic"),
+            *("relativistic-average", "relativistic-average-hinge"),
+            *("relativistic-average-least-squares", "wasserstein"),
+        ],
         "extractors": ["inception", "lenet5", "pixels"],
         "metrics": [],
         "launchers": ["dask", "local", "slurm"],
@@ -427,6 +431,14 @@ def test_label_smoothing_of_a_loss_without_targets_is_refused():
 @pytest.mark.parametrize("name", ["non-saturating", "minimax", "least-squares"])
 def test_a_loss_with_targets_accepts_label_smoothing(name):
     assert load_loss(Loss(name=name, label_smoothing=0.1)).smoothable
+
+
+def test_a_loss_that_pairs_needs_a_loss_of_the_generator_too(only):
+    only("losses", type("Half", (), {"smoothable": False, "pair": None}))
+
+    assert refusal(SpecError, load_loss, Loss(name="x")) == (
+        "The loss 'it/x' of their-gan is not a loss: Half has no 'pair_generator'."
+    )
 
 
 # --- models and spec files -----------------------------------------------------------------------

@@ -374,7 +374,7 @@ def test_a_step_reads_what_the_feed_gives(case):
         rows = tuple(
             len(inputs[f"real/{i}"]) for i in range(case.spec.training.discriminator_steps)
         )
-        assert step_inputs(case.spec, rows) == {name: v.shape for name, v in inputs.items()}
+        assert step_inputs(case.spec, feed.loss, rows) == {k: v.shape for k, v in inputs.items()}
 
 
 # --- refusals -------------------------------------------------------------------------------------

@@ -275,7 +275,7 @@ class Feed:
         inputs = {KEY: make_key(self.seed, step)}
         if self.portable:
             inputs = self._played(step, counts, last)
-        for where, count in judged(counts, last).items():
+        for where, count in judged(self.loss, counts, last).items():
             drawn_too = draw_disturbances(spec, where, count, self.seed, step, training)
             inputs |= {name: value.astype(self.precision) for name, value in drawn_too.items()}
         return inputs
