@@ -1,6 +1,7 @@
 """Specs: GANs as frozen data, with their plans, serialization and digests."""
 
-from gandem.core.specs.composition import MOST_LAYERS, Layers
+from gandem.core.specs import initializers, layers, schedules
+from gandem.core.specs.composition import MOST_LAYERS, PluginKinds
 from gandem.core.specs.gan import (
     Augment,
     Image,
@@ -12,53 +13,12 @@ from gandem.core.specs.gan import (
     Training,
     image_of,
 )
-from gandem.core.specs.initializers import (
-    GlorotNormal,
-    GlorotUniform,
-    Initializer,
-    KaimingNormal,
-    KaimingUniform,
-    Normal,
-    Ones,
-    Orthogonal,
-    Zeros,
-)
-from gandem.core.specs.layers import (
-    Add,
-    AveragePool2D,
-    BatchNorm,
-    Concatenate,
-    Conv2D,
-    Conv2DTranspose,
-    Dense,
-    Dot,
-    Dropout,
-    Elu,
-    Embedding,
-    Flatten,
-    GlobalAveragePool2D,
-    GlobalMaxPool2D,
-    GroupNorm,
-    InstanceNorm,
-    Layer,
-    LayerNorm,
-    LeakyRelu,
-    MaxPool2D,
-    Modulate,
-    ModulatedConv2D,
-    PixelNoise,
-    Relu,
-    Reshape,
-    Residual,
-    SelfAttention,
-    Sigmoid,
-    Silu,
-    Tanh,
-    Upsample2D,
-)
-from gandem.core.specs.loading import PLUGIN_LAYERS, ModelLike, find_model, load_spec
+from gandem.core.specs.initializers import *  # noqa: F403
+from gandem.core.specs.layers import *  # noqa: F403
+from gandem.core.specs.loading import PLUGIN_KINDS, ModelLike, find_model, load_spec
 from gandem.core.specs.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 from gandem.core.specs.overrides import change, differences, field_paths, parse_setting
+from gandem.core.specs.schedules import *  # noqa: F403
 from gandem.core.specs.serialization import (
     digest,
     from_data,
@@ -76,67 +36,27 @@ from gandem.core.specs.validation import input_shapes, plan_player, plan_spec
 
 __all__ = [
     "MOST_LAYERS",
-    "PLUGIN_LAYERS",
+    "PLUGIN_KINDS",
     "REFERENCE",
     "SGD",
     "Adam",
     "AdamW",
-    "Add",
     "Augment",
-    "AveragePool2D",
-    "BatchNorm",
-    "Concatenate",
-    "Conv2D",
-    "Conv2DTranspose",
-    "Dense",
-    "Dot",
-    "Dropout",
-    "Elu",
-    "Embedding",
-    "Flatten",
-    "GlobalAveragePool2D",
-    "GlobalMaxPool2D",
-    "GlorotNormal",
-    "GlorotUniform",
-    "GroupNorm",
     "Image",
-    "Initializer",
-    "InstanceNorm",
-    "KaimingNormal",
-    "KaimingUniform",
     "Latent",
-    "Layer",
-    "LayerNorm",
-    "Layers",
-    "LeakyRelu",
     "Loss",
-    "MaxPool2D",
     "ModelLike",
-    "Modulate",
-    "ModulatedConv2D",
     "NetworkPlan",
     "Node",
-    "Normal",
-    "Ones",
     "Optimizer",
-    "Orthogonal",
     "Parameter",
-    "PixelNoise",
     "Player",
+    "PluginKinds",
     "Points",
     "RMSprop",
-    "Relu",
-    "Reshape",
-    "Residual",
-    "SelfAttention",
     "Shape",
-    "Sigmoid",
-    "Silu",
     "Spec",
-    "Tanh",
     "Training",
-    "Upsample2D",
-    "Zeros",
     "change",
     "crops",
     "differences",
@@ -161,3 +81,6 @@ __all__ = [
     "to_json",
     "to_toml",
 ]
+__all__ += initializers.__all__
+__all__ += layers.__all__
+__all__ += schedules.__all__
