@@ -4,7 +4,13 @@ Most images are 7 × 8: one odd size and one even, not square.
 """
 
 from gandem.testing.cases.activations import list_elementwise
-from gandem.testing.cases.affine import list_convolutions, list_spectral_norms
+from gandem.testing.cases.affine import (
+    list_convolutions,
+    list_equalized,
+    list_grouped_convolutions,
+    list_learned_images,
+    list_spectral_norms,
+)
 from gandem.testing.cases.graph import list_chains, list_composites
 from gandem.testing.cases.norms import list_norms
 from gandem.testing.cases.resampling import list_resamplings
@@ -21,4 +27,7 @@ CASES = (
     *list_composites(),
     *list_chains(),
     *list_spectral_norms(),
+    *list_grouped_convolutions(),
+    *list_equalized(),
+    *list_learned_images(),
 )

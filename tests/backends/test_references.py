@@ -275,14 +275,14 @@ def test_a_variance_that_stops_the_gradient_at_the_mean_fails_in_second_order_al
 
 
 def test_a_spectral_norm_that_leaves_its_divisor_out_of_the_gradient_fails(monkeypatch):
-    case, right = find("spectral norm conv2d k4 s2"), affine._kernel
+    case, right = find("spectral norm conv2d k4 s2"), affine.kernel_of
 
     def constant_divisor(layer, node, network):
         kernel, normed = network.parameter(node, "kernel"), right(layer, node, network)
         share = (normed.a.real / kernel.a.real).ravel()[0]
         return kernel.linear(lambda t: t * share)
 
-    monkeypatch.setattr(affine, "_kernel", constant_divisor)
+    monkeypatch.setattr(affine, "kernel_of", constant_divisor)
     said = find_differences(load_reference(case.name), measure(case))
 
     assert [line.partition(":")[0] for line in said] == [

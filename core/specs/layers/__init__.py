@@ -10,37 +10,64 @@ from gandem.core.specs.layers import activations, affine, graph, norms, resampli
 from gandem.core.specs.layers.activations import (
     Dropout,
     Elu,
+    Gelu,
     LeakyRelu,
+    Prelu,
     Relu,
+    Selu,
     Sigmoid,
     Silu,
+    Softplus,
     Tanh,
 )
-from gandem.core.specs.layers.affine import Conv2D, Conv2DTranspose, Dense, Embedding
+from gandem.core.specs.layers.affine import (
+    Constant,
+    Conv2D,
+    Conv2DTranspose,
+    Dense,
+    Embedding,
+    PositionEmbedding,
+)
 from gandem.core.specs.layers.base import Layer, Pads
 from gandem.core.specs.layers.graph import Concatenate, Residual
-from gandem.core.specs.layers.norms import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
+from gandem.core.specs.layers.norms import (
+    BatchNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    MinibatchStddev,
+    PixelNorm,
+)
 from gandem.core.specs.layers.resampling import (
     AveragePool2D,
     GlobalAveragePool2D,
     GlobalMaxPool2D,
     MaxPool2D,
+    Resample2D,
     Upsample2D,
 )
-from gandem.core.specs.layers.shaping import Flatten, Reshape
+from gandem.core.specs.layers.shaping import (
+    DepthToSpace,
+    Flatten,
+    Reshape,
+    SpaceToDepth,
+)
 
 __all__ = [
     "LAYERS",
     "AveragePool2D",
     "BatchNorm",
     "Concatenate",
+    "Constant",
     "Conv2D",
     "Conv2DTranspose",
     "Dense",
+    "DepthToSpace",
     "Dropout",
     "Elu",
     "Embedding",
     "Flatten",
+    "Gelu",
     "GlobalAveragePool2D",
     "GlobalMaxPool2D",
     "GroupNorm",
@@ -49,12 +76,20 @@ __all__ = [
     "LayerNorm",
     "LeakyRelu",
     "MaxPool2D",
+    "MinibatchStddev",
     "Pads",
+    "PixelNorm",
+    "PositionEmbedding",
+    "Prelu",
     "Relu",
+    "Resample2D",
     "Reshape",
     "Residual",
+    "Selu",
     "Sigmoid",
     "Silu",
+    "Softplus",
+    "SpaceToDepth",
     "Tanh",
     "Upsample2D",
 ]

@@ -4,7 +4,13 @@ A new kind of layer registers a function with :func:`resolve`, and with :func:`b
 contains layers.
 """
 
-from gandem.core.specs.shapes.layers import affine, norms, resampling, shaping  # noqa: F401
+from gandem.core.specs.shapes.layers import (  # noqa: F401
+    activations,
+    affine,
+    norms,
+    resampling,
+    shaping,
+)
 from gandem.core.specs.shapes.layers.base import branches, resolve
 from gandem.core.specs.shapes.layers.graph import no_input
 
