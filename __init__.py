@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from gandem.core.errors import GandemError
     from gandem.core.plugins.entry import Entry, entries
     from gandem.core.plugins.hookspecs import hookimpl
-    from gandem.core.runs import open_run, profile, resume, train
+    from gandem.core.runs import open_run, resume, train
     from gandem.core.runs.trainer import Callback
     from gandem.core.specs import Spec
     from gandem.metrics.evaluation.evaluate import evaluate
     from gandem.parity import measure as parity
+    from gandem.profiler import profile
     from gandem.visualize.animation import animate
     from gandem.visualize.curves import draw_curves as plot
     from gandem.visualize.interpolation import interpolate
@@ -61,7 +62,7 @@ _HOMES = {
     "hookimpl": "gandem.core.plugins.hookspecs:hookimpl",
     "open_run": "gandem.core.runs:open_run",
     "parity": "gandem.parity",
-    "profile": "gandem.core.runs:profile",
+    "profile": "gandem.profiler:profile",
     "resume": "gandem.core.runs:resume",
     "entries": "gandem.core.plugins.entry:entries",
     "train": "gandem.core.runs:train",

@@ -34,13 +34,14 @@ def data(name: str, data_dir: Path | None, count: int, out: Path | None, as_json
     NAME is one from 'gandem list'; a PATH alone means folder:PATH.
     """
     from gandem.commands.output import print_json
+    from gandem.commands.render_dataset import describe_dataset, format_dataset
     from gandem.visualize.dataset import inspect_dataset
 
     summary = inspect_dataset(name, data_dir, count=count, out=out, quiet=as_json)
     if as_json:
-        print_json(summary.to_data() | ({"out": str(out)} if out else {}))
+        print_json(describe_dataset(summary) | ({"out": str(out)} if out else {}))
     else:
-        click.echo(summary.format())
+        click.echo(format_dataset(summary))
         if out:
             click.echo(f"samples in {out}")
 

@@ -50,7 +50,8 @@ def profile(
     from gandem.commands.output import print_json
     from gandem.commands.render_reports import format_profile
     from gandem.core.progress import ProgressBars
-    from gandem.core.runs import Settings, profile
+    from gandem.core.runs import Settings
+    from gandem.profiler import profile
 
     with ProgressBars(quiet=as_json, unit="rounds") as bars:
         measured = profile(

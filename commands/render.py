@@ -12,9 +12,9 @@ from gandem.core.specs import Node, Points, Spec, digest, plan_spec
 from gandem.core.tables import format_count, format_table
 
 if TYPE_CHECKING:  # `gandem show` must not import what only a run needs
+    from gandem.commands.run_summaries import Summary
     from gandem.core.plugins.entry import Entry
     from gandem.core.runs import Run, Settings
-    from gandem.core.runs.listing import Summary
     from gandem.core.runs.record import RunRecord, Segment
 
 __all__ = [
@@ -35,7 +35,9 @@ ALWAYS_SHOWN = ("batch_size", "epochs", "discriminator_steps", "noise", "passes"
 
 
 def describe_layers(spec: Spec) -> dict[str, list[dict[str, Any]]]:
-    """Return the layers of each network: name, kind, output shape, number of parameters."""
+    """Return the layers of each network: name, kind, output shape, number of parameters, and what
+    each reads beside the layer before it.
+    """
     return {
         name: [
             {
@@ -43,6 +45,7 @@ def describe_layers(spec: Spec) -> dict[str, list[dict[str, Any]]]:
                 "kind": node.layer.kind,
                 "output_shape": list(node.output_shape),
                 "parameters": sum(p.size for inner in node.walk() for p in inner.parameters),
+                "reads": list(_inputs_read(node)),
             }
             for node in plan.nodes
         ]
@@ -62,7 +65,7 @@ def format_spec(spec: Spec) -> str:
                 row["name"],
                 tuple(row["output_shape"]),
                 f"{n:,}" if (n := row["parameters"]) else "",
-                "spectral norm" if _is_spectrally_normalized(node) else "",
+                _format_facts(node),
             )
             for row, node in zip(layers[name], plan.nodes, strict=True)
         ]
@@ -119,8 +122,23 @@ def _format_image(spec: Spec) -> str:
     return f"{image.shape}, pixels {span}"
 
 
-def _is_spectrally_normalized(node: Node) -> bool:
-    return any(inner.layer.has_spectral_norm for inner in node.walk())
+def _inputs_read(node: Node) -> dict[str, None]:
+    """Return the inputs and earlier layers that a layer, or one inside it, reads, in order."""
+    return dict.fromkeys(inner.layer.reads for inner in node.walk() if inner.layer.reads)
+
+
+def _format_facts(node: Node) -> str:
+    """Return what a layer reads, and whether it has spectral norm.
+
+    >>> from gandem.core.specs import load_spec
+    >>> _format_facts(plan_spec(load_spec("cgan"))["generator"].nodes[0])
+    'reads label'
+    """
+    names = _inputs_read(node)
+    facts = [f"reads {', '.join(names)}"] if names else []
+    if any(inner.layer.has_spectral_norm for inner in node.walk()):
+        facts.append("spectral norm")
+    return "; ".join(facts)
 
 
 def _format_randomness(settings: Settings | None) -> str:
@@ -131,10 +149,8 @@ def _format_randomness(settings: Settings | None) -> str:
 
 def format_run(run: Run) -> str:
     """Return the state, backend, data and results of a run."""
-    from gandem.core.runs.listing import count_steps, read_state
-
-    record, state = run.record, read_state(run)
-    done = count_steps(run)
+    record, state = run.record, run.status()
+    done = run.count_steps()
     of = f"{done} of " if state != "finished" else ""
     steps = format_count(done if state == "finished" else record.steps_planned, "step")
     rate = f" ({record.steps_per_second} steps/s)" if record.steps_per_second else ""
@@ -208,13 +224,11 @@ def format_outcome(run: Run) -> str:
 
 def describe_run(run: Run) -> dict[str, Any]:
     """Return a run as plain data."""
-    from gandem.core.runs.listing import count_steps, read_state
-
     return {
         "path": str(run.path),
         **run.record.to_data(),
-        "state": read_state(run),
-        "steps": count_steps(run),
+        "state": run.status(),
+        "steps": run.count_steps(),
         "checkpoints": [str(path) for path in run.checkpoints()],
         "samples": [str(path) for path in run.samples()],
     }

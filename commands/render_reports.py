@@ -9,8 +9,8 @@ from gandem.core.tables import format_table
 
 if TYPE_CHECKING:
     from gandem.core.plugins.registry import Plugin
-    from gandem.core.runs import Profile
     from gandem.parity import Handover, Report
+    from gandem.profiler import Profile
 
 __all__ = ["format_doctor", "format_parity", "format_plugins", "format_profile"]
 

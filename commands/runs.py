@@ -16,7 +16,7 @@ def runs(folder: Path, as_json: bool) -> None:
     """List the runs in FOLDER, oldest first."""
     from gandem.commands.output import print_json
     from gandem.commands.render import format_runs
-    from gandem.core.runs import find_runs
+    from gandem.commands.run_summaries import find_runs
 
     is_missing_default = folder == Path("runs") and not folder.is_dir()
     summaries = [] if is_missing_default else find_runs(folder)

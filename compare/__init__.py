@@ -14,7 +14,7 @@ from gandem.compare.launchers import Launcher, SubmittedJob
 from gandem.compare.report.page import write_comparison
 from gandem.compare.report.progress_table import Table
 from gandem.compare.sweeps import Setting, make_settings, parse_sweeps
-from gandem.core.callable_module import make_callable
+from gandem.parity.callable_module import make_callable
 
 __all__ = [
     "FORMATS",

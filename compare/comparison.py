@@ -35,7 +35,6 @@ from gandem.core.errors import GandemError, RunError, shown
 from gandem.core.files import append_line, make_folder, write_json
 from gandem.core.plugins.isolation import format_error
 from gandem.core.runs import Run, open_run
-from gandem.core.runs.listing import count_steps, describe_health, read_state
 from gandem.core.runs.log import read_last_row
 from gandem.core.runs.run_dir import is_locked, lock_run_dir
 
@@ -150,8 +149,8 @@ class Comparison:
         return CellRecord(cell, folder, run, scores, self._state(run, scores, problem))
 
     def _state(self, run: Run, scores: Collection[Any], problem: str) -> State:
-        state, last = read_state(run), read_last_row(run.path)
-        step = last.get("step") if state == "running" else count_steps(run)
+        state, last = run.status(), read_last_row(run.path)
+        step = last.get("step") if state == "running" else run.count_steps()
         if state == "finished":
             state = "done" if scores else self._finished_state(problem)
         elif state == "interrupted" and problem:
@@ -162,7 +161,7 @@ class Comparison:
             total=int(to_number(run.record.steps_planned)),
             rate=to_number(last.get("steps_per_second")),
             losses={name: float(last[name]) for name in LOSSES if is_number(last.get(name))},
-            health=describe_health(run),
+            health=run.health(),
             problem="" if state in ("done", "diverged") else problem,
         )
 

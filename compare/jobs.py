@@ -13,7 +13,6 @@ from gandem.core.errors import GandemError, RunError
 from gandem.core.files import write_file
 from gandem.core.process import ChildCommand, ChildResult, run_child
 from gandem.core.runs import open_run
-from gandem.core.runs.listing import read_state
 from gandem.core.runs.run_dir import check_run_dir, is_locked
 
 __all__ = ["Job", "JobResult", "run_job"]
@@ -105,7 +104,7 @@ def _train_commands(job: Job) -> Iterator[tuple[str, ...]]:
         _check_free(path, error)
         yield job.train
         return
-    if read_state(run) != "finished":
+    if run.status() != "finished":
         yield "resume", job.run, "--json"
 
 

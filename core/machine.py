@@ -21,6 +21,7 @@ __all__ = [
     "check_memory",
     "count_cpus",
     "cpu_instructions",
+    "describe_command",
     "describe_machine",
     "format_size",
     "keep_freed_memory",
@@ -104,6 +105,14 @@ def describe_machine() -> str:
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     name = next(iter(names), "") or platform.processor() or platform.machine()
     return f"{name}, {os.cpu_count()} cores, {platform.system()}"
+
+
+def describe_command() -> str:
+    """Return the command of this process as users type it; ``?`` for bytes that are no text."""
+    import shlex
+
+    program = "gandem" if os.path.basename(sys.argv[0]) in ("__main__.py", "gandem") else ""
+    return shlex.join((program or sys.argv[0], *sys.argv[1:])).encode(errors="replace").decode()
 
 
 def memory_size() -> int:

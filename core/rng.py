@@ -21,7 +21,7 @@ class Purpose(enum.IntEnum):
     ORDER = 2
     NOISE = 3
     LABELS = 4
-    DROPOUT = 5
+    LAYERS = 5
     MIXING = 6
     SAMPLES = 7
     BASELINE = 8

@@ -85,6 +85,7 @@ MEANINGS = {
     "Player.input": "the input of the first layer: `noise`, `image` or `label`",
     "Player.optimizer": "one of the [optimizers](#optimizers)",
     "Player.layers": "the [layers](#layers), first to last",
+    "Player.outputs": "names of layers whose outputs a loss reads",
 }
 """What fields mean, where the docstring of the class has no description of its own for them."""
 FAMILIES = {"Optimizers": Optimizer, "Layers": Layer, "Initializers": Initializer}
@@ -124,6 +125,12 @@ EXAMPLES: dict[str, Any] = {
     "Augment.cutout": 0.25,
     "Player.name": "generator",
     "Player.input": "noise",
+    "Player.outputs": ["features"],
+    "Add.input": "layer:stem",
+    "ModulatedConv2D.input": "layer:style",
+    "ModulatedConv2D.padding": [[1, 1], [1, 1]],
+    "reduction": 4,
+    "value_reduction": 2,
     "filters": 64,
     "units": 64,
     "kernel": 4,

@@ -3,7 +3,7 @@
 The package can be called: ``gandem.parity("dcgan")`` is :func:`measure`.
 """
 
-from gandem.core.callable_module import make_callable
+from gandem.parity.callable_module import make_callable
 from gandem.parity.handover import Direction, Handover
 from gandem.parity.measure import Report, measure
 from gandem.parity.tolerances import Mark

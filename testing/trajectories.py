@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from gandem.core import specs as kinds
 from gandem.core.data.dataset import Dataset, load_dataset
 from gandem.core.plugins.entry import entries
-from gandem.core.specs import Layer, Spec, change, load_spec
+from gandem.core.specs import Spec, change, load_spec
 from gandem.core.training import (
     Arrays,
     Backend,
@@ -27,6 +26,19 @@ from gandem.core.training import (
     load_loss,
 )
 from gandem.testing.case_types import as_statistic, hashed_numbers
+from gandem.testing.trajectory_networks import (
+    ATTENTION,
+    BIASED,
+    CONDITIONAL,
+    DROPOUT,
+    EQUALIZED,
+    NORMS,
+    SMALL,
+    SPECTRAL,
+    STYLES,
+    WITH_CLASS_LOGITS,
+    Networks,
+)
 
 __all__ = [
     "SEED",
@@ -58,7 +70,7 @@ class Trajectory:
 
     name: str
     changes: Mapping[str, Any]
-    layers: Mapping[str, tuple[Layer, ...]]
+    layers: Networks
     marks: tuple[int, ...]
 
     @cached_property
@@ -177,134 +189,16 @@ def summarize(case: Trajectory, engine: Engine) -> dict[str, np.ndarray]:
 # --- the cases -----------------------------------------------------------------------------------
 
 
-def _small() -> Spec:
-    adam = kinds.Adam(learning_rate=1e-3, beta1=0.5, beta2=0.99, epsilon=1e-6)
-    generator: tuple[Layer, ...] = (
-        kinds.Dense(units=2 * 2 * 6, bias=False),
-        kinds.BatchNorm(epsilon=1e-4, decay=0.8),
-        kinds.Relu(),
-        kinds.Reshape(shape=(2, 2, 6)),
-        kinds.Conv2DTranspose(filters=5, kernel=4, stride=2),
-        kinds.LeakyRelu(slope=0.2),
-        kinds.Conv2DTranspose(filters=4, kernel=5, stride=2),
-        kinds.Elu(),
-        kinds.Conv2D(filters=1, kernel=3),
-        kinds.Tanh(),
-    )
-    discriminator: tuple[Layer, ...] = (
-        kinds.Conv2D(filters=5, kernel=3, stride=2),
-        kinds.LeakyRelu(slope=0.2),
-        kinds.Conv2D(filters=6, kernel=4, stride=2, bias=False),
-        kinds.BatchNorm(epsilon=1e-4, decay=0.8),
-        kinds.LeakyRelu(slope=0.2),
-        kinds.Flatten(),
-        kinds.Dense(units=1),
-    )
-    return Spec(
-        name="small",
-        image=kinds.Image(height=8, width=8),
-        latent=kinds.Latent(size=5),
-        loss=kinds.Loss(),
-        training=kinds.Training(batch_size=16, noise="fresh"),
-        players=(
-            kinds.Player(name="generator", input="noise", optimizer=adam, layers=generator),
-            kinds.Player(name="discriminator", input="image", optimizer=adam, layers=discriminator),
-        ),
-    )
-
-
-SMALL = _small()
-_DROPOUT: tuple[Layer, ...] = (
-    kinds.Conv2D(filters=5, kernel=3, stride=2),
-    kinds.LeakyRelu(slope=0.2),
-    kinds.Dropout(rate=0.3),
-    kinds.Flatten(),
-    kinds.Dropout(rate=0.5),
-    kinds.Dense(units=1),
-)
-_CONDITIONAL: Mapping[str, tuple[Layer, ...]] = {
-    "generator": (
-        kinds.Concatenate(layers=(kinds.Embedding(units=4), kinds.Dense(units=3))),
-        *SMALL.player("generator").layers,
-    ),
-    "discriminator": (kinds.Concatenate(planes=True), *SMALL.player("discriminator").layers),
-}
-_WITH_CLASS_LOGITS: Mapping[str, tuple[Layer, ...]] = {
-    "generator": _CONDITIONAL["generator"],
-    "discriminator": (*SMALL.player("discriminator").layers[:-1], kinds.Dense(units=4)),
-}
-_NORMS: Mapping[str, tuple[Layer, ...]] = {
-    "generator": (
-        kinds.Dense(units=4 * 4 * 6),
-        kinds.LayerNorm(),
-        kinds.Silu(),
-        kinds.Reshape(shape=(4, 4, 6)),
-        kinds.Upsample2D(method="bilinear"),
-        kinds.Conv2D(filters=4, kernel=3, bias=False),
-        kinds.InstanceNorm(),
-        kinds.Residual(
-            layers=(kinds.Conv2D(filters=4, kernel=3), kinds.GroupNorm(groups=2), kinds.Relu())
-        ),
-        kinds.Conv2D(filters=1, kernel=3),
-        kinds.Tanh(),
-    ),
-    "discriminator": (
-        kinds.Conv2D(filters=6, kernel=3),
-        kinds.GroupNorm(groups=3),
-        kinds.LeakyRelu(slope=0.1),
-        kinds.AveragePool2D(),
-        kinds.Residual(
-            layers=(kinds.Conv2D(filters=8, kernel=3), kinds.LayerNorm(over="channels")),
-            shortcut=(kinds.Conv2D(filters=8, kernel=1, bias=False),),
-        ),
-        kinds.MaxPool2D(),
-        kinds.GlobalMaxPool2D(),
-        kinds.Dense(units=1),
-    ),
-}
-_SPECTRAL: Mapping[str, tuple[Layer, ...]] = {
-    "generator": (
-        kinds.Dense(units=2 * 2 * 6, spectral_norm=True),
-        kinds.Relu(),
-        kinds.Reshape(shape=(2, 2, 6)),
-        kinds.Conv2DTranspose(filters=5, kernel=4, stride=2, bias=False, spectral_norm=True),
-        kinds.BatchNorm(epsilon=1e-4, decay=0.8),
-        kinds.LeakyRelu(slope=0.2),
-        kinds.Conv2DTranspose(filters=4, kernel=(5, 3), stride=2),
-        kinds.Elu(),
-        kinds.Conv2D(filters=1, kernel=3, spectral_norm=True),
-        kinds.Tanh(),
-    ),
-    "discriminator": (
-        kinds.Conv2D(filters=5, kernel=3, stride=2, spectral_norm=True),
-        kinds.LeakyRelu(slope=0.1),
-        kinds.Residual(
-            layers=(kinds.Conv2D(filters=6, kernel=(3, 2), spectral_norm=True), kinds.Silu()),
-            shortcut=(kinds.Conv2D(filters=6, kernel=1, bias=False, spectral_norm=True),),
-        ),
-        kinds.Flatten(),
-        kinds.Dense(units=1, spectral_norm=True),
-    ),
-}
-_BIASED: Mapping[str, tuple[Layer, ...]] = {
-    player.name: tuple(
-        replace(layer, running_variance="biased") if isinstance(layer, kinds.BatchNorm) else layer
-        for layer in player.layers
-    )
-    for player in SMALL.players
-}
-
-
 def _optimizer(kind: str, **fields: float | str) -> dict[str, Any]:
     optimizer = {"kind": kind, "learning_rate": 2e-3, **fields}
     return {f"{player}.optimizer": optimizer for player in ("generator", "discriminator")}
 
 
-_VARIANTS: dict[str, tuple[Mapping[str, Any], Mapping[str, tuple[Layer, ...]]]] = {
+_VARIANTS: dict[str, tuple[Mapping[str, Any], Networks]] = {
     "fresh noise": ({}, {}),
     "reused noise": ({"training.noise": "reused"}, {}),
     "joint passes": ({"training.passes": "joint"}, {}),
-    "joint passes, conditional": ({"training.passes": "joint"}, _CONDITIONAL),
+    "joint passes, conditional": ({"training.passes": "joint"}, CONDITIONAL),
     "three discriminator steps": ({"training.discriminator_steps": 3}, {}),
     "three discriminator steps, reused noise": (
         {"training.discriminator_steps": 3, "training.noise": "reused"},
@@ -326,21 +220,21 @@ _VARIANTS: dict[str, tuple[Mapping[str, Any], Mapping[str, tuple[Layer, ...]]]] 
             "loss.gradient_penalty": 10.0,
             "training.discriminator_steps": 2,
         },
-        {"discriminator": _NORMS["discriminator"]},
+        {"discriminator": NORMS["discriminator"]},
     ),
-    "gradient penalty, conditional": ({"loss.gradient_penalty": 1.0}, _CONDITIONAL),
+    "gradient penalty, conditional": ({"loss.gradient_penalty": 1.0}, CONDITIONAL),
     "r1, joint": (
         {"loss.r1": 2.0, "loss.gradient_penalty": 0.5, "training.passes": "joint"},
-        {"discriminator": _SPECTRAL["discriminator"]},
+        {"discriminator": SPECTRAL["discriminator"]},
     ),
     "classes told, conditional": (
         {"loss.class_weight": 0.7, "loss.gradient_penalty": 1.0},
-        _WITH_CLASS_LOGITS,
+        WITH_CLASS_LOGITS,
     ),
     "discriminator skipped": ({"training.discriminator_skip_below": 1.78}, {}),
     "generator batches, conditional": (
         {"training.generator_batches": 2, "training.discriminator_steps": 2},
-        _CONDITIONAL,
+        CONDITIONAL,
     ),
     "instance noise": ({"training.instance_noise": 0.3, "training.instance_noise_steps": 15}, {}),
     "augmented": (
@@ -362,14 +256,14 @@ _VARIANTS: dict[str, tuple[Mapping[str, Any], Mapping[str, tuple[Layer, ...]]]] 
     "rmsprop": (_optimizer("rmsprop", decay=0.9), {}),
     "sgd": (_optimizer("sgd"), {}),
     "sgd with momentum": (_optimizer("sgd", momentum=0.8, weight_decay=0.01), {}),
-    "dropout": ({}, {"discriminator": _DROPOUT}),
+    "dropout": ({}, {"discriminator": DROPOUT}),
     "dropout, joint, three steps": (
         {"training.passes": "joint", "training.discriminator_steps": 3},
-        {"discriminator": _DROPOUT},
+        {"discriminator": DROPOUT},
     ),
-    "conditional": ({}, _CONDITIONAL),
-    "norms, residuals, pools": ({}, _NORMS),
-    "spectral norm": ({"loss.name": "hinge"}, _SPECTRAL),
+    "conditional": ({}, CONDITIONAL),
+    "norms, residuals, pools": ({}, NORMS),
+    "spectral norm": ({"loss.name": "hinge"}, SPECTRAL),
     "spectral norm, joint, three steps": (
         {
             "loss.name": "hinge",
@@ -377,11 +271,23 @@ _VARIANTS: dict[str, tuple[Mapping[str, Any], Mapping[str, tuple[Layer, ...]]]] 
             "training.discriminator_steps": 3,
             "training.ema_decay": 0.9,
         },
-        _SPECTRAL,
+        SPECTRAL,
     ),
     "biased running variance, epsilon beside the uncorrected root": (
         _optimizer("adam", epsilon=1e-5, epsilon_placement="uncorrected"),
-        _BIASED,
+        BIASED,
+    ),
+    "attention, projection, conditional": (
+        {"loss.name": "hinge", "training.discriminator_steps": 2, "training.ema_decay": 0.9},
+        ATTENTION,
+    ),
+    "styles, pixel noise, skip connections": (
+        {"loss.r1": 2.0, "training.ema_decay": 0.9},
+        STYLES,
+    ),
+    "equalized rates, groups, filters, deviations": (
+        {"loss.r1": 2.0, "training.ema_decay": 0.9},
+        EQUALIZED,
     ),
 }
 

@@ -11,20 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from gandem.core.data.images import (
-    add_title,
-    check_image_size,
-    draw_grid,
-    draw_table,
-    read_image,
-    save_image,
-    scale_images,
-    scale_size,
-)
+from gandem.core.data.images import draw_grid, save_image
 from gandem.core.errors import RunError, SpecError
 from gandem.core.files import fill_file
 from gandem.core.plugins.installation import install_command
 from gandem.core.runs.run import Run, open_run
+from gandem.visualize.images import (
+    add_title,
+    check_image_size,
+    draw_table,
+    read_image,
+    scale_images,
+    scale_size,
+)
 
 __all__ = ["SUFFIXES", "Animation", "animate", "check_animation_path"]
 

@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from gandem.core.data.images import read_image, scale_images
 from gandem.core.documents import is_number
 from gandem.core.errors import RunError
 from gandem.core.files import write_file
 from gandem.core.runs.run import Run, open_run
 from gandem.core.training import metric_names
 from gandem.metrics.evaluation import MEASURES
+from gandem.visualize.images import read_image, scale_images
 from gandem.visualize.plot import COLORS, STYLE, THUMBNAILS, draw, printable
 from gandem.visualize.series import Curves, Span, Thumbnail
 

@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gandem.core.data.images import scale_images, scale_size
 from gandem.core.errors import SpecError
 from gandem.core.runs.run import Run, open_run
 from gandem.core.runs.sampling import CHUNK_SIZE, sample
 from gandem.core.specs import image_of
 from gandem.core.training import fixed_inputs, stored
 from gandem.visualize.animation import Animation
+from gandem.visualize.images import scale_images, scale_size
 from gandem.visualize.latent import (
     GeneratorOptions,
     check_class,

@@ -10,18 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from gandem.core.data.images import (
-    check_image_size,
-    draw_table,
-    save_image,
-    scale_images,
-    scale_size,
-)
+from gandem.core.data.images import save_image
 from gandem.core.errors import SpecError, shown, suggest
 from gandem.core.runs.run import Run, open_run
 from gandem.core.runs.sampling import MAX_COLUMNS, Images, sample
 from gandem.core.specs import Spec, image_of
 from gandem.core.training import fixed_inputs, one_hot
+from gandem.visualize.images import check_image_size, draw_table, scale_images, scale_size
 from gandem.visualize.latent import GeneratorOptions, check_class, hold_category, is_conditional
 
 __all__ = ["Table", "each_label", "parse_dimensions", "parse_values", "traverse"]

@@ -1,5 +1,6 @@
 """The Keras backend: its versions, devices and engines."""
 
+import contextlib
 import os
 import platform
 
@@ -38,6 +39,10 @@ class KerasBackend:
             "CPU": cpu_instructions(),
             "oneDNN": "off" if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0" else "on",
         }
+
+    def set_threads(self, count: int) -> None:
+        with contextlib.suppress(RuntimeError):  # TensorFlow has executed an operation
+            tf.config.threading.set_intra_op_parallelism_threads(count)
 
     def engine(
         self, spec: Spec, loss: AdversarialLoss, state: Arrays, *, precision: str, device: str

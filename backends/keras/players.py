@@ -7,7 +7,7 @@ from tensorflow import Tensor
 
 from gandem.backends.keras.network import Network
 from gandem.backends.keras.optimizers import Learner
-from gandem.core.training import Loss, MaskFeed, Played
+from gandem.core.training import DrawFeed, Loss, Played
 
 
 class KerasPlayers:
@@ -22,16 +22,21 @@ class KerasPlayers:
         self.networks = networks
         self.learners = learners
         self.averages = averages
-        self.masks = MaskFeed({})
+        self.draws = DrawFeed({})
 
     def begin(self, inputs: Mapping[str, Tensor]) -> None:
         """Start a step: number its passes from 0."""
-        self.masks = MaskFeed(inputs)
+        self.draws = DrawFeed(inputs)
 
-    def apply(self, player: str, **inputs: Tensor) -> Tensor:
+    def apply(
+        self, player: str, observed: dict[str, Tensor] | None = None, **inputs: Tensor
+    ) -> Tensor:
         network = self.networks[player]
         read = [inputs[name] for name in network.plan.inputs]
-        return network(read, training=True, masks=self.masks.next())
+        output, outputs = network.observe(read, training=True, draws=self.draws.next())
+        if observed is not None:
+            observed |= outputs
+        return output
 
     def slope(self, player: str, image: Tensor, **inputs: Tensor) -> Tensor:
         image = tf.stop_gradient(image)

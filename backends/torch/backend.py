@@ -39,6 +39,9 @@ class TorchBackend:
             "libraries": ", ".join(n for n, module in libraries.items() if module.is_available()),
         }
 
+    def set_threads(self, count: int) -> None:
+        torch.set_num_threads(count)
+
     def engine(
         self, spec: Spec, loss: AdversarialLoss, state: Arrays, *, precision: str, device: str
     ) -> Engine:

@@ -17,6 +17,7 @@ from gandem.backends.torch.optimizers import Learner
 from gandem.backends.torch.players import TorchPlayers
 from gandem.core.specs import Spec, plan_spec
 from gandem.core.training import (
+    DRAW_KINDS,
     KEY,
     AdversarialLoss,
     Arrays,
@@ -79,7 +80,8 @@ class TorchEngine:
         if KEY in tensors:
             key = inputs[KEY]  # read on the CPU
             tensors = self.draws.replace_key({**tensors, KEY: key})
-        images = (k for k, v in tensors.items() if v.ndim == 4 and not k.startswith("mask/"))
+        drawn = tuple(f"{kind}/" for kind in DRAW_KINDS)  # each pass converts its own
+        images = (k for k, v in tensors.items() if v.ndim == 4 and not k.startswith(drawn))
         return tensors | {name: inward(tensors[name]) for name in images}
 
     def _move(self, value: np.ndarray) -> Tensor:

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from gandem.backends.torch.network import Network, masks_inward
+from gandem.backends.torch.network import Network, draws_inward
 from gandem.backends.torch.optimizers import Learner
-from gandem.core.training import Loss, MaskFeed, Played
+from gandem.core.training import DrawFeed, Loss, Played
 
 
 class TorchPlayers:
@@ -22,16 +22,18 @@ class TorchPlayers:
         self.networks = networks
         self.learners = learners
         self.averages = averages
-        self.masks = MaskFeed({})
+        self.draws = DrawFeed({})
 
     def begin(self, inputs: Mapping[str, Tensor]) -> None:
         """Start a step: number its passes from 0."""
-        self.masks = MaskFeed(inputs)
+        self.draws = DrawFeed(inputs)
 
-    def apply(self, player: str, **inputs: Tensor) -> Tensor:
+    def apply(
+        self, player: str, observed: dict[str, Tensor] | None = None, **inputs: Tensor
+    ) -> Tensor:
         network = self.networks[player]
         read = [inputs[name] for name in network.plan.inputs]
-        return network(*read, masks=masks_inward(self.masks.next()))
+        return network(*read, draws=draws_inward(self.draws.next()), observed=observed)
 
     def slope(self, player: str, image: Tensor, **inputs: Tensor) -> Tensor:
         leaf = image.detach().requires_grad_(True)

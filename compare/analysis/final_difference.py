@@ -11,11 +11,11 @@ import numpy as np
 
 from gandem.compare.comparison import CellRecord
 from gandem.compare.grid import Grid
-from gandem.core.data.images import read_image
 from gandem.core.errors import GandemError
 from gandem.core.runs import Run
 from gandem.core.specs import Points
 from gandem.core.training import weights
+from gandem.visualize.images import read_image
 
 __all__ = ["measure_final_differences"]
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gandem.core.data.images import read_image
 from gandem.core.errors import RunError
 from gandem.core.runs import Run
 from gandem.core.specs import Points
+from gandem.visualize.images import read_image
 
 __all__ = ["MAX_BYTES", "MAX_STEPS", "Picture", "limit_size", "read_pictures"]
 

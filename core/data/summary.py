@@ -1,4 +1,4 @@
-"""Summaries of data sets: counts, sizes, classes, and likely problems."""
+"""What a summary of a data set holds: counts, sizes, classes, and likely problems."""
 
 from __future__ import annotations
 
@@ -8,15 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from gandem.core.errors import printable
-
 __all__ = ["DatasetSummary", "count_classes", "describe_brightness", "format_few"]
 
-MIN_SIDE = 8
-"""Pixels; smaller images are reported as a problem."""
-MAX_IMBALANCE = 10
-"""Largest class over smallest class; a larger ratio is reported as a problem."""
-MAX_CLASSES_LISTED = 20
 DARK_LEVEL = 32
 """Of 255; an image with fewer than ``MIN_BRIGHT`` of its values from here on is nearly black."""
 MIN_BRIGHT = 0.002
@@ -50,78 +43,6 @@ class DatasetSummary:
     copies: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     points: int = 0
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """Likely problems, one line each."""
-        problems = list(self.notes)
-        if self.unread:
-            problems.append(f"{len(self.unread):,} left out: {format_few(self.unread)}")
-        if self.copies:
-            problems.append(f"{len(self.copies):,} copies: {format_few(self.copies)}")
-        if len(self.modes) > 1:
-            kinds = ", ".join(f"{n:,} {mode}" for mode, n in self.modes.items())
-            problems.append(f"they differ in kind: {kinds}")
-        if small := sum(n for size, n in self.sizes.items() if min(size) < MIN_SIDE):
-            problems.append(f"{small:,} are narrower than {MIN_SIDE} pixels")
-        sizes = {name: n for name, n in self.classes.items() if n}
-        if sizes and max(sizes.values()) > MAX_IMBALANCE * min(sizes.values()):
-            most = max(sizes, key=lambda name: sizes[name])
-            least = min(sizes, key=lambda name: sizes[name])
-            problems.append(
-                f"classes are uneven: {sizes[most]:,} of {most!r}, {sizes[least]:,} of {least!r}"
-            )
-        if len(sizes) > MAX_CLASSES_LISTED and self.count < 2 * len(sizes):
-            problems.append(
-                f"{len(sizes):,} classes for {self.count:,} images: the labels may be no classes"
-            )
-        if empty := [name for name, n in self.classes.items() if not n]:
-            problems.append(f"classes without any image: {format_few(list(map(repr, empty)))}")
-        return tuple(problems)
-
-    def to_data(self) -> dict[str, Any]:
-        """Return the summary as plain data."""
-        sizes = [{"width": w, "height": h, "count": n} for (w, h), n in _sort_by_count(self.sizes)]
-        return {
-            "name": self.name,
-            "source": self.source,
-            "count": self.count,
-            **({"points": self.points} if self.points else {}),
-            "sizes": sizes,
-            "modes": dict(self.modes),
-            "classes": dict(self.classes),
-            "problems": list(self.problems),
-            "unread": list(self.unread),
-            "copies": list(self.copies),
-        }
-
-    def format(self) -> str:
-        """Return the summary as text, several lines."""
-        noun = f"points of {self.points} numbers" if self.points else "images"
-        noun = noun if self.count != 1 else noun.replace("s", "", 1)
-        lines = [f"{self.name}: {self.count:,} {noun}, from {self.source}"]
-        if self.sizes:
-            lines.append(f"sizes      {self._format_sizes()}")
-            kinds = ", ".join(f"{n:,} {mode}" for mode, n in _sort_by_count(self.modes))
-            lines.append(f"kinds      {kinds}")
-        shown = list(self.classes.items())[:MAX_CLASSES_LISTED]
-        for place, (name, n) in enumerate(shown):
-            lines.append(f"{'classes' if place == 0 else '':<10} {n:>7,}  {place} {name}".rstrip())
-        if len(self.classes) > len(shown):
-            lines.append(f"{'':<19} and {len(self.classes) - len(shown):,} more classes")
-        if not self.classes:
-            lines.append("classes    none: it has no labels")
-        lines += [f"! {problem}" for problem in self.problems]
-        return "\n".join(map(printable, lines))
-
-    def _format_sizes(self) -> str:
-        common = [f"{w}×{h} ({n:,})" for (w, h), n in _sort_by_count(self.sizes)[:4]]
-        if len(self.sizes) == 1:
-            return common[0].partition(" ")[0]
-        widths, heights = zip(*self.sizes, strict=True)
-        more = f", {len(self.sizes) - 4:,} more" if len(self.sizes) > 4 else ""
-        span = f"{min(widths)} to {max(widths)} wide, {min(heights)} to {max(heights)} high"
-        return f"{span}: {', '.join(common)}{more}"
 
 
 def count_classes(labels: np.ndarray | None, names: tuple[str, ...]) -> dict[str, int]:
@@ -169,7 +90,3 @@ def format_few(items: Sequence[str], most: int = 3) -> str:
     """
     more = f" and {len(items) - most:,} more" if len(items) > most else ""
     return ", ".join(items[:most]) + more
-
-
-def _sort_by_count(counts: Mapping[Any, int]) -> list[tuple[Any, int]]:
-    return sorted(counts.items(), key=lambda item: -item[1])

@@ -1,17 +1,15 @@
 """Runs: trainings in folders, their checkpoints, and what is generated from them.
 
-Everything the other rooms may use is listed here.
+Everything that other packages of gandem use is listed here.
 """
 
-from gandem.core.runs.checkpoints.file import (
+from gandem.core.runs.checkpoint import (
     Checkpoint,
     checkpoint_path,
     read_checkpoint,
     write_checkpoint,
 )
 from gandem.core.runs.config import Progress, Settings
-from gandem.core.runs.listing import find_runs
-from gandem.core.runs.profile import Profile, profile
 from gandem.core.runs.run import Run, open_run, pick_device
 from gandem.core.runs.run_dir import next_run_dir
 from gandem.core.runs.sampling import Images, sample
@@ -20,16 +18,13 @@ from gandem.core.runs.setup import resume, train
 __all__ = [
     "Checkpoint",
     "Images",
-    "Profile",
     "Progress",
     "Run",
     "Settings",
     "checkpoint_path",
-    "find_runs",
     "next_run_dir",
     "open_run",
     "pick_device",
-    "profile",
     "read_checkpoint",
     "resume",
     "sample",

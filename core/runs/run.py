@@ -18,14 +18,14 @@ import numpy as np
 
 from gandem.core.errors import BackendError, RunError, SpecError, shown, suggest
 from gandem.core.plugins.installation import install_command
-from gandem.core.runs.checkpoints.file import (
+from gandem.core.runs.checkpoint import (
     Checkpoint,
     list_checkpoints,
     parse_step,
     read_checkpoint,
 )
 from gandem.core.runs.config import Settings
-from gandem.core.runs.log import has_losses, read_log
+from gandem.core.runs.log import has_losses, read_last_row, read_log
 from gandem.core.runs.record import RunRecord, read_record
 from gandem.core.runs.run_dir import is_locked
 from gandem.core.runs.sampling import (
@@ -69,6 +69,23 @@ class Run:
     def __repr__(self) -> str:
         record = self.record
         return f"<Run {self.path}: {record.model}, {record.state} at step {record.steps}>"
+
+    def status(self) -> str:
+        """Return the state of the training; one that run.json calls running may be killed."""
+        state = self.record.state
+        return "interrupted" if state == "running" and is_locked(self.path) is False else state
+
+    def count_steps(self) -> int:
+        """Return the steps made: those logged if the training is running, else those saved."""
+        if self.status() == "running":
+            return int(read_last_row(self.path).get("step", 0))
+        saved = [step for path in self.checkpoints() if (step := parse_step(path)) is not None]
+        return max([*saved, self.record.steps])
+
+    def health(self) -> str:
+        """Return the current warnings, or ``"well"`` or ``"unknown"``; empty if not recorded."""
+        now = (self.record.health or {}).get("now")
+        return ", ".join(map(str, now)) if isinstance(now, list) else ""
 
     def settings(self) -> Settings:
         """Return the settings of the training.

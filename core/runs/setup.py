@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shlex
-import sys
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -18,21 +17,27 @@ import numpy as np
 from gandem.core.data.dataset import default_extractor, load_dataset
 from gandem.core.errors import DataError, RunError
 from gandem.core.fields import hints
-from gandem.core.machine import check_memory, describe_machine, keep_freed_memory
+from gandem.core.machine import (
+    check_memory,
+    describe_command,
+    describe_machine,
+    keep_freed_memory,
+)
 from gandem.core.plugins.registry import require
 from gandem.core.rng import fingerprint
 from gandem.core.runs.callbacks import LogWriter, ProgressReporter, RecordWriter, load_callbacks
-from gandem.core.runs.checkpoints.resume_point import (
+from gandem.core.runs.config import Progress, Settings, split_keywords
+from gandem.core.runs.record import DataRecord, RunRecord, Segment, write_record
+from gandem.core.runs.resume_point import (
     ResumePoint,
     check_changes,
     describe_changes,
     find_resume_point,
+    find_threads,
+    load_state,
     remove_later_files,
     trim_log,
 )
-from gandem.core.runs.checkpoints.writer import CheckpointWriter
-from gandem.core.runs.config import Progress, Settings, split_keywords
-from gandem.core.runs.record import DataRecord, RunRecord, Segment, write_record
 from gandem.core.runs.run import Run, open_run, pick_device
 from gandem.core.runs.run_dir import check_run_dir, create_run_dir, lock_run_dir
 from gandem.core.runs.sampling import report_memory_errors
@@ -44,13 +49,12 @@ from gandem.core.training import (
     DataHolder,
     Feed,
     check_capabilities,
-    check_state,
     find_backend,
     initial_state,
-    list_forms,
     load_backend,
     planned_memory,
     resolve_loss,
+    set_threads,
 )
 from gandem.core.training.feed.epochs import EpochSpan
 
@@ -174,7 +178,7 @@ def resume(
     folder = run.path if isinstance(run, Run) else Path(run)
     absolute = folder.absolute()  # a callback may change the working directory
     open_run(folder)  # leave no lock in another folder
-    with lock_run_dir(folder):
+    with lock_run_dir(folder), contextlib.ExitStack() as stack:
         run = open_run(folder)
         point = find_resume_point(run)
         given: dict[str, Any] = {"backend": backend, "device": device, "data": data}
@@ -194,9 +198,11 @@ def resume(
         changed = check_changes(run, point, setup.dataset, allow_changed)
         if setup.is_done(run, point):
             return run
-        setup.start(_load_state(run, point, settings), resumed=point.step > 0)
+        state = load_state(run, point, settings)
+        threads = find_threads(run, setup.backend_entry.id, allow_changed) if point.step else ""
+        setup.start(state, resumed=point.step > 0, threads=threads, stack=stack)
         record = setup.record(run, point, changed, allow_changed)
-        for note in (*point.notes, *describe_changes(run, point, record)):
+        for note in (*point.notes, *describe_changes(run, point, record, setup.threads)):
             setup.notice(note)
         trainer = setup.trainer(absolute, record, callbacks, progress)  # callbacks may refuse
         remove_later_files(run, point, setup.feed.epochs.epochs_done(point.step))
@@ -207,24 +213,6 @@ def resume(
         with catch_stop_request() as stop:
             trainer.run(setup.total, stop)
     return open_run(folder if folder.absolute() == absolute else absolute)
-
-
-def _load_state(run: Run, point: ResumePoint, settings: Settings) -> dict[str, np.ndarray]:
-    """Return the state to resume from, if it still fits the spec."""
-    if point.checkpoint is None:
-        return initial_state(run.spec, settings.seed, settings.precision)
-    state = point.checkpoint.state
-    try:
-        check_state(run.spec, list_forms(state))
-    except RunError as error:
-        raise RunError(f"{point.checkpoint.path}: {error}") from None
-    return state
-
-
-def _describe_command() -> str:
-    """Return the command of this process as users type it; ``?`` for bytes that are no text."""
-    program = "gandem" if Path(sys.argv[0]).name in ("__main__.py", "gandem") else sys.argv[0]
-    return shlex.join((program, *sys.argv[1:])).encode(errors="replace").decode()
 
 
 class TrainingSetup:
@@ -256,9 +244,8 @@ class TrainingSetup:
         self.dataset = load_dataset(
             settings.data or "digits", settings.data_dir or None, spec.image.shape, settings.classes
         )
-        if (
-            settings.evaluate_every and settings.extractor is None
-        ):  # recorded, so that a resumed run uses it too
+        if settings.evaluate_every and settings.extractor is None:
+            # recorded, so that a resumed run uses it too
             extractor = default_extractor(self.dataset.name)
             self.settings = settings = replace(settings, extractor=extractor)
         self.feed = Feed(
@@ -276,8 +263,19 @@ class TrainingSetup:
         self.total = settings.steps or self.feed.epochs.step_of(epochs)
         Settings(steps=self.total)  # refuses numbers beyond any training
 
-    def start(self, state: Mapping[str, np.ndarray], *, resumed: bool = False) -> None:
-        """Start the framework and build the engine."""
+    def start(
+        self,
+        state: Mapping[str, np.ndarray],
+        *,
+        resumed: bool = False,
+        threads: str = "",
+        stack: contextlib.ExitStack | None = None,
+    ) -> None:
+        """Start the framework and build the engine.
+
+        Args:
+            threads: the number of CPU threads to compute on, until the stack is closed.
+        """
         begun = time.perf_counter()
         settings = self.settings
         backend = load_backend(self.backend_entry)
@@ -295,14 +293,13 @@ class TrainingSetup:
             remedy = "make the model or the batch smaller"
             check_memory(self._activations, f"A step of {self.spec.name!r}", remedy)
         self.versions = backend.versions() | {"numpy": np.__version__}
+        self.threads = set_threads(backend, threads if self.device == "cpu" else "")
+        if stack is not None:
+            stack.callback(set_threads, backend, self.threads)
         keep_freed_memory()
         with report_memory_errors():
             self.engine = backend.engine(
-                self.spec,
-                self.loss,
-                state,
-                precision=settings.precision,
-                device=self.device,
+                self.spec, self.loss, state, precision=settings.precision, device=self.device
             )
             self._move_data()
         self.arithmetic: dict[str, str] = {}
@@ -349,7 +346,7 @@ class TrainingSetup:
             "machine": describe_machine(),
             "versions": self.versions,
             "gandem": version("gandem"),
-            "command": _describe_command(),
+            "command": describe_command(),
         }
         segment = Segment(
             first_step=point.step if point else 0,
@@ -394,7 +391,7 @@ class TrainingSetup:
         progress: Callable[[Progress], None] | None = None,
     ) -> Trainer:
         """Return the trainer with its callbacks: ours, those of plugins, and given ones."""
-        every = [LogWriter(), CheckpointWriter(), RecordWriter(), *load_callbacks(self.notice)]
+        every = [LogWriter(), RecordWriter(), *load_callbacks(self.notice)]
         every += [*callbacks, *([ProgressReporter(progress)] if progress else [])]
         settings, notice = self.settings, self.notice
         return Trainer(self.feed, self.engine, run_dir, record, settings, every, notice, self.clock)

@@ -19,7 +19,7 @@ from typing import Any
 
 from gandem.core.errors import RunError
 from gandem.core.files import shorten_path
-from gandem.core.runs.checkpoints.file import Checkpoint, read_metrics
+from gandem.core.runs.checkpoint import Checkpoint, read_metrics
 from gandem.core.runs.config import Progress, Settings
 from gandem.core.runs.log import FILE_NAME, DivergedError, append_row
 from gandem.core.runs.record import RunRecord, State

@@ -24,6 +24,7 @@ from gandem.core.specs.initializers import (
     Zeros,
 )
 from gandem.core.specs.layers import (
+    Add,
     AveragePool2D,
     BatchNorm,
     Concatenate,
@@ -32,6 +33,7 @@ from gandem.core.specs.layers import (
     Conv2DTranspose,
     Dense,
     DepthToSpace,
+    Dot,
     Dropout,
     Elu,
     Embedding,
@@ -46,6 +48,9 @@ from gandem.core.specs.layers import (
     LeakyRelu,
     MaxPool2D,
     MinibatchStddev,
+    Modulate,
+    ModulatedConv2D,
+    PixelNoise,
     PixelNorm,
     PositionEmbedding,
     Prelu,
@@ -53,6 +58,7 @@ from gandem.core.specs.layers import (
     Resample2D,
     Reshape,
     Residual,
+    SelfAttention,
     Selu,
     Sigmoid,
     Silu,
@@ -75,16 +81,18 @@ from gandem.core.specs.serialization import (
     to_toml,
 )
 from gandem.core.specs.shapes.geometry import crops, filter_matrix, interpolation, pads, span
-from gandem.core.specs.shapes.graph import NetworkPlan, Node, Parameter, Shape
+from gandem.core.specs.shapes.graph import REFERENCE, NetworkPlan, Node, Parameter, Shape
 from gandem.core.specs.shapes.inference import draw_initial_values, plan_network
-from gandem.core.specs.validation import input_shapes, plan_spec
+from gandem.core.specs.validation import input_shapes, plan_player, plan_spec
 
 __all__ = [
     "MOST_LAYERS",
     "PLUGIN_LAYERS",
+    "REFERENCE",
     "SGD",
     "Adam",
     "AdamW",
+    "Add",
     "Augment",
     "AveragePool2D",
     "BatchNorm",
@@ -94,6 +102,7 @@ __all__ = [
     "Conv2DTranspose",
     "Dense",
     "DepthToSpace",
+    "Dot",
     "Dropout",
     "Elu",
     "Embedding",
@@ -118,6 +127,8 @@ __all__ = [
     "MaxPool2D",
     "MinibatchStddev",
     "ModelLike",
+    "Modulate",
+    "ModulatedConv2D",
     "NetworkPlan",
     "Node",
     "Normal",
@@ -125,6 +136,7 @@ __all__ = [
     "Optimizer",
     "Orthogonal",
     "Parameter",
+    "PixelNoise",
     "PixelNorm",
     "Player",
     "Points",
@@ -135,6 +147,7 @@ __all__ = [
     "Resample2D",
     "Reshape",
     "Residual",
+    "SelfAttention",
     "Selu",
     "Shape",
     "Sigmoid",
@@ -164,6 +177,7 @@ __all__ = [
     "pads",
     "parse_setting",
     "plan_network",
+    "plan_player",
     "plan_spec",
     "read_spec",
     "span",

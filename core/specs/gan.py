@@ -101,13 +101,15 @@ class Player(Checked):
     """A network and the optimizer that trains it.
 
     ``input`` names the input of the first layer: ``"noise"`` (latent,), ``"image"`` (H, W, C), or
-    (size,) for points, or ``"label"`` (classes,). ``concatenate`` layers add other inputs.
+    (size,) for points, or ``"label"`` (classes,). Layers such as ``concatenate`` read other inputs,
+    and earlier layers: ``"layer:NAME"``. ``outputs`` names layers whose outputs a loss reads.
     """
 
     name: str
     input: str
     optimizer: Optimizer
     layers: tuple[Layer, ...]
+    outputs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         Checked.__post_init__(self)
@@ -117,8 +119,8 @@ class Player(Checked):
 def _refuse_deep(layers: tuple[Layer, ...], name: str) -> None:
     """Refuse deeply nested layers, which would exhaust the stack of recursive functions."""
     for _ in range(DEEPEST_LAYERS):
-        within = (getattr(layer, part, ()) for layer in layers for part in ("layers", "shortcut"))
-        layers = tuple(layer for part in within for layer in part)
+        parts = (part for layer in layers for part in layer.branches.values())
+        layers = tuple(layer for part in parts for layer in part)
         if not layers:
             return
     raise SpecError(f"{shown(name)}: layers are nested more than {DEEPEST_LAYERS} deep.")

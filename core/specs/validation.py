@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from gandem.core.errors import SpecError, shown
-from gandem.core.specs.gan import Points, Spec
+from gandem.core.specs.gan import Player, Points, Spec
 from gandem.core.specs.shapes.graph import NetworkPlan, Node, Shape
 from gandem.core.specs.shapes.inference import NAME, plan_network
 
-__all__ = ["input_shapes", "plan_spec"]
+__all__ = ["input_shapes", "plan_player", "plan_spec"]
 
 PLAYERS = ("generator", "discriminator")
 
@@ -43,10 +43,8 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
             f"image: low ({spec.image.low:g}) must be below high ({spec.image.high:g})."
         )
     shapes = input_shapes(spec)
-    plans = {
-        player.name: plan_network(player.name, player.input, player.layers, shapes)
-        for player in spec.players
-    }
+    names = {player.name for player in spec.players}
+    plans = {player.name: plan_player(player, shapes, names) for player in spec.players}
     _check_protocol(spec)
     _check_generator(spec, plans["generator"])
     _check_discriminator(spec, plans["discriminator"])
@@ -59,6 +57,24 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
                 "add a dense layer or a convolution."
             )
     return plans
+
+
+def plan_player(
+    player: Player, inputs: Mapping[str, Shape], names: Collection[str] = ()
+) -> NetworkPlan:
+    """Return the plan of a player's network; see :func:`plan_network`.
+
+    Args:
+        names: of all players.
+    """
+    return plan_network(
+        player.name,
+        player.input,
+        player.layers,
+        inputs,
+        outputs=player.outputs,
+        others={*names} - {player.name},
+    )
 
 
 def _check_names(spec: Spec) -> None:

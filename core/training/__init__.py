@@ -7,14 +7,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gandem.core.training.backends import find_backend, installed_backends, load_backend
+    from gandem.core.training.backends import (
+        find_backend,
+        installed_backends,
+        load_backend,
+        set_threads,
+    )
     from gandem.core.training.capabilities import (
         CAPABILITIES,
         check_capabilities,
         list_needs,
         list_network_needs,
     )
-    from gandem.core.training.dry_run import MaskFeed, NumpyOps, passes_of_step, step_inputs
+    from gandem.core.training.dry_run import (
+        DRAW_KINDS,
+        DrawFeed,
+        NumpyOps,
+        passes_of_step,
+        step_inputs,
+    )
     from gandem.core.training.feed.device_rng import KEY, Draw, count_rows, list_draws, make_key
     from gandem.core.training.feed.inputs import Feed, as_read, fixed_inputs, fixed_parts, one_hot
     from gandem.core.training.feed.prefetch import Prefetcher, have_equal_shapes
@@ -35,6 +46,7 @@ if TYPE_CHECKING:
         MultiStep,
         Played,
         Players,
+        ThreadSetter,
         Tracer,
     )
     from gandem.core.training.state import (
@@ -54,6 +66,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CAPABILITIES",
+    "DRAW_KINDS",
     "KEY",
     "METRICS",
     "OUTSIDE_PARITY",
@@ -64,10 +77,10 @@ __all__ = [
     "Backend",
     "DataHolder",
     "Draw",
+    "DrawFeed",
     "Engine",
     "Feed",
     "Loss",
-    "MaskFeed",
     "MultiStep",
     "NumpyOps",
     "Ops",
@@ -75,6 +88,7 @@ __all__ = [
     "Players",
     "Prefetcher",
     "Tensor",
+    "ThreadSetter",
     "Tracer",
     "as_read",
     "averaged_players",
@@ -101,6 +115,7 @@ __all__ = [
     "passes_of_step",
     "planned_memory",
     "resolve_loss",
+    "set_threads",
     "state_shapes",
     "statistics",
     "step_inputs",

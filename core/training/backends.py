@@ -7,12 +7,14 @@ from gandem.core.plugins.entry import Entry
 from gandem.core.plugins.isolation import format_error, stdout_to_stderr
 from gandem.core.plugins.loading import find_missing, import_target
 from gandem.core.plugins.registry import is_installed, registry, require
-from gandem.core.training.protocols import Backend
+from gandem.core.training.protocols import ArithmeticReporter, Backend, ThreadSetter
 
-__all__ = ["find_backend", "installed_backends", "load_backend"]
+__all__ = ["find_backend", "installed_backends", "load_backend", "set_threads"]
 
 REQUIRED = ("capabilities", "versions", "devices", "engine")
 """The attributes that every backend has."""
+MAX_THREADS = 1024
+"""A record that names more is not believed."""
 
 
 def installed_backends() -> list[str]:
@@ -49,3 +51,20 @@ def load_backend(backend: str | Entry) -> Backend:
     if missing := find_missing(loaded, REQUIRED):
         raise BackendError(f"The {entry.full_name} is not a backend: {missing}.")
     return loaded
+
+
+def set_threads(backend: Backend, threads: str) -> str:
+    """Let a backend compute on a number of CPU threads; return the number before.
+
+    Nothing changes if the backend cannot choose its threads, or if it is too late.
+
+    Args:
+        threads: as the backend has reported them; what is no sensible number is ignored.
+    """
+    before = ""
+    if isinstance(backend, ArithmeticReporter):
+        before = backend.arithmetic("cpu").get("threads", "")
+    is_number = threads.isdecimal() and 0 < int(threads[:5]) <= MAX_THREADS
+    if is_number and threads != before and isinstance(backend, ThreadSetter):
+        backend.set_threads(int(threads))
+    return before

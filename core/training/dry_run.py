@@ -1,4 +1,6 @@
-"""The forward passes of a step, recorded in a dry run, so that each gets its own dropout masks."""
+"""The forward passes of a step, recorded in a dry run, so that each gets random numbers of its
+own: dropout masks and pixel noise.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +11,26 @@ import numpy as np
 
 from gandem.core.errors import SpecError
 from gandem.core.plugins.registry import registry
-from gandem.core.specs import Shape, Spec, input_shapes, plan_spec
+from gandem.core.specs import REFERENCE, Shape, Spec, input_shapes, plan_spec
 from gandem.core.training.feed.augmentation import disturbance_shapes
 from gandem.core.training.losses import AdversarialLoss
 from gandem.core.training.ops import Tensor
 from gandem.core.training.protocols import Loss, Played
 from gandem.core.training.step import train_step
 
-__all__ = ["MaskFeed", "NumpyOps", "Pass", "check_functions", "passes_of_step", "step_inputs"]
+__all__ = [
+    "DRAW_KINDS",
+    "DrawFeed",
+    "NumpyOps",
+    "Pass",
+    "check_functions",
+    "passes_of_step",
+    "step_inputs",
+]
+
+
+DRAW_KINDS = ("mask", "normal")
+"""What layers draw in training: the first part of ``mask/1/discriminator/dropout``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +43,8 @@ class Pass:
 
 
 def step_inputs(spec: Spec, rows: tuple[int, ...]) -> dict[str, Shape]:
-    """Return the name and shape, batch first, of every array (masks apart) that one step reads.
+    """Return the name and shape, batch first, of every array that one step reads, without
+    what layers draw.
 
     Args:
         rows: the number of images in each round; the last batch of an epoch may be smaller.
@@ -94,18 +109,23 @@ def check_functions(spec: Spec, loss: AdversarialLoss) -> None:
         return
 
 
-class MaskFeed:
-    """Gives each forward pass of one step its masks, in program order."""
+class DrawFeed:
+    """Gives each forward pass of one step what its layers draw, in program order."""
 
     def __init__(self, inputs: Mapping[str, Tensor]) -> None:
         self._inputs = inputs
         self._number = 0
 
     def next(self) -> dict[str, Tensor]:
-        """Return the masks of the next pass, by the path of their layer."""
-        prefix = f"mask/{self._number}/"
+        """Return the random numbers of the next pass, by the path of their layer."""
+        prefixes = [f"{kind}/{self._number}/" for kind in DRAW_KINDS]
         self._number += 1
-        return {k[len(prefix) :]: v for k, v in self._inputs.items() if k.startswith(prefix)}
+        return {
+            name.removeprefix(prefix): value
+            for name, value in self._inputs.items()
+            for prefix in prefixes
+            if name.startswith(prefix)
+        }
 
 
 class NumpyOps:
@@ -161,10 +181,15 @@ class _Recorder:
         self._plans = plan_spec(spec)
         self.passes: list[Pass] = []
 
-    def apply(self, player: str, **inputs: np.ndarray) -> np.ndarray:
-        rows = next(iter(inputs.values())).shape[0]
+    def apply(
+        self, player: str, observed: dict[str, np.ndarray] | None = None, **inputs: np.ndarray
+    ) -> np.ndarray:
+        rows, plan = next(iter(inputs.values())).shape[0], self._plans[player]
         self.passes.append(Pass(len(self.passes), player, rows))
-        return _zeros((rows, *self._plans[player].output_shape))
+        if observed is not None:
+            shapes = {node.reference: node.output_shape for node in plan.walk()}
+            observed |= {name: _zeros((rows, *shapes[REFERENCE + name])) for name in plan.outputs}
+        return _zeros((rows, *plan.output_shape))
 
     def slope(self, player: str, image: np.ndarray, **inputs: np.ndarray) -> np.ndarray:
         self.apply(player, image=image, **inputs)

@@ -27,6 +27,7 @@ __all__ = [
     "MultiStep",
     "Played",
     "Players",
+    "ThreadSetter",
     "Tracer",
 ]
 
@@ -57,8 +58,15 @@ class Players(Protocol):
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
         """Run a player forward; with ``back=False`` no gradient of this pass will be asked for."""
 
-    def apply(self, player: str, **inputs: Tensor) -> Tensor:
-        """Run a player forward, inside a :data:`Loss`."""
+    def apply(
+        self, player: str, observed: dict[str, Tensor] | None = None, **inputs: Tensor
+    ) -> Tensor:
+        """Run a player forward, inside a :data:`Loss`.
+
+        Args:
+            observed: receives the outputs of the layers that the player's ``outputs`` lists, by
+                name; images are in the framework's own layout.
+        """
 
     def slope(self, player: str, image: Tensor, **inputs: Tensor) -> Tensor:
         """Run a player forward, inside a :data:`Loss`, and return the gradient of the sum of its
@@ -165,6 +173,17 @@ class ArithmeticReporter(Protocol):
 
     def arithmetic(self, device: str) -> dict[str, str]:
         """Return what they depend on besides the versions, by name: ``"threads"``, ``"CPU"``, …."""
+
+
+@runtime_checkable
+class ThreadSetter(Protocol):
+    """A backend whose number of CPU threads can be chosen (optional)."""
+
+    def set_threads(self, count: int) -> None:
+        """Compute on ``count`` CPU threads from now on; do nothing if it is too late for that.
+
+        ``arithmetic`` reports the number that is really used.
+        """
 
 
 @runtime_checkable

@@ -47,11 +47,11 @@ def metric_names(spec: Spec) -> tuple[str, ...]:
 def can_share_pass(spec: Spec) -> bool:
     """Return True if one pass over real and fake images gives the same logits as two passes.
 
-    Batch norm depends on the batch, spectral norm iterates once per pass, and dropout masks belong
-    to a pass, also those of the generator.
+    Batch norm depends on the batch, spectral norm iterates once per pass, and what layers draw
+    belongs to a pass, also in the generator.
     """
     plans = plan_spec(spec)
-    if any(plan.dropouts() for plan in plans.values()):
+    if any(plan.drawing_nodes() for plan in plans.values()):
         return False
     return not any(
         node.layer.depends_on_batch or node.layer.has_spectral_norm

@@ -12,7 +12,7 @@ from gandem.core.data.dataset import Dataset, default_extractor, load_dataset, n
 from gandem.core.errors import BackendError, DataError, RunError, shown
 from gandem.core.plugins.registry import registry
 from gandem.core.rng import Purpose, stream
-from gandem.core.runs.checkpoints.file import Checkpoint
+from gandem.core.runs.checkpoint import Checkpoint
 from gandem.core.runs.run import BEST, LAST, Run, open_run, pick_backend
 from gandem.core.runs.run_dir import is_locked
 from gandem.core.runs.sampling import generate_batches

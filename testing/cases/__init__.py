@@ -11,8 +11,11 @@ from gandem.testing.cases.affine import (
     list_learned_images,
     list_spectral_norms,
 )
+from gandem.testing.cases.attention import list_attention
 from gandem.testing.cases.graph import list_chains, list_composites
+from gandem.testing.cases.modulation import list_modulations
 from gandem.testing.cases.norms import list_norms
+from gandem.testing.cases.references import list_references
 from gandem.testing.cases.resampling import list_resamplings
 from gandem.testing.cases.training import LOSSES, OPTIMIZERS
 
@@ -30,4 +33,7 @@ CASES = (
     *list_grouped_convolutions(),
     *list_equalized(),
     *list_learned_images(),
+    *list_references(),
+    *list_attention(),
+    *list_modulations(),
 )

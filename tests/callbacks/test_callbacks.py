@@ -447,4 +447,4 @@ def test_callback_whose_requirements_are_missing_is_skipped_in_silence(install, 
 def test_own_callbacks_are_entries_of_the_registry():
     entries = [entry.id for entry in registry().entries("callbacks")]
 
-    assert entries == ["curves", "diagnostics", "evaluation"]
+    assert entries == ["checkpoints", "curves", "diagnostics", "evaluation"]

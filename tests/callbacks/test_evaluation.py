@@ -15,7 +15,7 @@ from support.commands import HOME, THERE, TINY, needs_a_backend, on_each, refuse
 from gandem.core.data.dataset import load_dataset
 from gandem.core.errors import DataError, NotFoundError, RunError, SpecError
 from gandem.core.runs import open_run, resume, train
-from gandem.core.runs.checkpoints.file import parse_step
+from gandem.core.runs.checkpoint import parse_step
 from gandem.core.runs.record import BestCheckpoint
 from gandem.metrics.evaluation.evaluate import evaluate
 

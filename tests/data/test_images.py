@@ -9,12 +9,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 
-from gandem.core.data.images import (
-    draw_grid,
-    flatten_alpha,
-    save_image,
-    to_bytes,
-)
+from gandem.core.data.images import draw_grid, flatten_alpha, save_image, to_bytes
 from gandem.core.errors import RunError
 from gandem.core.files import append_line, fill_file, make_folder, write_file, write_json
 

@@ -156,7 +156,7 @@ import sys
 from gandem.testing import CASES, find_differences, load_target
 from gandem.testing.references.networks import differentiate
 (case,) = [case for case in CASES if case.name == "sine"]
-given = (case.plan, case.arrays(), case.values(), case.cotangent(), case.masks())
+given = (case.plan, case.arrays(), case.values(), case.cotangent(), case.draws())
 target = load_target(sys.argv[1])
 print(find_differences(differentiate(*given), target.differentiate(*given)))
 """

@@ -14,7 +14,7 @@ import gandem
 from gandem.core.errors import RunError
 from gandem.core.fields import encode
 from gandem.core.runs import checkpoint_path, read_checkpoint, write_checkpoint
-from gandem.core.runs.checkpoints.file import (
+from gandem.core.runs.checkpoint import (
     DamagedError,
     list_checkpoints,
     parse_step,

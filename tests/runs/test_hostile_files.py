@@ -23,10 +23,11 @@ from support.mutations import BELL, RED, SPEC, Change, CheckpointBytes, apply, m
 
 from gandem import open_run
 from gandem.cli import main
+from gandem.commands.run_summaries import find_runs
 from gandem.core.errors import GandemError, RunError
-from gandem.core.runs import find_runs, read_checkpoint
-from gandem.core.runs.checkpoints.file import DamagedError
-from gandem.core.runs.checkpoints.resume_point import trim_log
+from gandem.core.runs import read_checkpoint
+from gandem.core.runs.checkpoint import DamagedError
+from gandem.core.runs.resume_point import trim_log
 from gandem.core.specs import change, differences, from_data, to_toml
 from gandem.core.training import state_shapes
 

@@ -18,7 +18,7 @@ from support.commands import LINE, THERE, TINY, command, needs_both
 from support.forks import Ended, Fork, Forks, Trap, outcome
 
 import gandem
-from gandem.core.runs import find_runs
+from gandem.commands.run_summaries import find_runs
 from gandem.core.specs import Dropout, to_toml
 from gandem.core.specs.loading import load_spec
 

@@ -9,8 +9,8 @@ from support.commands import HOME, needs_a_backend, on_each, refused, said, tiny
 
 import gandem
 from gandem.core.errors import SpecError
-from gandem.core.runs import Profile
 from gandem.core.training import Feed
+from gandem.profiler import Profile
 
 RING = ["--set=image=2", "--set=latent=2", "--data=ring"]
 SMALL = {"width": 2, "latent": 2, "batch_size": 4}

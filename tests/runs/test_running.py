@@ -9,10 +9,10 @@ import pytest
 from support.commands import SMALL, refused
 
 import gandem
+from gandem.commands.run_summaries import find_runs
 from gandem.core.errors import RunError
-from gandem.core.runs import find_runs
-from gandem.core.runs.checkpoints import file as checkpoint_module
-from gandem.core.runs.checkpoints.file import checkpoint_path
+from gandem.core.runs import checkpoint as checkpoint_module
+from gandem.core.runs.checkpoint import checkpoint_path
 from gandem.core.runs.run_dir import lock_run_dir
 from gandem.metrics.evaluation.evaluate import evaluate
 

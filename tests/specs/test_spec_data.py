@@ -305,7 +305,7 @@ AFFINE = {
     "bias_init": Zeros(),
 }
 POOL = {"size": (2, 2), "stride": (2, 2), "padding": "valid"}
-NORMED = {"epsilon": 1e-5, "scale_init": Ones(), "offset_init": Zeros()}
+NORMED = {"epsilon": 1e-5, "affine": True, "scale_init": Ones(), "offset_init": Zeros()}
 ADAM = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "epsilon_placement": "corrected"}
 DEFAULTS = {
     "dense": AFFINE,
@@ -321,6 +321,19 @@ DEFAULTS = {
     "elu": {"alpha": 1.0},
     "embedding": {"table_init": GlorotUniform()},
     "concatenate": {"input": "label", "planes": False, "layers": ()},
+    "add": {"layers": ()},
+    "dot": {"input": "label", "layers": ()},
+    "self_attention": {
+        "reduction": 8,
+        "value_reduction": 8,
+        "pool": False,
+        "spectral_norm": False,
+        "kernel_init": GlorotUniform(),
+        "gamma_init": Zeros(),
+    },
+    "modulate": {"input": "label"},
+    "modulated_conv2d": WINDOW | AFFINE | {"layers": (), "demodulate": True, "epsilon": 1e-8},
+    "pixel_noise": {"strength_init": Zeros()},
     "residual": {"shortcut": ()},
     "adam": ADAM | {"weight_decay": 0.0},
     "adamw": ADAM | {"weight_decay": 0.01},

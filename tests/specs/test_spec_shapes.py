@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gandem.core.specs import (
+    Add,
     AveragePool2D,
     BatchNorm,
     Concatenate,
@@ -16,6 +17,7 @@ from gandem.core.specs import (
     Conv2DTranspose,
     Dense,
     DepthToSpace,
+    Dot,
     Dropout,
     Elu,
     Embedding,
@@ -30,7 +32,10 @@ from gandem.core.specs import (
     LeakyRelu,
     MaxPool2D,
     MinibatchStddev,
+    Modulate,
+    ModulatedConv2D,
     NetworkPlan,
+    PixelNoise,
     PixelNorm,
     PositionEmbedding,
     Prelu,
@@ -38,6 +43,7 @@ from gandem.core.specs import (
     Resample2D,
     Reshape,
     Residual,
+    SelfAttention,
     Selu,
     Shape,
     Sigmoid,
@@ -195,6 +201,18 @@ SHAPES = [
     *((layer, IMAGE, IMAGE) for layer in (PixelNorm(), Gelu(), Selu(), Softplus(), Prelu())),
     (PixelNorm(), VECTOR, VECTOR),
     (Prelu(), VECTOR, VECTOR),
+    (Add(input="noise"), VECTOR, VECTOR),
+    (Add(input="label", layers=(Dense(units=112), Reshape(shape=IMAGE))), IMAGE, IMAGE),
+    (Dot(input="noise"), VECTOR, (1,)),
+    (SelfAttention(reduction=2, value_reduction=1), IMAGE, IMAGE),
+    (SelfAttention(reduction=2, value_reduction=1, pool=True), IMAGE, IMAGE),
+    (Modulate(scale=(Dense(units=2),), offset=(Embedding(units=2),)), IMAGE, IMAGE),
+    (
+        ModulatedConv2D(filters=5, kernel=3, stride=2, input="label", layers=(Dense(units=2),)),
+        IMAGE,
+        (4, 4, 5),
+    ),
+    (PixelNoise(), IMAGE, IMAGE),
 ]
 
 
@@ -411,7 +429,7 @@ def test_nodes_are_walked_in_the_order_they_compute():
         "net/residual",
         "net/dropout",
     ]
-    assert [n.path for n in network.dropouts()] == ["net/residual/dropout", "net/dropout"]
+    assert [n.path for n in network.drawing_nodes()] == ["net/residual/dropout", "net/dropout"]
 
 
 def test_a_plan_lists_only_the_inputs_that_the_network_reads():

@@ -27,12 +27,13 @@ import numpy as np
 import tomli_w
 from PIL import Image
 
+from gandem.commands.run_summaries import find_runs
 from gandem.core.data.dataset import load_dataset
 from gandem.core.errors import GandemError
 from gandem.core.plugins.entry import Entry
 from gandem.core.plugins.registry import registry
-from gandem.core.runs import find_runs, open_run, read_checkpoint, train
-from gandem.core.runs.checkpoints.file import read_header
+from gandem.core.runs import open_run, read_checkpoint, train
+from gandem.core.runs.checkpoint import read_header
 from gandem.core.specs import read_spec, to_json, to_toml
 from gandem.core.training import check_state, list_forms
 from support import comparisons

@@ -16,7 +16,7 @@ import numpy as np
 import safetensors.numpy
 
 from gandem.core.runs import write_checkpoint
-from gandem.core.runs.checkpoints.file import _seal
+from gandem.core.runs.checkpoint import _seal
 from gandem.core.specs.loading import load_spec
 from gandem.core.training import initial_state
 from support.commands import TINY

@@ -42,6 +42,9 @@ class Toy:
     def arithmetic(self, device):
         return {"threads": os.environ.get("OMP_NUM_THREADS", "all"), "CPU": "numpy"}
 
+    def set_threads(self, count):
+        os.environ["OMP_NUM_THREADS"] = str(count)
+
     def devices(self):
         return ["cpu"]
 

@@ -11,10 +11,11 @@ from PIL import Image
 from support.commands import needs_a_backend, needs_both, refused, said
 
 import gandem
-from gandem.core.data.images import save_image, scale_images
+from gandem.core.data.images import save_image
 from gandem.core.errors import GandemError, RunError, SpecError
 from gandem.core.training import fixed_inputs
 from gandem.visualize.animation import Animation, animate
+from gandem.visualize.images import scale_images
 from gandem.visualize.interpolation import interpolate
 from gandem.visualize.latent import slerp
 

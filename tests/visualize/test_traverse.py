@@ -9,12 +9,12 @@ import pytest
 from support.commands import needs_a_backend, refused, said
 
 import gandem
-from gandem.core.data.images import draw_table
 from gandem.core.errors import RunError, SpecError
 from gandem.core.runs import Run
 from gandem.core.runs.record import DataRecord, RunRecord
 from gandem.core.specs.loading import load_spec
 from gandem.core.training import fixed_inputs
+from gandem.visualize.images import draw_table
 from gandem.visualize.traversal import (
     _titles,
     _traversal,

@@ -5,12 +5,12 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import Tensor
 
-from gandem.backends.keras.layers.base import Context, Layer, build
+from gandem.backends.keras.layers.base import Context, ContextLayer, Layer, build
 from gandem.core import specs as kinds
 from gandem.core.specs import Node, crops, pads, span
 
 
-class Affine(Layer):
+class Affine(ContextLayer):
     """A layer with a kernel, and optionally a bias and spectral norm."""
 
     def __init__(self, layer: kinds.Layer, node: Node, dtype: str) -> None:

@@ -6,7 +6,16 @@ layer that other modules need are class attributes and properties here.
 """
 
 from gandem.core.fields import KINDS
-from gandem.core.specs.layers import activations, affine, graph, norms, resampling, shaping
+from gandem.core.specs.layers import (
+    activations,
+    affine,
+    attention,
+    graph,
+    modulation,
+    norms,
+    resampling,
+    shaping,
+)
 from gandem.core.specs.layers.activations import (
     Dropout,
     Elu,
@@ -28,8 +37,10 @@ from gandem.core.specs.layers.affine import (
     Embedding,
     PositionEmbedding,
 )
+from gandem.core.specs.layers.attention import SelfAttention
 from gandem.core.specs.layers.base import Layer, Pads
-from gandem.core.specs.layers.graph import Concatenate, Residual
+from gandem.core.specs.layers.graph import Add, Concatenate, Dot, Residual
+from gandem.core.specs.layers.modulation import Modulate, ModulatedConv2D, PixelNoise
 from gandem.core.specs.layers.norms import (
     BatchNorm,
     GroupNorm,
@@ -55,6 +66,7 @@ from gandem.core.specs.layers.shaping import (
 
 __all__ = [
     "LAYERS",
+    "Add",
     "AveragePool2D",
     "BatchNorm",
     "Concatenate",
@@ -63,6 +75,7 @@ __all__ = [
     "Conv2DTranspose",
     "Dense",
     "DepthToSpace",
+    "Dot",
     "Dropout",
     "Elu",
     "Embedding",
@@ -77,7 +90,10 @@ __all__ = [
     "LeakyRelu",
     "MaxPool2D",
     "MinibatchStddev",
+    "Modulate",
+    "ModulatedConv2D",
     "Pads",
+    "PixelNoise",
     "PixelNorm",
     "PositionEmbedding",
     "Prelu",
@@ -85,6 +101,7 @@ __all__ = [
     "Resample2D",
     "Reshape",
     "Residual",
+    "SelfAttention",
     "Selu",
     "Sigmoid",
     "Silu",
@@ -95,9 +112,10 @@ __all__ = [
 ]
 
 
+FAMILIES = (affine, resampling, shaping, norms, activations, graph, attention, modulation)
 LAYERS: dict[str, type[Layer]] = {
     cls.kind: cls
-    for module in (affine, resampling, shaping, norms, activations, graph)
+    for module in FAMILIES
     for cls in vars(module).values()
     if isinstance(cls, type) and issubclass(cls, Layer) and cls is not Layer
 }

@@ -110,7 +110,7 @@ class Dropout(Layer):
     """
 
     kind: ClassVar[str] = "dropout"
-    draws_mask: ClassVar[bool] = True
+    draws: ClassVar[Literal["mask", "normal"] | None] = "mask"
     rate: Annotated[float, Range(0, 255 / 256)]
 
     @property

@@ -147,7 +147,7 @@ class Feed:
         self.spec = spec
         self.loss = loss
         self.plans = plan_spec(spec)
-        self._drops = any(plan.dropouts() for plan in self.plans.values())
+        self._draws = any(plan.drawing_nodes() for plan in self.plans.values())
         self.dataset = dataset
         self.seed = seed
         self.precision = stored(precision)
@@ -234,7 +234,7 @@ class Feed:
         return inputs
 
     def drawn(self, step: int) -> dict[str, np.ndarray]:
-        """Return the random inputs of a step: noise, mixing weights, masks, augmentation.
+        """Return the random inputs of a step: noise, mixing weights, draws of layers, augmentation.
 
         With ``randomness="device"`` these are the augmentation and the key of the step.
         """
@@ -251,7 +251,9 @@ class Feed:
         return inputs
 
     def _played(self, step: int, counts: tuple[int, ...], last: int) -> dict[str, np.ndarray]:
-        """Return noise, mixing weights and masks for each round and the generator's update."""
+        """Return noise, mixing weights and draws of layers for each round and the generator's
+        update.
+        """
         spec = self.spec
         inputs: dict[str, np.ndarray] = {}
         for i, rows in enumerate(counts):
@@ -262,7 +264,7 @@ class Feed:
                 inputs[f"mix/{i}"] = drawn.reshape(shape).astype(self.precision)
         if spec.training.noise == "fresh":
             inputs["noise/generator"] = self._noise(step, len(counts), last)
-        return inputs | self._masks(step, counts)
+        return inputs | self._layer_draws(step, counts)
 
     def _count_of(self, batch: int) -> int:
         """Return the number of images in a batch."""
@@ -283,19 +285,23 @@ class Feed:
         generator = stream(self.seed, Purpose.NOISE, step, part)
         return draw_noise(self.spec.latent, generator, rows).astype(self.precision)
 
-    def _masks(self, step: int, rows: tuple[int, ...]) -> dict[str, np.ndarray]:
-        masks: dict[str, np.ndarray] = {}
-        if not self._drops:
-            return masks
+    def _layer_draws(self, step: int, rows: tuple[int, ...]) -> dict[str, np.ndarray]:
+        """Return the masks of dropout and the noise on pixels, for each pass of a step."""
+        drawn: dict[str, np.ndarray] = {}
+        if not self._draws:
+            return drawn
         if rows not in self._passes:
             self._passes[rows] = passes_of_step(self.spec, self.loss, rows)
         for made in self._passes[rows]:
-            for node in self.plans[made.player].dropouts():
-                name = f"mask/{made.number}/{node.path}"
-                generator = stream(self.seed, Purpose.DROPOUT, step, part_of(name))
-                shape = (made.rows, *node.output_shape)
-                masks[name] = dropout_keep(generator, shape, node.layer.mask_rate)
-        return masks
+            for node in self.plans[made.player].drawing_nodes():
+                name = f"{node.layer.draws}/{made.number}/{node.path}"
+                generator = stream(self.seed, Purpose.LAYERS, step, part_of(name))
+                shape = (made.rows, *node.draw_shape)
+                if node.layer.draws == "mask":
+                    drawn[name] = dropout_keep(generator, shape, node.layer.mask_rate)
+                else:
+                    drawn[name] = generator.normal(size=shape).astype(self.precision)
+        return drawn
 
 
 def _check_shape(spec: Spec, dataset: Dataset) -> None:

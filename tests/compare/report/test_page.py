@@ -31,8 +31,9 @@ from gandem.compare import plan, write_comparison
 from gandem.compare.report.charts import trajectory_chart
 from gandem.compare.report.samples import limit_size, read_pictures
 from gandem.core.data.images import draw_grid as tile
-from gandem.core.data.images import read_image, save_image
+from gandem.core.data.images import save_image
 from gandem.core.errors import GandemError
+from gandem.visualize.images import read_image
 
 pytest.importorskip("jinja2", reason="reports are rendered with Jinja2")
 pytest.importorskip("scipy", reason="verdicts use Student's t")

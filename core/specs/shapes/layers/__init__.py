@@ -7,11 +7,13 @@ contains layers.
 from gandem.core.specs.shapes.layers import (  # noqa: F401
     activations,
     affine,
+    attention,
+    graph,
+    modulation,
     norms,
     resampling,
     shaping,
 )
 from gandem.core.specs.shapes.layers.base import branches, resolve
-from gandem.core.specs.shapes.layers.graph import no_input
 
-__all__ = ["branches", "no_input", "resolve"]
+__all__ = ["branches", "resolve"]

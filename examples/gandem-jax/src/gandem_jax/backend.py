@@ -1,11 +1,13 @@
 """The JAX backend: its versions, devices and engines."""
 
+import os
 import platform
 
 import jax
 import jaxlib
 
 from gandem.core.errors import BackendError
+from gandem.core.machine import count_cpus, cpu_instructions
 from gandem.core.specs import Spec
 from gandem.core.training import AdversarialLoss, Arrays, Engine
 from gandem_jax.engine import JaxEngine
@@ -22,6 +24,13 @@ class JaxBackend:
 
     def devices(self) -> list[str]:
         return list(_devices())
+
+    def arithmetic(self, device: str) -> dict[str, str]:
+        if device != "cpu":
+            return {"GPU": _devices()[device].device_kind}
+        # XLA reads these variables when it starts, and cannot change its threads later
+        threads = os.environ.get("PJRT_NPROC") or os.environ.get("NPROC") or count_cpus()
+        return {"threads": str(threads), "CPU": cpu_instructions()}
 
     def engine(
         self, spec: Spec, loss: AdversarialLoss, state: Arrays, *, precision: str, device: str

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from gandem.core.specs import Spec, plan_spec
-from gandem.core.training import Loss, MaskFeed, Played
+from gandem.core.training import DrawFeed, Loss, Played
 from gandem_jax import network, optimizers
 
 Arrays = dict[str, Array]
@@ -21,11 +21,13 @@ class JaxPlayers:
     def __init__(self, spec: Spec, state: Arrays, inputs: Arrays) -> None:
         self.spec, self.plans = spec, plan_spec(spec)
         self.state = dict(state)
-        self.masks = MaskFeed(inputs)
+        self.draws = DrawFeed(inputs)
 
-    def apply(self, player: str, **inputs: Array) -> Array:
-        plan, masks = self.plans[player], self.masks.next()
-        output, self.state = network.train(plan, self.state, inputs, masks)
+    def apply(self, player: str, observed: Arrays | None = None, **inputs: Array) -> Array:
+        plan, draws = self.plans[player], self.draws.next()
+        output, self.state, outputs = network.train(plan, self.state, inputs, draws)
+        if observed is not None:
+            observed |= outputs
         return output
 
     def slope(self, player: str, image: Array, **inputs: Array) -> Array:

@@ -9,12 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from gandem.core.errors import GandemError, RunError
-from gandem.core.runs.checkpoints.file import parse_step
-from gandem.core.runs.log import read_last_row
-from gandem.core.runs.run import Run, open_run
-from gandem.core.runs.run_dir import is_locked
+from gandem.core.runs import open_run
 
-__all__ = ["Summary", "count_steps", "describe_health", "find_runs", "read_state"]
+__all__ = ["Summary", "find_runs"]
 
 MAX_DEPTH = 4
 """Levels of subfolders that are searched."""
@@ -62,24 +59,10 @@ def find_runs(folder: Path | str) -> list[Summary]:
     return sorted(map(_summarize, _find_folders(folder)), key=lambda run: (run.started, run.path))
 
 
-def read_state(run: Run) -> str:
-    """Return the state of a run; one that run.json calls running may have been killed."""
-    state = run.record.state
-    return "interrupted" if state == "running" and is_locked(run.path) is False else state
-
-
-def count_steps(run: Run) -> int:
-    """Return the steps a run has made: those logged if it is running, otherwise those saved."""
-    if read_state(run) == "running":
-        return int(read_last_row(run.path).get("step", 0))
-    saved = [step for path in run.checkpoints() if (step := parse_step(path)) is not None]
-    return max([*saved, run.record.steps])
-
-
 def _summarize(folder: Path) -> Summary:
     try:
         run = open_run(folder)
-        state, step = read_state(run), count_steps(run)
+        state, step = run.status(), run.count_steps()
     except GandemError as error:
         return Summary(str(folder), problem=str(error))
     record = run.record
@@ -93,14 +76,8 @@ def _summarize(folder: Path) -> Summary:
         best=None if record.best is None else asdict(record.best),
         state=state,
         started=record.started,
-        health=describe_health(run),
+        health=run.health(),
     )
-
-
-def describe_health(run: Run) -> str:
-    """Return the current warnings of a run, or ``"well"``, or ``"unknown"``."""
-    now = (run.record.health or {}).get("now")
-    return ", ".join(map(str, now)) if isinstance(now, list) else ""
 
 
 def _find_folders(folder: Path) -> Iterator[Path]:

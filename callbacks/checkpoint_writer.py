@@ -22,7 +22,7 @@ from gandem.core.errors import RunError
 from gandem.core.fields import encode
 from gandem.core.files import flush_file, make_folder
 from gandem.core.machine import lower_thread_priority
-from gandem.core.runs.checkpoints.file import (
+from gandem.core.runs.checkpoint import (
     checkpoint_path,
     list_checkpoints,
     read_header,

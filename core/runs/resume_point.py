@@ -10,28 +10,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gandem.core.data.dataset import Dataset
 from gandem.core.errors import RunError, SpecError, shown, suggest
 from gandem.core.files import clear_unfinished, write_file
 from gandem.core.rng import fingerprint
-from gandem.core.runs.checkpoints.file import Checkpoint, DamagedError, read_checkpoint
+from gandem.core.runs.checkpoint import Checkpoint, DamagedError, read_checkpoint
+from gandem.core.runs.config import Settings
 from gandem.core.runs.log import is_logged
 from gandem.core.runs.record import RunRecord, Segment
 from gandem.core.runs.run import Run, covers
 from gandem.core.specs import differences, digest, field_paths
-from gandem.core.training import stored
+from gandem.core.training import check_state, initial_state, list_forms, stored
 
 __all__ = [
     "ResumePoint",
     "check_changes",
     "describe_changes",
     "find_resume_point",
+    "find_threads",
+    "load_state",
     "remove_later_files",
     "trim_log",
 ]
 
-DATA, STREAM = "data", "stream"
+DATA, STREAM, THREADS = "data", "stream", "threads"
 """What may be allowed to change, besides the fields of the spec."""
+CHOOSE_THREADS = " docs/runs.md describes how to choose the threads."
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,34 @@ def _check_identity(run: Run, checkpoint: Checkpoint) -> None:
             )
 
 
+def load_state(run: Run, point: ResumePoint, settings: Settings) -> dict[str, np.ndarray]:
+    """Return the state to resume from.
+
+    Raises:
+        RunError: it does not fit the spec.
+    """
+    if point.checkpoint is None:
+        return initial_state(run.spec, settings.seed, settings.precision)
+    state = point.checkpoint.state
+    try:
+        check_state(run.spec, list_forms(state))
+    except RunError as error:
+        raise RunError(f"{point.checkpoint.path}: {error}") from None
+    return state
+
+
+def find_threads(run: Run, backend: str, allowed: Collection[str]) -> str:
+    """Return the number of CPU threads that the run has used last on a backend; else ``""``.
+
+    Args:
+        allowed: what may change; another number is not asked for if ``"threads"`` is among it.
+    """
+    if THREADS in allowed or not run.record.segments:
+        return ""
+    last = run.record.segments[-1]
+    return last.arithmetic.get(THREADS, "") if last.backend == backend else ""
+
+
 def check_changes(
     run: Run, point: ResumePoint, dataset: Dataset, allowed: Collection[str]
 ) -> dict[str, Any]:
@@ -106,7 +140,7 @@ def check_changes(
     """
     changed = _changes(run, point, dataset)
     for field in allowed:
-        known = {*field_paths(run.spec), DATA, STREAM}
+        known = {*field_paths(run.spec), DATA, STREAM, THREADS}
         if not any(covers(field, path) for path in {*known, *changed}):
             near = suggest(field, {*known, *(path.rpartition(".")[2] for path in known)})
             raise SpecError(f"No field named {shown(field)} can be allowed to change.{near}")
@@ -144,11 +178,15 @@ def _place(path: str) -> str:
     return "spec.toml" if path == "spec" else f"spec.toml: {path}"
 
 
-def describe_changes(run: Run, point: ResumePoint, record: RunRecord) -> list[str]:
-    """Return a line for each thing that makes a resumed run differ from one without interruption.
+def describe_changes(
+    run: Run, point: ResumePoint, record: RunRecord, threads: str = ""
+) -> list[str]:
+    """Return a line for each thing that makes a resumed run differ from one without interruption,
+    and for what was done so that it does not.
 
     Args:
         record: of the run as it is resumed.
+        threads: the number of CPU threads of this process before.
     """
     if point.step == 0 or not run.record.segments:
         return []
@@ -167,19 +205,24 @@ def describe_changes(run: Run, point: ResumePoint, record: RunRecord) -> list[st
             f"{point.step} they are those of {' on '.join(begins)}, not of {' on '.join(place)}."
         )
     if place == begins and (changes := _list_arithmetic_changes(before, now)):
-        threads = " Set OMP_NUM_THREADS and TF_NUM_INTRAOP_THREADS to choose the threads."
         lines.append(
             f"{', '.join(changes)}: results can differ in the last bits from those of an "
-            f"uninterrupted training.{threads * ('threads' in changes[-1])}"
+            f"uninterrupted training.{CHOOSE_THREADS * (THREADS in changes[-1])}"
+        )
+    used = now.arithmetic.get(THREADS, "")
+    if used and threads not in ("", used):
+        lines.append(
+            f"{used} CPU thread{'s' * (used != '1')} as before instead of {threads}, for equal "
+            f"results; --allow-changed {THREADS} uses {threads}."
         )
     return [f"{run.path}: {line}" for line in lines]
 
 
 def _list_arithmetic_changes(before: Segment, now: Segment) -> list[str]:
     was, is_now = before.versions | before.arithmetic, now.versions | now.arithmetic
-    names = [name for name in was if name in is_now and name not in ("python", "threads")]
-    changed = [name for name in (*names, "threads") if was.get(name) != is_now.get(name)]
-    return [f"{name} {was[name]} → {is_now[name]}" for name in changed if name in was]
+    names = [name for name in was if name in is_now and name not in ("python", THREADS)]
+    names += [THREADS] if THREADS in was.keys() & is_now.keys() else []
+    return [f"{name} {was[name]} → {is_now[name]}" for name in names if was[name] != is_now[name]]
 
 
 def trim_log(run: Run, step: int, every: int, *, ends: bool) -> float:

@@ -1,1 +1,0 @@
-"""Checkpoints: their files, writing them during a training, and resuming from them."""
