@@ -28,7 +28,7 @@ class Purpose(enum.IntEnum):
     AUGMENT = 9
     INSTANCE_NOISE = 10
     FLIP = 11
-    JUDGED = 12
+    ACCURACY = 12
     POINTS = 13
     METRICS = 14
 

@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 Special = Literal["one hot", "ties", "zeros", "wide", "dead channel"]
-Role = Literal["real", "fake", "generator"]
+Role = Literal["real", "fake", "generator", "pair", "pair_generator"]
 UPDATES = 12
 """Updates of each optimizer."""
 
@@ -130,20 +130,27 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossCase:
-    """One part of a loss, on logits (N, 1)."""
+    """One part of a loss, on ``logits`` (N, 1), or on ``real`` and ``fake`` ones if it pairs."""
 
     name: str
     loss: AdversarialLoss
     role: Role
     target: float
-    logits: np.ndarray
+    arrays: Mapping[str, np.ndarray]
 
     @property
     def function(self) -> Callable[..., Any]:
-        """The loss as ``function(ops, logits)``, for :meth:`ConformanceTarget.gradient`."""
+        """The loss as a function of ``ops`` and its arrays, for
+        :meth:`ConformanceTarget.gradient`.
+        """
         method = getattr(self.loss, self.role)
-        target = (self.target,) if self.role == "real" else ()
-        return lambda ops, logits: method(ops, logits, *target)
+        target = {"target": self.target} if self.role == "real" else {}
+        return lambda ops, **logits: method(ops, **logits, **target)
+
+    def name_results(self, value: float, gradients: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """Return the value and the gradient by each array, by the names of the reference."""
+        names = {name: f"gradient of {name}" for name in gradients} | {"logits": "gradient"}
+        return {"value": np.array(value), **{names[k]: g for k, g in gradients.items()}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

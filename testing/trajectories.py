@@ -26,19 +26,8 @@ from gandem.core.training import (
     load_loss,
 )
 from gandem.testing.case_types import as_statistic, hashed_numbers
-from gandem.testing.trajectory_networks import (
-    ATTENTION,
-    BIASED,
-    CONDITIONAL,
-    DROPOUT,
-    EQUALIZED,
-    NORMS,
-    SMALL,
-    SPECTRAL,
-    STYLES,
-    WITH_CLASS_LOGITS,
-    Networks,
-)
+from gandem.testing.cases.variants import VARIANTS
+from gandem.testing.trajectory_networks import SMALL, Networks
 
 __all__ = [
     "SEED",
@@ -181,120 +170,15 @@ def summarize(case: Trajectory, engine: Engine) -> dict[str, np.ndarray]:
     """Return what is compared after some steps: the state, and images in inference mode."""
     inputs = fixed_inputs(case.spec, SEED, 3, "float64")
     arrays = {**engine.export(), "images": engine.forward("generator", inputs)}
-    if case.spec.training.ema_decay:
+    if case.spec.training.averages:
         arrays["averaged images"] = engine.forward("generator", inputs, average=True)
     return digest(arrays)
 
-
-# --- the cases -----------------------------------------------------------------------------------
-
-
-def _optimizer(kind: str, **fields: float | str) -> dict[str, Any]:
-    optimizer = {"kind": kind, "learning_rate": 2e-3, **fields}
-    return {f"{player}.optimizer": optimizer for player in ("generator", "discriminator")}
-
-
-_VARIANTS: dict[str, tuple[Mapping[str, Any], Networks]] = {
-    "fresh noise": ({}, {}),
-    "reused noise": ({"training.noise": "reused"}, {}),
-    "joint passes": ({"training.passes": "joint"}, {}),
-    "joint passes, conditional": ({"training.passes": "joint"}, CONDITIONAL),
-    "three discriminator steps": ({"training.discriminator_steps": 3}, {}),
-    "three discriminator steps, reused noise": (
-        {"training.discriminator_steps": 3, "training.noise": "reused"},
-        {},
-    ),
-    "mean of the halves": ({"loss.halves": "mean"}, {}),
-    "label smoothing": ({"loss.label_smoothing": 0.1}, {}),
-    "weight average": ({"training.ema_decay": 0.9}, {}),
-    "dropped partial batch": ({"training.partial_batch": "drop"}, {}),
-    "uniform latent": ({"latent.distribution": "uniform"}, {}),
-    "separate learning rates": ({"discriminator.optimizer.learning_rate": 4e-3}, {}),
-    "minimax": ({"loss.name": "minimax"}, {}),
-    "least squares": ({"loss.name": "least-squares", "loss.label_smoothing": 0.2}, {}),
-    "hinge": ({"loss.name": "hinge"}, {}),
-    "wasserstein, clipped": ({"loss.name": "wasserstein", "training.weight_clip": 0.05}, {}),
-    "gradient penalty": (
-        {
-            "loss.name": "wasserstein",
-            "loss.gradient_penalty": 10.0,
-            "training.discriminator_steps": 2,
-        },
-        {"discriminator": NORMS["discriminator"]},
-    ),
-    "gradient penalty, conditional": ({"loss.gradient_penalty": 1.0}, CONDITIONAL),
-    "r1, joint": (
-        {"loss.r1": 2.0, "loss.gradient_penalty": 0.5, "training.passes": "joint"},
-        {"discriminator": SPECTRAL["discriminator"]},
-    ),
-    "classes told, conditional": (
-        {"loss.class_weight": 0.7, "loss.gradient_penalty": 1.0},
-        WITH_CLASS_LOGITS,
-    ),
-    "discriminator skipped": ({"training.discriminator_skip_below": 1.78}, {}),
-    "generator batches, conditional": (
-        {"training.generator_batches": 2, "training.discriminator_steps": 2},
-        CONDITIONAL,
-    ),
-    "instance noise": ({"training.instance_noise": 0.3, "training.instance_noise_steps": 15}, {}),
-    "augmented": (
-        {
-            "training.augment.flip": True,
-            "training.augment.translation": 0.25,
-            "training.augment.cutout": 0.4,
-            "training.flip": True,
-            "training.generator_batches": 2,
-        },
-        {},
-    ),
-    "with replacement": (
-        {"training.sampling": "replacement", "training.batches_per_epoch": 5},
-        {},
-    ),
-    "adamw": (_optimizer("adamw", weight_decay=0.05), {}),
-    "adam with weight decay": (_optimizer("adam", weight_decay=0.05), {}),
-    "rmsprop": (_optimizer("rmsprop", decay=0.9), {}),
-    "sgd": (_optimizer("sgd"), {}),
-    "sgd with momentum": (_optimizer("sgd", momentum=0.8, weight_decay=0.01), {}),
-    "dropout": ({}, {"discriminator": DROPOUT}),
-    "dropout, joint, three steps": (
-        {"training.passes": "joint", "training.discriminator_steps": 3},
-        {"discriminator": DROPOUT},
-    ),
-    "conditional": ({}, CONDITIONAL),
-    "norms, residuals, pools": ({}, NORMS),
-    "spectral norm": ({"loss.name": "hinge"}, SPECTRAL),
-    "spectral norm, joint, three steps": (
-        {
-            "loss.name": "hinge",
-            "training.passes": "joint",
-            "training.discriminator_steps": 3,
-            "training.ema_decay": 0.9,
-        },
-        SPECTRAL,
-    ),
-    "biased running variance, epsilon beside the uncorrected root": (
-        _optimizer("adam", epsilon=1e-5, epsilon_placement="uncorrected"),
-        BIASED,
-    ),
-    "attention, projection, conditional": (
-        {"loss.name": "hinge", "training.discriminator_steps": 2, "training.ema_decay": 0.9},
-        ATTENTION,
-    ),
-    "styles, pixel noise, skip connections": (
-        {"loss.r1": 2.0, "training.ema_decay": 0.9},
-        STYLES,
-    ),
-    "equalized rates, groups, filters, deviations": (
-        {"loss.r1": 2.0, "training.ema_decay": 0.9},
-        EQUALIZED,
-    ),
-}
 
 TRAJECTORIES = (
     *(Trajectory(name=name, changes={}, layers={}, marks=(1, 10, 50, 200)) for name in MODELS),
     *(
         Trajectory(name=name, changes=changes, layers=layers, marks=(1, 5, 20))
-        for name, (changes, layers) in _VARIANTS.items()
+        for name, (changes, layers) in VARIANTS.items()
     ),
 )

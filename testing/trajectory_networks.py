@@ -14,7 +14,9 @@ __all__ = [
     "BIASED",
     "CONDITIONAL",
     "DROPOUT",
+    "EQUALIZED",
     "NORMS",
+    "NO_LAST_BIAS",
     "SMALL",
     "SPECTRAL",
     "STYLES",
@@ -70,6 +72,10 @@ DROPOUT: tuple[Layer, ...] = (
     kinds.Flatten(),
     kinds.Dropout(rate=0.5),
     kinds.Dense(units=1),
+)
+NO_LAST_BIAS: tuple[Layer, ...] = (
+    *SMALL.player("discriminator").layers[:-1],
+    kinds.Dense(units=1, bias=False),
 )
 CONDITIONAL: Networks = {
     "generator": (

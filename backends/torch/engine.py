@@ -73,7 +73,8 @@ class TorchEngine:
 
     def _prepare(self, inputs: Arrays) -> dict[str, Tensor]:
         """Return the inputs of a step on the device, images (N, C, H, W)."""
-        tensors = {name: self._move(value) for name, value in inputs.items()}
+        numbers = {k: value.item() for k, value in inputs.items() if k.startswith("schedule/")}
+        tensors = {name: self._move(x) for name, x in inputs.items() if name not in numbers}
         for name in [name for name in tensors if name.startswith("chosen/")]:
             chosen = self.images[tensors.pop(name)].int()  # (N, H, W, C)
             tensors[f"real/{name.removeprefix('chosen/')}"] = self.values[chosen]
@@ -82,7 +83,7 @@ class TorchEngine:
             tensors = self.draws.replace_key({**tensors, KEY: key})
         drawn = tuple(f"{kind}/" for kind in DRAW_KINDS)  # each pass converts its own
         images = (k for k, v in tensors.items() if v.ndim == 4 and not k.startswith(drawn))
-        return tensors | {name: inward(tensors[name]) for name in images}
+        return tensors | {name: inward(tensors[name]) for name in images} | numbers
 
     def _move(self, value: np.ndarray) -> Tensor:
         """Copy an array to the device; to a GPU without waiting for the copy."""

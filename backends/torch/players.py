@@ -22,11 +22,12 @@ class TorchPlayers:
         self.networks = networks
         self.learners = learners
         self.averages = averages
+        self.inputs: Mapping[str, Tensor] = {}
         self.draws = DrawFeed({})
 
     def begin(self, inputs: Mapping[str, Tensor]) -> None:
         """Start a step: number its passes from 0."""
-        self.draws = DrawFeed(inputs)
+        self.inputs, self.draws = inputs, DrawFeed(inputs)
 
     def apply(
         self, player: str, observed: dict[str, Tensor] | None = None, **inputs: Tensor
@@ -48,7 +49,7 @@ class TorchPlayers:
         return Played(leaf, lambda gradient: torch.autograd.grad(output, weights, gradient))
 
     def learn(
-        self, player: str, loss: Loss, through: Played | None = None, *, floor: float = 0.0
+        self, player: str, loss: Loss, through: Played | None = None, *, floor: float | None = None
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         value, report = loss()
         learner = self.learners[player]
@@ -56,8 +57,8 @@ class TorchPlayers:
             gradients = torch.autograd.grad(value, list(learner.parameters.values()))
         else:  # only the gradient of the image, no weight gradients of the other player
             gradients = through.pull(torch.autograd.grad(value, through.value)[0])
-        if not floor or value >= floor:
-            learner.update(gradients)
+        if floor is None or value >= floor:
+            learner.update(gradients, self.inputs, f"{player}.optimizer")
         return value.detach(), {name: scalar.detach() for name, scalar in report.items()}
 
     def clip(self, player: str, limit: float) -> None:

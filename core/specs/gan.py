@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from gandem.core.errors import NotFoundError, SpecError, shown, suggest
 from gandem.core.fields import Checked, Count, Fraction, Range
 from gandem.core.specs.layers import Layer
 from gandem.core.specs.optimizers import Optimizer
+from gandem.core.specs.schedules import Number
 
 __all__ = [
     "Augment",
@@ -22,8 +23,10 @@ __all__ = [
     "image_of",
 ]
 
-Amount = Annotated[float, Range(0)]
-"""0 ≤ x."""
+Amount = Annotated[Number, Range(0)]
+"""0 ≤ x; a constant or a schedule."""
+Share = Annotated[Number, Range(0, 1, open_high=True)]
+"""0 ≤ x < 1; a constant or a schedule."""
 NotNegativeInt = Annotated[int, Range(0, 2**31 - 1)]
 """A whole number from 0."""
 
@@ -143,7 +146,7 @@ class Loss(Checked):
 
     name: str = "non-saturating"
     halves: Literal["sum", "mean"] = "sum"
-    label_smoothing: Fraction = 0.0
+    label_smoothing: Share = 0.0
     gradient_penalty: Amount = 0.0
     r1: Amount = 0.0
     class_weight: Amount = 0.0
@@ -181,6 +184,8 @@ class Training(Checked):
     ``partial_batch``: the last, smaller batch of an epoch is kept or dropped.
     ``ema_decay``: decay of the generator's weight average, which starts at the initial weights and
     is updated after each update of the generator; 0 disables it.
+    ``ema_half_life``: instead of the decay, the number of images after which an old weight counts
+    half: decay = 0.5^(batch_size / ema_half_life) (Karras et al. 2020, arXiv:1912.04958).
     ``sampling``: batches are cut from the shuffled data, or each image is drawn with
     ``"replacement"``. An epoch then has ``batches_per_epoch`` batches; 0 means as many as the data
     would fill.
@@ -192,8 +197,7 @@ class Training(Checked):
     ``weight_clip``: after each update the discriminator's weights are clipped to this absolute
     value (Arjovsky et al. 2017, arXiv:1701.07875); 0 disables it.
     ``instance_noise``: standard deviation of normal noise on all images that the discriminator sees
-    (Sønderby et al. 2017, arXiv:1610.04490). It falls linearly to 0 within
-    ``instance_noise_steps``; with 0 steps it is constant.
+    (Sønderby et al. 2017, arXiv:1610.04490, who let it fall to 0, as a linear schedule does).
     """
 
     batch_size: Count = 64
@@ -202,7 +206,8 @@ class Training(Checked):
     noise: Literal["fresh", "reused"] = "fresh"
     passes: Literal["separate", "joint"] = "separate"
     partial_batch: Literal["keep", "drop"] = "keep"
-    ema_decay: Fraction = 0.0
+    ema_decay: Share = 0.0
+    ema_half_life: Amount = 0.0
     sampling: Literal["shuffled", "replacement"] = "shuffled"
     batches_per_epoch: NotNegativeInt = 0
     flip: bool = False
@@ -210,8 +215,18 @@ class Training(Checked):
     discriminator_skip_below: Amount = 0.0
     weight_clip: Amount = 0.0
     instance_noise: Amount = 0.0
-    instance_noise_steps: NotNegativeInt = 0
     augment: Augment = Augment()
+
+    @property
+    def averages(self) -> bool:
+        """True if the generator's weights are averaged."""
+        return bool(self.ema_decay or self.ema_half_life)
+
+    def average_decay(self) -> float:
+        """Return the decay of the weight average, of a training without schedules."""
+        half_life: Any = self.ema_half_life
+        decay: Any = 0.5 ** (self.batch_size / half_life) if half_life else self.ema_decay
+        return float(decay)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -89,14 +89,16 @@ def _check_names(spec: Spec) -> None:
                 f"A player cannot be called {shown(name)}; "
                 "use letters, digits and '_', a letter first."
             )
-        taken = "a metric" if name.endswith("_accuracy") else _TAKEN.get(name)
-        if taken:
-            raise SpecError(f"{name!r} is reserved ({taken}); choose another name for the player.")
+        meaning = "a metric" if name.endswith("_accuracy") else _TAKEN.get(name)
+        if meaning:
+            raise SpecError(
+                f"{name!r} is reserved ({meaning}); choose another name for the player."
+            )
         if names.count(name) > 1:
             raise SpecError(f"Two players are called {name!r}; rename one of them.")
-    for wanted in PLAYERS:
-        if wanted not in names:
-            raise SpecError(f"The spec has no player {wanted!r}; every GAN needs one.")
+    for name in PLAYERS:
+        if name not in names:
+            raise SpecError(f"The spec has no player {name!r}; every GAN needs one.")
 
 
 def _check_protocol(spec: Spec) -> None:
@@ -105,6 +107,16 @@ def _check_protocol(spec: Spec) -> None:
         raise SpecError(
             f"training.generator_batches: {training.generator_batches} batches are more than the "
             'discriminator leaves to reuse; set training.noise = "fresh".'
+        )
+    if training.ema_decay and training.ema_half_life:
+        raise SpecError(
+            "training.ema_half_life: it stands for training.ema_decay, and both are set; set one "
+            "of them to 0."
+        )
+    if training.ema_decay and training.ema_half_life:
+        raise SpecError(
+            "training.ema_half_life: it stands for training.ema_decay, and both are set; set one "
+            "of them to 0."
         )
     if training.batches_per_epoch and training.sampling == "shuffled":
         raise SpecError(
@@ -120,13 +132,13 @@ def _check_protocol(spec: Spec) -> None:
 def _check_points(spec: Spec) -> None:
     """Refuse augmentations of pixels in a spec of points."""
     training = spec.training
-    asked = {
+    augmentations = {
         "training.flip": training.flip,
         "training.augment.flip": training.augment.flip,
         "training.augment.translation": training.augment.translation,
         "training.augment.cutout": training.augment.cutout,
     }
-    for name, value in asked.items():
+    for name, value in augmentations.items():
         if value:
             raise SpecError(
                 f"{name}: the spec {spec.name!r} makes points, which have no pixels to move; set "
@@ -171,7 +183,7 @@ def _check_discriminator(spec: Spec, plan: NetworkPlan) -> None:
             f"{activation.path}: a discriminator returns logits; leave the last "
             f"{activation.layer.kind} out, the loss contains it."
         )
-    classifies = spec.loss.class_weight > 0
+    classifies = bool(spec.loss.class_weight)
     if classifies and "label" in plan.inputs:
         raise SpecError(
             "discriminator: it reads the label that it should predict; leave that out, or set "
@@ -179,9 +191,9 @@ def _check_discriminator(spec: Spec, plan: NetworkPlan) -> None:
         )
     expected = (1 + spec.classes,) if classifies else (1,)
     if plan.output_shape != expected:
-        what = f"one logit, and one per class {expected}" if classifies else "one logit (1,)"
+        shape_text = f"one logit, and one per class {expected}" if classifies else "one logit (1,)"
         raise SpecError(
-            f"{last.path}: the discriminator ends in {plan.output_shape}, expected {what}; "
+            f"{last.path}: the discriminator ends in {plan.output_shape}, expected {shape_text}; "
             f"end it with dense units = {expected[0]}."
         )
 

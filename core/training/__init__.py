@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from gandem.core.training.losses import (
         AdversarialLoss,
         AuxiliaryLoss,
+        PairedLoss,
         check_loss,
+        is_paired,
         load_loss,
         resolve_loss,
     )
@@ -84,6 +86,7 @@ __all__ = [
     "MultiStep",
     "NumpyOps",
     "Ops",
+    "PairedLoss",
     "Played",
     "Players",
     "Prefetcher",
@@ -102,6 +105,7 @@ __all__ = [
     "have_equal_shapes",
     "initial_state",
     "installed_backends",
+    "is_paired",
     "list_draws",
     "list_forms",
     "list_needs",

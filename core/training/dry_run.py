@@ -4,6 +4,7 @@ own: dropout masks and pixel noise.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,9 +12,17 @@ import numpy as np
 
 from gandem.core.errors import SpecError
 from gandem.core.plugins.registry import registry
-from gandem.core.specs import REFERENCE, Shape, Spec, input_shapes, plan_spec
+from gandem.core.specs import (
+    REFERENCE,
+    Schedule,
+    Shape,
+    Spec,
+    find_schedules,
+    input_shapes,
+    plan_spec,
+)
 from gandem.core.training.feed.augmentation import disturbance_shapes
-from gandem.core.training.losses import AdversarialLoss
+from gandem.core.training.losses import AdversarialLoss, is_paired
 from gandem.core.training.ops import Tensor
 from gandem.core.training.protocols import Loss, Played
 from gandem.core.training.step import train_step
@@ -42,7 +51,7 @@ class Pass:
     rows: int
 
 
-def step_inputs(spec: Spec, rows: tuple[int, ...]) -> dict[str, Shape]:
+def step_inputs(spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...]) -> dict[str, Shape]:
     """Return the name and shape, batch first, of every array that one step reads, without
     what layers draw.
 
@@ -63,13 +72,28 @@ def step_inputs(spec: Spec, rows: tuple[int, ...]) -> dict[str, Shape]:
         found["noise/generator"] = (last, *shapes["noise"])
         if spec.classes and last != rows[-1]:
             found["label/generator"] = (last, *shapes["label"])
-    for where, count in judged(rows, last).items():
+    for where, count in judged(loss, rows, last).items():
         found |= disturbance_shapes(spec, where, count)
-    return found
+    return found | dict.fromkeys(schedule_names(spec), ())
 
 
-def judged(rows: tuple[int, ...], last: int) -> dict[str, int]:
+@functools.lru_cache(maxsize=64)
+def schedule_names(spec: Spec) -> Mapping[str, Schedule | None]:
+    """Return the schedules whose values a step reads, by their names among its inputs.
+
+    ``schedule/training.ema_decay`` has no schedule of its own if only the half-life has one.
+    """
+    schedules: dict[str, Schedule | None]
+    schedules = {f"schedule/{path}": schedule for path, schedule in find_schedules(spec)}
+    if "schedule/training.ema_half_life" in schedules:
+        schedules["schedule/training.ema_decay"] = None
+    return schedules
+
+
+def judged(loss: AdversarialLoss, rows: tuple[int, ...], last: int) -> dict[str, int]:
     """Return the groups of images that the discriminator sees in a step, with their sizes.
+
+    A paired loss compares the images of the generator's update with ``"real/generator"``.
 
     Args:
         rows: the number of images in each round.
@@ -78,13 +102,13 @@ def judged(rows: tuple[int, ...], last: int) -> dict[str, int]:
     found: dict[str, int] = {}
     for i, count in enumerate(rows):
         found |= {f"real/{i}": count, f"fake/{i}": count}
-    return found | {"generator": last}
+    return found | ({"real/generator": last} if is_paired(loss) else {}) | {"generator": last}
 
 
 def passes_of_step(spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...]) -> tuple[Pass, ...]:
     """Return the forward passes of one step, in program order, for the batch of each round."""
     recorder = _Recorder(spec)
-    inputs = {name: _zeros(shape) for name, shape in step_inputs(spec, rows).items()}
+    inputs = {name: _zeros(shape) for name, shape in step_inputs(spec, loss, rows).items()}
     train_step(spec, loss, recorder, NumpyOps(), inputs)
     return tuple(recorder.passes)
 
@@ -182,7 +206,7 @@ class _Recorder:
         self.passes: list[Pass] = []
 
     def apply(
-        self, player: str, observed: dict[str, np.ndarray] | None = None, **inputs: np.ndarray
+        self, player: str, observed: dict[str, Tensor] | None = None, **inputs: Tensor
     ) -> np.ndarray:
         rows, plan = next(iter(inputs.values())).shape[0], self._plans[player]
         self.passes.append(Pass(len(self.passes), player, rows))
@@ -191,15 +215,20 @@ class _Recorder:
             observed |= {name: _zeros((rows, *shapes[REFERENCE + name])) for name in plan.outputs}
         return _zeros((rows, *plan.output_shape))
 
-    def slope(self, player: str, image: np.ndarray, **inputs: np.ndarray) -> np.ndarray:
+    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> np.ndarray:
         self.apply(player, image=image, **inputs)
         return _zeros(image.shape)
 
-    def play(self, player: str, *, back: bool = True, **inputs: np.ndarray) -> Played:
+    def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
         return Played(self.apply(player, **inputs), lambda gradient: None)
 
     def learn(
-        self, player: str, loss: Loss, through: Played | None = None, *, floor: float = 0.0
+        self,
+        player: str,
+        loss: Loss,
+        through: Played | None = None,
+        *,
+        floor: float | Tensor | None = None,
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         return loss()
 

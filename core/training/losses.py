@@ -11,17 +11,20 @@ from typing import Protocol, cast
 from gandem.core.errors import SpecError, suggest
 from gandem.core.plugins.loading import find_missing, import_target
 from gandem.core.plugins.registry import registry
-from gandem.core.specs import Loss, Shape, Spec, input_shapes, plan_spec
+from gandem.core.specs import Loss, NetworkPlan, Shape, Spec, input_shapes, plan_spec
 from gandem.core.training.ops import Ops, Tensor
 
 __all__ = [
     "AdversarialLoss",
     "AuxiliaryLoss",
+    "PairedLoss",
     "allows_one_pass",
     "auxiliary_players",
     "check_loss",
     "check_players",
+    "compute_discriminator_loss",
     "decision_boundary",
+    "is_paired",
     "load_loss",
     "resolve_loss",
 ]
@@ -63,8 +66,39 @@ class AdversarialLoss(Protocol):
         """Return the generator's loss from the discriminator's logits of its images."""
 
 
-REQUIRED = ("smoothable", "real", "fake", "generator")
-"""The attributes that every loss has."""
+class PairedLoss(Protocol):
+    """The losses of a GAN whose players compare real with fake images, as in a relativistic GAN.
+
+    It takes the place of :class:`AdversarialLoss`: the discriminator minimizes :meth:`pair`, the
+    generator :meth:`pair_generator`. For the latter the discriminator sees the real images of its
+    last update again, with its weights after that update.
+
+    Reference: Jolicoeur-Martineau 2018, arXiv:1807.00734.
+    """
+
+    smoothable: bool
+    """False, unless the loss has a target that label smoothing can change."""
+
+    @property
+    def boundary(self) -> float | None:
+        """See :class:`AdversarialLoss`; None if only the differences of logits matter."""
+
+    @property
+    def one_pass(self) -> bool:
+        """See :class:`AdversarialLoss`; may be left out if False."""
+
+    @property
+    def ignores_shift(self) -> bool:
+        """True if adding a number to all logits does not change the losses. The discriminator's
+        last layer can then have no bias, since the gradient of that bias would be pure rounding
+        error. May be left out if False.
+        """
+
+    def pair(self, ops: Ops, real: Tensor, fake: Tensor) -> Tensor:
+        """Return the discriminator's loss from the logits (N, 1) of real and fake images."""
+
+    def pair_generator(self, ops: Ops, real: Tensor, fake: Tensor) -> Tensor:
+        """Return the generator's loss from the logits (N, 1) of real and fake images."""
 
 
 class AuxiliaryLoss(AdversarialLoss, Protocol):
@@ -108,6 +142,24 @@ def decision_boundary(loss: AdversarialLoss) -> float | None:
     return getattr(loss, "boundary", 0.0)
 
 
+def is_paired(loss: AdversarialLoss) -> bool:
+    """Return True if a loss compares real with fake images; see :class:`PairedLoss`."""
+    return hasattr(loss, "pair")
+
+
+def compute_discriminator_loss(
+    loss: AdversarialLoss, ops: Ops, real: Tensor, fake: Tensor, target: float
+) -> Tensor:
+    """Return the discriminator's loss from the logits (N, 1) of real and fake images, a scalar.
+
+    Args:
+        target: 1 minus label smoothing.
+    """
+    if is_paired(loss):
+        return cast(PairedLoss, loss).pair(ops, real, fake)
+    return loss.real(ops, real, target) + loss.fake(ops, fake)
+
+
 def allows_one_pass(loss: AdversarialLoss) -> bool:
     """Return True if the discriminator may see real and fake images in one pass."""
     return bool(getattr(loss, "one_pass", False))
@@ -142,7 +194,8 @@ def load_loss(chosen: Loss) -> AdversarialLoss:
     """
     entry = registry().find("losses", chosen.name)
     loss: AdversarialLoss = import_target(entry)()
-    if missing := find_missing(loss, REQUIRED):
+    methods = ("pair", "pair_generator") if is_paired(loss) else ("real", "fake", "generator")
+    if missing := find_missing(loss, ("smoothable", *methods)):
         raise SpecError(f"The {entry.full_name} is not a loss: {missing}.")
     if chosen.label_smoothing and not loss.smoothable:
         raise SpecError(
@@ -159,6 +212,8 @@ def check_loss(spec: Spec, loss: AdversarialLoss) -> None:
     """
     plans = plan_spec(spec)
     check_players(spec.name, plans, loss)
+    if is_paired(loss):
+        _check_paired(spec, loss, plans["discriminator"])
     inputs = input_shapes(spec)
     del inputs["image"]
     inputs |= {name: (part.stop - part.start,) for name, part in spec.latent.parts.items()}
@@ -172,6 +227,25 @@ def check_loss(spec: Spec, loss: AdversarialLoss) -> None:
                 f"{last.path}: the output of {player} has shape {last.output_shape}, the loss "
                 f"{spec.loss.name!r} expects {expected}; change the layers or the latent code."
             )
+
+
+def _check_paired(spec: Spec, loss: AdversarialLoss, plan: NetworkPlan) -> None:
+    """Check that each fake image has a real one, and that the last layer has a gradient."""
+    batches = spec.training.generator_batches
+    if batches > 1:
+        raise SpecError(
+            f"training.generator_batches: the loss {spec.loss.name!r} compares as many real as "
+            f"fake images, and the generator gets {batches} batches of fake images for one of real "
+            "images; set training.generator_batches = 1."
+        )
+    last = next((node for node in reversed(plan.nodes) if not node.layer.keeps_range), None)
+    if getattr(loss, "ignores_shift", False) and getattr(last and last.layer, "bias", False):
+        assert last is not None
+        raise SpecError(
+            f"{last.path}: the loss {spec.loss.name!r} depends on differences of logits, so the "
+            "gradient of this bias is 0 and an optimizer would amplify its rounding errors; set "
+            f"discriminator.layers.{plan.nodes.index(last)}.bias = false."
+        )
 
 
 def check_players(name: str, players: Collection[str], loss: AdversarialLoss) -> None:

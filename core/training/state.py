@@ -60,7 +60,7 @@ def stored(precision: str) -> str:
 
 def averaged_players(spec: Spec) -> tuple[str, ...]:
     """Return the players whose weights are averaged."""
-    return ("generator",) if spec.training.ema_decay else ()
+    return ("generator",) if spec.training.averages else ()
 
 
 def state_shapes(spec: Spec) -> dict[str, Shape]:

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
-from gandem.core.specs import Spec, plan_spec
+from gandem.core.specs import Spec, at_step, plan_spec
 from gandem.core.training.feed.augmentation import disturb
 from gandem.core.training.losses import (
     AdversarialLoss,
     AuxiliaryLoss,
+    PairedLoss,
     allows_one_pass,
     auxiliary_players,
+    compute_discriminator_loss,
     decision_boundary,
+    is_paired,
 )
 from gandem.core.training.ops import Ops, Tensor
 from gandem.core.training.penalties import gradient_penalty, r1
@@ -76,7 +79,9 @@ def train_step(
         inputs: ``real/i`` (N, H, W, C), ``noise/i`` (N, latent) and, with classes, ``label/i`` (N,
             classes) for round i; ``mix/i`` (N, 1, 1, 1) for a gradient penalty;
             ``noise/generator`` if the generator gets fresh noise, and ``label/generator`` if it
-            gets several batches of it; and the arrays of augmentation and instance noise, see
+            gets several batches of it; ``schedule/loss.r1`` (), … for each schedule of the spec,
+            see :meth:`gandem.core.training.feed.inputs.Feed.scheduled`; and the arrays of
+            augmentation and instance noise, see
             :func:`gandem.core.training.feed.augmentation.disturbance_shapes`.
 
     Returns:
@@ -115,8 +120,9 @@ def train_step(
         return total, {}
 
     g_loss, _ = players.learn("generator", compute_loss, through=fake)
-    if training.ema_decay:
-        players.average("generator", training.ema_decay)
+    if training.averages:
+        decay = inputs.get("schedule/training.ema_decay")
+        players.average("generator", training.average_decay() if decay is None else decay)
     scalars = {"discriminator": d_loss, "generator": g_loss, **report, **auxiliary}
     return {name: scalars[name] for name in metric_names(spec)}
 
@@ -156,6 +162,9 @@ class _Discriminator:
     ) -> None:
         self.spec, self.rule, self.players, self.ops = spec, loss, players, ops
         self.inputs = inputs
+        self.loss: Any = at_step(spec.loss, "loss", inputs)
+        self.training: Any = at_step(spec.training, "training", inputs)
+        self.classifies = bool(spec.loss.class_weight)
         self.joint = spec.training.passes == "joint" or (
             allows_one_pass(loss) and can_share_pass(spec)
         )
@@ -164,59 +173,71 @@ class _Discriminator:
         self, i: int, fake: Played, label: Mapping[str, Tensor]
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Update the discriminator once, on the real and fake images of one round."""
-        ops, training = self.ops, self.spec.training
+        training = self.spec.training
 
         def loss() -> tuple[Tensor, Mapping[str, Tensor]]:
-            real = disturb(ops, self.inputs[f"real/{i}"], self.inputs, f"real/{i}")
-            made = disturb(ops, fake.value, self.inputs, f"fake/{i}")
+            real = self._disturb(self.inputs[f"real/{i}"], f"real/{i}")
+            made = self._disturb(fake.value, f"fake/{i}")
             halves, report = self._halves(real, made, label)
             penalty = self._penalty(i, real, made, label)
             if penalty is None:
                 return halves, report
             return halves + penalty, {**report, "penalty": penalty}
 
-        result = self.players.learn("discriminator", loss, floor=training.discriminator_skip_below)
+        skips = bool(training.discriminator_skip_below)
+        floor = self.training.discriminator_skip_below if skips else None
+        result = self.players.learn("discriminator", loss, floor=floor)
         if training.weight_clip:
-            self.players.clip("discriminator", training.weight_clip)
+            self.players.clip("discriminator", self.training.weight_clip)
         return result
 
     def compute_generator_loss(self, fake: Played, label: Mapping[str, Tensor]) -> Tensor:
         """Compute the generator's loss, inside a :data:`Loss`."""
-        made = disturb(self.ops, fake.value, self.inputs, "generator")
-        output = self._apply(made, label)
-        loss = self.rule.generator(self.ops, self._logits(output))
+        made = self._disturb(fake.value, "generator")
+        if is_paired(self.rule):
+            rule = cast(PairedLoss, self.rule)
+            last = self.spec.training.discriminator_steps - 1
+            real = self._disturb(self.inputs[f"real/{last}"], "real/generator")
+            real_output, output = self._apply_both(real, made, label)
+            loss = rule.pair_generator(self.ops, self._logits(real_output), self._logits(output))
+        else:
+            output = self._apply(made, label)
+            loss = self.rule.generator(self.ops, self._logits(output))
         return (
-            loss if not self._classifies else loss + self._weighted(self._class_loss(output, label))
+            loss if not self.classifies else loss + self._weighted(self._class_loss(output, label))
         )
 
-    @property
-    def _classifies(self) -> bool:
-        return self.spec.loss.class_weight > 0
+    def _disturb(self, images: Tensor, where: str) -> Tensor:
+        return disturb(self.ops, images, self.inputs, where)
 
     def _apply(self, image: Tensor, label: Mapping[str, Tensor]) -> Tensor:
         return self.players.apply("discriminator", image=image, **self._read(label))
 
     def _read(self, label: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Return the labels that the discriminator reads: none if it predicts them."""
-        return {} if self._classifies else label
+        return {} if self.classifies else label
+
+    def _apply_both(
+        self, real: Tensor, made: Tensor, label: Mapping[str, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Return the outputs for as many real and fake images, in one pass or in two."""
+        if not self.joint:
+            return self._apply(real, label), self._apply(made, label)
+        both = {name: self.ops.join(value, value) for name, value in label.items()}
+        output, rows = self._apply(self.ops.join(real, made), both), real.shape[0]
+        return output[:rows], output[rows:]
 
     def _halves(
         self, real: Tensor, made: Tensor, label: Mapping[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss on real and fake images, and the scalars to report."""
-        ops, rule, loss = self.ops, self.rule, self.spec.loss
-        if self.joint:
-            both = {name: ops.join(value, value) for name, value in label.items()}
-            rows = real.shape[0]
-            output = self._apply(ops.join(real, made), both)
-            real_output, fake_output = output[:rows], output[rows:]
-        else:
-            real_output, fake_output = self._apply(real, label), self._apply(made, label)
+        loss = self.spec.loss
+        real_output, fake_output = self._apply_both(real, made, label)
         real_logits, fake_logits = self._logits(real_output), self._logits(fake_output)
-        target = 1.0 - loss.label_smoothing
-        total = rule.real(ops, real_logits, target) + rule.fake(ops, fake_logits)
+        target = 1.0 - self.loss.label_smoothing
+        total = compute_discriminator_loss(self.rule, self.ops, real_logits, fake_logits, target)
         report = self._accuracies(real_logits, fake_logits)
-        if self._classifies:
+        if self.classifies:
             class_loss = self._class_loss(real_output, label)
             total = total + self._weighted(class_loss + self._class_loss(fake_output, label))
             report["class_loss"] = class_loss
@@ -238,10 +259,10 @@ class _Discriminator:
 
     def _logits(self, output: Tensor) -> Tensor:
         """Return the logits of real against fake, without class logits."""
-        return output[:, :1] if self._classifies else output
+        return output[:, :1] if self.classifies else output
 
     def _weighted(self, loss: Tensor) -> Tensor:
-        return self.spec.loss.class_weight * loss
+        return self.loss.class_weight * loss
 
     def _penalty(
         self, i: int, real: Tensor, made: Tensor, label: Mapping[str, Tensor]
@@ -252,9 +273,9 @@ class _Discriminator:
             mix = self.inputs[f"mix/{i}"]  # (N, 1, 1, 1)
             between = mix * real + (1.0 - mix) * made
             slope = self.players.slope("discriminator", image=between, **self._read(label))
-            penalty = loss.gradient_penalty * gradient_penalty(ops, slope)
+            penalty = self.loss.gradient_penalty * gradient_penalty(ops, slope)
         if loss.r1:
             slope = self.players.slope("discriminator", image=real, **self._read(label))
-            second = loss.r1 * r1(ops, slope)
+            second = self.loss.r1 * r1(ops, slope)
             penalty = second if penalty is None else penalty + second
         return penalty

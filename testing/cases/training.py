@@ -6,7 +6,7 @@ import numpy as np
 
 from gandem.core.plugins.entry import entries
 from gandem.core.specs import SGD, Adam, AdamW, Loss, RMSprop
-from gandem.core.training import load_loss
+from gandem.core.training import is_paired, load_loss
 from gandem.testing.case_types import LossCase, OptimizerCase, Role, hashed_numbers
 
 
@@ -26,19 +26,33 @@ def list_losses() -> list[LossCase]:
         ("fake", "fake", 0.0),
         ("generator", "generator", 1.0),
     )
-    return [
-        LossCase(
-            name=f"{type(loss).__name__} {size} {half}",
-            loss=loss,
-            role=role,
-            target=target,
-            logits=values,
-        )
-        for loss in losses
-        for size, values in logits.items()
-        for half, role, target in halves
-        if loss.smoothable or target != 0.9
-    ]
+    pairs: tuple[tuple[str, Role], ...] = (
+        ("pair", "pair"),
+        ("pair of the generator", "pair_generator"),
+    )
+    cases = []
+    for loss in losses:
+        for size, values in logits.items():
+            name = f"{type(loss).__name__} {size}"
+            if is_paired(loss):
+                arrays = {"real": values, "fake": np.roll(values, 2)}
+                cases += [
+                    LossCase(name=f"{name} {part}", loss=loss, role=role, target=1, arrays=arrays)
+                    for part, role in pairs
+                ]
+                continue
+            cases += [
+                LossCase(
+                    name=f"{name} {half}",
+                    loss=loss,
+                    role=role,
+                    target=target,
+                    arrays={"logits": values},
+                )
+                for half, role, target in halves
+                if loss.smoothable or target != 0.9
+            ]
+    return cases
 
 
 LOSSES = tuple(list_losses())

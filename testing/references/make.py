@@ -56,8 +56,8 @@ def compute_operations() -> dict[str, dict[str, np.ndarray]]:
         arguments = (case.plan, case.arrays(), case.values(), case.cotangent(), case.draws())
         references[case.name] = differentiate(*arguments, number=np.clongdouble)
     for half in LOSSES:
-        value, gradient = loss(type(half.loss).__name__, half.role, half.logits, half.target)
-        references[half.name] = {"value": np.array(value), "gradient": gradient}
+        results = loss(type(half.loss).__name__, half.role, half.arrays, half.target)
+        references[half.name] = half.name_results(*results)
     for each in OPTIMIZERS:
         after = optimize(each.optimizer, each.arrays(), each.gradients())
         stacks = {name: np.stack([arrays[name] for arrays in after]) for name in after[0]}

@@ -216,9 +216,9 @@ SHAPES = [
 ]
 
 
-@pytest.mark.parametrize(("layer", "shape", "wanted"), SHAPES)
-def test_a_layer_gives_the_shape_worked_out_by_hand(layer, shape, wanted):
-    assert plan(shape, layer).output_shape == wanted
+@pytest.mark.parametrize(("layer", "shape", "expected"), SHAPES)
+def test_a_layer_gives_the_shape_worked_out_by_hand(layer, shape, expected):
+    assert plan(shape, layer).output_shape == expected
 
 
 def test_the_shapes_worked_out_by_hand_leave_no_layer_out():
@@ -257,7 +257,7 @@ def test_the_odd_pixel_of_same_padding_goes_to_the_end(n, k, s):
 
 
 @pytest.mark.parametrize(
-    ("n", "kernel", "stride", "wanted"),
+    ("n", "kernel", "stride", "expected"),
     [
         (28, 4, 2, (1, 1)),
         (7, 3, 2, (1, 1)),
@@ -271,8 +271,8 @@ def test_the_odd_pixel_of_same_padding_goes_to_the_end(n, k, s):
         (8, 5, 3, (1, 2)),
     ],
 )
-def test_same_padding_is_tensorflows(n, kernel, stride, wanted):
-    assert pads(conv(kernel, stride), n, n) == (wanted, wanted)
+def test_same_padding_is_tensorflows(n, kernel, stride, expected):
+    assert pads(conv(kernel, stride), n, n) == (expected, expected)
 
 
 def test_pools_pad_by_the_same_rule():
@@ -280,7 +280,7 @@ def test_pools_pad_by_the_same_rule():
 
 
 @pytest.mark.parametrize(
-    ("kernel", "stride", "wanted"),
+    ("kernel", "stride", "expected"),
     [
         (4, 2, (1, 1)),
         (3, 2, (0, 1)),
@@ -292,8 +292,8 @@ def test_pools_pad_by_the_same_rule():
         (5, 2, (1, 2)),
     ],
 )
-def test_same_cropping_of_a_transposed_convolution_is_tensorflows(kernel, stride, wanted):
-    assert crops(up(kernel, stride)) == (wanted, wanted)
+def test_same_cropping_of_a_transposed_convolution_is_tensorflows(kernel, stride, expected):
+    assert crops(up(kernel, stride)) == (expected, expected)
 
 
 def test_the_two_axes_of_a_window_are_not_exchanged():
@@ -302,9 +302,9 @@ def test_the_two_axes_of_a_window_are_not_exchanged():
 
 
 def test_interpolation_puts_new_pixels_at_half_pixel_centres():
-    wanted = [[1, 0], [0.75, 0.25], [0.25, 0.75], [0, 1]]
+    expected = [[1, 0], [0.75, 0.25], [0.25, 0.75], [0, 1]]
 
-    np.testing.assert_array_equal(interpolation(2, 2), wanted)
+    np.testing.assert_array_equal(interpolation(2, 2), expected)
 
 
 def test_interpolation_of_a_single_pixel_repeats_it():
@@ -367,11 +367,11 @@ PARAMETERS = [
 ]
 
 
-@pytest.mark.parametrize(("layer", "shape", "wanted"), PARAMETERS)
-def test_a_layer_owns_these_parameters(layer, shape, wanted):
-    found = {p.name: p.shape for p in plan(shape, layer).parameters()}
+@pytest.mark.parametrize(("layer", "shape", "expected"), PARAMETERS)
+def test_a_layer_owns_these_parameters(layer, shape, expected):
+    result = {p.name: p.shape for p in plan(shape, layer).parameters()}
 
-    assert found == {f"net/{layer.kind}/{name}": size for name, size in wanted.items()}
+    assert result == {f"net/{layer.kind}/{name}": size for name, size in expected.items()}
 
 
 def test_batch_norm_alone_keeps_running_statistics():
@@ -403,9 +403,9 @@ def test_a_layer_of_its_own_name_still_counts_among_its_kind():
 
 def test_layers_inside_a_layer_carry_its_name():
     block = Residual(layers=(conv(3), conv(3)), shortcut=(conv(1),), name="block")
-    told = Concatenate(planes=True, layers=(Dense(units=2),))
+    output = Concatenate(planes=True, layers=(Dense(units=2),))
 
-    assert [p.name for p in plan(IMAGE, block, told).parameters()] == [
+    assert [p.name for p in plan(IMAGE, block, output).parameters()] == [
         "net/block/conv2d/kernel",
         "net/block/conv2d/bias",
         "net/block/conv2d_1/kernel",

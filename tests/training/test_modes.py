@@ -246,7 +246,9 @@ def test_framework_draws_have_the_names_and_shapes_of_gandems(case):
     shapes = {name: value.shape for name, value in usual.items() if name.startswith(RANDOM)}
     assert {name: draw.shape for name, draw in wanted.items()} == shapes
     assert set(usual) == set(wanted) | {
-        name for name in step_inputs(case.spec, rows) if not name.startswith(RANDOM)
+        name
+        for name in step_inputs(case.spec, load_loss(case.spec.loss), rows)
+        if not name.startswith(RANDOM)
     }
 
 

@@ -7,6 +7,7 @@ backend moves the same pixels and the generator gets a gradient.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -50,9 +51,14 @@ def disturbance_shapes(spec: Spec, where: str, rows: int) -> dict[str, Shape]:
 
 
 def draw_disturbances(
-    spec: Spec, where: str, rows: int, seed: int, step: int
+    spec: Spec, where: str, rows: int, seed: int, step: int, training: Any = None
 ) -> dict[str, np.ndarray]:
-    """Draw the arrays of :func:`disturbance_shapes`, float64, for a step counted from 0."""
+    """Draw the arrays of :func:`disturbance_shapes`, float64, for a step counted from 0.
+
+    Args:
+        training: of the spec, with the values of the step in place of schedules.
+    """
+    training = training or spec.training
     found: dict[str, np.ndarray] = {}
     wanted = disturbance_shapes(spec, where, rows)
     if not wanted:  # the usual case; creating a stream is slow
@@ -60,16 +66,9 @@ def draw_disturbances(
     for name, shape in wanted.items():
         if name.startswith("disturbance/"):
             generator = stream(seed, Purpose.INSTANCE_NOISE, step, part_of(name))
-            found[name] = noise_level(spec, step) * generator.normal(size=shape)
+            found[name] = training.instance_noise * generator.normal(size=shape)
     generator = stream(seed, Purpose.AUGMENT, step, part_of(where))
     return found | _augment(spec, where, rows, generator)
-
-
-def noise_level(spec: Spec, step: int) -> float:
-    """Return the standard deviation of the instance noise at a step counted from 0."""
-    training = spec.training
-    left = 1.0 - step / training.instance_noise_steps if training.instance_noise_steps else 1.0
-    return training.instance_noise * max(left, 0.0)
 
 
 def flip_half(images: np.ndarray, seed: int, step: int, part: int) -> np.ndarray:

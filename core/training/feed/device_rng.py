@@ -58,7 +58,7 @@ def list_draws(spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...]) -> Mapp
     kinds: dict[str, Literal["noise", "uniform"]] = {"noise": "noise", "mix": "uniform"}
     found = {
         name: Draw(kinds[kind], shape)
-        for name, shape in step_inputs(spec, rows).items()
+        for name, shape in step_inputs(spec, loss, rows).items()
         if (kind := name.partition("/")[0]) in kinds
     }
     plans = plan_spec(spec)

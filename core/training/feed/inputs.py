@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -11,8 +11,14 @@ from gandem.core.data.dataset import Dataset
 from gandem.core.errors import DataError, shown
 from gandem.core.machine import check_memory
 from gandem.core.rng import Purpose, dropout_keep, part_of, stream
-from gandem.core.specs import Latent, Points, Spec, plan_spec
-from gandem.core.training.dry_run import Pass, check_functions, judged, passes_of_step
+from gandem.core.specs import Latent, Points, Spec, at_step, plan_spec
+from gandem.core.training.dry_run import (
+    Pass,
+    check_functions,
+    judged,
+    passes_of_step,
+    schedule_names,
+)
 from gandem.core.training.feed.augmentation import draw_disturbances, flip_half
 from gandem.core.training.feed.device_rng import KEY, make_key
 from gandem.core.training.feed.epochs import EpochCounter, EpochSpan
@@ -147,6 +153,7 @@ class Feed:
         self.spec = spec
         self.loss = loss
         self.plans = plan_spec(spec)
+        self._schedules = schedule_names(spec)
         self._draws = any(plan.drawing_nodes() for plan in self.plans.values())
         self.dataset = dataset
         self.seed = seed
@@ -199,7 +206,29 @@ class Feed:
         """Return the inputs of one step, counted from 0: see
         :func:`gandem.core.training.step.train_step`.
         """
-        return self.real(step) | self.drawn(step)
+        scheduled = self.scheduled(step)
+        return self.real(step) | self.drawn(step, scheduled) | scheduled
+
+    def scheduled(self, step: int) -> dict[str, np.ndarray]:
+        """Return the value of each schedule of the spec at a step, (): of a schedule of the loss
+        in the precision of the arrays, of others in float64. The names are paths, as in
+        ``schedule/generator.optimizer.learning_rate``.
+        """
+        if not self._schedules:
+            return {}
+        epoch = self.epochs.passes(step)
+        values = {
+            name: schedule.value(step, epoch)
+            for name, schedule in self._schedules.items()
+            if schedule is not None
+        }
+        if "schedule/training.ema_half_life" in values:
+            training = at_step(self.spec.training, "training", values)
+            values["schedule/training.ema_decay"] = training.average_decay()
+        return {
+            name: np.array(value, self.precision if "/loss." in name else np.float64)
+            for name, value in values.items()
+        }
 
     def bytes_and_values(self) -> tuple[np.ndarray, np.ndarray] | None:
         """Return the images, uint8 (N, H, W, C), and the value of each of the 256 bytes.
@@ -233,7 +262,7 @@ class Feed:
             inputs["label/generator"] = np.tile(last, (training.generator_batches, 1))
         return inputs
 
-    def drawn(self, step: int) -> dict[str, np.ndarray]:
+    def drawn(self, step: int, scheduled: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the random inputs of a step: noise, mixing weights, draws of layers, augmentation.
 
         With ``randomness="device"`` these are the augmentation and the key of the step.
@@ -242,11 +271,12 @@ class Feed:
         rounds = spec.training.discriminator_steps
         counts = tuple(self._count_of(step * rounds + i) for i in range(rounds))
         last = counts[-1] * spec.training.generator_batches
+        training = at_step(spec.training, "training", scheduled)
         inputs = {KEY: make_key(self.seed, step)}
         if self.portable:
             inputs = self._played(step, counts, last)
-        for where, count in judged(counts, last).items():
-            drawn_too = draw_disturbances(spec, where, count, self.seed, step)
+        for where, count in judged(self.loss, counts, last).items():
+            drawn_too = draw_disturbances(spec, where, count, self.seed, step, training)
             inputs |= {name: value.astype(self.precision) for name, value in drawn_too.items()}
         return inputs
 
