@@ -106,7 +106,7 @@ def test_the_wheel_contains_the_license(wheel):
 
 def test_the_wheel_is_small(wheel):
     """The embedded digits take 2.5 MB, the two classifiers 0.9 MB; nothing else is large."""
-    assert wheel.stat().st_size < 6_000_000
+    assert wheel.stat().st_size < 8_000_000
 
 
 INSIDE = """
