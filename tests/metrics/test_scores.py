@@ -154,7 +154,7 @@ def test_a_generator_of_one_class_is_caught(real, digits):
 
 
 @needs_a_backend
-def test_accuracy_of_classes_is_of_those_that_were_asked_for(real, digits, others):
+def test_class_accuracy_is_that_of_the_requested_classes(real, digits, others):
     images, labels = digits.images[others], digits.labels[others]
 
     right = real("lenet5:digits").score("right", [images], labels)
