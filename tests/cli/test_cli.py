@@ -418,7 +418,7 @@ def read_terminal(ours: int, shown: bytearray) -> None:
     while True:
         try:
             piece = os.read(ours, 4096)
-        except OSError:  # Linux says so when the other end is closed
+        except OSError:  # on Linux, when the other end is closed
             return
         if not piece:
             return
@@ -429,7 +429,7 @@ def read_terminal(ours: int, shown: bytearray) -> None:
 
 
 class Clock:
-    """A clock that stands still until it is told to go on."""
+    """A clock that moves only when a test sets it."""
 
     def __init__(self, monkeypatch):
         self.now = 1000.0

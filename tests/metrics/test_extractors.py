@@ -37,7 +37,7 @@ def looked_at(name, images, backend=HOME):
 
 
 def convolved(images, kernel, bias, pad):
-    """Cross-correlate (N, H, W, C) with (h, w, C, F), with so many zeros around."""
+    """Cross-correlate (N, H, W, C) with (h, w, C, F), padded with zeros."""
     images = np.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
     windows = np.lib.stride_tricks.sliding_window_view(images, kernel.shape[:2], axis=(1, 2))
     return np.einsum("nijchw,hwcf->nijf", windows, kernel, optimize=True) + bias

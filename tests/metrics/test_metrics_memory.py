@@ -59,7 +59,7 @@ def kernel_of_all(fake, real):
 
 
 def peak_memory(score, count):
-    """Return the bytes that a score of so many samples allocates at most."""
+    """Return the most bytes that a score of ``count`` samples allocates."""
     fake, real = np.random.default_rng(0).normal(size=(2, count, 8)).astype(np.float32)
     tracemalloc.start()
     score(fake, real)

@@ -246,7 +246,7 @@ def test_a_table_names_its_protocol_and_every_subject():
 
 @pytest.mark.parametrize("name", EACH)
 def test_scores_are_json_without_numbers_that_are_none(name, real, digits):
-    """One class of two, and pictures of nothing: some classes are never asked for."""
+    """One class of two, and black images: some classes are never requested."""
     images = digits.images[:COUNT].copy()
     images[::2] = 0
 
