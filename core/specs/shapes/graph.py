@@ -19,13 +19,16 @@ REFERENCE = "layer:"
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """An array of a layer: its canonical name, shape and initializer."""
+    """An array of a layer: its canonical name, shape and initializer. The layer computes with
+    ``multiplier`` times the array.
+    """
 
     name: str
     shape: Shape
     initializer: Initializer
     fan_in: int = 1
     fan_out: int = 1
+    multiplier: float = 1.0
 
     @property
     def size(self) -> int:

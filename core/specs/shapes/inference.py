@@ -167,8 +167,7 @@ def layer_names(path: str, layers: tuple[Layer, ...]) -> list[str]:
 
 def _named(path: str, parameters: Mapping[str, Parameter]) -> tuple[Parameter, ...]:
     return tuple(
-        Parameter(f"{path}/{short}", p.shape, p.initializer, p.fan_in, p.fan_out)
-        for short, p in parameters.items()
+        replace(parameter, name=f"{path}/{short}") for short, parameter in parameters.items()
     )
 
 
