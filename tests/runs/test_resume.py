@@ -513,7 +513,7 @@ def test_a_spec_changed_before_the_first_checkpoint_is_refused(data, tmp_path):
 
 
 def other_data(path: Path, source: str, seed: int) -> str:
-    """Write as many images as there are in some data, with one pixel changed for each seed."""
+    """Write other images of the same number and shape, with one pixel changed for each seed."""
     with np.load(source.removeprefix("npz:")) as held:
         arrays = dict(held)
     arrays["images"][0, 0, 0] += np.uint8(seed)
