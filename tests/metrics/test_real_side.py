@@ -297,7 +297,7 @@ def test_fifty_thousand_images_are_never_held_at_once(tmp_path, monkeypatch):
     few_subsets = partial(kernel_distance, subsets=2)  # the rest takes time and no more memory
     monkeypatch.setattr("gandem.metrics.evaluation.suite.kernel_distance", few_subsets)
     path, shape = tmp_path / "images", (100_000, 8, 8, 1)
-    path.write_bytes(stream(0, Purpose.POINTS).bytes(int(np.prod(shape))))
+    path.write_bytes(stream(0, Purpose.DATA).bytes(int(np.prod(shape))))
     dataset = Dataset("many", DiskImages(path, shape))
     assert dataset.digest  # the file is hashed once, whoever asks first
     result = np.zeros((500, 8, 8, 1), np.uint8)

@@ -59,7 +59,7 @@ def test_numbers_of_a_purpose_are_part_of_the_format_of_a_run():
         "INSTANCE_NOISE": 10,
         "FLIP": 11,
         "ACCURACY": 12,
-        "POINTS": 13,
+        "DATA": 13,
         "METRICS": 14,
     }
 
