@@ -40,7 +40,7 @@ from gandem.core.specs.layers.affine import (
 from gandem.core.specs.layers.attention import SelfAttention
 from gandem.core.specs.layers.base import Layer, Pads
 from gandem.core.specs.layers.graph import Add, Concatenate, Dot, Residual
-from gandem.core.specs.layers.modulation import Modulate, ModulatedConv2D, PixelNoise
+from gandem.core.specs.layers.modulation import Modulate, ModulatedConv2D, Multiply, PixelNoise
 from gandem.core.specs.layers.norms import (
     BatchNorm,
     GroupNorm,
@@ -94,6 +94,7 @@ __all__ = [
     "MinibatchStddev",
     "Modulate",
     "ModulatedConv2D",
+    "Multiply",
     "Pads",
     "PixelNoise",
     "PixelNorm",
