@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -239,9 +239,11 @@ def _to_classes(
         numbers = {text: number for number, text in enumerate(class_names)}
         return np.array([numbers[text] for text in labels.tolist()], np.int64), tuple(class_names)
     remedy = "Number them from 0: np.unique(labels, return_inverse=True)[1]."
-    whole = np.isfinite(labels) & (labels == np.floor(labels)) if labels.dtype.kind == "f" else True
-    if not np.all(whole):
-        wrong = labels[~whole][0]
+    is_whole: Any = True
+    if labels.dtype.kind == "f":
+        is_whole = np.isfinite(labels) & (labels == np.floor(labels))
+    if not np.all(is_whole):
+        wrong = labels[~is_whole][0]
         raise DataError(f"{name}: expected whole labels, received {wrong}. {remedy}")
     low, high = labels.min(), labels.max()
     if low < 0 or high >= MAX_CLASSES:

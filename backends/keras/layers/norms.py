@@ -123,12 +123,8 @@ class PixelNorm(Layer):
 class MinibatchStddev(Layer):
     """Appends the mean deviation of the features over groups of samples."""
 
-    def __init__(self, layer: kinds.Layer, node: Node, dtype: str) -> None:
-        super().__init__(layer, node, dtype)
-        self.shape = node.input_shape
-
     def call(self, x: Tensor) -> Tensor:
-        (height, width, channels), features = self.shape, self.spec.features
+        (height, width, channels), features = self.node.input_shape, self.spec.features
         count, sizes = tf.shape(x)[0], tf.range(1, self.spec.group_size + 1)
         size = tf.reduce_max(tf.where(count % sizes == 0, sizes, 1))
         shape = [size, count // size, height, width, features, channels // features]

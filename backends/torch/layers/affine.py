@@ -49,7 +49,8 @@ def _prepare(
 ) -> nn.Module:
     """Add the spectral norm and the multipliers of a layer to its module."""
     module.spectral_norm = SpectralNorm(node, ROWS[type(layer)]) if layer.spectral_norm else None
-    module.multipliers = tuple(parameter.multiplier for parameter in node.parameters)
+    multipliers = tuple(parameter.multiplier for parameter in node.parameters)
+    module.multipliers = () if set(multipliers) == {1} else multipliers
     return module
 
 
@@ -59,7 +60,7 @@ def arrays_of(module: "Linear | Conv2d | ConvTranspose2d") -> tuple[Tensor, Tens
     """
     norm, bias = module.spectral_norm, module.bias
     weight = module.weight if norm is None else norm(module.weight)
-    if max(module.multipliers) == min(module.multipliers) == 1:
+    if not module.multipliers:
         return weight, bias
     scale, *rates = module.multipliers
     return weight * scale, None if bias is None else bias * rates[0]

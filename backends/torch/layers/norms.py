@@ -88,17 +88,13 @@ class MinibatchStddev(nn.Module):
 
     def __init__(self, layer: kinds.MinibatchStddev, node: Node) -> None:
         super().__init__()
-        self.group_size, self.features, self.epsilon = (
-            layer.group_size,
-            layer.features,
-            layer.epsilon,
-        )
+        self.layer = layer
 
     def forward(self, x: Tensor) -> Tensor:
-        count, _, *pixels = x.shape
-        size = max(n for n in range(1, self.group_size + 1) if count % n == 0)
-        grouped = x.reshape(size, count // size, self.features, -1, *pixels)
+        (count, _, *pixels), layer = x.shape, self.layer
+        size = max(n for n in range(1, layer.group_size + 1) if count % n == 0)
+        grouped = x.reshape(size, count // size, layer.features, -1, *pixels)
         variance = (grouped - grouped.mean(0)).square().mean(0)  # (M, features, C / features, H, W)
-        deviation = (variance + self.epsilon).sqrt().mean((2, 3, 4))
+        deviation = (variance + layer.epsilon).sqrt().mean((2, 3, 4))
         planes = deviation.repeat(size, 1)[:, :, None, None].expand(-1, -1, *pixels)
         return torch.cat([x, planes], dim=1).contiguous(memory_format=torch.channels_last)
