@@ -16,6 +16,7 @@ from gandem.core.specs import (
     LeakyRelu,
     Modulate,
     ModulatedConv2D,
+    Multiply,
     Ones,
     PixelNoise,
     Relu,
@@ -65,6 +66,10 @@ def _modulations() -> list[Case]:
         labeled_case("conditional batch_norm vector", "noise", VECTOR, Dense(units=4, bias=False),
                      BatchNorm(affine=False, running_variance="biased"), Modulate(**_maps(4)),
                      silu),
+        labeled_case("multiply an image", "image", SMALL,
+                     Multiply(input="label", layers=(Dense(units=2),)), silu),
+        Case(name="multiply each number", inputs={"image": SMALL, "other": (3, 4, 1)},
+             layers=(Multiply(input="other", layers=(Conv2D(filters=2, kernel=3), silu)),)),
         Case(name="adaptive instance_norm", inputs=style, layers=(
             InstanceNorm(**bare), Modulate(input="noise", **_maps(4)), silu)),
         Case(name="adaptive group_norm", inputs=style, layers=(

@@ -35,14 +35,21 @@ class Pool2D(Layer):
         return pool(x, self.spec.size, self.spec.stride, self.spec.padding.upper())
 
 
+REDUCTIONS = {
+    kinds.GlobalMaxPool2D: tf.reduce_max,
+    kinds.GlobalAveragePool2D: tf.reduce_mean,
+    kinds.GlobalSumPool2D: tf.reduce_sum,
+}
+
+
 @build.register(kinds.GlobalMaxPool2D)
 @build.register(kinds.GlobalAveragePool2D)
+@build.register(kinds.GlobalSumPool2D)
 class GlobalPool2D(Layer):
-    """Maximum over pixels, in which ties share the gradient, or mean."""
+    """Maximum over pixels, in which ties share the gradient, mean or sum."""
 
     def call(self, x: Tensor) -> Tensor:
-        is_max = isinstance(self.spec, kinds.GlobalMaxPool2D)
-        return (tf.reduce_max if is_max else tf.reduce_mean)(x, axis=(1, 2))
+        return REDUCTIONS[type(self.spec)](x, axis=(1, 2))
 
 
 @build.register(kinds.Resample2D)

@@ -24,6 +24,14 @@ class Modulate(Branched):
         return x * (1 + scale) + offset
 
 
+@build.register(kinds.Multiply)
+class Multiply(Branched):
+    """x·layers(input)."""
+
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        return x * expand(self.read("layers", context), x)
+
+
 ROWS[kinds.ModulatedConv2D] = ROWS[kinds.Conv2D]
 
 

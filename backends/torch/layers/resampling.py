@@ -66,8 +66,16 @@ class GlobalAvgPool2d(nn.Module):
         return torch.mean(x, dim=(2, 3))
 
 
+class GlobalSumPool2d(nn.Module):
+    """Sum over pixels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sum(x, dim=(2, 3))
+
+
 build.register(kinds.GlobalMaxPool2D, lambda layer, node: GlobalMaxPool2d())
 build.register(kinds.GlobalAveragePool2D, lambda layer, node: GlobalAvgPool2d())
+build.register(kinds.GlobalSumPool2D, lambda layer, node: GlobalSumPool2d())
 
 
 @build.register(kinds.Resample2D)

@@ -40,7 +40,7 @@ from gandem.core.specs.layers.affine import (
 from gandem.core.specs.layers.attention import SelfAttention
 from gandem.core.specs.layers.base import Layer, Pads
 from gandem.core.specs.layers.graph import Add, Concatenate, Dot, Residual
-from gandem.core.specs.layers.modulation import Modulate, ModulatedConv2D, PixelNoise
+from gandem.core.specs.layers.modulation import Modulate, ModulatedConv2D, Multiply, PixelNoise
 from gandem.core.specs.layers.norms import (
     BatchNorm,
     GroupNorm,
@@ -53,6 +53,7 @@ from gandem.core.specs.layers.resampling import (
     AveragePool2D,
     GlobalAveragePool2D,
     GlobalMaxPool2D,
+    GlobalSumPool2D,
     MaxPool2D,
     Resample2D,
     Upsample2D,
@@ -83,6 +84,7 @@ __all__ = [
     "Gelu",
     "GlobalAveragePool2D",
     "GlobalMaxPool2D",
+    "GlobalSumPool2D",
     "GroupNorm",
     "InstanceNorm",
     "Layer",
@@ -92,6 +94,7 @@ __all__ = [
     "MinibatchStddev",
     "Modulate",
     "ModulatedConv2D",
+    "Multiply",
     "Pads",
     "PixelNoise",
     "PixelNorm",

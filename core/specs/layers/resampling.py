@@ -65,6 +65,14 @@ class GlobalAveragePool2D(Layer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GlobalSumPool2D(Layer):
+    """Sum over all pixels: (N, H, W, C) → (N, C)."""
+
+    kind: ClassVar[str] = "global_sum_pool2d"
+    keeps_constant: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resample2D(Layer):
     """Blur with a fixed filter, while the image becomes ``up`` times as large and ``down`` times as
     small: (N, H, W, C) → (N, ⌊H·up/down⌋, ⌊W·up/down⌋, C). Karras et al. 2020, arXiv:1912.04958,

@@ -73,6 +73,11 @@ def _(layer: kinds.GlobalAveragePool2D, x: Dual, node: Node, network: Network) -
 
 
 @forward.register
+def _(layer: kinds.GlobalSumPool2D, x: Dual, node: Node, network: Network) -> Dual:
+    return x.linear(lambda t: t.sum(axis=(2, 3)))
+
+
+@forward.register
 def _(layer: kinds.Resample2D, x: Dual, node: Node, network: Network) -> Dual:
     for axis in (0, 1):
         x = x.linear(partial(_filter, layer=layer, axis=axis))

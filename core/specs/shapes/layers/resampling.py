@@ -39,6 +39,7 @@ def _(layer: kinds.MaxPool2D | kinds.AveragePool2D, site: Site) -> Resolved:
 
 @resolve.register(kinds.GlobalMaxPool2D)
 @resolve.register(kinds.GlobalAveragePool2D)
+@resolve.register(kinds.GlobalSumPool2D)
 def _(layer: Layer, site: Site) -> Resolved:
     return Resolved((expect_image(site)[2],))
 

@@ -39,4 +39,5 @@ LAYERS |= {
     kinds.AveragePool2D: average_pool2d,
     kinds.GlobalMaxPool2D: lambda layer, x, at: jnp.max(x, axis=(1, 2)),  # ties share the gradient
     kinds.GlobalAveragePool2D: lambda layer, x, at: jnp.mean(x, axis=(1, 2)),  # (N, C)
+    kinds.GlobalSumPool2D: lambda layer, x, at: jnp.sum(x, axis=(1, 2)),
 }
