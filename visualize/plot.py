@@ -93,7 +93,8 @@ def _kind(name: str, curves: list[Curves]) -> str:
         return "score"
     if name.endswith("_accuracy"):
         return "share"
-    return "loss" if any(name in run.losses for run in curves) else "other"
+    is_loss = any(name in run.losses for run in curves) and not name.endswith("_probability")
+    return "loss" if is_loss else "other"
 
 
 def _height(name: str, curves: list[Curves]) -> float:

@@ -32,9 +32,15 @@ class Learner:
         """Apply one update."""
         self.updates.assign_add(1)
         count = tf.cast(self.updates, tf.float64)
+        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        if self.spec.clip_norm:
+            norm = tf.sqrt(tf.add_n([tf.reduce_sum(g * g) for g in gradients]))
+            limit = tf.constant(self.spec.clip_norm, norm.dtype)
+            factor = tf.minimum(limit / (norm + 1e-6), 1)
+            gradients = [factor * gradient for gradient in gradients]
         for (name, parameter), gradient in zip(self.parameters.items(), gradients, strict=True):
             slots = [self.slots[name, slot] for slot in self.spec.slots]
-            apply(self.spec, parameter, tf.convert_to_tensor(gradient), slots, count)
+            apply(self.spec, parameter, gradient, slots, count)
 
 
 @singledispatch

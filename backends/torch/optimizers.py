@@ -97,6 +97,8 @@ class Learner:
                 # second derivatives come laid out otherwise, and fused Adam walks through memory
                 gradient = torch.empty_like(parameter).copy_(gradient)
             parameter.grad = gradient
+        if self.spec.clip_norm:
+            nn.utils.clip_grad_norm_(self.parameters.values(), self.spec.clip_norm)
         self.updates += 1
         if isinstance(self.spec, kinds.Adam):
             root = math.sqrt(1 - self.spec.beta2**self.updates)

@@ -3,6 +3,7 @@
 from gandem.core.specs.composition import MOST_LAYERS, Layers
 from gandem.core.specs.gan import (
     Augment,
+    Consistency,
     Image,
     Latent,
     Loss,
@@ -10,6 +11,7 @@ from gandem.core.specs.gan import (
     Points,
     Spec,
     Training,
+    Transforms,
     image_of,
 )
 from gandem.core.specs.initializers import (
@@ -78,6 +80,7 @@ __all__ = [
     "AveragePool2D",
     "BatchNorm",
     "Concatenate",
+    "Consistency",
     "Conv2D",
     "Conv2DTranspose",
     "Dense",
@@ -122,6 +125,7 @@ __all__ = [
     "Spec",
     "Tanh",
     "Training",
+    "Transforms",
     "Upsample2D",
     "Zeros",
     "change",

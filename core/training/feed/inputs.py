@@ -13,11 +13,16 @@ from gandem.core.machine import check_memory
 from gandem.core.rng import Purpose, dropout_keep, part_of, stream
 from gandem.core.specs import Latent, Points, Spec, plan_spec
 from gandem.core.training.dry_run import Pass, check_functions, judged, passes_of_step
-from gandem.core.training.feed.augmentation import draw_disturbances, flip_half
+from gandem.core.training.feed.augmentation import (
+    ADAPTATION_INTERVAL,
+    draw_disturbances,
+    flip_half,
+)
 from gandem.core.training.feed.device_rng import KEY, make_key
 from gandem.core.training.feed.epochs import EpochCounter, EpochSpan
 from gandem.core.training.losses import AdversarialLoss, check_loss
 from gandem.core.training.state import stored
+from gandem.core.training.step import ADAPT, PENALTY_FACTOR
 
 __all__ = ["Feed", "as_read", "draw_noise", "fixed_inputs", "fixed_parts", "one_hot"]
 
@@ -159,9 +164,10 @@ class Feed:
         batches = training.batches_per_epoch or full + (1 if kept else 0)
         self.epochs = EpochCounter(batches, training.discriminator_steps)
         if kept:
+            _refuse_ungrouped_batch(spec, last)
             _refuse_tiny_batch(spec, last)
         _refuse_tiny_batch(spec, training.batch_size)
-        self._passes: dict[tuple[int, ...], tuple[Pass, ...]] = {}
+        self._passes: dict[tuple[tuple[int, ...], bool], tuple[Pass, ...]] = {}
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))
 
     def continue_epochs(self, before: Iterable[EpochSpan], step: int) -> None:
@@ -243,26 +249,46 @@ class Feed:
         counts = tuple(self._count_of(step * rounds + i) for i in range(rounds))
         last = counts[-1] * spec.training.generator_batches
         inputs = {KEY: make_key(self.seed, step)}
+        penalizes = step % spec.loss.penalty_interval == 0
         if self.portable:
-            inputs = self._played(step, counts, last)
+            inputs = self._played(step, counts, last, penalizes=penalizes)
+        inputs |= self._numbers(step, penalizes=penalizes)
         for where, count in judged(self.loss, counts, last).items():
             drawn_too = draw_disturbances(spec, where, count, self.seed, step)
             inputs |= {name: value.astype(self.precision) for name, value in drawn_too.items()}
         return inputs
 
-    def _played(self, step: int, counts: tuple[int, ...], last: int) -> dict[str, np.ndarray]:
-        """Return noise, mixing weights and masks for each round and the generator's update."""
-        spec = self.spec
+    def _numbers(self, step: int, *, penalizes: bool) -> dict[str, np.ndarray]:
+        """Return what says which parts of a step are due, if not all are in each step."""
+        spec, numbers = self.spec, {}
+        if spec.loss.penalty_interval > 1 and penalizes:
+            numbers[PENALTY_FACTOR] = spec.loss.penalty_interval
+        if spec.training.augment.adaptive_target:
+            numbers[ADAPT] = int((step + 1) % ADAPTATION_INTERVAL == 0)
+        return {name: np.array(value, self.precision) for name, value in numbers.items()}
+
+    def _played(
+        self, step: int, counts: tuple[int, ...], last: int, *, penalizes: bool
+    ) -> dict[str, np.ndarray]:
+        """Return noise, the draws of penalties, and masks for each round and the generator's
+        update.
+        """
+        spec, training = self.spec, self.spec.training
         inputs: dict[str, np.ndarray] = {}
         for i, rows in enumerate(counts):
             inputs[f"noise/{i}"] = self._noise(step, i, rows)
-            if spec.loss.gradient_penalty:
-                drawn = stream(self.seed, Purpose.MIXING, step, i).random(rows)
-                shape = (-1, *(1 for _ in spec.image.shape))
+            if spec.loss.gradient_penalty and penalizes:
+                packed, groups = self.plans["discriminator"].inputs["image"], rows // training.pac
+                drawn = stream(self.seed, Purpose.MIXING, step, i).random(groups)
+                shape = (-1, *(1 for _ in packed))
                 inputs[f"mix/{i}"] = drawn.reshape(shape).astype(self.precision)
-        if spec.training.noise == "fresh":
+                if spec.loss.gradient_penalty_points == "near-real":
+                    part = part_of(f"shift/{i}")
+                    shift = stream(self.seed, Purpose.MIXING, step, part).random((groups, *packed))
+                    inputs[f"shift/{i}"] = shift.astype(self.precision)
+        if training.noise == "fresh":
             inputs["noise/generator"] = self._noise(step, len(counts), last)
-        return inputs | self._masks(step, counts)
+        return inputs | self._masks(step, counts, penalizes=penalizes)
 
     def _count_of(self, batch: int) -> int:
         """Return the number of images in a batch."""
@@ -283,13 +309,14 @@ class Feed:
         generator = stream(self.seed, Purpose.NOISE, step, part)
         return draw_noise(self.spec.latent, generator, rows).astype(self.precision)
 
-    def _masks(self, step: int, rows: tuple[int, ...]) -> dict[str, np.ndarray]:
+    def _masks(self, step: int, rows: tuple[int, ...], *, penalizes: bool) -> dict[str, np.ndarray]:
         masks: dict[str, np.ndarray] = {}
         if not self._drops:
             return masks
-        if rows not in self._passes:
-            self._passes[rows] = passes_of_step(self.spec, self.loss, rows)
-        for made in self._passes[rows]:
+        key = (rows, penalizes)
+        if key not in self._passes:
+            self._passes[key] = passes_of_step(self.spec, self.loss, rows, penalizes=penalizes)
+        for made in self._passes[key]:
             for node in self.plans[made.player].dropouts():
                 name = f"mask/{made.number}/{node.path}"
                 generator = stream(self.seed, Purpose.DROPOUT, step, part_of(name))
@@ -337,13 +364,23 @@ def _check_labels(spec: Spec, dataset: Dataset) -> None:
         )
 
 
+def _refuse_ungrouped_batch(spec: Spec, rows: int) -> None:
+    """Refuse a partial batch that cannot be divided into groups of packed images."""
+    if rows % spec.training.pac:
+        raise DataError(
+            f"training.pac: the last batch has {rows} images, which cannot be divided into groups "
+            f'of {spec.training.pac}; set training.partial_batch="drop".'
+        )
+
+
 def _refuse_tiny_batch(spec: Spec, rows: int) -> None:
     """Refuse batches that give batch norm a single value per channel, which has no variance."""
-    for plan in plan_spec(spec).values():
+    for player, plan in plan_spec(spec).items():
+        seen = rows // spec.training.pac if player == "discriminator" else rows
         for node in plan.walk():
             if node.layer.depends_on_batch:
                 pixels = int(np.prod(node.input_shape[:-1]))
-                if rows * pixels < 2:
+                if seen * pixels < 2:
                     raise DataError(
                         f"{node.path}: a batch of {rows} gives batch norm one value a channel; "
                         'choose another batch size, or training.partial_batch="drop".'

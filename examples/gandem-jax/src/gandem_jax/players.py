@@ -74,5 +74,11 @@ class JaxPlayers:
             average = self.state[f"average/{name}"]
             self.state[f"average/{name}"] = average * decay + weight * (1 - decay)
 
+    def get_running(self, name: str) -> Array:
+        return self.state[f"running/{name}"]
+
+    def set_running(self, name: str, value: Array) -> None:
+        self.state[f"running/{name}"] = value
+
     def _weights(self, player: str) -> Arrays:
         return {p.name: self.state[p.name] for p in self.plans[player].parameters()}
