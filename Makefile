@@ -92,7 +92,7 @@ types: $(VENV)/dev
 	MYPYPATH=.types $(BIN)/mypy -p gandem.core -p gandem.cli -p gandem.commands -p gandem.testing
 
 # trainings killed at random moments and resumed must end as undisturbed ones
-KILLS := --kills 200
+KILLS := --kills 120
 kills: $(VENV)/dev
 	$(BIN)/python tests/tools/kill_runs.py $(KILLS)
 

@@ -15,8 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from gandem.callbacks.checkpoint_writer import CheckpointWriter
 from gandem.core.runs import train
-from gandem.core.runs import trainer as loop
+from gandem.core.runs.trainer import Trainer
 
 MODELS = ("mlp-gan", "dcgan", "cgan")
 
@@ -29,11 +30,11 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    found = {m: measure(m, options.backend, options.data, options.epochs) for m in options.models}
+    result = {m: measure(m, options.backend, options.data, options.epochs) for m in options.models}
     if options.json:
-        print(json.dumps(found))
+        print(json.dumps(result))
         return
-    for model, figures in found.items():
+    for model, figures in result.items():
         print(
             f"{model:<10} {figures['without']:7.2f} s an epoch, with a checkpoint "
             f"{figures['with']:7.2f} s, cost {100 * figures['cost']:+5.1f} %, "
@@ -45,25 +46,25 @@ def measure(model: str, backend: str, data: str, epochs: int) -> dict[str, float
     """Return the seconds of an epoch with and without a checkpoint, and the cost as a share."""
     seconds: dict[bool, list[float]] = {True: [], False: []}
     own: list[float] = []
-    real = loop.Loop._keep
+    write = CheckpointWriter._write
     last = [0.0, 0]
 
-    def keep(self: loop.Loop, *, competes: bool) -> None:
+    def write_every_second(self: CheckpointWriter, trainer: Trainer, *, competes: bool) -> None:
         now = time.perf_counter()
         last[1] += 1
         if last[1] > 2:  # the first epoch compiles
             seconds[last[1] % 2 == 0].append(now - last[0])
         last[0] = now
-        if last[1] % 2 == 1:  # what the epoch that begins now shall pay for
-            real(self, competes=competes)
+        if last[1] % 2 == 1:  # the cost falls into the epoch that begins now
+            write(self, trainer, competes=competes)
             own.append(time.perf_counter() - now)
 
-    loop.Loop._keep = keep  # type: ignore[method-assign]
+    CheckpointWriter._write = write_every_second  # type: ignore[method-assign]
     try:
         with tempfile.TemporaryDirectory() as folder:
             train(model, backend=backend, data=data, epochs=epochs, out=Path(folder) / "run")
     finally:
-        loop.Loop._keep = real  # type: ignore[method-assign]
+        CheckpointWriter._write = write  # type: ignore[method-assign]
     with_, without = (statistics.median(seconds[kind]) for kind in (True, False))
     return {
         "with": with_,

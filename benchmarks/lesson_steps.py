@@ -1,7 +1,12 @@
-"""The first step of an entry, in float64, and its difference from the step of a lesson."""
+"""The first step of an entry, in float64, and its difference from the step of a lesson.
 
+The networks of the lessons are those of ``speed/notebooks_torch.py`` and ``notebooks_keras.py``.
+"""
+
+import sys
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +16,8 @@ from gandem.core.specs import load_spec, plan_spec
 from gandem.core.training import Feed, initial_state, load_backend, load_loss
 
 __all__ = ["Arrays", "Step", "step_of"]
+
+sys.path.append(str(Path(__file__).parent / "speed"))
 
 Arrays = dict[str, np.ndarray]
 """The weights and running statistics of a player in the order of its layers."""

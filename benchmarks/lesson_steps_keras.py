@@ -17,17 +17,18 @@ CORRECTION = math.sqrt(1 - 0.999)
 """√(1 - β2ᵗ) at the first step, by which the two placements of Adam's epsilon differ."""
 
 
-def _leaky_relu(x: Any) -> Any:
-    """Return Keras's LeakyReLU, which holds its slope in float32, in float64."""
+def _make_activation() -> Any:
+    """Return a LeakyReLU in float64; that of Keras stores its slope in float32."""
+    import keras
     import tensorflow as tf
 
-    return tf.where(x > 0, x, 0.2 * x)
+    return keras.layers.Activation(lambda x: tf.where(x > 0, x, 0.2 * x))
 
 
 def _update(
     player: Any, compute_loss: Callable[[], Any], rate: float, beta1: float, epsilon: str
 ) -> None:
-    """Make the first update of Keras's Adam, which holds its rates in float32, in float64."""
+    """Make the first update of Adam in float64; that of Keras stores its rates in float32."""
     import tensorflow as tf
 
     with tf.GradientTape() as tape:
@@ -61,32 +62,9 @@ def cgan(
     """Make the step of lesson A; with ``negated`` it starts from a negated last layer."""
     import keras
     import tensorflow as tf
-    from keras import layers
+    from notebooks_keras import cgan_networks
 
-    generator = keras.Sequential(
-        [
-            keras.Input((138,)),
-            layers.Dense(7 * 7 * 138),
-            layers.Activation(_leaky_relu),
-            layers.Reshape((7, 7, 138)),
-            layers.Conv2DTranspose(128, 4, strides=2, padding="same"),
-            layers.Activation(_leaky_relu),
-            layers.Conv2DTranspose(128, 4, strides=2, padding="same"),
-            layers.Activation(_leaky_relu),
-            layers.Conv2D(1, 7, padding="same", activation="sigmoid"),
-        ]
-    )
-    discriminator = keras.Sequential(
-        [
-            keras.Input((28, 28, 11)),
-            layers.Conv2D(64, 3, strides=2, padding="same"),
-            layers.Activation(_leaky_relu),
-            layers.Conv2D(128, 3, strides=2, padding="same"),
-            *([layers.Activation(_leaky_relu)] if activation else []),
-            layers.GlobalMaxPooling2D(),
-            layers.Dense(1),
-        ]
-    )
+    generator, discriminator = cgan_networks(_make_activation, second=activation)
     sign = np.array([1.0] * 4 + [-1.0 if negated else 1.0] * 2)
     generator.set_weights([*step.before["generator"].values()])
     before = step.before["discriminator"].values()
@@ -117,32 +95,9 @@ def upsample_gan(
     """Make the step of lesson B."""
     import keras
     import tensorflow as tf
-    from keras import layers
+    from notebooks_keras import upsample_networks
 
-    generator = keras.Sequential(
-        [
-            keras.Input((10,)),
-            layers.Dense(64 * 7 * 7, activation="relu"),
-            layers.Reshape((7, 7, 64)),
-            layers.UpSampling2D(),
-            layers.Conv2D(64, 2, padding="same", activation="relu"),
-            layers.UpSampling2D(),
-            layers.Conv2D(8, 2, padding="same", activation="relu"),
-            layers.Conv2D(1, 1, activation="sigmoid"),
-        ]
-    )
-    discriminator = keras.Sequential(
-        [
-            keras.Input((28, 28, 1)),
-            layers.Conv2D(20, 5, activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Conv2D(40, 5, activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Flatten(),
-            layers.Dense(100, activation="relu"),
-            layers.Dense(1, activation="sigmoid" if sigmoid else None),
-        ]
-    )
+    generator, discriminator = upsample_networks(sigmoid=sigmoid)
     generator.set_weights([*step.before["generator"].values()])
     discriminator.set_weights([*step.before["discriminator"].values()])
     loss = keras.losses.BinaryCrossentropy(from_logits=not sigmoid)
@@ -161,36 +116,16 @@ def dcgan_dropout(
     """Make the step of lesson D, without dropout."""
     import keras
     import tensorflow as tf
-    from keras import layers
+    from notebooks_keras import dropout_networks
 
-    generator = keras.Sequential(
-        [
-            keras.Input((100,)),
-            layers.Dense(7 * 7 * 128, activation="relu"),
-            layers.Reshape((7, 7, 128)),
-            layers.BatchNormalization(),
-            layers.Conv2DTranspose(64, 4, strides=2, padding="same", use_bias=False),
-            layers.BatchNormalization(),
-            layers.ReLU(),
-            layers.Conv2DTranspose(32, 4, strides=2, padding="same", use_bias=False),
-            layers.BatchNormalization(),
-            layers.ReLU(),
-            layers.Conv2DTranspose(1, 3, padding="same", activation="tanh"),
-        ]
-    )
-    discriminator = keras.Sequential([keras.Input((28, 28, 1))])
-    for filters, strides in ((64, 2), (128, 2), (256, 1)):
-        discriminator.add(layers.Conv2D(filters, 3, strides=strides, padding="same"))
-        discriminator.add(layers.Activation(_leaky_relu))
-    discriminator.add(layers.Flatten())
-    discriminator.add(layers.Dense(1))
+    generator, discriminator = dropout_networks(_make_activation, rate=0.0)
     generator.set_weights([*step.before["generator"].values()])
     discriminator.set_weights([*step.before["discriminator"].values()])
     entropy = keras.losses.BinaryCrossentropy(from_logits=True)
     adam = {"rate": 5e-4, "beta1": 0.5, "epsilon": epsilon}
 
     def generator_loss() -> Any:
-        """Update the discriminator on the fake images before it judges them once more."""
+        """Update the discriminator on the fake images before it classifies them again."""
         fake = generator(step.inputs["noise/0"], training=training)
         constant = tf.stop_gradient(fake)
 
@@ -200,8 +135,8 @@ def dcgan_dropout(
             return loss + entropy(tf.zeros_like(on_fake), on_fake)
 
         _update(discriminator, discriminator_loss, **adam)
-        judged = discriminator(fake)
-        return entropy(tf.ones_like(judged), judged)
+        logits = discriminator(fake)
+        return entropy(tf.ones_like(logits), logits)
 
     _update(generator, generator_loss, **adam)
     after = _read(step, generator=generator, discriminator=discriminator)

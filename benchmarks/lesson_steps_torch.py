@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from lesson_steps import Arrays, Step, step_of
+from notebooks_torch import dcgan_discriminator, dcgan_generator
 from torch import nn
 
 
@@ -16,27 +17,8 @@ def dcgan(step: Step, *, bias: bool = False, sigmoid: bool = False) -> dict[str,
     """Make the step of lesson C; a bias before batch norm is also in its running mean, which is
     then left out.
     """
-    generator = nn.Sequential(
-        nn.Linear(100, 128 * 7 * 7, bias=bias),
-        nn.BatchNorm1d(128 * 7 * 7),
-        nn.ReLU(),
-        nn.Unflatten(1, (128, 7, 7)),
-        nn.ConvTranspose2d(128, 64, 4, 2, 1, bias=bias),
-        nn.BatchNorm2d(64),
-        nn.ReLU(),
-        nn.ConvTranspose2d(64, 1, 4, 2, 1),
-        nn.Tanh(),
-    )
-    discriminator = nn.Sequential(
-        nn.Conv2d(1, 64, 4, 2, 1),
-        nn.LeakyReLU(0.2),
-        nn.Conv2d(64, 128, 4, 2, 1, bias=bias),
-        nn.BatchNorm2d(128),
-        nn.LeakyReLU(0.2),
-        nn.Flatten(),
-        nn.Linear(128 * 7 * 7, 1),
-        *([nn.Sigmoid()] if sigmoid else []),
-    )
+    generator = dcgan_generator(bias=bias)
+    discriminator = dcgan_discriminator(bias=bias, sigmoid=sigmoid)
     players = {"generator": generator, "discriminator": discriminator}
     places = {name: _places(player) for name, player in players.items()}
     with torch.no_grad():

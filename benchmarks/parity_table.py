@@ -19,10 +19,10 @@ from gandem.core.files import write_file, write_json
 from gandem.core.machine import describe_machine
 from gandem.core.plugins.discovery import format_versions
 from gandem.core.plugins.registry import registry
-from gandem.core.progress import ProgressBars
 from gandem.core.specs import digest, load_spec
 from gandem.core.training import installed_backends
 from gandem.parity import Report, measure
+from gandem.terminal.progress import ProgressBars
 
 DOCS = Path(__file__).parents[1] / "docs"
 MEASURED, PAGE = DOCS / "parity.json", DOCS / "parity.md"
@@ -43,7 +43,7 @@ def main() -> None:
     tiers = (options.tier,) if options.tier else TIERS
     if not options.only_write:
         for tier, pair, model in itertools.product(tiers, chosen, options.models):
-            settle(model, pair, tier, again=options.again)
+            measure_cell(model, pair, tier, force=options.again)
     write_table()
 
 
@@ -54,21 +54,20 @@ def models() -> list[str]:
 
 def pairs() -> list[tuple[str, str]]:
     """Return every two backends that are installed, gandem's own first."""
-    there = installed_backends()
-    there.sort(key=lambda name: ("/" in name, name != "torch", name))
-    return list(itertools.combinations(there, 2))
+    backends = sorted(installed_backends(), key=lambda name: ("/" in name, name != "torch", name))
+    return list(itertools.combinations(backends, 2))
 
 
-def settle(model: str, pair: tuple[str, ...], tier: str, *, again: bool) -> None:
-    """Measure one cell of the table and keep it, unless it is there already."""
+def measure_cell(model: str, pair: tuple[str, ...], tier: str, *, force: bool) -> None:
+    """Measure one cell of the table and store it, unless it is stored already."""
     facts = {
         "spec": digest(load_spec(model, small=True)),
         "tolerance": registry().find("models", model).tolerance,
         "versions": {name: versions(name) for name in pair},
     }
     key = f"{model} {','.join(pair)} {tier}"
-    found = read()
-    if not again and {name: found.get(key, {}).get(name) for name in facts} == facts:
+    measured = read()
+    if not force and {name: measured.get(key, {}).get(name) for name in facts} == facts:
         return
     print(f"{key} …", flush=True)
     with ProgressBars(quiet=False) as bars:
@@ -77,10 +76,10 @@ def settle(model: str, pair: tuple[str, ...], tier: str, *, again: bool) -> None
             backends=pair,
             steps=STEPS,
             tier=tier,
-            progress=lambda who, step: bars.show(who, step, STEPS),
+            progress=lambda name, step: bars.show(name, step, STEPS),
         )
-    kept = facts | {"machine": measured_on()} | summary(report)
-    write_json(MEASURED, dict(sorted((read() | {key: kept}).items())))
+    cell = facts | {"machine": measured_on()} | summary(report)
+    write_json(MEASURED, dict(sorted((read() | {key: cell}).items())))
     write_table()
     print(
         f"{key}: {report.marks[-1].weights_max:.1e}, {'holds' if report.holds else 'DOES NOT HOLD'}"
@@ -88,39 +87,39 @@ def settle(model: str, pair: tuple[str, ...], tier: str, *, again: bool) -> None
 
 
 def summary(report: Report) -> dict[str, Any]:
-    """Return what the table needs of a report."""
+    """Return the fields of a report that the table shows."""
     last = report.marks[-1]
-    found: dict[str, Any] = {"steps": report.steps, "holds": report.holds, "data": report.data}
+    result: dict[str, Any] = {"steps": report.steps, "holds": report.holds, "data": report.data}
     if report.handover is None:
         largest = max(mark.weights_max for mark in report.marks)
-        return found | {
+        return result | {
             "weights_max": last.weights_max,
             "largest": largest,
             "baseline_max": last.baseline_max,
         }
-    across = [way for way in report.handover.directions if way.identical is None]
-    return found | {
-        "weights_max": max(way.weights_max for way in across),
-        "faults": [way.fault for way in report.handover.faults],
+    across = [direction for direction in report.handover.directions if direction.identical is None]
+    return result | {
+        "weights_max": max(direction.weights_max for direction in across),
+        "faults": [direction.fault for direction in report.handover.faults],
     }
 
 
 def measured_on() -> str:
-    """Return what the numbers were made on, in a few words."""
+    """Return the machine and the versions of the measurement."""
     return (
         f"{describe_machine()}, Python {platform.python_version()}, {format_versions(('numpy',))}"
     )
 
 
 def versions(backend: str) -> str | None:
-    """Return what a backend runs on, with versions."""
+    """Return the packages of a backend with their versions."""
     return format_versions(registry().find("backends", backend).requires)
 
 
 def read() -> dict[str, Any]:
     """Return what has been measured, by model, pair and tier."""
-    found: dict[str, Any] = json.loads(MEASURED.read_text("utf-8")) if MEASURED.exists() else {}
-    return found
+    data: dict[str, Any] = json.loads(MEASURED.read_text("utf-8")) if MEASURED.exists() else {}
+    return data
 
 
 def write_table() -> None:
@@ -128,19 +127,19 @@ def write_table() -> None:
     before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not end:
-        raise SystemExit(f"{PAGE.name}: the marks {BEGIN} and {END} are not there.")
+        raise SystemExit(f"{PAGE.name}: the marks {BEGIN} and {END} are missing.")
     text = "\n".join(["", *table(read()), ""])
     write_file(PAGE, f"{before}{BEGIN}\n{text}\n{END}{after}".encode())
 
 
-def table(found: dict[str, Any]) -> Iterator[str]:
+def table(measured: dict[str, Any]) -> Iterator[str]:
     """Yield the lines of the table, and what it was measured with."""
     heads = ("model", "small size", "backends", "difference", "1-ulp baseline", "tolerance")
     yield f"| {' | '.join((*heads, 'handed over', 'holds'))} |"
     yield "|---|---|---|---|---|---|---|---|"
     used: dict[str, None] = {}
-    for model, pair in itertools.product(models(), dict.fromkeys(k.split()[1] for k in found)):
-        walked, handed = (found.get(f"{model} {pair} {tier}", {}) for tier in TIERS)
+    for model, pair in itertools.product(models(), dict.fromkeys(k.split()[1] for k in measured)):
+        walked, handed = (measured.get(f"{model} {pair} {tier}", {}) for tier in TIERS)
         if not (walked or handed):
             continue
         row = registry().find("models", model)

@@ -94,7 +94,7 @@ def listing(folder: Path, plugins: int) -> Times:
         "PYTHONPYCACHEPREFIX": str(folder / "cache"),  # compiled once, whatever the shell says
     }
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    begun, before = time.perf_counter(), processor()
+    started, before = time.perf_counter(), processor()
     done = subprocess.run(
         [sys.executable, "-m", "gandem", "list", "--json"],
         env=environment,
@@ -102,7 +102,7 @@ def listing(folder: Path, plugins: int) -> Times:
         capture_output=True,
         text=True,
     )
-    times = Times(time.perf_counter() - begun, processor() - before)
+    times = Times(time.perf_counter() - started, processor() - before)
     listed = [row["id"] for row in json.loads(done.stdout)["models"] if "/" in row["id"]]
     if len(listed) != plugins:
         sys.exit(f"{len(listed)} of {plugins} plugins are listed")

@@ -70,9 +70,9 @@ def main() -> None:
 def run(command: list[str], folder: str) -> Times:
     environment = os.environ | {"PYTHONPYCACHEPREFIX": os.path.join(folder, "cache")}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # compiled once, whatever the shell says
-    begun, before = time.perf_counter(), processor()
+    started, before = time.perf_counter(), processor()
     subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
-    return Times(time.perf_counter() - begun, processor() - before)
+    return Times(time.perf_counter() - started, processor() - before)
 
 
 def processor() -> float:

@@ -35,7 +35,7 @@ def animate(run: Path, size: int | None, out: Path | None, as_json: bool, **play
     """
     from gandem.commands.interpolate import save_film
     from gandem.commands.output import print_out
-    from gandem.core.tables import format_count
+    from gandem.terminal.tables import format_count
     from gandem.visualize.animation import animate, check_animation_path
 
     out = choose_out(out, run, "animate.gif")

@@ -141,6 +141,7 @@ def compare(
                 format="json",
                 confirm=None if yes else confirm_size,
                 on_poll=table.show,
+                on_interrupt=table.announce_stop,
                 **options,
             )
     except KeyboardInterrupt:

@@ -59,12 +59,12 @@ def evaluate(subjects: tuple[Path, ...], as_json: bool, **options: Any) -> None:
     weights.
     """
     from gandem.commands.output import print_json
-    from gandem.core.progress import ProgressBars
     from gandem.metrics.evaluation import format_scores
     from gandem.metrics.evaluation.evaluate import evaluate
+    from gandem.terminal.progress import ProgressBars
 
     with ProgressBars(quiet=as_json, unit="done") as bars:
-        results = evaluate(subjects, **options, progress=bars.show, notice=bars.say)
+        results = evaluate(subjects, **options, progress=bars.show, notice=bars.print)
     if as_json:
         print_json([result.to_data() for result in results])
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ from gandem.commands.options import (
     JSON,
     RUN,
     ClassType,
-    check_out,
     choose_out,
     generator_options,
     out_option,
@@ -64,16 +64,19 @@ def generate(
     """
     from gandem.commands.output import print_out
     from gandem.core.data.summary import format_few
-    from gandem.core.progress import ProgressBars
+    from gandem.core.files import check_file, check_new_folder
     from gandem.core.runs import open_run
     from gandem.core.runs.sampling import check_count, default_count
     from gandem.core.specs import Image
-    from gandem.core.tables import format_count
+    from gandem.terminal.progress import ProgressBars
+    from gandem.terminal.tables import format_count
     from gandem.visualize.traversal import each_label as generate_each_label
 
     out = choose_out(out, run, "generate.png")
-    if not out.is_dir():
-        check_out(out, {".png": "a grid", ".npz": "arrays", "": "a folder of images"})
+    if os.path.isdir(out) or not out.suffix:
+        check_new_folder(out)
+    else:
+        check_file(out, {".png": "a grid", ".npz": "arrays", "": "a folder of images"})
     if each_label is not None and (count, options["label"]) != (None, None):
         raise click.UsageError("--each-label cannot be combined with --num-samples or --label.")
     with ProgressBars(quiet=as_json, unit="images") as bars:
@@ -86,7 +89,7 @@ def generate(
             empty &= {opened.find_label(label)}
         if empty and opened.spec.classes:
             names = format_few([str(number) for number in sorted(empty)])
-            bars.say(f"{run}: the training data has no images of class {names}.")
+            bars.print(f"{run}: the training data has no images of class {names}.")
 
         def show(done: int) -> None:
             bars.show("generate", done, number)

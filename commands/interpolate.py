@@ -99,7 +99,7 @@ def interpolate(
     models move from the noise of one seed to that of another.
     """
     from gandem.commands.output import print_out
-    from gandem.core.tables import format_count
+    from gandem.terminal.tables import format_count
     from gandem.visualize.animation import check_animation_path
     from gandem.visualize.interpolation import interpolate
 
@@ -113,7 +113,7 @@ def interpolate(
 
 def save_film(film: Animation, out: Path, as_json: bool, name: str, **playback: Any) -> None:
     """Write an animation and show the progress."""
-    from gandem.core.progress import ProgressBars
+    from gandem.terminal.progress import ProgressBars
 
     with ProgressBars(quiet=as_json, unit="frames") as bars:
         film.save(out, **playback, progress=lambda done: bars.show(name, done, film.frames))

@@ -11,7 +11,7 @@ from gandem.commands.options import JSON
 @click.argument("pattern", default="*")
 @JSON
 def list_(pattern: str, as_json: bool) -> None:
-    """List models, backends, data sets, layers and other entries.
+    """List models, backends, data sets, layers, schedules and other entries.
 
     PATTERN, like 'c*', selects models.
     """
@@ -50,7 +50,8 @@ def list_(pattern: str, as_json: bool) -> None:
         for entry, command in zip(backends, installs.values(), strict=True)
     }
     print_table("backends", [(e.id, e.title, states[e.id]) for e in backends])
-    for kind in ("datasets", "losses", "extractors", "launchers", "callbacks", "metrics", "layers"):
+    others = ("datasets", "losses", "extractors", "launchers", "callbacks", "metrics")
+    for kind in (*others, "layers", "schedules"):
         if rows := [(entry.id, entry.title) for entry in entries(kind)]:
             print_table("data sets" if kind == "datasets" else kind, rows)
 

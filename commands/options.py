@@ -267,23 +267,3 @@ def find_run(name: str) -> Run | None:
 
         return open_run(name)
     return None
-
-
-def check_out(path: Path, suffixes: dict[str, str]) -> None:
-    """Check that an output file can be written, before any work is done.
-
-    Args:
-        suffixes: the permitted endings of the name, each with what it holds.
-
-    Raises:
-        RunError: the name has another ending, or the folder does not exist.
-    """
-    from gandem.core.errors import RunError
-
-    if path.suffix.lower() not in suffixes:
-        expected = " or ".join(
-            f"{suffix or 'no ending'} ({content})" for suffix, content in suffixes.items()
-        )
-        raise RunError(f"{path}: expected a name that ends in {expected}.")
-    if not os.path.isdir(path.parent):
-        raise RunError(f"{path}: there is no folder {path.parent}.")

@@ -61,7 +61,7 @@ def print_json(data: Any) -> None:
 
 def print_table(title: str, rows: Iterable[tuple[Any, ...]]) -> None:
     """Print a title and rows in columns."""
-    from gandem.core.tables import format_table
+    from gandem.terminal.tables import format_table
 
     click.secho(title, bold=True)
     click.echo(format_table(rows))

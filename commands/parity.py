@@ -53,8 +53,8 @@ def parity(
     """
     from gandem.commands.output import print_json
     from gandem.commands.render_reports import format_parity
-    from gandem.core.progress import ProgressBars
     from gandem.parity import measure
+    from gandem.terminal.progress import ProgressBars
 
     names = [name.strip() for name in backends.split(",") if name.strip()]
     with ProgressBars(quiet=as_json) as bars:

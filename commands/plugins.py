@@ -80,7 +80,7 @@ def check(backend: str, only: str, as_json: bool) -> None:
     The exit code is 0 if BACKEND conforms, and 1 if not.
     """
     from gandem.commands.output import print_json
-    from gandem.core.progress import ProgressBars
+    from gandem.terminal.progress import ProgressBars
     from gandem.testing.check import check, format_check
 
     with ProgressBars(quiet=as_json, unit="tests") as bars:

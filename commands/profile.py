@@ -49,9 +49,9 @@ def profile(
     """
     from gandem.commands.output import print_json
     from gandem.commands.render_reports import format_profile
-    from gandem.core.progress import ProgressBars
     from gandem.core.runs import Settings
     from gandem.profiler import profile
+    from gandem.terminal.progress import ProgressBars
 
     with ProgressBars(quiet=as_json, unit="rounds") as bars:
         measured = profile(
@@ -60,7 +60,7 @@ def profile(
             changes=parse_changes(changes),
             trace=trace,
             progress=lambda done, total: bars.show(model, done, total),
-            notice=bars.say,
+            notice=bars.print,
         )
     if as_json:
         print_json(measured.to_data())

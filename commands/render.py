@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from gandem.core.fields import encode
-from gandem.core.specs import Node, Points, Spec, digest, plan_spec
-from gandem.core.tables import format_count, format_table
+from gandem.core.errors import printable
+from gandem.core.fields import Checked, encode
+from gandem.core.specs import Node, Points, Schedule, Spec, digest, find_schedules, plan_spec
+from gandem.terminal.tables import format_count, format_table
 
 if TYPE_CHECKING:  # `gandem show` must not import what only a run needs
     from gandem.commands.run_summaries import Summary
@@ -20,6 +21,7 @@ if TYPE_CHECKING:  # `gandem show` must not import what only a run needs
 __all__ = [
     "describe_layers",
     "describe_run",
+    "format_accuracy",
     "format_losses",
     "format_outcome",
     "format_recipe",
@@ -30,12 +32,16 @@ __all__ = [
     "format_spec",
 ]
 
+BARS = "▁▂▃▄▅▆▇█"
+DRAWN_POINTS = 16
 ALWAYS_SHOWN = ("batch_size", "epochs", "discriminator_steps", "noise", "passes")
 """Fields of the training that are shown even at their defaults."""
 
 
 def describe_layers(spec: Spec) -> dict[str, list[dict[str, Any]]]:
-    """Return the layers of each network: name, kind, output shape, number of parameters."""
+    """Return the layers of each network: name, kind, output shape, number of parameters, and what
+    each reads beside the layer before it.
+    """
     return {
         name: [
             {
@@ -43,6 +49,7 @@ def describe_layers(spec: Spec) -> dict[str, list[dict[str, Any]]]:
                 "kind": node.layer.kind,
                 "output_shape": list(node.output_shape),
                 "parameters": sum(p.size for inner in node.walk() for p in inner.parameters),
+                "reads": list(_inputs_read(node)),
             }
             for node in plan.nodes
         ]
@@ -62,7 +69,7 @@ def format_spec(spec: Spec) -> str:
                 row["name"],
                 tuple(row["output_shape"]),
                 f"{n:,}" if (n := row["parameters"]) else "",
-                "spectral norm" if _is_spectrally_normalized(node) else "",
+                _format_facts(node),
             )
             for row, node in zip(layers[name], plan.nodes, strict=True)
         ]
@@ -76,8 +83,29 @@ def format_spec(spec: Spec) -> str:
             f"classes    {spec.classes or 'none'}",
             f"loss       {_format_chosen(spec.loss, 'name', 'halves')}",
             f"training   {_format_chosen(spec.training, *ALWAYS_SHOWN)}",
+            *_format_schedules(spec),
         ]
     )
+
+
+def _format_schedules(spec: Spec) -> list[str]:
+    """Return a table of the schedules of a spec, each drawn until it stays as it is."""
+    rows = [(path, _draw(schedule), str(schedule)) for path, schedule in find_schedules(spec)]
+    return ["", "schedules", format_table(rows)] if rows else []
+
+
+def _draw(schedule: Schedule) -> str:
+    """Return the values of a schedule as bars of different heights.
+
+    >>> from gandem.core.specs import Linear
+    >>> _draw(Linear(from_=1, to=0, end=100))
+    '██▇▇▆▆▅▅▄▄▃▃▂▂▁▁'
+    """
+    steps, epochs = schedule.horizon()
+    low, high = schedule.limits()
+    times = [i / (DRAWN_POINTS - 1) for i in range(DRAWN_POINTS)]
+    values = [schedule.value(int(steps * time), epochs * time) for time in times]
+    return "".join(BARS[min(int((value - low) / (high - low) * 8), 7)] for value in values)
 
 
 def format_recipe(entry: Entry) -> str:
@@ -119,8 +147,23 @@ def _format_image(spec: Spec) -> str:
     return f"{image.shape}, pixels {span}"
 
 
-def _is_spectrally_normalized(node: Node) -> bool:
-    return any(inner.layer.has_spectral_norm for inner in node.walk())
+def _inputs_read(node: Node) -> dict[str, None]:
+    """Return the inputs and earlier layers that a layer, or one inside it, reads, in order."""
+    return dict.fromkeys(inner.layer.reads for inner in node.walk() if inner.layer.reads)
+
+
+def _format_facts(node: Node) -> str:
+    """Return what a layer reads, and whether it has spectral norm.
+
+    >>> from gandem.core.specs import load_spec
+    >>> _format_facts(plan_spec(load_spec("cgan"))["generator"].nodes[0])
+    'reads label'
+    """
+    names = _inputs_read(node)
+    facts = [f"reads {', '.join(names)}"] if names else []
+    if any(inner.layer.has_spectral_norm for inner in node.walk()):
+        facts.append("spectral norm")
+    return "; ".join(facts)
 
 
 def _format_randomness(settings: Settings | None) -> str:
@@ -176,16 +219,15 @@ def _format_health(spec: Spec, health: Any) -> dict[str, str]:
     """Return the verdict of the diagnostics and the last measured accuracy."""
     if not isinstance(health, dict):
         return {}
-    verdict = replace_control_characters(str(health.get("verdict", "?")))
-    rows = {"health": verdict.replace("\n", "?")}
-    judged = health.get("judged")
-    if isinstance(judged, dict) and all(
-        isinstance(judged.get(name), int | float) for name in ("real", "fake", "count", "step")
+    rows = {"health": printable(str(health.get("verdict", "?")))}
+    accuracy = health.get("accuracy")
+    if isinstance(accuracy, dict) and all(
+        isinstance(accuracy.get(name), int | float) for name in ("real", "fake", "count", "step")
     ):
         rows["probe"] = (
-            f"{judged['real']:.0%} of {judged['count']} real and {judged['fake']:.0%} of "
-            f"{judged['count']} fake {_sample_noun(spec)}s classified correctly, "
-            f"at step {judged['step']}"
+            f"{accuracy['real']:.0%} of {accuracy['count']} real and {accuracy['fake']:.0%} of "
+            f"{accuracy['count']} fake {_sample_noun(spec)}s classified correctly, "
+            f"at step {accuracy['step']}"
         )
     return rows
 
@@ -225,7 +267,7 @@ def format_run_details(run: Run) -> str:
     for segment in run.record.segments:
         rows += _format_segment(segment)
     lines = [format_run(run), *(f"{name:<9}  {text}".rstrip() for name, text in rows)]
-    return replace_control_characters("\n".join(lines))
+    return printable("\n".join(lines), keep="\n")
 
 
 def _format_segment(segment: Segment) -> list[tuple[str, str]]:
@@ -256,12 +298,7 @@ def format_runs(runs: Iterable[Summary]) -> str:
         )
         for run in runs
     ]
-    return replace_control_characters(format_table([head, *rows]))
-
-
-def replace_control_characters(text: str) -> str:
-    """Return text without terminal control sequences: run.json may come from a third party."""
-    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+    return printable(format_table([head, *rows]), keep="\n")
 
 
 def _format_best(best: Mapping[str, Any] | None) -> str:
@@ -281,6 +318,19 @@ def format_losses(losses: Mapping[str, float]) -> str:
         f"{short.get(name, name)} {value:.3f}"
         for name, value in losses.items()
         if not name.endswith("_accuracy")
+    )
+
+
+def format_accuracy(accuracy: Mapping[str, Any]) -> str:
+    """Return the discriminator's accuracy on the fixed batch in one line.
+
+    >>> format_accuracy({"epoch": 10, "real": 0.87, "fake": 0.93, "count": 100})
+    'epoch 10: the discriminator classifies 87 % of 100 real and 93 % of 100 fake images correctly'
+    """
+    count, real, fake = accuracy["count"], 100 * accuracy["real"], 100 * accuracy["fake"]
+    return (
+        f"epoch {accuracy['epoch']}: the discriminator classifies {real:.0f} % of {count} real and "
+        f"{fake:.0f} % of {count} fake images correctly"
     )
 
 
@@ -319,14 +369,14 @@ def _format_metrics(losses: Mapping[str, float | None]) -> dict[str, str]:
 def _format_chosen(data: Any, *always: str) -> str:
     """Return the fields that differ from their defaults, and some that are always shown."""
     changed = encode(data, defaults=False)
-    return ", ".join(
-        f"{name} ({_format_chosen(getattr(data, name))})"
-        if isinstance(value, dict)
-        else f"{name} {value}"
-        for name, value in encode(data).items()
-        if name in changed or name in always
-    )
+    names = [name for name in encode(data) if name in changed or name in always]
+    return ", ".join(_format_field(name, getattr(data, name)) for name in names)
+
+
+def _format_field(name: str, value: Any) -> str:
+    is_table = isinstance(value, Checked) and not isinstance(value, Schedule)
+    return f"{name} ({_format_chosen(value)})" if is_table else f"{name} {value}"
 
 
 def _format_fields(data: Any) -> str:
-    return ", ".join(f"{name} {value}" for name, value in encode(data).items())
+    return _format_chosen(data, *encode(data))

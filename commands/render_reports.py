@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from gandem.core.tables import format_table
+from gandem.terminal.tables import format_table
 
 if TYPE_CHECKING:
     from gandem.core.plugins.registry import Plugin

@@ -30,10 +30,13 @@ def report(
     The runs may still be in progress.
     """
     from gandem.compare import check_format, open_comparison, write_report
+    from gandem.core.files import check_file
 
     check_format(format, results)
     if out is not None and format != "html":
         raise click.UsageError("--out needs --format html; choose the folder with --results")
+    if out is not None:
+        check_file(out)
     outcome, path = write_report(open_comparison(folder), format, out or results)
     print_report(outcome, path, as_json)
 

@@ -26,7 +26,15 @@ def show(model: str, changes: tuple[str, ...], size: str, as_toml: bool, as_json
         format_run_details,
         format_spec,
     )
-    from gandem.core.specs import digest, find_model, load_spec, plan_spec, to_data, to_toml
+    from gandem.core.specs import (
+        digest,
+        find_model,
+        find_schedules,
+        load_spec,
+        plan_spec,
+        to_data,
+        to_toml,
+    )
     from gandem.core.training import resolve_loss
 
     run = find_run(model)
@@ -45,6 +53,7 @@ def show(model: str, changes: tuple[str, ...], size: str, as_toml: bool, as_json
         print_json(
             {"model": spec.name, "digest": digest(spec)}
             | {"networks": describe_layers(spec), "parameters": counts, "spec": to_data(spec)}
+            | {"schedules": {path: str(each) for path, each in find_schedules(spec)}}
             | ({"run": describe_run(run)} if run else {})
             | ({"recipe": {"data": entry.data, "classes": entry.classes}} if entry else {})
         )

@@ -152,20 +152,19 @@ def train(
 @contextlib.contextmanager
 def report_progress(name: str, *, quiet: bool) -> Iterator[dict[str, Any]]:
     """Show the progress of a training; yield the keyword arguments that report it."""
-    from gandem.commands.render import format_losses, format_scores
-    from gandem.core.progress import ProgressBars
-    from gandem.core.runs.config import format_accuracy
+    from gandem.commands.render import format_accuracy, format_losses, format_scores
+    from gandem.terminal.progress import ProgressBars
 
     with ProgressBars(quiet=quiet) as bars:
 
         def show(progress: Progress) -> None:
             bars.show(name, progress.step, progress.total, format_losses(progress.losses))
-            if progress.judged is not None:
-                bars.tell(format_accuracy(progress.judged))
+            if progress.accuracy is not None:
+                bars.print_if_shown(format_accuracy(progress.accuracy))
             if progress.scores is not None:
-                bars.tell(format_scores(progress.step, progress.scores))
+                bars.print_if_shown(format_scores(progress.step, progress.scores))
 
-        yield {"progress": show, "notice": bars.say}
+        yield {"progress": show, "notice": bars.print}
 
 
 def print_outcome(run: Run, as_json: bool) -> None:

@@ -11,7 +11,6 @@ from gandem.commands.options import (
     JSON,
     RUN,
     ClassType,
-    check_out,
     choose_out,
     generator_options,
     out_option,
@@ -61,10 +60,11 @@ def traverse(
     Without --dimension all dimensions of the noise have the value.
     """
     from gandem.commands.output import print_out
+    from gandem.core.files import check_file
     from gandem.visualize.traversal import parse_values, traverse
 
     out = choose_out(out, run, "traverse.png")
-    check_out(out, {".png": "a table of images"})
+    check_file(out, {".png": "a table of images"})
     columns = parse_values(values)
     table = traverse(run, columns, dimensions=",".join(dimensions) or (), **options)
     table.save(out)

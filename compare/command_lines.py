@@ -45,57 +45,58 @@ def compare_command(grid: Grid, out: str) -> tuple[str, ...]:
     >>> " ".join(compare_command(Grid(models=("dcgan",), backends=("torch", "keras")), "out"))
     'compare dcgan --backends torch,keras --seeds 3 --out out'
     """
-    words = ["compare", *grid.models, *_option("backends", grid.backends)]
-    words += _option("seeds", len(grid.seeds))
+    arguments = ["compare", *grid.models, *_option("backends", grid.backends)]
+    arguments += _option("seeds", len(grid.seeds))
     for sweep in format_sweeps(grid.settings):
-        words += _option("sweep", sweep)
-    words += _set_options(grid.base)
+        arguments += _option("sweep", sweep)
+    arguments += _set_options(grid.base)
     for name, default in OPTIONS.items():
         if getattr(grid, name) != default:
-            words += _option(name, getattr(grid, name))
-    return (*words, *_option("out", out))
+            arguments += _option(name, getattr(grid, name))
+    return (*arguments, *_option("out", out))
 
 
 def train_command(grid: Grid, cell: Cell, folder: str) -> tuple[str, ...]:
     """Return the command that trains the run of a cell in a folder."""
-    words = ["train", cell.model, *_option("backend", cell.backend), *_option("seed", cell.seed)]
+    arguments = ["train", cell.model, *_option("backend", cell.backend)]
+    arguments += _option("seed", cell.seed)
     for name in TRAIN_OPTIONS:
         if getattr(grid, name) != OPTIONS[name]:
-            words += _option(name, getattr(grid, name))
+            arguments += _option(name, getattr(grid, name))
     if grid.evaluate_every:
-        words += _option("extractor", grid.extractor)
+        arguments += _option("extractor", grid.extractor)
     if total := grid.total(cell.model, cell.setting):
-        words += _option("sample_steps", max(1, total // SAMPLE_GRIDS))
-    return (*words, *_set_options(grid.base, cell.setting), *_option("out", folder))
+        arguments += _option("sample_steps", max(1, total // SAMPLE_GRIDS))
+    return (*arguments, *_set_options(grid.base, cell.setting), *_option("out", folder))
 
 
 def evaluate_command(grid: Grid, folder: str) -> tuple[str, ...]:
     """Return the command that scores the last and the best checkpoint of a run."""
-    words = [
+    arguments = [
         "evaluate",
         folder,
         *_option("seed", SCORE_SEED),
         *_option("num_samples", grid.num_samples),
     ]
     if grid.device != OPTIONS["device"]:
-        words += _option("device", grid.device)
-    return (*words, *_option("extractor", grid.extractor))
+        arguments += _option("device", grid.device)
+    return (*arguments, *_option("extractor", grid.extractor))
 
 
 def parity_command(
     grid: Grid, model: str, setting: Setting, seed: int, pair: tuple[str, str]
 ) -> tuple[str, ...]:
     """Return the command that measures the parity of two backends on the model's data."""
-    words = ["parity", model, *_option("backends", pair), *_option("seed", seed)]
+    arguments = ["parity", model, *_option("backends", pair), *_option("seed", seed)]
     try:
         entry = find_model(model)
     except NotFoundError:  # of a plugin that is not installed where the report is written
         entry = None
     settings = Settings(data=grid.data, classes=grid.classes).with_recipe(entry)
-    words += [*_option("data", settings.data), *_option("data_dir", grid.data_dir)]
-    words += _option("classes", settings.classes or None)
-    words += [*_set_options(grid.base, setting), "--size", "full", "--tier", "baseline"]
-    return (*words, *_option("steps", grid.parity_steps))
+    arguments += [*_option("data", settings.data), *_option("data_dir", grid.data_dir)]
+    arguments += _option("classes", settings.classes or None)
+    arguments += [*_set_options(grid.base, setting), "--size", "full", "--tier", "baseline"]
+    return (*arguments, *_option("steps", grid.parity_steps))
 
 
 def _set_options(*settings: Setting) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Running a comparison: from the arguments of ``gandem compare`` to the report."""
+"""The execution of a comparison, from the arguments of ``gandem compare`` to the report."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from gandem.compare.analysis.outcome import analyze
 from gandem.compare.comparison import Comparison, plan
 from gandem.compare.grid import MAX_SEEDS, Grid, check_grid, pick_backends
 from gandem.compare.launchers import load_launcher
-from gandem.compare.report.page import write_comparison
+from gandem.compare.report.page import HTML_PAGE, write_comparison
 from gandem.compare.results import collect_results, merge, read_folder, write_folder
 from gandem.compare.results.folder import PAGE, TABLE
 from gandem.compare.sweeps import Setting, format_changes, make_settings
 from gandem.core.errors import GandemError, SpecError
 from gandem.core.fields import hints
-from gandem.core.files import make_folder
+from gandem.core.files import check_file, make_folder
+from gandem.core.machine import count_cpus
 from gandem.core.plugins.installation import install_command
 
 __all__ = ["FORMATS", "check_format", "compare", "count_workers", "write_report"]
@@ -45,6 +46,7 @@ def compare(
     threads: int = 1,
     confirm: Callable[[int], None] | None = None,
     on_poll: Callable[[Comparison, Mapping[str, str]], None] | None = None,
+    on_interrupt: Callable[[], None] | None = None,
     **options: Any,
 ) -> Comparison:
     """Train models on several backends and seeds, everything else equal, and write a report.
@@ -57,18 +59,19 @@ def compare(
         sweep: values of fields, ``{"latent": [16, 64]}``; the grid has all combinations. Fields
             that change together are joined, ``{"latent:width": [(16, 32), (64, 64)]}``.
         changes: values of fields in every spec, ``{"loss.name": "hinge"}``.
-        format: of the report: ``"html"``, ``"md"``, ``"csv"``, or ``"json"`` for no file.
+        format: the format of the report: ``"html"``, ``"md"``, ``"csv"``; ``"json"`` writes none.
         results: folder of the tables, for ``"md"`` and ``"csv"``; by default ``out``.
-        launcher: where runs are trained; address: where it finds its workers.
+        launcher: the launcher that trains the runs; address: that of its workers.
         workers: number of concurrent runs; by default as many as cores and memory allow.
         threads: CPU threads of each run.
-        confirm: called with the number of runs before anything is done; raises to refuse.
+        confirm: called with the number of runs first; it raises an error to cancel.
         on_poll: called every half second with the comparison and the reasons of failed jobs.
-        options: further fields of :class:`Grid` (data, steps, num_samples, …), and parameters of
+        on_interrupt: called after Ctrl-C, before running jobs finish their steps.
+        options: other fields of :class:`Grid` (data, steps, num_samples, …), and parameters of
             the models, ``width=32``, which are added to ``changes``.
 
     Raises:
-        GandemError: something is missing or does not fit; nothing has been trained.
+        GandemError: an argument is not valid; nothing has been trained.
     """
     if threads < 1:
         raise SpecError(f"threads: expected at least 1, received {threads}.")
@@ -90,10 +93,16 @@ def compare(
     if confirm is not None:
         confirm(len(grid.models) * len(grid.settings) * len(grid.backends) * seeds)
     comparison = plan(Path(out), check_grid(grid))
+    if format == "html":
+        check_file(comparison.path / HTML_PAGE)
     workers = workers or count_workers(threads, MEMORY_PER_RUN)
     launch = load_launcher(launcher, workers, address, comparison.path / "launcher")
     try:
         comparison.run_jobs(launch, threads, on_poll)
+    except KeyboardInterrupt:
+        if on_interrupt is not None:
+            on_interrupt()
+        raise
     finally:
         launch.close()
     write_report(comparison, format, folder)
@@ -122,7 +131,7 @@ def check_format(format: str, results: Path | None) -> None:
 def write_report(
     comparison: Comparison, format: str, path: Path | None = None
 ) -> tuple[dict[str, Any], Path | None]:
-    """Write the report of a comparison; return its figures and the path.
+    """Write the report of a comparison, and return its figures and its path.
 
     Args:
         path: the HTML file, by default ``index.html`` in the folder of the comparison; or the
@@ -133,7 +142,7 @@ def write_report(
         DataError: the folder has tables that are not results.
     """
     if format == "html":
-        return write_comparison(comparison, path), path or comparison.path / "index.html"
+        return write_comparison(comparison, path), path or comparison.path / HTML_PAGE
     records = comparison.read_all()
     outcome = analyze(comparison, records)
     if format == "json":
@@ -147,16 +156,15 @@ def write_report(
 
 
 def count_workers(threads: int, memory: int) -> int:
-    """Return how many runs fit on this machine at a time, by its cores and its free memory.
+    """Return how many runs fit on this machine at once, by its CPUs and its free memory.
 
     Args:
         threads: of each run.
         memory: bytes of each run.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    by_cores = (cores or 1) // threads
-    by_memory = _read_free_memory() // memory if memory else by_cores
-    return max(1, min(by_cores, by_memory))
+    by_cpus = count_cpus() // threads
+    by_memory = _read_free_memory() // memory if memory else by_cpus
+    return max(1, min(by_cpus, by_memory))
 
 
 def _read_free_memory() -> int:

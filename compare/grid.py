@@ -13,10 +13,10 @@ from typing import Annotated, Any, ClassVar, cast
 
 from gandem.compare.sweeps import Setting
 from gandem.core.data.dataset import load_dataset
-from gandem.core.errors import BackendError, DataError, SpecError
+from gandem.core.errors import DataError, SpecError
 from gandem.core.fields import Checked, Count, Range, decode
-from gandem.core.plugins.installation import install_command
 from gandem.core.runs import Settings
+from gandem.core.runs.run import pick_backend
 from gandem.core.specs import digest, find_model, load_spec
 from gandem.core.training import (
     OUTSIDE_PARITY,
@@ -210,11 +210,8 @@ def pick_backends(names: Sequence[str]) -> tuple[str, ...]:
     Raises:
         BackendError, NotFoundError: none is installed, or there is no such backend.
     """
-    installed = installed_backends()
-    if not installed:
-        command = install_command("torch")
-        raise BackendError(f"No backend is installed. Install one with: {command}")
-    return tuple(find_backend(name).id for name in names) or tuple(installed)
+    pick_backend()  # raises an error if none is installed
+    return tuple(find_backend(name).id for name in names) or tuple(installed_backends())
 
 
 def _check_spec(grid: Grid, model: str, setting: Setting) -> tuple[str, int]:

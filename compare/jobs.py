@@ -1,4 +1,4 @@
-"""Jobs of a comparison: gandem commands in separate processes, on the machine of the launcher."""
+"""Jobs of a comparison: gandem commands in child processes, on the machine of a worker."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LOCK_TIMEOUT = 120.0
 class Job:
     """A run and its scores, or a parity measurement, as plain data that can be sent to a worker.
 
-    A job can be run again: it resumes.
+    Running a job again resumes it.
 
     Attributes:
         name: for messages.
@@ -52,7 +52,7 @@ class JobResult:
     """How a job ended.
 
     Attributes:
-        code: 0; or the exit code of the command that failed, −9 for one that was killed.
+        code: 0, or the exit code of the command that failed; negative if a signal killed it.
         reason: why it failed, in one line.
     """
 
@@ -61,9 +61,9 @@ class JobResult:
 
 
 def run_job(job: Job, stop: threading.Event | None = None) -> JobResult:
-    """Run a job on this machine; return how it ended.
+    """Run a job on this machine.
 
-    Its processes stop, as for Ctrl-C, when this one ends.
+    Its processes stop as after Ctrl-C when this process ends.
 
     Args:
         stop: stops the current process when it is set.
@@ -73,7 +73,7 @@ def run_job(job: Job, stop: threading.Event | None = None) -> JobResult:
         return JobResult(code=130, reason="not started")
     try:
         return _run_commands(job, stop)
-    except GandemError as error:  # other files in the folder, a full disk
+    except GandemError as error:  # such as other files in the folder, or a full disk
         return JobResult(code=1, reason=str(error))
 
 
@@ -83,7 +83,7 @@ def _run_commands(job: Job, stop: threading.Event) -> JobResult:
         if result.code:
             return JobResult(code=result.code, reason=result.reason)
     result = _run(job, job.measure, stop)
-    if not _is_json(result.stdout):  # exit code 1 of a measurement may be its result
+    if not _is_json(result.stdout):  # with JSON, exit code 1 is the result of a measurement
         reason = result.reason if result.code else "the measurement printed no JSON"
         return JobResult(code=result.code or 1, reason=reason)
     write_file(Path(job.folder, job.output), result.stdout.encode())

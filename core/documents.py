@@ -13,9 +13,9 @@ from typing import Any
 __all__ = ["MAX_DEPTH", "finite", "is_number", "parse_json", "parse_toml"]
 
 MAX_DEPTH = 100
-"""Levels of lists and tables; those of a spec with blocks in blocks have 70."""
+"""Levels of lists and tables; a spec with nested blocks has up to 70."""
 MAX_BITS = 1000
-"""Bits of an integer; a float has room for 1,024."""
+"""Bits of an integer; the largest float has 1,024."""
 MAX_REASON = 160
 """Characters of a parser's message that are passed on."""
 
@@ -24,8 +24,7 @@ def parse_json(text: str | bytes, max_depth: int = MAX_DEPTH, *, strict: bool = 
     """Return the data of a JSON text.
 
     Args:
-        strict: refuse numbers that are not finite or do not fit into a float, and halves of
-            characters.
+        strict: refuse numbers that are not finite or do not fit into a float, and lone surrogates.
 
     Raises:
         ValueError: it is not JSON, or is nested more deeply than ``max_depth``; the message fits
@@ -35,7 +34,7 @@ def parse_json(text: str | bytes, max_depth: int = MAX_DEPTH, *, strict: bool = 
 
 
 def parse_toml(text: str, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
-    """Return the data of a TOML text; errors as of :func:`parse_json`; any number is TOML."""
+    """Return the data of a TOML text; raise errors as :func:`parse_json`, but accept any number."""
     data: dict[str, Any] = _parse(tomllib.loads, text, max_depth, strict=False)
     return data
 
@@ -54,7 +53,7 @@ def finite(data: Any) -> Any:
 
 
 def is_number(value: object) -> bool:
-    """Return True for an int or a float, finite or not; a truth value is no number."""
+    """Return True for an int or a float, finite or not; False for a Boolean."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -76,7 +75,7 @@ def _check(data: Any, depth: int, strict: bool) -> None:
     """Check the numbers, the characters and the depth of data."""
     if isinstance(data, str):
         if strict and not data.isascii():
-            data.encode()  # half of a character cannot be printed
+            data.encode()  # a lone surrogate raises an error
     elif isinstance(data, int):
         if strict and data.bit_length() > MAX_BITS:
             raise ValueError("it has a number of too many digits")

@@ -1,12 +1,15 @@
-"""Files that are written whole or not at all, also after a crash, a full disk or Ctrl-C."""
+"""Atomic writes: a file is written whole or not at all, even on a crash, a full disk or Ctrl-C."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import secrets
-from collections.abc import Callable
+import shutil
+import stat
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +18,100 @@ from gandem.core.errors import RunError
 __all__ = [
     "append_line",
     "cache_folder",
+    "check_file",
+    "check_folder",
+    "check_new_folder",
     "clear_unfinished",
     "fill_file",
     "flush_file",
     "is_unfinished",
     "make_folder",
+    "remove_temporaries",
     "shorten_path",
+    "temporary_beside",
     "write_file",
     "write_json",
 ]
+
+
+def check_file(path: Path, suffixes: Mapping[str, str] | None = None) -> None:
+    """Check that a file can be written to a path, before any work is done for it.
+
+    Args:
+        suffixes: the permitted endings of the name, each with what it holds, or an empty text.
+
+    Raises:
+        RunError: otherwise.
+    """
+    if suffixes is not None and path.suffix.lower() not in suffixes:
+        endings = (
+            f"{suffix or 'no ending'}{f' ({content})' * bool(content)}"
+            for suffix, content in suffixes.items()
+        )
+        raise RunError(f"{path}: expected a name that ends in {' or '.join(endings)}.")
+    if not os.path.isdir(path.parent):
+        raise RunError(f"{path}: there is no folder {path.parent}.")
+    _check_replaceable(path)
+    check_folder(path.parent)
+
+
+def check_new_folder(path: Path) -> None:
+    """Check that a new folder can be made at a path, in a folder that exists.
+
+    Raises:
+        RunError: otherwise; an empty folder would be replaced.
+    """
+    mode = _read_mode(path)
+    if mode and (not path.is_dir() or any(path.iterdir())):
+        raise RunError(f"{path}: it is not an empty folder; choose a new one.")
+    if not os.path.isdir(path.parent):
+        raise RunError(f"{path}: there is no folder {path.parent}.")
+    check_folder(path.parent)
+
+
+def check_folder(path: Path) -> None:
+    """Check that files can be written into a folder, which is created if it does not exist.
+
+    Raises:
+        RunError: otherwise.
+    """
+    import tempfile
+
+    for place in (path.absolute(), *path.absolute().parents):
+        try:
+            tempfile.TemporaryFile(dir=place).close()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise RunError(f"{path}: cannot be written ({error.strerror or error}).") from None
+        return
+
+
+def _check_replaceable(path: Path) -> None:
+    """Check that nothing but a regular file, or a link, would be replaced.
+
+    Raises:
+        RunError: otherwise; as root, a device could be replaced.
+    """
+    mode = _read_mode(path)
+    if mode and not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+        reason = os.strerror(errno.EISDIR) if stat.S_ISDIR(mode) else "Not a regular file"
+        raise RunError(f"{shorten_path(path)}: cannot be written ({reason}).")
+
+
+def _read_mode(path: Path) -> int:
+    """Return what is at a path, as in :mod:`stat`, without following a link; 0 if nothing is.
+
+    Raises:
+        RunError: the path cannot be used.
+    """
+    try:
+        return path.lstat().st_mode
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        reason = error.strerror or error
+        raise RunError(f"{shorten_path(path)}: cannot be written ({reason}).") from None
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -47,18 +135,44 @@ def fill_file(path: Path, fill: Callable[[Path], object]) -> None:
     Raises:
         RunError: the file cannot be written, or the disk is full; nothing is left behind.
     """
+    _check_replaceable(path)
+    with temporary_beside(path) as temporary:
+        try:
+            fill(temporary)
+            flush_file(temporary)
+            temporary.replace(path)
+            _flush_folder(path.parent)
+        except OSError as error:
+            reason = error.strerror or error
+            raise RunError(f"{shorten_path(path)}: cannot be written ({reason}).") from None
+
+
+_temporaries: set[Path] = set()
+
+
+@contextlib.contextmanager
+def temporary_beside(path: Path) -> Iterator[Path]:
+    """Yield a path for an unfinished file or folder; what is there at the end is removed."""
     temporary = path.parent / f".gandem-{secrets.token_hex(8)}.part"
+    _temporaries.add(temporary)
     try:
-        fill(temporary)
-        flush_file(temporary)
-        temporary.replace(path)
-        _flush_folder(path.parent)
-    except OSError as error:
-        reason = error.strerror or error
-        raise RunError(f"{shorten_path(path)}: cannot be written ({reason}).") from None
+        yield temporary
     finally:
-        with contextlib.suppress(OSError):  # a folder that cannot be written holds no such file
-            temporary.unlink(missing_ok=True)
+        _remove(temporary)
+        _temporaries.discard(temporary)
+
+
+def remove_temporaries() -> None:
+    """Remove all unfinished files and folders, before the process ends without cleaning up."""
+    for temporary in list(_temporaries):
+        _remove(temporary)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    with contextlib.suppress(OSError):  # the folder cannot be written, so there is no file
+        path.unlink(missing_ok=True)
 
 
 def cache_folder() -> Path:

@@ -33,14 +33,14 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 MAX_MMAP_THRESHOLD = 32 << 20
 """Bytes of the largest block that glibc can be told to keep."""
 LOWEST_PRIORITY = 19
-"""The niceness that leaves the processor to all other threads."""
+"""The niceness of a thread that runs only when no other thread needs the CPU."""
 CONTAINER_LIMITS = (
     "/sys/fs/cgroup/memory.max",
     "/sys/fs/cgroup/memory/memory.limit_in_bytes",
 )
-"""Where Linux tells the memory of a container, in bytes; in versions 2 and 1."""
+"""Files with the memory limit of a Linux container in bytes, for cgroups version 2 and 1."""
 ANY_MACHINE = 1 << 46
-"""Bytes, 64 TiB: more than a machine has whose memory is not known."""
+"""Bytes, 64 TiB: the limit if the memory of the machine is unknown."""
 
 
 def are_process_effects_allowed() -> bool:
@@ -56,7 +56,7 @@ def keep_freed_memory() -> None:
     """
     if not sys.platform.startswith("linux") or not are_process_effects_allowed():
         return
-    import ctypes  # the start of a command needs none of this
+    import ctypes  # imported here so that commands start quickly
 
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
     if mallopt is not None:
@@ -116,7 +116,7 @@ def describe_command() -> str:
 
 
 def memory_size() -> int:
-    """Return the bytes of memory that this machine has, or its container, whichever is less."""
+    """Return the memory of this machine in bytes, or the limit of its container if that is less."""
     sizes = [ANY_MACHINE]
     with contextlib.suppress(AttributeError, OSError, ValueError):  # Windows
         sizes.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
@@ -128,10 +128,10 @@ def memory_size() -> int:
 
 
 def check_memory(size: int, subject: str, remedy: str) -> None:
-    """Check that something fits into memory, before it is made.
+    """Check that something fits into memory, before it is created.
 
     Args:
-        size: the bytes that it takes at least.
+        size: its minimum size in bytes.
 
     Raises:
         RunError: it is larger than the whole memory.
@@ -145,7 +145,7 @@ def check_memory(size: int, subject: str, remedy: str) -> None:
 
 
 def format_size(size: int) -> str:
-    """Return a number of bytes in words.
+    """Return a number of bytes as text.
 
     >>> format_size(1500), format_size(28 * 10**9), format_size(10**30)
     ('1500 bytes', '28 GB', 'more than 1000 TB')

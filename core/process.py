@@ -27,7 +27,7 @@ from gandem.core.signals import catch_stop_request
 __all__ = ["ChildCommand", "ChildResult", "describe_exit", "run_child", "run_children"]
 
 POLL_INTERVAL = 0.1
-"""Seconds between two looks at the children."""
+"""Seconds between two checks of the children."""
 STOP_TIMEOUT = 120.0
 """Seconds between SIGTERM and SIGKILL: a training first finishes its step."""
 INTERRUPT_TIMEOUT = 10.0
@@ -73,7 +73,7 @@ class ChildResult:
     Attributes:
         code: its exit code; a negative number is the signal that killed it.
         stderr: its last lines.
-        stop_reason: why this process stopped it, or never started it; empty if it ended by itself.
+        stop_reason: why this process stopped or did not start it; empty if it ended by itself.
     """
 
     code: int
@@ -83,7 +83,7 @@ class ChildResult:
 
     @property
     def reason(self) -> str:
-        """Why it failed, in one line: its error message if it printed one."""
+        """Why it failed, on one line: its error message if it printed one."""
         if self.stop_reason or self.code < 0:  # the last line of a killed process is not the reason
             return self.stop_reason or describe_exit(self.code)
         lines = [line.strip() for line in self.stderr.splitlines() if line.strip()]
@@ -92,7 +92,7 @@ class ChildResult:
 
 
 def describe_exit(code: int) -> str:
-    """Return an exit code in words.
+    """Return an exit code as text.
 
     >>> describe_exit(3), describe_exit(-9)
     ('exit code 3', 'killed by SIGKILL, often because memory ran out')
@@ -254,7 +254,7 @@ class _Child:
 
 
 def _end(children: Iterable[_Child]) -> None:
-    """End children that run although this process has no use for them."""
+    """End the children after an error or a second interrupt."""
     for child in children:
         child.process.terminate()
     deadline = time.monotonic() + INTERRUPT_TIMEOUT
@@ -272,7 +272,7 @@ def _end(children: Iterable[_Child]) -> None:
 
 
 def _watch_parent() -> None:
-    """Stop this process, as for SIGTERM, when the parent has gone; kill it if that takes long."""
+    """Stop this process as after SIGTERM when the parent ends; kill it if that takes too long."""
     pipe = os.dup(0)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 

@@ -21,14 +21,14 @@ class Purpose(enum.IntEnum):
     ORDER = 2
     NOISE = 3
     LABELS = 4
-    DROPOUT = 5
+    LAYERS = 5
     MIXING = 6
     SAMPLES = 7
     BASELINE = 8
     AUGMENT = 9
     INSTANCE_NOISE = 10
     FLIP = 11
-    JUDGED = 12
+    ACCURACY = 12
     POINTS = 13
     METRICS = 14
 

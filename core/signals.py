@@ -1,5 +1,5 @@
 """Signals that end a program: a training stops after its current step, everything else stops at
-once, and no traceback is shown.
+once, and no traceback is shown. Whoever cannot wait for that sends a second one.
 
 These are Ctrl-C, SIGTERM, SIGHUP (the terminal or the connection was closed), and SIGUSR1 and
 SIGUSR2 (which Slurm and submitit send before a job's time is over).
@@ -15,6 +15,8 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any
+
+from gandem.core.files import remove_temporaries
 
 __all__ = [
     "EXIT_CODE",
@@ -33,17 +35,22 @@ WARNINGS = tuple(
 )
 """A system sends them, often several times."""
 MESSAGE = b"Interrupted.\n"
-_swallowed = threading.Event()
-"""Set while a command goes on after a signal: something may have swallowed the exception."""
+SHOW_CURSOR = b"\r\x1b[2K\x1b[?25h"
+"""Clears the line of a terminal, and shows the cursor that a progress bar has hidden."""
+_received = threading.Event()
+"""Set while a command goes on after a signal: it is being obeyed, or was swallowed."""
 
 
 @contextlib.contextmanager
 def exit_on_interrupt() -> Iterator[None]:
     """Make the signals raise ``KeyboardInterrupt`` during a block, or else at its end.
 
-    While a module is being imported, they print a line and end the process instead: an exception
-    inside the import of a framework is printed, swallowed or turned into an ``ImportError`` by C
-    code and callbacks. No file is half-written at such a moment.
+    Ctrl-C or SIGTERM after that prints a line and ends the process at once: the first is being
+    obeyed, which may take long, or was swallowed. Child processes then stop by themselves.
+
+    So does the first while a module is being imported: an exception inside the import of a
+    framework is printed, swallowed or turned into an ``ImportError`` by C code and callbacks. Files
+    that are half-written at such a moment are removed.
     """
     with contextlib.ExitStack() as stack:
         try:  # a backend may redirect standard error while it starts
@@ -53,21 +60,25 @@ def exit_on_interrupt() -> Iterator[None]:
             terminal = None
 
         def stop(number: int, frame: FrameType | None) -> None:
-            _swallowed.set()
-            if not _is_importing(frame):
+            is_second = _received.is_set()
+            if is_second and number in WARNINGS:
+                return
+            _received.set()
+            if not (is_second or _is_importing(frame)):
                 raise KeyboardInterrupt
             if terminal is not None:
                 with contextlib.suppress(OSError):
-                    os.write(terminal, MESSAGE)
+                    os.write(terminal, SHOW_CURSOR * os.isatty(terminal) + MESSAGE)
+            remove_temporaries()
             os._exit(EXIT_CODE)
 
         replaced: Handlers = {}
-        stack.callback(_swallowed.clear)
+        stack.callback(_received.clear)
         stack.callback(_restore, replaced)
         _install(stop, replaced, replaces_users=False)
         stack.enter_context(_hide_swallowed_interrupts())
         yield
-        if _swallowed.is_set():  # a finalizer or a callback of C code has swallowed the exception
+        if _received.is_set():  # a finalizer or a callback of C code has swallowed the exception
             raise KeyboardInterrupt
 
 
@@ -103,7 +114,7 @@ def catch_stop_request() -> Iterator[threading.Event]:
 
     try:
         _install(note, replaced, replaces_users=True)
-        if _swallowed.is_set():
+        if _received.is_set():
             requested.set()
         yield requested
     finally:

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from gandem.core.data.dataset import Dataset
-from gandem.core.download import download
 from gandem.core.errors import DataError, suggest
+from gandem.download import download
 
 __all__ = ["CLASSES", "load"]
 

@@ -1,4 +1,4 @@
-"""The user's images: a folder or zip file of images of any size, resized to the image of a spec."""
+"""Images in a folder or zip file, of any size, which are resized to the image of a spec."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ import numpy as np
 from gandem.core.data.dataset import Dataset, ResizableDataset
 from gandem.core.data.summary import DatasetSummary, count_classes, format_few
 from gandem.core.errors import DataError
-from gandem.core.progress import ProgressBars
 from gandem.data.folder_contents import Listing, list_images
 from gandem.data.image_cache import map_in_threads, resize_images
 from gandem.data.image_files import (
@@ -28,15 +27,18 @@ from gandem.data.image_files import (
     load_formats,
     open_image,
 )
+from gandem.terminal.progress import ProgressBars
 
 __all__ = ["Folder", "load"]
 
 
 def load(argument: str, data_dir: Path | None) -> Folder:
-    """Return the images in the folder or zip file at ``argument``, a path (in ``data_dir``, if
-    given).
+    """Return the images in a folder or zip file.
 
-    Labels are the names of its subfolders, or come from a table, ``labels.csv`` for example.
+    Labels are the names of its subfolders, or come from a table such as ``labels.csv``.
+
+    Args:
+        argument: the path, relative to ``data_dir`` if that is given.
 
     Raises:
         DataError: the folder does not exist, or has no images.
@@ -50,7 +52,7 @@ def load(argument: str, data_dir: Path | None) -> Folder:
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What a summary says about one file."""
+    """The facts about one file that a summary counts."""
 
     size: tuple[int, int]  # width, height
     mode: str
@@ -141,15 +143,14 @@ class Folder(ResizableDataset):
         every = np.arange(len(self.listing.files))
         with limit_image_size():
             if labels is None:
-                return [("", self._first_readable(every, count, shape))]
+                return [("", self._read_some(every, count, shape))]
             return [
-                (name, self._first_readable(every[labels == label], count, shape))
+                (name, self._read_some(every[labels == label], count, shape))
                 for label, name in enumerate(names)
             ]
 
-    def _first_readable(
-        self, rows: np.ndarray, count: int, shape: tuple[int, ...]
-    ) -> list[np.ndarray]:
+    def _read_some(self, rows: np.ndarray, count: int, shape: tuple[int, ...]) -> list[np.ndarray]:
+        """Return ``count`` readable images, evenly spread over the rows."""
         images: list[np.ndarray] = []
         spread = rows[np.argsort(np.arange(len(rows)) % max(1, len(rows) // count))]
         for row in spread[: 10 * count]:
@@ -170,19 +171,19 @@ class Folder(ResizableDataset):
         try:
             content = self._read(file)
             with open_image(content) as image:
-                turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # rotated by 90 degrees
+                is_rotated = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # by 90 degrees
                 bands = image.getbands()
                 mode = "gray" if len(bands) == 1 and image.mode != "P" else "color"
                 if image.has_transparency_data:
                     mode = f"{'gray' if 'L' in bands else 'color'} with transparency"
                 return _Facts(
-                    image.size[::-1] if turned else image.size,
+                    image.size[::-1] if is_rotated else image.size,
                     mode,
                     hashlib.blake2b(content, digest_size=16).digest(),
-                    is_dark(image),  # decodes it
+                    is_dark(image),  # decodes the image, which shows if it is damaged
                     has_more_frames(image),
                 )
-        except Exception as error:  # invalid files raise many types of errors
+        except Exception as error:  # a damaged file raises many types of errors
             return describe_error(error)
 
     def _stamps(self) -> str:

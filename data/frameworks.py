@@ -28,7 +28,7 @@ from gandem.core.files import cache_folder, clear_unfinished, make_folder
 from gandem.core.plugins.discovery import format_versions
 from gandem.core.plugins.registry import is_installed, registry
 from gandem.core.process import ChildCommand, run_child
-from gandem.core.progress import ProgressBars
+from gandem.terminal.progress import ProgressBars
 
 __all__ = ["FrameworkSet", "check_installed", "check_name", "hash_files", "load_set"]
 

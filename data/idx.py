@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from gandem.core.data.dataset import Dataset
-from gandem.core.download import download, read_unpacked
 from gandem.core.errors import DataError, suggest
+from gandem.download import download, read_unpacked
 
 __all__ = ["IdxSet", "load_idx_set", "parse_idx"]
 

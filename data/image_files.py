@@ -30,16 +30,16 @@ __all__ = [
 ]
 
 UNSAFE_FORMATS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
-"""Formats that Pillow cannot read by itself; for EPS it would run a program."""
+"""Formats that Pillow cannot decode itself; it would run an external program to read EPS."""
 FORMATS_WITHOUT_FRAMES = {"MPO", "PSD"}
-"""Formats whose further frames are previews of the first, or its layers."""
+"""Formats whose other frames are previews or layers of the first one."""
 SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8")
-"""First bytes of JPEG, PNG and GIF; raw photos begin like TIFF, with a thumbnail."""
+"""First bytes of JPEG, PNG and GIF. TIFF is left out: raw photos start with the same bytes."""
 SIGNATURES_WITHIN = (b"WEBP", b"heic", b"heix", b"mif1", b"avif")
-"""Bytes 8 to 12 of files that begin with their size."""
+"""Bytes 8 to 11 of formats that start with the size of the file or of a block."""
 PLUGINS = (("pillow_heif", "register_heif_opener"), ("pillow_jxl", ""))
-"""Packages that add formats to Pillow, and the function that does it if an import is not enough."""
+"""Packages that add formats to Pillow, with the function to call if an import is not enough."""
 
 
 @functools.cache
@@ -75,7 +75,7 @@ def has_image_signature(start: bytes) -> bool:
 def limit_image_size() -> Iterator[None]:
     """Turn the warning about images above Pillow's size limit into an error; ignore the others.
 
-    Warning filters are process-wide: enter it once, around all threads.
+    Warning filters apply to the whole process, so enter this context once, around all threads.
     """
     from PIL import Image
 
@@ -112,7 +112,7 @@ def fit_image(image: Image.Image, shape: tuple[int, ...]) -> np.ndarray:
         image.draft(None, (2 * max(height, width),) * 2)
     upright = ImageOps.exif_transpose(image)
     plain = to_eight_bits(upright, alpha=channels == 4)
-    if plain.mode in ("LAB", "HSV"):  # have no conversion to gray
+    if plain.mode in ("LAB", "HSV"):  # Pillow cannot convert them to gray
         plain = plain.convert("RGB")
     plain = plain.convert({1: "L", 3: "RGB", 4: "RGBA"}[channels])
     if plain.size != (width, height):
@@ -137,19 +137,19 @@ def to_eight_bits(image: Image.Image, *, alpha: bool = False) -> Image.Image:
         raise ValueError("its pixels are floats, whose range the file does not define")
     if image.has_transparency_data and not alpha:
         layer = image.convert("RGBA")
-        ground = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(ground, layer).convert("RGB")
+        background = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(background, layer).convert("RGB")
     return image
 
 
 def is_dark(image: Image.Image) -> bool:
-    """Return True if an image is nearly black once it has eight bits."""
+    """Return True if an image is nearly black after its conversion to eight bits."""
     levels = to_eight_bits(image).convert("RGB").convert("L").histogram()
     return sum(levels[DARK_LEVEL:]) < MIN_BRIGHT * sum(levels)
 
 
 def has_more_frames(image: Image.Image) -> bool:
-    """Return True if a file has more frames or pages than the one that is read."""
+    """Return True if a file has more than one frame or page; only the first is read."""
     try:
         return image.format not in FORMATS_WITHOUT_FRAMES and getattr(image, "is_animated", False)
     except Exception:  # the second frame may be damaged

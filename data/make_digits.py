@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gandem.core.download import read_unpacked
 from gandem.data.idx import MAX_SIZE, parse_idx
+from gandem.download import read_unpacked
 
 __all__ = ["make_digits"]
 

@@ -16,6 +16,7 @@ from gandem.core.specs import gan
 from gandem.core.specs.initializers import Initializer
 from gandem.core.specs.layers import Layer, Pads
 from gandem.core.specs.optimizers import Optimizer
+from gandem.core.specs.schedules import Number, Schedule
 
 PAGE = Path(__file__).with_name("spec.md")
 INTRODUCTION = """\
@@ -55,6 +56,24 @@ SECTIONS = {
     "Players": (gan.Player, "generator."),
 }
 """Headings, each with its dataclass and the path of its fields."""
+SCHEDULES = """\
+A number whose type says "or schedule" may change during the training. A schedule is a table, or the
+same as text: the fields in their order or by name, and the unit after the end.
+
+```toml
+learning_rate = { schedule = "cosine", from = 2e-4, to = 0, end = 20, unit = "epochs" }
+learning_rate = "cosine(2e-4, 0, 20 epochs)"
+learning_rate = "warmup(cosine(2e-4, 0, 9000, start=500), 500)"    # both in steps
+ema_decay = "steps([0.9, 0.99, 0.999], [1000, 5000])"
+```
+
+The value is `from` until `start`, and `to` from `end` on; in formulas, p goes from 0 at `start` to
+1 at `end`. Times are numbers of steps, or of passes over the data (`unit = "epochs"`), that lie
+behind; a pass that is not complete counts in part. gandem evaluates a schedule in float64 as a
+function of the step alone, so a resumed run and another framework get the same values. `gandem
+show` draws schedules; the log and the curves contain their values.
+In Python, `from` is `from_`, as `gandem.core.specs.Cosine(from_=2e-4, to=0, end=20)`.
+"""
 MEANINGS = {
     "Spec.name": "name of the model",
     "Spec.image": "what the generator makes: [images](#images) or [points](#points)",
@@ -80,7 +99,6 @@ MEANINGS = {
     "Training.epochs": "passes over the data",
     "Training.discriminator_steps": "updates of the discriminator per step",
     "Training.batches_per_epoch": 'with `sampling = "replacement"`: batches per epoch',
-    "Training.instance_noise_steps": "steps until the instance noise is 0; 0 keeps it constant",
     "Loss.consistency": "[consistency](#consistency) of the logits under changes of the image",
     "Training.augment": "differentiable [augmentation](#augmentation)",
     "Player.name": "`generator`, `discriminator`, or the name of an auxiliary network",
@@ -88,9 +106,15 @@ MEANINGS = {
     "Player.optimizer": "one of the [optimizers](#optimizers)",
     "Optimizer.learning_rate": "size of an update",
     "Player.layers": "the [layers](#layers), first to last",
+    "Player.outputs": "names of layers whose outputs a loss reads",
 }
 """What fields mean, where the docstring of the class has no description of its own for them."""
-FAMILIES = {"Optimizers": Optimizer, "Layers": Layer, "Initializers": Initializer}
+FAMILIES = {
+    "Optimizers": Optimizer,
+    "Schedules": Schedule,
+    "Layers": Layer,
+    "Initializers": Initializer,
+}
 EXAMPLES: dict[str, Any] = {
     "Spec.name": "my-gan",
     "Spec.classes": 10,
@@ -124,13 +148,13 @@ EXAMPLES: dict[str, Any] = {
     "Training.epochs": 5,
     "Training.discriminator_steps": 5,
     "Training.ema_decay": 0.99,
+    "Training.ema_half_life": 10_000.0,
     "Training.batches_per_epoch": 100,
     "Training.generator_batches": 2,
     "Training.discriminator_skip_below": 0.3,
     "Training.weight_clip": 0.01,
     "Training.pac": 2,
     "Training.instance_noise": 0.1,
-    "Training.instance_noise_steps": 1000,
     "Training.augment": {"flip": True},
     "Augment.probability": 0.5,
     "Augment.adaptive_target": 0.6,
@@ -144,6 +168,12 @@ EXAMPLES: dict[str, Any] = {
     "contrast": 0.5,
     "Player.name": "generator",
     "Player.input": "noise",
+    "Player.outputs": ["features"],
+    "Add.input": "layer:stem",
+    "ModulatedConv2D.input": "layer:style",
+    "ModulatedConv2D.padding": [[1, 1], [1, 1]],
+    "reduction": 4,
+    "value_reduction": 2,
     "filters": 64,
     "units": 64,
     "kernel": 4,
@@ -166,6 +196,14 @@ EXAMPLES: dict[str, Any] = {
     "name": "stem",
     "learning_rate": 2e-4,
     "clip_norm": 1.0,
+    "from_": 2e-4,
+    "to": 1e-5,
+    "end": 5000.0,
+    "start": 500.0,
+    "then": 2e-4,
+    "values": [2e-4, 1e-4],
+    "boundaries": [5000.0],
+    "times": [0.0, 5000.0],
     "beta1": 0.5,
     "beta2": 0.99,
     "momentum": 0.9,
@@ -177,10 +215,11 @@ EXAMPLES: dict[str, Any] = {
 def make_page() -> str:
     """Return the text of the page."""
     parts = [INTRODUCTION]
+    texts = {"Schedules": SCHEDULES}
     for title, (cls, path) in SECTIONS.items():
         parts.append(f"## {title}\n\n{_describe(cls)}{_table(cls, path)}")
     for title, family in FAMILIES.items():
-        parts.append(f"## {title}\n\n{_introduce(family)}")
+        parts.append(f"## {title}\n\n{texts.get(title, '')}{_introduce(family)}")
         shared = set(hints(family))
         for kind, cls in KINDS[family].items():
             parts.append(f"### `{kind}`\n\n{_describe(cls)}{_table(cls, '', hidden=shared)}")
@@ -192,6 +231,8 @@ def _introduce(family: type) -> str:
     name = family.__name__.lower()
     article = "an" if name[0] in "aeiou" else "a"
     first = next(iter(KINDS[family].values()))
+    if family is Schedule:
+        return ""
     text = f"`kind` selects {article} {name}: `{_inline(_example_of(first))}`."
     shared = hints(family)
     table = _table(family, "") if shared else ""
@@ -211,7 +252,7 @@ def _table(cls: Any, path: str, hidden: set[str] = frozenset()) -> str:  # type:
         hint = hints(cls)[field.name]
         default = _default_text(field)
         cells = (
-            f"`{path}{field.name}`",
+            f"`{path}{field.name.rstrip('_')}`",
             _type_text(hint),
             default,
             f"`{_inline(_example(cls, field, hint))}`",
@@ -247,14 +288,17 @@ def _type_text(hint: Any) -> str:
     if origin is Annotated:
         limits = next(limit for limit in args if isinstance(limit, Range))
         text = str(limits).replace("a number", "integer" if args[0] is int else "number")
-        return text.replace(" ≤ 2147483647", "")
+        schedule = " or [schedule](#schedules)" * (args[0] == Number)
+        return text.replace(" ≤ 2147483647", "") + schedule
     if origin is Literal:
         return " or ".join(f"`{value}`" for value in args)
     if origin in (Union, types.UnionType):
         return " or ".join(_type_text(part) for part in args if part is not type(None))
     if origin is tuple and args[-1] is ...:
-        return f"list of {_type_text(args[0])}s".replace("≥ 1s", "≥ 1").replace(
-            "integer ", "integers "
+        return (
+            f"list of {_type_text(args[0])}s".replace("≥ 1s", "≥ 1")
+            .replace("integer ", "integers ")
+            .replace("number or schedules", "numbers or schedules")
         )
     if origin is tuple and set(args) == {Count}:
         return "integer ≥ 1, or [vertical, horizontal]"
@@ -292,7 +336,7 @@ def _example_of(cls: Any) -> dict[str, Any]:
     """Return a table of a dataclass with its required fields only."""
     if cls in KINDS:
         cls = {Layer: KINDS[Layer]["relu"], Optimizer: KINDS[Optimizer]["adam"]}[cls]
-    kind = {"kind": cls.kind} if getattr(cls, "kind", "") else {}
+    kind = {getattr(cls, "tag", "kind"): cls.kind} if getattr(cls, "kind", "") else {}
     required = [field for field in dataclasses.fields(cls) if _is_required(field)]
     return kind | {field.name: _example(cls, field, hints(cls)[field.name]) for field in required}
 
@@ -350,7 +394,7 @@ def _field_texts(cls: Any) -> dict[str, str]:
 def _markdown(text: str) -> str:
     """Return reStructuredText as Markdown: code, references and formulas."""
     text = re.sub(r":\w+:`~?(?:[\w.]+\.)?(\w+)`", r"`\1`", text)
-    text = text.replace("``", "`").replace(".  ", ". ")
+    text = text.replace("``", "`").replace(".  ", ". ").replace("`from_`", "`from`")
     return re.sub(r"^\.\. math::((?:.|\n(?!\n|\S))*)", _formula, text, flags=re.MULTILINE)
 
 

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gandem.core.data.features import Features
-from gandem.core.download import download
 from gandem.core.errors import BackendError, DataError
 from gandem.core.plugins.isolation import format_error
 from gandem.core.training import load_backend
+from gandem.download import download
 
 if TYPE_CHECKING:
     import torch
@@ -142,9 +142,9 @@ def _check(images: np.ndarray) -> None:
         if images.shape[3] in (1, 3):
             return
     what = "images" if images.dtype == np.uint8 else "points"
-    got = "×".join(map(str, images.shape[1:]))
+    received = "×".join(map(str, images.shape[1:]))
     raise DataError(
-        f"inception expects images of one or three channels, received {what} of {got}; choose "
+        f"inception expects images of one or three channels, received {what} of {received}; choose "
         "another with --extractor, like pixels."
     )
 

@@ -38,7 +38,8 @@ class Minimax:
             The batch mean, in nats, a scalar.
         """
         loss = ops.mean(ops.softplus(-logits))  # -log sigmoid(x) = log(1 + exp(-x))
-        return loss if target == 1.0 else loss + (1.0 - target) * ops.mean(logits)
+        is_one = isinstance(target, float) and target == 1.0
+        return loss if is_one else loss + (1.0 - target) * ops.mean(logits)
 
     def fake(self, ops: Ops, logits: Tensor) -> Tensor:
         r"""Compute the discriminator's loss on fake images.

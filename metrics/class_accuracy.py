@@ -57,12 +57,12 @@ class ClassBalance:
     divergence: float | None
 
 
-def confusion_matrix(asked: np.ndarray, found: np.ndarray, classes: int) -> np.ndarray:
+def confusion_matrix(requested: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
     """Return the counts of predicted classes per requested class, int64 (requested, predicted).
 
     Args:
-        asked: the labels given to the generator, (N,).
-        found: the classes that a classifier predicts for its samples, (N,).
+        requested: the labels given to the generator, (N,).
+        predicted: the classes that a classifier predicts for its samples, (N,).
         classes: number of classes.
 
     Raises:
@@ -72,23 +72,25 @@ def confusion_matrix(asked: np.ndarray, found: np.ndarray, classes: int) -> np.n
     array([[1, 1],
            [0, 1]])
     """
-    asked, found = as_labels(asked, "asked", classes), as_labels(found, "found", classes)
-    if len(asked) != len(found):
+    requested = as_labels(requested, "requested", classes)
+    predicted = as_labels(predicted, "predicted", classes)
+    if len(requested) != len(predicted):
         raise DataError(
-            f"asked: {len(asked)} labels, but found: {len(found)}; expected one of each per sample."
+            f"requested: {len(requested)} labels, but predicted: {len(predicted)}; expected one of "
+            "each per sample."
         )
-    pairs = np.bincount(asked * classes + found, minlength=classes * classes)
+    pairs = np.bincount(requested * classes + predicted, minlength=classes * classes)
     return pairs.reshape(classes, classes)
 
 
-def class_accuracy(asked: np.ndarray, found: np.ndarray, classes: int) -> ClassAccuracy:
+def class_accuracy(requested: np.ndarray, predicted: np.ndarray, classes: int) -> ClassAccuracy:
     """Return the accuracy of the requested classes.
 
     It includes the errors of the classifier; compare it with the accuracy on real samples.
 
     Args:
-        asked: the labels given to the generator, (N,).
-        found: the classes that a classifier predicts for its samples, (N,).
+        requested: the labels given to the generator, (N,).
+        predicted: the classes that a classifier predicts for its samples, (N,).
         classes: number of classes.
 
     Raises:
@@ -99,12 +101,12 @@ def class_accuracy(asked: np.ndarray, found: np.ndarray, classes: int) -> ClassA
     >>> class_accuracy(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]), 3).of_class
     (0.5, 1.0, None)
     """
-    matrix = confusion_matrix(asked, found, classes)
-    correct, requested = np.diag(matrix), matrix.sum(axis=1)
+    matrix = confusion_matrix(requested, predicted, classes)
+    correct, counts = np.diag(matrix), matrix.sum(axis=1)
     return ClassAccuracy(
-        accuracy=int(correct.sum()) / len(asked),
+        accuracy=int(correct.sum()) / len(requested),
         of_class=tuple(
-            int(c) / int(n) if n else None for c, n in zip(correct, requested, strict=True)
+            int(c) / int(n) if n else None for c, n in zip(correct, counts, strict=True)
         ),
         matrix=matrix,
     )

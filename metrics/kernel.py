@@ -20,9 +20,9 @@ class KernelDistance:
     Attributes:
         value: the squared distance; its expectation is 0 for equal distributions, so it may be
             negative.
-        error: the standard error. With subsets, that of the draw of subsets; times the root of
-            their number it is the deviation of single subsets, the ± of many papers. Without
-            subsets, that of the draw of samples.
+        error: the standard error. With subsets, it is the deviation of the subsets divided by the
+            root of their number; many papers state the deviation itself as ±. Without subsets, it
+            is the error from the draw of the samples.
         subsets: number of averaged subsets; 0 if all samples were used at once.
         size: samples per subset; without subsets, samples of the smaller set.
     """
@@ -46,9 +46,9 @@ def kernel_distance(
         k(x, y) = \Bigl(\frac{x \cdot y}{D} + 1\Bigr)^3
 
     It is the mean over independent random subsets of both sets, each drawn without replacement. If
-    a set has no more than ``size`` samples, all samples are used at once, with a jackknife error,
-    which near a distance of 0 is too large by up to the root of 2. The distance is invariant to
-    rotations of both sets, but not to shifts.
+    a set has no more than ``size`` samples, all samples are used at once. The error is then that of
+    the jackknife, which is too large by up to a factor of √2 near a distance of 0. The distance is
+    invariant to rotations of both sets, but not to shifts.
 
     Args:
         fake: (N, D), at least three samples; real: (M, D), the same.
@@ -65,10 +65,10 @@ def kernel_distance(
     fake, real = as_pair(fake, real, least=3)
     check_at_least("subsets", subsets, 2)
     check_at_least("size", size, 3)
-    few = min(len(fake), len(real))
-    if few <= size:
+    smaller = min(len(fake), len(real))
+    if smaller <= size:
         value, error = _estimate(fake, real)
-        return KernelDistance(value=value, error=error, subsets=0, size=few)
+        return KernelDistance(value=value, error=error, subsets=0, size=smaller)
     estimates = []
     for turn in range(subsets):
         drawn = stream(seed, Purpose.METRICS, step=turn, part=part_of("kernel distance"))
@@ -87,7 +87,7 @@ def _estimate(fake: np.ndarray, real: np.ndarray) -> tuple[float, float]:
     m, n = len(fakes), len(reals)
     within = own.sum() / (m * (m - 1)), other.sum() / (n * (n - 1))
     between = across.sum() / (m * n)
-    # the same without one sample, for each
+    # the estimate without each sample in turn
     less_fake = (own.sum() - 2 * own) / ((m - 1) * (m - 2)) + within[1]
     less_fake -= 2 * (across.sum() - across) / ((m - 1) * n)
     less_real = (other.sum() - 2 * other) / ((n - 1) * (n - 2)) + within[0]

@@ -11,6 +11,7 @@ from gandem.core.specs import (
     LeakyRelu,
     Loss,
     Normal,
+    Number,
     Spec,
     Training,
 )
@@ -24,8 +25,8 @@ def acgan(
     latent: int = 100,
     width: int = 64,
     dropout: float = 0.3,
-    class_weight: float = 1.0,
-    learning_rate: float = 2e-4,
+    class_weight: Number = 1.0,
+    learning_rate: Number = 2e-4,
     batch_size: int = 64,
     epochs: int = 20,
 ) -> Spec:
@@ -48,9 +49,9 @@ def acgan(
         epochs: passes over the data, by default.
     """
     plain = dcgan(image=image, latent=latent, width=width, learning_rate=learning_rate)
-    generator, judge = plain.players
+    generator, discriminator = plain.players
     small = Normal(std=0.02)
-    discriminator = (
+    layers = (
         Conv2D(filters=width, kernel=4, stride=2, kernel_init=small),  # (N, 14, 14, 64)
         LeakyRelu(slope=0.2),
         Dropout(rate=dropout),
@@ -68,6 +69,6 @@ def acgan(
         training=Training(batch_size=batch_size, epochs=epochs, noise="fresh"),
         players=(
             replace(generator, layers=(Concatenate(input="label"), *generator.layers)),
-            replace(judge, layers=discriminator),
+            replace(discriminator, layers=layers),
         ),
     )

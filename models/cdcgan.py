@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gandem.core.specs import Concatenate, Embedding, Normal, Reshape, Spec, Training
+from gandem.core.specs import Concatenate, Embedding, Normal, Number, Reshape, Spec, Training
 from gandem.models.dcgan import dcgan
 
 
@@ -13,7 +13,7 @@ def cdcgan(
     latent: int = 100,
     embedding: int = 50,
     width: int = 64,
-    learning_rate: float = 2e-4,
+    learning_rate: Number = 2e-4,
     batch_size: int = 64,
     epochs: int = 20,
 ) -> Spec:

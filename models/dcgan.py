@@ -12,6 +12,7 @@ from gandem.core.specs import (
     LeakyRelu,
     Loss,
     Normal,
+    Number,
     Player,
     Relu,
     Reshape,
@@ -26,7 +27,7 @@ def dcgan(
     image: tuple[int, int, int] = (28, 28, 1),
     latent: int = 100,
     width: int = 64,
-    learning_rate: float = 2e-4,
+    learning_rate: Number = 2e-4,
     batch_size: int = 64,
     epochs: int = 20,
 ) -> Spec:

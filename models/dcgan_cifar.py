@@ -13,6 +13,7 @@ from gandem.core.specs import (
     LeakyRelu,
     Loss,
     Normal,
+    Number,
     Player,
     Relu,
     Reshape,
@@ -27,7 +28,7 @@ def dcgan_cifar(
     image: tuple[int, int, int] = (32, 32, 3),
     latent: int = 100,
     widths: tuple[int, ...] = (64, 128, 256),
-    learning_rate: float = 2e-4,
+    learning_rate: Number = 2e-4,
     batch_size: int = 64,
     epochs: int = 100,
 ) -> Spec:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gandem.core.specs import Adam, Conv2D, Dense, Flatten, LeakyRelu, Loss, Spec, Training
+from gandem.core.specs import Adam, Conv2D, Dense, Flatten, LeakyRelu, Loss, Number, Spec, Training
 from gandem.models.dcgan import dcgan
 
 
@@ -11,7 +11,7 @@ def hinge_gan(
     image: tuple[int, int, int] = (28, 28, 1),
     latent: int = 100,
     width: int = 64,
-    learning_rate: float = 2e-4,
+    learning_rate: Number = 2e-4,
     batch_size: int = 64,
     epochs: int = 20,
 ) -> Spec:

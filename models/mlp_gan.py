@@ -10,6 +10,7 @@ from gandem.core.specs import (
     Layer,
     LeakyRelu,
     Loss,
+    Number,
     Player,
     Points,
     Reshape,
@@ -24,8 +25,8 @@ def mlp_gan(
     image: tuple[int, int, int] | int = (28, 28, 1),
     latent: int = 100,
     hidden: tuple[int, ...] = (128, 256, 512, 1024),
-    judging: tuple[int, ...] = (512, 256),
-    learning_rate: float = 2e-4,
+    discriminator_hidden: tuple[int, ...] = (512, 256),
+    learning_rate: Number = 2e-4,
     batch_size: int = 64,
     epochs: int = 20,
 ) -> Spec:
@@ -41,20 +42,20 @@ def mlp_gan(
             A generator of points ends in a dense layer, without tanh.
         latent: size of the noise.
         hidden: units of the hidden layers of the generator.
-        judging: units of the hidden layers of the discriminator.
+        discriminator_hidden: units of the hidden layers of the discriminator.
         learning_rate: of Adam, for both players.
         batch_size: images per batch.
         epochs: passes over the data, by default.
     """
     if isinstance(image, int):
-        made: Image | Points = Points(size=image)
-        drawing: list[Layer] = [Dense(units=image)]
-        reading: list[Layer] = []
+        spec_image: Image | Points = Points(size=image)
+        output: list[Layer] = [Dense(units=image)]
+        discriminator: list[Layer] = []
     else:
-        height, breadth, channels = image
-        made = Image(height=height, width=breadth, channels=channels, low=-1.0, high=1.0)
-        drawing = [Dense(units=height * breadth * channels), Tanh(), Reshape(shape=image)]
-        reading = [Flatten()]  # (N, 784)
+        height, width, channels = image
+        spec_image = Image(height=height, width=width, channels=channels, low=-1.0, high=1.0)
+        output = [Dense(units=height * width * channels), Tanh(), Reshape(shape=image)]
+        discriminator = [Flatten()]  # (N, 784)
     optimizer = Adam(learning_rate=learning_rate, beta1=0.5, beta2=0.999, epsilon=1e-8)
     generator: list[Layer] = []
     for place, units in enumerate(hidden):
@@ -63,14 +64,13 @@ def mlp_gan(
         if normed:
             generator.append(BatchNorm(epsilon=1e-5, decay=0.9))
         generator.append(LeakyRelu(slope=0.2))
-    generator += drawing
-    discriminator = reading
-    for units in judging:
+    generator += output
+    for units in discriminator_hidden:
         discriminator += [Dense(units=units), LeakyRelu(slope=0.2)]
     discriminator.append(Dense(units=1))
     return Spec(
         name="mlp-gan",
-        image=made,
+        image=spec_image,
         latent=Latent(size=latent),
         loss=Loss(name="non-saturating", halves="mean"),
         training=Training(batch_size=batch_size, epochs=epochs, noise="reused"),

@@ -2,7 +2,18 @@
 
 from dataclasses import replace
 
-from gandem.core.specs import Adam, Dense, Layer, LeakyRelu, Loss, Normal, Spec, Tanh, Training
+from gandem.core.specs import (
+    Adam,
+    Dense,
+    Layer,
+    LeakyRelu,
+    Loss,
+    Normal,
+    Number,
+    Spec,
+    Tanh,
+    Training,
+)
 from gandem.models.mlp_gan import mlp_gan
 
 
@@ -12,11 +23,11 @@ def point_gan(
     latent: int = 2,
     sharpness: float = 50.0,
     hidden: tuple[int, ...] = (256, 128, 128),
-    judging: tuple[int, ...] = (128, 128, 128),
-    learning_rate: float = 5e-4,
-    discriminator_learning_rate: float = 1e-3,
+    discriminator_hidden: tuple[int, ...] = (128, 128, 128),
+    learning_rate: Number = 5e-4,
+    discriminator_learning_rate: Number = 1e-3,
     r1: float = 0.03,
-    ema_decay: float = 0.999,
+    ema_decay: Number = 0.999,
     batch_size: int = 256,
     epochs: int = 400,
 ) -> Spec:
@@ -34,7 +45,7 @@ def point_gan(
         latent: size of the noise.
         sharpness: standard deviation of the generator's first weights and biases.
         hidden: units of the hidden layers of the generator.
-        judging: units of the hidden layers of the discriminator.
+        discriminator_hidden: units of the hidden layers of the discriminator.
         learning_rate: of Adam, for the generator.
         discriminator_learning_rate: of Adam, for the discriminator.
         r1: weight of the R1 penalty.
@@ -42,8 +53,10 @@ def point_gan(
         batch_size: points per batch.
         epochs: passes over the data, by default.
     """
-    plain = mlp_gan(image=image, latent=latent, hidden=(), judging=judging)
-    drawing, discriminator = (list(player.layers) for player in plain.players)
+    plain = mlp_gan(
+        image=image, latent=latent, hidden=(), discriminator_hidden=discriminator_hidden
+    )
+    output, discriminator = (list(player.layers) for player in plain.players)
     steep = Normal(std=sharpness)
     generator: list[Layer] = []
     for place, units in enumerate(hidden):
@@ -55,7 +68,7 @@ def point_gan(
     discriminator[first] = replace(
         discriminator[first], kernel_init=Normal(std=1.0), bias_init=Normal(std=4.0)
     )
-    layers = {"generator": (*generator, *drawing), "discriminator": tuple(discriminator)}
+    layers = {"generator": (*generator, *output), "discriminator": tuple(discriminator)}
     rates = {"generator": learning_rate, "discriminator": discriminator_learning_rate}
     return replace(
         plain,

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gandem.core.specs import Adam, Spec, Training
+from gandem.core.specs import Adam, Number, Spec, Training
 from gandem.models.dcgan_cifar import dcgan_cifar
 
 
@@ -11,9 +11,9 @@ def ttur_cifar(
     image: tuple[int, int, int] = (32, 32, 3),
     latent: int = 100,
     widths: tuple[int, ...] = (64, 128, 256),
-    learning_rate: float = 4e-4,
-    discriminator_learning_rate: float = 2e-4,
-    ema_decay: float = 0.95,
+    learning_rate: Number = 4e-4,
+    discriminator_learning_rate: Number = 2e-4,
+    ema_decay: Number = 0.95,
     batch_size: int = 64,
     epochs: int = 100,
 ) -> Spec:

@@ -11,6 +11,7 @@ from gandem.core.specs import (
     Latent,
     Loss,
     MaxPool2D,
+    Number,
     Player,
     Relu,
     Reshape,
@@ -26,8 +27,8 @@ def upsample_gan(
     image: tuple[int, int, int] = (28, 28, 1),
     latent: int = 10,
     width: int = 64,
-    judging: tuple[int, int, int] = (20, 40, 100),
-    learning_rate: float = 2e-4,
+    discriminator_widths: tuple[int, int, int] = (20, 40, 100),
+    learning_rate: Number = 2e-4,
     epsilon_placement: Literal["corrected", "uncorrected"] = "corrected",
     batch_size: int = 50,
     batches_per_epoch: int = 62,
@@ -44,15 +45,16 @@ def upsample_gan(
         image: (height, width, channels); height and width divisible by 4, and at least 16.
         latent: size of the noise.
         width: filters of the generator's first convolution; the second has an eighth as many.
-        judging: filters of the discriminator's two convolutions, and units of its dense layer.
+        discriminator_widths: filters of the discriminator's two convolutions, and units of its
+            dense layer.
         learning_rate: of Adam, for both players.
         epsilon_placement: of Adam, for both players; the lesson has "uncorrected".
         batch_size: real images per batch.
         batches_per_epoch: batches per epoch, since images are drawn with replacement.
         epochs: number of epochs, by default.
     """
-    height, breadth, channels = image
-    start = (height // 4, breadth // 4, width)
+    image_height, image_width, channels = image
+    start = (image_height // 4, image_width // 4, width)
     optimizer = Adam(
         learning_rate=learning_rate,
         beta1=0.5,
@@ -74,20 +76,20 @@ def upsample_gan(
         Sigmoid(),  # (N, 28, 28, 1)
     )
     discriminator = (
-        Conv2D(filters=judging[0], kernel=5, padding="valid"),  # (N, 24, 24, 20)
+        Conv2D(filters=discriminator_widths[0], kernel=5, padding="valid"),  # (N, 24, 24, 20)
         Relu(),
         MaxPool2D(size=2, stride=2),  # (N, 12, 12, 20)
-        Conv2D(filters=judging[1], kernel=5, padding="valid"),  # (N, 8, 8, 40)
+        Conv2D(filters=discriminator_widths[1], kernel=5, padding="valid"),  # (N, 8, 8, 40)
         Relu(),
         MaxPool2D(size=2, stride=2),  # (N, 4, 4, 40)
         Flatten(),  # (N, 640)
-        Dense(units=judging[2]),
+        Dense(units=discriminator_widths[2]),
         Relu(),
         Dense(units=1),
     )
     return Spec(
         name="upsample-gan",
-        image=Image(height=height, width=breadth, channels=channels, low=0.0, high=1.0),
+        image=Image(height=image_height, width=image_width, channels=channels, low=0.0, high=1.0),
         latent=Latent(size=latent),
         loss=Loss(name="non-saturating", halves="mean"),
         training=Training(

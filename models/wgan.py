@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gandem.core.specs import Loss, RMSprop, Spec, Training
+from gandem.core.specs import Loss, Number, RMSprop, Spec, Training
 from gandem.models.dcgan import dcgan
 
 
@@ -11,8 +11,8 @@ def wgan(
     image: tuple[int, int, int] = (28, 28, 1),
     latent: int = 100,
     width: int = 64,
-    learning_rate: float = 5e-5,
-    weight_clip: float = 0.01,
+    learning_rate: Number = 5e-5,
+    weight_clip: Number = 0.01,
     critic_steps: int = 5,
     batch_size: int = 64,
     epochs: int = 100,

@@ -10,6 +10,7 @@ from gandem.core.specs import (
     LayerNorm,
     LeakyRelu,
     Loss,
+    Number,
     Spec,
     Training,
 )
@@ -21,8 +22,8 @@ def wgan_gp(
     image: tuple[int, int, int] = (28, 28, 1),
     latent: int = 100,
     width: int = 64,
-    learning_rate: float = 1e-4,
-    gradient_penalty: float = 10.0,
+    learning_rate: Number = 1e-4,
+    gradient_penalty: Number = 10.0,
     critic_steps: int = 5,
     batch_size: int = 64,
     epochs: int = 100,

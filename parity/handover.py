@@ -1,4 +1,4 @@
-"""Handing over: half of the steps on one backend, a checkpoint, the other half on another.
+"""The hand-over: half of the steps on one backend, a checkpoint, the other half on another.
 
 Both backends make all steps and write a checkpoint halfway. Each then continues from its own
 checkpoint and from the other's. The continuation is compared with the uninterrupted trajectory of
@@ -20,24 +20,33 @@ from gandem.parity.processes import Processes
 from gandem.parity.tolerances import (
     FLOAT32_ALL,
     Mark,
-    Promise,
-    ladder,
-    losses_of,
-    mark_between,
-    promise_of,
+    Tolerance,
+    choose_tolerance,
+    compare_trajectories,
+    list_marks,
     read_arrays,
+    read_losses,
 )
 
-__all__ = ["Direction", "Handover", "Limits", "hand_over", "limits_of", "marks_after"]
+__all__ = [
+    "Direction",
+    "Handover",
+    "Limits",
+    "choose_limits",
+    "list_later_marks",
+    "measure_handover",
+]
 
-STRAIGHT = ("reference", "other")
+UNINTERRUPTED = ("reference", "other")
 ROUTES = {
     "from reference": (0, 1),
     "from other": (1, 0),
     "reference resumed": (0, 0),
     "other resumed": (1, 1),
 }
-"""Who goes on: which of the two backends left the checkpoint, and which takes it over."""
+"""The continuations by name: which of the two backends wrote the checkpoint, and which continues
+from it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +59,10 @@ class Direction:
         load_exact: every array of the checkpoint was loaded byte for byte.
         load_max: the largest difference between a loaded array and the checkpoint.
         identical: the losses and the last state equal those of the uninterrupted trajectory byte
-            for byte; None after a hand-over, which has no such promise.
+            for byte; None if the backends differ, which promises no such thing.
         weights_max: the largest difference of a trained weight, at any mark.
         loss_max: the largest difference of a loss.
-        fault: what is not as promised; None where all is.
+        fault: the first promise that is broken; None if all are kept.
     """
 
     source: str
@@ -66,7 +75,7 @@ class Direction:
     fault: str | None
 
     def to_data(self) -> dict[str, Any]:
-        """Return the direction as plain data; ``identical`` is there where it is promised."""
+        """Return the direction as plain data, with ``identical`` only if it is promised."""
         return {
             "from": self.source,
             "to": self.target,
@@ -81,14 +90,14 @@ class Direction:
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """What became of the checkpoints after ``at`` steps: handed over both ways, and resumed."""
+    """The continuations of the checkpoints after ``at`` steps: two handed over, two resumed."""
 
     at: int
     directions: tuple[Direction, ...]
 
     @property
     def faults(self) -> tuple[Direction, ...]:
-        """The directions in which something is not as promised."""
+        """The directions with a fault."""
         return tuple(direction for direction in self.directions if direction.fault)
 
     def to_data(self) -> dict[str, Any]:
@@ -100,185 +109,194 @@ class Handover:
 class Limits:
     """The tolerances of a hand-over: after the first step, and at every later mark."""
 
-    first: tuple[Promise, ...]
-    later: tuple[Promise, ...]
+    first: tuple[Tolerance, ...]
+    later: tuple[Tolerance, ...]
 
     @property
-    def words(self) -> str:
-        """What the tier promises, in words."""
-        across = ", ".join(dict.fromkeys(p.words for p in (*self.first, *self.later)))
-        return f"loads bit-exact; resumed on the same backend bit-identical; handed over {across}"
+    def text(self) -> str:
+        """The promise of the tier."""
+        limits = ", ".join(dict.fromkeys(limit.text for limit in (*self.first, *self.later)))
+        return f"loads bit-exact; resumed on the same backend bit-identical; handed over {limits}"
 
-    def broken_by(self, marks: tuple[Mark, ...]) -> str | None:
-        """Return what is the first to be out of the limits, in words."""
-        for i, mark in enumerate(marks):
-            for promise in self.later if i else self.first:
-                if not promise.kept(mark):
-                    away = f"{mark.weights_max:.1e} ({mark.ratio:.2g} × the baseline)"
-                    return f"{away} from the uninterrupted trajectory after step {mark.step}"
+    def find_fault(self, marks: Sequence[Mark]) -> str | None:
+        """Return a description of the first mark outside the limits, if there is one."""
+        for index, mark in enumerate(marks):
+            for limit in self.later if index else self.first:
+                if not limit.is_met(mark):
+                    difference = f"{mark.weights_max:.1e} ({mark.ratio:.2g} × the baseline)"
+                    return f"{difference} from the uninterrupted trajectory after step {mark.step}"
         return None
 
 
-def limits_of(precision: str, size: str, tolerance: float, at: int) -> Limits:
-    """Return the limits that a hand-over after ``at`` steps is held to.
+def choose_limits(precision: str, size: str, tolerance: float, at: int) -> Limits:
+    """Return the limits of a hand-over after ``at`` steps.
 
-    In float64 at the small size the limit is the trajectory's tolerance. Elsewhere it comes from
-    the 1-ulp baseline. The baseline started at the first step and may be far away by now, so the
-    first step after the hand-over is held to the step tier: it starts from the same state on both.
+    In float64 at the small size, the limit is the tolerance of the trajectory. Otherwise it comes
+    from the 1-ulp baseline, which started at the first step and may be far away by now. The first
+    step after the hand-over starts from the same state on both backends, so it has the tolerance
+    of the step tier.
 
-    In float32 trajectories separate when a pre-activation within rounding of 0 takes the other side
-    of a kink, and the baseline does so at other moments: the limit of the step tier for one step is
-    added for each further step, however close the baseline still is.
+    In float32, trajectories separate when a pre-activation within rounding of 0 falls on the other
+    side of a kink, which happens to the baseline at other steps. So the tolerance of the step tier
+    is added for each further step, however small the difference of the baseline still is.
 
     Args:
         tolerance: the model's own.
     """
     trajectory, step, baseline = (
-        promise_of(tier, precision, tolerance) for tier in ("trajectory", "step", "baseline")
+        choose_tolerance(tier, precision, tolerance) for tier in ("trajectory", "step", "baseline")
     )
     if precision == "float32":
-        words = f"then 2e-4 a step, or {baseline.words}"
-        either = Promise(
-            words,
-            lambda mark: baseline.kept(mark) or mark.weights_max <= FLOAT32_ALL * (mark.step - at),
-        )
-        return Limits((step,), (either,))
+
+        def is_met(mark: Mark) -> bool:
+            return baseline.is_met(mark) or mark.weights_max <= FLOAT32_ALL * (mark.step - at)
+
+        return Limits((step,), (Tolerance(f"then 2e-4 a step, or {baseline.text}", is_met),))
     if size == "full":
         return Limits((step, baseline), (baseline,))
     return Limits((trajectory,), (trajectory,))
 
 
-def marks_after(steps: int) -> tuple[int, ...]:
-    """Return the marks of a hand-over after half of the steps: one step later, then as ever.
+def list_later_marks(steps: int) -> tuple[int, ...]:
+    """Return the marks after half of the steps: the next step, and the usual marks after it.
 
-    >>> marks_after(300)
+    >>> list_later_marks(300)
     (151, 200, 300)
     """
     at = steps // 2
-    return tuple(sorted({at + 1, *(mark for mark in ladder(steps) if mark > at)}))
+    return tuple(sorted({at + 1, *(mark for mark in list_marks(steps) if mark > at)}))
 
 
-def hand_over(
+def measure_handover(
     processes: Processes, pair: tuple[str, str], limits: Limits
 ) -> tuple[Handover, tuple[Mark, ...]]:
-    """Walk straight, leave checkpoints after half of the steps, and go on from them.
+    """Train without interruption, write checkpoints after half of the steps, continue from them.
 
     Args:
-        processes: with the marks of :func:`marks_after`.
+        processes: with the marks of :func:`list_later_marks`.
 
     Returns:
-        The outcome, and at each mark the worse of both ways across.
+        The hand-over, and at each mark the larger differences of both directions.
     """
-    request, at = processes.request, processes.marks[-1] // 2
+    request, marks = processes.request, processes.template.marks
+    at = marks[-1] // 2
     processes.run(
-        *(request(who, name, checkpoint=at) for who, name in zip(STRAIGHT, pair, strict=True)),
+        *(request(name, pair[i], checkpoint=at) for i, name in enumerate(UNINTERRUPTED)),
         request("baseline", pair[0], baseline=True),
     )
     routes = [
-        _Route(processes.folder, who, STRAIGHT[by], pair[by], pair[to], at, by == to)
-        for who, (by, to) in ROUTES.items()
+        _Route(processes.folder, name, UNINTERRUPTED[by], pair[by], pair[to], at, by == to)
+        for name, (by, to) in ROUTES.items()
     ]
-    processes.run(*(request(r.who, r.target, resumed=str(r.checkpoint)) for r in routes))
-    found = {route: route.marks(processes.marks) for route in routes}
-    across = zip(*(marks for route, marks in found.items() if not route.own), strict=True)
-    worse = tuple(_worse(*both) for both in across)
-    directions = tuple(route.outcome(found[route], worse, limits) for route in routes)
-    return Handover(at, directions), worse
+    processes.run(*(request(r.name, r.target, resumed=str(r.checkpoint)) for r in routes))
+    marks_of = {route: route.compare(marks) for route in routes}
+    handed_over = [marks_of[route] for route in routes if not route.is_resumed]
+    larger = tuple(_take_larger(*both) for both in zip(*handed_over, strict=True))
+    directions = tuple(route.check(marks_of[route], larger, limits) for route in routes)
+    return Handover(at, directions), larger
 
 
 @dataclass(frozen=True, slots=True)
 class _Route:
-    """A process that went on from a checkpoint, and the uninterrupted trajectory that left it."""
+    """A process that continued from a checkpoint.
+
+    Attributes:
+        written_by: the name of the uninterrupted process that wrote the checkpoint.
+        is_resumed: it continued on the backend that wrote the checkpoint.
+    """
 
     folder: Path
-    who: str
-    straight: str
+    name: str
+    written_by: str
     source: str
     target: str
     at: int
-    own: bool
+    is_resumed: bool
 
     @property
     def checkpoint(self) -> Path:
-        return checkpoint_path(self.folder / self.straight, self.at)
+        return checkpoint_path(self.folder / self.written_by, self.at)
 
-    def outcome(self, marks: Sequence[Mark], worse: Sequence[Mark], limits: Limits) -> Direction:
-        """Name what is not as promised.
+    def check(self, marks: Sequence[Mark], larger: Sequence[Mark], limits: Limits) -> Direction:
+        """Return the direction with its first fault.
 
         Args:
-            worse: the marks of both ways across, which end the limits where all is saturated.
+            larger: the marks of both directions together, which say where all is saturated.
         """
-        unlike, load_max = self._load()
-        changed = self._changed() if self.own else None
+        unequal, load_max = self._check_load()
+        changed = self._find_change() if self.is_resumed else None
         fault = None
-        if unlike:
-            fault = f"the load is not bit-exact: {_listed(unlike)}"
+        if unequal:
+            fault = f"the load is not bit-exact: {_shorten(unequal)}"
         elif changed:
             fault = f"not bit-identical to the uninterrupted trajectory: {changed}"
-        elif not self.own:
-            held = (replace(a, saturated=b.saturated) for a, b in zip(marks, worse, strict=True))
-            fault = limits.broken_by(tuple(held))
+        elif not self.is_resumed:
+            pairs = zip(marks, larger, strict=True)
+            fault = limits.find_fault([replace(m, saturated=both.saturated) for m, both in pairs])
         return Direction(
             source=self.source,
             target=self.target,
-            load_exact=not unlike,
+            load_exact=not unequal,
             load_max=load_max,
-            identical=changed is None if self.own else None,
+            identical=changed is None if self.is_resumed else None,
             weights_max=_largest(mark.weights_max for mark in marks),
             loss_max=_largest(mark.loss_max for mark in marks),
             fault=fault,
         )
 
-    def marks(self, steps: tuple[int, ...]) -> tuple[Mark, ...]:
-        """Compare the trajectory with the straight one after some steps."""
-        trajectories = (self.folder / self.straight, self.folder / self.who)
-        baselines = (self.folder / STRAIGHT[0], self.folder / "baseline")
-        losses = np.abs(losses_of(trajectories[0])[self.at :] - losses_of(trajectories[1]))
+    def compare(self, steps: tuple[int, ...]) -> tuple[Mark, ...]:
+        """Compare the continuation with the uninterrupted trajectory after some steps."""
+        trajectories = (self.folder / self.written_by, self.folder / self.name)
+        baselines = (self.folder / UNINTERRUPTED[0], self.folder / "baseline")
+        expected, received = map(read_losses, trajectories)
+        losses = np.abs(expected[self.at :] - received)
         return tuple(
-            mark_between(step, trajectories, baselines, float(losses[: step - self.at].max()))
+            compare_trajectories(
+                step, trajectories, baselines, float(losses[: step - self.at].max())
+            )
             for step in steps
         )
 
-    def _load(self) -> tuple[list[str], float]:
-        """Return what was not taken over byte for byte, and by how much it is off."""
-        kept = read_checkpoint(self.checkpoint).state
-        taken = read_arrays(self.folder / self.who / "loaded.npz")
-        alike = [n for n in kept if n in taken and taken[n].shape == kept[n].shape]
-        return _unlike(kept, taken), _largest(np.abs(taken[n] - kept[n]).max() for n in alike)
+    def _check_load(self) -> tuple[list[str], float]:
+        """Return the arrays that were not loaded byte for byte, and the largest difference."""
+        saved = read_checkpoint(self.checkpoint).state
+        loaded = read_arrays(self.folder / self.name / "loaded.npz")
+        common = [n for n in saved if n in loaded and loaded[n].shape == saved[n].shape]
+        return _list_unequal(saved, loaded), _largest(
+            np.abs(loaded[n] - saved[n]).max() for n in common
+        )
 
-    def _changed(self) -> str | None:
-        """Return what is not byte for byte as on the uninterrupted trajectory."""
-        places = [self.folder / who for who in (self.straight, self.who)]
-        unlike = _unlike(*(read_arrays(place / "end.npz") for place in places))
-        if unlike:
-            return _listed(unlike)
-        straight, again = (np.load(place / "losses.npy") for place in places)
-        rows = zip(straight[self.at :], again, strict=True)
-        for step, (ours, theirs) in enumerate(rows, self.at + 1):
-            if ours.tobytes() != theirs.tobytes():
+    def _find_change(self) -> str | None:
+        """Return what differs from the uninterrupted trajectory in a byte, if anything does."""
+        folders = [self.folder / name for name in (self.written_by, self.name)]
+        unequal = _list_unequal(*(read_arrays(folder / "end.npz") for folder in folders))
+        if unequal:
+            return _shorten(unequal)
+        expected, received = (np.load(folder / "losses.npy") for folder in folders)
+        rows = zip(expected[self.at :], received, strict=True)
+        for step, (first, second) in enumerate(rows, self.at + 1):
+            if first.tobytes() != second.tobytes():
                 return f"the losses of step {step}"
         return None
 
 
-def _unlike(expected: Arrays, found: Arrays) -> list[str]:
+def _list_unequal(expected: Arrays, received: Arrays) -> list[str]:
     """Return the names of arrays that are missing, too many, or differ in type, shape or bytes."""
-    return [
-        name
-        for name in dict.fromkeys((*expected, *found))
-        if name not in expected
-        or name not in found
-        or expected[name].dtype != found[name].dtype
-        or expected[name].shape != found[name].shape
-        or expected[name].tobytes() != found[name].tobytes()
-    ]
+
+    def describe(arrays: Arrays, name: str) -> object:
+        array = arrays.get(name)
+        return None if array is None else (array.dtype, array.shape, array.tobytes())
+
+    names = dict.fromkeys((*expected, *received))
+    return [name for name in names if describe(expected, name) != describe(received, name)]
 
 
-def _listed(names: list[str]) -> str:
+def _shorten(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
-def _worse(first: Mark, second: Mark) -> Mark:
-    """Return the larger distances of both marks."""
+def _take_larger(first: Mark, second: Mark) -> Mark:
+    """Return the larger differences of both marks."""
     return replace(
         first,
         weights_max=_largest((first.weights_max, second.weights_max)),
@@ -290,5 +308,5 @@ def _worse(first: Mark, second: Mark) -> Mark:
 
 
 def _largest(values: Iterable[float]) -> float:
-    """Return the largest of some numbers: NaN if one of them is."""
+    """Return the largest of some numbers; NaN if one of them is."""
     return float(np.max([*values]))

@@ -1,23 +1,22 @@
-"""Measuring parity: the same steps on two backends and on one backend's 1-ulp baseline, each in a
-process of its own.
+"""The measurement of parity: the same steps on two backends and on the 1-ulp baseline of the first.
 
-Four tiers can be measured here.
+There are four tiers.
 
 ``trajectory``
-    All steps on both backends. Holds while the largest weight difference stays within the model's
+    All steps on both backends. Holds if the largest difference of a weight stays within the model's
     tolerance (1e-12 in float64).
 ``step``
-    Teacher forced: at each mark both backends make one step from the same state. Holds within
-    1e-12 in float64; in float32 while 99.9 % of the weights agree within 2e-5 and all within 2e-4.
+    Teacher forcing: at each mark both backends make one step from the same state. Holds within
+    1e-12 in float64; in float32 if 99.9 % of the weights agree within 2e-5 and all within 2e-4.
 ``baseline``
-    All steps. Holds while the backends are at most 10 times as far apart as one backend and its
-    own baseline, whose weights began one unit in the last place away, in maximum and in median, at
-    every mark until both have saturated.
+    All steps. Holds if the backends differ by at most 10 times as much as one backend differs from
+    its baseline, whose initial weights are moved by one unit in the last place; in maximum and in
+    median, at every mark until both are saturated.
 ``handover``
-    Half of the steps on one backend, the other half on the other, through a checkpoint, both ways.
-    Holds if every load is bit-exact, a backend that continues from its own checkpoint ends
-    bit-identical to its uninterrupted trajectory, and the handed-over trajectories are within the
-    tolerance of ``trajectory``, or of ``baseline`` in float32 or at full size.
+    Half of the steps on one backend, the other half on the other, through a checkpoint, in both
+    directions. Holds if every load is bit-exact, a backend that continues from its own checkpoint
+    ends bit-identical to its uninterrupted trajectory, and the handed-over trajectories are within
+    the tolerance of ``trajectory``, or of ``baseline`` in float32 or at full size.
 """
 
 from __future__ import annotations
@@ -35,13 +34,24 @@ from gandem.core.data.dataset import load_dataset
 from gandem.core.errors import BackendError, SpecError
 from gandem.core.plugins.installation import install_command
 from gandem.core.plugins.registry import registry
-from gandem.core.specs import Spec, find_model, load_spec
+from gandem.core.specs import Spec, find_model, load_spec, to_json
 from gandem.core.training import OUTSIDE_PARITY, Feed, installed_backends, resolve_loss
-from gandem.parity.handover import Handover, hand_over, limits_of, marks_after
-from gandem.parity.processes import Processes
-from gandem.parity.tolerances import Mark, ladder, losses_of, mark_between, promise_of
+from gandem.parity.handover import (
+    Handover,
+    choose_limits,
+    list_later_marks,
+    measure_handover,
+)
+from gandem.parity.processes import Processes, Request
+from gandem.parity.tolerances import (
+    Mark,
+    choose_tolerance,
+    compare_trajectories,
+    list_marks,
+    read_losses,
+)
 
-__all__ = ["Report", "measure", "pair_of_backends"]
+__all__ = ["Report", "choose_backends", "measure"]
 
 TIERS = ("trajectory", "step", "baseline", "handover")
 
@@ -51,10 +61,10 @@ class Report:
     """A parity measurement and its verdict.
 
     Attributes:
-        tolerance: what the tier promises, in words.
-        handover: what the tier of that name found beside the marks.
-        data_dir: the folder of the data's files, where one was given.
-        classes: of the data only these; none for all.
+        tolerance: the tolerance of the tier as text.
+        handover: the result of the tier of that name, besides the marks.
+        data_dir: the folder with the data set's files, if one was given.
+        classes: the classes of the data that were used; empty for all.
     """
 
     model: str
@@ -73,7 +83,7 @@ class Report:
     classes: tuple[int | str, ...] = ()
 
     def to_data(self) -> dict[str, Any]:
-        """Return the report as plain data; ``handover`` is there in its own tier alone."""
+        """Return the report as plain data, with ``handover`` only in that tier."""
         data = {**asdict(self), "marks": [asdict(m) | {"ratio": m.ratio} for m in self.marks]}
         del data["handover"]
         return data | ({"handover": self.handover.to_data()} if self.handover else {})
@@ -96,56 +106,55 @@ def measure(
     progress: Callable[[str, int], None] | None = None,
     **parameters: Any,
 ) -> Report:
-    """Measure how far apart two backends are on one spec.
+    """Measure the difference of two backends on one spec.
 
     Args:
         model: a model's name, a path to a spec, or a spec (which has one size).
-        backends: two ids; left out, the first two that are installed.
-        steps: how many steps to take; the marks are 1, 2, 5, 10, 20, 50, … and the last; for a
-            hand-over, which comes after half of the steps, those after it and the next step.
-        size: ``"small"``, the model's size for parity work, or ``"full"``.
+        backends: two ids; by default the first two that are installed.
+        steps: number of steps; the marks are 1, 2, 5, 10, 20, 50, … and the last. A hand-over,
+            after half of the steps, has the marks after it and the next step.
+        size: ``"small"``, the model's size for parity, or ``"full"``.
         data: a data set's id, or ``id:argument``.
         data_dir: a folder with the files of a known data set.
-        classes: of a labeled set only these, renumbered from 0; left out or empty, all.
-        tier: ``"auto"`` takes ``trajectory`` for float64 at the small size, ``step`` for float32
-            and ``baseline`` otherwise; ``handover`` has to be asked for.
-        progress: called as ``progress(who, step)``, from several threads.
+        classes: the classes of a labeled set to use, renumbered from 0; all if empty.
+        tier: ``"auto"`` is ``trajectory`` for float64 at the small size, ``step`` for float32, and
+            ``baseline`` otherwise.
+        progress: called as ``progress(name, step)``, from several threads.
         parameters: of the model, ``latent=64``; they are added to ``changes``.
 
     Raises:
-        SpecError: one of the choices is none, or there are too few steps.
+        SpecError: an argument is not valid, or there are too few steps.
         BackendError: fewer than two backends are installed.
-        DataError: the data is not there, or does not fit the spec.
+        DataError: the data is missing, or does not fit the spec.
     """
-    pair = pair_of_backends(backends)
-    spec, tolerance = _subject(model, size, {**(changes or {}), **parameters})
+    pair = choose_backends(backends)
+    spec, model_tolerance = _load_spec(model, size, {**(changes or {}), **parameters})
     loss = resolve_loss(spec)
-    chosen = _tier(tier, precision, size, steps)
-    # a mistake in data or spec shall be told here, not by three processes
-    folder, few = None if data_dir is None else os.fspath(data_dir), tuple(classes or ())
-    found = load_dataset(data, folder, spec.image.shape, few)
-    Feed(spec, loss, found, seed, precision)
-    handover, limits = None, limits_of(precision, size, tolerance, at=steps // 2)
-    promise = promise_of(chosen, precision, tolerance)
+    tier = _choose_tier(tier, precision, size, steps)
+    folder, used_classes = None if data_dir is None else os.fspath(data_dir), tuple(classes or ())
+    # checks the data and the spec here, so that three processes do not report the same error
+    Feed(spec, loss, load_dataset(data, folder, spec.image.shape, used_classes), seed, precision)
+    template = Request(
+        spec=to_json(spec),
+        data=data,
+        data_dir=None if folder is None else os.path.abspath(folder),
+        classes=used_classes,
+        seed=seed,
+        precision=precision,
+        device=device,
+        marks=list_later_marks(steps) if tier == "handover" else list_marks(steps),
+    )
+    handover = None
     with tempfile.TemporaryDirectory(prefix="gandem-parity-") as name:
-        processes = Processes(
-            spec=spec,
-            data=data,
-            data_dir=folder,
-            classes=few,
-            seed=seed,
-            precision=precision,
-            device=device,
-            marks=marks_after(steps) if chosen == "handover" else ladder(steps),
-            folder=Path(name),
-            progress=progress,
-        )
-        if chosen == "handover":
-            handover, marks = hand_over(processes, pair, limits)
-            words, holds = limits.words, not handover.faults
+        processes = Processes(template=template, folder=Path(name), progress=progress)
+        if tier == "handover":
+            limits = choose_limits(precision, size, model_tolerance, at=steps // 2)
+            handover, marks = measure_handover(processes, pair, limits)
+            text, holds = limits.text, not handover.faults
         else:
-            marks = _walk_together(processes, pair, forced=chosen == "step")
-            words, holds = promise.words, all(promise.kept(mark) for mark in marks)
+            tolerance = choose_tolerance(tier, precision, model_tolerance)
+            marks = _measure_marks(processes, pair, forced=tier == "step")
+            text, holds = tolerance.text, all(tolerance.is_met(mark) for mark in marks)
     return Report(
         model=spec.name,
         size=size,
@@ -155,25 +164,25 @@ def measure(
         seed=seed,
         data=data,
         data_dir=folder,
-        classes=few,
-        tier=chosen,
-        tolerance=words,
+        classes=used_classes,
+        tier=tier,
+        tolerance=text,
         marks=marks,
         holds=holds,
         handover=handover,
     )
 
 
-def _walk_together(
+def _measure_marks(
     processes: Processes, pair: tuple[str, str], *, forced: bool
 ) -> tuple[Mark, ...]:
-    """Compare the trajectories of two backends and the first one's baseline at the marks.
+    """Compare the trajectories of two backends and the baseline of the first at the marks.
 
     Args:
         forced: only the first backend makes all steps; the others make those of the marks, each
             from the state that the first had before it.
     """
-    request, folder, marks = processes.request, processes.folder, processes.marks
+    request, folder, marks = processes.request, processes.folder, processes.template.marks
     reference = request("reference", pair[0], states=forced)
     if forced:
         processes.run(reference)
@@ -183,37 +192,36 @@ def _walk_together(
         request("baseline", pair[0], forced=source, baseline=True),
     )
     processes.run(*others if forced else (reference, *others))
-    ours, other, baseline = (folder / who for who in ("reference", "other", "baseline"))
-    first, second = losses_of(ours), losses_of(other)
+    first, second, baseline = (folder / name for name in ("reference", "other", "baseline"))
+    expected, received = read_losses(first), read_losses(second)
     if forced:
-        losses = [np.abs(first[step - 1] - second[i]).max() for i, step in enumerate(marks)]
+        losses = [np.abs(expected[step - 1] - received[i]).max() for i, step in enumerate(marks)]
     else:
-        losses = [np.abs(first[:step] - second[:step]).max() for step in marks]
+        losses = [np.abs(expected[:step] - received[:step]).max() for step in marks]
     return tuple(
-        mark_between(step, (ours, other), (ours, baseline), float(loss))
+        compare_trajectories(step, (first, second), (first, baseline), float(loss))
         for step, loss in zip(marks, losses, strict=True)
     )
 
 
-def pair_of_backends(backends: Sequence[str] = ()) -> tuple[str, str]:
-    """Return the ids of two backends: those asked for, or the first two installed."""
-    table = registry()
+def choose_backends(backends: Sequence[str] = ()) -> tuple[str, str]:
+    """Return the ids of two backends: the given ones, or the first two that are installed."""
     if backends:
         if len(backends) != 2:
             raise BackendError(f"A comparison needs two backends; received {len(backends)}.")
-        first, second = (table.find("backends", name).id for name in backends)
+        first, second = (registry().find("backends", name).id for name in backends)
         return first, second
-    there = installed_backends()
-    there.sort(key=lambda name: (name != "torch", "/" in name))
-    if len(there) < 2:
+    installed = sorted(installed_backends(), key=lambda name: (name != "torch", "/" in name))
+    if len(installed) < 2:
         raise BackendError(
-            f"A comparison needs two backends; installed: {', '.join(there) or 'none'}. "
+            f"A comparison needs two backends; installed: {', '.join(installed) or 'none'}. "
             f"Install the others with: {install_command('all')}"
         )
-    return there[0], there[1]
+    return installed[0], installed[1]
 
 
-def _subject(model: str | Spec, size: str, changes: dict[str, Any]) -> tuple[Spec, float]:
+def _load_spec(model: str | Spec, size: str, changes: dict[str, Any]) -> tuple[Spec, float]:
+    """Return the spec and the tolerance of a model."""
     if size not in ("small", "full"):
         raise SpecError(f"size: expected 'small' or 'full', received {size!r}.")
     if isinstance(model, Spec):
@@ -224,8 +232,8 @@ def _subject(model: str | Spec, size: str, changes: dict[str, Any]) -> tuple[Spe
     return load_spec(entry, changes, small=size == "small"), entry.tolerance
 
 
-def _tier(tier: str, precision: str, size: str, steps: int) -> str:
-    """Return the tier that is meant, if there is one that can be measured so."""
+def _choose_tier(tier: str, precision: str, size: str, steps: int) -> str:
+    """Return the tier to measure, after a check of the settings."""
     if tier not in ("auto", *TIERS):
         raise SpecError(f"tier: expected one of {', '.join(TIERS)}, received {tier!r}.")
     if precision in OUTSIDE_PARITY:

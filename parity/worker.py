@@ -1,8 +1,7 @@
-"""One backend's part of a parity measurement, in a process of its own: ``python -m
-gandem.parity.worker REQUEST``.
+"""One process of a parity measurement: ``python -m gandem.parity.worker REQUEST``.
 
-It writes the weights at each mark and the last state to the request's folder, and a line to
-standard output after each step. If it starts from a checkpoint, it also writes the loaded state.
+It writes the weights at each mark and the last state to the folder of the request, and prints each
+step. If it starts from a checkpoint, it also writes the state that it has loaded.
 """
 
 from __future__ import annotations
@@ -28,45 +27,45 @@ from gandem.core.training import (
     weights,
 )
 from gandem.parity.processes import Request
+from gandem.parity.tolerances import read_arrays
 
 __all__ = ["main"]
 
 
 def main(argument: str) -> int:
-    """Carry out a request; a mistake of the user's becomes one line on standard error."""
+    """Run a request and return the exit code; a user error is one line on standard error."""
     try:
-        _carry_out(Request.from_json(argument))
+        _run(Request.from_json(argument))
     except GandemError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
     return 0
 
 
-def _carry_out(request: Request) -> None:
-    begun, folder = _beginning(request), Path(request.folder)
-    spec, loss = begun.spec, resolve_loss(begun.spec)
-    state = begun.state
+def _run(request: Request) -> None:
+    start, folder = _load_start(request), Path(request.folder)
+    spec, loss, state = start.spec, resolve_loss(start.spec), start.state
     if request.baseline and request.forced is None:
-        state = nudge(spec, state, begun.seed)
+        state = nudge(spec, state, start.seed)
     backend = load_backend(request.backend)
-    resumed = request.resumed is not None
-    check_capabilities(request.backend, backend, spec, begun.precision, resumed=resumed)
+    is_resumed = request.resumed is not None
+    check_capabilities(request.backend, backend, spec, start.precision, resumed=is_resumed)
     data = load_dataset(request.data, request.data_dir, spec.image.shape, request.classes)
-    feed = Feed(spec, loss, data, begun.seed, begun.precision)
-    engine = backend.engine(spec, loss, state, precision=begun.precision, device=request.device)
-    _keep(folder / "start.npz", weights(spec, engine.export()))
-    if resumed:
-        _keep(folder / "loaded.npz", engine.export())
+    feed = Feed(spec, loss, data, start.seed, start.precision)
+    engine = backend.engine(spec, loss, state, precision=start.precision, device=request.device)
+    _save(folder / "start.npz", weights(spec, engine.export()))
+    if is_resumed:
+        _save(folder / "loaded.npz", engine.export())
     if request.forced is None:
-        losses = _walk(request, engine, feed, begun.step)
+        losses = _train(request, engine, feed, start.step)
     else:
-        losses = _forced(request, engine, feed)
+        losses = _train_forced(request, engine, feed, Path(request.forced))
     np.save(folder / "losses.npy", np.array(losses))
-    _keep(folder / "end.npz", engine.export())
+    _save(folder / "end.npz", engine.export())
 
 
-def _beginning(request: Request) -> Checkpoint:
-    """Return what a checkpoint holds; where there is none, what it would hold before step 1."""
+def _load_start(request: Request) -> Checkpoint:
+    """Return the checkpoint to resume, or the initial state as a checkpoint at step 0."""
     if request.resumed is not None:
         return read_checkpoint(Path(request.resumed))
     spec = from_json(request.spec)
@@ -74,45 +73,46 @@ def _beginning(request: Request) -> Checkpoint:
     return Checkpoint(Path(request.folder), 0, request.seed, request.precision, spec, state, {})
 
 
-def _walk(request: Request, engine: Engine, feed: Feed, done: int) -> list[list[float]]:
-    """Train straight on to the last mark, after the steps that are done."""
+def _train(request: Request, engine: Engine, feed: Feed, first: int) -> list[list[float]]:
+    """Make all steps after the ``first`` ones, up to the last mark."""
     losses, folder, spec = [], Path(request.folder), feed.spec
-    for step in range(done + 1, request.marks[-1] + 1):
+    for step in range(first + 1, request.marks[-1] + 1):
         if step in request.marks and request.states:
-            _keep(folder / f"state-{step}.npz", engine.export())
+            _save(folder / f"state-{step}.npz", engine.export())
         losses.append(list(engine.read(engine.step(feed(step - 1))).values()))
         if step in request.marks:
-            _mark(folder, step, spec, engine.export())
+            _save_mark(folder, step, spec, engine.export())
         if step == request.checkpoint:
             facts = {"backend": request.backend}
             write_checkpoint(folder, step, engine.export(), spec, feed.seed, facts)
-        _tell(step)
+        _print_step(step)
     return losses
 
 
-def _forced(request: Request, engine: Engine, feed: Feed) -> list[list[float]]:
-    """Make only the marks' steps, each from the state that the reference had before it."""
-    losses, folder, spec = [], Path(request.folder), feed.spec
+def _train_forced(
+    request: Request, engine: Engine, feed: Feed, reference: Path
+) -> list[list[float]]:
+    """Make only the steps of the marks, each from the state that the reference had before it."""
+    losses = []
     for mark in request.marks:
-        with np.load(Path(str(request.forced)) / f"state-{mark}.npz") as kept:
-            state = dict(kept)
-        engine.load(nudge(spec, state, feed.seed) if request.baseline else state)
+        state = read_arrays(reference / f"state-{mark}.npz")
+        engine.load(nudge(feed.spec, state, feed.seed) if request.baseline else state)
         losses.append(list(engine.read(engine.step(feed(mark - 1))).values()))
-        _mark(folder, mark, spec, engine.export())
-        _tell(mark)
+        _save_mark(Path(request.folder), mark, feed.spec, engine.export())
+        _print_step(mark)
     return losses
 
 
-def _mark(folder: Path, step: int, spec: Spec, state: dict[str, np.ndarray]) -> None:
-    _keep(folder / f"mark-{step}.npz", weights(spec, state))
-    _keep(folder / f"statistics-{step}.npz", statistics(spec, state))
+def _save_mark(folder: Path, step: int, spec: Spec, state: dict[str, np.ndarray]) -> None:
+    _save(folder / f"mark-{step}.npz", weights(spec, state))
+    _save(folder / f"statistics-{step}.npz", statistics(spec, state))
 
 
-def _keep(path: Path, arrays: dict[str, np.ndarray]) -> None:
+def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
     np.savez(path, **arrays)  # type: ignore[arg-type]  # NumPy's stubs take names for options
 
 
-def _tell(step: int) -> None:
+def _print_step(step: int) -> None:
     print(step, flush=True)  # noqa: T201
 
 

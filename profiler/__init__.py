@@ -15,6 +15,7 @@ from typing import Any
 
 from gandem.core.errors import BackendError, RunError, SpecError
 from gandem.core.fields import hints
+from gandem.core.files import check_file
 from gandem.core.runs.config import Settings, split_keywords
 from gandem.core.runs.run_dir import create_run_dir
 from gandem.core.runs.setup import Notice, TrainingSetup
@@ -146,8 +147,10 @@ def profile(
     if steps < 2:
         raise SpecError(f"steps: expected at least 2, since the first compiles; received {steps}.")
     trace = None if trace is None else Path(trace)
-    if trace is not None and (trace.exists() or not trace.parent.is_dir()):
-        raise RunError(f"{trace}: expected a new file in a folder that exists.")
+    if trace is not None:
+        check_file(trace)
+        if trace.exists():
+            raise RunError(f"{trace}: expected a new file in a folder that exists.")
     settings = replace(settings, steps=steps if trace is None else steps + TRACED_STEPS)
     entry = find_model(model)
     spec = load_spec(entry or model, spec_changes, options=hints(Settings))

@@ -31,6 +31,7 @@ __all__ = ["KINDS", "NewPlugin", "new_plugin"]
 KINDS = {
     "model": "models",
     "layer": "layers",
+    "schedule": "schedules",
     "loss": "losses",
     "dataset": "datasets",
     "backend": "backends",

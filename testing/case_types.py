@@ -97,12 +97,15 @@ class Case:
         """Return the weights of the output's elements in s = Σ cotangent·output."""
         return self._numbers("cotangent", (self.batch, *self.plan.output_shape))
 
-    def masks(self) -> dict[str, np.ndarray]:
-        """Return the mask of each dropout layer by its path: Boolean, True where a unit is kept."""
-        return {
-            node.path: self._numbers(node.path, (self.batch, *node.output_shape)) > -0.3
-            for node in self.plan.dropouts()
-        }
+    def draws(self) -> dict[str, np.ndarray]:
+        """Return what each layer draws, by its path: the mask of dropout, Boolean, True where a
+        unit is kept; the noise on pixels.
+        """
+        drawn = {}
+        for node in self.plan.drawing_nodes():
+            numbers = self._numbers(node.path, (self.batch, *node.draw_shape))
+            drawn[node.path] = numbers > -0.3 if node.layer.draws == "mask" else numbers
+        return drawn
 
     def _numbers(self, name: str, shape: Shape) -> np.ndarray:
         return hashed_numbers(f"{self.name}/{name}", shape)

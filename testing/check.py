@@ -18,8 +18,8 @@ from typing import Any
 from gandem.core.errors import BackendError
 from gandem.core.plugins.installation import install_command
 from gandem.core.process import ChildCommand, ChildResult, describe_exit, run_child
-from gandem.core.tables import format_table
 from gandem.core.training import find_backend
+from gandem.terminal.tables import format_table
 from gandem.testing import TIERS
 
 __all__ = ["OUTCOMES", "Check", "Outcome", "check", "format_check"]

@@ -83,7 +83,7 @@ class OperationConformance(Conformance, suite=True):
         """Return the output, derivatives and statistics of a case, by name."""
         if case.name not in measured:
             arrays, values = case.arrays(), case.values()
-            arguments = (case.plan, arrays, values, case.cotangent(), case.masks())
+            arguments = (case.plan, arrays, values, case.cotangent(), case.draws())
             derivatives = target.differentiate(*arguments)
             self.compare(f"{case.name}: arguments", case.arrays() | case.values(), arrays | values)
             measured[case.name] = derivatives

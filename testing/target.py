@@ -35,7 +35,7 @@ class ConformanceTarget(Protocol):
         arrays: Arrays,
         inputs: Arrays,
         cotangent: np.ndarray,
-        masks: Arrays,
+        draws: Arrays,
     ) -> dict[str, np.ndarray]:
         """Run a network in training mode and differentiate it twice.
 
@@ -51,7 +51,8 @@ class ConformanceTarget(Protocol):
 
         Args:
             inputs: those of ``plan.inputs``, batch first, channels-last.
-            masks: Boolean, batch first, by the path of their dropout layer.
+            draws: what layers draw, batch first, by the path of the layer: Boolean masks (N, …), or
+                normal numbers (N, H, W, 1).
         """
 
     def gradient(

@@ -15,7 +15,7 @@ import numpy as np
 
 from gandem.core.data.dataset import Dataset, load_dataset
 from gandem.core.plugins.entry import entries
-from gandem.core.specs import Layer, Spec, change, load_spec
+from gandem.core.specs import Spec, change, load_spec
 from gandem.core.training import (
     Arrays,
     Backend,
@@ -26,7 +26,8 @@ from gandem.core.training import (
     load_loss,
 )
 from gandem.testing.case_types import as_statistic, hashed_numbers
-from gandem.testing.cases.steps import SMALL, VARIANTS
+from gandem.testing.cases.variants import VARIANTS
+from gandem.testing.trajectory_networks import SMALL, Networks
 
 __all__ = [
     "SEED",
@@ -58,7 +59,7 @@ class Trajectory:
 
     name: str
     changes: Mapping[str, Any]
-    layers: Mapping[str, tuple[Layer, ...]]
+    layers: Networks
     marks: tuple[int, ...]
 
     @cached_property
@@ -173,7 +174,7 @@ def summarize(case: Trajectory, engine: Engine) -> dict[str, np.ndarray]:
     """Return what is compared after some steps: the state, and images in inference mode."""
     inputs = fixed_inputs(case.spec, SEED, 3, "float64")
     arrays = {**engine.export(), "images": engine.forward("generator", inputs)}
-    if case.spec.training.ema_decay:
+    if case.spec.training.averages:
         arrays["averaged images"] = engine.forward("generator", inputs, average=True)
     return digest(arrays)
 

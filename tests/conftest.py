@@ -30,7 +30,7 @@ LONG_BUT_FAST_TIER = {
     "tests/parity/": "each model trains on both frameworks",
     "tests/callbacks/test_evaluation.py": "the first test imports TensorFlow",
     "tests/cli/test_cli.py::test_a_training_says": "a new process shows what TensorFlow prints",
-    "tests/compare/test_comparison.py::test_a_comparison_resumes": "interrupts real processes",
+    "tests/compare/test_interrupted.py::test_a_comparison_resumes": "interrupts real processes",
     "tests/data/test_framework_data.py": "starts the fork servers that the other tests share",
     "tests/docs/test_docs.py::test_the_python_of_the_readme": "runs all of the README's Python",
     "tests/metrics/": "the first test imports TensorFlow or torchmetrics",
@@ -77,14 +77,14 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory, data):
     """Return a function that trains a tiny model for two epochs, once for all tests."""
-    made = {}
+    cache = {}
 
     def trained(model="dcgan", backend=HOME, precision="float32", **changes):
         if backend not in THERE:
             pytest.skip(f"{backend} is not installed")
         key = (model, backend, precision, *changes.items())
-        if key not in made:
-            made[key] = gandem.train(
+        if key not in cache:
+            cache[key] = gandem.train(
                 model,
                 backend=backend,
                 precision=precision,
@@ -95,7 +95,7 @@ def runs(tmp_path_factory, data):
                 changes=TINY[model] | changes,
                 out=tmp_path_factory.mktemp("runs") / "run",
             )
-        return made[key]
+        return cache[key]
 
     return trained
 

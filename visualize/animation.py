@@ -13,7 +13,7 @@ import numpy as np
 
 from gandem.core.data.images import draw_grid, save_image
 from gandem.core.errors import RunError, SpecError
-from gandem.core.files import fill_file
+from gandem.core.files import check_file, fill_file
 from gandem.core.plugins.installation import install_command
 from gandem.core.runs.run import Run, open_run
 from gandem.visualize.images import (
@@ -27,7 +27,7 @@ from gandem.visualize.images import (
 
 __all__ = ["SUFFIXES", "Animation", "animate", "check_animation_path"]
 
-SUFFIXES = (".gif", ".mp4", ".png")
+SUFFIXES = {".gif": "", ".mp4": "", ".png": "a strip"}
 MAX_FPS = 50
 """Frames per second; browsers slow down faster GIFs."""
 MAX_ROW_LENGTH = 10
@@ -129,10 +129,7 @@ def check_animation_path(path: Path) -> None:
     Raises:
         RunError: another suffix, no such folder, or ffmpeg is missing.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise RunError(f"{path}: expected a name that ends in .gif, .mp4, or .png (a strip).")
-    if not path.parent.is_dir():
-        raise RunError(f"{path}: there is no folder {path.parent}.")
+    check_file(path, SUFFIXES)
     if path.suffix.lower() == ".mp4":
         _mp4_writer()
 

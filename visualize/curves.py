@@ -21,7 +21,7 @@ import numpy as np
 
 from gandem.core.documents import is_number
 from gandem.core.errors import RunError
-from gandem.core.files import write_file
+from gandem.core.files import check_file, write_file
 from gandem.core.runs.run import Run, open_run
 from gandem.core.training import metric_names
 from gandem.metrics.evaluation import MEASURES
@@ -31,7 +31,7 @@ from gandem.visualize.series import Curves, Span, Thumbnail
 
 __all__ = ["MAX_RUNS", "SUFFIXES", "check_drawing", "draw_curves"]
 
-SUFFIXES = (".png", ".svg")
+SUFFIXES = {".png": "", ".svg": ""}
 MAX_RUNS = 8
 """The number of colors that color-blind readers can distinguish."""
 OTHER_COLUMNS = ("step", "epoch", "seconds", "steps_per_second")
@@ -77,10 +77,7 @@ def check_drawing(paths: Sequence[Path], count: int) -> None:
         RunError: otherwise.
     """
     for path in paths:
-        if path.suffix.lower() not in SUFFIXES:
-            raise RunError(f"{path}: expected a name that ends in .png or .svg.")
-        if not path.parent.is_dir():
-            raise RunError(f"{path}: there is no folder {path.parent}.")
+        check_file(path, SUFFIXES)
     if not 1 <= count <= MAX_RUNS:
         raise RunError(f"Curves show 1 to {MAX_RUNS} runs, received {count}.")
 
@@ -153,7 +150,7 @@ def _series(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[np.ndarray, np
     """
     values: dict[str, dict[int, float]] = {}
     for row in rows:
-        if "health" in row or "judged" in row:
+        if "health" in row or "accuracy" in row:
             continue
         scores = row.get("scores")
         for name, value in (scores if isinstance(scores, dict) else row).items():
@@ -183,11 +180,11 @@ def _spans(rows: Sequence[Mapping[str, Any]], last: float) -> list[Span]:
         if not isinstance(name, str) or type(since) is not int or not 0 <= since < 1e15:
             continue
         name = printable(name)
-        begun = going.setdefault(name, float(since))
+        start = going.setdefault(name, float(since))
         if row.get("state") == "ends":
-            spans.append(Span(name, begun, float(row["step"])))
+            spans.append(Span(name, start, float(row["step"])))
             del going[name]
-    spans += [Span(name, begun, max(begun, last)) for name, begun in going.items()]
+    spans += [Span(name, start, max(start, last)) for name, start in going.items()]
     return spans
 
 

@@ -18,7 +18,7 @@ from gandem.core.data.dataset import (
 )
 from gandem.core.data.images import draw_scatter, flatten_alpha, save_image
 from gandem.core.data.summary import DatasetSummary, count_classes, describe_brightness
-from gandem.core.errors import DataError
+from gandem.core.files import check_file
 from gandem.core.plugins.registry import registry
 
 __all__ = ["draw_dataset", "draw_sheet", "inspect_dataset", "summarize"]
@@ -50,10 +50,8 @@ def inspect_dataset(
     Raises:
         GandemError: the data set does not exist, or the picture cannot be written.
     """
-    if out is not None and out.suffix.lower() != ".png":
-        raise DataError(f"{out}: expected a name that ends in .png.")
-    if out is not None and not out.parent.is_dir():
-        raise DataError(f"{out}: there is no folder {out.parent}.")
+    if out is not None:
+        check_file(out, {".png": ""})
     dataset = find_dataset(_full_name(name), data_dir)
     if isinstance(dataset, ResizableDataset):
         summary = dataset.summarize(quiet=quiet)

@@ -31,8 +31,8 @@ Shape = Literal["spherical", "linear"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Path:
-    """What is interpolated; see :func:`interpolate`."""
+class _Settings:
+    """Arguments of :func:`interpolate`."""
 
     between: Between | None
     path: Shape | None
@@ -81,24 +81,26 @@ def interpolate(
     opened, options = open_run(run), GeneratorOptions(**generator)
     first, last = (opened.find_label(e) if isinstance(e, str) else e for e in (start, end))
     label = None if label is None else opened.find_label(label)
-    way = _Path(between=between, path=path, seed=seed, num_samples=num_samples, label=label)
+    settings = _Settings(
+        between=between, path=path, seed=seed, num_samples=num_samples, label=label
+    )
     if frames < 2:
         raise SpecError(f"frames: expected at least 2, received {frames}.")
     if num_samples < 1:
         raise SpecError(f"num_samples: expected at least 1, received {num_samples}.")
     if first == last:
         raise SpecError(f"Both ends are {first}; choose two different ones.")
-    ends = _ends(opened, first, last, way)
-    shares = _shares(frames, bounce)
+    ends = _make_ends(opened, first, last, settings)
+    shares = _list_shares(frames, bounce)
     height, width, _ = image_of(opened.spec).shape
     if size is not None:
         height, width = scale_size(height, width, size)
 
     def make() -> Iterator[np.ndarray]:
         engine = opened.engine(options.backend, options.device, options.checkpoint)
-        few = max(1, CHUNK_SIZE // num_samples)
-        for index in range(0, frames, few):
-            inputs = _between(opened, ends, shares[index : index + few], way)
+        chunk = max(1, CHUNK_SIZE // num_samples)
+        for index in range(0, frames, chunk):
+            inputs = _interpolate_inputs(opened, ends, shares[index : index + chunk], settings)
             images = sample(opened.spec, engine, inputs, ema=options.ema).images
             for place in range(0, len(images), num_samples):
                 yield scale_images(images[place : place + num_samples], size)
@@ -109,10 +111,10 @@ def interpolate(
     return Animation(make, frames, (num_samples, height, width), tuple(titles))
 
 
-def _shares(frames: int, bounce: bool) -> np.ndarray:
+def _list_shares(frames: int, bounce: bool) -> np.ndarray:
     """Return the fraction of the way for each frame; both ends are reached exactly.
 
-    >>> _shares(3, False).tolist(), _shares(4, True).tolist()
+    >>> _list_shares(3, False).tolist(), _list_shares(4, True).tolist()
     ([0.0, 0.5, 1.0], [0.0, 0.5, 1.0, 0.5])
     """
     if not bounce:
@@ -122,41 +124,45 @@ def _shares(frames: int, bounce: bool) -> np.ndarray:
     return np.concatenate([np.linspace(0.0, 1.0, forward), back])
 
 
-def _ends(run: Run, start: int, end: int, way: _Path) -> list[dict[str, np.ndarray]]:
+def _make_ends(run: Run, start: int, end: int, settings: _Settings) -> list[dict[str, np.ndarray]]:
     """Return the generator's inputs at both ends, each (count, …)."""
-    spec, precision, count = run.spec, run.record.precision, way.num_samples
-    between = way.between or ("label" if is_conditional(spec) else "noise")
+    spec, precision, count = run.spec, run.record.precision, settings.num_samples
+    between = settings.between or ("label" if is_conditional(spec) else "noise")
     if between == "noise":
         for seed in (start, end):
             if not 0 <= seed < 2**63:
                 raise SpecError(f"seed: expected at least 0, received {seed}.")
-        labels = None if way.label is None else np.full(count, check_class(spec, way.label))
+        labels = (
+            None if settings.label is None else np.full(count, check_class(spec, settings.label))
+        )
         return [fixed_inputs(spec, seed, count, precision, labels) for seed in (start, end)]
-    if way.path is not None:
+    if settings.path is not None:
         raise SpecError(f"A {between} is interpolated linearly; leave the path out.")
     if between == "label":
-        if way.label is not None:
+        if settings.label is not None:
             raise SpecError("The label is interpolated; leave the label out, or choose the noise.")
         return [
-            fixed_inputs(spec, way.seed, count, precision, np.full(count, check_class(spec, label)))
+            fixed_inputs(
+                spec, settings.seed, count, precision, np.full(count, check_class(spec, label))
+            )
             for label in (start, end)
         ]
     if not spec.latent.categories:
         raise SpecError(f"The model {spec.name!r} has no categories in its latent code.")
-    labels = None if way.label is None else np.full(count, check_class(spec, way.label))
-    ends = [fixed_inputs(spec, way.seed, count, precision, labels) for _ in "ab"]
+    labels = None if settings.label is None else np.full(count, check_class(spec, settings.label))
+    ends = [fixed_inputs(spec, settings.seed, count, precision, labels) for _ in "ab"]
     for inputs, category in zip(ends, (start, end), strict=True):
         hold_category(spec, inputs["noise"], category)
     return ends
 
 
-def _between(
-    run: Run, ends: list[dict[str, np.ndarray]], shares: np.ndarray, way: _Path
+def _interpolate_inputs(
+    run: Run, ends: list[dict[str, np.ndarray]], shares: np.ndarray, settings: _Settings
 ) -> dict[str, np.ndarray]:
     """Return the inputs at fractions of the way, ordered by fraction."""
     spec, parts = run.spec, run.spec.latent.parts
-    inputs = {name: _line(ends[0][name], ends[1][name], shares) for name in ends[0]}
-    path = way.path or ("spherical" if spec.latent.distribution == "normal" else "linear")
+    inputs = {name: _interpolate_linearly(ends[0][name], ends[1][name], shares) for name in ends[0]}
+    path = settings.path or ("spherical" if spec.latent.distribution == "normal" else "linear")
     rest = slice(max((part.stop for part in parts.values()), default=0), None)
     a, b = (end["noise"][:, rest] for end in ends)
     if path == "spherical" and (a != b).any():
@@ -167,7 +173,7 @@ def _between(
     }
 
 
-def _line(start: np.ndarray, end: np.ndarray, shares: np.ndarray) -> np.ndarray:
+def _interpolate_linearly(start: np.ndarray, end: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Return points of a straight line (K, N, D); equal coordinates stay exactly equal."""
     share = shares[:, None, None]
     moved = (1 - share) * start + share * end

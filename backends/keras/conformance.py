@@ -24,7 +24,7 @@ class KerasTarget:
         arrays: Arrays,
         inputs: Arrays,
         cotangent: np.ndarray,
-        masks: Arrays,
+        draws: Arrays,
     ) -> dict[str, np.ndarray]:
         layers = tuple(node.layer for node in plan.nodes)
         player = Player(
@@ -35,13 +35,13 @@ class KerasTarget:
             variable.assign(arrays[name])
         leaves = from_numpy(plan, inputs)
         variables = {**dict(zip(plan.inputs, leaves, strict=True)), **network.variables_by_name()}
-        drawn = {name: tf.constant(mask) for name, mask in masks.items()}
+        drawn = {name: tf.constant(value) for name, value in draws.items()}
         none = tf.UnconnectedGradients.ZERO
         with tf.GradientTape() as outer:
             outer.watch(leaves)
             with tf.GradientTape() as inner:
                 inner.watch(leaves)
-                value = network(leaves, training=True, masks=drawn)
+                value = network(leaves, training=True, draws=drawn)
                 scalar = tf.reduce_sum(value * cotangent)
             first = inner.gradient(scalar, variables, unconnected_gradients=none)
             penalty = tf.add_n(

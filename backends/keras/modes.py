@@ -36,6 +36,8 @@ def _part(key: Tensor, name: str) -> Tensor:
 def _draw(latent: Latent, draw: Draw, key: Tensor, dtype: str) -> Tensor:
     if draw.kind == "uniform":
         return tf.random.stateless_uniform(draw.shape, key, dtype=dtype)
+    if draw.kind == "normal":
+        return tf.random.stateless_normal(draw.shape, key, dtype=dtype)
     if draw.kind == "mask":
         return tf.random.stateless_uniform(draw.shape, key) >= draw.rate
     return _noise(latent, draw.shape, key, dtype)

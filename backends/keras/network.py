@@ -16,7 +16,7 @@ from tensorflow import Tensor
 
 from gandem.backends.keras.layers import Context, Layer, chain, run
 from gandem.core.fields import decode, encode
-from gandem.core.specs import NetworkPlan, Player, Shape, plan_network
+from gandem.core.specs import REFERENCE, NetworkPlan, Player, Shape, plan_player
 
 
 @keras.saving.register_keras_serializable(package="gandem")
@@ -41,8 +41,17 @@ class Network(keras.Model):
         self,
         inputs: Tensor | list[Tensor],
         training: bool = False,
-        masks: Mapping[str, Tensor] | None = None,
+        draws: Mapping[str, Tensor] | None = None,
     ) -> Tensor:
+        return self.observe(inputs, training, draws)[0]
+
+    def observe(
+        self,
+        inputs: Tensor | list[Tensor],
+        training: bool = False,
+        draws: Mapping[str, Tensor] | None = None,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the output, and by name the outputs of the layers in the player's ``outputs``."""
         tensors = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
         if len(tensors) != len(self.plan.inputs):
             raise TypeError(
@@ -51,8 +60,9 @@ class Network(keras.Model):
             )
         named = dict(zip(self.plan.inputs, tensors, strict=True))
         training = bool(training)
-        context = Context(named, masks or {}, training, self.mixed and training)
-        return run(self.nodes, named[self.plan.input], context)
+        context = Context(named, draws or {}, training, self.mixed and training)
+        output = run(self.nodes, named[self.plan.input], context)
+        return output, {name: context.inputs[REFERENCE + name] for name in self.plan.outputs}
 
     def arrays(self) -> dict[str, tf.Variable]:
         """Return parameters and running statistics by canonical name."""
@@ -80,8 +90,7 @@ class Network(keras.Model):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Network":
         player: Player = decode(Player, config["player"])
         inputs = {name: tuple(shape) for name, shape in config["inputs"].items()}
-        plan = plan_network(player.name, player.input, player.layers, inputs)
-        return cls(plan, player, config["dtype"])
+        return cls(plan_player(player, inputs), player, config["dtype"])
 
 
 def from_numpy(plan: NetworkPlan, inputs: Mapping[str, np.ndarray]) -> list[Tensor]:
@@ -91,6 +100,6 @@ def from_numpy(plan: NetworkPlan, inputs: Mapping[str, np.ndarray]) -> list[Tens
 
 def _walk(layers: list[Layer]) -> Iterator[Layer]:
     for layer in layers:
-        for branch in ("layers", "shortcut"):
-            yield from _walk(getattr(layer, branch, []))
+        for name in layer.node.branches:
+            yield from _walk(layer.branch(name))
         yield layer

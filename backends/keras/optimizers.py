@@ -3,12 +3,14 @@
 Keras's own differ in epsilon and compute their scalars in float32.
 """
 
+from collections.abc import Mapping
 from functools import singledispatch
 
 import tensorflow as tf
 from tensorflow import Tensor
 
 from gandem.core import specs as kinds
+from gandem.core.specs import at_step
 
 
 class Learner:
@@ -28,19 +30,26 @@ class Learner:
         """Return the array of one parameter's slot."""
         return self.slots[name, slot]
 
-    def update(self, gradients: list[Tensor]) -> None:
-        """Apply one update."""
+    def update(
+        self, gradients: list[Tensor], inputs: Mapping[str, Tensor] | None = None, path: str = ""
+    ) -> None:
+        """Apply one update.
+
+        Args:
+            inputs: of the step, with the values of schedules, float64.
+            path: of the optimizer in the spec, ``"generator.optimizer"``.
+        """
+        optimizer = at_step(self.spec, path, inputs or {})
         self.updates.assign_add(1)
         count = tf.cast(self.updates, tf.float64)
         gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
         if self.spec.clip_norm:
             norm = tf.sqrt(tf.add_n([tf.reduce_sum(g * g) for g in gradients]))
-            limit = tf.constant(self.spec.clip_norm, norm.dtype)
-            factor = tf.minimum(limit / (norm + 1e-6), 1)
+            factor = tf.minimum(as_constant(optimizer.clip_norm, norm) / (norm + 1e-6), 1)
             gradients = [factor * gradient for gradient in gradients]
         for (name, parameter), gradient in zip(self.parameters.items(), gradients, strict=True):
             slots = [self.slots[name, slot] for slot in self.spec.slots]
-            apply(self.spec, parameter, gradient, slots, count)
+            apply(optimizer, parameter, gradient, slots, count)
 
 
 @singledispatch
@@ -55,12 +64,18 @@ def apply(
     raise TypeError(f"The Keras backend does not know the optimizer {optimizer.kind!r}.")
 
 
-def _number(value: float, like: tf.Variable) -> Tensor:
-    return tf.constant(value, like.dtype)
+def as_constant(value: float | Tensor, like: tf.Variable | Tensor) -> Tensor:
+    """Return a number, or the value of a schedule, in the type of a tensor."""
+    return tf.cast(value, like.dtype) if tf.is_tensor(value) else tf.constant(value, like.dtype)
 
 
-def _decayed(rate: float, parameter: tf.Variable, gradient: Tensor) -> Tensor:
-    return gradient + _number(rate, parameter) * parameter if rate else gradient
+def _is_zero(value: float | Tensor) -> bool:
+    """Return True for a constant 0, which a spec has for "not used"."""
+    return not tf.is_tensor(value) and value == 0
+
+
+def _decayed(rate: float | Tensor, parameter: tf.Variable, gradient: Tensor) -> Tensor:
+    return gradient if _is_zero(rate) else gradient + as_constant(rate, parameter) * parameter
 
 
 def _adam(
@@ -71,7 +86,7 @@ def _adam(
     count: Tensor,
 ) -> None:
     first, second = slots
-    beta1, beta2 = (tf.constant(b, tf.float64) for b in (optimizer.beta1, optimizer.beta2))
+    beta1, beta2 = (tf.convert_to_tensor(b, tf.float64) for b in (optimizer.beta1, optimizer.beta2))
     root = tf.sqrt(1 - tf.pow(beta2, count))
     # TensorFlow's kernel adds its epsilon to the uncorrected root: lr/(1-β1ᵗ) · m / (√v/root + ε)
     # is lr·root/(1-β1ᵗ) · m / (√v + ε·root). Powers of 0 leave the correction to the scalars.
@@ -79,11 +94,11 @@ def _adam(
         var=parameter.handle,
         m=first.handle,
         v=second.handle,
-        beta1_power=_number(0, parameter),
-        beta2_power=_number(0, parameter),
+        beta1_power=as_constant(0, parameter),
+        beta2_power=as_constant(0, parameter),
         lr=tf.cast(optimizer.learning_rate * root / (1 - tf.pow(beta1, count)), parameter.dtype),
-        beta1=_number(optimizer.beta1, parameter),
-        beta2=_number(optimizer.beta2, parameter),
+        beta1=as_constant(optimizer.beta1, parameter),
+        beta2=as_constant(optimizer.beta2, parameter),
         epsilon=tf.cast(optimizer.effective_epsilon(root) * root, parameter.dtype),
         grad=gradient,
     )
@@ -109,7 +124,7 @@ def _(
     count: Tensor,
 ) -> None:
     parameter.assign(
-        parameter * _number(1 - optimizer.learning_rate * optimizer.weight_decay, parameter)
+        parameter * as_constant(1 - optimizer.learning_rate * optimizer.weight_decay, parameter)
     )
     _adam(optimizer, parameter, gradient, slots, count)
 
@@ -125,11 +140,11 @@ def _(
     (second,) = slots
     gradient = _decayed(optimizer.weight_decay, parameter, gradient)
     second.assign(
-        second * _number(optimizer.decay, parameter)
-        + gradient * gradient * _number(1 - optimizer.decay, parameter)
+        second * as_constant(optimizer.decay, parameter)
+        + gradient * gradient * as_constant(1 - optimizer.decay, parameter)
     )
-    root = tf.sqrt(second) + _number(optimizer.epsilon, parameter)
-    parameter.assign_sub(_number(optimizer.learning_rate, parameter) * gradient / root)
+    root = tf.sqrt(second) + as_constant(optimizer.epsilon, parameter)
+    parameter.assign_sub(as_constant(optimizer.learning_rate, parameter) * gradient / root)
 
 
 @apply.register
@@ -142,7 +157,7 @@ def _(
 ) -> None:
     (buffer,) = slots
     gradient = _decayed(optimizer.weight_decay, parameter, gradient)
-    if optimizer.momentum:  # without momentum the buffer is never touched, as in torch
-        buffer.assign(buffer * _number(optimizer.momentum, parameter) + gradient)
+    if not _is_zero(optimizer.momentum):  # else the buffer is never touched, as in torch
+        buffer.assign(buffer * as_constant(optimizer.momentum, parameter) + gradient)
         gradient = buffer
-    parameter.assign_sub(_number(optimizer.learning_rate, parameter) * gradient)
+    parameter.assign_sub(as_constant(optimizer.learning_rate, parameter) * gradient)

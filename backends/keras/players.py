@@ -6,8 +6,8 @@ import tensorflow as tf
 from tensorflow import Tensor
 
 from gandem.backends.keras.network import Network
-from gandem.backends.keras.optimizers import Learner
-from gandem.core.training import Loss, MaskFeed, Played
+from gandem.backends.keras.optimizers import Learner, as_constant
+from gandem.core.training import DrawFeed, Loss, Played
 
 
 class KerasPlayers:
@@ -24,16 +24,22 @@ class KerasPlayers:
         self.learners = learners
         self.averages = averages
         self.running = running
-        self.masks = MaskFeed({})
+        self.inputs: Mapping[str, Tensor] = {}
+        self.draws = DrawFeed({})
 
     def begin(self, inputs: Mapping[str, Tensor]) -> None:
         """Start a step: number its passes from 0."""
-        self.masks = MaskFeed(inputs)
+        self.inputs, self.draws = inputs, DrawFeed(inputs)
 
-    def apply(self, player: str, **inputs: Tensor) -> Tensor:
+    def apply(
+        self, player: str, observed: dict[str, Tensor] | None = None, **inputs: Tensor
+    ) -> Tensor:
         network = self.networks[player]
         read = [inputs[name] for name in network.plan.inputs]
-        return network(read, training=True, masks=self.masks.next())
+        output, outputs = network.observe(read, training=True, draws=self.draws.next())
+        if observed is not None:
+            observed |= outputs
+        return output
 
     def slope(self, player: str, image: Tensor, **inputs: Tensor) -> Tensor:
         image = tf.stop_gradient(image)
@@ -50,7 +56,12 @@ class KerasPlayers:
         return Played(output, lambda gradient: tape.gradient(output, weights, gradient))
 
     def learn(
-        self, player: str, loss: Loss, through: Played | None = None, *, floor: float = 0.0
+        self,
+        player: str,
+        loss: Loss,
+        through: Played | None = None,
+        *,
+        floor: float | Tensor | None = None,
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         learner = self.learners[player]
         weights = list(learner.parameters.values())
@@ -61,26 +72,26 @@ class KerasPlayers:
             gradients = tape.gradient(value, weights)
         else:  # only the gradient of the image, no weight gradients of the other player
             gradients = through.pull(tape.gradient(value, through.value))
-        if floor:
 
-            def update() -> Tensor:
-                learner.update(gradients)
-                return True
+        def update() -> Tensor:
+            learner.update(gradients, self.inputs, f"{player}.optimizer")
+            return True
 
-            tf.cond(value < tf.constant(floor, value.dtype), lambda: False, update)
+        if floor is None:
+            update()
         else:
-            learner.update(gradients)
+            tf.cond(value < as_constant(floor, value), lambda: False, update)
         return value, report
 
-    def clip(self, player: str, limit: float) -> None:
+    def clip(self, player: str, limit: float | Tensor) -> None:
         for parameter in self.learners[player].parameters.values():
-            bound = tf.constant(limit, parameter.dtype)
+            bound = as_constant(limit, parameter)
             parameter.assign(tf.clip_by_value(parameter, -bound, bound))
 
-    def average(self, player: str, decay: float) -> None:
+    def average(self, player: str, decay: float | Tensor) -> None:
         for name, parameter in self.learners[player].parameters.items():
             average = self.averages[player][name]
-            kept, taken = (tf.constant(share, average.dtype) for share in (decay, 1 - decay))
+            kept, taken = (as_constant(share, average) for share in (decay, 1 - decay))
             average.assign(average * kept + parameter * taken)
 
     def get_running(self, name: str) -> Tensor:

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from gandem.backends.torch.layers import inward
 from gandem.backends.torch.network import (
     Network,
+    draws_inward,
     from_canonical,
     images_outward,
-    masks_inward,
     to_canonical,
 )
 from gandem.backends.torch.ops import TorchOps
@@ -33,7 +33,7 @@ class TorchTarget:
         arrays: Arrays,
         inputs: Arrays,
         cotangent: np.ndarray,
-        masks: Arrays,
+        draws: Arrays,
     ) -> dict[str, np.ndarray]:
         network = Network(plan, channels_last=True).double().train()
         network = network.to(memory_format=torch.channels_last)
@@ -41,8 +41,8 @@ class TorchTarget:
             from_canonical(*location, arrays[name])
         leaves = [x.requires_grad_(True) for x in network.from_numpy(inputs, CPU)]
         weights = network.weights()
-        drawn = masks_inward({name: torch.as_tensor(mask) for name, mask in masks.items()})
-        value = network(*leaves, masks=drawn)
+        drawn = draws_inward({name: torch.as_tensor(value) for name, value in draws.items()})
+        value = network(*leaves, draws=drawn)
         variables = dict(zip(plan.inputs, leaves, strict=True))
         variables |= {name: weight for name, (weight, _) in weights.items()}
 

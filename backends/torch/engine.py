@@ -17,6 +17,7 @@ from gandem.backends.torch.optimizers import Learner
 from gandem.backends.torch.players import TorchPlayers
 from gandem.core.specs import Spec, plan_spec
 from gandem.core.training import (
+    DRAW_KINDS,
     KEY,
     AdversarialLoss,
     Arrays,
@@ -76,15 +77,17 @@ class TorchEngine:
 
     def _prepare(self, inputs: Arrays) -> dict[str, Tensor]:
         """Return the inputs of a step on the device, images (N, C, H, W)."""
-        tensors = {name: self._move(value) for name, value in inputs.items()}
+        numbers = {k: value.item() for k, value in inputs.items() if k.startswith("schedule/")}
+        tensors = {name: self._move(x) for name, x in inputs.items() if name not in numbers}
         for name in [name for name in tensors if name.startswith("chosen/")]:
             chosen = self.images[tensors.pop(name)].int()  # (N, H, W, C)
             tensors[f"real/{name.removeprefix('chosen/')}"] = self.values[chosen]
         if KEY in tensors:
             key = inputs[KEY]  # read on the CPU
             tensors = self.draws.replace_key({**tensors, KEY: key})
-        images = (k for k, v in tensors.items() if v.ndim == 4 and not k.startswith("mask/"))
-        return tensors | {name: inward(tensors[name]) for name in images}
+        drawn = tuple(f"{kind}/" for kind in DRAW_KINDS)  # each pass converts its own
+        images = (k for k, v in tensors.items() if v.ndim == 4 and not k.startswith(drawn))
+        return tensors | {name: inward(tensors[name]) for name in images} | numbers
 
     def _move(self, value: np.ndarray) -> Tensor:
         """Copy an array to the device; to a GPU without waiting for the copy."""

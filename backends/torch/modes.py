@@ -20,10 +20,14 @@ class MixedPlayers(TorchPlayers):
     losses and penalties.
     """
 
-    def apply(self, player: str, **inputs: Tensor) -> Tensor:
+    def apply(
+        self, player: str, observed: dict[str, Tensor] | None = None, **inputs: Tensor
+    ) -> Tensor:
         device = next(iter(inputs.values())).device.type
         with torch.autocast(device, torch.bfloat16):
-            output = super().apply(player, **inputs)
+            output = super().apply(player, observed, **inputs)
+        for name, value in (observed or {}).items():
+            observed[name] = value.float()
         return output.float()
 
 
@@ -76,6 +80,8 @@ class Draws:
     def _draw(self, draw: Draw) -> Tensor:
         if draw.kind == "uniform":
             return torch.rand(draw.shape, **self.how)
+        if draw.kind == "normal":
+            return torch.randn(draw.shape, **self.how)
         if draw.kind == "mask":
             drawn = torch.empty(draw.shape, dtype=torch.uint8, device=self.how["device"])
             return drawn.random_(0, 256, generator=self.generator) >= 256 * draw.rate

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from gandem.backends.torch.layers import Chain, Context, Reshape, attribute, inward, outward
 from gandem.core import specs as kinds
-from gandem.core.specs import NetworkPlan, Node
+from gandem.core.specs import REFERENCE, NetworkPlan, Node
 from gandem.core.training import Arrays
 
 
@@ -34,14 +34,24 @@ class Network(Chain):
                 sides = {(node.path, side) for side in ("inputs", "outputs")}
                 module.channels_first = not sides.isdisjoint(self.orders)
 
-    def forward(self, *inputs: Tensor, masks: Mapping[str, Tensor] | None = None) -> Tensor:
+    def forward(
+        self,
+        *inputs: Tensor,
+        draws: Mapping[str, Tensor] | None = None,
+        observed: dict[str, Tensor] | None = None,
+    ) -> Tensor:
+        """Return the output; add to ``observed`` those of the layers in the plan's ``outputs``."""
         if len(inputs) != len(self.plan.inputs):
             raise TypeError(
                 f"{self.plan.name}: expected the inputs {', '.join(self.plan.inputs)}, "
                 f"received {len(inputs)}."
             )
         named = dict(zip(self.plan.inputs, inputs, strict=True))
-        return super().forward(named[self.plan.input], Context(named, masks or {}))
+        context = Context(named, draws or {})
+        output = super().forward(named[self.plan.input], context)
+        if observed is not None:
+            observed |= {name: context.inputs[REFERENCE + name] for name in self.plan.outputs}
+        return output
 
     def arrays(self) -> dict[str, tuple[Tensor, tuple[int, ...] | None]]:
         """Return parameters and running statistics by canonical name, each with the permutation of
@@ -104,6 +114,12 @@ LAYOUTS = {
     kinds.Conv2D: {"kernel": ("weight", CONV), **AFFINE},
     kinds.Conv2DTranspose: {"kernel": ("weight", CONV), **AFFINE},
     kinds.Embedding: {"table": ("weight", None)},
+    kinds.SelfAttention: {"gamma": ("gamma", None)},
+    kinds.PixelNoise: {"strength": ("strength", None)},
+    kinds.ModulatedConv2D: {
+        name: (f"conv.{attribute}", permutation)
+        for name, (attribute, permutation) in {"kernel": ("weight", CONV), **AFFINE}.items()
+    },
 }
 """For each canonical name of a layer, torch's attribute and the permutation to canonical."""
 SIDES = {
@@ -150,6 +166,8 @@ def _flattened_shape(source: Node, sink: Node, between: Sequence[Node]) -> tuple
     """Return the image whose features, (H, W, C), a vector from one layer to another has; empty if
     PyTorch's order is canonical there.
     """
+    if any(node.is_read for node in (source, *between)):  # other layers expect canonical order
+        return ()
     if len(source.output_shape) == 1 and isinstance(sink.layer, kinds.Dense):
         is_flatten = isinstance(source.layer, kinds.Flatten | kinds.Reshape)
         return source.input_shape if is_flatten and len(source.input_shape) == 3 else ()
@@ -176,9 +194,9 @@ def from_canonical(target: Tensor, permutation: tuple[int, ...] | None, value: n
         target.copy_(source)
 
 
-def masks_inward(masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Convert channels-last masks to torch's layout."""
-    return {path: inward(mask) for path, mask in masks.items()}
+def draws_inward(draws: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Convert channels-last masks and noise to torch's layout."""
+    return {path: inward(value) for path, value in draws.items()}
 
 
 def images_outward(value: Tensor) -> np.ndarray:

@@ -1,15 +1,19 @@
 """Optimizers in PyTorch: torch's own, whose formulas the spec has; fused where torch can."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import singledispatch
+from typing import Any
 
 import torch
 import torch._dynamo  # torch.optim imports it at first use, which takes two seconds
 from torch import nn
 
 from gandem.core import specs as kinds
+from gandem.core.specs import at_step, find_schedules
 
+TINY = 5e-324
+"""The smallest number above 0: with a momentum of 0 torch leaves its buffer as it is."""
 SLOTS = {
     "first_moment": "exp_avg",
     "second_moment": "exp_avg_sq",
@@ -26,37 +30,30 @@ def build(optimizer: kinds.Optimizer, parameters: Iterable[nn.Parameter]) -> tor
 @build.register
 def _(optimizer: kinds.Adam, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
     rule = torch.optim.AdamW if isinstance(optimizer, kinds.AdamW) else torch.optim.Adam
-    return rule(
-        parameters,
-        lr=optimizer.learning_rate,
-        betas=(optimizer.beta1, optimizer.beta2),
-        eps=optimizer.epsilon,
-        weight_decay=optimizer.weight_decay,
-        fused=True,
-    )
+    return rule(parameters, eps=optimizer.epsilon, fused=True)
 
 
 @build.register
 def _(optimizer: kinds.RMSprop, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    return torch.optim.RMSprop(
-        parameters,
-        lr=optimizer.learning_rate,
-        alpha=optimizer.decay,
-        eps=optimizer.epsilon,
-        weight_decay=optimizer.weight_decay,
-        foreach=True,
-    )
+    return torch.optim.RMSprop(parameters, eps=optimizer.epsilon, foreach=True)
 
 
 @build.register
 def _(optimizer: kinds.SGD, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    return torch.optim.SGD(
-        parameters,
-        lr=optimizer.learning_rate,
-        momentum=optimizer.momentum,
-        weight_decay=optimizer.weight_decay,
-        foreach=True,
-    )
+    return torch.optim.SGD(parameters, foreach=True)
+
+
+def options(optimizer: kinds.Optimizer) -> dict[str, Any]:
+    """Return torch's names and values of an optimizer's numbers, without schedules."""
+    common = {"lr": optimizer.learning_rate, "weight_decay": optimizer.weight_decay}
+    match optimizer:
+        case kinds.Adam():
+            return common | {"betas": (optimizer.beta1, optimizer.beta2)}
+        case kinds.RMSprop():
+            return common | {"alpha": optimizer.decay}
+        case kinds.SGD():
+            return common | {"momentum": optimizer.momentum}
+    return common
 
 
 class Learner:
@@ -70,6 +67,8 @@ class Learner:
         self.parameters = parameters
         self.updates = 0
         self.optimizer = build(optimizer, parameters.values())
+        if not any(find_schedules(optimizer)):
+            self.optimizer.param_groups[0].update(options(optimizer))
         for parameter in parameters.values():
             state = self.optimizer.state[parameter]
             for slot in optimizer.slots:
@@ -90,19 +89,35 @@ class Learner:
                 float(count), dtype=torch.float32, device=parameter.device
             )
 
-    def update(self, gradients: Iterable[torch.Tensor]) -> None:
-        """Apply one update."""
+    def update(
+        self,
+        gradients: Iterable[torch.Tensor],
+        inputs: Mapping[str, float] | None = None,
+        path: str = "",
+    ) -> None:
+        """Apply one update.
+
+        Args:
+            inputs: of the step, with the values of schedules.
+            path: of the optimizer in the spec, ``"generator.optimizer"``.
+        """
+        optimizer = at_step(self.spec, path, inputs or {})
+        group = self.optimizer.param_groups[0]
+        if optimizer is not self.spec:
+            group.update(options(optimizer))
+            if isinstance(self.spec, kinds.SGD) and self.spec.momentum:
+                group["momentum"] = group["momentum"] or TINY
         for parameter, gradient in zip(self.parameters.values(), gradients, strict=True):
             if gradient.stride() != parameter.stride():
                 # second derivatives come laid out otherwise, and fused Adam walks through memory
                 gradient = torch.empty_like(parameter).copy_(gradient)
             parameter.grad = gradient
         if self.spec.clip_norm:
-            nn.utils.clip_grad_norm_(self.parameters.values(), self.spec.clip_norm)
+            nn.utils.clip_grad_norm_(self.parameters.values(), optimizer.clip_norm)
         self.updates += 1
-        if isinstance(self.spec, kinds.Adam):
-            root = math.sqrt(1 - self.spec.beta2**self.updates)
-            self.optimizer.param_groups[0]["eps"] = self.spec.effective_epsilon(root)
+        if isinstance(optimizer, kinds.Adam):
+            root = math.sqrt(1 - optimizer.beta2**self.updates)
+            group["eps"] = optimizer.effective_epsilon(root)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 

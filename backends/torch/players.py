@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from gandem.backends.torch.network import Network, masks_inward
+from gandem.backends.torch.network import Network, draws_inward
 from gandem.backends.torch.optimizers import Learner
-from gandem.core.training import Loss, MaskFeed, Played
+from gandem.core.training import DrawFeed, Loss, Played
 
 
 class TorchPlayers:
@@ -24,16 +24,19 @@ class TorchPlayers:
         self.learners = learners
         self.averages = averages
         self.running = running
-        self.masks = MaskFeed({})
+        self.inputs: Mapping[str, Tensor] = {}
+        self.draws = DrawFeed({})
 
     def begin(self, inputs: Mapping[str, Tensor]) -> None:
         """Start a step: number its passes from 0."""
-        self.masks = MaskFeed(inputs)
+        self.inputs, self.draws = inputs, DrawFeed(inputs)
 
-    def apply(self, player: str, **inputs: Tensor) -> Tensor:
+    def apply(
+        self, player: str, observed: dict[str, Tensor] | None = None, **inputs: Tensor
+    ) -> Tensor:
         network = self.networks[player]
         read = [inputs[name] for name in network.plan.inputs]
-        return network(*read, masks=masks_inward(self.masks.next()))
+        return network(*read, draws=draws_inward(self.draws.next()), observed=observed)
 
     def slope(self, player: str, image: Tensor, **inputs: Tensor) -> Tensor:
         leaf = image.detach().requires_grad_(True)
@@ -48,7 +51,7 @@ class TorchPlayers:
         return Played(leaf, lambda gradient: torch.autograd.grad(output, weights, gradient))
 
     def learn(
-        self, player: str, loss: Loss, through: Played | None = None, *, floor: float = 0.0
+        self, player: str, loss: Loss, through: Played | None = None, *, floor: float | None = None
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         value, report = loss()
         learner = self.learners[player]
@@ -56,8 +59,8 @@ class TorchPlayers:
             gradients = torch.autograd.grad(value, list(learner.parameters.values()))
         else:  # only the gradient of the image, no weight gradients of the other player
             gradients = through.pull(torch.autograd.grad(value, through.value)[0])
-        if not floor or value >= floor:
-            learner.update(gradients)
+        if floor is None or value >= floor:
+            learner.update(gradients, self.inputs, f"{player}.optimizer")
         return value.detach(), {name: scalar.detach() for name, scalar in report.items()}
 
     def clip(self, player: str, limit: float) -> None:

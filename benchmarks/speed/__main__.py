@@ -58,8 +58,8 @@ class Ratio:
 
     @classmethod
     def of(cls, other: Figures, ours: Figures) -> "Ratio":
-        found = [a / b for a, b in zip(other.steps, ours.steps, strict=True)]
-        low, median, high = statistics.quantiles(found, n=4) if found[1:] else 3 * found
+        results = [a / b for a, b in zip(other.steps, ours.steps, strict=True)]
+        low, median, high = statistics.quantiles(results, n=4) if results[1:] else 3 * results
         return cls(median, low, high)
 
 
@@ -79,12 +79,12 @@ class Row:
         ratios = {kind: asdict(self.ratio(kind)) for kind in self.figures if kind != "gandem"}
         figures = {
             kind: {
-                "steps_per_second": found.rate,
-                "seconds_to_first_step": found.first,
-                "peak_memory": found.peak_memory,
-                "seconds_per_step": found.steps,
+                "steps_per_second": figures.rate,
+                "seconds_to_first_step": figures.first,
+                "peak_memory": figures.peak_memory,
+                "seconds_per_step": figures.steps,
             }
-            for kind, found in self.figures.items()
+            for kind, figures in self.figures.items()
         }
         where = {"model": self.model, "backend": self.backend, "threads": self.threads}
         return {**where, "ratios": ratios, "contenders": figures}
@@ -112,11 +112,11 @@ class Contender:
         assert self.process.stdout is not None
         with contextlib.suppress(BrokenPipeError):
             print(steps, file=self.process.stdin, flush=True)
-        said = self.process.stdout.readline()
-        if not said:
+        output = self.process.stdout.readline()
+        if not output:
             errors = self.process.stderr.read() if self.process.stderr else ""
             raise SystemExit(f"{' '.join(self.arguments)} failed:\n{errors[-3000:]}")
-        return dict(json.loads(said))
+        return dict(json.loads(output))
 
     def close(self) -> None:
         self.process.kill()
@@ -127,33 +127,34 @@ def measure(
     model: str, backend: str, threads: int, data: Path, rounds: int, seconds: float
 ) -> dict[str, Figures]:
     """Let the three take turns."""
-    found = {kind: Figures() for kind in KINDS}
+    figures = {kind: Figures() for kind in KINDS}
     contenders: dict[str, Contender] = {}
     try:
         for kind in KINDS:
             contenders[kind] = Contender([kind, model, backend, str(data)], threads)
-            found[kind].first = contenders[kind].tell(1)["seconds"]
+            figures[kind].first = contenders[kind].tell(1)["seconds"]
         blocks = {kind: _block(contenders[kind], seconds) for kind in KINDS}
         for turn in range(rounds):
             for kind in (KINDS[(turn + i) % len(KINDS)] for i in range(len(KINDS))):
-                said = contenders[kind].tell(blocks[kind])
-                found[kind].steps.append(said["seconds"] / (blocks[kind] + said.get("steps", 0)))
+                answer = contenders[kind].tell(blocks[kind])
+                steps = blocks[kind] + answer.get("steps", 0)
+                figures[kind].steps.append(answer["seconds"] / steps)
         for kind in KINDS:
-            found[kind].peak_memory = int(contenders[kind].tell(0)["peak_memory"])
+            figures[kind].peak_memory = int(contenders[kind].tell(0)["peak_memory"])
     finally:
         for contender in contenders.values():
             contender.close()
-    return found
+    return figures
 
 
 def _block(contender: Contender, seconds: float) -> int:
     """Return how many steps take so many seconds, after some that warm it up: what is compiled
     for several steps at once is compiled after a while.
     """
-    made, spent, pace = 0, 0.0, 0.0
-    while made < WARM_STEPS and spent < WARM_SECONDS:
-        took = contender.tell(5)["seconds"]
-        made, spent, pace = made + 5, spent + took, took / 5
+    steps, seconds_spent, pace = 0, 0.0, 0.0
+    while steps < WARM_STEPS and seconds_spent < WARM_SECONDS:
+        block = contender.tell(5)["seconds"]
+        steps, seconds_spent, pace = steps + 5, seconds_spent + block, block / 5
     return max(2, round(seconds / pace))
 
 
@@ -187,17 +188,17 @@ def run(options: argparse.Namespace) -> list[Row]:
 
 def line(row: Row) -> str:
     """Return a row for a terminal."""
-    rates = "  ".join(f"{kind} {found.rate:7.2f}/s" for kind, found in row.figures.items())
-    said = [
+    rates = "  ".join(f"{kind} {figures.rate:7.2f}/s" for kind, figures in row.figures.items())
+    output = [
         f"{row.model:<14} {row.backend:<6} {row.threads} thread{'s'[: row.threads > 1]:<2}",
         rates,
     ]
     for kind in KINDS[:2]:
         ratio = row.ratio(kind)
-        said.append(f"÷{kind} {ratio.median:5.2f} ({ratio.low:.2f}-{ratio.high:.2f})")
+        output.append(f"÷{kind} {ratio.median:5.2f} ({ratio.low:.2f}-{ratio.high:.2f})")
     first = "/".join(f"{row.figures[kind].first:.1f}" for kind in KINDS)
     memory = "/".join(f"{row.figures[kind].peak_memory / 2**20:.0f}" for kind in KINDS)
-    return "  ".join([*said, f"first {first} s", f"memory {memory} MiB"])
+    return "  ".join([*output, f"first {first} s", f"memory {memory} MiB"])
 
 
 def main() -> None:

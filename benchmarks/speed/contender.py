@@ -44,13 +44,13 @@ def by_hand(kind: str, model: str, backend: str, data: str) -> None:
     with np.load(data) as arrays:
         images, labels = arrays["images"], arrays["labels"]
     steps = asked()
-    begun = time.perf_counter()
+    started = time.perf_counter()
     train = getattr(module, f"{kind}s".upper())[model](images, labels)
     while steps:
         train(steps)
-        answer(seconds=time.perf_counter() - begun)
+        answer(seconds=time.perf_counter() - started)
         steps = asked()
-        begun = time.perf_counter()
+        started = time.perf_counter()
     bye()
 
 
@@ -61,19 +61,19 @@ def gandem(model: str, backend: str, data: str, options: dict[str, str]) -> None
 
     load_backend(backend)
     steps = asked()
-    begun = time.perf_counter()
+    started = time.perf_counter()
     until = steps
 
     def progress(now: Progress) -> None:
-        nonlocal until, begun
+        nonlocal until, started
         if now.step < until:
             return
-        answer(seconds=time.perf_counter() - begun, steps=now.step - until)
+        answer(seconds=time.perf_counter() - started, steps=now.step - until)
         steps = asked()
         if not steps:
             bye()
         until = now.step + steps
-        begun = time.perf_counter()
+        started = time.perf_counter()
 
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as folder:

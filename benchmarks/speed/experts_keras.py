@@ -108,7 +108,7 @@ def batch_norm(player: Player, size: int, epsilon: float, decay: float) -> Netwo
 
     def norm(x: Tensor) -> Tensor:
         flat = x if x.shape.rank == 4 else tf.reshape(x, [-1, 1, 1, size])
-        made = tf.raw_ops.FusedBatchNormV3(
+        result = tf.raw_ops.FusedBatchNormV3(
             x=flat,
             scale=scale,
             offset=offset,
@@ -118,9 +118,9 @@ def batch_norm(player: Player, size: int, epsilon: float, decay: float) -> Netwo
             exponential_avg_factor=1 - decay,
             is_training=True,
         )
-        mean.assign(tf.stop_gradient(made.batch_mean))
-        variance.assign(tf.stop_gradient(made.batch_variance))
-        return made.y if x.shape.rank == 4 else tf.reshape(made.y, tf.shape(x))
+        mean.assign(tf.stop_gradient(result.batch_mean))
+        variance.assign(tf.stop_gradient(result.batch_variance))
+        return result.y if x.shape.rank == 4 else tf.reshape(result.y, tf.shape(x))
 
     return norm
 

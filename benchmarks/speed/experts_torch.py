@@ -34,9 +34,9 @@ class Loop:
 
     def __call__(self, steps: int) -> None:
         for at in range(1, steps + 1):
-            found = self.step()
+            result = self.step()
             if at % EVERY == 0 or at == steps:
-                self.losses.append(torch.stack(found).tolist())
+                self.losses.append(torch.stack(result).tolist())
 
 
 class Player:
@@ -219,11 +219,11 @@ def dcgan(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -> Loop:
 def mlp_gan(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -> Loop:
     """Lesson E."""
     prepare(device)
-    made: list[nn.Module] = [nn.Linear(100, 128), nn.LeakyReLU(0.2, inplace=True)]
+    results: list[nn.Module] = [nn.Linear(100, 128), nn.LeakyReLU(0.2, inplace=True)]
     for before, after in ((128, 256), (256, 512), (512, 1024)):
-        made += [nn.Linear(before, after, bias=False), nn.BatchNorm1d(after)]
-        made.append(nn.LeakyReLU(0.2, inplace=True))
-    generator = nn.Sequential(*made, nn.Linear(1024, 784), nn.Tanh())  # (N, 784)
+        results += [nn.Linear(before, after, bias=False), nn.BatchNorm1d(after)]
+        results.append(nn.LeakyReLU(0.2, inplace=True))
+    generator = nn.Sequential(*results, nn.Linear(1024, 784), nn.Tanh())  # (N, 784)
     judge = nn.Sequential(
         nn.Flatten(),
         nn.Linear(784, 512),
@@ -299,7 +299,7 @@ def cgan(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -> Loop:
         Player(glorot(n), device, 3e-4, (0.9, 0.999), 1e-7) for n in (network, judge)
     )
     data, classes = resident(images, device), torch.eye(10, device=device)
-    told = torch.from_numpy(labels).to(device)
+    indices = torch.from_numpy(labels).to(device)
     batches = shuffled(len(data), 64, device)
 
     def judged(image: Tensor, planes: Tensor) -> Tensor:
@@ -308,7 +308,7 @@ def cgan(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -> Loop:
 
     def step() -> tuple[Tensor, Tensor]:
         rows = next(batches)
-        real, label = data[rows].float().mul_(1 / 255), classes[told[rows]]
+        real, label = data[rows].float().mul_(1 / 255), classes[indices[rows]]
         planes = label[:, :, None, None].expand(-1, -1, 28, 28)
         noise = torch.randn(2, len(rows), 128, device=device)
         with torch.no_grad():

@@ -66,10 +66,10 @@ class Fitting(Loop):
         if not self.thread.ident:
             self.thread.start()
         self.go.release(steps)
-        found = self.done.get()
-        if isinstance(found, BaseException):
-            raise found
-        self.losses = tuple(float(loss) for loss in found.values())
+        result = self.done.get()
+        if isinstance(result, BaseException):
+            raise result
+        self.losses = tuple(float(loss) for loss in result.values())
 
     def _count(self, logs: dict[str, Any]) -> None:
         self.left -= 1
@@ -135,32 +135,47 @@ class ConditionalGAN(keras.Model):
         return {m.name: m.result() for m in self.metrics}
 
 
-def cgan(images: np.ndarray, labels: np.ndarray) -> Loop:
-    # typical: every batch passes through tf.data image by image, with a label of its own
-    discriminator = keras.Sequential(
-        [
-            keras.Input((28, 28, 11)),
-            layers.Conv2D(64, 3, strides=2, padding="same"),
-            layers.LeakyReLU(negative_slope=0.2),
-            layers.Conv2D(128, 3, strides=2, padding="same"),
-            layers.LeakyReLU(negative_slope=0.2),
-            layers.GlobalMaxPooling2D(),
-            layers.Dense(1),
-        ]
-    )
+def leaky_relu() -> layers.Layer:
+    return layers.LeakyReLU(negative_slope=0.2)
+
+
+Activation = Callable[[], layers.Layer]
+
+
+def cgan_networks(
+    activation: Activation = leaky_relu, *, second: bool = True
+) -> tuple[keras.Sequential, keras.Sequential]:
+    """Return generator and discriminator; ``second``: with its second activation."""
     generator = keras.Sequential(
         [
             keras.Input((138,)),
             layers.Dense(7 * 7 * 138),
-            layers.LeakyReLU(negative_slope=0.2),
+            activation(),
             layers.Reshape((7, 7, 138)),
             layers.Conv2DTranspose(128, 4, strides=2, padding="same"),
-            layers.LeakyReLU(negative_slope=0.2),
+            activation(),
             layers.Conv2DTranspose(128, 4, strides=2, padding="same"),
-            layers.LeakyReLU(negative_slope=0.2),
+            activation(),
             layers.Conv2D(1, 7, padding="same", activation="sigmoid"),
         ]
     )
+    discriminator = keras.Sequential(
+        [
+            keras.Input((28, 28, 11)),
+            layers.Conv2D(64, 3, strides=2, padding="same"),
+            activation(),
+            layers.Conv2D(128, 3, strides=2, padding="same"),
+            *([activation()] if second else []),
+            layers.GlobalMaxPooling2D(),
+            layers.Dense(1),
+        ]
+    )
+    return generator, discriminator
+
+
+def cgan(images: np.ndarray, labels: np.ndarray) -> Loop:
+    # typical: every batch passes through tf.data image by image, with a label of its own
+    generator, discriminator = cgan_networks()
     pixels, hot = (
         images.astype("float32") / 255.0,
         keras.utils.to_categorical(labels, 10).astype("float32"),
@@ -179,8 +194,7 @@ def cgan(images: np.ndarray, labels: np.ndarray) -> Loop:
 # --- lesson B: upsample-gan, and lesson E: dense layers --------------------------------------
 
 
-def upsample_gan(images: np.ndarray, labels: np.ndarray) -> Loop:
-    # typical: predict starts a pass over data for each batch, and every loss is read at once
+def upsample_networks(*, sigmoid: bool = True) -> tuple[keras.Sequential, keras.Sequential]:
     generator = keras.Sequential(
         [
             keras.Input((10,)),
@@ -202,9 +216,15 @@ def upsample_gan(images: np.ndarray, labels: np.ndarray) -> Loop:
             layers.MaxPooling2D(),
             layers.Flatten(),
             layers.Dense(100, activation="relu"),
-            layers.Dense(1, activation="sigmoid"),
+            layers.Dense(1, activation="sigmoid" if sigmoid else None),
         ]
     )
+    return generator, discriminator
+
+
+def upsample_gan(images: np.ndarray, labels: np.ndarray) -> Loop:
+    # typical: predict starts a pass over data for each batch, and every loss is read at once
+    generator, discriminator = upsample_networks()
     gan = stacked(generator, discriminator)
     pixels = images.astype("float32") / 255.0
     answers = np.concatenate([np.ones((50, 1)), np.zeros((50, 1))])
@@ -336,8 +356,9 @@ def dcgan_generator() -> keras.Model:
     )
 
 
-def dcgan_dropout(images: np.ndarray, labels: np.ndarray) -> Loop:
-    # typical: the generator draws the same fakes once more for its own update
+def dropout_networks(
+    activation: Activation = leaky_relu, *, rate: float = 0.3
+) -> tuple[keras.Sequential, keras.Sequential]:
     generator = keras.Sequential(
         [
             keras.Input((100,)),
@@ -356,10 +377,16 @@ def dcgan_dropout(images: np.ndarray, labels: np.ndarray) -> Loop:
     discriminator = keras.Sequential([keras.Input((28, 28, 1))])
     for filters, strides in ((64, 2), (128, 2), (256, 1)):
         discriminator.add(layers.Conv2D(filters, 3, strides=strides, padding="same"))
-        discriminator.add(layers.LeakyReLU(negative_slope=0.2))
-        discriminator.add(layers.Dropout(0.3))
+        discriminator.add(activation())
+        discriminator.add(layers.Dropout(rate))
     discriminator.add(layers.Flatten())
     discriminator.add(layers.Dense(1))
+    return generator, discriminator
+
+
+def dcgan_dropout(images: np.ndarray, labels: np.ndarray) -> Loop:
+    # typical: the generator draws the same fakes once more for its own update
+    generator, discriminator = dropout_networks()
     generator_optimizer = keras.optimizers.Adam(5e-4, beta_1=0.5)
     discriminator_optimizer = keras.optimizers.Adam(5e-4, beta_1=0.5)
 

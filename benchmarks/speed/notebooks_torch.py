@@ -97,13 +97,13 @@ def small(module: nn.Module) -> None:
         nn.init.normal_(module.weight, 0.0, 0.02)
 
 
-def dcgan_generator() -> nn.Module:
+def dcgan_generator(*, bias: bool = False) -> nn.Sequential:
     generator = nn.Sequential(
-        nn.Linear(100, 128 * 7 * 7, bias=False),
+        nn.Linear(100, 128 * 7 * 7, bias=bias),
         nn.BatchNorm1d(128 * 7 * 7),
         nn.ReLU(),
         nn.Unflatten(1, (128, 7, 7)),
-        nn.ConvTranspose2d(128, 64, 4, 2, 1, bias=False),
+        nn.ConvTranspose2d(128, 64, 4, 2, 1, bias=bias),
         nn.BatchNorm2d(64),
         nn.ReLU(),
         nn.ConvTranspose2d(64, 1, 4, 2, 1),
@@ -112,32 +112,39 @@ def dcgan_generator() -> nn.Module:
     return generator.apply(small)
 
 
-def dcgan(images: np.ndarray, labels: np.ndarray) -> Loop:
-    """Lesson C. Typical, and slow: images one by one through PIL; the discriminator's weight
-    gradients in the generator's phase; ``.item()`` each step.
-    """
+def dcgan_discriminator(*, bias: bool = False, sigmoid: bool = True) -> nn.Sequential:
     discriminator = nn.Sequential(
         nn.Conv2d(1, 64, 4, 2, 1),
         nn.LeakyReLU(0.2),
-        nn.Conv2d(64, 128, 4, 2, 1, bias=False),
+        nn.Conv2d(64, 128, 4, 2, 1, bias=bias),
         nn.BatchNorm2d(128),
         nn.LeakyReLU(0.2),
         nn.Flatten(),
         nn.Linear(128 * 7 * 7, 1),
-        nn.Sigmoid(),
-    ).apply(small)
-    return alternate(dcgan_generator(), discriminator, Digits(images, labels, SIGNED), 2e-4)
+        *([nn.Sigmoid()] if sigmoid else []),
+    )
+    return discriminator.apply(small)
+
+
+def dcgan(images: np.ndarray, labels: np.ndarray) -> Loop:
+    """Lesson C. Typical, and slow: images one by one through PIL; the discriminator's weight
+    gradients in the generator's phase; ``.item()`` each step.
+    """
+    generator, discriminator = dcgan_generator(), dcgan_discriminator()
+    return alternate(generator, discriminator, Digits(images, labels, SIGNED), 2e-4)
 
 
 def mlp_gan(images: np.ndarray, labels: np.ndarray) -> Loop:
     """Lesson E. Typical, and slow: the loader takes as long as these small networks."""
-    made: list[nn.Module] = []
+    results: list[nn.Module] = []
     for before, after in ((100, 128), (128, 256), (256, 512), (512, 1024)):
         normed = before > 100
-        made.append(nn.Linear(before, after, bias=not normed))
-        made += [nn.BatchNorm1d(after)] if normed else []
-        made.append(nn.LeakyReLU(0.2))
-    generator = nn.Sequential(*made, nn.Linear(1024, 784), nn.Tanh(), nn.Unflatten(1, (1, 28, 28)))
+        results.append(nn.Linear(before, after, bias=not normed))
+        results += [nn.BatchNorm1d(after)] if normed else []
+        results.append(nn.LeakyReLU(0.2))
+    generator = nn.Sequential(
+        *results, nn.Linear(1024, 784), nn.Tanh(), nn.Unflatten(1, (1, 28, 28))
+    )
     discriminator = nn.Sequential(
         nn.Flatten(),
         nn.Linear(784, 512),

@@ -24,20 +24,28 @@ def write(path: Path, measured: dict[str, Any]) -> None:
 def table(measured: dict[str, Any]) -> str:
     """Return the rows, and what they were measured on and how."""
     lines = "\n".join(map(line, measured["rows"]))
-    told = (
+    fields = (
         f"{measured['machine']}; {measured['versions']}; {measured['data']}; median of "
         f"{measured['rounds']} rounds of {measured['seconds']:g} s, quartiles in brackets; float32."
     )
-    return f"{HEAD}{lines}\n\n{told}"
+    return f"{HEAD}{lines}\n\n{fields}"
 
 
 def line(row: dict[str, Any]) -> str:
     """Return one row: steps a second, ratios, seconds and memory."""
     each = [row["contenders"][kind] for kind in KINDS]
-    rates = [f"{found['steps_per_second']:.3g}" for found in each]
-    first = " / ".join(f"{found['seconds_to_first_step']:.1f}" for found in each)
-    memory = " / ".join(f"{found['peak_memory'] / 2**20:.0f}" for found in each)
+    rates = [f"{results['steps_per_second']:.3g}" for results in each]
+    first = " / ".join(f"{results['seconds_to_first_step']:.1f}" for results in each)
+    memory = " / ".join(f"{results['peak_memory'] / 2**20:.0f}" for results in each)
     ratios = [row["ratios"][kind] for kind in KINDS[:2]]
-    said = [f"{r['median']:.2f} ({r['low']:.2f}-{r['high']:.2f})" for r in ratios]
-    cells = [f"`{row['model']}`", row["backend"], str(row["threads"]), *rates, *said, first, memory]
+    output = [f"{r['median']:.2f} ({r['low']:.2f}-{r['high']:.2f})" for r in ratios]
+    cells = [
+        f"`{row['model']}`",
+        row["backend"],
+        str(row["threads"]),
+        *rates,
+        *output,
+        first,
+        memory,
+    ]
     return f"| {' | '.join(cells)} |"

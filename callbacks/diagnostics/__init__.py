@@ -60,7 +60,7 @@ class Diagnostics(Callback):
         epoch = trainer.epochs_done(trainer.step)
         with report_memory_errors():
             accuracy = self.probe.measure_accuracy()
-        self._log(trainer, {"step": trainer.step, "epoch": epoch, "judged": accuracy})
+        self._log(trainer, {"step": trainer.step, "epoch": epoch, "accuracy": accuracy})
         trainer.accuracy = {"epoch": epoch, **accuracy}
 
     def on_log(self, trainer: Trainer, row: Mapping[str, Any]) -> None:
@@ -69,8 +69,8 @@ class Diagnostics(Callback):
             self._warn(trainer, warning)
 
     def on_evaluate(self, trainer: Trainer, scores: Mapping[str, float]) -> None:
-        """Read the row of the scores, for the verdict."""
-        self.monitor.read(trainer.last_row)
+        """Read the row of the scores, and warn of what begins or ends with it."""
+        self.on_log(trainer, trainer.last_row)
 
     def on_train_end(self, trainer: Trainer) -> None:
         """Add the warning that the training diverged."""

@@ -24,10 +24,11 @@ from gandem.callbacks.diagnostics.verdict import (
     describe_doubts,
     describe_last_accuracy,
     describe_verdict,
+    shows_progress,
 )
 from gandem.core.documents import is_number
 from gandem.core.runs.log import has_losses
-from gandem.core.specs import Spec
+from gandem.core.specs import Spec, at_start
 from gandem.core.training import NumpyOps
 from gandem.core.training.losses import (
     AdversarialLoss,
@@ -81,7 +82,9 @@ Healthy trainings reached 0.21.
 """
 MAX_VALUE = 1e300
 FLAT = 0.01
-"""If the loss stays this close to that of guessing for MIDDLE steps, there is no progress."""
+"""If the loss stays this close to that of guessing for MIDDLE steps, there is no progress, or the
+players are in equilibrium: what was measured of the images tells.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ class LossScale:
         >>> LossScale.of(spec, resolve_loss(spec))
         LossScale(guessing=0.0, least=None, margin=False)
         """
-        loss, ops = spec.loss, NumpyOps()
+        loss, ops = at_start(spec.loss), NumpyOps()
         share = 1.0 if loss.halves == "sum" else 0.5
         target = 1.0 - loss.label_smoothing
 
@@ -120,8 +123,8 @@ class LossScale:
             return float(rule.real(ops, logits, target)), float(rule.fake(ops, logits))
 
         def lowest(scale: float) -> float:
-            tried = [halves(logit) for logit in np.linspace(-scale, scale, 401)]
-            return share * float(sum(min(half) for half in zip(*tried, strict=True)))
+            losses = [halves(logit) for logit in np.linspace(-scale, scale, 401)]
+            return share * float(sum(min(half) for half in zip(*losses, strict=True)))
 
         zero = np.zeros((1, 1))
         guessing = share * float(compute_discriminator_loss(rule, ops, zero, zero, target))
@@ -163,12 +166,14 @@ class Monitor:
 
     def read(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Read a row of the log; return the warnings that follow, as rows of the log."""
-        if isinstance(row.get("judged"), dict):
-            self.accuracies = [*self.accuracies, {"step": row["step"], **row["judged"]}][
+        if isinstance(row.get("accuracy"), dict):
+            self.accuracies = [*self.accuracies, {"step": row["step"], **row["accuracy"]}][
                 -MEASUREMENTS:
             ]
         if isinstance(row.get("scores"), dict):
             self.scored.append(row)
+            self.step = row["step"]
+            return self._check()
         if not has_losses(row):
             return []
         self.step = row["step"]
@@ -179,6 +184,10 @@ class Monitor:
             self.varied = [*self.varied, row][-2:]
         if isinstance(row.get("moved"), dict):
             self.moved = [*self.moved, row][-2:]
+        return self._check()
+
+    def _check(self) -> list[dict[str, Any]]:
+        """Apply all rules; return a warning for each condition that begins or ends."""
         events = []
         for state, check in (
             ("discriminator-dominates", self._dominates),
@@ -187,10 +196,10 @@ class Monitor:
             ("no-progress", self._stands_still),
         ):
             is_open = self._open(state)
-            found = check(is_open is not None)
-            if found is not None and is_open is None:
-                events.append(self._begin(state, found))
-            elif found is None and is_open is not None:
+            finding = check(is_open is not None)
+            if finding is not None and is_open is None:
+                events.append(self._begin(state, finding))
+            elif finding is None and is_open is not None:
                 events.append(self._end(is_open))
         return events
 
@@ -210,7 +219,7 @@ class Monitor:
             "now": current or [state],
             "episodes": [dict(episode) for episode in self.episodes],
             "variety": last.get("variety"),
-            "judged": self.accuracies[-1] if self.accuracies else None,
+            "accuracy": self.accuracies[-1] if self.accuracies else None,
         }
 
     def verdict(self) -> str:
@@ -223,6 +232,9 @@ class Monitor:
     def _variety(self) -> float:
         return _number(self.varied[-1], "variety") if self.varied else math.nan
 
+    def _nearest(self) -> float:
+        return _number(self.varied[-1], "nearest") if self.varied else math.nan
+
     def _doubts(self) -> list[str]:
         is_critic = decision_boundary(self.loss) is None
         return describe_doubts(self.accuracies, self.scored, self._variety(), is_critic=is_critic)
@@ -233,17 +245,17 @@ class Monitor:
                 return episode
         return None
 
-    def _begin(self, state: str, found: Finding) -> dict[str, Any]:
-        self.episodes.append({"health": state, "since_step": found.since})
+    def _begin(self, state: str, finding: Finding) -> dict[str, Any]:
+        self.episodes.append({"health": state, "since_step": finding.since})
         remedy, options = suggest_remedy(
-            state, self.spec, self.scale.guessing, self.loss.smoothable, found
+            state, self.spec, self.scale.guessing, self.loss.smoothable, finding
         )
         return {
             "step": self.step,
             "health": state,
             "state": "begins",
-            "since_step": found.since,
-            "because": found.because,
+            "since_step": finding.since,
+            "because": finding.because,
             "remedy": remedy,
             "options": options,
         }
@@ -282,7 +294,7 @@ class Monitor:
                 return Finding(
                     rows[0]["step"],
                     f"its loss is {loss:.2g}, where guessing costs {self.scale.guessing:.3g}, and "
-                    f"it tells {median:.0%} of the images rightly",
+                    f"it classifies {median:.0%} of the images correctly",
                 )
         return None
 
@@ -295,10 +307,10 @@ class Monitor:
             before, now = (_number(row, name) for row in two)
             rises = now > max(RISING * before, limit / 4)
             if now < limit and (is_open or (before < limit and not rises)):
-                said = "differ" if name == "variety" else "differ from the nearest other"
+                verb = "differ" if name == "variety" else "differ from the nearest other"
                 return Finding(
                     two[0]["step"],
-                    f"the images for different noise {said} by {now:.3f} of what real images do",
+                    f"the images for different noise {verb} by {now:.3f} of what real images do",
                 )
         return None
 
@@ -329,7 +341,8 @@ class Monitor:
             ):
                 return Finding(self.moved[0]["step"], f"the {player}'s weights do not move", player)
         rows = self._recent(MIDDLE)
-        if rows and all(abs(self.scale.share(row) - 1) < FLAT for row in rows):
+        is_flat = rows and all(abs(self.scale.share(row) - 1) < FLAT for row in rows)
+        if is_flat and not shows_progress(self.scored, self._variety(), self._nearest()):
             loss = _number(rows[-1], "discriminator")
             return Finding(
                 rows[0]["step"],

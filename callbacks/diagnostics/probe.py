@@ -96,7 +96,7 @@ class Probe:
     @cached_property
     def _chosen(self) -> np.ndarray:
         images = self.feed.dataset.images
-        order = stream(self.feed.seed, Purpose.JUDGED).permutation(len(images))
+        order = stream(self.feed.seed, Purpose.ACCURACY).permutation(len(images))
         return np.sort(order[:COUNT])
 
     @cached_property
@@ -107,7 +107,7 @@ class Probe:
 
     @cached_property
     def _noise(self) -> np.ndarray:
-        drawn = stream(self.feed.seed, Purpose.JUDGED, part=1)
+        drawn = stream(self.feed.seed, Purpose.ACCURACY, part=1)
         noise = draw_noise(self.feed.spec.latent, drawn, len(self._chosen))
         return noise.astype(self.feed.precision)
 
@@ -123,13 +123,13 @@ class Probe:
         return labels[self._chosen] if reads and labels is not None else None
 
     def _play(self, player: str, **inputs: np.ndarray) -> np.ndarray:
-        wanted, spec = self.feed.plans[player].inputs, self.feed.spec
-        if "label" in wanted:
+        names, spec = self.feed.plans[player].inputs, self.feed.spec
+        if "label" in names:
             labels = self.feed.dataset.labels
             assert labels is not None
             inputs["label"] = one_hot(labels[self._chosen], spec.classes, self.feed.precision)
-        given = {name: value for name, value in inputs.items() if name in wanted}
-        return np.asarray(self.engine.forward(player, given))
+        used = {name: value for name, value in inputs.items() if name in names}
+        return np.asarray(self.engine.forward(player, used))
 
     def fakes(self) -> np.ndarray:
         """Return what the generator makes of the fixed noise, (count, H, W, C)."""
@@ -187,10 +187,10 @@ class Variety:
         if not self._same.any():
             return {}
         with np.errstate(all="ignore"):  # of a training that diverges
-            apart = _distances(images)
-            nearest = np.where(self._same, apart, np.inf).min(axis=1)
+            distances = _distances(images)
+            nearest = np.where(self._same, distances, np.inf).min(axis=1)
             return {
-                "variety": float(apart[self._same].mean()),
+                "variety": float(distances[self._same].mean()),
                 "nearest": float(np.median(nearest[self._same.any(axis=1)])),
             }
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gandem.core.specs import Points, Spec
+from gandem.core.specs import Player, Points, Schedule, Spec
 
 __all__ = ["Finding", "format_warning", "suggest_remedy"]
 
@@ -26,9 +26,9 @@ class Finding:
 
 
 def suggest_remedy(
-    state: str, spec: Spec, guessing: float, smoothable: bool, found: Finding
+    state: str, spec: Spec, guessing: float, smoothable: bool, finding: Finding
 ) -> tuple[str, list[str]]:
-    """Return a suggestion in words, and the options that apply it, the best first.
+    """Return a suggestion as text, and the options that apply it, the best first.
 
     Options that the spec already has are left out.
 
@@ -39,28 +39,28 @@ def suggest_remedy(
     if large := _list_large_rates(spec):
         others = [
             option
-            for option in _list_options(state, spec, guessing, smoothable, found)[1]
+            for option in _list_options(state, spec, guessing, smoothable, finding)[1]
             if "learning_rate" not in option
         ]
         options = [f"--set {n}.optimizer.learning_rate={_usual_rate(spec, n):g}" for n in large]
-        words = "the learning rate is far above the usual ones: take smaller steps"
-        return words, [" ".join(options), *others]
-    return _list_options(state, spec, guessing, smoothable, found)
+        suggestion = "the learning rate is far above the usual ones: take smaller steps"
+        return suggestion, [" ".join(options), *others]
+    return _list_options(state, spec, guessing, smoothable, finding)
 
 
 def _list_options(
-    state: str, spec: Spec, guessing: float, smoothable: bool, found: Finding
+    state: str, spec: Spec, guessing: float, smoothable: bool, finding: Finding
 ) -> tuple[str, list[str]]:
     if state == "discriminator-dominates":
-        words = "let the discriminator learn less, or make its task harder"
-        return words, [*_hold_back(spec, guessing), *_harder(spec, smoothable)]
+        suggestion = "let the discriminator learn less, or make its task harder"
+        return suggestion, [*_hold_back(spec, guessing), *_harder(spec, smoothable)]
     if state == "generator-collapsed":
         return "give the generator a steadier gradient", [*_steadier(spec)]
     if state == "oscillation":
         return "let both players take smaller steps", [*_rates(spec, 0.1)]
     if state == "no-progress":
-        words = "let it learn: a larger learning rate"
-        return words, [*_rates(spec, 10.0, found.player)]
+        suggestion = "let it learn: a larger learning rate"
+        return suggestion, [*_rates(spec, 10.0, finding.player)]
     return "let both players take smaller steps", [*_rates(spec, 0.1)]
 
 
@@ -91,11 +91,20 @@ def _rates(spec: Spec, factor: float, player: str = "") -> Iterator[str]:
     """Yield an option that changes one learning rate, or both; an extreme one becomes usual."""
     changes = []
     for name in (player,) if player else ("generator", "discriminator"):
-        rate, usual = spec.player(name).optimizer.learning_rate * factor, _usual_rate(spec, name)
+        rate, usual = spec.player(name).optimizer.learning_rate, _usual_rate(spec, name)
+        if isinstance(rate, Schedule):
+            continue
+        rate *= factor
         if not usual / MAX_FACTOR**2 < rate < usual * MAX_FACTOR**2:
             rate = usual
         changes.append(f"--set {name}.optimizer.learning_rate={rate:.3g}")
-    yield " ".join(changes)
+    if changes:
+        yield " ".join(changes)
+
+
+def _largest_rate(player: Player) -> float:
+    rate = player.optimizer.learning_rate
+    return rate.limits()[1] if isinstance(rate, Schedule) else rate
 
 
 def _usual_rate(spec: Spec, player: str) -> float:
@@ -107,7 +116,7 @@ def _list_large_rates(spec: Spec) -> list[str]:
     return [
         player.name
         for player in spec.players
-        if player.optimizer.learning_rate > MAX_FACTOR * _usual_rate(spec, player.name)
+        if _largest_rate(player) > MAX_FACTOR * _usual_rate(spec, player.name)
     ]
 
 

@@ -14,6 +14,7 @@ __all__ = [
     "describe_doubts",
     "describe_last_accuracy",
     "describe_verdict",
+    "shows_progress",
 ]
 
 MIN_STEPS = 200
@@ -26,6 +27,10 @@ FEW = 0.1
 """Precision, recall or coverage below which most images are not like real ones."""
 LITTLE = 0.1
 """Variety, relative to real images, below which images are much alike."""
+ALIKE = 2.0
+"""Variety and nearest distance differ from those of real images by less than this factor if the
+images vary as real ones do.
+"""
 RISE = 1.5
 """If the Fréchet distance is larger than the lowest by this factor, images have become worse."""
 
@@ -93,6 +98,21 @@ def _doubt_scores(scores: Sequence[Mapping[str, Any]]) -> list[str]:
     elif now > RISE * lowest:
         doubts.append(f"the Fréchet distance rose from {lowest:.3g} at step {at} to {now:.3g}")
     return doubts
+
+
+def shows_progress(scores: Sequence[Mapping[str, Any]], variety: float, nearest: float) -> bool:
+    """Return True if what was measured of the images shows that the generator has learned.
+
+    Scores decide if there are any: they have improved, or nothing speaks against them. Otherwise
+    the images vary as real ones do.
+
+    >>> shows_progress([], 1.01, 0.8), shows_progress([], 0.1, 0.8)
+    (True, False)
+    """
+    if scores:
+        distances = [_number(row["scores"].get("frechet")) for row in scores]
+        return distances[-1] < distances[0] or not _doubt_scores(scores)
+    return all(1 / ALIKE < value < ALIKE for value in (variety, nearest))
 
 
 def describe_verdict(

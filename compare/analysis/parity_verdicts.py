@@ -9,8 +9,9 @@ from typing import Any
 
 from gandem.compare.comparison import Comparison
 from gandem.parity.tolerances import RATIO
+from gandem.terminal.tables import format_count
 
-__all__ = ["judge_parity", "listed", "parity_sentence", "plural"]
+__all__ = ["join_with_and", "judge_parity", "parity_sentence"]
 
 Mark = Mapping[str, Any]
 
@@ -107,7 +108,7 @@ def parity_sentence(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the verdicts as a sentence, empty if there are none."""
     measured = [row for row in rows if row["report"]]
     failed = sum(bool(row["problem"]) for row in rows)
-    more = f" {failed} of {plural(len(rows), 'parity measurement')} failed." if failed else ""
+    more = f" {failed} of {format_count(len(rows), 'parity measurement')} failed." if failed else ""
     return (_summarize(measured) + more).strip()
 
 
@@ -118,7 +119,7 @@ def _summarize(rows: Sequence[Mapping[str, Any]]) -> str:
         counts = Counter(row["backends"] for row in rows)
         pairs = Counter(row["backends"] for row in different)
         texts = [
-            f"{listed(pair)} ({count} of {plural(counts[pair], 'measurement')})"
+            f"{join_with_and(pair)} ({count} of {format_count(counts[pair], 'measurement')})"
             for pair, count in pairs.items()
         ]
         first = min(row["first_step"] for row in different)
@@ -134,28 +135,19 @@ def _summarize(rows: Sequence[Mapping[str, Any]]) -> str:
             if worst["ratio"]
             else "all trainings diverge too early"
         )
-        return f"Undecided whether {listed(worst['backends'])} compute the same: {why}."
+        return f"Undecided whether {join_with_and(worst['backends'])} compute the same: {why}."
     if not rows:
         return ""
-    names = listed(dict.fromkeys(name for row in rows for name in row["backends"]))
-    count = plural(len(rows), "measurement")
+    names = join_with_and(dict.fromkeys(name for row in rows for name in row["backends"]))
+    count = format_count(len(rows), "measurement")
     return f"{names} compute the same up to rounding, in {count}."
 
 
-def listed(names: Iterable[str]) -> str:
+def join_with_and(names: Iterable[str]) -> str:
     """Join names for a sentence.
 
-    >>> listed(["torch", "keras", "jax"])
+    >>> join_with_and(["torch", "keras", "jax"])
     'torch, keras and jax'
     """
     *most, last = names
     return f"{', '.join(most)} and {last}" if most else last
-
-
-def plural(count: int, word: str) -> str:
-    """Return a number with its noun.
-
-    >>> plural(1, "step"), plural(3, "step")
-    ('1 step', '3 steps')
-    """
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"

@@ -13,9 +13,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from gandem.compare.analysis.parity_verdicts import listed, plural
-from gandem.compare.analysis.statistics import LEVEL, short, welch_intervals
+from gandem.compare.analysis.parity_verdicts import join_with_and
+from gandem.compare.analysis.statistics import LEVEL, format_digits, welch_intervals
 from gandem.metrics.evaluation import MEASURES
+from gandem.terminal.tables import format_count
 
 __all__ = ["key_protocol", "rank_groups"]
 
@@ -108,13 +109,13 @@ def _summarize(measure: str, places: Sequence[Row], join: Callable[[Row], str]) 
     """Return which group is best, and how the others compare with it."""
     best = places[0]
     extreme = "Lowest" if MEASURES[measure].better == "less" else "Highest"
-    score = short(best["mean"], 3)
-    score += f" ± {short(best['deviation'], 2)}" if best["deviation"] is not None else ""
-    seeds = plural(len(best["scores"]), "seed")
+    score = format_digits(best["mean"], 3)
+    score += f" ± {format_digits(best['deviation'], 2)}" if best["deviation"] is not None else ""
+    seeds = format_count(len(best["scores"]), "seed")
     parts = [f"{extreme} {MEASURES[measure].title}: {join(best)}, {score} over {seeds}."]
     for verdict, text in SENTENCES.items():
         others = [join(place) for place in places[1:] if place["verdict"] == verdict]
         if others:
-            names = listed(others) if len(others) <= MAX_NAMES else f"{len(others)} others"
+            names = join_with_and(others) if len(others) <= MAX_NAMES else f"{len(others)} others"
             parts.append(f"{text}: {names}.")
     return " ".join(parts)

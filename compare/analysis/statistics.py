@@ -25,7 +25,7 @@ __all__ = [
     "Interval",
     "compare_groups",
     "format_difference",
-    "short",
+    "format_digits",
     "welch_intervals",
 ]
 
@@ -182,10 +182,10 @@ def _deviation(values: Sequence[float]) -> float | None:
     return statistics.stdev(values) if len(values) > 1 else None
 
 
-def short(value: float, digits: int) -> str:
+def format_digits(value: float, digits: int) -> str:
     """Return a number with so many significant digits, and all digits before the point.
 
-    >>> short(127.3, 2), short(0.03127, 2), short(1234567.0, 3)
+    >>> format_digits(127.3, 2), format_digits(0.03127, 2), format_digits(1234567.0, 3)
     ('127', '0.031', '1234567')
     """
     if not math.isfinite(value):
@@ -203,12 +203,13 @@ def format_difference(difference: Difference) -> str:
 of 3.4 would have been seen'
     """
     seeds, title = min(difference.seeds), MEASURES[difference.measure].title
-    text = f"{title}, {difference.second} minus {difference.first}: {short(difference.mean, 3)}"
+    mean = format_digits(difference.mean, 3)
+    text = f"{title}, {difference.second} minus {difference.first}: {mean}"
     if seeds == 1:
         return f"{text}, undecided: 1 seed does not show the variation between seeds"
     if difference.low is None or difference.high is None:
         return f"{text}, undecided: an interval needs SciPy (pip install scipy)"
-    text += f" ± {short((difference.high - difference.low) / 2, 2)}, "
+    text += f" ± {format_digits((difference.high - difference.low) / 2, 2)}, "
     if difference.verdict == "different":
         better = MEASURES[difference.measure].better
         if better not in ("less", "more"):
@@ -218,7 +219,7 @@ of 3.4 would have been seen'
         return f"{text}different with {seeds} seeds, {winner} is better"
     if difference.verdict == "undecided":
         return f"{text}undecided: {seeds} seeds are too few"
-    detectable = short(difference.detectable or 0.0, 2)
+    detectable = format_digits(difference.detectable or 0.0, 2)
     return (
         f"{text}{difference.verdict} with {seeds} seeds; a difference of {detectable} would have "
         "been seen"

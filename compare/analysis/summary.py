@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from gandem.compare.analysis.parity_verdicts import listed, parity_sentence, plural
+from gandem.compare.analysis.parity_verdicts import join_with_and, parity_sentence
 from gandem.compare.analysis.ranking import key_protocol
-from gandem.compare.analysis.statistics import short
+from gandem.compare.analysis.statistics import format_digits
 from gandem.compare.sweeps import DEFAULT_NAME
 from gandem.metrics.evaluation import MEASURES
+from gandem.terminal.tables import format_count
 
 __all__ = ["format_comparison", "join_names", "summarize"]
 
@@ -39,7 +40,7 @@ def join_names(*parts: str) -> str:
 def _summarize_run(cell: Mapping[str, Any]) -> str:
     parts = [f"One run, {cell['state']} at step {cell['step']}"]
     if (score := cell["values"].get(MAIN_MEASURE)) is not None:
-        parts.append(f"{MEASURES[MAIN_MEASURE].title} {short(score, 3)}")
+        parts.append(f"{MEASURES[MAIN_MEASURE].title} {format_digits(score, 3)}")
     return f"{'; '.join([*parts, *filter(None, [cell['problem'] or cell['health']])])}."
 
 
@@ -49,10 +50,10 @@ def _summarize_seeds(outcome: Mapping[str, Any]) -> str:
     values = [value for value in values if value is not None]
     if not values:
         return _summarize_states(outcome)
-    text = f"{MEASURES[MAIN_MEASURE].title} {short(statistics.fmean(values), 3)}"
-    text += f" ± {short(statistics.stdev(values), 2)}" if len(values) > 1 else ""
+    text = f"{MEASURES[MAIN_MEASURE].title} {format_digits(statistics.fmean(values), 3)}"
+    text += f" ± {format_digits(statistics.stdev(values), 2)}" if len(values) > 1 else ""
     backend = outcome["cells"][0]["backend"]
-    text += f" over {plural(len(values), 'seed')} on {backend}."
+    text += f" over {format_count(len(values), 'seed')} on {backend}."
     return " ".join(filter(None, [text, _summarize_states(outcome)]))
 
 
@@ -76,9 +77,11 @@ def _summarize_states(outcome: Mapping[str, Any]) -> str:
     totals = Counter(cell["backend"] for cell in cells)
     for state in ("diverged", "failed"):
         counts = Counter(cell["backend"] for cell in cells if cell["state"] == state)
-        texts += [f"{n} of {plural(totals[b], 'run')} on {b} {state}" for b, n in counts.items()]
+        texts += [
+            f"{n} of {format_count(totals[b], 'run')} on {b} {state}" for b, n in counts.items()
+        ]
     left = sum(cell["state"] not in ("done", "diverged", "failed") for cell in cells)
-    texts += [f"{left} of {plural(len(cells), 'run')} not done yet"] if left else []
+    texts += [f"{left} of {format_count(len(cells), 'run')} not done yet"] if left else []
     return f"{'; '.join(texts)}." if texts else ""
 
 
@@ -98,8 +101,8 @@ def format_comparison(outcome: Mapping[str, Any]) -> str:
         pixels = row["pixels_max"]
         samples = "" if pixels is None else f", pixels of the samples by at most {pixels} of 255"
         lines.append(
-            f"  {_name_pair(row)}: after {plural(row['step'], 'step')}, weights differ by at most "
-            f"{row['weights_max']:.1e}{samples}"
+            f"  {_name_pair(row)}: after {format_count(row['step'], 'step')}, weights differ by at "
+            f"most {row['weights_max']:.1e}{samples}"
         )
     lines += [f"  {c['folder']}: {c['problem']}" for c in outcome["cells"] if c["problem"]]
     failed = [row for row in outcome["parity"] if row["problem"]]
@@ -111,4 +114,4 @@ def format_comparison(outcome: Mapping[str, Any]) -> str:
 
 def _name_pair(row: Mapping[str, Any]) -> str:
     setting = "" if row["setting"] == DEFAULT_NAME else row["setting"]
-    return join_names(row["model"], setting, listed(row["backends"]), f"seed {row['seed']}")
+    return join_names(row["model"], setting, join_with_and(row["backends"]), f"seed {row['seed']}")

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from gandem.compare.analysis.outcome import AVERAGED, analyze
-from gandem.compare.analysis.statistics import LEVEL, short
+from gandem.compare.analysis.statistics import LEVEL, format_digits
 from gandem.compare.comparison import CellRecord, Comparison
 from gandem.compare.labels import Labels, label_grid
 from gandem.compare.report.charts import dot_axis
@@ -22,14 +22,15 @@ from gandem.compare.report.panels import draw_curves, draw_trajectory, make_pane
 from gandem.compare.report.reproduction import describe_settings, whole_command
 from gandem.compare.report.samples import limit_size, read_pictures
 from gandem.core.errors import GandemError
-from gandem.core.files import write_file
+from gandem.core.files import check_file, write_file
 from gandem.core.plugins.installation import install_command
 from gandem.core.runs import Run
 from gandem.metrics.evaluation import MEASURES, Protocol, format_protocol, format_value
 
-__all__ = ["write_comparison"]
+__all__ = ["HTML_PAGE", "write_comparison"]
 
 KEY = ("model", "setting", "backend")
+HTML_PAGE = "index.html"
 FEW_CELLS = 4
 """Up to so many runs, the samples start at twice their size."""
 
@@ -52,9 +53,10 @@ def write_comparison(comparison: Comparison, path: Path | None = None) -> dict[s
         raise GandemError(
             f"The report needs Jinja2. Install it with: {install_command('report')}"
         ) from None
+    path = path or comparison.path / HTML_PAGE
+    check_file(path)
     records = comparison.read_all()
     outcome = analyze(comparison, records)
-    path = path or comparison.path / "index.html"
     folder = files("gandem").joinpath("compare", "report", "templates")
     texts = {part.name: part.read_text("utf-8") for part in folder.iterdir() if part.is_file()}
     environment = Environment(
@@ -64,7 +66,7 @@ def write_comparison(comparison: Comparison, path: Path | None = None) -> dict[s
         lstrip_blocks=True,
         loader=DictLoader(texts),
     )
-    environment.filters |= {"figure": _format_figure, "short": short}
+    environment.filters |= {"figure": _format_figure, "short": format_digits}
     environment.filters |= {"csv": _join_values, "wrap": _add_breaks}
     script = texts["page.js"].strip()
     page = environment.get_template("page.html").render(

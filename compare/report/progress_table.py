@@ -13,6 +13,7 @@ __all__ = ["Table"]
 
 LINE_INTERVAL = 10.0
 """Seconds between plain lines."""
+STOPPING = "Each run finishes its step and saves it. Ctrl-C again leaves at once.\n"
 COMPLETED = ("done", "failed", "diverged")
 ACTIVE = ("running", "scoring")
 MAX_NAME = 37
@@ -64,6 +65,12 @@ class Table:
         if (line := "; ".join([head, *active])) != self.line:
             self.printed, self.line = now, line
             sys.stderr.write("; ".join([head + left, *active]) + "\n")
+
+    def announce_stop(self) -> None:
+        """Close the table, and say what Ctrl-C does."""
+        self.__exit__()
+        self.live, self.quiet = None, True
+        sys.stderr.write(STOPPING)
 
     def _read_states(self, comparison: Comparison, problems: Mapping[str, str]) -> None:
         """Read the states that may have changed."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from gandem.compare.results.markdown import read_published, write_markdown
 from gandem.compare.results.rows import Result, read_results, write_results
 from gandem.core.errors import RunError
+from gandem.core.files import check_folder
 
 __all__ = ["PAGE", "TABLE", "read_folder", "write_folder"]
 
@@ -22,15 +23,12 @@ def read_folder(folder: Path) -> list[Result]:
         RunError: it does not exist, or cannot be written.
         DataError: one of its files holds something else.
     """
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise RunError(f"{folder}: no such folder; create it, or choose another --results.")
     for name in (TABLE, PAGE):
         if (folder / name).is_dir():
             raise RunError(f"{folder / name}: expected a file, found a folder.")
-    try:
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise RunError(f"{folder}: cannot be written ({error.strerror or error}).") from None
+    check_folder(folder)
     rows = read_results(folder / TABLE)
     read_published(folder / PUBLISHED)
     return rows

@@ -36,7 +36,7 @@ MAX_CLASSES = 100_000
 HASH_CHUNK_SIZE = 1024
 """Images hashed at a time."""
 MAX_CLASSES_LISTED = 20
-"""Classes that a message lists for ``--classes``, or a picture shows."""
+"""Classes that a message lists for ``--classes``, or that a picture shows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,7 +199,7 @@ class ResizableDataset(ABC):
         shape = self._find_shape() if shape is None else shape
         if len(shape) != 3 or shape[2] not in CHANNELS:
             raise DataError(
-                f"{self.name}: images are (height, width, 1, 3 or 4), the spec wants {shape}; "
+                f"{self.name}: images are (height, width, 1, 3 or 4), the spec has {shape}; "
                 "set the image."
             )
         return self.resize_to(shape)

@@ -47,9 +47,9 @@ def check_shape(name: str, images: np.ndarray, shape: tuple[int, ...]) -> None:
         DataError: they have another shape, or are points.
     """
     if images.dtype != np.uint8 or images.shape[1:] != shape:
-        wanted, got = ("×".join(map(str, of)) for of in (shape, images.shape[1:]))
-        what = "images" if images.dtype == np.uint8 else "points"
+        expected, received = ("×".join(map(str, of)) for of in (shape, images.shape[1:]))
+        noun = "images" if images.dtype == np.uint8 else "points"
         raise DataError(
-            f"{name} expects images of {wanted}, received {what} of {got}; choose another with "
-            "--extractor, like pixels."
+            f"{name} expects images of {expected}, received {noun} of {received}; choose another "
+            "with --extractor, like pixels."
         )

@@ -20,6 +20,7 @@ __all__ = ["KINDS", "Entry", "InvalidEntry", "entries", "keeps_invalid", "parse_
 KINDS = {
     "models": "model",
     "layers": "layer",
+    "schedules": "schedule",
     "backends": "backend",
     "datasets": "data set",
     "losses": "loss",
@@ -113,14 +114,14 @@ class Entry(metaclass=_EntryType):
                 raise TypeError(
                     f"Entry.{name}: expected a string on one line, received {value!r:.60}."
                 )
-        for name, item, words in (
+        for name, item, noun in (
             ("requires", str, "module names"),
             ("aliases", str, "names"),
             ("classes", int, "integers"),
         ):
             value = getattr(self, name)
             if not (isinstance(value, tuple) and all(type(part) is item for part in value)):
-                raise TypeError(f"Entry.{name}: expected a tuple of {words}, received {value!r}.")
+                raise TypeError(f"Entry.{name}: expected a tuple of {noun}, received {value!r}.")
         for text in self.names:
             if not re.fullmatch(_ID, text) or len(text) > MAX_ID_LENGTH:
                 name = "id" if text == self.id else "aliases"

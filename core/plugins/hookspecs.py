@@ -47,6 +47,17 @@ def gandem_layers() -> Iterable[Entry]:  # type: ignore[empty-body]
 
 
 @hookspec
+def gandem_schedules() -> Iterable[Entry]:  # type: ignore[empty-body]
+    """Return entries of schedules, which are composed of gandem's own.
+
+    The target is a function with keyword parameters that returns a schedule of
+    :mod:`gandem.core.specs`, or a number. It is called for each ``{schedule = "acme/one-cycle"}``
+    while a spec file or a setting is read; the spec holds what it returns. Equal arguments must
+    give equal schedules.
+    """
+
+
+@hookspec
 def gandem_backends() -> Iterable[Entry]:  # type: ignore[empty-body]
     """Return entries of backends.
 

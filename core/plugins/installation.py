@@ -1,4 +1,4 @@
-"""The commands that install what a part of gandem needs, however gandem itself was installed."""
+"""The commands that install optional requirements, for any way of installing gandem."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ __all__ = ["adapt_command", "install_command"]
 def install_command(*extras: str) -> str:
     """Return the command that installs the requirements of some extras of gandem.
 
-    It names the requirements, because ``gandem[torch]`` is known to pip only if gandem came from a
-    package index, and not if it was installed from a clone or a wheel.
+    The command lists the requirements, because pip resolves ``gandem[torch]`` only if gandem was
+    installed from a package index, and not from a clone or a wheel.
     """
     try:
         texts = requires("gandem") or []
-    except PackageNotFoundError:  # the folder of a clone is on the path
+    except PackageNotFoundError:  # gandem is imported from a clone
         target = f"{Path(__file__).resolve().parents[2]}[{','.join(extras)}]"
         return f"pip install -e {shlex.quote(target)}"
     return f"pip install {' '.join(map(shlex.quote, _find_requirements(texts, set(extras))))}"
 
 
 def _find_requirements(texts: list[str], extras: set[str]) -> list[str]:
-    """Return what the requirements of gandem add for some extras."""
+    """Return the requirements that some extras of gandem add."""
     from packaging.requirements import Requirement
 
     names: list[str] = []

@@ -15,7 +15,7 @@ MAX_ERROR_LENGTH = 500  # characters
 
 @contextlib.contextmanager
 def stdout_to_stderr() -> Iterator[None]:
-    """Send what is printed to standard error, since standard output may be read as JSON."""
+    """Send printed text to standard error, since standard output may be read as JSON."""
     with contextlib.redirect_stdout(sys.stderr):
         yield
 

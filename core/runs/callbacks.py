@@ -1,4 +1,4 @@
-"""Callbacks that every training has: log, record, progress, and those of the registry."""
+"""Callbacks of every training: log, record, progress, and those of the registry."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ __all__ = ["IsolatedCallback", "LogWriter", "ProgressReporter", "RecordWriter", 
 
 
 class LogWriter(Callback):
-    """Writes the rows with losses, and ends a training whose losses are not finite."""
+    """Writes the log rows with losses, and ends a training whose losses are not finite."""
 
     order = 20
 
     def on_train_start(self, trainer: Trainer) -> None:
-        """Start after what is logged already."""
+        """Note the last step that is logged already."""
         self._last = trainer.step
 
     def needs_step(self, trainer: Trainer, step: int) -> bool:
@@ -49,6 +49,8 @@ class LogWriter(Callback):
             "epoch": trainer.epochs_done(trainer.step - 1) + 1,
         }
         row |= trainer.finite_losses()
+        for name, value in trainer.inputs.scheduled(trainer.step - 1).items():
+            row[name.removeprefix("schedule/")] = float(value)
         with report_memory_errors():
             for callback in trainer.callbacks:
                 row |= callback.measure(trainer)

@@ -1,7 +1,7 @@
 """Checkpoints: the whole state of a training in one safetensors file, with its spec.
 
-The header holds step, seed, spec, digest of the data, versions, metrics, and a SHA-256 of header
-and arrays, which detects a flipped bit. ``docs/runs.md`` lists its fields.
+The header contains the step, the seed, the spec, the digest of the data, versions, metrics, and a
+SHA-256 of the header and the arrays, which detects a flipped bit. ``docs/runs.md`` lists them.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ __all__ = [
     "Checkpoint",
     "DamagedError",
     "checkpoint_path",
+    "hash_contents",
     "list_checkpoints",
     "parse_step",
     "read_checkpoint",
@@ -46,15 +47,15 @@ TYPES = {"F32": "float32", "F64": "float64", "I64": "int64"}
 MAX_MESSAGE = 300
 """Characters of an error's message that are passed on."""
 NAME = re.compile(r"step-([0-9]{6}|[1-9][0-9]{6,17})\.safetensors")
-"""The names that :func:`checkpoint_path` returns; a step has one name."""
+"""The names that :func:`checkpoint_path` returns."""
 
 
 class DamagedError(RunError):
-    """A checkpoint that is damaged; the one before it may be good."""
+    """A checkpoint is damaged; an older one may be intact."""
 
 
 class _NewerError(Exception):
-    """A checkpoint in the format of a newer gandem."""
+    """A checkpoint has the format of a newer gandem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +141,10 @@ def write_checkpoint(
     path = checkpoint_path(folder, step)
     make_folder(path.parent)
     arrays = {name: _plain(value) for name, value in state.items()}
-    check_state(spec, list_forms(arrays))  # otherwise found at reading, too late
+    check_state(spec, list_forms(arrays))  # an error when the file is read would come too late
     header = {**fields, "format": FORMAT, "step": step, "seed": seed, "spec": to_data(spec)}
-    header["sha256"] = _seal(header, arrays)
-    # save_file would create a file that only its owner can read
+    header["sha256"] = hash_contents(header, arrays)
+    # safetensors' own save_file creates a file that only its owner can read
     write_file(path, save(arrays, metadata={"gandem": json.dumps(header, sort_keys=True)}))
     return path
 
@@ -151,7 +152,7 @@ def write_checkpoint(
 def read_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint, and check its bytes against their digest and its arrays against the spec.
 
-    Sizes, types and shapes are checked before anything is read into memory.
+    Sizes, types and shapes are checked before any array is read.
 
     Raises:
         DamagedError: the file is damaged; the message names the first array that does not fit.
@@ -160,7 +161,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     with _opened(path) as (file, size, header, spec):
         forms = {name: _form(file.get_slice(name)) for name in file.keys()}
         precision = check_state(spec, forms)
-        np.empty(size, np.uint8)  # without memory, safetensors panics
+        np.empty(size, np.uint8)  # raises MemoryError; safetensors would end the process
         state = {name: file.get_tensor(name) for name in state_shapes(spec)}
         _check_arrays(header, state)
     return Checkpoint(path, header["step"], header["seed"], precision, spec, state, header)
@@ -178,7 +179,7 @@ def read_header(path: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[tuple[Any, int, dict[str, Any], Spec]]:
-    """Open a checkpoint and check its header; report errors inside the block by the path.
+    """Open a checkpoint and check its header; errors inside the block name the path.
 
     Yields:
         The file, its size in bytes, its header and its spec.
@@ -205,7 +206,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, int, dict[str, Any], Spec]]:
 
 
 def _printable(error: Exception) -> str:
-    """Return an error's message on one printable line; it may quote the file."""
+    """Return the message of an error on one printable line; it may quote parts of the file."""
     text = " ".join(str(error).split())
     text = "".join(letter if letter.isprintable() else "?" for letter in text[:MAX_MESSAGE])
     return text if len(text) < MAX_MESSAGE else f"{text[:-1]}…"
@@ -230,10 +231,10 @@ def _check_header(header: Any, named: int | None) -> Spec:
     """Check the required fields of a header; return the spec.
 
     Args:
-        named: the step in the file's name.
+        named: the step in the file's name, if it has one.
     """
     if not isinstance(header, dict):
-        raise ValueError("it has no header of gandem's")
+        raise ValueError("it has no header of gandem")
     spec = header.get("spec")
     schema = spec.get("schema") if isinstance(spec, dict) else None
     known = {"format": (header.get("format"), FORMAT), "schema": (schema, SCHEMA)}
@@ -262,7 +263,7 @@ def _form(part: Any) -> tuple[tuple[int, ...], str]:
 
 
 def _check_arrays(header: Mapping[str, Any], state: Mapping[str, np.ndarray]) -> None:
-    if header["sha256"] != _seal(header, state):
+    if header["sha256"] != hash_contents(header, state):
         raise DamagedError("damaged; its bytes are not those that were written.")
     for name, value in state.items():
         if not np.isfinite(value).all():
@@ -276,10 +277,10 @@ def _plain(value: np.ndarray) -> np.ndarray:
     (safetensors#825).
     """
     plain = np.ascontiguousarray(value, np.dtype(value.dtype).newbyteorder("<"))
-    return plain.reshape(np.shape(value))  # a scalar stays one
+    return plain.reshape(np.shape(value))  # NumPy has made a scalar one-dimensional
 
 
-def _seal(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
+def hash_contents(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
     """Return the SHA-256 of a header without ``sha256``, and of arrays with names and types."""
     fields = {name: value for name, value in header.items() if name != "sha256"}
     hashed = hashlib.sha256(json.dumps(fields, sort_keys=True, allow_nan=False).encode())

@@ -13,7 +13,7 @@ from gandem.core.plugins.entry import Entry
 from gandem.core.specs import Spec
 from gandem.core.training import metric_names
 
-__all__ = ["SCORES", "Best", "Progress", "Settings", "format_accuracy", "split_keywords"]
+__all__ = ["SCORES", "Best", "Progress", "Settings", "split_keywords"]
 
 SCORES = ("frechet", "kernel")
 """The scores that a training can take, by their names in :mod:`gandem.metrics`."""
@@ -165,7 +165,7 @@ class Progress:
     Attributes:
         losses: the last that were read.
         rate: in steps per second.
-        judged: the discriminator's accuracy, after a step at which it was measured: the shares of
+        accuracy: that of the discriminator, after a step at which it was measured: the shares of
             ``real`` and ``fake`` images classified correctly, of ``count`` each, and the ``epoch``.
         scores: after a step at which the generator was scored.
     """
@@ -174,18 +174,5 @@ class Progress:
     total: int
     losses: Mapping[str, float]
     rate: float
-    judged: Mapping[str, Any] | None = None
+    accuracy: Mapping[str, Any] | None = None
     scores: Mapping[str, float] | None = None
-
-
-def format_accuracy(judged: Mapping[str, Any]) -> str:
-    """Return an accuracy as a line of text.
-
-    >>> format_accuracy({"epoch": 10, "real": 0.87, "fake": 0.93, "count": 100})
-    'epoch 10: the discriminator tells 87 % of 100 real and 93 % of 100 fake images'
-    """
-    count, real, fake = judged["count"], 100 * judged["real"], 100 * judged["fake"]
-    return (
-        f"epoch {judged['epoch']}: the discriminator tells {real:.0f} % of {count} real and "
-        f"{fake:.0f} % of {count} fake images"
-    )

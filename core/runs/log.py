@@ -1,7 +1,7 @@
 """The log of a run, ``log.jsonl``: one JSON object per line, always ordered by step.
 
 Rows with losses are written every ``log_every`` steps; other rows hold the discriminator's accuracy
-(``judged``), scores (``scores``) or a warning (``health``).
+(``accuracy``), scores (``scores``) or a warning (``health``).
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ __all__ = [
 FILE_NAME = "log.jsonl"
 REMEDY = "try a smaller learning rate"
 MAX_DEPTH = 4
-"""Levels of lists and tables in a row; gandem's have two."""
+"""Levels of lists and tables in a row; those of gandem have two."""
 TAIL_SIZE = 1 << 16
-"""Bytes of the end of a log in which the last row is looked for; a row has about two hundred."""
+"""Bytes at the end of a log that are searched for the last row; a row has about two hundred."""
 MAX_STEP = 10**18
 
 
@@ -42,13 +42,13 @@ class DivergedError(Exception):
 
 
 def is_logged(step: int, every: int) -> bool:
-    """Return True if a training logs a step wherever it ends: the first, and every so many."""
+    """Return True for a step with a log row: the first, and each multiple of ``every``."""
     return step == 1 or step % every == 0
 
 
 def has_losses(row: Mapping[str, Any]) -> bool:
     """Return True for a row of losses, False for one of accuracy, scores or a warning."""
-    return not ("health" in row or "judged" in row or "scores" in row)
+    return not ("health" in row or "accuracy" in row or "scores" in row)
 
 
 def read_log(run_dir: Path) -> list[dict[str, Any]]:
@@ -133,6 +133,6 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("generator", "discriminator", "real_accuracy", "fake_accuracy"), _is_number),
     "frechet_of_average": _is_number,
     **dict.fromkeys(("scores", "moved"), _are_numbers),
-    "judged": lambda value: _are_numbers(value, ("real", "fake", "count")),
+    "accuracy": lambda value: _are_numbers(value, ("real", "fake", "count")),
 }
 """The types of the columns that gandem reads."""

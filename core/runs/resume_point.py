@@ -240,7 +240,7 @@ def trim_log(run: Run, step: int, every: int, *, ends: bool) -> float:
         for row in run.rows()
         if row["step"] <= step
         and (
-            "judged" in row
+            "accuracy" in row
             or "scores" in row
             or is_logged(row["step"], every)
             or (ends and row["step"] == step)

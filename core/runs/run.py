@@ -218,7 +218,7 @@ class Run:
             ema: use the moving average of the weights, if the run keeps one.
         """
         self.spec.player(player)
-        averaged = player == "generator" and bool(self.spec.training.ema_decay) and ema
+        averaged = player == "generator" and self.spec.training.averages and ema
         return self.engine(backend).native(player, average=averaged)
 
     def generate(

@@ -35,7 +35,7 @@ __all__ = [
 
 LOCK = ".lock"
 LOCK_TIMEOUT = 1.0
-"""Seconds to wait for a lock: ``gandem runs`` holds each for a moment to query it."""
+"""Seconds to wait for a lock: ``gandem runs`` holds each lock for a moment to query it."""
 
 
 @dataclass(slots=True)
@@ -158,9 +158,9 @@ def lock_run_dir(folder: Path, activity: str = "is training this run") -> Iterat
 
 
 def is_locked(folder: Path) -> bool | None:
-    """Return True if a process trains in a run's folder now, None if that cannot be found out.
+    """Return True if a process is training in a run's folder, None if that is unknown.
 
-    It requests a shared lock, which several processes can hold, and only reads.
+    It requests a shared lock, which several processes can hold at once.
     """
     try:
         import fcntl

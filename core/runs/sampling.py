@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import numpy as np
 
 from gandem.core.data.images import draw_grid, draw_scatter, save_image, to_bytes
 from gandem.core.errors import RunError, SpecError, shown
-from gandem.core.files import fill_file
+from gandem.core.files import check_new_folder, fill_file, temporary_beside
 from gandem.core.machine import check_memory, format_size
 from gandem.core.specs import Points, Spec
 from gandem.core.training import Engine
@@ -44,12 +43,12 @@ def check_count(spec: Spec, count: int, path: Path | None = None, *, copies: int
     """Check that a number of samples can be generated, before a framework is started.
 
     Args:
-        path: the file that they are written to part by part; without one they are kept in memory.
-        copies: how often they are kept; a grid has three channels, and is encoded.
+        path: the file that they are written to in parts; without it they are kept in memory.
+        copies: how many copies are in memory; a grid has three channels, and is encoded.
 
     Raises:
         SpecError: there is no sample to generate.
-        RunError: they do not fit into memory, or on the disk.
+        RunError: the samples do not fit into memory, or on the disk.
     """
     if count < 1:
         raise SpecError(f"num_samples: expected at least 1 image, received {count}.")
@@ -143,7 +142,7 @@ def save_arrays(path: Path, parts: Iterable[Images], count: int) -> None:
                         _write_header(file, (count, *part.images.shape[1:]), part.images.dtype)
                     file.write(np.ascontiguousarray(part.images).data)
                     for name, values in rest.items():
-                        values += [] if (found := getattr(part, name)) is None else [found]
+                        values += [] if (array := getattr(part, name)) is None else [array]
             for name, values in rest.items():
                 if values:
                     with archive.open(f"{name}.npy", "w") as file:
@@ -166,28 +165,25 @@ def save_folder(path: Path, parts: Iterable[Images], count: int) -> None:
     """
     from PIL import Image
 
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        raise RunError(f"{path}: it is not an empty folder; choose a new one.")
-    temporary = path.parent / f".gandem-{secrets.token_hex(8)}.part"
+    check_new_folder(path)
     digits, number, rows = max(5, len(str(count - 1))), 0, ["file,label"]
-    try:
-        temporary.mkdir()
-        for part in parts:
-            if part.images.ndim != 4:
-                raise RunError(f"{path}: points have no image files; choose an .npz.")
-            for row, pixels in enumerate(part.images):
-                name = f"{number:0{digits}}.png"
-                image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-                image.save(temporary / name, compress_level=1)
-                rows += [] if part.labels is None else [f"{name},{part.labels[row]}"]
-                number += 1
-        if len(rows) > 1:
-            (temporary / "labels.csv").write_text("\n".join(rows) + "\n", "utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written ({error.strerror or error}).") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with temporary_beside(path) as temporary:
+        try:
+            temporary.mkdir()
+            for part in parts:
+                if part.images.ndim != 4:
+                    raise RunError(f"{path}: points have no image files; choose an .npz.")
+                for row, pixels in enumerate(part.images):
+                    name = f"{number:0{digits}}.png"
+                    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+                    image.save(temporary / name, compress_level=1)
+                    rows += [] if part.labels is None else [f"{name},{part.labels[row]}"]
+                    number += 1
+            if len(rows) > 1:
+                (temporary / "labels.csv").write_text("\n".join(rows) + "\n", "utf-8")
+            temporary.replace(path)
+        except OSError as error:
+            raise RunError(f"{path}: cannot be written ({error.strerror or error}).") from None
 
 
 def _write_header(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
@@ -221,7 +217,7 @@ def generate_batches(
 
 
 def _generate(spec: Spec, engine: Engine, inputs: dict[str, np.ndarray], ema: bool) -> np.ndarray:
-    average = bool(spec.training.ema_decay) and ema
+    average = spec.training.averages and ema
     with report_memory_errors():
         output = engine.forward("generator", inputs, average=average)
     if isinstance(spec.image, Points):

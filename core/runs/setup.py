@@ -17,6 +17,7 @@ import numpy as np
 from gandem.core.data.dataset import default_extractor, load_dataset
 from gandem.core.errors import DataError, RunError
 from gandem.core.fields import hints
+from gandem.core.files import check_folder
 from gandem.core.machine import (
     check_memory,
     describe_command,
@@ -61,7 +62,7 @@ from gandem.core.training.feed.epochs import EpochSpan
 __all__ = ["TrainingSetup", "resume", "train"]
 
 KEPT = ("started", "best", "evaluation", "steps_per_second", "seconds_to_first_step")
-"""Fields of the record that a resumed run keeps until there are new values."""
+"""Fields of the record that a resumed run keeps until it has new values."""
 
 MAX_RESIDENT_SIZE = 2 << 30
 """Bytes of images that are kept in the memory of a GPU."""
@@ -104,6 +105,7 @@ def train(
     given, settings = settings, settings.with_recipe(entry)
     if folder is not None:
         check_run_dir(folder)
+    check_folder(folder or Path("runs"))
     try:
         setup = TrainingSetup(spec, settings, clock, notice)
     except DataError as error:
@@ -216,7 +218,7 @@ def resume(
 
 
 class TrainingSetup:
-    """What a training needs, prepared and checked before anything is written.
+    """Everything that a training needs, prepared and checked before anything is written.
 
     Args:
         before: the epochs of a run that is resumed at a step.
@@ -276,7 +278,7 @@ class TrainingSetup:
         Args:
             threads: the number of CPU threads to compute on, until the stack is closed.
         """
-        begun = time.perf_counter()
+        started = time.perf_counter()
         settings = self.settings
         backend = load_backend(self.backend_entry)
         check_capabilities(
@@ -288,7 +290,7 @@ class TrainingSetup:
             randomness=settings.randomness,
         )
         self.device = pick_device(backend.devices(), settings.device)
-        self.clock += time.perf_counter() - begun
+        self.clock += time.perf_counter() - started
         if self.device == "cpu":
             remedy = "make the model or the batch smaller"
             check_memory(self._activations, f"A step of {self.spec.name!r}", remedy)

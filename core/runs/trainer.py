@@ -1,8 +1,8 @@
 """The trainer, which runs the steps of one training, and the callbacks that it notifies.
 
-Everything that a training does besides its steps is a callback: log, samples, checkpoints,
-diagnostics, evaluation, curves, progress. Users pass their own to
-``gandem.train(callbacks=[...])``; plugins add theirs through the hook ``gandem_callbacks``.
+Everything else is a callback: log, samples, checkpoints, diagnostics, evaluation, curves, progress.
+Users pass their own to ``gandem.train(callbacks=[...])``; plugins add theirs through the hook
+``gandem_callbacks``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from gandem.core.training import Engine, Feed, MultiStep, Prefetcher, have_equal
 __all__ = ["EVENTS", "Callback", "Trainer", "WrittenCheckpoint"]
 
 WARM_UP_STEPS = 100
-"""Steps before several are made in one call: a backend compiles that call anew."""
+"""Steps before several steps are made in one call, which the backend compiles separately."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,9 @@ class Callback:
         """Run after a row with losses was added to the log, every ``log_every`` steps.
 
         Args:
-            row: ``step``, ``epoch``, the losses, accuracies from 0 to 1, ``steps_per_second``,
-                ``seconds``; a loss that is not finite is None. Read-only.
+            row: ``step``, ``epoch``, the losses, accuracies from 0 to 1, the values of schedules
+                by their paths, ``steps_per_second``, ``seconds``; a loss that is not finite is
+                None. Read-only.
         """
 
     def on_epoch_end(self, trainer: Trainer) -> None:
@@ -129,10 +130,10 @@ class Trainer:
 
     Args:
         inputs: gives the inputs of each step.
-        record: what ``run.json`` holds now; see :meth:`current_record`.
+        record: the contents of ``run.json``; see :meth:`current_record`.
         notice: takes one line of text for the user.
-        clock: when the training was asked for, less the time the framework took to start, in
-            seconds of ``time.perf_counter``.
+        clock: the start of the call, in seconds of ``time.perf_counter``, later by the time that
+            the framework took to start.
 
     Attributes:
         spec: the GAN's spec; its digest is ``record.spec_digest``.
@@ -263,12 +264,12 @@ class Trainer:
         return round(self._seconds_before + time.perf_counter() - self._started, 3)
 
     def progress(self) -> Progress:
-        """Return where the training is."""
+        """Return the progress of the training."""
         scores, rate = self.scores or None, self.steps_per_second
         return Progress(self.step, self.total_steps, self.losses, rate, self.accuracy, scores)
 
     def current_record(self, state: State | None = None) -> RunRecord:
-        """Return what ``run.json`` should hold now."""
+        """Return the current contents of ``run.json``."""
         record = replace(
             self.record,
             state=state or self.state,
@@ -296,8 +297,8 @@ class Trainer:
                 assert isinstance(self.engine, MultiStep)
                 self._scalars = self.engine.steps(inputs)
             else:
-                for one in inputs:
-                    self._scalars = self.engine.step(one)
+                for step_inputs in inputs:
+                    self._scalars = self.engine.step(step_inputs)
         self.waited, self.stepped = ready - began, time.perf_counter() - stepping
         self.step += len(inputs)
         if self.step == self.first_step + 1:
@@ -330,7 +331,7 @@ class Trainer:
         )
 
     def _end(self, error: BaseException | None) -> None:
-        """Notify every callback of the end; raise the first error unless another is on its way."""
+        """Notify every callback of the end; raise the first error, unless one is raised already."""
         self._prefetched.close()
         self.state = "finished" if self.step == self.total_steps else "interrupted"
         if isinstance(error, DivergedError):
@@ -350,10 +351,10 @@ class Trainer:
 
 
 def _peak_memory() -> int | None:
-    """Return the most bytes of memory that this process has had, if the system tells."""
+    """Return the peak memory of this process in bytes, if the system reports it."""
     try:
         import resource
     except ImportError:  # Windows
         return None
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,6 +1,7 @@
 """Specs: GANs as frozen data, with their plans, serialization and digests."""
 
-from gandem.core.specs.composition import MOST_LAYERS, Layers
+from gandem.core.specs import initializers, layers, schedules
+from gandem.core.specs.composition import MOST_LAYERS, PluginKinds
 from gandem.core.specs.gan import (
     Augment,
     Consistency,
@@ -14,47 +15,12 @@ from gandem.core.specs.gan import (
     Transforms,
     image_of,
 )
-from gandem.core.specs.initializers import (
-    GlorotNormal,
-    GlorotUniform,
-    Initializer,
-    KaimingNormal,
-    KaimingUniform,
-    Normal,
-    Ones,
-    Orthogonal,
-    Zeros,
-)
-from gandem.core.specs.layers import (
-    AveragePool2D,
-    BatchNorm,
-    Concatenate,
-    Conv2D,
-    Conv2DTranspose,
-    Dense,
-    Dropout,
-    Elu,
-    Embedding,
-    Flatten,
-    GlobalAveragePool2D,
-    GlobalMaxPool2D,
-    GroupNorm,
-    InstanceNorm,
-    Layer,
-    LayerNorm,
-    LeakyRelu,
-    MaxPool2D,
-    Relu,
-    Reshape,
-    Residual,
-    Sigmoid,
-    Silu,
-    Tanh,
-    Upsample2D,
-)
-from gandem.core.specs.loading import PLUGIN_LAYERS, ModelLike, find_model, load_spec
+from gandem.core.specs.initializers import *  # noqa: F403
+from gandem.core.specs.layers import *  # noqa: F403
+from gandem.core.specs.loading import PLUGIN_KINDS, ModelLike, find_model, load_spec
 from gandem.core.specs.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 from gandem.core.specs.overrides import change, differences, field_paths, parse_setting
+from gandem.core.specs.schedules import *  # noqa: F403
 from gandem.core.specs.serialization import (
     digest,
     from_data,
@@ -66,68 +32,35 @@ from gandem.core.specs.serialization import (
     to_toml,
 )
 from gandem.core.specs.shapes.geometry import crops, interpolation, pads
-from gandem.core.specs.shapes.graph import NetworkPlan, Node, Parameter, Shape
+from gandem.core.specs.shapes.graph import REFERENCE, NetworkPlan, Node, Parameter, Shape
 from gandem.core.specs.shapes.inference import draw_initial_values, plan_network
-from gandem.core.specs.validation import input_shapes, plan_spec
+from gandem.core.specs.validation import input_shapes, plan_player, plan_spec
 
 __all__ = [
     "MOST_LAYERS",
-    "PLUGIN_LAYERS",
+    "PLUGIN_KINDS",
+    "REFERENCE",
     "SGD",
     "Adam",
     "AdamW",
     "Augment",
-    "AveragePool2D",
-    "BatchNorm",
-    "Concatenate",
     "Consistency",
-    "Conv2D",
-    "Conv2DTranspose",
-    "Dense",
-    "Dropout",
-    "Elu",
-    "Embedding",
-    "Flatten",
-    "GlobalAveragePool2D",
-    "GlobalMaxPool2D",
-    "GlorotNormal",
-    "GlorotUniform",
-    "GroupNorm",
     "Image",
-    "Initializer",
-    "InstanceNorm",
-    "KaimingNormal",
-    "KaimingUniform",
     "Latent",
-    "Layer",
-    "LayerNorm",
-    "Layers",
-    "LeakyRelu",
     "Loss",
-    "MaxPool2D",
     "ModelLike",
     "NetworkPlan",
     "Node",
-    "Normal",
-    "Ones",
     "Optimizer",
-    "Orthogonal",
     "Parameter",
     "Player",
+    "PluginKinds",
     "Points",
     "RMSprop",
-    "Relu",
-    "Reshape",
-    "Residual",
     "Shape",
-    "Sigmoid",
-    "Silu",
     "Spec",
-    "Tanh",
     "Training",
     "Transforms",
-    "Upsample2D",
-    "Zeros",
     "change",
     "crops",
     "differences",
@@ -145,9 +78,13 @@ __all__ = [
     "pads",
     "parse_setting",
     "plan_network",
+    "plan_player",
     "plan_spec",
     "read_spec",
     "to_data",
     "to_json",
     "to_toml",
 ]
+__all__ += initializers.__all__
+__all__ += layers.__all__
+__all__ += schedules.__all__

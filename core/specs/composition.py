@@ -1,4 +1,4 @@
-"""Layers of plugins: functions that compose gandem's own, expanded while a spec is read."""
+"""Layers and schedules of plugins: functions that compose gandem's own, called to read a spec."""
 
 from __future__ import annotations
 
@@ -7,23 +7,33 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from gandem.core.errors import SpecError
-from gandem.core.fields import coerce, unknown_kind
+from gandem.core.fields import coerce, encode, unknown_kind
 from gandem.core.specs.layers import LAYERS, Layer
+from gandem.core.specs.schedules import Number, Schedule
 
-__all__ = ["MOST_LAYERS", "Expansion", "Layers"]
+__all__ = ["MOST_LAYERS", "Expansion", "PluginKinds"]
 
 MOST_LAYERS = 1000
 """The largest number of layers of one composition, inner ones included."""
 
 
-class Layers(Protocol):
-    """Named layers beside gandem's own kinds."""
+GROUPS: Mapping[type, str] = {Layer: "layers", Schedule: "schedules"}
+"""The families that a plugin can add kinds to, each with the kind of its entries."""
 
-    def kinds(self) -> list[str]:
-        """Return the names; a spec may leave out the prefix of ``"acme/res-block"``."""
 
-    def make(self, kind: str, arguments: Mapping[str, Any]) -> object:
-        """Return the result of a composition, which should be a layer or a sequence of layers.
+class PluginKinds(Protocol):
+    """Named layers and schedules beside gandem's own kinds."""
+
+    def kinds(self, group: str) -> list[str]:
+        """Return the names; a spec may leave out the prefix of ``"acme/res-block"``.
+
+        Args:
+            group: ``"layers"`` or ``"schedules"``.
+        """
+
+    def make(self, group: str, kind: str, arguments: Mapping[str, Any]) -> object:
+        """Return the result of a composition, which should be a layer or a sequence of layers, or a
+        schedule or a number.
 
         Raises:
             GandemError: it cannot be created.
@@ -31,36 +41,41 @@ class Layers(Protocol):
 
 
 class Expansion:
-    """Replaces compositions in a spec by layers of gandem's own kinds."""
+    """Replaces compositions in a spec by layers and schedules of gandem's own kinds."""
 
-    def __init__(self, layers: Layers) -> None:
-        self._layers = layers
+    def __init__(self, plugins: PluginKinds) -> None:
+        self._plugins = plugins
 
     def __call__(
         self, family: type, kind: str, fields: Mapping[str, Any], path: str
-    ) -> tuple[Layer, ...]:
-        """Return the layers of a table whose kind is not one of gandem's own.
+    ) -> tuple[Any, ...]:
+        """Return the layers, or the one schedule, of a table whose kind is not one of gandem's own.
 
         Args:
-            family: the expected family; only layers can be composed.
+            family: the expected family.
             fields: the table, without its kind.
             path: the place in the spec, for errors.
 
         Raises:
-            SpecError: no such kind, fields that do not fit, or a result that is no layers.
+            SpecError: no such kind, fields that do not fit, or a result of another type.
         """
-        kinds = self._layers.kinds() if family is Layer else []
+        group = GROUPS.get(family, "")
+        kinds = self._plugins.kinds(group) if group else []
         if kind not in {*kinds, *(known.rpartition("/")[2] for known in kinds)}:
             raise unknown_kind(family, kind, path, kinds)
-        arguments = {name: self._layered(value, f"{path}.{name}") for name, value in fields.items()}
+        arguments = {name: self._decoded(value, f"{path}.{name}") for name, value in fields.items()}
         try:
-            result = self._layers.make(kind, arguments)
+            result = self._plugins.make(group, kind, arguments)
         except SpecError as error:
             raise SpecError(f"{path}: {error}") from error
-        return _checked(kind, result, path)
+        return _checked(kind, result, path) if family is Layer else _schedule(kind, result, path)
 
-    def _layered(self, value: Any, path: str) -> Any:
-        """Decode a list of layers, for nested compositions; return other values unchanged."""
+    def _decoded(self, value: Any, path: str) -> Any:
+        """Decode a list of layers or a schedule, for nested compositions; return other values
+        unchanged.
+        """
+        if isinstance(value, dict) and Schedule.tag in value:
+            return coerce(Number, value, path, self)
         if isinstance(value, list) and any(isinstance(v, dict) and "kind" in v for v in value):
             return coerce(tuple[Layer, ...], value, path, self)
         return value
@@ -82,6 +97,15 @@ def _checked(kind: str, result: object, path: str) -> tuple[Layer, ...]:
                 "gandem.core.specs."
             )
     return tuple(layers)
+
+
+def _schedule(kind: str, result: object, path: str) -> tuple[Schedule | float]:
+    if isinstance(result, bool) or not isinstance(result, int | float | Schedule):
+        raise SpecError(
+            f"{path}: {kind!r} returned {type(result).__name__}, expected a schedule of "
+            "gandem.core.specs, or a number."
+        )
+    return (coerce(Number, encode(result), path),)  # refuses schedules that are not gandem's
 
 
 def _walk(layers: list[Any] | tuple[Any, ...]) -> Iterator[object]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from gandem.core.errors import NotFoundError, SpecError, shown, suggest
 from gandem.core.fields import Checked, Count, Fraction, Range
 from gandem.core.specs.layers import Layer
 from gandem.core.specs.optimizers import Optimizer
+from gandem.core.specs.schedules import Number
 
 __all__ = [
     "Augment",
@@ -24,10 +25,14 @@ __all__ = [
     "image_of",
 ]
 
-Amount = Annotated[float, Range(0)]
+Amount = Annotated[Number, Range(0)]
+"""0 ≤ x; a constant or a schedule."""
+Share = Annotated[Number, Range(0, 1, open_high=True)]
+"""0 ≤ x < 1; a constant or a schedule."""
+Probability = Annotated[Number, Range(0, 1)]
+"""0 ≤ x ≤ 1; a constant or a schedule."""
+Strength = Annotated[float, Range(0)]
 """0 ≤ x."""
-Share = Annotated[float, Range(0, 1, open_low=True)]
-"""0 < x ≤ 1."""
 NotNegativeInt = Annotated[int, Range(0, 2**31 - 1)]
 """A whole number from 0."""
 
@@ -105,13 +110,15 @@ class Player(Checked):
     """A network and the optimizer that trains it.
 
     ``input`` names the input of the first layer: ``"noise"`` (latent,), ``"image"`` (H, W, C), or
-    (size,) for points, or ``"label"`` (classes,). ``concatenate`` layers add other inputs.
+    (size,) for points, or ``"label"`` (classes,). Layers such as ``concatenate`` read other inputs,
+    and earlier layers: ``"layer:NAME"``. ``outputs`` names layers whose outputs a loss reads.
     """
 
     name: str
     input: str
     optimizer: Optimizer
     layers: tuple[Layer, ...]
+    outputs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         Checked.__post_init__(self)
@@ -121,8 +128,8 @@ class Player(Checked):
 def _refuse_deep(layers: tuple[Layer, ...], name: str) -> None:
     """Refuse deeply nested layers, which would exhaust the stack of recursive functions."""
     for _ in range(DEEPEST_LAYERS):
-        within = (getattr(layer, part, ()) for layer in layers for part in ("layers", "shortcut"))
-        layers = tuple(layer for part in within for layer in part)
+        parts = (part for layer in layers for part in layer.branches.values())
+        layers = tuple(layer for part in parts for layer in part)
         if not layers:
             return
     raise SpecError(f"{shown(name)}: layers are nested more than {DEEPEST_LAYERS} deep.")
@@ -146,9 +153,9 @@ class Transforms(Checked):
     flip: bool = False
     translation: Fraction = 0.0
     cutout: Fraction = 0.0
-    brightness: Amount = 0.0
-    saturation: Amount = 0.0
-    contrast: Amount = 0.0
+    brightness: Strength = 0.0
+    saturation: Strength = 0.0
+    contrast: Strength = 0.0
 
     @property
     def moves(self) -> bool:
@@ -178,7 +185,7 @@ class Augment(Transforms):
     ``adaptive_images``: number of real images within which it can rise from 0 to 1.
     """
 
-    probability: Share = 1.0
+    probability: Probability = 1.0
     adaptive_target: Fraction = 0.0
     adaptive_images: Count = 500_000
 
@@ -228,7 +235,7 @@ class Loss(Checked):
 
     name: str = "non-saturating"
     halves: Literal["sum", "mean"] = "sum"
-    label_smoothing: Fraction = 0.0
+    label_smoothing: Share = 0.0
     gradient_penalty: Amount = 0.0
     gradient_penalty_norm: Amount = 1.0
     gradient_penalty_points: Literal["between", "near-real"] = "between"
@@ -236,9 +243,9 @@ class Loss(Checked):
     r2: Amount = 0.0
     penalty_interval: Count = 1
     lecam: Amount = 0.0
-    lecam_decay: Fraction = 0.99
+    lecam_decay: Share = 0.99
     consistency: Consistency = Consistency()
-    top_k: Share = 1.0
+    top_k: Annotated[float, Range(0, 1, open_low=True)] = 1.0
     class_weight: Amount = 0.0
 
     @property
@@ -265,6 +272,8 @@ class Training(Checked):
     ``partial_batch``: the last, smaller batch of an epoch is kept or dropped.
     ``ema_decay``: decay of the generator's weight average, which starts at the initial weights and
     is updated after each update of the generator; 0 disables it.
+    ``ema_half_life``: instead of the decay, the number of images after which an old weight counts
+    half: decay = 0.5^(batch_size / ema_half_life) (Karras et al. 2020, arXiv:1912.04958).
     ``sampling``: batches are cut from the shuffled data, or each image is drawn with
     ``"replacement"``. An epoch then has ``batches_per_epoch`` batches; 0 means as many as the data
     would fill.
@@ -278,8 +287,7 @@ class Training(Checked):
     ``pac``: the discriminator sees so many images at once, side by side in the channels (PacGAN,
     Lin et al. 2018, arXiv:1712.04086, who use 2).
     ``instance_noise``: standard deviation of normal noise on all images that the discriminator sees
-    (Sønderby et al. 2017, arXiv:1610.04490). It falls linearly to 0 within
-    ``instance_noise_steps``; with 0 steps it is constant.
+    (Sønderby et al. 2017, arXiv:1610.04490, who let it fall to 0, as a linear schedule does).
     """
 
     batch_size: Count = 64
@@ -288,7 +296,8 @@ class Training(Checked):
     noise: Literal["fresh", "reused"] = "fresh"
     passes: Literal["separate", "joint"] = "separate"
     partial_batch: Literal["keep", "drop"] = "keep"
-    ema_decay: Fraction = 0.0
+    ema_decay: Share = 0.0
+    ema_half_life: Amount = 0.0
     sampling: Literal["shuffled", "replacement"] = "shuffled"
     batches_per_epoch: NotNegativeInt = 0
     flip: bool = False
@@ -297,8 +306,18 @@ class Training(Checked):
     weight_clip: Amount = 0.0
     pac: Count = 1
     instance_noise: Amount = 0.0
-    instance_noise_steps: NotNegativeInt = 0
     augment: Augment = Augment()
+
+    @property
+    def averages(self) -> bool:
+        """True if the generator's weights are averaged."""
+        return bool(self.ema_decay or self.ema_half_life)
+
+    def average_decay(self) -> float:
+        """Return the decay of the weight average, of a training without schedules."""
+        half_life: Any = self.ema_half_life
+        decay: Any = 0.5 ** (self.batch_size / half_life) if half_life else self.ema_decay
+        return float(decay)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -1,4 +1,4 @@
-"""Loading specs by the name of a model or from a file, and the layers of plugins they may name."""
+"""Loading specs by the name of a model or from a file, and the kinds of plugins they may name."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from gandem.core.plugins.entry import Entry
 from gandem.core.plugins.isolation import format_error, stdout_to_stderr
 from gandem.core.plugins.loading import import_target
 from gandem.core.plugins.registry import registry
-from gandem.core.specs.composition import MOST_LAYERS
+from gandem.core.specs.composition import MOST_LAYERS, Expansion
 from gandem.core.specs.gan import Image, Spec
 from gandem.core.specs.overrides import change
 from gandem.core.specs.serialization import read_spec
 from gandem.core.specs.validation import plan_spec
 
-__all__ = ["PLUGIN_LAYERS", "ModelLike", "find_model", "load_spec"]
+__all__ = ["PLUGIN_KINDS", "ModelLike", "find_model", "load_spec"]
 
 SUFFIXES = (".toml", ".json")
 """The endings of the names of spec files."""
@@ -64,7 +64,7 @@ def load_spec(
 ) -> Spec:
     """Return the spec of a model with some settings changed.
 
-    A spec file and the settings may name layers of plugins; the spec holds gandem's own. Whether
+    A spec file and the settings may name kinds of plugins; the spec holds gandem's own. Whether
     its loss exists and fits, :func:`gandem.core.training.losses.resolve_loss` checks.
 
     Args:
@@ -83,8 +83,8 @@ def load_spec(
         return _call_model(entry, settings, entry.small if small else {}, options)
     if small:
         raise SpecError(f"{model}: a spec has one size; leave --size out or write 'full'.")
-    spec = model if isinstance(model, Spec) else read_spec(Path(str(model)), PLUGIN_LAYERS)
-    return change(spec, settings, layers=PLUGIN_LAYERS, options=options)
+    spec = model if isinstance(model, Spec) else read_spec(Path(str(model)), PLUGIN_KINDS)
+    return change(spec, settings, plugins=PLUGIN_KINDS, options=options)
 
 
 def _call_model(
@@ -105,7 +105,7 @@ def _call_model(
             raise
         raise SpecError(f"{', '.join(starmap(_written, own.items()))}: {error}") from None
     try:
-        return change(spec, settings, parameters, PLUGIN_LAYERS, options)
+        return change(spec, settings, parameters, PLUGIN_KINDS, options)
     except SpecError as error:
         sides = ("height", "width", "channels")
         changed = {name: settings[f"image.{name}"] for name in sides if f"image.{name}" in settings}
@@ -136,7 +136,7 @@ def _convert(
         if name not in annotations or not can_check(annotations[name]):
             continue
         try:
-            converted[name] = coerce(annotations[name], value, name)
+            converted[name] = coerce(annotations[name], value, name, Expansion(PLUGIN_KINDS))
         except SpecError as error:
             default = parameters[name].default
             example = "" if default is inspect.Parameter.empty else _written(name, default)
@@ -150,21 +150,21 @@ def _written(name: str, value: Any) -> str:
     return f"{name}={shown(list(value) if isinstance(value, tuple) else value)}"
 
 
-class PluginLayers:
-    """The layers of plugins; see :class:`gandem.core.specs.Layers`."""
+class RegistryKinds:
+    """The layers and schedules of the registry; see :class:`gandem.core.specs.PluginKinds`."""
 
-    def kinds(self) -> list[str]:
-        """Return their ids."""
-        return [entry.id for entry in registry().entries("layers")]
+    def kinds(self, group: str) -> list[str]:
+        """Return the ids of ``"layers"`` or ``"schedules"``."""
+        return [entry.id for entry in registry().entries(group)]
 
-    def make(self, kind: str, arguments: Mapping[str, Any]) -> object:
+    def make(self, group: str, kind: str, arguments: Mapping[str, Any]) -> object:
         """Return what the function with an id returns for some arguments.
 
         Raises:
-            NotFoundError, ClashError: there is no such layer, or more than one.
+            NotFoundError, ClashError: there is no such entry, or more than one.
             SpecError: the arguments do not fit.
         """
-        entry = registry().find("layers", kind)
+        entry = registry().find(group, kind)
         function = import_target(entry)
         parameters = _parameters(entry, function)
         is_open = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
@@ -180,7 +180,7 @@ class PluginLayers:
         return _call(entry, lambda **given: _listed(function(**given)), arguments)
 
 
-PLUGIN_LAYERS = PluginLayers()
+PLUGIN_KINDS = RegistryKinds()
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 

@@ -1,13 +1,20 @@
-"""Optimizers as data. The formulas are PyTorch's; they are written out where frameworks differ."""
+"""Optimizers as data. The formulas are PyTorch's; they are written out where frameworks differ.
+
+A number that is a schedule has one value per step, also in powers: the bias correction of Adam is
+1 - βᵗ with the β of the step.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from gandem.core.fields import KINDS, Checked, Fraction, Range
+from gandem.core.fields import KINDS, Checked, Range
+from gandem.core.specs.schedules import Number
 
-NotNegative = Annotated[float, Range(0)]
+NotNegative = Annotated[Number, Range(0)]
+Share = Annotated[Number, Range(0, 1, open_high=True)]
+"""0 ≤ x < 1; a constant or a schedule."""
 Positive = Annotated[float, Range(0, open_low=True)]
 Placement = Literal["corrected", "uncorrected"]
 
@@ -51,8 +58,8 @@ class Adam(Optimizer):
 
     kind: ClassVar[str] = "adam"
     slots: ClassVar[tuple[str, ...]] = ("first_moment", "second_moment")
-    beta1: Fraction = 0.9
-    beta2: Fraction = 0.999
+    beta1: Share = 0.9
+    beta2: Share = 0.999
     epsilon: Positive = 1e-8
     epsilon_placement: Placement = "corrected"
     weight_decay: NotNegative = 0.0
@@ -87,7 +94,7 @@ class RMSprop(Optimizer):
 
     kind: ClassVar[str] = "rmsprop"
     slots: ClassVar[tuple[str, ...]] = ("second_moment",)
-    decay: Fraction = 0.9
+    decay: Share = 0.9
     epsilon: Positive = 1e-8
     weight_decay: NotNegative = 0.0
 
@@ -102,7 +109,7 @@ class SGD(Optimizer):
 
     kind: ClassVar[str] = "sgd"
     slots: ClassVar[tuple[str, ...]] = ("momentum",)
-    momentum: Fraction = 0.0
+    momentum: Share = 0.0
     weight_decay: NotNegative = 0.0
 
 

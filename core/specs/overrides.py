@@ -11,8 +11,9 @@ from typing import Any
 from gandem.core.documents import parse_toml
 from gandem.core.errors import SpecError, find_nearest, shown, suggest
 from gandem.core.fields import KINDS, encode, hints
-from gandem.core.specs.composition import Layers
+from gandem.core.specs.composition import PluginKinds
 from gandem.core.specs.gan import Spec
+from gandem.core.specs.schedules import Schedule
 from gandem.core.specs.serialization import from_data, to_data
 
 __all__ = ["change", "differences", "field_paths", "parse_setting"]
@@ -54,7 +55,7 @@ def change(
     spec: Spec,
     settings: Mapping[str, Any],
     parameters: Iterable[str] = (),
-    layers: Layers | None = None,
+    plugins: PluginKinds | None = None,
     options: Iterable[str] = (),
 ) -> Spec:
     """Return the spec with some of its fields changed.
@@ -66,7 +67,7 @@ def change(
 
     Args:
         parameters: of the model, to suggest for an unknown path.
-        layers: named layers that the settings may use beside gandem's own kinds.
+        plugins: layers and schedules that the settings may name beside gandem's own kinds.
         options: settings of the training, which are not fields of the spec.
 
     Raises:
@@ -77,7 +78,8 @@ def change(
     for path in sorted(settings, key=lambda path: path.rpartition(".")[2] != "kind"):
         value = settings[path]
         for table, key in _find_places(data, path, spec.name, parameters, options):
-            if isinstance(table, dict) and isinstance(table.get(key), dict):
+            is_table = isinstance(table, dict) and isinstance(table.get(key), dict)
+            if is_table and Schedule.tag not in table[key]:
                 if not isinstance(value, Mapping):
                     field = next(iter(table[key]))
                     is_word = isinstance(value, str) and re.fullmatch(r"[\w-]+", value)
@@ -89,7 +91,7 @@ def change(
             elif key == "kind":
                 _remove_other_fields(table, value)
             table[key] = value
-    return from_data(data, layers)
+    return from_data(data, plugins)
 
 
 def _find_places(

@@ -11,7 +11,7 @@ from typing import Any
 from gandem.core.documents import parse_json, parse_toml
 from gandem.core.errors import SpecError, shown
 from gandem.core.fields import decode, encode
-from gandem.core.specs.composition import Expansion, Layers
+from gandem.core.specs.composition import Expansion, PluginKinds
 from gandem.core.specs.gan import Spec
 from gandem.core.specs.validation import plan_spec
 
@@ -36,12 +36,12 @@ def to_data(spec: Spec) -> dict[str, Any]:
     return {"schema": SCHEMA, **encode(spec)}
 
 
-def from_data(data: dict[str, Any], layers: Layers | None = None) -> Spec:
+def from_data(data: dict[str, Any], plugins: PluginKinds | None = None) -> Spec:
     """Build a spec from plain data and validate it.
 
     Args:
-        layers: named layers that the data may use beside gandem's own kinds; the spec contains the
-            layers that they are composed of.
+        plugins: layers and schedules that the data may name beside gandem's own kinds; the spec
+            contains what they are composed of.
 
     Raises:
         SpecError: see :func:`gandem.core.specs.validation.plan_spec`.
@@ -52,7 +52,7 @@ def from_data(data: dict[str, Any], layers: Layers | None = None) -> Spec:
         raise SpecError(
             f"schema: this gandem reads schema {SCHEMA}, received {shown(schema)}; upgrade gandem."
         )
-    spec: Spec = decode(Spec, data, expand=Expansion(layers) if layers else None)
+    spec: Spec = decode(Spec, data, expand=Expansion(plugins) if plugins else None)
     plan_spec(spec)
     return spec
 
@@ -69,32 +69,32 @@ def to_json(spec: Spec) -> str:
     return json.dumps(to_data(spec), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def from_toml(text: str, layers: Layers | None = None) -> Spec:
-    """Read a spec from TOML; ``layers`` as in :func:`from_data`."""
+def from_toml(text: str, plugins: PluginKinds | None = None) -> Spec:
+    """Read a spec from TOML; ``plugins`` as in :func:`from_data`."""
     try:
         data = parse_toml(text)
     except ValueError as error:
         raise SpecError(f"The spec is not TOML: {error}.") from None
-    return from_data(data, layers)
+    return from_data(data, plugins)
 
 
-def from_json(text: str, layers: Layers | None = None) -> Spec:
-    """Read a spec from JSON; ``layers`` as in :func:`from_data`."""
+def from_json(text: str, plugins: PluginKinds | None = None) -> Spec:
+    """Read a spec from JSON; ``plugins`` as in :func:`from_data`."""
     try:
         data = parse_json(text)
     except ValueError as error:
         raise SpecError(f"The spec is not JSON: {error}.") from None
     if not isinstance(data, dict):
         raise SpecError("The spec is not a JSON object.")
-    return from_data(data, layers)
+    return from_data(data, plugins)
 
 
 _parse = functools.lru_cache(maxsize=32)(from_toml)
 """Reads a spec from TOML; many runs in a folder have the same one."""
 
 
-def read_spec(path: Path, layers: Layers | None = None) -> Spec:
-    """Read a spec from a ``.toml`` or ``.json`` file of at most 1 MB; ``layers`` as in
+def read_spec(path: Path, plugins: PluginKinds | None = None) -> Spec:
+    """Read a spec from a ``.toml`` or ``.json`` file of at most 1 MB; ``plugins`` as in
     :func:`from_data`.
     """
     try:
@@ -107,9 +107,9 @@ def read_spec(path: Path, layers: Layers | None = None) -> Spec:
     try:
         text = raw.decode("utf-8-sig")  # Windows editors write a byte order mark
         is_json = path.suffix.lower() == ".json"
-        if layers is None and not is_json:
+        if plugins is None and not is_json:
             return _parse(text)
-        return (from_json if is_json else from_toml)(text, layers)
+        return (from_json if is_json else from_toml)(text, plugins)
     except UnicodeDecodeError:
         raise SpecError(f"{path}: not a text file.") from None
     except SpecError as error:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from gandem.core.errors import SpecError, shown
-from gandem.core.specs.gan import Points, Spec, Transforms
+from gandem.core.specs.gan import Player, Points, Spec, Transforms
 from gandem.core.specs.shapes.graph import NetworkPlan, Node, Shape
 from gandem.core.specs.shapes.inference import NAME, plan_network
 
-__all__ = ["input_shapes", "plan_spec"]
+__all__ = ["input_shapes", "plan_player", "plan_spec"]
 
 PLAYERS = ("generator", "discriminator")
 
@@ -45,12 +45,10 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
         )
     shapes = input_shapes(spec)
     packed = {**shapes, "image": _pack(spec.image.shape, spec.training.pac)}
+    names = {player.name for player in spec.players}
     plans = {
-        player.name: plan_network(
-            player.name,
-            player.input,
-            player.layers,
-            packed if player.name == "discriminator" else shapes,
+        player.name: plan_player(
+            player, packed if player.name == "discriminator" else shapes, names
         )
         for player in spec.players
     }
@@ -74,6 +72,24 @@ def _pack(shape: Shape, count: int) -> Shape:
     return (*shape[:-1], shape[-1] * count)
 
 
+def plan_player(
+    player: Player, inputs: Mapping[str, Shape], names: Collection[str] = ()
+) -> NetworkPlan:
+    """Return the plan of a player's network; see :func:`plan_network`.
+
+    Args:
+        names: of all players.
+    """
+    return plan_network(
+        player.name,
+        player.input,
+        player.layers,
+        inputs,
+        outputs=player.outputs,
+        others={*names} - {player.name},
+    )
+
+
 def _check_names(spec: Spec) -> None:
     if not (spec.name.strip() and spec.name.isprintable() and len(spec.name) <= 100):
         raise SpecError(
@@ -86,14 +102,16 @@ def _check_names(spec: Spec) -> None:
                 f"A player cannot be called {shown(name)}; "
                 "use letters, digits and '_', a letter first."
             )
-        taken = "a metric" if name.endswith("_accuracy") else _TAKEN.get(name)
-        if taken:
-            raise SpecError(f"{name!r} is reserved ({taken}); choose another name for the player.")
+        meaning = "a metric" if name.endswith("_accuracy") else _TAKEN.get(name)
+        if meaning:
+            raise SpecError(
+                f"{name!r} is reserved ({meaning}); choose another name for the player."
+            )
         if names.count(name) > 1:
             raise SpecError(f"Two players are called {name!r}; rename one of them.")
-    for wanted in PLAYERS:
-        if wanted not in names:
-            raise SpecError(f"The spec has no player {wanted!r}; every GAN needs one.")
+    for name in PLAYERS:
+        if name not in names:
+            raise SpecError(f"The spec has no player {name!r}; every GAN needs one.")
 
 
 def _check_protocol(spec: Spec) -> None:
@@ -102,6 +120,11 @@ def _check_protocol(spec: Spec) -> None:
         raise SpecError(
             f"training.generator_batches: {training.generator_batches} batches are more than the "
             'discriminator leaves to reuse; set training.noise = "fresh".'
+        )
+    if training.ema_decay and training.ema_half_life:
+        raise SpecError(
+            "training.ema_half_life: it stands for training.ema_decay, and both are set; set one "
+            "of them to 0."
         )
     if training.batches_per_epoch and training.sampling == "shuffled":
         raise SpecError(
@@ -201,7 +224,7 @@ def _check_discriminator(spec: Spec, plan: NetworkPlan) -> None:
             f"{activation.path}: a discriminator returns logits; leave the last "
             f"{activation.layer.kind} out, the loss contains it."
         )
-    classifies = spec.loss.class_weight > 0
+    classifies = bool(spec.loss.class_weight)
     if classifies and "label" in plan.inputs:
         raise SpecError(
             "discriminator: it reads the label that it should predict; leave that out, or set "
@@ -209,9 +232,9 @@ def _check_discriminator(spec: Spec, plan: NetworkPlan) -> None:
         )
     expected = (1 + spec.classes,) if classifies else (1,)
     if plan.output_shape != expected:
-        what = f"one logit, and one per class {expected}" if classifies else "one logit (1,)"
+        shape_text = f"one logit, and one per class {expected}" if classifies else "one logit (1,)"
         raise SpecError(
-            f"{last.path}: the discriminator ends in {plan.output_shape}, expected {what}; "
+            f"{last.path}: the discriminator ends in {plan.output_shape}, expected {shape_text}; "
             f"end it with dense units = {expected[0]}."
         )
 

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
         list_needs,
         list_network_needs,
     )
-    from gandem.core.training.dry_run import MaskFeed, NumpyOps, passes_of_step, step_inputs
+    from gandem.core.training.dry_run import (
+        DRAW_KINDS,
+        DrawFeed,
+        NumpyOps,
+        passes_of_step,
+        step_inputs,
+    )
     from gandem.core.training.feed.device_rng import KEY, Draw, list_draws, make_key
     from gandem.core.training.feed.inputs import Feed, as_read, fixed_inputs, fixed_parts, one_hot
     from gandem.core.training.feed.prefetch import Prefetcher, have_equal_shapes
@@ -63,6 +69,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CAPABILITIES",
+    "DRAW_KINDS",
     "KEY",
     "METRICS",
     "OUTSIDE_PARITY",
@@ -73,10 +80,10 @@ __all__ = [
     "Backend",
     "DataHolder",
     "Draw",
+    "DrawFeed",
     "Engine",
     "Feed",
     "Loss",
-    "MaskFeed",
     "MultiStep",
     "NumpyOps",
     "Ops",

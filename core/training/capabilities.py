@@ -56,7 +56,7 @@ def list_needs(
         needs = list_network_needs(plan) | needs
     for penalty in ("gradient_penalty", "r1", "r2"):
         if getattr(spec.loss, penalty):
-            needs["second-order"] = f"loss.{penalty} is {getattr(spec.loss, penalty):g}"
+            needs["second-order"] = f"loss.{penalty} is {getattr(spec.loss, penalty)}"
     if precision != "float32":
         needs[precision] = f"the precision is {precision}"
     if randomness == "device":

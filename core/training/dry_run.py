@@ -1,7 +1,10 @@
-"""The forward passes of a step, recorded in a dry run, so that each gets its own dropout masks."""
+"""The forward passes of a step, recorded in a dry run, so that each gets random numbers of its
+own: dropout masks and pixel noise.
+"""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,14 +12,34 @@ import numpy as np
 
 from gandem.core.errors import SpecError
 from gandem.core.plugins.registry import registry
-from gandem.core.specs import Shape, Spec, input_shapes, plan_spec
+from gandem.core.specs import (
+    REFERENCE,
+    Schedule,
+    Shape,
+    Spec,
+    find_schedules,
+    input_shapes,
+    plan_spec,
+)
 from gandem.core.training.feed.augmentation import disturbance_shapes
 from gandem.core.training.losses import AdversarialLoss, is_paired
 from gandem.core.training.ops import Tensor
 from gandem.core.training.protocols import Loss, Played
 from gandem.core.training.step import ADAPT, PENALTY_FACTOR, train_step
 
-__all__ = ["MaskFeed", "NumpyOps", "Pass", "check_functions", "passes_of_step", "step_inputs"]
+__all__ = [
+    "DRAW_KINDS",
+    "DrawFeed",
+    "NumpyOps",
+    "Pass",
+    "check_functions",
+    "passes_of_step",
+    "step_inputs",
+]
+
+
+DRAW_KINDS = ("mask", "normal")
+"""What layers draw in training: the first part of ``mask/1/discriminator/dropout``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +54,8 @@ class Pass:
 def step_inputs(
     spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...], *, penalizes: bool = True
 ) -> dict[str, Shape]:
-    """Return the name and shape, batch first, of every array (masks apart) that one step reads.
+    """Return the name and shape, batch first, of every array that one step reads, without
+    what layers draw.
 
     Args:
         rows: the number of images in each round; the last batch of an epoch may be smaller.
@@ -61,7 +85,20 @@ def step_inputs(
         found[PENALTY_FACTOR] = ()
     if spec.training.augment.adaptive_target:
         found[ADAPT] = ()
-    return found
+    return found | dict.fromkeys(schedule_names(spec), ())
+
+
+@functools.lru_cache(maxsize=64)
+def schedule_names(spec: Spec) -> Mapping[str, Schedule | None]:
+    """Return the schedules whose values a step reads, by their names among its inputs.
+
+    ``schedule/training.ema_decay`` has no schedule of its own if only the half-life has one.
+    """
+    schedules: dict[str, Schedule | None]
+    schedules = {f"schedule/{path}": schedule for path, schedule in find_schedules(spec)}
+    if "schedule/training.ema_half_life" in schedules:
+        schedules["schedule/training.ema_decay"] = None
+    return schedules
 
 
 def judged(loss: AdversarialLoss, rows: tuple[int, ...], last: int) -> dict[str, int]:
@@ -114,18 +151,23 @@ def check_functions(spec: Spec, loss: AdversarialLoss) -> None:
         return
 
 
-class MaskFeed:
-    """Gives each forward pass of one step its masks, in program order."""
+class DrawFeed:
+    """Gives each forward pass of one step what its layers draw, in program order."""
 
     def __init__(self, inputs: Mapping[str, Tensor]) -> None:
         self._inputs = inputs
         self._number = 0
 
     def next(self) -> dict[str, Tensor]:
-        """Return the masks of the next pass, by the path of their layer."""
-        prefix = f"mask/{self._number}/"
+        """Return the random numbers of the next pass, by the path of their layer."""
+        prefixes = [f"{kind}/{self._number}/" for kind in DRAW_KINDS]
         self._number += 1
-        return {k[len(prefix) :]: v for k, v in self._inputs.items() if k.startswith(prefix)}
+        return {
+            name.removeprefix(prefix): value
+            for name, value in self._inputs.items()
+            for prefix in prefixes
+            if name.startswith(prefix)
+        }
 
 
 class NumpyOps:
@@ -198,20 +240,30 @@ class _Recorder:
         self._plans = plan_spec(spec)
         self.passes: list[Pass] = []
 
-    def apply(self, player: str, **inputs: np.ndarray) -> np.ndarray:
-        rows = next(iter(inputs.values())).shape[0]
+    def apply(
+        self, player: str, observed: dict[str, Tensor] | None = None, **inputs: Tensor
+    ) -> np.ndarray:
+        rows, plan = next(iter(inputs.values())).shape[0], self._plans[player]
         self.passes.append(Pass(len(self.passes), player, rows))
-        return _zeros((rows, *self._plans[player].output_shape))
+        if observed is not None:
+            shapes = {node.reference: node.output_shape for node in plan.walk()}
+            observed |= {name: _zeros((rows, *shapes[REFERENCE + name])) for name in plan.outputs}
+        return _zeros((rows, *plan.output_shape))
 
-    def slope(self, player: str, image: np.ndarray, **inputs: np.ndarray) -> np.ndarray:
+    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> np.ndarray:
         self.apply(player, image=image, **inputs)
         return _zeros(image.shape)
 
-    def play(self, player: str, *, back: bool = True, **inputs: np.ndarray) -> Played:
+    def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
         return Played(self.apply(player, **inputs), lambda gradient: None)
 
     def learn(
-        self, player: str, loss: Loss, through: Played | None = None, *, floor: float = 0.0
+        self,
+        player: str,
+        loss: Loss,
+        through: Played | None = None,
+        *,
+        floor: float | Tensor | None = None,
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         return loss()
 

@@ -58,8 +58,15 @@ class Players(Protocol):
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
         """Run a player forward; with ``back=False`` no gradient of this pass will be asked for."""
 
-    def apply(self, player: str, **inputs: Tensor) -> Tensor:
-        """Run a player forward, inside a :data:`Loss`."""
+    def apply(
+        self, player: str, observed: dict[str, Tensor] | None = None, **inputs: Tensor
+    ) -> Tensor:
+        """Run a player forward, inside a :data:`Loss`.
+
+        Args:
+            observed: receives the outputs of the layers that the player's ``outputs`` lists, by
+                name; images are in the framework's own layout.
+        """
 
     def slope(self, player: str, image: Tensor, **inputs: Tensor) -> Tensor:
         """Run a player forward, inside a :data:`Loss`, and return the gradient of the sum of its
@@ -69,22 +76,30 @@ class Players(Protocol):
         """
 
     def learn(
-        self, player: str, loss: Loss, through: Played | None = None, *, floor: float = 0.0
+        self,
+        player: str,
+        loss: Loss,
+        through: Played | None = None,
+        *,
+        floor: float | Tensor | None = None,
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Update the weights of ``player``, and of no other player, by one step on ``loss``.
 
-        With a ``floor`` other than 0, a loss below it changes neither weights nor optimizer; its
-        forward passes count.
+        The numbers of its optimizer that are schedules are among the inputs of the step, as
+        ``schedule/PLAYER.optimizer.learning_rate``, …; see :func:`gandem.core.specs.at_step`.
+
+        With a ``floor``, a loss below it changes neither weights nor optimizer; its forward passes
+        count.
 
         With ``through`` the gradient is taken with respect to that value and propagated back to the
         player that computed it, so no weight gradients of other players are computed. Returns what
         ``loss`` returned, detached.
         """
 
-    def clip(self, player: str, limit: float) -> None:
+    def clip(self, player: str, limit: float | Tensor) -> None:
         """Clip the player's weights to ±limit."""
 
-    def average(self, player: str, decay: float) -> None:
+    def average(self, player: str, decay: float | Tensor) -> None:
         """Move the player's weight average: average ← decay·average + (1 - decay)·weights."""
 
     def get_running(self, name: str) -> Tensor:

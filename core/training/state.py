@@ -63,7 +63,7 @@ def stored(precision: str) -> str:
 
 def averaged_players(spec: Spec) -> tuple[str, ...]:
     """Return the players whose weights are averaged."""
-    return ("generator",) if spec.training.ema_decay else ()
+    return ("generator",) if spec.training.averages else ()
 
 
 def running_numbers(spec: Spec) -> tuple[str, ...]:
@@ -116,7 +116,7 @@ def planned_memory(spec: Spec, precision: str) -> tuple[int, int]:
     """Return the least bytes that a training takes: for its state, and for a step.
 
     The state is drawn in double precision. A step reads the inputs of each of its rounds, and keeps
-    the outputs of all layers with parameters for its gradients.
+    the outputs of all layers with parameters, and attention weights, for its gradients.
     """
     training, image = spec.training, math.prod(spec.image.shape)
     plans = plan_spec(spec).values()
@@ -124,7 +124,8 @@ def planned_memory(spec: Spec, precision: str) -> tuple[int, int]:
     drawn = 8 * sum(plan.parameter_count for plan in plans)
     state = size * sum(math.prod(shape) for shape in state_shapes(spec).values())
     nodes = [node for plan in plans for node in plan.walk() if node.parameters]
-    outputs = sum(math.prod(node.output_shape) for node in nodes) * training.generator_batches
+    outputs = sum(math.prod(node.output_shape) + node.kept for node in nodes)
+    outputs *= training.generator_batches
     inputs = (image + spec.latent.size) * training.discriminator_steps
     numbers = training.batch_size * (outputs + inputs)
     return drawn + state, numbers * (2 if precision == "bfloat16" else size)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
-from gandem.core.specs import Spec, plan_spec
+from gandem.core.specs import Spec, at_step, plan_spec
 from gandem.core.training.feed.augmentation import CONSISTENT, adapt_probability, disturb
 from gandem.core.training.losses import (
     AdversarialLoss,
@@ -74,11 +74,11 @@ def penalizes_gradients(spec: Spec, inputs: Mapping[str, Tensor]) -> bool:
 def can_share_pass(spec: Spec) -> bool:
     """Return True if one pass over real and fake images gives the same logits as two passes.
 
-    Batch norm depends on the batch, spectral norm iterates once per pass, and dropout masks belong
-    to a pass, also those of the generator.
+    Batch norm depends on the batch, spectral norm iterates once per pass, and what layers draw
+    belongs to a pass, also in the generator.
     """
     plans = plan_spec(spec)
-    if any(plan.dropouts() for plan in plans.values()):
+    if any(plan.drawing_nodes() for plan in plans.values()):
         return False
     return not any(
         node.layer.depends_on_batch or node.layer.has_spectral_norm
@@ -104,7 +104,9 @@ def train_step(
             classes) for round i; ``mix/i`` (N, 1, 1, 1) for a gradient penalty, and ``shift/i`` (N,
             H, W, C) for one near real images; :data:`PENALTY_FACTOR` and :data:`ADAPT`;
             ``noise/generator`` if the generator gets fresh noise, and ``label/generator`` if it
-            gets several batches of it; and the arrays of augmentation and instance noise, see
+            gets several batches of it; ``schedule/loss.r1`` (), … for each schedule of the spec,
+            see :meth:`gandem.core.training.feed.inputs.Feed.scheduled`; and the arrays of
+            augmentation and instance noise, see
             :func:`gandem.core.training.feed.augmentation.disturbance_shapes`.
 
     Returns:
@@ -144,8 +146,9 @@ def train_step(
         return total, {}
 
     g_loss, _ = players.learn("generator", compute_loss, through=fake)
-    if training.ema_decay:
-        players.average("generator", training.ema_decay)
+    if training.averages:
+        decay = inputs.get("schedule/training.ema_decay")
+        players.average("generator", training.average_decay() if decay is None else decay)
     report = {**report, **discriminator.adapt(report["real_accuracy"])}
     scalars = {"discriminator": d_loss, "generator": g_loss, **report, **auxiliary}
     return {name: scalars[name] for name in metric_names(spec)}
@@ -193,11 +196,12 @@ class _Discriminator:
     ) -> None:
         self.spec, self.rule, self.players, self.ops = spec, loss, players, ops
         self.inputs = inputs
-        augment = spec.training.augment
-        self.probability = augment.probability
-        if augment.adaptive_target:
+        self.loss: Any = at_step(spec.loss, "loss", inputs)
+        self.training: Any = at_step(spec.training, "training", inputs)
+        self.probability = self.training.augment.probability
+        if spec.training.augment.adaptive_target:
             self.probability = players.get_running("augment_probability")
-        self.classifies = spec.loss.class_weight > 0
+        self.classifies = bool(spec.loss.class_weight)
         self.joint = spec.training.passes == "joint" or (
             allows_one_pass(loss) and can_share_pass(spec)
         )
@@ -223,11 +227,11 @@ class _Discriminator:
             report |= {name: part for name, part in parts.items() if part is not None}
             return _add(halves, penalty), report
 
-        value, report = self.players.learn(
-            "discriminator", loss, floor=training.discriminator_skip_below
-        )
+        skips = bool(training.discriminator_skip_below)
+        floor = self.training.discriminator_skip_below if skips else None
+        value, report = self.players.learn("discriminator", loss, floor=floor)
         if training.weight_clip:
-            self.players.clip("discriminator", training.weight_clip)
+            self.players.clip("discriminator", self.training.weight_clip)
         return self._update_running(value, report)
 
     def _update_running(
@@ -238,12 +242,12 @@ class _Discriminator:
         If gradient penalties are not computed in each step, the last one stands for those of the
         steps without.
         """
-        loss, players = self.spec.loss, self.players
-        if loss.lecam:
+        players, decay = self.players, self.loss.lecam_decay
+        if self.spec.loss.lecam:
             for name in ("real_logits", "fake_logits"):
-                average = loss.lecam_decay * players.get_running(name)
-                players.set_running(name, average + (1.0 - loss.lecam_decay) * report[name])
-        if loss.penalty_interval > 1:
+                average = decay * players.get_running(name) + (1.0 - decay) * report[name]
+                players.set_running(name, average)
+        if self.spec.loss.penalty_interval > 1:
             if "slopes" in report:
                 players.set_running("penalty", report["slopes"])
             penalty = players.get_running("penalty") + report.get("rest", 0.0)
@@ -282,8 +286,7 @@ class _Discriminator:
         return disturb(self.ops, images, self.inputs, where, self.probability)
 
     def _pack(self, images: Tensor) -> Tensor:
-        pac = self.spec.training.pac
-        return images if pac == 1 else self.ops.pack(images, pac)
+        return images if self.training.pac == 1 else self.ops.pack(images, self.training.pac)
 
     def _select_top(self, logits: Tensor) -> Tensor:
         """Return the share of the highest logits that the generator learns from."""
@@ -316,7 +319,7 @@ class _Discriminator:
         loss = self.spec.loss
         real_output, fake_output = self._apply_both(real, made, label)
         real_logits, fake_logits = self._logits(real_output), self._logits(fake_output)
-        target = 1.0 - loss.label_smoothing
+        target = 1.0 - self.loss.label_smoothing
         total = compute_discriminator_loss(self.rule, self.ops, real_logits, fake_logits, target)
         report = self._accuracies(real_logits, fake_logits)
         if self.classifies:
@@ -348,7 +351,7 @@ class _Discriminator:
         return output[:, :1] if self.classifies else output
 
     def _weighted(self, loss: Tensor) -> Tensor:
-        return self.spec.loss.class_weight * loss
+        return self.loss.class_weight * loss
 
     def _gradient_penalty(
         self, i: int, real: Tensor, made: Tensor, label: Mapping[str, Tensor]
@@ -364,12 +367,12 @@ class _Discriminator:
             else:
                 points = move_images(ops, real, mix, self.inputs[f"shift/{i}"])
             slope = self.players.slope("discriminator", image=points, **self._read(label))
-            distance = gradient_penalty(ops, slope, loss.gradient_penalty_norm)
-            penalty = loss.gradient_penalty * distance
-        for weight, images in ((loss.r1, real), (loss.r2, made)):
-            if weight:
+            distance = gradient_penalty(ops, slope, self.loss.gradient_penalty_norm)
+            penalty = self.loss.gradient_penalty * distance
+        for name, images in (("r1", real), ("r2", made)):
+            if getattr(loss, name):
                 slope = self.players.slope("discriminator", image=images, **self._read(label))
-                penalty = _add(penalty, weight * squared_slope(ops, slope))
+                penalty = _add(penalty, getattr(self.loss, name) * squared_slope(ops, slope))
         return penalty
 
     def _logit_penalty(
@@ -387,11 +390,11 @@ class _Discriminator:
         ops, loss, penalty = self.ops, self.spec.loss, None
         if loss.lecam:
             averages = map(self.players.get_running, ("real_logits", "fake_logits"))
-            penalty = loss.lecam * lecam_penalty(ops, *logits.values(), *averages)
-        for side, weight in (("real", loss.consistency.real), ("fake", loss.consistency.fake)):
-            if weight:
+            penalty = self.loss.lecam * lecam_penalty(ops, *logits.values(), *averages)
+        for side in ("real", "fake"):
+            if getattr(loss.consistency, side):
                 changed = disturb(ops, images[side], self.inputs, f"{CONSISTENT}{side}/{i}")
                 output = self._apply(self._pack(changed), label)
                 distance = squared_distance(ops, logits[side], self._logits(output))
-                penalty = _add(penalty, weight * distance)
+                penalty = _add(penalty, getattr(self.loss.consistency, side) * distance)
         return penalty

@@ -103,14 +103,14 @@ def evaluate(
         )
     targets = [_subject(subject) for subject in subjects]
     runs = [target.run for target in targets if target.run is not None]
-    asked = _Real(
+    request = _Real(
         data=data,
         data_dir=Path(data_dir) if data_dir is not None else None,
         classes=tuple(classes) if classes is not None else None,
     )
     if extractor is not None:
         find_extractor(extractor)  # report a wrong name before the data is loaded
-    dataset, name = _real_data(targets, asked)
+    dataset, name = _real_data(targets, request)
     notify = notice or (lambda text: None)
     for note in dataset.notes:
         notify(note)
@@ -177,13 +177,13 @@ def _pick_backend(preferred: str) -> str:
 # --- real images ---------------------------------------------------------------------------------
 
 
-def _real_data(subjects: Iterable[_Subject], asked: _Real) -> tuple[Dataset, str]:
+def _real_data(subjects: Iterable[_Subject], request: _Real) -> tuple[Dataset, str]:
     """Return the real images and the requested name."""
     runs = [subject.run for subject in subjects if subject.run is not None]
     shapes = {run.spec.image.shape for run in runs}
     shape = next(iter(shapes)) if len(shapes) == 1 else None
-    if asked.data is not None:
-        return load_dataset(asked.data, asked.data_dir, shape, asked.classes), asked.data
+    if request.data is not None:
+        return load_dataset(request.data, request.data_dir, shape, request.classes), request.data
     if not runs:
         raise DataError("Images have no data set to compare with; choose one with --data.")
     digests = {run.path: run.record.data.digest for run in runs}
@@ -197,14 +197,14 @@ def _real_data(subjects: Iterable[_Subject], asked: _Real) -> tuple[Dataset, str
         )
     run, settings = runs[0], runs[0].settings()
     name = settings.data or "digits"
-    folder = asked.data_dir or (Path(settings.data_dir) if settings.data_dir else None)
-    classes = settings.classes if asked.classes is None else asked.classes
+    folder = request.data_dir or (Path(settings.data_dir) if settings.data_dir else None)
+    classes = settings.classes if request.classes is None else request.classes
     try:
         dataset = load_dataset(name, folder, run.spec.image.shape)
     except DataError as error:
         raise DataError(f"{error} If the data has moved, give its path with --data.") from None
     dataset = dataset.select_classes(classes) if classes else dataset
-    if asked.classes is None and dataset.digest != digests[run.path]:
+    if request.classes is None and dataset.digest != digests[run.path]:
         raise DataError(
             f"{run.path}: {name} is not the data that it was trained on; its images or labels have "
             "changed. Choose the data with --data."
@@ -232,15 +232,15 @@ def _score_run(
     backend: str | None,
     device: str,
 ) -> Iterator[Scored]:
-    weights = ("averaged", "raw") if run.spec.training.ema_decay else ("",)
+    weights = ("averaged", "raw") if run.spec.training.averages else ("",)
     inputs = fixed_inputs(run.spec, real.seed, real.count, run.record.precision, None)
     labels = _convert_labels(real.dataset, run, inputs["label"]) if "label" in inputs else None
     for step, (name, checkpoint) in checkpoints.items():
         engine = run.engine(backend, device, checkpoint)
         for kind in weights:
-            words = ", ".join(word for word in (name, f"step {step}", kind) if word)
+            description = ", ".join(part for part in (name, f"step {step}", kind) if part)
             images = generate_batches(run.spec, engine, inputs, ema=kind != "raw")
-            scored = real.score(f"{run.path}: {words}", images, labels)
+            scored = real.score(f"{run.path}: {description}", images, labels)
             facts = {"checkpoint": name or str(step), "step": step, "weights": kind or "raw"}
             yield replace(scored, details={**facts, **scored.details})
 
@@ -266,12 +266,12 @@ def _find_checkpoints(run: Run, which: int | str) -> dict[int, tuple[str, Checkp
     Those of a training that is still running are kept in memory, since it may remove the files.
     """
     every: list[int | str] = [BEST, LAST] if run.record.best else [LAST]
-    found: dict[int, tuple[str, Checkpoint | int]] = {}
+    checkpoints: dict[int, tuple[str, Checkpoint | int]] = {}
     for name in every if which == ALL else [which]:
         checkpoint = run.checkpoint(name)
         held = checkpoint if is_locked(run.path) else checkpoint.step
-        found[checkpoint.step] = (str(name) if name in (LAST, BEST) else "", held)
-    return found
+        checkpoints[checkpoint.step] = (str(name) if name in (LAST, BEST) else "", held)
+    return checkpoints
 
 
 def _load_images(

@@ -76,9 +76,9 @@ def _extract_chunk(extractor: Extractor, chunk: np.ndarray, width: int | None) -
 
 def _check_features(extractor: Extractor, result: Features, count: int, width: int | None) -> None:
     shapes = [array.shape for array in result if array is not None]
-    wanted = [(count, *(shapes[0][1:2] if width is None else (width,)))]
-    wanted += [(count, extractor.classes)] * bool(extractor.classes)
-    if shapes != wanted or len(shapes[0]) != 2:
+    expected = [(count, *(shapes[0][1:2] if width is None else (width,)))]
+    expected += [(count, extractor.classes)] * bool(extractor.classes)
+    if shapes != expected or len(shapes[0]) != 2:
         raise DataError(
             f"The extractor {extractor.name} returned arrays of {' and '.join(map(str, shapes))} "
             f"for {count} images, expected features (N, {width or 'D'})"

@@ -98,14 +98,15 @@ def same_protocol(scored: Sequence[Scored]) -> Protocol:
     first = scored[0]
     for other in scored[1:]:
         if differences := first.protocol.differs(other.protocol):
-            name, (here, there) = next(iter(differences.items()))
+            name, values = next(iter(differences.items()))
             if name.endswith("_digest"):
-                named = name.removesuffix("_digest")
-                names = [str(getattr(one.protocol, named)) for one in (first, other)]
-                marks = (f" ({here:.8})", f" ({there:.8})") if names[0] == names[1] else ("", "")
-                here, there = (word + mark for word, mark in zip(names, marks, strict=True))
+                field_name = name.removesuffix("_digest")
+                names = [str(getattr(score.protocol, field_name)) for score in (first, other)]
+                if names[0] == names[1]:
+                    names = [f"{names[0]} ({digest:.8})" for digest in values]
+                values = (names[0], names[1])
             raise DataError(
                 f"{first.name} and {other.name} cannot be compared: they were scored with "
-                f"different protocols ({_LABELS[name]} {here} and {there})."
+                f"different protocols ({_LABELS[name]} {values[0]} and {values[1]})."
             )
     return first.protocol

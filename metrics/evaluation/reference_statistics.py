@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from gandem.core.documents import parse_json
 from gandem.core.errors import DataError, RunError
 from gandem.core.files import cache_folder, fill_file
 from gandem.core.rng import Purpose, stream
+from gandem.core.runs.checkpoint import hash_contents
 from gandem.metrics.evaluation.features import CHUNK_SIZE, extract
 from gandem.metrics.evaluation.plugin_metrics import digest_plugin_metrics
 from gandem.metrics.evaluation.protocol import Protocol, Scored
@@ -131,12 +132,12 @@ class RealSide:
     def _check_shapes(self, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         for chunk in images:
             if chunk.shape[1:] != self.dataset.shape:
-                wanted, got = (
+                expected, received = (
                     "×".join(map(str, shape)) for shape in (self.dataset.shape, chunk.shape[1:])
                 )
                 raise DataError(
-                    f"{self.dataset.name} has images of {wanted}, the images to score have {got}; "
-                    "choose the real images with --data."
+                    f"{self.dataset.name} has images of {expected}, the images to score have "
+                    f"{received}; choose the real images with --data."
                 )
             yield chunk
 
@@ -194,7 +195,7 @@ class RealSide:
         if real.probabilities is not None:
             arrays["probabilities"] = real.probabilities
         text = json.dumps(real_baseline)
-        facts = {"real_baseline": text, "sha256": _hash_arrays(arrays, text)}
+        facts = {"real_baseline": text, "sha256": hash_contents({"real_baseline": text}, arrays)}
         # the cache only saves time
         with contextlib.suppress(RunError, OSError, SafetensorError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -208,7 +209,7 @@ class RealSide:
             with safe_open(self._path, framework="np") as file:
                 arrays = {name: file.get_tensor(name) for name in file.keys()}
                 facts = file.metadata()
-            if facts["sha256"] != _hash_arrays(arrays, facts["real_baseline"]):
+            if facts["sha256"] != hash_contents(facts, arrays):
                 return None
             real_baseline = parse_json(facts["real_baseline"])
             side = Side(arrays["features"], arrays.get("probabilities"), self._labels(0))
@@ -217,12 +218,3 @@ class RealSide:
         is_valid = len(side.features) == self.count
         is_valid &= (side.probabilities is not None) == bool(self.extractor.classes)
         return (side, real_baseline) if is_valid else None
-
-
-def _hash_arrays(arrays: Mapping[str, np.ndarray], real_baseline: str) -> str:
-    """Return a hash of the cached values, which detects damage."""
-    hashed = hashlib.sha256(real_baseline.encode())
-    for name in sorted(arrays):
-        hashed.update(f"\n{name} {arrays[name].dtype.str} {arrays[name].shape}\n".encode())
-        hashed.update(np.ascontiguousarray(arrays[name]).data)
-    return hashed.hexdigest()

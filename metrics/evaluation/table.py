@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gandem.core.tables import format_table
 from gandem.metrics.evaluation.protocol import Protocol, Scored, same_protocol
 from gandem.metrics.evaluation.suite import MEASURES, all_measures
+from gandem.terminal.tables import format_table
 
 __all__ = ["format_protocol", "format_scores", "format_value"]
 
@@ -55,8 +55,8 @@ def format_value(values: Mapping[str, float | None], name: str) -> str:
     if value is None:
         return "not finite"
     error = values.get(MEASURES[name].error) if name in MEASURES else None
-    words = f"{value:.0f}" if name in ("modes", "present") else f"{value:.3g}"
-    return words if error is None else f"{words} ± {error:.1g}"
+    text = f"{value:.0f}" if name in ("modes", "present") else f"{value:.3g}"
+    return text if error is None else f"{text} ± {error:.1g}"
 
 
 def format_protocol(protocol: Protocol) -> str:

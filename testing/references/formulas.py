@@ -6,6 +6,7 @@ They are computed in long doubles, which have 80 bits on x86-64, and returned as
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -123,14 +124,15 @@ def _update(
     optimizer: Optimizer, t: int, p: np.ndarray, m: np.ndarray, v: np.ndarray, g: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the weights and moments after update number ``t``, counted from 1."""
-    rate = optimizer.learning_rate
+    numbers: Any = optimizer  # without schedules
+    rate = numbers.learning_rate
     match optimizer:
         case Adam():
             if isinstance(optimizer, AdamW):
-                p = p * (1 - np.longdouble(rate) * optimizer.weight_decay)
+                p = p * (1 - np.longdouble(rate) * numbers.weight_decay)
             else:
-                g = g + optimizer.weight_decay * p
-            beta1, beta2 = np.longdouble(optimizer.beta1), np.longdouble(optimizer.beta2)
+                g = g + numbers.weight_decay * p
+            beta1, beta2 = np.longdouble(numbers.beta1), np.longdouble(numbers.beta2)
             m = m + (1 - beta1) * (g - m)
             v = beta2 * v + (1 - beta2) * g**2
             correction = np.sqrt(1 - beta2**t)
@@ -140,10 +142,10 @@ def _update(
             root = np.sqrt(v) / correction
             return p - rate / (1 - beta1**t) * m / (root + optimizer.epsilon), m, v
         case RMSprop():
-            g = g + optimizer.weight_decay * p
-            v = optimizer.decay * v + (1 - optimizer.decay) * g**2
+            g = g + numbers.weight_decay * p
+            v = numbers.decay * v + (1 - numbers.decay) * g**2
             return p - rate * g / (np.sqrt(v) + optimizer.epsilon), m, v
         case SGD():
-            m = optimizer.momentum * m + (g + optimizer.weight_decay * p)
+            m = numbers.momentum * m + (g + numbers.weight_decay * p)
             return p - rate * m, m, v
     raise NotImplementedError(f"The reference has no optimizer {optimizer.kind!r}; add it here.")

@@ -53,7 +53,7 @@ def compute_operations() -> dict[str, dict[str, np.ndarray]]:
     """Return the reference arrays of every P1 case, by case and name."""
     references = {}
     for case in CASES:
-        arguments = (case.plan, case.arrays(), case.values(), case.cotangent(), case.masks())
+        arguments = (case.plan, case.arrays(), case.values(), case.cotangent(), case.draws())
         references[case.name] = differentiate(*arguments, number=np.clongdouble)
     for half in LOSSES:
         results = loss(type(half.loss).__name__, half.role, half.arrays, half.target)

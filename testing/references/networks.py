@@ -24,7 +24,7 @@ def differentiate(
     arrays: Arrays,
     inputs: Arrays,
     cotangent: np.ndarray,
-    masks: Arrays,
+    draws: Arrays,
     number: type[np.complexfloating[Any, Any]] = np.complex128,
 ) -> dict[str, np.ndarray]:
     """Compute :meth:`ConformanceTarget.differentiate` in the precision of ``number``; return
@@ -33,7 +33,7 @@ def differentiate(
     With s = Σ cotangent·output, and v = ∂s/∂x for the inputs x, 0 for the parameters: the
     derivative of ½ Σ (∂s/∂x)² by u is Σ v·∂²s/∂x∂u, which is s differentiated along v and u.
     """
-    problem = (plan, arrays, inputs, cotangent, masks, number)
+    problem = (plan, arrays, inputs, cotangent, draws, number)
     names = [*plan.inputs, *(p.name for p in plan.parameters())]
     output, first, _, updated = _differentiate_along(*problem, names, {})
     direction = {name: first[name] for name in plan.inputs}
@@ -48,10 +48,10 @@ def differentiate(
 
 
 def differentiate_inputs(
-    plan: NetworkPlan, arrays: Arrays, inputs: Arrays, cotangent: np.ndarray, masks: Arrays
+    plan: NetworkPlan, arrays: Arrays, inputs: Arrays, cotangent: np.ndarray, draws: Arrays
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return the output and ∂s/∂x for the inputs x alone, in a fraction of the time."""
-    problem = (plan, arrays, inputs, cotangent, masks, np.complex128)
+    problem = (plan, arrays, inputs, cotangent, draws, np.complex128)
     return _differentiate_along(*problem, [*plan.inputs], {})[:2]
 
 
@@ -60,7 +60,7 @@ def _differentiate_along(
     arrays: Arrays,
     inputs: Arrays,
     cotangent: np.ndarray,
-    masks: Arrays,
+    draws: Arrays,
     number: type[np.complexfloating[Any, Any]],
     names: Sequence[str],
     direction: Arrays,
@@ -87,7 +87,7 @@ def _differentiate_along(
         tangent = direction.get(name, np.zeros(value.shape))
         values[name] = Dual(a, np.broadcast_to(tangent.astype(number), shape))
     statistics = {p.name: arrays[p.name].astype(number).real for p in plan.statistics()}
-    network = Network(values, statistics, masks)
+    network = Network(values, statistics, draws)
     output = network.run(plan.nodes, values[plan.input])
     s = output.linear(lambda t: (t * cotangent).reshape(len(t), -1).sum(axis=1))  # (U,)
     by_u, by_u_and_v = (

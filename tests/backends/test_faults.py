@@ -33,17 +33,17 @@ def moments_that_stop_the_gradient_at_the_mean(layers, optimizers):
         mean, variance = tf.nn.moments(x, axes, keepdims=True)
         return mean, x - mean, variance
 
-    return layers, "_moments", moments
+    return layers.norms, "moments", moments
 
 
 def a_transposed_convolution_shifted_by_one_pixel(layers, optimizers):
     """PyTorch's padding=p, output_padding=1 for "same": the odd pixel is cropped in front."""
-    true = layers.crops
+    true = layers.affine.crops
 
     def crops(layer):
         return tuple((after, before) for before, after in true(layer))
 
-    return layers, "crops", crops
+    return layers.affine, "crops", crops
 
 
 def adam_that_adds_epsilon_to_the_uncorrected_root(layers, optimizers):
@@ -67,7 +67,7 @@ def spectral_norm_whose_sigma_is_a_constant(layers, optimizers):
     """Keras's SpectralNormalization, as far as the gradient goes: dσ/dW is left out."""
     import tensorflow as tf
 
-    true = layers.Affine.kernel
+    true = layers.affine.Affine.kernel
 
     def kernel(self, context):
         if not self.spec.spectral_norm:
@@ -76,12 +76,12 @@ def spectral_norm_whose_sigma_is_a_constant(layers, optimizers):
         scaled = true(self, context)
         return raw * tf.stop_gradient(tf.reduce_sum(scaled * raw) / tf.reduce_sum(raw * raw))
 
-    return layers.Affine, "kernel", kernel
+    return layers.affine.Affine, "kernel", kernel
 
 
 def spectral_norm_that_overwrites_the_kernel(layers, optimizers):
     """Keras's SpectralNormalization, as far as the state goes."""
-    true = layers.Affine.kernel
+    true = layers.affine.Affine.kernel
 
     def kernel(self, context):
         scaled = true(self, context)
@@ -89,7 +89,7 @@ def spectral_norm_that_overwrites_the_kernel(layers, optimizers):
             self.weight("kernel").assign(scaled)
         return scaled
 
-    return layers.Affine, "kernel", kernel
+    return layers.affine.Affine, "kernel", kernel
 
 
 def scalars_that_pass_through_float32(layers, optimizers):
@@ -106,21 +106,21 @@ def a_slope_held_in_float32(layers, optimizers):
     """tf.nn.leaky_relu."""
     import tensorflow as tf
 
-    true = layers.Activation.call
+    true = layers.activations.Activation.call
 
     def call(self, x):
         if isinstance(self.spec, kinds.LeakyRelu):
             return tf.nn.leaky_relu(x, self.spec.slope)
         return true(self, x)
 
-    return layers.Activation, "call", call
+    return layers.activations.Activation, "call", call
 
 
 def a_bilinear_resize_in_float32(layers, optimizers):
     """tf.image.resize, whatever the type of the image."""
     import tensorflow as tf
 
-    true = layers.Upsample2D.call
+    true = layers.resampling.Upsample2D.call
 
     def call(self, x):
         if self.spec.method == "nearest":
@@ -128,19 +128,19 @@ def a_bilinear_resize_in_float32(layers, optimizers):
         size = [n * factor for n, factor in zip(x.shape[1:3], self.spec.factor, strict=True)]
         return tf.cast(tf.image.resize(x, size, "bilinear"), x.dtype)
 
-    return layers.Upsample2D, "call", call
+    return layers.resampling.Upsample2D, "call", call
 
 
 def a_convolution_padded_evenly(layers, optimizers):
     """PyTorch's padding=k//2 for "same": as many pixels come out, but others."""
-    true = layers.pads
+    true = layers.affine.pads
 
     def pads(layer, height, width):
         if isinstance(layer, kinds.Conv2D) and layer.padding == "same":
             return tuple((k // 2, k // 2) for k in layer.kernel)
         return true(layer, height, width)
 
-    return layers, "pads", pads
+    return layers.affine, "pads", pads
 
 
 def a_bias_in_front_of_batch_norm(layers, optimizers):
@@ -156,17 +156,17 @@ def a_bias_in_front_of_batch_norm(layers, optimizers):
         self.stray.assign_add(tf.fill(self.stray.shape, self.number(1e-3)))
         return x + self.stray
 
-    return layers.Affine, "biased", biased
+    return layers.affine.Affine, "biased", biased
 
 
 def a_running_variance_that_is_biased(layers, optimizers):
     """Keras takes in the batch's variance over n, PyTorch over n - 1."""
-    true = layers.BatchNorm._follow
+    true = layers.norms.BatchNorm._follow
 
     def follow(self, name, new):
         return true(self, name, new * (1 - 1e-2) if name == "variance" else new)
 
-    return layers.BatchNorm, "_follow", follow
+    return layers.norms.BatchNorm, "_follow", follow
 
 
 def a_momentum_taken_for_a_decay(layers, optimizers):
@@ -176,7 +176,7 @@ def a_momentum_taken_for_a_decay(layers, optimizers):
         taken, kept = self.number(self.spec.decay), self.number(1 - self.spec.decay)
         self.weight(name).assign(self.weight(name) * kept + new * taken)
 
-    return layers.BatchNorm, "_follow", follow
+    return layers.norms.BatchNorm, "_follow", follow
 
 
 def an_epsilon_of_its_own(layers, optimizers):

@@ -108,7 +108,16 @@ def test_parity_needs_two_backends(refusals):
 def test_the_other_backend_trains_and_generates(missing, tmp_path):
     other = "keras" if missing == "torch" else "torch"
     run, grid = str(tmp_path / "run"), tmp_path / "grid.png"
-    small = ["--set", "hidden=[8,8]", "--set", "judging=[8]", "--steps", "2", "--data", "digits"]
+    small = [
+        "--set",
+        "hidden=[8,8]",
+        "--set",
+        "discriminator_hidden=[8]",
+        "--steps",
+        "2",
+        "--data",
+        "digits",
+    ]
 
     trained, made = commands_without(
         missing,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gandem.core.plugins.entry import entries
-from gandem.core.specs import Conv2D, Conv2DTranspose, Dense, Loss, Residual, interpolation
+from gandem.core.specs import Conv2DTranspose, Loss, interpolation
 from gandem.core.specs.layers import LAYERS
 from gandem.core.specs.optimizers import OPTIMIZERS as OPTIMIZER_KINDS
 from gandem.core.training import is_paired, load_loss
@@ -76,8 +76,8 @@ class NumpyTarget:
 
     known_failures: ClassVar = {}
 
-    def differentiate(self, plan, arrays, inputs, cotangent, masks):
-        return networks.differentiate(plan, arrays, inputs, cotangent, masks)
+    def differentiate(self, plan, arrays, inputs, cotangent, draws):
+        return networks.differentiate(plan, arrays, inputs, cotangent, draws)
 
     def gradient(self, function, arrays):
         def step(name, index):
@@ -155,7 +155,8 @@ def test_every_input_and_parameter_of_a_case_changes_the_output(case):
 
 def test_second_derivatives_of_nonlinear_networks_are_not_zero():
     linear = {"relu", "leaky_relu", "dropout", "flatten", "reshape", "upsample2d", "max_pool2d",
-              "average_pool2d", "global_max_pool2d", "global_average_pool2d"}  # fmt: skip
+              "average_pool2d", "global_max_pool2d", "global_average_pool2d",
+              "pixel_noise"}  # fmt: skip
     for case in CASES:
         kinds = {node.layer.kind for node in case.plan.walk()}
         seconds = [v for k, v in load_reference(case.name).items() if k.startswith("second/")]
@@ -180,7 +181,7 @@ SAMPLE = [case for i, case in enumerate(SMOOTH) if i % 6 == 0 or case.name.start
 
 def value_and_penalty(case, plan, arrays, inputs):
     """Return Σ cotangent·output, and half the square of its slope by the inputs."""
-    given = (plan, arrays, inputs, case.cotangent(), case.masks())
+    given = (plan, arrays, inputs, case.cotangent(), case.draws())
     value, slopes = networks.differentiate_inputs(*given)
     penalty = sum(np.sum(slope**2) / 2 for slope in slopes.values())
     return np.array([np.sum(case.cotangent() * value), penalty])
@@ -205,9 +206,8 @@ def test_derivatives_of_both_orders_agree_with_central_differences(case):
 
 
 def without_spectral_norm(layer):
-    if isinstance(layer, Residual):
-        inner = {part: getattr(layer, part) for part in ("layers", "shortcut")}
-        return replace(layer, **{k: tuple(map(without_spectral_norm, v)) for k, v in inner.items()})
+    inner = {name: tuple(map(without_spectral_norm, v)) for name, v in layer.branches.items()}
+    layer = replace(layer, **inner)
     return replace(layer, spectral_norm=False) if hasattr(layer, "spectral_norm") else layer
 
 
@@ -217,7 +217,9 @@ def test_spectral_norm_equals_a_division_by_hand_with_constant_vectors(case):
     delta = 1e-5
     given, stored = {**case.arrays(), **case.values()}, load_reference(case.name)
     plain = replace(case, layers=tuple(map(without_spectral_norm, case.layers))).plan
-    normed = [node for node in case.plan.walk() if getattr(node.layer, "spectral_norm", False)]
+    normed = [
+        node for node in case.plan.walk() if any("_vector" in p.name for p in node.statistics)
+    ]
 
     def measure(name, move):
         moved = {**given, name: given[name] + move}
@@ -225,7 +227,7 @@ def test_spectral_norm_equals_a_division_by_hand_with_constant_vectors(case):
         for node in normed:
             u, v = (stored[f"statistics/{node.path}/{side}_vector"] for side in ("left", "right"))
             kernel = moved[f"{node.path}/kernel"]
-            order = {Dense: "io", Conv2D: "hwio", Conv2DTranspose: "hwoi"}[type(node.layer)]
+            order = "hwoi" if isinstance(node.layer, Conv2DTranspose) else "hwio"[4 - kernel.ndim :]
             columns = order.replace("o", "")
             v = v.reshape([kernel.shape[order.index(axis)] for axis in columns])
             sigma = np.einsum(f"{order},o,{columns}", kernel, u, v)
@@ -255,7 +257,7 @@ def find(name):
 
 
 def measure(case):
-    given = (case.arrays(), case.values(), case.cotangent(), case.masks())
+    given = (case.arrays(), case.values(), case.cotangent(), case.draws())
     return networks.differentiate(case.plan, *given)
 
 
@@ -280,14 +282,14 @@ def test_a_variance_that_stops_the_gradient_at_the_mean_fails_in_second_order_al
 
 
 def test_a_spectral_norm_that_leaves_its_divisor_out_of_the_gradient_fails(monkeypatch):
-    case, right = find("spectral norm conv2d k4 s2"), affine._kernel
+    case, right = find("spectral norm conv2d k4 s2"), affine.kernel_of
 
     def constant_divisor(layer, node, network):
         kernel, normed = network.parameter(node, "kernel"), right(layer, node, network)
         share = (normed.a.real / kernel.a.real).ravel()[0]
         return kernel.linear(lambda t: t * share)
 
-    monkeypatch.setattr(affine, "_kernel", constant_divisor)
+    monkeypatch.setattr(affine, "kernel_of", constant_divisor)
     said = find_differences(load_reference(case.name), measure(case))
 
     assert [line.partition(":")[0] for line in said] == [

@@ -33,9 +33,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning
 def module(kind: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(SPEED)
     monkeypatch.delitem(sys.modules, kind, raising=False)
-    found = import_module(kind)
-    monkeypatch.setattr(found, "prepare", lambda device: None, raising=False)  # of the process
-    return found
+    result = import_module(kind)
+    monkeypatch.setattr(result, "prepare", lambda device: None, raising=False)  # of the process
+    return result
 
 
 @each_kind

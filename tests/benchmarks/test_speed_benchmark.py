@@ -16,9 +16,9 @@ SPEED = Path(__file__).parents[2] / "benchmarks" / "speed"
 
 def loaded(name):
     """Return a module of the benchmark, which is a program and no package."""
-    found = spec_from_file_location(f"speed_{name}", SPEED / f"{name}.py")
-    module = sys.modules[found.name] = module_from_spec(found)
-    found.loader.exec_module(module)
+    result = spec_from_file_location(f"speed_{name}", SPEED / f"{name}.py")
+    module = sys.modules[result.name] = module_from_spec(result)
+    result.loader.exec_module(module)
     return module
 
 
@@ -53,9 +53,9 @@ def test_the_table_says_what_was_measured_and_on_what(row, tmp_path):
     page = loaded("page")
     path = tmp_path / "speed.md"
     path.write_text(f"before\n{page.BEGIN}\nold\n{page.END}\nafter\n")
-    told = {"machine": "a box", "versions": "torch 9", "data": "digits", "rounds": 3}
+    fields = {"machine": "a box", "versions": "torch 9", "data": "digits", "rounds": 3}
 
-    page.write(path, told | {"seconds": 1.5, "rows": [row.as_json()]})
+    page.write(path, fields | {"seconds": 1.5, "rows": [row.as_json()]})
 
     text = path.read_text()
     assert text.startswith("before\n")

@@ -402,17 +402,17 @@ def test_plugins_callback_is_notified_and_cannot_stop_the_training(train, instal
 
 def test_each_training_makes_new_callbacks(install):
     class Counter(Callback):
-        made = 0
+        created = 0
 
         def __init__(self):
-            Counter.made += 1
+            Counter.created += 1
 
     install(counter=Counter)
 
     load_callbacks(print)
     load_callbacks(print)
 
-    assert Counter.made == 2
+    assert Counter.created == 2
 
 
 @pytest.mark.parametrize(

@@ -110,10 +110,10 @@ def test_the_extractor_does_not_change_the_training(backend, tmp_path):
     ],
 )
 def test_scores_are_computed_every_few_epochs_and_at_the_end(every, options, steps, trained):
-    found = scores(trained(evaluate_every=every, **options))
+    rows = scores(trained(evaluate_every=every, **options))
 
-    assert list(found) == steps
-    assert all(set(one) == SCORES and map(math.isfinite, one.values()) for one in found.values())
+    assert list(rows) == steps
+    assert all(set(one) == SCORES and map(math.isfinite, one.values()) for one in rows.values())
 
 
 @pytest.mark.parametrize(("best", "choose"), [(None, min), ("frechet", min), ("frechet:max", max)])
@@ -221,8 +221,8 @@ def test_a_resumed_training_keeps_its_extractor(tmp_path):
     digits, moved = load_dataset("digits"), tmp_path / "moved.npz"
     np.savez(moved, images=digits.images, labels=digits.labels)
     changes = {"width": 1, "latent": 4, "batch_size": 16}
-    asked = {"backend": HOME, "evaluate_every": 1, "evaluate_count": 20, "keep_last": 1}
-    run = train("dcgan", data="digits", steps=1, changes=changes, out=tmp_path / "run", **asked)
+    options = {"backend": HOME, "evaluate_every": 1, "evaluate_count": 20, "keep_last": 1}
+    run = train("dcgan", data="digits", steps=1, changes=changes, out=tmp_path / "run", **options)
 
     gone_on = resume(run, steps=2, data=f"npz:{moved}")
 
@@ -301,7 +301,10 @@ def test_a_failed_evaluation_does_not_end_the_training(trained, monkeypatch):
 
 
 def test_a_training_that_diverges_before_it_is_scored_is_told_to_have_diverged(tmp_path):
-    notices, changes = [], {"image": 2, "learning_rate": 1e12, "hidden": (4,), "judging": (4,)}
+    notices, changes = (
+        [],
+        {"image": 2, "learning_rate": 1e12, "hidden": (4,), "discriminator_hidden": (4,)},
+    )
 
     with pytest.raises(RunError, match="training diverged"):
         train(

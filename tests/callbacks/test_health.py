@@ -27,7 +27,7 @@ from gandem.losses.non_saturating import NonSaturating
 from gandem.losses.wasserstein import Wasserstein
 
 DOC = Path(__file__).parents[2] / "docs" / "reading-the-losses.md"
-MLP = {"image": [8, 8, 1], "hidden": [16, 32], "judging": [64, 32], "latent": 8}
+MLP = {"image": [8, 8, 1], "hidden": [16, 32], "discriminator_hidden": [64, 32], "latent": 8}
 CGAN = {"image": [8, 8, 1], "generator_width": 4, "discriminator_width": 8}
 TIMES = ("seconds", "steps_per_second")
 
@@ -35,10 +35,10 @@ TIMES = ("seconds", "steps_per_second")
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
     """2,000 digits at 8×8."""
-    found = load_dataset("digits")
-    images = np.asarray(found.images)[:2000, 2:26, 2:26, 0].reshape(2000, 8, 3, 8, 3)
+    dataset = load_dataset("digits")
+    images = np.asarray(dataset.images)[:2000, 2:26, 2:26, 0].reshape(2000, 8, 3, 8, 3)
     path = tmp_path_factory.mktemp("pictures") / "digits8.npz"
-    np.savez(path, images=images.mean((2, 4)).astype(np.uint8), labels=found.labels[:2000])
+    np.savez(path, images=images.mean((2, 4)).astype(np.uint8), labels=dataset.labels[:2000])
     return f"npz:{path}"
 
 
@@ -172,8 +172,44 @@ def test_a_loss_that_jumps_up_and_down_is_an_oscillation():
 def test_a_loss_that_stays_where_guessing_puts_it_is_no_progress():
     loss = 2 * float(np.log(2))
 
+    poor = {"variety": 0.2, "nearest": 0.3}
+
     assert heard(monitor(), rows([loss] * 12)) == [(200, "begins", "no-progress")]
+    assert heard(monitor(), rows([loss] * 12, **poor)) == [(200, "begins", "no-progress")]
     assert heard(monitor(), rows([loss, loss - 0.05] * 6)) == []
+
+
+def test_an_equilibrium_whose_images_vary_as_real_ones_is_no_warning():
+    log = rows([2 * float(np.log(2))] * 12, variety=1.02, nearest=0.64)
+
+    assert heard(monitor(), log) == []
+
+
+SCORES = {
+    "improved": ([30.0, 12.0], []),
+    "good": ([12.0], []),
+    "as at first": ([12.0, 12.0], []),
+    "worse than one average image": ([50.0], [(200, "begins", "no-progress")]),
+    "much worse": ([12.0, 30.0], [(200, "begins", "no-progress")]),
+}
+
+
+@pytest.mark.parametrize(("distances", "events"), SCORES.values(), ids=SCORES.keys())
+def test_scores_tell_an_equilibrium_from_no_progress(distances, events):
+    log = rows([2 * float(np.log(2))] * 12, variety=0.3, nearest=0.3)
+    scored = [
+        {"step": step, "scores": {"frechet": distance}, "frechet_of_average": 40.0}
+        for step, distance in enumerate(distances, start=1)
+    ]
+
+    assert heard(monitor(), [*scored, *log]) == events
+
+
+def test_a_good_score_ends_the_warning_that_there_is_no_progress():
+    log = rows([2 * float(np.log(2))] * 12)
+    log.append({"step": 240, "scores": {"frechet": 12.0}, "frechet_of_average": 40.0})
+
+    assert heard(monitor(), log) == [(200, "begins", "no-progress"), (240, "ends", "no-progress")]
 
 
 def test_a_discriminator_that_skips_updates_is_not_reported():
@@ -185,16 +221,16 @@ def test_a_discriminator_that_skips_updates_is_not_reported():
 
 @pytest.mark.parametrize("value", [None, "low", True, [], {}, float("nan"), 10**400, -(10**30)])
 def test_the_monitor_reads_any_log(value):
-    names = ("discriminator", "real_accuracy", "variety", "nearest", "moved", "judged", "penalty")
+    names = ("discriminator", "real_accuracy", "variety", "nearest", "moved", "accuracy", "penalty")
     for name in names:
         log = rows([0.004] * 12)
         for row in log:
             row[name] = value
 
-        found = monitor()
-        heard(found, log)
+        result = monitor()
+        heard(result, log)
 
-        assert isinstance(found.verdict(), str)
+        assert isinstance(result.verdict(), str)
 
 
 def test_variety_counts_only_pairs_of_one_class():
@@ -256,11 +292,11 @@ def test_a_generator_that_is_never_updated_is_reported_within_200_steps(pictures
         pictures, tmp_path, changes=MLP | {"generator.optimizer.learning_rate": 0.0}
     )
 
-    (begun,) = [row for row in run.rows() if row.get("health") == "no-progress"]
-    assert begun["step"] <= 200
-    assert begun["because"] == "the generator's weights do not move"
-    assert begun["options"] == ["--set generator.optimizer.learning_rate=0.0002"]
-    assert format_warning(begun) in words
+    (started,) = [row for row in run.rows() if row.get("health") == "no-progress"]
+    assert started["step"] <= 200
+    assert started["because"] == "the generator's weights do not move"
+    assert started["options"] == ["--set generator.optimizer.learning_rate=0.0002"]
+    assert format_warning(started) in words
     assert "no-progress since step" in run.record.health["verdict"]
 
 
@@ -313,7 +349,7 @@ def test_measuring_changes_no_bit_of_a_training(pictures, tmp_path):
     measured, _ = trained(pictures, tmp_path / "b", steps=70, accuracy_every=1, log_every=1)
 
     assert any("variety" in row for row in measured.log())
-    assert any("judged" in row for row in measured.rows())
+    assert any("accuracy" in row for row in measured.rows())
     for name, value in plain.state().items():
         assert np.array_equal(value, measured.state()[name]), name
 
@@ -335,7 +371,7 @@ def test_a_resumed_training_knows_what_it_knew_of_its_health(pictures, tmp_path,
 
 @needs_a_backend
 def test_the_accuracy_is_measured_every_few_epochs_on_the_same_images(runs, data, tmp_path):
-    each = [row for row in runs().rows() if "judged" in row]
+    each = [row for row in runs().rows() if "accuracy" in row]
     second = public.train(
         "dcgan",
         **{"data": data, "epochs": 2, "seed": 3, "log_every": 2, "accuracy_every": 2},
@@ -344,10 +380,10 @@ def test_the_accuracy_is_measured_every_few_epochs_on_the_same_images(runs, data
 
     assert [(row["step"], row["epoch"]) for row in each] == [(3, 1), (6, 2)]
     for row in each:
-        assert set(row["judged"]) == {"real", "fake", "count"}
-        assert row["judged"]["count"] == 40, "there are no more"
-        assert 0 <= row["judged"]["real"] <= 1
-    assert [row for row in second.rows() if "judged" in row] == each[1:]
+        assert set(row["accuracy"]) == {"real", "fake", "count"}
+        assert row["accuracy"]["count"] == 40, "there are no more"
+        assert 0 <= row["accuracy"]["real"] <= 1
+    assert [row for row in second.rows() if "accuracy" in row] == each[1:]
 
 
 # --- what is said --------------------------------------------------------------------------------
@@ -356,14 +392,16 @@ def test_the_accuracy_is_measured_every_few_epochs_on_the_same_images(runs, data
 @needs_a_backend
 def test_a_measured_accuracy_is_printed_during_training(data, tmp_path):
     arguments = map(str, [*tiny(), "--data", data, "--epochs", 2, "--out", tmp_path / "run"])
-    with patch("gandem.core.progress.FIRST_LINE_DELAY", 0):
+    with patch("gandem.terminal.progress.FIRST_LINE_DELAY", 0):
         from click.testing import CliRunner
 
         from gandem.cli import main
 
         done = CliRunner().invoke(main, [*arguments], prog_name="gandem")
 
-    lines = re.findall(r"^epoch (\d): the discriminator tells \d+ % of 40 real", done.stderr, re.M)
+    lines = re.findall(
+        r"^epoch (\d): the discriminator classifies \d+ % of 40 real", done.stderr, re.M
+    )
     assert lines == ["1", "2"]
 
 
@@ -374,7 +412,7 @@ def test_the_verdict_is_printed_at_the_end_and_by_show(run):
 
     assert facts["verdict"] == "no sign of trouble, but too few steps to tell (6)"
     assert f"health     {facts['verdict']}\n" in said("show", run)
-    assert facts["judged"]["step"] == 6
+    assert facts["accuracy"]["step"] == 6
     assert row["health"] == "unknown"
     assert "unknown" in said("runs", run.parent)
 

@@ -24,7 +24,7 @@ def read(*more, model="mlp-gan"):
 
 
 def accuracy(real, fake):
-    return {"judged": {"real": real, "fake": fake, "count": 100}}
+    return {"accuracy": {"real": real, "fake": fake, "count": 100}}
 
 
 def scores(step=STEPS, average=1000.0, **values):

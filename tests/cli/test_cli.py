@@ -27,11 +27,11 @@ from support.commands import (
 )
 
 from gandem.cli import main
-from gandem.core.progress import ProgressBars
 from gandem.core.specs import change, digest, from_toml, to_data, to_json, to_toml
 from gandem.core.specs.layers import LAYERS
 from gandem.core.specs.loading import load_spec
 from gandem.parity import Mark, Report
+from gandem.terminal.progress import ProgressBars
 
 PARITY = sys.modules["gandem.parity"]  # gandem.parity is the function
 
@@ -98,28 +98,28 @@ def test_python_dash_m_is_the_command(tmp_path):
 
 
 def test_list_json_names_models_backends_and_data_sets():
-    found = json.loads(said("list", "--json"))
+    data = json.loads(said("list", "--json"))
 
     tables = {"models", "backends", "datasets", "losses", "layers", "extractors", "metrics"}
     tables |= {"launchers", "callbacks"}
-    assert set(found) == tables
-    assert {"lenet5", "inception", "pixels"} <= {row["id"] for row in found["extractors"]}
-    assert {"local", "dask", "slurm"} <= {row["id"] for row in found["launchers"]}
-    assert {"mlp-gan", "dcgan", "cgan"} <= {row["id"] for row in found["models"]}
-    assert {"torch", "keras"} <= {row["id"] for row in found["backends"]}
-    assert {"digits", "mnist", "fashion-mnist", "npz"} <= {row["id"] for row in found["datasets"]}
-    assert {row["id"] for row in found["layers"]} == set(LAYERS)
-    for row in found["models"]:
+    assert set(data) == tables
+    assert {"lenet5", "inception", "pixels"} <= {row["id"] for row in data["extractors"]}
+    assert {"local", "dask", "slurm"} <= {row["id"] for row in data["launchers"]}
+    assert {"mlp-gan", "dcgan", "cgan"} <= {row["id"] for row in data["models"]}
+    assert {"torch", "keras"} <= {row["id"] for row in data["backends"]}
+    assert {"digits", "mnist", "fashion-mnist", "npz"} <= {row["id"] for row in data["datasets"]}
+    assert {row["id"] for row in data["layers"]} == set(LAYERS)
+    for row in data["models"]:
         assert {"id", "title", "paper", "provider"} <= set(row)
-    for row in found["backends"]:
+    for row in data["backends"]:
         assert {"id", "installed", "version"} <= set(row)
         assert isinstance(row["installed"], bool)
         assert (row["version"] is not None) is row["installed"]
 
 
 def test_list_takes_a_pattern():
-    found = json.loads(said("list", "w*", "--json"))["models"]
-    assert [row["id"] for row in found] == ["wgan", "wgan-gp"]
+    data = json.loads(said("list", "w*", "--json"))["models"]
+    assert [row["id"] for row in data] == ["wgan", "wgan-gp"]
     assert "lsgan" not in said("list", "w*")
 
 
@@ -148,22 +148,22 @@ def test_show_json_counts_the_parameters_of_the_lessons():
 
 
 def test_show_json_has_name_kind_shape_and_parameters_of_each_layer():
-    found = json.loads(said("show", "dcgan", "--json"))
+    data = json.loads(said("show", "dcgan", "--json"))
 
-    assert found["model"] == "dcgan"
-    for player, layers in found["networks"].items():
+    assert data["model"] == "dcgan"
+    for player, layers in data["networks"].items():
         assert all(set(row) == {"name", "kind", "output_shape", "parameters"} for row in layers)
         assert len({row["name"] for row in layers}) == len(layers)
-        assert sum(row["parameters"] for row in layers) == found["parameters"][player]
-    first = found["networks"]["discriminator"][0]
+        assert sum(row["parameters"] for row in layers) == data["parameters"][player]
+    first = data["networks"]["discriminator"][0]
     assert first == {
         "name": "conv2d",
         "kind": "conv2d",
         "output_shape": [14, 14, 64],
         "parameters": 4 * 4 * 64 + 64,
     }
-    assert found["digest"] == digest(load_spec("dcgan"))
-    assert found["spec"] == json.loads(json.dumps(to_data(load_spec("dcgan"))))
+    assert data["digest"] == digest(load_spec("dcgan"))
+    assert data["spec"] == json.loads(json.dumps(to_data(load_spec("dcgan"))))
 
 
 def test_show_prints_layers_shapes_totals_and_protocol():
@@ -200,10 +200,10 @@ def test_show_prints_the_results_of_a_run(run):
     assert re.search(r"^losses +discriminator \d+\.\d+, generator \d+\.\d+", text, re.M)
     assert re.search(r"^accuracy +real \d+%, fake \d+%", text, re.M)
     assert "generator: " in text
-    found = json.loads(said("show", run, "--json"))
-    assert found["run"]["path"] == str(run)
-    assert found["run"]["state"] == "finished"
-    assert found["digest"] == digest(load_spec("dcgan", TINY["dcgan"]))
+    data = json.loads(said("show", run, "--json"))
+    assert data["run"]["path"] == str(run)
+    assert data["run"]["state"] == "finished"
+    assert data["digest"] == digest(load_spec("dcgan", TINY["dcgan"]))
 
 
 @pytest.mark.parametrize("option", [("--set", "latent=3"), ("--size", "small")])
@@ -258,12 +258,12 @@ def test_doctor_reports_versions_and_devices_of_each_backend():
 
     assert {"python", "platform", "cores", "packages", "backends", "plugins"} <= set(facts)
     assert {"gandem", "numpy"} <= set(facts["packages"])
-    for name, found in facts["backends"].items():
-        if found["ok"]:
-            assert "cpu" in found["devices"]
-            assert found["versions"]
+    for name, result in facts["backends"].items():
+        if result["ok"]:
+            assert "cpu" in result["devices"]
+            assert result["versions"]
         else:
-            assert "pip install" in found["problem"], name
+            assert "pip install" in result["problem"], name
 
 
 # --- train ---------------------------------------------------------------------------------------
@@ -271,16 +271,16 @@ def test_doctor_reports_versions_and_devices_of_each_backend():
 
 @needs_a_backend
 def test_train_json_is_one_object_and_nothing_else(data, tmp_path):
-    found = json.loads(
+    printed = json.loads(
         said(*tiny(), "--data", data, "--steps", 2, "--out", tmp_path / "r", "--json")
     )
 
-    assert found["run"] == str(tmp_path / "r")
-    assert found["state"] == "finished"
-    assert found["steps"] == 2
-    assert found["seconds"] > 0
-    assert found["steps_per_second"] > 0
-    assert set(found["losses"]) == {
+    assert printed["run"] == str(tmp_path / "r")
+    assert printed["state"] == "finished"
+    assert printed["steps"] == 2
+    assert printed["seconds"] > 0
+    assert printed["steps_per_second"] > 0
+    assert set(printed["losses"]) == {
         "discriminator",
         "generator",
         "real_accuracy",
@@ -431,7 +431,7 @@ class Clock:
 
     def __init__(self, monkeypatch):
         self.now = 1000.0
-        monkeypatch.setattr("gandem.core.progress.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("gandem.terminal.progress.time.monotonic", lambda: self.now)
 
 
 def test_work_under_two_seconds_prints_no_progress(monkeypatch, capsys):
@@ -513,8 +513,8 @@ def test_generate_makes_a_thousand_images(run, tmp_path):
     said("generate", run, "-n", 1000, "-o", tmp_path / "a.npz")
     said("generate", run, "-n", 1000, "-o", tmp_path / "a.PNG")
 
-    with np.load(tmp_path / "a.npz") as made:
-        assert len(made["images"]) == 1000
+    with np.load(tmp_path / "a.npz") as arrays:
+        assert len(arrays["images"]) == 1000
     assert iio.imread(tmp_path / "a.PNG").shape[1] == 32 * 18 + 2
 
 
@@ -539,23 +539,23 @@ def test_a_grid_of_a_conditional_model_has_a_column_for_each_class(conditional, 
 
 @needs_both
 def test_generate_takes_the_other_backend_and_another_seed(run, tmp_path):
-    found = {}
+    results = {}
     for backend, seed in (("torch", 0), ("keras", 0), ("torch", 1)):
         out = tmp_path / f"{backend}{seed}.npz"
         said("generate", run, "--backend", backend, "--seed", seed, "-o", out)
-        with np.load(out) as made:
-            found[backend, seed] = made["images"].astype(int)
+        with np.load(out) as arrays:
+            results[backend, seed] = arrays["images"].astype(int)
 
-    assert np.abs(found["torch", 0] - found["keras", 0]).max() <= 1
-    assert (found["torch", 0] != found["torch", 1]).any()
+    assert np.abs(results["torch", 0] - results["keras", 0]).max() <= 1
+    assert (results["torch", 0] != results["torch", 1]).any()
 
 
 def test_generate_json_says_where_the_images_are(run, tmp_path):
     out = tmp_path / "x.png"
 
-    found = json.loads(said("generate", run, "-o", out, "--json"))
+    data = json.loads(said("generate", run, "-o", out, "--json"))
 
-    assert found == {"out": str(out), "count": 25, "run": str(run)}
+    assert data == {"out": str(out), "count": 25, "run": str(run)}
 
 
 @pytest.mark.parametrize(
@@ -623,10 +623,10 @@ def report(holds: bool) -> Report:
 
 
 def test_every_option_of_parity_reaches_the_measurement(monkeypatch):
-    asked = {}
+    requests = {}
 
     def measure(model, **options):
-        asked.update(options, model=model)
+        requests.update(options, model=model)
         return report(holds=True)
 
     monkeypatch.setattr(PARITY, "measure", measure)
@@ -638,8 +638,8 @@ def test_every_option_of_parity_reaches_the_measurement(monkeypatch):
         *("--data-dir", "there", "--classes", "3,8"),
     )
 
-    del asked["progress"]
-    assert asked == {
+    del requests["progress"]
+    assert requests == {
         "model": "mine.toml",
         "backends": ["keras", "torch"],
         "steps": 7,
@@ -669,11 +669,11 @@ def test_parity_reports_its_verdict_as_text_json_and_exit_code(monkeypatch, hold
         verdict
         == f"{'holds' if holds else 'DOES NOT HOLD'}: all weights within 1e-12 at every mark"
     )
-    found = json.loads(for_machines.stdout)
-    assert found["holds"] is holds
-    assert found["backends"] == ["torch", "keras"]
-    (mark,) = found["marks"]
-    wanted = {
+    data = json.loads(for_machines.stdout)
+    assert data["holds"] is holds
+    assert data["backends"] == ["torch", "keras"]
+    (mark,) = data["marks"]
+    expected = {
         "step",
         "weights_max",
         "weights_median",
@@ -681,4 +681,4 @@ def test_parity_reports_its_verdict_as_text_json_and_exit_code(monkeypatch, hold
         "baseline_max",
         "baseline_median",
     }
-    assert wanted <= set(mark)
+    assert expected <= set(mark)

@@ -51,7 +51,7 @@ def test_the_command_of_a_comparison_makes_the_same_grid(grid):
 
     assert words[:2] == ["gandem", "compare"]
     assert str(options.pop("out")) == "my out"
-    again = Grid(
+    second = Grid(
         models=options["models"],
         settings=make_settings(parse_sweeps(options["sweep"])),
         backends=tuple(options["backends"].split(",")),
@@ -60,7 +60,7 @@ def test_the_command_of_a_comparison_makes_the_same_grid(grid):
         **{name: options[name] for name in OPTIONS if name in options and name != "data_dir"},
         data_dir=options["data_dir"] and str(options["data_dir"]),
     )
-    assert again == grid
+    assert second == grid
 
 
 def test_each_field_of_a_grid_has_an_option_or_an_argument():

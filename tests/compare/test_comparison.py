@@ -4,18 +4,13 @@ Most trainings here are those of a toy backend, whose processes import no framew
 """
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import time
 from importlib.util import find_spec
 
 import pytest
 from support.commands import (
     HOME,
     TINY,
-    command,
     gandem,
     needs_both,
     process,
@@ -30,7 +25,6 @@ from support.planted_backends import (
     ROUNDING,
     installed,
 )
-from support.toy_backend import SLOW
 
 import gandem as gandem_package
 from gandem.compare import Grid, JobResult, Setting, analyze, open_comparison, plan, run_job
@@ -135,9 +129,9 @@ def test_finished_runs_are_skipped(both, data):
     folder, done = both
     before = times(folder)
 
-    again = process(*compare_arguments("test/one,test/two", 2, data), cwd=folder.parent)
+    second = process(*compare_arguments("test/one,test/two", 2, data), cwd=folder.parent)
 
-    assert json.loads(again.stdout) == json.loads(done.stdout)
+    assert json.loads(second.stdout) == json.loads(done.stdout)
     assert times(folder) == before
 
 
@@ -165,14 +159,14 @@ def test_a_single_run_has_a_report(both, tmp_path):
 
 
 def test_fields_that_change_together_are_compared(tmp_path, data, toys):
-    asked = ("--backends=test/one", "--seeds=2", "--sweep=width:latent=2:4,3:5", *FREE, *QUICK)
+    options = ("--backends=test/one", "--seeds=2", "--sweep=width:latent=2:4,3:5", *FREE, *QUICK)
 
     with in_process():
-        done = gandem("compare", "dcgan", *asked, f"--data={data}", "--out", tmp_path / "out")
+        done = gandem("compare", "dcgan", *options, f"--data={data}", "--out", tmp_path / "out")
 
     assert done.exit_code == 0, done.stderr
-    made = open_comparison(tmp_path / "out")
-    assert {made.run(cell).spec.latent.size for cell in made.cells()} == {4, 5}
+    comparison = open_comparison(tmp_path / "out")
+    assert {comparison.run(cell).spec.latent.size for cell in comparison.cells()} == {4, 5}
     assert "width=3, latent=5 minus width=2, latent=4" in done.stdout
 
 
@@ -204,21 +198,21 @@ def test_python_takes_settings_as_dictionaries(tmp_path, data, toys):
 
 
 def test_one_model_on_one_backend_is_scored_over_its_seeds(tmp_path, data, toys):
-    asked = ("--backends=test/one", "--seeds=2", *SMALL, *QUICK, f"--data={data}")
+    options = ("--backends=test/one", "--seeds=2", *SMALL, *QUICK, f"--data={data}")
 
     with in_process():
-        done = gandem("compare", "dcgan", *asked, "--out", tmp_path / "out")
+        done = gandem("compare", "dcgan", *options, "--out", tmp_path / "out")
 
     assert done.exit_code == 0, done.stderr
     assert "over 2 seeds on test/one." in done.stdout
 
 
 def test_runs_in_float64_are_compared_at_their_end(tmp_path, data, toys):
-    asked = ("--backends=test/one,test/two", "--seeds=1", "--precision=float64", *SMALL, *QUICK)
+    options = ("--backends=test/one,test/two", "--seeds=1", "--precision=float64", *SMALL, *QUICK)
 
     with in_process():
         done = gandem(
-            "compare", "dcgan", *asked, f"--data={data}", "--json", "--out", tmp_path / "out"
+            "compare", "dcgan", *options, f"--data={data}", "--json", "--out", tmp_path / "out"
         )
 
     assert done.exit_code == 0, done.stderr
@@ -229,54 +223,17 @@ def test_runs_in_float64_are_compared_at_their_end(tmp_path, data, toys):
 
 
 def test_settings_of_one_backend_are_compared(tmp_path, data, toys):
-    asked = ("--backends=test/one", "--seeds=2", "--sweep=width=2,3", *FREE, "--set=latent=4")
+    options = ("--backends=test/one", "--seeds=2", "--sweep=width=2,3", *FREE, "--set=latent=4")
     more = (*QUICK, f"--data={data}", "--device=cpu")
 
     with in_process():
-        done = gandem("compare", "dcgan", *asked, *more, "--out", tmp_path / "out")
+        done = gandem("compare", "dcgan", *options, *more, "--out", tmp_path / "out")
 
     assert done.exit_code == 0, done.stderr
     comparison = open_comparison(tmp_path / "out")
     assert {comparison.run(c).record.settings.device for c in comparison.cells()} == {"cpu"}
     assert "Fréchet distance, width=3 minus width=2" in done.stdout
     assert "dcgan, width=2, test/one: Fréchet distance" in done.stdout
-
-
-def test_a_comparison_resumes_after_ctrl_c(tmp_path, data, toys, monkeypatch):
-    slow = tmp_path / "slow"
-    slow.touch()
-    monkeypatch.setenv(SLOW, str(slow))
-    more = "--sweep=latent=4,5 --epochs=20 --num-samples=20 --extractor=pixels --workers=1"
-    more += f" --data={data}"
-    asked = ("compare", "dcgan", "--backends=test/one", "--seeds=1", *FREE, *more.split())
-    asked += ("--set=width=2",)
-    going = subprocess.Popen(
-        command(*asked, "--out=out"),
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    end = time.monotonic() + 120
-    while not [*tmp_path.glob("out/cells/*/checkpoints/*")] and time.monotonic() < end:
-        time.sleep(0.02)
-    os.killpg(going.pid, signal.SIGINT)
-    printed, complaint = going.communicate(timeout=120)
-    slow.unlink()
-
-    assert (going.returncode, printed) == (130, "")
-    last = complaint.splitlines()[-1]
-    assert last == "Interrupted. Run the same command again to resume."
-    comparison = open_comparison(tmp_path / "out")
-    (first, _) = comparison.cells()
-    assert comparison.state(first, comparison.failures()).name == "interrupted"
-
-    done = process(*asked, "--out=out", "--json", cwd=tmp_path)
-
-    assert done.returncode == 0, done.stderr
-    assert {cell["state"] for cell in json.loads(done.stdout)["cells"]} == {"done"}
-    assert len(comparison.run(first).record.segments) == 2
 
 
 # --- planted faults ------------------------------------------------------------------------------
@@ -316,9 +273,9 @@ def test_a_planted_fault_is_not_equal(tmp_path, fault, same):
 
 
 def test_a_run_that_fails_does_not_stop_the_others(tmp_path, data, toys):
-    asked = ("--backends=test/one,test/broken", "--seeds=1", *SMALL, *QUICK, f"--data={data}")
+    options = ("--backends=test/one,test/broken", "--seeds=1", *SMALL, *QUICK, f"--data={data}")
 
-    done = process("compare", "dcgan", *asked, "--out=out", "--json", cwd=tmp_path)
+    done = process("compare", "dcgan", *options, "--out=out", "--json", cwd=tmp_path)
 
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
@@ -335,11 +292,11 @@ def test_a_run_that_fails_does_not_stop_the_others(tmp_path, data, toys):
 def test_a_run_that_diverged_is_not_repeated(tmp_path, data, toys):
     players = ("generator", "discriminator")
     rates = [f"--set=players.{player}.optimizer.learning_rate=1e30" for player in players]
-    asked = ("--backends=test/one", "--sweep=latent=4,5", *FREE, "--set=width=2", *QUICK)
+    options = ("--backends=test/one", "--sweep=latent=4,5", *FREE, "--set=width=2", *QUICK)
     more = ("--seeds=1", *rates, f"--data={data}", "--json")
 
     with in_process():
-        done = gandem("compare", "dcgan", *asked, *more, "--out", tmp_path / "out")
+        done = gandem("compare", "dcgan", *options, *more, "--out", tmp_path / "out")
 
     outcome = json.loads(done.stdout)
     assert {cell["state"] for cell in outcome["cells"]} == {"diverged"}
@@ -355,7 +312,7 @@ TEN = "--sweep=width=2,3,4,5,6,7,8,9,10,11"
 
 
 @pytest.mark.parametrize(
-    ("asked", "words", "code"),
+    ("options", "words", "code"),
     [
         (["dgcan"], "No model named 'dgcan'", 1),
         (["dcgan", "--backends=torhc"], "torhc", 1),
@@ -392,11 +349,11 @@ TEN = "--sweep=width=2,3,4,5,6,7,8,9,10,11"
     ],
 )
 def test_a_comparison_that_cannot_run_is_refused_before_anything_is_written(
-    tmp_path, asked, words, code
+    tmp_path, options, words, code
 ):
-    asked = asked if any("--data" in word for word in asked) else [*asked, "--data=digits"]
+    options = options if any("--data" in word for word in options) else [*options, "--data=digits"]
 
-    assert words in refused("compare", *asked, "--out", tmp_path / "out", code=code)
+    assert words in refused("compare", *options, "--out", tmp_path / "out", code=code)
     assert not (tmp_path / "out").exists()
 
 
@@ -422,9 +379,9 @@ def test_the_folder_of_another_comparison_is_not_changed(tmp_path, monkeypatch):
     grid = Grid(models=("dcgan",), backends=(HOME, "test/other"), seeds=(0,), steps=1)
     plan(tmp_path / "out", grid)
     before = (tmp_path / "out" / "comparison.json").read_bytes()
-    asked = ("dcgan", f"--backends={HOME}", "--sweep=width=2,3", "--data=digits", "--steps=1")
+    options = ("dcgan", f"--backends={HOME}", "--sweep=width=2,3", "--data=digits", "--steps=1")
 
-    assert "holds another comparison" in refused("compare", *asked, "--out", tmp_path / "out")
+    assert "holds another comparison" in refused("compare", *options, "--out", tmp_path / "out")
     assert (tmp_path / "out" / "comparison.json").read_bytes() == before
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["comparison.json"]
 

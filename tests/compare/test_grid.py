@@ -95,10 +95,10 @@ def test_a_field_may_change_until_a_result_depends_on_it(tmp_path):
 
 
 def test_a_device_may_change_until_a_run_has_started(tmp_path):
-    made = plan(tmp_path / "out", replace(GRID, device="cuda"))
+    comparison = plan(tmp_path / "out", replace(GRID, device="cuda"))
 
     assert plan(tmp_path / "out", GRID).grid.device == "auto"
-    made.folder(GRID.cells()[0]).mkdir(parents=True)
+    comparison.folder(GRID.cells()[0]).mkdir(parents=True)
     with pytest.raises(RunError, match="with device 'auto' instead of 'cpu'"):
         plan(tmp_path / "out", replace(GRID, device="cpu"))
 

@@ -424,10 +424,10 @@ def test_slurm_gets_one_array_with_a_limit(tmp_path, monkeypatch):
 
     jobs = launcher.submit([make_measurement(tmp_path, "list", "--json")] * 5)
 
-    asked = (tmp_path / "asked").read_text()
+    options = (tmp_path / "asked").read_text()
     assert [job.job_id for job in jobs] == [f"17_{at}" for at in range(5)]
-    assert "--array=0-4%3" in asked
-    assert "--partition=gpu" in asked
+    assert "--array=0-4%3" in options
+    assert "--partition=gpu" in options
 
 
 @pytest.mark.parametrize(
@@ -462,11 +462,11 @@ def test_an_unknown_launcher_is_refused(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("threads", "memory", "cores", "wanted"),
+    ("threads", "memory", "cores", "expected"),
     [(1, 3 << 30, 4, 4), (2, 3 << 30, 4, 2), (8, 0, 4, 1), (1, 1 << 60, 4, 1)],
 )
-def test_workers_are_limited_by_cores_and_memory(monkeypatch, threads, memory, cores, wanted):
+def test_workers_are_limited_by_cores_and_memory(monkeypatch, threads, memory, cores, expected):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
     monkeypatch.setattr(execution, "_read_free_memory", lambda: 100 << 30)
 
-    assert execution.count_workers(threads, memory) == wanted
+    assert execution.count_workers(threads, memory) == expected

@@ -91,18 +91,18 @@ def test_a_file_that_is_no_table_is_refused_and_not_changed(tmp_path, text):
 
     with pytest.raises(DataError, match=r"results\.csv"):
         read_results(path)
-    asked = ("compare", "dcgan", "--format=csv", "--data=digits", "--out", tmp_path / "out")
-    assert "results.csv" in refused(*asked, "--results", tmp_path, "--backends", HOME)
+    options = ("compare", "dcgan", "--format=csv", "--data=digits", "--out", tmp_path / "out")
+    assert "results.csv" in refused(*options, "--results", tmp_path, "--backends", HOME)
 
     assert path.read_bytes() == (text if isinstance(text, bytes) else text.encode())
 
 
 def test_a_new_row_replaces_one_with_the_same_key():
-    again = replace(ROW, date="2027-01-01")
+    second = replace(ROW, date="2027-01-01")
     longer = replace(ROW, steps=3000)
     other = replace(ROW, extractor_digest="0" * 64)
 
-    assert merge([ROW], [again]) == [again]
+    assert merge([ROW], [second]) == [second]
     assert merge([ROW], [longer]) == [ROW, longer]
     assert merge([ROW], [other]) == [ROW, other]
 
@@ -190,11 +190,11 @@ def test_the_page_in_the_docs_is_up_to_date(tmp_path):
 
 def test_each_model_setting_and_backend_is_a_row(tmp_path):
     settings = make_settings({"latent": [8, 16]})
-    made = make_comparison(tmp_path / "out", make_grid(settings=settings, seeds=(0, 1)))
-    for cell in made.cells():
-        write_scores(made.folder(cell), frechet=10 + 2 * cell.seed)
+    comparison = make_comparison(tmp_path / "out", make_grid(settings=settings, seeds=(0, 1)))
+    for cell in comparison.cells():
+        write_scores(comparison.folder(cell), frechet=10 + 2 * cell.seed)
 
-    rows = collect_results(made)
+    rows = collect_results(comparison)
 
     assert [(row.model, row.options, row.backend) for row in rows] == [
         ("mlp-gan", "latent=8", "torch"),
@@ -209,56 +209,56 @@ def test_each_model_setting_and_backend_is_a_row(tmp_path):
 
 
 def test_the_best_checkpoint_has_columns_of_its_own(tmp_path):
-    made = make_comparison(tmp_path / "out", make_grid(backends=("torch",), seeds=(0,)))
-    place = made.folder(made.cells()[0]) / "scores.json"
+    comparison = make_comparison(tmp_path / "out", make_grid(backends=("torch",), seeds=(0,)))
+    place = comparison.folder(comparison.cells()[0]) / "scores.json"
     (row,) = json.loads(place.read_text())
     best = row | {"values": {"frechet": 5.0}, "details": {"checkpoint": "best", "step": 20}}
     last = row | {"values": {"frechet": 7.0}, "details": {"checkpoint": "last", "step": 40}}
     place.write_text(json.dumps([best, last]))
 
-    (result,) = collect_results(made)
+    (result,) = collect_results(comparison)
 
     assert result.figures["best_frechet_mean"] == 5
     assert result.figures["final_frechet_mean"] == 7
 
 
 def test_a_row_counts_runs_that_diverged(tmp_path):
-    made = plan(tmp_path / "out", make_grid(backends=("torch",)))
-    for cell in made.cells():
-        write_run(made, cell, state="diverged" if cell.seed == 2 else "finished")
-    (made.folder(made.cells()[2]) / "scores.json").unlink()
+    comparison = plan(tmp_path / "out", make_grid(backends=("torch",)))
+    for cell in comparison.cells():
+        write_run(comparison, cell, state="diverged" if cell.seed == 2 else "finished")
+    (comparison.folder(comparison.cells()[2]) / "scores.json").unlink()
 
-    (row,) = collect_results(made)
+    (row,) = collect_results(comparison)
 
     assert (row.seeds, row.diverged) == (2, 1)
 
 
 def test_a_group_that_is_not_done_has_no_row(tmp_path):
-    made = plan(tmp_path / "out", make_grid())
-    for cell in made.cells():
+    comparison = plan(tmp_path / "out", make_grid())
+    for cell in comparison.cells():
         if (cell.backend, cell.seed) != ("keras", 1):
-            write_run(made, cell)
+            write_run(comparison, cell)
 
-    assert [row.backend for row in collect_results(made)] == ["torch"]
+    assert [row.backend for row in collect_results(comparison)] == ["torch"]
 
 
 @pytest.mark.parametrize("protocol", [{"odd": 1}, {}, {"data": [], "data_digest": 3}])
 def test_scores_without_a_valid_protocol_have_no_row(tmp_path, protocol):
-    made = make_comparison(tmp_path / "out", make_grid(backends=("torch",), seeds=(0,)))
-    place = made.folder(made.cells()[0]) / "scores.json"
+    comparison = make_comparison(tmp_path / "out", make_grid(backends=("torch",), seeds=(0,)))
+    place = comparison.folder(comparison.cells()[0]) / "scores.json"
     (row,) = json.loads(place.read_text())
     place.write_text(json.dumps([row | {"protocol": protocol}]))
 
-    assert collect_results(made) == []
+    assert collect_results(comparison) == []
 
 
 def test_a_report_in_markdown_keeps_the_rows_of_other_comparisons(tmp_path):
     pytest.importorskip("scipy")
     (tmp_path / "docs").mkdir()
     write_results(tmp_path / "docs" / "results.csv", [ROW])
-    made = make_comparison(tmp_path / "out", make_grid())
+    comparison = make_comparison(tmp_path / "out", make_grid())
 
-    printed = said("report", made.path, "--format=md", "--results", tmp_path / "docs")
+    printed = said("report", comparison.path, "--format=md", "--results", tmp_path / "docs")
 
     assert printed.endswith(f"{tmp_path / 'docs' / 'results.md'}\n")
     rows = read_results(tmp_path / "docs" / "results.csv")
@@ -272,21 +272,21 @@ def test_a_report_in_markdown_keeps_the_rows_of_other_comparisons(tmp_path):
 
 def test_a_report_in_csv_is_a_table_in_the_folder_of_the_comparison(tmp_path):
     pytest.importorskip("scipy")
-    made = make_comparison(tmp_path / "out", make_grid())
+    comparison = make_comparison(tmp_path / "out", make_grid())
 
-    said("report", made.path, "--format=csv")
+    said("report", comparison.path, "--format=csv")
 
-    assert len(read_results(made.path / "results.csv")) == 2
-    assert not (made.path / "results.md").exists()
-    assert not (made.path / "index.html").exists()
+    assert len(read_results(comparison.path / "results.csv")) == 2
+    assert not (comparison.path / "results.md").exists()
+    assert not (comparison.path / "index.html").exists()
 
 
 def test_a_report_in_json_writes_no_file(tmp_path):
     pytest.importorskip("scipy")
-    made = make_comparison(tmp_path / "out", make_grid())
+    comparison = make_comparison(tmp_path / "out", make_grid())
     before = sorted(tmp_path.rglob("*"))
 
-    outcome = json.loads(said("report", made.path, "--format=json"))
+    outcome = json.loads(said("report", comparison.path, "--format=json"))
 
     assert outcome["cells"][0]["state"] == "done"
     assert sorted(tmp_path.rglob("*")) == before
@@ -304,22 +304,22 @@ def toy(tmp_path_factory):
 
 def test_a_model_is_tabulated_over_seeds(tmp_path, data, toy):
     pytest.importorskip("scipy")
-    asked = ["compare", "dcgan", f"--backends={toy}", *CHANGES, f"--data={data}", "--seeds=2"]
-    asked += ["--epochs=2", "--evaluate-every=1", "--format=md", "--results", tmp_path]
-    asked += ["--set=training.discriminator_steps=3", "--json", "--out", tmp_path / "out"]
+    options = ["compare", "dcgan", f"--backends={toy}", *CHANGES, f"--data={data}", "--seeds=2"]
+    options += ["--epochs=2", "--evaluate-every=1", "--format=md", "--results", tmp_path]
+    options += ["--set=training.discriminator_steps=3", "--json", "--out", tmp_path / "out"]
 
     with in_process():
-        done = gandem(*asked)
+        done = gandem(*options)
 
     assert done.exit_code == 0, done.stderr
     (row,) = read_results(tmp_path / "results.csv")
     assert (row.seeds, row.steps, row.epochs, row.real) == (2, 2, 2, 20)  # three batches a step
-    made = open_comparison(tmp_path / "out")
-    scores = [score for cell in made.cells() for score in made.read(cell).scores]
+    comparison = open_comparison(tmp_path / "out")
+    scores = [score for cell in comparison.cells() for score in comparison.read(cell).scores]
     finals = [of["values"]["frechet"] for of in scores if of["details"]["checkpoint"] == "last"]
     assert row.figures["final_frechet_mean"] == pytest.approx(sum(finals) / 2)
     assert {of["protocol"]["seed"] for of in scores} == {row.scored_with_seed} == {1}
-    run = made.run(made.cells()[0])
+    run = comparison.run(comparison.cells()[0])
     assert run.record.evaluation["protocol"]["seed"] == 0  # other images selected the best
     assert json.loads(done.stdout)["results"][0]["model"] == "dcgan"
     assert "dcgan" in (tmp_path / "results.md").read_text()

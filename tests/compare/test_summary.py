@@ -12,7 +12,8 @@ from support.comparisons import (
     write_scores,
 )
 
-from gandem.compare import analyze, comparison, make_settings, open_comparison, plan
+from gandem.compare import analyze, make_settings, open_comparison, plan
+from gandem.compare import comparison as comparison_module
 
 pytest.importorskip("scipy")
 
@@ -21,19 +22,19 @@ DEEP = '{"a":' * 3000 + "1" + "}" * 3000
 
 def planted(path, *, apart=(), scores=None, **changes):
     """Return a comparison with scores of each column by seed; ``apart`` names unequal backends."""
-    made = make_comparison(path, make_grid(**changes))
-    for cell in made.cells():
-        column = cell.setting.name if len(made.grid.settings) > 1 else cell.backend
+    comparison = make_comparison(path, make_grid(**changes))
+    for cell in comparison.cells():
+        column = cell.setting.name if len(comparison.grid.settings) > 1 else cell.backend
         if scores:
-            write_scores(made.folder(cell), frechet=scores[column][cell.seed])
-    for key in made.parity_reports():
+            write_scores(comparison.folder(cell), frechet=scores[column][cell.seed])
+    for key in comparison.parity_reports():
         if key[-1][1] in apart:
-            write_parity_report(made, *key, apart=1e-9)
-    return made
+            write_parity_report(comparison, *key, apart=1e-9)
+    return comparison
 
 
-def verdict_of(made):
-    return analyze(made)["verdict"]
+def verdict_of(comparison):
+    return analyze(comparison)["verdict"]
 
 
 def test_identical_backends_are_called_equal(tmp_path):
@@ -56,19 +57,19 @@ def test_unequal_backends_are_reported_first(tmp_path):
 
 
 def test_a_trajectory_is_held_to_the_largest_baseline_of_all_seeds(tmp_path):
-    made = planted(tmp_path / "out")
-    first, second, _ = made.parity_reports()
-    write_parity_report(made, *first, apart=5.6e-14, baseline=5.1e-15)
-    write_parity_report(made, *second, apart=7.7e-14, baseline=4.5e-14)
+    comparison = planted(tmp_path / "out")
+    first, second, _ = comparison.parity_reports()
+    write_parity_report(comparison, *first, apart=5.6e-14, baseline=5.1e-15)
+    write_parity_report(comparison, *second, apart=7.7e-14, baseline=4.5e-14)
 
-    paths = analyze(made)["parity"]
+    paths = analyze(comparison)["parity"]
 
     assert [path["same"] for path in paths] == [True, True, True]
     assert paths[0]["ratio"] == pytest.approx(5.6 / 4.5)
 
 
 @pytest.mark.parametrize(
-    ("apart", "start"),
+    ("differences", "start"),
     [
         (9e-15, "torch and keras compute the same up to rounding, in 1 measurement."),
         (5e-14, "Undecided whether torch and keras compute the same: they differ by 50 × the"),
@@ -76,48 +77,48 @@ def test_a_trajectory_is_held_to_the_largest_baseline_of_all_seeds(tmp_path):
         (float("nan"), "Not equal: torch and keras (1 of 1 measurement) differ by more"),
     ],
 )
-def test_with_one_seed_a_moderate_difference_is_undecided(tmp_path, apart, start):
-    made = planted(tmp_path / "out", seeds=(0,))
-    write_parity_report(made, *next(iter(made.parity_reports())), apart=apart)
+def test_with_one_seed_a_moderate_difference_is_undecided(tmp_path, differences, start):
+    comparison = planted(tmp_path / "out", seeds=(0,))
+    write_parity_report(comparison, *next(iter(comparison.parity_reports())), apart=differences)
 
-    assert verdict_of(made).startswith(start)
+    assert verdict_of(comparison).startswith(start)
 
 
 def test_a_diverging_baseline_decides_nothing(tmp_path):
-    made = planted(tmp_path / "out")
-    first, *_ = made.parity_reports()
-    write_parity_report(made, *first, apart=float("nan"), baseline=float("nan"))
+    comparison = planted(tmp_path / "out")
+    first, *_ = comparison.parity_reports()
+    write_parity_report(comparison, *first, apart=float("nan"), baseline=float("nan"))
 
-    paths = analyze(made)["parity"]
+    paths = analyze(comparison)["parity"]
 
     assert [path["verdict"] for path in paths] == ["undecided", "equal", "equal"]
     assert (
         "Undecided whether torch and keras compute the same: all trainings diverge"
-        in verdict_of(made)
+        in verdict_of(comparison)
     )
-    assert "NaN" not in json.dumps(analyze(made))
+    assert "NaN" not in json.dumps(analyze(comparison))
 
 
 def test_a_saturated_baseline_hides_no_difference_of_another_seed(tmp_path):
-    made = planted(tmp_path / "out")
-    *others, last = made.parity_reports()
+    comparison = planted(tmp_path / "out")
+    *others, last = comparison.parity_reports()
     for key in others:
-        write_parity_report(made, *key, apart=1e-9)
-    write_parity_report(made, *last, apart=1e-2, baseline=1e-2, saturated=True)
+        write_parity_report(comparison, *key, apart=1e-9)
+    write_parity_report(comparison, *last, apart=1e-2, baseline=1e-2, saturated=True)
 
-    assert [path["same"] for path in analyze(made)["parity"]] == [False, False, None]
+    assert [path["same"] for path in analyze(comparison)["parity"]] == [False, False, None]
 
 
 def test_a_failed_parity_measurement_is_counted(tmp_path):
-    made = planted(tmp_path / "out")
-    first, *_ = made.parity_reports()
-    name = made.parity_name(*first)
-    (made.path / "parity" / f"{name}.json").unlink()
-    (made.path / "ended.jsonl").write_text(
+    comparison = planted(tmp_path / "out")
+    first, *_ = comparison.parity_reports()
+    name = comparison.parity_name(*first)
+    (comparison.path / "parity" / f"{name}.json").unlink()
+    (comparison.path / "ended.jsonl").write_text(
         '{"job": "torn\n' + json.dumps({"job": name, "reason": "no memory"}) + "\n[]\n"
     )
 
-    assert verdict_of(made).startswith(
+    assert verdict_of(comparison).startswith(
         "torch and keras compute the same up to rounding, in 2 measurements. 1 of 3 parity "
         "measurements failed."
     )
@@ -130,54 +131,54 @@ def test_three_seeds_decide_for_any_variances(tmp_path):
 
 
 def test_an_extended_run_is_scored_again(tmp_path):
-    made = planted(tmp_path / "out")
-    cell = made.cells()[0]
-    place = made.folder(cell) / "scores.json"
+    comparison = planted(tmp_path / "out")
+    cell = comparison.cells()[0]
+    place = comparison.folder(cell) / "scores.json"
     (row,) = json.loads(place.read_text())
     place.write_text(json.dumps([row | {"details": {"step": 39}}]))
 
-    assert made.state(cell, {}).name == "not scored"
-    assert [job.name for job in made.jobs(1)] == [cell.folder]
+    assert comparison.state(cell, {}).name == "not scored"
+    assert [job.name for job in comparison.jobs(1)] == [cell.folder]
 
 
 def test_averaged_weights_are_compared(tmp_path):
-    made = planted(tmp_path / "out")
-    assert "EMA" not in parse_page(made).text
-    place = made.folder(made.cells()[0]) / "scores.json"
+    comparison = planted(tmp_path / "out")
+    assert "EMA" not in parse_page(comparison).text
+    place = comparison.folder(comparison.cells()[0]) / "scores.json"
     (row,) = json.loads(place.read_text())
     raw = row | {"details": {"weights": "raw"}, "values": row["values"] | {"frechet": 77.0}}
     place.write_text(json.dumps([raw, row | {"details": {"weights": "averaged"}}]))
 
-    cell = analyze(made)["cells"][0]
+    cell = analyze(comparison)["cells"][0]
 
     assert (cell["values"]["frechet"], cell["weights"]) == (9.5, "averaged")
-    assert "the averaged weights are scored" in parse_page(made).text
+    assert "the averaged weights are scored" in parse_page(comparison).text
 
 
 def test_a_job_that_failed_before_it_succeeded_is_no_problem(tmp_path):
-    made = planted(tmp_path / "out")
-    rows = [{"job": cell.folder, "reason": "killed"} for cell in made.cells()]
-    (made.path / "ended.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    comparison = planted(tmp_path / "out")
+    rows = [{"job": cell.folder, "reason": "killed"} for cell in comparison.cells()]
+    (comparison.path / "ended.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
 
-    assert {cell["problem"] for cell in analyze(made)["cells"]} == {""}
+    assert {cell["problem"] for cell in analyze(comparison)["cells"]} == {""}
 
 
 @pytest.mark.parametrize("value", ["null", "1e200", "1" + "0" * 400])
 def test_a_score_that_is_not_finite_is_omitted(tmp_path, value):
-    made = planted(tmp_path / "out")
-    place = made.folder(made.cells()[0]) / "scores.json"
+    comparison = planted(tmp_path / "out")
+    place = comparison.folder(comparison.cells()[0]) / "scores.json"
     place.write_text(place.read_text().replace("9.5", value))
 
-    outcome = analyze(made)
+    outcome = analyze(comparison)
 
     assert outcome["cells"][0]["values"].get("frechet") is None
     assert len([row for row in outcome["differences"] if row["measure"] == "frechet"]) == 1
 
 
 def test_one_seed_of_each_is_undecided(tmp_path):
-    made = planted(tmp_path / "out", scores={"torch": [10], "keras": [30]}, seeds=(0,))
+    comparison = planted(tmp_path / "out", scores={"torch": [10], "keras": [30]}, seeds=(0,))
 
-    assert "keras minus torch: 20, undecided: 1 seed does not show" in verdict_of(made)
+    assert "keras minus torch: 20, undecided: 1 seed does not show" in verdict_of(comparison)
 
 
 def test_two_seeds_are_undecided(tmp_path):
@@ -198,44 +199,46 @@ def test_the_better_backend_is_named(tmp_path):
 
 def test_of_several_settings_the_best_is_named(tmp_path):
     scores = {"width=8": [30, 31, 32], "width=16": [10, 11, 12], "width=32": [10, 10.8, 12.1]}
-    made = planted(
+    comparison = planted(
         tmp_path / "out",
         scores=scores,
         backends=("torch",),
         settings=make_settings({"width": [8, 16, 32]}),
     )
 
-    assert verdict_of(made) == (
+    assert verdict_of(comparison) == (
         "Lowest Fréchet distance: width=32, 11 ± 1.1 over 3 seeds. Worse: width=8. "
         "Not distinguishable from it: width=16."
     )
 
 
 def test_models_are_compared_with_one_another_on_each_backend(tmp_path):
-    made = planted(tmp_path / "out", models=("dcgan", "wgan"), parity_steps=0)
-    for cell in made.cells():
-        write_scores(made.folder(cell), frechet={"dcgan": 10, "wgan": 30}[cell.model] + cell.seed)
+    comparison = planted(tmp_path / "out", models=("dcgan", "wgan"), parity_steps=0)
+    for cell in comparison.cells():
+        write_scores(
+            comparison.folder(cell), frechet={"dcgan": 10, "wgan": 30}[cell.model] + cell.seed
+        )
 
-    rows = [row for row in analyze(made)["differences"] if row["group"].startswith("models")]
+    rows = [row for row in analyze(comparison)["differences"] if row["group"].startswith("models")]
 
     assert {row["group"] for row in rows} == {"models, on torch", "models, on keras"}
     assert {row["text"] for row in rows if row["measure"] == "frechet"} == {
         "Fréchet distance, wgan minus dcgan: 20 ± 2.3, different with 3 seeds, dcgan is better"
     }
-    assert "models, on torch: Fréchet distance" in parse_page(made).text
+    assert "models, on torch: Fréchet distance" in parse_page(comparison).text
 
 
 def test_scores_with_another_protocol_are_not_compared(tmp_path):
-    made = planted(tmp_path / "out")
-    place = made.folder(made.cells()[0]) / "scores.json"
+    comparison = planted(tmp_path / "out")
+    place = comparison.folder(comparison.cells()[0]) / "scores.json"
     (row,) = json.loads(place.read_text())
     place.write_text(json.dumps([row | {"protocol": row["protocol"] | {"fake": 77}}]))
 
-    found = analyze(made)
+    outcome = analyze(comparison)
 
-    (difference,) = [row for row in found["differences"] if row["measure"] == "frechet"]
+    (difference,) = [row for row in outcome["differences"] if row["measure"] == "frechet"]
     assert sorted(difference["seeds"]) == [2, 3]
-    assert "The scores have 2 protocols" in found["verdict"]
+    assert "The scores have 2 protocols" in outcome["verdict"]
 
 
 def test_three_equal_backends_are_not_distinguishable(tmp_path):
@@ -248,23 +251,23 @@ def test_three_equal_backends_are_not_distinguishable(tmp_path):
 
 
 def test_diverged_runs_are_counted(tmp_path):
-    made = planted(tmp_path / "out", scores={"torch": [10, 11, 12], "keras": [10, 11, 12]})
+    comparison = planted(tmp_path / "out", scores={"torch": [10, 11, 12], "keras": [10, 11, 12]})
     for seed, state in enumerate(("diverged", "diverged", "finished")):
-        folder = made.folder(made.cells()[2 * seed + 1])
+        folder = comparison.folder(comparison.cells()[2 * seed + 1])
         facts = json.loads((folder / "run.json").read_text())
         (folder / "run.json").write_text(json.dumps(facts | {"state": state}))
         if state == "diverged":
             (folder / "scores.json").unlink()
 
-    verdict = verdict_of(made)
+    verdict = verdict_of(comparison)
 
     assert verdict.endswith("2 of 3 runs on keras diverged.")
     assert "undecided: 1 seed" in verdict
 
 
 def test_a_single_run_without_scores_is_finished(tmp_path):
-    made = planted(tmp_path / "out")
-    folder = made.folder(made.cells()[0])
+    comparison = planted(tmp_path / "out")
+    folder = comparison.folder(comparison.cells()[0])
     (folder / "scores.json").unlink()
 
     verdict = verdict_of(open_comparison(folder))
@@ -273,22 +276,24 @@ def test_a_single_run_without_scores_is_finished(tmp_path):
 
 
 def test_each_run_is_opened_once(tmp_path, monkeypatch):
-    made, opened = planted(tmp_path / "out"), []
-    open_run = comparison.open_run
-    monkeypatch.setattr(comparison, "open_run", lambda path: opened.append(path) or open_run(path))
+    comparison, opened = planted(tmp_path / "out"), []
+    open_run = comparison_module.open_run
+    monkeypatch.setattr(
+        comparison_module, "open_run", lambda path: opened.append(path) or open_run(path)
+    )
 
-    analyze(made)
+    analyze(comparison)
 
-    assert sorted(opened) == sorted(made.folder(cell) for cell in made.cells())
+    assert sorted(opened) == sorted(comparison.folder(cell) for cell in comparison.cells())
 
 
 def test_runs_that_are_not_done_are_counted(tmp_path):
-    made = plan(tmp_path / "out", make_grid())
-    assert verdict_of(made) == "6 of 6 runs not done yet."
+    comparison = plan(tmp_path / "out", make_grid())
+    assert verdict_of(comparison) == "6 of 6 runs not done yet."
 
-    write_run(made, made.cells()[0])
+    write_run(comparison, comparison.cells()[0])
 
-    assert verdict_of(made) == "5 of 6 runs not done yet."
+    assert verdict_of(comparison) == "5 of 6 runs not done yet."
 
 
 @pytest.mark.parametrize(
@@ -312,14 +317,14 @@ def test_runs_that_are_not_done_are_counted(tmp_path):
     ],
 )
 def test_a_damaged_file_affects_its_own_cell_only(tmp_path, name, text):
-    made = planted(tmp_path / "out")
-    (made.folder(made.cells()[0]) / name).write_text(text)
+    comparison = planted(tmp_path / "out")
+    (comparison.folder(comparison.cells()[0]) / name).write_text(text)
 
-    found = analyze(made)
+    outcome = analyze(comparison)
 
-    assert [cell["state"] for cell in found["cells"][1:]] == ["done"] * 5
+    assert [cell["state"] for cell in outcome["cells"][1:]] == ["done"] * 5
     if name == "run.json":
-        assert found["cells"][0]["state"] == "damaged" or text != "{"
+        assert outcome["cells"][0]["state"] == "damaged" or text != "{"
 
 
 MARK = '{"step": 1, "weights_max": 0, "weights_median": 0, "loss_max": 0, "baseline_max": 0, '
@@ -334,20 +339,20 @@ MARK += '"baseline_median": 0, "floor": 0, "saturated": false, "statistics_max":
     ],
 )
 def test_a_damaged_parity_report_is_measured_again(tmp_path, text):
-    made = planted(tmp_path / "out")
-    next((made.path / "parity").iterdir()).write_text(text)
+    comparison = planted(tmp_path / "out")
+    next((comparison.path / "parity").iterdir()).write_text(text)
 
-    assert [path["same"] for path in analyze(made)["parity"]].count(None) == 1
-    assert len(made.jobs(1)) == 1
+    assert [path["same"] for path in analyze(comparison)["parity"]].count(None) == 1
+    assert len(comparison.jobs(1)) == 1
 
 
 @pytest.mark.parametrize(
     "line", [DEEP, "[" * 100_000, '{"job": []}', '{"job": "x"}', "NaN", "\x00"]
 )
 def test_a_damaged_line_about_a_job_is_skipped(tmp_path, line):
-    made = planted(tmp_path / "out")
-    last = json.dumps({"job": made.cells()[0].folder, "reason": "no memory"})
-    (made.path / "ended.jsonl").write_text(f"{line}\n{last}\n")
+    comparison = planted(tmp_path / "out")
+    last = json.dumps({"job": comparison.cells()[0].folder, "reason": "no memory"})
+    (comparison.path / "ended.jsonl").write_text(f"{line}\n{last}\n")
 
-    assert made.failures() == {made.cells()[0].folder: "no memory"}
-    assert analyze(made)["cells"][0]["state"] == "done"
+    assert comparison.failures() == {comparison.cells()[0].folder: "no memory"}
+    assert analyze(comparison)["cells"][0]["state"] == "done"

@@ -230,12 +230,12 @@ def test_nothing_that_a_child_started_outlives_it(program):
 import subprocess, sys
 print(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]).pid)
 """
-    begun = time.monotonic()
+    started = time.monotonic()
 
     result = run_child(program(code))  # the second process holds the output open
 
     assert result.code == 0
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - started < 20
     wait_for(lambda: not is_running(int(result.stdout)))
 
 

@@ -13,9 +13,9 @@ import time
 import pytest
 from support.web import Web
 
-from gandem.core import download as downloads
-from gandem.core.download import download
+from gandem import download as downloads
 from gandem.core.errors import DataError
+from gandem.download import download
 
 CONTENT = random.Random(0).randbytes(300_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

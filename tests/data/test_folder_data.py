@@ -323,10 +323,10 @@ def test_a_folder_trains(pets, tmp_path):
 def test_data_command_counts_and_draws_a_folder(pets, tmp_path):
     (pets / "dog" / "copy.png").write_bytes((pets / "dog" / "0.png").read_bytes())
 
-    found = json.loads(said("data", pets, "-o", tmp_path / "sheet.png", "--json"))
+    data = json.loads(said("data", pets, "-o", tmp_path / "sheet.png", "--json"))
 
-    assert found["classes"] == {"cat": 5, "dog": 4}
-    assert found["copies"] == ["dog/copy.png: the same file as dog/0.png"]
+    assert data["classes"] == {"cat": 5, "dog": 4}
+    assert data["copies"] == ["dog/copy.png: the same file as dog/0.png"]
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.size[1] == 2 + 2 * (64 + 2)
 

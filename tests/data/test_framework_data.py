@@ -87,9 +87,9 @@ def assert_holds(data, images, labels):
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory):
-    made = ForkServers(tmp_path_factory.mktemp("printed"))
-    yield made
-    for server in made.running.values():
+    result = ForkServers(tmp_path_factory.mktemp("printed"))
+    yield result
+    for server in result.running.values():
         with server:
             server.kill()
 
@@ -144,27 +144,27 @@ def test_set_is_read_again_only_when_a_file_has_changed(mnist, tmp_path, forked)
     for file in (source / "MNIST" / "raw").iterdir():
         (raw / file.name).write_bytes(file.read_bytes())
     first = load_dataset("torchvision:MNIST", tmp_path)
-    again = load_dataset("torchvision:MNIST", tmp_path)
+    second = load_dataset("torchvision:MNIST", tmp_path)
     (raw / "train-images-idx3-ubyte").write_bytes(idx(255 - images))
     changed = load_dataset("torchvision:MNIST", tmp_path)
 
     assert len(forked) == 2
     assert_holds(first, images, labels)
-    assert_holds(again, images, labels)
+    assert_holds(second, images, labels)
     assert_holds(changed, 255 - images, labels)
 
 
 @needs_torchvision
 def test_images_of_several_sizes_are_resized_like_those_of_a_folder(countries, forked):
-    found = find_dataset("torchvision:Country211", countries)
+    result = find_dataset("torchvision:Country211", countries)
     folder = f"folder:{countries / 'country211' / 'train'}"
 
-    assert isinstance(found, ResizableDataset)
-    assert found.resize((8, 8, 3)).digest == load_dataset(folder, shape=(8, 8, 3)).digest
-    assert found.resize((8, 8, 3)).class_names == ("AD", "AE")
-    assert found.summarize().sizes == {(16, 9): 2, (16, 10): 2, (16, 11): 1}
+    assert isinstance(result, ResizableDataset)
+    assert result.resize((8, 8, 3)).digest == load_dataset(folder, shape=(8, 8, 3)).digest
+    assert result.resize((8, 8, 3)).class_names == ("AD", "AE")
+    assert result.summarize().sizes == {(16, 9): 2, (16, 10): 2, (16, 11): 1}
     with pytest.raises(DataError, match="its images have 3 sizes, most are"):
-        found.resize()
+        result.resize()
 
 
 @needs_torchvision
@@ -181,10 +181,10 @@ def test_damaged_image_is_skipped_and_reported(countries, forked):
 
 @needs_torchvision
 def test_unusable_sets_of_torchvision_are_refused(servers, tmp_path):
-    said = answers(servers, "torchvision", list(TORCHVISION), tmp_path)
+    output = answers(servers, "torchvision", list(TORCHVISION), tmp_path)
 
     for name, words in TORCHVISION.items():
-        assert words in said[name], name
+        assert words in output[name], name
 
 
 TORCHVISION = {
@@ -246,7 +246,7 @@ def test_targets_that_are_no_classes_give_no_labels(servers, tmp_path):
         kind: json.loads((tmp_path / kind / "facts.json").read_text())
         for kind in ("whole", "none", "minus", "vector")
     }
-    labeled = {kind: told["labeled"] for kind, told in facts.items()}
+    labeled = {kind: fields["labeled"] for kind, fields in facts.items()}
     assert labeled == {"whole": True, "none": False, "minus": False, "vector": False}
     assert facts["vector"]["notes"] == [
         "vector: it has no labels, because its targets are no classes."
@@ -342,11 +342,11 @@ def test_file_of_the_user_is_not_overwritten(tmp_path, forked):
 
 @needs_keras
 def test_unusable_sets_of_keras_are_refused(servers, tmp_path):
-    said = answers(servers, "keras", list(KERAS), tmp_path)
+    output = answers(servers, "keras", list(KERAS), tmp_path)
 
     for name, words in KERAS.items():
-        assert words in said[name], name
-    assert str(tmp_path / "fashion-mnist") in said["fashion_mnist"]
+        assert words in output[name], name
+    assert str(tmp_path / "fashion-mnist") in output["fashion_mnist"]
 
 
 KERAS = {

@@ -18,7 +18,7 @@ from support.commands import THERE
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 BLOCK = re.compile(r"^ *```(python|toml|diff)\n *# (\S+)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
-SKIPPED = {"tests", "docs", "benchmarks", "build", "dist", "runs"}
+SKIPPED = {"docs", "benchmarks", "build", "dist", "runs"}
 needs_torch = pytest.mark.skipif("torch" not in THERE, reason="PyTorch is not installed")
 
 
@@ -129,6 +129,12 @@ def test_the_layer_can_be_set(copy):
     assert "sine" in copy.gandem("show", "squared-hinge-gan", "--set", setting)
 
 
+def test_no_layer_lacks_a_shape_worked_out_by_hand(copy):
+    shapes = "gandem/tests/specs/test_spec_shapes.py"
+
+    assert " passed" in copy.python("-m", "pytest", "-q", shapes, "-k", "worked_out_by_hand")
+
+
 def test_the_command_prints_counts(copy):
     assert json.loads(copy.gandem("count", "dcgan", "--json")) == {
         "generator": 771_969,
@@ -156,7 +162,7 @@ import sys
 from gandem.testing import CASES, find_differences, load_target
 from gandem.testing.references.networks import differentiate
 (case,) = [case for case in CASES if case.name == "sine"]
-given = (case.plan, case.arrays(), case.values(), case.cotangent(), case.masks())
+given = (case.plan, case.arrays(), case.values(), case.cotangent(), case.draws())
 target = load_target(sys.argv[1])
 print(find_differences(differentiate(*given), target.differentiate(*given)))
 """
@@ -172,7 +178,12 @@ def test_a_backend_computes_the_layer_as_numpy_does(copy, backend):
 def test_a_model_is_trained_with_all_of_it(copy, backend):
     """The loss, the layer, the data set and the callback."""
     options = ("--set=loss.name=squared-hinge", '--set=discriminator.layers.1={kind="sine"}')
-    sizes = ("--set=image=2", "--set=latent=4", "--set=hidden=[8,8]", "--set=judging=[8,8]")
+    sizes = (
+        "--set=image=2",
+        "--set=latent=4",
+        "--set=hidden=[8,8]",
+        "--set=discriminator_hidden=[8,8]",
+    )
     where = ("--data", "line", "--backend", backend, "--steps", 2, "--out", f"runs/{backend}")
 
     copy.gandem("train", "mlp-gan", *sizes, *options, *where)

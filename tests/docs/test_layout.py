@@ -93,8 +93,9 @@ def test_the_version_is_that_of_the_distribution():
 
 
 BARE = [
-    *("backends", "callbacks", "commands", "compare", "core", "data", "extractors", "losses"),
-    *("metrics", "models", "parity", "profiler", "scaffold", "testing", "visualize"),
+    *("backends", "callbacks", "commands", "compare", "core", "data", "download", "extractors"),
+    *("losses", "metrics", "models", "parity", "profiler", "scaffold", "terminal", "testing"),
+    "visualize",
 ]
 
 
@@ -170,9 +171,9 @@ def command(*arguments: str) -> str:
 
 
 def test_importing_gandem_imports_nothing_else_of_it():
-    found = {name for name in imported_by("import gandem") if name.startswith("gandem")}
+    result = {name for name in imported_by("import gandem") if name.startswith("gandem")}
 
-    assert found == {"gandem"}
+    assert result == {"gandem"}
 
 
 @pytest.mark.parametrize(
@@ -193,15 +194,15 @@ def test_listing_and_showing_import_no_framework_and_no_numpy(code):
 
 
 def test_a_command_imports_its_own_module_and_no_slow_part_of_the_standard_library():
-    found = imported_by(command("list"))
+    result = imported_by(command("list"))
 
-    assert {name for name in found if name.startswith("gandem.commands.")} == {
+    assert {name for name in result if name.startswith("gandem.commands.")} == {
         "gandem.commands.group",
         "gandem.commands.list",
         "gandem.commands.options",
         "gandem.commands.output",
     }
-    assert not found & {"difflib", "rich"}
+    assert not result & {"difflib", "rich"}
 
 
 def test_every_module_of_commands_is_a_command_or_shared_by_several():
@@ -280,9 +281,9 @@ def test_mypy_finds_nothing(tmp_path):
 @pytest.mark.parametrize(
     "name",
     [
-        found.name
+        result.name
         for package in (gandem.core, gandem.testing)
-        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+        for result in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
     ]
     + ["gandem"],
 )

@@ -13,8 +13,8 @@ import click
 import pytest
 
 from gandem.cli import main
+from gandem.commands.render import format_accuracy
 from gandem.core.plugins.registry import registry
-from gandem.core.runs.config import format_accuracy
 from gandem.core.specs import parse_setting
 from gandem.core.specs.loading import load_spec
 

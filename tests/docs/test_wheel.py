@@ -40,8 +40,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         *("--outdir", os.fspath(folder), os.fspath(folder / "source")),
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    (found,) = folder.glob("*.whl")
-    return found
+    (result,) = folder.glob("*.whl")
+    return result
 
 
 @pytest.fixture(scope="module")
@@ -160,10 +160,10 @@ def test_the_installed_wheel_checks_a_backend(elsewhere):
         "--json",
     )
 
-    found = json.loads(run_elsewhere(elsewhere, "-m", "gandem", *command))
+    data = json.loads(run_elsewhere(elsewhere, "-m", "gandem", *command))
 
-    assert found["holds"]
-    assert found["counts"]["passed"] == 2
+    assert data["holds"]
+    assert data["counts"]["passed"] == 2
 
 
 def test_the_installed_wheel_brings_the_callback_for_tensorboard(elsewhere):
@@ -175,15 +175,15 @@ def test_the_installed_wheel_brings_the_callback_for_tensorboard(elsewhere):
 
 
 def test_the_installed_wheel_writes_plugins(elsewhere, tmp_path):
-    made = run_elsewhere(
+    result = run_elsewhere(
         elsewhere,
         *("-m", "gandem", "plugins", "new", "acme", "--kind", "model"),
         *("--out", os.fspath(tmp_path / "acme"), "--json"),
     )
 
-    assert all((tmp_path / "acme" / name).is_file() for name in json.loads(made)["files"])
+    assert all((tmp_path / "acme" / name).is_file() for name in json.loads(result)["files"])
     assert {".gitignore", "pyproject.toml", "src/acme/__init__.py"} <= set(
-        json.loads(made)["files"]
+        json.loads(result)["files"]
     )
 
 

@@ -31,9 +31,9 @@ def trained(out, data, model="dcgan", **more):
 
 def rows(*arguments):
     """Return what the command says to machines."""
-    found = json.loads(said("evaluate", *arguments, "--json"))
-    assert len({json.dumps(one["protocol"]) for one in found}) == 1
-    return found
+    data = json.loads(said("evaluate", *arguments, "--json"))
+    assert len({json.dumps(one["protocol"]) for one in data}) == 1
+    return data
 
 
 # --- runs ----------------------------------------------------------------------------------------
@@ -64,9 +64,9 @@ def test_the_table_says_what_was_compared_and_what_real_images_get(run):
 
 @needs_a_backend
 def test_the_same_command_gives_the_same_numbers_and_another_seed_others(run):
-    first, again, other = rows(run), rows(run), rows(run, "--seed", 1)
+    first, second, other = rows(run), rows(run), rows(run, "--seed", 1)
 
-    assert first == again
+    assert first == second
     assert first[0]["values"] != other[0]["values"]
 
 
@@ -153,16 +153,16 @@ def test_a_conditional_run_is_scored_by_class_accuracy(conditional28):
     assert one["protocol"]["extractor"] == "lenet5:digits"
     assert 0 <= one["values"]["accuracy"] <= 1
     assert np.array(one["details"]["confusion"]).shape == (10, 10)
-    asked = np.array(one["details"]["confusion"]).sum(1)
-    assert {label: n for label, n in enumerate(asked.tolist()) if n} == {3: 20, 5: 20, 8: 20}
+    options = np.array(one["details"]["confusion"]).sum(1)
+    assert {label: n for label, n in enumerate(options.tolist()) if n} == {3: 20, 5: 20, 8: 20}
 
 
 @needs_a_backend
 def test_classes_are_known_by_their_names_in_data_that_numbers_them_otherwise(conditional28):
     (one,) = rows(conditional28, "-n", "60", "--data", "digits")
 
-    asked = np.array(one["details"]["confusion"]).sum(1)
-    assert {label: n for label, n in enumerate(asked.tolist()) if n} == {3: 20, 5: 20, 8: 20}
+    options = np.array(one["details"]["confusion"]).sum(1)
+    assert {label: n for label, n in enumerate(options.tolist()) if n} == {3: 20, 5: 20, 8: 20}
 
 
 @needs_a_backend
@@ -177,11 +177,11 @@ def test_classes_that_the_data_lacks_are_not_told(conditional28):
 def test_evaluate_takes_runs_and_paths_and_reports_progress(run, made):
     reports = []
 
-    found = evaluate(
+    result = evaluate(
         [open_run(run), str(made)], num_samples=20, progress=lambda *words: reports.append(words)
     )
 
-    assert [one.name for one in found] == [f"{run}: last, step 6", str(made)]
+    assert [one.name for one in result] == [f"{run}: last, step 6", str(made)]
     assert {what for what, _, _ in reports} >= {f"features of {made}", f"scores of {made}"}
     assert all(0 <= done <= total for _, done, total in reports)
 

@@ -311,8 +311,8 @@ def test_invalid_third_party_extractor_is_reported_in_one_line(
 
 
 def test_unreadable_files_of_a_scored_folder_are_named(tmp_path, run, data):
-    made = np.load(data.partition(":")[2])["images"]
-    for number, image in enumerate(made[:20]):
+    arrays = np.load(data.partition(":")[2])["images"]
+    for number, image in enumerate(arrays[:20]):
         imageio.imwrite(tmp_path / f"{number}.png", image)
     (tmp_path / "broken.png").write_bytes(b"no picture")
 

@@ -71,10 +71,10 @@ def reference(kind, images):
 def test_features_equal_those_of_the_network_in_numpy(backend, kind, hundred):
     features, probabilities = looked_at(f"lenet5:{kind}", hundred, backend)
 
-    wanted, odds = reference(kind, hundred)
+    expected, odds = reference(kind, hundred)
     assert features.dtype == np.float32
     assert features.shape == (112, 84)
-    assert np.abs(features - wanted).max() <= 1e-5 * np.abs(wanted).max()
+    assert np.abs(features - expected).max() <= 1e-5 * np.abs(expected).max()
     assert np.abs(probabilities - odds).max() < 1e-5
 
 
@@ -89,9 +89,9 @@ def test_features_are_the_same_on_both_backends(kind, hundred):
 
 @needs_a_backend
 def test_digits_are_classified(digits):
-    found = looked_at("lenet5", digits.images).probabilities.argmax(1)
+    result = looked_at("lenet5", digits.images).probabilities.argmax(1)
 
-    assert (found == digits.labels).mean() >= 0.99
+    assert (result == digits.labels).mean() >= 0.99
 
 
 @needs_a_backend
@@ -139,25 +139,25 @@ def test_unknown_weights_suggest_the_nearest(argument, ending):
     with pytest.raises(DataError) as caught:
         load_extractor(f"lenet5:{argument}", HOME)
 
-    said = str(caught.value)
-    assert said.startswith(f"lenet5: there are no weights for '{argument}', only for digits or ")
-    assert ending is None or said.endswith(ending)
+    output = str(caught.value)
+    assert output.startswith(f"lenet5: there are no weights for '{argument}', only for digits or ")
+    assert ending is None or output.endswith(ending)
 
 
 @pytest.mark.parametrize(
-    ("images", "got"),
+    ("images", "received"),
     [
         (np.zeros((3, 32, 32, 3), np.uint8), "images of 32×32×3"),
         (np.zeros((3, 28, 28, 3), np.uint8), "images of 28×28×3"),
         (np.zeros((3, 2), np.float32), "points of 2"),
     ],
 )
-def test_other_images_and_points_are_refused_before_a_framework_starts(images, got):
+def test_other_images_and_points_are_refused_before_a_framework_starts(images, received):
     with pytest.raises(DataError) as caught:
         load_extractor("lenet5", "nobody")(images)
 
     assert str(caught.value) == (
-        f"lenet5:digits expects images of 28×28×1, received {got}; choose another with "
+        f"lenet5:digits expects images of 28×28×1, received {received}; choose another with "
         "--extractor, like pixels."
     )
 

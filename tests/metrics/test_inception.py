@@ -130,10 +130,10 @@ def test_features_do_not_depend_on_the_chunks_and_batches_that_images_come_in(
 ):
     monkeypatch.setattr(inception, "BATCH", 1)
 
-    apart = extract(network, [IMAGES[:1], IMAGES[1:]])
+    differences = extract(network, [IMAGES[:1], IMAGES[1:]])
 
-    np.testing.assert_allclose(apart.features, found.features, rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(apart.probabilities, found.probabilities, rtol=1e-3)
+    np.testing.assert_allclose(differences.features, found.features, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(differences.probabilities, found.probabilities, rtol=1e-3)
 
 
 def test_an_image_may_be_a_single_pixel_of_an_array_that_cannot_be_written(network):

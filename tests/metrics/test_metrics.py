@@ -57,9 +57,9 @@ def test_the_frechet_distance_is_that_of_the_root_which_scipy_takes(sizes, of):
     fakes, reals = np.cov(fake.T), np.cov(real.T)
     common = np.trace(scipy.linalg.sqrtm(fakes @ reals).real)
 
-    found = frechet_distance(of(fake), of(real))
+    result = frechet_distance(of(fake), of(real))
 
-    assert found == near(shift + np.trace(fakes) + np.trace(reals) - 2 * common)
+    assert result == near(shift + np.trace(fakes) + np.trace(reals) - 2 * common)
 
 
 @by_each_way
@@ -72,10 +72,10 @@ def test_the_frechet_distance_is_that_of_the_samples_singular_values(sizes, of):
     fakes, reals = ((x - x.mean(0)) / (len(x) - 1) ** 0.5 for x in (fake, real))
     common = scipy.linalg.svdvals(fakes @ reals.T).sum()  # no covariance, hence no root of one
 
-    found = frechet_distance(of(fake), of(real))
+    result = frechet_distance(of(fake), of(real))
 
     expected = shift + np.square(fakes).sum() + np.square(reals).sum() - 2 * common
-    assert found == pytest.approx(expected, rel=1e-10)
+    assert result == pytest.approx(expected, rel=1e-10)
 
 
 @by_each_way
@@ -89,11 +89,11 @@ def test_the_frechet_distance_is_that_of_torchmetrics_and_of_torch_fidelity(size
     fakes, reals = ({"mu": x.mean(0), "sigma": np.cov(x.T)} for x in (fake, real))
     tensors = [torch.from_numpy(given[key]) for given in (fakes, reals) for key in given]
 
-    found = frechet_distance(of(fake), of(real))
+    result = frechet_distance(of(fake), of(real))
 
-    assert found == near(float(_compute_fid(*tensors)))
+    assert result == near(float(_compute_fid(*tensors)))
     other = fid_statistics_to_metric(fakes, reals, verbose=False)
-    assert found == near(other["frechet_inception_distance"])
+    assert result == near(other["frechet_inception_distance"])
 
 
 @pytest.mark.parametrize(
@@ -105,10 +105,10 @@ def test_the_distance_of_samples_is_that_of_their_moments(sizes, flat):
     fake, real = draw(*sizes)
     fake[:, :flat], real[:, :flat] = 0.25, 0.5
 
-    found = frechet_distance(Normal.of(fake), Normal.of(real))
+    result = frechet_distance(Normal.of(fake), Normal.of(real))
 
     other = frechet_distance(Moments.of(fake), Moments.of(real))
-    assert found == pytest.approx(other, rel=1e-9)
+    assert result == pytest.approx(other, rel=1e-9)
     assert frechet_distance(Normal.of(fake), Moments.of(real)) == pytest.approx(other, rel=1e-9)
 
 
@@ -119,10 +119,10 @@ def test_the_kernel_distance_of_all_samples_is_that_of_torchmetrics(features):
 
     fake, real = draw(200, 200, features)
 
-    found = kernel_distance(fake, real)
+    result = kernel_distance(fake, real)
 
-    assert (found.subsets, found.size) == (0, 200)
-    assert found.value == near(float(poly_mmd(torch.from_numpy(real), torch.from_numpy(fake))))
+    assert (result.subsets, result.size) == (0, 200)
+    assert result.value == near(float(poly_mmd(torch.from_numpy(real), torch.from_numpy(fake))))
 
 
 def test_the_kernel_distance_is_the_mean_of_that_of_torch_fidelity_over_the_subsets():
@@ -135,10 +135,10 @@ def test_the_kernel_distance_is_the_mean_of_that_of_torch_fidelity_over_the_subs
         fakes, reals = drawn.permutation(150)[:50], drawn.permutation(180)[:50]
         each.append(kernel_mmd(fake[fakes], real[reals]))
 
-    found = kernel_distance(fake, real, subsets=7, size=50, seed=5)
+    result = kernel_distance(fake, real, subsets=7, size=50, seed=5)
 
-    assert found.value == near(np.mean(each))
-    assert found.error == near(np.std(each, ddof=1) / 7**0.5)
+    assert result.value == near(np.mean(each))
+    assert result.error == near(np.std(each, ddof=1) / 7**0.5)
 
 
 @pytest.mark.parametrize("k", [1, 3, 5])
@@ -149,10 +149,10 @@ def test_precision_recall_density_and_coverage_are_those_of_prdc(sizes, k):
     fake, real = draw(*sizes)
     theirs = prdc.compute_prdc(real, fake, k)
 
-    found = precision_recall(fake, real, k=k)
+    result = precision_recall(fake, real, k=k)
 
-    assert {name: getattr(found, name) for name in theirs} == near(theirs)
-    assert 0 < found.coverage < 1
+    assert {name: getattr(result, name) for name in theirs} == near(theirs)
+    assert 0 < result.coverage < 1
 
 
 def test_precision_and_recall_are_those_of_torch_fidelity():
@@ -162,9 +162,9 @@ def test_precision_and_recall_are_those_of_torch_fidelity():
     fake, real = draw(250, 400, 12)
     tensors = map(torch.from_numpy, (fake, real))
 
-    found = precision_recall(fake, real, k=3)
+    result = precision_recall(fake, real, k=3)
 
-    assert (found.precision, found.recall) == near(calculate_precision_recall_full(*tensors, 3))
+    assert (result.precision, result.recall) == near(calculate_precision_recall_full(*tensors, 3))
 
 
 def test_the_inception_score_is_that_of_torch_fidelity():
@@ -175,10 +175,10 @@ def test_the_inception_score_is_that_of_torch_fidelity():
     order = stream(4, Purpose.METRICS, part=part_of("inception score")).permutation(500)
     theirs = isc_features_to_metric(torch.from_numpy(logits[order]), splits=10, shuffle=False)
 
-    found = inception_score(softmax(logits), splits=10, seed=4)
+    result = inception_score(softmax(logits), splits=10, seed=4)
 
-    assert found.mean == near(theirs["inception_score_mean"])
-    assert found.deviation == near(theirs["inception_score_std"])
+    assert result.mean == near(theirs["inception_score_mean"])
+    assert result.deviation == near(theirs["inception_score_std"])
 
 
 def test_the_nearest_samples_and_the_diversity_are_those_of_scipy():
@@ -188,12 +188,12 @@ def test_the_nearest_samples_and_the_diversity_are_those_of_scipy():
     fake, real = draw(250, 400, 12)
     distances, indices = cKDTree(real).query(fake)
 
-    found = nearest_training(fake, real)
-    apart = diversity(fake, real)
+    neighbors = nearest_training(fake, real)
+    differences = diversity(fake, real)
 
-    np.testing.assert_array_equal(found.indices, indices)
-    np.testing.assert_allclose(found.distances, distances, rtol=1e-12)
-    assert (apart.fake, apart.real) == near((pdist(fake).mean(), pdist(real).mean()))
+    np.testing.assert_array_equal(neighbors.indices, indices)
+    np.testing.assert_allclose(neighbors.distances, distances, rtol=1e-12)
+    assert (differences.fake, differences.real) == near((pdist(fake).mean(), pdist(real).mean()))
     few = diversity(fake[:9], real[:9])
     assert few.fake == pytest.approx(pdist(fake[:9]).mean(), rel=1e-11)
 
@@ -203,14 +203,14 @@ def test_accuracy_and_confusion_are_those_of_scikit_learn():
     from sklearn.metrics import recall_score
 
     drawn = np.random.default_rng(0)
-    asked = drawn.integers(0, 5, 300)
-    found = np.where(drawn.random(300) < 0.7, asked, drawn.integers(0, 5, 300))
+    requested = drawn.integers(0, 5, 300)
+    predicted = np.where(drawn.random(300) < 0.7, requested, drawn.integers(0, 5, 300))
 
-    done = class_accuracy(asked, found, 5)
+    result = class_accuracy(requested, predicted, 5)
 
-    np.testing.assert_array_equal(done.matrix, theirs(asked, found))
-    assert done.of_class == near(tuple(recall_score(asked, found, average=None)))
-    assert done.accuracy == (asked == found).mean()
+    np.testing.assert_array_equal(result.matrix, theirs(requested, predicted))
+    assert result.of_class == near(tuple(recall_score(requested, predicted, average=None)))
+    assert result.accuracy == (requested == predicted).mean()
 
 
 # --- the room ------------------------------------------------------------------------------------

@@ -45,10 +45,10 @@ def figures(fake, real):
 @pytest.fixture(scope="module")
 def digits():
     """7×7 pixels from 0 to 1 in random order, (10000, 49), and their classes."""
-    found = load_dataset("digits")
+    dataset = load_dataset("digits")
     order = np.random.default_rng(0).permutation(10_000)
-    pixels = np.asarray(found.images)[order, :, :, 0].reshape(-1, 7, 4, 7, 4).mean((2, 4))
-    return pixels.reshape(-1, 49) / 255, found.labels[order]
+    pixels = np.asarray(dataset.images)[order, :, :, 0].reshape(-1, 7, 4, 7, 4).mean((2, 4))
+    return pixels.reshape(-1, 49) / 255, dataset.labels[order]
 
 
 @pytest.fixture(scope="module")
@@ -70,18 +70,18 @@ def test_distances_grow_with_noise(real, unseen):
     noisy = [unseen + size * noise for size in (0, 0.2, 0.4, 0.8)]
 
     for distance in (frechet, kernel):
-        found = [distance(fake, real) for fake in noisy]
+        results = [distance(fake, real) for fake in noisy]
 
-        assert found == sorted(found)
-        assert found[-1] > 10 * abs(found[0])
+        assert results == sorted(results)
+        assert results[-1] > 10 * abs(results[0])
 
 
 def test_fidelity_falls_with_noise_and_so_does_coverage(real, unseen):
     noise = np.random.default_rng(1).normal(size=unseen.shape)
-    found = [precision_recall(unseen + size * noise, real) for size in (0, 0.05, 0.1, 0.4)]
+    results = [precision_recall(unseen + size * noise, real) for size in (0, 0.05, 0.1, 0.4)]
 
     for name in ("precision", "density", "coverage"):
-        values = [getattr(each, name) for each in found]
+        values = [getattr(each, name) for each in results]
 
         assert values == sorted(values, reverse=True)
         assert values[0] > 0.8
@@ -91,14 +91,14 @@ def test_fidelity_falls_with_noise_and_so_does_coverage(real, unseen):
 def test_dropped_classes_cost_distance_recall_and_coverage_but_no_precision(digits, real):
     pixels, labels = digits[0][900:], digits[1][900:]
     kept = [np.flatnonzero(labels < count)[:600] for count in (10, 7, 4, 1)]
-    found = [figures(pixels[chosen], real) for chosen in kept]
+    results = [figures(pixels[chosen], real) for chosen in kept]
     balances = [class_balance(labels[chosen], 10, real=digits[1][:900]) for chosen in kept]
 
     for name, falls in {"frechet": 0, "kernel": 0, "recall": 1, "coverage": 1}.items():
-        values = [each[name] for each in found]
+        values = [each[name] for each in results]
         assert values == sorted(values, reverse=bool(falls)), name
-    assert found[-1]["recall"] < found[0]["recall"] / 2
-    assert min(each["precision"] for each in found) > 0.9
+    assert results[-1]["recall"] < results[0]["recall"] / 2
+    assert min(each["precision"] for each in results) > 0.9
     assert [each.present for each in balances] == [10, 7, 4, 1]
     assert [each.entropy for each in balances] == sorted(
         (each.entropy for each in balances), reverse=True
@@ -110,13 +110,13 @@ def test_a_generator_that_collapses_has_no_recall_coverage_entropy_or_diversity(
     one = np.repeat(digits[0][900:901], 900, axis=0)
     labels = np.repeat(digits[1][900:901], 900)
 
-    found = figures(one, real)
+    result = figures(one, real)
     balance = class_balance(labels, 10)
 
-    assert found["precision"] == 1, "what it makes is good"
-    assert found["recall"] == 0
-    assert found["coverage"] < 0.02
-    assert found["diversity"] == 0
+    assert result["precision"] == 1, "what it makes is good"
+    assert result["recall"] == 0
+    assert result["coverage"] < 0.02
+    assert result["diversity"] == 0
     assert (balance.entropy, balance.evenness, balance.present) == (0, 0, 1)
     assert inception_score(np.eye(10)[labels]).mean == pytest.approx(1)
 
@@ -130,10 +130,10 @@ def test_a_generator_that_copies_its_training_set_is_told_from_one_that_does_not
 
 def test_a_generator_that_ignores_its_labels_is_right_by_chance():
     drawn = np.random.default_rng(0)
-    asked, found = np.arange(5000) % 10, drawn.integers(0, 10, 5000)
+    requested, predicted = np.arange(5000) % 10, drawn.integers(0, 10, 5000)
 
-    assert class_accuracy(asked, asked, 10).accuracy == 1
-    assert class_accuracy(asked, found, 10).accuracy == pytest.approx(0.1, abs=0.02)
+    assert class_accuracy(requested, requested, 10).accuracy == 1
+    assert class_accuracy(requested, predicted, 10).accuracy == pytest.approx(0.1, abs=0.02)
 
 
 def test_the_inception_score_reaches_from_1_to_the_number_of_classes():
@@ -182,14 +182,14 @@ def test_the_kernel_distance_of_one_distribution_is_0_in_expectation_and_knows_i
 
 def test_coverage_and_density_of_one_distribution_are_what_the_papers_expect():
     drawn = np.random.default_rng(0)
-    found = [
+    results = [
         precision_recall(drawn.normal(size=(50, 3)), drawn.normal(size=(70, 3)), k=4)
         for _ in range(400)
     ]
     expected = 1 - prod(range(66, 70)) / prod(range(116, 120))
 
     for name, value in {"coverage": expected, "density": 1.0}.items():
-        each = np.array([getattr(one, name) for one in found])
+        each = np.array([getattr(one, name) for one in results])
         assert abs(each.mean() - value) < 3 * each.std() / 20, name
 
 
@@ -199,9 +199,9 @@ def test_coverage_and_density_of_one_distribution_are_what_the_papers_expect():
 def test_the_order_of_the_samples_does_not_matter(real, unseen):
     drawn = np.random.default_rng(2)
 
-    found = figures(drawn.permutation(unseen), drawn.permutation(real))
+    result = figures(drawn.permutation(unseen), drawn.permutation(real))
 
-    assert found == pytest.approx(figures(unseen, real), rel=1e-9, abs=1e-12)
+    assert result == pytest.approx(figures(unseen, real), rel=1e-9, abs=1e-12)
 
 
 def test_a_rotation_of_both_does_not_matter(real, unseen):
@@ -213,27 +213,27 @@ def test_a_rotation_of_both_does_not_matter(real, unseen):
 
 
 def test_a_shift_of_both_matters_to_the_kernel_distance_only(real, unseen):
-    found, before = figures(unseen + 3, real + 3), figures(unseen, real)
+    result, before = figures(unseen + 3, real + 3), figures(unseen, real)
 
-    assert found.pop("kernel") != pytest.approx(before.pop("kernel"))
-    assert found == pytest.approx(before, rel=1e-8, abs=1e-10)
+    assert result.pop("kernel") != pytest.approx(before.pop("kernel"))
+    assert result == pytest.approx(before, rel=1e-8, abs=1e-10)
 
 
 def test_float32_gives_what_float64_does(real, unseen):
-    found = figures(unseen.astype(np.float32), real.astype(np.float32))
+    result = figures(unseen.astype(np.float32), real.astype(np.float32))
 
-    assert found == pytest.approx(figures(unseen, real), rel=1e-4, abs=1e-6)
+    assert result == pytest.approx(figures(unseen, real), rel=1e-4, abs=1e-6)
 
 
 def test_a_sample_far_away_does_not_blur_the_others(real, unseen):
     outlier = np.full((1, 49), 1e15)
     few = precision_recall(unseen, real)
 
-    found = precision_recall(np.concatenate([unseen, outlier]), real)
+    result = precision_recall(np.concatenate([unseen, outlier]), real)
 
     assert few.recall < 1
-    assert found.recall == 1, "its ball holds everything"
-    assert (found.coverage, found.precision) == (few.coverage, few.precision * 900 / 901)
+    assert result.recall == 1, "its ball holds everything"
+    assert (result.coverage, result.precision) == (few.coverage, few.precision * 900 / 901)
     assert nearest_training(outlier, real).distances[0] == pytest.approx(7e15)
     swapped = precision_recall(real, np.concatenate([unseen, outlier]))
     assert swapped.precision == 1
@@ -241,11 +241,11 @@ def test_a_sample_far_away_does_not_blur_the_others(real, unseen):
 
 
 def test_sets_as_large_as_a_subset_are_taken_whole(real, unseen):
-    found = kernel_distance(unseen, real, size=900)
+    result = kernel_distance(unseen, real, size=900)
 
-    assert (found.subsets, found.size) == (0, 900)
-    assert found == kernel_distance(unseen, real)
-    assert found.error > 0, "though every draw would be the same"
+    assert (result.subsets, result.size) == (0, 900)
+    assert result == kernel_distance(unseen, real)
+    assert result.error > 0, "though every draw would be the same"
 
 
 def test_a_seed_gives_its_subsets_and_another_seed_gives_others(real, unseen):

@@ -125,9 +125,9 @@ def test_a_single_sample_has_moments_and_no_covariance():
 
 
 def test_a_single_fake_has_a_nearest_real_sample_but_a_single_real_one_has_no_neighbor():
-    found = nearest_training(SAMPLES[:1], SAMPLES)
+    neighbors = nearest_training(SAMPLES[:1], SAMPLES)
 
-    assert (found.indices.tolist(), found.distances.tolist()) == ([0], [0.0])
+    assert (neighbors.indices.tolist(), neighbors.distances.tolist()) == ([0], [0.0])
     assert "real: expected at least 2" in refused(nearest_training, SAMPLES, SAMPLES[:1])
 
 
@@ -213,7 +213,7 @@ def test_labels_that_do_not_fit_are_refused_wherever_they_come_in(labels, words)
 
 
 def test_labels_that_are_not_as_many_are_refused():
-    assert "asked: 3 labels, but found: 2" in refused(
+    assert "requested: 3 labels, but predicted: 2" in refused(
         class_accuracy, np.zeros(3, int), np.zeros(2, int), 2
     )
 
@@ -229,14 +229,14 @@ def test_a_least_share_that_is_none_is_refused(least):
 def test_identical_samples_on_both_sides_are_no_distance_apart():
     same = np.full((8, 3), 0.1)
     four = precision_recall(same, same, k=2)
-    apart = diversity(same, same)
+    differences = diversity(same, same)
 
     assert frechet(same, same) == pytest.approx(0, abs=1e-30)
     assert frechet_of_samples(same[:2], same[:2]) == pytest.approx(0, abs=1e-30)
     assert kernel_distance(same, same).value == pytest.approx(0, abs=1e-15)
     assert (four.precision, four.recall, four.coverage) == (1, 1, 1)
     assert four.density == 8 / 2, "each lies in every ball"
-    assert (apart.fake, apart.real, apart.ratio) == (0, 0, None)
+    assert (differences.fake, differences.real, differences.ratio) == (0, 0, None)
     assert nearest_training(same, same).memorized == 1
 
 

@@ -85,40 +85,40 @@ def test_the_memorized_share_is_that_of_fakes_nearer_than_real_ones_are_to_each_
     real = np.array([[0.0], [1.0], [10.0]])
     fake = np.array([[0.5], [1.0], [2.5], [9.0], [19.5]])
 
-    found = nearest_training(fake, real)
+    neighbors = nearest_training(fake, real)
 
     # nearest 0 or 1 (which have 1 to each other) and 10 (which has 9 to 1)
-    assert found.indices.tolist() == [0, 1, 1, 2, 2]
-    assert found.distances.tolist() == [0.5, 0.0, 1.5, 1.0, 9.5]
-    assert found.memorized == 3 / 5
+    assert neighbors.indices.tolist() == [0, 1, 1, 2, 2]
+    assert neighbors.distances.tolist() == [0.5, 0.0, 1.5, 1.0, 9.5]
+    assert neighbors.memorized == 3 / 5
 
 
 def test_class_balance_is_entropy_and_divergence_by_hand():
-    found = class_balance(np.array([0] * 6 + [1] * 2), 3, real=np.array([0, 0, 1, 2]))
+    result = class_balance(np.array([0] * 6 + [1] * 2), 3, real=np.array([0, 0, 1, 2]))
 
     entropy = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
-    assert found.counts == (6, 2, 0)
-    assert found.entropy == near(entropy)
-    assert found.evenness == near(entropy / np.log(3))
-    assert found.divergence == near(0.75 * np.log(0.75 / 0.5) + 0.25 * np.log(0.25 / 0.25))
-    assert found.present == 2
+    assert result.counts == (6, 2, 0)
+    assert result.entropy == near(entropy)
+    assert result.evenness == near(entropy / np.log(3))
+    assert result.divergence == near(0.75 * np.log(0.75 / 0.5) + 0.25 * np.log(0.25 / 0.25))
+    assert result.present == 2
 
 
 def test_a_confusion_matrix_has_what_was_asked_in_its_rows():
-    found = confusion_matrix(np.array([0, 0, 2]), np.array([1, 1, 0]), 3)
+    result = confusion_matrix(np.array([0, 0, 2]), np.array([1, 1, 0]), 3)
 
-    assert found.tolist() == [[0, 2, 0], [0, 0, 0], [1, 0, 0]]
+    assert result.tolist() == [[0, 2, 0], [0, 0, 0], [1, 0, 0]]
 
 
 def test_modes_are_counted_with_points_of_high_quality_and_divergence_with_all():
     means = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0]])
     points = np.array([[0.29, 0.0], [0.0, 0.31], [1.8, 0.1], [1.1, 0.0]])
 
-    found = mode_coverage(points, means, 0.1)
+    result = mode_coverage(points, means, 0.1)
 
-    assert (found.modes, found.of, found.counts) == (2, 3, (1, 1, 0))
-    assert found.high_quality == 0.5
-    assert found.divergence == near(np.log(3 / 2))
+    assert (result.modes, result.of, result.counts) == (2, 3, (1, 1, 0))
+    assert result.high_quality == 0.5
+    assert result.divergence == near(np.log(3 / 2))
 
 
 def test_shares_that_do_not_quite_sum_to_1_give_no_divergence_below_0():

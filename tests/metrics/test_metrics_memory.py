@@ -33,24 +33,24 @@ def test_small_chunks_say_what_one_says(monkeypatch):
 def test_moments_of_parts_are_those_of_the_whole_wherever_it_is_cut(cuts, offset):
     features = offset + np.random.default_rng(0).normal(size=(60, 5))
 
-    found = Moments.over(np.split(features, sorted(cuts)))
+    result = Moments.over(np.split(features, sorted(cuts)))
 
-    assert found.count == 60
-    np.testing.assert_allclose(found.mean, features.mean(0), rtol=1e-12, atol=1e-12)
+    assert result.count == 60
+    np.testing.assert_allclose(result.mean, features.mean(0), rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(
-        found.covariance, np.cov((features - offset).T), rtol=1e-9, atol=1e-9
+        result.covariance, np.cov((features - offset).T), rtol=1e-9, atol=1e-9
     )
 
 
 def test_many_samples_have_moments_in_the_memory_of_a_chunk():
     drawn = np.random.default_rng(0)
     tracemalloc.start()
-    found = Moments.over(drawn.normal(5, 1, (500, 84)) for _ in range(100))
+    result = Moments.over(drawn.normal(5, 1, (500, 84)) for _ in range(100))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
 
-    assert found.count == 50_000
-    np.testing.assert_allclose(found.covariance, np.eye(84), atol=0.05)
+    assert result.count == 50_000
+    np.testing.assert_allclose(result.covariance, np.eye(84), atol=0.05)
     assert peak < 4 * 2**20, "all at once are 32 MiB"
 
 

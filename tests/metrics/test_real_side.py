@@ -75,20 +75,20 @@ def test_the_real_side_s_moments_are_taken_once(some, monkeypatch, quick):
 
 
 def test_real_statistics_are_computed_once(some, cache):
-    first, again = Means(), Means()
+    first, second = Means(), Means()
 
-    made, found = RealSide(some, first, 50), RealSide(some, again, 50)
+    computed, cached = RealSide(some, first, 50), RealSide(some, second, 50)
 
-    assert (sum(first.asked), sum(again.asked)) == (100, 0)
-    assert same(made, found)
+    assert (sum(first.asked), sum(second.asked)) == (100, 0)
+    assert same(computed, cached)
     assert len(kept(cache)) == 1
 
 
 def test_the_same_images_under_another_name_are_found(some, cache):
     RealSide(some, Means(), 50)
 
-    assert RealSide(replace(some, name="others"), again := Means(), 50).count == 50
-    assert again.asked == []
+    assert RealSide(replace(some, name="others"), second := Means(), 50).count == 50
+    assert second.asked == []
 
 
 @pytest.mark.parametrize(
@@ -120,17 +120,17 @@ def damages():
 
 @pytest.mark.parametrize("damage", [d for _, d in damages()], ids=[n for n, _ in damages()])
 def test_a_damaged_cache_entry_is_computed_again(damage, some, cache):
-    made = RealSide(some, Means(), 50)
+    expected = RealSide(some, Means(), 50)
     (path,) = kept(cache)
     data = path.read_bytes()
     path.write_bytes(damage(data))
     assert path.read_bytes() != data
 
-    found = RealSide(some, again := Means(), 50)
+    result = RealSide(some, second := Means(), 50)
 
-    assert sum(again.asked) == 100
-    assert same(made, found)
-    assert same(made, RealSide(some, third := Means(), 50))
+    assert sum(second.asked) == 100
+    assert same(expected, result)
+    assert same(expected, RealSide(some, third := Means(), 50))
     assert third.asked == []
 
 
@@ -140,15 +140,15 @@ def test_a_folder_in_place_of_a_cache_entry_is_ignored(some, cache):
     path.unlink()
     path.mkdir()
 
-    assert RealSide(some, again := Means(), 50).count == 50
-    assert sum(again.asked) == 100
+    assert RealSide(some, second := Means(), 50).count == 50
+    assert sum(second.asked) == 100
 
 
 def test_a_cache_that_cannot_be_written_is_ignored(some, cache):
     cache.write_text("a file where a folder should be")
 
-    assert same(RealSide(some, Means(), 50), RealSide(some, again := Means(), 50))
-    assert sum(again.asked) == 100
+    assert same(RealSide(some, Means(), 50), RealSide(some, second := Means(), 50))
+    assert sum(second.asked) == 100
 
 
 def test_a_full_disk_leaves_the_cache_unused(some, cache, monkeypatch):
@@ -168,10 +168,10 @@ def test_features_in_columns_are_kept_as_they_are(some, cache):
         def __call__(self, images):
             return Features(np.asfortranarray(super().__call__(images).features))
 
-    made, found = RealSide(some, Columns(), 50), RealSide(some, Columns(), 50)
+    computed, cached = RealSide(some, Columns(), 50), RealSide(some, Columns(), 50)
 
-    assert same(made, found)
-    assert same(made, RealSide(some, Means("rows"), 50))
+    assert same(computed, cached)
+    assert same(computed, RealSide(some, Means("rows"), 50))
 
 
 # --- the draw ------------------------------------------------------------------------------------
@@ -300,7 +300,7 @@ def test_fifty_thousand_images_are_never_held_at_once(tmp_path, monkeypatch):
     path.write_bytes(stream(0, Purpose.POINTS).bytes(int(np.prod(shape))))
     dataset = Dataset("many", DiskImages(path, shape))
     assert dataset.digest  # the file is hashed once, whoever asks first
-    made = np.zeros((500, 8, 8, 1), np.uint8)
+    result = np.zeros((500, 8, 8, 1), np.uint8)
 
     class Watching(Means):
         held = ()
@@ -311,7 +311,7 @@ def test_fifty_thousand_images_are_never_held_at_once(tmp_path, monkeypatch):
 
     tracemalloc.start()
     side = RealSide(dataset, extractor := Watching(), 50_000, quick=True)
-    side.score("made", (made + np.uint8(at) for at in range(100)))
+    side.score("made", (result + np.uint8(at) for at in range(100)))
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 

@@ -34,12 +34,12 @@ def digits():
 @pytest.fixture(scope="module")
 def real(digits):
     """Return the real side of digits by the name of its extractor, made once."""
-    made = {}
+    cache = {}
 
     def of(name):
-        if name not in made:
-            made[name] = RealSide(digits, load_extractor(name, HOME), COUNT)
-        return made[name]
+        if name not in cache:
+            cache[name] = RealSide(digits, load_extractor(name, HOME), COUNT)
+        return cache[name]
 
     return of
 
@@ -110,47 +110,47 @@ def test_worse_images_have_worse_scores(name, worse, amounts, falling, real, dig
     """Precision alone does not fall where images become like each other, as blurred ones do."""
     images, labels = digits.images[others], digits.labels[others]
 
-    found = [good(name).values]
-    found += [
+    results = [good(name).values]
+    results += [
         real(name).score(f"{amount}", [worse(images, labels, amount)]).values for amount in amounts
     ]
 
     for metric in ("frechet", "kernel"):
-        values = [one[metric] for one in found]
+        values = [one[metric] for one in results]
         assert values == sorted(values), metric
         assert values[-1] > 5 * abs(values[0])
     for metric in falling.get(name, ()):
-        values = [one[metric] for one in found]
+        values = [one[metric] for one in results]
         assert values == sorted(values, reverse=True), metric
         assert values[-1] < 0.7 * values[0]
-    assert [one["coverage"] for one in found[1:]] == sorted(
-        (one["coverage"] for one in found[1:]), reverse=True
+    assert [one["coverage"] for one in results[1:]] == sorted(
+        (one["coverage"] for one in results[1:]), reverse=True
     )
-    assert found[-1]["coverage"] < 0.7 * found[0]["coverage"]
+    assert results[-1]["coverage"] < 0.7 * results[0]["coverage"]
 
 
 @pytest.mark.parametrize("name", EACH)
 def test_a_generator_of_one_image_is_caught(name, real, digits):
-    found = real(name).score("one", [np.repeat(digits.images[:1], COUNT, axis=0)])
+    score = real(name).score("one", [np.repeat(digits.images[:1], COUNT, axis=0)])
 
-    assert found.values["recall"] < 0.02
-    assert found.values["coverage"] < 0.02
-    assert found.values["diversity"] == 0
-    assert found.values["frechet"] > 5 * found.real_baseline["frechet"]
+    assert score.values["recall"] < 0.02
+    assert score.values["coverage"] < 0.02
+    assert score.values["diversity"] == 0
+    assert score.values["frechet"] > 5 * score.real_baseline["frechet"]
 
 
 @needs_a_backend
 def test_a_generator_of_one_class_is_caught(real, digits):
     seven = digits.images[digits.labels == 7][:COUNT]
     one = real("lenet5:digits").score("one image", [np.repeat(seven[:1], COUNT, axis=0)])
-    found = real("lenet5:digits").score("sevens", [seven])
+    score = real("lenet5:digits").score("sevens", [seven])
 
     assert (one.values["entropy"], one.values["present"]) == (0, 1)
-    assert found.values["entropy"] < 0.2 < 2.2 < found.real_baseline["entropy"]
-    assert found.values["present"] == 1
-    assert found.values["recall"] < 0.3
-    assert found.values["coverage"] < 0.3
-    assert found.details["classes"][7] > 0.98 * COUNT
+    assert score.values["entropy"] < 0.2 < 2.2 < score.real_baseline["entropy"]
+    assert score.values["present"] == 1
+    assert score.values["recall"] < 0.3
+    assert score.values["coverage"] < 0.3
+    assert score.details["classes"][7] > 0.98 * COUNT
 
 
 @needs_a_backend
@@ -178,11 +178,11 @@ def test_points_have_modes():
     side = RealSide(ring, load_extractor("pixels", HOME), 1000)
     half = ring.images[ring.labels < 4][:1000]
 
-    found = side.score("half", [half])
+    score = side.score("half", [half])
 
-    assert (side.real_baseline["modes"], found.values["modes"]) == (8, 4)
-    assert found.values["high_quality"] > 0.95
-    assert found.values["mode_divergence"] == pytest.approx(np.log(2), abs=0.1)
+    assert (side.real_baseline["modes"], score.values["modes"]) == (8, 4)
+    assert score.values["high_quality"] > 0.95
+    assert score.values["mode_divergence"] == pytest.approx(np.log(2), abs=0.1)
 
 
 # --- protocols -----------------------------------------------------------------------------------
@@ -250,8 +250,8 @@ def test_scores_are_json_without_numbers_that_are_none(name, real, digits):
     images = digits.images[:COUNT].copy()
     images[::2] = 0
 
-    found = real(name).score("odd", [images], digits.labels[:COUNT]).to_data()
+    score = real(name).score("odd", [images], digits.labels[:COUNT]).to_data()
 
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert set(found["values"]) - {"kernel_error", "inception_deviation"} <= set(MEASURES)
-    assert set(found["values"]) - {"accuracy"} == set(found["real_baseline"]) - {"accuracy"}
+    assert json.loads(json.dumps(score, allow_nan=False)) == score
+    assert set(score["values"]) - {"kernel_error", "inception_deviation"} <= set(MEASURES)
+    assert set(score["values"]) - {"accuracy"} == set(score["real_baseline"]) - {"accuracy"}

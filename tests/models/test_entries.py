@@ -339,7 +339,13 @@ def test_the_two_learning_rates_of_ttur_cifar_are_separate():
 
 @pytest.mark.parametrize("image", [2, [4, 4, 1]])
 def test_the_first_layers_of_point_gan_have_large_initial_weights(image):
-    settings = {"sharpness": 3.0, "r1": 0.5, "hidden": [5, 6], "judging": [7], "image": image}
+    settings = {
+        "sharpness": 3.0,
+        "r1": 0.5,
+        "hidden": [5, 6],
+        "discriminator_hidden": [7],
+        "image": image,
+    }
     spec = load_spec("point-gan", settings)
     generator = spec.player("generator").layers
     steep = Normal(std=3.0)

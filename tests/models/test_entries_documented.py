@@ -13,20 +13,20 @@ from gandem.core.specs.loading import load_spec
 
 PAGE = (Path(__file__).parents[2] / "docs" / "models.md").read_text("utf-8")
 LINES = {m[1]: m[0] for m in re.finditer(r"^\| `([\w-]+)` \|.*\|$", PAGE, re.MULTILINE)}
-OURS = [row for row in registry().entries("models") if row.provider == "gandem"]
+MODELS = [entry for entry in registry().entries("models") if entry.provider == "gandem"]
 
 
-def test_every_model_has_its_row_and_no_other():
-    assert set(LINES) == {row.id for row in OURS}
+def test_every_model_has_a_row():
+    assert set(LINES) == {entry.id for entry in MODELS}
 
 
-@pytest.mark.parametrize("row", OURS, ids=lambda row: row.id)
-def test_the_row_of_a_model_says_what_it_is(row):
-    _, _, _, paper, recipe, generator, discriminator, tolerance, _ = LINES[row.id].split("|")
-    spec = load_spec(row.id)
+@pytest.mark.parametrize("entry", MODELS, ids=lambda entry: entry.id)
+def test_row_of_a_model_has_its_paper_recipe_sizes_and_tolerance(entry):
+    _, _, _, paper, recipe, generator, discriminator, tolerance, _ = LINES[entry.id].split("|")
+    spec = load_spec(entry.id)
     counts = {name: f"{plan.parameter_count:,}" for name, plan in plan_spec(spec).items()}
 
-    assert paper.strip() == row.paper
+    assert paper.strip() == entry.paper
     assert {"generator": generator.strip(), "discriminator": discriminator.strip()} == counts
-    assert float(tolerance) == row.tolerance
+    assert float(tolerance) == entry.tolerance
     assert f", {spec.training.epochs} epochs" in recipe

@@ -24,15 +24,15 @@ def threes_and_eights(monkeypatch):
 
 def trained(tmp_path, **settings):
     """Train for a step; return what the data of the run is called, and what was said."""
-    told = []
+    reports = []
     run = train(
         "dcgan",
         settings=replace(Settings(backend=HOME, steps=1), **settings),
         changes=TINY,
         out=tmp_path / "run",
-        notice=told.append,
+        notice=reports.append,
     )
-    return run.record.data.name, told
+    return run.record.data.name, reports
 
 
 @needs_a_backend
@@ -56,10 +56,10 @@ def test_a_recipe_holds_until_something_else_is_asked_for(
 def test_other_data_has_no_use_for_the_classes_of_a_recipe_and_that_is_said(
     threes_and_eights, tmp_path
 ):
-    name, told = trained(tmp_path, data="digits")
+    name, output = trained(tmp_path, data="digits")
 
     assert name == "digits"
-    assert told == [
+    assert output == [
         "dcgan uses the classes 3,8 of digits by default, and all classes of digits. "
         "Choose classes with --classes 3,8."
     ]

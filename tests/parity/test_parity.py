@@ -19,11 +19,11 @@ from gandem.commands.render_reports import format_parity
 from gandem.core.data.dataset import load_dataset
 from gandem.core.errors import BackendError, SpecError
 from gandem.core.plugins.registry import registry
-from gandem.core.specs.loading import load_spec
+from gandem.core.specs import load_spec, to_json
 from gandem.parity import Mark, measure, processes
-from gandem.parity.handover import hand_over, limits_of, marks_after
-from gandem.parity.processes import Processes
-from gandem.parity.tolerances import ladder, promise_of
+from gandem.parity.handover import choose_limits, list_later_marks, measure_handover
+from gandem.parity.processes import Processes, Request
+from gandem.parity.tolerances import choose_tolerance, list_marks
 
 BOTH = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("torch", "tensorflow", "keras")),
@@ -51,9 +51,9 @@ def run(*arguments, **environment):
 
 
 def test_marks_are_a_ladder_that_ends_at_the_last_step():
-    assert ladder(200) == (1, 2, 5, 10, 20, 50, 100, 200)
-    assert ladder(7) == (1, 2, 5, 7)
-    assert ladder(1) == (1,)
+    assert list_marks(200) == (1, 2, 5, 10, 20, 50, 100, 200)
+    assert list_marks(7) == (1, 2, 5, 7)
+    assert list_marks(1) == (1,)
 
 
 @pytest.mark.parametrize(
@@ -74,11 +74,11 @@ def test_marks_are_a_ladder_that_ends_at_the_last_step():
     ],
 )
 def test_a_verdict_follows_its_gate(tier, precision, marks, holds):
-    assert all(map(promise_of(tier, precision, 1e-12).kept, marks)) is holds
+    assert all(map(choose_tolerance(tier, precision, 1e-12).is_met, marks)) is holds
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         ({"size": "huge"}, "expected 'small' or 'full'"),
         ({"tier": "best"}, "expected one of"),
@@ -88,8 +88,8 @@ def test_a_verdict_follows_its_gate(tier, precision, marks, holds):
         ({"precision": "float16"}, "expected 'float32' or 'float64'"),
     ],
 )
-def test_a_measurement_that_makes_no_sense_is_refused(arguments, words):
-    with pytest.raises((SpecError, BackendError), match=words):
+def test_a_measurement_that_makes_no_sense_is_refused(arguments, message):
+    with pytest.raises((SpecError, BackendError), match=message):
         measure("mlp-gan", **arguments)
 
 
@@ -100,24 +100,27 @@ def test_a_measurement_that_makes_no_sense_is_refused(arguments, words):
         ((), "trajectory"),
         (("--precision", "float32"), "step"),
         (("--tier", "step"), "step"),
-        (("--size", "full", "--set", "hidden=[16,32]", "--set", "judging=[16]"), "baseline"),
+        (
+            ("--size", "full", "--set", "hidden=[16,32]", "--set", "discriminator_hidden=[16]"),
+            "baseline",
+        ),
     ],
 )
 def test_the_command_prints_what_machines_read(options, tier):
     with in_process():
-        found = json.loads(said("parity", "mlp-gan", "--steps", "5", "--json", *options))
+        report = json.loads(said("parity", "mlp-gan", "--steps", "5", "--json", *options))
 
-    assert found["holds"] is True
-    assert (found["model"], found["tier"], found["backends"]) == (
+    assert report["holds"] is True
+    assert (report["model"], report["tier"], report["backends"]) == (
         "mlp-gan",
         tier,
         ["torch", "keras"],
     )
-    assert [m["step"] for m in found["marks"]] == [1, 2, 5]
+    assert [m["step"] for m in report["marks"]] == [1, 2, 5]
     keys = {"step", "weights_max", "weights_median", "loss_max", "baseline_max", "baseline_median"}
-    assert all(keys <= set(m) for m in found["marks"])
-    assert all(m["baseline_max"] > 0 for m in found["marks"])
-    assert all(m["loss_max"] < 1e-4 for m in found["marks"])
+    assert all(keys <= set(m) for m in report["marks"])
+    assert all(m["baseline_max"] > 0 for m in report["marks"])
+    assert all(m["loss_max"] < 1e-4 for m in report["marks"])
 
 
 def test_each_walk_is_measured_in_a_process_of_its_own(tmp_path):
@@ -125,7 +128,7 @@ def test_each_walk_is_measured_in_a_process_of_its_own(tmp_path):
 
     with installed(tmp_path, "toy", one=NONE, two=ROUNDING):
         report = measure(
-            "mlp-gan", backends=["one", "two"], steps=3, progress=lambda *told: steps.append(told)
+            "mlp-gan", backends=["one", "two"], steps=3, progress=lambda *step: steps.append(step)
         )
 
     assert report.holds
@@ -141,11 +144,11 @@ def test_each_framework_is_measured_in_a_process_of_its_own():
     done = run("parity", "mlp-gan", "--steps", "2", "--json")
 
     assert (done.returncode, done.stderr) == (0, "")
-    found = json.loads(done.stdout)
-    assert found["holds"] is True
-    assert [m["step"] for m in found["marks"]] == [1, 2]
-    assert all(0 < m["weights_max"] < 1e-13 for m in found["marks"])
-    assert all(0 < m["baseline_max"] < 1e-13 for m in found["marks"])
+    report = json.loads(done.stdout)
+    assert report["holds"] is True
+    assert [m["step"] for m in report["marks"]] == [1, 2]
+    assert all(0 < m["weights_max"] < 1e-13 for m in report["marks"])
+    assert all(0 < m["baseline_max"] < 1e-13 for m in report["marks"])
 
 
 # --- the promise, for every model ----------------------------------------------------------------
@@ -164,7 +167,7 @@ def test_every_model_takes_the_same_path_on_both_backends(model):
     assert trajectory.holds, format_parity(trajectory)
     assert (trajectory.tier, trajectory.precision) == ("trajectory", "float64")
     assert trajectory.backends == ("torch", "keras")
-    assert [m.step for m in trajectory.marks] == [*ladder(steps)]
+    assert [m.step for m in trajectory.marks] == [*list_marks(steps)]
     assert max(m.weights_max for m in trajectory.marks) < 1e-13
     assert single_steps.holds, format_parity(single_steps)
     assert [m.step for m in single_steps.marks] == [1, 2, 5, 10]
@@ -206,34 +209,34 @@ TWICE = f"--backends={HOME},{HOME}"
 
 
 @needs_a_backend
-def test_a_measurement_takes_the_classes_it_is_told():
+def test_a_measurement_uses_the_chosen_classes():
     """Two classes for a model of two: a worker that took all ten would refuse."""
     two = ("--classes", "3,8", "--set", "classes=2")
 
     with in_process():
-        found = json.loads(said("parity", "cgan", TWICE, *two, "--steps", "2", "--json"))
+        report = json.loads(said("parity", "cgan", TWICE, *two, "--steps", "2", "--json"))
 
-    assert (found["data"], found["classes"], found["data_dir"]) == ("digits", [3, 8], None)
+    assert (report["data"], report["classes"], report["data_dir"]) == ("digits", [3, 8], None)
 
 
 @needs_a_backend
-def test_a_measurement_finds_files_in_the_data_s_folder_named_from_here(tmp_path, monkeypatch):
+def test_a_relative_data_folder_is_found_by_the_processes(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     digits = load_dataset("digits")
-    (tmp_path / "there").mkdir()
+    (tmp_path / "files").mkdir()
     few = {"images": digits.images[::50], "labels": digits.labels[::50]}
-    np.savez(tmp_path / "there" / "few.npz", **few)
-    asked = ("--data", "npz:few.npz", "--data-dir", "there", "--classes", "8,3", "--json")
+    np.savez(tmp_path / "files" / "few.npz", **few)
+    options = ("--data", "npz:few.npz", "--data-dir", "files", "--classes", "8,3", "--json")
 
     with in_process():
-        found = json.loads(said("parity", "mlp-gan", TWICE, "--steps", "2", *asked))
+        report = json.loads(said("parity", "mlp-gan", TWICE, "--steps", "2", *options))
 
-    assert (found["data"], found["data_dir"]) == ("npz:few.npz", "there")
-    assert found["classes"] == [8, 3]
+    assert (report["data"], report["data_dir"]) == ("npz:few.npz", "files")
+    assert report["classes"] == [8, 3]
 
 
 @pytest.mark.parametrize(
-    ("asked", "words", "code"),
+    ("options", "message", "code"),
     [
         (["--data", "mnist", "--data-dir", "nowhere"], "in 'nowhere'", 1),
         (["--data", "npz:few.npz", "--data-dir", "nowhere"], "nowhere/few.npz", 1),
@@ -241,8 +244,8 @@ def test_a_measurement_finds_files_in_the_data_s_folder_named_from_here(tmp_path
         (["--classes", "3,,x"], "expected classes, like 3,8", 2),
     ],
 )
-def test_data_that_is_not_there_is_refused_before_any_process_starts(asked, words, code):
-    assert words in refused("parity", "mlp-gan", TWICE, *asked, code=code)
+def test_missing_data_is_refused_before_any_process_starts(options, message, code):
+    assert message in refused("parity", "mlp-gan", TWICE, *options, code=code)
 
 
 @TORCH
@@ -254,9 +257,9 @@ def test_a_backend_with_a_wrong_epsilon_does_not_hold(tmp_path, tier):
         done = command("parity", "mlp-gan", *options)
 
     assert done.exit_code == 1, done.stderr
-    found = json.loads(done.stdout)
-    assert found["backends"] == ["torch", "test/faulty"]
-    assert found["holds"] is False
+    report = json.loads(done.stdout)
+    assert report["backends"] == ["torch", "test/faulty"]
+    assert report["holds"] is False
 
 
 @TORCH
@@ -266,15 +269,15 @@ def test_a_backend_is_at_no_distance_from_itself():
     assert [m.weights_max for m in report.marks] == [0.0, 0.0, 0.0]
 
 
-# --- handing over --------------------------------------------------------------------------------
+# --- hand-over -----------------------------------------------------------------------------------
 
 
 def test_the_marks_of_a_hand_over_come_after_it():
-    assert marks_after(200) == (101, 200)
-    assert marks_after(50) == (26, 50)
-    assert marks_after(12) == (7, 10, 12)
-    assert marks_after(3) == (2, 3)
-    assert marks_after(2) == (2,)
+    assert list_later_marks(200) == (101, 200)
+    assert list_later_marks(50) == (26, 50)
+    assert list_later_marks(12) == (7, 10, 12)
+    assert list_later_marks(3) == (2, 3)
+    assert list_later_marks(2) == (2,)
 
 
 @pytest.mark.parametrize(
@@ -302,7 +305,7 @@ def test_the_marks_of_a_hand_over_come_after_it():
 def test_a_hand_over_has_limits(precision, size, first, later, holds):
     marks = (mark(step=6, **first), mark(step=10, **later))
 
-    assert (limits_of(precision, size, 1e-12, at=5).broken_by(marks) is None) is holds
+    assert (choose_limits(precision, size, 1e-12, at=5).find_fault(marks) is None) is holds
 
 
 MOMENT = "optimizer/generator/dense/kernel/first_moment"
@@ -315,88 +318,91 @@ def hand(tmp_path):
 
     def handed(**fault):
         toys = {"a": Toy(), "b": Toy(**{"rounds": 1e-17} | fault)}
-        walks = Processes(
-            spec=load_spec("mlp-gan", small=True), data="digits", seed=0, precision="float64",
-            device="cpu", marks=marks_after(12), folder=tmp_path,
+        template = Request(
+            spec=to_json(load_spec("mlp-gan", small=True)), data="digits", seed=0,
+            precision="float64", device="cpu", marks=list_later_marks(12),
         )  # fmt: skip
+        limits = choose_limits("float64", "small", 1e-12, at=6)
         with in_process(load=toys.get):
-            return hand_over(walks, ("a", "b"), limits_of("float64", "small", 1e-12, at=6))
+            return measure_handover(
+                Processes(template=template, folder=tmp_path), ("a", "b"), limits
+            )
 
     return handed
 
 
-WAYS = ["a → b", "b → a", "a → a", "b → b"]
+DIRECTIONS = ["a → b", "b → a", "a → a", "b → b"]
 
 
-def faults(found):
-    return {f"{d.source} → {d.target}": d.fault for d in found.directions if d.fault}
+def faults(handover):
+    return {f"{d.source} → {d.target}": d.fault for d in handover.directions if d.fault}
 
 
 def test_backends_that_differ_by_rounding_alone_hand_over(hand):
-    found, marks = hand()
+    handover, marks = hand()
 
-    assert faults(found) == {}
-    assert found.at == 6
-    assert [f"{d.source} → {d.target}" for d in found.directions] == WAYS
-    assert [d.load_exact for d in found.directions] == [True] * 4
-    assert [d.load_max for d in found.directions] == [0.0] * 4
-    assert [d.identical for d in found.directions] == [None, None, True, True]
+    assert faults(handover) == {}
+    assert handover.at == 6
+    assert [f"{d.source} → {d.target}" for d in handover.directions] == DIRECTIONS
+    assert [d.load_exact for d in handover.directions] == [True] * 4
+    assert [d.load_max for d in handover.directions] == [0.0] * 4
+    assert [d.identical for d in handover.directions] == [None, None, True, True]
     assert [m.step for m in marks] == [7, 10, 12]
-    across = [d.weights_max for d in found.directions[:2]]
+    across = [d.weights_max for d in handover.directions[:2]]
     assert max(m.weights_max for m in marks) == max(across) > 0
-    assert max(m.loss_max for m in marks) == max(d.loss_max for d in found.directions[:2]) > 0
+    assert max(m.loss_max for m in marks) == max(d.loss_max for d in handover.directions[:2]) > 0
 
 
 @pytest.mark.parametrize("forgotten", [MOMENT, MEAN, "discriminator/dense/bias"])
 def test_an_array_that_is_not_taken_over_is_named(hand, forgotten):
-    found, _ = hand(forgets=forgotten)
+    handover, _ = hand(forgets=forgotten)
 
-    words = f"the load is not bit-exact: {forgotten}"
-    assert faults(found) == {"a → b": words, "b → b": words}
-    assert [d.load_exact for d in found.directions] == [False, True, True, False]
-    assert found.directions[0].load_max > 0
+    fault = f"the load is not bit-exact: {forgotten}"
+    assert faults(handover) == {"a → b": fault, "b → b": fault}
+    assert [d.load_exact for d in handover.directions] == [False, True, True, False]
+    assert handover.directions[0].load_max > 0
 
 
 def test_a_backend_that_keeps_something_to_itself_does_not_resume(hand):
-    found, _ = hand(ages=1e-16)
+    handover, _ = hand(ages=1e-16)
 
-    ((way, words),) = faults(found).items()
-    assert way == "b → b"
-    assert words.startswith(
+    ((direction, fault),) = faults(handover).items()
+    assert direction == "b → b"
+    assert fault.startswith(
         "not bit-identical to the uninterrupted trajectory: generator/dense/kernel and "
     )
-    assert found.directions[3].identical is False
-    assert found.directions[3].load_exact
+    assert handover.directions[3].identical is False
+    assert handover.directions[3].load_exact
 
 
 def test_losses_that_are_not_those_of_the_uninterrupted_trajectory_are_noticed(hand):
-    found, _ = hand(tires=1e-16)
+    handover, _ = hand(tires=1e-16)
 
-    assert faults(found) == {
+    assert faults(handover) == {
         "b → b": "not bit-identical to the uninterrupted trajectory: the losses of step 7"
     }
 
 
 def test_a_backend_that_lies_about_its_state_does_not_resume(hand):
-    found, _ = hand(hides=MOMENT)
+    handover, _ = hand(hides=MOMENT)
 
-    assert set(faults(found)) == {"a → b", "b → a", "b → b"}
-    assert faults(found)["a → b"] == f"the load is not bit-exact: {MOMENT}"
-    assert faults(found)["b → b"].startswith(
+    assert set(faults(handover)) == {"a → b", "b → a", "b → b"}
+    assert faults(handover)["a → b"] == f"the load is not bit-exact: {MOMENT}"
+    assert faults(handover)["b → b"].startswith(
         "not bit-identical to the uninterrupted trajectory: generator/"
     )
 
 
 def test_backends_that_drift_apart_do_not_hand_over(hand):
-    found, marks = hand(drifts=1e-11)
+    handover, marks = hand(drifts=1e-11)
 
-    assert set(faults(found)) == {"a → b", "b → a"}
+    assert set(faults(handover)) == {"a → b", "b → a"}
     assert all(
-        words.endswith("from the uninterrupted trajectory after step 7")
-        for words in faults(found).values()
+        fault.endswith("from the uninterrupted trajectory after step 7")
+        for fault in faults(handover).values()
     )
     assert all(m.weights_max > 1e-12 for m in marks)
-    assert [d.identical for d in found.directions] == [None, None, True, True]
+    assert [d.identical for d in handover.directions] == [None, None, True, True]
 
 
 STATES = ("hinge-gan", "ttur-cifar")
@@ -416,22 +422,26 @@ def test_every_model_is_handed_over_at_its_small_size(model):
             model, tier="handover", steps=12, progress=lambda who, step: seen.add((who, step))
         )
 
-    found = json.loads(json.dumps(report.to_data()))
-    assert found["holds"], format_parity(report)
-    assert [m["step"] for m in found["marks"]] == [7, 10, 12]
-    assert max(m["weights_max"] for m in found["marks"]) < 1e-13
-    assert found["handover"]["at"] == 6
-    ways = found["handover"]["directions"]
-    assert [(way["from"], way["to"]) for way in ways] == [
+    data = json.loads(json.dumps(report.to_data()))
+    assert data["holds"], format_parity(report)
+    assert [m["step"] for m in data["marks"]] == [7, 10, 12]
+    assert max(m["weights_max"] for m in data["marks"]) < 1e-13
+    assert data["handover"]["at"] == 6
+    directions = data["handover"]["directions"]
+    assert [(direction["from"], direction["to"]) for direction in directions] == [
         ("torch", "keras"), ("keras", "torch"), ("torch", "torch"), ("keras", "keras"),
     ]  # fmt: skip
-    for way in ways:
-        assert (way["load_exact"], way["load_max"], way["fault"]) == (True, 0.0, None)
-        own = way["from"] == way["to"]
-        assert way.get("identical") is (True if own else None)
-        assert not own or way["weights_max"] == way["loss_max"] == 0.0
-    walks = {who: min(step for name, step in seen if name == who) for who, _ in seen}
-    assert walks == {
+    for direction in directions:
+        assert (direction["load_exact"], direction["load_max"], direction["fault"]) == (
+            True,
+            0.0,
+            None,
+        )
+        own = direction["from"] == direction["to"]
+        assert direction.get("identical") is (True if own else None)
+        assert not own or direction["weights_max"] == direction["loss_max"] == 0.0
+    first_steps = {who: min(step for name, step in seen if name == who) for who, _ in seen}
+    assert first_steps == {
         "torch reference": 1, "keras other": 1, "torch baseline": 1,
         "keras from reference": 7, "torch from other": 7,
         "torch reference resumed": 7, "keras other resumed": 7,
@@ -453,9 +463,9 @@ def test_backends_that_forget_are_caught_and_named(tmp_path):
         done = command("parity", "mlp-gan", *options)
 
     assert (done.exit_code, done.stderr) == (1, "")
-    told = done.stdout.splitlines()
-    assert told[-5].startswith("DOES NOT HOLD: loads bit-exact; ")
-    assert told[-4:] == [
+    lines = done.stdout.splitlines()
+    assert lines[-5].startswith("DOES NOT HOLD: loads bit-exact; ")
+    assert lines[-4:] == [
         f"  test/slots → test/statistics: the load is not bit-exact: {MEAN}",
         f"  test/statistics → test/slots: the load is not bit-exact: {MOMENT}",
         f"  test/slots → test/slots: the load is not bit-exact: {MOMENT}",
@@ -481,7 +491,7 @@ def test_a_process_that_is_killed_says_so(tmp_path):
 def test_a_process_that_fails_ends_the_others(tmp_path, monkeypatch):
     (tmp_path / "slow").touch()
     monkeypatch.setenv(SLOW, str(tmp_path / "slow"))
-    monkeypatch.setattr(processes, "_cores", lambda: 3)
+    monkeypatch.setattr(processes, "count_cpus", lambda: 3)
     last = {}
 
     with (

@@ -32,7 +32,7 @@ from gandem.core.specs import (
     to_json,
     to_toml,
 )
-from gandem.core.specs.loading import PLUGIN_LAYERS, load_spec
+from gandem.core.specs.loading import PLUGIN_KINDS, load_spec
 
 SPEC = to_data(load_spec("dcgan", small=True))
 PLACE = "players[discriminator].layers[2: acme/block]"
@@ -73,7 +73,7 @@ def spec_with(*tables: dict[str, Any]) -> dict[str, Any]:
 def refusal(data: dict[str, Any], error: type[Exception] = SpecError) -> str:
     """Return the one line with which a spec is refused."""
     with pytest.raises(error) as caught:
-        from_data(data, PLUGIN_LAYERS)
+        from_data(data, PLUGIN_KINDS)
     line = str(caught.value)
     assert line.splitlines() == [line]
     assert len(line) < 600
@@ -85,14 +85,14 @@ def refusal(data: dict[str, Any], error: type[Exception] = SpecError) -> str:
 
 @pytest.mark.parametrize("kind", ["acme/block", "block"])
 def test_a_composition_is_a_layer_of_a_spec(layers, kind):
-    spec = from_data(spec_with({"kind": kind, "filters": 4}), PLUGIN_LAYERS)
+    spec = from_data(spec_with({"kind": kind, "filters": 4}), PLUGIN_KINDS)
 
     assert spec.player("discriminator").layers[2] == block(filters=4)
     plan_spec(spec)
 
 
 def test_the_spec_holds_own_kinds_only_and_needs_no_plugin_afterwards(layers):
-    spec = from_data(spec_with({"kind": "acme/block"}), PLUGIN_LAYERS)
+    spec = from_data(spec_with({"kind": "acme/block"}), PLUGIN_KINDS)
 
     assert "acme" not in to_json(spec)
     assert from_toml(to_toml(spec)) == spec
@@ -103,7 +103,7 @@ def test_the_spec_holds_own_kinds_only_and_needs_no_plugin_afterwards(layers):
 def test_a_composition_of_several_layers_takes_the_place_of_one(layers):
     layers(pair=lambda: [Relu(), Relu()])
 
-    spec = from_data(spec_with({"kind": "acme/pair"}), PLUGIN_LAYERS)
+    spec = from_data(spec_with({"kind": "acme/pair"}), PLUGIN_KINDS)
 
     kinds = [layer.kind for layer in spec.player("discriminator").layers]
     before = [layer["kind"] for layer in SPEC["players"][1]["layers"]]
@@ -124,7 +124,7 @@ def test_a_composition_of_several_layers_takes_the_place_of_one(layers):
 def test_any_sequence_of_layers_is_accepted(layers, made):
     layers(it=made)
 
-    spec = from_data(spec_with({"kind": "acme/it"}), PLUGIN_LAYERS)
+    spec = from_data(spec_with({"kind": "acme/it"}), PLUGIN_KINDS)
 
     assert spec.player("discriminator").layers[2] == Relu()
 
@@ -132,7 +132,7 @@ def test_any_sequence_of_layers_is_accepted(layers, made):
 def test_no_layers_are_accepted(layers):
     layers(nothing=lambda: ())
 
-    assert from_data(spec_with({"kind": "acme/nothing"}), PLUGIN_LAYERS) == from_data(SPEC)
+    assert from_data(spec_with({"kind": "acme/nothing"}), PLUGIN_KINDS) == from_data(SPEC)
 
 
 @pytest.mark.parametrize("part", ["layers", "shortcut"])
@@ -141,7 +141,7 @@ def test_a_composition_may_be_inside_a_layer(layers, part):
 
     (residual,) = [
         layer
-        for layer in from_data(spec_with(residual), PLUGIN_LAYERS).player("discriminator").layers
+        for layer in from_data(spec_with(residual), PLUGIN_KINDS).player("discriminator").layers
         if isinstance(layer, Residual)
     ]
     assert getattr(residual, part) == (block(),)
@@ -151,10 +151,10 @@ def test_compositions_may_be_nested(layers):
     layers(block=block, twice=lambda *, layers: [*layers, *layers])
 
     within = {"kind": "twice", "layers": [{"kind": "acme/block"}, {"kind": "relu"}]}
-    spec = from_data(spec_with({"kind": "acme/twice", "layers": [within]}), PLUGIN_LAYERS)
+    spec = from_data(spec_with({"kind": "acme/twice", "layers": [within]}), PLUGIN_KINDS)
 
-    made = spec.player("discriminator").layers[2:10]
-    assert made == (block(), Relu()) * 4
+    result = spec.player("discriminator").layers[2:10]
+    assert result == (block(), Relu()) * 4
 
 
 def test_other_tables_and_lists_are_passed_unchanged(layers):
@@ -166,7 +166,7 @@ def test_other_tables_and_lists_are_passed_unchanged(layers):
 
     layers(conv=conv)
     table = {"kind": "acme/conv", "kernel": [3, 3], "kernel_init": {"kind": "normal", "std": 0.1}}
-    from_data(spec_with(table), PLUGIN_LAYERS)
+    from_data(spec_with(table), PLUGIN_KINDS)
 
     assert seen == [([3, 3], {"kind": "normal", "std": 0.1})]
 
@@ -174,13 +174,13 @@ def test_other_tables_and_lists_are_passed_unchanged(layers):
 def test_an_own_kind_is_never_a_plugins(layers):
     layers(relu=lambda: 1 / 0)
 
-    assert from_data(spec_with({"kind": "relu"}), PLUGIN_LAYERS)
+    assert from_data(spec_with({"kind": "relu"}), PLUGIN_KINDS)
 
 
 def test_a_function_with_open_keywords_receives_all_parameters(layers):
     layers(conv=lambda **given: Conv2D(**given))
 
-    spec = from_data(spec_with({"kind": "acme/conv", "filters": 3, "kernel": 1}), PLUGIN_LAYERS)
+    spec = from_data(spec_with({"kind": "acme/conv", "filters": 3, "kernel": 1}), PLUGIN_KINDS)
     assert spec.player("discriminator").layers[2] == Conv2D(filters=3, kernel=1)
 
 
@@ -433,12 +433,12 @@ def test_an_interrupt_in_a_layer_is_raised(layers):
     layers(block=stop)
 
     with pytest.raises(KeyboardInterrupt):
-        from_data(spec_with({"kind": "acme/block"}), PLUGIN_LAYERS)
+        from_data(spec_with({"kind": "acme/block"}), PLUGIN_KINDS)
 
 
 def test_output_of_a_function_goes_to_standard_error(layers, capsys):
     layers(block=lambda: print("hello") or Relu())
 
-    from_data(spec_with({"kind": "acme/block"}), PLUGIN_LAYERS)
+    from_data(spec_with({"kind": "acme/block"}), PLUGIN_KINDS)
 
     assert capsys.readouterr() == ("", "hello\n")

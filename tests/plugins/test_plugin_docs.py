@@ -272,6 +272,7 @@ def test_everything_the_page_adds_is_listed_without_errors(extended):
     assert plugin["adds"] == {
         "models": ["acme-gans/example"],
         "layers": ["acme-gans/res-block"],
+        "schedules": ["acme-gans/one-cycle"],
         "losses": ["acme-gans/logistic", "acme-gans/relative"],
         "extractors": ["acme-gans/thumbnails"],
         "metrics": ["acme-gans/mean-distance"],
@@ -284,6 +285,11 @@ def test_everything_the_page_adds_is_listed_without_errors(extended):
 @pytest.mark.parametrize("line", commands("Layers"))
 def test_a_layer_can_be_set(extended, line):
     assert "residual" in extended.run(line)
+
+
+@pytest.mark.parametrize("line", commands("Schedules"))
+def test_a_schedule_can_be_set(extended, line):
+    assert "piecewise([4e-05, 0.001, 0], [0, 100, 300])" in extended.run(line)
 
 
 @needs_a_backend

@@ -902,11 +902,11 @@ def test_a_distribution_that_cannot_be_read_is_ignored(shelf, monkeypatch):
 
 def test_a_distribution_that_is_twice_on_the_path_counts_once(shelf, monkeypatch, tmp_path):
     shelf.put("good")
-    again = Shelf(tmp_path / "again")
-    again.folder.mkdir()
-    again.put("good", distribution="Good.Gan")
+    second = Shelf(tmp_path / "again")
+    second.folder.mkdir()
+    second.put("good", distribution="Good.Gan")
     monkeypatch.setattr(
-        module, "distributions", lambda: [*shelf.distributions(), *again.distributions()]
+        module, "distributions", lambda: [*shelf.distributions(), *second.distributions()]
     )
 
     assert found("good").problems == []
@@ -1053,9 +1053,9 @@ def test_a_plugin_for_another_gandem_is_reported_and_not_imported(shelf, require
     shelf.put("good")
 
     (line,) = found("bad").problems
-    wanted = requirement.partition(";")[0]
+    expected = requirement.partition(";")[0]
     assert line == (
-        f"is not loaded: it requires {wanted}, and this is gandem {find_version('gandem')}; "
+        f"is not loaded: it requires {expected}, and this is gandem {find_version('gandem')}; "
         "upgrade the older of the two."
     )
     assert not found("bad").loaded
@@ -1232,7 +1232,7 @@ def test_one_module_under_two_names_is_loaded_once(shelf):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "loaded"),
+    ("expected", "loaded"),
     [
         (None, ["good", "rival"]),
         ("", []),
@@ -1245,9 +1245,9 @@ def test_one_module_under_two_names_is_loaded_once(shelf):
         ("good,rival,", ["good", "rival"]),
     ],
 )
-def test_gandem_plugins_chooses_by_name_or_distribution(clash, monkeypatch, wanted, loaded):
-    if wanted is not None:
-        monkeypatch.setenv("GANDEM_PLUGINS", wanted)
+def test_gandem_plugins_chooses_by_name_or_distribution(clash, monkeypatch, expected, loaded):
+    if expected is not None:
+        monkeypatch.setenv("GANDEM_PLUGINS", expected)
 
     plugins = registry().plugins
     assert [plugin.name for plugin in plugins if plugin.distribution != "gandem"] == loaded

@@ -25,6 +25,7 @@ from gandem.core.plugins.registry import is_installed, registry
 from gandem.core.specs import Loss, Spec, to_toml
 from gandem.core.specs.layers import LAYERS
 from gandem.core.specs.loading import load_spec
+from gandem.core.specs.schedules import SCHEDULES
 from gandem.core.training.backends import load_backend
 from gandem.core.training.losses import load_loss, resolve_loss
 from gandem.losses.hinge import Hinge
@@ -90,6 +91,7 @@ def test_the_registry_has_the_expected_entries():
     assert {table: sorted(row.id for row in registry().entries(table)) for table in KINDS} == {
         "models": MODELS,
         "layers": sorted(LAYERS),
+        "schedules": sorted(SCHEDULES),
         "backends": ["keras", "torch"],
         "datasets": [
             *("cifar10", "digits", "fashion-mnist", "folder", "grid", "keras", "mnist", "npz"),
@@ -103,7 +105,7 @@ def test_the_registry_has_the_expected_entries():
         "extractors": ["inception", "lenet5", "pixels"],
         "metrics": [],
         "launchers": ["dask", "local", "slurm"],
-        "callbacks": ["curves", "diagnostics", "evaluation"],
+        "callbacks": ["checkpoints", "curves", "diagnostics", "evaluation"],
     }
 
 
@@ -310,16 +312,16 @@ def test_checking_that_a_module_is_installed_does_not_import_it(tmp_path, monkey
 
 
 def test_a_data_set_receives_its_argument_and_the_data_folder(only):
-    asked = []
+    requests = []
 
     def load(argument: str, data_dir: Path | None) -> Dataset:
-        asked.append((argument, data_dir))
+        requests.append((argument, data_dir))
         return Dataset(name="theirs", images=np.zeros((1, 2, 2, 1), np.uint8))
 
     only("datasets", load)
     load_dataset("x:a:b", Path("here"))
 
-    assert asked == [("a:b", Path("here"))]
+    assert requests == [("a:b", Path("here"))]
 
 
 def test_an_object_that_is_not_a_data_set_is_refused(only):
@@ -341,16 +343,16 @@ class Eyes:
 
 
 def test_an_extractor_receives_its_argument_and_the_backend(only):
-    asked = []
+    requests = []
 
     def load(argument: str, backend: str) -> Eyes:
-        asked.append((argument, backend))
+        requests.append((argument, backend))
         return Eyes()
 
     only("extractors", load)
 
     assert load_extractor("x:a:b", "torch").name == "eyes"
-    assert asked == [("a:b", "torch")]
+    assert requests == [("a:b", "torch")]
 
 
 def test_an_extractor_whose_modules_are_missing_names_the_install_command(only):
@@ -519,17 +521,17 @@ def test_a_model_that_is_not_a_function_is_refused(only, made):
 
 
 def test_a_setting_overrides_the_small_size(only):
-    asked = {}
+    requests = {}
 
     def make(*, size: int = 9, depth: int = 9) -> Spec:
-        asked.update(size=size, depth=depth)
+        requests.update(size=size, depth=depth)
         return dcgan
 
     dcgan = load_spec("dcgan")
     only("models", make, small={"size": 1, "depth": 1})
     load_spec("x", {"depth": 2}, small=True)
 
-    assert asked == {"size": 1, "depth": 2}
+    assert requests == {"size": 1, "depth": 2}
 
 
 @pytest.mark.parametrize("suffix", [".toml", ".TOML", ".spec"])

@@ -101,7 +101,7 @@ def test_listing_new_packages_imports_neither_a_framework_nor_numpy(packages):
     code = "import sys, gandem.core.plugins.registry as r; r.registry(); print(*sys.modules)"
 
     imported = set(packages.run(sys.executable, "-c", code).split())
-    assert {made["package"] for made in packages.made.values()} <= imported
+    assert {result["package"] for result in packages.made.values()} <= imported
     assert not {"numpy", "torch", "tensorflow", "keras", "jax"} & imported
 
 
@@ -213,24 +213,24 @@ def named(request, tmp_path_factory):
 @pytest.mark.skipif(importlib.util.find_spec("ruff") is None, reason="ruff is not installed")
 @pytest.mark.parametrize("check", [["check"], ["format", "--check"]], ids=" ".join)
 def test_ruff_accepts_what_is_written(named, check):
-    run(sys.executable, "-m", "ruff", *check, "--no-cache", *[made.folder for made in named])
+    run(sys.executable, "-m", "ruff", *check, "--no-cache", *[result.folder for result in named])
 
 
 def test_no_placeholder_is_left(named):
-    for made in named:
-        for path in made.files:
-            text = (made.folder / path).read_text("utf-8")
+    for result in named:
+        for path in result.files:
+            text = (result.folder / path).read_text("utf-8")
             assert "my-plugin" not in text
             assert "my_plugin" not in text
 
 
 def test_the_entry_point_names_the_package(named):
-    for made in named:
-        project = tomllib.loads((made.folder / "pyproject.toml").read_text("utf-8"))["project"]
+    for result in named:
+        project = tomllib.loads((result.folder / "pyproject.toml").read_text("utf-8"))["project"]
 
-        assert project["name"] == made.name
-        assert project["entry-points"]["gandem"] == {made.name: made.package}
-        assert f"src/{made.package}/__init__.py" in made.files
+        assert project["name"] == result.name
+        assert project["entry-points"]["gandem"] == {result.name: result.package}
+        assert f"src/{result.package}/__init__.py" in result.files
 
 
 # --- the command ---------------------------------------------------------------------------------

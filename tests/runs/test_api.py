@@ -123,9 +123,9 @@ def test_a_public_name_is_loaded_once():
 
 
 def test_a_spec_is_changed_by_parameter_and_by_path():
-    made = gandem.spec("dcgan", latent=9, **{"training.ema_decay": 0.5})
+    spec = gandem.spec("dcgan", latent=9, **{"training.ema_decay": 0.5})
 
-    assert (made.latent.size, made.training.ema_decay) == (9, 0.5)
+    assert (spec.latent.size, spec.training.ema_decay) == (9, 0.5)
 
 
 @pytest.mark.parametrize("form", [str, Path])

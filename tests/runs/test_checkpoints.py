@@ -41,16 +41,16 @@ def keep(folder: Path, step: int = 7, precision: str = "float32", **changed: np.
 def test_the_checkpoint_holds_what_the_engine_exports_in_canonical_layout(runs, backend):
     run = runs(backend=backend)
 
-    found = read_checkpoint(run.checkpoints()[-1])
+    checkpoint = read_checkpoint(run.checkpoints()[-1])
     exported = run.engine(backend).export()
 
-    state = found.state
+    state = checkpoint.state
     shapes = [(name, array.shape) for name, array in state.items()]
     assert shapes == list(state_shapes(run.spec).items())  # in canonical order, too
     assert state["generator/conv2d_transpose/kernel"].shape == (4, 4, 2, 4)  # (H, W, out, in)
     assert state["discriminator/conv2d_1/kernel"].shape == (4, 4, 2, 4)  # (H, W, in, out)
     assert state["optimizer/generator/updates"].shape == ()
-    assert state["optimizer/generator/updates"] == found.step == 6
+    assert state["optimizer/generator/updates"] == checkpoint.step == 6
     for name, value in exported.items():
         assert value.dtype == state[name].dtype, name
         np.testing.assert_array_equal(value, state[name], err_msg=name)
@@ -73,12 +73,12 @@ def test_the_header_says_what_was_trained_on_what_and_with_what(runs, data):
 
     header = run.checkpoint().header
 
-    told = ("model", "backend", "versions", "gandem", "stream")
+    fields = ("model", "backend", "versions", "gandem", "stream")
     assert header["spec"] == to_data(run.spec)
     assert header["data"] == encode(run.record.data)
     assert header["data"]["name"] == data
     assert len(header["data"]["digest"]) == 64
-    assert {n: header[n] for n in told} == {n: getattr(run.record, n) for n in told}
+    assert {n: header[n] for n in fields} == {n: getattr(run.record, n) for n in fields}
     assert header["versions"]["numpy"] == np.__version__
     assert header["format"] == 1
 
@@ -144,15 +144,15 @@ def test_an_array_of_any_memory_layout_survives_a_checkpoint(tmp_path, form, pre
     state["optimizer/generator/updates"] = np.array(2**40 + 1, np.int64)
 
     path = write_checkpoint(tmp_path, 7, state, SPEC, 3, {})
-    found = read_checkpoint(path)
+    checkpoint = read_checkpoint(path)
 
     assert path == checkpoint_path(tmp_path, 7)
-    assert (found.step, found.seed, found.spec) == (7, 3, SPEC)
-    assert found.state["optimizer/generator/updates"] == 2**40 + 1
+    assert (checkpoint.step, checkpoint.seed, checkpoint.spec) == (7, 3, SPEC)
+    assert checkpoint.state["optimizer/generator/updates"] == 2**40 + 1
     for name, value in state.items():
-        assert found.state[name].dtype == value.dtype.newbyteorder("="), name
-        np.testing.assert_array_equal(found.state[name], value, err_msg=name)
-        assert found.state[name].shape == value.shape, name
+        assert checkpoint.state[name].dtype == value.dtype.newbyteorder("="), name
+        np.testing.assert_array_equal(checkpoint.state[name], value, err_msg=name)
+        assert checkpoint.state[name].shape == value.shape, name
 
 
 def test_a_scalar_of_any_byte_order_stays_a_scalar(tmp_path):
@@ -160,9 +160,9 @@ def test_a_scalar_of_any_byte_order_stays_a_scalar(tmp_path):
 
     path = keep(tmp_path, **{"optimizer/generator/updates": updates})
 
-    found = read_checkpoint(path).state["optimizer/generator/updates"]
-    assert found.shape == ()
-    assert found == 5
+    result = read_checkpoint(path).state["optimizer/generator/updates"]
+    assert result.shape == ()
+    assert result == 5
 
 
 # --- names ---------------------------------------------------------------------------------------
@@ -173,11 +173,11 @@ def test_checkpoints_are_ordered_by_step_however_many_digits_it_has(tmp_path):
     for step in [1_000_000, 99_999_999, 2, 1000, 10, 999_999, 999]:
         keep(tmp_path, step)
 
-    found = list_checkpoints(tmp_path)
+    paths = list_checkpoints(tmp_path)
 
-    assert found == [checkpoint_path(tmp_path, step) for step in steps]
-    assert [parse_step(path) for path in found] == steps
-    assert [read_checkpoint(path).step for path in found] == steps
+    assert paths == [checkpoint_path(tmp_path, step) for step in steps]
+    assert [parse_step(path) for path in paths] == steps
+    assert [read_checkpoint(path).step for path in paths] == steps
 
 
 FOREIGN = [
@@ -277,13 +277,15 @@ def test_a_single_flipped_bit_anywhere_is_noticed(tmp_path):
         broken[place] ^= 1 << (place % 8)
         path.write_bytes(broken)
         try:
-            found = read_checkpoint(path)
+            checkpoint = read_checkpoint(path)
         except RunError:
             continue
         else:  # only where nothing is said: white space after the header
             unnoticed += 1
-            assert found.header == kept.header
-            assert all((found.state[name] == value).all() for name, value in kept.state.items())
+            assert checkpoint.header == kept.header
+            assert all(
+                (checkpoint.state[name] == value).all() for name, value in kept.state.items()
+            )
     assert unnoticed <= 3
 
 

@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM: a training keeps its progress, any other command ends at once in one line."""
 
+import importlib
 import json
 import os
 import random
@@ -27,6 +28,8 @@ from support.commands import (
 from support.forks import Forks
 
 import gandem
+from gandem.core import files
+from gandem.core.files import fill_file
 from gandem.core.runs import Progress
 from gandem.core.runs.setup import train as train_function
 from gandem.core.signals import COMMANDS, WARNINGS, catch_stop_request, exit_on_interrupt
@@ -97,9 +100,9 @@ def test_ctrl_c_before_the_first_step_keeps_the_initial_weights(data, tmp_path, 
     real = train_function.__globals__["create_run_dir"]
 
     def and_press(*arguments):
-        begun = real(*arguments)
+        started = real(*arguments)
         press()
-        return begun
+        return started
 
     monkeypatch.setitem(train_function.__globals__, "create_run_dir", and_press)
 
@@ -177,6 +180,66 @@ def test_outside_of_a_training_all_signals_interrupt_and_are_given_back():
             press(number)
 
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize("number", COMMANDS)
+def test_a_second_signal_ends_the_process_while_the_first_is_obeyed(monkeypatch, capfd, number):
+    def end(code):
+        raise SystemExit(code)
+
+    monkeypatch.setattr(os, "_exit", end)
+
+    def clean_up_slowly() -> None:
+        with exit_on_interrupt():
+            try:
+                press()
+            finally:
+                press(number)
+
+    with pytest.raises(SystemExit, match="130"):
+        clean_up_slowly()
+    assert capfd.readouterr().err == "Interrupted.\n"
+
+
+def test_an_exit_during_an_import_leaves_no_unfinished_file(monkeypatch, tmp_path, capfd):
+    def end(code):
+        raise SystemExit(code)
+
+    def fill(temporary):
+        temporary.write_bytes(b"half")
+        assert [path.name for path in tmp_path.iterdir()] == [temporary.name]
+        importlib.import_module("interrupted_import")
+
+    modules = tmp_path.with_name(f"{tmp_path.name}_modules")
+    modules.mkdir()
+    (modules / "interrupted_import.py").write_text("import os; os.kill(os.getpid(), 2)\n")
+    monkeypatch.syspath_prepend(modules)
+    monkeypatch.setattr(os, "_exit", end)
+    monkeypatch.setattr(files, "_remove", lambda path: removed.append(path.read_bytes()))
+    removed = []
+
+    with pytest.raises(SystemExit, match="130"), exit_on_interrupt():
+        fill_file(tmp_path / "made.npz", fill)
+
+    assert removed[0] == b"half", "the exit must not rely on the end of the block"
+    assert capfd.readouterr().err == "Interrupted.\n"
+
+
+@pytest.mark.parametrize("number", WARNINGS)
+def test_a_warning_that_comes_again_does_not_disturb_what_the_first_began(number):
+    def clean_up() -> None:
+        with exit_on_interrupt():
+            try:
+                press(number)
+            finally:
+                press(number)
+                cleaned.append(True)
+
+    cleaned = []
+    with pytest.raises(KeyboardInterrupt):
+        clean_up()
+
+    assert cleaned
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, *WARNINGS])
@@ -358,9 +421,9 @@ def test_a_training_in_a_fresh_process_interrupted_at_a_random_moment_is_whole(
     child.until((tmp_path / "run" / "log.jsonl").exists)
     time.sleep(random.uniform(0, 0.4))
 
-    code, said, _ = child.stop(number)
+    code, output, _ = child.stop(number)
 
-    assert_an_interrupted_run_is_whole(tmp_path / "run", code, said)
+    assert_an_interrupted_run_is_whole(tmp_path / "run", code, output)
 
 
 def test_an_interrupted_training_prints_json_for_machines_too(forks, data, tmp_path):
@@ -370,10 +433,10 @@ def test_an_interrupted_training_prints_json_for_machines_too(forks, data, tmp_p
 
     done = fork.ended()
 
-    found = json.loads(done.stdout)
+    printed = json.loads(done.stdout)
     assert (done.code, done.stderr) == (130, "")
-    assert found["state"] == "interrupted"
-    assert found["steps"] == gandem.open_run(tmp_path / "run").record.steps
+    assert printed["state"] == "interrupted"
+    assert printed["steps"] == gandem.open_run(tmp_path / "run").record.steps
 
 
 def test_a_second_ctrl_c_is_one_line_and_prompt(forks, tmp_path):
@@ -444,13 +507,13 @@ def test_ctrl_c_at_any_moment_of_the_start_leaves_no_folder_or_a_whole_one(data,
         child = Child(tmp_path, *tiny(), "--data", data, "--epochs", 10**6, "--out", str(trial))
         time.sleep(random.uniform(0.3, 4))
 
-        code, said, complaint = child.stop()
+        code, output, complaint = child.stop()
 
         assert code == 130
         if (tmp_path / str(trial)).exists():
             assert gandem.open_run(tmp_path / str(trial)).state()
         else:
-            assert (said, complaint) == ("", "Interrupted.\n")
+            assert (output, complaint) == ("", "Interrupted.\n")
 
 
 def test_ctrl_c_while_images_are_made_leaves_none(forks, run, tmp_path):
@@ -480,9 +543,9 @@ def test_ctrl_c_ends_a_parity_measurement_with_all_its_processes(data, tmp_path,
     workers = child.children()
     time.sleep(random.uniform(0, 2))
 
-    code, said, complaint = child.stop(number)
+    code, output, complaint = child.stop(number)
 
-    assert (code, said) == (130, "")
+    assert (code, output) == (130, "")
     assert complaint.endswith("Interrupted.\n")
     assert not [worker for worker in workers if Path(f"/proc/{worker}").exists()]
     assert not list(tmp_path.iterdir()), "a temporary folder was left"

@@ -67,12 +67,12 @@ def forks():
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory):
     """A tiny dcgan whose state is more than weights: dropout, and an average of the weights."""
-    made = load_spec("dcgan", TINY["dcgan"] | {"training.ema_decay": 0.9})
-    generator, discriminator = made.players
+    model_spec = load_spec("dcgan", TINY["dcgan"] | {"training.ema_decay": 0.9})
+    generator, discriminator = model_spec.players
     layers = (*discriminator.layers[:2], Dropout(rate=0.3), *discriminator.layers[2:])
-    made = replace(made, players=(generator, replace(discriminator, layers=layers)))
+    model_spec = replace(model_spec, players=(generator, replace(discriminator, layers=layers)))
     path = tmp_path_factory.mktemp("spec") / "tiny.toml"
-    path.write_text(to_toml(made))
+    path.write_text(to_toml(model_spec))
     return path
 
 
@@ -85,15 +85,15 @@ def arguments(spec, data):
 @pytest.fixture(scope="module")
 def training(forks, arguments, tmp_path_factory):
     """Return a function that gives a kind of training, made undisturbed once for all tests."""
-    made = {}
+    cache = {}
 
     def of(kind):
-        if kind not in made:
+        if kind not in cache:
             cwd = tmp_path_factory.mktemp(kind)
             done = forks.run(*arguments(kind), cwd=cwd, trap=Trap())
             assert done.code == 0, done.stderr
-            made[kind] = Training(arguments(kind), outcome(cwd / "run"), done.places)
-        return made[kind]
+            cache[kind] = Training(arguments(kind), outcome(cwd / "run"), done.places)
+        return cache[kind]
 
     return of
 
@@ -108,8 +108,8 @@ def killed(fork: Fork, writes: int, seconds: float) -> Ended:
 
 def next_step(cwd: Path, training: Training) -> tuple[object, ...]:
     """Return what a person does after a kill: go on, or begin again where nothing had begun."""
-    begun = (cwd / "run" / "spec.toml").exists()
-    return ("resume", "run") if begun else training.arguments
+    started = (cwd / "run" / "spec.toml").exists()
+    return ("resume", "run") if started else training.arguments
 
 
 def assert_it_ends_undisturbed(forks: Forks, cwd: Path, training: Training, said: str) -> None:
@@ -128,20 +128,22 @@ def test_a_training_killed_at_random_moments_ends_as_if_nothing_had_happened(
     forks, training, tmp_path, seed
 ):
     draw = random.Random(seed)
-    made = training(["steps", "best", "epochs"][seed % 3])
+    neighbors = training(["steps", "best", "epochs"][seed % 3])
     kills = 0
     while kills < KILLS:
         cwd = Path(tempfile.mkdtemp(dir=tmp_path))
         moments = []
         while True:
-            moments.append((draw.randint(0, len(made.places)), round(draw.uniform(0, 0.03), 4)))
-            fork = forks.start(*next_step(cwd, made), cwd=cwd, trap=Trap())
+            moments.append(
+                (draw.randint(0, len(neighbors.places)), round(draw.uniform(0, 0.03), 4))
+            )
+            fork = forks.start(*next_step(cwd, neighbors), cwd=cwd, trap=Trap())
             done = killed(fork, *moments[-1])
             kills += done.code == -signal.SIGKILL
             if done.code != -signal.SIGKILL or draw.random() < 0.2:
                 break
         assert done.code in (0, -signal.SIGKILL), (seed, moments, done.stderr)
-        assert_it_ends_undisturbed(forks, cwd, made, f"{seed=}, killed at {moments}")
+        assert_it_ends_undisturbed(forks, cwd, neighbors, f"{seed=}, killed at {moments}")
 
 
 # --- at every single write -----------------------------------------------------------------------
@@ -172,19 +174,21 @@ def test_the_writes_of_a_training_are_of_every_kind(training):
 def test_a_training_killed_at_one_write_of_each_kind_resumes_to_the_same_outcome(
     forks, training, tmp_path
 ):
-    made = training("short")
-    moments = {place: at for at, place in enumerate(made.places, 1)}  # the last one of each kind
-    moments["first rename run.json"] = 1 + made.places.index("rename run.json")
+    neighbors = training("short")
+    moments = {
+        place: at for at, place in enumerate(neighbors.places, 1)
+    }  # the last one of each kind
+    moments["first rename run.json"] = 1 + neighbors.places.index("rename run.json")
     for place, at in moments.items():
         if place.startswith(("open ", "remove *", "remove samples/*", "remove checkpoints/*")):
             continue  # a flush, or the removal of a file that has been renamed
         cwd = tmp_path / str(at)
         cwd.mkdir()
 
-        done = forks.run(*made.arguments, cwd=cwd, trap=Trap(at))
+        done = forks.run(*neighbors.arguments, cwd=cwd, trap=Trap(at))
 
         assert done.code == -signal.SIGKILL, done.stderr
-        assert_it_ends_undisturbed(forks, cwd, made, f"killed at write {at}, {place!r}")
+        assert_it_ends_undisturbed(forks, cwd, neighbors, f"killed at write {at}, {place!r}")
 
 
 @pytest.mark.slow
@@ -193,19 +197,19 @@ def test_a_training_killed_at_one_write_of_each_kind_resumes_to_the_same_outcome
 def test_a_training_killed_at_any_write_ends_as_if_nothing_had_happened(
     forks, training, tmp_path, deed, code, first
 ):
-    made = training("short")
+    neighbors = training("short")
     for at in itertools.count(first, 4):
         cwd = tmp_path / str(at)
         cwd.mkdir()
 
-        done = forks.run(*made.arguments, cwd=cwd, trap=Trap(at, deed))
+        done = forks.run(*neighbors.arguments, cwd=cwd, trap=Trap(at, deed))
 
         if done.code == 0:  # it has had all its writes
             break
         assert done.code == code, done.stderr
-        said = f"{deed} at write {at}, {done.places[-1]!r}"
-        assert_it_ends_undisturbed(forks, cwd, made, said)
-    assert at >= len(made.places) // 5, "some writes were passed over"
+        output = f"{deed} at write {at}, {done.places[-1]!r}"
+        assert_it_ends_undisturbed(forks, cwd, neighbors, output)
+    assert at >= len(neighbors.places) // 5, "some writes were passed over"
 
 
 @pytest.fixture(scope="module")
@@ -270,8 +274,8 @@ def test_a_resumed_training_killed_at_any_write_ends_as_if_nothing_had_happened(
         if done.code == 0:
             break
         assert done.code == code, done.stderr
-        said = f"{deed} at write {at}, {done.places[-1]!r}"
-        assert_the_wreck_ends_undisturbed(forks, cwd, training("short"), said)
+        output = f"{deed} at write {at}, {done.places[-1]!r}"
+        assert_the_wreck_ends_undisturbed(forks, cwd, training("short"), output)
         places += done.places
     assert {"rename log.jsonl", "rename run.json", "remove samples/*.part"} <= {*places}
     assert at > first + 3, "there were no writes to be killed at"
@@ -291,15 +295,15 @@ def test_a_training_killed_before_it_had_begun_is_no_run(forks, arguments, tmp_p
 def test_a_training_killed_before_its_first_checkpoint_begins_again_and_says_so(
     forks, training, tmp_path
 ):
-    made = training("short")
-    done = forks.run(*made.arguments, cwd=tmp_path, trap=Trap("write checkpoints/"))
+    neighbors = training("short")
+    done = forks.run(*neighbors.arguments, cwd=tmp_path, trap=Trap("write checkpoints/"))
     assert done.code == -signal.SIGKILL
 
     done = forks.run("resume", "run", cwd=tmp_path)
 
     assert done.code == 0
     assert done.stderr == "run: it has no checkpoint yet; starting again at step 0.\n"
-    assert outcome(tmp_path / "run") == made.outcome
+    assert outcome(tmp_path / "run") == neighbors.outcome
 
 
 def test_a_killed_training_is_listed_as_interrupted_after_the_steps_it_kept(
@@ -307,9 +311,9 @@ def test_a_killed_training_is_listed_as_interrupted_after_the_steps_it_kept(
 ):
     forks.run(*arguments("epochs"), cwd=tmp_path, trap=Trap("step-000012"))
 
-    (found,) = find_runs(tmp_path)
+    (result,) = find_runs(tmp_path)
 
-    assert (found.state, found.step, found.steps) == ("interrupted", 9, 27)
+    assert (result.state, result.step, result.steps) == ("interrupted", 9, 27)
 
 
 # --- on the other backend ------------------------------------------------------------------------
@@ -325,9 +329,9 @@ def test_keras_killed_twice_ends_as_if_nothing_had_happened(forks, spec, data, t
     log = tmp_path / "run" / "log.jsonl"
     for low, high in ((2, 13), (18, 30)):
         row = random.randint(low, high)
-        with (tmp_path / "said").open("w") as said:
+        with (tmp_path / "said").open("w") as output:
             process = subprocess.Popen(
-                command(*arguments), cwd=tmp_path, stdout=said, stderr=subprocess.STDOUT
+                command(*arguments), cwd=tmp_path, stdout=output, stderr=subprocess.STDOUT
             )
         while not (log.exists() and f'"step": {row},' in log.read_text()):
             assert process.poll() is None, (tmp_path / "said").read_text()

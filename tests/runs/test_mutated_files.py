@@ -63,7 +63,7 @@ def test_number_that_json_or_a_float_does_not_have_is_damage(run, number):
         {"step": 10**30, "generator": 1.0},
         {"step": 3, "generator": "low"},
         {"step": 3, "scores": [1]},
-        {"step": 3, "judged": {"real": 1.0}},
+        {"step": 3, "accuracy": {"real": 1.0}},
         {"step": 3, "health": 7},
     ],
     ids=str,

@@ -99,10 +99,10 @@ CUTS += [
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory, data):
     """Return a function that trains without a break, once for all tests."""
-    made = {}
+    cache = {}
 
     def whole(backend, precision):
-        if (backend, precision) not in made:
+        if (backend, precision) not in cache:
             out = tmp_path_factory.mktemp("whole") / "run"
             how = {
                 "backend": backend,
@@ -110,8 +110,8 @@ def undisturbed(tmp_path_factory, data):
                 "checkpoint_steps": 2,
                 "keep_last": 0,
             }
-            made[backend, precision] = begin(data, out, everything(), **how)
-        return made[backend, precision]
+            cache[backend, precision] = begin(data, out, everything(), **how)
+        return cache[backend, precision]
 
     return whole
 
@@ -217,12 +217,12 @@ def test_a_resumed_run_tells_who_trained_which_steps(data, tmp_path):
 
 
 def test_what_a_training_was_told_holds_when_it_goes_on(data, tmp_path):
-    told = {"log_every": 2, "checkpoint_steps": 2, "keep_last": 2, "best": "generator"}
-    run = crashed(data, tmp_path / "run", 5, **told)
+    fields = {"log_every": 2, "checkpoint_steps": 2, "keep_last": 2, "best": "generator"}
+    run = crashed(data, tmp_path / "run", 5, **fields)
 
     resumed = resume(run)
 
-    assert {name: getattr(resumed.record.settings, name) for name in told} == told
+    assert {name: getattr(resumed.record.settings, name) for name in fields} == fields
     assert len(resumed.checkpoints()) <= 3
 
 
@@ -608,13 +608,13 @@ def test_damaged_settings_are_one_sentence(data, tmp_path, settings):
 def test_the_command_goes_on_and_says_what_train_would(data, tmp_path):
     run = begin(data, tmp_path / "run", steps=4)
 
-    found = json.loads(said("resume", run.path, "--steps", 7, "--json"))
+    printed = json.loads(said("resume", run.path, "--steps", 7, "--json"))
 
-    assert found["run"] == str(run.path)
-    assert found["steps"] == 7
-    assert found["state"] == "finished"
-    assert 0 <= found["seconds_to_first_step"] < 60
-    assert found["checkpoint"] == f"{run.path}/checkpoints/step-000007.safetensors"
+    assert printed["run"] == str(run.path)
+    assert printed["steps"] == 7
+    assert printed["state"] == "finished"
+    assert 0 <= printed["seconds_to_first_step"] < 60
+    assert printed["checkpoint"] == f"{run.path}/checkpoints/step-000007.safetensors"
     assert "finished after 8 steps" in said("resume", run.path, "--steps", 8)
 
 

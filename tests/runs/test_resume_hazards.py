@@ -530,11 +530,11 @@ def test_a_resumed_training_that_is_interrupted_can_be_resumed_again(
     done = training.ended()
 
     assert (done.code, done.stderr) == (130, "")
-    found = public.open_run(run)
-    assert found.record.state == "interrupted"
-    assert found.checkpoint().step == found.record.steps == found.log()[-1]["step"]
+    opened = public.open_run(run)
+    assert opened.record.state == "interrupted"
+    assert opened.checkpoint().step == opened.record.steps == opened.log()[-1]["step"]
     after = resumed(forks, run)
-    more = {f"samples/step-{found.record.steps:06d}.png"}  # of the moment it was interrupted
+    more = {f"samples/step-{opened.record.steps:06d}.png"}  # of the moment it was interrupted
     assert after["files"].keys() - undisturbed["files"].keys() <= more
     after["files"] = {name: after["files"][name] for name in undisturbed["files"]}
     assert after == undisturbed
@@ -594,11 +594,11 @@ def test_data_given_by_a_relative_path_is_found_again_with_the_option(forks, dat
     run = here / "run"
 
     lost = forks.run("resume", run, cwd=there)
-    found = forks.run("resume", run, "--data", f"npz:{here / 'tiny.npz'}", cwd=there)
+    result = forks.run("resume", run, "--data", f"npz:{here / 'tiny.npz'}", cwd=there)
 
     assert (lost.code, lost.stdout) == (1, "")
     assert LINE.fullmatch(lost.stderr), lost.stderr
     assert "tiny.npz" in lost.stderr
     assert "--data" in lost.stderr
-    assert found.code == 0, found.stderr
+    assert result.code == 0, result.stderr
     assert public.open_run(run).record.state == "finished"

@@ -88,8 +88,8 @@ def test_the_facts_say_what_is_needed_to_do_it_again(runs, data):
 
 def test_the_log_has_increasing_steps_losses_accuracies_and_a_rate(runs):
     lines = (runs().path / "log.jsonl").read_text("utf-8").splitlines()
-    found = [json.loads(line, parse_constant=pytest.fail) for line in lines]
-    rows = [row for row in found if "discriminator" in row]
+    data = [json.loads(line, parse_constant=pytest.fail) for line in lines]
+    rows = [row for row in data if "discriminator" in row]
 
     assert [row["step"] for row in rows] == [1, 2, 4, 6]
     assert [row["epoch"] for row in rows] == [1, 1, 2, 2]
@@ -100,7 +100,7 @@ def test_the_log_has_increasing_steps_losses_accuracies_and_a_rate(runs):
     assert all(row["steps_per_second"] > 0 for row in rows[1:])
     assert rows[-1]["seconds"] >= rows[0]["seconds"] > 0
     assert runs().log() == rows
-    assert runs().rows() == found
+    assert runs().rows() == data
 
 
 def test_the_last_losses_are_those_of_the_last_step_however_rarely_it_logs(runs, data, tmp_path):
@@ -139,10 +139,10 @@ def test_samples_are_also_made_where_a_training_ends_within_an_epoch(data, tmp_p
 def test_unless_told_otherwise_runs_are_numbered_under_runs(data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
-    made = [begin(data, None).path for _ in range(2)]
+    results = [begin(data, None).path for _ in range(2)]
 
-    assert re.fullmatch(rf"runs/dcgan-{HOME}-\d{{8}}-1", made[0].as_posix())
-    assert made[1].name == made[0].name[:-1] + "2"
+    assert re.fullmatch(rf"runs/dcgan-{HOME}-\d{{8}}-1", results[0].as_posix())
+    assert results[1].name == results[0].name[:-1] + "2"
 
 
 def test_of_two_trainings_that_begin_at_once_each_gets_a_folder(data, tmp_path, monkeypatch):
@@ -178,13 +178,13 @@ def test_settings_can_be_given_together_with_keywords(data, tmp_path):
 
 
 def test_progress_is_told_after_every_step(data, tmp_path):
-    told: list[Progress] = []
+    reports: list[Progress] = []
 
-    begin(data, tmp_path / "run", progress=told.append)
+    begin(data, tmp_path / "run", progress=reports.append)
 
-    assert [(at.step, at.total) for at in told] == [(1, 3), (2, 3), (3, 3)]
-    assert all({"discriminator", "generator"} <= set(at.losses) for at in told)
-    assert told[-1].rate > 0
+    assert [(at.step, at.total) for at in reports] == [(1, 3), (2, 3), (3, 3)]
+    assert all({"discriminator", "generator"} <= set(at.losses) for at in reports)
+    assert reports[-1].rate > 0
 
 
 # --- the same every time -------------------------------------------------------------------------
@@ -225,10 +225,10 @@ def test_both_frameworks_end_at_the_same_weights(runs):
 def test_a_run_opened_again_is_the_run_that_was_trained(runs):
     run = runs()
 
-    again = gandem.open_run(run.path)
+    reopened = gandem.open_run(run.path)
 
-    assert again == run
-    assert again.record.state == "finished"
+    assert reopened == run
+    assert reopened.record.state == "finished"
 
 
 def test_a_log_cut_short_by_a_crash_ends_before_the_broken_line(runs, tmp_path):
@@ -295,9 +295,9 @@ def test_a_run_of_one_framework_makes_the_same_images_on_the_other(runs, model, 
 
 
 def test_another_seed_makes_other_images_and_the_same_seed_the_same(runs):
-    first, again, other = (runs().generate(9, seed=seed).images for seed in (0, 0, 1))
+    first, second, other = (runs().generate(9, seed=seed).images for seed in (0, 0, 1))
 
-    assert (first == again).all()
+    assert (first == second).all()
     assert (first != other).any()
 
 
@@ -338,12 +338,12 @@ def test_what_cannot_be_generated_is_refused(runs, model, wrong, words):
 
 
 def test_progress_of_generating_counts_to_the_end(runs):
-    told = []
+    reports = []
 
-    runs().generate(600, progress=told.append)
+    runs().generate(600, progress=reports.append)
 
-    assert told == sorted(told)
-    assert told[-1] == 600
+    assert reports == sorted(reports)
+    assert reports[-1] == 600
 
 
 def test_a_weight_average_is_used_unless_raw_weights_are_asked_for(runs):

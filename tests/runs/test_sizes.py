@@ -45,7 +45,7 @@ def test_number_of_samples_that_fits_nowhere_is_refused(run, tmp_path, no_framew
 @pytest.mark.parametrize(
     "changes",
     [
-        ["hidden=[1000000]", "judging=[1000000]"],
+        ["hidden=[1000000]", "discriminator_hidden=[1000000]"],
         ["hidden=[2147483647]"],
         ["latent=2147483647"],
         ["image=[100000,100000,3]"],

@@ -34,9 +34,11 @@ from gandem.core.specs import (
     Layer,
     LayerNorm,
     LeakyRelu,
+    Linear,
     Loss,
     MaxPool2D,
     Normal,
+    Number,
     Ones,
     Optimizer,
     Player,
@@ -105,7 +107,11 @@ def admitted(hint: Any, depth: int = 1) -> st.SearchStrategy[Any]:
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
         limit = next((a for a in args[1:] if isinstance(a, Range)), Range())
-        return numbers(args[0], limit)
+        values = numbers(float if args[0] == Number else args[0], limit)
+        if args[0] != Number:
+            return values
+        ramps = st.builds(Linear, from_=values, to=values, end=st.floats(1, 1e6))
+        return st.one_of(values, ramps)
     if origin is Literal:
         return st.sampled_from(args)
     if origin in (Union, types.UnionType):
@@ -145,6 +151,8 @@ def made(cls: type, depth: int = 1) -> st.SearchStrategy[Any]:
     if cls is Latent:  # its code has to fit into its size
         fields |= {"categories": st.integers(0, 3), "codes": st.integers(0, 3)}
         fields |= {"size": st.integers(6, 200)}
+    if cls is Training:  # either a decay or a half-life
+        fields |= {"ema_half_life": st.just(0.0)}
     return st.fixed_dictionaries(fields).map(lambda values: cls(**values))
 
 
@@ -275,9 +283,9 @@ def test_every_parameter_of_a_spec_has_a_name_of_its_own(spec):
 @given(whole_specs())
 def test_first_values_have_the_shapes_that_the_plan_says(spec):
     for plan in plan_spec(spec).values():
-        wanted = {p.name: p.shape for p in plan.parameters() + plan.statistics()}
+        expected = {p.name: p.shape for p in plan.parameters() + plan.statistics()}
 
-        assert {k: v.shape for k, v in draw_initial_values(plan, seed=1).items()} == wanted
+        assert {k: v.shape for k, v in draw_initial_values(plan, seed=1).items()} == expected
 
 
 @pytest.mark.parametrize("model", ["mlp-gan", "dcgan", "cgan"])
@@ -319,7 +327,7 @@ AFFINE = {
     "bias_init": Zeros(),
 }
 POOL = {"size": (2, 2), "stride": (2, 2), "padding": "valid"}
-NORMED = {"epsilon": 1e-5, "scale_init": Ones(), "offset_init": Zeros()}
+NORMED = {"epsilon": 1e-5, "affine": True, "scale_init": Ones(), "offset_init": Zeros()}
 CLIP = {"clip_norm": 0.0}
 ADAM = CLIP | {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "epsilon_placement": "corrected"}
 TRANSFORMS = {
@@ -344,6 +352,19 @@ DEFAULTS = {
     "elu": {"alpha": 1.0},
     "embedding": {"table_init": GlorotUniform()},
     "concatenate": {"input": "label", "planes": False, "layers": ()},
+    "add": {"layers": ()},
+    "dot": {"input": "label", "layers": ()},
+    "self_attention": {
+        "reduction": 8,
+        "value_reduction": 8,
+        "pool": False,
+        "spectral_norm": False,
+        "kernel_init": GlorotUniform(),
+        "gamma_init": Zeros(),
+    },
+    "modulate": {"input": "label"},
+    "modulated_conv2d": WINDOW | AFFINE | {"layers": (), "demodulate": True, "epsilon": 1e-8},
+    "pixel_noise": {"strength_init": Zeros()},
     "residual": {"shortcut": ()},
     "adam": ADAM | {"weight_decay": 0.0},
     "adamw": ADAM | {"weight_decay": 0.01},
@@ -383,6 +404,7 @@ DEFAULTS = {
         "passes": "separate",
         "partial_batch": "keep",
         "ema_decay": 0.0,
+        "ema_half_life": 0.0,
         "sampling": "shuffled",
         "batches_per_epoch": 0,
         "flip": False,
@@ -391,7 +413,6 @@ DEFAULTS = {
         "weight_clip": 0.0,
         "pac": 1,
         "instance_noise": 0.0,
-        "instance_noise_steps": 0,
         "augment": Augment(),
     },
 }
@@ -399,13 +420,13 @@ DEFAULTS = {
 
 @pytest.mark.parametrize("cls", KINDS_OF_DATA + TABLES, ids=lambda cls: cls.__name__)
 def test_defaults_of_fields_never_change(cls):
-    found = {
+    result = {
         field.name: field.default
         for field in dataclasses.fields(cls)
         if field.default is not dataclasses.MISSING and field.default is not None
     }
 
-    assert found == DEFAULTS.get(getattr(cls, "kind", cls.__name__), {})
+    assert result == DEFAULTS.get(getattr(cls, "kind", cls.__name__), {})
 
 
 def test_every_field_is_written_out_even_where_it_has_a_default():
@@ -519,11 +540,11 @@ def test_the_digest_ignores_the_name():
 def leaves(data: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Return the place of every number, text and truth value in nested data."""
     inside = data.items() if isinstance(data, dict) else enumerate(data)
-    found = []
+    results = []
     for key, value in inside:
         deeper = isinstance(value, dict | list)
-        found += leaves(value, (*place, key)) if deeper else [(*place, key)]
-    return found
+        results += leaves(value, (*place, key)) if deeper else [(*place, key)]
+    return results
 
 
 def otherwise(value: Any) -> Any:

@@ -131,7 +131,7 @@ def test_uniform_initializers_reach_to_their_bound_and_not_beyond(init, bound):
     assert 0.999 * bound < np.abs(first(init)).max() <= bound
 
 
-def test_a_normal_initializer_lies_about_its_mean():
+def test_a_normal_initializer_has_its_mean():
     assert first(Normal(mean=5, std=0.1)).mean() == pytest.approx(5, abs=0.01)
 
 
@@ -140,7 +140,7 @@ def test_a_normal_initializer_without_spread_is_its_mean():
 
 
 @pytest.mark.parametrize("units", [OUT, IN, 2 * IN])
-def test_an_orthogonal_kernel_keeps_lengths_on_its_shorter_side(units):
+def test_an_orthogonal_kernel_has_orthogonal_rows_or_columns(units):
     layer = Dense(units=units, kernel_init=Orthogonal(gain=2))
     kernel = draw_initial_values(plan(layer), seed=5)["net/dense/kernel"]
     square = kernel.T @ kernel if units <= IN else kernel @ kernel.T
@@ -156,15 +156,15 @@ def test_an_orthogonal_convolution_has_orthogonal_filters():
     np.testing.assert_allclose(filters.T @ filters, np.eye(5), atol=1e-12)
 
 
-def test_orthogonal_draws_lean_to_no_side():
-    """A plain QR leaves signs that depend on the library: R's diagonal must be made positive."""
+def test_orthogonal_draws_have_no_preferred_sign():
+    """The signs of QR depend on the library, so the diagonal of R must be made positive."""
     diagonals = [np.diag(first(Orthogonal(), seed=seed)[:200]) for seed in range(10)]
 
     assert abs(np.mean(diagonals)) < 5 / math.sqrt(300 * 2000)
 
 
 @pytest.mark.parametrize("kind", [KaimingUniform, KaimingNormal])
-def test_a_slope_beyond_all_numbers_leaves_nothing_to_draw(kind):
+def test_initial_values_for_a_huge_slope_are_zero(kind):
     np.testing.assert_array_equal(first(kind(slope=1e200)), np.zeros((IN, OUT)))
 
 

@@ -78,8 +78,8 @@ def changed(path: str, value: Any) -> dict[str, Any]:
     """Return DCGAN as data, with one place of it changed; ``None`` takes the place out."""
     data = json.loads(json.dumps(DCGAN))
     container: Any = data
-    *way, last = [int(key) if key.isdigit() else key for key in path.split(".")]
-    for key in way:
+    *route, last = [int(key) if key.isdigit() else key for key in path.split(".")]
+    for key in route:
         container = container[key]
     if value is None:
         del container[last]
@@ -506,12 +506,12 @@ ANYTHING = st.recursive(
 def places(data: Any, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Return the way to everything in nested data."""
     inside = data.items() if isinstance(data, dict) else enumerate(data)
-    found = []
+    results = []
     for key, value in inside:
-        found.append((*way, key))
+        results.append((*way, key))
         if isinstance(value, dict | list):
-            found += places(value, (*way, key))
-    return found
+            results += places(value, (*way, key))
+    return results
 
 
 def lines(call: Any, *arguments: Any) -> int:
@@ -920,10 +920,10 @@ def test_a_bias_in_front_of_a_block_that_begins_with_batch_norm_reaches_the_shor
 # --- a whole spec --------------------------------------------------------------------------------
 
 
-def spec(*layers: Layer, judging: tuple[Layer, ...] = (), **fields: Any) -> Spec:
+def spec(*layers: Layer, discriminator: tuple[Layer, ...] = (), **fields: Any) -> Spec:
     """Return a spec of 4 x 4 pixels; layers given take the place of a player's last ones."""
     first = (Dense(units=16), Reshape(shape=(4, 4, 1)))
-    judging = judging or (Flatten(), Dense(units=1))
+    discriminator = discriminator or (Flatten(), Dense(units=1))
     adam = Adam(learning_rate=1e-3)
     given: dict[str, Any] = {
         "name": "tiny",
@@ -933,7 +933,7 @@ def spec(*layers: Layer, judging: tuple[Layer, ...] = (), **fields: Any) -> Spec
         "training": Training(),
         "players": (
             Player(name="generator", input="noise", optimizer=adam, layers=(*first, *layers)),
-            Player(name="discriminator", input="image", optimizer=adam, layers=judging),
+            Player(name="discriminator", input="image", optimizer=adam, layers=discriminator),
         ),
     }
     return Spec(**(given | fields))
@@ -987,19 +987,19 @@ UNIT = Image(height=4, width=4, low=0.0)
             "change the layers or the image.",
         ),
         (
-            spec(judging=(Flatten(), Dense(units=1), Sigmoid())),
+            spec(discriminator=(Flatten(), Dense(units=1), Sigmoid())),
             f"discriminator/sigmoid: {LOGITS}",
         ),
         (
-            spec(judging=(Conv2D(filters=1, kernel=4), Sigmoid(), GlobalAveragePool2D())),
+            spec(discriminator=(Conv2D(filters=1, kernel=4), Sigmoid(), GlobalAveragePool2D())),
             f"discriminator/sigmoid: {LOGITS}",
         ),
         (
-            spec(judging=(Flatten(), Dense(units=1), Sigmoid(), Reshape(shape=(1,)))),
+            spec(discriminator=(Flatten(), Dense(units=1), Sigmoid(), Reshape(shape=(1,)))),
             f"discriminator/sigmoid: {LOGITS}",
         ),
         (
-            spec(judging=(Flatten(), Dense(units=2))),
+            spec(discriminator=(Flatten(), Dense(units=2))),
             "discriminator/dense: the discriminator ends in (2,), expected one logit (1,); "
             "end it with dense units = 1.",
         ),
@@ -1016,7 +1016,7 @@ UNIT = Image(height=4, width=4, low=0.0)
             "discriminator: it does not read the image; set input = 'image'.",
         ),
         (
-            spec(judging=(Flatten(), Concatenate(input="noise"), Dense(units=1))),
+            spec(discriminator=(Flatten(), Concatenate(input="noise"), Dense(units=1))),
             "discriminator: it cannot read the noise; its inputs are image and label.",
         ),
         (
@@ -1028,7 +1028,7 @@ UNIT = Image(height=4, width=4, low=0.0)
             "generator: there is no input 'label'. Set classes to use labels.",
         ),
         (
-            spec(judging=(Flatten(), Concatenate(), Dense(units=1))),
+            spec(discriminator=(Flatten(), Concatenate(), Dense(units=1))),
             "discriminator/concatenate: there is no input 'label'. Set classes to use labels.",
         ),
         (
@@ -1082,8 +1082,8 @@ def test_a_very_long_name_is_refused():
         spec(Sigmoid(), image=UNIT),
         spec(image=Image(height=4, width=4, low=-7, high=9)),
         spec(Sigmoid(), Conv2D(filters=1, kernel=1)),
-        spec(judging=(Flatten(), Dense(units=3), Sigmoid(), Dense(units=1))),
-        spec(judging=(Flatten(), Concatenate(), Dense(units=1)), classes=2),
+        spec(discriminator=(Flatten(), Dense(units=3), Sigmoid(), Dense(units=1))),
+        spec(discriminator=(Flatten(), Concatenate(), Dense(units=1)), classes=2),
     ],
     ids=["tanh", "sigmoid", "free range", "sigmoid inside", "sigmoid inside D", "label"],
 )

@@ -196,7 +196,7 @@ def test_a_layer_without_a_name_can_be_given_one():
 
 
 @pytest.mark.parametrize(
-    ("settings", "wanted"),
+    ("settings", "expected"),
     [
         ({"latent": {"size": 5}}, replace(TINY, latent=Latent(size=5))),
         (
@@ -232,8 +232,8 @@ def test_a_layer_without_a_name_can_be_given_one():
     ],
     ids=["latent", "training", "optimizer", "layers", "a layer"],
 )
-def test_a_table_can_be_replaced(settings, wanted):
-    assert change(TINY, settings) == wanted
+def test_a_table_can_be_replaced(settings, expected):
+    assert change(TINY, settings) == expected
 
 
 def test_several_settings_may_hold_only_together():
@@ -455,7 +455,8 @@ def test_a_misspelled_parameter_of_a_model_suggests_the_nearest():
         (
             "dcgan",
             {"learning_rate": "fast"},
-            "learning_rate: expected a number, received 'fast'; for example learning_rate=0.0002.",
+            "learning_rate: expected a number or a schedule, like cosine(2e-4, 0, 20 epochs); "
+            "received 'fast'; for example learning_rate=0.0002.",
         ),
         (
             "dcgan",

@@ -8,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gandem.core.specs import (
+    Add,
     AveragePool2D,
     BatchNorm,
     Concatenate,
     Conv2D,
     Conv2DTranspose,
     Dense,
+    Dot,
     Dropout,
     Elu,
     Embedding,
@@ -26,10 +28,14 @@ from gandem.core.specs import (
     LayerNorm,
     LeakyRelu,
     MaxPool2D,
+    Modulate,
+    ModulatedConv2D,
     NetworkPlan,
+    PixelNoise,
     Relu,
     Reshape,
     Residual,
+    SelfAttention,
     Shape,
     Sigmoid,
     Silu,
@@ -166,12 +172,24 @@ SHAPES = [
     (Residual(layers=(conv(3), Relu(), Conv2D(filters=2, kernel=1))), IMAGE, IMAGE),
     (Residual(layers=(conv(3, 2),), shortcut=(MaxPool2D(), up(2))), (6, 8, 2), (3, 4, 5)),
     (Residual(layers=(Dense(units=6),)), VECTOR, VECTOR),
+    (Add(input="noise"), VECTOR, VECTOR),
+    (Add(input="label", layers=(Dense(units=112), Reshape(shape=IMAGE))), IMAGE, IMAGE),
+    (Dot(input="noise"), VECTOR, (1,)),
+    (SelfAttention(reduction=2, value_reduction=1), IMAGE, IMAGE),
+    (SelfAttention(reduction=2, value_reduction=1, pool=True), IMAGE, IMAGE),
+    (Modulate(scale=(Dense(units=2),), offset=(Embedding(units=2),)), IMAGE, IMAGE),
+    (
+        ModulatedConv2D(filters=5, kernel=3, stride=2, input="label", layers=(Dense(units=2),)),
+        IMAGE,
+        (4, 4, 5),
+    ),
+    (PixelNoise(), IMAGE, IMAGE),
 ]
 
 
-@pytest.mark.parametrize(("layer", "shape", "wanted"), SHAPES)
-def test_a_layer_gives_the_shape_worked_out_by_hand(layer, shape, wanted):
-    assert plan(shape, layer).output_shape == wanted
+@pytest.mark.parametrize(("layer", "shape", "expected"), SHAPES)
+def test_a_layer_gives_the_shape_worked_out_by_hand(layer, shape, expected):
+    assert plan(shape, layer).output_shape == expected
 
 
 def test_the_shapes_worked_out_by_hand_leave_no_layer_out():
@@ -210,7 +228,7 @@ def test_the_odd_pixel_of_same_padding_goes_to_the_end(n, k, s):
 
 
 @pytest.mark.parametrize(
-    ("n", "kernel", "stride", "wanted"),
+    ("n", "kernel", "stride", "expected"),
     [
         (28, 4, 2, (1, 1)),
         (7, 3, 2, (1, 1)),
@@ -224,8 +242,8 @@ def test_the_odd_pixel_of_same_padding_goes_to_the_end(n, k, s):
         (8, 5, 3, (1, 2)),
     ],
 )
-def test_same_padding_is_tensorflows(n, kernel, stride, wanted):
-    assert pads(conv(kernel, stride), n, n) == (wanted, wanted)
+def test_same_padding_is_tensorflows(n, kernel, stride, expected):
+    assert pads(conv(kernel, stride), n, n) == (expected, expected)
 
 
 def test_pools_pad_by_the_same_rule():
@@ -233,7 +251,7 @@ def test_pools_pad_by_the_same_rule():
 
 
 @pytest.mark.parametrize(
-    ("kernel", "stride", "wanted"),
+    ("kernel", "stride", "expected"),
     [
         (4, 2, (1, 1)),
         (3, 2, (0, 1)),
@@ -245,8 +263,8 @@ def test_pools_pad_by_the_same_rule():
         (5, 2, (1, 2)),
     ],
 )
-def test_same_cropping_of_a_transposed_convolution_is_tensorflows(kernel, stride, wanted):
-    assert crops(up(kernel, stride)) == (wanted, wanted)
+def test_same_cropping_of_a_transposed_convolution_is_tensorflows(kernel, stride, expected):
+    assert crops(up(kernel, stride)) == (expected, expected)
 
 
 def test_the_two_axes_of_a_window_are_not_exchanged():
@@ -255,9 +273,9 @@ def test_the_two_axes_of_a_window_are_not_exchanged():
 
 
 def test_interpolation_puts_new_pixels_at_half_pixel_centres():
-    wanted = [[1, 0], [0.75, 0.25], [0.25, 0.75], [0, 1]]
+    expected = [[1, 0], [0.75, 0.25], [0.25, 0.75], [0, 1]]
 
-    np.testing.assert_array_equal(interpolation(2, 2), wanted)
+    np.testing.assert_array_equal(interpolation(2, 2), expected)
 
 
 def test_interpolation_of_a_single_pixel_repeats_it():
@@ -293,11 +311,11 @@ PARAMETERS = [
 ]
 
 
-@pytest.mark.parametrize(("layer", "shape", "wanted"), PARAMETERS)
-def test_a_layer_owns_these_parameters(layer, shape, wanted):
-    found = {p.name: p.shape for p in plan(shape, layer).parameters()}
+@pytest.mark.parametrize(("layer", "shape", "expected"), PARAMETERS)
+def test_a_layer_owns_these_parameters(layer, shape, expected):
+    result = {p.name: p.shape for p in plan(shape, layer).parameters()}
 
-    assert found == {f"net/{layer.kind}/{name}": size for name, size in wanted.items()}
+    assert result == {f"net/{layer.kind}/{name}": size for name, size in expected.items()}
 
 
 def test_batch_norm_alone_keeps_running_statistics():
@@ -329,9 +347,9 @@ def test_a_layer_of_its_own_name_still_counts_among_its_kind():
 
 def test_layers_inside_a_layer_carry_its_name():
     block = Residual(layers=(conv(3), conv(3)), shortcut=(conv(1),), name="block")
-    told = Concatenate(planes=True, layers=(Dense(units=2),))
+    output = Concatenate(planes=True, layers=(Dense(units=2),))
 
-    assert [p.name for p in plan(IMAGE, block, told).parameters()] == [
+    assert [p.name for p in plan(IMAGE, block, output).parameters()] == [
         "net/block/conv2d/kernel",
         "net/block/conv2d/bias",
         "net/block/conv2d_1/kernel",
@@ -355,7 +373,7 @@ def test_nodes_are_walked_in_the_order_they_compute():
         "net/residual",
         "net/dropout",
     ]
-    assert [n.path for n in network.dropouts()] == ["net/residual/dropout", "net/dropout"]
+    assert [n.path for n in network.drawing_nodes()] == ["net/residual/dropout", "net/dropout"]
 
 
 def test_a_plan_lists_only_the_inputs_that_the_network_reads():

@@ -48,7 +48,7 @@ def tiny(model: str = "dcgan", **more: object) -> list[object]:
 
 def gandem(*arguments: object) -> Result:
     """Run the command in this process, without progress."""
-    with patch("gandem.core.progress.FIRST_LINE_DELAY", 1e9):
+    with patch("gandem.terminal.progress.FIRST_LINE_DELAY", 1e9):
         return CliRunner().invoke(main, [str(a) for a in arguments], prog_name="gandem")
 
 

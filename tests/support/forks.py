@@ -110,7 +110,8 @@ class Forks:
     """The fork server; use it as a context, or take the one that test files share.
 
     Args:
-        backend: what it has loaded. TensorFlow cannot be forked.
+        backend: what it has loaded. TensorFlow can be forked until it executes an operation, so
+            with Keras nothing else is prepared.
     """
 
     def __init__(self, backend: str = "torch") -> None:
@@ -205,28 +206,11 @@ def outcome(folder: Path) -> dict[str, Any]:
 
 
 def _serve(backend: str) -> None:
-    from support.commands import TINY, gandem
+    from gandem.core.training import load_backend
 
-    with tempfile.TemporaryDirectory() as folder:  # loads all that is loaded when first needed
-        sizes = [
-            f"--set={path}={value}" for path, value in TINY["dcgan"].items() if path != "image"
-        ]
-        run = Path(folder) / "run"
-        for arguments in (
-            [
-                "train",
-                "dcgan",
-                *sizes,
-                *("--backend", backend, "--data", "digits", "--steps", 1),
-                "--out",
-                run,
-            ],
-            ["resume", run, "--steps", 2],
-            ["runs", folder],
-            ["generate", run, "-o", run / "grid.png"],
-        ):
-            done = gandem(*arguments)
-            assert done.exit_code == 0, done.output
+    load_backend(backend)
+    if backend != "keras":
+        _use_all(backend)
     gc.freeze()  # what a fork shares, it does not copy
     alive = set()
     for line in sys.stdin:
@@ -248,12 +232,29 @@ def _serve(backend: str) -> None:
     os._exit(0)  # a framework takes its time to end
 
 
+def _use_all(backend: str) -> None:
+    """Train and generate, which loads all that is loaded when it is first needed."""
+    from support.commands import TINY, gandem
+
+    with tempfile.TemporaryDirectory() as folder:
+        sizes = [f"--set={name}={v}" for name, v in TINY["dcgan"].items() if name != "image"]
+        run, digits = Path(folder) / "run", ("--backend", backend, "--data", "digits")
+        for arguments in (
+            ("train", "dcgan", *sizes, *digits, "--steps", 1, "--out", run),
+            ("resume", run, "--steps", 2),
+            ("runs", folder),
+            ("generate", run, "-o", run / "grid.png"),
+        ):
+            done = gandem(*arguments)
+            assert done.exit_code == 0, done.output
+
+
 def _changed(pid: int, options: int = 0) -> int:
     """Return the status of a process that has ended; one that hangs is killed."""
     deadline = time.monotonic() + PATIENCE
     while True:
-        found, status = os.waitpid(pid, os.WNOHANG | options)
-        if found:
+        result, status = os.waitpid(pid, os.WNOHANG | options)
+        if result:
             return status
         if time.monotonic() > deadline:
             os.kill(pid, signal.SIGKILL)
@@ -271,7 +272,7 @@ def _be(
 ) -> None:
     """Be the command, from now on."""
     from gandem.cli import main
-    from gandem.core import progress
+    from gandem.terminal import progress
 
     code = 70
     try:

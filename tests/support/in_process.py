@@ -37,8 +37,8 @@ def in_process(*, load=load_backend, share_engines=False):
 
     def run(processes, *requests):
         with patch.object(worker, "load_backend", load_sharing if share_engines else load):
-            for who, request in requests:
-                _carry_out(who, request, processes.progress)
+            for name, request in requests:
+                _run_request(name, request, processes.progress)
 
     with (
         patch.object(Processes, "run", run),
@@ -58,24 +58,24 @@ class Launcher:
     """A launcher that is done with all jobs when they are handed in."""
 
     def submit(self, jobs):
-        found = [Future() for _ in jobs]
-        for pending, job in zip(found, jobs, strict=True):
-            pending.set_result(run_job(job))
-        return found
+        futures = [Future() for _ in jobs]
+        for future, job in zip(futures, jobs, strict=True):
+            future.set_result(run_job(job))
+        return futures
 
     def close(self):
         """Nothing is running."""
 
 
-def _carry_out(who, request, progress):
-    """Do what the worker of a request does; report its steps and its errors in the same way."""
+def _run_request(name, request, progress):
+    """Run a request as its process would; report its steps and its errors in the same way."""
 
-    def tell(step):
+    def report_step(step):
         if progress is not None:
-            progress(f"{request.backend} {who}", step)
+            progress(f"{request.backend} {name}", step)
 
     errors = io.StringIO()
-    with patch.object(worker, "_tell", tell), contextlib.redirect_stderr(errors):
+    with patch.object(worker, "_print_step", report_step), contextlib.redirect_stderr(errors):
         code = worker.main(request.to_json())
     if code:
         raise BackendError(f"The {request.backend} process failed: {errors.getvalue().strip()}")

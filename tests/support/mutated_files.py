@@ -232,14 +232,16 @@ def checkpoints(folder: Path) -> Subject:
 
     def check() -> None:
         """Check that a file that is read holds what was written, or what its author wrote."""
-        found = read_checkpoint(path)
+        checkpoint = read_checkpoint(path)
         if sealed[0]:
-            assert check_state(found.spec, list_forms(found.state)) == found.precision
-            assert all(np.isfinite(value).all() for value in found.state.values())
+            assert (
+                check_state(checkpoint.spec, list_forms(checkpoint.state)) == checkpoint.precision
+            )
+            assert all(np.isfinite(value).all() for value in checkpoint.state.values())
         else:
-            assert found.header in (first.header, other.header)
-            arrays = (first if found.header == first.header else other).arrays
-            assert all(np.array_equal(found.state[n], value) for n, value in arrays.items())
+            assert checkpoint.header in (first.header, other.header)
+            arrays = (first if checkpoint.header == first.header else other).arrays
+            assert all(np.array_equal(checkpoint.state[n], value) for n, value in arrays.items())
 
     return Subject(folder, [path], mutate, lambda rng: [check, lambda: read_header(path)])
 
@@ -412,13 +414,13 @@ def binary_sets(folder: Path) -> Subject:
 
 def comparison_files(folder: Path) -> Subject:
     grid = comparisons.make_grid(seeds=(0,))
-    made = comparisons.make_comparison(folder / "comparison", grid)
-    (made.path / "ended.jsonl").write_text('{"job": "mlp-gan-torch-0", "reason": "lost"}\n')
+    comparison = comparisons.make_comparison(folder / "comparison", grid)
+    (comparison.path / "ended.jsonl").write_text('{"job": "mlp-gan-torch-0", "reason": "lost"}\n')
     endings = (".json", ".jsonl", ".toml")
-    paths = [path for path in sorted(made.path.rglob("*")) if path.suffix in endings]
+    paths = [path for path in sorted(comparison.path.rglob("*")) if path.suffix in endings]
 
     def read(rng: random.Random) -> list[Call]:
-        report = ("report", made.path, "-o", folder / "report.html")
+        report = ("report", comparison.path, "-o", folder / "report.html")
         return [_command(*report, *(["--json"] if rng.random() < 0.5 else []))]
 
     return Subject(folder, paths, _mutate, read, writes=True)

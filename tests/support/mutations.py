@@ -16,7 +16,7 @@ import numpy as np
 import safetensors.numpy
 
 from gandem.core.runs import write_checkpoint
-from gandem.core.runs.checkpoint import _seal
+from gandem.core.runs.checkpoint import hash_contents
 from gandem.core.specs.loading import load_spec
 from gandem.core.training import initial_state
 from support.commands import TINY
@@ -65,7 +65,7 @@ class CheckpointBytes:
         """Return a changed checkpoint with the digest of its changed content."""
         fields, values = apply(header, self.header), apply(arrays, self.arrays)
         with contextlib.suppress(ValueError):  # NaN has no digest
-            fields |= {"sha256": _seal(fields, values)}
+            fields |= {"sha256": hash_contents(fields, values)}
         return safetensors.numpy.save(values, {"gandem": json.dumps(fields)})
 
 

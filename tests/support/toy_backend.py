@@ -14,9 +14,12 @@ from gandem.core.training import metric_names, state_shapes
 __all__ = ["DELAY", "SLOW", "Toy"]
 
 SLOW = "GANDEM_TOY_SLOW"
-"""Environment variable with the path of a file; while the file exists, steps are slow."""
+"""Environment variable with the path of a file; while the file exists, steps are slow.
+
+The file holds the seconds of a step, or nothing.
+"""
 DELAY = 0.25
-"""Seconds of a slow step."""
+"""Seconds of a slow step by default."""
 
 
 class Toy:
@@ -66,7 +69,8 @@ class ToyEngine:
 
     def step(self, inputs):
         if self.slow and os.path.exists(self.slow):
-            time.sleep(DELAY)
+            with open(self.slow) as file:
+                time.sleep(float(file.read() or DELAY))
         toy, self.age = self.toy, self.age + 1
         floats = {n: v for n, v in self.arrays.items() if not n.endswith("/updates")}
         with np.errstate(all="ignore"):  # of a learning rate at which training diverges
@@ -91,8 +95,8 @@ class ToyEngine:
         rows = inputs["noise" if player == "generator" else "image"]
         rows = rows.reshape(len(rows), -1)  # (N, features)
         with np.errstate(all="ignore"):
-            made = np.tanh(rows @ np.resize(weights, (rows.shape[1], int(np.prod(shape)))))
-        return made.reshape(len(rows), *shape)
+            result = np.tanh(rows @ np.resize(weights, (rows.shape[1], int(np.prod(shape)))))
+        return result.reshape(len(rows), *shape)
 
     def export(self):
         hidden = {n: np.zeros_like(v) for n, v in self.arrays.items() if n == self.toy.hides}

@@ -1,6 +1,6 @@
 """Kill trainings at random moments, resume them, and compare each end with an undisturbed one.
 
-    python tests/tools/kill_runs.py [--kills N] [--seed S] [--backend toy|torch|keras]
+    python tests/tools/kill_runs.py [--kills N] [--seed S] [--backends toy,torch,keras]
 
 Each trial trains a small model, kills it at a random moment, resumes and kills it again some times,
 and lets it finish. After SIGKILL alone every file must be that of the undisturbed training, bit for
@@ -8,15 +8,15 @@ bit (times apart). A signal that stops a training after its step, such as SIGTER
 checkpoint, a sample and a row; then the last checkpoint and all that the undisturbed training has
 must be equal.
 
-Prints the number of kills and of different ends, with what repeats each; exits with 1 if there are
-any. The toy backend is NumPy and is forked, like PyTorch; Keras trains in fresh processes.
+The kills are spread evenly over the backends. For each, prints the number of kills and of different
+ends, with what repeats each; exits with 1 if there are any. The toy backend is NumPy. Trainings are
+forks of a process that has imported the framework.
 """
 
 import argparse
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,7 +28,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from support.commands import TINY, command
+from support.commands import TINY
 from support.forks import Ended, Forks, Trap, outcome
 from support.planted_backends import NONE, installed
 
@@ -55,75 +55,25 @@ END_SHARE = 0.3
 """How often a trial ends after a signal, and not with another one."""
 
 
-class Forked:
-    """Trainings in forks of a process that has loaded the backend."""
+def interrupt(
+    forks: Forks,
+    arguments: tuple[object, ...],
+    cwd: Path,
+    length: int,
+    number: int,
+    draw: random.Random,
+) -> tuple[Ended, str]:
+    """Run a command and send a signal at a random moment; return how it ended, and when.
 
-    def __init__(self, backend: str) -> None:
-        self.forks = Forks(backend)
-
-    def __enter__(self) -> "Forked":
-        self.forks.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.forks.__exit__()
-
-    def run(self, arguments: tuple[object, ...], cwd: Path) -> tuple[Ended, int]:
-        """Run a command; return how it ended, and its number of writes."""
-        ended = self.forks.run(*arguments, cwd=cwd, trap=Trap())
-        return ended, len(ended.places)
-
-    def interrupt(
-        self,
-        arguments: tuple[object, ...],
-        cwd: Path,
-        length: int,
-        number: int,
-        draw: random.Random,
-    ) -> tuple[Ended, str]:
-        """Run a command and send a signal at a random moment; return how it ended, and when."""
-        writes, delay = draw.randint(0, length), draw.uniform(0, MAX_DELAY)
-        fork = self.forks.start(*arguments, cwd=cwd, trap=Trap())
-        fork.until(lambda: fork.writes() >= writes or fork.is_over())
-        time.sleep(delay)
-        fork.signal(number)
-        return fork.ended(), f"{delay * 1000:.0f} ms after write {writes}"
-
-
-class Fresh:
-    """Trainings in processes that import the framework."""
-
-    def __enter__(self) -> "Fresh":
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def run(self, arguments: tuple[object, ...], cwd: Path) -> tuple[Ended, float]:
-        """Run a command; return how it ended, and its seconds."""
-        begun = time.monotonic()
-        done = subprocess.run(command(*arguments), cwd=cwd, capture_output=True, text=True)
-        return Ended(done.returncode, done.stdout, done.stderr, []), time.monotonic() - begun
-
-    def interrupt(
-        self,
-        arguments: tuple[object, ...],
-        cwd: Path,
-        length: float,
-        number: int,
-        draw: random.Random,
-    ) -> tuple[Ended, str]:
-        """Run a command and send a signal at a random moment; return how it ended, and when."""
-        pipe = subprocess.PIPE
-        process = subprocess.Popen(
-            command(*arguments), cwd=cwd, stdout=pipe, stderr=pipe, text=True
-        )
-        delay = draw.uniform(0, length)
-        try:
-            stdout, stderr = process.communicate(timeout=delay)
-        except subprocess.TimeoutExpired:
-            process.send_signal(number)
-            stdout, stderr = process.communicate()
-        return Ended(process.returncode, stdout, stderr, []), f"after {delay:.2f} s"
+    Args:
+        length: how often an undisturbed training writes.
+    """
+    writes, delay = draw.randint(0, length), draw.uniform(0, MAX_DELAY)
+    fork = forks.start(*arguments, cwd=cwd, trap=Trap())
+    fork.until(lambda: fork.writes() >= writes or fork.is_over())
+    time.sleep(delay)
+    fork.signal(number)
+    return fork.ended(), f"{delay * 1000:.0f} ms after write {writes}"
 
 
 @dataclass
@@ -135,13 +85,14 @@ class Report:
     different: list[str] = field(default_factory=list)
 
 
-def try_training(runner, kind, arguments, expected, length, folder, draw, report) -> None:
+def try_training(forks, kind, arguments, expected, length, folder, draw, report) -> None:
     """Interrupt a training some times, let it finish, and compare."""
     cwd = Path(tempfile.mkdtemp(dir=folder))
     moments, only_kills = [], True
     for _ in range(20):
         number = signal.SIGKILL if draw.random() < KILL_SHARE else draw.choice(STOPS)
-        ended, moment = runner.interrupt(next_arguments(cwd, arguments), cwd, length, number, draw)
+        asked = next_arguments(cwd, arguments)
+        ended, moment = interrupt(forks, asked, cwd, length, number, draw)
         if ended.code == 0:
             break
         name = signal.Signals(number).name
@@ -154,7 +105,7 @@ def try_training(runner, kind, arguments, expected, length, folder, draw, report
             return
         if draw.random() < END_SHARE:
             break
-    ended, _ = runner.run(next_arguments(cwd, arguments), cwd)
+    ended = forks.run(*next_arguments(cwd, arguments), cwd=cwd)
     report.trials += 1
     if ended.code:
         problem = f"the last resume failed: {ended.stderr[-300:]}"
@@ -187,41 +138,51 @@ def find_difference(expected: dict, found: dict, *, only_kills: bool) -> str:
     return problem if differing or missing or states[0] != states[1] else ""
 
 
+def kill_backend(name: str, kills: int, seed: int, folder: Path) -> Report:
+    """Run trials on a backend until there were enough kills."""
+    draw, report = random.Random(seed), Report()
+    sizes = [f"--set={path}={value}" for path, value in TINY["dcgan"].items()]
+    usual = ("train", "dcgan", *sizes, "--backend", BACKENDS[name])
+    usual += ("--data", f"npz:{folder / 'tiny.npz'}", "--out", "run")
+    with Forks(BACKENDS[name]) as forks:
+        undisturbed = {}
+        for kind, settings in KINDS.items():
+            cwd = Path(tempfile.mkdtemp(dir=folder))
+            ended = forks.run(*usual, *settings, cwd=cwd, trap=Trap())
+            assert ended.code == 0, ended.stderr
+            undisturbed[kind] = outcome(cwd / "run"), len(ended.places)
+        while report.signals.total() < kills:
+            kind = draw.choice(list(KINDS))
+            arguments = (*usual, *KINDS[kind])
+            try_training(forks, kind, arguments, *undisturbed[kind], folder, draw, report)
+    return report
+
+
 def main() -> int:
-    """Run trials until there were enough kills; return the exit code."""
+    """Kill trainings on each backend; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--kills", type=int, default=200, help="signals that end a process")
+    parser.add_argument("--kills", type=int, default=120, help="signals that end a process")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
-    parser.add_argument("--backend", choices=BACKENDS, default="toy")
+    parser.add_argument("--backends", default=",".join(BACKENDS), help="of the trainings")
     options = parser.parse_args()
-    backend, draw, report = BACKENDS[options.backend], random.Random(options.seed), Report()
-    begun = time.monotonic()
-    with tempfile.TemporaryDirectory() as name, installed(Path(name), "toy", toy=NONE):
-        folder = Path(name)
+    names, failed = options.backends.split(","), False
+    with tempfile.TemporaryDirectory() as place, installed(Path(place), "toy", toy=NONE):
         images = np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8)
-        np.savez(folder / "tiny.npz", images=images, labels=np.arange(40) % 3)
-        sizes = [f"--set={path}={value}" for path, value in TINY["dcgan"].items()]
-        usual = ("train", "dcgan", *sizes, "--backend", backend)
-        usual += ("--data", f"npz:{folder / 'tiny.npz'}", "--out", "run")
-        with Fresh() if options.backend == "keras" else Forked(backend) as runner:
-            undisturbed = {}
-            for kind, settings in KINDS.items():
-                cwd = Path(tempfile.mkdtemp(dir=folder))
-                ended, length = runner.run((*usual, *settings), cwd)
-                assert ended.code == 0, ended.stderr
-                undisturbed[kind] = outcome(cwd / "run"), length
-            while report.signals.total() < options.kills:
-                kind = draw.choice(list(KINDS))
-                arguments = (*usual, *KINDS[kind])
-                try_training(runner, kind, arguments, *undisturbed[kind], folder, draw, report)
-    counts = ", ".join(f"{count} {name}" for name, count in sorted(report.signals.items()))
-    print(
-        f"{options.backend}, seed {options.seed}: {report.signals.total()} signals ({counts}), "
-        f"{report.trials} trainings, {len(report.different)} different ends, "
-        f"{time.monotonic() - begun:.0f} s"
-    )
-    print(*report.different, sep="\n", end="\n" if report.different else "")
-    return 1 if report.different else 0
+        np.savez(Path(place) / "tiny.npz", images=images, labels=np.arange(40) % 3)
+        for name in names:
+            begun = time.monotonic()
+            report = kill_backend(name, -(-options.kills // len(names)), options.seed, Path(place))
+            counts = ", ".join(f"{count} {kind}" for kind, count in sorted(report.signals.items()))
+            print(
+                f"{name}, seed {options.seed}: {report.signals.total()} signals ({counts}), "
+                f"{report.trials} trainings, {len(report.different)} different ends, "
+                f"{time.monotonic() - begun:.0f} s",
+                *report.different,
+                sep="\n",
+                flush=True,
+            )
+            failed = failed or bool(report.different)
+    return int(failed)
 
 
 if __name__ == "__main__":

@@ -186,7 +186,7 @@ def counted_training(backend, folder, monkeypatch, **settings):
         return made[-1]
 
     monkeypatch.setattr(kind, "engine", engine)
-    small = {"hidden": [8], "judging": [8], "batch_size": 16}
+    small = {"hidden": [8], "discriminator_hidden": [8], "batch_size": 16}
     train("mlp-gan", backend=backend, data="digits", changes=small, out=folder / "run", **settings)
     return made[0].asked
 

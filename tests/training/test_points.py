@@ -18,7 +18,7 @@ from gandem.metrics import mode_coverage
 from gandem.visualize.interpolation import interpolate
 from gandem.visualize.traversal import traverse
 
-SMALL = {"image": 2, "latent": 2, "hidden": [16, 16], "judging": [16]}
+SMALL = {"image": 2, "latent": 2, "hidden": [16, 16], "discriminator_hidden": [16]}
 SET = [f"--set={name}={value}" for name, value in SMALL.items()]
 MEANS = {"ring": (RING, 0.02), "grid": (GRID, 0.05)}
 

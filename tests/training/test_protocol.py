@@ -17,7 +17,7 @@ from gandem.core.training import (
     step_inputs,
 )
 from gandem.core.training.backends import load_backend
-from gandem.core.training.feed.augmentation import draw_disturbances, noise_level
+from gandem.core.training.feed.augmentation import draw_disturbances
 from gandem.core.training.losses import load_loss
 from gandem.core.training.step import penalizes_gradients
 from gandem.testing.trajectories import SMALL, TRAJECTORIES, find_trajectory, load_tiny_data
@@ -313,21 +313,13 @@ def test_every_backend_moves_the_same_pixels(backend):
     assert made.step()["discriminator"] == pytest.approx(fake - real, abs=1e-12)
 
 
-def test_instance_noise_falls_evenly_to_nothing():
-    spec = change(SMALL, {"training.instance_noise": 0.4, "training.instance_noise_steps": 8})
+def test_instance_noise_follows_its_schedule():
+    feed = feed_of(change(SMALL, {"training.instance_noise": "linear(0.4, 0, 8)"}))
+    plain = feed_of(change(SMALL, {"training.instance_noise": 1.0}))
 
-    assert [noise_level(spec, step) for step in (0, 2, 4, 8, 9)] == pytest.approx(
-        [0.4, 0.3, 0.2, 0, 0]
-    )
-    drawn = draw_disturbances(spec, "real/0", 500, 0, 2)["disturbance/real/0"]
-    assert drawn.std() == pytest.approx(0.3, rel=0.02)
-    assert not draw_disturbances(spec, "real/0", 5, 0, 20)["disturbance/real/0"].any()
-
-
-def test_instance_noise_without_steps_stays():
-    spec = change(SMALL, {"training.instance_noise": 0.4})
-
-    assert noise_level(spec, 10_000) == 0.4
+    for step, level in ((0, 0.4), (2, 0.3), (4, 0.2), (8, 0), (9, 0)):
+        drawn, unit = (each(step)["disturbance/real/0"] for each in (feed, plain))
+        assert drawn == pytest.approx(level * unit, rel=1e-12)
 
 
 def test_flipped_reals_are_the_data_or_its_mirror_image():

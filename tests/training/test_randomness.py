@@ -58,7 +58,7 @@ def test_numbers_of_a_purpose_are_part_of_the_format_of_a_run():
         "AUGMENT": 9,
         "INSTANCE_NOISE": 10,
         "FLIP": 11,
-        "JUDGED": 12,
+        "ACCURACY": 12,
         "POINTS": 13,
         "METRICS": 14,
     }

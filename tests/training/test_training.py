@@ -162,10 +162,10 @@ def test_every_pass_of_a_step_has_masks_of_its_own():
 
     masks = {name: value for name, value in inputs.items() if name.startswith("mask/")}
 
-    judging = [p.number for p in passes_of_step(case.spec, NonSaturating(), (16, 16, 16))
+    with_masks = [p.number for p in passes_of_step(case.spec, NonSaturating(), (16, 16, 16))
                if p.player == "discriminator"]  # fmt: skip
-    assert {int(name.split("/")[1]) for name in masks} == set(judging)
-    assert len(masks) == 2 * len(judging)
+    assert {int(name.split("/")[1]) for name in masks} == set(with_masks)
+    assert len(masks) == 2 * len(with_masks)
     assert len({value.tobytes() for value in masks.values()}) == len(masks)
 
 

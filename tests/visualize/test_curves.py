@@ -99,11 +99,11 @@ def test_plot_draws_a_png_and_an_svg(run, conditional, tmp_path):
     png, svg = tmp_path / "curves.png", tmp_path / "curves.svg"
 
     words = said("plot", run, "-o", png)
-    found = json.loads(said("plot", run, conditional, "-o", svg, "--json"))
+    data = json.loads(said("plot", run, conditional, "-o", svg, "--json"))
 
     assert words == f"curves of 1 run in {png}\n"
     assert iio.imread(png).shape[1] == 1170
-    assert found == {"out": str(svg), "runs": [str(run), str(conditional)]}
+    assert data == {"out": str(svg), "runs": [str(run), str(conditional)]}
     assert ET.parse(svg).getroot().tag.endswith("svg")
 
 
@@ -165,7 +165,7 @@ LOGS = {
     "diverged": [ROW, '{"step": 5, "generator": NaN, "discriminator": Infinity}'],
     "huge": [ROW, ROW | {"step": 10**14, "generator": 1e29}],
     "below zero": [ROW, ROW | {"step": 2, "discriminator": -900.0}],
-    "unknown rows": [ROW, {"step": 1, "judged": {"real": 1}}, {"step": 2, "odd": [1]}],
+    "unknown rows": [ROW, {"step": 1, "accuracy": {"real": 1}}, {"step": 2, "odd": [1]}],
     "a warning": [ROW, WARNING | {"step": 3, "since_step": 2}],
     "an odd warning": [
         ROW,
@@ -240,7 +240,7 @@ def test_a_folder_may_have_any_name(run, tmp_path):
     assert ET.parse(tmp_path / "x.svg").getroot().tag.endswith("svg")
 
 
-@pytest.mark.parametrize("rows", [[], [{"step": 1, "judged": {}}], ["no json"]])
+@pytest.mark.parametrize("rows", [[], [{"step": 1, "accuracy": {}}], ["no json"]])
 def test_a_run_with_nothing_to_draw_is_refused(logged, tmp_path, rows):
     words = refused("plot", logged(*rows), "-o", tmp_path / "x.png")
 

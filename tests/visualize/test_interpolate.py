@@ -41,26 +41,26 @@ def film_of(frames):
 def test_the_spherical_path_keeps_the_length_and_has_equal_angles():
     a, b = np.array([[2.0, 0.0, 0.0]]), np.array([[0.0, 2.0, 0.0]])
 
-    way = slerp(a, b, np.linspace(0, 1, 4))[:, 0]
+    points = slerp(a, b, np.linspace(0, 1, 4))[:, 0]
 
-    assert np.allclose(np.linalg.norm(way, axis=1), 2)
-    assert np.allclose(np.degrees(np.arctan2(way[:, 1], way[:, 0])), [0, 30, 60, 90])
+    assert np.allclose(np.linalg.norm(points, axis=1), 2)
+    assert np.allclose(np.degrees(np.arctan2(points[:, 1], points[:, 0])), [0, 30, 60, 90])
 
 
 def test_the_spherical_path_reaches_both_ends_exactly():
     a, b = np.random.default_rng(0).normal(size=(2, 5, 100))
 
-    way = slerp(a, b, np.array([0.0, 1.0]))
+    points = slerp(a, b, np.array([0.0, 1.0]))
 
-    assert (way[0] == a).all()
-    assert (way[1] == b).all()
+    assert (points[0] == a).all()
+    assert (points[1] == b).all()
 
 
 @pytest.mark.parametrize(("a", "b"), [(1.0, 2.0), (1.0, -1.0), (0.0, 1.0), (0.0, 0.0)])
 def test_without_a_unique_circle_the_path_is_straight(a, b):
-    way = slerp(np.full((1, 3), a), np.full((1, 3), b), np.array([0.0, 0.5, 1.0]))
+    points = slerp(np.full((1, 3), a), np.full((1, 3), b), np.array([0.0, 0.5, 1.0]))
 
-    assert np.allclose(way[:, 0, 0], [a, (a + b) / 2, b])
+    assert np.allclose(points[:, 0, 0], [a, (a + b) / 2, b])
 
 
 # --- interpolate ---------------------------------------------------------------------------------
@@ -76,9 +76,9 @@ def test_a_label_moves_from_class_to_class_while_the_noise_is_held(conditional):
         assert (frame == run.generate(1, label=label, seed=4).images).all()
     between = fixed_inputs(run.spec, 4, 1, "float32", np.array([1]))
     between["label"][:] = [0, 0.5, 0.5]
-    made = run.engine().forward("generator", between)
+    outputs = run.engine().forward("generator", between)
     low, high = run.spec.image.low, run.spec.image.high
-    assert np.abs(film[2] - np.clip((made - low) / (high - low), 0, 1) * 255).max() <= 0.51
+    assert np.abs(film[2] - np.clip((outputs - low) / (high - low), 0, 1) * 255).max() <= 0.51
 
 
 @needs_a_backend
@@ -112,9 +112,9 @@ def test_bounce_returns_to_the_start_within_the_frames(conditional, tmp_path, fr
 
     said("interpolate", conditional, "--bounce", "--frames", frames, "-n", 2, "-o", out)
 
-    found, _ = frames_of(out)
-    assert found.shape == (frames, 96, 2 * 96 + 2, 3)
-    assert (found[1] == found[-1]).all() or frames % 2
+    result, _ = frames_of(out)
+    assert result.shape == (frames, 96, 2 * 96 + 2, 3)
+    assert (result[1] == result[-1]).all() or frames % 2
 
 
 def test_resizing_keeps_the_aspect_ratio():
@@ -128,9 +128,9 @@ def test_resizing_keeps_the_aspect_ratio():
 def test_a_strip_has_a_row_for_each_noise(conditional, tmp_path):
     out = tmp_path / "strip.png"
 
-    found = json.loads(said("interpolate", conditional, "-n", 3, "-o", out, "--json"))
+    data = json.loads(said("interpolate", conditional, "-n", 3, "-o", out, "--json"))
 
-    assert found == {"out": str(out), "run": str(conditional), "frames": 10}
+    assert data == {"out": str(out), "run": str(conditional), "frames": 10}
     height, width, _ = iio.imread(out).shape
     assert width == 4 + 10 * 100
     assert 3 * 100 < height < 3 * 100 + 40
@@ -199,7 +199,7 @@ def test_an_unconditional_model_refuses_to_interpolate_labels(run, tmp_path):
 @pytest.mark.parametrize(
     ("out", "words"),
     [
-        ("x.jpg", "expected a name that ends in .gif, .mp4, or .png (a strip)."),
+        ("x.jpg", "expected a name that ends in .gif or .mp4 or .png (a strip)."),
         ("missing/x.gif", "there is no folder"),
         ("folder.gif", "cannot be written"),
     ],

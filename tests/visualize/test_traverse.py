@@ -31,8 +31,8 @@ CODED = load_spec("dcgan", {"latent": 8, "latent.categories": 3, "latent.codes":
 def images_of(run, inputs):
     """Return what a run's generator makes of inputs, from 0 to 255."""
     low, high = run.spec.image.low, run.spec.image.high
-    made = run.engine().forward("generator", inputs)
-    return np.clip((made - low) / (high - low), 0, 1) * 255
+    outputs = run.engine().forward("generator", inputs)
+    return np.clip((outputs - low) / (high - low), 0, 1) * 255
 
 
 # --- traverse ------------------------------------------------------------------------------------
@@ -130,11 +130,11 @@ def test_titles_are_short_and_distinct():
 def test_a_value_that_begins_with_a_dash_works_on_the_command_line(run, tmp_path, values):
     out = tmp_path / "row.png"
 
-    found = json.loads(said("traverse", run, "--values", values, "-o", out, "--json"))
+    data = json.loads(said("traverse", run, "--values", values, "-o", out, "--json"))
 
-    assert found["values"] == list(parse_values(values))
-    assert found["rows"] == []
-    assert iio.imread(out).shape[1] >= 56 * len(found["values"])
+    assert data["values"] == list(parse_values(values))
+    assert data["rows"] == []
+    assert iio.imread(out).shape[1] >= 56 * len(data["values"])
 
 
 @needs_a_backend
@@ -181,9 +181,9 @@ def test_traverse_refuses_a_place_that_it_cannot_write(run, tmp_path, out):
 def test_every_class_is_made_from_the_same_noise(conditional):
     opened = gandem.open_run(conditional)
 
-    made, table = each_label(opened, 4, seed=2)
+    result, table = each_label(opened, 4, seed=2)
 
-    assert made.labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    assert result.labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4
     assert table.rows == ("0", "1", "2")
     for label in range(3):
         assert (table.images[label] == opened.generate(4, label=label, seed=2).images).all()

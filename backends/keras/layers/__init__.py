@@ -5,7 +5,15 @@ second derivative, so every layer here is our own. Images are (N, H, W, C); para
 canonical layouts and names.
 """
 
-from gandem.backends.keras.layers import activations, affine, norms, resampling, shaping  # noqa: F401
+from gandem.backends.keras.layers import (  # noqa: F401
+    activations,
+    affine,
+    attention,
+    modulation,
+    norms,
+    resampling,
+    shaping,
+)
 from gandem.backends.keras.layers.base import Context, Layer, build
 from gandem.backends.keras.layers.graph import chain, run
 

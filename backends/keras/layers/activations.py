@@ -3,7 +3,7 @@
 import tensorflow as tf
 from tensorflow import Tensor
 
-from gandem.backends.keras.layers.base import Context, Layer, build
+from gandem.backends.keras.layers.base import Context, ContextLayer, Layer, build
 from gandem.core import specs as kinds
 from gandem.core.rng import dropout_levels
 
@@ -38,14 +38,14 @@ class Activation(Layer):
 
 
 @build.register(kinds.Dropout)
-class Dropout(Layer):
+class Dropout(ContextLayer):
     """Dropout with a mask from core; without one (in a user's own loop) it draws its own."""
 
     def call(self, x: Tensor, context: Context) -> Tensor:
         if not context.training:
             return x
         rate = dropout_levels(self.spec.rate) / 256
-        mask = context.masks.get(self.path_in_spec)
+        mask = context.draws.get(self.node.path)
         if mask is None:
             mask = tf.random.uniform(tf.shape(x)) >= rate
         return x * (tf.cast(mask, x.dtype) * self.number(1 / (1 - rate)))

@@ -5,12 +5,12 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import Tensor
 
-from gandem.backends.keras.layers.base import Context, Layer, build
+from gandem.backends.keras.layers.base import Context, ContextLayer, Layer, build
 from gandem.core import specs as kinds
 from gandem.core.specs import Node, crops, pads
 
 
-class Affine(Layer):
+class Affine(ContextLayer):
     """A layer with a kernel, and optionally a bias and spectral norm."""
 
     def kernel(self, context: Context) -> Tensor:
@@ -86,9 +86,12 @@ class Conv2D(Affine):
         self.pads = _padding(node, size, list(pads(node.layer, *size)))
 
     def call(self, x: Tensor, context: Context) -> Tensor:
-        x, kernel = context.narrow(x, self.kernel(context))
-        out = tf.nn.conv2d(x, kernel, self.spec.stride, padding=self.pads)
-        return self.biased(context.widen(out))
+        return self.biased(self.convolve(x, self.kernel(context), context))
+
+    def convolve(self, x: Tensor, kernel: Tensor, context: Context) -> Tensor:
+        """Return the convolution with a kernel."""
+        x, kernel = context.narrow(x, kernel)
+        return context.widen(tf.nn.conv2d(x, kernel, self.spec.stride, padding=self.pads))
 
 
 @build.register(kinds.Conv2DTranspose)

@@ -15,10 +15,12 @@ from gandem.core.specs import Node
 
 @dataclass
 class Context:
-    """The inputs of the network by name, the dropout masks by the path of their layer, modes."""
+    """The inputs of the network and the outputs of layers that others read, by name; the dropout
+    masks and pixel noise by the path of their layer; modes.
+    """
 
-    inputs: Mapping[str, Tensor]
-    masks: Mapping[str, Tensor] = field(default_factory=dict)
+    inputs: dict[str, Tensor]
+    draws: Mapping[str, Tensor] = field(default_factory=dict)
     training: bool = False
     mixed: bool = False
 
@@ -37,7 +39,7 @@ class Layer(keras.layers.Layer):
     def __init__(self, layer: kinds.Layer, node: Node, dtype: str) -> None:
         super().__init__(name=node.path.rsplit("/", 1)[1], dtype=dtype)
         self.spec: Any = layer
-        self.path_in_spec = node.path
+        self.node = node
         self.arrays = {
             p.name: self.add_weight(
                 name=p.name.rsplit("/", 1)[1], shape=p.shape, initializer="zeros", trainable=trained
@@ -55,6 +57,10 @@ class Layer(keras.layers.Layer):
     def number(self, value: float) -> Tensor:
         """Return a constant in the layer's precision; Keras casts through float32."""
         return tf.constant(value, self.compute_dtype)
+
+
+class ContextLayer(Layer):
+    """A layer whose ``call`` also takes the context."""
 
 
 @singledispatch

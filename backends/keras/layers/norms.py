@@ -3,7 +3,7 @@
 import tensorflow as tf
 from tensorflow import Tensor
 
-from gandem.backends.keras.layers.base import Context, Layer, build
+from gandem.backends.keras.layers.base import Context, ContextLayer, Layer, build
 from gandem.core import specs as kinds
 from gandem.core.specs import Node
 
@@ -20,15 +20,23 @@ def moments(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
     return mean, centered, tf.reduce_mean(centered * centered, axes, keepdims=True)
 
 
+class Norm(Layer):
+    """A norm with its scale and offset, if it has them."""
+
+    def scale_and_offset(self, x: Tensor) -> Tensor:
+        """Return x·scale + offset."""
+        return x * self.weight("scale") + self.weight("offset") if self.spec.affine else x
+
+
 @build.register(kinds.BatchNorm)
-class BatchNorm(Layer):
+class BatchNorm(Norm, ContextLayer):
     """Batch norm with its running statistics."""
 
     def call(self, x: Tensor, context: Context) -> Tensor:
         epsilon = self.number(self.spec.epsilon)
         if not context.training:
-            factor = self.weight("scale") * tf.math.rsqrt(self.weight("variance") + epsilon)
-            return (x - self.weight("mean")) * factor + self.weight("offset")
+            factor = tf.math.rsqrt(self.weight("variance") + epsilon)
+            return self.scale_and_offset((x - self.weight("mean")) * factor)
         if x.dtype == tf.float32:
             return self._fused(x)
         axes = tuple(range(x.shape.rank - 1))
@@ -37,9 +45,7 @@ class BatchNorm(Layer):
         factor = 1 if self.spec.running_variance == "biased" else count / (count - 1)
         self._follow("mean", tf.reshape(mean, [-1]))
         self._follow("variance", tf.reshape(variance, [-1]) * factor)
-        return centered * tf.math.rsqrt(variance + epsilon) * self.weight("scale") + self.weight(
-            "offset"
-        )
+        return self.scale_and_offset(centered * tf.math.rsqrt(variance + epsilon))
 
     def _fused(self, x: Tensor) -> Tensor:
         """Compute batch norm in float32 with one operation, in a third of the time.
@@ -48,8 +54,8 @@ class BatchNorm(Layer):
         """
         found = tf.raw_ops.FusedBatchNormV3(
             x=x if x.shape.rank == 4 else tf.reshape(x, [-1, 1, 1, x.shape[-1]]),
-            scale=self.weight("scale"),
-            offset=self.weight("offset"),
+            scale=self.weight("scale") if self.spec.affine else tf.ones(x.shape[-1]),
+            offset=self.weight("offset") if self.spec.affine else tf.zeros(x.shape[-1]),
             mean=tf.zeros(0),
             variance=tf.zeros(0),
             epsilon=self.spec.epsilon,
@@ -74,19 +80,19 @@ class BatchNorm(Layer):
 
 
 @build.register(kinds.LayerNorm)
-class LayerNorm(Layer):
+class LayerNorm(Norm):
     """Layer norm over all features, or over the channels of each pixel."""
 
     def call(self, x: Tensor) -> Tensor:
         axes = tuple(range(1, x.shape.rank)) if self.spec.over == "all" else (-1,)
         _, centered, variance = moments(x, axes)
         normed = centered * tf.math.rsqrt(variance + self.number(self.spec.epsilon))
-        return normed * self.weight("scale") + self.weight("offset")
+        return self.scale_and_offset(normed)
 
 
 @build.register(kinds.GroupNorm)
 @build.register(kinds.InstanceNorm)
-class GroupNorm(Layer):
+class GroupNorm(Norm):
     """Norm over contiguous groups of channels and all pixels."""
 
     def __init__(self, layer: kinds.Layer, node: Node, dtype: str) -> None:
@@ -101,4 +107,4 @@ class GroupNorm(Layer):
         axes = (*range(1, len(pixels) + 1), -1)
         _, centered, variance = moments(grouped, axes)
         normed = centered * tf.math.rsqrt(variance + self.number(self.spec.epsilon))
-        return tf.reshape(normed, [-1, *self.shape]) * self.weight("scale") + self.weight("offset")
+        return self.scale_and_offset(tf.reshape(normed, [-1, *self.shape]))

@@ -4,7 +4,15 @@ Images are (N, C, H, W). Parameters keep torch's names and layouts; ``network.py
 canonical ones.
 """
 
-from gandem.backends.torch.layers import activations, affine, norms, resampling, shaping  # noqa: F401
+from gandem.backends.torch.layers import (  # noqa: F401
+    activations,
+    affine,
+    attention,
+    modulation,
+    norms,
+    resampling,
+    shaping,
+)
 from gandem.backends.torch.layers.affine import SpectralNorm
 from gandem.backends.torch.layers.base import Context, build, inward, outward
 from gandem.backends.torch.layers.graph import Chain, attribute

@@ -3,14 +3,14 @@
 import torch
 from torch import Tensor, nn
 
-from gandem.backends.torch.layers.base import Context, build
+from gandem.backends.torch.layers.base import Context, ContextModule, build
 from gandem.core import specs as kinds
 from gandem.core.rng import dropout_levels
 from gandem.core.specs import Node
 
 
 @build.register(kinds.Dropout)
-class Dropout(nn.Dropout):
+class Dropout(ContextModule, nn.Dropout):
     """Dropout with a mask from core; it draws its own without one, as in a user's loop."""
 
     def __init__(self, layer: kinds.Dropout, node: Node) -> None:
@@ -18,9 +18,9 @@ class Dropout(nn.Dropout):
         self.path = node.path
 
     def forward(self, x: Tensor, context: Context) -> Tensor:  # type: ignore[override]
-        if not self.training or self.path not in context.masks:
+        if not self.training or self.path not in context.draws:
             return super().forward(x)
-        return x * (context.masks[self.path].to(x.dtype) / (1 - self.p))
+        return x * (context.draws[self.path].to(x.dtype) / (1 - self.p))
 
 
 class Elu(nn.ELU):

@@ -52,7 +52,7 @@ def _add_spectral_norm(
     return module
 
 
-def _weight(module: "Linear | Conv2d | ConvTranspose2d") -> Tensor:
+def weight_of(module: "Linear | Conv2d | ConvTranspose2d") -> Tensor:
     """Return the weight of a module, divided by its spectral norm if it has one."""
     norm = module.spectral_norm
     return module.weight if norm is None else norm(module.weight)
@@ -62,7 +62,7 @@ class Linear(nn.Linear):
     """A dense layer."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, _weight(self), self.bias)
+        return F.linear(x, weight_of(self), self.bias)
 
 
 @build.register
@@ -78,13 +78,16 @@ class Conv2d(nn.Conv2d):
     before: tuple[int, int, int, int] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.convolve(x, weight_of(self), self.bias)
+
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Return the convolution with a weight."""
         x = x if self.before is None else F.pad(x, self.before)
-        weight = _weight(self)
         crop = [k - 1 - p for k, p in zip(self.kernel_size, self.padding, strict=True)]
         if x.dtype == torch.float64 and self._copies_windows() and min(crop) >= 0:
             flipped = weight.flip(2, 3).transpose(0, 1)
-            return F.conv_transpose2d(x, flipped, self.bias, padding=crop)
-        return F.conv2d(x, weight, self.bias, self.stride, self.padding)
+            return F.conv_transpose2d(x, flipped, bias, padding=crop)
+        return F.conv2d(x, weight, bias, self.stride, self.padding)
 
     def _copies_windows(self) -> bool:
         """Return True if the transposed convolution that computes the same is faster in float64.
@@ -116,7 +119,7 @@ class ConvTranspose2d(nn.ConvTranspose2d):
         whole = not any(self.rest)
         out = F.conv_transpose2d(
             x,
-            _weight(self),
+            weight_of(self),
             self.bias if whole else None,
             self.stride,
             self.padding,

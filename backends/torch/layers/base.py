@@ -12,10 +12,16 @@ from gandem.core.specs import Node
 
 @dataclass
 class Context:
-    """The inputs of the network by name, and the dropout masks by the path of their layer."""
+    """The inputs of the network and the outputs of layers that others read, by name; the dropout
+    masks and pixel noise by the path of their layer.
+    """
 
-    inputs: Mapping[str, Tensor]
-    masks: Mapping[str, Tensor] = field(default_factory=dict)
+    inputs: dict[str, Tensor]
+    draws: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class ContextModule(nn.Module):
+    """A module whose ``forward`` also takes the context."""
 
 
 @singledispatch

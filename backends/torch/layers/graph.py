@@ -3,15 +3,17 @@
 import torch
 from torch import Tensor, nn
 
-from gandem.backends.torch.layers.activations import Dropout
 from gandem.backends.torch.layers.affine import Conv2d, ConvTranspose2d, Linear
-from gandem.backends.torch.layers.base import Context, build
+from gandem.backends.torch.layers.base import Context, ContextModule, build
 from gandem.core import specs as kinds
 from gandem.core.specs import Node
 
 REWRITABLE = (Linear, Conv2d, ConvTranspose2d, nn.BatchNorm1d, nn.BatchNorm2d)
 """Modules whose gradient does not need their output."""
-TAKEN = {"training", "names", "plan", "orders", "arrays", "weights", "load_arrays", "from_numpy"}
+TAKEN = {
+    *("training", "names", "references", "plan", "orders", "arrays", "weights", "load_arrays"),
+    "from_numpy",
+}
 """Attributes of networks, which no layer can have as its name."""
 
 
@@ -27,6 +29,11 @@ class Chain(nn.Module):
     def __init__(self, nodes: tuple[Node, ...]) -> None:
         super().__init__()
         self.names = [attribute(node.path) for node in nodes]
+        self.references = {
+            name: node.reference
+            for name, node in zip(self.names, nodes, strict=True)
+            if node.is_read
+        }
         before: nn.Module | None = None
         for name, node in zip(self.names, nodes, strict=True):
             module = build(node.layer, node)
@@ -34,43 +41,66 @@ class Chain(nn.Module):
             if isinstance(module, nn.ReLU | nn.LeakyReLU) and isinstance(before, REWRITABLE):
                 module.inplace = True
             self.add_module(name, module)
-            before = module
+            before = None if node.is_read else module
 
     def forward(self, x: Tensor, context: Context) -> Tensor:
         for name in self.names:
             module = self._modules[name]
-            x = module(x, context) if isinstance(module, CONTEXTUAL) else module(x)
+            x = module(x, context) if isinstance(module, ContextModule) else module(x)
+            if name in self.references:
+                context.inputs[self.references[name]] = x
         return x
 
 
+class Branched(ContextModule):
+    """A module with a chain for each list of layers inside it."""
+
+    def __init__(self, layer: kinds.Layer, node: Node) -> None:
+        super().__init__()
+        self.input = layer.reads
+        for name, nodes in node.branches.items():
+            self.add_module(name, Chain(nodes))
+
+    def read(self, branch: str, context: Context) -> Tensor:
+        """Return the result of a branch on the input that the layer reads."""
+        return self._modules[branch](context.inputs[self.input], context)
+
+
 @build.register(kinds.Concatenate)
-class Concatenate(nn.Module):
+class Concatenate(Branched):
     """Concatenates another input along the channels."""
 
     def __init__(self, layer: kinds.Concatenate, node: Node) -> None:
-        super().__init__()
-        self.input, self.planes = layer.input, layer.planes
-        self.layers = Chain(node.branches["layers"])
+        super().__init__(layer, node)
+        self.planes = layer.planes
 
     def forward(self, x: Tensor, context: Context) -> Tensor:
-        other = self.layers(context.inputs[self.input], context)
+        other = self.read("layers", context)
         if self.planes:
             other = other[:, :, None, None].expand(-1, -1, *x.shape[2:])  # (N, C, H, W)
         joined = torch.cat([x, other], dim=1)
         return joined.contiguous(memory_format=torch.channels_last) if joined.ndim == 4 else joined
 
 
-@build.register(kinds.Residual)
-class Residual(nn.Module):
-    """layers(x) + shortcut(x)."""
+@build.register(kinds.Add)
+class Add(Branched):
+    """x + layers(input)."""
 
-    def __init__(self, layer: kinds.Residual, node: Node) -> None:
-        super().__init__()
-        self.layers = Chain(node.branches["layers"])
-        self.shortcut = Chain(node.branches["shortcut"])
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        return x + self.read("layers", context)
+
+
+@build.register(kinds.Dot)
+class Dot(Branched):
+    """The inner product of x and layers(input)."""
+
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        return (x * self.read("layers", context)).sum(dim=1, keepdim=True)
+
+
+@build.register(kinds.Residual)
+class Residual(Branched):
+    """layers(x) + shortcut(x)."""
 
     def forward(self, x: Tensor, context: Context) -> Tensor:
         return self.layers(x, context) + self.shortcut(x, context)
-
-
-CONTEXTUAL = (Dropout, Concatenate, Residual)

@@ -39,7 +39,9 @@ BATCH_NORMS = {
 @build.register
 def _(layer: kinds.BatchNorm, node: Node) -> nn.Module:
     norm = BATCH_NORMS[layer.running_variance, len(node.input_shape)]
-    return norm(node.input_shape[-1], eps=layer.epsilon, momentum=1 - layer.decay)
+    return norm(
+        node.input_shape[-1], eps=layer.epsilon, momentum=1 - layer.decay, affine=layer.affine
+    )
 
 
 class LayerNorm(nn.LayerNorm):
@@ -52,14 +54,14 @@ class LayerNorm(nn.LayerNorm):
 @build.register
 def _(layer: kinds.LayerNorm, node: Node) -> nn.Module:
     shape = node.input_shape if layer.over == "all" else node.input_shape[-1:]
-    return LayerNorm(shape, eps=layer.epsilon)
+    return LayerNorm(shape, eps=layer.epsilon, elementwise_affine=layer.affine)
 
 
 @build.register
 def _(layer: kinds.GroupNorm, node: Node) -> nn.Module:
-    return nn.GroupNorm(layer.groups, node.input_shape[-1], eps=layer.epsilon)
+    return nn.GroupNorm(layer.groups, node.input_shape[-1], eps=layer.epsilon, affine=layer.affine)
 
 
 @build.register
 def _(layer: kinds.InstanceNorm, node: Node) -> nn.Module:
-    return nn.InstanceNorm2d(node.input_shape[-1], eps=layer.epsilon, affine=True)
+    return nn.InstanceNorm2d(node.input_shape[-1], eps=layer.epsilon, affine=layer.affine)

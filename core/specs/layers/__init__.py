@@ -6,7 +6,16 @@ layer that other modules need are class attributes and properties here.
 """
 
 from gandem.core.fields import KINDS
-from gandem.core.specs.layers import activations, affine, graph, norms, resampling, shaping
+from gandem.core.specs.layers import (
+    activations,
+    affine,
+    attention,
+    graph,
+    modulation,
+    norms,
+    resampling,
+    shaping,
+)
 from gandem.core.specs.layers.activations import (
     Dropout,
     Elu,
@@ -17,8 +26,10 @@ from gandem.core.specs.layers.activations import (
     Tanh,
 )
 from gandem.core.specs.layers.affine import Conv2D, Conv2DTranspose, Dense, Embedding
+from gandem.core.specs.layers.attention import SelfAttention
 from gandem.core.specs.layers.base import Layer, Pads
-from gandem.core.specs.layers.graph import Concatenate, Residual
+from gandem.core.specs.layers.graph import Add, Concatenate, Dot, Residual
+from gandem.core.specs.layers.modulation import Modulate, ModulatedConv2D, PixelNoise
 from gandem.core.specs.layers.norms import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from gandem.core.specs.layers.resampling import (
     AveragePool2D,
@@ -31,12 +42,14 @@ from gandem.core.specs.layers.shaping import Flatten, Reshape
 
 __all__ = [
     "LAYERS",
+    "Add",
     "AveragePool2D",
     "BatchNorm",
     "Concatenate",
     "Conv2D",
     "Conv2DTranspose",
     "Dense",
+    "Dot",
     "Dropout",
     "Elu",
     "Embedding",
@@ -49,10 +62,14 @@ __all__ = [
     "LayerNorm",
     "LeakyRelu",
     "MaxPool2D",
+    "Modulate",
+    "ModulatedConv2D",
     "Pads",
+    "PixelNoise",
     "Relu",
     "Reshape",
     "Residual",
+    "SelfAttention",
     "Sigmoid",
     "Silu",
     "Tanh",
@@ -60,9 +77,10 @@ __all__ = [
 ]
 
 
+FAMILIES = (affine, resampling, shaping, norms, activations, graph, attention, modulation)
 LAYERS: dict[str, type[Layer]] = {
     cls.kind: cls
-    for module in (affine, resampling, shaping, norms, activations, graph)
+    for module in FAMILIES
     for cls in vars(module).values()
     if isinstance(cls, type) and issubclass(cls, Layer) and cls is not Layer
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from gandem.core.fields import Range
 from gandem.core.specs.layers.base import Layer
@@ -66,7 +66,7 @@ class Dropout(Layer):
     """
 
     kind: ClassVar[str] = "dropout"
-    draws_mask: ClassVar[bool] = True
+    draws: ClassVar[Literal["mask", "normal"] | None] = "mask"
     rate: Annotated[float, Range(0, 255 / 256)]
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from gandem.core.fields import Checked, Range
 
@@ -30,9 +30,23 @@ class Layer(Checked):
     """The output of an image depends on the other images of the batch."""
     keeps_constant: ClassVar[bool] = False
     """Adding a constant to each input channel adds a constant to each output channel."""
-    draws_mask: ClassVar[bool] = False
-    """Each pass in training takes a Boolean mask, shaped like the output, from core."""
+    draws: ClassVar[Literal["mask", "normal"] | None] = None
+    """What each pass in training takes from core: a Boolean mask shaped like the output, or a
+    normal number for each pixel.
+    """
+    branch_names: ClassVar[tuple[str, ...]] = ()
+    """The fields that hold layers."""
     name: str | None = None
+
+    @property
+    def branches(self) -> dict[str, tuple[Layer, ...]]:
+        """The lists of layers in its fields, by name."""
+        return {name: getattr(self, name) for name in self.branch_names}
+
+    @property
+    def reads(self) -> str:
+        """The input of the network, or the earlier layer, that it reads; empty if none."""
+        return getattr(self, "input", "")
 
     @property
     def has_spectral_norm(self) -> bool:

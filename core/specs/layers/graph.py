@@ -1,4 +1,8 @@
-"""Layers that contain layers or read other inputs."""
+"""Layers that contain layers or read other inputs.
+
+An input is ``"noise"``, ``"image"``, ``"label"``, or the output of an earlier layer of the same
+network, ``"layer:NAME"``.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +16,39 @@ from gandem.core.specs.layers.base import Layer
 class Concatenate(Layer):
     """Append another input of the network along the channels, after passing it through ``layers``.
 
-    With ``planes`` a vector becomes constant image planes: (N, C) beside (N, H, W, D) gives (N, H,
-    W, D + C).
+    ``input = "layer:stem"`` is the output of the earlier layer ``stem``, ``"layer:block/stem"``
+    that of a layer inside ``block``; other layers read inputs in the same way. With ``planes`` a
+    vector becomes constant image planes: (N, C) beside (N, H, W, D) gives (N, H, W, D + C).
     """
 
     kind: ClassVar[str] = "concatenate"
+    branch_names: ClassVar[tuple[str, ...]] = ("layers",)
     input: str = "label"
     planes: bool = False
+    layers: tuple[Layer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Add(Layer):
+    """x + layers(input), of one shape. The input is usually an earlier layer: a skip connection."""
+
+    kind: ClassVar[str] = "add"
+    branch_names: ClassVar[tuple[str, ...]] = ("layers",)
+    input: str
+    layers: tuple[Layer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dot(Layer):
+    """⟨x, layers(input)⟩: the inner product of two vectors, (N, D) → (N, 1).
+
+    Added to the logit, that of features and an embedded label is the projection discriminator of
+    Miyato & Koyama 2018, arXiv:1802.05637.
+    """
+
+    kind: ClassVar[str] = "dot"
+    branch_names: ClassVar[tuple[str, ...]] = ("layers",)
+    input: str = "label"
     layers: tuple[Layer, ...] = ()
 
 
@@ -27,5 +57,6 @@ class Residual(Layer):
     """layers(x) + shortcut(x); an empty shortcut is x itself. He et al. 2015, arXiv:1512.03385."""
 
     kind: ClassVar[str] = "residual"
+    branch_names: ClassVar[tuple[str, ...]] = ("layers", "shortcut")
     layers: tuple[Layer, ...]
     shortcut: tuple[Layer, ...] = ()

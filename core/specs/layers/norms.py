@@ -1,4 +1,8 @@
-"""Layers that normalize features."""
+"""Layers that normalize features.
+
+With ``affine`` each multiplies by a learned ``scale`` and adds a learned ``offset``; without, a
+``modulate`` layer after it can do so with numbers that depend on a label or a style.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,8 @@ class BatchNorm(Layer):
     Training uses the biased variance of the batch. The running statistics keep ``decay`` of their
     old value. ``running_variance`` is the batch variance that they follow: the unbiased one, which
     is n/(n-1) times the biased one, as in PyTorch, or the biased one, as in Keras. Inference uses
-    the running statistics. ``scale``, ``offset`` (C,); running ``mean``, ``variance`` (C,).
+    the running statistics. With ``affine``: ``scale``, ``offset`` (C,). Running ``mean``,
+    ``variance`` (C,).
     """
 
     kind: ClassVar[str] = "batch_norm"
@@ -25,6 +30,7 @@ class BatchNorm(Layer):
     epsilon: Positive = 1e-5
     decay: Fraction = 0.9
     running_variance: Literal["unbiased", "biased"] = "unbiased"
+    affine: bool = True
     scale_init: Initializer = Ones()
     offset_init: Initializer = Zeros()
 
@@ -38,12 +44,14 @@ class LayerNorm(Layer):
     """Normalize each sample. Ba et al. 2016, arXiv:1607.06450.
 
     ``over="all"``: over every feature at once, ``scale`` and ``offset`` shaped like the features.
-    ``over="channels"``: over the channels of each pixel, ``scale`` and ``offset`` (C,).
+    ``over="channels"``: over the channels of each pixel, ``scale`` and ``offset`` (C,). Without
+    ``affine`` it has neither.
     """
 
     kind: ClassVar[str] = "layer_norm"
     over: Literal["all", "channels"] = "all"
     epsilon: Positive = 1e-5
+    affine: bool = True
     scale_init: Initializer = Ones()
     offset_init: Initializer = Zeros()
 
@@ -51,12 +59,13 @@ class LayerNorm(Layer):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupNorm(Layer):
     """Normalize contiguous groups of channels of each sample. Wu & He 2018, arXiv:1803.08494.
-    ``scale`` (C,).
+    With ``affine``: ``scale``, ``offset`` (C,).
     """
 
     kind: ClassVar[str] = "group_norm"
     groups: Count
     epsilon: Positive = 1e-5
+    affine: bool = True
     scale_init: Initializer = Ones()
     offset_init: Initializer = Zeros()
 
@@ -68,11 +77,12 @@ class GroupNorm(Layer):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceNorm(Layer):
     """Normalize each channel of each sample over its pixels. Ulyanov et al. 2016,
-    arXiv:1607.08022. ``scale`` (C,).
+    arXiv:1607.08022. With ``affine``: ``scale``, ``offset`` (C,).
     """
 
     kind: ClassVar[str] = "instance_norm"
     epsilon: Positive = 1e-5
+    affine: bool = True
     scale_init: Initializer = Ones()
     offset_init: Initializer = Zeros()
 

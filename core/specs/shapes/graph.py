@@ -6,12 +6,15 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from gandem.core.errors import SpecError, shown, suggest
 from gandem.core.specs.initializers import Initializer
 from gandem.core.specs.layers import Layer
 
-__all__ = ["NetworkPlan", "Node", "Parameter", "Resolved", "Shape", "Site"]
+__all__ = ["REFERENCE", "NetworkPlan", "Node", "Parameter", "Resolved", "Scope", "Shape", "Site"]
 
 Shape = tuple[int, ...]
+REFERENCE = "layer:"
+"""The prefix of an input that is the output of an earlier layer: ``"layer:stem"``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,10 @@ class Parameter:
 class Node:
     """A layer of a plan. ``path`` is its canonical name, e.g. ``"generator/conv2d_1"``; shapes are
     without the batch axis.
+
+    Attributes:
+        is_read: its output is read elsewhere too: by a later layer, or by a loss.
+        kept: numbers of each sample that it keeps for its gradient beside its output.
     """
 
     path: str
@@ -43,6 +50,18 @@ class Node:
     parameters: tuple[Parameter, ...]
     statistics: tuple[Parameter, ...]
     branches: Mapping[str, tuple[Node, ...]]
+    is_read: bool = False
+    kept: int = 0
+
+    @property
+    def reference(self) -> str:
+        """The name under which other layers read its output: ``"layer:conv2d_1"``."""
+        return REFERENCE + self.path.partition("/")[2]
+
+    @property
+    def draw_shape(self) -> Shape:
+        """Shape of the random numbers that it takes, without the batch axis."""
+        return self.output_shape if self.layer.draws == "mask" else (*self.output_shape[:-1], 1)
 
     def walk(self) -> Iterator[Node]:
         """Yield the nodes inside this node, then the node, in order of computation."""
@@ -55,7 +74,7 @@ class Node:
 @dataclass(frozen=True, slots=True)
 class NetworkPlan:
     """A whole network: ``input`` is the input of the first node; ``inputs`` are the shapes of all
-    inputs that it reads.
+    inputs that it reads; ``outputs`` are the layers whose outputs a loss reads.
     """
 
     name: str
@@ -63,6 +82,7 @@ class NetworkPlan:
     inputs: Mapping[str, Shape]
     nodes: tuple[Node, ...]
     output_shape: Shape
+    outputs: tuple[str, ...] = ()
 
     def walk(self) -> Iterator[Node]:
         """Yield every node, inner ones too, in order of computation."""
@@ -77,9 +97,9 @@ class NetworkPlan:
         """Return the running statistics, in canonical order."""
         return [parameter for node in self.walk() for parameter in node.statistics]
 
-    def dropouts(self) -> list[Node]:
-        """Return the nodes that need a mask, in order of computation."""
-        return [node for node in self.walk() if node.layer.draws_mask]
+    def drawing_nodes(self) -> list[Node]:
+        """Return the nodes that take random numbers in training, in order of computation."""
+        return [node for node in self.walk() if node.layer.draws]
 
     @property
     def parameter_count(self) -> int:
@@ -88,22 +108,77 @@ class NetworkPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """What the layers of one network can read.
+
+    Attributes:
+        inputs: the shapes of the network's inputs, and of the outputs of the layers planned so far.
+        layers: every layer of the network, as ``"layer:NAME"``.
+        others: the names of the other players.
+    """
+
+    inputs: dict[str, Shape]
+    layers: frozenset[str] = frozenset()
+    others: frozenset[str] = frozenset()
+
+    def shape_of(self, name: str, path: str) -> Shape:
+        """Return the shape of an input.
+
+        Args:
+            path: the layer that reads it, for the error.
+
+        Raises:
+            SpecError: there is no such input, or it is no earlier layer of this network.
+        """
+        if name in self.inputs:
+            return self.inputs[name]
+        if not name.startswith(REFERENCE):
+            known = {key: None for key in self.inputs if not key.startswith(REFERENCE)}
+            remedy = " Set classes to use labels." if name == "label" else suggest(name, known)
+            raise SpecError(f"{path}: there is no input {shown(name)}.{remedy}")
+        if name in self.layers:
+            raise SpecError(
+                f"{path}: its input {shown(name)} is not computed before it, so reading it "
+                "would be a cycle; read an earlier layer."
+            )
+        if name.removeprefix(REFERENCE).partition("/")[0] in self.others:
+            raise SpecError(
+                f"{path}: its input {shown(name)} is a layer of another player; read a layer of "
+                f"{path.partition('/')[0]}, or one of the inputs noise, image and label."
+            )
+        near = suggest(name, {key for key in self.inputs if key.startswith(REFERENCE)})
+        raise SpecError(f"{path}: there is no earlier layer {shown(name)}.{near}")
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
-    """The position of a layer: its path, its input shape, and the inputs of the network.
+    """The position of a layer: its path, its input shape, and what it can read.
 
     ``inner`` are the nodes of the layers inside it, which are planned first.
     """
 
     path: str
     shape: Shape
-    inputs: Mapping[str, Shape]
+    scope: Scope
     inner: Mapping[str, tuple[Node, ...]] = field(default_factory=dict)
+
+    def read(self, name: str) -> Shape:
+        """Return the shape of an input; raise SpecError if the layer cannot read it."""
+        return self.scope.shape_of(name, self.path)
+
+    def end_of(self, branch: str, start: Shape) -> Shape:
+        """Return the output shape of the layers of a branch, ``start`` if it has none."""
+        nodes = self.inner[branch]
+        return nodes[-1].output_shape if nodes else start
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """The output shape of a layer, and its arrays by their short names."""
+    """The output shape of a layer, and its arrays by their short names; ``kept`` as in
+    :class:`Node`.
+    """
 
     output: Shape
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     statistics: Mapping[str, Parameter] = field(default_factory=dict)
+    kept: int = 0

@@ -7,15 +7,24 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gandem.core.errors import SpecError, shown
 from gandem.core.specs import layers as kinds
 from gandem.core.specs.layers import Layer
-from gandem.core.specs.shapes.graph import NetworkPlan, Node, Parameter, Resolved, Shape, Site
-from gandem.core.specs.shapes.layers import branches, no_input, resolve
+from gandem.core.specs.shapes.graph import (
+    REFERENCE,
+    NetworkPlan,
+    Node,
+    Parameter,
+    Resolved,
+    Scope,
+    Shape,
+    Site,
+)
+from gandem.core.specs.shapes.layers import branches, resolve
 
 if TYPE_CHECKING:  # commands that show a spec do not import NumPy
     import numpy as np
@@ -29,7 +38,13 @@ LARGEST = 2**40
 
 
 def plan_network(
-    name: str, input: str, layers: tuple[Layer, ...], inputs: Mapping[str, Shape]
+    name: str,
+    input: str,
+    layers: tuple[Layer, ...],
+    inputs: Mapping[str, Shape],
+    *,
+    outputs: tuple[str, ...] = (),
+    others: Collection[str] = (),
 ) -> NetworkPlan:
     """Infer every shape and parameter of a network.
 
@@ -37,24 +52,43 @@ def plan_network(
         name: first part of all canonical names, usually the player's name.
         input: which of ``inputs`` is the input of the first layer.
         inputs: the shapes of the available inputs, by name, without the batch axis.
+        outputs: the names of layers whose outputs a loss reads.
+        others: the names of the other players, for errors.
 
     Raises:
         SpecError: the shapes do not fit; the message names the layer and the remedy.
     """
-    if input not in inputs:
-        raise no_input(name, input, inputs)
     if not layers:
         raise SpecError(f"{name}: a network needs at least one layer.")
-    nodes = _plan(name, layers, inputs[input], inputs)
+    walked = list(_walk(name, layers))
+    references = frozenset(_reference(path) for path, _ in walked)
+    scope = Scope(dict(inputs), references, frozenset(others))
+    start = scope.shape_of(input, name)
+    used = {input, *(layer.reads for _, layer in walked), *map(REFERENCE.__add__, outputs)}
+    nodes = _plan(name, layers, start, scope, used)
     _refuse_idle_biases(nodes)
-    used = {input} | {
-        node.layer.input
-        for top in nodes
-        for node in top.walk()
-        if isinstance(node.layer, kinds.Concatenate)
-    }
+    for output in outputs:
+        scope.shape_of(REFERENCE + output, f"{name}.outputs")
     read = {key: shape for key, shape in inputs.items() if key in used}
-    return NetworkPlan(name, input, read, nodes, nodes[-1].output_shape)
+    return NetworkPlan(name, input, read, nodes, nodes[-1].output_shape, outputs)
+
+
+def _walk(path: str, layers: tuple[Layer, ...]) -> Iterator[tuple[str, Layer]]:
+    """Yield every layer of a list with its path, inner ones too."""
+    for name, layer in zip(layer_names(path, layers), layers, strict=True):
+        yield f"{path}/{name}", layer
+        for key, part in layer.branches.items():
+            yield from _walk(_branch_path(f"{path}/{name}", key), part)
+
+
+def _branch_path(path: str, branch: str) -> str:
+    """Return the first part of the paths of the layers in a branch of a layer."""
+    return path if branch == "layers" else f"{path}/{branch}"
+
+
+def _reference(path: str) -> str:
+    """Return the name under which the layer at a path is read."""
+    return REFERENCE + path.partition("/")[2]
 
 
 def draw_initial_values(plan: NetworkPlan, seed: int) -> dict[str, np.ndarray]:
@@ -65,32 +99,36 @@ def draw_initial_values(plan: NetworkPlan, seed: int) -> dict[str, np.ndarray]:
 
 
 def _plan(
-    path: str, layers: tuple[Layer, ...], shape: Shape, inputs: Mapping[str, Shape]
+    path: str, layers: tuple[Layer, ...], shape: Shape, scope: Scope, used: Collection[str]
 ) -> tuple[Node, ...]:
+    """Plan a list of layers; add the shape of each to the scope.
+
+    Args:
+        used: the inputs and layers that are read anywhere in the network.
+    """
     nodes = []
     for name, layer in zip(layer_names(path, layers), layers, strict=True):
         here = f"{path}/{name}"
-        site = Site(here, shape, inputs)
+        site = Site(here, shape, scope)
         inner = {
-            key: _plan(f"{here}/{key}" if key != "layers" else here, part, start, inputs)
-            if part
-            else ()
+            key: _plan(_branch_path(here, key), part, start, scope, used) if part else ()
             for key, (part, start) in branches(layer, site).items()
         }
         resolved = resolve(layer, replace(site, inner=inner))
         _refuse_monsters(here, resolved)
-        nodes.append(
-            Node(
-                path=here,
-                layer=layer,
-                input_shape=shape,
-                output_shape=resolved.output,
-                parameters=_named(here, resolved.parameters),
-                statistics=_named(here, resolved.statistics),
-                branches=inner,
-            )
+        node = Node(
+            path=here,
+            layer=layer,
+            input_shape=shape,
+            output_shape=resolved.output,
+            parameters=_named(here, resolved.parameters),
+            statistics=_named(here, resolved.statistics),
+            branches=inner,
+            is_read=_reference(here) in used,
+            kept=resolved.kept,
         )
-        shape = resolved.output
+        nodes.append(node)
+        scope.inputs[node.reference] = shape = resolved.output
     return tuple(nodes)
 
 
@@ -159,8 +197,10 @@ def _refuse_idle_biases(nodes: tuple[Node, ...]) -> list[Node]:
             biased = [node] if layer.bias else []
         elif isinstance(layer, kinds.Residual):  # its input reaches both branches
             biased = ends
-        elif isinstance(layer, kinds.Concatenate):
+        elif isinstance(layer, kinds.Concatenate | kinds.Add):
             biased = biased + ends
         elif not layer.keeps_constant:
+            biased = []
+        if node.is_read:  # the bias reaches other layers too
             biased = []
     return biased

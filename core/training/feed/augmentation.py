@@ -7,6 +7,7 @@ backend moves the same pixels and the generator gets a gradient.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -132,15 +133,20 @@ def _transform_shapes(
 
 
 def draw_disturbances(
-    spec: Spec, where: str, rows: int, seed: int, step: int
+    spec: Spec, where: str, rows: int, seed: int, step: int, training: Any = None
 ) -> dict[str, np.ndarray]:
-    """Draw the arrays of :func:`disturbance_shapes`, float64, for a step counted from 0."""
+    """Draw the arrays of :func:`disturbance_shapes`, float64, for a step counted from 0.
+
+    Args:
+        training: of the spec, with the values of the step in place of schedules.
+    """
+    training = training or spec.training
     drawn: dict[str, np.ndarray] = {}
     shapes = disturbance_shapes(spec, where, rows)
     for name, shape in shapes.items():
         if name.startswith("disturbance/"):
             generator = stream(seed, Purpose.INSTANCE_NOISE, step, part_of(name))
-            drawn[name] = noise_level(spec, step) * generator.normal(size=shape)
+            drawn[name] = training.instance_noise * generator.normal(size=shape)
         elif "_gate/" in name:
             drawn[name] = stream(seed, Purpose.AUGMENT, step, part_of(name)).random(shape)
     for prefix, transforms in (("", spec.training.augment), (CONSISTENT, spec.loss.consistency)):
@@ -148,13 +154,6 @@ def draw_disturbances(
         if any(name.endswith(f"/{place}") for name in shapes.keys() - drawn.keys()):
             drawn |= _draw_transforms(spec, transforms, place, rows, seed, step)
     return drawn
-
-
-def noise_level(spec: Spec, step: int) -> float:
-    """Return the standard deviation of the instance noise at a step counted from 0."""
-    training = spec.training
-    left = 1.0 - step / training.instance_noise_steps if training.instance_noise_steps else 1.0
-    return training.instance_noise * max(left, 0.0)
 
 
 def flip_half(images: np.ndarray, seed: int, step: int, part: int) -> np.ndarray:

@@ -1,5 +1,5 @@
 """The random numbers that the framework draws in the mode ``randomness = "device"``: noise, mixing
-weights and shifts of a penalty, dropout masks.
+weights and shifts of a penalty, dropout masks, pixel noise.
 
 The feed then gives the key of the step instead of them. Everything else is still drawn by core.
 """
@@ -28,11 +28,11 @@ KEY = "key"
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """An array to draw: ``noise`` of the spec's latent, ``uniform`` numbers from 0 to 1, or a
-    Boolean ``mask`` that is False with the probability ``rate``.
+    """An array to draw: ``noise`` of the spec's latent, ``uniform`` numbers from 0 to 1, ``normal``
+    numbers, or a Boolean ``mask`` that is False with the probability ``rate``.
     """
 
-    kind: Literal["noise", "uniform", "mask"]
+    kind: Literal["noise", "uniform", "normal", "mask"]
     shape: Shape
     rate: float = 0.0
 
@@ -73,10 +73,11 @@ def _list_draws(
         if (kind := name.partition("/")[0]) in kinds
     }
     plans = plan_spec(spec)
-    if any(plan.dropouts() for plan in plans.values()):
+    if any(plan.drawing_nodes() for plan in plans.values()):
         for made in passes_of_step(spec, loss, rows, penalizes=penalizes):
-            for node in plans[made.player].dropouts():
+            for node in plans[made.player].drawing_nodes():
+                assert node.layer.draws is not None
                 rate = dropout_levels(node.layer.mask_rate) / 256
-                name = f"mask/{made.number}/{node.path}"
-                found[name] = Draw("mask", (made.rows, *node.output_shape), rate)
+                name = f"{node.layer.draws}/{made.number}/{node.path}"
+                found[name] = Draw(node.layer.draws, (made.rows, *node.draw_shape), rate)
     return found

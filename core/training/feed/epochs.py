@@ -34,6 +34,11 @@ class EpochSpan(Checked):
         batches = (step - self.first_step) * self.batches_per_step
         return self.first_epoch + batches // self.batches_per_epoch
 
+    def passes(self, step: int) -> float:
+        """Return the passes over the data made in ``step`` steps, the last one in part."""
+        batches = (step - self.first_step) * self.batches_per_step
+        return self.first_epoch + batches / self.batches_per_epoch
+
     def step_of(self, epochs: int) -> int:
         """Return the step after which so many epochs are complete."""
         batches = (epochs - self.first_epoch) * self.batches_per_epoch
@@ -79,6 +84,10 @@ class EpochCounter:
     def epochs_done(self, step: int) -> int:
         """Return the number of complete epochs after ``step`` steps."""
         return self.span_of(step).epochs_done(step)
+
+    def passes(self, step: int) -> float:
+        """Return the passes over the data made in ``step`` steps, the last one in part."""
+        return self.span_of(step).passes(step)
 
     def span_of(self, step: int) -> EpochSpan:
         """Return the span that the step before ``step`` belongs to."""

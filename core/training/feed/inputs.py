@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -11,12 +12,24 @@ from gandem.core.data.dataset import Dataset
 from gandem.core.errors import DataError, shown
 from gandem.core.machine import check_memory
 from gandem.core.rng import Purpose, dropout_keep, part_of, stream
-from gandem.core.specs import Latent, Points, Spec, plan_spec
-from gandem.core.training.dry_run import Pass, check_functions, judged, passes_of_step
+from gandem.core.specs import Latent, Points, Spec, at_step, plan_spec
+from gandem.core.training.dry_run import (
+    Pass,
+    check_functions,
+    judged,
+    passes_of_step,
+    schedule_names,
+)
 from gandem.core.training.feed.augmentation import (
     ADAPTATION_INTERVAL,
     draw_disturbances,
     flip_half,
+)
+from gandem.core.training.feed.checks import (
+    check_labels,
+    check_shape,
+    refuse_tiny_batch,
+    refuse_ungrouped_batch,
 )
 from gandem.core.training.feed.device_rng import KEY, make_key
 from gandem.core.training.feed.epochs import EpochCounter, EpochSpan
@@ -27,6 +40,8 @@ from gandem.core.training.step import ADAPT, PENALTY_FACTOR
 __all__ = ["Feed", "as_read", "draw_noise", "fixed_inputs", "fixed_parts", "one_hot"]
 
 FEWER = "ask for fewer"
+_IN_STEP = re.compile(r"schedule/(loss|training\.augment)\.")
+"""Schedules whose values the step multiplies with logits and images."""
 
 
 def as_read(spec: Spec, data: np.ndarray, precision: str) -> np.ndarray:
@@ -141,9 +156,9 @@ class Feed:
         check_loss(spec, loss)
         check_functions(spec, loss)
         count = len(dataset.images)
-        _check_shape(spec, dataset)
+        check_shape(spec, dataset)
         if spec.classes:
-            _check_labels(spec, dataset)
+            check_labels(spec, dataset)
         if count < training.batch_size and training.sampling == "shuffled":
             raise DataError(
                 f"{dataset.name}: {count} images do not fill a batch of {training.batch_size}; "
@@ -152,7 +167,8 @@ class Feed:
         self.spec = spec
         self.loss = loss
         self.plans = plan_spec(spec)
-        self._drops = any(plan.dropouts() for plan in self.plans.values())
+        self._schedules = schedule_names(spec)
+        self._draws = any(plan.drawing_nodes() for plan in self.plans.values())
         self.dataset = dataset
         self.seed = seed
         self.precision = stored(precision)
@@ -164,9 +180,9 @@ class Feed:
         batches = training.batches_per_epoch or full + (1 if kept else 0)
         self.epochs = EpochCounter(batches, training.discriminator_steps)
         if kept:
-            _refuse_ungrouped_batch(spec, last)
-            _refuse_tiny_batch(spec, last)
-        _refuse_tiny_batch(spec, training.batch_size)
+            refuse_ungrouped_batch(spec, last)
+            refuse_tiny_batch(spec, last)
+        refuse_tiny_batch(spec, training.batch_size)
         self._passes: dict[tuple[tuple[int, ...], bool], tuple[Pass, ...]] = {}
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))
 
@@ -205,7 +221,29 @@ class Feed:
         """Return the inputs of one step, counted from 0: see
         :func:`gandem.core.training.step.train_step`.
         """
-        return self.real(step) | self.drawn(step)
+        scheduled = self.scheduled(step)
+        return self.real(step) | self.drawn(step, scheduled) | scheduled
+
+    def scheduled(self, step: int) -> dict[str, np.ndarray]:
+        """Return the value of each schedule of the spec at a step, (): of a schedule of the loss
+        or augmentation in the precision of the arrays, of others in float64. The names are paths,
+        as in ``schedule/generator.optimizer.learning_rate``.
+        """
+        if not self._schedules:
+            return {}
+        epoch = self.epochs.passes(step)
+        values = {
+            name: schedule.value(step, epoch)
+            for name, schedule in self._schedules.items()
+            if schedule is not None
+        }
+        if "schedule/training.ema_half_life" in values:
+            training = at_step(self.spec.training, "training", values)
+            values["schedule/training.ema_decay"] = training.average_decay()
+        return {
+            name: np.array(value, self.precision if _IN_STEP.match(name) else np.float64)
+            for name, value in values.items()
+        }
 
     def bytes_and_values(self) -> tuple[np.ndarray, np.ndarray] | None:
         """Return the images, uint8 (N, H, W, C), and the value of each of the 256 bytes.
@@ -239,8 +277,8 @@ class Feed:
             inputs["label/generator"] = np.tile(last, (training.generator_batches, 1))
         return inputs
 
-    def drawn(self, step: int) -> dict[str, np.ndarray]:
-        """Return the random inputs of a step: noise, mixing weights, masks, augmentation.
+    def drawn(self, step: int, scheduled: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the random inputs of a step: noise, mixing weights, draws of layers, augmentation.
 
         With ``randomness="device"`` these are the augmentation and the key of the step.
         """
@@ -248,13 +286,14 @@ class Feed:
         rounds = spec.training.discriminator_steps
         counts = tuple(self._count_of(step * rounds + i) for i in range(rounds))
         last = counts[-1] * spec.training.generator_batches
+        training = at_step(spec.training, "training", scheduled)
         inputs = {KEY: make_key(self.seed, step)}
         penalizes = step % spec.loss.penalty_interval == 0
         if self.portable:
             inputs = self._played(step, counts, last, penalizes=penalizes)
         inputs |= self._numbers(step, penalizes=penalizes)
         for where, count in judged(self.loss, counts, last).items():
-            drawn_too = draw_disturbances(spec, where, count, self.seed, step)
+            drawn_too = draw_disturbances(spec, where, count, self.seed, step, training)
             inputs |= {name: value.astype(self.precision) for name, value in drawn_too.items()}
         return inputs
 
@@ -270,8 +309,8 @@ class Feed:
     def _played(
         self, step: int, counts: tuple[int, ...], last: int, *, penalizes: bool
     ) -> dict[str, np.ndarray]:
-        """Return noise, the draws of penalties, and masks for each round and the generator's
-        update.
+        """Return noise, the draws of penalties, and draws of layers for each round and the
+        generator's update.
         """
         spec, training = self.spec, self.spec.training
         inputs: dict[str, np.ndarray] = {}
@@ -288,7 +327,7 @@ class Feed:
                     inputs[f"shift/{i}"] = shift.astype(self.precision)
         if training.noise == "fresh":
             inputs["noise/generator"] = self._noise(step, len(counts), last)
-        return inputs | self._masks(step, counts, penalizes=penalizes)
+        return inputs | self._layer_draws(step, counts, penalizes=penalizes)
 
     def _count_of(self, batch: int) -> int:
         """Return the number of images in a batch."""
@@ -309,79 +348,23 @@ class Feed:
         generator = stream(self.seed, Purpose.NOISE, step, part)
         return draw_noise(self.spec.latent, generator, rows).astype(self.precision)
 
-    def _masks(self, step: int, rows: tuple[int, ...], *, penalizes: bool) -> dict[str, np.ndarray]:
-        masks: dict[str, np.ndarray] = {}
-        if not self._drops:
-            return masks
+    def _layer_draws(
+        self, step: int, rows: tuple[int, ...], *, penalizes: bool
+    ) -> dict[str, np.ndarray]:
+        """Return the masks of dropout and the noise on pixels, for each pass of a step."""
+        drawn: dict[str, np.ndarray] = {}
+        if not self._draws:
+            return drawn
         key = (rows, penalizes)
         if key not in self._passes:
             self._passes[key] = passes_of_step(self.spec, self.loss, rows, penalizes=penalizes)
         for made in self._passes[key]:
-            for node in self.plans[made.player].dropouts():
-                name = f"mask/{made.number}/{node.path}"
-                generator = stream(self.seed, Purpose.DROPOUT, step, part_of(name))
-                shape = (made.rows, *node.output_shape)
-                masks[name] = dropout_keep(generator, shape, node.layer.mask_rate)
-        return masks
-
-
-def _check_shape(spec: Spec, dataset: Dataset) -> None:
-    shape, wanted = dataset.shape, spec.image.shape
-    if shape == wanted:
-        return
-    if len(shape) == 1:  # of points
-        raise DataError(
-            f"{dataset.name}: it has points of {shape[0]} numbers, the spec {spec.name!r} wants "
-            f"{_wanted(spec)}; a model that can make points, like mlp-gan, does with "
-            f"--set image={shape[0]}."
-        )
-    raise DataError(
-        f"{dataset.name}: its images are {shape}, the spec {spec.name!r} wants {_wanted(spec)}; "
-        "choose other data, or set the image."
-    )
-
-
-def _wanted(spec: Spec) -> str:
-    if isinstance(spec.image, Points):
-        return f"points of {spec.image.size} numbers"
-    return f"{spec.image.shape}"
-
-
-def _check_labels(spec: Spec, dataset: Dataset) -> None:
-    labels = dataset.labels
-    if labels is None:
-        raise DataError(f"{dataset.name}: it has no labels, the spec {spec.name!r} is conditional.")
-    if len(labels) and (labels.min() < 0 or labels.max() >= spec.classes):
-        bad = int(labels.min() if labels.min() < 0 else labels.max())
-        raise DataError(
-            f"{dataset.name}: it has the label {bad}, the spec {spec.name!r} knows 0 to "
-            f"{spec.classes - 1}; set classes={bad + 1}, or choose fewer with --classes."
-        )
-    if dataset.classes < spec.classes:
-        raise DataError(
-            f"{dataset.name}: it has {dataset.classes} classes, the spec {spec.name!r} has "
-            f"{spec.classes}; set classes={dataset.classes}."
-        )
-
-
-def _refuse_ungrouped_batch(spec: Spec, rows: int) -> None:
-    """Refuse a partial batch that cannot be divided into groups of packed images."""
-    if rows % spec.training.pac:
-        raise DataError(
-            f"training.pac: the last batch has {rows} images, which cannot be divided into groups "
-            f'of {spec.training.pac}; set training.partial_batch="drop".'
-        )
-
-
-def _refuse_tiny_batch(spec: Spec, rows: int) -> None:
-    """Refuse batches that give batch norm a single value per channel, which has no variance."""
-    for player, plan in plan_spec(spec).items():
-        seen = rows // spec.training.pac if player == "discriminator" else rows
-        for node in plan.walk():
-            if node.layer.depends_on_batch:
-                pixels = int(np.prod(node.input_shape[:-1]))
-                if seen * pixels < 2:
-                    raise DataError(
-                        f"{node.path}: a batch of {rows} gives batch norm one value a channel; "
-                        'choose another batch size, or training.partial_batch="drop".'
-                    )
+            for node in self.plans[made.player].drawing_nodes():
+                name = f"{node.layer.draws}/{made.number}/{node.path}"
+                generator = stream(self.seed, Purpose.LAYERS, step, part_of(name))
+                shape = (made.rows, *node.draw_shape)
+                if node.layer.draws == "mask":
+                    drawn[name] = dropout_keep(generator, shape, node.layer.mask_rate)
+                else:
+                    drawn[name] = generator.normal(size=shape).astype(self.precision)
+        return drawn

@@ -30,8 +30,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         path = urlsplit(self.path).path
         for pattern, answer in ((FACTS, self.facts), (FILES, self.files), (FILE, self.file)):
-            if asked := pattern.fullmatch(path):
-                name, revision, *rest = asked.groups()
+            if match := pattern.fullmatch(path):
+                name, revision, *rest = match.groups()
                 commits = {c.name: c for c in sorted((self.folder / name).glob("*"))}
                 if not commits:
                     return self.say(404, error="RepoNotFound")
@@ -48,7 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
     def files(self, commit, at):
         if not (commit / at).is_dir():
             return self.say(404, error="EntryNotFound")
-        found = [
+        results = [
             {
                 "type": "file" if path.is_file() else "directory",
                 "path": str(path.relative_to(commit)),
@@ -57,7 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
             }
             for path in sorted((commit / at).iterdir())
         ]
-        return self.say(200, json.dumps(found).encode())
+        return self.say(200, json.dumps(results).encode())
 
     def file(self, commit, at):
         if not (commit / at).is_file():

@@ -244,11 +244,11 @@ def test_a_gan_trains_on_it_and_goes_on_with_the_same_data_alone(folder, tmp_pat
     out = tmp_path / "run"
 
     run = gandem.train("dcgan", backend=BACKEND, data=data, steps=2, changes=SMALL, out=out)
-    again = gandem.resume(run, steps=3)
+    resumed = gandem.resume(run, steps=3)
     changed = sorted(folder.rglob("*.png"))[0]
     Image.open(changed).point(lambda pixel: 255 - pixel).save(changed)
 
-    assert again.record.steps == 3
-    assert again.record.data.digest != load_dataset(data).digest
+    assert resumed.record.steps == 3
+    assert resumed.record.data.digest != load_dataset(data).digest
     with pytest.raises(RunError, match="the data's SHA-256 has changed since step 3"):
         gandem.resume(run, steps=4)

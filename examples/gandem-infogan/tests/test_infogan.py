@@ -82,12 +82,12 @@ def test_it_is_the_bound_without_its_constants():
     rng = np.random.default_rng(0)
     output, drawn, code = rng.normal(size=(6, 5)), np.arange(6) % 3, rng.uniform(-1, 1, (6, 2))
 
-    found = loss(output, category=np.eye(3)[drawn], code=code)
+    result = loss(output, category=np.eye(3)[drawn], code=code)
 
     odds = np.exp(output[:, :3])
     of_category = np.log(odds.sum(1) / odds[np.arange(6), drawn])
     of_code = ((output[:, 3:] - code) ** 2).sum(1) / 2  # -log N(code; output, 1) - log(2π) / 2 each
-    assert found == pytest.approx((of_category + 0.1 * of_code).mean(), abs=1e-14)
+    assert result == pytest.approx((of_category + 0.1 * of_code).mean(), abs=1e-14)
 
 
 def test_who_knows_nothing_of_ten_categories_pays_log_10():
@@ -112,9 +112,9 @@ def test_it_trains_on_the_digits(backend, tmp_path):
 
     names = ["discriminator", "generator", "real_accuracy", "fake_accuracy", "recognizer"]
     assert [name for name in run.log()[-1] if name in names] == names
-    made = run.generate(20)
-    assert made.images.shape == (20, 28, 28, 1)
-    assert list(made.categories) == [*range(10)] * 2
+    images = run.generate(20)
+    assert images.images.shape == (20, 28, 28, 1)
+    assert list(images.categories) == [*range(10)] * 2
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids="-".join)
@@ -139,7 +139,7 @@ def test_the_recognizer_learns_the_category(tmp_path):
     engine = run.engine()
     fresh = fixed_inputs(run.spec, 99, 500, "float32")  # noise that no training has seen
 
-    said = engine.forward("recognizer", {"image": engine.forward("generator", fresh)})
+    output = engine.forward("recognizer", {"image": engine.forward("generator", fresh)})
 
     drawn = fresh["noise"][:, run.spec.latent.parts["category"]].argmax(1)
-    assert (said[:, :10].argmax(1) == drawn).mean() > 0.8  # by chance 0.1
+    assert (output[:, :10].argmax(1) == drawn).mean() > 0.8  # by chance 0.1

@@ -5,7 +5,16 @@ a leading axis U, one place for each coordinate of the derivatives (see ``dual_n
 image is (U, N, H, W, C), a kernel (U, in, out).
 """
 
-from gandem.testing.references.layers import activations, affine, graph, norms, resampling, shaping  # noqa: F401
+from gandem.testing.references.layers import (  # noqa: F401
+    activations,
+    affine,
+    attention,
+    graph,
+    modulation,
+    norms,
+    resampling,
+    shaping,
+)
 from gandem.testing.references.layers.base import Network, forward
 
 __all__ = ["Network", "forward"]

@@ -51,5 +51,5 @@ def _sigmoid(t: np.ndarray) -> np.ndarray:
 
 @forward.register
 def _(layer: kinds.Dropout, x: Dual, node: Node, network: Network) -> Dual:
-    keep = network.masks[node.path] / (1 - dropout_levels(layer.rate) / 256)
+    keep = network.draws[node.path] / (1 - dropout_levels(layer.rate) / 256)
     return x.linear(lambda t: t * keep)

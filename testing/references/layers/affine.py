@@ -14,13 +14,14 @@ from gandem.testing.references.dual_numbers import Dual
 from gandem.testing.references.layers.base import Network, forward
 
 
-def _add_bias(
+def add_bias(
     y: Dual, layer: kinds.Dense | kinds.Conv2D | kinds.Conv2DTranspose, node: Node, net: Network
 ) -> Dual:
+    """Return ``y`` plus the bias of a layer, if it has one."""
     return y + net.parameter(node, "bias").expand_to(y) if layer.bias else y
 
 
-def _kernel(
+def kernel_of(
     layer: kinds.Dense | kinds.Conv2D | kinds.Conv2DTranspose, node: Node, network: Network
 ) -> Dual:
     """Return the kernel (U, ...) of a layer, divided by its spectral norm if the layer has one."""
@@ -46,7 +47,7 @@ def _unit(vector: np.ndarray) -> np.ndarray:
 
 @forward.register
 def _(layer: kinds.Dense, x: Dual, node: Node, network: Network) -> Dual:
-    return _add_bias(x @ _kernel(layer, node, network), layer, node, network)
+    return add_bias(x @ kernel_of(layer, node, network), layer, node, network)
 
 
 @forward.register
@@ -91,19 +92,24 @@ def slice_windows(
 
 @forward.register
 def _(layer: kinds.Conv2D, x: Dual, node: Node, network: Network) -> Dual:
-    kernel = _kernel(layer, node, network)  # (U, kh, kw, in, out)
+    y = convolve(layer, x, kernel_of(layer, node, network))
+    return add_bias(y, layer, node, network)
+
+
+def convolve(layer: kinds.Conv2D, x: Dual, kernel: Dual) -> Dual:
+    """Return the convolution with a kernel (U, kh, kw, in, out)."""
     pads = resolve_padding(layer.padding, x.a.shape, layer.kernel, layer.stride)
     padded = x.linear(lambda t: np.pad(t, pads))
     first, *others = [
         pixels @ kernel[:, i, j, None, None]
         for i, j, pixels in slice_windows(padded, layer.kernel, layer.stride)
     ]
-    return _add_bias(sum(others, start=first), layer, node, network)
+    return sum(others, start=first)
 
 
 @forward.register
 def _(layer: kinds.Conv2DTranspose, x: Dual, node: Node, network: Network) -> Dual:
-    kernel = _kernel(layer, node, network).linear(lambda t: np.swapaxes(t, -1, -2))
+    kernel = kernel_of(layer, node, network).linear(lambda t: np.swapaxes(t, -1, -2))
     count, rows, columns, _ = x.a.shape[1:]
     (kh, kw), (sh, sw) = layer.kernel, layer.stride
     crop = layer.padding
@@ -122,7 +128,7 @@ def _(layer: kinds.Conv2DTranspose, x: Dual, node: Node, network: Network) -> Du
             total.b[pixels] += part.b
     for axis, (start, end) in zip((2, 3), crop, strict=True):
         total = total.linear(partial(_crop, axis=axis, before=start, after=end))
-    return _add_bias(total, layer, node, network)
+    return add_bias(total, layer, node, network)
 
 
 def _crop(t: np.ndarray, axis: int, before: int, after: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import singledispatch
 
@@ -15,11 +15,13 @@ from gandem.testing.references.dual_numbers import Dual
 
 @dataclass(slots=True)
 class Network:
-    """The arrays that the layers of one forward pass read, and the running statistics after it."""
+    """The arrays that the layers of one forward pass read, with the outputs of the layers so far,
+    and the running statistics after it.
+    """
 
-    values: Mapping[str, Dual]
+    values: dict[str, Dual]
     statistics: dict[str, np.ndarray]
-    masks: Arrays
+    draws: Arrays
     updated: dict[str, np.ndarray] = field(default_factory=dict)
 
     def run(self, nodes: Sequence[Node], x: Dual) -> Dual:
@@ -28,7 +30,12 @@ class Network:
             x = forward(node.layer, x, node, self)
             if x.a.shape[2:] != node.output_shape:
                 raise AssertionError(f"{node.path}: {x.a.shape[2:]}, expected {node.output_shape}")
+            self.values[node.reference] = x
         return x
+
+    def read(self, node: Node, branch: str) -> Dual:
+        """Return the result of a branch of a layer on the input that it reads."""
+        return self.run(node.branches[branch], self.values[node.layer.reads])
 
     def parameter(self, node: Node, name: str) -> Dual:
         """Return a parameter of a layer, (U, ...)."""

@@ -12,11 +12,22 @@ from gandem.testing.references.layers.base import Network, forward
 
 @forward.register
 def _(layer: kinds.Concatenate, x: Dual, node: Node, network: Network) -> Dual:
-    other = network.run(node.branches["layers"], network.values[layer.input])
+    other = network.read(node, "layers")
     if layer.planes:
         pixels = (*x.a.shape[:-1], other.a.shape[-1])
         other = other.linear(lambda t: np.broadcast_to(t[:, :, None, None], pixels))
     return Dual(np.concatenate([x.a, other.a], -1), np.concatenate([x.b, other.b], -1))
+
+
+@forward.register
+def _(layer: kinds.Add, x: Dual, node: Node, network: Network) -> Dual:
+    return x + network.read(node, "layers")
+
+
+@forward.register
+def _(layer: kinds.Dot, x: Dual, node: Node, network: Network) -> Dual:
+    products = x * network.read(node, "layers")
+    return products.linear(lambda t: t.sum(axis=-1, keepdims=True))
 
 
 @forward.register

@@ -24,7 +24,9 @@ def normalize(x: Dual, axes: tuple[int, ...], epsilon: float) -> tuple[Dual, Dua
 
 
 def scale_and_offset(x: Dual, node: Node, network: Network) -> Dual:
-    """Return scale·x + offset, with the parameters of a norm."""
+    """Return scale·x + offset, with the parameters of a norm, or x if it has none."""
+    if not node.parameters:
+        return x
     scale, offset = network.parameter(node, "scale"), network.parameter(node, "offset")
     return x * scale.expand_to(x) + offset.expand_to(x)
 

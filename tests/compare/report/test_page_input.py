@@ -76,12 +76,12 @@ def test_a_step_that_is_impossible_is_left_out(tmp_path, step):
     lines = page.all("polyline", **{"data-i": "0"})
     assert [line["points"] for line in lines] == ["1,1 2,1"]
     assert read_last_row(folder)["step"] >= 0
-    assert "-1" not in said("report", folder)
+    assert "-1" not in said("report", folder).replace(str(tmp_path), "")
 
 
 def test_only_the_end_of_a_log_is_read(tmp_path):
     log = tmp_path / "log.jsonl"
-    rows = [{"step": 7, "generator": 0.5}, {"step": 8, "judged": {}}]
+    rows = [{"step": 7, "generator": 0.5}, {"step": 8, "accuracy": {}}]
     log.write_bytes(b"\xff" * 200_000 + b"\n" + b"\n".join(json.dumps(r).encode() for r in rows))
     with log.open("ab") as file:
         file.write(b'\n{"step": 9, "gener')

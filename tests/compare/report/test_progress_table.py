@@ -27,12 +27,12 @@ class Terminal(io.StringIO):
 @pytest.fixture
 def made(tmp_path):
     """A comparison of six cells, of which the first is running, two are done, and one failed."""
-    made = plan(tmp_path / "out", make_grid())
-    running, _, done, diverged, *_ = made.cells()
-    write_run(made, running, state="running")
-    write_run(made, done)
-    write_run(made, diverged, state="diverged")
-    return made
+    comparison = plan(tmp_path / "out", make_grid())
+    running, _, done, diverged, *_ = comparison.cells()
+    write_run(comparison, running, state="running")
+    write_run(comparison, done)
+    write_run(comparison, diverged, state="diverged")
+    return comparison
 
 
 def problems(made):
@@ -75,16 +75,16 @@ def test_a_line_is_printed_every_ten_seconds_and_only_when_something_has_changed
 
 
 def test_the_time_left_is_that_of_the_work_done_since_the_start(tmp_path, clock, capsys):
-    made = plan(tmp_path / "out", make_grid(backends=("torch",)))
-    write_run(made, made.cells()[0])
+    comparison = plan(tmp_path / "out", make_grid(backends=("torch",)))
+    write_run(comparison, comparison.cells()[0])
     table = Table()
     clock[0] += progress_table.LINE_INTERVAL
-    table.show(made, {})
+    table.show(comparison, {})
     capsys.readouterr()
 
-    write_run(made, made.cells()[1])
+    write_run(comparison, comparison.cells()[1])
     clock[0] += 30 - progress_table.LINE_INTERVAL
-    table.show(made, {})
+    table.show(comparison, {})
 
     assert capsys.readouterr().err == "2 of 3 runs, about 30 s left\n"
 
@@ -115,11 +115,11 @@ def test_a_terminal_shows_a_table_of_all_cells(made, monkeypatch):
 
 
 def test_a_table_of_many_cells_ends_with_their_number(tmp_path, monkeypatch):
-    made = plan(tmp_path / "out", make_grid(seeds=tuple(range(15))))
+    comparison = plan(tmp_path / "out", make_grid(seeds=tuple(range(15))))
     monkeypatch.setattr(sys, "stderr", Terminal())
 
     with Table() as table:
-        table.show(made, {})
+        table.show(comparison, {})
 
     shown = table.live.get_renderable()
     assert shown.row_count == progress_table.MAX_ROWS + 1

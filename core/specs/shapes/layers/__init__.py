@@ -4,8 +4,15 @@ A new kind of layer registers a function with :func:`resolve`, and with :func:`b
 contains layers.
 """
 
-from gandem.core.specs.shapes.layers import affine, norms, resampling, shaping  # noqa: F401
+from gandem.core.specs.shapes.layers import (  # noqa: F401
+    affine,
+    attention,
+    graph,
+    modulation,
+    norms,
+    resampling,
+    shaping,
+)
 from gandem.core.specs.shapes.layers.base import branches, resolve
-from gandem.core.specs.shapes.layers.graph import no_input
 
-__all__ = ["branches", "no_input", "resolve"]
+__all__ = ["branches", "resolve"]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from gandem.core.errors import SpecError, shown, suggest
+from gandem.core.errors import SpecError
 from gandem.core.specs import layers as kinds
-from gandem.core.specs.shapes.graph import Resolved, Shape, Site
+from gandem.core.specs.shapes.graph import Resolved, Site
 from gandem.core.specs.shapes.layers.base import (
     Branches,
     branches,
@@ -16,17 +14,11 @@ from gandem.core.specs.shapes.layers.base import (
 )
 
 
-@branches.register
-def _(layer: kinds.Concatenate, site: Site) -> Branches:
-    if layer.input not in site.inputs:
-        raise no_input(site.path, layer.input, site.inputs)
-    return {"layers": (layer.layers, site.inputs[layer.input])}
-
-
-def no_input(path: str, name: str, inputs: Mapping[str, Shape]) -> SpecError:
-    """Return the error for an input that the network cannot read."""
-    remedy = " Set classes to use labels." if name == "label" else suggest(name, inputs)
-    return SpecError(f"{path}: there is no input {shown(name)}.{remedy}")
+@branches.register(kinds.Concatenate)
+@branches.register(kinds.Add)
+@branches.register(kinds.Dot)
+def _(layer: kinds.Concatenate | kinds.Add | kinds.Dot, site: Site) -> Branches:
+    return {"layers": (layer.layers, site.read(layer.input))}
 
 
 @branches.register
@@ -36,8 +28,7 @@ def _(layer: kinds.Residual, site: Site) -> Branches:
 
 @resolve.register
 def _(layer: kinds.Concatenate, site: Site) -> Resolved:
-    nodes = site.inner["layers"]
-    other = nodes[-1].output_shape if nodes else site.inputs[layer.input]
+    other = site.end_of("layers", site.read(layer.input))
     if layer.planes:
         expect_image(site)
         other = (*site.shape[:2], expect_vector(other, site.path))
@@ -50,11 +41,34 @@ def _(layer: kinds.Concatenate, site: Site) -> Resolved:
 
 
 @resolve.register
+def _(layer: kinds.Add, site: Site) -> Resolved:
+    other = site.end_of("layers", site.read(layer.input))
+    if other != site.shape:
+        raise SpecError(
+            f"{site.path}: {other} cannot be added to {site.shape}; give the other input layers "
+            "that bring it to that shape."
+        )
+    return Resolved(site.shape)
+
+
+@resolve.register
+def _(layer: kinds.Dot, site: Site) -> Resolved:
+    size = expect_vector(site.shape, site.path)
+    other = site.end_of("layers", site.read(layer.input))
+    if other != (size,):
+        raise SpecError(
+            f"{site.path}: {other} has no inner product with {site.shape}; end the layers of the "
+            f"other input with {size} features, as of an embedding."
+        )
+    return Resolved((1,))
+
+
+@resolve.register
 def _(layer: kinds.Residual, site: Site) -> Resolved:
     if not site.inner["layers"]:
         raise SpecError(f"{site.path}: a residual block needs at least one layer.")
-    main = site.inner["layers"][-1].output_shape
-    short = site.inner["shortcut"][-1].output_shape if site.inner["shortcut"] else site.shape
+    main = site.end_of("layers", site.shape)
+    short = site.end_of("shortcut", site.shape)
     if main != short:
         raise SpecError(
             f"{site.path}: its layers give {main}, its shortcut {short}; "

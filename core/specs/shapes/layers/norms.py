@@ -22,6 +22,8 @@ def _expect_several(count: int, path: str) -> None:
 def _scale_offset(
     layer: kinds.BatchNorm | kinds.LayerNorm | kinds.GroupNorm | kinds.InstanceNorm, shape: Shape
 ) -> dict[str, Parameter]:
+    if not layer.affine:
+        return {}
     return {
         "scale": Parameter("", shape, layer.scale_init),
         "offset": Parameter("", shape, layer.offset_init),

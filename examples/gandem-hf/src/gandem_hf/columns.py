@@ -59,13 +59,13 @@ def label_column(table: datasets.Dataset, request: Request, name: str) -> str | 
 
 def _only(table: datasets.Dataset, kind: type, option: str, name: str) -> str:
     """Return the one column of a kind, or nothing."""
-    found = [column for column, feature in table.features.items() if isinstance(feature, kind)]
-    if len(found) > 1:
+    columns = [column for column, feature in table.features.items() if isinstance(feature, kind)]
+    if len(columns) > 1:
         raise DataError(
-            f"{name}: there are several columns to choose from, {_list(found)}; write "
-            f"{option}={found[0]}."
+            f"{name}: there are several columns to choose from, {_list(columns)}; write "
+            f"{option}={columns[0]}."
         )
-    return found[0] if found else ""
+    return columns[0] if columns else ""
 
 
 def _holds_files(feature: object) -> bool:

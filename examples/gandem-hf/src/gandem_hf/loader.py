@@ -105,10 +105,10 @@ def _part(saved: datasets.Dataset | datasets.DatasetDict, split: str) -> dataset
 
     if isinstance(saved, datasets.Dataset):
         saved = datasets.DatasetDict({str(saved.split or "train"): saved})
-    asked = datasets.ReadInstruction.from_spec(split)
+    instruction = datasets.ReadInstruction.from_spec(split)
     rows = {part: len(table) for part, table in saved.items()}
     return datasets.concatenate_datasets(
-        [saved[p.splitname].select(range(p.from_, p.to)) for p in asked.to_absolute(rows)]
+        [saved[p.splitname].select(range(p.from_, p.to)) for p in instruction.to_absolute(rows)]
     )
 
 

@@ -75,12 +75,12 @@ class Request:
 def _size(text: str | None, argument: str) -> tuple[int, int] | None:
     if text is None:
         return None
-    found = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
-    if found is None:
+    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
+    if match is None:
         raise DataError(
             f"hf:{argument}: expected a size HEIGHTxWIDTH, like 28x28, received {text!r}."
         )
-    return int(found[1]), int(found[2])
+    return int(match[1]), int(match[2])
 
 
 def _channels(text: str | None, argument: str) -> int | None:

@@ -60,6 +60,6 @@ class InfoGAN(NonSaturating):
             losses.append(self.category_weight * loss)
         if "code" in inputs:
             codes = inputs["code"].shape[1]
-            apart = ops.mean(ops.square(output[:, end:] - inputs["code"]))  # of N·codes numbers
-            losses.append(self.code_weight * (0.5 * codes * apart))
+            error = ops.mean(ops.square(output[:, end:] - inputs["code"]))  # of N·codes numbers
+            losses.append(self.code_weight * (0.5 * codes * error))
         return sum(losses)

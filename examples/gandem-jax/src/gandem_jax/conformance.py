@@ -22,10 +22,10 @@ class JaxTarget:
 
     @exact("cpu")
     def differentiate(
-        self, plan: NetworkPlan, arrays: Arrays, inputs: Arrays, cotangent: ArrayLike, masks: Arrays
+        self, plan: NetworkPlan, arrays: Arrays, inputs: Arrays, cotangent: ArrayLike, draws: Arrays
     ) -> dict[str, np.ndarray]:
         def scalar(variables: dict[str, Array]) -> tuple[Array, tuple]:
-            value, after = network.train(plan, {**arrays, **variables}, variables, masks)
+            value, after, _ = network.train(plan, {**arrays, **variables}, variables, draws)
             return jnp.sum(value * cotangent), (value, after)
 
         def penalty(variables: dict[str, Array]) -> tuple[Array, tuple]:

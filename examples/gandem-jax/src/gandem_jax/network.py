@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import jax
 from jax import Array
 
-from gandem.core.specs import NetworkPlan, Spec, plan_spec
+from gandem.core.specs import REFERENCE, NetworkPlan, Spec, plan_spec
 from gandem_jax.layers import Context, run
 
 Arrays = Mapping[str, Array]
@@ -21,10 +21,15 @@ def exact(device: jax.Device | str | None = None) -> Iterator[None]:
         yield
 
 
-def train(plan: NetworkPlan, arrays: Arrays, inputs: Arrays, masks: Arrays) -> tuple[Array, Arrays]:
-    """Compute a network in training mode; return its output, and the arrays as they are then."""
-    context = Context(dict(arrays), inputs, masks, training=True)
-    return run(plan.nodes, inputs[plan.input], context), context.arrays
+def train(
+    plan: NetworkPlan, arrays: Arrays, inputs: Arrays, draws: Arrays
+) -> tuple[Array, Arrays, Arrays]:
+    """Compute a network in training mode; return its output, the arrays as they are then, and the
+    outputs of the layers that the plan's ``outputs`` lists.
+    """
+    context = Context(dict(arrays), dict(inputs), draws, training=True)
+    output = run(plan.nodes, inputs[plan.input], context)
+    return output, context.arrays, {k: context.inputs[REFERENCE + k] for k in plan.outputs}
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class Network:
             names = ", ".join(plan.inputs)
             raise TypeError(f"{plan.name}: expected the inputs {names}, received {len(inputs)}.")
         named = dict(zip(plan.inputs, inputs, strict=True))
-        context = Context({**self.params, **self.statistics}, named, masks={}, training=False)
+        context = Context({**self.params, **self.statistics}, named, draws={}, training=False)
         with exact():
             return run(plan.nodes, named[plan.input], context)
 

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gandem.core.specs import Spec, plan_spec
-from gandem.core.training import Loss, MaskFeed, Played
+from gandem.core.specs import Spec, at_step, plan_spec
+from gandem.core.training import DrawFeed, Loss, Played
 from gandem_jax import network, optimizers
 
 Arrays = dict[str, Array]
@@ -21,11 +21,13 @@ class JaxPlayers:
     def __init__(self, spec: Spec, state: Arrays, inputs: Arrays) -> None:
         self.spec, self.plans = spec, plan_spec(spec)
         self.state = dict(state)
-        self.masks = MaskFeed(inputs)
+        self.inputs, self.draws = inputs, DrawFeed(inputs)
 
-    def apply(self, player: str, **inputs: Array) -> Array:
-        plan, masks = self.plans[player], self.masks.next()
-        output, self.state = network.train(plan, self.state, inputs, masks)
+    def apply(self, player: str, observed: Arrays | None = None, **inputs: Array) -> Array:
+        plan, draws = self.plans[player], self.draws.next()
+        output, self.state, outputs = network.train(plan, self.state, inputs, draws)
+        if observed is not None:
+            observed |= outputs
         return output
 
     def slope(self, player: str, image: Array, **inputs: Array) -> Array:
@@ -44,7 +46,12 @@ class JaxPlayers:
         return Played(output, lambda gradient: pull(gradient)[0])
 
     def learn(
-        self, player: str, loss: Loss, through: Played | None = None, *, floor: float = 0.0
+        self,
+        player: str,
+        loss: Loss,
+        through: Played | None = None,
+        *,
+        floor: float | Array | None = None,
     ) -> tuple[Array, Arrays]:
         def measure(variables: Arrays | Array) -> tuple[Array, tuple[Arrays, Arrays]]:
             if through is None:
@@ -60,19 +67,23 @@ class JaxPlayers:
             through.value, gradients = start, through.pull(gradients)
         count = self.state[f"optimizer/{player}/updates"] + 1
         optimizer = self.spec.player(player).optimizer
+        optimizer = at_step(optimizer, f"{player}.optimizer", self.inputs)
         after = optimizers.update(optimizer, self.state, gradients, count)
         after[f"optimizer/{player}/updates"] = count
-        learns = value >= floor if floor else True
+        learns = True if floor is None else value >= jnp.asarray(floor, value.dtype)
         self.state |= {k: jnp.where(learns, new, self.state[k]) for k, new in after.items()}
         return value, report
 
-    def clip(self, player: str, limit: float) -> None:
-        self.state |= {k: jnp.clip(w, -limit, limit) for k, w in self._weights(player).items()}
+    def clip(self, player: str, limit: float | Array) -> None:
+        for name, weight in self._weights(player).items():
+            bound = jnp.asarray(limit, weight.dtype)
+            self.state[name] = jnp.clip(weight, -bound, bound)
 
-    def average(self, player: str, decay: float) -> None:
+    def average(self, player: str, decay: float | Array) -> None:
         for name, weight in self._weights(player).items():
             average = self.state[f"average/{name}"]
-            self.state[f"average/{name}"] = average * decay + weight * (1 - decay)
+            kept, taken = (jnp.asarray(share, weight.dtype) for share in (decay, 1 - decay))
+            self.state[f"average/{name}"] = average * kept + weight * taken
 
     def get_running(self, name: str) -> Array:
         return self.state[f"running/{name}"]

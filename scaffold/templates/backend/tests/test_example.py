@@ -2,7 +2,7 @@
 
 import gandem
 
-SMALL = {"latent": 8, "hidden": [8, 8, 8], "judging": [8, 8], "batch_size": 16}
+SMALL = {"latent": 8, "hidden": [8, 8, 8], "discriminator_hidden": [8, 8], "batch_size": 16}
 
 
 def test_backend_trains_and_resumes(tmp_path):

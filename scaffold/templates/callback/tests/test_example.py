@@ -3,7 +3,7 @@
 import gandem
 from gandem.core.training import installed_backends
 
-SMALL = {"latent": 8, "hidden": [8, 8], "judging": [8], "batch_size": 16}
+SMALL = {"latent": 8, "hidden": [8, 8], "discriminator_hidden": [8], "batch_size": 16}
 
 
 def test_training_writes_a_line_per_row_of_the_log(tmp_path):

@@ -11,7 +11,7 @@ from gandem_jax.layers.base import LAYERS, Context
 
 def dropout(layer: kinds.Dropout, x: Array, at: Context) -> Array:
     kept = 1 - dropout_levels(layer.rate) / 256
-    return x * (at.masks[at.node.path].astype(x.dtype) / kept) if at.training else x
+    return x * (at.draws[at.node.path].astype(x.dtype) / kept) if at.training else x
 
 
 LAYERS |= {

@@ -34,10 +34,12 @@ def biased(layer: Affine, x: Array, at: Context) -> Array:
 
 
 def conv2d(layer: kinds.Conv2D, x: Array, at: Context) -> Array:
-    kernel, order = kernel_of(layer, at), ("NHWC", "HWIO", "NHWC")
-    sides = pads(layer, *x.shape[1:3])
-    x = lax.conv_general_dilated(x, kernel, layer.stride, sides, dimension_numbers=order)
-    return biased(layer, x, at)  # (N, H', W', filters)
+    return biased(layer, convolve(layer, x, kernel_of(layer, at)), at)
+
+
+def convolve(layer: kinds.Conv2D, x: Array, kernel: Array) -> Array:
+    sides, order = pads(layer, *x.shape[1:3]), ("NHWC", "HWIO", "NHWC")
+    return lax.conv_general_dilated(x, kernel, layer.stride, sides, dimension_numbers=order)
 
 
 def conv2d_transpose(layer: kinds.Conv2DTranspose, x: Array, at: Context) -> Array:

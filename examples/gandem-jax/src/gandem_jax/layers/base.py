@@ -16,12 +16,13 @@ LAYERS: dict[type[kinds.Layer], Callable[[Any, Array, "Context"], Array]] = {}
 @dataclass
 class Context:
     """What flows beside the features: all arrays by canonical name, which training replaces; the
-    network's inputs; dropout masks by the path of their layer; the node at hand.
+    network's inputs, and the outputs of layers that others read; dropout masks and pixel noise by
+    the path of their layer; the node at hand.
     """
 
     arrays: dict[str, Array]
-    inputs: Mapping[str, Array]
-    masks: Mapping[str, Array]
+    inputs: dict[str, Array]
+    draws: Mapping[str, Array]
     training: bool
     node: Node | None = None
 
@@ -39,4 +40,11 @@ def run(nodes: Sequence[Node], x: Array, context: Context) -> Array:
         if type(node.layer) not in LAYERS:
             raise TypeError(f"{node.path}: the JAX backend does not know {node.layer.kind!r}.")
         x = LAYERS[type(node.layer)](node.layer, x, replace(context, node=node))
+        if node.is_read:
+            context.inputs[node.reference] = x
     return x
+
+
+def read(branch: str, at: Context) -> Array:
+    """Compute a branch of the layer at hand on the input that it reads."""
+    return run(at.node.branches[branch], at.inputs[at.node.layer.reads], at)

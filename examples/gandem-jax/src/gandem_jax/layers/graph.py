@@ -4,11 +4,11 @@ import jax.numpy as jnp
 from jax import Array
 
 from gandem.core import specs as kinds
-from gandem_jax.layers.base import LAYERS, Context, run
+from gandem_jax.layers.base import LAYERS, Context, read, run
 
 
 def concatenate(layer: kinds.Concatenate, x: Array, at: Context) -> Array:
-    other = run(at.node.branches["layers"], at.inputs[layer.input], at)
+    other = read("layers", at)
     if layer.planes:
         other = jnp.broadcast_to(other[:, None, None, :], (*x.shape[:3], other.shape[-1]))
     return jnp.concatenate([x, other], axis=-1)
@@ -19,6 +19,8 @@ def residual(layer: kinds.Residual, x: Array, at: Context) -> Array:
 
 
 LAYERS |= {
+    kinds.Add: lambda layer, x, at: x + read("layers", at),
+    kinds.Dot: lambda layer, x, at: (x * read("layers", at)).sum(1, keepdims=True),  # (N, 1)
     kinds.Concatenate: concatenate,
     kinds.Residual: residual,
 }

@@ -18,7 +18,7 @@ def moments(x: Array, axes: Sequence[int]) -> tuple[Array, Array, Array]:
 
 def normed(layer: kinds.Layer, centered: Array, variance: Array, at: Context) -> Array:
     x = (centered * lax.rsqrt(variance + layer.epsilon)).reshape(-1, *at.node.output_shape)
-    return x * at["scale"] + at["offset"]
+    return x * at["scale"] + at["offset"] if layer.affine else x
 
 
 def batch_norm(layer: kinds.BatchNorm, x: Array, at: Context) -> Array:

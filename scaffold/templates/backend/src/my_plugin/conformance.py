@@ -49,11 +49,12 @@ class ExampleTarget:
         arrays: Arrays,
         inputs: Arrays,
         cotangent: np.ndarray,
-        masks: Arrays,
+        draws: Arrays,
     ) -> dict[str, np.ndarray]:
         """Run a network in training mode and differentiate it twice.
 
-        Images are channels-last. ``masks`` are those of dropout, by the path of the layer; the
-        running statistics are those after exactly one pass. The protocol names the results.
+        Images are channels-last. ``draws`` are the masks of dropout and the noise on pixels, by
+        the path of the layer; the running statistics are those after exactly one pass. The
+        protocol names the results.
         """
-        return self.torch.differentiate(plan, arrays, inputs, cotangent, masks)
+        return self.torch.differentiate(plan, arrays, inputs, cotangent, draws)

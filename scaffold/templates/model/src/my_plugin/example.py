@@ -11,6 +11,7 @@ from gandem.core.specs import (
     Latent,
     LeakyRelu,
     Loss,
+    Number,
     Player,
     Relu,
     Reshape,
@@ -26,7 +27,7 @@ def example(
     image: tuple[int, int, int] = (28, 28, 1),
     latent: int = 32,
     width: int = 16,
-    learning_rate: float = 1e-3,
+    learning_rate: Number = 1e-3,
     batch_size: int = 64,
     epochs: int = 10,
 ) -> Spec:

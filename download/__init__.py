@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from gandem.core.errors import DataError
 from gandem.core.files import cache_folder
-from gandem.core.progress import ProgressBars
+from gandem.terminal.progress import ProgressBars
 
 __all__ = ["download", "read_unpacked"]
 

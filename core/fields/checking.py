@@ -17,54 +17,19 @@ from numbers import Integral, Real
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from gandem.core.errors import SpecError, shown, suggest
+from gandem.core.fields.types import KINDS, Range, describe, family, is_readable, list_options
 
 __all__ = [
-    "KINDS",
     "Checked",
-    "Count",
-    "Fraction",
-    "Pair",
-    "Range",
+    "InvalidValue",
     "can_check",
     "coerce",
     "decode",
     "encode",
+    "hints",
     "unknown_kind",
 ]
 
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """The range of a field: low ≤ x ≤ high, without ends that are marked open."""
-
-    low: float = -math.inf
-    high: float = math.inf
-    open_low: bool = False
-    open_high: bool = False
-
-    def admits(self, value: float) -> bool:
-        """Return True if ``value`` is in the range."""
-        return (
-            self.low <= value <= self.high
-            and not (self.open_low and value == self.low)
-            and not (self.open_high and value == self.high)
-        )
-
-    def __str__(self) -> str:
-        left = f"{self.low:.10g} {'<' if self.open_low else '≤'} "
-        right = f" {'<' if self.open_high else '≤'} {self.high:.10g}"
-        return f"{left * (self.low > -math.inf)}a number{right * (self.high < math.inf)}"
-
-
-Count = Annotated[int, Range(1, 2**31 - 1)]
-"""A whole number from 1."""
-Pair = tuple[Count, Count]
-"""(vertical, horizontal); one number stands for both."""
-Fraction = Annotated[float, Range(0, 1, open_high=True)]
-"""0 ≤ x < 1."""
-
-KINDS: dict[type, dict[str, type[Any]]] = {}
-"""For each family of tagged dataclasses (layers, optimizers, initializers): its members by kind."""
 Expand = Callable[[type, str, dict[str, Any], str], tuple[Any, ...]]
 """Takes a family, a kind that none of its members has, the fields and the path; returns members to
 put in its place, or raises a :class:`SpecError`.
@@ -83,6 +48,10 @@ class Checked:
         for name, hint in hints(type(self)).items():  # type: ignore[arg-type]  # mypy#11469
             value = coerce(hint, getattr(self, name), f"{type(self).__name__}.{name}")
             object.__setattr__(self, name, value)
+
+
+class InvalidValue(SpecError):
+    """Fields of a table that do not fit each other; the reader of the table adds its path."""
 
 
 class MissingFields(SpecError):
@@ -110,24 +79,27 @@ def hints(cls: type) -> dict[str, Any]:
 
 
 @functools.cache
+def keys(cls: type) -> dict[str, str]:
+    """Return the attribute of each field by its key in a table, without a final underscore: the
+    key of ``from_`` is ``from``, a keyword of Python.
+    """
+    return {name.rstrip("_"): name for name in hints(cls)}
+
+
+@functools.cache
 def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
     """Return the origin and the arguments of an annotation; ``typing`` looks them up slowly."""
     return get_origin(hint), get_args(hint)
 
 
-def family(cls: Any) -> type | None:
-    """Return ``cls`` if it is a tagged family, else None."""
-    return cls if isinstance(cls, type) and cls in KINDS else None
-
-
 def can_check(hint: Any) -> bool:
-    """Return True if :func:`coerce` converts to a type: numbers, texts, and lists of them."""
+    """Return True if :func:`coerce` converts to a type: numbers, texts, schedules, and lists."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
         return can_check(args[0])
     if origin in (Union, types.UnionType, tuple):
         return all(can_check(option) for option in args if option is not Ellipsis)
-    return origin is Literal or hint in (bool, int, float, str, type(None))
+    return origin is Literal or hint in (bool, int, float, str, type(None)) or is_readable(hint)
 
 
 def coerce(hint: Any, value: Any, path: str, expand: Expand | None = None) -> Any:
@@ -142,55 +114,64 @@ def coerce(hint: Any, value: Any, path: str, expand: Expand | None = None) -> An
     if origin is Annotated:
         value = coerce(args[0], value, path, expand)
         for limit in args[1:]:
-            if isinstance(limit, Range) and not limit.admits(value):
-                raise SpecError(f"{path}: expected {limit}, received {shown(value)}.")
+            ends = value.limits() if hasattr(value, "limits") else (value,)
+            for end in ends if isinstance(limit, Range) else ():
+                if not limit.admits(end):
+                    raise SpecError(f"{path}: expected {limit}, received {shown(end)}.")
         return value
     if origin is Literal:
         literal = type(args[0])
         if isinstance(value, literal) and not isinstance(value, bool) and value in args:
             return literal(value)
         near = suggest(value, args) if isinstance(value, str) and literal is str else ""
-        raise SpecError(f"{path}: expected {_or(args)}, received {shown(value)}.{near}")
+        raise SpecError(f"{path}: expected {list_options(args)}, received {shown(value)}.{near}")
     if origin in (Union, types.UnionType):
         if value is None and type(None) in args:
             return None
         if len(args) == 2 and args[1] is type(None):
             return coerce(args[0], value, path, expand)
+        if isinstance(value, str) and (named := next(filter(is_readable, args), None)):
+            value = _read(named, value, path, describe(hint))
         if isinstance(value, dict) and (table := _closest(args, value)):
-            return decode(table, value, path, expand)
+            value = decode(table, value, path, expand)
+        if hasattr(value, "simplify"):
+            value = value.simplify()
         for option in args:
             try:
                 return coerce(option, value, path, expand)
             except SpecError:
                 continue
-        raise SpecError(f"{path}: expected {_name(hint)}, received {shown(value)}.")
+        raise SpecError(f"{path}: expected {describe(hint)}, received {shown(value)}.")
     if origin is tuple:
         return _tuple(args, value, path, expand)
     if origin is dict and isinstance(value, dict):
         return _dict(args, value, path, expand)
     if hint is Any:
         return value
-    if hint is type(None):
-        if value is None:
-            return None
-    elif hint is bool:
-        if isinstance(value, bool):
-            return value
-    elif hint is int:
-        if not isinstance(value, bool) and isinstance(value, Integral):
-            return int(value)
-    elif hint is float:
-        if not isinstance(value, bool) and isinstance(value, Real):
-            return _finite(value, path)
-    elif hint is str:
-        if isinstance(value, str):
-            return str(value)
-    elif dataclasses.is_dataclass(hint):
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if hint is float and is_number:
+        return _finite(value, path)
+    if hint is int and is_number and isinstance(value, Integral):
+        return int(value)
+    if hint is str and isinstance(value, str):
+        return str(value)
+    if dataclasses.is_dataclass(hint):
         if isinstance(value, hint):  # type: ignore[arg-type]
             return value
         if isinstance(value, dict):
             return decode(hint, value, path, expand)
-    raise SpecError(f"{path}: expected {_name(hint)}, received {shown(value)}.")
+    raise SpecError(f"{path}: expected {describe(hint)}, received {shown(value)}.")
+
+
+def _read(named: Any, text: str, path: str, expected: str) -> dict[str, Any]:
+    """Return the table of a family member that is written as text."""
+    try:
+        table: dict[str, Any] = named.read(text)
+    except ValueError:
+        raise SpecError(
+            f"{path}: expected {expected}, like {named.example}; received {shown(text)}."
+        ) from None
+    return table
 
 
 def decode(cls: Any, data: dict[str, Any], path: str = "", expand: Expand | None = None) -> Any:
@@ -208,7 +189,8 @@ def decode(cls: Any, data: dict[str, Any], path: str = "", expand: Expand | None
     members = _members(tagged, data, path, expand)
     if len(members) != 1:
         raise SpecError(
-            f"{path}: {shown(data['kind'])} makes {len(members)} layers, and one fits here."
+            f"{path}: {shown(data[getattr(tagged, 'tag', 'kind')])} makes {len(members)} layers, "
+            "and one fits here."
         )
     return members[0]
 
@@ -218,10 +200,11 @@ def _members(
 ) -> tuple[Any, ...]:
     """Return the member of a family that a table describes, or those that it expands to."""
     _refuse_deep(path)
-    if "kind" not in data:
-        raise MissingFields([f"{path}.kind" if path else "kind"], "the spec")
+    tag = getattr(tagged, "tag", "kind")
+    if tag not in data:
+        raise MissingFields([f"{path}.{tag}" if path else tag], "the spec")
     data = dict(data)
-    kind = data.pop("kind")
+    kind = data.pop(tag)
     if isinstance(kind, str) and kind in KINDS[tagged]:
         return (_built(KINDS[tagged][kind], data, path, expand),)
     if isinstance(kind, str) and expand is not None:
@@ -249,22 +232,24 @@ def _built(cls: Any, data: dict[str, Any], path: str, expand: Expand | None) -> 
     """Build one dataclass from its fields."""
     _refuse_deep(path)
     where = path or getattr(cls, "_title", "the spec")
-    known = hints(cls)
+    attributes, types_by_name = keys(cls), hints(cls)
     for name in data:
-        if name not in known:
-            near = suggest(str(name), known)
+        if name not in attributes:
+            near = suggest(str(name), attributes)
             raise SpecError(f"{where}: unknown field {shown(name)}.{near}")
     prefix = f"{path}." if path else ""
+    fields = zip(attributes, dataclasses.fields(cls), strict=True)
     missing = [
-        f"{prefix}{field.name}"
-        for field in dataclasses.fields(cls)  # both defaults are MISSING without one
-        if field.name not in data and field.default is field.default_factory
+        f"{prefix}{key}"
+        for key, field in fields  # both defaults are MISSING without one
+        if key not in data and field.default is field.default_factory
     ]
     values: dict[str, Any] = {}
     errors: list[SpecError] = []
-    for name in data:
+    for key in data:
+        name = attributes[key]
         try:
-            values[name] = coerce(known[name], data[name], f"{prefix}{name}", expand)
+            values[name] = coerce(types_by_name[name], data[key], f"{prefix}{key}", expand)
         except MissingFields as error:
             missing += error.paths
         except SpecError as error:
@@ -273,7 +258,10 @@ def _built(cls: Any, data: dict[str, Any], path: str, expand: Expand | None) -> 
         raise MissingFields(missing, where)
     if errors:
         raise errors[0]
-    return cls(**values)
+    try:
+        return cls(**values)
+    except InvalidValue as error:
+        raise SpecError(f"{where}: {error}") from None
 
 
 def encode(value: Any, *, defaults: bool = True) -> Any:
@@ -284,12 +272,12 @@ def encode(value: Any, *, defaults: bool = True) -> Any:
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         kind = getattr(type(value), "kind", None)
-        data = {"kind": kind} if isinstance(kind, str) else {}
+        data = {getattr(type(value), "tag", "kind"): kind} if isinstance(kind, str) else {}
         left_out = {} if defaults else {f.name: f.default for f in dataclasses.fields(value)}
-        for name in hints(type(value)):
+        for key, name in keys(type(value)).items():
             held = getattr(value, name)
             if held is not None and (name not in left_out or held != left_out[name]):
-                data[name] = encode(held, defaults=defaults)
+                data[key] = encode(held, defaults=defaults)
         return data
     if isinstance(value, tuple):
         return [encode(item, defaults=defaults) for item in value]
@@ -310,7 +298,7 @@ def _tuple(args: tuple[Any, ...], value: Any, path: str, expand: Expand | None) 
         value = (value, value)  # kernel = 4 means (4, 4)
     if not isinstance(value, list | tuple) or not (many or len(value) == len(args)):
         raise SpecError(
-            f"{path}: expected {_name(tuple.__class_getitem__(args))}, received {shown(value)}."
+            f"{path}: expected {describe(tuple.__class_getitem__(args))}, received {shown(value)}."
         )
     items = args[:1] * len(value) if many else args
     members: list[Any] = []
@@ -355,27 +343,3 @@ def _finite(value: Real, path: str) -> float:
     if not math.isfinite(number):
         raise SpecError(f"{path}: expected a finite number, received {shown(value)}.")
     return number + 0.0  # turns -0.0 into 0.0
-
-
-def _or(options: tuple[Any, ...]) -> str:
-    return " or ".join(repr(option) for option in options)
-
-
-def _name(hint: Any) -> str:
-    """Return the description of a type, for errors."""
-    origin, args = get_origin(hint), get_args(hint)
-    if origin is Annotated:
-        return _name(args[0])
-    if origin is Literal:
-        return _or(args)
-    if origin in (Union, types.UnionType):
-        return " or ".join(_name(option) for option in args)
-    if origin is dict:
-        return "a table"
-    if origin is tuple:
-        if len(args) == 2 and args[1] is Ellipsis:
-            return "a list of " + re.sub("^a ([a-z]+ ?[a-z]+)", r"\1s", _name(args[0]))
-        return f"[{', '.join(_name(a) for a in args)}]"
-    words = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
-    words[type(None)] = "nothing"
-    return words.get(hint, f"a table ({hint.__name__})" if isinstance(hint, type) else str(hint))

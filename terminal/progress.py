@@ -21,7 +21,7 @@ CLEAR_LINE = "\x1b[2K\r"
 
 @dataclass(slots=True)
 class _Task:
-    """One bar: the count when it was first shown, and the time of its next plain line."""
+    """One bar: the count and the time of its first display, and the time of its next plain line."""
 
     first: int
     since: float
@@ -30,7 +30,7 @@ class _Task:
     row: Any = None
 
     def rate(self, done: int, now: float) -> float:
-        """Return units per second, without the first unit, which compiles."""
+        """Return units per second since the first display, which follows the first step."""
         return (done - self.first) / (now - self.since) if now > self.since else 0.0
 
 
@@ -97,8 +97,8 @@ class ProgressBars:
                 left = f", {(total - done) / rate:.0f} s left" if rate and done < total else ""
                 self._write(f"{name}  {done}/{total} {self.unit}  {text}".rstrip() + left + "\n")
 
-    def say(self, text: str) -> None:
-        """Print a message above the bars, also if these are quiet."""
+    def print(self, text: str) -> None:
+        """Print a message above the bars, even if these are quiet."""
         text = printable(text, keep="\n")
         with self.lock:
             if self.live and self.tasks:
@@ -106,17 +106,17 @@ class ProgressBars:
             else:
                 self._write(f"{CLEAR_LINE * self.live}{text}\n")
 
-    def tell(self, text: str) -> None:
-        """Print a message that belongs to the progress, if that is shown."""
+    def print_if_shown(self, text: str) -> None:
+        """Print a message that is part of the progress, if progress is shown."""
         if self.quiet or not self.tasks:
             return
         started = min(task.since for task in self.tasks.values())
         if self.live or time.monotonic() >= started + FIRST_LINE_DELAY:
-            self.say(text)
+            self.print(text)
 
     def _draw(self, task: _Task, name: str, done: int, total: int, text: str) -> None:
         if task.row is None:
-            if len(self.tasks) == 1:  # later than a backend redirects standard error
+            if len(self.tasks) == 1:  # a backend may redirect standard error while it starts
                 self._write(CLEAR_LINE)
                 self.bars.start()
             task.row = self.bars.add_task(name, total=total, text="")

@@ -1,0 +1,63 @@
+"""Layers of PyTorch that a vector modulates, and noise on pixels."""
+
+import torch
+from torch import Tensor, nn
+
+from gandem.backends.torch.layers.affine import ROWS, weight_of
+from gandem.backends.torch.layers.base import Context, ContextModule, build
+from gandem.backends.torch.layers.graph import Branched
+from gandem.core import specs as kinds
+from gandem.core.specs import Node
+
+
+def expand(vector: Tensor, x: Tensor) -> Tensor:
+    """Give a vector (N, C) the axes of an image ``x`` (N, C, H, W); leave others unchanged."""
+    return vector[:, :, None, None] if x.ndim == 4 and vector.ndim == 2 else vector
+
+
+@build.register(kinds.Modulate)
+class Modulate(Branched):
+    """x·(1 + scale) + offset."""
+
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        scale, offset = (expand(self.read(name, context), x) for name in ("scale", "offset"))
+        return x * (1 + scale) + offset
+
+
+ROWS[kinds.ModulatedConv2D] = ROWS[kinds.Conv2D]
+
+
+@build.register(kinds.ModulatedConv2D)
+class ModulatedConv2d(Branched):
+    """A convolution of channels times a style, over the norm of the modulated kernel."""
+
+    def __init__(self, layer: kinds.ModulatedConv2D, node: Node) -> None:
+        super().__init__(layer, node)
+        self.conv = build.dispatch(kinds.Conv2D)(layer, node)
+        self.demodulate, self.epsilon = layer.demodulate, layer.epsilon
+
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        style, weight = self.read("layers", context), weight_of(self.conv)
+        x = self.conv.convolve(x * expand(style, x), weight, None)
+        if self.demodulate:
+            energy = style.square() @ weight.square().sum((2, 3)).T  # (N, out)
+            x = x * expand(torch.rsqrt(energy + self.epsilon), x)
+        return x if self.conv.bias is None else x + self.conv.bias[:, None, None]
+
+
+@build.register(kinds.PixelNoise)
+class PixelNoise(ContextModule):
+    """Noise times a strength; it draws its own without noise from core, as in a user's loop."""
+
+    def __init__(self, layer: kinds.PixelNoise, node: Node) -> None:
+        super().__init__()
+        self.path = node.path
+        self.strength = nn.Parameter(torch.empty(1))
+
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        if not self.training:
+            return x
+        noise = context.draws.get(self.path)
+        if noise is None:
+            noise = torch.randn(len(x), 1, *x.shape[2:], dtype=x.dtype, device=x.device)
+        return x + self.strength * noise

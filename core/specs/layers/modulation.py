@@ -1,0 +1,63 @@
+"""Layers that a vector modulates, as a label or a style, and noise on pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from gandem.core.specs.initializers import Initializer, Zeros
+from gandem.core.specs.layers.affine import Conv2D
+from gandem.core.specs.layers.base import Layer, Positive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Modulate(Layer):
+    """x·(1 + scale) + offset, both computed by layers from another input of the network.
+
+    Each ends in C numbers for the C channels, or in the shape of the features. After a norm with
+    ``affine = false`` this is a conditional norm: of ``batch_norm`` with ``input = "label"``
+    conditional batch norm (Dumoulin et al. 2016, arXiv:1610.07629), of ``instance_norm`` with a
+    style vector AdaIN (Huang & Belongie 2017, arXiv:1703.06868).
+    """
+
+    kind: ClassVar[str] = "modulate"
+    branch_names: ClassVar[tuple[str, ...]] = ("scale", "offset")
+    input: str = "label"
+    scale: tuple[Layer, ...]
+    offset: tuple[Layer, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModulatedConv2D(Conv2D):
+    r"""Convolution whose input channels are scaled by a style vector. Karras et al. 2019,
+    arXiv:1912.04958.
+
+    .. math:: w'_{ijk} = s_i w_{ijk}, \quad w''_{ijk} = \frac{w'_{ijk}}
+        {\sqrt{\sum_{ik} (w'_{ijk})^2 + \epsilon}}
+
+    The style s, (N, in), is the result of ``layers`` on another input of the network; i are input
+    channels, j filters, k positions in the kernel. ``demodulate`` divides by the root. The bias is
+    added afterwards. Other fields: see :class:`Conv2D`.
+    """
+
+    kind: ClassVar[str] = "modulated_conv2d"
+    branch_names: ClassVar[tuple[str, ...]] = ("layers",)
+    input: str
+    layers: tuple[Layer, ...] = ()
+    demodulate: bool = True
+    epsilon: Positive = 1e-8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PixelNoise(Layer):
+    """Add normal noise, one number for each pixel, times a learned strength: (N, H, W, C) → (N, H,
+    W, C). Karras et al. 2018, arXiv:1812.04948; with one ``strength`` (1,) as in arXiv:1912.04958.
+
+    Core draws the noise (N, H, W, 1) for each pass in training. Inference adds none, so that images
+    depend only on the latent vector.
+    """
+
+    kind: ClassVar[str] = "pixel_noise"
+    keeps_constant: ClassVar[bool] = True
+    draws: ClassVar[Literal["mask", "normal"] | None] = "normal"
+    strength_init: Initializer = Zeros()

@@ -1,0 +1,1 @@
+"""What commands and loaders show on a terminal: progress and tables."""
