@@ -29,14 +29,24 @@ TIMES = {"steps_per_second", "seconds"}
 
 def everything() -> Spec:
     """A tiny dcgan with dropout in both players, batch norm, a weight average, two discriminator
-    steps and, on the shared data, a partial batch within a step.
+    steps and, on the shared data, a partial batch within a step; with all numbers that one step
+    leaves to the next: averages of logits, a penalty in every third step, adaptive augmentation.
     """
     base = load_spec("dcgan", TINY["dcgan"])
     players = []
     for player in base.players:
         first, *rest = player.layers
         players.append(replace(player, layers=(first, Dropout(rate=0.3), *rest)))
-    changes = {"training.ema_decay": 0.9, "training.discriminator_steps": 2}
+    changes = {
+        "training.ema_decay": 0.9,
+        "training.discriminator_steps": 2,
+        "loss.lecam": 0.3,
+        "loss.r1": 0.1,
+        "loss.penalty_interval": 3,
+        "training.augment.flip": True,
+        "training.augment.adaptive_target": 0.1,
+        "training.augment.adaptive_images": 300,
+    }
     return change(replace(base, players=tuple(players)), changes)
 
 
