@@ -46,9 +46,9 @@ def list_resamplings() -> list[Case]:
         ((1, 1), 1, 1, "zero"),
     ):
         gain = 1.0 if len(filter) == 4 else 1.5
-        layer = Resample2D(filter=filter, up=up, down=down, padding=padding, gain=gain)
+        resampled = Resample2D(filter=filter, up=up, down=down, padding=padding, gain=gain)
         name = f"resample2d {filter} up {up} down {down} {padding}"
-        cases.append(image_case(name, layer, Silu(), shape=(5, 6, 2)))
+        cases.append(image_case(name, resampled, Silu(), shape=(5, 6, 2)))
     return [
         *cases,
         image_case("depth_to_space 2", DepthToSpace(), Silu(), shape=(2, 3, 8)),

@@ -168,7 +168,7 @@ def test_a_loss_that_jumps_up_and_down_is_an_oscillation():
     assert heard(monitor(), rows([0.5, 0.9] * 20)) == []
 
 
-def test_a_loss_that_stays_where_guessing_puts_it_is_no_progress():
+def test_a_loss_that_stays_at_that_of_guessing_is_no_progress():
     loss = 2 * float(np.log(2))
 
     poor = {"variety": 0.2, "nearest": 0.3}
@@ -355,7 +355,7 @@ def test_measuring_changes_no_bit_of_a_training(pictures, tmp_path):
 
 @needs_a_backend
 @pytest.mark.parametrize("stop", [63, 110])
-def test_a_resumed_training_knows_what_it_knew_of_its_health(pictures, tmp_path, stop):
+def test_a_resumed_training_keeps_its_diagnostics(pictures, tmp_path, stop):
     sick = MLP | {"generator.optimizer.learning_rate": 0.0}
     straight, words = trained(pictures, tmp_path / "a", changes=sick, steps=140)
     first, before = trained(pictures, tmp_path / "b", changes=sick, steps=stop)

@@ -379,7 +379,7 @@ LAST_WORDS = (
 
 
 @on_each
-def test_a_training_says_exactly_this_and_no_framework_adds_a_word(data, tmp_path, backend):
+def test_a_training_prints_exactly_this_and_nothing_from_a_framework(data, tmp_path, backend):
     done = process(
         *(*tiny(), "--backend", backend, "--data", data, "--steps", 2, "--out", "run"),
         cwd=tmp_path,
@@ -418,7 +418,7 @@ def read_terminal(ours: int, shown: bytearray) -> None:
     while True:
         try:
             piece = os.read(ours, 4096)
-        except OSError:  # Linux says so when the other end is closed
+        except OSError:  # on Linux, when the other end is closed
             return
         if not piece:
             return
@@ -429,7 +429,7 @@ def read_terminal(ours: int, shown: bytearray) -> None:
 
 
 class Clock:
-    """A clock that stands still until it is told to go on."""
+    """A clock that moves only when a test sets it."""
 
     def __init__(self, monkeypatch):
         self.now = 1000.0
@@ -552,7 +552,7 @@ def test_generate_takes_the_other_backend_and_another_seed(run, tmp_path):
     assert (results["torch", 0] != results["torch", 1]).any()
 
 
-def test_generate_json_says_where_the_images_are(run, tmp_path):
+def test_generate_json_has_the_paths_of_the_images(run, tmp_path):
     out = tmp_path / "x.png"
 
     data = json.loads(said("generate", run, "-o", out, "--json"))

@@ -89,11 +89,11 @@ def test_fewer_names_than_classes_are_refused():
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.int32, np.int64, np.uint64])
-def test_labels_of_any_whole_number_type_are_taken(kind):
+def test_labels_of_any_whole_number_type_are_loaded(kind):
     assert dataset(labels=LABELS.astype(kind)).classes == 3
 
 
-def test_color_images_are_taken():
+def test_color_images_are_loaded():
     assert dataset(images=np.repeat(IMAGES, 3, axis=3)).images.shape == (5, 3, 2, 3)
 
 

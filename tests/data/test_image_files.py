@@ -44,7 +44,7 @@ def test_files_of_unknown_formats_are_counted(pack, without_plugins):
     )
 
 
-def test_folder_of_unknown_formats_says_what_it_holds(pack, without_plugins):
+def test_the_error_of_a_folder_of_unknown_formats_lists_them(pack, without_plugins):
     with pytest.raises(DataError, match=r"no images in .*; 1 file not read: 1 \.heic; install"):
         load(pack({"a.heic": b""}))
 

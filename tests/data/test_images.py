@@ -122,7 +122,7 @@ def test_image_with_another_suffix_is_refused(tmp_path):
 # --- onto the disk -------------------------------------------------------------------------------
 
 
-def test_a_new_file_replaces_the_old_one_whole(tmp_path):
+def test_a_new_file_replaces_the_old_one(tmp_path):
     path = tmp_path / "x"
     write_file(path, b"a long first text")
 

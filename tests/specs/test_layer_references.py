@@ -72,6 +72,17 @@ def test_a_shortcut_reads_what_the_layers_of_its_block_computed():
     assert plan(block).output_shape == IMAGE
 
 
+def test_a_layer_is_looked_up_in_its_block_and_then_in_those_around_it():
+    inner = Residual(layers=(Relu(name="a"), Add(input="layer:a"), Add(input="layer:stem")))
+    network = plan(STEM, Relu(name="a"), inner, Residual(layers=(Add(input="layer:a"),)))
+
+    assert {node.path: node.reads for node in network.walk() if node.reads} == {
+        "net/residual/add": "layer:residual/a",
+        "net/residual/add_1": "layer:stem",
+        "net/residual_1/add": "layer:a",
+    }
+
+
 @pytest.mark.parametrize(
     ("name", "line"),
     [

@@ -283,7 +283,7 @@ FIELDS = [
 
 
 @pytest.mark.parametrize(("path", "value", "line"), FIELDS)
-def test_a_field_that_does_not_fit_is_named_with_what_was_wanted(path, value, line):
+def test_a_field_that_does_not_fit_is_named_with_what_is_expected(path, value, line):
     assert refusal(from_data, changed(path, value)) == line
 
 

@@ -35,7 +35,7 @@ class Network:
 
     def read(self, node: Node, branch: str) -> Dual:
         """Return the result of a branch of a layer on the input that it reads."""
-        return self.run(node.branches[branch], self.values[node.layer.reads])
+        return self.run(node.branches[branch], self.values[node.reads])
 
     def parameter(self, node: Node, name: str) -> Dual:
         """Return a parameter of a layer, (U, ...)."""
