@@ -149,7 +149,7 @@ FIELDS = [
         "players.0.optimizer.slots",
         [],
         "players[generator].optimizer: unknown field 'slots'. There are: 'beta1', 'beta2', "
-        "'epsilon', 'epsilon_placement', 'learning_rate', 'weight_decay'.",
+        "'clip_norm', 'epsilon', 'epsilon_placement', 'learning_rate', 'weight_decay'.",
     ),
     # kinds
     (
