@@ -153,7 +153,7 @@ def measure_variety(
     out: all real images are equal, or there is one of each class.
 
     Args:
-        fakes: (N, H, W, C); ``real`` likewise, as many.
+        fakes: (N, H, W, C); ``real`` has the same shape.
         groups: (N,) the class of each.
 
     >>> faces = np.arange(4.0).reshape(4, 1, 1, 1)
@@ -174,7 +174,7 @@ class Variety:
         self._real = self._spread(real)
 
     def __call__(self, fakes: np.ndarray) -> dict[str, float]:
-        """Return ``variety`` and ``nearest`` of as many fakes as there are real images."""
+        """Return ``variety`` and ``nearest`` of equally many fakes and real images."""
         distances, ratios = self._spread(fakes), {}
         for name, real in self._real.items():
             if real > 0 and np.isfinite(distances[name]):

@@ -105,7 +105,7 @@ class Side:
         """The most probable classes (N,); those of parts are the digits of one number to base K."""
         if self.probabilities is None:
             return None
-        classes = self.probabilities.argmax(axis=-1)  # (N,) or (N, P)
+        classes: np.ndarray = self.probabilities.argmax(axis=-1)  # (N,) or (N, P)
         if classes.ndim == 1:
             return classes
         parts, base = self.probabilities.shape[1:]

@@ -58,7 +58,7 @@ def same(one, other):
 
 
 @pytest.mark.parametrize("quick", [True, False])
-def test_the_real_side_s_moments_are_taken_once(some, monkeypatch, quick):
+def test_the_moments_of_real_images_are_computed_once(some, monkeypatch, quick):
     taken, take = [], Normal.of
     monkeypatch.setattr(
         Normal, "of", lambda features: taken.append(len(features)) or take(features)

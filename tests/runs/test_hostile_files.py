@@ -282,7 +282,7 @@ def test_the_last_of_two_equal_keys_must_match_the_hash(kept, path):
     path.write_bytes(kept.with_text(f'{text}, "step": 6}}'))
     checkpoint = read_checkpoint(path)
 
-    assert message == "damaged; its bytes are not those that were writes."
+    assert message == "damaged; its bytes are not those that were written."
     assert checkpoint.step == 6
 
 
@@ -316,7 +316,7 @@ def fields(**changes: object) -> Change:
     return lambda header: header.update(changes)
 
 
-UPGRADE = "writes by a newer gandem"
+UPGRADE = "written by a newer gandem"
 HEADERS = {
     "a newer format": (fields(format=2), f"{UPGRADE}, format 2; upgrade gandem"),
     "a format of the far future": (
@@ -530,7 +530,7 @@ def sparse_file(head: bytes, size: int) -> Callable[[Path], object]:
 
 
 def huge_checkpoint(kept: CheckpointBytes, *units: int) -> Callable[[Path], object]:
-    """Return a function that writes a sparse checkpoint with layers of so many units."""
+    """Return a function that writes a sparse checkpoint with layers of ``units`` units."""
     header = kept.header
     for count in units:
         more(1, {"kind": "dense", "units": count, "bias": False})(header)

@@ -267,7 +267,7 @@ def test_every_parameter_of_a_spec_has_a_name_of_its_own(spec):
 
 @settings(quickly, max_examples=15)
 @given(whole_specs())
-def test_first_values_have_the_shapes_that_the_plan_says(spec):
+def test_initial_values_have_the_shapes_of_the_plan(spec):
     for plan in plan_spec(spec).values():
         expected = {p.name: p.shape for p in plan.parameters() + plan.statistics()}
 
@@ -401,7 +401,7 @@ def test_every_field_is_written_out_even_where_it_has_a_default():
     assert to_data(tiny())["training"] == DEFAULTS["Training"] | {"augment": augment}
 
 
-def test_reading_leaves_the_data_that_it_was_given_alone():
+def test_reading_does_not_change_its_argument():
     data = to_data(tiny())
     before = deepcopy(data)
 
@@ -552,7 +552,7 @@ MEANINGFUL = [
 
 
 @pytest.mark.parametrize(("model", "place"), MEANINGFUL)
-def test_the_digest_sees_every_other_field(model, place):
+def test_the_digest_depends_on_every_other_field(model, place):
     data = encode(load_spec(model))
     container = data
     for key in place[:-1]:
@@ -562,7 +562,7 @@ def test_the_digest_sees_every_other_field(model, place):
     assert digest(decode(Spec, data)) != digest(load_spec(model))
 
 
-def test_the_digest_sees_the_kind_of_a_layer():
+def test_the_digest_depends_on_the_kind_of_a_layer():
     leaky = (Flatten(), LeakyRelu(slope=0.0), Dense(units=1))
     plain = (Flatten(), Relu(), Dense(units=1))
 
@@ -571,7 +571,7 @@ def test_the_digest_sees_the_kind_of_a_layer():
     )
 
 
-def test_the_digest_sees_the_order_of_the_layers():
+def test_the_digest_depends_on_the_order_of_the_layers():
     one = (Flatten(), Relu(), Dense(units=1))
     other = (Relu(), Flatten(), Dense(units=1))
 

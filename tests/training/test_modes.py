@@ -49,7 +49,7 @@ MODES = {name: {"precision": name} for name in NARROW} | {
     "device-randomness": {"randomness": "device"}
 }
 TRAJECTORY = {case.name: case for case in TRAJECTORIES}
-RANDOM = ("noise/", "mix/", "mask/")
+RANDOM = ("noise/", "mix/", "mask/", "normal/")
 
 
 def feed_of(spec, data, *, seed=0, precision="float32", randomness="device"):

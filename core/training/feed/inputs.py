@@ -377,8 +377,9 @@ def _refuse_tiny_batch(spec: Spec, rows: int) -> None:
     """Refuse batches that give batch norm a single value per channel, which has no variance."""
     for plan in plan_spec(spec).values():
         for node in plan.walk():
-            if node.layer.depends_on_batch:
-                pixels = int(np.prod(node.input_shape[:-1]))
+            *pixels_shape, channels = node.input_shape
+            if node.layer.depends_on_batch and node.layer.removes_constant(channels):
+                pixels = int(np.prod(pixels_shape))
                 if rows * pixels < 2:
                     raise DataError(
                         f"{node.path}: a batch of {rows} gives batch norm one value a channel; "
