@@ -33,16 +33,18 @@ def animate(run: Path, size: int | None, out: Path | None, as_json: bool, **play
 
     The samples of all epochs come from the same noise.
     """
-    from gandem.commands.interpolate import save_film
+    from gandem.commands.interpolate import save_animation
     from gandem.commands.output import print_out
     from gandem.terminal.tables import format_count
     from gandem.visualize.animation import animate, check_animation_path
 
     out = choose_out(out, run, "animate.gif")
     check_animation_path(out)
-    film = animate(run, size)
-    save_film(film, out, as_json, "animate", **playback)
-    print_out(out, as_json, format_count(film.frames, "frame"), run=str(run), frames=film.frames)
+    animation = animate(run, size)
+    save_animation(animation, out, as_json, "animate", **playback)
+    print_out(
+        out, as_json, format_count(animation.frames, "frame"), run=str(run), frames=animation.frames
+    )
 
 
 COMMAND = animate

@@ -106,17 +106,23 @@ def interpolate(
     out = choose_out(out, run, "interpolate.gif")
     check_animation_path(out)
     number = frames or (10 if out.suffix.lower() == ".png" else 200)
-    film = interpolate(run, start, end, frames=number, **options)
-    save_film(film, out, as_json, "interpolate", fps=fps, loop=loop)
-    print_out(out, as_json, format_count(film.frames, "frame"), run=str(run), frames=film.frames)
+    animation = interpolate(run, start, end, frames=number, **options)
+    save_animation(animation, out, as_json, "interpolate", fps=fps, loop=loop)
+    print_out(
+        out, as_json, format_count(animation.frames, "frame"), run=str(run), frames=animation.frames
+    )
 
 
-def save_film(film: Animation, out: Path, as_json: bool, name: str, **playback: Any) -> None:
+def save_animation(
+    animation: Animation, out: Path, as_json: bool, name: str, **playback: Any
+) -> None:
     """Write an animation and show the progress."""
     from gandem.terminal.progress import ProgressBars
 
     with ProgressBars(quiet=as_json, unit="frames") as bars:
-        film.save(out, **playback, progress=lambda done: bars.show(name, done, film.frames))
+        animation.save(
+            out, **playback, progress=lambda done: bars.show(name, done, animation.frames)
+        )
 
 
 COMMAND = interpolate

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, cast
 
 from gandem.compare.sweeps import Setting
 from gandem.core.data.dataset import load_dataset
-from gandem.core.errors import DataError, SpecError
+from gandem.core.errors import SpecError
 from gandem.core.fields import Checked, Count, Range, decode
 from gandem.core.runs import Settings
 from gandem.core.runs.run import pick_backend
@@ -26,7 +26,7 @@ from gandem.core.training import (
     resolve_loss,
 )
 from gandem.metrics.evaluation.features import find_extractor
-from gandem.metrics.evaluation.reference_statistics import MIN_IMAGES
+from gandem.metrics.evaluation.reference_statistics import count_images
 
 __all__ = ["MAX_SEEDS", "Cell", "Grid", "check_grid", "pick_backends"]
 
@@ -225,12 +225,7 @@ def _check_spec(grid: Grid, model: str, setting: Setting) -> tuple[str, int]:
     dataset = load_dataset(
         settings.data or "digits", grid.data_dir, spec.image.shape, settings.classes
     )
-    size = len(dataset.images)
-    if min(grid.num_samples, size // 2) < MIN_IMAGES:
-        raise DataError(
-            f"{dataset.name}: scores need --num-samples {MIN_IMAGES} or more, and "
-            f"{2 * MIN_IMAGES} real images; received {grid.num_samples} and {size}."
-        )
+    count_images(dataset, grid.num_samples)  # raises an error if they are too few
     feed = Feed(spec, loss, dataset, 0, grid.precision)
     epochs = settings.epochs or spec.training.epochs
     return digest(spec), settings.steps or feed.epochs.step_of(epochs)

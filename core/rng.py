@@ -29,7 +29,7 @@ class Purpose(enum.IntEnum):
     INSTANCE_NOISE = 10
     FLIP = 11
     ACCURACY = 12
-    POINTS = 13
+    DATA = 13
     METRICS = 14
 
 

@@ -48,7 +48,7 @@ def _mixture(name: str, argument: str, means: np.ndarray, deviation: float) -> D
     if argument:
         raise DataError(f"{name}: it takes no argument, received {argument!r}. Use --data {name}.")
     labels = np.arange(COUNT) % len(means)
-    drawn = stream(0, Purpose.POINTS, part=part_of(name)).normal(size=(COUNT, 2))
+    drawn = stream(0, Purpose.DATA, part=part_of(name)).normal(size=(COUNT, 2))
     points = means[labels] + deviation * drawn
     return Dataset(
         name=name,

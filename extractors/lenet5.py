@@ -1,4 +1,7 @@
-"""LeNet-5 as an extractor: a small classifier with embedded weights that runs on any backend."""
+"""LeNet-5 as an extractor: a small classifier with embedded weights that runs on any backend.
+
+For stacked MNIST it classifies the digit in each color channel.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +30,11 @@ from gandem.core.specs import (
 )
 from gandem.core.training import Engine, as_read, initial_state, load_backend, load_loss
 
-__all__ = ["HEAD", "WEIGHTS", "LeNet5", "lenet5_spec", "load"]
+__all__ = ["HEAD", "WEIGHTS", "LeNet5", "StackedLeNet5", "lenet5_spec", "load"]
 
 WEIGHTS = {"digits": "0 to 9, as MNIST has them", "fashion": "the ten articles of Fashion-MNIST"}
 """The data sets with weights."""
+STACKED = "stacked"
 NETWORK = "lenet5"
 HEAD = ("classes/kernel", "classes/bias")
 """The last layer, (84, 10) and (10,), computed in NumPy."""
@@ -38,20 +42,26 @@ BATCH_SIZE = 500
 """Images per batch."""
 
 
-def load(argument: str, backend: str) -> LeNet5:
-    """Return the classifier of digits, or for ``fashion`` that of Fashion-MNIST.
+def load(argument: str, backend: str) -> LeNet5 | StackedLeNet5:
+    """Return the classifier ``digits``, ``fashion``, or ``stacked``, for stacked MNIST.
 
     Raises:
         DataError: the weights do not exist.
         BackendError: the backend is not installed.
     """
     kind = argument or "digits"
+    if kind == STACKED:
+        return StackedLeNet5(_load_weights("digits", backend))
     if kind not in WEIGHTS:
-        known = " or ".join(WEIGHTS)
+        known = (*WEIGHTS, STACKED)
         raise DataError(
-            f"lenet5: there are no weights for {shown(kind)}, only for {known}."
-            f"{suggest(kind, WEIGHTS)}"
+            f"lenet5: there are no weights for {shown(kind)}, only for {' or '.join(known)}."
+            f"{suggest(kind, known)}"
         )
+    return _load_weights(kind, backend)
+
+
+def _load_weights(kind: str, backend: str) -> LeNet5:
     path = Path(__file__).with_name(f"lenet5-{kind}.safetensors")
     return LeNet5(kind, path.read_bytes(), backend)
 
@@ -138,3 +148,30 @@ class LeNet5:
         loss = load_loss(self._spec.loss)
         engine = backend.engine(self._spec, loss, state, precision="float32", device="cpu")
         return engine, kernel, bias
+
+
+class StackedLeNet5:
+    """The classifier of digits for each color channel of 28×28×3 images: 3 × 84 features.
+
+    Args:
+        classifier: of one channel.
+    """
+
+    def __init__(self, classifier: LeNet5) -> None:
+        self.name, self.classes = f"{NETWORK}:{STACKED}", classifier.classes
+        self.digest = hashlib.sha256(f"channels of {classifier.digest}".encode()).hexdigest()
+        self._classifier = classifier
+
+    def __call__(self, images: np.ndarray) -> Features:
+        """Return features (N, 252) float32 and probabilities (N, 3, 10) of uint8 images.
+
+        Raises:
+            DataError: the images have another shape.
+        """
+        check_shape(self.name, images, (28, 28, 3))
+        channels = np.moveaxis(images, 3, 1).reshape(-1, 28, 28, 1)  # (3 N, 28, 28, 1)
+        features, probabilities = self._classifier(channels)
+        assert probabilities is not None
+        return Features(
+            features.reshape(len(images), -1), probabilities.reshape(len(images), 3, -1)
+        )

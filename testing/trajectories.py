@@ -73,7 +73,8 @@ class Trajectory:
 
     def feed(self, precision: str = "float64") -> Feed:
         """Return the inputs of its steps."""
-        data = _load_digits() if self.name in MODELS else load_tiny_data()
+        channels = self.spec.image.shape[-1]
+        data = _load_digits() if self.name in MODELS else load_tiny_data(channels)
         return Feed(self.spec, load_loss(self.spec.loss), data, SEED, precision)
 
 
@@ -83,9 +84,10 @@ def _load_digits() -> Dataset:
 
 
 @cache
-def load_tiny_data() -> Dataset:
-    """Return 70 images (8, 8, 1) in three classes; 70 leaves a partial batch of 6."""
-    pixels = np.floor((hashed_numbers("images", (70, 8, 8, 1)) + 1) * 128).astype(np.uint8)
+def load_tiny_data(channels: int = 1) -> Dataset:
+    """Return 70 images (8, 8, channels) in three classes; 70 leaves a partial batch of 6."""
+    numbers = hashed_numbers("images", (70, 8, 8, channels))
+    pixels = np.floor((numbers + 1) * 128).astype(np.uint8)
     return Dataset("tiny", pixels, np.arange(70) % 3)
 
 
@@ -113,7 +115,9 @@ def make_start_state(case: Trajectory, step: int) -> dict[str, np.ndarray]:
     state = initial_state(case.spec, SEED, "float64")
     for name, value in state.items():
         noise = hashed_numbers(f"{name} {step}", value.shape)
-        if name.endswith("/updates"):
+        if name.startswith("running/"):
+            state[name] = np.asarray((1 + noise) / 2)
+        elif name.endswith("/updates"):
             rounds = case.spec.training.discriminator_steps if "discriminator" in name else 1
             state[name] = np.array(step * rounds, np.int64)
         elif name.endswith("/second_moment"):

@@ -26,7 +26,7 @@ EVERY = 100
 
 
 class Loop:
-    """Trains so many further steps; ``losses`` holds what was read, discriminator's first."""
+    """Trains further steps; ``losses`` holds those read last, the discriminator's first."""
 
     def __init__(self, step: Callable[[], tuple[Tensor, Tensor]]) -> None:
         self.step = step
@@ -275,7 +275,7 @@ def dcgan_dropout(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -
 
 
 def cgan(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -> Loop:
-    """Lesson A: both players are told the class; fresh noise for the generator."""
+    """Lesson A: both players receive the class; fresh noise for the generator."""
     prepare(device)
     network = nn.Sequential(
         nn.Linear(138, 7 * 7 * 138),

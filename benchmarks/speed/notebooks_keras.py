@@ -92,7 +92,7 @@ def scaled(images: np.ndarray) -> np.ndarray:
 
 
 class ConditionalGAN(keras.Model):
-    """Both players are told the class."""
+    """Both players receive the class."""
 
     def __init__(self, discriminator: keras.Model, generator: keras.Model, latent: int) -> None:
         super().__init__()

@@ -18,7 +18,7 @@ __all__ = ["NOTEBOOKS"]
 
 
 class Loop:
-    """Trains so many further steps; ``losses`` holds each step's, discriminator's first."""
+    """Trains further steps; ``losses`` holds those of each step, the discriminator's first."""
 
     def __init__(self, step: Callable[[], tuple[float, float]]) -> None:
         self.step = step

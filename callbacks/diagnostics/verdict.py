@@ -42,7 +42,7 @@ def describe_doubts(
     *,
     is_critic: bool,
 ) -> list[str]:
-    """Return what speaks against a training that no warning is active for, one clause each.
+    """Return the measurements against a training without active warnings, one clause each.
 
     Args:
         accuracies: the last measurements of the discriminator's accuracy, or fewer.
@@ -103,7 +103,7 @@ def _doubt_scores(scores: Sequence[Mapping[str, Any]]) -> list[str]:
 def shows_progress(scores: Sequence[Mapping[str, Any]], variety: float, nearest: float) -> bool:
     """Return True if what was measured of the images shows that the generator has learned.
 
-    Scores decide if there are any: they have improved, or nothing speaks against them. Otherwise
+    Scores decide if there are any: they have improved, or no measurement is against them. Otherwise
     the images vary as real ones do.
 
     >>> shows_progress([], 1.01, 0.8), shows_progress([], 0.1, 0.8)

@@ -22,7 +22,7 @@ BASELINES = {
 }
 """The fields of a mark with the 1-ulp baseline, and those that are compared with them."""
 MIN_BASELINES, CLEAR_RATIO = 3, 100.0
-"""With so many baselines, a ratio above ``RATIO`` is a difference; with fewer, one above
+"""From this number of baselines, a ratio above ``RATIO`` is a difference; with fewer, one above
 ``CLEAR_RATIO``.
 """
 SMALLEST = 5e-324

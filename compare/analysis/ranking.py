@@ -37,7 +37,7 @@ MAX_NAMES = 3
 
 
 def key_protocol(cell: Row) -> str:
-    """Return a key of the protocol, empty if the cell is not scored; digests stand for names."""
+    """Return a key of the protocol, empty if the cell is not scored; digests replace names."""
     protocol = {k: v for k, v in cell["protocol"].items() if k not in ("data", "extractor")}
     return json.dumps(protocol, sort_keys=True) if protocol else ""
 

@@ -183,7 +183,7 @@ def _deviation(values: Sequence[float]) -> float | None:
 
 
 def format_digits(value: float, digits: int) -> str:
-    """Return a number with so many significant digits, and all digits before the point.
+    """Return a number rounded to significant digits, with all digits before the point.
 
     >>> format_digits(127.3, 2), format_digits(0.03127, 2), format_digits(1234567.0, 3)
     ('127', '0.031', '1234567')

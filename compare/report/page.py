@@ -32,7 +32,7 @@ __all__ = ["HTML_PAGE", "write_comparison"]
 KEY = ("model", "setting", "backend")
 HTML_PAGE = "index.html"
 FEW_CELLS = 4
-"""Up to so many runs, the samples start at twice their size."""
+"""The largest number of runs whose samples start at twice their size."""
 
 Row = Mapping[str, Any]
 

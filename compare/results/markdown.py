@@ -14,7 +14,10 @@ from gandem.metrics.evaluation import MEASURES
 
 __all__ = ["read_published", "write_markdown"]
 
-MEASURES_SHOWN = ("frechet", "kernel", "precision", "recall", "coverage", "accuracy")
+MEASURES_SHOWN = (
+    *("modes", "mode_divergence", "high_quality"),
+    *("frechet", "kernel", "precision", "recall", "coverage", "accuracy"),
+)
 PUBLISHED = ("model", "data", "score", "spread", "protocol", "source")
 """The columns of the file of published results."""
 

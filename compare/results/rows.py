@@ -15,7 +15,10 @@ from gandem.core.files import write_file
 
 __all__ = ["FIGURES", "Result", "merge", "read_results", "spread", "write_results"]
 
-FIGURES = ("frechet", "kernel", "precision", "recall", "density", "coverage", "entropy", "accuracy")
+FIGURES = (
+    *("frechet", "kernel", "precision", "recall", "density", "coverage", "entropy", "accuracy"),
+    *("modes", "mode_divergence", "high_quality"),
+)
 """Measures in every row, by their names in ``gandem.metrics.evaluation.MEASURES``."""
 
 

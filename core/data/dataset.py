@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gandem.core.data.disk_images import DiskImages
+from gandem.core.data.lazy_images import LazyImages
 from gandem.core.data.summary import DatasetSummary, describe_brightness, format_few
 from gandem.core.errors import ClashError, DataError, NotFoundError, printable, suggest
 from gandem.core.plugins.isolation import stdout_to_stderr
@@ -29,8 +29,8 @@ __all__ = [
     "sample_classes",
 ]
 
-CHANNELS = (1, 3, 4)
-"""Gray, color, and color with transparency."""
+CHANNELS = (1, 2, 3, 4)
+"""Gray, gray with transparency, color, and color with transparency."""
 MAX_CLASSES = 100_000
 """The limit of a spec."""
 HASH_CHUNK_SIZE = 1024
@@ -45,22 +45,25 @@ class Dataset:
 
     Attributes:
         name: the name the user typed.
-        images: uint8 (N, H, W, C) with 1, 3 or 4 channels, an array or :class:`DiskImages`; or
+        images: uint8 (N, H, W, C) with 1 to 4 channels, an array or :class:`LazyImages`; or
             points, float32 (N, D).
         labels: integers (N,) from 0, or None.
         class_names: one per class; empty if unknown.
         source: the origin of the data.
         license: the license of the data.
         notes: messages for the user, like files that could not be read.
+        classes_are_modes: the classes of images are the modes of a known distribution, which
+            scores count; those of points always are.
     """
 
     name: str
-    images: np.ndarray | DiskImages
+    images: np.ndarray | LazyImages
     labels: np.ndarray | None = None
     class_names: tuple[str, ...] = ()
     source: str = ""
     license: str = ""
     notes: tuple[str, ...] = ()
+    classes_are_modes: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "notes", tuple(map(printable, self.notes)))
@@ -83,6 +86,11 @@ class Dataset:
     def classes(self) -> int:
         """Number of classes: the largest label plus one, 0 without labels."""
         return 0 if self.labels is None else int(self.labels.max()) + 1
+
+    @property
+    def modes(self) -> int:
+        """Number of modes that scores count, 0 if the classes are not modes."""
+        return self.classes if self.classes_are_modes or self.images.ndim == 2 else 0
 
     @property
     def empty_classes(self) -> tuple[int, ...]:
@@ -130,7 +138,7 @@ class Dataset:
             self,
             name=f"{self.name}[{','.join(map(str, chosen))}]",
             images=self.images.select(kept)
-            if isinstance(self.images, DiskImages)
+            if isinstance(self.images, LazyImages)
             else self.images[kept],
             labels=new[self.labels[kept]],
             class_names=names,
@@ -184,7 +192,7 @@ class ResizableDataset(ABC):
 
     @abstractmethod
     def resize_to(self, shape: tuple[int, ...]) -> Dataset:
-        """Return the images cropped and resized to (H, W, C), C of 1, 3 or 4.
+        """Return the images cropped and resized to (H, W, C), C of 1 to 4.
 
         Raises:
             DataError: no image can be read.
@@ -199,7 +207,7 @@ class ResizableDataset(ABC):
         shape = self._find_shape() if shape is None else shape
         if len(shape) != 3 or shape[2] not in CHANNELS:
             raise DataError(
-                f"{self.name}: images are (height, width, 1, 3 or 4), the spec has {shape}; "
+                f"{self.name}: images are (height, width, 1 to 4), the spec has {shape}; "
                 "set the image."
             )
         return self.resize_to(shape)
@@ -316,7 +324,7 @@ def default_extractor(name: str) -> str:
 
 
 def _check_images(name: str, images: Any) -> None:
-    is_array = isinstance(images, np.ndarray | DiskImages)
+    is_array = isinstance(images, np.ndarray | LazyImages)
     if is_array and images.ndim == 2 and images.dtype == np.float32:
         _check_points(name, images)
         return
@@ -327,7 +335,7 @@ def _check_images(name: str, images: Any) -> None:
         or images.shape[3] not in CHANNELS
     ):
         raise DataError(
-            f"{name}: expected uint8 images (N, height, width, 1, 3 or 4), "
+            f"{name}: expected uint8 images (N, height, width, 1 to 4), "
             f"received {_describe(images)}."
         )
     if len(images) == 0:

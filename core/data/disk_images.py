@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from gandem.core.data.lazy_images import LazyImages
 from gandem.core.errors import DataError
 
 __all__ = ["DiskImages"]
 
 
-class DiskImages:
-    """Images in a file of raw bytes that are read when indexed, so they may exceed the memory.
-
-    Indexing works as for an array and returns copies; ``np.asarray`` reads all images.
+class DiskImages(LazyImages):
+    """Images in a file of raw bytes that are read when indexed.
 
     Args:
         shape: (N, H, W, C) of the file.
@@ -25,8 +24,6 @@ class DiskImages:
     Raises:
         DataError: the file cannot be read, or its size does not match the shape.
     """
-
-    dtype, ndim = np.dtype(np.uint8), 4
 
     def __init__(
         self, path: Path, shape: tuple[int, int, int, int], kept: np.ndarray | None = None
@@ -47,31 +44,10 @@ class DiskImages:
         """(N, H, W, C)."""
         return (len(self._kept), *self._stored[1:])
 
-    @property
-    def size(self) -> int:
-        """The number of bytes of all images."""
-        return int(np.prod(self.shape))
-
-    nbytes = size
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def __getitem__(self, key: Any) -> np.ndarray:
-        first, rest = (key[0], key[1:]) if isinstance(key, tuple) else (key, ())
-        if first is Ellipsis:
-            values: np.ndarray = np.asarray(self)[key]
-            return values
-        stored = np.memmap(self._file, np.uint8, "r", shape=self._stored)
-        images: np.ndarray = np.array(stored[self._kept[first]])
-        if rest:
-            images = images[(slice(None),) * np.ndim(self._kept[first]) + rest]
-        return images
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        images = self[:]
-        return images if dtype is None else np.asarray(images, dtype)
-
     def select(self, which: np.ndarray) -> DiskImages:
         """Return some of the images by index or mask, without reading them."""
         return DiskImages(self.path, self._stored, self._kept[which])
+
+    def _read(self, rows: Any) -> np.ndarray:
+        stored = np.memmap(self._file, np.uint8, "r", shape=self._stored)
+        return np.array(stored[self._kept[rows]])

@@ -12,7 +12,10 @@ __all__ = ["Extractor", "Features", "check_shape"]
 
 
 class Features(NamedTuple):
-    """Features float32 (N, D) of N images, and class probabilities (N, K) of a classifier."""
+    """Features float32 (N, D) of N images, and class probabilities (N, K) of a classifier.
+
+    A classifier of the parts of an image, like its color channels, has probabilities (N, P, K).
+    """
 
     features: np.ndarray
     probabilities: np.ndarray | None = None
@@ -25,7 +28,7 @@ class Extractor(Protocol):
         name: the name users type, ``"lenet5:digits"``.
         digest: a hash of everything that determines its features; scores are comparable only if
             it is equal.
-        classes: number of classes of the probabilities; 0 for none.
+        classes: :math:`K`, the number of classes of the probabilities; 0 for none.
     """
 
     name: str

@@ -4,6 +4,7 @@ from gandem.core.specs import initializers, layers, schedules
 from gandem.core.specs.composition import MOST_LAYERS, PluginKinds
 from gandem.core.specs.gan import (
     Augment,
+    Consistency,
     Image,
     Latent,
     Loss,
@@ -11,6 +12,7 @@ from gandem.core.specs.gan import (
     Points,
     Spec,
     Training,
+    Transforms,
     image_of,
 )
 from gandem.core.specs.initializers import *  # noqa: F403
@@ -29,7 +31,7 @@ from gandem.core.specs.serialization import (
     to_json,
     to_toml,
 )
-from gandem.core.specs.shapes.geometry import crops, interpolation, pads
+from gandem.core.specs.shapes.geometry import crops, filter_matrix, interpolation, pads, span
 from gandem.core.specs.shapes.graph import REFERENCE, NetworkPlan, Node, Parameter, Shape
 from gandem.core.specs.shapes.inference import draw_initial_values, plan_network
 from gandem.core.specs.validation import input_shapes, plan_player, plan_spec
@@ -42,6 +44,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Augment",
+    "Consistency",
     "Image",
     "Latent",
     "Loss",
@@ -57,12 +60,14 @@ __all__ = [
     "Shape",
     "Spec",
     "Training",
+    "Transforms",
     "change",
     "crops",
     "differences",
     "digest",
     "draw_initial_values",
     "field_paths",
+    "filter_matrix",
     "find_model",
     "from_data",
     "from_json",
@@ -77,6 +82,7 @@ __all__ = [
     "plan_player",
     "plan_spec",
     "read_spec",
+    "span",
     "to_data",
     "to_json",
     "to_toml",

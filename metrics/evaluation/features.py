@@ -77,7 +77,9 @@ def _extract_chunk(extractor: Extractor, chunk: np.ndarray, width: int | None) -
 def _check_features(extractor: Extractor, result: Features, count: int, width: int | None) -> None:
     shapes = [array.shape for array in result if array is not None]
     expected = [(count, *(shapes[0][1:2] if width is None else (width,)))]
-    expected += [(count, extractor.classes)] * bool(extractor.classes)
+    if extractor.classes:
+        parts = shapes[-1][1:2] if len(shapes[-1]) == 3 else ()
+        expected += [(count, *parts, extractor.classes)]
     if shapes != expected or len(shapes[0]) != 2:
         raise DataError(
             f"The extractor {extractor.name} returned arrays of {' and '.join(map(str, shapes))} "

@@ -30,17 +30,25 @@ Progress = Callable[[str, int, int], None]
 """Called with the name of the task, the amount done, and the total."""
 
 
-def count_images(dataset: Dataset, count: int) -> int:
+def count_images(dataset: Dataset, count: int, *, quick: bool = False) -> int:
     """Return the number of images to score: ``count``, or half of the data if that is less.
 
+    Args:
+        quick: no modes are counted.
+
     Raises:
-        DataError: it is too small.
+        DataError: it is too small, or less than the number of modes.
     """
     size = len(dataset.images)
     if min(count, size // 2) < MIN_IMAGES:
         raise DataError(
             f"{dataset.name}: scores need at least {MIN_IMAGES} images and {2 * MIN_IMAGES} "
             f"real ones, received {count} and {size}."
+        )
+    if not quick and min(count, size // 2) < dataset.modes:
+        raise DataError(
+            f"{dataset.name}: its {dataset.modes:,} modes cannot all be in "
+            f"{min(count, size // 2):,} images; score {dataset.modes:,} or more."
         )
     return min(count, size // 2)
 
@@ -72,9 +80,8 @@ class RealSide:
         progress: Progress | None = None,
     ) -> None:
         size = len(dataset.images)
-        self.count = count_images(dataset, count)
+        self.count = count_images(dataset, count, quick=quick)
         self.dataset, self.extractor, self.seed, self.quick = dataset, extractor, seed, quick
-        self.points = dataset.images.ndim == 2
         self._progress = progress or (lambda what, done, total: None)
         order = stream(seed, Purpose.METRICS).permutation(size)[: 2 * self.count]
         self._drawn = [np.sort(part) for part in (order[: self.count], order[self.count :])]
@@ -146,7 +153,7 @@ class RealSide:
             side,
             real,
             self.seed,
-            points=self.points,
+            points=self.dataset.images.ndim == 2,
             quick=self.quick,
             progress=lambda done, total: self._progress(what, done, total),
         )
@@ -162,11 +169,15 @@ class RealSide:
             self._progress("features of real images", which * self.count + number, 2 * self.count)
 
         result = extract(self.extractor, chunks(), done)
-        return Side(result.features, result.probabilities, self._labels(which))
+        return Side(result.features, result.probabilities, self._labels(which), self._mode_labels)
 
     def _labels(self, which: int) -> np.ndarray | None:
         labels = self.dataset.labels
         return None if labels is None else labels[self._drawn[which]]
+
+    @property
+    def _mode_labels(self) -> np.ndarray | None:
+        return self.dataset.labels if self.dataset.modes else None
 
     def _compute(self) -> tuple[Side, dict[str, float | None]]:
         real, others = self._extract(0), self._extract(1)
@@ -212,7 +223,8 @@ class RealSide:
             if facts["sha256"] != hash_contents(facts, arrays):
                 return None
             real_baseline = parse_json(facts["real_baseline"])
-            side = Side(arrays["features"], arrays.get("probabilities"), self._labels(0))
+            probabilities = arrays.get("probabilities")
+            side = Side(arrays["features"], probabilities, self._labels(0), self._mode_labels)
         except (OSError, SafetensorError, KeyError, TypeError, ValueError):
             return None
         is_valid = len(side.features) == self.count

@@ -85,13 +85,15 @@ class Side:
 
     Attributes:
         features: (N, D).
-        probabilities: (N, K) of a classifier.
+        probabilities: (N, K) of a classifier, or (N, P, K) of one of the P parts of an image.
         labels: (N,) in the numbering of the data.
+        mode_labels: (M,) of the whole data set if its classes are modes.
     """
 
     features: np.ndarray
     probabilities: np.ndarray | None = None
     labels: np.ndarray | None = None
+    mode_labels: np.ndarray | None = None
 
     @cached_property
     def normal(self) -> Normal:
@@ -100,8 +102,14 @@ class Side:
 
     @property
     def predicted(self) -> np.ndarray | None:
-        """The most probable classes (N,)."""
-        return None if self.probabilities is None else self.probabilities.argmax(axis=1)
+        """The most probable classes (N,); those of parts are the digits of one number to base K."""
+        if self.probabilities is None:
+            return None
+        classes: np.ndarray = self.probabilities.argmax(axis=-1)  # (N,) or (N, P)
+        if classes.ndim == 1:
+            return classes
+        parts, base = self.probabilities.shape[1:]
+        return np.asarray(classes @ base ** np.arange(parts)[::-1])
 
 
 def compute_measures(
@@ -128,7 +136,7 @@ def compute_measures(
     if not quick:
         jobs += [_manifold, _diversity, _memory]
         if fake.probabilities is not None:
-            jobs += [_classes]
+            jobs += [_classes if fake.probabilities.ndim == 2 else _modes_of_parts]
         if points and real.labels is not None:
             jobs += [_modes]
         if plugin_metrics():
@@ -230,6 +238,19 @@ def _modes(fake: Side, real: Side, seed: int) -> Values:
     yield "high_quality", result.high_quality
     yield "mode_divergence", result.divergence
     yield "mode_counts", list(result.counts)
+
+
+def _modes_of_parts(fake: Side, real: Side, seed: int) -> Values:
+    assert fake.probabilities is not None
+    assert fake.predicted is not None
+    _, parts, classes = fake.probabilities.shape
+    count = classes**parts
+    if real.mode_labels is None or real.mode_labels.max() + 1 != count:
+        return  # other data, or some of the classes with other numbers
+    balance = class_balance(fake.predicted, count, real=real.mode_labels, least=0.0)
+    yield "modes", balance.present
+    yield "mode_divergence", balance.divergence
+    yield "mode_counts", list(balance.counts)
 
 
 def _plugins(fake: Side, real: Side, seed: int) -> Values:

@@ -16,6 +16,7 @@ from gandem.core.specs import (
     LeakyRelu,
     Modulate,
     ModulatedConv2D,
+    Multiply,
     Ones,
     PixelNoise,
     Relu,
@@ -65,6 +66,10 @@ def _modulations() -> list[Case]:
         labeled_case("conditional batch_norm vector", "noise", VECTOR, Dense(units=4, bias=False),
                      BatchNorm(affine=False, running_variance="biased"), Modulate(**_maps(4)),
                      silu),
+        labeled_case("multiply an image", "image", SMALL,
+                     Multiply(input="label", layers=(Dense(units=2),)), silu),
+        Case(name="multiply each number", inputs={"image": SMALL, "other": (3, 4, 1)},
+             layers=(Multiply(input="other", layers=(Conv2D(filters=2, kernel=3), silu)),)),
         Case(name="adaptive instance_norm", inputs=style, layers=(
             InstanceNorm(**bare), Modulate(input="noise", **_maps(4)), silu)),
         Case(name="adaptive group_norm", inputs=style, layers=(
@@ -96,6 +101,8 @@ def _modulated_convolutions() -> list[Case]:
                      conv(1, filters=1, demodulate=False), Tanh()),
         labeled_case("spectral norm modulated_conv2d", "image", SMALL,
                      conv(spectral_norm=True), label=None),
+        labeled_case("modulated_conv2d, equalized and dilated", "image", SMALL,
+                     conv(dilation=2, equalized_gain=2.0, learning_rate_multiplier=0.5), Silu()),
         Case(name="modulated_conv2d by an input", inputs={"image": SMALL, "style": (2,)},
              layers=(conv(input="style", layers=()), Silu())),
         image_case("pixel_noise", PixelNoise(), shape=SMALL),

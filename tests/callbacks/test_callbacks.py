@@ -228,7 +228,7 @@ def test_callback_that_refuses_leaves_nothing_behind(train, tmp_path):
 
 
 @needs_a_backend
-def test_resumed_training_tells_callbacks_where_it_goes_on(train):
+def test_a_resumed_training_tells_callbacks_its_first_step(train):
     class Starts(Callback):
         def __init__(self):
             self.starts = []

@@ -161,7 +161,7 @@ def test_the_record_has_the_protocol_the_real_baseline_and_the_cost(trained):
     assert 0 < evaluation["seconds"] <= run.record.seconds
 
 
-def test_the_outcome_says_the_scores_and_their_cost(tmp_path, data):
+def test_the_outcome_has_the_scores_and_their_cost(tmp_path, data):
     text = said(
         *tiny(), "--data", data, "--epochs=2", "--evaluate-every=1", "--out", tmp_path / "r"
     )
@@ -191,7 +191,7 @@ def test_a_resumed_training_keeps_scores_best_and_cost(trained, whole):
 
 
 @pytest.mark.parametrize("at", [4, 6, 7])
-def test_an_interrupted_training_goes_on_as_if_it_had_not_been(at, trained, whole):
+def test_an_interrupted_training_resumes_without_a_difference(at, trained, whole):
     def press(progress):
         if progress.step == at:
             os.kill(os.getpid(), signal.SIGINT)
@@ -300,7 +300,7 @@ def test_a_failed_evaluation_does_not_end_the_training(trained, monkeypatch):
     ]
 
 
-def test_a_training_that_diverges_before_it_is_scored_is_told_to_have_diverged(tmp_path):
+def test_a_training_that_diverges_before_it_is_scored_is_reported_as_diverged(tmp_path):
     notices, changes = (
         [],
         {"image": 2, "learning_rate": 1e12, "hidden": (4,), "discriminator_hidden": (4,)},

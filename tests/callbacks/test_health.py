@@ -19,7 +19,6 @@ from gandem.callbacks.diagnostics.suggestions import Finding, format_warning, su
 from gandem.core.data.dataset import load_dataset
 from gandem.core.plugins.registry import registry
 from gandem.core.specs import Dense, Reshape, Sigmoid, change
-from gandem.core.specs.layers import LAYERS
 from gandem.core.specs.loading import load_spec
 from gandem.losses.hinge import Hinge
 from gandem.losses.least_squares import LeastSquares
@@ -169,7 +168,7 @@ def test_a_loss_that_jumps_up_and_down_is_an_oscillation():
     assert heard(monitor(), rows([0.5, 0.9] * 20)) == []
 
 
-def test_a_loss_that_stays_where_guessing_puts_it_is_no_progress():
+def test_a_loss_that_stays_at_that_of_guessing_is_no_progress():
     loss = 2 * float(np.log(2))
 
     poor = {"variety": 0.2, "nearest": 0.3}
@@ -263,7 +262,7 @@ def test_every_option_that_is_recommended_exists(state, model):
         for option in options:
             pairs = [part.split("=") for part in option.removeprefix("--set ").split(" --set ")]
             values = {path: _value(text) for path, text in pairs}
-            assert change(spec, values, layers=LAYERS) != spec
+            assert change(spec, values) != spec
 
 
 def _value(text):
@@ -356,7 +355,7 @@ def test_measuring_changes_no_bit_of_a_training(pictures, tmp_path):
 
 @needs_a_backend
 @pytest.mark.parametrize("stop", [63, 110])
-def test_a_resumed_training_knows_what_it_knew_of_its_health(pictures, tmp_path, stop):
+def test_a_resumed_training_keeps_its_diagnostics(pictures, tmp_path, stop):
     sick = MLP | {"generator.optimizer.learning_rate": 0.0}
     straight, words = trained(pictures, tmp_path / "a", changes=sick, steps=140)
     first, before = trained(pictures, tmp_path / "b", changes=sick, steps=stop)

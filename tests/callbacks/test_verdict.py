@@ -62,7 +62,7 @@ def test_training_without_doubts_has_no_sign_of_trouble():
         ),
     ],
 )
-def test_measurement_that_speaks_against_a_training_is_in_its_verdict(rows, doubt):
+def test_a_measurement_against_a_training_is_in_its_verdict(rows, doubt):
     report = read(*rows)
 
     assert report["now"] == ["doubtful"]

@@ -101,7 +101,7 @@ def test_list_json_names_models_backends_and_data_sets():
     data = json.loads(said("list", "--json"))
 
     tables = {"models", "backends", "datasets", "losses", "layers", "extractors", "metrics"}
-    tables |= {"launchers", "callbacks"}
+    tables |= {"launchers", "callbacks", "schedules"}
     assert set(data) == tables
     assert {"lenet5", "inception", "pixels"} <= {row["id"] for row in data["extractors"]}
     assert {"local", "dask", "slurm"} <= {row["id"] for row in data["launchers"]}
@@ -152,7 +152,8 @@ def test_show_json_has_name_kind_shape_and_parameters_of_each_layer():
 
     assert data["model"] == "dcgan"
     for player, layers in data["networks"].items():
-        assert all(set(row) == {"name", "kind", "output_shape", "parameters"} for row in layers)
+        keys = {"name", "kind", "output_shape", "parameters", "reads"}
+        assert all(set(row) == keys for row in layers)
         assert len({row["name"] for row in layers}) == len(layers)
         assert sum(row["parameters"] for row in layers) == data["parameters"][player]
     first = data["networks"]["discriminator"][0]
@@ -161,6 +162,7 @@ def test_show_json_has_name_kind_shape_and_parameters_of_each_layer():
         "kind": "conv2d",
         "output_shape": [14, 14, 64],
         "parameters": 4 * 4 * 64 + 64,
+        "reads": [],
     }
     assert data["digest"] == digest(load_spec("dcgan"))
     assert data["spec"] == json.loads(json.dumps(to_data(load_spec("dcgan"))))
@@ -377,7 +379,7 @@ LAST_WORDS = (
 
 
 @on_each
-def test_a_training_says_exactly_this_and_no_framework_adds_a_word(data, tmp_path, backend):
+def test_a_training_prints_exactly_this_and_nothing_from_a_framework(data, tmp_path, backend):
     done = process(
         *(*tiny(), "--backend", backend, "--data", data, "--steps", 2, "--out", "run"),
         cwd=tmp_path,
@@ -416,7 +418,7 @@ def read_terminal(ours: int, shown: bytearray) -> None:
     while True:
         try:
             piece = os.read(ours, 4096)
-        except OSError:  # Linux says so when the other end is closed
+        except OSError:  # on Linux, when the other end is closed
             return
         if not piece:
             return
@@ -427,7 +429,7 @@ def read_terminal(ours: int, shown: bytearray) -> None:
 
 
 class Clock:
-    """A clock that stands still until it is told to go on."""
+    """A clock that moves only when a test sets it."""
 
     def __init__(self, monkeypatch):
         self.now = 1000.0
@@ -550,7 +552,7 @@ def test_generate_takes_the_other_backend_and_another_seed(run, tmp_path):
     assert (results["torch", 0] != results["torch", 1]).any()
 
 
-def test_generate_json_says_where_the_images_are(run, tmp_path):
+def test_generate_json_has_the_paths_of_the_images(run, tmp_path):
     out = tmp_path / "x.png"
 
     data = json.loads(said("generate", run, "-o", out, "--json"))

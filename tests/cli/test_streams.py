@@ -74,7 +74,7 @@ def test_error_keeps_its_exit_code_if_nobody_reads_it(tmp_path):
     assert run_shell("2>&-", command("show", "--nope"), tmp_path).returncode == 2
 
 
-def test_reader_that_goes_away_is_no_error(tmp_path, data):
+def test_a_reader_that_closes_the_pipe_is_no_error(tmp_path, data):
     read, write = os.pipe()
     os.close(read)
 
@@ -142,7 +142,7 @@ def test_characters_that_cannot_be_encoded_are_replaced(tmp_path, data, encoding
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
-def test_json_stays_whole_in_any_encoding(tmp_path, data, encoding):
+def test_json_is_valid_in_any_encoding(tmp_path, data, encoding):
     arguments = training(data, "--out", "猫é", "--json")
 
     done = run_shell("", arguments, tmp_path, PYTHONIOENCODING=encoding)

@@ -317,7 +317,7 @@ TEN = "--sweep=width=2,3,4,5,6,7,8,9,10,11"
         (["dgcan"], "No model named 'dgcan'", 1),
         (["dcgan", "--backends=torhc"], "torhc", 1),
         (["dcgan", f"--backends={HOME},{HOME}"], "occurs twice", 1),
-        (["dcgan", "--num-samples=19"], "scores need --num-samples 20 or more", 1),
+        (["dcgan", "--num-samples=19"], "scores need at least 20 images and 40", 1),
         (["dcgan", "--format=pdf"], "'html', 'md', 'csv', 'json'", 2),
         (["dcgan", "--results=."], "--results needs --format md or csv", 1),
         (["dcgan", f"--backends={HOME}", "--sweep=latent:width=2:3,4"], "a value for each of", 1),

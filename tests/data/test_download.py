@@ -170,7 +170,7 @@ def test_server_that_sends_a_byte_now_and_then_is_given_up(web, cache, monkeypat
     assert files_in(cache) == []
 
 
-def test_slow_server_that_is_fast_enough_is_waited_for(web, monkeypatch):
+def test_a_slow_server_above_the_lowest_rate_is_accepted(web, monkeypatch):
     monkeypatch.setattr(downloads, "RATE_PERIOD", 0.2)
     monkeypatch.setattr(downloads, "CHUNK_SIZE", 1 << 12)
 

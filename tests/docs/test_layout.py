@@ -12,6 +12,7 @@ import os
 import pkgutil
 import re
 import sys
+import tomllib
 from collections import Counter
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -291,3 +292,11 @@ def test_the_examples_in_docstrings_work(name):
     failed, _ = doctest.testmod(importlib.import_module(name))
 
     assert failed == 0
+
+
+def test_each_planted_fault_quotes_code_that_occurs_once():
+    faults = tomllib.loads((ROOT / "tests/tools/planted_faults.toml").read_text("utf-8"))["faults"]
+
+    counts = {f["name"]: (ROOT / f["file"]).read_text("utf-8").count(f["code"]) for f in faults}
+
+    assert {name: count for name, count in counts.items() if count != 1} == {}

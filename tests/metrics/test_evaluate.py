@@ -52,7 +52,7 @@ def test_a_run_is_scored_against_its_own_data(run, data):
 
 
 @needs_a_backend
-def test_the_table_says_what_was_compared_and_what_real_images_get(run):
+def test_the_table_has_the_protocol_and_the_real_baseline(run):
     text = said("evaluate", run, "-n", "20")
 
     assert "20 images each, against 20 of the 40 of npz:" in text
@@ -166,7 +166,7 @@ def test_classes_are_known_by_their_names_in_data_that_numbers_them_otherwise(co
 
 
 @needs_a_backend
-def test_classes_that_the_data_lacks_are_not_told(conditional28):
+def test_classes_that_the_data_lacks_are_not_reported(conditional28):
     (one,) = rows(conditional28, "-n", "60", "--data", "digits", "--classes", "0,1")
 
     assert "accuracy" not in one["values"]

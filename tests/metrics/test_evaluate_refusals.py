@@ -75,7 +75,7 @@ def test_far_too_few_images_are_refused_without_a_suggested_count(made, tmp_path
 
 
 @pytest.mark.parametrize("count", [0, 19])
-def test_too_few_asked_for_are_refused(made, data, count):
+def test_too_few_requested_images_are_refused(made, data, count):
     line = refused("evaluate", made, "--data", data, "-n", count, code=1 if count else 2)
 
     assert ("at least 20 images and 40 real ones" in line) == bool(count)
@@ -322,7 +322,7 @@ def test_unreadable_files_of_a_scored_folder_are_named(tmp_path, run, data):
     assert "broken.png" in done.stderr
 
 
-def test_an_unknown_extractor_does_not_wait_for_the_data(tmp_path):
+def test_an_unknown_extractor_is_refused_before_the_data_is_loaded(tmp_path):
     line = refused(
         *("train", "dcgan", "--data", f"npz:{tmp_path / 'none.npz'}", "--backend", HOME),
         *("--evaluate-every", 1, "--extractor", "lenet", "--out", tmp_path / "run"),

@@ -37,7 +37,7 @@ def looked_at(name, images, backend=HOME):
 
 
 def convolved(images, kernel, bias, pad):
-    """Cross-correlate (N, H, W, C) with (h, w, C, F), with so many zeros around."""
+    """Cross-correlate (N, H, W, C) with (h, w, C, F), padded with zeros."""
     images = np.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
     windows = np.lib.stride_tricks.sliding_window_view(images, kernel.shape[:2], axis=(1, 2))
     return np.einsum("nijchw,hwcf->nijf", windows, kernel, optimize=True) + bias
@@ -162,7 +162,7 @@ def test_other_images_and_points_are_refused_before_a_framework_starts(images, r
     )
 
 
-def test_without_its_backend_it_says_so(hundred):
+def test_the_error_names_the_missing_backend_of_an_extractor(hundred):
     with pytest.raises((NotFoundError, BackendError), match="nobody"):
         load_extractor("lenet5", "nobody")(hundred)
 
@@ -190,10 +190,10 @@ def test_pixels_take_no_argument():
 
 
 @pytest.mark.parametrize("name", ["digits", "mnist", "mnist:test", "mnist[3,8]"])
-def test_handwritten_digits_are_compared_by_the_network_that_knows_them(name):
+def test_handwritten_digits_are_compared_by_a_network_trained_on_them(name):
     assert default_extractor(name) == "lenet5:digits"
 
 
 @pytest.mark.parametrize("name", ["npz:digits.npz", "ring", "nobody/knows", "", "[", ":"])
-def test_data_that_no_network_here_knows_is_compared_by_its_pixels(name):
+def test_data_without_a_network_trained_on_it_is_compared_by_its_pixels(name):
     assert default_extractor(name) == "pixels"

@@ -146,7 +146,7 @@ def test_an_image_may_be_a_single_pixel_of_an_array_that_cannot_be_written(netwo
     assert odds.sum() == pytest.approx(1)
 
 
-def test_scores_are_taken_in_full_beside_a_training_in_tf32_which_goes_on_so(network, monkeypatch):
+def test_scores_have_full_precision_beside_a_training_in_tf32(network, monkeypatch):
     kinds, seen = (torch.backends.cuda.matmul, torch.backends.cudnn), []
     before = [kind.allow_tf32 for kind in kinds]
     alive, device = network._loaded
@@ -300,7 +300,7 @@ def test_the_weights_are_downloaded_once_and_are_those_of_the_same_file(web, tmp
     assert first.digest == second.digest == by_hand.digest
 
 
-def test_a_download_that_fails_says_what_to_do(web):
+def test_the_error_of_a_failed_download_says_what_to_do(web):
     web.files.clear()
 
     with pytest.raises(DataError, match=r"tried http\S+/weights\.pth \(HTTP 404\)\. ") as error:

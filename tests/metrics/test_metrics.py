@@ -21,7 +21,7 @@ from gandem.metrics import (
 )
 
 SIZES = [(300, 300, 12), (250, 400, 64), (60, 80, 100)]
-"""(N, M, D): as many, not as many, fewer than features."""
+"""(N, M, D): equal numbers, unequal numbers, fewer images than features."""
 
 
 def near(value):

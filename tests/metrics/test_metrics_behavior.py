@@ -121,7 +121,9 @@ def test_a_generator_that_collapses_has_no_recall_coverage_entropy_or_diversity(
     assert inception_score(np.eye(10)[labels]).mean == pytest.approx(1)
 
 
-def test_a_generator_that_copies_its_training_set_is_told_from_one_that_does_not(real, unseen):
+def test_a_generator_that_copies_its_training_set_scores_differently_from_one_that_does_not(
+    real, unseen
+):
     nearly = real + 0.005 * np.random.default_rng(1).normal(size=real.shape)
 
     assert nearest_training(nearly, real).memorized == 1
@@ -166,7 +168,7 @@ def test_a_mixture_itself_has_all_its_modes_and_one_that_is_collapsed_has_one(
 # --- what they expect ----------------------------------------------------------------------------
 
 
-def test_the_kernel_distance_of_one_distribution_is_0_in_expectation_and_knows_its_error():
+def test_the_kernel_distance_of_one_distribution_is_0_within_its_standard_error():
     drawn = np.random.default_rng(0)
     for shift, factor in {0.0: 2**0.5, 0.5: 1.0}.items():
         each = [
@@ -240,7 +242,7 @@ def test_a_sample_far_away_does_not_blur_the_others(real, unseen):
     assert swapped.coverage == pytest.approx(precision_recall(real, unseen).coverage, abs=2 / 900)
 
 
-def test_sets_as_large_as_a_subset_are_taken_whole(real, unseen):
+def test_sets_as_large_as_a_subset_are_one_subset(real, unseen):
     result = kernel_distance(unseen, real, size=900)
 
     assert (result.subsets, result.size) == (0, 900)

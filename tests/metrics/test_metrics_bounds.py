@@ -270,7 +270,7 @@ def test_a_single_class_is_as_even_as_it_can_be():
     assert str(class_balance(np.zeros(5, int), 1).entropy) == "0.0"
 
 
-def test_a_class_that_was_not_asked_for_has_no_accuracy():
+def test_a_class_that_was_not_requested_has_no_accuracy():
     assert class_accuracy(np.array([0, 0]), np.array([0, 2]), 3).of_class == (0.5, None, None)
 
 

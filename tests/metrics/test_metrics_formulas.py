@@ -104,7 +104,7 @@ def test_class_balance_is_entropy_and_divergence_by_hand():
     assert result.present == 2
 
 
-def test_a_confusion_matrix_has_what_was_asked_in_its_rows():
+def test_the_rows_of_a_confusion_matrix_are_the_requested_classes():
     result = confusion_matrix(np.array([0, 0, 2]), np.array([1, 1, 0]), 3)
 
     assert result.tolist() == [[0, 2, 0], [0, 0, 0], [1, 0, 0]]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gandem.metrics import Moments, diversity, kernel_distance, nearest_training, precision_recall
 
 
-def test_small_chunks_say_what_one_says(monkeypatch):
+def test_small_chunks_give_the_result_of_one(monkeypatch):
     unseen, real = np.random.default_rng(3).normal(size=(2, 900, 30))
 
     def found():
@@ -59,7 +59,7 @@ def kernel_of_all(fake, real):
 
 
 def peak_memory(score, count):
-    """Return the bytes that a score of so many samples allocates at most."""
+    """Return the most bytes that a score of ``count`` samples allocates."""
     fake, real = np.random.default_rng(0).normal(size=(2, count, 8)).astype(np.float32)
     tracemalloc.start()
     score(fake, real)

@@ -58,7 +58,7 @@ def same(one, other):
 
 
 @pytest.mark.parametrize("quick", [True, False])
-def test_the_real_side_s_moments_are_taken_once(some, monkeypatch, quick):
+def test_the_moments_of_real_images_are_computed_once(some, monkeypatch, quick):
     taken, take = [], Normal.of
     monkeypatch.setattr(
         Normal, "of", lambda features: taken.append(len(features)) or take(features)
@@ -297,7 +297,7 @@ def test_fifty_thousand_images_are_never_held_at_once(tmp_path, monkeypatch):
     few_subsets = partial(kernel_distance, subsets=2)  # the rest takes time and no more memory
     monkeypatch.setattr("gandem.metrics.evaluation.suite.kernel_distance", few_subsets)
     path, shape = tmp_path / "images", (100_000, 8, 8, 1)
-    path.write_bytes(stream(0, Purpose.POINTS).bytes(int(np.prod(shape))))
+    path.write_bytes(stream(0, Purpose.DATA).bytes(int(np.prod(shape))))
     dataset = Dataset("many", DiskImages(path, shape))
     assert dataset.digest  # the file is hashed once, whoever asks first
     result = np.zeros((500, 8, 8, 1), np.uint8)

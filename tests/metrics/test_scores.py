@@ -154,7 +154,7 @@ def test_a_generator_of_one_class_is_caught(real, digits):
 
 
 @needs_a_backend
-def test_accuracy_of_classes_is_of_those_that_were_asked_for(real, digits, others):
+def test_class_accuracy_is_that_of_the_requested_classes(real, digits, others):
     images, labels = digits.images[others], digits.labels[others]
 
     right = real("lenet5:digits").score("right", [images], labels)
@@ -246,7 +246,7 @@ def test_a_table_names_its_protocol_and_every_subject():
 
 @pytest.mark.parametrize("name", EACH)
 def test_scores_are_json_without_numbers_that_are_none(name, real, digits):
-    """One class of two, and pictures of nothing: some classes are never asked for."""
+    """One class of two, and black images: some classes are never requested."""
     images = digits.images[:COUNT].copy()
     images[::2] = 0
 

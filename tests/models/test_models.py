@@ -42,19 +42,36 @@ from gandem.models.cgan import cgan
 from gandem.models.dcgan import dcgan
 from gandem.models.dcgan_cifar import dcgan_cifar
 from gandem.models.dcgan_dropout import dcgan_dropout
+from gandem.models.dragan import dragan
 from gandem.models.hinge_gan import hinge_gan
+from gandem.models.infogan import infogan
+from gandem.models.lecam_gan import lecam_gan
 from gandem.models.lsgan import lsgan
 from gandem.models.mlp_gan import mlp_gan
+from gandem.models.pacgan import pacgan
 from gandem.models.point_gan import point_gan
+from gandem.models.r3gan import r3gan
+from gandem.models.ragan import ragan
+from gandem.models.sagan import sagan
+from gandem.models.sngan import sngan
+from gandem.models.sngan_projection import sngan_projection
 from gandem.models.ttur_cifar import ttur_cifar
 from gandem.models.upsample_gan import upsample_gan
 from gandem.models.wgan import wgan
 from gandem.models.wgan_gp import wgan_gp
 
 LESSONS = [mlp_gan, dcgan, cgan, upsample_gan, dcgan_dropout]
-PAPERS = [wgan, wgan_gp, lsgan, hinge_gan, acgan, cdcgan]
+PAPERS = [wgan, wgan_gp, lsgan, hinge_gan, acgan, cdcgan, ragan, dragan, pacgan, infogan]
 CIFAR = [dcgan_cifar, ttur_cifar]
-MODELS = [*LESSONS, *PAPERS, *CIFAR, point_gan]
+RESIDUAL = [sngan, sngan_projection, sagan, lecam_gan]
+MODELS = [*LESSONS, *PAPERS, *CIFAR, *RESIDUAL, r3gan, point_gan]
+DEPTHS: dict[Any, dict[str, Any]] = {
+    **{make: {"widths": (8, 16)} for make in CIFAR},
+    **{make: {"blocks": 2} for make in RESIDUAL},
+    r3gan: {"stages": 3},
+}
+"""Parameters that make models of 32×32 images shallow enough for smaller images."""
+TWO_RATES = (ttur_cifar, point_gan, infogan, sagan)
 every_model = pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__name__)
 
 
@@ -294,14 +311,14 @@ def test_the_small_size_differs_from_the_full_one_in_sizes_only(make):
         return [[layer.kind for layer in p.layers] for p in spec.players if p.name != "generator"]
 
     small, full = load_spec(row(make).id, small=True), make()
-    sizes = ("batch_size", "batches_per_epoch")
+    sizes = ("batch_size", "batches_per_epoch", "discriminator_steps")
 
     assert small.loss == full.loss
     assert change(small, {f"training.{s}": getattr(full.training, s) for s in sizes}).training == (
         full.training
     )
-    if make in CIFAR:  # fewer layers, on images of the digits' size
-        full = make(image=(28, 28, 1), widths=(64, 128))
+    if make in DEPTHS:  # fewer layers, on images of the digits' size
+        full = make(image=(28, 28, 1), **DEPTHS[make])
     if make is point_gan:  # images instead of points
         full = make(image=(28, 28, 1))
     assert kinds(small) == kinds(full)
@@ -313,9 +330,8 @@ def test_the_small_size_differs_from_the_full_one_in_sizes_only(make):
 def test_another_image_size_closes(make, image):
     if make is upsample_gan:  # its convolutions without padding take 12 pixels
         image = (image[0] + 12, image[1] + 12, image[2])
-    widths = {"widths": (8, 16)} if make in CIFAR else {}
 
-    assert plan_spec(make(image=image, **widths))["generator"].output_shape == image
+    assert plan_spec(make(image=image, **DEPTHS.get(make, {})))["generator"].output_shape == image
 
 
 @every_model
@@ -330,8 +346,8 @@ def test_another_image_size_closes(make, image):
     ],
 )
 def test_a_parameter_reaches_its_field(make, parameter, value, field):
-    given = {parameter: value}
-    if make in (ttur_cifar, point_gan) and parameter == "learning_rate":
+    given = {parameter: value} | ({"categories": 2} if make is infogan else {})
+    if make in TWO_RATES and parameter == "learning_rate":
         given["discriminator_learning_rate"] = value
 
     assert field(make(**given)) == value
@@ -358,6 +374,10 @@ def test_a_parameter_reaches_its_field(make, parameter, value, field):
         (hinge_gan, {"width": 4}, ["392", "4", "1"], ["4", "8", "1"]),
         (acgan, {"width": 4, "classes": 3}, ["392", "4", "1"], ["4", "8", "4"]),
         (cdcgan, {"width": 4}, ["392", "4", "1"], ["4", "8", "1"]),
+        (ragan, {"width": 4}, ["392", "4", "1"], ["4", "8", "1"]),
+        (dragan, {"width": 4}, ["392", "4", "1"], ["4", "8", "1"]),
+        (pacgan, {"width": 4}, ["392", "4", "1"], ["4", "8", "1"]),
+        (infogan, {"width": 4}, ["64", "392", "4", "1"], ["4", "8", "64", "1"]),
         (dcgan_cifar, {"widths": (2, 4)}, ["256", "2", "3"], ["2", "4", "1"]),
         (ttur_cifar, {"widths": (2, 4, 8)}, ["128", "4", "2", "3"], ["2", "4", "8", "1"]),
     ],

@@ -383,7 +383,7 @@ def test_losses_that_are_not_those_of_the_uninterrupted_trajectory_are_noticed(h
     }
 
 
-def test_a_backend_that_lies_about_its_state_does_not_resume(hand):
+def test_a_backend_that_returns_a_wrong_state_does_not_resume(hand):
     handover, _ = hand(hides=MOMENT)
 
     assert set(faults(handover)) == {"a → b", "b → a", "b → b"}
@@ -476,7 +476,7 @@ def test_backends_that_forget_are_caught_and_named(tmp_path):
 # --- errors, and training side by side -----------------------------------------------------------
 
 
-def test_a_process_that_is_killed_says_so(tmp_path):
+def test_the_error_of_a_killed_process_says_so(tmp_path):
     fault = "print('loading', file=sys.stderr)\nos.kill(os.getpid(), 9)\n"
     killed = plugin(tmp_path, "toy", faulty=fault)
 

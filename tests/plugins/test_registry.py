@@ -81,8 +81,9 @@ def test_an_entry_is_found_by_its_alias_with_or_without_the_prefix(only, name):
 
 
 MODELS = [
-    *("acgan", "cdcgan", "cgan", "dcgan", "dcgan-cifar", "dcgan-dropout", "hinge-gan", "lsgan"),
-    *("mlp-gan", "point-gan", "ttur-cifar", "upsample-gan", "wgan", "wgan-gp"),
+    *("acgan", "cdcgan", "cgan", "dcgan", "dcgan-cifar", "dcgan-dropout", "dragan", "hinge-gan"),
+    *("infogan", "lecam-gan", "lsgan", "mlp-gan", "pacgan", "point-gan", "r3gan", "ragan"),
+    *("sagan", "sngan", "sngan-projection", "ttur-cifar", "upsample-gan", "wgan", "wgan-gp"),
 ]
 LISTED = ", ".join(map(repr, MODELS))
 
@@ -95,10 +96,10 @@ def test_the_registry_has_the_expected_entries():
         "backends": ["keras", "torch"],
         "datasets": [
             *("cifar10", "digits", "fashion-mnist", "folder", "grid", "keras", "mnist", "npz"),
-            *("ring", "torchvision"),
+            *("ring", "stacked-mnist", "torchvision"),
         ],
         "losses": [
-            *("hinge", "least-squares", "minimax", "non-saturating", "relativistic"),
+            *("hinge", "infogan", "least-squares", "minimax", "non-saturating", "relativistic"),
             *("relativistic-average", "relativistic-average-hinge"),
             *("relativistic-average-least-squares", "wasserstein"),
         ],

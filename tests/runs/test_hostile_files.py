@@ -530,7 +530,7 @@ def sparse_file(head: bytes, size: int) -> Callable[[Path], object]:
 
 
 def huge_checkpoint(kept: CheckpointBytes, *units: int) -> Callable[[Path], object]:
-    """Return a function that writes a sparse checkpoint with layers of so many units."""
+    """Return a function that writes a sparse checkpoint with layers of ``units`` units."""
     header = kept.header
     for count in units:
         more(1, {"kind": "dense", "units": count, "bias": False})(header)

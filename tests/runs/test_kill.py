@@ -99,7 +99,7 @@ def training(forks, arguments, tmp_path_factory):
 
 
 def killed(fork: Fork, writes: int, seconds: float) -> Ended:
-    """Kill a process so many seconds after it has begun so many writes."""
+    """Kill a process ``seconds`` after it has started ``writes`` writes."""
     fork.until(lambda: fork.writes() >= writes or fork.is_over())
     time.sleep(seconds)
     fork.signal(signal.SIGKILL)

@@ -52,7 +52,7 @@ def forks():
 
 @pytest.fixture(scope="module")
 def training(data):
-    """What the command is told to train."""
+    """The arguments of a training."""
     options = [f"--{name.replace('_', '-')}={value}" for name, value in STEPS.items()]
     return (*tiny(), "--data", data, *options, "--out", "run")
 

@@ -20,6 +20,7 @@ from gandem.core.specs import (
     Adam,
     Augment,
     BatchNorm,
+    Consistency,
     Conv2D,
     Conv2DTranspose,
     Dense,
@@ -69,7 +70,7 @@ quickly = settings(max_examples=20, deadline=None, suppress_health_check=list(He
 KINDS_OF_DATA = [
     cls for family in (Layer, Optimizer, Initializer) for cls in KINDS[family].values()
 ]
-TABLES = [Augment, Image, Latent, Loss, Points, Training]
+TABLES = [Augment, Consistency, Image, Latent, Loss, Points, Training]
 
 tiny_noise = Player(
     name="generator",
@@ -230,14 +231,27 @@ def whole_specs(draw: st.DrawFn) -> Spec:
         image=Image(height=height, width=width, channels=channels),
         latent=draw(made(Latent)),
         classes=draw(st.integers(0, 3)),
-        loss=dataclasses.replace(draw(made(Loss)), class_weight=0.0),
+        loss=draw(made(Loss).map(effective)),
         training=draw(made(Training).map(agreeing)),
         players=tuple(players),
     )
 
 
+def effective(loss: Loss) -> Loss:
+    """Return a loss without classes all of whose settings have an effect."""
+    consistency = loss.consistency
+    if not consistency.changes:
+        consistency = Consistency()
+    interval = loss.penalty_interval if loss.penalizes_gradients else 1
+    return dataclasses.replace(
+        loss, class_weight=0.0, consistency=consistency, penalty_interval=interval
+    )
+
+
 def agreeing(training: Training) -> Training:
     """Return a protocol whose parts do not contradict each other."""
+    augment = training.augment if training.augment.changes else Augment()
+    training = dataclasses.replace(training, pac=1, augment=augment)
     if training.sampling == "shuffled":
         training = dataclasses.replace(training, batches_per_epoch=0)
     if training.noise == "reused":
@@ -267,7 +281,7 @@ def test_every_parameter_of_a_spec_has_a_name_of_its_own(spec):
 
 @settings(quickly, max_examples=15)
 @given(whole_specs())
-def test_first_values_have_the_shapes_that_the_plan_says(spec):
+def test_initial_values_have_the_shapes_of_the_plan(spec):
     for plan in plan_spec(spec).values():
         expected = {p.name: p.shape for p in plan.parameters() + plan.statistics()}
 
@@ -314,7 +328,16 @@ AFFINE = {
 }
 POOL = {"size": (2, 2), "stride": (2, 2), "padding": "valid"}
 NORMED = {"epsilon": 1e-5, "affine": True, "scale_init": Ones(), "offset_init": Zeros()}
-ADAM = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "epsilon_placement": "corrected"}
+CLIP = {"clip_norm": 0.0}
+ADAM = CLIP | {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "epsilon_placement": "corrected"}
+TRANSFORMS = {
+    "flip": False,
+    "translation": 0.0,
+    "cutout": 0.0,
+    "brightness": 0.0,
+    "saturation": 0.0,
+    "contrast": 0.0,
+}
 DEFAULTS = {
     "dense": AFFINE,
     "conv2d": WINDOW | AFFINE,
@@ -345,8 +368,8 @@ DEFAULTS = {
     "residual": {"shortcut": ()},
     "adam": ADAM | {"weight_decay": 0.0},
     "adamw": ADAM | {"weight_decay": 0.01},
-    "rmsprop": {"decay": 0.9, "epsilon": 1e-8, "weight_decay": 0.0},
-    "sgd": {"momentum": 0.0, "weight_decay": 0.0},
+    "rmsprop": CLIP | {"decay": 0.9, "epsilon": 1e-8, "weight_decay": 0.0},
+    "sgd": CLIP | {"momentum": 0.0, "weight_decay": 0.0},
     "kaiming_uniform": {"slope": 0.0},
     "kaiming_normal": {"slope": 0.0},
     "normal": {"mean": 0.0, "std": 0.02},
@@ -359,10 +382,20 @@ DEFAULTS = {
         "halves": "sum",
         "label_smoothing": 0.0,
         "gradient_penalty": 0.0,
+        "gradient_penalty_norm": 1.0,
+        "gradient_penalty_points": "between",
         "r1": 0.0,
+        "r2": 0.0,
+        "penalty_interval": 1,
+        "lecam": 0.0,
+        "lecam_decay": 0.99,
+        "consistency": Consistency(),
+        "top_k": 1.0,
         "class_weight": 0.0,
     },
-    "Augment": {"flip": False, "translation": 0.0, "cutout": 0.0},
+    "Augment": TRANSFORMS
+    | {"probability": 1.0, "adaptive_target": 0.0, "adaptive_images": 500_000},
+    "Consistency": TRANSFORMS | {"real": 0.0, "fake": 0.0},
     "Training": {
         "batch_size": 64,
         "epochs": 20,
@@ -378,6 +411,7 @@ DEFAULTS = {
         "generator_batches": 1,
         "discriminator_skip_below": 0.0,
         "weight_clip": 0.0,
+        "pac": 1,
         "instance_noise": 0.0,
         "augment": Augment(),
     },
@@ -396,12 +430,10 @@ def test_defaults_of_fields_never_change(cls):
 
 
 def test_every_field_is_written_out_even_where_it_has_a_default():
-    augment = {"flip": False, "translation": 0.0, "cutout": 0.0}
-
-    assert to_data(tiny())["training"] == DEFAULTS["Training"] | {"augment": augment}
+    assert to_data(tiny())["training"] == DEFAULTS["Training"] | {"augment": DEFAULTS["Augment"]}
 
 
-def test_reading_leaves_the_data_that_it_was_given_alone():
+def test_reading_does_not_change_its_argument():
     data = to_data(tiny())
     before = deepcopy(data)
 
@@ -534,6 +566,7 @@ def otherwise(value: Any) -> Any:
         "image": "noise",
         "label": "noise",
         "corrected": "uncorrected",
+        "between": "near-real",
         "unbiased": "biased",
     }
     if isinstance(value, bool):
@@ -552,7 +585,7 @@ MEANINGFUL = [
 
 
 @pytest.mark.parametrize(("model", "place"), MEANINGFUL)
-def test_the_digest_sees_every_other_field(model, place):
+def test_the_digest_depends_on_every_other_field(model, place):
     data = encode(load_spec(model))
     container = data
     for key in place[:-1]:
@@ -562,7 +595,7 @@ def test_the_digest_sees_every_other_field(model, place):
     assert digest(decode(Spec, data)) != digest(load_spec(model))
 
 
-def test_the_digest_sees_the_kind_of_a_layer():
+def test_the_digest_depends_on_the_kind_of_a_layer():
     leaky = (Flatten(), LeakyRelu(slope=0.0), Dense(units=1))
     plain = (Flatten(), Relu(), Dense(units=1))
 
@@ -571,7 +604,7 @@ def test_the_digest_sees_the_kind_of_a_layer():
     )
 
 
-def test_the_digest_sees_the_order_of_the_layers():
+def test_the_digest_depends_on_the_order_of_the_layers():
     one = (Flatten(), Relu(), Dense(units=1))
     other = (Relu(), Flatten(), Dense(units=1))
 

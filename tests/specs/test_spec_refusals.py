@@ -23,11 +23,13 @@ from gandem.core.specs import (
     Conv2D,
     Conv2DTranspose,
     Dense,
+    DepthToSpace,
     Dropout,
     Embedding,
     Flatten,
     GlobalAveragePool2D,
     GlobalMaxPool2D,
+    GlobalSumPool2D,
     GroupNorm,
     Image,
     InstanceNorm,
@@ -37,13 +39,17 @@ from gandem.core.specs import (
     LeakyRelu,
     Loss,
     MaxPool2D,
+    MinibatchStddev,
     Normal,
     Player,
+    PositionEmbedding,
     Relu,
+    Resample2D,
     Reshape,
     Residual,
     Shape,
     Sigmoid,
+    SpaceToDepth,
     Spec,
     Tanh,
     Training,
@@ -143,7 +149,7 @@ FIELDS = [
         "players.0.optimizer.slots",
         [],
         "players[generator].optimizer: unknown field 'slots'. There are: 'beta1', 'beta2', "
-        "'epsilon', 'epsilon_placement', 'learning_rate', 'weight_decay'.",
+        "'clip_norm', 'epsilon', 'epsilon_placement', 'learning_rate', 'weight_decay'.",
     ),
     # kinds
     (
@@ -277,7 +283,7 @@ FIELDS = [
 
 
 @pytest.mark.parametrize(("path", "value", "line"), FIELDS)
-def test_a_field_that_does_not_fit_is_named_with_what_was_wanted(path, value, line):
+def test_a_field_that_does_not_fit_is_named_with_what_is_expected(path, value, line):
     assert refusal(from_data, changed(path, value)) == line
 
 
@@ -624,8 +630,14 @@ TOO_SMALL = "use padding 'same' or a smaller kernel."
         AveragePool2D(),
         GlobalMaxPool2D(),
         GlobalAveragePool2D(),
+        GlobalSumPool2D(),
         InstanceNorm(),
         Concatenate(planes=True),
+        DepthToSpace(),
+        SpaceToDepth(),
+        Resample2D(),
+        MinibatchStddev(),
+        PositionEmbedding(),
     ],
     ids=lambda layer: layer.kind,
 )
@@ -681,6 +693,50 @@ def valid(kernel: Any, padding: Any = "valid") -> Conv2D:
             Reshape(shape=()),
             (1,),
             "a shape is [features] or [height, width, channels], received [].",
+        ),
+        (
+            Conv2D(filters=6, kernel=3, groups=4),
+            (7, 8, 12),
+            "groups = 4 does not divide its 12 channels and 6 filters; choose a divisor of both "
+            "(1, 2, 3, 6).",
+        ),
+        (
+            Conv2D(filters=1, kernel=4, dilation=3, padding="valid"),
+            IMAGE,
+            f"its window of 10 does not fit a height of 7; {TOO_SMALL}",
+        ),
+        (
+            DepthToSpace(factor=3),
+            IMAGE,
+            "2 channels do not divide into blocks of 3 × 3 pixels; give the layer before it a "
+            "multiple of 9.",
+        ),
+        (
+            SpaceToDepth(),
+            IMAGE,
+            "7 × 8 pixels do not divide into blocks of 2 × 2; choose a factor that divides both.",
+        ),
+        (
+            MinibatchStddev(features=3),
+            IMAGE,
+            "features = 3 does not divide its 2 channels; choose a divisor.",
+        ),
+        (
+            Resample2D(filter=(1, -2, 1)),
+            IMAGE,
+            "the taps of its filter have the sum 0, by which they are divided; choose others.",
+        ),
+        (
+            Resample2D(filter=()),
+            IMAGE,
+            "the taps of its filter have the sum 0, by which they are divided; choose others.",
+        ),
+        (Resample2D(down=8), IMAGE, "nothing is left of a height of 7; choose down below 8."),
+        (
+            Resample2D(filter=(1,) * 6, padding="reflect"),
+            (3, 8, 2),
+            "its filter reads 3 pixels beyond a height of 3, whose mirror image has 2; use padding "
+            "'zero' or a shorter filter.",
         ),
         (GroupNorm(groups=3), IMAGE, "2 channels do not divide into 3 groups; choose a divisor."),
         (GroupNorm(groups=4), VECTOR, "6 channels do not divide into 4 groups; choose a divisor."),

@@ -155,7 +155,7 @@ def test_nothing_else_changes():
     assert change(change(TINY, {"slope": 0.3}), {"slope": 0.2}) == TINY
 
 
-def test_without_settings_the_spec_stays_as_it_is():
+def test_without_settings_the_spec_is_unchanged():
     assert change(TINY, {}) == TINY
 
 

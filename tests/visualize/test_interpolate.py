@@ -22,16 +22,16 @@ from gandem.visualize.latent import slerp
 
 def frames_of(path):
     """Return the frames of a GIF, RGB, and how long each stays, in milliseconds."""
-    with Image.open(path) as film:
+    with Image.open(path) as animation:
         frames, times = [], []
-        for place in range(film.n_frames):
-            film.seek(place)
-            frames.append(np.asarray(film.convert("RGB")))
-            times.append(film.info["duration"])
+        for place in range(animation.n_frames):
+            animation.seek(place)
+            frames.append(np.asarray(animation.convert("RGB")))
+            times.append(animation.info["duration"])
     return np.stack(frames), times
 
 
-def film_of(frames):
+def animation_of(frames):
     return Animation(lambda: iter(frames), len(frames), frames.shape[1:4])
 
 
@@ -70,15 +70,15 @@ def test_without_a_unique_circle_the_path_is_straight(a, b):
 def test_a_label_moves_from_class_to_class_while_the_noise_is_held(conditional):
     run = gandem.open_run(conditional)
 
-    film = list(interpolate(run, 1, 2, frames=5, size=None, seed=4).make())
+    frames = list(interpolate(run, 1, 2, frames=5, size=None, seed=4).make())
 
-    for label, frame in ((1, film[0]), (2, film[-1])):
+    for label, frame in ((1, frames[0]), (2, frames[-1])):
         assert (frame == run.generate(1, label=label, seed=4).images).all()
     between = fixed_inputs(run.spec, 4, 1, "float32", np.array([1]))
     between["label"][:] = [0, 0.5, 0.5]
     outputs = run.engine().forward("generator", between)
     low, high = run.spec.image.low, run.spec.image.high
-    assert np.abs(film[2] - np.clip((outputs - low) / (high - low), 0, 1) * 255).max() <= 0.51
+    assert np.abs(frames[2] - np.clip((outputs - low) / (high - low), 0, 1) * 255).max() <= 0.51
 
 
 @needs_a_backend
@@ -86,9 +86,9 @@ def test_a_label_moves_from_class_to_class_while_the_noise_is_held(conditional):
 def test_noise_moves_from_seed_to_seed(run, path):
     opened = gandem.open_run(run)
 
-    film = list(interpolate(opened, 3, 5, frames=3, size=None, path=path, num_samples=2).make())
+    frames = list(interpolate(opened, 3, 5, frames=3, size=None, path=path, num_samples=2).make())
 
-    for seed, frame in ((3, film[0]), (5, film[-1])):
+    for seed, frame in ((3, frames[0]), (5, frames[-1])):
         assert (frame == opened.generate(2, seed=seed).images).all()
 
 
@@ -222,7 +222,7 @@ def test_the_library_refuses_too_few_frames(run, frames):
 
 
 def test_equal_frames_are_not_merged(tmp_path):
-    film_of(np.full((7, 1, 5, 9, 1), 40, np.uint8)).save(tmp_path / "x.gif")
+    animation_of(np.full((7, 1, 5, 9, 1), 40, np.uint8)).save(tmp_path / "x.gif")
 
     frames, _ = frames_of(tmp_path / "x.gif")
 
@@ -234,8 +234,8 @@ def test_grays_are_exact_and_colors_close(tmp_path):
     gray = np.random.default_rng(0).integers(0, 256, (3, 1, 16, 16, 1), np.uint8)
     color = np.zeros((2, 1, 8, 8, 3), np.uint8)
     color[0, ..., 0], color[1, ..., 2] = 200, 100
-    film_of(gray).save(tmp_path / "gray.gif")
-    film_of(color).save(tmp_path / "color.gif")
+    animation_of(gray).save(tmp_path / "gray.gif")
+    animation_of(color).save(tmp_path / "color.gif")
 
     assert (frames_of(tmp_path / "gray.gif")[0] == gray[:, 0]).all()
     assert np.abs(frames_of(tmp_path / "color.gif")[0].astype(int) - color[:, 0]).max() <= 4
@@ -243,7 +243,7 @@ def test_grays_are_exact_and_colors_close(tmp_path):
 
 @pytest.mark.parametrize("fps", [1, 12, 30, 50])
 def test_the_mean_frame_rate_is_exact_and_the_last_frame_is_held(tmp_path, fps):
-    film_of(np.zeros((100, 1, 2, 2, 1), np.uint8)).save(tmp_path / "x.gif", fps=fps, hold=1.5)
+    animation_of(np.zeros((100, 1, 2, 2, 1), np.uint8)).save(tmp_path / "x.gif", fps=fps, hold=1.5)
 
     _, times = frames_of(tmp_path / "x.gif")
 
@@ -253,16 +253,16 @@ def test_the_mean_frame_rate_is_exact_and_the_last_frame_is_held(tmp_path, fps):
 
 @pytest.mark.parametrize("loop", [True, False])
 def test_a_gif_repeats_unless_loop_is_off(tmp_path, loop):
-    film_of(np.zeros((2, 1, 2, 2, 1), np.uint8)).save(tmp_path / "x.gif", loop=loop)
+    animation_of(np.zeros((2, 1, 2, 2, 1), np.uint8)).save(tmp_path / "x.gif", loop=loop)
 
-    with Image.open(tmp_path / "x.gif") as film:
-        assert film.info.get("loop") == (0 if loop else None)
+    with Image.open(tmp_path / "x.gif") as animation:
+        assert animation.info.get("loop") == (0 if loop else None)
 
 
 @pytest.mark.parametrize("more", [{"fps": 0}, {"fps": 51}, {"fps": float("nan")}, {"hold": -1}])
 def test_rates_that_no_gif_has_are_refused(tmp_path, more):
     with pytest.raises(SpecError, match="expected"):
-        film_of(np.zeros((2, 1, 2, 2, 1), np.uint8)).save(tmp_path / "x.gif", **more)
+        animation_of(np.zeros((2, 1, 2, 2, 1), np.uint8)).save(tmp_path / "x.gif", **more)
 
     assert not list(tmp_path.iterdir())
 
@@ -285,7 +285,7 @@ def test_an_mp4_has_its_frames_and_holds_the_last(tmp_path):
     ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="pip install imageio-ffmpeg")
     frames = np.random.default_rng(0).integers(0, 256, (12, 1, 33, 47, 1), np.uint8)
 
-    film_of(frames).save(tmp_path / "x.mp4", fps=10, hold=0.5)
+    animation_of(frames).save(tmp_path / "x.mp4", fps=10, hold=0.5)
 
     assert ffmpeg.count_frames_and_secs(str(tmp_path / "x.mp4")) == (17, 1.7)
 
@@ -336,12 +336,12 @@ def test_a_run_without_samples_or_with_bad_ones_is_refused(run, tmp_path, runs_c
 
 @needs_a_backend
 def test_samples_are_scaled(run):
-    film = animate(gandem.open_run(run), 40)
+    animation = animate(gandem.open_run(run), 40)
 
-    (first, *_) = film.make()
+    (first, *_) = animation.make()
 
-    assert first.shape[:3] == film.shape
-    assert film.shape[2] == 40
+    assert first.shape[:3] == animation.shape
+    assert animation.shape[2] == 40
     with pytest.raises(GandemError, match="too large"):
         animate(gandem.open_run(run), 8000)
 

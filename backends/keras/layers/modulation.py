@@ -24,6 +24,14 @@ class Modulate(Branched):
         return x * (1 + scale) + offset
 
 
+@build.register(kinds.Multiply)
+class Multiply(Branched):
+    """x·layers(input)."""
+
+    def call(self, x: Tensor, context: Context) -> Tensor:
+        return x * expand(self.read("layers", context), x)
+
+
 @build.register(kinds.ModulatedConv2D)
 class ModulatedConv2D(Branched, Conv2D):
     """A convolution of channels times a style, over the norm of the modulated kernel."""

@@ -5,7 +5,7 @@ from tensorflow import Tensor
 
 from gandem.backends.keras.layers.base import Layer, build
 from gandem.core import specs as kinds
-from gandem.core.specs import Node, interpolation
+from gandem.core.specs import Node, filter_matrix, interpolation
 
 
 @build.register(kinds.Upsample2D)
@@ -35,11 +35,33 @@ class Pool2D(Layer):
         return pool(x, self.spec.size, self.spec.stride, self.spec.padding.upper())
 
 
+REDUCTIONS = {
+    kinds.GlobalMaxPool2D: tf.reduce_max,
+    kinds.GlobalAveragePool2D: tf.reduce_mean,
+    kinds.GlobalSumPool2D: tf.reduce_sum,
+}
+
+
 @build.register(kinds.GlobalMaxPool2D)
 @build.register(kinds.GlobalAveragePool2D)
+@build.register(kinds.GlobalSumPool2D)
 class GlobalPool2D(Layer):
-    """Maximum over pixels, in which ties share the gradient, or mean."""
+    """Maximum over pixels, in which ties share the gradient, mean or sum."""
 
     def call(self, x: Tensor) -> Tensor:
-        is_max = isinstance(self.spec, kinds.GlobalMaxPool2D)
-        return (tf.reduce_max if is_max else tf.reduce_mean)(x, axis=(1, 2))
+        return REDUCTIONS[type(self.spec)](x, axis=(1, 2))
+
+
+@build.register(kinds.Resample2D)
+class Resample2D(Layer):
+    """A fixed filter, as a matrix for each axis."""
+
+    def __init__(self, layer: kinds.Layer, node: Node, dtype: str) -> None:
+        super().__init__(layer, node, dtype)
+        self.matrices = [
+            filter_matrix(self.spec, node.input_shape[axis], axis).astype(dtype) for axis in (0, 1)
+        ]
+
+    def call(self, x: Tensor) -> Tensor:
+        rows, columns = (tf.constant(matrix) for matrix in self.matrices)
+        return tf.einsum("ah,nhwc,bw->nabc", rows, x, columns)

@@ -28,6 +28,16 @@ class Modulate(Layer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Multiply(Layer):
+    """x·layers(input), which has the shape of x or one number for each channel."""
+
+    kind: ClassVar[str] = "multiply"
+    branch_names: ClassVar[tuple[str, ...]] = ("layers",)
+    input: str
+    layers: tuple[Layer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModulatedConv2D(Conv2D):
     r"""Convolution whose input channels are scaled by a style vector. Karras et al. 2019,
     arXiv:1912.04958.

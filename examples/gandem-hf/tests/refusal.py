@@ -6,7 +6,7 @@ from gandem.core.errors import DataError
 
 
 def refused(argument, data_dir=None):
-    """Return the one line, without what was asked for."""
+    """Return the one line of an error, without the name of the request."""
     with pytest.raises(DataError) as caught:
         load_dataset(f"hf:{argument}", data_dir)
     (line,) = str(caught.value).splitlines()

@@ -153,7 +153,7 @@ def test_equal_images_have_an_equal_digest_wherever_they_are_from(parquet, table
     assert data[0].digest == data[1].digest
 
 
-# --- what is asked for ----------------------------------------------------------------------------
+# --- requests -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

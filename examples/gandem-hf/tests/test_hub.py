@@ -92,7 +92,7 @@ def online(table, tmp_path_factory):
 @pytest.fixture(scope="module")
 def unreachable(online, tmp_path_factory):
     """Return the answers where a server ends each connection without a word, and an empty cache;
-    and the paths that it was asked for.
+    and the paths that were requested.
     """
     _, _, kept = online
     paths = []

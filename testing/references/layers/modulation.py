@@ -24,6 +24,11 @@ def _(layer: kinds.Modulate, x: Dual, node: Node, network: Network) -> Dual:
 
 
 @forward.register
+def _(layer: kinds.Multiply, x: Dual, node: Node, network: Network) -> Dual:
+    return x * _expand(network.read(node, "layers"), x)
+
+
+@forward.register
 def _(layer: kinds.ModulatedConv2D, x: Dual, node: Node, network: Network) -> Dual:
     style = network.read(node, "layers")  # (U, N, in)
     kernel = kernel_of(layer, node, network)  # (U, kh, kw, in, out)

@@ -279,7 +279,7 @@ def test_of_many_samples_those_of_the_same_steps_are_shown(tmp_path):
 # --- errors --------------------------------------------------------------------------------------
 
 
-def test_a_path_that_cannot_be_written_is_one_line_and_the_page_stays(tmp_path):
+def test_a_page_that_cannot_be_replaced_is_kept(tmp_path):
     comparison = make_comparison(tmp_path / "out", make_grid(seeds=(0,)))
     write_comparison(comparison)
     before = (comparison.path / "index.html").read_bytes()

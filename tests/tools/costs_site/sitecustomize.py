@@ -18,7 +18,7 @@ def log(event):
 
 
 class FrameworkImports:
-    """A finder that finds nothing, but is asked for every module."""
+    """A finder that records every import and finds nothing."""
 
     @staticmethod
     def find_spec(name, path=None, target=None):

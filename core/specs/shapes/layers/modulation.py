@@ -14,26 +14,34 @@ def _(layer: kinds.Modulate, site: Site) -> Branches:
     return {"scale": (layer.scale, start), "offset": (layer.offset, start)}
 
 
-@resolve.register
-def _(layer: kinds.Modulate, site: Site) -> Resolved:
+@resolve.register(kinds.Modulate)
+@resolve.register(kinds.Multiply)
+def _(layer: kinds.Modulate | kinds.Multiply, site: Site) -> Resolved:
     for name in layer.branch_names:
         received = site.end_of(name, site.read(layer.input))
         if received not in (site.shape, site.shape[-1:]):
+            part = name if name == "layers" else f"{name} layers"
             raise SpecError(
-                f"{site.path}: its {name} layers give {received}, expected {site.shape[-1:]}, one "
+                f"{site.path}: its {part} give {received}, expected {site.shape[-1:]}, one "
                 f"number for each channel; end them with dense units = {site.shape[-1]}."
             )
     return Resolved(site.shape)
 
 
-@branches.register
-def _(layer: kinds.ModulatedConv2D, site: Site) -> Branches:
+@branches.register(kinds.Multiply)
+@branches.register(kinds.ModulatedConv2D)
+def _(layer: kinds.Multiply | kinds.ModulatedConv2D, site: Site) -> Branches:
     return {"layers": (layer.layers, site.read(layer.input))}
 
 
 @resolve.register
 def _(layer: kinds.ModulatedConv2D, site: Site) -> Resolved:
     channels = expect_image(site)[2]
+    if layer.groups > 1:
+        raise SpecError(
+            f"{site.path}: groups = {layer.groups}, and a modulated convolution has one group; set "
+            "groups = 1."
+        )
     style = site.end_of("layers", site.read(layer.input))
     if style != (channels,):
         raise SpecError(

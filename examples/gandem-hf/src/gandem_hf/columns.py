@@ -43,7 +43,7 @@ def label_column(table: datasets.Dataset, request: Request, name: str) -> str | 
     """Return the column of labels, or None where there is none or none is wanted.
 
     Raises:
-        DataError: the one asked for is not there, or there are several to choose from.
+        DataError: the requested one does not exist, or there are several to choose from.
     """
     import datasets
 

@@ -1,4 +1,4 @@
-"""What a person asks for: ``PATH_OR_NAME[#key=value,key=value]``."""
+"""The data set that a user names: ``PATH_OR_NAME[#key=value,key=value]``."""
 
 from __future__ import annotations
 

@@ -32,6 +32,7 @@ def pixel_noise(layer: kinds.PixelNoise, x: Array, at: Context) -> Array:
 
 LAYERS |= {
     kinds.Modulate: modulate,
+    kinds.Multiply: lambda layer, x, at: x * expand(read("layers", at), x),
     kinds.ModulatedConv2D: modulated_conv2d,
     kinds.PixelNoise: pixel_noise,
 }

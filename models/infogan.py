@@ -1,4 +1,4 @@
-"""InfoGAN: a part of the noise is a code, and a third network reads it back out of the images."""
+"""InfoGAN: a part of the noise is a code, which a third network predicts from the images."""
 
 from gandem.core.specs import (
     Adam,
@@ -12,6 +12,7 @@ from gandem.core.specs import (
     Layer,
     LeakyRelu,
     Loss,
+    Number,
     Player,
     Relu,
     Reshape,
@@ -28,53 +29,51 @@ def infogan(
     categories: int = 10,
     codes: int = 2,
     width: int = 32,
-    generator_rate: float = 1e-3,
-    discriminator_rate: float = 2e-4,
-    recognizer_rate: float = 2e-4,
+    learning_rate: Number = 1e-3,
+    discriminator_learning_rate: Number = 2e-4,
     batch_size: int = 64,
     epochs: int = 20,
 ) -> Spec:
     """Return the InfoGAN of Chen et al. 2016, arXiv:1606.03657, appendix C.1, at half its width.
 
-    In the paper the recognizer is two more layers on the discriminator's body.  Here it is a
-    network of its own with the same body, for in gandem a player owns its parameters, and what
-    trains one leaves the others alone.  It costs a second body; the recognizer cannot lean on what
-    the discriminator has seen of real images, and the discriminator learns nothing from it.
+    Without labels, the images are sorted by the category, and each number of the code changes one
+    property of an image continuously.
+
+    In the paper the recognizer is two layers on the body of the discriminator. Here it is a
+    network of its own with such a body, since a player owns its weights. This costs a second body,
+    and the recognizer does not use what the discriminator has learned about real images.
 
     Args:
         image: (height, width, channels); height and width divisible by 4.
-        latent: size of the noise, the code included; the rest is U(-1, 1).
+        latent: size of the noise, including the code; the rest is U(-1, 1).
         categories: of the categorical code; 0 for none.
         codes: continuous codes, U(-1, 1) each; 0 for none.
         width: filters of the layers next to the image, 64 in the paper; all others follow.
-        generator_rate: learning rate of the generator's Adam.
-        discriminator_rate: likewise.
-        recognizer_rate: likewise.
-        batch_size: images in a batch.
-        epochs: passes over the data, unless the command says otherwise.
+        learning_rate: of Adam, for the generator.
+        discriminator_learning_rate: of Adam, for the discriminator and the recognizer.
+        batch_size: images per batch.
+        epochs: passes over the data, by default.
     """
     height, breadth, channels = image
     start = (height // 4, breadth // 4, 2 * width)
 
-    def adam(learning_rate: float) -> Adam:
-        return Adam(learning_rate=learning_rate, beta1=0.5, beta2=0.999, epsilon=1e-8)
+    def adam(rate: Number) -> Adam:
+        return Adam(learning_rate=rate, beta1=0.5, beta2=0.999, epsilon=1e-8)
 
     def norm() -> BatchNorm:
         return BatchNorm(epsilon=1e-5, decay=0.9)
 
-    def body() -> tuple[Layer, ...]:
-        return (
-            Conv2D(filters=width, kernel=4, stride=2),  # (N, 14, 14, 32)
-            LeakyRelu(slope=0.1),
-            Conv2D(filters=2 * width, kernel=4, stride=2, bias=False),  # (N, 7, 7, 64)
-            norm(),
-            LeakyRelu(slope=0.1),
-            Flatten(),
-            Dense(units=16 * width, bias=False),  # (N, 512)
-            norm(),
-            LeakyRelu(slope=0.1),
-        )
-
+    body: tuple[Layer, ...] = (
+        Conv2D(filters=width, kernel=4, stride=2),  # (N, 14, 14, 32)
+        LeakyRelu(slope=0.1),
+        Conv2D(filters=2 * width, kernel=4, stride=2, bias=False),  # (N, 7, 7, 64)
+        norm(),
+        LeakyRelu(slope=0.1),
+        Flatten(),
+        Dense(units=16 * width, bias=False),  # (N, 512)
+        norm(),
+        LeakyRelu(slope=0.1),
+    )
     generator = (
         Dense(units=16 * width, bias=False),  # (N, 74) to (N, 512)
         norm(),
@@ -90,36 +89,29 @@ def infogan(
         Tanh(),  # (N, 28, 28, 1)
     )
     recognizer = (
-        *body(),
+        *body,
         Dense(units=2 * width, bias=False),  # (N, 64)
         norm(),
         LeakyRelu(slope=0.1),
         Dense(units=categories + codes),  # logits of the category, then a mean for each code
     )
+    slow = adam(discriminator_learning_rate)
     return Spec(
-        name="example/infogan",
+        name="infogan",
         image=Image(height=height, width=breadth, channels=channels, low=-1.0, high=1.0),
         latent=Latent(size=latent, distribution="uniform", categories=categories, codes=codes),
-        loss=Loss(name="example/infogan"),
+        loss=Loss(name="infogan"),
         training=Training(batch_size=batch_size, epochs=epochs),
         players=(
             Player(
-                name="generator",
-                input="noise",
-                optimizer=adam(generator_rate),
-                layers=generator,
+                name="generator", input="noise", optimizer=adam(learning_rate), layers=generator
             ),
             Player(
                 name="discriminator",
                 input="image",
-                optimizer=adam(discriminator_rate),
-                layers=(*body(), Dense(units=1)),
+                optimizer=slow,
+                layers=(*body, Dense(units=1)),
             ),
-            Player(
-                name="recognizer",
-                input="image",
-                optimizer=adam(recognizer_rate),
-                layers=recognizer,
-            ),
+            Player(name="recognizer", input="image", optimizer=slow, layers=recognizer),
         ),
     )
