@@ -89,7 +89,8 @@ lint: $(VENV)/dev types
 # mypy names modules after folders; the root folder may have any name
 types: $(VENV)/dev
 	mkdir -p .types && ln -sfn .. .types/gandem
-	MYPYPATH=.types $(BIN)/mypy -p gandem.core -p gandem.cli -p gandem.commands -p gandem.testing
+	MYPYPATH=.types $(BIN)/mypy -p gandem.core -p gandem.cli -p gandem.commands -p gandem.testing \
+		-p gandem.profiler -p gandem.terminal -p gandem.download
 
 # trainings killed at random moments and resumed must end as undisturbed ones
 KILLS := --kills 120

@@ -229,12 +229,12 @@ class CheckpointWriter(Callback):
 
     def _is_regular(self, trainer: Trainer, step: int) -> bool:
         """Return True if a checkpoint is due by its step alone; it can become the best."""
-        every = trainer.settings.checkpoint_steps
-        return trainer.ends_epoch(step) or bool(every and step % every == 0)
+        interval = trainer.settings.checkpoint_steps
+        return trainer.ends_epoch(step) or bool(interval and step % interval == 0)
 
     def _is_sampled(self, trainer: Trainer, step: int) -> bool:
-        every = trainer.settings.sample_steps
-        return trainer.ends_epoch(step) or bool(every and step % every == 0)
+        interval = trainer.settings.sample_steps
+        return trainer.ends_epoch(step) or bool(interval and step % interval == 0)
 
     def _sample_path(self, trainer: Trainer) -> Path:
         step, number = trainer.step, trainer.epochs_done(trainer.step)

@@ -11,7 +11,7 @@ from gandem.commands.options import JSON
 @click.argument("pattern", default="*")
 @JSON
 def list_(pattern: str, as_json: bool) -> None:
-    """List models, backends, data sets, layers, schedules and other entries.
+    """List models, backends, data sets and other entries.
 
     PATTERN, like 'c*', selects models.
     """

@@ -149,7 +149,7 @@ def _format_image(spec: Spec) -> str:
 
 def _inputs_read(node: Node) -> dict[str, None]:
     """Return the inputs and earlier layers that a layer, or one inside it, reads, in order."""
-    return dict.fromkeys(inner.layer.reads for inner in node.walk() if inner.layer.reads)
+    return dict.fromkeys(inner.reads for inner in node.walk() if inner.reads)
 
 
 def _format_facts(node: Node) -> str:

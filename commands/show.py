@@ -53,7 +53,7 @@ def show(model: str, changes: tuple[str, ...], size: str, as_toml: bool, as_json
         print_json(
             {"model": spec.name, "digest": digest(spec)}
             | {"networks": describe_layers(spec), "parameters": counts, "spec": to_data(spec)}
-            | {"schedules": {path: str(each) for path, each in find_schedules(spec)}}
+            | {"schedules": {path: str(schedule) for path, schedule in find_schedules(spec)}}
             | ({"run": describe_run(run)} if run else {})
             | ({"recipe": {"data": entry.data, "classes": entry.classes}} if entry else {})
         )

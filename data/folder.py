@@ -120,15 +120,15 @@ class Folder(ResizableDataset):
             for file in sorted(facts, key=lambda file: (self.listing.root / file).is_symlink())
             if first.setdefault(facts[file].digest, file) != file
         ]
-        dark = [file for file, each in facts.items() if each.dark]
-        with_frames = [file for file, each in facts.items() if each.more_frames]
+        dark = [file for file, image in facts.items() if image.dark]
+        with_frames = [file for file, image in facts.items() if image.more_frames]
         notes = [f"{len(dark):,} nearly black: {format_few(dark)}"] if dark else []
         return DatasetSummary(
             name=self.name,
             source=str(self.listing.root),
             count=len(facts),
-            sizes=dict(Counter(each.size for each in facts.values())),
-            modes=dict(Counter(each.mode for each in facts.values())),
+            sizes=dict(Counter(image.size for image in facts.values())),
+            modes=dict(Counter(image.mode for image in facts.values())),
             classes=count_classes(*_drop_empty_classes(self.listing, rows)),
             unread=(*self.listing.problems, *unread),
             copies=tuple(copies),
@@ -140,12 +140,12 @@ class Folder(ResizableDataset):
     ) -> list[tuple[str, list[np.ndarray]]]:
         """Return a few images of each class with its name, resized to a shape."""
         labels, names = self.listing.labels, self.listing.class_names
-        every = np.arange(len(self.listing.files))
+        indices = np.arange(len(self.listing.files))
         with limit_image_size():
             if labels is None:
-                return [("", self._read_some(every, count, shape))]
+                return [("", self._read_some(indices, count, shape))]
             return [
-                (name, self._read_some(every[labels == label], count, shape))
+                (name, self._read_some(indices[labels == label], count, shape))
                 for label, name in enumerate(names)
             ]
 

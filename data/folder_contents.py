@@ -253,8 +253,8 @@ def _find_top(contents: _Contents, top: str) -> tuple[str, list[str]]:
     while not _find_table(contents, top):
         inside = [path[len(top) :] for path in contents.images if path.startswith(top)]
         folders = {path.partition("/")[0] for path in inside if "/" in path}
-        train = next((each for each in sorted(folders) if each.lower() in TRAIN_PARTS), None)
-        if train is not None and {each.lower() for each in folders} <= PARTS:
+        train = next((name for name in sorted(folders) if name.lower() in TRAIN_PARTS), None)
+        if train is not None and {name.lower() for name in folders} <= PARTS:
             top += f"{train}/"
             if unused := sorted(folders - {train}):
                 return top, [

@@ -128,19 +128,19 @@ def check_name(
         DataError: it has no such data set, or one of another kind.
     """
     framework, _, typed = full_name.partition(":")
-    reasons = {each.lower(): reason for reason, some in unsuitable.items() for each in some}
+    reasons = {key.lower(): reason for reason, keys in unsuitable.items() for key in keys}
     if name in reasons and name in known:
         raise DataError(
             f"{full_name}: {known[name]} {reasons[name]}; expected images, with or without a class "
             "each."
         )
     if name not in known:
-        usable = [each for each in known if each not in reasons]
+        usable = [key for key in known if key not in reasons]
         near = difflib.get_close_matches(name, usable, n=1, cutoff=0.6)
-        every = ", ".join(sorted(known[each] for each in usable))
-        hint = f"Did you mean {known[near[0]]!r}?" if near else f"There are: {every}."
-        title = framework.replace("keras", "Keras")
-        raise DataError(f"{title} has no data set {typed.partition(':')[0]!r:.60}. {hint}")
+        titles = ", ".join(sorted(known[key] for key in usable))
+        hint = f"Did you mean {known[near[0]]!r}?" if near else f"There are: {titles}."
+        framework = framework.replace("keras", "Keras")
+        raise DataError(f"{framework} has no data set {typed.partition(':')[0]!r:.60}. {hint}")
 
 
 def load_set(source: FrameworkSet) -> Dataset | ResizableDataset:

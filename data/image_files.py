@@ -97,10 +97,10 @@ def open_image(content: bytes) -> Image.Image:
 
 
 def fit_image(image: Image.Image, shape: tuple[int, ...]) -> np.ndarray:
-    """Return an image as uint8 (H, W, 1, 3 or 4), center-cropped and resized (bicubic).
+    """Return an image as uint8 (H, W, 1 to 4), center-cropped and resized (bicubic).
 
-    The EXIF orientation is applied, and 16 bits are rounded to 8. Transparency is kept in four
-    channels, and drawn on white otherwise.
+    The EXIF orientation is applied, and 16 bits are rounded to 8. Transparency is kept as the last
+    of two or four channels, and drawn on white otherwise.
 
     Raises:
         Exception: any error of Pillow for a damaged file.
@@ -111,10 +111,12 @@ def fit_image(image: Image.Image, shape: tuple[int, ...]) -> np.ndarray:
     if image.format == "JPEG":  # decodes at a reduced size
         image.draft(None, (2 * max(height, width),) * 2)
     upright = ImageOps.exif_transpose(image)
-    plain = to_eight_bits(upright, alpha=channels == 4)
+    plain = to_eight_bits(upright, alpha=channels in (2, 4))
     if plain.mode in ("LAB", "HSV"):  # Pillow cannot convert them to gray
         plain = plain.convert("RGB")
-    plain = plain.convert({1: "L", 3: "RGB", 4: "RGBA"}[channels])
+    if channels == 2:  # not every mode has a conversion to it
+        plain = plain.convert("RGBA")
+    plain = plain.convert({1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[channels])
     if plain.size != (width, height):
         plain = ImageOps.fit(plain, (width, height), Image.Resampling.BICUBIC)
     return np.asarray(plain).reshape(shape)

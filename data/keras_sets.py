@@ -133,6 +133,6 @@ def _set_home(request: Request) -> None:
 
 
 def _find_module(request: Request, datasets: Any, name: str) -> Any:
-    modules = [each for each in dir(datasets) if hasattr(getattr(datasets, each), "load_data")]
-    check_name(request.name, name, {each: each for each in modules}, UNSUITABLE)
+    modules = [key for key in dir(datasets) if hasattr(getattr(datasets, key), "load_data")]
+    check_name(request.name, name, {key: key for key in modules}, UNSUITABLE)
     return getattr(datasets, name)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -33,7 +33,7 @@ MIN_BYTE_LEVEL = 100
 def load(argument: str, data_dir: Path | None) -> Dataset:
     """Return the images and labels of the file at ``argument``, a path (in ``data_dir``, if given).
 
-    The arrays are ``images`` (N, H, W) or (N, H, W, 1, 3 or 4) and optional ``labels`` (N,); or
+    The arrays are ``images`` (N, H, W) or (N, H, W, 1 to 4) and optional ``labels`` (N,); or
     ``x`` and ``y``, ``x_train`` and ``y_train``, ``arr_0`` and ``arr_1``. A ``.npy`` file holds
     images only. Images are integers from 0 to 255, or floats in [0, 1], [-1, 1] or [0, 255], which
     are rounded to bytes; integers that are all 0 or 1 are taken for black and white.
@@ -163,7 +163,7 @@ def _to_channels_last(images: np.ndarray, name: str) -> np.ndarray:
         remedy = "images.transpose(0, 2, 3, 1)" if is_first else "images.reshape(N, H, W, C)"
         problem = "whose channels come first" if is_first else "which has another form"
         raise DataError(
-            f"{name}: expected images (N, H, W) or (N, H, W, 1, 3 or 4), received {shape}, "
+            f"{name}: expected images (N, H, W) or (N, H, W, 1 to 4), received {shape}, "
             f"{problem}. Save {remedy}."
         )
     if images.size == 0:
@@ -239,9 +239,11 @@ def _to_classes(
         numbers = {text: number for number, text in enumerate(class_names)}
         return np.array([numbers[text] for text in labels.tolist()], np.int64), tuple(class_names)
     remedy = "Number them from 0: np.unique(labels, return_inverse=True)[1]."
-    whole = np.isfinite(labels) & (labels == np.floor(labels)) if labels.dtype.kind == "f" else True
-    if not np.all(whole):
-        wrong = labels[~whole][0]
+    is_whole: Any = True
+    if labels.dtype.kind == "f":
+        is_whole = np.isfinite(labels) & (labels == np.floor(labels))
+    if not np.all(is_whole):
+        wrong = labels[~is_whole][0]
         raise DataError(f"{name}: expected whole labels, received {wrong}. {remedy}")
     low, high = labels.min(), labels.max()
     if low < 0 or high >= MAX_CLASSES:

@@ -89,12 +89,12 @@ def open_set(request: Request) -> OpenedSet:
     cls = _find_class(request, name)
     parameters = _list_parameters(cls)
     arguments = _list_arguments(request, cls, parameters, parts)
-    sets = [_open_or_download(request, cls, each) for each in arguments]
+    sets = [_open_or_download(request, cls, keywords) for keywords in arguments]
     first = sets[0]
     _check_first_item(request, cls, first)
     names = getattr(first, "classes", ())
     has_names = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
-    ends = list(accumulate(len(each) for each in sets))
+    ends = list(accumulate(len(part) for part in sets))
 
     def at(index: int) -> tuple[Any, Any]:
         which = bisect_right(ends, index)
@@ -142,7 +142,7 @@ def _list_arguments(
 ) -> list[dict[str, Any]]:
     """Return the arguments of the one or two sets that form a part."""
     shared: dict[str, Any] = {"root": str(request.root)} if "root" in parameters else {}
-    selector = next((each for each in PARTS if each in parameters), None)
+    selector = next((name for name in PARTS if name in parameters), None)
     halves: list[dict[str, Any]] = [{}]
     for part in parts:
         if "train" in parameters and part in ("train", "test", "all"):

@@ -84,7 +84,7 @@ MEANINGS = {
     "Spec.players": "generator, discriminator, auxiliary networks: [players](#players)",
     "Image.height": "in pixels",
     "Image.width": "in pixels",
-    "Image.channels": "1 for gray, 3 for colored images",
+    "Image.channels": "1 for gray, 3 for colored images; 2 and 4 have transparency last",
     "Image.low": "the value of black inside the networks",
     "Image.high": "the value of white inside the networks",
     "Points.size": "number of coordinates",
@@ -178,6 +178,14 @@ EXAMPLES: dict[str, Any] = {
     "units": 64,
     "kernel": 4,
     "stride": 2,
+    "dilation": 2,
+    "equalized_gain": 1.0,
+    "learning_rate_multiplier": 0.01,
+    "filter": [1.0, 2.0, 1.0],
+    "up": 2,
+    "down": 2,
+    "group_size": 8,
+    "features": 2,
     "factor": 3,
     "size": 3,
     "shape": [7, 7, 64],
@@ -300,6 +308,8 @@ def _type_text(hint: Any) -> str:
             .replace("integer ", "integers ")
             .replace("number or schedules", "numbers or schedules")
         )
+    if origin is tuple and args == (Count, Count, Count):
+        return "[height, width, channels], integers ≥ 1"
     if origin is tuple and set(args) == {Count}:
         return "integer ≥ 1, or [vertical, horizontal]"
     names = {int: "integer", float: "number", str: "string", bool: "true or false"}

@@ -15,6 +15,7 @@ __all__ = [
     "COLORED",
     "CONDITIONAL",
     "DROPOUT",
+    "EQUALIZED",
     "NORMS",
     "NO_LAST_BIAS",
     "SMALL",
@@ -235,6 +236,41 @@ STYLES: Networks = {
         kinds.LeakyRelu(slope=0.2),
         kinds.Flatten(),
         kinds.Dense(units=1),
+    ),
+}
+EQUALIZED: Networks = {
+    "generator": (
+        kinds.PixelNorm(),
+        kinds.Dense(
+            units=2 * 2 * 8,
+            equalized_gain=2**0.5,
+            learning_rate_multiplier=0.5,
+            kernel_init=kinds.Normal(std=2.0),
+        ),
+        kinds.Prelu(),
+        kinds.Reshape(shape=(2, 2, 8)),
+        kinds.PositionEmbedding(),
+        kinds.Resample2D(up=2),
+        kinds.Conv2D(
+            filters=6, kernel=3, groups=2, equalized_gain=1.0, kernel_init=kinds.Normal(std=1.0)
+        ),
+        kinds.Gelu(),
+        kinds.Concatenate(input="noise", layers=(kinds.Constant(shape=(4, 4, 2)),)),
+        kinds.Conv2D(filters=4, kernel=3, dilation=2),
+        kinds.Selu(),
+        kinds.DepthToSpace(),
+        kinds.Tanh(),
+    ),
+    "discriminator": (
+        kinds.SpaceToDepth(),
+        kinds.Conv2D(filters=8, kernel=3, groups=4, bias=False),
+        kinds.Softplus(),
+        kinds.Conv2D(filters=6, kernel=1),
+        kinds.Resample2D(filter=(1, 2, 1), down=2, padding="reflect"),
+        kinds.Gelu(approximation="tanh"),
+        kinds.MinibatchStddev(features=2),
+        kinds.Flatten(),
+        kinds.Dense(units=1, equalized_gain=1.0, kernel_init=kinds.Normal(std=1.0)),
     ),
 }
 BIASED: Networks = {

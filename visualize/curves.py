@@ -23,6 +23,7 @@ from gandem.core.documents import is_number
 from gandem.core.errors import RunError
 from gandem.core.files import check_file, write_file
 from gandem.core.runs.run import Run, open_run
+from gandem.core.specs import find_schedules
 from gandem.core.training import metric_names
 from gandem.metrics.evaluation import MEASURES
 from gandem.visualize.images import read_image, scale_images
@@ -129,7 +130,8 @@ def _read(runs: Sequence[Run]) -> list[Curves]:
         losses = metric_names(run.spec)
         pictures = _pictures(run, last) if len(curves) < THUMBNAIL_ROWS else []
         spans = _spans(rows, last)
-        curves.append(Curves(name, color, series, losses, spans, pictures, last))
+        schedules = tuple(path for path, _ in find_schedules(run.spec))
+        curves.append(Curves(name, color, series, losses, schedules, spans, pictures, last))
     return curves
 
 

@@ -26,7 +26,7 @@ __all__ = ["draw_dataset", "draw_sheet", "inspect_dataset", "summarize"]
 MAX_CLASSES_DRAWN = 20
 MIN_SIDE_DRAWN = 56
 """Pixels; smaller images are enlarged to about this size."""
-MODES = {1: "gray", 3: "color", 4: "color with transparency"}
+MODES = {1: "gray", 2: "gray with transparency", 3: "color", 4: "color with transparency"}
 SAMPLE_SHAPE = (64, 64, 3)
 """The shape that images of several sizes are resized to."""
 
@@ -105,7 +105,7 @@ def draw_sheet(groups: list[tuple[str, list[np.ndarray]]], columns: int) -> np.n
     """Return a picture (height, width, 3) with rows of images per group, labeled by its name.
 
     Args:
-        groups: names with images, uint8 (H, W, 1, 3 or 4), all of one shape.
+        groups: names with images, uint8 (H, W, 1 to 4), all of one shape.
         columns: images per row.
     """
     from PIL import Image, ImageDraw, ImageFont

@@ -77,7 +77,7 @@ def draw_table(
     """Return one picture (height, width, 3) of a table of images, on white.
 
     Args:
-        images: uint8 (rows, columns, H, W, 1, 3 or 4).
+        images: uint8 (rows, columns, H, W, 1 to 4).
         columns: titles above the columns, if any.
         rows: titles beside the rows, if any.
 

@@ -78,21 +78,27 @@ def printable(name: str) -> str:
 def _panels(curves: list[Curves]) -> list[list[str]]:
     """Return the quantities of each panel; those of several runs have one each."""
     names = list(dict.fromkeys(itertools.chain(*(run.series for run in curves))))
-    kinds: dict[str, list[str]] = {"score": [], "loss": [], "share": [], "other": []}
+    kinds: dict[str, list[str]]
+    kinds = {"score": [], "loss": [], "share": [], "other": [], "schedule": []}
     for name in names:
         kinds[_kind(name, curves)].append(name)
     if len(curves) > 1:
         return [[name] for panel in kinds.values() for name in panel]
     scores = [[name] for name in kinds.pop("score")]  # their scales differ
-    return [*scores, *(panel for panel in kinds.values() if panel)]
+    schedules: dict[str, list[str]] = {}  # both players' learning rates share a panel
+    for name in kinds.pop("schedule"):
+        schedules.setdefault(name.rpartition(".")[2], []).append(name)
+    return [*scores, *(panel for panel in kinds.values() if panel), *schedules.values()]
 
 
 def _kind(name: str, curves: list[Curves]) -> str:
-    """Return the kind of a quantity: score, share, loss or other."""
+    """Return the kind of a quantity: score, share, loss, schedule or other."""
     if name in MEASURES:
         return "score"
     if name.endswith("_accuracy"):
         return "share"
+    if any(name in run.schedules for run in curves):
+        return "schedule"
     is_loss = any(name in run.losses for run in curves) and not name.endswith("_probability")
     return "loss" if is_loss else "other"
 
@@ -122,7 +128,7 @@ def _draw_panel(at: Any, names: list[str], curves: list[Curves]) -> int:
             if width > 1:
                 at.plot(steps, values, color=color, linewidth=0.7, alpha=0.35)
             dots = {"marker": "o", "markersize": 3} if np.isfinite(values).sum() < 4 else {}
-            label = printable(name.removesuffix("_accuracy"))
+            label = printable(_label(name, curves))
             at.plot(steps, smooth, color=color, linewidth=1.6, label=label, **dots)
             shown.append(values[np.isfinite(values)])
         _mark(at, run, several=len(curves) > 1)
@@ -130,10 +136,16 @@ def _draw_panel(at: Any, names: list[str], curves: list[Curves]) -> int:
     if kind == "share":
         at.set_ylim(-0.03, 1.03)
         at.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    else:
+    elif kind != "schedule":
         _scale(at, np.concatenate(shown))
     at.set_title(_title(names, kind))
     return max_width
+
+
+def _label(name: str, curves: list[Curves]) -> str:
+    """Return the name of a quantity in a legend; a schedule of a player has the player's."""
+    is_schedule = _kind(name, curves) == "schedule"
+    return name.partition(".")[0] if is_schedule else name.removesuffix("_accuracy")
 
 
 def _title(names: list[str], kind: str) -> str:
@@ -145,6 +157,9 @@ def _title(names: list[str], kind: str) -> str:
         return (
             f"discriminator's accuracy on {single} images" if single else "discriminator's accuracy"
         )
+    if kind == "schedule":
+        owner = f" of {single.partition('.')[0]}" if ".optimizer." in single else ""
+        return names[0].rpartition(".")[2].replace("_", " ") + owner
     if kind == "loss":
         return f"{single} loss" if single else "losses"
     return " and ".join(map(printable, names[:3]))
@@ -180,6 +195,8 @@ def _scale(at: Any, values: np.ndarray) -> None:
         at.set_yscale("log")
     elif high > 50 * middle:
         at.set_yscale("symlog", linthresh=middle)
+    if at.get_yscale() != "linear":  # its own labels are formulas, which the style shows as text
+        at.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
 
 def _draw_legends(figure: Any, axes: Any, curves: list[Curves]) -> None:

@@ -34,6 +34,7 @@ class Curves:
     Attributes:
         series: steps and values of each quantity.
         losses: names of the quantities that are losses.
+        schedules: names of the quantities that are values of schedules.
         spans: when warnings were active.
         last: the last step.
     """
@@ -42,6 +43,7 @@ class Curves:
     color: str
     series: dict[str, tuple[np.ndarray, np.ndarray]]
     losses: tuple[str, ...]
+    schedules: tuple[str, ...]
     spans: list[Span]
     pictures: list[Thumbnail]
     last: float

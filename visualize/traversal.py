@@ -182,8 +182,8 @@ def _traversal(
 ) -> dict[str, np.ndarray]:
     """Return the generator's inputs (rows × values, …), row by row."""
     spec, precision = run.spec, run.record.precision
-    held = fixed_inputs(spec, seed, 1, precision)["noise"]
-    noise = np.repeat(held, len(rows) * len(values), axis=0).reshape(len(rows), len(values), -1)
+    base = fixed_inputs(spec, seed, 1, precision)["noise"]
+    noise = np.repeat(base, len(rows) * len(values), axis=0).reshape(len(rows), len(values), -1)
     free = slice(spec.latent.categories, None)
     for row, (kind, dimension) in enumerate(rows):
         if dimension is None:

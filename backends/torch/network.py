@@ -114,6 +114,9 @@ LAYOUTS = {
     kinds.Conv2D: {"kernel": ("weight", CONV), **AFFINE},
     kinds.Conv2DTranspose: {"kernel": ("weight", CONV), **AFFINE},
     kinds.Embedding: {"table": ("weight", None)},
+    kinds.Constant: {"value": ("value", (1, 2, 0))},
+    kinds.PositionEmbedding: {"position": ("position", (1, 2, 0))},
+    kinds.Prelu: {"slope": ("weight", None)},
     kinds.SelfAttention: {"gamma": ("gamma", None)},
     kinds.PixelNoise: {"strength": ("strength", None)},
     kinds.ModulatedConv2D: {
@@ -130,7 +133,8 @@ SIDES = {
 """The features along the first axes of a canonical array of a dense layer; others have outputs."""
 KEEPS_ORDER = (
     *(kinds.BatchNorm, kinds.LayerNorm, kinds.Dropout, kinds.Concatenate, kinds.Relu),
-    *(kinds.LeakyRelu, kinds.Elu, kinds.Silu, kinds.Tanh, kinds.Sigmoid),
+    *(kinds.LeakyRelu, kinds.Elu, kinds.Silu, kinds.Tanh, kinds.Sigmoid, kinds.Selu, kinds.Gelu),
+    *(kinds.Softplus, kinds.Prelu, kinds.PixelNorm),
 )
 """Layers of vectors whose outputs have the order of their inputs."""
 

@@ -30,14 +30,14 @@ MODELS = ("dcgan", "cgan", "upsample-gan", "dcgan-dropout", "mlp-gan", "wgan-gp"
 KINDS = ("notebook", "expert", "gandem")
 CLASSES = {"upsample-gan": (7,), "dcgan-dropout": (3, 8)}
 COUNTS = {"cgan": 70_000, "upsample-gan": 6_265, "dcgan-dropout": 11_982}
-USUAL = 60_000
+DEFAULT_COUNT = 60_000
 WARM_STEPS, WARM_SECONDS = 150, 5.0
 QUICK = {"models": ("mlp-gan",), "threads": (1,), "rounds": 3, "seconds": 0.3}
 
 
 @dataclass
 class Figures:
-    """What one contender took: seconds a step of each round, seconds to the first step, bytes."""
+    """Costs of one contender: seconds per step in each round, seconds to the first step, bytes."""
 
     first: float = 0.0
     steps: list[float] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Figures:
 
 @dataclass
 class Ratio:
-    """A median over rounds and its quartiles; above 1 gandem is faster."""
+    """The median over rounds and its quartiles; above 1 gandem is faster."""
 
     median: float
     low: float
@@ -65,7 +65,7 @@ class Ratio:
 
 @dataclass
 class Row:
-    """One model on one backend with so many threads."""
+    """The costs of one model on one backend with a number of threads."""
 
     model: str
     backend: str
@@ -91,7 +91,7 @@ class Row:
 
 
 class Contender:
-    """A process that trains when it is told to; see contender.py."""
+    """A process that trains on request; see contender.py."""
 
     def __init__(self, arguments: list[str], threads: int) -> None:
         names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
@@ -106,8 +106,8 @@ class Contender:
         )
         self.arguments = arguments
 
-    def tell(self, steps: int) -> dict[str, float]:
-        """Have it train, or end with 0 steps, and return what it says."""
+    def train(self, steps: int) -> dict[str, float]:
+        """Train a number of steps, or end the process with 0; return its answer."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         with contextlib.suppress(BrokenPipeError):
@@ -126,21 +126,21 @@ class Contender:
 def measure(
     model: str, backend: str, threads: int, data: Path, rounds: int, seconds: float
 ) -> dict[str, Figures]:
-    """Let the three take turns."""
+    """Measure the three contenders in turns."""
     figures = {kind: Figures() for kind in KINDS}
     contenders: dict[str, Contender] = {}
     try:
         for kind in KINDS:
             contenders[kind] = Contender([kind, model, backend, str(data)], threads)
-            figures[kind].first = contenders[kind].tell(1)["seconds"]
+            figures[kind].first = contenders[kind].train(1)["seconds"]
         blocks = {kind: _block(contenders[kind], seconds) for kind in KINDS}
         for turn in range(rounds):
             for kind in (KINDS[(turn + i) % len(KINDS)] for i in range(len(KINDS))):
-                answer = contenders[kind].tell(blocks[kind])
+                answer = contenders[kind].train(blocks[kind])
                 steps = blocks[kind] + answer.get("steps", 0)
                 figures[kind].steps.append(answer["seconds"] / steps)
         for kind in KINDS:
-            figures[kind].peak_memory = int(contenders[kind].tell(0)["peak_memory"])
+            figures[kind].peak_memory = int(contenders[kind].train(0)["peak_memory"])
     finally:
         for contender in contenders.values():
             contender.close()
@@ -148,23 +148,24 @@ def measure(
 
 
 def _block(contender: Contender, seconds: float) -> int:
-    """Return how many steps take so many seconds, after some that warm it up: what is compiled
-    for several steps at once is compiled after a while.
+    """Return the number of steps that take ``seconds``.
+
+    The steps before warm it up: a graph of several steps is compiled after a while.
     """
     steps, seconds_spent, pace = 0, 0.0, 0.0
     while steps < WARM_STEPS and seconds_spent < WARM_SECONDS:
-        block = contender.tell(5)["seconds"]
+        block = contender.train(5)["seconds"]
         steps, seconds_spent, pace = steps + 5, seconds_spent + block, block / 5
     return max(2, round(seconds / pace))
 
 
 @contextlib.contextmanager
-def material(model: str, data: str, data_dir: str | None) -> Iterator[Path]:
-    """Write the images of a model's lesson to a file, repeated to their number."""
+def write_images(model: str, data: str, data_dir: str | None) -> Iterator[Path]:
+    """Write the images of a model's lesson to a file, repeated to the number in the lesson."""
     from gandem.core.data.dataset import load_dataset
 
     dataset = load_dataset(data, data_dir, (28, 28, 1), CLASSES.get(model, ()))
-    chosen = np.arange(COUNTS.get(model, USUAL)) % len(dataset.images)
+    chosen = np.arange(COUNTS.get(model, DEFAULT_COUNT)) % len(dataset.images)
     assert dataset.labels is not None
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "images.npz"
@@ -174,10 +175,10 @@ def material(model: str, data: str, data_dir: str | None) -> Iterator[Path]:
 
 
 def run(options: argparse.Namespace) -> list[Row]:
-    """Measure everything that was asked for."""
+    """Measure each model on each backend with each number of threads."""
     rows = []
     for model in options.models:
-        with material(model, options.data, options.data_dir) as data:
+        with write_images(model, options.data, options.data_dir) as data:
             for backend, threads in itertools.product(options.backends, options.threads):
                 figures = measure(model, backend, threads, data, options.rounds, options.seconds)
                 rows.append(Row(model, backend, threads, figures))
@@ -203,7 +204,7 @@ def line(row: Row) -> str:
 
 def main() -> None:
     options = parse()
-    measured = told(options) | {"rows": [row.as_json() for row in run(options)]}
+    measured = describe_conditions(options) | {"rows": [row.as_json() for row in run(options)]}
     if options.json:
         print(json.dumps(measured, indent=2))
     if options.write:
@@ -212,8 +213,8 @@ def main() -> None:
         write(options.write, measured)
 
 
-def told(options: argparse.Namespace) -> dict[str, object]:
-    """Return where and how everything is measured."""
+def describe_conditions(options: argparse.Namespace) -> dict[str, object]:
+    """Return the machine, the versions and the settings of a measurement."""
     from gandem.core.machine import describe_machine
     from gandem.core.plugins.discovery import format_versions
 
@@ -239,13 +240,13 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, help="of one block")
     parser.add_argument("--data", default="digits")
     parser.add_argument("--data-dir")
-    parser.add_argument("--quick", action="store_true", help="a look: one small model, few rounds")
+    parser.add_argument("--quick", action="store_true", help="one small model, few rounds")
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--write", type=Path, help="a page that gets the table")
+    parser.add_argument("--write", type=Path, help="the page to write the table to")
     parser.add_argument("-v", action="store_true", help="show what the contenders print")
     options = parser.parse_args()
-    usual = {"models": MODELS, "threads": (1, 2), "rounds": 9, "seconds": 1.5}
-    for name, value in (QUICK if options.quick else usual).items():
+    defaults = {"models": MODELS, "threads": (1, 2), "rounds": 9, "seconds": 1.5}
+    for name, value in (QUICK if options.quick else defaults).items():
         if not getattr(options, name):
             setattr(options, name, value)
     return options

@@ -18,49 +18,50 @@ from importlib import import_module
 
 import numpy as np
 
-EVER = 1_000_000
-OUT = os.fdopen(os.dup(1), "w")  # what frameworks print shall not be taken for an answer
+MAX_STEPS = 1_000_000
+OUT = os.fdopen(os.dup(1), "w")  # what frameworks print goes to standard error
 os.dup2(2, 1)
 
 
-def answer(**said: object) -> None:
-    print(json.dumps(said), file=OUT, flush=True)
+def answer(**fields: object) -> None:
+    """Print a line of JSON."""
+    print(json.dumps(fields), file=OUT, flush=True)
 
 
-def asked() -> int:
+def read_steps() -> int:
     """Wait for the next number of steps; 0 at the end."""
     return int(sys.stdin.readline() or 0)
 
 
-def bye() -> None:
+def finish() -> None:
     answer(peak_memory=1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     OUT.close()
     os._exit(0)
 
 
-def by_hand(kind: str, model: str, backend: str, data: str) -> None:
-    """Train with a loop that knows nothing of gandem."""
+def train_by_hand(kind: str, model: str, backend: str, data: str) -> None:
+    """Train with a loop that does not use gandem."""
     module = import_module(f"{kind}s_{backend}")
     with np.load(data) as arrays:
         images, labels = arrays["images"], arrays["labels"]
-    steps = asked()
+    steps = read_steps()
     started = time.perf_counter()
     train = getattr(module, f"{kind}s".upper())[model](images, labels)
     while steps:
         train(steps)
         answer(seconds=time.perf_counter() - started)
-        steps = asked()
+        steps = read_steps()
         started = time.perf_counter()
-    bye()
+    finish()
 
 
-def gandem(model: str, backend: str, data: str, options: dict[str, str]) -> None:
+def train_with_gandem(model: str, backend: str, data: str, options: dict[str, str]) -> None:
     """Train as ``gandem train`` does, with its log, measurements, samples and checkpoints."""
     from gandem.core.runs import Progress, train
     from gandem.core.training import load_backend
 
     load_backend(backend)
-    steps = asked()
+    steps = read_steps()
     started = time.perf_counter()
     until = steps
 
@@ -69,9 +70,9 @@ def gandem(model: str, backend: str, data: str, options: dict[str, str]) -> None
         if now.step < until:
             return
         answer(seconds=time.perf_counter() - started, steps=now.step - until)
-        steps = asked()
+        steps = read_steps()
         if not steps:
-            bye()
+            finish()
         until = now.step + steps
         started = time.perf_counter()
 
@@ -79,7 +80,7 @@ def gandem(model: str, backend: str, data: str, options: dict[str, str]) -> None
     with tempfile.TemporaryDirectory() as folder:
         changes = {key: value for key, value in options.items() if "." in key}
         more = {key: value for key, value in options.items() if "." not in key}
-        settings = {"backend": backend, "data": f"npz:{data}", "steps": EVER, **more}
+        settings = {"backend": backend, "data": f"npz:{data}", "steps": MAX_STEPS, **more}
         train(model, changes=changes, out=f"{folder}/run", progress=progress, **settings)
 
 
@@ -87,9 +88,9 @@ def main() -> None:
     kind, model, backend, data, *options = sys.argv[1:]
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     if kind == "gandem":
-        gandem(model, backend, data, dict(option.split("=", 1) for option in options))
+        train_with_gandem(model, backend, data, dict(option.split("=", 1) for option in options))
     else:
-        by_hand(kind, model, backend, data)
+        train_by_hand(kind, model, backend, data)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,8 @@ Pair = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 READ_EVERY = 100
 """Steps between two readings of the losses."""
 EIGEN = [(0, 0), (1, 1), (1, 1), (0, 0)]
-"""What "SAME" means for kernel 4, stride 2, said so that oneDNN leaves the gradient to Eigen, which
-takes 1.9 ms in place of 5.3 where an image has one channel (and 17 in place of 10 where it has 64).
+"""The padding "SAME" of kernel 4 and stride 2 as numbers, with which Eigen computes the gradient,
+not oneDNN. It takes 1.9 ms instead of 5.3 for images of one channel, and 17 instead of 10 for 64.
 """
 
 
@@ -40,11 +40,11 @@ def on(device: str) -> AbstractContextManager[None]:
     return tf.device("/CPU:0" if device == "cpu" else "/GPU:0")
 
 
-# --- weights and what they do --------------------------------------------------------------------
+# --- weights and layers --------------------------------------------------------------------
 
 
 class Player:
-    """Weights, made in the order in which the network asks for them, and their Adam."""
+    """Weights, in the order in which the network creates them, and their Adam."""
 
     def __init__(self, rate: float, beta1: float, beta2: float, epsilon: float, std: float = 0.0):
         self.rate, self.beta1, self.beta2, self.epsilon = rate, beta1, beta2, epsilon
@@ -150,14 +150,16 @@ def enlarged(x: Tensor) -> Tensor:
 
 
 def gradients_of(loss_of: Callable[[], Tensor], watched: Sequence[Tensor]) -> tuple[Tensor, list]:
-    """Return a loss and its gradients by what is watched, and by nothing else."""
+    """Return a loss and its gradients by the watched tensors only."""
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(watched)
         loss = loss_of()
     return loss, tape.gradient(loss, watched)
 
 
-def judge_learns(judge: Player, pair: Pair, real: Tensor, fake: Tensor, share: float) -> Tensor:
+def update_discriminator(
+    discriminator: Player, pair: Pair, real: Tensor, fake: Tensor, share: float
+) -> Tensor:
     """Update the discriminator; its loss is ``share`` of the sum of the halves."""
 
     def loss() -> Tensor:
@@ -165,34 +167,40 @@ def judge_learns(judge: Player, pair: Pair, real: Tensor, fake: Tensor, share: f
         halves = tf.reduce_mean(tf.nn.softplus(-on_real)), tf.reduce_mean(tf.nn.softplus(on_fake))
         return share * (halves[0] + halves[1])
 
-    value, gradients = gradients_of(loss, judge.weights)
-    judge.learn(gradients)
+    value, gradients = gradients_of(loss, discriminator.weights)
+    discriminator.learn(gradients)
     return value
 
 
-def drawer_learns(drawer: Player, tell: Network, fake: Tensor, tape: tf.GradientTape) -> Tensor:
-    """Update the generator through the fakes that a tape saw made."""
-    value, (back,) = gradients_of(lambda: tf.reduce_mean(tf.nn.softplus(-tell(fake))), [fake])
-    drawer.learn(tape.gradient(fake, drawer.weights, back))
+def update_generator(
+    generator: Player, discriminate: Network, fake: Tensor, tape: tf.GradientTape
+) -> Tensor:
+    """Update the generator; ``tape`` has recorded the forward pass of its fakes."""
+    value, (back,) = gradients_of(
+        lambda: tf.reduce_mean(tf.nn.softplus(-discriminate(fake))), [fake]
+    )
+    generator.learn(tape.gradient(fake, generator.weights, back))
     return value
 
 
-def made(player: Player, draw: Network, *inputs: Tensor) -> tuple[Tensor, tf.GradientTape]:
-    """Return fakes, and the tape that saw them made."""
+def generate_on_tape(
+    player: Player, generate: Network, *inputs: Tensor
+) -> tuple[Tensor, tf.GradientTape]:
+    """Return fakes and the tape that has recorded their forward pass."""
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(player.weights)
-        fake = draw(*inputs)
+        fake = generate(*inputs)
     return fake, tape
 
 
-def joint(tell: Network) -> Pair:
-    """Judge real and fake images in one pass: without batch norm the same, in fewer products."""
-    return lambda real, fake: tf.split(tell(tf.concat([real, fake], 0)), 2)
+def in_one_pass(discriminate: Network) -> Pair:
+    """Classify real and fake images in one pass: equal without batch norm, in fewer products."""
+    return lambda real, fake: tf.split(discriminate(tf.concat([real, fake], 0)), 2)
 
 
-def apart(tell: Network) -> Pair:
-    """Judge real and fake images in two passes."""
-    return lambda real, fake: (tell(real), tell(fake))
+def in_two_passes(discriminate: Network) -> Pair:
+    """Classify real and fake images in two passes."""
+    return lambda real, fake: (discriminate(real), discriminate(fake))
 
 
 def conv(
@@ -203,12 +211,12 @@ def conv(
 
 
 def rows_of(x: Tensor) -> Tensor | int:
-    """Return how many rows there are: a number where the graph knows it."""
+    """Return the number of rows: an int where the graph has a fixed one."""
     return tf.shape(x)[0] if x.shape[0] is None else x.shape[0]
 
 
 def normal(rows: Tensor, size: int) -> Tensor:
-    """Return noise for as many rows."""
+    """Return noise (N, size) with as many rows as a tensor."""
     return tf.random.normal([rows_of(rows), size])
 
 
@@ -216,18 +224,18 @@ def normal(rows: Tensor, size: int) -> Tensor:
 
 
 def shuffled(count: int, size: int) -> Iterator[np.ndarray]:
-    """Yield which images make up each batch, for ever; an epoch's last one may be smaller."""
-    draw = np.random.default_rng()
+    """Yield the indices of each batch, without end; the last batch of an epoch may be smaller."""
+    rng = np.random.default_rng()
     while True:
-        order = draw.permutation(count).astype(np.int32)
+        order = rng.permutation(count).astype(np.int32)
         yield from (order[i : i + size] for i in range(0, count, size))
 
 
 def drawn(count: int, size: int) -> Iterator[np.ndarray]:
-    """Yield which images make up each batch, drawn with replacement."""
-    draw = np.random.default_rng()
+    """Yield the indices of each batch, drawn with replacement, without end."""
+    rng = np.random.default_rng()
     while True:
-        yield draw.integers(count, size=size, dtype=np.int32)
+        yield rng.integers(count, size=size, dtype=np.int32)
 
 
 def pixels(data: Tensor, rows: Tensor, low: int) -> Tensor:
@@ -300,13 +308,13 @@ def dcgan(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -> Loop:
         data = tf.constant(images)
         adam = (2e-4, 0.5, 0.999, 1e-8)
         g, d = Player(*adam, std=0.02), Player(*adam, std=0.02)
-        draw, tell = dcgan_generator(g), dcgan_discriminator(d)
+        generate, discriminate = dcgan_generator(g), dcgan_discriminator(d)
 
     def step(rows: Tensor) -> Losses:
         real = pixels(data, rows, -1)
-        fake, tape = made(g, draw, normal(rows, 100))
-        d_loss = judge_learns(d, apart(tell), real, fake, 1.0)
-        return d_loss, drawer_learns(g, tell, fake, tape)
+        fake, tape = generate_on_tape(g, generate, normal(rows, 100))
+        d_loss = update_discriminator(d, in_two_passes(discriminate), real, fake, 1.0)
+        return d_loss, update_generator(g, discriminate, fake, tape)
 
     return Loop(step, shuffled(len(images), 64), 64, device, (g, d))
 
@@ -319,13 +327,13 @@ def dcgan_generator(player: Player) -> Network:
     norm2 = batch_norm(player, 64, 1e-5, 0.9)
     up2, bias = player.kernel(4, 4, 1, 64), player.bias(1)
 
-    def draw(noise: Tensor) -> Tensor:
+    def generate(noise: Tensor) -> Tensor:
         x = tf.nn.relu(norm1(noise @ dense))
         x = transposed(tf.reshape(x, [-1, 7, 7, 128]), up1, 14, 2)
         x = transposed(tf.nn.relu(norm2(x)), up2, 28, 2, EIGEN)
         return tf.tanh(x + bias)
 
-    return draw
+    return generate
 
 
 def dcgan_discriminator(player: Player) -> Network:
@@ -335,12 +343,12 @@ def dcgan_discriminator(player: Player) -> Network:
     norm = batch_norm(player, 128, 1e-5, 0.9)
     dense, bias2 = player.kernel(6272, 1), player.bias(1)
 
-    def tell(image: Tensor) -> Tensor:
+    def discriminate(image: Tensor) -> Tensor:
         x = tf.nn.leaky_relu(conv(image, down1, bias1, 2, EIGEN), 0.2)
         x = tf.nn.leaky_relu(norm(tf.nn.conv2d(x, down2, 2, "SAME")), 0.2)
         return tf.reshape(x, [-1, 6272]) @ dense + bias2
 
-    return tell
+    return discriminate
 
 
 def cgan(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -> Loop:
@@ -349,14 +357,16 @@ def cgan(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -> Loop:
         data, classes = tf.constant(images), tf.constant(labels.astype(np.int32))
         adam = (3e-4, 0.9, 0.999, 1e-7)
         g, d = Player(*adam), Player(*adam)
-        draw, tell = cgan_generator(g), cgan_discriminator(d)
+        generate, discriminate = cgan_generator(g), cgan_discriminator(d)
 
     def step(rows: Tensor) -> Losses:
         real, hot = pixels(data, rows, 0), tf.one_hot(tf.gather(classes, rows), 10)
-        fake = draw(normal(rows, 128), hot)
-        d_loss = judge_learns(d, apart(lambda image: tell(image, hot)), real, fake, 0.5)
-        fake, tape = made(g, draw, normal(rows, 128), hot)
-        return d_loss, drawer_learns(g, lambda image: tell(image, hot), fake, tape)
+        fake = generate(normal(rows, 128), hot)
+        d_loss = update_discriminator(
+            d, in_two_passes(lambda image: discriminate(image, hot)), real, fake, 0.5
+        )
+        fake, tape = generate_on_tape(g, generate, normal(rows, 128), hot)
+        return d_loss, update_generator(g, lambda image: discriminate(image, hot), fake, tape)
 
     return Loop(step, shuffled(len(images), 64), 64, device, (g, d))
 
@@ -368,13 +378,13 @@ def cgan_generator(player: Player) -> Network:
     up2, bias3 = player.kernel(4, 4, 128, 128), player.bias(128)
     last, bias4 = player.kernel(7, 7, 128, 1), player.bias(1)
 
-    def draw(noise: Tensor, hot: Tensor) -> Tensor:
+    def generate(noise: Tensor, hot: Tensor) -> Tensor:
         x = tf.nn.leaky_relu(tf.nn.bias_add(tf.concat([noise, hot], 1) @ dense, bias1), 0.2)
         x = tf.nn.bias_add(transposed(tf.reshape(x, [-1, 7, 7, 138]), up1, 14, 2), bias2)
         x = tf.nn.bias_add(transposed(tf.nn.leaky_relu(x, 0.2), up2, 28, 2), bias3)
         return tf.sigmoid(conv(tf.nn.leaky_relu(x, 0.2), last, bias4))
 
-    return draw
+    return generate
 
 
 def cgan_discriminator(player: Player) -> Network:
@@ -383,13 +393,13 @@ def cgan_discriminator(player: Player) -> Network:
     down2, bias2 = player.kernel(3, 3, 64, 128), player.bias(128)
     dense, bias3 = player.kernel(128, 1), player.bias(1)
 
-    def tell(image: Tensor, hot: Tensor) -> Tensor:
+    def discriminate(image: Tensor, hot: Tensor) -> Tensor:
         planes = tf.tile(hot[:, None, None, :], [1, 28, 28, 1])
         x = tf.nn.leaky_relu(conv(tf.concat([image, planes], -1), down1, bias1, 2), 0.2)
         x = tf.nn.leaky_relu(conv(x, down2, bias2, 2), 0.2)
         return tf.reduce_max(x, (1, 2)) @ dense + bias3
 
-    return tell
+    return discriminate
 
 
 def upsample_gan(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -> Loop:
@@ -398,12 +408,14 @@ def upsample_gan(images: np.ndarray, labels: np.ndarray, device: str = "cpu") ->
         data = tf.constant(images)
         adam = (2e-4, 0.5, 0.999, 1e-7)
         g, d = Player(*adam), Player(*adam)
-        draw, tell = upsample_generator(g), upsample_discriminator(d)
+        generate, discriminate = upsample_generator(g), upsample_discriminator(d)
 
     def step(rows: Tensor) -> Losses:
-        d_loss = judge_learns(d, joint(tell), pixels(data, rows, 0), draw(normal(rows, 10)), 0.5)
-        fake, tape = made(g, draw, tf.random.normal([100, 10]))
-        return d_loss, drawer_learns(g, tell, fake, tape)
+        d_loss = update_discriminator(
+            d, in_one_pass(discriminate), pixels(data, rows, 0), generate(normal(rows, 10)), 0.5
+        )
+        fake, tape = generate_on_tape(g, generate, tf.random.normal([100, 10]))
+        return d_loss, update_generator(g, discriminate, fake, tape)
 
     return Loop(step, drawn(len(images), 50), 50, device, (g, d))
 
@@ -415,13 +427,13 @@ def upsample_generator(player: Player) -> Network:
     smooth2, bias3 = player.kernel(2, 2, 64, 8), player.bias(8)
     last, bias4 = player.kernel(1, 1, 8, 1), player.bias(1)
 
-    def draw(noise: Tensor) -> Tensor:
+    def generate(noise: Tensor) -> Tensor:
         x = tf.nn.relu(tf.nn.bias_add(noise @ dense, bias1))
         x = tf.nn.relu(conv(enlarged(tf.reshape(x, [-1, 7, 7, 64])), smooth1, bias2))
         x = tf.nn.relu(conv(enlarged(x), smooth2, bias3))
         return tf.sigmoid(conv(x, last, bias4))
 
-    return draw
+    return generate
 
 
 def upsample_discriminator(player: Player) -> Network:
@@ -431,13 +443,13 @@ def upsample_discriminator(player: Player) -> Network:
     dense1, bias3 = player.kernel(640, 100), player.bias(100)
     dense2, bias4 = player.kernel(100, 1), player.bias(1)
 
-    def tell(image: Tensor) -> Tensor:
+    def discriminate(image: Tensor) -> Tensor:
         x = tf.nn.max_pool2d(tf.nn.relu(conv(image, one, bias1, 1, "VALID")), 2, 2, "VALID")
         x = tf.nn.max_pool2d(tf.nn.relu(conv(x, two, bias2, 1, "VALID")), 2, 2, "VALID")
         x = tf.nn.relu(tf.nn.bias_add(tf.reshape(x, [-1, 640]) @ dense1, bias3))
         return x @ dense2 + bias4
 
-    return tell
+    return discriminate
 
 
 def dcgan_dropout(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -> Loop:
@@ -446,12 +458,14 @@ def dcgan_dropout(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -
         data = tf.constant(images)
         adam = (5e-4, 0.5, 0.999, 1e-7)
         g, d = Player(*adam), Player(*adam)
-        draw, tell = dropout_generator(g), dropout_discriminator(d)
+        generate, discriminate = dropout_generator(g), dropout_discriminator(d)
 
     def step(rows: Tensor) -> Losses:
-        fake, tape = made(g, draw, normal(rows, 100))
-        d_loss = judge_learns(d, joint(tell), pixels(data, rows, -1), fake, 1.0)
-        return d_loss, drawer_learns(g, tell, fake, tape)
+        fake, tape = generate_on_tape(g, generate, normal(rows, 100))
+        d_loss = update_discriminator(
+            d, in_one_pass(discriminate), pixels(data, rows, -1), fake, 1.0
+        )
+        return d_loss, update_generator(g, discriminate, fake, tape)
 
     return Loop(step, shuffled(len(images), 64), 64, device, (g, d))
 
@@ -466,13 +480,13 @@ def dropout_generator(player: Player) -> Network:
     norm3 = batch_norm(player, 32, 1e-3, 0.99)
     up3, bias2 = player.kernel(3, 3, 1, 32), player.bias(1)
 
-    def draw(noise: Tensor) -> Tensor:
+    def generate(noise: Tensor) -> Tensor:
         x = tf.nn.relu(tf.nn.bias_add(noise @ dense, bias1))
         x = transposed(norm1(tf.reshape(x, [-1, 7, 7, 128])), up1, 14, 2)
         x = transposed(tf.nn.relu(norm2(x)), up2, 28, 2)
         return tf.tanh(transposed(tf.nn.relu(norm3(x)), up3, 28, 1) + bias2)
 
-    return draw
+    return generate
 
 
 def dropout_discriminator(player: Player) -> Network:
@@ -481,13 +495,13 @@ def dropout_discriminator(player: Player) -> Network:
     layers = [(player.kernel(3, 3, i, o), player.bias(o), stride) for i, o, stride in sizes]
     dense, bias = player.kernel(12544, 1), player.bias(1)
 
-    def tell(image: Tensor) -> Tensor:
+    def discriminate(image: Tensor) -> Tensor:
         x = image
         for kernel, shift, stride in layers:
             x = dropout(tf.nn.leaky_relu(conv(x, kernel, shift, stride), 0.2), 0.3)
         return tf.reshape(x, [-1, 12544]) @ dense + bias
 
-    return tell
+    return discriminate
 
 
 def mlp_gan(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -> Loop:
@@ -496,12 +510,14 @@ def mlp_gan(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -> Loop
         data = tf.constant(images.reshape(-1, 784))
         adam = (2e-4, 0.5, 0.999, 1e-8)
         g, d = Player(*adam), Player(*adam)
-        draw, tell = mlp_generator(g), mlp_discriminator(d)
+        generate, discriminate = mlp_generator(g), mlp_discriminator(d)
 
     def step(rows: Tensor) -> Losses:
-        fake, tape = made(g, draw, normal(rows, 100))
-        d_loss = judge_learns(d, joint(tell), pixels(data, rows, -1), fake, 0.5)
-        return d_loss, drawer_learns(g, tell, fake, tape)
+        fake, tape = generate_on_tape(g, generate, normal(rows, 100))
+        d_loss = update_discriminator(
+            d, in_one_pass(discriminate), pixels(data, rows, -1), fake, 0.5
+        )
+        return d_loss, update_generator(g, discriminate, fake, tape)
 
     return Loop(step, shuffled(len(images), 64), 64, device, (g, d))
 
@@ -513,13 +529,13 @@ def mlp_generator(player: Player) -> Network:
     hidden = [(player.kernel(i, o), batch_norm(player, o, 1e-5, 0.9)) for i, o in sizes]
     last, bias2 = player.kernel(1024, 784), player.bias(784)
 
-    def draw(noise: Tensor) -> Tensor:
+    def generate(noise: Tensor) -> Tensor:
         x = tf.nn.leaky_relu(tf.nn.bias_add(noise @ first, bias1), 0.2)
         for kernel, norm in hidden:
             x = tf.nn.leaky_relu(norm(x @ kernel), 0.2)
         return tf.tanh(tf.nn.bias_add(x @ last, bias2))
 
-    return draw
+    return generate
 
 
 def mlp_discriminator(player: Player) -> Network:
@@ -528,13 +544,13 @@ def mlp_discriminator(player: Player) -> Network:
     hidden = [(player.kernel(i, o), player.bias(o)) for i, o in sizes]
     last, bias = player.kernel(256, 1), player.bias(1)
 
-    def tell(image: Tensor) -> Tensor:
+    def discriminate(image: Tensor) -> Tensor:
         x = image
         for kernel, shift in hidden:
             x = tf.nn.leaky_relu(tf.nn.bias_add(x @ kernel, shift), 0.2)
         return x @ last + bias
 
-    return tell
+    return discriminate
 
 
 def wgan_gp(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -> Loop:
@@ -545,27 +561,29 @@ def wgan_gp(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -> Loop
         data = tf.constant(images)
         adam = (1e-4, 0.0, 0.9, 1e-8)
         g, d = Player(*adam, std=0.02), Player(*adam)
-        draw, tell = dcgan_generator(g), critic(d)
+        generate, discriminate = dcgan_generator(g), critic(d)
 
     def step(*rounds: Tensor) -> Losses:
         for rows in rounds:
-            value = critic_learns(d, tell, pixels(data, rows, -1), draw(normal(rows, 100)))
-        fake, tape = made(g, draw, normal(rows, 100))
-        loss, (back,) = gradients_of(lambda: -tf.reduce_mean(tell(fake)), [fake])
+            value = critic_learns(
+                d, discriminate, pixels(data, rows, -1), generate(normal(rows, 100))
+            )
+        fake, tape = generate_on_tape(g, generate, normal(rows, 100))
+        loss, (back,) = gradients_of(lambda: -tf.reduce_mean(discriminate(fake)), [fake])
         g.learn(tape.gradient(fake, g.weights, back))
         return value, loss
 
     return Loop(step, shuffled(len(images), 64), 64, device, (g, d), rounds=5)
 
 
-def critic_learns(player: Player, tell: Network, real: Tensor, fake: Tensor) -> Tensor:
+def critic_learns(player: Player, discriminate: Network, real: Tensor, fake: Tensor) -> Tensor:
     """Update the critic, with the penalty on its slope between real and fake images."""
     mix = tf.random.uniform([rows_of(real), 1, 1, 1])
     between = mix * real + (1 - mix) * fake
 
     def loss() -> Tensor:
-        on_real, on_fake = joint(tell)(real, fake)
-        _, (slope,) = gradients_of(lambda: tf.reduce_sum(tell(between)), [between])
+        on_real, on_fake = in_one_pass(discriminate)(real, fake)
+        _, (slope,) = gradients_of(lambda: tf.reduce_sum(discriminate(between)), [between])
         norm = tf.sqrt(tf.reduce_sum(slope * slope, (1, 2, 3)) + 1e-12)
         penalty = 10 * tf.reduce_mean((norm - 1) ** 2)
         return tf.reduce_mean(on_fake) - tf.reduce_mean(on_real) + penalty
@@ -582,7 +600,7 @@ def critic(player: Player) -> Network:
     scale, offset = player.weight(tf.ones([7, 7, 128])), player.weight(tf.zeros([7, 7, 128]))
     dense, bias2 = player.kernel(6272, 1), player.bias(1)
 
-    def tell(image: Tensor) -> Tensor:
+    def discriminate(image: Tensor) -> Tensor:
         x = tf.nn.leaky_relu(conv(image, down1, bias1, 2, EIGEN), 0.2)
         x = tf.nn.conv2d(x, down2, 2, "SAME")
         x = x - tf.reduce_mean(x, (1, 2, 3), keepdims=True)
@@ -590,7 +608,7 @@ def critic(player: Player) -> Network:
         x = tf.nn.leaky_relu(x * spread * scale + offset, 0.2)
         return tf.reshape(x, [-1, 6272]) @ dense + bias2
 
-    return tell
+    return discriminate
 
 
 EXPERTS = {

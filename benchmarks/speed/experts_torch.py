@@ -212,8 +212,8 @@ def dcgan(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -> Loop:
     """Lesson C."""
     prepare(device)
     generator = Player(dcgan_generator(), device, 2e-4, (0.5, 0.999))
-    judge = dcgan_discriminator(nn.BatchNorm2d(128))
-    return alternate(generator, Player(judge, device, 2e-4, (0.5, 0.999)), images, device)
+    discriminator = dcgan_discriminator(nn.BatchNorm2d(128))
+    return alternate(generator, Player(discriminator, device, 2e-4, (0.5, 0.999)), images, device)
 
 
 def mlp_gan(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -> Loop:
@@ -224,7 +224,7 @@ def mlp_gan(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -> Loop
         results += [nn.Linear(before, after, bias=False), nn.BatchNorm1d(after)]
         results.append(nn.LeakyReLU(0.2, inplace=True))
     generator = nn.Sequential(*results, nn.Linear(1024, 784), nn.Tanh())  # (N, 784)
-    judge = nn.Sequential(
+    discriminator = nn.Sequential(
         nn.Flatten(),
         nn.Linear(784, 512),
         nn.LeakyReLU(0.2, inplace=True),
@@ -232,7 +232,7 @@ def mlp_gan(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -> Loop
         nn.LeakyReLU(0.2, inplace=True),
         nn.Linear(256, 1),
     )
-    players = (Player(glorot(n), device, 2e-4, (0.5, 0.999)) for n in (generator, judge))
+    players = (Player(glorot(n), device, 2e-4, (0.5, 0.999)) for n in (generator, discriminator))
     return alternate(*players, images, device, half=0.5)
 
 
@@ -253,7 +253,7 @@ def dcgan_dropout(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -
         nn.ConvTranspose2d(32, 1, 3, 1, 1),
         nn.Tanh(),
     )
-    judge = nn.Sequential(
+    discriminator = nn.Sequential(
         nn.ZeroPad2d((0, 1, 0, 1)),
         nn.Conv2d(1, 64, 3, 2),  # (N, 64, 14, 14)
         nn.LeakyReLU(0.2, inplace=True),
@@ -268,7 +268,9 @@ def dcgan_dropout(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -
         Vectors(),
         nn.Linear(7 * 7 * 256, 1),
     )
-    players = (Player(glorot(n), device, 5e-4, (0.5, 0.999), 1e-7) for n in (generator, judge))
+    players = (
+        Player(glorot(n), device, 5e-4, (0.5, 0.999), 1e-7) for n in (generator, discriminator)
+    )
     return alternate(*players, images, device)
 
 
@@ -286,7 +288,7 @@ def cgan(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -> Loop:
         nn.Conv2d(128, 1, 7, 1, 3),
         nn.Sigmoid(),
     )
-    judge = nn.Sequential(
+    discriminator = nn.Sequential(
         nn.ZeroPad2d((0, 1, 0, 1)),
         nn.Conv2d(11, 64, 3, 2),  # (N, 64, 14, 14)
         nn.LeakyReLU(0.2, inplace=True),
@@ -294,15 +296,15 @@ def cgan(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -> Loop:
         nn.Conv2d(64, 128, 3, 2),  # (N, 128, 7, 7)
         nn.LeakyReLU(0.2, inplace=True),
     )
-    judge = nn.Sequential(*judge, Maximum(), nn.Linear(128, 1))
+    discriminator = nn.Sequential(*discriminator, Maximum(), nn.Linear(128, 1))
     generator, discriminator = (
-        Player(glorot(n), device, 3e-4, (0.9, 0.999), 1e-7) for n in (network, judge)
+        Player(glorot(n), device, 3e-4, (0.9, 0.999), 1e-7) for n in (network, discriminator)
     )
     data, classes = resident(images, device), torch.eye(10, device=device)
     indices = torch.from_numpy(labels).to(device)
     batches = shuffled(len(data), 64, device)
 
-    def judged(image: Tensor, planes: Tensor) -> Tensor:
+    def classify(image: Tensor, planes: Tensor) -> Tensor:
         both = torch.cat([image, planes], 1)  # (N, 11, 28, 28)
         return discriminator(both.contiguous(memory_format=torch.channels_last))
 
@@ -313,10 +315,10 @@ def cgan(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -> Loop:
         noise = torch.randn(2, len(rows), 128, device=device)
         with torch.no_grad():
             fake = generator(torch.cat([noise[0], label], 1))
-        loss = on_real(judged(real, planes)) + on_fake(judged(fake, planes))
+        loss = on_real(classify(real, planes)) + on_fake(classify(fake, planes))
         d_loss = discriminator.learn(loss * 0.5)
         fake = generator(torch.cat([noise[1], label], 1))
-        return d_loss, generator.learn(on_real(judged(fake, planes)))
+        return d_loss, generator.learn(on_real(classify(fake, planes)))
 
     return Loop(step)
 
@@ -346,7 +348,7 @@ def upsample_gan(images: np.ndarray, labels: np.ndarray, device: str = "cpu") ->
         nn.Conv2d(8, 1, 1),
         nn.Sigmoid(),
     )
-    judge = nn.Sequential(
+    discriminator = nn.Sequential(
         nn.Conv2d(1, 20, 5),  # (N, 20, 24, 24)
         nn.ReLU(inplace=True),
         nn.MaxPool2d(2),
@@ -359,7 +361,7 @@ def upsample_gan(images: np.ndarray, labels: np.ndarray, device: str = "cpu") ->
         nn.Linear(100, 1),
     )
     generator, discriminator = (
-        Player(glorot(n), device, 2e-4, (0.5, 0.999), 1e-7) for n in (network, judge)
+        Player(glorot(n), device, 2e-4, (0.5, 0.999), 1e-7) for n in (network, discriminator)
     )
     data = resident(images, device)
     target = torch.cat([torch.ones(50, 1), torch.zeros(50, 1)]).to(device)
@@ -380,8 +382,8 @@ def wgan_gp(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -> Loop
     """Five updates of the critic, each on a batch of its own, then one of the generator."""
     prepare(device)
     generator = Player(dcgan_generator(), device, 1e-4, (0.0, 0.9))
-    judge = dcgan_discriminator(LayerNorm((7, 7, 128)))
-    critic = Player(judge, device, 1e-4, (0.0, 0.9))
+    discriminator = dcgan_discriminator(LayerNorm((7, 7, 128)))
+    critic = Player(discriminator, device, 1e-4, (0.0, 0.9))
     data = resident(images, device)
     batches = shuffled(len(data), 64, device)
 

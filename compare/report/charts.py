@@ -130,8 +130,8 @@ def read_curves(run: Run, names: Sequence[str], count: int = MAX_POINTS) -> dict
 
 
 def _thin(points: Sequence[tuple[float, float]], count: int) -> Points:
-    every = -(-len(points) // count)
-    return [*points[:-1:every], points[-1]]
+    stride = -(-len(points) // count)
+    return [*points[:-1:stride], points[-1]]
 
 
 def line_chart(lines: Sequence[Line]) -> Chart:

@@ -29,8 +29,8 @@ __all__ = [
     "sample_classes",
 ]
 
-CHANNELS = (1, 3, 4)
-"""Gray, color, and color with transparency."""
+CHANNELS = (1, 2, 3, 4)
+"""Gray, gray with transparency, color, and color with transparency."""
 MAX_CLASSES = 100_000
 """The limit of a spec."""
 HASH_CHUNK_SIZE = 1024
@@ -45,7 +45,7 @@ class Dataset:
 
     Attributes:
         name: the name the user typed.
-        images: uint8 (N, H, W, C) with 1, 3 or 4 channels, an array or :class:`DiskImages`; or
+        images: uint8 (N, H, W, C) with 1 to 4 channels, an array or :class:`DiskImages`; or
             points, float32 (N, D).
         labels: integers (N,) from 0, or None.
         class_names: one per class; empty if unknown.
@@ -184,7 +184,7 @@ class ResizableDataset(ABC):
 
     @abstractmethod
     def resize_to(self, shape: tuple[int, ...]) -> Dataset:
-        """Return the images cropped and resized to (H, W, C), C of 1, 3 or 4.
+        """Return the images cropped and resized to (H, W, C), C of 1 to 4.
 
         Raises:
             DataError: no image can be read.
@@ -199,7 +199,7 @@ class ResizableDataset(ABC):
         shape = self._find_shape() if shape is None else shape
         if len(shape) != 3 or shape[2] not in CHANNELS:
             raise DataError(
-                f"{self.name}: images are (height, width, 1, 3 or 4), the spec has {shape}; "
+                f"{self.name}: images are (height, width, 1 to 4), the spec has {shape}; "
                 "set the image."
             )
         return self.resize_to(shape)
@@ -327,7 +327,7 @@ def _check_images(name: str, images: Any) -> None:
         or images.shape[3] not in CHANNELS
     ):
         raise DataError(
-            f"{name}: expected uint8 images (N, height, width, 1, 3 or 4), "
+            f"{name}: expected uint8 images (N, height, width, 1 to 4), "
             f"received {_describe(images)}."
         )
     if len(images) == 0:

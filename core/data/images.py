@@ -35,7 +35,7 @@ def draw_grid(
     """Return one picture (height, width, 3) of many images, row by row, on gray.
 
     Args:
-        images: uint8 (N, H, W, 1, 3 or 4).
+        images: uint8 (N, H, W, 1 to 4).
         columns: images per row; by default the grid is about square.
         gap: pixels between images.
         zoom: whole factor by which each image is enlarged.
@@ -55,11 +55,11 @@ def draw_grid(
 
 
 def flatten_alpha(images: np.ndarray) -> np.ndarray:
-    """Return images (…, 1 or 3); transparency in a fourth channel is drawn on white."""
-    if images.shape[-1] != 4:
+    """Return images (…, 1 or 3); transparency, the last of 2 or 4 channels, is drawn on white."""
+    if images.shape[-1] in (1, 3):
         return images
-    alpha = images[..., 3:].astype(np.float64) / 255
-    return np.rint(images[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+    alpha = images[..., -1:].astype(np.float64) / 255
+    return np.rint(images[..., :-1] * alpha + 255 * (1 - alpha)).astype(np.uint8)
 
 
 def draw_scatter(

@@ -62,7 +62,8 @@ def describe_brightness(images: Any) -> list[str]:
     size = int(np.prod(images.shape[1:]))
     count = max(1, min(len(images), 1000, MAX_VALUES_CHECKED // size))
     rows = np.unique(np.linspace(0, len(images) - 1, count).astype(np.int64))
-    pixels = np.asarray(images[rows])[..., :3]  # without transparency
+    has_alpha = images.shape[3] in (2, 4)
+    pixels = np.asarray(images[rows])[..., : images.shape[3] - has_alpha]
     pixels = pixels.reshape(len(rows), -1, pixels.shape[3])
     blank = (pixels == pixels[:, :1]).all((1, 2))
     dark = (pixels >= DARK_LEVEL).mean((1, 2)) < MIN_BRIGHT

@@ -31,7 +31,7 @@ from gandem.core.specs.serialization import (
     to_json,
     to_toml,
 )
-from gandem.core.specs.shapes.geometry import crops, interpolation, pads
+from gandem.core.specs.shapes.geometry import crops, filter_matrix, interpolation, pads, span
 from gandem.core.specs.shapes.graph import REFERENCE, NetworkPlan, Node, Parameter, Shape
 from gandem.core.specs.shapes.inference import draw_initial_values, plan_network
 from gandem.core.specs.validation import input_shapes, plan_player, plan_spec
@@ -67,6 +67,7 @@ __all__ = [
     "digest",
     "draw_initial_values",
     "field_paths",
+    "filter_matrix",
     "find_model",
     "from_data",
     "from_json",
@@ -81,6 +82,7 @@ __all__ = [
     "plan_player",
     "plan_spec",
     "read_spec",
+    "span",
     "to_data",
     "to_json",
     "to_toml",

@@ -265,12 +265,12 @@ def _find_checkpoints(run: Run, which: int | str) -> dict[int, tuple[str, Checkp
 
     Those of a training that is still running are kept in memory, since it may remove the files.
     """
-    every: list[int | str] = [BEST, LAST] if run.record.best else [LAST]
+    names = [BEST, LAST] if run.record.best else [LAST]
     checkpoints: dict[int, tuple[str, Checkpoint | int]] = {}
-    for name in every if which == ALL else [which]:
+    for name in names if which == ALL else [which]:
         checkpoint = run.checkpoint(name)
-        held = checkpoint if is_locked(run.path) else checkpoint.step
-        checkpoints[checkpoint.step] = (str(name) if name in (LAST, BEST) else "", held)
+        source = checkpoint if is_locked(run.path) else checkpoint.step
+        checkpoints[checkpoint.step] = (str(name) if name in (LAST, BEST) else "", source)
     return checkpoints
 
 

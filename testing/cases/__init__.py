@@ -4,7 +4,13 @@ Most images are 7 × 8: one odd size and one even, not square.
 """
 
 from gandem.testing.cases.activations import list_elementwise
-from gandem.testing.cases.affine import list_convolutions, list_spectral_norms
+from gandem.testing.cases.affine import (
+    list_convolutions,
+    list_equalized,
+    list_grouped_convolutions,
+    list_learned_images,
+    list_spectral_norms,
+)
 from gandem.testing.cases.attention import list_attention
 from gandem.testing.cases.graph import list_chains, list_composites
 from gandem.testing.cases.modulation import list_modulations
@@ -24,6 +30,9 @@ CASES = (
     *list_composites(),
     *list_chains(),
     *list_spectral_norms(),
+    *list_grouped_convolutions(),
+    *list_equalized(),
+    *list_learned_images(),
     *list_references(),
     *list_attention(),
     *list_modulations(),

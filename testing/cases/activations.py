@@ -6,10 +6,14 @@ from gandem.core.specs import (
     Dense,
     Dropout,
     Elu,
+    Gelu,
     LeakyRelu,
+    Prelu,
     Relu,
+    Selu,
     Sigmoid,
     Silu,
+    Softplus,
     Tanh,
 )
 from gandem.testing.case_types import Case
@@ -19,13 +23,16 @@ from gandem.testing.cases.base import SMALL, image_case, vector_case
 def list_elementwise() -> list[Case]:
     """Return activations, dense layers and dropout."""
     activations = (Relu(), LeakyRelu(slope=0.2), LeakyRelu(slope=0.01), Elu(), Elu(alpha=0.5),
-                   Silu(), Tanh(), Sigmoid())  # fmt: skip
+                   Silu(), Tanh(), Sigmoid(), Gelu(), Gelu(approximation="tanh"), Selu(),
+                   Softplus(), Prelu())  # fmt: skip
     cases = []
     for layer in activations:
+        batch = 6 if isinstance(layer, Selu) else 3  # some numbers are small
         number = f" {layer.slope}" if isinstance(layer, LeakyRelu) else ""
         number = f" {layer.alpha}" if isinstance(layer, Elu) else number
+        number = f" {layer.approximation}" if isinstance(layer, Gelu) else number
         cases.append(image_case(f"{layer.kind}{number}", layer, shape=SMALL))
-        cases.append(vector_case(f"{layer.kind}{number} wide", layer, noise="wide"))
+        cases.append(vector_case(f"{layer.kind}{number} wide", layer, batch=batch, noise="wide"))
         cases.append(vector_case(f"{layer.kind}{number} at 0", layer, noise="zeros"))
     return [
         *cases,

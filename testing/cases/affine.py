@@ -6,11 +6,14 @@ from typing import Any
 
 from gandem.core.specs import (
     BatchNorm,
+    Concatenate,
+    Constant,
     Conv2D,
     Conv2DTranspose,
     Dense,
     Flatten,
     LeakyRelu,
+    PositionEmbedding,
     Relu,
     Reshape,
     Residual,
@@ -111,4 +114,72 @@ def list_spectral_norms() -> list[Case]:
                dense(3), silu, dense(1)),
         vector_case("spectral norm generator", dense(12), Relu(), Reshape(shape=(2, 3, 2)),
                 up(3, 4, 2, bias=False), BatchNorm(), silu, conv(1, 3), Tanh()),
+    ]  # fmt: skip
+
+
+def list_grouped_convolutions() -> list[Case]:
+    """Return convolutions with groups and with dilation; SMALL has 2 channels."""
+    silu, wide = Silu(), (5, 6, 6)
+    cases = []
+    for groups, kernel, stride, dilation, padding in (
+        (2, 3, 1, 1, "same"),
+        (3, 4, 2, 1, "same"),
+        (2, (2, 3), (2, 1), 1, ((1, 0), (0, 2))),
+        (6, 3, 1, 1, "valid"),
+        (6, 4, 2, 1, "same"),
+        (6, 3, (2, 1), 1, "same"),
+        (1, 3, 1, 2, "same"),
+        (1, 3, 2, 2, "same"),
+        (1, (2, 3), 1, (3, 1), "valid"),
+        (1, 2, 1, 3, ((1, 2), (0, 3))),
+        (3, 3, 1, 2, "same"),
+        (6, 3, 1, (1, 2), "same"),
+    ):
+        layer = Conv2D(
+            filters=6 if groups < 6 else 12,
+            kernel=kernel,
+            stride=stride,
+            dilation=dilation,
+            groups=groups,
+            padding=padding,
+            bias=groups != 3,
+        )
+        name = f"conv2d k{kernel} s{stride} d{dilation} of {groups} groups, {padding}"
+        cases.append(image_case(name, layer, silu, shape=wide))
+    return [
+        *cases,
+        image_case("chain depthwise and pointwise",
+                   Conv2D(filters=4, kernel=3, groups=2, bias=False), silu,
+                   Conv2D(filters=3, kernel=1), silu, Conv2D(filters=3, kernel=3, dilation=2)),
+        image_case("spectral norm of groups", Conv2D(
+            filters=4, kernel=3, groups=2, dilation=2, spectral_norm=True), silu, shape=SMALL),
+    ]  # fmt: skip
+
+
+def list_equalized() -> list[Case]:
+    """Return layers with an equalized learning rate, and with a multiplier of it."""
+    silu, fields = Silu(), {"equalized_gain": 2**0.5, "learning_rate_multiplier": 0.5}
+    return [
+        vector_case("equalized dense", Dense(units=4, equalized_gain=1.0), silu),
+        vector_case("dense of another learning rate",
+                    Dense(units=4, learning_rate_multiplier=0.1), silu, Dense(units=2)),
+        vector_case("spectral norm equalized dense",
+                    Dense(units=4, spectral_norm=True, **fields), silu),
+        image_case("equalized conv2d", Conv2D(filters=4, kernel=3, groups=2, **fields), silu,
+                   Conv2D(filters=2, kernel=(1, 3), equalized_gain=2.0), shape=SMALL),
+        image_case("equalized conv2d_transpose", silu, Conv2DTranspose(
+            filters=3, kernel=4, stride=2, **fields), silu, shape=SMALL),
+        image_case("spectral norm equalized conv2d_transpose", Conv2DTranspose(
+            filters=3, kernel=3, stride=2, spectral_norm=True, equalized_gain=1.0), silu,
+            shape=SMALL),
+    ]  # fmt: skip
+
+
+def list_learned_images() -> list[Case]:
+    """Return a learned constant and a learned position."""
+    return [
+        image_case("constant", Residual(layers=(Constant(shape=SMALL),)), Silu(), shape=SMALL),
+        image_case("constant of another shape", Concatenate(input="image", layers=(
+            Constant(shape=(3, 4, 1)),)), Conv2D(filters=2, kernel=2), Silu(), shape=SMALL),
+        image_case("position_embedding", PositionEmbedding(), Silu(), shape=SMALL),
     ]  # fmt: skip

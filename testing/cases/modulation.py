@@ -96,6 +96,8 @@ def _modulated_convolutions() -> list[Case]:
                      conv(1, filters=1, demodulate=False), Tanh()),
         labeled_case("spectral norm modulated_conv2d", "image", SMALL,
                      conv(spectral_norm=True), label=None),
+        labeled_case("modulated_conv2d, equalized and dilated", "image", SMALL,
+                     conv(dilation=2, equalized_gain=2.0, learning_rate_multiplier=0.5), Silu()),
         Case(name="modulated_conv2d by an input", inputs={"image": SMALL, "style": (2,)},
              layers=(conv(input="style", layers=()), Silu())),
         image_case("pixel_noise", PixelNoise(), shape=SMALL),

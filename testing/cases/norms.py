@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from gandem.core.specs import BatchNorm, Dense, GroupNorm, InstanceNorm, LayerNorm, Silu
+from gandem.core.specs import (
+    BatchNorm,
+    Conv2D,
+    Dense,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    MinibatchStddev,
+    PixelNorm,
+    Silu,
+)
 from gandem.testing.case_types import Case
-from gandem.testing.cases.base import image_case, vector_case
+from gandem.testing.cases.base import SMALL, image_case, vector_case
 
 
 def list_norms() -> list[Case]:
@@ -31,4 +41,24 @@ def list_norms() -> list[Case]:
         vector_case("group_norm vector", Dense(units=6), GroupNorm(groups=2)),
         image_case("instance_norm", InstanceNorm(), shape=(3, 4, 3)),
         image_case("instance_norm dead channel", InstanceNorm(epsilon=1e-3), image="dead channel"),
+        image_case("pixel_norm image", PixelNorm(), shape=(3, 4, 3)),
+        vector_case("pixel_norm vector", PixelNorm(epsilon=1e-3)),
+        image_case("chain pixel_norm", Conv2D(filters=3, kernel=3), PixelNorm(), silu,
+                   Conv2D(filters=2, kernel=2), shape=SMALL),
+        *_minibatches(),
+    ]  # fmt: skip
+
+
+def _minibatches() -> list[Case]:
+    """Return deviations over a batch; a group is the largest divisor of the batch."""
+    return [
+        Case(name=f"minibatch_stddev of {batch} in groups of {layer.group_size}",
+             layers=(layer, Conv2D(filters=2, kernel=2), Silu()), inputs={"image": (2, 3, 4)},
+             batch=batch)
+        for batch, layer in (
+            (4, MinibatchStddev(epsilon=1e-3)),
+            (6, MinibatchStddev(group_size=3, features=2)),
+            (6, MinibatchStddev(group_size=4)),
+            (2, MinibatchStddev(features=4)),
+        )
     ]  # fmt: skip

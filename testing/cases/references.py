@@ -50,6 +50,9 @@ def list_references() -> list[Case]:
                                                   Add(input="layer:stem")),
                             shortcut=(Add(input="layer:block/inner"),)),
                    Concatenate(input="layer:block/inner"), silu, conv(1), shape=SMALL),
+        image_case("two blocks that read layers of their own", *(
+            Residual(layers=(conv(2, "stem"), silu, conv(2), Add(input="layer:stem")))
+            for _ in range(2)), shape=(3, 3, 2)),
         vector_case("two heads", Dense(units=4, name="trunk"), silu, Dense(units=1),
                     Concatenate(input="layer:trunk", layers=(Dropout(rate=0.3), Dense(units=3)))),
         vector_case("one layer read three times", Dense(units=3, name="a"), Tanh(name="b"),

@@ -6,11 +6,15 @@ from gandem.core.specs import (
     AveragePool2D,
     Conv2D,
     Dense,
+    DepthToSpace,
     Flatten,
     GlobalAveragePool2D,
     GlobalMaxPool2D,
     MaxPool2D,
+    Resample2D,
     Reshape,
+    Silu,
+    SpaceToDepth,
     Upsample2D,
 )
 from gandem.testing.case_types import Case
@@ -29,8 +33,27 @@ def list_resamplings() -> list[Case]:
             for padding in ("valid", "same"):
                 pooled = pool(size=size, stride=stride, padding=padding)
                 cases.append(image_case(f"{pooled.kind} {size} s{stride} {padding}", pooled))
+    for filter, up, down, padding in (
+        ((1, 3, 3, 1), 1, 1, "zero"),
+        ((1, 2, 1), 1, 1, "reflect"),
+        ((1, 3, 3, 1), 2, 1, "zero"),
+        ((1, 2, 1), 1, 2, "reflect"),
+        ((1, 3, 3, 1), 2, 1, "reflect"),
+        ((1, 4, 6, 4, 1), (1, 2), (2, 1), "zero"),
+        ((1, 2, -0.5), (3, 2), (2, 3), "reflect"),
+        ((1,), 1, 2, "zero"),
+        ((1, 1), 1, 1, "zero"),
+    ):
+        gain = 1.0 if len(filter) == 4 else 1.5
+        resampled = Resample2D(filter=filter, up=up, down=down, padding=padding, gain=gain)
+        name = f"resample2d {filter} up {up} down {down} {padding}"
+        cases.append(image_case(name, resampled, Silu(), shape=(5, 6, 2)))
     return [
         *cases,
+        image_case("depth_to_space 2", DepthToSpace(), Silu(), shape=(2, 3, 8)),
+        image_case("depth_to_space 3", DepthToSpace(factor=3), Silu(), shape=(1, 2, 9)),
+        image_case("space_to_depth 2", SpaceToDepth(), Silu(), shape=(4, 6, 2)),
+        image_case("space_to_depth 3", SpaceToDepth(factor=3), Silu(), shape=(3, 6, 1)),
         image_case("max_pool2d ties", MaxPool2D(size=3, stride=2, padding="same"), image="ties"),
         image_case("global_max_pool2d", GlobalMaxPool2D()),
         image_case("global_max_pool2d ties", GlobalMaxPool2D(), image="ties"),

@@ -12,6 +12,7 @@ from gandem.testing.trajectory_networks import (
     COLORED,
     CONDITIONAL,
     DROPOUT,
+    EQUALIZED,
     NO_LAST_BIAS,
     NORMS,
     SPECTRAL,
@@ -250,6 +251,10 @@ VARIANTS: dict[str, tuple[Mapping[str, Any], Networks]] = {
     "styles, pixel noise, skip connections": (
         {"loss.r1": 2.0, "training.ema_decay": 0.9},
         STYLES,
+    ),
+    "equalized rates, groups, filters, deviations": (
+        {"loss.r1": 2.0, "training.ema_decay": 0.9},
+        EQUALIZED,
     ),
 }
 """Changes of the small GAN, and the layers of its players, by the name of the case."""

@@ -99,7 +99,7 @@ def scalars_that_pass_through_float32(layers, optimizers):
     def number(value, like):
         return keras.ops.cast(value, like.dtype.name)
 
-    return optimizers, "_number", number
+    return optimizers, "as_constant", number
 
 
 def a_slope_held_in_float32(layers, optimizers):

@@ -87,8 +87,11 @@ EVERY_ORDER = change(
         "generator.layers": (
             Dense(units=24, bias=False, spectral_norm=True),
             kinds.BatchNorm(),
-            kinds.Relu(),
+            kinds.Prelu(),
+            kinds.PixelNorm(),
             kinds.Reshape(shape=(2, 3, 4)),
+            kinds.PositionEmbedding(),
+            kinds.Concatenate(input="noise", layers=(kinds.Constant(shape=(2, 3, 1)),)),
             kinds.Conv2D(filters=5, kernel=3, bias=False),
             kinds.Flatten(),
             kinds.Concatenate(layers=(kinds.Embedding(units=3), kinds.Tanh())),
@@ -96,13 +99,16 @@ EVERY_ORDER = change(
             kinds.LayerNorm(),
             Dense(units=8 * 8 * 3, spectral_norm=True),
             kinds.LayerNorm(over="channels"),
-            kinds.Tanh(),
-            kinds.Reshape(shape=(8, 8, 3)),
+            kinds.Gelu(),
+            kinds.Reshape(shape=(4, 4, 12)),
+            kinds.DepthToSpace(),
         ),
         "discriminator.layers": (
             kinds.Concatenate(
                 layers=(kinds.Embedding(units=128), kinds.Silu(), kinds.Reshape(shape=(8, 8, 2)))
             ),
+            kinds.Conv2D(filters=10, kernel=3, groups=5, equalized_gain=1.0),
+            kinds.MinibatchStddev(features=2),
             kinds.Flatten(),
             kinds.GroupNorm(groups=2),  # keeps channels-last features
             Dense(units=12),

@@ -101,7 +101,7 @@ def test_list_json_names_models_backends_and_data_sets():
     data = json.loads(said("list", "--json"))
 
     tables = {"models", "backends", "datasets", "losses", "layers", "extractors", "metrics"}
-    tables |= {"launchers", "callbacks"}
+    tables |= {"launchers", "callbacks", "schedules"}
     assert set(data) == tables
     assert {"lenet5", "inception", "pixels"} <= {row["id"] for row in data["extractors"]}
     assert {"local", "dask", "slurm"} <= {row["id"] for row in data["launchers"]}
@@ -152,7 +152,8 @@ def test_show_json_has_name_kind_shape_and_parameters_of_each_layer():
 
     assert data["model"] == "dcgan"
     for player, layers in data["networks"].items():
-        assert all(set(row) == {"name", "kind", "output_shape", "parameters"} for row in layers)
+        keys = {"name", "kind", "output_shape", "parameters", "reads"}
+        assert all(set(row) == keys for row in layers)
         assert len({row["name"] for row in layers}) == len(layers)
         assert sum(row["parameters"] for row in layers) == data["parameters"][player]
     first = data["networks"]["discriminator"][0]
@@ -161,6 +162,7 @@ def test_show_json_has_name_kind_shape_and_parameters_of_each_layer():
         "kind": "conv2d",
         "output_shape": [14, 14, 64],
         "parameters": 4 * 4 * 64 + 64,
+        "reads": [],
     }
     assert data["digest"] == digest(load_spec("dcgan"))
     assert data["spec"] == json.loads(json.dumps(to_data(load_spec("dcgan"))))

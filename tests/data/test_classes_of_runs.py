@@ -113,16 +113,17 @@ def test_classes_without_images_are_reported_when_trained_and_generated(arrays, 
     assert (generated.exit_code, other.stderr) == (0, "")
 
 
-def test_images_with_transparency_are_trained_and_written(tmp_path):
-    pixels = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 4), np.uint8)
-    np.savez(tmp_path / "rgba.npz", images=pixels)
-    data = ["--data", f"npz:{tmp_path / 'rgba.npz'}"]
+@pytest.mark.parametrize(("channels", "mode"), [(2, "LA"), (4, "RGBA")])
+def test_images_with_transparency_are_trained_and_written(channels, mode, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 8, 8, channels), np.uint8)
+    np.savez(tmp_path / "alpha.npz", images=pixels)
+    data = ["--data", f"npz:{tmp_path / 'alpha.npz'}"]
 
-    said(*tiny(image="[8,8,4]"), *data, "--steps", 1, "--out", tmp_path / "run", "--json")
+    said(*tiny(image=f"[8,8,{channels}]"), *data, "--steps", 1, "--out", tmp_path / "run", "--json")
     said("generate", tmp_path / "run", "-n", 2, "-o", tmp_path / "fakes")
 
     with Image.open(tmp_path / "fakes" / "00000.png") as image:
-        assert image.mode == "RGBA"
+        assert image.mode == mode
     with Image.open(tmp_path / "run" / "samples" / "step-000001.png") as grid:
         assert grid.mode == "RGB"
 

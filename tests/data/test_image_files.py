@@ -99,13 +99,24 @@ def test_images_of_every_mode_are_read(tmp_path, mode, channels):
     assert "1 image, from" in said("data", "images")
 
 
-def test_transparency_is_kept_in_four_channels(tmp_path):
+@pytest.mark.parametrize(
+    ("mode", "color", "gray"),
+    [("RGBA", (200, 10, 20, 0), 68), ("LA", (66, 0), 66), ("RGB", (66, 66, 66), 66)],
+)
+def test_transparency_is_kept_in_two_and_four_channels(mode, color, gray, tmp_path):
     (tmp_path / "images").mkdir()
-    Image.new("RGBA", (4, 4), (200, 10, 20, 0)).save(tmp_path / "images" / "a.png")
+    Image.new(mode, (4, 4), color).save(tmp_path / "images" / "a.png")
 
-    four, three = (load_dataset("folder:images", shape=(4, 4, n)).images[0, 0, 0] for n in (4, 3))
+    pixels = {
+        n: load_dataset("folder:images", shape=(4, 4, n)).images[0, 0, 0].tolist()
+        for n in (1, 2, 3, 4)
+    }
 
-    assert (four.tolist(), three.tolist()) == ([200, 10, 20, 0], [255, 255, 255])
+    alpha, shown = (255, gray) if mode == "RGB" else (0, 255)
+    assert pixels[1] == [shown]
+    assert pixels[2] == [gray, alpha]
+    assert pixels[3] == [shown] * 3
+    assert pixels[4] == [*(color[:3] if len(color) > 2 else [gray] * 3), alpha]
 
 
 @pytest.mark.parametrize("high", [1, 30, 4095])

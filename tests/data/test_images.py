@@ -100,6 +100,8 @@ def test_transparency_is_drawn_on_white():
     assert flat.tolist() == [[255, 255, 255], [200, 0, 0], [244, 204, 224]]
     sheet = draw_grid(images.reshape(3, 1, 1, 4), columns=3, gap=0, zoom=1)
     assert sheet.tolist() == [flat.tolist()]
+    gray = np.array([[200, 0], [200, 255], [100, 51]], np.uint8)
+    assert flatten_alpha(gray).tolist() == [[255], [200], [224]]
 
 
 def test_a_png_holds_exactly_the_pixels_that_were_given(tmp_path):

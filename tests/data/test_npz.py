@@ -221,7 +221,7 @@ REFUSED = {
     "flat": ({"images": BYTES.reshape(4, 30)}, "received (4, 30)", "images.reshape(N, H, W, C)"),
     "scalar": ({"images": 3}, "received ()"),
     "five axes": ({"images": BYTES[None, None]}, "received (1, 1, 4, 5, 6)"),
-    "two channels": ({"images": np.zeros((4, 5, 6, 2), "u1")}, "received (4, 5, 6, 2)"),
+    "five channels": ({"images": np.zeros((4, 6, 7, 5), "u1")}, "received (4, 6, 7, 5)"),
     "gray first": ({"images": BYTES[:, None]}, "channels come first", "transpose(0, 2, 3, 1)"),
     "color first": ({"images": np.zeros((4, 3, 8, 8))}, "(4, 3, 8, 8)", "transpose(0, 2, 3, 1)"),
     "NaN": ({"images": a_gap(np.nan)}, "2 NaN or infinite of 120", "nan_to_num"),

@@ -105,8 +105,8 @@ def test_the_wheel_contains_the_license(wheel):
 
 
 def test_the_wheel_is_small(wheel):
-    """The embedded digits take 2.5 MB, the two classifiers 0.9 MB; nothing else is large."""
-    assert wheel.stat().st_size < 6_000_000
+    """The digits take 2.5 MB, the references 4.1 MB, the two classifiers 0.9 MB."""
+    assert wheel.stat().st_size < 8_000_000
 
 
 INSIDE = """

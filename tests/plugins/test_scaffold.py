@@ -364,7 +364,7 @@ def test_a_folder_that_cannot_be_written_is_one_line_and_unchanged(tmp_path, mon
 def test_an_unknown_kind_is_refused(tmp_path):
     words = refused("plugins", "new", "acme", "--kind", "data", "--out", tmp_path / "a", code=2)
 
-    assert "'model', 'layer', 'loss'" in words
+    assert "'model', 'layer', 'schedule', 'loss'" in words
     with pytest.raises(GandemError, match=r"No kind of plugin named 'modl'. Did you mean 'model'"):
         new_plugin("acme", "modl", tmp_path / "acme")
 

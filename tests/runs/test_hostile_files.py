@@ -282,7 +282,7 @@ def test_the_last_of_two_equal_keys_must_match_the_hash(kept, path):
     path.write_bytes(kept.with_text(f'{text}, "step": 6}}'))
     checkpoint = read_checkpoint(path)
 
-    assert message == "damaged; its bytes are not those that were writes."
+    assert message == "damaged; its bytes are not those that were written."
     assert checkpoint.step == 6
 
 
@@ -316,7 +316,7 @@ def fields(**changes: object) -> Change:
     return lambda header: header.update(changes)
 
 
-UPGRADE = "writes by a newer gandem"
+UPGRADE = "written by a newer gandem"
 HEADERS = {
     "a newer format": (fields(format=2), f"{UPGRADE}, format 2; upgrade gandem"),
     "a format of the far future": (

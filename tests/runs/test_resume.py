@@ -28,9 +28,10 @@ TIMES = {"steps_per_second", "seconds"}
 
 
 def everything() -> Spec:
-    """A tiny dcgan with dropout in both players, batch norm, a weight average, two discriminator
-    steps and, on the shared data, a partial batch within a step; with all numbers that one step
-    leaves to the next: averages of logits, a penalty in every third step, adaptive augmentation.
+    """A tiny dcgan with dropout in both players, batch norm, a weight average, schedules, two
+    discriminator steps and, on the shared data, a partial batch within a step; with all numbers
+    that one step leaves to the next: averages of logits, a penalty in every third step, adaptive
+    augmentation.
     """
     base = load_spec("dcgan", TINY["dcgan"])
     players = []
@@ -38,10 +39,13 @@ def everything() -> Spec:
         first, *rest = player.layers
         players.append(replace(player, layers=(first, Dropout(rate=0.3), *rest)))
     changes = {
-        "training.ema_decay": 0.9,
+        "training.ema_decay": "linear(0.5, 0.95, 8)",
         "training.discriminator_steps": 2,
+        "generator.optimizer.learning_rate": "warmup(cosine(0.03, 0.001, 3 epochs), 3)",
+        "discriminator.optimizer.beta2": "linear(0.9, 0.99, 9)",
+        "training.instance_noise": "linear(0.2, 0, 2 epochs)",
         "loss.lecam": 0.3,
-        "loss.r1": 0.1,
+        "loss.r1": "linear(0.1, 0.2, 8)",
         "loss.penalty_interval": 3,
         "training.augment.flip": True,
         "training.augment.adaptive_target": 0.1,

@@ -12,14 +12,17 @@ from gandem.core.specs import (
     AveragePool2D,
     BatchNorm,
     Concatenate,
+    Constant,
     Conv2D,
     Conv2DTranspose,
     Dense,
+    DepthToSpace,
     Dot,
     Dropout,
     Elu,
     Embedding,
     Flatten,
+    Gelu,
     GlobalAveragePool2D,
     GlobalMaxPool2D,
     GroupNorm,
@@ -28,20 +31,29 @@ from gandem.core.specs import (
     LayerNorm,
     LeakyRelu,
     MaxPool2D,
+    MinibatchStddev,
     Modulate,
     ModulatedConv2D,
     NetworkPlan,
     PixelNoise,
+    PixelNorm,
+    PositionEmbedding,
+    Prelu,
     Relu,
+    Resample2D,
     Reshape,
     Residual,
     SelfAttention,
+    Selu,
     Shape,
     Sigmoid,
     Silu,
+    Softplus,
+    SpaceToDepth,
     Tanh,
     Upsample2D,
     crops,
+    filter_matrix,
     input_shapes,
     interpolation,
     pads,
@@ -172,6 +184,23 @@ SHAPES = [
     (Residual(layers=(conv(3), Relu(), Conv2D(filters=2, kernel=1))), IMAGE, IMAGE),
     (Residual(layers=(conv(3, 2),), shortcut=(MaxPool2D(), up(2))), (6, 8, 2), (3, 4, 5)),
     (Residual(layers=(Dense(units=6),)), VECTOR, VECTOR),
+    # a kernel of 3 spans 5 pixels with dilation 2
+    (Conv2D(filters=5, kernel=3, dilation=2), IMAGE, (7, 8, 5)),
+    (Conv2D(filters=5, kernel=3, dilation=2, padding="valid"), IMAGE, (3, 4, 5)),
+    (Conv2D(filters=4, kernel=3, stride=2, groups=2), IMAGE, (4, 4, 4)),
+    (DepthToSpace(), (3, 4, 8), (6, 8, 2)),
+    (SpaceToDepth(factor=3), (3, 6, 2), (1, 2, 18)),
+    (Resample2D(up=2), SMALL, (6, 8, 2)),
+    (Resample2D(filter=(1, 2, 1), down=2, padding="reflect"), IMAGE, (3, 4, 2)),
+    (Resample2D(up=(3, 1), down=(2, 2)), SMALL, (4, 2, 2)),
+    (Resample2D(filter=(1,)), SMALL, SMALL),
+    (MinibatchStddev(), IMAGE, (7, 8, 3)),
+    (MinibatchStddev(features=2), IMAGE, (7, 8, 4)),
+    (Constant(shape=(4, 4, 8)), VECTOR, (4, 4, 8)),
+    (PositionEmbedding(), IMAGE, IMAGE),
+    *((layer, IMAGE, IMAGE) for layer in (PixelNorm(), Gelu(), Selu(), Softplus(), Prelu())),
+    (PixelNorm(), VECTOR, VECTOR),
+    (Prelu(), VECTOR, VECTOR),
     (Add(input="noise"), VECTOR, VECTOR),
     (Add(input="label", layers=(Dense(units=112), Reshape(shape=IMAGE))), IMAGE, IMAGE),
     (Dot(input="noise"), VECTOR, (1,)),
@@ -291,6 +320,25 @@ def test_interpolation_by_1_changes_nothing():
     np.testing.assert_array_equal(interpolation(4, 1), np.eye(4))
 
 
+@pytest.mark.parametrize("padding", ["zero", "reflect"])
+@pytest.mark.parametrize(
+    ("taps", "up", "down"),
+    [((1, 3, 3, 1), 2, 1), ((1, 3, 3, 1), 1, 2), ((1, 2, -0.5), 3, 2), ((1, 2, 1), 1, 1)],
+)
+def test_a_filter_matrix_is_scipys_filter(taps, up, down, padding):
+    signal = pytest.importorskip("scipy.signal")
+    layer = Resample2D(filter=taps, up=up, down=down, padding=padding, gain=1.5)
+    line = np.random.default_rng(0).normal(size=9)
+    longer = np.pad(line, 5, mode="reflect" if padding == "reflect" else "constant")
+    before = (len(taps) + up - down) // 2
+
+    filtered = signal.upfirdn(np.array(taps) * up / sum(taps), longer, up=up)
+    expected = filtered[5 * up + len(taps) - 1 - before :][::down][: 9 * up // down]
+
+    np.testing.assert_allclose(filter_matrix(layer, 9, 1) @ line, expected, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(filter_matrix(layer, 9, 0) @ line, 1.5 * expected, atol=1e-14)
+
+
 # --- parameters ----------------------------------------------------------------------------------
 
 PARAMETERS = [
@@ -305,6 +353,14 @@ PARAMETERS = [
     (GroupNorm(groups=2), IMAGE, {"scale": (2,), "offset": (2,)}),
     (InstanceNorm(), IMAGE, {"scale": (2,), "offset": (2,)}),
     (Embedding(units=3), VECTOR, {"table": (6, 3)}),
+    (
+        Conv2D(filters=4, kernel=(3, 4), groups=2, dilation=2),
+        IMAGE,
+        {"kernel": (3, 4, 1, 4), "bias": (4,)},
+    ),
+    (Constant(shape=(4, 4, 8)), VECTOR, {"value": (4, 4, 8)}),
+    (PositionEmbedding(), IMAGE, {"position": IMAGE}),
+    (Prelu(), IMAGE, {"slope": (2,)}),
     (Relu(), IMAGE, {}),
     (Dropout(rate=0.5), IMAGE, {}),
     (Concatenate(planes=True), IMAGE, {}),
@@ -393,12 +449,44 @@ def test_an_input_of_a_nested_layer_is_listed():
         (conv((3, 4)), IMAGE, (3 * 4 * 2, 3 * 4 * 5)),
         (up((3, 4)), IMAGE, (3 * 4 * 2, 3 * 4 * 5)),
         (Embedding(units=3), VECTOR, (6, 3)),
+        (Conv2D(filters=6, kernel=(3, 4), groups=2), IMAGE, (3 * 4 * 1, 3 * 4 * 3)),
     ],
 )
 def test_fans_count_what_one_output_reads_and_one_input_reaches(layer, shape, fans):
     kernel = plan(shape, layer).parameters()[0]
 
     assert (kernel.fan_in, kernel.fan_out) == fans
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "multipliers"),
+    [
+        (Dense(units=3), VECTOR, [1, 1]),
+        (Dense(units=3, equalized_gain=1.5), VECTOR, [1.5 / 6**0.5, 1]),
+        (Dense(units=3, learning_rate_multiplier=0.01), VECTOR, [0.01, 0.01]),
+        (
+            Conv2D(
+                filters=6,
+                kernel=(3, 4),
+                groups=2,
+                equalized_gain=2.0,
+                learning_rate_multiplier=0.01,
+                bias=False,
+            ),
+            IMAGE,
+            [0.02 / 12**0.5],
+        ),
+        (
+            Conv2DTranspose(filters=6, kernel=(3, 4), equalized_gain=1.0),
+            IMAGE,
+            [1 / 24**0.5, 1],
+        ),
+    ],
+)
+def test_an_equalized_layer_multiplies_its_arrays(layer, shape, multipliers):
+    parameters = plan(shape, layer).parameters()
+
+    assert [p.multiplier for p in parameters] == pytest.approx(multipliers, rel=1e-15)
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ MODES = {name: {"precision": name} for name in NARROW} | {
     "device-randomness": {"randomness": "device"}
 }
 TRAJECTORY = {case.name: case for case in TRAJECTORIES}
-RANDOM = ("noise/", "mix/", "shift/", "mask/")
+RANDOM = ("noise/", "mix/", "shift/", "mask/", "normal/")
 
 
 def feed_of(spec, data, *, seed=0, precision="float32", randomness="device"):

@@ -371,7 +371,9 @@ def test_a_step_reads_what_the_feed_gives(case):
     feed = case.feed()
 
     for step in (0, 2):  # two rounds of batches, one of them maybe partial
-        inputs = {name: v for name, v in feed(step).items() if not name.startswith("mask/")}
+        inputs = {
+            name: v for name, v in feed(step).items() if not name.startswith(("mask/", "normal/"))
+        }
         rows = tuple(
             len(inputs[f"real/{i}"]) for i in range(case.spec.training.discriminator_steps)
         )

@@ -51,7 +51,7 @@ def test_numbers_of_a_purpose_are_part_of_the_format_of_a_run():
         "ORDER": 2,
         "NOISE": 3,
         "LABELS": 4,
-        "DROPOUT": 5,
+        "LAYERS": 5,
         "MIXING": 6,
         "SAMPLES": 7,
         "BASELINE": 8,
@@ -93,24 +93,24 @@ def test_the_kept_rate_is_at_most_half_a_256th_off(rate):
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
 def test_a_mask_drops_the_share_it_says(rate):
-    mask = dropout_keep(stream(1, Purpose.DROPOUT), (1000, 100), rate)
+    mask = dropout_keep(stream(1, Purpose.LAYERS), (1000, 100), rate)
 
     # the deviation of a share of 100,000 is below 0.0016
     assert 1 - mask.mean() == pytest.approx(dropout_levels(rate) / 256, abs=0.008)
 
 
 def test_a_mask_of_rate_0_keeps_everything():
-    assert dropout_keep(stream(1, Purpose.DROPOUT), (1000,), 0.0).all()
+    assert dropout_keep(stream(1, Purpose.LAYERS), (1000,), 0.0).all()
 
 
 def test_a_mask_has_the_shape_asked_for():
-    mask = dropout_keep(stream(1, Purpose.DROPOUT), (2, 3, 4), 0.5)
+    mask = dropout_keep(stream(1, Purpose.LAYERS), (2, 3, 4), 0.5)
 
     assert (mask.shape, mask.dtype) == ((2, 3, 4), np.bool_)
 
 
 def test_a_mask_for_no_rows_is_empty():
-    assert dropout_keep(stream(1, Purpose.DROPOUT), (0, 4), 0.5).shape == (0, 4)
+    assert dropout_keep(stream(1, Purpose.LAYERS), (0, 4), 0.5).shape == (0, 4)
 
 
 def test_the_fingerprint_is_that_of_the_numpy_that_gandem_was_made_with():

@@ -1,5 +1,7 @@
 """Activations and dropout in Keras."""
 
+import math
+
 import tensorflow as tf
 from tensorflow import Tensor
 
@@ -14,6 +16,9 @@ from gandem.core.rng import dropout_levels
 @build.register(kinds.Silu)
 @build.register(kinds.Tanh)
 @build.register(kinds.Sigmoid)
+@build.register(kinds.Selu)
+@build.register(kinds.Gelu)
+@build.register(kinds.Softplus)
 class Activation(Layer):
     """A function of each feature alone."""
 
@@ -26,15 +31,35 @@ class Activation(Layer):
             case kinds.LeakyRelu(slope=slope):  # one pass, but the slope is held in float32
                 return tf.nn.leaky_relu(x, slope)
             case kinds.Elu(alpha=alpha):
-                # expm1 of the positive side would overflow into the gradient of where
-                below = self.number(alpha) * tf.math.expm1(tf.minimum(x, 0))
-                return tf.where(x > 0, x, below)
+                return self._elu(x, alpha)
+            case kinds.Selu(alpha=alpha, scale=scale):
+                return self.number(scale) * self._elu(x, alpha)
+            case kinds.Gelu(approximation="none"):
+                return x * (tf.math.erf(x * self.number(0.5**0.5)) + 1) / 2
+            case kinds.Gelu():
+                inner = x + self.number(0.044715) * x * x * x
+                return x * (tf.tanh(self.number((2 / math.pi) ** 0.5) * inner) + 1) / 2
+            case kinds.Softplus():
+                return tf.nn.sigmoid_cross_entropy_with_logits(labels=tf.zeros_like(x), logits=x)
             case kinds.Silu():
                 return x * tf.sigmoid(x)
             case kinds.Tanh():
                 return tf.tanh(x)
             case _:
                 return tf.sigmoid(x)
+
+    def _elu(self, x: Tensor, alpha: float) -> Tensor:
+        # expm1 of the positive side would overflow into the gradient of where
+        below = self.number(alpha) * tf.math.expm1(tf.minimum(x, 0))
+        return tf.where(x > 0, x, below)
+
+
+@build.register(kinds.Prelu)
+class Prelu(Layer):
+    """A learned slope below 0 for each channel."""
+
+    def call(self, x: Tensor) -> Tensor:
+        return tf.where(x > 0, x, self.weight("slope") * x)
 
 
 @build.register(kinds.Dropout)

@@ -7,19 +7,26 @@ from tensorflow import Tensor
 
 from gandem.backends.keras.layers.base import Context, ContextLayer, Layer, build
 from gandem.core import specs as kinds
-from gandem.core.specs import Node, crops, pads
+from gandem.core.specs import Node, crops, pads, span
 
 
 class Affine(ContextLayer):
     """A layer with a kernel, and optionally a bias and spectral norm."""
 
+    def __init__(self, layer: kinds.Layer, node: Node, dtype: str) -> None:
+        super().__init__(layer, node, dtype)
+        self.multipliers = {p.name.rsplit("/", 1)[1]: p.multiplier for p in node.parameters}
+
     def kernel(self, context: Context) -> Tensor:
-        """Return the kernel, divided by its largest singular value if the layer has spectral norm.
+        """Return the kernel that the layer computes with."""
+        return self.multiplied("kernel", self.divided(self.weight("kernel"), context))
+
+    def divided(self, kernel: Tensor, context: Context) -> Tensor:
+        """Divide the kernel by its largest singular value if the layer has spectral norm.
 
         Keras's SpectralNormalization overwrites the kernel and omits σ from the gradient.
         Miyato et al. 2018, arXiv:1802.05957.
         """
-        kernel = self.weight("kernel")
         if not self.spec.spectral_norm:
             return kernel
         filters = self.filters_last(kernel)
@@ -36,7 +43,14 @@ class Affine(ContextLayer):
 
     def biased(self, x: Tensor) -> Tensor:
         """Add the bias, if there is one."""
-        return tf.nn.bias_add(x, self.weight("bias")) if self.spec.bias else x
+        if not self.spec.bias:
+            return x
+        return tf.nn.bias_add(x, self.multiplied("bias", self.weight("bias")))
+
+    def multiplied(self, name: str, array: Tensor) -> Tensor:
+        """Return an array times its multiplier."""
+        multiplier = self.multipliers[name]
+        return array if multiplier == 1 else array * self.number(multiplier)
 
     def _unit(self, vector: Tensor) -> Tensor:
         return vector / tf.maximum(tf.norm(vector), self.number(1e-12))
@@ -66,8 +80,9 @@ def _padding(node: Node, size: tuple[int, ...], sides: list[tuple[int, int]]) ->
     """
     layer = node.layer
     is_transposed = isinstance(layer, kinds.Conv2DTranspose)  # swaps input and output
+    window = layer.kernel if is_transposed else span(layer)
     if (node.output_shape if is_transposed else node.input_shape)[-1] > MAX_FEW_CHANNELS:
-        zips = zip(size, layer.kernel, layer.stride, strict=True)
+        zips = zip(size, window, layer.stride, strict=True)
         totals = [max((-(-n // s) - 1) * s + k - n, 0) for n, k, s in zips]
         if sides == [(total // 2, total - total // 2) for total in totals]:
             return "SAME"
@@ -83,15 +98,46 @@ class Conv2D(Affine):
     def __init__(self, layer: kinds.Layer, node: Node, dtype: str) -> None:
         super().__init__(layer, node, dtype)
         size = node.input_shape[:2]
-        self.pads = _padding(node, size, list(pads(node.layer, *size)))
+        self.sides = list(pads(node.layer, *size))
+        self.pads = _padding(node, size, self.sides)
 
     def call(self, x: Tensor, context: Context) -> Tensor:
         return self.biased(self.convolve(x, self.kernel(context), context))
 
     def convolve(self, x: Tensor, kernel: Tensor, context: Context) -> Tensor:
         """Return the convolution with a kernel."""
-        x, kernel = context.narrow(x, kernel)
+        x, kernel = context.narrow(x, _dilate(kernel, self.spec.dilation))
+        if self.spec.groups > 1:
+            return context.widen(self._convolve_groups(x, kernel))
         return context.widen(tf.nn.conv2d(x, kernel, self.spec.stride, padding=self.pads))
+
+    def _convolve_groups(self, x: Tensor, kernel: Tensor) -> Tensor:
+        """Convolve each group of channels; for the CPU, TensorFlow has gradients of groups only in
+        float32 and without explicit padding.
+        """
+        stride, groups, size = self.spec.stride, self.spec.groups, kernel.shape[2]
+        if any(map(any, self.sides)):
+            x = tf.pad(x, [(0, 0), *self.sides, (0, 0)])
+        if size == 1 and stride[0] == stride[1]:
+            depthwise = tf.reshape(kernel, [*kernel.shape[:2], groups, -1])
+            return tf.nn.depthwise_conv2d(x, depthwise, [1, *stride, 1], "VALID")
+        if x.dtype == tf.float32:
+            return tf.nn.conv2d(x, kernel, stride, "VALID")
+        parts = zip(tf.split(x, groups, -1), tf.split(kernel, groups, -1), strict=True)
+        return tf.concat([tf.nn.conv2d(*part, stride, "VALID") for part in parts], -1)
+
+
+def _dilate(kernel: Tensor, dilation: tuple[int, int]) -> Tensor:
+    """Insert zeros into a kernel; for the CPU, TensorFlow cannot differentiate dilation."""
+    for axis, step in enumerate(dilation):
+        if step > 1:
+            shape = list(kernel.shape)
+            sparse = tf.expand_dims(kernel, axis + 1)
+            sparse = tf.pad(sparse, [(0, (step - 1) * (i == axis + 1)) for i in range(5)])
+            shape[axis] *= step
+            kernel = tf.reshape(sparse, shape)
+            kernel = kernel[: 1 - step] if axis == 0 else kernel[:, : 1 - step]
+    return kernel
 
 
 @build.register(kinds.Conv2DTranspose)
@@ -137,3 +183,19 @@ class Embedding(Layer):
 
     def call(self, x: Tensor) -> Tensor:
         return tf.matmul(x, self.weight("table"))
+
+
+@build.register(kinds.Constant)
+class Constant(Layer):
+    """A learned image for each sample."""
+
+    def call(self, x: Tensor) -> Tensor:
+        return tf.tile(self.weight("value")[None], [tf.shape(x)[0], 1, 1, 1])
+
+
+@build.register(kinds.PositionEmbedding)
+class PositionEmbedding(Layer):
+    """Adds a learned vector to each pixel."""
+
+    def call(self, x: Tensor) -> Tensor:
+        return x + self.weight("position")

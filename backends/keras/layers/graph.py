@@ -43,7 +43,7 @@ class Branched(ContextLayer):
 
     def read(self, name: str, context: Context) -> Tensor:
         """Return the result of a branch on the input that the layer reads."""
-        return run(self.branch(name), context.inputs[self.spec.input], context)
+        return run(self.branch(name), context.inputs[self.node.reads], context)
 
 
 @build.register(kinds.Concatenate)

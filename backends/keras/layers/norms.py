@@ -108,3 +108,29 @@ class GroupNorm(Norm):
         _, centered, variance = moments(grouped, axes)
         normed = centered * tf.math.rsqrt(variance + self.number(self.spec.epsilon))
         return self.scale_and_offset(tf.reshape(normed, [-1, *self.shape]))
+
+
+@build.register(kinds.PixelNorm)
+class PixelNorm(Layer):
+    """Divides the channels of each pixel by the root of their mean square."""
+
+    def call(self, x: Tensor) -> Tensor:
+        squares = tf.reduce_mean(x * x, -1, keepdims=True)
+        return x * tf.math.rsqrt(squares + self.number(self.spec.epsilon))
+
+
+@build.register(kinds.MinibatchStddev)
+class MinibatchStddev(Layer):
+    """Appends the mean deviation of the features over groups of samples."""
+
+    def call(self, x: Tensor) -> Tensor:
+        (height, width, channels), features = self.node.input_shape, self.spec.features
+        count, sizes = tf.shape(x)[0], tf.range(1, self.spec.group_size + 1)
+        size = tf.reduce_max(tf.where(count % sizes == 0, sizes, 1))
+        shape = [size, count // size, height, width, features, channels // features]
+        grouped = tf.reshape(x, shape)
+        centered = grouped - tf.reduce_mean(grouped, 0)
+        variance = tf.reduce_mean(centered * centered, 0)  # (M, H, W, features, C / features)
+        deviation = tf.sqrt(variance + self.number(self.spec.epsilon))
+        mean = tf.reduce_mean(deviation, (1, 2, 4))[:, None, None]  # (M, 1, 1, features)
+        return tf.concat([x, tf.tile(mean, [size, height, width, 1])], -1)

@@ -5,7 +5,7 @@ from tensorflow import Tensor
 
 from gandem.backends.keras.layers.base import Layer, build
 from gandem.core import specs as kinds
-from gandem.core.specs import Node, interpolation
+from gandem.core.specs import Node, filter_matrix, interpolation
 
 
 @build.register(kinds.Upsample2D)
@@ -43,3 +43,18 @@ class GlobalPool2D(Layer):
     def call(self, x: Tensor) -> Tensor:
         is_max = isinstance(self.spec, kinds.GlobalMaxPool2D)
         return (tf.reduce_max if is_max else tf.reduce_mean)(x, axis=(1, 2))
+
+
+@build.register(kinds.Resample2D)
+class Resample2D(Layer):
+    """A fixed filter, as a matrix for each axis."""
+
+    def __init__(self, layer: kinds.Layer, node: Node, dtype: str) -> None:
+        super().__init__(layer, node, dtype)
+        self.matrices = [
+            filter_matrix(self.spec, node.input_shape[axis], axis).astype(dtype) for axis in (0, 1)
+        ]
+
+    def call(self, x: Tensor) -> Tensor:
+        rows, columns = (tf.constant(matrix) for matrix in self.matrices)
+        return tf.einsum("ah,nhwc,bw->nabc", rows, x, columns)

@@ -1,6 +1,7 @@
 """Activations and dropout in PyTorch."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gandem.backends.torch.layers.base import Context, ContextModule, build
@@ -32,9 +33,38 @@ class Elu(nn.ELU):
         return torch.where(x > 0, x, self.alpha * torch.expm1(below))
 
 
+class Selu(Elu):
+    """SELU with second derivatives of the spec at 0."""
+
+    def __init__(self) -> None:
+        super().__init__(kinds.Selu.alpha)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return kinds.Selu.scale * super().forward(x)
+
+
+class Prelu(nn.PReLU):
+    """PReLU with second derivative 1 by slope and input at 0, as in the spec; nn.PReLU's is 0."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        slope = self.weight[:, None, None] if x.ndim == 4 else self.weight
+        return torch.where(x > 0, x, slope * x)
+
+
+class Softplus(nn.Module):
+    """log(1 + exp(x)); nn.Softplus returns x itself above 20, which is 2e-9 off."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.binary_cross_entropy_with_logits(x, torch.zeros_like(x), reduction="none")
+
+
 build.register(kinds.Relu, lambda layer, node: nn.ReLU())
 build.register(kinds.LeakyRelu, lambda layer, node: nn.LeakyReLU(layer.slope))
 build.register(kinds.Elu, lambda layer, node: Elu(layer.alpha))
 build.register(kinds.Silu, lambda layer, node: nn.SiLU())
 build.register(kinds.Tanh, lambda layer, node: nn.Tanh())
 build.register(kinds.Sigmoid, lambda layer, node: nn.Sigmoid())
+build.register(kinds.Selu, lambda layer, node: Selu())
+build.register(kinds.Gelu, lambda layer, node: nn.GELU(layer.approximation))
+build.register(kinds.Softplus, lambda layer, node: Softplus())
+build.register(kinds.Prelu, lambda layer, node: Prelu(node.input_shape[-1]))

@@ -42,34 +42,40 @@ ROWS = {
 """The permutation of each of torch's weights to (out, kh, kw, in)."""
 
 
-def _add_spectral_norm(
+def _prepare(
     module: "Linear | Conv2d | ConvTranspose2d",
     layer: kinds.Dense | kinds.Conv2D | kinds.Conv2DTranspose,
     node: Node,
 ) -> nn.Module:
-    """Add spectral norm to a module if its layer has it."""
+    """Add the spectral norm and the multipliers of a layer to its module."""
     module.spectral_norm = SpectralNorm(node, ROWS[type(layer)]) if layer.spectral_norm else None
+    multipliers = tuple(parameter.multiplier for parameter in node.parameters)
+    module.multipliers = () if set(multipliers) == {1} else multipliers
     return module
 
 
-def weight_of(module: "Linear | Conv2d | ConvTranspose2d") -> Tensor:
-    """Return the weight of a module, divided by its spectral norm if it has one."""
-    norm = module.spectral_norm
-    return module.weight if norm is None else norm(module.weight)
+def arrays_of(module: "Linear | Conv2d | ConvTranspose2d") -> tuple[Tensor, Tensor | None]:
+    """Return weight and bias of a module: the weight divided by its spectral norm if it has one,
+    each times its multiplier.
+    """
+    norm, bias = module.spectral_norm, module.bias
+    weight = module.weight if norm is None else norm(module.weight)
+    if not module.multipliers:
+        return weight, bias
+    scale, *rates = module.multipliers
+    return weight * scale, None if bias is None else bias * rates[0]
 
 
 class Linear(nn.Linear):
     """A dense layer."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, weight_of(self), self.bias)
+        return F.linear(x, *arrays_of(self))
 
 
 @build.register
 def _(layer: kinds.Dense, node: Node) -> nn.Module:
-    return _add_spectral_norm(
-        Linear(node.input_shape[0], layer.units, bias=layer.bias), layer, node
-    )
+    return _prepare(Linear(node.input_shape[0], layer.units, bias=layer.bias), layer, node)
 
 
 class Conv2d(nn.Conv2d):
@@ -78,7 +84,7 @@ class Conv2d(nn.Conv2d):
     before: tuple[int, int, int, int] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.convolve(x, weight_of(self), self.bias)
+        return self.convolve(x, *arrays_of(self))
 
     def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Return the convolution with a weight."""
@@ -87,7 +93,7 @@ class Conv2d(nn.Conv2d):
         if x.dtype == torch.float64 and self._copies_windows() and min(crop) >= 0:
             flipped = weight.flip(2, 3).transpose(0, 1)
             return F.conv_transpose2d(x, flipped, bias, padding=crop)
-        return F.conv2d(x, weight, bias, self.stride, self.padding)
+        return F.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
 
     def _copies_windows(self) -> bool:
         """Return True if the transposed convolution that computes the same is faster in float64.
@@ -96,7 +102,8 @@ class Conv2d(nn.Conv2d):
         1 this takes 7 times as long, with kernel 3 as long.
         """
         is_large = self.kernel_size[0] * self.kernel_size[1] >= 25
-        return is_large and self.stride == (1, 1) and self.out_channels < self.in_channels
+        is_plain = self.stride == self.dilation == (1, 1) and self.groups == 1
+        return is_large and is_plain and self.out_channels < self.in_channels
 
 
 @build.register
@@ -104,10 +111,11 @@ def _(layer: kinds.Conv2D, node: Node) -> nn.Module:
     height, width, channels = node.input_shape
     (top, bottom), (left, right) = pads(layer, height, width)
     even = (top, left) if (top, left) == (bottom, right) else (0, 0)
-    module = Conv2d(channels, layer.filters, layer.kernel, layer.stride, even, bias=layer.bias)
+    sizes = (channels, layer.filters, layer.kernel, layer.stride, even)
+    module = Conv2d(*sizes, dilation=layer.dilation, groups=layer.groups, bias=layer.bias)
     if (top, left) != (bottom, right):
         module.before = (left, right, top, bottom)
-    return _add_spectral_norm(module, layer, node)
+    return _prepare(module, layer, node)
 
 
 class ConvTranspose2d(nn.ConvTranspose2d):
@@ -116,11 +124,12 @@ class ConvTranspose2d(nn.ConvTranspose2d):
     rest: tuple[int, int, int, int] = (0, 0, 0, 0)
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        weight, bias = arrays_of(self)
         whole = not any(self.rest)
         out = F.conv_transpose2d(
             x,
-            weight_of(self),
-            self.bias if whole else None,
+            weight,
+            bias if whole else None,
             self.stride,
             self.padding,
             self.output_padding,
@@ -128,7 +137,7 @@ class ConvTranspose2d(nn.ConvTranspose2d):
         if whole:
             return out
         out = F.pad(out, self.rest)  # negative numbers crop
-        return out if self.bias is None else out + self.bias[:, None, None]
+        return out if bias is None else out + bias[:, None, None]
 
 
 @build.register
@@ -146,7 +155,7 @@ def _(layer: kinds.Conv2DTranspose, node: Node) -> nn.Module:
         channels, layer.filters, layer.kernel, layer.stride, padding, extra, bias=layer.bias
     )
     module.rest = tuple(rest)
-    return _add_spectral_norm(module, layer, node)
+    return _prepare(module, layer, node)
 
 
 @build.register(kinds.Embedding)
@@ -159,3 +168,29 @@ class Embedding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x @ self.weight
+
+
+@build.register(kinds.Constant)
+class Constant(nn.Module):
+    """A learned image for each sample."""
+
+    def __init__(self, layer: kinds.Constant, node: Node) -> None:
+        super().__init__()
+        height, width, channels = node.output_shape
+        self.value = nn.Parameter(torch.empty(channels, height, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.value.expand(len(x), -1, -1, -1)
+
+
+@build.register(kinds.PositionEmbedding)
+class PositionEmbedding(nn.Module):
+    """Adds a learned vector to each pixel."""
+
+    def __init__(self, layer: kinds.PositionEmbedding, node: Node) -> None:
+        super().__init__()
+        height, width, channels = node.output_shape
+        self.position = nn.Parameter(torch.empty(channels, height, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.position

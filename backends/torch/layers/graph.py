@@ -57,7 +57,7 @@ class Branched(ContextModule):
 
     def __init__(self, layer: kinds.Layer, node: Node) -> None:
         super().__init__()
-        self.input = layer.reads
+        self.input = node.reads
         for name, nodes in node.branches.items():
             self.add_module(name, Chain(nodes))
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from gandem.backends.torch.layers.affine import ROWS, weight_of
+from gandem.backends.torch.layers.affine import ROWS, arrays_of
 from gandem.backends.torch.layers.base import Context, ContextModule, build
 from gandem.backends.torch.layers.graph import Branched
 from gandem.core import specs as kinds
@@ -37,12 +37,12 @@ class ModulatedConv2d(Branched):
         self.demodulate, self.epsilon = layer.demodulate, layer.epsilon
 
     def forward(self, x: Tensor, context: Context) -> Tensor:
-        style, weight = self.read("layers", context), weight_of(self.conv)
+        style, (weight, bias) = self.read("layers", context), arrays_of(self.conv)
         x = self.conv.convolve(x * expand(style, x), weight, None)
         if self.demodulate:
             energy = style.square() @ weight.square().sum((2, 3)).T  # (N, out)
             x = x * expand(torch.rsqrt(energy + self.epsilon), x)
-        return x if self.conv.bias is None else x + self.conv.bias[:, None, None]
+        return x if bias is None else x + bias[:, None, None]
 
 
 @build.register(kinds.PixelNoise)

@@ -1,5 +1,6 @@
 """Normalization in PyTorch."""
 
+import torch
 from torch import Tensor, nn
 
 from gandem.backends.torch.layers.base import build, inward, outward
@@ -65,3 +66,35 @@ def _(layer: kinds.GroupNorm, node: Node) -> nn.Module:
 @build.register
 def _(layer: kinds.InstanceNorm, node: Node) -> nn.Module:
     return nn.InstanceNorm2d(node.input_shape[-1], eps=layer.epsilon, affine=layer.affine)
+
+
+class PixelNorm(nn.Module):
+    """Divides the channels of each pixel by the root of their mean square."""
+
+    def __init__(self, epsilon: float) -> None:
+        super().__init__()
+        self.epsilon = epsilon
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.rsqrt((x * x).mean(1, keepdim=True) + self.epsilon)
+
+
+build.register(kinds.PixelNorm, lambda layer, node: PixelNorm(layer.epsilon))
+
+
+@build.register(kinds.MinibatchStddev)
+class MinibatchStddev(nn.Module):
+    """Appends the mean deviation of the features over groups of samples."""
+
+    def __init__(self, layer: kinds.MinibatchStddev, node: Node) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        (count, _, *pixels), layer = x.shape, self.layer
+        size = max(n for n in range(1, layer.group_size + 1) if count % n == 0)
+        grouped = x.reshape(size, count // size, layer.features, -1, *pixels)
+        variance = (grouped - grouped.mean(0)).square().mean(0)  # (M, features, C / features, H, W)
+        deviation = (variance + layer.epsilon).sqrt().mean((2, 3, 4))
+        planes = deviation.repeat(size, 1)[:, :, None, None].expand(-1, -1, *pixels)
+        return torch.cat([x, planes], dim=1).contiguous(memory_format=torch.channels_last)

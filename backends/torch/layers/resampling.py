@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from gandem.backends.torch.layers.base import build
 from gandem.core import specs as kinds
-from gandem.core.specs import Node, pads
+from gandem.core.specs import Node, filter_matrix, pads
 
 
 @build.register
@@ -68,3 +68,17 @@ class GlobalAvgPool2d(nn.Module):
 
 build.register(kinds.GlobalMaxPool2D, lambda layer, node: GlobalMaxPool2d())
 build.register(kinds.GlobalAveragePool2D, lambda layer, node: GlobalAvgPool2d())
+
+
+@build.register(kinds.Resample2D)
+class Resample2d(nn.Module):
+    """A fixed filter, as a matrix for each axis."""
+
+    def __init__(self, layer: kinds.Resample2D, node: Node) -> None:
+        super().__init__()
+        rows, columns = (filter_matrix(layer, node.input_shape[axis], axis) for axis in (0, 1))
+        self.register_buffer("rows", torch.as_tensor(rows), persistent=False)  # (H', H)
+        self.register_buffer("columns", torch.as_tensor(columns.T.copy()), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.rows.to(x.dtype) @ x @ self.columns.to(x.dtype)

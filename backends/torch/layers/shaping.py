@@ -26,3 +26,7 @@ class Reshape(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.shape}, channels_first={self.channels_first}"
+
+
+build.register(kinds.DepthToSpace, lambda layer, node: nn.PixelShuffle(layer.factor))
+build.register(kinds.SpaceToDepth, lambda layer, node: nn.PixelUnshuffle(layer.factor))

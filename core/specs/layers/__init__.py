@@ -19,26 +19,50 @@ from gandem.core.specs.layers import (
 from gandem.core.specs.layers.activations import (
     Dropout,
     Elu,
+    Gelu,
     LeakyRelu,
+    Prelu,
     Relu,
+    Selu,
     Sigmoid,
     Silu,
+    Softplus,
     Tanh,
 )
-from gandem.core.specs.layers.affine import Conv2D, Conv2DTranspose, Dense, Embedding
+from gandem.core.specs.layers.affine import (
+    Constant,
+    Conv2D,
+    Conv2DTranspose,
+    Dense,
+    Embedding,
+    PositionEmbedding,
+)
 from gandem.core.specs.layers.attention import SelfAttention
 from gandem.core.specs.layers.base import Layer, Pads
 from gandem.core.specs.layers.graph import Add, Concatenate, Dot, Residual
 from gandem.core.specs.layers.modulation import Modulate, ModulatedConv2D, PixelNoise
-from gandem.core.specs.layers.norms import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
+from gandem.core.specs.layers.norms import (
+    BatchNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    MinibatchStddev,
+    PixelNorm,
+)
 from gandem.core.specs.layers.resampling import (
     AveragePool2D,
     GlobalAveragePool2D,
     GlobalMaxPool2D,
     MaxPool2D,
+    Resample2D,
     Upsample2D,
 )
-from gandem.core.specs.layers.shaping import Flatten, Reshape
+from gandem.core.specs.layers.shaping import (
+    DepthToSpace,
+    Flatten,
+    Reshape,
+    SpaceToDepth,
+)
 
 __all__ = [
     "LAYERS",
@@ -46,14 +70,17 @@ __all__ = [
     "AveragePool2D",
     "BatchNorm",
     "Concatenate",
+    "Constant",
     "Conv2D",
     "Conv2DTranspose",
     "Dense",
+    "DepthToSpace",
     "Dot",
     "Dropout",
     "Elu",
     "Embedding",
     "Flatten",
+    "Gelu",
     "GlobalAveragePool2D",
     "GlobalMaxPool2D",
     "GroupNorm",
@@ -62,16 +89,24 @@ __all__ = [
     "LayerNorm",
     "LeakyRelu",
     "MaxPool2D",
+    "MinibatchStddev",
     "Modulate",
     "ModulatedConv2D",
     "Pads",
     "PixelNoise",
+    "PixelNorm",
+    "PositionEmbedding",
+    "Prelu",
     "Relu",
+    "Resample2D",
     "Reshape",
     "Residual",
     "SelfAttention",
+    "Selu",
     "Sigmoid",
     "Silu",
+    "Softplus",
+    "SpaceToDepth",
     "Tanh",
     "Upsample2D",
 ]

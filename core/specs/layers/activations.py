@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from gandem.core.fields import Range
+from gandem.core.specs.initializers import Initializer, Normal
 from gandem.core.specs.layers.base import Layer
 
 
@@ -37,6 +38,49 @@ class Silu(Layer):
     """x·sigmoid(x), also called swish. Elfwing et al. 2017, arXiv:1702.03118."""
 
     kind: ClassVar[str] = "silu"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selu(Layer):
+    """1.0507…·x for x > 0, else 1.0507…·1.6732…·(exp(x) - 1). Klambauer et al. 2017,
+    arXiv:1706.02515.
+    """
+
+    kind: ClassVar[str] = "selu"
+    alpha: ClassVar[float] = 1.6732632423543772848170429916717
+    scale: ClassVar[float] = 1.0507009873554804934193349852946
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gelu(Layer):
+    r"""x·Φ(x), where Φ is the standard normal distribution function. Hendrycks & Gimpel 2016,
+    arXiv:1606.08415.
+
+    .. math:: \Phi(x) = \tfrac12(1 + \operatorname{erf}(x/\sqrt2)) \approx
+        \tfrac12(1 + \tanh(\sqrt{2/\pi}(x + 0.044715x^3)))
+
+    ``approximation="tanh"`` is the second form.
+    """
+
+    kind: ClassVar[str] = "gelu"
+    approximation: Literal["none", "tanh"] = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Softplus(Layer):
+    """log(1 + exp(x))."""
+
+    kind: ClassVar[str] = "softplus"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prelu(Layer):
+    """x for x > 0, else slope·x, with a learned slope for each channel. ``slope`` (C,). He et al.
+    2015, arXiv:1502.01852.
+    """
+
+    kind: ClassVar[str] = "prelu"
+    slope_init: Initializer = Normal(mean=0.25, std=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,8 +17,9 @@ class Concatenate(Layer):
     """Append another input of the network along the channels, after passing it through ``layers``.
 
     ``input = "layer:stem"`` is the output of the earlier layer ``stem``, ``"layer:block/stem"``
-    that of a layer inside ``block``; other layers read inputs in the same way. With ``planes`` a
-    vector becomes constant image planes: (N, C) beside (N, H, W, D) gives (N, H, W, D + C).
+    that of a layer inside ``block``, where ``"layer:stem"`` is enough; other layers read inputs in
+    the same way. With ``planes`` a vector becomes constant image planes: (N, C) beside (N, H, W, D)
+    gives (N, H, W, D + C).
     """
 
     kind: ClassVar[str] = "concatenate"

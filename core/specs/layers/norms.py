@@ -1,6 +1,6 @@
-"""Layers that normalize features.
+"""Layers that normalize features, or measure how they vary.
 
-With ``affine`` each multiplies by a learned ``scale`` and adds a learned ``offset``; without, a
+With ``affine`` a norm multiplies by a learned ``scale`` and adds a learned ``offset``; without, a
 ``modulate`` layer after it can do so with numbers that depend on a label or a style.
 """
 
@@ -89,3 +89,33 @@ class InstanceNorm(Layer):
     def removes_constant(self, channels: int) -> bool:
         """Return True: the mean of each channel is subtracted."""
         return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PixelNorm(Layer):
+    """Divide the channels of each pixel by √(mean of their squares + epsilon); of a vector, all
+    features. Karras et al. 2018, arXiv:1710.10196.
+    """
+
+    kind: ClassVar[str] = "pixel_norm"
+    epsilon: Positive = 1e-8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MinibatchStddev(Layer):
+    """Append how much the samples of a group differ: (N, H, W, C) → (N, H, W, C + features).
+    Karras et al. 2018, arXiv:1710.10196.
+
+    The batch is divided into M groups of ``group_size`` samples, sample n in the group n mod M; if
+    N is not a multiple of it, of the largest smaller size that divides N. The biased variance of
+    each feature over a group gives its deviation √(variance + epsilon). Each of ``features``
+    contiguous parts of the channels appends the mean of its deviations over its channels and all
+    pixels, the same for all pixels and samples of a group.
+    """
+
+    kind: ClassVar[str] = "minibatch_stddev"
+    depends_on_batch: ClassVar[bool] = True
+    keeps_constant: ClassVar[bool] = True
+    group_size: Count = 4
+    features: Count = 1
+    epsilon: Positive = 1e-8

@@ -62,3 +62,29 @@ class GlobalAveragePool2D(Layer):
     kind: ClassVar[str] = "global_average_pool2d"
     keeps_range: ClassVar[bool] = True
     keeps_constant: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resample2D(Layer):
+    """Blur with a fixed filter, while the image becomes ``up`` times as large and ``down`` times as
+    small: (N, H, W, C) → (N, ⌊H·up/down⌋, ⌊W·up/down⌋, C). Karras et al. 2020, arXiv:1912.04958,
+    whose ``upfirdn2d`` this is.
+
+    Along each axis: the image continues as zeros or as its mirror image, which does not repeat the
+    edge; up - 1 zeros are inserted behind each pixel; the result is convolved with ``filter``
+    divided by its sum and times up; the first and every down-th pixel is kept. The
+    (taps + up - down) // 2 taps before the first pixel are padding. ``gain`` multiplies the
+    result. The filter (1, 3, 3, 1) is StyleGAN2's, (1, 2, 1) StyleGAN's.
+    """
+
+    kind: ClassVar[str] = "resample2d"
+    filter: tuple[float, ...] = (1.0, 3.0, 3.0, 1.0)
+    up: Pair = (1, 1)
+    down: Pair = (1, 1)
+    padding: Literal["zero", "reflect"] = "zero"
+    gain: float = 1.0
+
+    @property
+    def keeps_constant(self) -> bool:  # type: ignore[override]  # a class attribute elsewhere
+        """True if all pixels read as many taps."""
+        return self.padding == "reflect" and self.up == (1, 1)

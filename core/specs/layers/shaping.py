@@ -30,3 +30,26 @@ class Reshape(Layer):
     def keeps_constant(self) -> bool:  # type: ignore[override]  # a class attribute elsewhere
         """True if the layer flattens."""
         return len(self.shape) == 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DepthToSpace(Layer):
+    """Sub-pixel upsampling: (N, H, W, C·f²) → (N, H·f, W·f, C). Shi et al. 2016, arXiv:1609.05158.
+
+    Channel c·f² + i·f + j of the input becomes channel c of pixel (i, j) in each block of f × f
+    pixels, as in PyTorch's ``pixel_shuffle``. TensorFlow's order is another.
+    """
+
+    kind: ClassVar[str] = "depth_to_space"
+    keeps_range: ClassVar[bool] = True
+    factor: Count = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpaceToDepth(Layer):
+    """The inverse of :class:`DepthToSpace`: (N, H·f, W·f, C) → (N, H, W, C·f²)."""
+
+    kind: ClassVar[str] = "space_to_depth"
+    keeps_range: ClassVar[bool] = True
+    keeps_constant: ClassVar[bool] = True
+    factor: Count = 2

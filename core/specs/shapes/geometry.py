@@ -1,18 +1,34 @@
 """Padding, cropping and output sizes of convolutions, transposed convolutions and pools.
 
-Per axis, n is the input size, k the kernel, s the stride. ``"same"`` is TensorFlow's rule.
+Per axis, n is the input size, k the rows or columns that a kernel spans, s the stride. ``"same"``
+is TensorFlow's rule.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gandem.core.specs.layers import AveragePool2D, Conv2D, Conv2DTranspose, MaxPool2D, Pads
+from gandem.core.specs.layers import (
+    AveragePool2D,
+    Conv2D,
+    Conv2DTranspose,
+    MaxPool2D,
+    Pads,
+    Resample2D,
+)
 
 if TYPE_CHECKING:  # commands that show a spec do not import NumPy
     import numpy as np
 
-__all__ = ["crops", "interpolation", "pads", "transposed_size", "window_size"]
+__all__ = [
+    "crops",
+    "filter_matrix",
+    "interpolation",
+    "pads",
+    "span",
+    "transposed_size",
+    "window_size",
+]
 
 
 def pads(layer: Conv2D | MaxPool2D | AveragePool2D, height: int, width: int) -> Pads:
@@ -21,7 +37,7 @@ def pads(layer: Conv2D | MaxPool2D | AveragePool2D, height: int, width: int) -> 
         return layer.padding
     if layer.padding == "valid":
         return ((0, 0), (0, 0))
-    window = layer.kernel if isinstance(layer, Conv2D) else layer.size
+    window = span(layer) if isinstance(layer, Conv2D) else layer.size
 
     def same(n: int, k: int, s: int) -> tuple[int, int]:
         total = max((-(-n // s) - 1) * s + k - n, 0)
@@ -31,6 +47,12 @@ def pads(layer: Conv2D | MaxPool2D | AveragePool2D, height: int, width: int) -> 
         same(height, window[0], layer.stride[0]),
         same(width, window[1], layer.stride[1]),
     )
+
+
+def span(layer: Conv2D) -> tuple[int, int]:
+    """Return the rows and columns from the first to the last pixel that a kernel reads."""
+    (kh, kw), (dh, dw) = layer.kernel, layer.dilation
+    return ((kh - 1) * dh + 1, (kw - 1) * dw + 1)
 
 
 def window_size(n: int, k: int, s: int, pad: tuple[int, int]) -> int:
@@ -81,4 +103,24 @@ def interpolation(n: int, factor: int) -> np.ndarray:
     rows = np.arange(n * factor)
     matrix[rows, low] += 1 - share
     matrix[rows, high] += share
+    return matrix
+
+
+def filter_matrix(layer: Resample2D, n: int, axis: int) -> np.ndarray:
+    """Return the matrix (n·up // down, n) that a filter applies to an axis, 0 or 1, of n pixels.
+
+    The matrices of both axes compute the layer; ``gain`` is in the first.
+    """
+    import numpy as np
+
+    taps, up, down = np.array(layer.filter), layer.up[axis], layer.down[axis]
+    taps = taps[::-1] * (up / taps.sum() * (layer.gain if axis == 0 else 1.0))
+    before = (len(taps) + up - down) // 2
+    matrix = np.zeros((n * up // down, n))
+    for row, tap in np.ndindex(len(matrix), len(taps)):
+        pixel, between = divmod(row * down + tap - before, up)
+        if layer.padding == "reflect":
+            pixel = n - 1 - abs(n - 1 - abs(pixel))
+        if not between and 0 <= pixel < n:
+            matrix[row, pixel] += taps[tap]
     return matrix

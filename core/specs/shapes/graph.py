@@ -19,13 +19,16 @@ REFERENCE = "layer:"
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """An array of a layer: its canonical name, shape and initializer."""
+    """An array of a layer: its canonical name, shape and initializer. The layer computes with
+    ``multiplier`` times the array.
+    """
 
     name: str
     shape: Shape
     initializer: Initializer
     fan_in: int = 1
     fan_out: int = 1
+    multiplier: float = 1.0
 
     @property
     def size(self) -> int:
@@ -39,6 +42,7 @@ class Node:
     without the batch axis.
 
     Attributes:
+        reads: the input of the network, or the earlier layer, that it reads; empty if none.
         is_read: its output is read elsewhere too: by a later layer, or by a loss.
         kept: numbers of each sample that it keeps for its gradient beside its output.
     """
@@ -50,6 +54,7 @@ class Node:
     parameters: tuple[Parameter, ...]
     statistics: tuple[Parameter, ...]
     branches: Mapping[str, tuple[Node, ...]]
+    reads: str = ""
     is_read: bool = False
     kept: int = 0
 
@@ -121,6 +126,17 @@ class Scope:
     layers: frozenset[str] = frozenset()
     others: frozenset[str] = frozenset()
 
+    def resolve(self, name: str, path: str) -> str:
+        """Return the full name of an input: a layer is looked up in the block of the layer that
+        reads it, then in the blocks around that.
+        """
+        block = path.split("/")[1:-1] if name.startswith(REFERENCE) else []
+        for depth in range(len(block), 0, -1):
+            full = REFERENCE + "/".join([*block[:depth], name.removeprefix(REFERENCE)])
+            if full in self.layers:
+                return full
+        return name
+
     def shape_of(self, name: str, path: str) -> Shape:
         """Return the shape of an input.
 
@@ -130,6 +146,7 @@ class Scope:
         Raises:
             SpecError: there is no such input, or it is no earlier layer of this network.
         """
+        name = self.resolve(name, path)
         if name in self.inputs:
             return self.inputs[name]
         if not name.startswith(REFERENCE):

@@ -64,7 +64,8 @@ def plan_network(
     references = frozenset(_reference(path) for path, _ in walked)
     scope = Scope(dict(inputs), references, frozenset(others))
     start = scope.shape_of(input, name)
-    used = {input, *(layer.reads for _, layer in walked), *map(REFERENCE.__add__, outputs)}
+    used = {input, *(scope.resolve(layer.reads, path) for path, layer in walked)}
+    used |= {REFERENCE + output for output in outputs}
     nodes = _plan(name, layers, start, scope, used)
     _refuse_idle_biases(nodes)
     for output in outputs:
@@ -124,6 +125,7 @@ def _plan(
             parameters=_named(here, resolved.parameters),
             statistics=_named(here, resolved.statistics),
             branches=inner,
+            reads=scope.resolve(layer.reads, here),
             is_read=_reference(here) in used,
             kept=resolved.kept,
         )
@@ -167,8 +169,7 @@ def layer_names(path: str, layers: tuple[Layer, ...]) -> list[str]:
 
 def _named(path: str, parameters: Mapping[str, Parameter]) -> tuple[Parameter, ...]:
     return tuple(
-        Parameter(f"{path}/{short}", p.shape, p.initializer, p.fan_in, p.fan_out)
-        for short, p in parameters.items()
+        replace(parameter, name=f"{path}/{short}") for short, parameter in parameters.items()
     )
 
 

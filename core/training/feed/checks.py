@@ -66,8 +66,9 @@ def refuse_tiny_batch(spec: Spec, rows: int) -> None:
     for player, plan in plan_spec(spec).items():
         seen = rows // spec.training.pac if player == "discriminator" else rows
         for node in plan.walk():
-            if node.layer.depends_on_batch:
-                pixels = int(np.prod(node.input_shape[:-1]))
+            *pixels_shape, channels = node.input_shape
+            if node.layer.depends_on_batch and node.layer.removes_constant(channels):
+                pixels = int(np.prod(pixels_shape))
                 if seen * pixels < 2:
                     raise DataError(
                         f"{node.path}: a batch of {rows} gives batch norm one value a channel; "

@@ -11,24 +11,38 @@ import numpy as np
 from gandem.core import specs as kinds
 from gandem.core.specs import Node
 from gandem.testing.references.dual_numbers import Dual
-from gandem.testing.references.layers.base import Network, forward
+from gandem.testing.references.layers.base import Network, concatenate, forward
 
 
 def add_bias(
     y: Dual, layer: kinds.Dense | kinds.Conv2D | kinds.Conv2DTranspose, node: Node, net: Network
 ) -> Dual:
-    """Return ``y`` plus the bias of a layer, if it has one."""
-    return y + net.parameter(node, "bias").expand_to(y) if layer.bias else y
+    """Add the bias of a layer, if it has one, scaled for its learning rate."""
+    if not layer.bias:
+        return y
+    bias = net.parameter(node, "bias").linear(lambda t: t * layer.learning_rate_multiplier)
+    return y + bias.expand_to(y)
 
 
 def kernel_of(
     layer: kinds.Dense | kinds.Conv2D | kinds.Conv2DTranspose, node: Node, network: Network
 ) -> Dual:
-    """Return the kernel (U, ...) of a layer, divided by its spectral norm if the layer has one."""
+    """Return the kernel (U, ...) of a layer, divided by its spectral norm if the layer has one,
+    and scaled for an equalized learning rate.
+    """
     kernel = network.parameter(node, "kernel")
-    if not layer.spectral_norm:
-        return kernel
     out = -2 if isinstance(layer, kinds.Conv2DTranspose) else -1
+    scale = layer.learning_rate_multiplier
+    if layer.equalized_gain is not None:
+        fan_in = math.prod(kernel.a.shape[1:]) // kernel.a.shape[out]
+        scale *= layer.equalized_gain / math.sqrt(fan_in)
+    if layer.spectral_norm:
+        kernel = _divided(kernel, out, node, network)
+    return kernel.linear(lambda t: t * scale)
+
+
+def _divided(kernel: Dual, out: int, node: Node, network: Network) -> Dual:
+    """Return a kernel over its spectral norm; ``out`` is the axis of its outputs."""
     matrix = kernel.linear(  # (U, out, kh·kw·in)
         lambda t: np.moveaxis(t, out, 1).reshape(len(t), t.shape[out], -1)
     )
@@ -78,13 +92,14 @@ def _positions(i: int, stride: int, count: int) -> slice:
 
 
 def slice_windows(
-    x: Dual, window: tuple[int, int], stride: tuple[int, int]
+    x: Dual, window: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int] = (1, 1)
 ) -> list[tuple[int, int, Dual]]:
     """Return, for each position (i, j) in a window, its pixels in all windows that fit."""
-    rows = (x.a.shape[2] - window[0]) // stride[0] + 1
-    columns = (x.a.shape[3] - window[1]) // stride[1] + 1
+    (down, right), (sh, sw) = dilation, stride
+    rows = (x.a.shape[2] - (window[0] - 1) * down - 1) // sh + 1
+    columns = (x.a.shape[3] - (window[1] - 1) * right - 1) // sw + 1
     return [
-        (i, j, x[:, :, _positions(i, stride[0], rows), _positions(j, stride[1], columns)])
+        (i, j, x[:, :, _positions(i * down, sh, rows), _positions(j * right, sw, columns)])
         for i in range(window[0])
         for j in range(window[1])
     ]
@@ -97,14 +112,22 @@ def _(layer: kinds.Conv2D, x: Dual, node: Node, network: Network) -> Dual:
 
 
 def convolve(layer: kinds.Conv2D, x: Dual, kernel: Dual) -> Dual:
-    """Return the convolution with a kernel (U, kh, kw, in, out)."""
-    pads = resolve_padding(layer.padding, x.a.shape, layer.kernel, layer.stride)
+    """Return the convolution of a batch with a kernel (U, kh, kw, in / groups, filters)."""
+    (kh, kw), (down, right) = layer.kernel, layer.dilation
+    window = ((kh - 1) * down + 1, (kw - 1) * right + 1)
+    pads = resolve_padding(layer.padding, x.a.shape, window, layer.stride)
     padded = x.linear(lambda t: np.pad(t, pads))
-    first, *others = [
-        pixels @ kernel[:, i, j, None, None]
-        for i, j, pixels in slice_windows(padded, layer.kernel, layer.stride)
-    ]
-    return sum(others, start=first)
+    size, filters = kernel.a.shape[3], layer.filters // layer.groups
+    parts = []
+    for group in range(layer.groups):
+        channels = slice(group * size, (group + 1) * size)
+        outputs = slice(group * filters, (group + 1) * filters)
+        first, *others = [
+            pixels[..., channels] @ kernel[:, i, j, None, None, :, outputs]
+            for i, j, pixels in slice_windows(padded, layer.kernel, layer.stride, layer.dilation)
+        ]
+        parts.append(sum(others, start=first))
+    return concatenate(parts)
 
 
 @forward.register
@@ -137,3 +160,15 @@ def _crop(t: np.ndarray, axis: int, before: int, after: int) -> np.ndarray:
     pads[axis] = (max(-before, 0), max(-after, 0))
     end = t.shape[axis] - max(after, 0)
     return np.pad(np.take(t, np.arange(max(before, 0), end), axis), pads)
+
+
+@forward.register
+def _(layer: kinds.Constant, x: Dual, node: Node, network: Network) -> Dual:
+    shape = (*x.a.shape[:2], *layer.shape)
+    value = network.parameter(node, "value")
+    return value.linear(lambda t: np.broadcast_to(t[:, None], shape))
+
+
+@forward.register
+def _(layer: kinds.PositionEmbedding, x: Dual, node: Node, network: Network) -> Dual:
+    return x + network.parameter(node, "position").expand_to(x)

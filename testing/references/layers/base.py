@@ -35,7 +35,7 @@ class Network:
 
     def read(self, node: Node, branch: str) -> Dual:
         """Return the result of a branch of a layer on the input that it reads."""
-        return self.run(node.branches[branch], self.values[node.layer.reads])
+        return self.run(node.branches[branch], self.values[node.reads])
 
     def parameter(self, node: Node, name: str) -> Dual:
         """Return a parameter of a layer, (U, ...)."""
@@ -46,3 +46,11 @@ class Network:
 def forward(layer: Layer, x: Dual, node: Node, network: Network) -> Dual:
     """Run one layer in training mode."""
     raise NotImplementedError(f"The reference has no layer {layer.kind!r}; add it here.")
+
+
+def concatenate(parts: Sequence[Dual]) -> Dual:
+    """Join arrays along their last axis."""
+    return Dual(
+        np.concatenate([part.a for part in parts], -1),
+        np.concatenate([part.b for part in parts], -1),
+    )

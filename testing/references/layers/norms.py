@@ -9,7 +9,7 @@ import numpy as np
 from gandem.core import specs as kinds
 from gandem.core.specs import Node
 from gandem.testing.references.dual_numbers import Dual
-from gandem.testing.references.layers.base import Network, forward
+from gandem.testing.references.layers.base import Network, concatenate, forward
 
 
 def normalize(x: Dual, axes: tuple[int, ...], epsilon: float) -> tuple[Dual, Dual, Dual]:
@@ -17,10 +17,13 @@ def normalize(x: Dual, axes: tuple[int, ...], epsilon: float) -> tuple[Dual, Dua
     mean = x.linear(lambda t: t.mean(axes, keepdims=True))
     distance = x - mean
     variance = (distance * distance).linear(lambda t: t.mean(axes, keepdims=True))
-    scale = variance.elementwise(
+    return distance * _inverse_root(variance, epsilon), mean, variance
+
+
+def _inverse_root(variance: Dual, epsilon: float) -> Dual:
+    return variance.elementwise(
         lambda v: 1 / np.sqrt(v + epsilon), lambda v: -0.5 / ((v + epsilon) * np.sqrt(v + epsilon))
     )
-    return distance * scale, mean, variance
 
 
 def scale_and_offset(x: Dual, node: Node, network: Network) -> Dual:
@@ -60,3 +63,28 @@ def _(layer: kinds.GroupNorm, x: Dual, node: Node, network: Network) -> Dual:
 @forward.register
 def _(layer: kinds.InstanceNorm, x: Dual, node: Node, network: Network) -> Dual:
     return scale_and_offset(normalize(x, (2, 3), layer.epsilon)[0], node, network)
+
+
+@forward.register
+def _(layer: kinds.PixelNorm, x: Dual, node: Node, network: Network) -> Dual:
+    squares = (x * x).linear(lambda t: t.mean(-1, keepdims=True))
+    return x * _inverse_root(squares, layer.epsilon)
+
+
+@forward.register
+def _(layer: kinds.MinibatchStddev, x: Dual, node: Node, network: Network) -> Dual:
+    units, count, *pixels, channels = x.a.shape
+    size = max(n for n in range(1, layer.group_size + 1) if count % n == 0)
+    parts = (layer.features, channels // layer.features)
+    grouped = x.linear(lambda t: t.reshape(units, size, count // size, *pixels, *parts))
+    distance = grouped - grouped.linear(lambda t: t.mean(1, keepdims=True))
+    variance = (distance * distance).linear(lambda t: t.mean(1))  # (U, M, H, W, features, …)
+    deviation = variance.elementwise(
+        lambda v: np.sqrt(v + layer.epsilon), lambda v: 0.5 / np.sqrt(v + layer.epsilon)
+    )
+    mean = deviation.linear(lambda t: t.mean((2, 3, 5)))  # (U, M, features)
+    shape = (units, count, *pixels, layer.features)
+    appended = mean.linear(
+        lambda t: np.broadcast_to(np.tile(t, (1, size, 1))[:, :, None, None], shape)
+    )
+    return concatenate([x, appended])

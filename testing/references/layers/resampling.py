@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -69,3 +70,25 @@ def _(layer: kinds.GlobalMaxPool2D, x: Dual, node: Node, network: Network) -> Du
 @forward.register
 def _(layer: kinds.GlobalAveragePool2D, x: Dual, node: Node, network: Network) -> Dual:
     return x.linear(lambda t: t.mean(axis=(2, 3)))
+
+
+@forward.register
+def _(layer: kinds.Resample2D, x: Dual, node: Node, network: Network) -> Dual:
+    for axis in (0, 1):
+        x = x.linear(partial(_filter, layer=layer, axis=axis))
+    return x.linear(lambda t: t * layer.gain)
+
+
+def _filter(t: np.ndarray, layer: kinds.Resample2D, axis: int) -> np.ndarray:
+    """Extend, insert zeros, convolve and subsample along an axis of the image."""
+    taps, up, down = layer.filter, layer.up[axis], layer.down[axis]
+    size, more = t.shape[axis + 2] * up // down, len(taps)
+    lines = np.moveaxis(t, axis + 2, 0)  # (n, …)
+    mode: Any = "reflect" if layer.padding == "reflect" else "constant"
+    lines = np.pad(lines, [(more, more)] + [(0, 0)] * (t.ndim - 1), mode=mode)
+    sparse = np.zeros((len(lines) * up, *lines.shape[1:]), t.dtype)
+    sparse[::up] = lines
+    start = more * up - (len(taps) + up - down) // 2
+    ends = [start + row * down + len(taps) for row in range(size)]
+    filtered = [sum(f * sparse[end - 1 - k] for k, f in enumerate(taps)) for end in ends]
+    return np.moveaxis(np.stack(filtered), 0, axis + 2) * up / sum(taps)

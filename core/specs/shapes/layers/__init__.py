@@ -5,6 +5,7 @@ contains layers.
 """
 
 from gandem.core.specs.shapes.layers import (  # noqa: F401
+    activations,
     affine,
     attention,
     graph,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 from gandem.core.errors import SpecError
 from gandem.core.specs import layers as kinds
 from gandem.core.specs.initializers import Normal, Orthogonal, Zeros
-from gandem.core.specs.shapes.geometry import crops, pads, transposed_size, window_size
+from gandem.core.specs.shapes.geometry import crops, pads, span, transposed_size, window_size
 from gandem.core.specs.shapes.graph import Parameter, Resolved, Shape, Site
 from gandem.core.specs.shapes.layers.base import expect_fit, expect_image, expect_vector, resolve
 
@@ -17,9 +19,11 @@ def _affine(
     fan_out: int,
     out: int,
 ) -> dict[str, Parameter]:
-    parameters = {"kernel": Parameter("", kernel, layer.kernel_init, fan_in, fan_out)}
+    rate, gain = layer.learning_rate_multiplier, layer.equalized_gain
+    scale = rate if gain is None else rate * gain / math.sqrt(fan_in)
+    parameters = {"kernel": Parameter("", kernel, layer.kernel_init, fan_in, fan_out, scale)}
     if layer.bias:
-        parameters["bias"] = Parameter("", (out,), layer.bias_init, fan_in, fan_out)
+        parameters["bias"] = Parameter("", (out,), layer.bias_init, fan_in, fan_out, rate)
     return parameters
 
 
@@ -72,16 +76,23 @@ def _(layer: kinds.Conv2D, site: Site) -> Resolved:
     pad = pads(layer, height, width)
     if min(pad[0] + pad[1]) < 0:
         raise SpecError(f"{site.path}: padding cannot be negative, received {layer.padding}.")
-    (kh, kw), (sh, sw) = layer.kernel, layer.stride
+    groups, common = layer.groups, math.gcd(channels, layer.filters)
+    if common % groups:
+        choices = [str(n) for n in range(1, min(common, 512) + 1) if common % n == 0]
+        raise SpecError(
+            f"{site.path}: groups = {groups} does not divide its {channels} channels and "
+            f"{layer.filters} filters; choose a divisor of both ({', '.join(choices)})."
+        )
+    (kh, kw), (sh, sw) = span(layer), layer.stride
     remedy = "use padding 'same' or a smaller kernel"
     size = (
         expect_fit(window_size(height, kh, sh, pad[0]), site.path, "height", height, kh, remedy),
         expect_fit(window_size(width, kw, sw, pad[1]), site.path, "width", width, kw, remedy),
     )
-    area = kh * kw
-    kernel = (kh, kw, channels, layer.filters)
-    parameters = _affine(layer, kernel, area * channels, area * layer.filters, layer.filters)
-    vectors = _spectral_vectors(layer, area * channels, layer.filters, site.path)
+    kernel = (*layer.kernel, channels // groups, layer.filters)
+    fan_in, fan_out = math.prod(kernel[:3]), math.prod(kernel[:2]) * layer.filters // groups
+    parameters = _affine(layer, kernel, fan_in, fan_out, layer.filters)
+    vectors = _spectral_vectors(layer, fan_in, layer.filters, site.path)
     return Resolved((*size, layer.filters), parameters, vectors)
 
 
@@ -106,3 +117,14 @@ def _(layer: kinds.Embedding, site: Site) -> Resolved:
     classes = expect_vector(site.shape, site.path)
     table = Parameter("", (classes, layer.units), layer.table_init, classes, layer.units)
     return Resolved((layer.units,), {"table": table})
+
+
+@resolve.register
+def _(layer: kinds.Constant, site: Site) -> Resolved:
+    return Resolved(layer.shape, {"value": Parameter("", layer.shape, layer.value_init)})
+
+
+@resolve.register
+def _(layer: kinds.PositionEmbedding, site: Site) -> Resolved:
+    shape = expect_image(site)
+    return Resolved(shape, {"position": Parameter("", shape, layer.position_init)})

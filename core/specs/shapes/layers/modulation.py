@@ -34,6 +34,11 @@ def _(layer: kinds.ModulatedConv2D, site: Site) -> Branches:
 @resolve.register
 def _(layer: kinds.ModulatedConv2D, site: Site) -> Resolved:
     channels = expect_image(site)[2]
+    if layer.groups > 1:
+        raise SpecError(
+            f"{site.path}: groups = {layer.groups}, and a modulated convolution has one group; set "
+            "groups = 1."
+        )
     style = site.end_of("layers", site.read(layer.input))
     if style != (channels,):
         raise SpecError(

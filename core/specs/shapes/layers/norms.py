@@ -64,3 +64,14 @@ def _(layer: kinds.InstanceNorm, site: Site) -> Resolved:
     height, width, _ = expect_image(site)
     _expect_several(height * width, site.path)
     return Resolved(site.shape, _scale_offset(layer, site.shape[-1:]))
+
+
+@resolve.register
+def _(layer: kinds.MinibatchStddev, site: Site) -> Resolved:
+    height, width, channels = expect_image(site)
+    if channels % layer.features:
+        raise SpecError(
+            f"{site.path}: features = {layer.features} does not divide its {channels} channels; "
+            "choose a divisor."
+        )
+    return Resolved((height, width, channels + layer.features))

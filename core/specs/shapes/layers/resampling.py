@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+from gandem.core.errors import SpecError
 from gandem.core.specs import layers as kinds
 from gandem.core.specs.layers import Layer
 from gandem.core.specs.shapes.geometry import pads, window_size
@@ -38,3 +41,37 @@ def _(layer: kinds.MaxPool2D | kinds.AveragePool2D, site: Site) -> Resolved:
 @resolve.register(kinds.GlobalAveragePool2D)
 def _(layer: Layer, site: Site) -> Resolved:
     return Resolved((expect_image(site)[2],))
+
+
+@resolve.register
+def _(layer: kinds.Resample2D, site: Site) -> Resolved:
+    height, width, channels = expect_image(site)
+    total = math.fsum(layer.filter)
+    if abs(total) <= 1e-6 * math.fsum(map(abs, layer.filter)):
+        raise SpecError(
+            f"{site.path}: the taps of its filter have the sum {total:g}, by which they are "
+            "divided; choose others."
+        )
+    return Resolved(
+        (
+            _resampled_size(layer, site.path, height, 0),
+            _resampled_size(layer, site.path, width, 1),
+            channels,
+        )
+    )
+
+
+def _resampled_size(layer: kinds.Resample2D, path: str, n: int, axis: int) -> int:
+    name, taps = ("height", "width")[axis], len(layer.filter)
+    up, down = layer.up[axis], layer.down[axis]
+    size = n * up // down
+    if size < 1:
+        raise SpecError(f"{path}: nothing is left of a {name} of {n}; choose down below {down}.")
+    before = (taps + up - down) // 2
+    beyond = max(before // up, ((size - 1) * down + taps - 1 - before) // up - (n - 1))
+    if layer.padding == "reflect" and beyond > n - 1:
+        raise SpecError(
+            f"{path}: its filter reads {beyond} pixels beyond a {name} of {n}, whose mirror image "
+            f"has {n - 1}; use padding 'zero' or a shorter filter."
+        )
+    return size

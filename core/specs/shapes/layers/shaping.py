@@ -7,7 +7,7 @@ import math
 from gandem.core.errors import SpecError, shown
 from gandem.core.specs import layers as kinds
 from gandem.core.specs.shapes.graph import Resolved, Site
-from gandem.core.specs.shapes.layers.base import resolve
+from gandem.core.specs.shapes.layers.base import expect_image, resolve
 
 
 @resolve.register
@@ -29,3 +29,25 @@ def _(layer: kinds.Reshape, site: Site) -> Resolved:
             f"{expected}; change the reshape or the layer before it."
         )
     return Resolved(layer.shape)
+
+
+@resolve.register
+def _(layer: kinds.DepthToSpace, site: Site) -> Resolved:
+    height, width, channels = expect_image(site)
+    if channels % layer.factor**2:
+        raise SpecError(
+            f"{site.path}: {channels} channels do not divide into blocks of {layer.factor} × "
+            f"{layer.factor} pixels; give the layer before it a multiple of {layer.factor**2}."
+        )
+    return Resolved((height * layer.factor, width * layer.factor, channels // layer.factor**2))
+
+
+@resolve.register
+def _(layer: kinds.SpaceToDepth, site: Site) -> Resolved:
+    height, width, channels = expect_image(site)
+    if height % layer.factor or width % layer.factor:
+        raise SpecError(
+            f"{site.path}: {height} × {width} pixels do not divide into blocks of {layer.factor} × "
+            f"{layer.factor}; choose a factor that divides both."
+        )
+    return Resolved((height // layer.factor, width // layer.factor, channels * layer.factor**2))

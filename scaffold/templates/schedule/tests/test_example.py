@@ -1,8 +1,7 @@
 """The schedule can be used in a spec, and trains."""
 
-import pytest
-
 import gandem
+import pytest
 from gandem.core.specs import Piecewise
 from gandem.core.training import installed_backends
 

@@ -11,10 +11,12 @@ Affine = kinds.Dense | kinds.Conv2D | kinds.Conv2DTranspose
 
 
 def kernel_of(layer: Affine, at: Context) -> Array:
-    """Return the kernel; with spectral norm, over σ. Miyato et al. 2018, arXiv:1802.05957."""
-    kernel = at["kernel"]
+    """Return the kernel times its multiplier; with spectral norm, over σ. Miyato et al. 2018,
+    arXiv:1802.05957.
+    """
+    kernel, multiplier = at["kernel"], at.node.parameters[0].multiplier
     if not layer.spectral_norm:
-        return kernel
+        return multiplier * kernel
     swapped = isinstance(layer, kinds.Conv2DTranspose)  # (kh, kw, out, in)
     matrix = kernel.swapaxes(-1, -2) if swapped else kernel
     matrix = matrix.reshape(-1, at.node.output_shape[-1])  # (kh·kw·in, out)
@@ -22,7 +24,7 @@ def kernel_of(layer: Affine, at: Context) -> Array:
         fixed = lax.stop_gradient(matrix)
         at["left_vector"] = unit(at["right_vector"] @ fixed)  # (out,)
         at["right_vector"] = unit(fixed @ at["left_vector"])  # (kh·kw·in,)
-    return kernel / (at["right_vector"] @ matrix @ at["left_vector"])
+    return multiplier * kernel / (at["right_vector"] @ matrix @ at["left_vector"])
 
 
 def unit(vector: Array) -> Array:
@@ -30,7 +32,7 @@ def unit(vector: Array) -> Array:
 
 
 def biased(layer: Affine, x: Array, at: Context) -> Array:
-    return x + at["bias"] if layer.bias else x
+    return x + layer.learning_rate_multiplier * at["bias"] if layer.bias else x
 
 
 def conv2d(layer: kinds.Conv2D, x: Array, at: Context) -> Array:
@@ -38,8 +40,15 @@ def conv2d(layer: kinds.Conv2D, x: Array, at: Context) -> Array:
 
 
 def convolve(layer: kinds.Conv2D, x: Array, kernel: Array) -> Array:
-    sides, order = pads(layer, *x.shape[1:3]), ("NHWC", "HWIO", "NHWC")
-    return lax.conv_general_dilated(x, kernel, layer.stride, sides, dimension_numbers=order)
+    return lax.conv_general_dilated(  # (N, H', W', filters)
+        x,
+        kernel,
+        layer.stride,
+        pads(layer, *x.shape[1:3]),
+        rhs_dilation=layer.dilation,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=layer.groups,
+    )
 
 
 def conv2d_transpose(layer: kinds.Conv2DTranspose, x: Array, at: Context) -> Array:
@@ -55,6 +64,8 @@ def conv2d_transpose(layer: kinds.Conv2DTranspose, x: Array, at: Context) -> Arr
 LAYERS |= {
     kinds.Dense: lambda layer, x, at: biased(layer, x @ kernel_of(layer, at), at),  # (N, units)
     kinds.Embedding: lambda layer, x, at: x @ at["table"],  # a label may lie between two classes
+    kinds.Constant: lambda layer, x, at: jnp.repeat(at["value"][None], len(x), axis=0),
+    kinds.PositionEmbedding: lambda layer, x, at: x + at["position"],
     kinds.Conv2D: conv2d,
     kinds.Conv2DTranspose: conv2d_transpose,
 }

@@ -47,4 +47,4 @@ def run(nodes: Sequence[Node], x: Array, context: Context) -> Array:
 
 def read(branch: str, at: Context) -> Array:
     """Compute a branch of the layer at hand on the input that it reads."""
-    return run(at.node.branches[branch], at.inputs[at.node.layer.reads], at)
+    return run(at.node.branches[branch], at.inputs[at.node.reads], at)

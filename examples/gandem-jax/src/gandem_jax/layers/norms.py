@@ -43,7 +43,22 @@ def group_norm(layer: kinds.GroupNorm | kinds.InstanceNorm, x: Array, at: Contex
     return normed(layer, *moments(grouped, (*range(1, x.ndim - 1), -1))[1:], at)
 
 
+def pixel_norm(layer: kinds.PixelNorm, x: Array, at: Context) -> Array:
+    return x * lax.rsqrt(jnp.mean(x * x, -1, keepdims=True) + layer.epsilon)
+
+
+def minibatch_stddev(layer: kinds.MinibatchStddev, x: Array, at: Context) -> Array:
+    size = max(n for n in range(1, layer.group_size + 1) if len(x) % n == 0)
+    grouped = x.reshape(size, len(x) // size, *x.shape[1:3], layer.features, -1)
+    variance = jnp.mean(jnp.square(grouped - jnp.mean(grouped, 0)), 0)
+    mean = jnp.mean(jnp.sqrt(variance + layer.epsilon), (1, 2, 4))  # (M, features)
+    planes = jnp.tile(mean[:, None, None], (size, *x.shape[1:3], 1))
+    return jnp.concatenate([x, planes], axis=-1)
+
+
 LAYERS |= {
+    kinds.PixelNorm: pixel_norm,
+    kinds.MinibatchStddev: minibatch_stddev,
     kinds.BatchNorm: batch_norm,
     kinds.LayerNorm: layer_norm,
     kinds.GroupNorm: group_norm,

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from gandem.core import specs as kinds
-from gandem.core.specs import interpolation, pads
+from gandem.core.specs import filter_matrix, interpolation, pads
 from gandem_jax.layers.base import LAYERS, Context
 
 
@@ -13,6 +13,12 @@ def upsample2d(layer: kinds.Upsample2D, x: Array, at: Context) -> Array:
         return jnp.repeat(jnp.repeat(x, layer.factor[0], axis=1), layer.factor[1], axis=2)
     sizes = zip(x.shape[1:3], layer.factor, strict=True)
     rows, columns = (interpolation(n, factor).astype(x.dtype) for n, factor in sizes)
+    return jnp.einsum("ah,nhwc,bw->nabc", rows, x, columns)
+
+
+def resample2d(layer: kinds.Resample2D, x: Array, at: Context) -> Array:
+    sizes = zip(x.shape[1:3], (0, 1), strict=True)
+    rows, columns = (filter_matrix(layer, n, axis).astype(x.dtype) for n, axis in sizes)
     return jnp.einsum("ah,nhwc,bw->nabc", rows, x, columns)
 
 
@@ -28,6 +34,7 @@ def average_pool2d(layer: kinds.AveragePool2D, x: Array, at: Context) -> Array:
 
 LAYERS |= {
     kinds.Upsample2D: upsample2d,
+    kinds.Resample2D: resample2d,
     kinds.MaxPool2D: lambda layer, x, at: pool(layer, x, -jnp.inf, lax.max),
     kinds.AveragePool2D: average_pool2d,
     kinds.GlobalMaxPool2D: lambda layer, x, at: jnp.max(x, axis=(1, 2)),  # ties share the gradient
