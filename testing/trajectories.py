@@ -147,7 +147,7 @@ def make_step(
 
 
 def digest(arrays: Arrays) -> dict[str, np.ndarray]:
-    """Return small arrays whole, and of each array above 40 elements 16 elements and two sums.
+    """Return small arrays whole, and of each array above 24 elements 8 elements and two sums.
 
     The elements have hashed positions; the sums run over all elements with hashed signs, so a
     difference at any element changes them.
@@ -155,7 +155,7 @@ def digest(arrays: Arrays) -> dict[str, np.ndarray]:
     parts = {}
     for name, value in arrays.items():
         elements = np.asarray(value, np.float64).ravel()
-        if elements.size > 40:
+        if elements.size > 24:
             positions, signs = _hashed_positions(name, elements.size)
             parts[f"{name} (sums)"] = signs @ elements
             elements = elements[positions]
@@ -165,8 +165,8 @@ def digest(arrays: Arrays) -> dict[str, np.ndarray]:
 
 @lru_cache(maxsize=256)  # enough for a few trajectories
 def _hashed_positions(name: str, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return 16 positions in an array, and two rows of signs for its elements."""
-    positions = (hashed_numbers(f"{name} places", (16,)) + 1) / 2 * size
+    """Return 8 positions in an array, and two rows of signs for its elements."""
+    positions = (hashed_numbers(f"{name} places", (8,)) + 1) / 2 * size
     return positions.astype(int), np.sign(hashed_numbers(f"{name} signs", (2, size)))
 
 

@@ -96,7 +96,8 @@ def _half(rule: str, role: str, logits: np.ndarray, target: float) -> tuple[np.n
         ("Wasserstein", "fake"): (x, 0 * x + 1),
         ("Wasserstein", "generator"): (-x, 0 * x - 1),
     }
-    return halves[rule, role]
+    plain = "NonSaturating" if rule == "InfoGAN" else rule  # it adds an auxiliary network
+    return halves[plain, role]
 
 
 def optimize(

@@ -96,7 +96,7 @@ def test_the_registry_has_the_expected_entries():
         "backends": ["keras", "torch"],
         "datasets": [
             *("cifar10", "digits", "fashion-mnist", "folder", "grid", "keras", "mnist", "npz"),
-            *("ring", "torchvision"),
+            *("ring", "stacked-mnist", "torchvision"),
         ],
         "losses": [
             *("hinge", "infogan", "least-squares", "minimax", "non-saturating", "relativistic"),

@@ -320,9 +320,11 @@ def test_a_field_left_out_has_its_default():
 
 
 WINDOW = {"stride": (1, 1), "padding": "same"}
+GROUPS = {"dilation": (1, 1), "groups": 1}
 AFFINE = {
     "bias": True,
     "spectral_norm": False,
+    "learning_rate_multiplier": 1.0,
     "kernel_init": GlorotUniform(),
     "bias_init": Zeros(),
 }
@@ -340,7 +342,7 @@ TRANSFORMS = {
 }
 DEFAULTS = {
     "dense": AFFINE,
-    "conv2d": WINDOW | AFFINE,
+    "conv2d": WINDOW | GROUPS | AFFINE,
     "conv2d_transpose": WINDOW | AFFINE,
     "upsample2d": {"factor": (2, 2), "method": "nearest"},
     "max_pool2d": POOL,
@@ -351,9 +353,25 @@ DEFAULTS = {
     "instance_norm": NORMED,
     "elu": {"alpha": 1.0},
     "embedding": {"table_init": GlorotUniform()},
+    "constant": {"value_init": Normal(mean=0.0, std=1.0)},
+    "position_embedding": {"position_init": Normal(mean=0.0, std=0.02)},
+    "resample2d": {
+        "filter": (1.0, 3.0, 3.0, 1.0),
+        "up": (1, 1),
+        "down": (1, 1),
+        "padding": "zero",
+        "gain": 1.0,
+    },
+    "depth_to_space": {"factor": 2},
+    "space_to_depth": {"factor": 2},
+    "pixel_norm": {"epsilon": 1e-8},
+    "minibatch_stddev": {"group_size": 4, "features": 1, "epsilon": 1e-8},
+    "gelu": {"approximation": "none"},
+    "prelu": {"slope_init": Normal(mean=0.25, std=0.0)},
     "concatenate": {"input": "label", "planes": False, "layers": ()},
     "add": {"layers": ()},
     "dot": {"input": "label", "layers": ()},
+    "multiply": {"layers": ()},
     "self_attention": {
         "reduction": 8,
         "value_reduction": 8,
@@ -363,7 +381,10 @@ DEFAULTS = {
         "gamma_init": Zeros(),
     },
     "modulate": {"input": "label"},
-    "modulated_conv2d": WINDOW | AFFINE | {"layers": (), "demodulate": True, "epsilon": 1e-8},
+    "modulated_conv2d": WINDOW
+    | GROUPS
+    | AFFINE
+    | {"layers": (), "demodulate": True, "epsilon": 1e-8},
     "pixel_noise": {"strength_init": Zeros()},
     "residual": {"shortcut": ()},
     "adam": ADAM | {"weight_decay": 0.0},
