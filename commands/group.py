@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -19,6 +20,11 @@ SAVING = {
     *("compare", "report"),
 }
 """The commands that save their result to files; they succeed although their output is lost."""
+UNUSABLE = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP),
+    *(errno.EMFILE, errno.ENFILE, errno.EIO),
+)
+"""Error numbers for paths and machines that cannot be used; in gandem's code none is a mistake."""
 
 
 class OneLineUsageError(click.ClickException):
@@ -111,7 +117,7 @@ def errors_in_one_line() -> Iterator[None]:
     """Turn user errors, errors of plugins, full disks, lack of memory and Ctrl-C into messages of
     one line.
     """
-    from gandem.core.errors import GandemError
+    from gandem.core.errors import GandemError, shorten
 
     try:
         yield
@@ -120,10 +126,12 @@ def errors_in_one_line() -> Iterator[None]:
     except MemoryError as error:
         raise click.ClickException("There is not enough memory; ask for less.") from error
     except OSError as error:
-        if error.errno not in DISK_FULL:
+        if error.errno not in (*DISK_FULL, *UNUSABLE):
             raise
         path = error.filename or "The output"
-        raise click.ClickException(f"{path}: cannot be written ({error.strerror}).") from error
+        verb = "written" if error.errno in DISK_FULL else "used"
+        line = shorten(f"{path}: cannot be {verb} ({error.strerror}).")
+        raise click.ClickException(line) from error
     except click.UsageError as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # click 8.2 prints the help with it
             raise

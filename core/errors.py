@@ -28,6 +28,7 @@ __all__ = [
     "SpecError",
     "find_nearest",
     "printable",
+    "shorten",
     "shown",
     "suggest",
 ]
@@ -41,11 +42,7 @@ class GandemError(Exception):
     """An error that the user can fix; its text is one line that says how."""
 
     def __str__(self) -> str:
-        text = printable(super().__str__())
-        if len(text) <= MAX_LENGTH:
-            return text
-        half = MAX_LENGTH // 2  # a path comes first, the reason last
-        return f"{text[:half]} … {text[-half:]}"
+        return shorten(super().__str__())
 
 
 class SpecError(GandemError, ValueError):
@@ -70,6 +67,15 @@ class DataError(GandemError, ValueError):
 
 class RunError(GandemError, RuntimeError):
     """A run folder or one of its files cannot be read or written."""
+
+
+def shorten(text: str) -> str:
+    """Return a printable message of at most about ``MAX_LENGTH`` characters."""
+    text = printable(text)
+    if len(text) <= MAX_LENGTH:
+        return text
+    half = MAX_LENGTH // 2  # a path comes first, the reason last
+    return f"{text[:half]} … {text[-half:]}"
 
 
 def printable(text: str, keep: str = "") -> str:

@@ -52,7 +52,7 @@ def check_file(path: Path, suffixes: Mapping[str, str] | None = None) -> None:
     if not os.path.isdir(path.parent):
         raise RunError(f"{path}: there is no folder {path.parent}.")
     _check_replaceable(path)
-    check_folder(path.parent)
+    _check_writable(path.parent, path)
 
 
 def check_new_folder(path: Path) -> None:
@@ -66,7 +66,7 @@ def check_new_folder(path: Path) -> None:
         raise RunError(f"{path}: it is not an empty folder; choose a new one.")
     if not os.path.isdir(path.parent):
         raise RunError(f"{path}: there is no folder {path.parent}.")
-    check_folder(path.parent)
+    _check_writable(path.parent, path)
 
 
 def check_folder(path: Path) -> None:
@@ -75,15 +75,20 @@ def check_folder(path: Path) -> None:
     Raises:
         RunError: otherwise.
     """
+    _check_writable(path, path)
+
+
+def _check_writable(folder: Path, subject: Path) -> None:
+    """Create a file without a name in a folder, or in the first one above it that exists."""
     import tempfile
 
-    for place in (path.absolute(), *path.absolute().parents):
+    for place in (folder.absolute(), *folder.absolute().parents):
         try:
             tempfile.TemporaryFile(dir=place).close()
         except FileNotFoundError:
             continue
         except OSError as error:
-            raise RunError(f"{path}: cannot be written ({error.strerror or error}).") from None
+            raise RunError(f"{subject}: cannot be written ({error.strerror or error}).") from None
         return
 
 
@@ -244,6 +249,8 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"{path}: cannot be created ({error.strerror or error}).") from None
+    except RecursionError:  # mkdir calls itself for each parent
+        raise RunError(f"{path}: cannot be created (too many folders).") from None
 
 
 def _flush_folder(path: Path) -> None:

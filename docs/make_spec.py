@@ -52,6 +52,7 @@ SECTIONS = {
     "Loss": (gan.Loss, "loss."),
     "Training": (gan.Training, "training."),
     "Augmentation": (gan.Augment, "training.augment."),
+    "Consistency": (gan.Consistency, "loss.consistency."),
     "Players": (gan.Player, "generator."),
 }
 """Headings, each with its dataclass and the path of its fields."""
@@ -98,10 +99,12 @@ MEANINGS = {
     "Training.epochs": "passes over the data",
     "Training.discriminator_steps": "updates of the discriminator per step",
     "Training.batches_per_epoch": 'with `sampling = "replacement"`: batches per epoch',
+    "Loss.consistency": "[consistency](#consistency) of the logits under changes of the image",
     "Training.augment": "differentiable [augmentation](#augmentation)",
     "Player.name": "`generator`, `discriminator`, or the name of an auxiliary network",
     "Player.input": "the input of the first layer: `noise`, `image` or `label`",
     "Player.optimizer": "one of the [optimizers](#optimizers)",
+    "Optimizer.learning_rate": "size of an update",
     "Player.layers": "the [layers](#layers), first to last",
     "Player.outputs": "names of layers whose outputs a loss reads",
 }
@@ -131,7 +134,15 @@ EXAMPLES: dict[str, Any] = {
     "Loss.name": "hinge",
     "Loss.label_smoothing": 0.1,
     "Loss.gradient_penalty": 10.0,
+    "Loss.gradient_penalty_norm": 0.0,
+    "Loss.gradient_penalty_points": "near-real",
     "Loss.r1": 1.0,
+    "Loss.r2": 1.0,
+    "Loss.penalty_interval": 16,
+    "Loss.lecam": 0.3,
+    "Loss.lecam_decay": 0.9,
+    "Loss.consistency": {"real": 10, "fake": 10, "flip": True},
+    "Loss.top_k": 0.5,
     "Loss.class_weight": 1.0,
     "Training.batch_size": 128,
     "Training.epochs": 5,
@@ -142,10 +153,19 @@ EXAMPLES: dict[str, Any] = {
     "Training.generator_batches": 2,
     "Training.discriminator_skip_below": 0.3,
     "Training.weight_clip": 0.01,
+    "Training.pac": 2,
     "Training.instance_noise": 0.1,
     "Training.augment": {"flip": True},
-    "Augment.translation": 0.125,
-    "Augment.cutout": 0.25,
+    "Augment.probability": 0.5,
+    "Augment.adaptive_target": 0.6,
+    "Augment.adaptive_images": 100_000,
+    "Consistency.real": 10.0,
+    "Consistency.fake": 10.0,
+    "translation": 0.125,
+    "cutout": 0.25,
+    "brightness": 0.5,
+    "saturation": 1.0,
+    "contrast": 0.5,
     "Player.name": "generator",
     "Player.input": "noise",
     "Player.outputs": ["features"],
@@ -183,6 +203,7 @@ EXAMPLES: dict[str, Any] = {
     "input": "label",
     "name": "stem",
     "learning_rate": 2e-4,
+    "clip_norm": 1.0,
     "from_": 2e-4,
     "to": 1e-5,
     "end": 5000.0,
@@ -231,7 +252,7 @@ def _introduce(family: type) -> str:
 
 def _table(cls: Any, path: str, hidden: set[str] = frozenset()) -> str:  # type: ignore[assignment]
     """Return the table of a dataclass's fields, or nothing if it has none."""
-    texts = _field_texts(cls)
+    texts = {name: text for name, text in _field_texts(cls).items() if name not in hidden}
     rows = []
     for field in dataclasses.fields(cls):
         if field.name in hidden:
@@ -360,16 +381,24 @@ def _field_names(cls: Any) -> list[str]:
 
 
 def _field_texts(cls: Any) -> dict[str, str]:
-    """Return the description of each field, from the docstring of the class if it has one."""
+    """Return the description of each field, from the docstring of its class if that has one."""
+    inherited: dict[str, str] = {}
+    for base in cls.__bases__:
+        if dataclasses.is_dataclass(base):
+            inherited |= _field_texts(base)
     text = inspect.cleandoc(cls.__doc__)
     names = _field_names(cls)
     starts = [m for m in _FIELD.finditer(text) if (m[1] or m[2]) in names]
     ends = [*(match.start() for match in starts[1:]), len(text)]
     missing = {n: MEANINGS[k] for n in names if (k := f"{cls.__name__}.{n}") in MEANINGS}
-    return missing | {
-        match[1] or match[2]: _markdown(" ".join(text[match.end() : end].split()))
-        for match, end in zip(starts, ends, strict=False)
-    }
+    return (
+        inherited
+        | missing
+        | {
+            match[1] or match[2]: _markdown(" ".join(text[match.end() : end].split()))
+            for match, end in zip(starts, ends, strict=False)
+        }
+    )
 
 
 def _markdown(text: str) -> str:

@@ -73,7 +73,8 @@ class Trajectory:
 
     def feed(self, precision: str = "float64") -> Feed:
         """Return the inputs of its steps."""
-        data = _load_digits() if self.name in MODELS else load_tiny_data()
+        channels = self.spec.image.shape[-1]
+        data = _load_digits() if self.name in MODELS else load_tiny_data(channels)
         return Feed(self.spec, load_loss(self.spec.loss), data, SEED, precision)
 
 
@@ -83,9 +84,10 @@ def _load_digits() -> Dataset:
 
 
 @cache
-def load_tiny_data() -> Dataset:
-    """Return 70 images (8, 8, 1) in three classes; 70 leaves a partial batch of 6."""
-    pixels = np.floor((hashed_numbers("images", (70, 8, 8, 1)) + 1) * 128).astype(np.uint8)
+def load_tiny_data(channels: int = 1) -> Dataset:
+    """Return 70 images (8, 8, channels) in three classes; 70 leaves a partial batch of 6."""
+    numbers = hashed_numbers("images", (70, 8, 8, channels))
+    pixels = np.floor((numbers + 1) * 128).astype(np.uint8)
     return Dataset("tiny", pixels, np.arange(70) % 3)
 
 
@@ -113,7 +115,9 @@ def make_start_state(case: Trajectory, step: int) -> dict[str, np.ndarray]:
     state = initial_state(case.spec, SEED, "float64")
     for name, value in state.items():
         noise = hashed_numbers(f"{name} {step}", value.shape)
-        if name.endswith("/updates"):
+        if name.startswith("running/"):
+            state[name] = np.asarray((1 + noise) / 2)
+        elif name.endswith("/updates"):
             rounds = case.spec.training.discriminator_steps if "discriminator" in name else 1
             state[name] = np.array(step * rounds, np.int64)
         elif name.endswith("/second_moment"):
@@ -143,7 +147,7 @@ def make_step(
 
 
 def digest(arrays: Arrays) -> dict[str, np.ndarray]:
-    """Return small arrays whole, and of each array above 40 elements 16 elements and two sums.
+    """Return small arrays whole, and of each array above 24 elements 8 elements and two sums.
 
     The elements have hashed positions; the sums run over all elements with hashed signs, so a
     difference at any element changes them.
@@ -151,7 +155,7 @@ def digest(arrays: Arrays) -> dict[str, np.ndarray]:
     parts = {}
     for name, value in arrays.items():
         elements = np.asarray(value, np.float64).ravel()
-        if elements.size > 40:
+        if elements.size > 24:
             positions, signs = _hashed_positions(name, elements.size)
             parts[f"{name} (sums)"] = signs @ elements
             elements = elements[positions]
@@ -161,8 +165,8 @@ def digest(arrays: Arrays) -> dict[str, np.ndarray]:
 
 @lru_cache(maxsize=256)  # enough for a few trajectories
 def _hashed_positions(name: str, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return 16 positions in an array, and two rows of signs for its elements."""
-    positions = (hashed_numbers(f"{name} places", (16,)) + 1) / 2 * size
+    """Return 8 positions in an array, and two rows of signs for its elements."""
+    positions = (hashed_numbers(f"{name} places", (8,)) + 1) / 2 * size
     return positions.astype(int), np.sign(hashed_numbers(f"{name} signs", (2, size)))
 
 

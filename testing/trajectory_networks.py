@@ -12,6 +12,7 @@ from gandem.core.specs import Layer, Spec
 __all__ = [
     "ATTENTION",
     "BIASED",
+    "COLORED",
     "CONDITIONAL",
     "DROPOUT",
     "EQUALIZED",
@@ -73,6 +74,13 @@ DROPOUT: tuple[Layer, ...] = (
     kinds.Dropout(rate=0.5),
     kinds.Dense(units=1),
 )
+COLORED: Networks = {
+    "generator": (
+        *SMALL.player("generator").layers[:-2],
+        kinds.Conv2D(filters=3, kernel=3),
+        kinds.Tanh(),
+    ),
+}
 NO_LAST_BIAS: tuple[Layer, ...] = (
     *SMALL.player("discriminator").layers[:-1],
     kinds.Dense(units=1, bias=False),

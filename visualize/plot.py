@@ -99,7 +99,8 @@ def _kind(name: str, curves: list[Curves]) -> str:
         return "share"
     if any(name in run.schedules for run in curves):
         return "schedule"
-    return "loss" if any(name in run.losses for run in curves) else "other"
+    is_loss = any(name in run.losses for run in curves) and not name.endswith("_probability")
+    return "loss" if is_loss else "other"
 
 
 def _height(name: str, curves: list[Curves]) -> float:

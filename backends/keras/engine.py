@@ -20,6 +20,7 @@ from gandem.core.training import (
     Arrays,
     averaged_players,
     metric_names,
+    running_numbers,
     state_shapes,
     stored,
     train_step,
@@ -53,7 +54,11 @@ class KerasEngine:
                 name: {k: tf.Variable(v, trainable=False) for k, v in weights[name].items()}
                 for name in averaged_players(spec)
             }
-        self.players = KerasPlayers(self.networks, self.learners, self.averages)
+            self.running = {
+                name: tf.Variable(tf.zeros((), stored(precision)), trainable=False)
+                for name in running_numbers(spec)
+            }
+        self.players = KerasPlayers(self.networks, self.learners, self.averages, self.running)
         self._compiled = tf.function(self._step, autograph=False)
         self._compiled_loop = tf.function(self._loop, autograph=False)
         self.steps_per_call = STEPS_PER_CALL if _has_no_convolutions(spec) else 1
@@ -149,7 +154,7 @@ class KerasEngine:
                 locations[f"optimizer/{name}/{slot}"] = variable
             locations[f"optimizer/{player}/updates"] = learner.updates
             locations |= {f"average/{k}": v for k, v in self.averages.get(player, {}).items()}
-        return locations
+        return locations | {f"running/{name}": value for name, value in self.running.items()}
 
 
 def _to_tensors(inputs: Arrays) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from tensorflow import Tensor
 
 from gandem.core.rng import part_of
 from gandem.core.specs import Latent, Spec
-from gandem.core.training import KEY, AdversarialLoss, Draw, count_rows, list_draws
+from gandem.core.training import KEY, AdversarialLoss, Draw, list_draws
 
 
 def replace_key(
@@ -22,7 +22,7 @@ def replace_key(
     """
     arrays = dict(inputs)
     key = arrays.pop(KEY)  # int64 (2,), as the seed of a stateless draw
-    draws = list_draws(spec, loss, count_rows(spec, arrays))
+    draws = list_draws(spec, loss, arrays)
     return arrays | {
         name: _draw(spec.latent, draw, _part(key, name), dtype) for name, draw in draws.items()
     }

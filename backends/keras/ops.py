@@ -35,5 +35,20 @@ class KerasOps:
     def join(self, first: Tensor, second: Tensor) -> Tensor:
         return tf.concat([first, second], axis=0)
 
+    def top_rows(self, x: Tensor, count: int) -> Tensor:
+        return tf.gather(x, tf.math.top_k(x[:, 0], count).indices)
+
+    def pack(self, images: Tensor, count: int) -> Tensor:
+        groups = tf.reshape(images, [-1, count, *images.shape[1:]])
+        if images.shape.rank == 4:
+            groups = tf.transpose(groups, [0, 2, 3, 1, 4])  # (N, H, W, count, C)
+        return tf.reshape(groups, [-1, *images.shape[1:-1], count * images.shape[-1]])
+
+    def channel_mean(self, images: Tensor) -> Tensor:
+        return tf.reduce_mean(images, axis=-1, keepdims=True)
+
+    def image_mean(self, images: Tensor) -> Tensor:
+        return tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
+
     def warp(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         return tf.einsum("nah,nhvc,nbv->nabc", rows, images, columns)

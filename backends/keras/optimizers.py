@@ -42,9 +42,14 @@ class Learner:
         optimizer = at_step(self.spec, path, inputs or {})
         self.updates.assign_add(1)
         count = tf.cast(self.updates, tf.float64)
+        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        if self.spec.clip_norm:
+            norm = tf.sqrt(tf.add_n([tf.reduce_sum(g * g) for g in gradients]))
+            factor = tf.minimum(as_constant(optimizer.clip_norm, norm) / (norm + 1e-6), 1)
+            gradients = [factor * gradient for gradient in gradients]
         for (name, parameter), gradient in zip(self.parameters.items(), gradients, strict=True):
             slots = [self.slots[name, slot] for slot in self.spec.slots]
-            apply(optimizer, parameter, tf.convert_to_tensor(gradient), slots, count)
+            apply(optimizer, parameter, gradient, slots, count)
 
 
 @singledispatch

@@ -18,10 +18,12 @@ class KerasPlayers:
         networks: Mapping[str, Network],
         learners: Mapping[str, Learner],
         averages: Mapping[str, Mapping[str, tf.Variable]],
+        running: Mapping[str, tf.Variable],
     ) -> None:
         self.networks = networks
         self.learners = learners
         self.averages = averages
+        self.running = running
         self.inputs: Mapping[str, Tensor] = {}
         self.draws = DrawFeed({})
 
@@ -91,3 +93,9 @@ class KerasPlayers:
             average = self.averages[player][name]
             kept, taken = (as_constant(share, average) for share in (decay, 1 - decay))
             average.assign(average * kept + parameter * taken)
+
+    def get_running(self, name: str) -> Tensor:
+        return self.running[name].read_value()
+
+    def set_running(self, name: str, value: Tensor) -> None:
+        self.running[name].assign(value)

@@ -22,6 +22,7 @@ from gandem.core.training import (
     AdversarialLoss,
     Arrays,
     averaged_players,
+    running_numbers,
     state_shapes,
     stored,
     train_step,
@@ -58,8 +59,11 @@ class TorchEngine:
             name: {path: weight.detach().clone() for path, weight in weights[name].items()}
             for name in averaged_players(spec)
         }
+        self.running = {
+            name: torch.zeros((), dtype=dtype, device=device) for name in running_numbers(spec)
+        }
         players = MixedPlayers if mixed else TorchPlayers
-        self.players = players(self.networks, self.learners, self.averages)
+        self.players = players(self.networks, self.learners, self.averages, self.running)
         self.draws = Draws(spec, loss, device, dtype)
         self.load(arrays)
 
@@ -156,4 +160,6 @@ class TorchEngine:
                     locations[f"optimizer/{name}/{slot}"] = (learner.slot(name, slot), permutation)
                 if player in self.averages:
                     locations[f"average/{name}"] = (self.averages[player][name], permutation)
-        return locations
+        return locations | {
+            f"running/{name}": (value, None) for name, value in self.running.items()
+        }

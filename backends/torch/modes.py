@@ -10,7 +10,7 @@ from gandem.backends.torch.layers import SpectralNorm
 from gandem.backends.torch.players import TorchPlayers
 from gandem.core.rng import part_of
 from gandem.core.specs import Latent, Spec
-from gandem.core.training import KEY, AdversarialLoss, Arrays, Draw, count_rows, list_draws
+from gandem.core.training import KEY, AdversarialLoss, Arrays, Draw, list_draws
 
 # --- mixed precision -----------------------------------------------------------------------------
 
@@ -74,7 +74,7 @@ class Draws:
         seed, step = arrays.pop(KEY).tolist()
         # not a hash of both: on the CPU torch keeps 32 bits, and steps would collide
         self.generator.manual_seed((part_of(str(seed)) + step) % 2**63)
-        draws = list_draws(self.spec, self.loss, count_rows(self.spec, arrays))
+        draws = list_draws(self.spec, self.loss, arrays)
         return arrays | {name: self._draw(draw) for name, draw in draws.items()}
 
     def _draw(self, draw: Draw) -> Tensor:

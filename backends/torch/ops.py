@@ -37,5 +37,18 @@ class TorchOps:
     def join(self, first: Tensor, second: Tensor) -> Tensor:
         return torch.cat([first, second])
 
+    def top_rows(self, x: Tensor, count: int) -> Tensor:
+        return x[torch.argsort(x[:, 0], descending=True, stable=True)[:count]]
+
+    def pack(self, images: Tensor, count: int) -> Tensor:
+        packed = images.reshape(-1, count * images.shape[1], *images.shape[2:])  # (N, C, H, W)
+        return packed.contiguous(memory_format=torch.channels_last) if packed.ndim == 4 else packed
+
+    def channel_mean(self, images: Tensor) -> Tensor:
+        return images.mean(1, keepdim=True)  # (N, 1, H, W)
+
+    def image_mean(self, images: Tensor) -> Tensor:
+        return images.mean((1, 2, 3), keepdim=True)
+
     def warp(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         return rows[:, None] @ images @ columns[:, None].mT  # (N, C, H, W)

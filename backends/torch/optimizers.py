@@ -112,6 +112,8 @@ class Learner:
                 # second derivatives come laid out otherwise, and fused Adam walks through memory
                 gradient = torch.empty_like(parameter).copy_(gradient)
             parameter.grad = gradient
+        if self.spec.clip_norm:
+            nn.utils.clip_grad_norm_(self.parameters.values(), optimizer.clip_norm)
         self.updates += 1
         if isinstance(optimizer, kinds.Adam):
             root = math.sqrt(1 - optimizer.beta2**self.updates)

@@ -18,10 +18,12 @@ class TorchPlayers:
         networks: Mapping[str, Network],
         learners: Mapping[str, Learner],
         averages: Mapping[str, Mapping[str, Tensor]],
+        running: Mapping[str, Tensor],
     ) -> None:
         self.networks = networks
         self.learners = learners
         self.averages = averages
+        self.running = running
         self.inputs: Mapping[str, Tensor] = {}
         self.draws = DrawFeed({})
 
@@ -70,3 +72,9 @@ class TorchPlayers:
         with torch.no_grad():
             for name, parameter in self.learners[player].parameters.items():
                 self.averages[player][name].mul_(decay).add_(parameter, alpha=1 - decay)
+
+    def get_running(self, name: str) -> Tensor:
+        return self.running[name].clone()  # the tensor itself is overwritten
+
+    def set_running(self, name: str, value: Tensor) -> None:
+        self.running[name].copy_(value)

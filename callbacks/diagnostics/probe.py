@@ -136,7 +136,8 @@ class Probe:
         return self._play("generator", noise=self._noise)
 
     def _scores(self, images: np.ndarray) -> np.ndarray:
-        return self._play("discriminator", image=images)[:, 0]
+        packed = _pack(images, self.feed.spec.training.pac)
+        return self._play("discriminator", image=packed)[:, 0]
 
     def _weights(self) -> dict[str, np.ndarray]:
         return weights(self.feed.spec, self.engine.export())
@@ -192,6 +193,14 @@ class Variety:
                 "variety": float(distances[self._same].mean()),
                 "nearest": float(np.median(nearest[self._same.any(axis=1)])),
             }
+
+
+def _pack(images: np.ndarray, count: int) -> np.ndarray:
+    """Return images (N, …, C) side by side, (N // count, …, count · C), without a last, incomplete
+    group.
+    """
+    groups = images[: len(images) // count * count].reshape(-1, count, *images.shape[1:])
+    return np.moveaxis(groups, 1, -2).reshape(-1, *images.shape[1:-1], count * images.shape[-1])
 
 
 def _distances(images: np.ndarray) -> np.ndarray:

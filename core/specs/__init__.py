@@ -4,6 +4,7 @@ from gandem.core.specs import initializers, layers, schedules
 from gandem.core.specs.composition import MOST_LAYERS, PluginKinds
 from gandem.core.specs.gan import (
     Augment,
+    Consistency,
     Image,
     Latent,
     Loss,
@@ -11,6 +12,7 @@ from gandem.core.specs.gan import (
     Points,
     Spec,
     Training,
+    Transforms,
     image_of,
 )
 from gandem.core.specs.initializers import *  # noqa: F403
@@ -42,6 +44,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Augment",
+    "Consistency",
     "Image",
     "Latent",
     "Loss",
@@ -57,6 +60,7 @@ __all__ = [
     "Shape",
     "Spec",
     "Training",
+    "Transforms",
     "change",
     "crops",
     "differences",

@@ -13,6 +13,7 @@ from gandem.core.specs.schedules import Number
 
 __all__ = [
     "Augment",
+    "Consistency",
     "Image",
     "Latent",
     "Loss",
@@ -20,6 +21,7 @@ __all__ = [
     "Points",
     "Spec",
     "Training",
+    "Transforms",
     "image_of",
 ]
 
@@ -27,6 +29,10 @@ Amount = Annotated[Number, Range(0)]
 """0 ≤ x; a constant or a schedule."""
 Share = Annotated[Number, Range(0, 1, open_high=True)]
 """0 ≤ x < 1; a constant or a schedule."""
+Probability = Annotated[Number, Range(0, 1)]
+"""0 ≤ x ≤ 1; a constant or a schedule."""
+Strength = Annotated[float, Range(0)]
+"""0 ≤ x."""
 NotNegativeInt = Annotated[int, Range(0, 2**31 - 1)]
 """A whole number from 0."""
 
@@ -130,15 +136,98 @@ def _refuse_deep(layers: tuple[Layer, ...], name: str) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Transforms(Checked):
+    """Random changes of an image through which gradients pass (Zhao et al. 2020, arXiv:2006.10738).
+
+    ``flip``: mirror left to right with probability 1/2.
+    ``translation``: shift by up to this share of the height and width, padding with zeros.
+    ``cutout``: set a rectangle with this share of the height and width to zero.
+    ``brightness``: add a number of up to this share of half the range of pixel values to the image;
+    the paper uses 0.5.
+    ``saturation``: multiply the distance of each pixel from its mean over the channels by a factor
+    between 1 - saturation and 1 + saturation; the paper uses 1.
+    ``contrast``: multiply the distance of each pixel from the mean of the image by a factor between
+    1 - contrast and 1 + contrast; the paper uses 0.5.
+    """
+
+    flip: bool = False
+    translation: Fraction = 0.0
+    cutout: Fraction = 0.0
+    brightness: Strength = 0.0
+    saturation: Strength = 0.0
+    contrast: Strength = 0.0
+
+    @property
+    def moves(self) -> bool:
+        """True if pixels change their positions."""
+        return self.flip or self.translation > 0
+
+    @property
+    def recolors(self) -> bool:
+        """True if pixels change their colors."""
+        return bool(self.brightness or self.saturation or self.contrast)
+
+    @property
+    def changes(self) -> bool:
+        """True if an image is changed at all."""
+        return bool(self.moves or self.cutout or self.recolors)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Augment(Transforms):
+    """Differentiable augmentation of all images, real or fake, that the discriminator sees; the
+    generator gets its gradient through it (Zhao et al. 2020, arXiv:2006.10738).
+
+    ``probability``: of each group of changes (positions, cutout, colors), for each image.
+    ``adaptive_target``: the probability starts at 0 and is adapted every 4 steps (Karras et al.
+    2020, arXiv:2006.06676, who use 0.6): it rises while the mean sign of the logits of real images
+    is above this value, and falls while it is below; 0 keeps ``probability``.
+    ``adaptive_images``: number of real images within which it can rise from 0 to 1.
+    """
+
+    probability: Probability = 1.0
+    adaptive_target: Fraction = 0.0
+    adaptive_images: Count = 500_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consistency(Transforms):
+    """A penalty on the squared difference between the discriminator's logits of an image before and
+    after random changes (Zhang et al. 2019, arXiv:1910.12027; for fake images too, Zhao et al.
+    2020, arXiv:2002.04724).
+
+    ``real``: weight for real images; the papers use 10.
+    ``fake``: weight for fake images.
+    """
+
+    real: Amount = 0.0
+    fake: Amount = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Loss(Checked):
     """The losses of the players.
 
-    ``halves``: the discriminator's loss is the sum or the mean of its real and fake terms.
+    ``halves``: the discriminator's loss is the sum or the mean of its real and fake terms; a loss
+    that compares both is used whole or halved.
     ``label_smoothing``: one-sided, real targets become 1 - label_smoothing (Salimans et al. 2016,
     arXiv:1606.03498).
-    ``gradient_penalty``: weight λ of (‖∇D‖ - 1)² between real and fake images (Gulrajani et al.
-    2017, arXiv:1704.00028, who use 10).
+    ``gradient_penalty``: weight λ of (‖∇D‖ - c)² (Gulrajani et al. 2017, arXiv:1704.00028, who use
+    10 and c = 1).
+    ``gradient_penalty_norm``: c; 0 gives the zero-centered penalty (Thanh-Tung et al. 2019,
+    arXiv:1902.03984).
+    ``gradient_penalty_points``: where the gradient is taken: at random points ``"between"`` real
+    and fake images, or ``"near-real"`` images, moved by up to half the standard deviation of the
+    batch (DRAGAN, Kodali et al. 2017, arXiv:1705.07215).
     ``r1``: weight γ of ½‖∇D‖² at real images (Mescheder et al. 2018, arXiv:1801.04406).
+    ``r2``: weight γ of ½‖∇D‖² at fake images (the same).
+    ``penalty_interval``: gradient penalties are computed in every so many steps only, with their
+    weights times this number (Karras et al. 2020, arXiv:1912.04958, who use 16).
+    ``lecam``: weight λ of the squared distances of real logits to the moving average of fake ones
+    and vice versa (Tseng et al. 2021, arXiv:2104.03310).
+    ``lecam_decay``: decay of these averages per update of the discriminator.
+    ``top_k``: the share of the generator's fake images, those with the highest logits, that it
+    learns from (Sinha et al. 2020, arXiv:2002.06224).
     ``class_weight``: weight of the class loss in an AC-GAN (Odena et al. 2017, arXiv:1610.09585).
     Its discriminator predicts the label instead of reading it: it returns 1 + classes logits, and
     both players also minimize the cross-entropy of the classes.
@@ -148,28 +237,27 @@ class Loss(Checked):
     halves: Literal["sum", "mean"] = "sum"
     label_smoothing: Share = 0.0
     gradient_penalty: Amount = 0.0
+    gradient_penalty_norm: Amount = 1.0
+    gradient_penalty_points: Literal["between", "near-real"] = "between"
     r1: Amount = 0.0
+    r2: Amount = 0.0
+    penalty_interval: Count = 1
+    lecam: Amount = 0.0
+    lecam_decay: Share = 0.99
+    consistency: Consistency = Consistency()
+    top_k: Annotated[float, Range(0, 1, open_low=True)] = 1.0
     class_weight: Amount = 0.0
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Augment(Checked):
-    """Differentiable augmentation of all images, real or fake, that the discriminator sees; the
-    generator gets its gradient through it (Zhao et al. 2020, arXiv:2006.10738).
-
-    ``flip``: mirror left to right with probability 1/2.
-    ``translation``: shift by up to this share of the height and width, padding with zeros.
-    ``cutout``: set a rectangle with this share of the height and width to zero.
-    """
-
-    flip: bool = False
-    translation: Fraction = 0.0
-    cutout: Fraction = 0.0
+    @property
+    def penalizes_gradients(self) -> bool:
+        """True if the discriminator's gradient at some images is penalized."""
+        return bool(self.gradient_penalty or self.r1 or self.r2)
 
     @property
-    def moves(self) -> bool:
-        """True if pixels change their positions."""
-        return self.flip or self.translation > 0
+    def has_penalty(self) -> bool:
+        """True if the discriminator minimizes more than its loss on real and fake images."""
+        consistent = self.consistency.real or self.consistency.fake
+        return bool(self.penalizes_gradients or self.lecam or consistent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +284,8 @@ class Training(Checked):
     value; 0 never skips.
     ``weight_clip``: after each update the discriminator's weights are clipped to this absolute
     value (Arjovsky et al. 2017, arXiv:1701.07875); 0 disables it.
+    ``pac``: the discriminator sees so many images at once, side by side in the channels (PacGAN,
+    Lin et al. 2018, arXiv:1712.04086, who use 2).
     ``instance_noise``: standard deviation of normal noise on all images that the discriminator sees
     (Sønderby et al. 2017, arXiv:1610.04490, who let it fall to 0, as a linear schedule does).
     """
@@ -214,6 +304,7 @@ class Training(Checked):
     generator_batches: Count = 1
     discriminator_skip_below: Amount = 0.0
     weight_clip: Amount = 0.0
+    pac: Count = 1
     instance_noise: Amount = 0.0
     augment: Augment = Augment()
 

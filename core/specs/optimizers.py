@@ -23,12 +23,18 @@ __all__ = ["OPTIMIZERS", "SGD", "Adam", "AdamW", "Optimizer", "RMSprop"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Optimizer(Checked):
-    """The update rule of a player's weights."""
+    """The update rule of a player's weights.
+
+    ``clip_norm``: before an update, the gradients of all weights are scaled down together if their
+    norm is above this value, g·min(1, clip_norm / (‖g‖ + 1e-6)), as in PyTorch; 0 disables it
+    (Pascanu et al. 2013, arXiv:1211.5063).
+    """
 
     kind: ClassVar[str] = ""
     slots: ClassVar[tuple[str, ...]] = ()
     """Names of the arrays kept for each parameter, in canonical order."""
     learning_rate: NotNegative
+    clip_norm: NotNegative = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

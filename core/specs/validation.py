@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Collection, Mapping
 
 from gandem.core.errors import SpecError, shown
-from gandem.core.specs.gan import Player, Points, Spec
+from gandem.core.specs.gan import Player, Points, Spec, Transforms
 from gandem.core.specs.shapes.graph import NetworkPlan, Node, Shape
 from gandem.core.specs.shapes.inference import NAME, plan_network
 
@@ -15,8 +16,8 @@ __all__ = ["input_shapes", "plan_player", "plan_spec"]
 PLAYERS = ("generator", "discriminator")
 
 _TAKEN = {
-    **dict.fromkeys(("optimizer", "average"), "a part of the state"),
-    **dict.fromkeys(("penalty", "class_loss"), "a metric"),
+    **dict.fromkeys(("optimizer", "average", "running"), "a part of the state"),
+    **dict.fromkeys(("penalty", "class_loss", "augment_probability"), "a metric"),
     **dict.fromkeys(("step", "epoch", "steps_per_second", "seconds"), "a column of the log"),
 }
 """Reserved names, each with its meaning."""
@@ -43,9 +44,16 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
             f"image: low ({spec.image.low:g}) must be below high ({spec.image.high:g})."
         )
     shapes = input_shapes(spec)
+    packed = {**shapes, "image": _pack(spec.image.shape, spec.training.pac)}
     names = {player.name for player in spec.players}
-    plans = {player.name: plan_player(player, shapes, names) for player in spec.players}
+    plans = {
+        player.name: plan_player(
+            player, packed if player.name == "discriminator" else shapes, names
+        )
+        for player in spec.players
+    }
     _check_protocol(spec)
+    _check_regularization(spec)
     _check_generator(spec, plans["generator"])
     _check_discriminator(spec, plans["discriminator"])
     for name, plan in plans.items():
@@ -57,6 +65,11 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
                 "add a dense layer or a convolution."
             )
     return plans
+
+
+def _pack(shape: Shape, count: int) -> Shape:
+    """Return the shape of so many images, or points, side by side in the last axis."""
+    return (*shape[:-1], shape[-1] * count)
 
 
 def plan_player(
@@ -113,11 +126,6 @@ def _check_protocol(spec: Spec) -> None:
             "training.ema_half_life: it stands for training.ema_decay, and both are set; set one "
             "of them to 0."
         )
-    if training.ema_decay and training.ema_half_life:
-        raise SpecError(
-            "training.ema_half_life: it stands for training.ema_decay, and both are set; set one "
-            "of them to 0."
-        )
     if training.batches_per_epoch and training.sampling == "shuffled":
         raise SpecError(
             "training.batches_per_epoch: an epoch of shuffled data is as long as the data; set "
@@ -129,16 +137,49 @@ def _check_protocol(spec: Spec) -> None:
         raise SpecError("loss.class_weight: there are no classes to predict; set classes.")
 
 
+def _check_regularization(spec: Spec) -> None:
+    """Refuse settings of augmentation, penalties and packing that have no effect or no meaning."""
+    loss, training = spec.loss, spec.training
+    augment, consistency = training.augment, loss.consistency
+    if not augment.changes and (augment.adaptive_target or augment.probability != 1.0):
+        name = "adaptive_target" if augment.adaptive_target else "probability"
+        raise SpecError(
+            f"training.augment.{name}: there is nothing to apply; choose what to change, for "
+            "example training.augment.flip = true."
+        )
+    if (consistency.real or consistency.fake) and not consistency.changes:
+        raise SpecError(
+            f"loss.consistency.{'real' if consistency.real else 'fake'}: images are compared with "
+            "themselves; choose what to change, for example loss.consistency.flip = true."
+        )
+    if loss.penalty_interval > 1 and not loss.penalizes_gradients:
+        raise SpecError(
+            f"loss.penalty_interval: there is no gradient penalty to compute every "
+            f"{loss.penalty_interval} steps; set loss.r1 or loss.gradient_penalty, or leave it 1."
+        )
+    if training.pac > 1 and spec.classes:
+        raise SpecError(
+            f"training.pac: {training.pac} images of different classes have no common label; set "
+            "classes = 0 or training.pac = 1."
+        )
+    if training.batch_size % training.pac:
+        raise SpecError(
+            f"training.pac: a batch of {training.batch_size} images cannot be divided into groups "
+            f"of {training.pac}; set training.batch_size to a multiple of it."
+        )
+
+
 def _check_points(spec: Spec) -> None:
-    """Refuse augmentations of pixels in a spec of points."""
+    """Refuse changes of pixels in a spec of points."""
     training = spec.training
-    augmentations = {
-        "training.flip": training.flip,
-        "training.augment.flip": training.augment.flip,
-        "training.augment.translation": training.augment.translation,
-        "training.augment.cutout": training.augment.cutout,
-    }
-    for name, value in augmentations.items():
+    changes = {"training.flip": training.flip}
+    for name, transforms in (
+        ("training.augment", training.augment),
+        ("loss.consistency", spec.loss.consistency),
+    ):
+        for field in dataclasses.fields(Transforms):
+            changes[f"{name}.{field.name}"] = getattr(transforms, field.name)
+    for name, value in changes.items():
         if value:
             raise SpecError(
                 f"{name}: the spec {spec.name!r} makes points, which have no pixels to move; set "

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         passes_of_step,
         step_inputs,
     )
-    from gandem.core.training.feed.device_rng import KEY, Draw, count_rows, list_draws, make_key
+    from gandem.core.training.feed.device_rng import KEY, Draw, list_draws, make_key
     from gandem.core.training.feed.inputs import Feed, as_read, fixed_inputs, fixed_parts, one_hot
     from gandem.core.training.feed.prefetch import Prefetcher, have_equal_shapes
     from gandem.core.training.losses import (
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         list_forms,
         nudge,
         planned_memory,
+        running_numbers,
         state_shapes,
         statistics,
         stored,
@@ -98,7 +99,6 @@ __all__ = [
     "check_capabilities",
     "check_loss",
     "check_state",
-    "count_rows",
     "find_backend",
     "fixed_inputs",
     "fixed_parts",
@@ -119,6 +119,7 @@ __all__ = [
     "passes_of_step",
     "planned_memory",
     "resolve_loss",
+    "running_numbers",
     "set_threads",
     "state_shapes",
     "statistics",

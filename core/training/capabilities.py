@@ -54,7 +54,7 @@ def list_needs(
     needs: dict[str, str] = {}
     for plan in plan_spec(spec).values():
         needs = list_network_needs(plan) | needs
-    for penalty in ("gradient_penalty", "r1"):
+    for penalty in ("gradient_penalty", "r1", "r2"):
         if getattr(spec.loss, penalty):
             needs["second-order"] = f"loss.{penalty} is {getattr(spec.loss, penalty)}"
     if precision != "float32":

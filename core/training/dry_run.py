@@ -25,7 +25,7 @@ from gandem.core.training.feed.augmentation import disturbance_shapes
 from gandem.core.training.losses import AdversarialLoss, is_paired
 from gandem.core.training.ops import Tensor
 from gandem.core.training.protocols import Loss, Played
-from gandem.core.training.step import train_step
+from gandem.core.training.step import ADAPT, PENALTY_FACTOR, train_step
 
 __all__ = [
     "DRAW_KINDS",
@@ -51,12 +51,15 @@ class Pass:
     rows: int
 
 
-def step_inputs(spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...]) -> dict[str, Shape]:
+def step_inputs(
+    spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...], *, penalizes: bool = True
+) -> dict[str, Shape]:
     """Return the name and shape, batch first, of every array that one step reads, without
     what layers draw.
 
     Args:
         rows: the number of images in each round; the last batch of an epoch may be smaller.
+        penalizes: True for a step that computes gradient penalties.
     """
     shapes = input_shapes(spec)
     found: dict[str, Shape] = {}
@@ -65,8 +68,12 @@ def step_inputs(spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...]) -> dic
         found[f"noise/{i}"] = (count, *shapes["noise"])
         if spec.classes:
             found[f"label/{i}"] = (count, *shapes["label"])
-        if spec.loss.gradient_penalty:
-            found[f"mix/{i}"] = (count, *(1 for _ in spec.image.shape))
+        if spec.loss.gradient_penalty and penalizes:
+            packed = plan_spec(spec)["discriminator"].inputs["image"]
+            groups = count // spec.training.pac
+            found[f"mix/{i}"] = (groups, *(1 for _ in packed))
+            if spec.loss.gradient_penalty_points == "near-real":
+                found[f"shift/{i}"] = (groups, *packed)
     last = rows[-1] * spec.training.generator_batches
     if spec.training.noise == "fresh":
         found["noise/generator"] = (last, *shapes["noise"])
@@ -74,6 +81,10 @@ def step_inputs(spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...]) -> dic
             found["label/generator"] = (last, *shapes["label"])
     for where, count in judged(loss, rows, last).items():
         found |= disturbance_shapes(spec, where, count)
+    if spec.loss.penalty_interval > 1 and penalizes:
+        found[PENALTY_FACTOR] = ()
+    if spec.training.augment.adaptive_target:
+        found[ADAPT] = ()
     return found | dict.fromkeys(schedule_names(spec), ())
 
 
@@ -105,10 +116,17 @@ def judged(loss: AdversarialLoss, rows: tuple[int, ...], last: int) -> dict[str,
     return found | ({"real/generator": last} if is_paired(loss) else {}) | {"generator": last}
 
 
-def passes_of_step(spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...]) -> tuple[Pass, ...]:
-    """Return the forward passes of one step, in program order, for the batch of each round."""
+def passes_of_step(
+    spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...], *, penalizes: bool = True
+) -> tuple[Pass, ...]:
+    """Return the forward passes of one step, in program order, for the batch of each round.
+
+    Args:
+        penalizes: True for a step that computes gradient penalties.
+    """
     recorder = _Recorder(spec)
-    inputs = {name: _zeros(shape) for name, shape in step_inputs(spec, loss, rows).items()}
+    shapes = step_inputs(spec, loss, rows, penalizes=penalizes)
+    inputs = {name: _zeros(shape) for name, shape in shapes.items()}
     train_step(spec, loss, recorder, NumpyOps(), inputs)
     return tuple(recorder.passes)
 
@@ -120,7 +138,7 @@ def check_functions(spec: Spec, loss: AdversarialLoss) -> None:
         SpecError: it calls one; the message lists the functions.
     """
     try:
-        passes_of_step(spec, loss, (1,) * spec.training.discriminator_steps)
+        passes_of_step(spec, loss, (spec.training.pac,) * spec.training.discriminator_steps)
     except AttributeError as error:
         if isinstance(error.obj, NumpyOps):
             functions = sorted(name for name in dir(NumpyOps) if not name.startswith("_"))
@@ -193,6 +211,23 @@ class NumpyOps:
         """Return rows of zeros, as many as both have together."""
         return _zeros((first.shape[0] + second.shape[0], *first.shape[1:]))
 
+    def top_rows(self, x: np.ndarray, count: int) -> np.ndarray:
+        """Return the rows with the largest first elements."""
+        return x[np.argsort(-x[:, 0], kind="stable")[:count]]
+
+    def pack(self, images: np.ndarray, count: int) -> np.ndarray:
+        """Return zeros in the shape of ``count`` images side by side in the last axis."""
+        rows, *sides, channels = images.shape
+        return _zeros((rows // count, *sides, count * channels))
+
+    def channel_mean(self, images: np.ndarray) -> np.ndarray:
+        """Return the mean over the channels."""
+        return _zeros((*images.shape[:-1], 1))
+
+    def image_mean(self, images: np.ndarray) -> np.ndarray:
+        """Return the mean of each image."""
+        return _zeros((len(images), 1, 1, 1))
+
     def warp(self, images: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Return zeros in the images' shape."""
         return _zeros(images.shape)
@@ -236,6 +271,12 @@ class _Recorder:
         pass
 
     def average(self, player: str, decay: float) -> None:
+        pass
+
+    def get_running(self, name: str) -> np.ndarray:
+        return _zeros(())
+
+    def set_running(self, name: str, value: np.ndarray) -> None:
         pass
 
 

@@ -212,6 +212,11 @@ def check_loss(spec: Spec, loss: AdversarialLoss) -> None:
     """
     plans = plan_spec(spec)
     check_players(spec.name, plans, loss)
+    if spec.training.augment.adaptive_target and decision_boundary(loss) is None:
+        raise SpecError(
+            f"training.augment.adaptive_target: the loss {spec.loss.name!r} has no logit above "
+            "which an image is classified as real; set it to 0, or choose another loss."
+        )
     if is_paired(loss):
         _check_paired(spec, loss, plans["discriminator"])
     inputs = input_shapes(spec)
@@ -238,9 +243,14 @@ def _check_paired(spec: Spec, loss: AdversarialLoss, plan: NetworkPlan) -> None:
             f"fake images, and the generator gets {batches} batches of fake images for one of real "
             "images; set training.generator_batches = 1."
         )
+    if spec.loss.top_k != 1.0:
+        raise SpecError(
+            f"loss.top_k: the loss {spec.loss.name!r} compares each fake image with a real one; "
+            "set loss.top_k = 1."
+        )
     last = next((node for node in reversed(plan.nodes) if not node.layer.keeps_range), None)
-    if getattr(loss, "ignores_shift", False) and getattr(last and last.layer, "bias", False):
-        assert last is not None
+    ignores_shift = getattr(loss, "ignores_shift", False) and not spec.loss.lecam
+    if ignores_shift and last is not None and getattr(last.layer, "bias", False):
         raise SpecError(
             f"{last.path}: the loss {spec.loss.name!r} depends on differences of logits, so the "
             "gradient of this bias is 0 and an optimizer would amplify its rounding errors; set "

@@ -51,6 +51,23 @@ class Ops(Protocol):
     def join(self, first: Tensor, second: Tensor) -> Tensor:
         """Return the rows of ``first`` followed by those of ``second``."""
 
+    def top_rows(self, x: Tensor, count: int) -> Tensor:
+        """Return the ``count`` rows with the largest first elements, the largest first; of equal
+        ones the earlier.
+        """
+
+    def pack(self, images: Tensor, count: int) -> Tensor:
+        """Return images, or points, in groups of ``count`` neighbors: (N, H, W, C) in the
+        framework's own order becomes (N / count, H, W, count · C), the channels of the first image
+        first, and (N, D) becomes (N / count, count · D).
+        """
+
+    def channel_mean(self, images: Tensor) -> Tensor:
+        """Return the mean over the channels, (N, H, W, 1) in the framework's own order."""
+
+    def image_mean(self, images: Tensor) -> Tensor:
+        """Return the mean of each image over pixels and channels, (N, 1, 1, 1)."""
+
     def warp(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         """Return images whose rows and columns are mixtures of the old: Σₕ Σᵥ rows[n, a, h] ·
         images[n, h, v, c] · columns[n, b, v], for images (N, H, W, C) in the framework's own order,

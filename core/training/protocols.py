@@ -102,6 +102,14 @@ class Players(Protocol):
     def average(self, player: str, decay: float | Tensor) -> None:
         """Move the player's weight average: average ← decay·average + (1 - decay)·weights."""
 
+    def get_running(self, name: str) -> Tensor:
+        """Return a number of :func:`gandem.core.training.state.running_numbers`, a scalar without
+        gradient, as it is now.
+        """
+
+    def set_running(self, name: str, value: Tensor) -> None:
+        """Replace such a number, outside a :data:`Loss`."""
+
 
 class Engine(Protocol):
     """A spec instantiated on a framework and a device."""

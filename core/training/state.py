@@ -7,6 +7,8 @@
 ``optimizer/generator/dense/kernel/first_moment`` a slot of the optimizer
 ``optimizer/generator/updates``                   updates so far, int64, shape ()
 ``average/generator/dense/kernel``                the weight average
+``running/real_logits``                           a number that steps keep, see
+                                                  :func:`running_numbers`, shape ()
 ================================================  =========================================
 """
 
@@ -30,6 +32,7 @@ __all__ = [
     "list_forms",
     "nudge",
     "planned_memory",
+    "running_numbers",
     "state_shapes",
     "statistics",
     "stored",
@@ -63,6 +66,20 @@ def averaged_players(spec: Spec) -> tuple[str, ...]:
     return ("generator",) if spec.training.averages else ()
 
 
+def running_numbers(spec: Spec) -> tuple[str, ...]:
+    """Return the names of the numbers that one step leaves to the next, all 0 at first.
+
+    ``real_logits`` and ``fake_logits`` are the moving averages of LeCam; ``penalty`` is the last
+    gradient penalty, if it is not computed in each step; ``augment_probability`` is that of
+    adaptive augmentation, ``real_signs`` the sum of the mean signs since it was last adapted.
+    """
+    loss = spec.loss
+    names = ["real_logits", "fake_logits"] if loss.lecam else []
+    names += ["penalty"] if loss.penalty_interval > 1 else []
+    adaptive = spec.training.augment.adaptive_target
+    return (*names, *(["augment_probability", "real_signs"] if adaptive else []))
+
+
 def state_shapes(spec: Spec) -> dict[str, Shape]:
     """Return the name and shape of every array of the state, in canonical order."""
     shapes: dict[str, Shape] = {}
@@ -75,7 +92,7 @@ def state_shapes(spec: Spec) -> dict[str, Shape]:
         shapes[f"optimizer/{player.name}/updates"] = ()
     for name in averaged_players(spec):
         shapes |= {f"average/{p.name}": p.shape for p in plans[name].parameters()}
-    return shapes
+    return shapes | {f"running/{name}": () for name in running_numbers(spec)}
 
 
 def initial_state(spec: Spec, seed: int, precision: str) -> dict[str, np.ndarray]:
@@ -88,7 +105,7 @@ def initial_state(spec: Spec, seed: int, precision: str) -> dict[str, np.ndarray
     for name, shape in state_shapes(spec).items():
         if name.endswith("/updates"):
             state[name] = np.zeros((), np.int64)
-        elif name.startswith("optimizer/"):
+        elif name.startswith(("optimizer/", "running/")):
             state[name] = np.zeros(shape, dtype)
         else:
             state[name] = first[name.removeprefix("average/")].astype(dtype)

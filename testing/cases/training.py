@@ -66,6 +66,8 @@ OPTIMIZERS = tuple(
         "adam, epsilon beside the uncorrected root": Adam(
             learning_rate=1e-3, epsilon=1e-7, epsilon_placement="uncorrected"
         ),
+        "adam, clipped gradients": Adam(learning_rate=1e-2, clip_norm=50.0),
+        "sgd, clipped gradients": SGD(learning_rate=0.1, momentum=0.9, clip_norm=1.0),
         "adamw": AdamW(learning_rate=1e-2),
         "adamw with weight decay": AdamW(learning_rate=0.1, beta1=0.5, weight_decay=0.5),
         "adamw without weight decay": AdamW(learning_rate=1e-3, weight_decay=0.0),

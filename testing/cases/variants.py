@@ -9,6 +9,7 @@ from gandem.core import specs as kinds
 from gandem.testing.trajectory_networks import (
     ATTENTION,
     BIASED,
+    COLORED,
     CONDITIONAL,
     DROPOUT,
     EQUALIZED,
@@ -83,6 +84,78 @@ VARIANTS: dict[str, tuple[Mapping[str, Any], Networks]] = {
         {"discriminator": NORMS["discriminator"]},
     ),
     "gradient penalty, conditional": ({"loss.gradient_penalty": 1.0}, CONDITIONAL),
+    "zero-centered, r1 and r2": (
+        {
+            "loss.gradient_penalty": 2.0,
+            "loss.gradient_penalty_norm": 0.0,
+            "loss.r1": 0.5,
+            "loss.r2": 0.5,
+        },
+        {"discriminator": NORMS["discriminator"]},
+    ),
+    "penalty near real images, every third step, dropout": (
+        {
+            "loss.gradient_penalty": 2.0,
+            "loss.gradient_penalty_points": "near-real",
+            "loss.penalty_interval": 3,
+            "training.discriminator_steps": 2,
+        },
+        {"discriminator": DROPOUT},
+    ),
+    "lecam, clipped gradients": (
+        {
+            "loss.lecam": 0.3,
+            "loss.lecam_decay": 0.9,
+            "loss.name": "hinge",
+            "generator.optimizer.clip_norm": 0.05,
+            "discriminator.optimizer.clip_norm": 0.5,
+        },
+        {},
+    ),
+    "consistency, conditional": (
+        {
+            "loss.consistency.real": 2.0,
+            "loss.consistency.fake": 1.0,
+            "loss.consistency.flip": True,
+            "loss.consistency.translation": 0.2,
+            "training.augment.cutout": 0.4,
+        },
+        CONDITIONAL,
+    ),
+    "packed, with penalties": (
+        {
+            "training.pac": 2,
+            "training.partial_batch": "drop",
+            "loss.gradient_penalty": 1.0,
+            "loss.consistency.real": 1.0,
+            "loss.consistency.brightness": 0.4,
+        },
+        {"discriminator": NORMS["discriminator"]},
+    ),
+    "top half of the generator's batch": (
+        {"loss.top_k": 0.5, "training.generator_batches": 2},
+        {},
+    ),
+    "color, half of the images": (
+        {
+            "image.channels": 3,
+            "training.augment.brightness": 0.5,
+            "training.augment.saturation": 1.0,
+            "training.augment.contrast": 0.5,
+            "training.augment.translation": 0.25,
+            "training.augment.probability": 0.5,
+        },
+        COLORED,
+    ),
+    "adaptive augmentation": (
+        {
+            "training.augment.flip": True,
+            "training.augment.cutout": 0.5,
+            "training.augment.adaptive_target": 0.2,
+            "training.augment.adaptive_images": 200,
+        },
+        {},
+    ),
     "r1, joint": (
         {"loss.r1": 2.0, "loss.gradient_penalty": 0.5, "training.passes": "joint"},
         {"discriminator": SPECTRAL["discriminator"]},

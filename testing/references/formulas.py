@@ -96,20 +96,27 @@ def _half(rule: str, role: str, logits: np.ndarray, target: float) -> tuple[np.n
         ("Wasserstein", "fake"): (x, 0 * x + 1),
         ("Wasserstein", "generator"): (-x, 0 * x - 1),
     }
-    return halves[rule, role]
+    plain = "NonSaturating" if rule == "InfoGAN" else rule  # it adds an auxiliary network
+    return halves[plain, role]
 
 
 def optimize(
     optimizer: Optimizer, arrays: Arrays, gradients: Sequence[Arrays]
 ) -> list[dict[str, np.ndarray]]:
     """Compute :meth:`ConformanceTarget.optimize`, one weight array at a time."""
+    exact = [{k: g.astype(np.longdouble) for k, g in step.items()} for step in gradients]
+    if optimizer.clip_norm:
+        for step in exact:
+            norm = np.sqrt(sum((g**2).sum() for g in step.values()))
+            for name in step:
+                step[name] = step[name] * min(1, optimizer.clip_norm / (norm + 1e-6))
     after: list[dict[str, np.ndarray]] = [{} for _ in gradients]
     for name, weight in arrays.items():
         p = weight.astype(np.longdouble)
         m = np.zeros_like(p)  # first moment, or momentum
         v = np.zeros_like(p)  # second moment
-        for t, gradient in enumerate(gradients, start=1):
-            p, m, v = _update(optimizer, t, p, m, v, gradient[name].astype(np.longdouble))
+        for t, gradient in enumerate(exact, start=1):
+            p, m, v = _update(optimizer, t, p, m, v, gradient[name])
             after[t - 1][name] = p.astype(np.float64)
     return after
 

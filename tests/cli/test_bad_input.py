@@ -246,7 +246,7 @@ def test_a_place_where_no_folder_can_be_made_is_one_line(litter, monkeypatch, da
 
     words = refused(*tiny(), "--data", data, "--steps", 1, "--out", out)
 
-    assert re.search(r"cannot be created \([A-Z][a-z ]+\)\.$", words)
+    assert re.search(r"cannot be (created|written) \([A-Z][a-z ]+\)\.$", words)
     assert sorted(litter.rglob("*")) == before
 
 
@@ -348,9 +348,43 @@ def test_a_read_only_disk_is_one_line_and_untouched(data, small_disk, run):
     disk = small_disk("size=1m,ro")
 
     words = refused(*tiny(), "--data", data, "--steps", 1, "--out", disk / "a/run")
-    assert words == f"{disk}/a/run: cannot be created (Read-only file system)."
+    assert words == f"{disk}/a/run: cannot be written (Read-only file system)."
     words = refused(*tiny(), "--data", data, "--steps", 1, "--out", disk)
     assert words == f"{disk}: cannot be written (Read-only file system)."
     words = refused("generate", run, "-o", disk / "x.png")
     assert words == f"{disk}/x.png: cannot be written (Read-only file system)."
     assert not list(disk.iterdir())
+
+
+LONG = "x" * 300
+DEEP = "a/" * 1500 + "b"
+UNUSABLE = {
+    "data npz": ("data", f"npz:{LONG}"),
+    "data folder": ("data", f"folder:{LONG}"),
+    "train on an npz": ("train", "dcgan", "--data", f"npz:{LONG}"),
+    "train into a long folder": ("train", "dcgan", "--data", "npz:no.npz", "--out", LONG),
+    "train a spec": ("train", f"{LONG}.toml"),
+    "show": ("show", LONG),
+    "evaluate": ("evaluate", LONG),
+    "report": ("report", LONG),
+    "runs": ("runs", LONG),
+    "new plugin": ("plugins", "new", "acme", "--kind", "loss", "--out", DEEP),
+}
+
+
+@pytest.mark.parametrize("arguments", UNUSABLE.values(), ids=UNUSABLE.keys())
+def test_a_path_that_no_system_takes_is_one_line(tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+
+    refused(*arguments)
+
+
+def test_a_path_that_may_not_be_read_is_one_line(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied", "closed/t.npz")
+
+    monkeypatch.setattr("gandem.data.npz._read_arrays", refuse)
+
+    assert refused("data", "npz:closed/t.npz") == (
+        "closed/t.npz: cannot be used (Permission denied)."
+    )

@@ -163,7 +163,7 @@ def test_the_installed_wheel_checks_a_backend(elsewhere):
     data = json.loads(run_elsewhere(elsewhere, "-m", "gandem", *command))
 
     assert data["holds"]
-    assert data["counts"]["passed"] == 2
+    assert data["counts"]["passed"] == 4
 
 
 def test_the_installed_wheel_brings_the_callback_for_tensorboard(elsewhere):

@@ -29,7 +29,9 @@ TIMES = {"steps_per_second", "seconds"}
 
 def everything() -> Spec:
     """A tiny dcgan with dropout in both players, batch norm, a weight average, schedules, two
-    discriminator steps and, on the shared data, a partial batch within a step.
+    discriminator steps and, on the shared data, a partial batch within a step; with all numbers
+    that one step leaves to the next: averages of logits, a penalty in every third step, adaptive
+    augmentation.
     """
     base = load_spec("dcgan", TINY["dcgan"])
     players = []
@@ -42,6 +44,12 @@ def everything() -> Spec:
         "generator.optimizer.learning_rate": "warmup(cosine(0.03, 0.001, 3 epochs), 3)",
         "discriminator.optimizer.beta2": "linear(0.9, 0.99, 9)",
         "training.instance_noise": "linear(0.2, 0, 2 epochs)",
+        "loss.lecam": 0.3,
+        "loss.r1": 0.1,
+        "loss.penalty_interval": 3,
+        "training.augment.flip": True,
+        "training.augment.adaptive_target": 0.1,
+        "training.augment.adaptive_images": 300,
     }
     return change(replace(base, players=tuple(players)), changes)
 

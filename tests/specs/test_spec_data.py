@@ -20,6 +20,7 @@ from gandem.core.specs import (
     Adam,
     Augment,
     BatchNorm,
+    Consistency,
     Conv2D,
     Conv2DTranspose,
     Dense,
@@ -69,7 +70,7 @@ quickly = settings(max_examples=20, deadline=None, suppress_health_check=list(He
 KINDS_OF_DATA = [
     cls for family in (Layer, Optimizer, Initializer) for cls in KINDS[family].values()
 ]
-TABLES = [Augment, Image, Latent, Loss, Points, Training]
+TABLES = [Augment, Consistency, Image, Latent, Loss, Points, Training]
 
 tiny_noise = Player(
     name="generator",
@@ -230,14 +231,27 @@ def whole_specs(draw: st.DrawFn) -> Spec:
         image=Image(height=height, width=width, channels=channels),
         latent=draw(made(Latent)),
         classes=draw(st.integers(0, 3)),
-        loss=dataclasses.replace(draw(made(Loss)), class_weight=0.0),
+        loss=draw(made(Loss).map(effective)),
         training=draw(made(Training).map(agreeing)),
         players=tuple(players),
     )
 
 
+def effective(loss: Loss) -> Loss:
+    """Return a loss without classes all of whose settings have an effect."""
+    consistency = loss.consistency
+    if not consistency.changes:
+        consistency = Consistency()
+    interval = loss.penalty_interval if loss.penalizes_gradients else 1
+    return dataclasses.replace(
+        loss, class_weight=0.0, consistency=consistency, penalty_interval=interval
+    )
+
+
 def agreeing(training: Training) -> Training:
     """Return a protocol whose parts do not contradict each other."""
+    augment = training.augment if training.augment.changes else Augment()
+    training = dataclasses.replace(training, pac=1, augment=augment)
     if training.sampling == "shuffled":
         training = dataclasses.replace(training, batches_per_epoch=0)
     if training.noise == "reused":
@@ -306,18 +320,29 @@ def test_a_field_left_out_has_its_default():
 
 
 WINDOW = {"stride": (1, 1), "padding": "same"}
+GROUPS = {"dilation": (1, 1), "groups": 1}
 AFFINE = {
     "bias": True,
     "spectral_norm": False,
+    "learning_rate_multiplier": 1.0,
     "kernel_init": GlorotUniform(),
     "bias_init": Zeros(),
 }
 POOL = {"size": (2, 2), "stride": (2, 2), "padding": "valid"}
 NORMED = {"epsilon": 1e-5, "affine": True, "scale_init": Ones(), "offset_init": Zeros()}
-ADAM = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "epsilon_placement": "corrected"}
+CLIP = {"clip_norm": 0.0}
+ADAM = CLIP | {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "epsilon_placement": "corrected"}
+TRANSFORMS = {
+    "flip": False,
+    "translation": 0.0,
+    "cutout": 0.0,
+    "brightness": 0.0,
+    "saturation": 0.0,
+    "contrast": 0.0,
+}
 DEFAULTS = {
     "dense": AFFINE,
-    "conv2d": WINDOW | AFFINE,
+    "conv2d": WINDOW | GROUPS | AFFINE,
     "conv2d_transpose": WINDOW | AFFINE,
     "upsample2d": {"factor": (2, 2), "method": "nearest"},
     "max_pool2d": POOL,
@@ -328,9 +353,25 @@ DEFAULTS = {
     "instance_norm": NORMED,
     "elu": {"alpha": 1.0},
     "embedding": {"table_init": GlorotUniform()},
+    "constant": {"value_init": Normal(mean=0.0, std=1.0)},
+    "position_embedding": {"position_init": Normal(mean=0.0, std=0.02)},
+    "resample2d": {
+        "filter": (1.0, 3.0, 3.0, 1.0),
+        "up": (1, 1),
+        "down": (1, 1),
+        "padding": "zero",
+        "gain": 1.0,
+    },
+    "depth_to_space": {"factor": 2},
+    "space_to_depth": {"factor": 2},
+    "pixel_norm": {"epsilon": 1e-8},
+    "minibatch_stddev": {"group_size": 4, "features": 1, "epsilon": 1e-8},
+    "gelu": {"approximation": "none"},
+    "prelu": {"slope_init": Normal(mean=0.25, std=0.0)},
     "concatenate": {"input": "label", "planes": False, "layers": ()},
     "add": {"layers": ()},
     "dot": {"input": "label", "layers": ()},
+    "multiply": {"layers": ()},
     "self_attention": {
         "reduction": 8,
         "value_reduction": 8,
@@ -340,13 +381,16 @@ DEFAULTS = {
         "gamma_init": Zeros(),
     },
     "modulate": {"input": "label"},
-    "modulated_conv2d": WINDOW | AFFINE | {"layers": (), "demodulate": True, "epsilon": 1e-8},
+    "modulated_conv2d": WINDOW
+    | GROUPS
+    | AFFINE
+    | {"layers": (), "demodulate": True, "epsilon": 1e-8},
     "pixel_noise": {"strength_init": Zeros()},
     "residual": {"shortcut": ()},
     "adam": ADAM | {"weight_decay": 0.0},
     "adamw": ADAM | {"weight_decay": 0.01},
-    "rmsprop": {"decay": 0.9, "epsilon": 1e-8, "weight_decay": 0.0},
-    "sgd": {"momentum": 0.0, "weight_decay": 0.0},
+    "rmsprop": CLIP | {"decay": 0.9, "epsilon": 1e-8, "weight_decay": 0.0},
+    "sgd": CLIP | {"momentum": 0.0, "weight_decay": 0.0},
     "kaiming_uniform": {"slope": 0.0},
     "kaiming_normal": {"slope": 0.0},
     "normal": {"mean": 0.0, "std": 0.02},
@@ -359,10 +403,20 @@ DEFAULTS = {
         "halves": "sum",
         "label_smoothing": 0.0,
         "gradient_penalty": 0.0,
+        "gradient_penalty_norm": 1.0,
+        "gradient_penalty_points": "between",
         "r1": 0.0,
+        "r2": 0.0,
+        "penalty_interval": 1,
+        "lecam": 0.0,
+        "lecam_decay": 0.99,
+        "consistency": Consistency(),
+        "top_k": 1.0,
         "class_weight": 0.0,
     },
-    "Augment": {"flip": False, "translation": 0.0, "cutout": 0.0},
+    "Augment": TRANSFORMS
+    | {"probability": 1.0, "adaptive_target": 0.0, "adaptive_images": 500_000},
+    "Consistency": TRANSFORMS | {"real": 0.0, "fake": 0.0},
     "Training": {
         "batch_size": 64,
         "epochs": 20,
@@ -378,6 +432,7 @@ DEFAULTS = {
         "generator_batches": 1,
         "discriminator_skip_below": 0.0,
         "weight_clip": 0.0,
+        "pac": 1,
         "instance_noise": 0.0,
         "augment": Augment(),
     },
@@ -396,9 +451,7 @@ def test_defaults_of_fields_never_change(cls):
 
 
 def test_every_field_is_written_out_even_where_it_has_a_default():
-    augment = {"flip": False, "translation": 0.0, "cutout": 0.0}
-
-    assert to_data(tiny())["training"] == DEFAULTS["Training"] | {"augment": augment}
+    assert to_data(tiny())["training"] == DEFAULTS["Training"] | {"augment": DEFAULTS["Augment"]}
 
 
 def test_reading_does_not_change_its_argument():
@@ -534,6 +587,7 @@ def otherwise(value: Any) -> Any:
         "image": "noise",
         "label": "noise",
         "corrected": "uncorrected",
+        "between": "near-real",
         "unbiased": "biased",
     }
     if isinstance(value, bool):

@@ -117,6 +117,11 @@ def made_of(cls: Any) -> st.SearchStrategy[Any]:
         "planes": st.booleans(),
         "layers": st.just((Relu(),)),
     }
+    own = {
+        "constant": {"shape": st.tuples(small, small, small)},
+        "resample2d": {"padding": st.sampled_from(["zero", "reflect"])},
+    }
+    fields |= own.get(cls.kind, {})
     return st.builds(cls, **{name: fields[name] for name in hints(cls) if name in fields})
 
 
@@ -149,7 +154,7 @@ FIELDS = [
         "players.0.optimizer.slots",
         [],
         "players[generator].optimizer: unknown field 'slots'. There are: 'beta1', 'beta2', "
-        "'epsilon', 'epsilon_placement', 'learning_rate', 'weight_decay'.",
+        "'clip_norm', 'epsilon', 'epsilon_placement', 'learning_rate', 'weight_decay'.",
     ),
     # kinds
     (

@@ -78,7 +78,7 @@ class ToyEngine:
             drive = 1e-3 * total + toy.rounds + toy.drifts
             for name, value in floats.items():
                 player = name.removeprefix("optimizer/").removeprefix("average/").split("/")[0]
-                change = drive * (1 + self.rates[player]) + toy.ages * self.age
+                change = drive * (1 + self.rates.get(player, 0.0)) + toy.ages * self.age
                 self.arrays[name] = 0.99 * value + change
         for name in self.arrays.keys() - floats.keys():
             self.arrays[name] = self.arrays[name] + 1

@@ -31,7 +31,6 @@ from gandem.core.training import (
     Feed,
     check_capabilities,
     check_state,
-    count_rows,
     initial_state,
     list_draws,
     list_forms,
@@ -49,7 +48,7 @@ MODES = {name: {"precision": name} for name in NARROW} | {
     "device-randomness": {"randomness": "device"}
 }
 TRAJECTORY = {case.name: case for case in TRAJECTORIES}
-RANDOM = ("noise/", "mix/", "mask/", "normal/")
+RANDOM = ("noise/", "mix/", "shift/", "mask/", "normal/")
 
 
 def feed_of(spec, data, *, seed=0, precision="float32", randomness="device"):
@@ -239,15 +238,17 @@ def test_inputs_that_a_framework_draws_are_left_out(name):
 @pytest.mark.parametrize("case", TRAJECTORIES, ids=lambda case: case.name)
 def test_framework_draws_have_the_names_and_shapes_of_gandems(case):
     usual = case.feed("float32")(1)
-    rows = count_rows(case.spec, usual)
+    loss, rounds = load_loss(case.spec.loss), case.spec.training.discriminator_steps
+    rows = tuple(len(usual[f"real/{i}"]) for i in range(rounds))
+    penalizes = case.spec.loss.penalty_interval == 1
 
-    wanted = list_draws(case.spec, load_loss(case.spec.loss), rows)
+    wanted = list_draws(case.spec, loss, usual)
 
     shapes = {name: value.shape for name, value in usual.items() if name.startswith(RANDOM)}
     assert {name: draw.shape for name, draw in wanted.items()} == shapes
     assert set(usual) == set(wanted) | {
         name
-        for name in step_inputs(case.spec, load_loss(case.spec.loss), rows)
+        for name in step_inputs(case.spec, loss, rows, penalizes=penalizes)
         if not name.startswith(RANDOM)
     }
 
@@ -276,7 +277,8 @@ def drawn(backend, name="dropout, joint, three steps", step=0, **changes):
 def test_masks_keep_the_share_of_the_spec(backend):
     case = TRAJECTORY["dropout, joint, three steps"]
     rule = load_loss(case.spec.loss)
-    wanted = list_draws(case.spec, rule, (512, 512, 512))
+    inputs = {f"real/{i}": np.zeros((512, *case.spec.image.shape)) for i in range(3)}
+    wanted = list_draws(case.spec, rule, inputs)
 
     masks = {k: v for k, v in drawn(backend).items() if k.startswith("mask/")}
 

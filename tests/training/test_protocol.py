@@ -19,6 +19,7 @@ from gandem.core.training import (
 from gandem.core.training.backends import load_backend
 from gandem.core.training.feed.augmentation import draw_disturbances
 from gandem.core.training.losses import load_loss
+from gandem.core.training.step import penalizes_gradients
 from gandem.testing.trajectories import SMALL, TRAJECTORIES, find_trajectory, load_tiny_data
 
 CRITIC = (kinds.Flatten(), kinds.Dense(units=1, bias=False))
@@ -376,7 +377,9 @@ def test_a_step_reads_what_the_feed_gives(case):
         rows = tuple(
             len(inputs[f"real/{i}"]) for i in range(case.spec.training.discriminator_steps)
         )
-        assert step_inputs(case.spec, feed.loss, rows) == {k: v.shape for k, v in inputs.items()}
+        penalizes = penalizes_gradients(case.spec, inputs)
+        expected = step_inputs(case.spec, feed.loss, rows, penalizes=penalizes)
+        assert expected == {name: value.shape for name, value in inputs.items()}
 
 
 # --- refusals -------------------------------------------------------------------------------------

@@ -12,42 +12,124 @@ from typing import Any
 import numpy as np
 
 from gandem.core.rng import Purpose, part_of, stream
-from gandem.core.specs import Shape, Spec, image_of
+from gandem.core.specs import Image, Shape, Spec, Transforms
 from gandem.core.training.ops import Ops, Tensor
 
-__all__ = ["disturb", "disturbance_shapes", "draw_disturbances", "flip_half"]
+__all__ = [
+    "ADAPTATION_INTERVAL",
+    "CONSISTENT",
+    "adapt_probability",
+    "disturb",
+    "disturbance_shapes",
+    "draw_disturbances",
+    "flip_half",
+]
+
+CONSISTENT = "consistent/"
+"""What the names of arrays begin with that change images for the consistency penalty."""
+ADAPTATION_INTERVAL = 4
+"""Steps from one adaptation of the probability to the next, as in Karras et al. 2020."""
 
 
-def disturb(ops: Ops, images: Tensor, inputs: Mapping[str, Tensor], where: str) -> Tensor:
+def disturb(
+    ops: Ops, images: Tensor, inputs: Mapping[str, Tensor], where: str, probability: Tensor = 1.0
+) -> Tensor:
     """Return images (N, H, W, C), or points (N, D), as the discriminator sees them.
 
     Args:
         inputs: of the step; those named by :func:`disturbance_shapes` may be missing.
-        where: which images of the step: ``"real/0"``, ``"fake/0"``, …, ``"generator"``.
+        where: which images of the step: ``"real/0"``, ``"fake/0"``, …, ``"generator"``; with
+            :data:`CONSISTENT` before it, their changes for the consistency penalty.
+        probability: of each group of changes, if the inputs have gates.
     """
+
+    def choose(group: str, changed: Tensor) -> Tensor:
+        """Return the changed images where the gate of a group is open."""
+        if f"{group}_gate/{where}" not in inputs:
+            return changed
+        is_open = ops.positive(probability - inputs[f"{group}_gate/{where}"])  # (N, 1, 1, 1)
+        return is_open * changed + (1.0 - is_open) * images
+
+    if f"brightness/{where}" in inputs:
+        images = choose("color", _recolor(ops, images, inputs, where))
     if f"rows/{where}" in inputs:
-        images = ops.warp(images, inputs[f"rows/{where}"], inputs[f"columns/{where}"])
+        rows, columns = inputs[f"rows/{where}"], inputs[f"columns/{where}"]
+        images = choose("move", ops.warp(images, rows, columns))
     if f"window/{where}" in inputs:
-        images = images * inputs[f"window/{where}"]
+        images = choose("cutout", images * inputs[f"window/{where}"])
     if f"disturbance/{where}" in inputs:
         images = images + inputs[f"disturbance/{where}"]
     return images
 
 
+def adapt_probability(
+    ops: Ops, spec: Spec, probability: Tensor, signs: Tensor, is_due: Tensor
+) -> Tensor:
+    """Return the probability of adaptive augmentation after a step.
+
+    The mean sign of the logits of real images, twice their accuracy minus 1, says how far the
+    discriminator overfits.
+
+    Args:
+        signs: the sum of the mean signs of the last :data:`ADAPTATION_INTERVAL` steps.
+        is_due: 1 in the last of these steps, 0 in the others.
+
+    Reference: Karras et al. 2020, section 3, arXiv:2006.06676.
+    """
+    augment, images = spec.training.augment, ADAPTATION_INTERVAL * spec.training.batch_size
+    excess = signs / ADAPTATION_INTERVAL - augment.adaptive_target
+    change = (ops.positive(excess) - ops.positive(-excess)) * (images / augment.adaptive_images)
+    raised = ops.relu(probability + is_due * change)
+    return raised - ops.relu(raised - 1.0)  # at most 1
+
+
+def _recolor(ops: Ops, images: Tensor, inputs: Mapping[str, Tensor], where: str) -> Tensor:
+    """Change brightness, saturation and contrast, in this order, as DiffAugment does."""
+    brightness, saturation, contrast = (
+        inputs[f"{name}/{where}"] for name in ("brightness", "saturation", "contrast")
+    )
+    images = images + brightness
+    gray = ops.channel_mean(images)  # (N, H, W, 1)
+    images = saturation * (images - gray) + gray
+    mean = ops.image_mean(images)  # (N, 1, 1, 1)
+    return contrast * (images - mean) + mean
+
+
 def disturbance_shapes(spec: Spec, where: str, rows: int) -> dict[str, Shape]:
     """Return the name and shape, batch first, of what disturbs ``rows`` images of a step."""
     augment = spec.training.augment
-    found: dict[str, Shape] = {}
-    if augment.moves or augment.cutout:
-        height, width, _ = image_of(spec).shape
-        if augment.moves:
-            found[f"rows/{where}"] = (rows, height, height)
-            found[f"columns/{where}"] = (rows, width, width)
-        if augment.cutout:
-            found[f"window/{where}"] = (rows, height, width, 1)
+    gated = augment.probability != 1.0 or bool(augment.adaptive_target)
+    shapes = _transform_shapes(spec, augment, where, rows, gated)
     if spec.training.instance_noise:
-        found[f"disturbance/{where}"] = (rows, *spec.image.shape)
-    return found
+        shapes[f"disturbance/{where}"] = (rows, *spec.image.shape)
+    consistency = spec.loss.consistency
+    weights = {"real": consistency.real, "fake": consistency.fake}
+    side, _, part = where.partition("/")
+    if part != "generator" and weights.get(side):
+        shapes |= _transform_shapes(spec, consistency, f"{CONSISTENT}{where}", rows, gated=False)
+    return shapes
+
+
+def _transform_shapes(
+    spec: Spec, transforms: Transforms, where: str, rows: int, gated: bool
+) -> dict[str, Shape]:
+    shapes: dict[str, Shape] = {}
+    if not (isinstance(spec.image, Image) and transforms.changes):
+        return shapes
+    height, width, _ = spec.image.shape
+    groups = {"move": transforms.moves, "cutout": transforms.cutout, "color": transforms.recolors}
+    if groups["move"]:
+        shapes[f"rows/{where}"] = (rows, height, height)
+        shapes[f"columns/{where}"] = (rows, width, width)
+    if groups["cutout"]:
+        shapes[f"window/{where}"] = (rows, height, width, 1)
+    if groups["color"]:
+        for name in ("brightness", "saturation", "contrast"):
+            shapes[f"{name}/{where}"] = (rows, 1, 1, 1)
+    for name, is_used in groups.items():
+        if gated and is_used:
+            shapes[f"{name}_gate/{where}"] = (rows, 1, 1, 1)
+    return shapes
 
 
 def draw_disturbances(
@@ -59,16 +141,19 @@ def draw_disturbances(
         training: of the spec, with the values of the step in place of schedules.
     """
     training = training or spec.training
-    found: dict[str, np.ndarray] = {}
-    wanted = disturbance_shapes(spec, where, rows)
-    if not wanted:  # the usual case; creating a stream is slow
-        return found
-    for name, shape in wanted.items():
+    drawn: dict[str, np.ndarray] = {}
+    shapes = disturbance_shapes(spec, where, rows)
+    for name, shape in shapes.items():
         if name.startswith("disturbance/"):
             generator = stream(seed, Purpose.INSTANCE_NOISE, step, part_of(name))
-            found[name] = training.instance_noise * generator.normal(size=shape)
-    generator = stream(seed, Purpose.AUGMENT, step, part_of(where))
-    return found | _augment(spec, where, rows, generator)
+            drawn[name] = training.instance_noise * generator.normal(size=shape)
+        elif "_gate/" in name:
+            drawn[name] = stream(seed, Purpose.AUGMENT, step, part_of(name)).random(shape)
+    for prefix, transforms in (("", spec.training.augment), (CONSISTENT, spec.loss.consistency)):
+        place = f"{prefix}{where}"
+        if any(name.endswith(f"/{place}") for name in shapes.keys() - drawn.keys()):
+            drawn |= _draw_transforms(spec, transforms, place, rows, seed, step)
+    return drawn
 
 
 def flip_half(images: np.ndarray, seed: int, step: int, part: int) -> np.ndarray:
@@ -77,31 +162,40 @@ def flip_half(images: np.ndarray, seed: int, step: int, part: int) -> np.ndarray
     return np.where(chosen[:, None, None, None], images[:, :, ::-1], images)
 
 
-def _augment(
-    spec: Spec, where: str, rows: int, generator: np.random.Generator
+def _draw_transforms(
+    spec: Spec, transforms: Transforms, where: str, rows: int, seed: int, step: int
 ) -> dict[str, np.ndarray]:
-    augment = spec.training.augment
-    found: dict[str, np.ndarray] = {}
-    if not (augment.moves or augment.cutout):
-        return found
-    height, width, _ = image_of(spec).shape
-    if augment.moves:
+    assert isinstance(spec.image, Image)
+    drawn: dict[str, np.ndarray] = {}
+    height, width, _ = spec.image.shape
+    generator = stream(seed, Purpose.AUGMENT, step, part_of(where))
+    if transforms.moves:
         down, right = (
             generator.integers(-limit, limit + 1, rows)
-            for limit in (_pixels(augment.translation, size) for size in (height, width))
+            for limit in (_pixels(transforms.translation, size) for size in (height, width))
         )
-        flips = generator.random(rows) < 0.5 if augment.flip else np.zeros(rows, bool)
-        found[f"rows/{where}"] = _shifts(height, down)
+        flips = generator.random(rows) < 0.5 if transforms.flip else np.zeros(rows, bool)
+        drawn[f"rows/{where}"] = _shifts(height, down)
         columns = _shifts(width, right)
         columns[flips] = columns[flips][:, :, ::-1]  # mirrored first, then moved
-        found[f"columns/{where}"] = columns
-    if augment.cutout:
+        drawn[f"columns/{where}"] = columns
+    if transforms.cutout:
         inside = [
-            _cut(size, _pixels(augment.cutout, size), generator, rows) for size in (height, width)
+            _cut(size, _pixels(transforms.cutout, size), generator, rows)
+            for size in (height, width)
         ]
         cut = inside[0][:, :, None] & inside[1][:, None, :]  # (N, H, W)
-        found[f"window/{where}"] = 1.0 - cut[..., None]
-    return found
+        drawn[f"window/{where}"] = 1.0 - cut[..., None]
+    if transforms.recolors:
+        half_range = (spec.image.high - spec.image.low) / 2
+        for name, center, limit in (
+            ("brightness", 0.0, transforms.brightness * half_range),
+            ("saturation", 1.0, transforms.saturation),
+            ("contrast", 1.0, transforms.contrast),
+        ):
+            spread = generator.uniform(-1.0, 1.0, (rows, 1, 1, 1))
+            drawn[f"{name}/{where}"] = center + limit * spread
+    return drawn
 
 
 def _pixels(share: float, size: int) -> int:

@@ -1,5 +1,5 @@
 """The random numbers that the framework draws in the mode ``randomness = "device"``: noise, mixing
-weights of a penalty, dropout masks, pixel noise.
+weights and shifts of a penalty, dropout masks, pixel noise.
 
 The feed then gives the key of the step instead of them. Everything else is still drawn by core.
 """
@@ -18,8 +18,9 @@ from gandem.core.specs import Shape, Spec, plan_spec
 from gandem.core.training.dry_run import passes_of_step, step_inputs
 from gandem.core.training.losses import AdversarialLoss
 from gandem.core.training.ops import Tensor
+from gandem.core.training.step import penalizes_gradients
 
-__all__ = ["KEY", "Draw", "count_rows", "list_draws", "make_key"]
+__all__ = ["KEY", "Draw", "list_draws", "make_key"]
 
 KEY = "key"
 """The name of the key among the inputs of a step."""
@@ -43,27 +44,37 @@ def make_key(seed: int, step: int) -> np.ndarray:
     return np.array([seed, step], np.int64)
 
 
-def count_rows(spec: Spec, inputs: Mapping[str, Tensor]) -> tuple[int, ...]:
-    """Return the number of real images in each round of a step."""
-    return tuple(inputs[f"real/{i}"].shape[0] for i in range(spec.training.discriminator_steps))
-
-
-@functools.lru_cache(maxsize=64)
-def list_draws(spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...]) -> Mapping[str, Draw]:
+def list_draws(
+    spec: Spec, loss: AdversarialLoss, inputs: Mapping[str, Tensor]
+) -> Mapping[str, Draw]:
     """Return the arrays to draw for a step, by their names among its inputs, in a fixed order.
 
     Args:
-        rows: the number of images in each round.
+        inputs: the arrays that core gives to the step.
     """
-    kinds: dict[str, Literal["noise", "uniform"]] = {"noise": "noise", "mix": "uniform"}
+    rounds = range(spec.training.discriminator_steps)
+    rows = tuple(inputs[f"real/{i}"].shape[0] for i in rounds)
+    penalizes = penalizes_gradients(spec, inputs)
+    return _list_draws(spec, loss, rows, penalizes)  # type: ignore[arg-type]  # it is hashable
+
+
+@functools.lru_cache(maxsize=64)
+def _list_draws(
+    spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...], penalizes: bool
+) -> Mapping[str, Draw]:
+    kinds: dict[str, Literal["noise", "uniform"]] = {
+        "noise": "noise",
+        "mix": "uniform",
+        "shift": "uniform",
+    }
     found = {
         name: Draw(kinds[kind], shape)
-        for name, shape in step_inputs(spec, loss, rows).items()
+        for name, shape in step_inputs(spec, loss, rows, penalizes=penalizes).items()
         if (kind := name.partition("/")[0]) in kinds
     }
     plans = plan_spec(spec)
     if any(plan.drawing_nodes() for plan in plans.values()):
-        for made in passes_of_step(spec, loss, rows):
+        for made in passes_of_step(spec, loss, rows, penalizes=penalizes):
             for node in plans[made.player].drawing_nodes():
                 assert node.layer.draws is not None
                 rate = dropout_levels(node.layer.mask_rate) / 256

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
@@ -19,15 +20,28 @@ from gandem.core.training.dry_run import (
     passes_of_step,
     schedule_names,
 )
-from gandem.core.training.feed.augmentation import draw_disturbances, flip_half
+from gandem.core.training.feed.augmentation import (
+    ADAPTATION_INTERVAL,
+    draw_disturbances,
+    flip_half,
+)
+from gandem.core.training.feed.checks import (
+    check_labels,
+    check_shape,
+    refuse_tiny_batch,
+    refuse_ungrouped_batch,
+)
 from gandem.core.training.feed.device_rng import KEY, make_key
 from gandem.core.training.feed.epochs import EpochCounter, EpochSpan
 from gandem.core.training.losses import AdversarialLoss, check_loss
 from gandem.core.training.state import stored
+from gandem.core.training.step import ADAPT, PENALTY_FACTOR
 
 __all__ = ["Feed", "as_read", "draw_noise", "fixed_inputs", "fixed_parts", "one_hot"]
 
 FEWER = "ask for fewer"
+_IN_STEP = re.compile(r"schedule/(loss|training\.augment)\.")
+"""Schedules whose values the step multiplies with logits and images."""
 
 
 def as_read(spec: Spec, data: np.ndarray, precision: str) -> np.ndarray:
@@ -142,9 +156,9 @@ class Feed:
         check_loss(spec, loss)
         check_functions(spec, loss)
         count = len(dataset.images)
-        _check_shape(spec, dataset)
+        check_shape(spec, dataset)
         if spec.classes:
-            _check_labels(spec, dataset)
+            check_labels(spec, dataset)
         if count < training.batch_size and training.sampling == "shuffled":
             raise DataError(
                 f"{dataset.name}: {count} images do not fill a batch of {training.batch_size}; "
@@ -166,9 +180,10 @@ class Feed:
         batches = training.batches_per_epoch or full + (1 if kept else 0)
         self.epochs = EpochCounter(batches, training.discriminator_steps)
         if kept:
-            _refuse_tiny_batch(spec, last)
-        _refuse_tiny_batch(spec, training.batch_size)
-        self._passes: dict[tuple[int, ...], tuple[Pass, ...]] = {}
+            refuse_ungrouped_batch(spec, last)
+            refuse_tiny_batch(spec, last)
+        refuse_tiny_batch(spec, training.batch_size)
+        self._passes: dict[tuple[tuple[int, ...], bool], tuple[Pass, ...]] = {}
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))
 
     def continue_epochs(self, before: Iterable[EpochSpan], step: int) -> None:
@@ -211,8 +226,8 @@ class Feed:
 
     def scheduled(self, step: int) -> dict[str, np.ndarray]:
         """Return the value of each schedule of the spec at a step, (): of a schedule of the loss
-        in the precision of the arrays, of others in float64. The names are paths, as in
-        ``schedule/generator.optimizer.learning_rate``.
+        or augmentation in the precision of the arrays, of others in float64. The names are paths,
+        as in ``schedule/generator.optimizer.learning_rate``.
         """
         if not self._schedules:
             return {}
@@ -226,7 +241,7 @@ class Feed:
             training = at_step(self.spec.training, "training", values)
             values["schedule/training.ema_decay"] = training.average_decay()
         return {
-            name: np.array(value, self.precision if "/loss." in name else np.float64)
+            name: np.array(value, self.precision if _IN_STEP.match(name) else np.float64)
             for name, value in values.items()
         }
 
@@ -273,28 +288,46 @@ class Feed:
         last = counts[-1] * spec.training.generator_batches
         training = at_step(spec.training, "training", scheduled)
         inputs = {KEY: make_key(self.seed, step)}
+        penalizes = step % spec.loss.penalty_interval == 0
         if self.portable:
-            inputs = self._played(step, counts, last)
+            inputs = self._played(step, counts, last, penalizes=penalizes)
+        inputs |= self._numbers(step, penalizes=penalizes)
         for where, count in judged(self.loss, counts, last).items():
             drawn_too = draw_disturbances(spec, where, count, self.seed, step, training)
             inputs |= {name: value.astype(self.precision) for name, value in drawn_too.items()}
         return inputs
 
-    def _played(self, step: int, counts: tuple[int, ...], last: int) -> dict[str, np.ndarray]:
-        """Return noise, mixing weights and draws of layers for each round and the generator's
-        update.
+    def _numbers(self, step: int, *, penalizes: bool) -> dict[str, np.ndarray]:
+        """Return what says which parts of a step are due, if not all are in each step."""
+        spec, numbers = self.spec, {}
+        if spec.loss.penalty_interval > 1 and penalizes:
+            numbers[PENALTY_FACTOR] = spec.loss.penalty_interval
+        if spec.training.augment.adaptive_target:
+            numbers[ADAPT] = int((step + 1) % ADAPTATION_INTERVAL == 0)
+        return {name: np.array(value, self.precision) for name, value in numbers.items()}
+
+    def _played(
+        self, step: int, counts: tuple[int, ...], last: int, *, penalizes: bool
+    ) -> dict[str, np.ndarray]:
+        """Return noise, the draws of penalties, and draws of layers for each round and the
+        generator's update.
         """
-        spec = self.spec
+        spec, training = self.spec, self.spec.training
         inputs: dict[str, np.ndarray] = {}
         for i, rows in enumerate(counts):
             inputs[f"noise/{i}"] = self._noise(step, i, rows)
-            if spec.loss.gradient_penalty:
-                drawn = stream(self.seed, Purpose.MIXING, step, i).random(rows)
-                shape = (-1, *(1 for _ in spec.image.shape))
+            if spec.loss.gradient_penalty and penalizes:
+                packed, groups = self.plans["discriminator"].inputs["image"], rows // training.pac
+                drawn = stream(self.seed, Purpose.MIXING, step, i).random(groups)
+                shape = (-1, *(1 for _ in packed))
                 inputs[f"mix/{i}"] = drawn.reshape(shape).astype(self.precision)
-        if spec.training.noise == "fresh":
+                if spec.loss.gradient_penalty_points == "near-real":
+                    part = part_of(f"shift/{i}")
+                    shift = stream(self.seed, Purpose.MIXING, step, part).random((groups, *packed))
+                    inputs[f"shift/{i}"] = shift.astype(self.precision)
+        if training.noise == "fresh":
             inputs["noise/generator"] = self._noise(step, len(counts), last)
-        return inputs | self._layer_draws(step, counts)
+        return inputs | self._layer_draws(step, counts, penalizes=penalizes)
 
     def _count_of(self, batch: int) -> int:
         """Return the number of images in a batch."""
@@ -315,14 +348,17 @@ class Feed:
         generator = stream(self.seed, Purpose.NOISE, step, part)
         return draw_noise(self.spec.latent, generator, rows).astype(self.precision)
 
-    def _layer_draws(self, step: int, rows: tuple[int, ...]) -> dict[str, np.ndarray]:
+    def _layer_draws(
+        self, step: int, rows: tuple[int, ...], *, penalizes: bool
+    ) -> dict[str, np.ndarray]:
         """Return the masks of dropout and the noise on pixels, for each pass of a step."""
         drawn: dict[str, np.ndarray] = {}
         if not self._draws:
             return drawn
-        if rows not in self._passes:
-            self._passes[rows] = passes_of_step(self.spec, self.loss, rows)
-        for made in self._passes[rows]:
+        key = (rows, penalizes)
+        if key not in self._passes:
+            self._passes[key] = passes_of_step(self.spec, self.loss, rows, penalizes=penalizes)
+        for made in self._passes[key]:
             for node in self.plans[made.player].drawing_nodes():
                 name = f"{node.layer.draws}/{made.number}/{node.path}"
                 generator = stream(self.seed, Purpose.LAYERS, step, part_of(name))
@@ -332,56 +368,3 @@ class Feed:
                 else:
                     drawn[name] = generator.normal(size=shape).astype(self.precision)
         return drawn
-
-
-def _check_shape(spec: Spec, dataset: Dataset) -> None:
-    shape, wanted = dataset.shape, spec.image.shape
-    if shape == wanted:
-        return
-    if len(shape) == 1:  # of points
-        raise DataError(
-            f"{dataset.name}: it has points of {shape[0]} numbers, the spec {spec.name!r} wants "
-            f"{_wanted(spec)}; a model that can make points, like mlp-gan, does with "
-            f"--set image={shape[0]}."
-        )
-    raise DataError(
-        f"{dataset.name}: its images are {shape}, the spec {spec.name!r} wants {_wanted(spec)}; "
-        "choose other data, or set the image."
-    )
-
-
-def _wanted(spec: Spec) -> str:
-    if isinstance(spec.image, Points):
-        return f"points of {spec.image.size} numbers"
-    return f"{spec.image.shape}"
-
-
-def _check_labels(spec: Spec, dataset: Dataset) -> None:
-    labels = dataset.labels
-    if labels is None:
-        raise DataError(f"{dataset.name}: it has no labels, the spec {spec.name!r} is conditional.")
-    if len(labels) and (labels.min() < 0 or labels.max() >= spec.classes):
-        bad = int(labels.min() if labels.min() < 0 else labels.max())
-        raise DataError(
-            f"{dataset.name}: it has the label {bad}, the spec {spec.name!r} knows 0 to "
-            f"{spec.classes - 1}; set classes={bad + 1}, or choose fewer with --classes."
-        )
-    if dataset.classes < spec.classes:
-        raise DataError(
-            f"{dataset.name}: it has {dataset.classes} classes, the spec {spec.name!r} has "
-            f"{spec.classes}; set classes={dataset.classes}."
-        )
-
-
-def _refuse_tiny_batch(spec: Spec, rows: int) -> None:
-    """Refuse batches that give batch norm a single value per channel, which has no variance."""
-    for plan in plan_spec(spec).values():
-        for node in plan.walk():
-            *pixels_shape, channels = node.input_shape
-            if node.layer.depends_on_batch and node.layer.removes_constant(channels):
-                pixels = int(np.prod(pixels_shape))
-                if rows * pixels < 2:
-                    raise DataError(
-                        f"{node.path}: a batch of {rows} gives batch norm one value a channel; "
-                        'choose another batch size, or training.partial_batch="drop".'
-                    )

@@ -1,8 +1,8 @@
 """The tensor functions of losses; a module of them is a :class:`gandem.core.training.Ops`."""
 
-from jax import Array
+from jax import Array, lax
 from jax.nn import log_softmax, relu, softplus
-from jax.numpy import concatenate, einsum, mean, sqrt, square
+from jax.numpy import concatenate, einsum, mean, moveaxis, sqrt, square
 
 __all__ = ["mean", "relu", "softplus", "sqrt", "square"]
 
@@ -21,6 +21,24 @@ def positive(x: Array) -> Array:
 
 def join(first: Array, second: Array) -> Array:
     return concatenate([first, second])
+
+
+def top_rows(x: Array, count: int) -> Array:
+    return x[lax.top_k(x[:, 0], count)[1]]
+
+
+def pack(images: Array, count: int) -> Array:
+    groups = images.reshape(-1, count, *images.shape[1:])
+    groups = moveaxis(groups, 1, -2)  # (N, H, W, count, C)
+    return groups.reshape(-1, *images.shape[1:-1], count * images.shape[-1])
+
+
+def channel_mean(images: Array) -> Array:
+    return mean(images, axis=-1, keepdims=True)
+
+
+def image_mean(images: Array) -> Array:
+    return mean(images, axis=(1, 2, 3), keepdims=True)
 
 
 def warp(images: Array, rows: Array, columns: Array) -> Array:

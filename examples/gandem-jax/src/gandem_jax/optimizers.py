@@ -13,6 +13,10 @@ Arrays = Mapping[str, Array]
 def update(optimizer: kinds.Optimizer, state: Arrays, gradients: Arrays, count: Array) -> Arrays:
     """Return the parameters that have gradients, and their slots, after update number ``count``."""
     after = {}
+    if not is_zero(optimizer.clip_norm):
+        norm = jnp.sqrt(sum(jnp.sum(g * g) for g in gradients.values()))
+        factor = jnp.minimum(number(optimizer.clip_norm, norm) / (norm + 1e-6), 1)
+        gradients = {name: factor * gradient for name, gradient in gradients.items()}
     for name, gradient in gradients.items():
         weight, names = state[name], [f"optimizer/{name}/{slot}" for slot in optimizer.slots]
         if isinstance(optimizer, kinds.AdamW):

@@ -85,5 +85,11 @@ class JaxPlayers:
             kept, taken = (jnp.asarray(share, weight.dtype) for share in (decay, 1 - decay))
             self.state[f"average/{name}"] = average * kept + weight * taken
 
+    def get_running(self, name: str) -> Array:
+        return self.state[f"running/{name}"]
+
+    def set_running(self, name: str, value: Array) -> None:
+        self.state[f"running/{name}"] = value
+
     def _weights(self, player: str) -> Arrays:
         return {p.name: self.state[p.name] for p in self.plans[player].parameters()}
