@@ -124,10 +124,30 @@ def test_the_page_shows_final_best_real_and_protocol(tmp_path):
     text = (tmp_path / "results.md").read_text()
     (line,) = [line for line in text.splitlines() if line.startswith("| dcgan")]
     assert "`width=16`" in line
-    assert line.count("2 ± 0.25") == 7  # six measures of the final, one of the best
+    assert line.count("2 ± 0.25") == 10  # nine measures of the final, one of the best
     assert "| *real* |  |  |  | 0.5 |" in text
     assert "5,000 of the 10,000 of digits, features of lenet5:digits (e7c54d88)" in text
     assert "torch 2.15.0" in text
+
+
+def test_modes_are_columns_of_the_tables_that_have_them(tmp_path):
+    counted = ("modes", "mode_divergence")
+    plain = {
+        key: None if "mode" in key or "quality" in key else v for key, v in ROW.figures.items()
+    }
+    stacks = plain | {f"final_{name}_mean": 948.0 for name in counted}
+    rows = [
+        replace(ROW, data="digits", figures=plain),
+        replace(ROW, data="stacked-mnist", data_digest="c" * 64, figures=stacks),
+    ]
+
+    write_markdown(tmp_path / "results.md", rows)
+
+    text = (tmp_path / "results.md").read_text()
+    digits, stacked = text.split("## digits")[1].split("## stacked-mnist")
+    assert "modes" not in digits
+    assert "final: modes found | final: divergence of modes, nats | final: Fréchet" in stacked
+    assert "| 948 | 948 |" in stacked
 
 
 def test_each_protocol_has_a_table(tmp_path):
