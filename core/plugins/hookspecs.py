@@ -83,8 +83,9 @@ def gandem_losses() -> Iterable[Entry]:  # type: ignore[empty-body]
     """Return entries of losses.
 
     The target is a class without parameters that implements
-    :class:`gandem.core.training.AdversarialLoss`. Backends compile its methods: they must only
-    compute, with the tensor functions they receive.
+    :class:`gandem.core.training.AdversarialLoss`, or :class:`gandem.core.training.PairedLoss` if it
+    compares real with fake images. Backends compile its methods: they must only compute, with the
+    tensor functions they receive.
     """
 
 

@@ -5,7 +5,9 @@ kind of state and protocol. The 200 steps of cgan on PyTorch are also part of it
 """
 
 import pytest
+from support.slow_models import COMPOSED, DEEP
 
+TRAINING = "test_a_training_matches_the_reference"
 LOADED_STATE = "test_a_loaded_state_continues_bit_for_bit"
 FAST_TRAJECTORIES = {
     *("mlp-gan", "dcgan-dropout", "fresh noise", "three discriminator steps, reused noise"),
@@ -13,7 +15,6 @@ FAST_TRAJECTORIES = {
     *("discriminator skipped", "instance noise", "augmented", "with replacement", "adamw"),
     *("rmsprop", "sgd with momentum", "dropout", "norms, residuals, pools", "spectral norm"),
 }
-SLOW_TESTS = {("TestTorch", "test_a_training_matches_the_reference", "cgan")}
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
@@ -30,4 +31,6 @@ def is_slow(item):
     case = getattr(item.callspec.params.get("case"), "name", None)
     if (name, test) == ("TestKeras", LOADED_STATE):
         return case not in FAST_TRAJECTORIES
-    return (name, test, case) in SLOW_TESTS
+    return case in COMPOSED or (
+        test == TRAINING and (case in DEEP or (name, case) == ("TestTorch", "cgan"))
+    )

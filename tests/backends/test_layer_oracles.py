@@ -23,6 +23,7 @@ from gandem.core.specs import (  # noqa: E402
     Modulate,
     ModulatedConv2D,
     Ones,
+    PixelNoise,
     Relu,
     SelfAttention,
     plan_network,
@@ -170,6 +171,15 @@ def test_an_observed_layer_has_its_output_and_its_gradient():
     (ours,) = torch.autograd.grad(observed["stem"].square().sum(), observing.stem.weight)
     (theirs,) = torch.autograd.grad(expected.square().sum(), network.stem.weight)
     torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+
+
+def test_noise_on_pixels_is_drawn_in_training_and_left_out_in_inference():
+    network, (image,) = build(PixelNoise())
+
+    torch.testing.assert_close(network.eval()(image), image, rtol=0, atol=0)
+    noise = torch.randn(len(image), 1, *image.shape[2:], dtype=torch.float64)
+    received = network.train()(image, draws={"net/pixel_noise": noise})
+    assert_equal_gradients(network, [image], received, image + network.pixel_noise.strength * noise)
 
 
 def test_the_output_of_a_layer_that_is_read_is_not_overwritten():

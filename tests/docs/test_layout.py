@@ -272,7 +272,8 @@ def test_ruff_would_format_nothing():
 @pytest.mark.slow
 def test_mypy_finds_nothing(tmp_path):
     (tmp_path / "gandem").symlink_to(ROOT)  # mypy names modules after folders
-    packages = [f"-pgandem.{name}" for name in ("core", "cli", "testing")]
+    names = ("core", "cli", "commands", "download", "profiler", "terminal", "testing")
+    packages = [f"-pgandem.{name}" for name in names]
     cache = f"--cache-dir={tmp_path / 'cache'}"
     done = run(tool("mypy"), cache, *packages, env=os.environ | {"MYPYPATH": os.fspath(tmp_path)})
 

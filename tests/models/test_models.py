@@ -68,7 +68,7 @@ MODELS = [*LESSONS, *PAPERS, *CIFAR, *RESIDUAL, r3gan, point_gan]
 DEPTHS: dict[Any, dict[str, Any]] = {
     **{make: {"widths": (8, 16)} for make in CIFAR},
     **{make: {"blocks": 2} for make in RESIDUAL},
-    r3gan: {"stages": 3},
+    r3gan: {"stages": 3, "blocks": 1},
 }
 """Parameters that make models of 32×32 images shallow enough for smaller images."""
 TWO_RATES = (ttur_cifar, point_gan, infogan, sagan)

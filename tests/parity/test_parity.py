@@ -12,6 +12,7 @@ from support.commands import HOME, needs_a_backend, refused, said
 from support.commands import gandem as command
 from support.in_process import in_process, measure_in_process
 from support.planted_backends import EPSILON, NONE, ROUNDING, installed, plugin
+from support.slow_models import COMPOSED, DEEP
 from support.toy_backend import SLOW, Toy
 
 import gandem
@@ -31,6 +32,12 @@ BOTH = pytest.mark.skipif(
 )
 TORCH = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch")
 MODELS = [row.id for row in registry().entries("models") if "/" not in row.id]
+
+
+def mark_slow(models, slow):
+    return [
+        pytest.param(model, marks=pytest.mark.slow) if model in slow else model for model in models
+    ]
 
 
 def mark(**fields):
@@ -155,7 +162,7 @@ def test_each_framework_is_measured_in_a_process_of_its_own():
 
 
 @BOTH
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", mark_slow(MODELS, COMPOSED | DEEP))
 def test_every_model_takes_the_same_path_on_both_backends(model):
     """Tiers P3 and P2; the conformance suite compares each backend with 200 stored steps."""
     steps = 20 if model == "cgan" else 50  # its 7×7 convolution is slow on PyTorch in float64
@@ -187,13 +194,7 @@ def test_every_model_is_within_its_gate_after_200_steps(model):
 
 
 @BOTH
-@pytest.mark.parametrize(
-    "model",
-    [
-        model if model == "dcgan" else pytest.param(model, marks=pytest.mark.slow)
-        for model in MODELS
-    ],
-)
+@pytest.mark.parametrize("model", mark_slow(MODELS, {*MODELS} - {"dcgan"}))
 def test_every_model_makes_the_same_single_steps_in_single_precision(model):
     report = measure_in_process(model, steps=20, precision="float32", share_engines=True)
 
@@ -410,10 +411,7 @@ STATES = ("hinge-gan", "ttur-cifar")
 
 
 @BOTH
-@pytest.mark.parametrize(
-    "model",
-    [model if model in STATES else pytest.param(model, marks=pytest.mark.slow) for model in MODELS],
-)
+@pytest.mark.parametrize("model", mark_slow(MODELS, {*MODELS} - {*STATES}))
 def test_every_model_is_handed_over_at_its_small_size(model):
     seen = set()
 

@@ -45,7 +45,7 @@ def everything() -> Spec:
         "discriminator.optimizer.beta2": "linear(0.9, 0.99, 9)",
         "training.instance_noise": "linear(0.2, 0, 2 epochs)",
         "loss.lecam": 0.3,
-        "loss.r1": 0.1,
+        "loss.r1": "linear(0.1, 0.2, 8)",
         "loss.penalty_interval": 3,
         "training.augment.flip": True,
         "training.augment.adaptive_target": 0.1,

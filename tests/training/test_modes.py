@@ -222,7 +222,13 @@ def test_tf32_on_a_cpu_is_single_precision_bit_for_bit(backend, data, tmp_path):
 # --- random numbers of the framework's -----------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["gradient penalty", "dropout", "generator batches, conditional"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("gradient penalty", "dropout", "generator batches, conditional"),
+        "styles, pixel noise, skip connections",
+    ],
+)
 def test_inputs_that_a_framework_draws_are_left_out(name):
     feed, usual = feed_of_trajectory(name), feed_of_trajectory(name, randomness="portable")
 
@@ -271,6 +277,19 @@ def drawn(backend, name="dropout, joint, three steps", step=0, **changes):
 
     found = replace_key(spec, rule, inputs, "float32")
     return {k: np.asarray(v) for k, v in found.items() if k.startswith(RANDOM)}
+
+
+@pytest.mark.parametrize("backend", [name for name in ("torch", "keras") if name in THERE])
+def test_noise_on_pixels_is_normal_and_differs_between_passes(backend):
+    arrays = drawn(backend, "styles, pixel noise, skip connections")
+
+    noise = {k: v for k, v in arrays.items() if k.startswith("normal/")}
+
+    assert {value.shape for value in noise.values()} == {(512, 2, 2, 1), (512, 4, 4, 1)}
+    assert len({value.tobytes() for value in noise.values()}) == len(noise) == 4
+    for value in noise.values():
+        assert abs(value.mean()) < 5 / value.size**0.5
+        assert value.std() == pytest.approx(1, abs=5 / (2 * value.size) ** 0.5)
 
 
 @pytest.mark.parametrize("backend", [name for name in ("torch", "keras") if name in THERE])

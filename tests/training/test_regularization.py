@@ -321,6 +321,33 @@ def test_colors_and_their_probability_are_those_of_diffaugment(backend, probabil
     assert step.metrics["discriminator"] == pytest.approx(plain.adversarial().item(), abs=1e-12)
 
 
+@on_each
+def test_schedules_of_probabilities_weights_and_clipping_act_in_single_precision(backend):
+    changes = {
+        "training.augment.flip": True,
+        "training.augment.probability": "linear(0, 1, 8)",
+        "loss.r2": "linear(2, 0, 8)",
+        "loss.lecam": 1.0,
+        "loss.lecam_decay": "linear(0.5, 0.9, 8)",
+        "discriminator.optimizer.clip_norm": "linear(0, 1, 8)",
+    }
+    spec = change(DENSE, changes)
+    loss, state = load_loss(spec.loss), initial_state(spec, 0, "float32")
+    feed = Feed(spec, loss, load_tiny_data(), 0, "float32")
+    engine = load_backend(backend).engine(spec, loss, state, precision="float32", device="cpu")
+    start = engine.export()["discriminator/dense/kernel"]
+
+    before, after = (
+        (engine.read(engine.step(feed(step)))["penalty"], engine.export()) for step in (0, 8)
+    )
+
+    assert np.array_equal(before[1]["discriminator/dense/kernel"], start)  # clipped to nothing
+    assert not np.array_equal(after[1]["discriminator/dense/kernel"], start)
+    averages = [state["running/real_logits"] for _, state in (before, after)]
+    assert len({float(average) for average in averages}) == 2
+    assert before[0] > after[0] > 0
+
+
 ADAPTIVE = {
     "training.augment.cutout": 0.5,
     "training.augment.adaptive_target": 0.3,
