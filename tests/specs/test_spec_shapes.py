@@ -35,6 +35,7 @@ from gandem.core.specs import (
     MinibatchStddev,
     Modulate,
     ModulatedConv2D,
+    Multiply,
     NetworkPlan,
     PixelNoise,
     PixelNorm,
@@ -214,6 +215,7 @@ SHAPES = [
         IMAGE,
         (4, 4, 5),
     ),
+    (Multiply(input="label", layers=(Dense(units=2),)), IMAGE, IMAGE),
     (PixelNoise(), IMAGE, IMAGE),
 ]
 
