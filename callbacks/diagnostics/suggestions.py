@@ -88,18 +88,17 @@ def _steadier(spec: Spec) -> Iterator[str]:
 
 
 def _rates(spec: Spec, factor: float, player: str = "") -> Iterator[str]:
-    """Yield an option that changes one learning rate, or both; an extreme one becomes usual."""
+    """Yield an option that changes one learning rate, or both; an extreme one becomes usual.
+
+    A constant takes the place of a schedule, by its largest value.
+    """
     changes = []
     for name in (player,) if player else ("generator", "discriminator"):
-        rate, usual = spec.player(name).optimizer.learning_rate, _usual_rate(spec, name)
-        if isinstance(rate, Schedule):
-            continue
-        rate *= factor
+        rate, usual = factor * _largest_rate(spec.player(name)), _usual_rate(spec, name)
         if not usual / MAX_FACTOR**2 < rate < usual * MAX_FACTOR**2:
             rate = usual
         changes.append(f"--set {name}.optimizer.learning_rate={rate:.3g}")
-    if changes:
-        yield " ".join(changes)
+    yield " ".join(changes)
 
 
 def _largest_rate(player: Player) -> float:
