@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gandem.core.specs import Player, Points, Schedule, Spec
+from gandem.core.specs import Player, Points, Ramp, Schedule, Spec
 
 __all__ = ["Finding", "format_warning", "suggest_remedy"]
 
@@ -92,14 +92,16 @@ def _rates(spec: Spec, factor: float, player: str = "") -> Iterator[str]:
     changes = []
     for name in (player,) if player else ("generator", "discriminator"):
         rate, usual = spec.player(name).optimizer.learning_rate, _usual_rate(spec, name)
-        if isinstance(rate, Schedule):
-            continue
+        path = f"{name}.optimizer.learning_rate"
+        if isinstance(rate, Ramp):  # keeps its form
+            rate, path = rate.from_, f"{path}.from"
+        elif isinstance(rate, Schedule):
+            rate = rate.limits()[1]
         rate *= factor
         if not usual / MAX_FACTOR**2 < rate < usual * MAX_FACTOR**2:
             rate = usual
-        changes.append(f"--set {name}.optimizer.learning_rate={rate:.3g}")
-    if changes:
-        yield " ".join(changes)
+        changes.append(f"--set {path}={rate:.3g}")
+    yield " ".join(changes)
 
 
 def _largest_rate(player: Player) -> float:

@@ -27,6 +27,7 @@ __all__ = [
     "Linear",
     "Number",
     "Piecewise",
+    "Ramp",
     "Schedule",
     "Steps",
     "Warmup",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gandem.core import specs as kinds
-from gandem.core.specs import Dense, change, load_spec
+from gandem.core.specs import Dense, change, load_spec, plan_spec
 from gandem.core.training import fixed_inputs, initial_state, load_backend, load_loss
 from gandem.testing.case_types import as_statistic, hashed_numbers
 from gandem.testing.trajectories import SMALL, TRAJECTORIES
@@ -127,7 +127,9 @@ EVERY_ORDER = change(
 def test_a_native_torch_network_computes_what_the_engine_does(spec):
     engine = torch_engine(spec, "float64")
     inputs = fixed_inputs(spec, 0, 3, "float64")
-    inputs |= {"image": hashed_numbers("image", (3, *spec.image.shape))}
+    plans = plan_spec(spec).values()  # of several images at once, if they are packed
+    shape = next(plan.inputs["image"] for plan in plans if "image" in plan.inputs)
+    inputs |= {"image": hashed_numbers("image", (3, *shape))}
 
     for player in spec.players:
         average = bool(spec.training.ema_decay) and player.name == "generator"

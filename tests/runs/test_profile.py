@@ -123,4 +123,4 @@ def test_trace_into_a_folder_that_does_not_exist_is_refused(tmp_path):
 
     line = refused("profile", "mlp-gan", *RING, "--trace", path)
 
-    assert line == f"{path}: expected a new file in a folder that exists."
+    assert line == f"{path}: there is no folder {path.parent}."

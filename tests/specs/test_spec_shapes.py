@@ -217,6 +217,7 @@ SHAPES = [
         IMAGE,
         (4, 4, 5),
     ),
+    (Multiply(input="label", layers=(Dense(units=2),)), IMAGE, IMAGE),
     (PixelNoise(), IMAGE, IMAGE),
 ]
 

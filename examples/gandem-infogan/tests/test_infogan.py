@@ -68,7 +68,7 @@ def test_every_backend_makes_the_same_steps(pair):
 
 def test_the_classifier_learns_the_category(tmp_path):
     run = gandem.train(
-        MODEL, backend=HOME, data="digits", steps=150, changes=SMALL, out=tmp_path / "run"
+        MODEL, backend=HOME, data="digits", steps=300, changes=SMALL, out=tmp_path / "run"
     )
     engine = run.engine()
     fresh = fixed_inputs(run.spec, 99, 500, "float32")  # noise that no training has seen
