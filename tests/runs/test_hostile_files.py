@@ -732,7 +732,7 @@ def test_half_of_a_surrogate_pair_in_run_json_is_refused_in_one_line(untrusted_r
 def test_a_seed_of_very_many_digits_is_shortened(untrusted_run):
     write_record(untrusted_run, seed=10**4000)
 
-    assert len(refused("resume", untrusted_run)) < MAX_LENGTH
+    assert len(refused("resume", untrusted_run).replace(str(untrusted_run), "")) < MAX_LENGTH
 
 
 def test_changes_that_were_not_allowed_are_refused(untrusted_run):
