@@ -682,7 +682,7 @@ def test_the_command_refuses_an_unusable_checkpoint_in_one_line(kept, untrusted_
     for output in (generated, resumed):
         assert str(path) in output
         assert output.isprintable()
-        assert len(output) < MAX_LENGTH
+        assert len(output.replace(str(untrusted_run), "")) < MAX_LENGTH
     assert not (untrusted_run / "x.png").exists()
     assert os.path.lexists(path)  # kept for inspection
 
