@@ -133,12 +133,13 @@ def _open(number: int, stream: Any) -> io.TextIOWrapper:
     file = StandardFile(number, "w", closefd=False)
     encoding = getattr(stream, "encoding", "utf-8")
     keeps_bytes = getattr(stream, "errors", "") == "surrogateescape" and encoding == "utf-8"
+    is_unbuffered = getattr(stream, "write_through", False)  # PYTHONUNBUFFERED
     return io.TextIOWrapper(
         io.BufferedWriter(file),
         encoding=encoding,
         errors="surrogateescape" if keeps_bytes else "replace",
-        line_buffering=getattr(stream, "line_buffering", True),
-        write_through=getattr(stream, "write_through", False),
+        line_buffering=is_unbuffered or getattr(stream, "line_buffering", True),
+        write_through=is_unbuffered,
     )
 
 

@@ -140,8 +140,12 @@ def _convert(
         except SpecError as error:
             default = parameters[name].default
             example = "" if default is inspect.Parameter.empty else _written(name, default)
-            hint = f"; for example {example}." if example else "."
-            raise SpecError(f"{str(error).removesuffix('.')}{hint}") from None
+            text = str(error)
+            if example and text.endswith("?"):
+                text += f" For example {example}."
+            elif example:
+                text = f"{text.removesuffix('.')}; for example {example}."
+            raise SpecError(text) from None
     return converted
 
 

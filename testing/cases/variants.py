@@ -160,7 +160,7 @@ VARIANTS: dict[str, tuple[Mapping[str, Any], Networks]] = {
         {"loss.r1": 2.0, "loss.gradient_penalty": 0.5, "training.passes": "joint"},
         {"discriminator": SPECTRAL["discriminator"]},
     ),
-    "classes told, conditional": (
+    "class loss, conditional": (
         {"loss.class_weight": 0.7, "loss.gradient_penalty": 1.0},
         WITH_CLASS_LOGITS,
     ),

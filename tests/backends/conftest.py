@@ -11,7 +11,7 @@ TRAINING = "test_a_training_matches_the_reference"
 LOADED_STATE = "test_a_loaded_state_continues_bit_for_bit"
 FAST_TRAJECTORIES = {
     *("mlp-gan", "dcgan-dropout", "fresh noise", "three discriminator steps, reused noise"),
-    *("weight average", "wasserstein, clipped", "gradient penalty", "classes told, conditional"),
+    *("weight average", "wasserstein, clipped", "gradient penalty", "class loss, conditional"),
     *("discriminator skipped", "instance noise", "augmented", "with replacement", "adamw"),
     *("rmsprop", "sgd with momentum", "dropout", "norms, residuals, pools", "spectral norm"),
 }

@@ -4,6 +4,7 @@ whatever has become of its output, and only JSON reaches standard output after `
 
 import json
 import os
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,23 @@ def test_command_that_prints_succeeds_with_closed_streams(tmp_path, arguments):
 def test_error_keeps_its_exit_code_if_nobody_reads_it(tmp_path):
     assert run_shell("2>&-", command("show", "dgcan"), tmp_path).returncode == 1
     assert run_shell("2>&-", command("show", "--nope"), tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_line_reaches_a_pipe_before_the_command_ends(monkeypatch, unbuffered):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    code = """
+        import sys
+        from gandem.commands.output import prepare_streams
+        prepare_streams()
+        sys.stderr.write("a line\\n")
+        sys.stdin.read()
+    """
+    pipes = dict.fromkeys(("stdin", "stderr"), subprocess.PIPE)
+    with subprocess.Popen([sys.executable, "-c", dedent(code)], **pipes, text=True) as process:
+        ready, _, _ = select.select([process.stderr], [], [], 20)
+        process.stdin.close()
+    assert ready
 
 
 def test_a_reader_that_closes_the_pipe_is_no_error(tmp_path, data):

@@ -259,5 +259,5 @@ def test_every_number_of_training_may_be_a_schedule():
     for (kind, fields), player in itertools.product(kinds.items(), ("generator", "discriminator")):
         changes = {f"{player}.optimizer": {"kind": kind, "learning_rate": 1e-3}}
         changes |= {f"{player}.optimizer.{name}": "linear(0, 0.5, 9)" for name in fields}
-        found = dict(find_schedules(change(SPEC, changes)))
-        assert found.keys() == {f"{player}.optimizer.{name}" for name in fields}
+        paths = dict(find_schedules(change(SPEC, changes)))
+        assert paths.keys() == {f"{player}.optimizer.{name}" for name in fields}

@@ -454,6 +454,12 @@ def test_a_misspelled_parameter_of_a_model_suggests_the_nearest():
         ),
         (
             "dcgan",
+            {"learning_rate": {"schedule": "cosine", "form": 1, "to": 0, "end": 5}},
+            "learning_rate: unknown field 'form'. Did you mean 'from'? "
+            "For example learning_rate=0.0002.",
+        ),
+        (
+            "dcgan",
             {"learning_rate": "fast"},
             "learning_rate: expected a number or a schedule, like cosine(2e-4, 0, 20 epochs); "
             "received 'fast'; for example learning_rate=0.0002.",

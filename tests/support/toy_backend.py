@@ -11,13 +11,15 @@ import numpy as np
 
 from gandem.core.training import metric_names, state_shapes
 
-__all__ = ["DELAY", "SLOW", "Toy"]
+__all__ = ["BEGUN", "DELAY", "SLOW", "Toy"]
 
 SLOW = "GANDEM_TOY_SLOW"
 """Environment variable with the path of a file; while the file exists, steps are slow.
 
-The file holds the seconds of a step, or nothing.
+The file holds the seconds of a step, or nothing. A file of the same name with :data:`BEGUN` exists
+from the first slow step on.
 """
+BEGUN = ".begun"
 DELAY = 0.25
 """Seconds of a slow step by default."""
 
@@ -69,6 +71,7 @@ class ToyEngine:
 
     def step(self, inputs):
         if self.slow and os.path.exists(self.slow):
+            open(f"{self.slow}{BEGUN}", "a").close()
             with open(self.slow) as file:
                 time.sleep(float(file.read() or DELAY))
         toy, self.age = self.toy, self.age + 1

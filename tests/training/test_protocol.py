@@ -410,7 +410,7 @@ def test_a_discriminator_that_shall_tell_the_class_may_not_read_it():
 
 
 def test_a_discriminator_that_shall_tell_the_class_ends_in_a_logit_for_each():
-    spec = find_trajectory("classes told, conditional").spec
+    spec = find_trajectory("class loss, conditional").spec
     layers = (*spec.player("discriminator").layers[:-1], kinds.Dense(units=1))
 
     with pytest.raises(SpecError, match=r"expected one logit, and one per class \(4,\)"):
@@ -419,7 +419,7 @@ def test_a_discriminator_that_shall_tell_the_class_ends_in_a_logit_for_each():
 
 @on_each
 def test_both_players_of_an_acgan_learn_the_classes(backend):
-    spec = find_trajectory("classes told, conditional").spec
+    spec = find_trajectory("class loss, conditional").spec
     made = Made(backend, spec, **{"loss.gradient_penalty": 0.0})
     told = made.step()
     more = Made(backend, made.spec, **{"loss.class_weight": 5.0})

@@ -52,7 +52,7 @@ class BatchNorm(Norm, ContextLayer):
 
         Vectors are reshaped, not indexed, because the gradient of indexing copies.
         """
-        found = tf.raw_ops.FusedBatchNormV3(
+        fused = tf.raw_ops.FusedBatchNormV3(
             x=x if x.shape.rank == 4 else tf.reshape(x, [-1, 1, 1, x.shape[-1]]),
             scale=self.weight("scale") if self.spec.affine else tf.ones(x.shape[-1]),
             offset=self.weight("offset") if self.spec.affine else tf.zeros(x.shape[-1]),
@@ -61,12 +61,12 @@ class BatchNorm(Norm, ContextLayer):
             epsilon=self.spec.epsilon,
             is_training=True,
         )
-        variance = found.batch_variance  # the unbiased one
+        variance = fused.batch_variance  # the unbiased one
         if self.spec.running_variance == "biased":
             variance *= 1 - 1 / self._count(x)
-        self._follow("mean", found.batch_mean)
+        self._follow("mean", fused.batch_mean)
         self._follow("variance", variance)
-        return found.y if x.shape.rank == 4 else tf.reshape(found.y, [-1, x.shape[-1]])
+        return fused.y if x.shape.rank == 4 else tf.reshape(fused.y, [-1, x.shape[-1]])
 
     @staticmethod
     def _count(x: Tensor) -> Tensor:
