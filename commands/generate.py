@@ -45,6 +45,11 @@ GRID_COPIES = 8
     show_default="off",
     help="Generate N images of every class from the same noise, one row per class.",
 )
+@click.option(
+    "--latent",
+    type=click.Path(path_type=Path),
+    help="Generate from the vectors of an .npz that 'gandem project' wrote.",
+)
 @seed_option("Random seed of the noise.")
 @generator_options
 @out_option("Output: grid.png, images.npz, or folder/ with a PNG file per image.", "generate.png")
@@ -53,6 +58,7 @@ def generate(
     run: Path,
     count: int | None,
     each_label: int | None,
+    latent: Path | None,
     out: Path | None,
     as_json: bool,
     **options: Any,
@@ -66,6 +72,7 @@ def generate(
     from gandem.core.data.summary import format_few
     from gandem.core.files import check_file, check_new_folder
     from gandem.core.runs import open_run
+    from gandem.core.runs.latents import read_latents
     from gandem.core.runs.sampling import check_count, default_count
     from gandem.core.specs import Image
     from gandem.terminal.progress import ProgressBars
@@ -79,9 +86,14 @@ def generate(
         check_file(out, {".png": "a grid", ".npz": "arrays", "": "a folder of images"})
     if each_label is not None and (count, options["label"]) != (None, None):
         raise click.UsageError("--each-label cannot be combined with --num-samples or --label.")
+    if latent is not None and (count, each_label, options["label"]) != (None, None, None):
+        raise click.UsageError(
+            "--latent cannot be combined with --num-samples, --each-label or --label."
+        )
+    vectors = None if latent is None else read_latents(latent)
     with ProgressBars(quiet=as_json, unit="images") as bars:
         opened = open_run(run)
-        default = default_count(opened.spec)
+        default = default_count(opened.spec) if vectors is None else len(vectors.noise)
         number = each_label * opened.spec.classes if each_label else count or default
         label = options["label"]
         empty = set(opened.record.data.empty_classes)
@@ -94,7 +106,9 @@ def generate(
         def show(done: int) -> None:
             bars.show("generate", done, number)
 
-        if each_label is not None:
+        if vectors is not None:
+            opened.generate(**options, latent=vectors, progress=show).save(out)
+        elif each_label is not None:
             options.pop("label")
             images, table = generate_each_label(opened, each_label, **options, progress=show)
         elif out.suffix.lower() != ".png" or out.is_dir():

