@@ -364,6 +364,7 @@ DEFAULTS = {
     },
     "depth_to_space": {"factor": 2},
     "space_to_depth": {"factor": 2},
+    "slice": {"start": 0},
     "pixel_norm": {"epsilon": 1e-8},
     "minibatch_stddev": {"group_size": 4, "features": 1, "epsilon": 1e-8},
     "gelu": {"approximation": "none"},
