@@ -72,7 +72,7 @@ def directions(
     seed: int,
     **options: Any,
 ) -> None:
-    """Find directions in the noise of RUN along which images change most.
+    """Find directions of the noise that change images most.
 
     Use them with 'gandem traverse --direction FILE:N'.
     """

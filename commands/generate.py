@@ -13,6 +13,7 @@ from gandem.commands.options import (
     RUN,
     ClassType,
     choose_out,
+    file_option,
     generator_options,
     out_option,
     seed_option,
@@ -45,12 +46,16 @@ GRID_COPIES = 8
     show_default="off",
     help="Generate N images of every class from the same noise, one row per class.",
 )
+@file_option("--latent", "Generate from the vectors of an .npz that 'gandem project' wrote.")
 @click.option(
-    "--latent",
-    type=click.Path(path_type=Path),
-    help="Generate from the vectors of an .npz that 'gandem project' wrote.",
+    "--reconstruct",
+    "source",
+    metavar="N|PATH",
+    show_default="none",
+    help="Encode and reconstruct N images of the training data, or those of a folder, zip or .npz "
+    "file, with a model that has an encoder. Output: a table.png or arrays.npz.",
 )
-@seed_option("Random seed of the noise.")
+@seed_option("Random seed of the noise, or of the images to reconstruct.")
 @generator_options
 @out_option("Output: grid.png, images.npz, or folder/ with a PNG file per image.", "generate.png")
 @JSON
@@ -59,6 +64,7 @@ def generate(
     count: int | None,
     each_label: int | None,
     latent: Path | None,
+    source: str | None,
     out: Path | None,
     as_json: bool,
     **options: Any,
@@ -79,6 +85,14 @@ def generate(
     from gandem.terminal.tables import format_count
     from gandem.visualize.traversal import each_label as generate_each_label
 
+    if source is not None:
+        if (count, each_label, latent, options.pop("label")) != (None, None, None, None):
+            raise click.UsageError(
+                "--reconstruct cannot be combined with --num-samples, --label, --each-label or "
+                "--latent."
+            )
+        _reconstruct(run, source, out, as_json, **options)
+        return
     out = choose_out(out, run, "generate.png")
     if os.path.isdir(out) or not out.suffix:
         check_new_folder(out)
@@ -122,6 +136,22 @@ def generate(
         images.save(out)
     noun = "image" if isinstance(opened.spec.image, Image) else "point"
     print_out(out, as_json, format_count(number, noun), run=str(run), count=number)
+
+
+def _reconstruct(run: Path, source: str, out: Path | None, as_json: bool, **options: Any) -> None:
+    """Write images of a data set or a path with their encodings and reconstructions."""
+    from gandem.commands.output import print_out
+    from gandem.core.files import check_file
+    from gandem.terminal.tables import format_count
+    from gandem.visualize.reconstruction import reconstruct
+
+    out = choose_out(out, run, "reconstruct.png")
+    check_file(out, {".png": "a table", ".npz": "arrays"})
+    chosen = int(source) if source.isdecimal() and len(source) < 10 else Path(source)
+    result = reconstruct(run, chosen, **options)
+    result.save(out)
+    count = len(result.images)
+    print_out(out, as_json, format_count(count, "image"), run=str(run), count=count)
 
 
 COMMAND = generate

@@ -14,6 +14,7 @@ from gandem.commands.options import (
     RUN,
     ClassType,
     choose_out,
+    file_option,
     fps_option,
     generator_options,
     out_option,
@@ -39,7 +40,7 @@ SECTIONS = {
         "seed",
     ),
     "Animation": ("frames", "size", "fps", "loop", "bounce"),
-    "Generator": ("backend", "device", "checkpoint", "ema"),
+    "Generator": ("backend", "device", "checkpoint", "ema", "truncation"),
 }
 
 
@@ -55,17 +56,9 @@ SECTIONS = {
 @click.option(
     "--to", "end", type=ClassType(), default=1, help="Last class, or last seed between noise."
 )
-@click.option(
-    "--from-image",
-    type=click.Path(),
-    help="First image: interpolate between the latent vectors of two images, see 'gandem project'.",
-)
-@click.option("--to-image", type=click.Path(), help="Last image.")
-@click.option(
-    "--latent",
-    type=click.Path(path_type=Path),
-    help="Interpolate between the two vectors of an .npz that 'gandem project' wrote.",
-)
+@file_option("--from-image", "First image; its latent vector is found as by 'gandem project'.")
+@file_option("--to-image", "Last image.")
+@file_option("--latent", "The .npz of 'gandem project' with the first and last vector.")
 @click.option(
     "--between",
     type=click.Choice(["label", "category", "noise"]),
@@ -109,8 +102,8 @@ def interpolate(
     run: Path,
     start: int | str,
     end: int | str,
-    from_image: str | None,
-    to_image: str | None,
+    from_image: Path | None,
+    to_image: Path | None,
     latent: Path | None,
     frames: int | None,
     fps: float,
@@ -142,8 +135,8 @@ def interpolate(
 
 def find_vectors(
     run: Path,
-    from_image: str | None,
-    to_image: str | None,
+    from_image: Path | None,
+    to_image: Path | None,
     latent: Path | None,
     as_json: bool,
     options: dict[str, Any],

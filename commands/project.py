@@ -9,11 +9,15 @@ import click
 
 from gandem.commands.group import SectionedCommand
 from gandem.commands.options import (
+    CHECKPOINT,
+    DEVICE,
+    EMA,
+    GENERATE_BACKEND,
     JSON,
     RUN,
     ClassType,
     choose_out,
-    generator_options,
+    file_option,
     out_option,
     pixels_option,
     seed_option,
@@ -69,12 +73,11 @@ SECTIONS = {
     default=1e-4,
     help="Weight that keeps normal vectors at their usual length.",
 )
-@generator_options
-@click.option(
-    "--beside",
-    type=click.Path(path_type=Path),
-    help="PNG of the images above what the generator makes of the vectors.",
-)
+@GENERATE_BACKEND
+@DEVICE
+@CHECKPOINT
+@EMA
+@file_option("--beside", "PNG of the images above what the generator makes of the vectors.")
 @pixels_option(56)
 @out_option("Output file of the vectors: vectors.npz.", "project.npz")
 @JSON
@@ -88,7 +91,7 @@ def project(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Find the latent vectors from which RUN generates the given IMAGE files.
+    """Find the latent vectors from which RUN generates images.
 
     Use them with 'gandem generate --latent' or 'gandem interpolate --latent'.
     """

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from gandem.commands.group import SectionedCommand
-from gandem.commands.options import DEVICE, GENERATE_BACKEND, JSON, seed_option
+from gandem.commands.options import DEVICE, GENERATE_BACKEND, JSON, file_option, seed_option
 
 SECTIONS = {
     "Pictures": ("size", "style_weights", "masks", "keep_content_colors"),
@@ -45,6 +45,7 @@ def weight_option(name: str, default: float, help_: str) -> Any:
     "masks",
     multiple=True,
     type=click.Path(),
+    show_default="none",
     help="Gray picture, white where a style applies; once for each style.",
 )
 @click.option(
@@ -104,11 +105,9 @@ def weight_option(name: str, default: float, help_: str) -> Any:
     show_default="off",
     help="Also write the image after every N steps: out-000100.png.",
 )
-@click.option("--beside", type=click.Path(path_type=Path), help="PNG of the inputs and the result.")
-@click.option("--curves", type=click.Path(path_type=Path), help="PNG or SVG of the losses.")
-@click.option(
-    "--animation", type=click.Path(path_type=Path), help="GIF, MP4 or strip.png of the steps."
-)
+@file_option("--beside", "PNG of the inputs and the result.")
+@file_option("--curves", "PNG or SVG of the losses.")
+@file_option("--animation", "GIF, MP4 or strip.png of the steps.")
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), default=Path("style.png"), help="Output file."
 )

@@ -30,6 +30,7 @@ from gandem.commands.options import (
 @click.option(
     "--direction",
     metavar="FILE[:N]",
+    show_default="none",
     help="Move the noise along directions of 'gandem directions', or along number N, from 0.",
 )
 @click.option(

@@ -44,6 +44,9 @@ class KerasOps:
             groups = tf.transpose(groups, [0, 2, 3, 1, 4])  # (N, H, W, count, C)
         return tf.reshape(groups, [-1, *images.shape[1:-1], count * images.shape[-1]])
 
+    def batch_mean(self, x: Tensor) -> Tensor:
+        return tf.reduce_mean(x, axis=0, keepdims=True)
+
     def channel_mean(self, images: Tensor) -> Tensor:
         return tf.reduce_mean(images, axis=-1, keepdims=True)
 

@@ -27,12 +27,14 @@ from gandem.core.runs.checkpoint import (
 from gandem.core.runs.config import Settings
 from gandem.core.runs.latents import LatentVectors
 from gandem.core.runs.log import has_losses, read_last_row, read_log
-from gandem.core.runs.record import RunRecord, read_record
+from gandem.core.runs.record import RunRecord, covers, read_record
 from gandem.core.runs.run_dir import is_locked
 from gandem.core.runs.sampling import (
     CHUNK_SIZE,
     Images,
     check_count,
+    decode,
+    encode,
     generate_parts,
     report_memory_errors,
     sample,
@@ -42,6 +44,7 @@ from gandem.core.runs.sampling import (
 from gandem.core.specs import Spec, differences, plan_spec, read_spec
 from gandem.core.training import (
     Engine,
+    averaged_players,
     check_capabilities,
     fixed_inputs,
     fixed_parts,
@@ -51,7 +54,7 @@ from gandem.core.training import (
     stored,
 )
 
-__all__ = ["LAST", "Run", "covers", "open_run", "pick_backend", "pick_device"]
+__all__ = ["LAST", "Run", "open_run", "pick_backend", "pick_device"]
 
 LAST, BEST = "last", "best"
 """Names of checkpoints, besides their steps."""
@@ -219,7 +222,7 @@ class Run:
             ema: use the moving average of the weights, if the run keeps one.
         """
         self.spec.player(player)
-        averaged = player == "generator" and self.spec.training.averages and ema
+        averaged = player in averaged_players(self.spec) and ema
         return self.engine(backend).native(player, average=averaged)
 
     def generate(
@@ -228,6 +231,7 @@ class Run:
         *,
         label: int | str | None = None,
         seed: int = 0,
+        truncation: float | None = None,
         backend: str | None = None,
         device: str = "auto",
         ema: bool = True,
@@ -241,15 +245,18 @@ class Run:
             num_samples: number of images.
             label: the class, its number or its name; by default the classes of a conditional model
                 take turns.
+            truncation: the largest absolute value of the noise, which must be normal; below 1,
+                images are more typical and less varied (Brock et al. 2019, arXiv:1809.11096).
             backend: by default the run's own if it is installed, or else any that is.
             ema: use the moving average of the weights, if the run keeps one.
             checkpoint: ``"last"``, ``"best"``, or a step.
-            latent: vectors to use in place of noise; then the number, the label and the seed are
-                ignored.
+            latent: vectors to use in place of noise; then the number, the label, the seed and the
+                truncation are ignored.
             progress: called with the number of images generated so far.
 
         Raises:
-            SpecError: the model has no such class, or other latent vectors.
+            SpecError: the model has no such class, its noise cannot be truncated, or it has other
+                latent vectors.
         """
         precision = self.record.precision
         if latent is not None:
@@ -257,7 +264,9 @@ class Run:
         else:
             check_count(self.spec, num_samples)
             labels = self._labels(num_samples, label)
-            inputs = fixed_inputs(self.spec, seed, num_samples, precision, labels)
+            inputs = fixed_inputs(
+                self.spec, seed, num_samples, precision, labels, truncation=truncation
+            )
         engine = self.engine(backend, device, checkpoint)
         return sample(self.spec, engine, inputs, ema=ema, progress=progress)
 
@@ -268,6 +277,7 @@ class Run:
         *,
         label: int | str | None = None,
         seed: int = 0,
+        truncation: float | None = None,
         backend: str | None = None,
         device: str = "auto",
         ema: bool = True,
@@ -279,17 +289,39 @@ class Run:
         Memory does not grow with the number of images.
 
         Raises:
-            SpecError: the model has no such class.
+            SpecError: the model has no such class, or its noise cannot be truncated.
             RunError: the path cannot be written.
         """
         check_count(self.spec, num_samples, Path(path))
         labels = self._labels(num_samples, label)
         precision = self.record.precision
-        parts = fixed_parts(self.spec, seed, num_samples, precision, labels, size=CHUNK_SIZE)
+        parts = fixed_parts(
+            self.spec, seed, num_samples, precision, labels, size=CHUNK_SIZE, truncation=truncation
+        )
         engine = self.engine(backend, device, checkpoint)
         images = generate_parts(self.spec, engine, parts, ema=ema, progress=progress)
         save = save_arrays if Path(path).suffix.lower() == ".npz" else save_folder
         save(Path(path), images, num_samples)
+
+    def encode(self, images: np.ndarray, *, ema: bool = True, **engine: Any) -> np.ndarray:
+        """Return the noise of images; ``engine`` as for :meth:`engine`.
+
+        See :func:`gandem.core.runs.sampling.encode`.
+        """
+        return encode(self.spec, self.engine(**engine), images, self.record.precision, ema=ema)
+
+    def reconstruct(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray | None = None,
+        *,
+        ema: bool = True,
+        **engine: Any,
+    ) -> Images:
+        """Generate images from the noise of images, and their labels (N,) if it has classes."""
+        loaded, precision = self.engine(**engine), self.record.precision
+        noise = encode(self.spec, loaded, images, precision, ema=ema)
+        return decode(self.spec, loaded, noise, labels, precision, ema=ema)
 
     def _labels(self, count: int, label: int | str | None) -> np.ndarray | None:
         """Return the class of each image, None if the classes take turns."""
@@ -332,15 +364,6 @@ def pick_backend(preferred: str = "") -> str:
         command = install_command("torch")
         raise BackendError(f"No backend is installed. Install one with: {command}")
     return installed[0]
-
-
-def covers(field: str, path: str) -> bool:
-    """Return True if a field that may change is a path, or its beginning or end.
-
-    >>> covers("learning_rate", "players.generator.optimizer.learning_rate")
-    True
-    """
-    return f".{field}." in f".{path}."
 
 
 def open_run(path: Run | Path | str) -> Run:

@@ -62,6 +62,9 @@ class Ops(Protocol):
         first, and (N, D) becomes (N / count, count · D).
         """
 
+    def batch_mean(self, x: Tensor) -> Tensor:
+        """Return the mean over rows, (1, …), for x (N, …)."""
+
     def channel_mean(self, images: Tensor) -> Tensor:
         """Return the mean over the channels, (N, H, W, 1) in the framework's own order."""
 

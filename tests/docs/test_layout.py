@@ -96,7 +96,7 @@ def test_the_version_is_that_of_the_distribution():
 BARE = [
     *("backends", "callbacks", "commands", "compare", "core", "data", "download", "extractors"),
     *("losses", "metrics", "models", "parity", "profiler", "scaffold", "terminal", "testing"),
-    "visualize",
+    *("optimize", "visualize"),
 ]
 
 

@@ -33,6 +33,10 @@ def pack(images: Array, count: int) -> Array:
     return groups.reshape(-1, *images.shape[1:-1], count * images.shape[-1])
 
 
+def batch_mean(x: Array) -> Array:
+    return mean(x, axis=0, keepdims=True)
+
+
 def channel_mean(images: Array) -> Array:
     return mean(images, axis=-1, keepdims=True)
 
