@@ -109,6 +109,10 @@ AFFINE = {
     "left_vector": ("spectral_norm.left_vector", None),
     "right_vector": ("spectral_norm.right_vector", None),
 }
+MODULATED = {
+    name: (f"conv.{attribute}", permutation)
+    for name, (attribute, permutation) in {"kernel": ("weight", CONV), **AFFINE}.items()
+}
 LAYOUTS = {
     kinds.Dense: {"kernel": ("weight", (1, 0)), **AFFINE},
     kinds.Conv2D: {"kernel": ("weight", CONV), **AFFINE},
@@ -119,10 +123,10 @@ LAYOUTS = {
     kinds.Prelu: {"slope": ("weight", None)},
     kinds.SelfAttention: {"gamma": ("gamma", None)},
     kinds.PixelNoise: {"strength": ("strength", None)},
-    kinds.ModulatedConv2D: {
-        name: (f"conv.{attribute}", permutation)
-        for name, (attribute, permutation) in {"kernel": ("weight", CONV), **AFFINE}.items()
-    },
+    kinds.Bias: {"bias": ("bias", None)},
+    kinds.Styles: {"mean": ("mean", None)},
+    kinds.ModulatedConv2D: MODULATED,
+    kinds.ModulatedConv2DTranspose: MODULATED,
 }
 """For each canonical name of a layer, torch's attribute and the permutation to canonical."""
 SIDES = {

@@ -75,6 +75,13 @@ class Players(Protocol):
         capability ``"second-order"``.
         """
 
+    def layer_slope(self, player: str, layer: str, direction: Tensor, **inputs: Tensor) -> Tensor:
+        """Run a player forward, inside a :data:`Loss`, and return the gradient of the sum of its
+        output times ``direction`` with respect to the output of a layer, one of the player's
+        ``outputs``. Gradients of the weights pass through it. Only called on backends with the
+        capability ``"second-order"``.
+        """
+
     def learn(
         self,
         player: str,

@@ -2,7 +2,7 @@
 
 A backend supplies the players and the tensor functions, and may compile the step. The order of the
 updates changes the result, so it is fixed here: the discriminator (real before fake), the auxiliary
-networks of the loss, the generator, its weight average.
+networks of the loss, the generator, its path length regularization, its weight average.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from gandem.core.specs import Spec, at_step, plan_spec
+from gandem.core.training.due import PENALTY_FACTOR, Due
 from gandem.core.training.feed.augmentation import CONSISTENT, adapt_probability, disturb
 from gandem.core.training.losses import (
     AdversarialLoss,
@@ -24,6 +25,7 @@ from gandem.core.training.losses import (
     is_paired,
 )
 from gandem.core.training.ops import Ops, Tensor
+from gandem.core.training.path_length import regularize_path_length
 from gandem.core.training.penalties import (
     gradient_penalty,
     lecam_penalty,
@@ -37,16 +39,12 @@ from gandem.core.training.protocols import Loss, Played, Players
 __all__ = [
     "ADAPT",
     "METRICS",
-    "PENALTY_FACTOR",
     "metric_names",
-    "penalizes_gradients",
     "train_step",
 ]
 
 METRICS = ("discriminator", "generator", "real_accuracy", "fake_accuracy")
 """The names of the scalars that every step reports."""
-PENALTY_FACTOR = "penalty_factor"
-"""The factor of gradient penalties, an input of the steps that compute them, if not all do."""
 ADAPT = "adapt"
 """An input that is 1 in steps that adapt the probability of augmentation, 0 in others."""
 
@@ -54,20 +52,16 @@ ADAPT = "adapt"
 def metric_names(spec: Spec) -> tuple[str, ...]:
     """Return the names of the scalars that a step reports, in order.
 
-    These are the :data:`METRICS`, ``penalty`` and ``class_loss`` if the loss has them,
-    ``augment_probability`` if it is adapted, and the auxiliary networks.
+    These are the :data:`METRICS`, ``penalty``, ``path_length`` and ``class_loss`` if the loss has
+    them, ``augment_probability`` if it is adapted, and the auxiliary networks.
     """
     loss = spec.loss
     names = [*METRICS]
     names += ["penalty"] if loss.has_penalty else []
+    names += ["path_length"] if loss.path_length.weight else []
     names += ["class_loss"] if loss.class_weight else []
     names += ["augment_probability"] if spec.training.augment.adaptive_target else []
     return (*names, *(player.name for player in spec.players if player.name not in METRICS))
-
-
-def penalizes_gradients(spec: Spec, inputs: Mapping[str, Tensor]) -> bool:
-    """Return True if a step with these inputs computes the gradient penalties of its spec."""
-    return spec.loss.penalty_interval == 1 or PENALTY_FACTOR in inputs
 
 
 @functools.lru_cache(maxsize=64)
@@ -102,7 +96,8 @@ def train_step(
     Args:
         inputs: ``real/i`` (N, H, W, C), ``noise/i`` (N, latent) and, with classes, ``label/i`` (N,
             classes) for round i; ``mix/i`` (N, 1, 1, 1) for a gradient penalty, and ``shift/i`` (N,
-            H, W, C) for one near real images; :data:`PENALTY_FACTOR` and :data:`ADAPT`;
+            H, W, C) for one near real images; the factors of :class:`Due` and :data:`ADAPT`;
+            those of :func:`gandem.core.training.path_length.regularize_path_length`;
             ``noise/generator`` if the generator gets fresh noise, and ``label/generator`` if it
             gets several batches of it; ``schedule/loss.r1`` (), … for each schedule of the spec,
             see :meth:`gandem.core.training.feed.inputs.Feed.scheduled`; and the arrays of
@@ -114,7 +109,8 @@ def train_step(
         generator's including those of auxiliary networks; ``real_accuracy`` and
         ``fake_accuracy``, the shares of the last round that the discriminator classified
         correctly; ``penalty``, the sum of all penalties with their weights, of which gradient
-        penalties may be those of an earlier step; ``class_loss``, the cross-entropy of the real
+        penalties may be those of an earlier step; ``path_length``, the running average of the
+        generator's path lengths; ``class_loss``, the cross-entropy of the real
         images of the last round, in nats; ``augment_probability`` for the next step; then the loss
         of each auxiliary network before its update.
     """
@@ -146,6 +142,8 @@ def train_step(
         return total, {}
 
     g_loss, _ = players.learn("generator", compute_loss, through=fake)
+    if spec.loss.path_length.weight:
+        report = {**report, **regularize_path_length(spec, players, ops, inputs)}
     if training.averages:
         decay = inputs.get("schedule/training.ema_decay")
         players.average("generator", training.average_decay() if decay is None else decay)
@@ -358,7 +356,7 @@ class _Discriminator:
     ) -> Tensor | None:
         """Return the sum of the weighted gradient penalties; each takes a pass of its own."""
         ops, loss, penalty = self.ops, self.spec.loss, None
-        if not penalizes_gradients(self.spec, self.inputs):
+        if not Due.among(self.spec, self.inputs).penalty:
             return None
         if loss.gradient_penalty:
             mix = self.inputs[f"mix/{i}"]  # (N, 1, 1, 1)

@@ -15,6 +15,7 @@ from gandem.core.specs import (
     Resample2D,
     Reshape,
     Silu,
+    Slice,
     SpaceToDepth,
     Upsample2D,
 )
@@ -44,6 +45,8 @@ def list_resamplings() -> list[Case]:
         ((1, 2, -0.5), (3, 2), (2, 3), "reflect"),
         ((1,), 1, 2, "zero"),
         ((1, 1), 1, 1, "zero"),
+        ((1, 3, 3, 1), 1, 1, ((1, 1), (2, 2))),
+        ((1, 2, -0.5), (2, 1), (1, 2), ((3, -1), (0, 4))),
     ):
         gain = 1.0 if len(filter) == 4 else 1.5
         resampled = Resample2D(filter=filter, up=up, down=down, padding=padding, gain=gain)
@@ -51,6 +54,7 @@ def list_resamplings() -> list[Case]:
         cases.append(image_case(name, resampled, Silu(), shape=(5, 6, 2)))
     return [
         *cases,
+        image_case("slice channels", Slice(start=2, size=3), Silu(), shape=(2, 3, 6)),
         image_case("depth_to_space 2", DepthToSpace(), Silu(), shape=(2, 3, 8)),
         image_case("depth_to_space 3", DepthToSpace(factor=3), Silu(), shape=(1, 2, 9)),
         image_case("space_to_depth 2", SpaceToDepth(), Silu(), shape=(4, 6, 2)),

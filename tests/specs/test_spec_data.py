@@ -41,6 +41,7 @@ from gandem.core.specs import (
     Number,
     Ones,
     Optimizer,
+    PathLength,
     Player,
     Points,
     Relu,
@@ -244,7 +245,11 @@ def effective(loss: Loss) -> Loss:
         consistency = Consistency()
     interval = loss.penalty_interval if loss.penalizes_gradients else 1
     return dataclasses.replace(
-        loss, class_weight=0.0, consistency=consistency, penalty_interval=interval
+        loss,
+        class_weight=0.0,
+        consistency=consistency,
+        penalty_interval=interval,
+        path_length=PathLength(),
     )
 
 
@@ -362,6 +367,9 @@ DEFAULTS = {
         "padding": "zero",
         "gain": 1.0,
     },
+    "leaky_relu": {"gain": 1.0},
+    "bias": {"bias_init": Zeros()},
+    "slice": {"start": 0},
     "depth_to_space": {"factor": 2},
     "space_to_depth": {"factor": 2},
     "pixel_norm": {"epsilon": 1e-8},
@@ -385,6 +393,10 @@ DEFAULTS = {
     | GROUPS
     | AFFINE
     | {"layers": (), "demodulate": True, "epsilon": 1e-8},
+    "modulated_conv2d_transpose": WINDOW
+    | AFFINE
+    | {"layers": (), "demodulate": True, "epsilon": 1e-8},
+    "styles": {"mixing": 0.0, "decay": 0.995},
     "pixel_noise": {"strength_init": Zeros()},
     "residual": {"shortcut": ()},
     "adam": ADAM | {"weight_decay": 0.0},
@@ -411,12 +423,14 @@ DEFAULTS = {
         "lecam": 0.0,
         "lecam_decay": 0.99,
         "consistency": Consistency(),
+        "path_length": PathLength(),
         "top_k": 1.0,
         "class_weight": 0.0,
     },
     "Augment": TRANSFORMS
     | {"probability": 1.0, "adaptive_target": 0.0, "adaptive_images": 500_000},
     "Consistency": TRANSFORMS | {"real": 0.0, "fake": 0.0},
+    "PathLength": {"weight": 0.0, "layer": "", "interval": 1, "decay": 0.99, "shrink": 1},
     "Training": {
         "batch_size": 64,
         "epochs": 20,
@@ -589,6 +603,7 @@ def otherwise(value: Any) -> Any:
         "corrected": "uncorrected",
         "between": "near-real",
         "unbiased": "biased",
+        "": "styles",
     }
     if isinstance(value, bool):
         return not value

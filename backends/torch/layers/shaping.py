@@ -30,3 +30,15 @@ class Reshape(nn.Module):
 
 build.register(kinds.DepthToSpace, lambda layer, node: nn.PixelShuffle(layer.factor))
 build.register(kinds.SpaceToDepth, lambda layer, node: nn.PixelUnshuffle(layer.factor))
+
+
+@build.register(kinds.Slice)
+class Slice(nn.Module):
+    """Some of the channels."""
+
+    def __init__(self, layer: kinds.Slice, node: Node) -> None:
+        super().__init__()
+        self.channels = slice(layer.start, layer.start + layer.size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, self.channels]

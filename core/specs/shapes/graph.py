@@ -66,6 +66,8 @@ class Node:
     @property
     def draw_shape(self) -> Shape:
         """Shape of the random numbers that it takes, without the batch axis."""
+        if self.layer.draws == "mixing":
+            return (self.input_shape[0] + 1,)
         return self.output_shape if self.layer.draws == "mask" else (*self.output_shape[:-1], 1)
 
     def walk(self) -> Iterator[Node]:

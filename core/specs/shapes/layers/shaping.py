@@ -51,3 +51,13 @@ def _(layer: kinds.SpaceToDepth, site: Site) -> Resolved:
             f"{layer.factor}; choose a factor that divides both."
         )
     return Resolved((height // layer.factor, width // layer.factor, channels * layer.factor**2))
+
+
+@resolve.register
+def _(layer: kinds.Slice, site: Site) -> Resolved:
+    if layer.start + layer.size > site.shape[-1]:
+        raise SpecError(
+            f"{site.path}: it keeps {layer.start} to {layer.start + layer.size - 1} of "
+            f"{site.shape[-1]} features, which are numbered from 0; choose fewer."
+        )
+    return Resolved((*site.shape[:-1], layer.size))

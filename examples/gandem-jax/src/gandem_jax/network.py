@@ -22,12 +22,15 @@ def exact(device: jax.Device | str | None = None) -> Iterator[None]:
 
 
 def train(
-    plan: NetworkPlan, arrays: Arrays, inputs: Arrays, draws: Arrays
+    plan: NetworkPlan, arrays: Arrays, inputs: Arrays, draws: Arrays, given: Arrays | None = None
 ) -> tuple[Array, Arrays, Arrays]:
     """Compute a network in training mode; return its output, the arrays as they are then, and the
     outputs of the layers that the plan's ``outputs`` lists.
+
+    Args:
+        given: outputs that stand in place of layers, by ``layer:NAME``.
     """
-    context = Context(dict(arrays), dict(inputs), draws, training=True)
+    context = Context(dict(arrays), dict(inputs), draws, training=True, given=given or {})
     output = run(plan.nodes, inputs[plan.input], context)
     return output, context.arrays, {k: context.inputs[REFERENCE + k] for k in plan.outputs}
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gandem.core.specs import Spec, at_step, plan_spec
+from gandem.core.specs import REFERENCE, Spec, at_step, plan_spec
 from gandem.core.training import DrawFeed, Loss, Played
 from gandem_jax import network, optimizers
 
@@ -35,6 +35,18 @@ class JaxPlayers:
             return self.apply(player, image=image, **inputs)[:, :1].sum(), self.state
 
         slope, self.state = jax.grad(score, has_aux=True)(image)
+        return slope
+
+    def layer_slope(self, player: str, layer: str, direction: Array, **inputs: Array) -> Array:
+        plan, draws = self.plans[player], self.draws.next()
+        _, state, outputs = network.train(plan, self.state, inputs, draws)
+
+        def project(value: Array) -> Array:
+            given = {REFERENCE + layer: value}
+            return (network.train(plan, self.state, inputs, draws, given)[0] * direction).sum()
+
+        slope = jax.grad(project)(outputs[layer])
+        self.state = state
         return slope
 
     def play(self, player: str, *, back: bool = True, **inputs: Array) -> Played:
