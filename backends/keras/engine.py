@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorflow import Tensor
 
 from gandem.backends.keras.modes import replace_key
-from gandem.backends.keras.network import Network, from_numpy
+from gandem.backends.keras.network import Network
 from gandem.backends.keras.ops import KerasOps
 from gandem.backends.keras.optimizers import Learner
 from gandem.backends.keras.players import KerasPlayers
@@ -63,7 +63,8 @@ class KerasEngine:
         self._compiled_loop = tf.function(self._loop, autograph=False)
         self.steps_per_call = STEPS_PER_CALL if _has_no_convolutions(spec) else 1
         self._runs = {
-            name: tf.function(network, autograph=False) for name, network in self.networks.items()
+            name: tf.function(network.run, autograph=False)
+            for name, network in self.networks.items()
         }
         self.load(arrays)
 
@@ -108,10 +109,12 @@ class KerasEngine:
     def read(self, scalars: Mapping[str, Tensor]) -> dict[str, float]:
         return {name: float(scalar.numpy()) for name, scalar in scalars.items()}
 
-    def forward(self, player: str, inputs: Arrays, *, average: bool = False) -> np.ndarray:
-        run = self.native(player, average=True) if average else self._runs[player]
+    def forward(
+        self, player: str, inputs: Arrays, *, average: bool = False, layer: str = ""
+    ) -> np.ndarray:
+        run = self.native(player, average=True).run if average else self._runs[player]
         with tf.device(self.device):
-            return run(from_numpy(self.networks[player].plan, inputs)).numpy()
+            return run(_to_tensors(inputs), layer).numpy()
 
     def native(self, player: str, *, average: bool = False) -> Network:
         network = self.networks[player]

@@ -64,6 +64,13 @@ class Network(keras.Model):
         output = run(self.nodes, named[self.plan.input], context)
         return output, {name: context.inputs[REFERENCE + name] for name in self.plan.outputs}
 
+    def run(self, inputs: Mapping[str, Tensor], layer: str = "") -> Tensor:
+        """Return the output of a layer in inference mode, from inputs or the outputs of layers,
+        ``layer:NAME``.
+        """
+        part = self.plan.part(inputs, layer)
+        return run(self.nodes[part], inputs[self.plan.start_of(part)], Context(dict(inputs)))
+
     def arrays(self) -> dict[str, tf.Variable]:
         """Return parameters and running statistics by canonical name."""
         arrays = {}

@@ -53,6 +53,12 @@ class Network(Chain):
             observed |= {name: context.inputs[REFERENCE + name] for name in self.plan.outputs}
         return output
 
+    def run(self, inputs: Mapping[str, Tensor], layer: str = "") -> Tensor:
+        """Return the output of a layer, from inputs or the outputs of layers, ``layer:NAME``."""
+        part = self.plan.part(inputs, layer)
+        context = Context(dict(inputs))
+        return super().forward(inputs[self.plan.start_of(part)], context, part)
+
     def arrays(self) -> dict[str, tuple[Tensor, tuple[int, ...] | None]]:
         """Return parameters and running statistics by canonical name, each with the permutation of
         its axes to canonical.

@@ -134,9 +134,17 @@ class Engine(Protocol):
         :func:`gandem.core.training.metric_names`.
         """
 
-    def forward(self, player: str, inputs: Arrays, *, average: bool = False) -> np.ndarray:
+    def forward(
+        self, player: str, inputs: Arrays, *, average: bool = False, layer: str = ""
+    ) -> np.ndarray:
         """Run a player in inference mode (running statistics, no dropout); channels-last in and
         out.
+
+        Args:
+            inputs: those of the network; or the output of one of its layers, ``layer:NAME``, from
+                which it goes on, and the inputs that it reads from there on.
+            layer: the layer whose output to return; by default the last. See
+                :meth:`gandem.core.specs.NetworkPlan.part`.
         """
 
     def export(self) -> dict[str, np.ndarray]:

@@ -38,7 +38,7 @@ def compiled_step(spec: Spec, loss_type: type[AdversarialLoss]) -> Callable:
     return jax.jit(step, donate_argnums=0)
 
 
-infer = jax.jit(Network.__call__)
+infer = jax.jit(Network.run, static_argnames="layer")
 
 
 class JaxEngine:
@@ -60,10 +60,11 @@ class JaxEngine:
         values = jax.device_get(scalars)
         return {name: float(values[name]) for name in metric_names(self.spec)}  # JAX sorts by name
 
-    def forward(self, player: str, inputs: Arrays, *, average: bool = False) -> np.ndarray:
-        network = self._network(player, average)
+    def forward(
+        self, player: str, inputs: Arrays, *, average: bool = False, layer: str = ""
+    ) -> np.ndarray:
         with exact():
-            return np.array(infer(network, *(inputs[name] for name in network.plan.inputs)))
+            return np.array(infer(self._network(player, average), dict(inputs), layer=layer))
 
     def native(self, player: str, *, average: bool = False) -> Network:
         with exact():  # copies, since the next step donates the buffers

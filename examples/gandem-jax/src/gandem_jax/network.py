@@ -57,10 +57,16 @@ class Network:
         if len(inputs) != len(plan.inputs):
             names = ", ".join(plan.inputs)
             raise TypeError(f"{plan.name}: expected the inputs {names}, received {len(inputs)}.")
-        named = dict(zip(plan.inputs, inputs, strict=True))
-        context = Context({**self.params, **self.statistics}, named, draws={}, training=False)
+        return self.run(dict(zip(plan.inputs, inputs, strict=True)))
+
+    def run(self, inputs: Arrays, layer: str = "") -> Array:
+        """Return the output of a layer, from inputs or the outputs of layers, ``layer:NAME``."""
+        plan = self.plan
+        part = plan.part(inputs, layer)
+        arrays = {**self.params, **self.statistics}
+        context = Context(arrays, dict(inputs), draws={}, training=False)
         with exact():
-            return run(plan.nodes, named[plan.input], context)
+            return run(plan.nodes[part], inputs[plan.start_of(part)], context)
 
 
 jax.tree_util.register_dataclass(Network, ["params", "statistics"], ["spec", "player"])
