@@ -235,7 +235,7 @@ def _sum_images(widths: list[int], channels: int, latent: int) -> tuple[Layer, .
 def _styled(number: int, latent: int, inputs: int) -> dict[str, Any]:
     """Return the fields of a convolution that the copy ``number`` of the style modulates."""
     style = (
-        Slice(start=number * latent, size=latent),
+        Slice(start=number * latent, stop=(number + 1) * latent),
         replace(_dense(inputs), bias_init=Ones()),
     )
     return {"input": "layer:styles", "layers": style, "equalized_gain": 1.0, "kernel_init": UNIT}

@@ -140,7 +140,7 @@ def _styles() -> list[Case]:
     mapping = (PixelNorm(), Dense(units=4), LeakyRelu(slope=0.2, gain=2**0.5))
 
     def conv(part: int, **fields: Any) -> ModulatedConv2D:
-        style = (Slice(start=4 * part, size=4), Dense(units=2, bias_init=Ones()))
+        style = (Slice(start=4 * part, stop=4 * part + 4), Dense(units=2, bias_init=Ones()))
         return ModulatedConv2D(filters=2, kernel=3, input="layer:styles", layers=style, **fields)
 
     return [

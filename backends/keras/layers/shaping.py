@@ -47,7 +47,7 @@ class SpaceToDepth(Layer):
 
 @build.register(kinds.Slice)
 class Slice(Layer):
-    """Some of the channels."""
+    """Keeps some of the channels."""
 
     def call(self, x: Tensor) -> Tensor:
-        return x[..., self.spec.start : self.spec.start + self.spec.size]
+        return x[..., self.spec.start : self.spec.stop]

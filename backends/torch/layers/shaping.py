@@ -34,11 +34,14 @@ build.register(kinds.SpaceToDepth, lambda layer, node: nn.PixelUnshuffle(layer.f
 
 @build.register(kinds.Slice)
 class Slice(nn.Module):
-    """Some of the channels."""
+    """Keeps some of the channels."""
 
     def __init__(self, layer: kinds.Slice, node: Node) -> None:
         super().__init__()
-        self.channels = slice(layer.start, layer.start + layer.size)
+        self.start, self.stop = layer.start, layer.stop
 
     def forward(self, x: Tensor) -> Tensor:
-        return x[:, self.channels]
+        return x[:, self.start : self.stop]
+
+    def extra_repr(self) -> str:
+        return f"{self.start}, {self.stop}"

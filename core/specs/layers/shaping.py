@@ -57,10 +57,12 @@ class SpaceToDepth(Layer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice(Layer):
-    """Keep ``size`` channels, or features, from number ``start`` on: (N, …, C) → (N, …, size)."""
+    """The channels, or features, from ``start`` to before ``stop``, counted from 0: (N, …, C) → (N,
+    …, stop - start). BigGAN reads its noise in such parts (Brock et al. 2018, arXiv:1809.11096).
+    """
 
     kind: ClassVar[str] = "slice"
     keeps_range: ClassVar[bool] = True
     keeps_constant: ClassVar[bool] = True
     start: Annotated[int, Range(0, 2**31 - 1)] = 0
-    size: Count
+    stop: Count

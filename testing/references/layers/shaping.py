@@ -50,4 +50,4 @@ def _gather(t: np.ndarray, factor: int) -> np.ndarray:
 
 @forward.register
 def _(layer: kinds.Slice, x: Dual, node: Node, network: Network) -> Dual:
-    return x[..., layer.start : layer.start + layer.size]
+    return x.linear(lambda t: t[..., layer.start : layer.stop])

@@ -55,9 +55,10 @@ def _(layer: kinds.SpaceToDepth, site: Site) -> Resolved:
 
 @resolve.register
 def _(layer: kinds.Slice, site: Site) -> Resolved:
-    if layer.start + layer.size > site.shape[-1]:
+    *pixels, channels = site.shape
+    if not layer.start < layer.stop <= channels:
         raise SpecError(
-            f"{site.path}: it keeps {layer.start} to {layer.start + layer.size - 1} of "
-            f"{site.shape[-1]} features, which are numbered from 0; choose fewer."
+            f"{site.path}: it slices from {layer.start} to {layer.stop} of {channels} channels; "
+            f"choose 0 ≤ start < stop ≤ {channels}."
         )
-    return Resolved((*site.shape[:-1], layer.size))
+    return Resolved((*pixels, layer.stop - layer.start))

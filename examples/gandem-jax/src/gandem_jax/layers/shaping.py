@@ -21,7 +21,7 @@ def space_to_depth(layer: kinds.SpaceToDepth, x: Array, at: Context) -> Array:
 LAYERS |= {
     kinds.DepthToSpace: depth_to_space,
     kinds.SpaceToDepth: space_to_depth,
-    kinds.Slice: lambda layer, x, at: x[..., layer.start : layer.start + layer.size],
     kinds.Flatten: lambda layer, x, at: x.reshape(-1, *at.node.output_shape),
     kinds.Reshape: lambda layer, x, at: x.reshape(-1, *at.node.output_shape),
+    kinds.Slice: lambda layer, x, at: x[..., layer.start : layer.stop],
 }
