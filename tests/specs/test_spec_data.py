@@ -244,7 +244,12 @@ def effective(loss: Loss) -> Loss:
         consistency = Consistency()
     interval = loss.penalty_interval if loss.penalizes_gradients else 1
     return dataclasses.replace(
-        loss, class_weight=0.0, consistency=consistency, penalty_interval=interval
+        loss,
+        class_weight=0.0,
+        consistency=consistency,
+        feature_matching=0.0,
+        adversarial_weight=1.0,
+        penalty_interval=interval,
     )
 
 
@@ -412,6 +417,8 @@ DEFAULTS = {
         "lecam": 0.0,
         "lecam_decay": 0.99,
         "consistency": Consistency(),
+        "feature_matching": 0.0,
+        "adversarial_weight": 1.0,
         "top_k": 1.0,
         "class_weight": 0.0,
     },
