@@ -41,6 +41,10 @@ GAIN = math.sqrt(2.0)
 ACTIVATION = LeakyRelu(slope=0.2, gain=GAIN)
 FILTER = (1.0, 3.0, 3.0, 1.0)
 UNIT = Normal(std=1.0)
+GENERATOR_SHARE, DISCRIMINATOR_SHARE = 8 / 9, 16 / 17
+"""c = k / (k + 1), for a penalty in every k-th step: the factor of the learning rate, and the exponent
+of β2 (appendix B of the paper).
+"""
 
 
 def stylegan2(
@@ -52,7 +56,8 @@ def stylegan2(
     mapping_layers: int = 8,
     mapping_rate: float = 0.01,
     mixing: float = 0.9,
-    learning_rate: float = 0.002,
+    learning_rate: Number = 0.002 * GENERATOR_SHARE,
+    discriminator_learning_rate: Number = 0.002 * DISCRIMINATOR_SHARE,
     r1: Number = 10.0,
     r1_interval: int = 16,
     path_length: Number = 2.0,
@@ -72,8 +77,8 @@ def stylegan2(
     one. Each 16th step adds R1, each 8th makes an update on path lengths. With probability 0.9 an
     image has two styles, one in its coarse and one in its fine layers.
 
-    The learning rate and β2 of Adam are those of the paper's appendix B for lazy regularization:
-    λ·c and β2ᶜ with c = k/(k + 1), k = 16 in the discriminator and 8 in the generator.
+    The learning rates and β2 of Adam are those of the paper's appendix B for penalties in every k-th
+    step: 0.002·c and 0.99ᶜ with c = k/(k + 1), k = 16 in the discriminator and 8 in the generator.
 
     Departures from the authors' program: R1 is part of the discriminator's update in each 16th
     step, where theirs is another update of Adam on other images. Noise on pixels is 0 in inference.
@@ -90,7 +95,8 @@ def stylegan2(
         mapping_layers: dense layers of the mapping network.
         mapping_rate: their multiplier of the learning rate.
         mixing: probability of two styles.
-        learning_rate: λ, of Adam.
+        learning_rate: of Adam, for the generator.
+        discriminator_learning_rate: of Adam, for the discriminator.
         r1: γ, the weight of R1.
         r1_interval: steps between two penalties R1.
         path_length: the weight of path length regularization.
@@ -104,7 +110,6 @@ def stylegan2(
     height, breadth, channels = image
     sizes = _find_sizes(height, breadth)
     widths = [max(1, min(width, capacity >> (level + 2))) for level in range(len(sizes))]
-    lazy = {name: k / (k + 1) for name, k in (("g", path_interval), ("d", r1_interval))}
     return Spec(
         name="stylegan2",
         image=Image(height=height, width=breadth, channels=channels, low=-1.0, high=1.0),
@@ -133,7 +138,7 @@ def stylegan2(
             Player(
                 name="generator",
                 input="noise",
-                optimizer=_adam(learning_rate, lazy["g"]),
+                optimizer=_adam(learning_rate, GENERATOR_SHARE),
                 layers=(
                     _styles(latent, len(sizes), mapping_layers, mapping_rate, mixing),
                     *_synthesis(sizes, widths, channels, latent),
@@ -143,7 +148,7 @@ def stylegan2(
             Player(
                 name="discriminator",
                 input="image",
-                optimizer=_adam(learning_rate, lazy["d"]),
+                optimizer=_adam(discriminator_learning_rate, DISCRIMINATOR_SHARE),
                 layers=_discriminator(widths),
             ),
         ),
@@ -158,17 +163,16 @@ def _find_sizes(height: int, width: int) -> list[tuple[int, int]]:
     """
     levels = (min(height, width) // 4).bit_length()
     factor = 2 ** max(levels - 1, 0)
-    if factor == 1 or height % factor or width % factor:
+    if not levels or height % factor or width % factor:
         raise SpecError(
-            f"stylegan2: an image of {height}×{width} pixels cannot be halved down to less than 8; "
-            "choose powers of two from 8 on, or such multiples of 5, 6 or 7."
+            f"stylegan2: an image of {height}×{width} pixels cannot be halved down to 4 to 7; "
+            "choose height and width as powers of two, or as 5, 6 or 7 times one."
         )
     return [(height * 2**n // factor, width * 2**n // factor) for n in range(levels)]
 
 
-def _adam(learning_rate: float, share: float) -> Adam:
-    """Return Adam for lazy regularization (appendix B of the paper)."""
-    return Adam(learning_rate=learning_rate * share, beta1=0.0, beta2=0.99**share, epsilon=1e-8)
+def _adam(learning_rate: Number, share: float) -> Adam:
+    return Adam(learning_rate=learning_rate, beta1=0.0, beta2=0.99**share, epsilon=1e-8)
 
 
 # --- generator -----------------------------------------------------------------------------------

@@ -32,6 +32,8 @@ from gandem.core.runs.sampling import (
     CHUNK_SIZE,
     Images,
     check_count,
+    decode,
+    encode,
     generate_parts,
     report_memory_errors,
     sample,
@@ -41,6 +43,7 @@ from gandem.core.runs.sampling import (
 from gandem.core.specs import Spec, differences, plan_spec, read_spec
 from gandem.core.training import (
     Engine,
+    averaged_players,
     check_capabilities,
     fixed_inputs,
     fixed_parts,
@@ -218,7 +221,7 @@ class Run:
             ema: use the moving average of the weights, if the run keeps one.
         """
         self.spec.player(player)
-        averaged = player == "generator" and self.spec.training.averages and ema
+        averaged = player in averaged_players(self.spec) and ema
         return self.engine(backend).native(player, average=averaged)
 
     def generate(
@@ -291,6 +294,26 @@ class Run:
         images = generate_parts(self.spec, engine, parts, ema=ema, progress=progress)
         save = save_arrays if Path(path).suffix.lower() == ".npz" else save_folder
         save(Path(path), images, num_samples)
+
+    def encode(self, images: np.ndarray, *, ema: bool = True, **engine: Any) -> np.ndarray:
+        """Return the noise of images; ``engine`` as for :meth:`engine`.
+
+        See :func:`gandem.core.runs.sampling.encode`.
+        """
+        return encode(self.spec, self.engine(**engine), images, self.record.precision, ema=ema)
+
+    def reconstruct(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray | None = None,
+        *,
+        ema: bool = True,
+        **engine: Any,
+    ) -> Images:
+        """Generate images from the noise of images, and their labels (N,) if it has classes."""
+        loaded, precision = self.engine(**engine), self.record.precision
+        noise = encode(self.spec, loaded, images, precision, ema=ema)
+        return decode(self.spec, loaded, noise, labels, precision, ema=ema)
 
     def _labels(self, count: int, label: int | str | None) -> np.ndarray | None:
         """Return the class of each image, None if the classes take turns."""

@@ -1091,7 +1091,8 @@ UNIT = Image(height=4, width=4, low=0.0)
         ),
         (
             spec(discriminator=(Flatten(), Concatenate(input="noise"), Dense(units=1))),
-            "discriminator: it cannot read the noise; its inputs are image and label.",
+            "discriminator: it reads the noise, which real images do not have; add a player "
+            "'encoder' with input = 'image', or read only image and label.",
         ),
         (
             reading(0, input="nois"),

@@ -133,6 +133,6 @@ LAYERS: dict[str, type[Layer]] = {
     cls.kind: cls
     for module in FAMILIES
     for cls in vars(module).values()
-    if isinstance(cls, type) and issubclass(cls, Layer) and cls is not Layer
+    if isinstance(cls, type) and issubclass(cls, Layer) and cls.kind
 }
 KINDS[Layer] = LAYERS

@@ -34,6 +34,10 @@ class Layer(Checked):
     """The output of an image depends on the other images of the batch."""
     keeps_constant: ClassVar[bool] = False
     """Adding a constant to each input channel adds a constant to each output channel."""
+    keeps_order: ClassVar[bool] = False
+    """Reordered features of a vector, with parameters in the same order, give outputs reordered
+    alike.
+    """
     draws: ClassVar[Draws | None] = None
     branch_names: ClassVar[tuple[str, ...]] = ()
     """The fields that hold layers."""

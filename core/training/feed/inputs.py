@@ -11,8 +11,9 @@ import numpy as np
 from gandem.core.data.dataset import Dataset
 from gandem.core.errors import DataError, shown
 from gandem.core.machine import check_memory
-from gandem.core.rng import Purpose, dropout_keep, part_of, stream
-from gandem.core.specs import Latent, Points, Spec, at_step, plan_spec
+from gandem.core.rng import Purpose, part_of, stream
+from gandem.core.specs import Points, Spec, at_step, plan_spec
+from gandem.core.training.discriminator import ADAPT
 from gandem.core.training.dry_run import (
     Pass,
     check_functions,
@@ -33,12 +34,12 @@ from gandem.core.training.feed.checks import (
     refuse_ungrouped_batch,
 )
 from gandem.core.training.feed.device_rng import KEY, make_key
+from gandem.core.training.feed.draws import draw_layer, draw_noise, one_hot
 from gandem.core.training.feed.epochs import EpochCounter, EpochSpan
 from gandem.core.training.feed.truncation import check_truncation, truncate_noise
 from gandem.core.training.losses import AdversarialLoss, check_loss
 from gandem.core.training.path_length import count_paths
 from gandem.core.training.state import stored
-from gandem.core.training.step import ADAPT
 
 __all__ = ["Feed", "as_read", "draw_noise", "fixed_inputs", "fixed_parts", "one_hot"]
 
@@ -59,27 +60,6 @@ def as_read(spec: Spec, data: np.ndarray, precision: str) -> np.ndarray:
 def _pixels(low: float, high: float, precision: str) -> np.ndarray:
     """Return the values of the 256 bytes."""
     return (np.arange(256) * ((high - low) / 255) + low).astype(stored(precision))
-
-
-def one_hot(labels: np.ndarray, classes: int, precision: str) -> np.ndarray:
-    """Return labels (N,) as class weights (N, classes)."""
-    weights = np.zeros((len(labels), classes), stored(precision))
-    weights[np.arange(len(labels)), labels] = 1
-    return weights
-
-
-def draw_noise(latent: Latent, generator: np.random.Generator, rows: int) -> np.ndarray:
-    """Return noise (rows, latent.size), float64."""
-    size = (rows, latent.size)
-    uniform = latent.distribution == "uniform"
-    noise = generator.uniform(-1.0, 1.0, size) if uniform else generator.normal(size=size)
-    parts = latent.parts  # drawn last, so that the rest of the noise is the same without
-    if "category" in parts:
-        drawn = generator.integers(latent.categories, size=rows)
-        noise[:, parts["category"]] = one_hot(drawn, latent.categories, "float64")
-    if "code" in parts:
-        noise[:, parts["code"]] = generator.uniform(-1.0, 1.0, (rows, latent.codes))
-    return noise
 
 
 def fixed_inputs(
@@ -326,7 +306,7 @@ class Feed:
         if self.portable:
             inputs = self._played(step, counts, last, due)
         inputs |= self._numbers(step, due)
-        for where, count in judged(self.loss, counts, last).items():
+        for where, count in judged(spec, self.loss, counts, last).items():
             drawn_too = draw_disturbances(spec, where, count, self.seed, step, training)
             inputs |= {name: value.astype(self.precision) for name, value in drawn_too.items()}
         return inputs
@@ -400,13 +380,7 @@ class Feed:
             for node in self.plans[made.player].drawing_nodes():
                 name = f"{node.layer.draws}/{made.number}/{node.path}"
                 generator = stream(self.seed, Purpose.LAYERS, step, part_of(name))
-                shape = (made.rows, *node.draw_shape)
-                if node.layer.draws == "mask":
-                    drawn[name] = dropout_keep(generator, shape, node.layer.mask_rate)
-                elif node.layer.draws == "mixing":
-                    noise = draw_noise(self.spec.latent, generator, made.rows)
-                    mixed = np.hstack([noise, generator.random((made.rows, 1))])
-                    drawn[name] = mixed.astype(self.precision)
-                else:
-                    drawn[name] = generator.normal(size=shape).astype(self.precision)
+                values = draw_layer(node, made.rows, self.spec.latent, generator)
+                is_mask = values.dtype == np.bool_
+                drawn[name] = values if is_mask else values.astype(self.precision)
         return drawn

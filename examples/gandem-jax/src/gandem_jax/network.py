@@ -21,18 +21,25 @@ def exact(device: jax.Device | str | None = None) -> Iterator[None]:
         yield
 
 
-def train(
-    plan: NetworkPlan, arrays: Arrays, inputs: Arrays, draws: Arrays, given: Arrays | None = None
+def compute(
+    plan: NetworkPlan,
+    arrays: Arrays,
+    inputs: Arrays,
+    draws: Arrays,
+    *,
+    training: bool,
+    layer: str = "",
 ) -> tuple[Array, Arrays, Arrays]:
-    """Compute a network in training mode; return its output, the arrays as they are then, and the
-    outputs of the layers that the plan's ``outputs`` lists.
-
-    Args:
-        given: outputs that stand in place of layers, by ``layer:NAME``.
+    """Compute a network, or a part of it: up to a layer, and from a layer on if the inputs have its
+    output, ``layer:NAME``. Return the output, the arrays as they are then, and the outputs of the
+    layers that the plan's ``outputs`` lists.
     """
-    context = Context(dict(arrays), dict(inputs), draws, training=True, given=given or {})
-    output = run(plan.nodes, inputs[plan.input], context)
-    return output, context.arrays, {k: context.inputs[REFERENCE + k] for k in plan.outputs}
+    part = plan.part(inputs, layer)
+    context = Context(dict(arrays), dict(inputs), draws, training=training)
+    output = run(plan.nodes[part], inputs[plan.start_of(part)], context)
+    outputs = ((name, REFERENCE + name) for name in plan.outputs)
+    read = {k: context.inputs[name] for k, name in outputs if name in context.inputs}
+    return output, context.arrays, read
 
 
 @dataclass(frozen=True)
@@ -61,12 +68,9 @@ class Network:
 
     def run(self, inputs: Arrays, layer: str = "") -> Array:
         """Return the output of a layer, from inputs or the outputs of layers, ``layer:NAME``."""
-        plan = self.plan
-        part = plan.part(inputs, layer)
         arrays = {**self.params, **self.statistics}
-        context = Context(arrays, dict(inputs), draws={}, training=False)
         with exact():
-            return run(plan.nodes[part], inputs[plan.start_of(part)], context)
+            return compute(self.plan, arrays, inputs, {}, training=False, layer=layer)[0]
 
 
 jax.tree_util.register_dataclass(Network, ["params", "statistics"], ["spec", "player"])

@@ -25,7 +25,9 @@ class JaxPlayers:
 
     def apply(self, player: str, observed: Arrays | None = None, **inputs: Array) -> Array:
         plan, draws = self.plans[player], self.draws.next()
-        output, self.state, outputs = network.train(plan, self.state, inputs, draws)
+        output, self.state, outputs = network.compute(
+            plan, self.state, inputs, draws, training=True
+        )
         if observed is not None:
             observed |= outputs
         return output
@@ -39,11 +41,12 @@ class JaxPlayers:
 
     def layer_slope(self, player: str, layer: str, direction: Array, **inputs: Array) -> Array:
         plan, draws = self.plans[player], self.draws.next()
-        _, state, outputs = network.train(plan, self.state, inputs, draws)
+        _, state, outputs = network.compute(plan, self.state, inputs, draws, training=True)
 
         def project(value: Array) -> Array:
-            given = {REFERENCE + layer: value}
-            return (network.train(plan, self.state, inputs, draws, given)[0] * direction).sum()
+            given = {**inputs, REFERENCE + layer: value}
+            output = network.compute(plan, self.state, given, draws, training=True)[0]
+            return (output * direction).sum()
 
         slope = jax.grad(project)(outputs[layer])
         self.state = state

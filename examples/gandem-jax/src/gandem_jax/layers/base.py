@@ -1,7 +1,7 @@
 """What all layers have in common."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jax import Array
@@ -17,8 +17,7 @@ LAYERS: dict[type[kinds.Layer], Callable[[Any, Array, "Context"], Array]] = {}
 class Context:
     """What flows beside the features: all arrays by canonical name, which training replaces; the
     network's inputs, and the outputs of layers that others read; dropout masks and pixel noise by
-    the path of their layer; the node at hand; the outputs that stand in place of layers, by
-    reference.
+    the path of their layer; the node at hand.
     """
 
     arrays: dict[str, Array]
@@ -26,7 +25,6 @@ class Context:
     draws: Mapping[str, Array]
     training: bool
     node: Node | None = None
-    given: Mapping[str, Array] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Array:
         """Return an array of the layer at hand by its short name."""
@@ -41,10 +39,7 @@ def run(nodes: Sequence[Node], x: Array, context: Context) -> Array:
     for node in nodes:
         if type(node.layer) not in LAYERS:
             raise TypeError(f"{node.path}: the JAX backend does not know {node.layer.kind!r}.")
-        if node.reference in context.given:
-            x = context.given[node.reference]
-        else:
-            x = LAYERS[type(node.layer)](node.layer, x, replace(context, node=node))
+        x = LAYERS[type(node.layer)](node.layer, x, replace(context, node=node))
         if node.is_read:
             context.inputs[node.reference] = x
     return x
