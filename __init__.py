@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gandem.visualize.animation import animate
     from gandem.visualize.curves import draw_curves as plot
     from gandem.visualize.interpolation import interpolate
+    from gandem.visualize.mixing import mix
     from gandem.visualize.traversal import traverse
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "evaluate",
     "hookimpl",
     "interpolate",
+    "mix",
     "open_run",
     "parity",
     "plot",
@@ -59,6 +61,7 @@ _HOMES = {
     "compare": "gandem.compare",
     "evaluate": "gandem.metrics.evaluation.evaluate:evaluate",
     "interpolate": "gandem.visualize.interpolation:interpolate",
+    "mix": "gandem.visualize.mixing:mix",
     "stylize": "gandem.optimize.style:stylize",
     "plot": "gandem.visualize.curves:draw_curves",
     "traverse": "gandem.visualize.traversal:traverse",

@@ -12,6 +12,7 @@ from gandem.commands.options import (
     JSON,
     LOOP,
     RUN,
+    SPACE,
     ClassType,
     choose_out,
     fps_option,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from gandem.visualize.animation import Animation
 
 SECTIONS = {
-    "Interpolation": ("start", "end", "between", "path", "num_samples", "label", "seed"),
+    "Interpolation": ("start", "end", "between", "space", "path", "num_samples", "label", "seed"),
     "Animation": ("frames", "size", "fps", "loop", "bounce"),
     "Generator": ("backend", "device", "checkpoint", "ema", "truncation"),
 }
@@ -49,6 +50,7 @@ SECTIONS = {
     show_default="label of a conditional model, else noise",
     help="What changes: the label, the category of a latent code, or the noise.",
 )
+@SPACE
 @click.option(
     "--path",
     type=click.Choice(["spherical", "linear"]),

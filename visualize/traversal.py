@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,12 +14,14 @@ from gandem.core.data.images import save_image
 from gandem.core.errors import SpecError, shown, suggest
 from gandem.core.runs.run import Run, open_run
 from gandem.core.runs.sampling import MAX_COLUMNS, Images, sample
+from gandem.core.runs.styles import find_styles, to_styles
 from gandem.core.specs import Spec, image_of
 from gandem.core.training import fixed_inputs, one_hot
+from gandem.core.training.feed.truncation import TRUNCATION
 from gandem.visualize.images import check_image_size, draw_table, scale_images, scale_size
 from gandem.visualize.latent import GeneratorOptions, check_class, hold_category, is_conditional
 
-__all__ = ["Table", "each_label", "parse_dimensions", "parse_values", "traverse"]
+__all__ = ["Table", "check_table", "each_label", "parse_dimensions", "parse_values", "traverse"]
 
 MAX_VALUES = 1_000
 """Values of one traversal."""
@@ -120,6 +122,7 @@ def traverse(
     label: int | str | None = None,
     seed: int = 0,
     size: int | None = 56,
+    space: Literal["z", "w"] = "z",
     progress: Callable[[int], None] | None = None,
     **generator: Any,
 ) -> Table:
@@ -137,12 +140,13 @@ def traverse(
             each has a row, or it is 0 for several dimensions.
         seed: of the fixed noise.
         size: pixels of the longer side of saved images.
+        space: ``"w"`` adds the values to dimensions of the style of the seed, in all its copies.
         progress: called with the number of images generated so far.
         generator: ``backend``, ``device``, ``checkpoint``, ``ema`` and ``truncation`` of
             :meth:`Run.generate`.
 
     Raises:
-        SpecError: an unknown dimension or label, or a value out of range.
+        SpecError: an unknown dimension or label, or a value out of range; no styles.
         RunError: the table would be too large.
     """
     run, options = open_run(run), GeneratorOptions(**generator)
@@ -153,7 +157,7 @@ def traverse(
     _check_values(values)
     spec = run.spec
     for dimension in dimensions:
-        _check_dimension(spec, dimension)
+        _check_dimension(spec, dimension, space)
     what = "class" if is_conditional(spec) else "category" if spec.latent.categories else ""
     if label is not None or not what:
         kinds = [check_class(spec, label, what) if label is not None else 0]
@@ -163,9 +167,11 @@ def traverse(
     rows: list[tuple[int, int | None]] = [
         (kind, dimension) for kind in kinds for dimension in dimensions or (None,)
     ]
-    _check_table(spec, len(rows), len(values), size)
-    inputs = _traversal(run, rows, values, seed, options.truncation)
+    check_table(spec, len(rows), len(values), size)
+    inputs = _traversal(run, rows, values, seed, options.truncation, space)
     engine = run.engine(options.backend, options.device, options.checkpoint)
+    if space == "w":
+        inputs = _move_styles(spec, to_styles(spec, engine, inputs, ema=options.ema), rows, values)
     generated = sample(spec, engine, inputs, ema=options.ema, progress=progress).images
     images = generated.reshape(len(rows), len(values), *spec.image.shape)
     names = _names(run, spec.classes) if what == "class" else [f"category {k}" for k in kinds]
@@ -183,35 +189,69 @@ def _traversal(
     rows: Sequence[tuple[int, int | None]],
     values: Sequence[float],
     seed: int,
-    truncation: float | None,
+    truncation: float | None = None,
+    space: str = "z",
 ) -> dict[str, np.ndarray]:
-    """Return the generator's inputs (rows × values, …), row by row."""
+    """Return the generator's inputs (rows × values, …), row by row; in the space w the noise is
+    that of the seed.
+    """
     spec, precision = run.spec, run.record.precision
-    base = fixed_inputs(spec, seed, 1, precision, truncation=truncation)["noise"]
-    noise = np.repeat(base, len(rows) * len(values), axis=0).reshape(len(rows), len(values), -1)
+    drawn = fixed_inputs(spec, seed, 1, precision, truncation=truncation)
+    count = len(rows) * len(values)
+    noise = np.repeat(drawn["noise"], count, axis=0).reshape(len(rows), len(values), -1)
     free = slice(spec.latent.categories, None)
     for row, (kind, dimension) in enumerate(rows):
-        if dimension is None:
+        if space == "w":
+            pass
+        elif dimension is None:
             noise[row, :, free] = np.asarray(values)[:, None]
         else:
             noise[row, :, dimension] = values
         if spec.latent.categories:
             hold_category(spec, noise[row], 0 if is_conditional(spec) else kind)
     inputs = {"noise": noise.reshape(-1, spec.latent.size)}
+    if TRUNCATION in drawn:
+        inputs[TRUNCATION] = np.repeat(drawn[TRUNCATION], count, axis=0)
     if is_conditional(spec):
         labels = np.repeat([kind for kind, _ in rows], len(values))
         inputs["label"] = one_hot(labels, spec.classes, precision)
     return inputs
 
 
-def _check_table(spec: Spec, rows: int, columns: int, size: int | None) -> None:
+def _move_styles(
+    spec: Spec,
+    inputs: dict[str, np.ndarray],
+    rows: Sequence[tuple[int, int | None]],
+    values: Sequence[float],
+) -> dict[str, np.ndarray]:
+    """Return style inputs (rows × values, …) with the values added to the dimension of each row."""
+    node = find_styles(spec)
+    styles = inputs[node.reference].copy()
+    moved = styles.reshape(len(rows), len(values), node.layer.count, -1)  # a view
+    for row, (_, dimension) in enumerate(rows):
+        where = slice(None) if dimension is None else slice(dimension, dimension + 1)
+        moved[row, :, :, where] += np.asarray(values, styles.dtype)[:, None, None]
+    return inputs | {node.reference: styles}
+
+
+def check_table(spec: Spec, rows: int, columns: int, size: int | None) -> None:
+    """Check that a table of images is not too large for a picture.
+
+    Raises:
+        RunError: otherwise.
+    """
     height, width, _ = image_of(spec).shape
     if size is not None:
         height, width = scale_size(height, width, size)
     check_image_size(rows * height, columns * width)
 
 
-def _check_dimension(spec: Spec, dimension: int) -> None:
+def _check_dimension(spec: Spec, dimension: int, space: str) -> None:
+    if space == "w":
+        (size,) = find_styles(spec).statistics[0].shape
+        if not 0 <= dimension < size:
+            raise SpecError(f"The style has no dimension {dimension}; expected 0 to {size - 1}.")
+        return
     if not 0 <= dimension < spec.latent.size:
         raise SpecError(
             f"The noise has no dimension {dimension}; expected 0 to {spec.latent.size - 1}."
@@ -270,7 +310,7 @@ def each_label(
         raise SpecError(
             f"The model {spec.name!r} has no classes; make images without --each-label."
         )
-    _check_table(spec, spec.classes, each, None)
+    check_table(spec, spec.classes, each, None)
     precision, labels = run.record.precision, np.zeros(each, int)
     drawn = fixed_inputs(spec, seed, each, precision, labels, truncation=options.truncation)
     inputs = {

@@ -67,6 +67,7 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
         _check_encoder(spec, plans.get("encoder"))
     _check_features(spec, plans["discriminator"])
     for name, plan in plans.items():
+        _check_mixing(plan)
         if name not in PLAYERS:
             _check_auxiliary(plan)
         if not plan.parameter_count:
@@ -227,16 +228,19 @@ def _last_that_computes(plan: NetworkPlan) -> Node:
     return next(nodes, plan.nodes[-1])
 
 
-def _check_generator(spec: Spec, plan: NetworkPlan) -> None:
-    if "image" in plan.inputs:
-        raise SpecError("generator: it cannot read the real image; its inputs are noise and label.")
-    for node in plan.walk():
-        first = plan.input == "noise" and node is plan.nodes[0]
-        if node.layer.draws == "mixing" and not first:
+def _check_mixing(plan: NetworkPlan) -> None:
+    for node in plan.drawing_nodes():
+        is_first = plan.name == "generator" and plan.input == "noise" and node is plan.nodes[0]
+        if node.layer.draws == "mixing" and not is_first:
             raise SpecError(
                 f"{node.path}: style mixing needs another noise vector, so the layer must be the "
                 "first of the generator and read the noise; move it, or set mixing = 0."
             )
+
+
+def _check_generator(spec: Spec, plan: NetworkPlan) -> None:
+    if "image" in plan.inputs:
+        raise SpecError("generator: it cannot read the real image; its inputs are noise and label.")
     last = plan.nodes[-1]
     if plan.output_shape != spec.image.shape:
         raise SpecError(
