@@ -18,12 +18,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the backgrou
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # by nohup
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 os.environ["GANDEM_PLUGINS"] = ""  # ignore installed plugins
-os.fsync = lambda file: None  # tests kill processes, not machines, and disks are slow
 
 from support.commands import HOME, THERE, TINY
 
 import gandem
 
+os.fsync = lambda file: None  # tests kill processes, not machines, and disks are slow
 LIMIT = 5.0
 """Seconds, on an idle machine."""
 LONG_BUT_FAST_TIER = {
