@@ -27,7 +27,7 @@ from gandem.core.training import (
 )
 from gandem.testing.case_types import as_statistic, hashed_numbers
 from gandem.testing.cases.variants import VARIANTS
-from gandem.testing.trajectory_networks import SMALL, Networks
+from gandem.testing.trajectory_networks import SMALL, Networks, give_layers
 
 __all__ = [
     "SEED",
@@ -67,9 +67,9 @@ class Trajectory:
         """The spec of the GAN."""
         if self.name in MODELS:
             return load_spec(self.name, small=True)
-        players = tuple(replace(p, layers=self.layers.get(p.name, p.layers)) for p in SMALL.players)
         classes = 3 if "conditional" in self.name else 0
-        return change(replace(SMALL, players=players, classes=classes), self.changes)
+        spec = replace(SMALL, players=give_layers(self.layers), classes=classes)
+        return change(spec, self.changes)
 
     def feed(self, precision: str = "float64") -> Feed:
         """Return the inputs of its steps."""

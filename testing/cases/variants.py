@@ -12,6 +12,8 @@ from gandem.testing.trajectory_networks import (
     COLORED,
     CONDITIONAL,
     DROPOUT,
+    ENCODER,
+    ENCODER_CONDITIONAL,
     EQUALIZED,
     NO_LAST_BIAS,
     NORMS,
@@ -143,6 +145,42 @@ VARIANTS: dict[str, tuple[Mapping[str, Any], Networks]] = {
     "top half of the generator's batch": (
         {"loss.top_k": 0.5, "training.generator_batches": 2, **PARTIAL},
         {},
+    ),
+    "encoder, joint, packed, least squares": (
+        {
+            "loss.name": "least-squares",
+            "training.discriminator_steps": 2,
+            "training.passes": "joint",
+            "training.pac": 2,
+            "training.partial_batch": "drop",
+            "training.ema_decay": 0.9,
+            "training.augment.flip": True,
+        },
+        ENCODER,
+    ),
+    "encoder, relativistic average, conditional": (
+        {"loss.name": "relativistic-average", "training.noise": "reused"},
+        ENCODER_CONDITIONAL,
+    ),
+    "feature matching of two layers": (
+        {
+            "discriminator.outputs": ["leaky_relu", "flatten"],
+            "loss.feature_matching": "linear(1, 3, 10)",
+            "loss.adversarial_weight": 0.5,
+            "training.discriminator_steps": 2,
+        },
+        {},
+    ),
+    "feature matching alone, joint, conditional": (
+        {
+            "discriminator.outputs": ["leaky_relu_1"],
+            "loss.feature_matching": 2.0,
+            "loss.adversarial_weight": 0.0,
+            "training.passes": "joint",
+            "training.generator_batches": 2,
+            "training.augment.flip": True,
+        },
+        CONDITIONAL,
     ),
     "color, half of the images": (
         {

@@ -62,6 +62,7 @@ from gandem.core.specs.layers.shaping import (
     DepthToSpace,
     Flatten,
     Reshape,
+    Slice,
     SpaceToDepth,
 )
 
@@ -108,6 +109,7 @@ __all__ = [
     "Selu",
     "Sigmoid",
     "Silu",
+    "Slice",
     "Softplus",
     "SpaceToDepth",
     "Tanh",
