@@ -128,6 +128,8 @@ EXAMPLES: dict[str, Any] = {
     "Points.size": 2,
     "Points.low": -2.0,
     "Points.high": 2.0,
+    "Slice.start": 20,
+    "Slice.stop": 40,
     "Latent.size": 64,
     "Latent.categories": 10,
     "Latent.codes": 2,

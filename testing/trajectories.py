@@ -85,7 +85,9 @@ def _load_digits() -> Dataset:
 
 @cache
 def load_tiny_data(channels: int = 1) -> Dataset:
-    """Return 70 images (8, 8, channels) in three classes; 70 leaves a partial batch of 6."""
+    """Return 70 images (8, 8, channels) in three classes: four batches of 16, and a partial
+    one of 6.
+    """
     numbers = hashed_numbers("images", (70, 8, 8, channels))
     pixels = np.floor((numbers + 1) * 128).astype(np.uint8)
     return Dataset("tiny", pixels, np.arange(70) % 3)

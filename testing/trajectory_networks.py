@@ -60,7 +60,7 @@ def _small() -> Spec:
         image=kinds.Image(height=8, width=8),
         latent=kinds.Latent(size=5),
         loss=kinds.Loss(),
-        training=kinds.Training(batch_size=16, noise="fresh"),
+        training=kinds.Training(batch_size=16, noise="fresh", partial_batch="drop"),
         players=(
             kinds.Player(name="generator", input="noise", optimizer=adam, layers=generator),
             kinds.Player(name="discriminator", input="image", optimizer=adam, layers=discriminator),

@@ -55,3 +55,7 @@ class KerasOps:
 
     def warp(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         return tf.einsum("nah,nhvc,nbv->nabc", rows, images, columns)
+
+    def gram(self, images: Tensor) -> Tensor:
+        pixels = tf.reshape(images, [images.shape[0], -1, images.shape[-1]])  # (N, H·W, C)
+        return tf.matmul(pixels, pixels, transpose_a=True)

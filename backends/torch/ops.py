@@ -55,3 +55,7 @@ class TorchOps:
 
     def warp(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         return rows[:, None] @ images @ columns[:, None].mT  # (N, C, H, W)
+
+    def gram(self, images: Tensor) -> Tensor:
+        pixels = images.permute(0, 2, 3, 1).flatten(1, 2)  # (N, H·W, C)
+        return pixels.mT @ pixels

@@ -230,6 +230,7 @@ class Run:
         *,
         label: int | str | None = None,
         seed: int = 0,
+        truncation: float | None = None,
         backend: str | None = None,
         device: str = "auto",
         ema: bool = True,
@@ -242,17 +243,22 @@ class Run:
             num_samples: number of images.
             label: the class, its number or its name; by default the classes of a conditional model
                 take turns.
+            truncation: the largest absolute value of the noise, which must be normal; below 1,
+                images are more typical and less varied (Brock et al. 2019, arXiv:1809.11096).
             backend: by default the run's own if it is installed, or else any that is.
             ema: use the moving average of the weights, if the run keeps one.
             checkpoint: ``"last"``, ``"best"``, or a step.
             progress: called with the number of images generated so far.
 
         Raises:
-            SpecError: the model has no such class.
+            SpecError: the model has no such class, or its noise cannot be truncated.
         """
         check_count(self.spec, num_samples)
         labels = self._labels(num_samples, label)
-        inputs = fixed_inputs(self.spec, seed, num_samples, self.record.precision, labels)
+        precision = self.record.precision
+        inputs = fixed_inputs(
+            self.spec, seed, num_samples, precision, labels, truncation=truncation
+        )
         engine = self.engine(backend, device, checkpoint)
         return sample(self.spec, engine, inputs, ema=ema, progress=progress)
 
@@ -263,6 +269,7 @@ class Run:
         *,
         label: int | str | None = None,
         seed: int = 0,
+        truncation: float | None = None,
         backend: str | None = None,
         device: str = "auto",
         ema: bool = True,
@@ -274,13 +281,15 @@ class Run:
         Memory does not grow with the number of images.
 
         Raises:
-            SpecError: the model has no such class.
+            SpecError: the model has no such class, or its noise cannot be truncated.
             RunError: the path cannot be written.
         """
         check_count(self.spec, num_samples, Path(path))
         labels = self._labels(num_samples, label)
         precision = self.record.precision
-        parts = fixed_parts(self.spec, seed, num_samples, precision, labels, size=CHUNK_SIZE)
+        parts = fixed_parts(
+            self.spec, seed, num_samples, precision, labels, size=CHUNK_SIZE, truncation=truncation
+        )
         engine = self.engine(backend, device, checkpoint)
         images = generate_parts(self.spec, engine, parts, ema=ema, progress=progress)
         save = save_arrays if Path(path).suffix.lower() == ".npz" else save_folder

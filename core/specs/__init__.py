@@ -33,7 +33,7 @@ from gandem.core.specs.serialization import (
 )
 from gandem.core.specs.shapes.geometry import crops, filter_matrix, interpolation, pads, span
 from gandem.core.specs.shapes.graph import REFERENCE, NetworkPlan, Node, Parameter, Shape
-from gandem.core.specs.shapes.inference import draw_initial_values, plan_network
+from gandem.core.specs.shapes.inference import draw_initial_values, layer_names, plan_network
 from gandem.core.specs.validation import has_encoder, input_shapes, plan_player, plan_spec
 
 __all__ = [
@@ -76,6 +76,7 @@ __all__ = [
     "image_of",
     "input_shapes",
     "interpolation",
+    "layer_names",
     "load_spec",
     "pads",
     "parse_setting",

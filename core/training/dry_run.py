@@ -240,6 +240,10 @@ class NumpyOps:
         """Return zeros in the images' shape."""
         return _zeros(images.shape)
 
+    def gram(self, images: np.ndarray) -> np.ndarray:
+        """Return zeros for each pair of channels."""
+        return _zeros((len(images), images.shape[-1], images.shape[-1]))
+
 
 class _Recorder:
     """Players that only record the passes of a step."""

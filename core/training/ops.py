@@ -76,3 +76,8 @@ class Ops(Protocol):
         images[n, h, v, c] · columns[n, b, v], for images (N, H, W, C) in the framework's own order,
         rows (N, H, H) and columns (N, W, W).
         """
+
+    def gram(self, images: Tensor) -> Tensor:
+        """Return the inner products of the channels of each image, (N, C, C), summed over pixels,
+        for images (N, H, W, C) in the framework's own order.
+        """

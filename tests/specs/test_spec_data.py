@@ -244,7 +244,12 @@ def effective(loss: Loss) -> Loss:
         consistency = Consistency()
     interval = loss.penalty_interval if loss.penalizes_gradients else 1
     return dataclasses.replace(
-        loss, class_weight=0.0, consistency=consistency, penalty_interval=interval
+        loss,
+        class_weight=0.0,
+        consistency=consistency,
+        feature_matching=0.0,
+        adversarial_weight=1.0,
+        penalty_interval=interval,
     )
 
 
@@ -364,6 +369,7 @@ DEFAULTS = {
     },
     "depth_to_space": {"factor": 2},
     "space_to_depth": {"factor": 2},
+    "slice": {"start": 0},
     "pixel_norm": {"epsilon": 1e-8},
     "minibatch_stddev": {"group_size": 4, "features": 1, "epsilon": 1e-8},
     "gelu": {"approximation": "none"},
@@ -411,6 +417,8 @@ DEFAULTS = {
         "lecam": 0.0,
         "lecam_decay": 0.99,
         "consistency": Consistency(),
+        "feature_matching": 0.0,
+        "adversarial_weight": 1.0,
         "top_k": 1.0,
         "class_weight": 0.0,
     },

@@ -49,6 +49,7 @@ from gandem.core.specs import (
     Residual,
     Shape,
     Sigmoid,
+    Slice,
     SpaceToDepth,
     Spec,
     Tanh,
@@ -109,6 +110,8 @@ def made_of(cls: Any) -> st.SearchStrategy[Any]:
         "padding": st.sampled_from(["same", "valid"]),
         "bias": st.booleans(),
         "factor": small,
+        "start": st.integers(0, 4),
+        "stop": small,
         "size": small,
         "shape": st.lists(small, max_size=3),
         "groups": small,
@@ -720,6 +723,16 @@ def valid(kernel: Any, padding: Any = "valid") -> Conv2D:
             SpaceToDepth(),
             IMAGE,
             "7 × 8 pixels do not divide into blocks of 2 × 2; choose a factor that divides both.",
+        ),
+        (
+            Slice(start=1, stop=3),
+            IMAGE,
+            "it slices from 1 to 3 of 2 channels; choose 0 ≤ start < stop ≤ 2.",
+        ),
+        (
+            Slice(start=2, stop=2),
+            (5,),
+            "it slices from 2 to 2 of 5 channels; choose 0 ≤ start < stop ≤ 5.",
         ),
         (
             MinibatchStddev(features=3),

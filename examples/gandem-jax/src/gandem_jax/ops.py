@@ -47,3 +47,7 @@ def image_mean(images: Array) -> Array:
 
 def warp(images: Array, rows: Array, columns: Array) -> Array:
     return einsum("nah,nhvc,nbv->nabc", rows, images, columns)
+
+
+def gram(images: Array) -> Array:
+    return einsum("nhwc,nhwd->ncd", images, images)
