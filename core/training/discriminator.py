@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from gandem.core.specs import Spec, at_step, has_encoder, plan_spec
+from gandem.core.training.due import PENALTY_FACTOR, Due
 from gandem.core.training.feed.augmentation import CONSISTENT, adapt_probability, disturb
 from gandem.core.training.losses import (
     AdversarialLoss,
@@ -28,22 +29,15 @@ from gandem.core.training.penalties import (
 )
 from gandem.core.training.protocols import Played, Players
 
-__all__ = ["ADAPT", "PENALTY_FACTOR", "Discriminator", "penalizes_gradients"]
+__all__ = ["ADAPT", "Discriminator"]
 
 Inputs = Mapping[str, Tensor]
 """The discriminator's inputs for a batch, by name."""
 Features = tuple[dict[str, Tensor] | None, dict[str, Tensor] | None]
 """The outputs of layers for real and for fake images, by name, if they are needed."""
 
-PENALTY_FACTOR = "penalty_factor"
-"""The factor of gradient penalties, an input of the steps that compute them, if not all do."""
 ADAPT = "adapt"
 """An input that is 1 in steps that adapt the probability of augmentation, 0 in others."""
-
-
-def penalizes_gradients(spec: Spec, inputs: Mapping[str, Tensor]) -> bool:
-    """Return True if a step with these inputs computes the gradient penalties of its spec."""
-    return spec.loss.penalty_interval == 1 or PENALTY_FACTOR in inputs
 
 
 @functools.lru_cache(maxsize=64)
@@ -349,7 +343,7 @@ class Discriminator:
         takes a pass of its own.
         """
         ops, loss, penalty = self.ops, self.spec.loss, None
-        if not penalizes_gradients(self.spec, self.inputs):
+        if not Due.among(self.spec, self.inputs).penalty:
             return None
         if loss.gradient_penalty:
             mix = self.inputs[f"mix/{i}"]  # (N, 1, 1, 1)
