@@ -26,7 +26,7 @@ if "torch" not in THERE or not hasattr(os, "fork"):
     pytest.skip("needs PyTorch, and processes that fork", allow_module_level=True)
 
 KILLS = 4
-"""At random moments, in each of nine tests."""
+"""At random moments, in each of six tests."""
 KINDS = {
     "short": ("--steps", 4, "--log-every", 3, "--keep-last", 1, "--best", "generator:max"),
     "steps": ("--steps", 25, "--checkpoint-steps", 3, "--set=training.discriminator_steps=2"),
@@ -123,7 +123,7 @@ def assert_it_ends_undisturbed(forks: Forks, cwd: Path, training: Training, said
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(9))
+@pytest.mark.parametrize("seed", range(6))
 def test_a_training_killed_at_random_moments_ends_as_if_nothing_had_happened(
     forks, training, tmp_path, seed
 ):
