@@ -41,6 +41,7 @@ from gandem.core.specs import (
     Number,
     Ones,
     Optimizer,
+    PathLength,
     Player,
     Points,
     Relu,
@@ -250,6 +251,7 @@ def effective(loss: Loss) -> Loss:
         feature_matching=0.0,
         adversarial_weight=1.0,
         penalty_interval=interval,
+        path_length=PathLength(),
     )
 
 
@@ -367,6 +369,8 @@ DEFAULTS = {
         "padding": "zero",
         "gain": 1.0,
     },
+    "leaky_relu": {"gain": 1.0},
+    "bias": {"bias_init": Zeros()},
     "depth_to_space": {"factor": 2},
     "space_to_depth": {"factor": 2},
     "slice": {"start": 0},
@@ -391,6 +395,10 @@ DEFAULTS = {
     | GROUPS
     | AFFINE
     | {"layers": (), "demodulate": True, "epsilon": 1e-8},
+    "modulated_conv2d_transpose": WINDOW
+    | AFFINE
+    | {"layers": (), "demodulate": True, "epsilon": 1e-8},
+    "styles": {"mixing": 0.0, "decay": 0.995},
     "pixel_noise": {"strength_init": Zeros()},
     "residual": {"shortcut": ()},
     "adam": ADAM | {"weight_decay": 0.0},
@@ -417,6 +425,7 @@ DEFAULTS = {
         "lecam": 0.0,
         "lecam_decay": 0.99,
         "consistency": Consistency(),
+        "path_length": PathLength(),
         "feature_matching": 0.0,
         "adversarial_weight": 1.0,
         "top_k": 1.0,
@@ -425,6 +434,7 @@ DEFAULTS = {
     "Augment": TRANSFORMS
     | {"probability": 1.0, "adaptive_target": 0.0, "adaptive_images": 500_000},
     "Consistency": TRANSFORMS | {"real": 0.0, "fake": 0.0},
+    "PathLength": {"weight": 0.0, "layer": "", "interval": 1, "decay": 0.99, "shrink": 1},
     "Training": {
         "batch_size": 64,
         "epochs": 20,
@@ -598,6 +608,7 @@ def otherwise(value: Any) -> Any:
         "corrected": "uncorrected",
         "between": "near-real",
         "unbiased": "biased",
+        "": "styles",
     }
     if isinstance(value, bool):
         return not value
