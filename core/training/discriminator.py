@@ -286,7 +286,7 @@ class Discriminator:
         """Return the outputs for real and fake images, and the slopes that R1 and R2 penalize, if
         they can come from the same passes.
         """
-        if not (self.sloped and penalizes_gradients(self.spec, self.inputs)):
+        if not (self.sloped and Due.among(self.spec, self.inputs).penalty):
             return self._apply_both(real, made), {}
         outputs, slopes = {}, {}
         for name, seen in (("r1", real), ("r2", made)):
