@@ -41,12 +41,13 @@ class KerasPlayers:
             observed |= outputs
         return output
 
-    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> Tensor:
+    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> tuple[Tensor, Tensor]:
         image = tf.stop_gradient(image)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(image)
-            score = tf.reduce_sum(self.apply(player, image=image, **inputs)[:, :1])
-        return tape.gradient(score, image)
+            output = self.apply(player, image=image, **inputs)
+            score = tf.reduce_sum(output[:, :1])
+        return output, tape.gradient(score, image)
 
     def layer_slope(self, player: str, layer: str, direction: Tensor, **inputs: Tensor) -> Tensor:
         observed: dict[str, Tensor] = {}

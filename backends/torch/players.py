@@ -38,10 +38,10 @@ class TorchPlayers:
         read = [inputs[name] for name in network.plan.inputs]
         return network(*read, draws=draws_inward(self.draws.next()), observed=observed)
 
-    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> Tensor:
+    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> tuple[Tensor, Tensor]:
         leaf = image.detach().requires_grad_(True)
         output = self.apply(player, image=leaf, **inputs)
-        return torch.autograd.grad(output[:, :1].sum(), leaf, create_graph=True)[0]
+        return output, torch.autograd.grad(output[:, :1].sum(), leaf, create_graph=True)[0]
 
     def layer_slope(self, player: str, layer: str, direction: Tensor, **inputs: Tensor) -> Tensor:
         observed: dict[str, Tensor] = {}

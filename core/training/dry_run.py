@@ -273,9 +273,8 @@ class _Recorder:
             observed |= {name: _zeros((rows, *shapes[REFERENCE + name])) for name in plan.outputs}
         return _zeros((rows, *plan.output_shape))
 
-    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> np.ndarray:
-        self.apply(player, image=image, **inputs)
-        return _zeros(image.shape)
+    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        return self.apply(player, image=image, **inputs), _zeros(image.shape)
 
     def layer_slope(
         self, player: str, layer: str, direction: Tensor, **inputs: Tensor

@@ -71,11 +71,11 @@ class Players(Protocol):
                 name; images are in the framework's own layout.
         """
 
-    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> Tensor:
-        """Run a player forward, inside a :data:`Loss`, and return the gradient of the sum of its
-        first output column with respect to ``image``, in the image's shape. Gradients of the
-        weights pass through it, gradients of ``image`` do not. Only called on backends with the
-        capability ``"second-order"``.
+    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Run a player forward, inside a :data:`Loss`, and return its output and the gradient of
+        the sum of its first output column with respect to ``image``, in the image's shape.
+        Gradients of the weights pass through both, gradients of ``image`` do not. Only called on
+        backends with the capability ``"second-order"``.
         """
 
     def layer_slope(self, player: str, layer: str, direction: Tensor, **inputs: Tensor) -> Tensor:

@@ -32,12 +32,13 @@ class JaxPlayers:
             observed |= outputs
         return output
 
-    def slope(self, player: str, image: Array, **inputs: Array) -> Array:
-        def score(image: Array) -> tuple[Array, Arrays]:
-            return self.apply(player, image=image, **inputs)[:, :1].sum(), self.state
+    def slope(self, player: str, image: Array, **inputs: Array) -> tuple[Array, Array]:
+        def score(image: Array) -> tuple[Array, tuple[Array, Arrays]]:
+            output = self.apply(player, image=image, **inputs)
+            return output[:, :1].sum(), (output, self.state)
 
-        slope, self.state = jax.grad(score, has_aux=True)(image)
-        return slope
+        slope, (output, self.state) = jax.grad(score, has_aux=True)(image)
+        return output, slope
 
     def layer_slope(self, player: str, layer: str, direction: Array, **inputs: Array) -> Array:
         plan, draws = self.plans[player], self.draws.next()
