@@ -40,6 +40,8 @@ def is_slow(item):
     case = getattr(item.callspec.params.get("case"), "name", None)
     if name == "TestKeras" and test in COMPILED_AGAIN:
         return case not in FAST_TRAJECTORIES
-    return case in COMPOSED or (name, case) in MANY_GRAPHS or (
-        test == TRAINING and (case in DEEP or (name, case) == ("TestTorch", "cgan"))
+    return (
+        case in COMPOSED
+        or (name, case) in MANY_GRAPHS
+        or (test == TRAINING and (case in DEEP or (name, case) == ("TestTorch", "cgan")))
     )
