@@ -23,7 +23,7 @@ from gandem.core.documents import is_number
 from gandem.core.errors import RunError
 from gandem.core.files import check_file, write_file
 from gandem.core.runs.run import Run, open_run
-from gandem.core.specs import find_schedules
+from gandem.core.specs import find_schedules, stage_specs
 from gandem.core.training import metric_names
 from gandem.metrics.evaluation import MEASURES
 from gandem.visualize.images import read_image, scale_images
@@ -35,7 +35,7 @@ __all__ = ["MAX_RUNS", "SUFFIXES", "check_drawing", "draw_curves"]
 SUFFIXES = {".png": "", ".svg": ""}
 MAX_RUNS = 8
 """The number of colors that color-blind readers can distinguish."""
-OTHER_COLUMNS = ("step", "epoch", "seconds", "steps_per_second")
+OTHER_COLUMNS = ("step", "epoch", "stage", "seconds", "steps_per_second")
 """Values of a row of the log that are not drawn."""
 ERRORS = tuple(measure.error for measure in MEASURES.values() if measure.error)
 MAX_CURVES = 12
@@ -131,8 +131,22 @@ def _read(runs: Sequence[Run]) -> list[Curves]:
         pictures = _pictures(run, last) if len(curves) < THUMBNAIL_ROWS else []
         spans = _spans(rows, last)
         schedules = tuple(path for path, _ in find_schedules(run.spec))
-        curves.append(Curves(name, color, series, losses, schedules, spans, pictures, last))
+        curves.append(
+            Curves(name, color, series, losses, schedules, spans, pictures, last, _stages(run))
+        )
     return curves
+
+
+def _stages(run: Run) -> tuple[tuple[int, str], ...]:
+    """Return the first step of each stage, and its resolution."""
+    timeline = run.timeline()
+    if timeline is None:
+        return ()
+    starts = [place.span.first_step for place in timeline.places]
+    shapes = [stage.image.shape for stage in stage_specs(run.spec)]
+    return tuple(
+        (start, f"{shape[0]}×{shape[1]}") for start, shape in zip(starts, shapes, strict=True)
+    )
 
 
 def _names(runs: Sequence[Run]) -> list[str]:

@@ -46,9 +46,11 @@ from gandem.core.training import (
     fixed_parts,
     installed_backends,
     load_backend,
+    make_engine,
     resolve_loss,
     stored,
 )
+from gandem.core.training.feed.stages import Timeline, place_stages
 
 __all__ = ["LAST", "Run", "covers", "open_run", "pick_backend", "pick_device"]
 
@@ -180,6 +182,10 @@ class Run:
         spans = [span for span in self.record.epochs if span.first_epoch < step]
         return spans[-1].step_of(step) if kind == "epoch" and spans else step
 
+    def timeline(self) -> Timeline | None:
+        """Return the stages of the training; None if there are none."""
+        return place_stages(self.spec, self.record.data.count)
+
     def state(self, which: int | str = LAST) -> dict[str, np.ndarray]:
         """Return a checkpoint's state, by canonical name; see :meth:`checkpoint`."""
         return self.checkpoint(which).state
@@ -203,7 +209,8 @@ class Run:
         precision = stored(self.record.precision)  # mixed precision is for training
         check_capabilities(name, loaded, self.spec, precision)
         with report_memory_errors():
-            return loaded.engine(
+            return make_engine(
+                loaded,
                 self.spec,
                 resolve_loss(self.spec),
                 checkpoint.state,

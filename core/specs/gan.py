@@ -10,6 +10,7 @@ from gandem.core.fields import Checked, Count, Fraction, Range
 from gandem.core.specs.layers import Layer
 from gandem.core.specs.optimizers import Optimizer
 from gandem.core.specs.schedules import Number
+from gandem.core.specs.stages import Stage
 
 __all__ = [
     "Augment",
@@ -226,6 +227,8 @@ class Loss(Checked):
     ``lecam``: weight λ of the squared distances of real logits to the moving average of fake ones
     and vice versa (Tseng et al. 2021, arXiv:2104.03310).
     ``lecam_decay``: decay of these averages per update of the discriminator.
+    ``drift``: weight of the mean squared logit of real images, which keeps a critic near 0 (Karras
+    et al. 2018, arXiv:1710.10196, who use 0.001).
     ``top_k``: the share of the generator's fake images, those with the highest logits, that it
     learns from (Sinha et al. 2020, arXiv:2002.06224).
     ``class_weight``: weight of the class loss in an AC-GAN (Odena et al. 2017, arXiv:1610.09585).
@@ -244,6 +247,7 @@ class Loss(Checked):
     penalty_interval: Count = 1
     lecam: Amount = 0.0
     lecam_decay: Share = 0.99
+    drift: Amount = 0.0
     consistency: Consistency = Consistency()
     top_k: Annotated[float, Range(0, 1, open_low=True)] = 1.0
     class_weight: Amount = 0.0
@@ -257,7 +261,7 @@ class Loss(Checked):
     def has_penalty(self) -> bool:
         """True if the discriminator minimizes more than its loss on real and fake images."""
         consistent = self.consistency.real or self.consistency.fake
-        return bool(self.penalizes_gradients or self.lecam or consistent)
+        return bool(self.penalizes_gradients or self.lecam or self.drift or consistent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,6 +311,7 @@ class Training(Checked):
     pac: Count = 1
     instance_noise: Amount = 0.0
     augment: Augment = Augment()
+    stages: tuple[Stage, ...] = ()
 
     @property
     def averages(self) -> bool:

@@ -5,6 +5,7 @@ The losses themselves are in :mod:`gandem.losses` and in plugins.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Mapping
 from typing import Protocol, cast
 
@@ -20,6 +21,7 @@ __all__ = [
     "PairedLoss",
     "allows_one_pass",
     "auxiliary_players",
+    "can_share_pass",
     "check_loss",
     "check_players",
     "compute_discriminator_loss",
@@ -163,6 +165,22 @@ def compute_discriminator_loss(
 def allows_one_pass(loss: AdversarialLoss) -> bool:
     """Return True if the discriminator may see real and fake images in one pass."""
     return bool(getattr(loss, "one_pass", False))
+
+
+@functools.lru_cache(maxsize=64)
+def can_share_pass(spec: Spec) -> bool:
+    """Return True if one pass over real and fake images gives the same logits as two passes.
+
+    Batch norm depends on the batch, spectral norm iterates once per pass, and what layers draw
+    belongs to a pass, also in the generator.
+    """
+    plans = plan_spec(spec)
+    if any(plan.drawing_nodes() for plan in plans.values()):
+        return False
+    return not any(
+        node.layer.depends_on_batch or node.layer.has_spectral_norm
+        for node in plans["discriminator"].walk()
+    )
 
 
 def auxiliary_players(loss: AdversarialLoss) -> tuple[str, ...]:

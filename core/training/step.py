@@ -7,11 +7,10 @@ networks of the loss, the generator, its weight average.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import Any, cast
 
-from gandem.core.specs import Spec, at_step, plan_spec
+from gandem.core.specs import FADE_IN, Spec, at_step
 from gandem.core.training.feed.augmentation import CONSISTENT, adapt_probability, disturb
 from gandem.core.training.losses import (
     AdversarialLoss,
@@ -19,6 +18,7 @@ from gandem.core.training.losses import (
     PairedLoss,
     allows_one_pass,
     auxiliary_players,
+    can_share_pass,
     compute_discriminator_loss,
     decision_boundary,
     is_paired,
@@ -70,22 +70,6 @@ def penalizes_gradients(spec: Spec, inputs: Mapping[str, Tensor]) -> bool:
     return spec.loss.penalty_interval == 1 or PENALTY_FACTOR in inputs
 
 
-@functools.lru_cache(maxsize=64)
-def can_share_pass(spec: Spec) -> bool:
-    """Return True if one pass over real and fake images gives the same logits as two passes.
-
-    Batch norm depends on the batch, spectral norm iterates once per pass, and what layers draw
-    belongs to a pass, also in the generator.
-    """
-    plans = plan_spec(spec)
-    if any(plan.drawing_nodes() for plan in plans.values()):
-        return False
-    return not any(
-        node.layer.depends_on_batch or node.layer.has_spectral_norm
-        for node in plans["discriminator"].walk()
-    )
-
-
 def train_step(
     spec: Spec,
     loss: AdversarialLoss,
@@ -104,8 +88,9 @@ def train_step(
             classes) for round i; ``mix/i`` (N, 1, 1, 1) for a gradient penalty, and ``shift/i`` (N,
             H, W, C) for one near real images; :data:`PENALTY_FACTOR` and :data:`ADAPT`;
             ``noise/generator`` if the generator gets fresh noise, and ``label/generator`` if it
-            gets several batches of it; ``schedule/loss.r1`` (), … for each schedule of the spec,
-            see :meth:`gandem.core.training.feed.inputs.Feed.scheduled`; and the arrays of
+            gets several batches of it; ``fade_in`` (1, 1), if a network reads it;
+            ``schedule/loss.r1`` (), … for each schedule of the spec, see
+            :meth:`gandem.core.training.feed.inputs.Feed.scheduled`; and the arrays of
             augmentation and instance noise, see
             :func:`gandem.core.training.feed.augmentation.disturbance_shapes`.
 
@@ -122,7 +107,7 @@ def train_step(
     discriminator = _Discriminator(spec, loss, players, ops, inputs)
     for i in range(training.discriminator_steps):
         label = {"label": inputs[f"label/{i}"]} if spec.classes else {}
-        read = {"noise": inputs[f"noise/{i}"], **label}
+        read = {"noise": inputs[f"noise/{i}"], **label, **discriminator.fade}
         learns = i == training.discriminator_steps - 1 and training.noise != "fresh"
         fake = players.play("generator", back=learns, **read)
         d_loss, report = discriminator.learn(i, fake, label)
@@ -168,9 +153,10 @@ def _auxiliary_loss(
         read: the inputs of the generator that gave these images, by name.
     """
     rule = cast(AuxiliaryLoss, loss)
+    fade = {name: value for name, value in read.items() if name == FADE_IN}
 
     def compute_loss() -> tuple[Tensor, Mapping[str, Tensor]]:
-        output = players.apply(name, image=fake.value)
+        output = players.apply(name, image=fake.value, **fade)
         return rule.auxiliary(ops, name, output, read), {}
 
     return compute_loss
@@ -196,6 +182,7 @@ class _Discriminator:
     ) -> None:
         self.spec, self.rule, self.players, self.ops = spec, loss, players, ops
         self.inputs = inputs
+        self.fade = {FADE_IN: inputs[FADE_IN]} if FADE_IN in inputs else {}
         self.loss: Any = at_step(spec.loss, "loss", inputs)
         self.training: Any = at_step(spec.training, "training", inputs)
         self.probability = self.training.augment.probability
@@ -299,8 +286,8 @@ class _Discriminator:
         return self.players.apply("discriminator", image=image, **self._read(label))
 
     def _read(self, label: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Return the labels that the discriminator reads: none if it predicts them."""
-        return {} if self.classifies else label
+        """Return what the discriminator reads beside images; no labels if it predicts them."""
+        return self.fade if self.classifies else {**label, **self.fade}
 
     def _apply_both(
         self, real: Tensor, made: Tensor, label: Mapping[str, Tensor]
@@ -391,6 +378,8 @@ class _Discriminator:
         if loss.lecam:
             averages = map(self.players.get_running, ("real_logits", "fake_logits"))
             penalty = self.loss.lecam * lecam_penalty(ops, *logits.values(), *averages)
+        if loss.drift:
+            penalty = _add(penalty, self.loss.drift * ops.mean(ops.square(logits["real"])))
         for side in ("real", "fake"):
             if getattr(loss.consistency, side):
                 changed = disturb(ops, images[side], self.inputs, f"{CONSISTENT}{side}/{i}")

@@ -39,7 +39,15 @@ from gandem.core.specs.layers.affine import (
 )
 from gandem.core.specs.layers.attention import SelfAttention
 from gandem.core.specs.layers.base import Layer, Pads
-from gandem.core.specs.layers.graph import Add, Concatenate, Dot, Residual
+from gandem.core.specs.layers.graph import (
+    Add,
+    Blend,
+    Concatenate,
+    Dot,
+    FadeIn,
+    Head,
+    Residual,
+)
 from gandem.core.specs.layers.modulation import Modulate, ModulatedConv2D, Multiply, PixelNoise
 from gandem.core.specs.layers.norms import (
     BatchNorm,
@@ -70,6 +78,7 @@ __all__ = [
     "Add",
     "AveragePool2D",
     "BatchNorm",
+    "Blend",
     "Concatenate",
     "Constant",
     "Conv2D",
@@ -80,12 +89,14 @@ __all__ = [
     "Dropout",
     "Elu",
     "Embedding",
+    "FadeIn",
     "Flatten",
     "Gelu",
     "GlobalAveragePool2D",
     "GlobalMaxPool2D",
     "GlobalSumPool2D",
     "GroupNorm",
+    "Head",
     "InstanceNorm",
     "Layer",
     "LayerNorm",
@@ -120,6 +131,6 @@ LAYERS: dict[str, type[Layer]] = {
     cls.kind: cls
     for module in FAMILIES
     for cls in vars(module).values()
-    if isinstance(cls, type) and issubclass(cls, Layer) and cls is not Layer
+    if isinstance(cls, type) and issubclass(cls, Layer) and cls.kind
 }
 KINDS[Layer] = LAYERS
