@@ -23,8 +23,9 @@ from gandem.core.documents import is_number
 from gandem.core.errors import RunError
 from gandem.core.files import check_file, write_file
 from gandem.core.runs.run import Run, open_run
-from gandem.core.specs import find_schedules, stage_specs
+from gandem.core.specs import find_schedules
 from gandem.core.training import metric_names
+from gandem.core.training.feed.stages import list_sizes
 from gandem.metrics.evaluation import MEASURES
 from gandem.visualize.images import read_image, scale_images
 from gandem.visualize.plot import COLORS, STYLE, THUMBNAILS, draw, printable
@@ -143,10 +144,7 @@ def _stages(run: Run) -> tuple[tuple[int, str], ...]:
     if timeline is None:
         return ()
     starts = [place.span.first_step for place in timeline.places]
-    shapes = [stage.image.shape for stage in stage_specs(run.spec)]
-    return tuple(
-        (start, f"{shape[0]}×{shape[1]}") for start, shape in zip(starts, shapes, strict=True)
-    )
+    return tuple(zip(starts, list_sizes(run.spec), strict=True))
 
 
 def _names(runs: Sequence[Run]) -> list[str]:

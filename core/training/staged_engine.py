@@ -50,6 +50,7 @@ class StagedEngine:
     def __init__(self, spec: Spec, build: Callable[[Spec, Arrays], Engine], state: Arrays) -> None:
         self.spec, self._build = spec, build
         self._stage = -1
+        self._engine: Engine
         self.load(state)
 
     def step(self, inputs: Arrays) -> Mapping[str, Tensor]:

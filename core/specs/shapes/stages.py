@@ -90,7 +90,7 @@ def _cut(
         resized, place = (AveragePool2D(name=RESIZE), *before.layers), heads[old]
     elif heads[old]:
         source = f"{REFERENCE}{layers[heads[old] - 1].name}"
-    blend = FadeIn(name=before.name, input=source, layers=resized)
+    blend: Blend = FadeIn(name=before.name, input=source, layers=resized)
     if fade_in is not None:
         blend = Blend(name=before.name, input=source, layers=resized, weight=fade_in)
     places[place] = blend

@@ -10,7 +10,7 @@ from gandem.core.data.dataset import Dataset
 from gandem.core.specs import Spec, stage_specs
 from gandem.core.training.feed.epochs import EpochCounter, EpochSpan
 from gandem.core.training.feed.inputs import Feed
-from gandem.core.training.feed.stages import place_stages
+from gandem.core.training.feed.stages import Timeline, place_stages
 from gandem.core.training.losses import AdversarialLoss
 from gandem.core.training.state import stored
 
@@ -36,6 +36,8 @@ def make_feed(
 
 class StagedFeed(Feed):
     """The inputs of a training in stages, as a function of the step alone."""
+
+    timeline: Timeline
 
     def __init__(
         self,

@@ -14,7 +14,15 @@ from typing import Any
 from gandem.core.specs import Linear, Spec, Training, plan_spec, stage_specs
 from gandem.core.training.feed.epochs import EpochSpan
 
-__all__ = ["WHOLE", "StagePlace", "Timeline", "count_batches", "format_stage", "place_stages"]
+__all__ = [
+    "WHOLE",
+    "StagePlace",
+    "Timeline",
+    "count_batches",
+    "format_stage",
+    "list_sizes",
+    "place_stages",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,15 +95,19 @@ class Timeline:
         return work / self.costs[self.find_stage(max(step - 1, 0))]
 
 
+def list_sizes(spec: Spec) -> list[str]:
+    """Return the size of the images in each stage, as in ``"14×14"``."""
+    return ["×".join(map(str, stage.image.shape[:2])) for stage in stage_specs(spec)]
+
+
 def format_stage(spec: Spec, facts: Mapping[str, Any]) -> str:
     """Return a stage in words: ``"stage 2 of 3, 14×14, fade-in 40 %"``.
 
     Args:
         facts: as :meth:`Timeline.describe` returns them, or a row of the log.
     """
-    stages = spec.training.stages
-    height, width, _ = stage_specs(spec)[facts["stage"] - 1].image.shape
-    text = f"stage {facts['stage']} of {len(stages)}, {height}×{width}"
+    sizes = list_sizes(spec)
+    text = f"stage {facts['stage']} of {len(sizes)}, {sizes[facts['stage'] - 1]}"
     weight = facts.get("fade_in", 1.0)
     return text if weight == 1.0 else f"{text}, fade-in {weight:.0%}"
 
