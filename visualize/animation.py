@@ -16,7 +16,7 @@ from gandem.core.errors import RunError, SpecError
 from gandem.core.files import check_file, fill_file
 from gandem.core.plugins.installation import install_command
 from gandem.core.runs.run import Run, open_run
-from gandem.core.training.feed.stages import format_stage
+from gandem.core.training.feed.stages import format_stage, place_stages
 from gandem.visualize.images import (
     add_title,
     check_image_size,
@@ -173,7 +173,7 @@ def animate(run: Run | Path | str, size: int | None = None, *, stages: bool = Fa
 
 def _make_titles(run: Run) -> dict[Path, str]:
     """Return the title of each sample grid."""
-    timeline, titles = run.timeline(), {}
+    timeline, titles = place_stages(run.spec, run.record.data.count), {}
     for path in run.samples():
         kind, _, number = path.stem.partition("-")
         titles[path] = f"{kind} {number.lstrip('0') or 0}"
@@ -189,7 +189,7 @@ def _choose_stage_ends(run: Run) -> list[Path]:
     Raises:
         RunError: the training has no stages.
     """
-    timeline = run.timeline()
+    timeline = place_stages(run.spec, run.record.data.count)
     if timeline is None:
         raise RunError(f"{run.path}: its training has no stages; leave --stages out.")
     last = run.count_steps()

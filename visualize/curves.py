@@ -25,13 +25,13 @@ from gandem.core.files import check_file, write_file
 from gandem.core.runs.run import Run, open_run
 from gandem.core.specs import find_schedules
 from gandem.core.training import metric_names
-from gandem.core.training.feed.stages import list_sizes
+from gandem.core.training.feed.stages import list_sizes, place_stages
 from gandem.metrics.evaluation import MEASURES
 from gandem.visualize.images import read_image, scale_images
 from gandem.visualize.plot import COLORS, STYLE, THUMBNAILS, draw, printable
 from gandem.visualize.series import Curves, Span, Thumbnail
 
-__all__ = ["MAX_RUNS", "SUFFIXES", "check_drawing", "draw_curves"]
+__all__ = ["MAX_RUNS", "SUFFIXES", "check_drawing", "draw_curves", "write_curves"]
 
 SUFFIXES = {".png": "", ".svg": ""}
 MAX_RUNS = 8
@@ -61,7 +61,15 @@ def draw_curves(
     paths = [Path(each) for each in (path, *more)]
     runs = [runs] if isinstance(runs, Run | Path | str) else runs
     check_drawing(paths, len(runs))
-    curves = _read([open_run(run) for run in runs])
+    write_curves(_read([open_run(run) for run in runs]), paths)
+
+
+def write_curves(curves: list[Curves], paths: Sequence[Path]) -> None:
+    """Draw curves, and write them to ``.png`` or ``.svg`` files.
+
+    Raises:
+        RunError: a path cannot be written.
+    """
     with _quiet():
         for path in paths:
             figure = draw(curves)  # a figure changes a little each time it is saved
@@ -140,7 +148,7 @@ def _read(runs: Sequence[Run]) -> list[Curves]:
 
 def _stages(run: Run) -> tuple[tuple[int, str], ...]:
     """Return the first step of each stage, and its resolution."""
-    timeline = run.timeline()
+    timeline = place_stages(run.spec, run.record.data.count)
     if timeline is None:
         return ()
     starts = [place.span.first_step for place in timeline.places]

@@ -32,6 +32,8 @@ from gandem.core.runs.sampling import (
     CHUNK_SIZE,
     Images,
     check_count,
+    decode,
+    encode,
     generate_parts,
     report_memory_errors,
     sample,
@@ -41,6 +43,7 @@ from gandem.core.runs.sampling import (
 from gandem.core.specs import Spec, differences, plan_spec, read_spec
 from gandem.core.training import (
     Engine,
+    averaged_players,
     check_capabilities,
     fixed_inputs,
     fixed_parts,
@@ -50,7 +53,6 @@ from gandem.core.training import (
     resolve_loss,
     stored,
 )
-from gandem.core.training.feed.stages import Timeline, place_stages
 
 __all__ = ["LAST", "Run", "covers", "open_run", "pick_backend", "pick_device"]
 
@@ -182,10 +184,6 @@ class Run:
         spans = [span for span in self.record.epochs if span.first_epoch < step]
         return spans[-1].step_of(step) if kind == "epoch" and spans else step
 
-    def timeline(self) -> Timeline | None:
-        """Return the stages of the training; None if there are none."""
-        return place_stages(self.spec, self.record.data.count)
-
     def state(self, which: int | str = LAST) -> dict[str, np.ndarray]:
         """Return a checkpoint's state, by canonical name; see :meth:`checkpoint`."""
         return self.checkpoint(which).state
@@ -208,15 +206,10 @@ class Run:
         loaded = load_backend(name)
         precision = stored(self.record.precision)  # mixed precision is for training
         check_capabilities(name, loaded, self.spec, precision)
+        loss, place = resolve_loss(self.spec), pick_device(loaded.devices(), device)
+        how: Any = {"precision": precision, "device": place, "trains": False}
         with report_memory_errors():
-            return make_engine(
-                loaded,
-                self.spec,
-                resolve_loss(self.spec),
-                checkpoint.state,
-                precision=precision,
-                device=pick_device(loaded.devices(), device),
-            )
+            return make_engine(loaded, self.spec, loss, checkpoint.state, **how)
 
     def native(self, player: str, backend: str | None = None, *, ema: bool = True) -> Any:
         """Return a player's network as a ``torch.nn.Module`` or a ``keras.Model``.
@@ -225,7 +218,7 @@ class Run:
             ema: use the moving average of the weights, if the run keeps one.
         """
         self.spec.player(player)
-        averaged = player == "generator" and self.spec.training.averages and ema
+        averaged = player in averaged_players(self.spec) and ema
         return self.engine(backend).native(player, average=averaged)
 
     def generate(
@@ -234,6 +227,7 @@ class Run:
         *,
         label: int | str | None = None,
         seed: int = 0,
+        truncation: float | None = None,
         backend: str | None = None,
         device: str = "auto",
         ema: bool = True,
@@ -246,17 +240,22 @@ class Run:
             num_samples: number of images.
             label: the class, its number or its name; by default the classes of a conditional model
                 take turns.
+            truncation: the largest absolute value of the noise, which must be normal; below 1,
+                images are more typical and less varied (Brock et al. 2019, arXiv:1809.11096).
             backend: by default the run's own if it is installed, or else any that is.
             ema: use the moving average of the weights, if the run keeps one.
             checkpoint: ``"last"``, ``"best"``, or a step.
             progress: called with the number of images generated so far.
 
         Raises:
-            SpecError: the model has no such class.
+            SpecError: the model has no such class, or its noise cannot be truncated.
         """
         check_count(self.spec, num_samples)
         labels = self._labels(num_samples, label)
-        inputs = fixed_inputs(self.spec, seed, num_samples, self.record.precision, labels)
+        precision = self.record.precision
+        inputs = fixed_inputs(
+            self.spec, seed, num_samples, precision, labels, truncation=truncation
+        )
         engine = self.engine(backend, device, checkpoint)
         return sample(self.spec, engine, inputs, ema=ema, progress=progress)
 
@@ -267,6 +266,7 @@ class Run:
         *,
         label: int | str | None = None,
         seed: int = 0,
+        truncation: float | None = None,
         backend: str | None = None,
         device: str = "auto",
         ema: bool = True,
@@ -278,17 +278,39 @@ class Run:
         Memory does not grow with the number of images.
 
         Raises:
-            SpecError: the model has no such class.
+            SpecError: the model has no such class, or its noise cannot be truncated.
             RunError: the path cannot be written.
         """
         check_count(self.spec, num_samples, Path(path))
         labels = self._labels(num_samples, label)
         precision = self.record.precision
-        parts = fixed_parts(self.spec, seed, num_samples, precision, labels, size=CHUNK_SIZE)
+        parts = fixed_parts(
+            self.spec, seed, num_samples, precision, labels, size=CHUNK_SIZE, truncation=truncation
+        )
         engine = self.engine(backend, device, checkpoint)
         images = generate_parts(self.spec, engine, parts, ema=ema, progress=progress)
         save = save_arrays if Path(path).suffix.lower() == ".npz" else save_folder
         save(Path(path), images, num_samples)
+
+    def encode(self, images: np.ndarray, *, ema: bool = True, **engine: Any) -> np.ndarray:
+        """Return the noise of images; ``engine`` as for :meth:`engine`.
+
+        See :func:`gandem.core.runs.sampling.encode`.
+        """
+        return encode(self.spec, self.engine(**engine), images, self.record.precision, ema=ema)
+
+    def reconstruct(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray | None = None,
+        *,
+        ema: bool = True,
+        **engine: Any,
+    ) -> Images:
+        """Generate images from the noise of images, and their labels (N,) if it has classes."""
+        loaded, precision = self.engine(**engine), self.record.precision
+        noise = encode(self.spec, loaded, images, precision, ema=ema)
+        return decode(self.spec, loaded, noise, labels, precision, ema=ema)
 
     def _labels(self, count: int, label: int | str | None) -> np.ndarray | None:
         """Return the class of each image, None if the classes take turns."""

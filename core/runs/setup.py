@@ -299,7 +299,7 @@ class TrainingSetup:
         if stack is not None:
             stack.callback(set_threads, backend, self.threads)
         keep_freed_memory()
-        how = {"precision": settings.precision, "device": self.device}
+        how: Any = {"precision": settings.precision, "device": self.device}
         with report_memory_errors():
             self.engine = make_engine(backend, self.spec, self.loss, state, **how)
             self._move_data()

@@ -33,10 +33,10 @@ from gandem.core.specs.serialization import (
 )
 from gandem.core.specs.shapes.geometry import crops, filter_matrix, interpolation, pads, span
 from gandem.core.specs.shapes.graph import FADE_IN, REFERENCE, NetworkPlan, Node, Parameter, Shape
-from gandem.core.specs.shapes.inference import draw_initial_values, plan_network
+from gandem.core.specs.shapes.inference import draw_initial_values, layer_names, plan_network
 from gandem.core.specs.shapes.stages import result_spec, stage_specs
 from gandem.core.specs.stages import Stage
-from gandem.core.specs.validation import input_shapes, plan_player, plan_spec
+from gandem.core.specs.validation import has_encoder, input_shapes, plan_player, plan_spec
 
 __all__ = [
     "FADE_IN",
@@ -76,9 +76,11 @@ __all__ = [
     "from_data",
     "from_json",
     "from_toml",
+    "has_encoder",
     "image_of",
     "input_shapes",
     "interpolation",
+    "layer_names",
     "load_spec",
     "pads",
     "parse_setting",

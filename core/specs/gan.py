@@ -113,6 +113,11 @@ class Player(Checked):
     ``input`` names the input of the first layer: ``"noise"`` (latent,), ``"image"`` (H, W, C), or
     (size,) for points, or ``"label"`` (classes,). Layers such as ``concatenate`` read other inputs,
     and earlier layers: ``"layer:NAME"``. ``outputs`` names layers whose outputs a loss reads.
+
+    A discriminator may read the noise too, if there is a player ``encoder`` from images to noise
+    (BiGAN, Donahue et al. 2017, arXiv:1605.09782). It then compares real images and their encodings
+    with fake images and the noise that they were made from, and the encoder minimizes the
+    generator's loss with real and fake exchanged.
     """
 
     name: str
@@ -229,6 +234,11 @@ class Loss(Checked):
     ``lecam_decay``: decay of these averages per update of the discriminator.
     ``drift``: weight of the mean squared logit of real images, which keeps a critic near 0 (Karras
     et al. 2018, arXiv:1710.10196, who use 0.001).
+    ``feature_matching``: weight of the squared distance between the mean outputs of layers for real
+    and for fake images, which the generator minimizes too (Salimans et al. 2016, arXiv:1606.03498).
+    ``discriminator.outputs`` names the layers.
+    ``adversarial_weight``: weight of the generator's loss on the logits; 0 leaves only feature
+    matching.
     ``top_k``: the share of the generator's fake images, those with the highest logits, that it
     learns from (Sinha et al. 2020, arXiv:2002.06224).
     ``class_weight``: weight of the class loss in an AC-GAN (Odena et al. 2017, arXiv:1610.09585).
@@ -249,6 +259,8 @@ class Loss(Checked):
     lecam_decay: Share = 0.99
     drift: Amount = 0.0
     consistency: Consistency = Consistency()
+    feature_matching: Amount = 0.0
+    adversarial_weight: Amount = 1.0
     top_k: Annotated[float, Range(0, 1, open_low=True)] = 1.0
     class_weight: Amount = 0.0
 

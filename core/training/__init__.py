@@ -26,6 +26,14 @@ if TYPE_CHECKING:
         passes_of_step,
         step_inputs,
     )
+    from gandem.core.training.feature_networks import (
+        FEATURES,
+        DifferentiableExtractor,
+        FeatureNetwork,
+        add_features,
+        complete_state,
+        hollow_spec,
+    )
     from gandem.core.training.feed.device_rng import KEY, Draw, list_draws, make_key
     from gandem.core.training.feed.inputs import Feed, as_read
     from gandem.core.training.feed.noise import draw_noise, fixed_inputs, fixed_parts, one_hot
@@ -45,9 +53,12 @@ if TYPE_CHECKING:
         ArithmeticReporter,
         Backend,
         DataHolder,
+        Differentiator,
         Engine,
+        Evaluation,
         Loss,
         MultiStep,
+        Objective,
         Played,
         Players,
         ThreadSetter,
@@ -73,6 +84,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CAPABILITIES",
     "DRAW_KINDS",
+    "FEATURES",
     "KEY",
     "METRICS",
     "OUTSIDE_PARITY",
@@ -82,13 +94,18 @@ __all__ = [
     "AuxiliaryLoss",
     "Backend",
     "DataHolder",
+    "DifferentiableExtractor",
+    "Differentiator",
     "Draw",
     "DrawFeed",
     "Engine",
+    "Evaluation",
+    "FeatureNetwork",
     "Feed",
     "Loss",
     "MultiStep",
     "NumpyOps",
+    "Objective",
     "Ops",
     "PairedLoss",
     "Played",
@@ -97,16 +114,19 @@ __all__ = [
     "Tensor",
     "ThreadSetter",
     "Tracer",
+    "add_features",
     "as_read",
     "averaged_players",
     "check_capabilities",
     "check_loss",
     "check_state",
+    "complete_state",
     "draw_noise",
     "find_backend",
     "fixed_inputs",
     "fixed_parts",
     "have_equal_shapes",
+    "hollow_spec",
     "initial_state",
     "installed_backends",
     "is_paired",
@@ -137,6 +157,7 @@ __all__ = [
 
 _MODULES = (
     *("ops", "losses", "protocols", "backends", "capabilities", "state", "step", "dry_run"),
+    "feature_networks",
     *("feed.device_rng", "feed.inputs", "feed.noise", "feed.prefetch", "feed.staged"),
     "staged_engine",
 )

@@ -19,14 +19,16 @@ from gandem.core.specs import (
     Shape,
     Spec,
     find_schedules,
+    has_encoder,
     input_shapes,
     plan_spec,
 )
+from gandem.core.training.discriminator import ADAPT, PENALTY_FACTOR
 from gandem.core.training.feed.augmentation import disturbance_shapes
 from gandem.core.training.losses import AdversarialLoss, is_paired
 from gandem.core.training.ops import Tensor
 from gandem.core.training.protocols import Loss, Played
-from gandem.core.training.step import ADAPT, PENALTY_FACTOR, train_step
+from gandem.core.training.step import train_step
 
 __all__ = [
     "DRAW_KINDS",
@@ -80,7 +82,7 @@ def step_inputs(
         found["noise/generator"] = (last, *shapes["noise"])
         if spec.classes and last != rows[-1]:
             found["label/generator"] = (last, *shapes["label"])
-    for where, count in judged(loss, rows, last).items():
+    for where, count in judged(spec, loss, rows, last).items():
         found |= disturbance_shapes(spec, where, count)
     if any(FADE_IN in plan.inputs for plan in plan_spec(spec).values()):
         found[FADE_IN] = (1, 1)
@@ -104,10 +106,10 @@ def schedule_names(spec: Spec) -> Mapping[str, Schedule | None]:
     return schedules
 
 
-def judged(loss: AdversarialLoss, rows: tuple[int, ...], last: int) -> dict[str, int]:
+def judged(spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...], last: int) -> dict[str, int]:
     """Return the groups of images that the discriminator sees in a step, with their sizes.
 
-    A paired loss compares the images of the generator's update with ``"real/generator"``.
+    The updates of encoder and generator may compare with ``"real/generator"``.
 
     Args:
         rows: the number of images in each round.
@@ -116,7 +118,9 @@ def judged(loss: AdversarialLoss, rows: tuple[int, ...], last: int) -> dict[str,
     found: dict[str, int] = {}
     for i, count in enumerate(rows):
         found |= {f"real/{i}": count, f"fake/{i}": count}
-    return found | ({"real/generator": last} if is_paired(loss) else {}) | {"generator": last}
+    if is_paired(loss) or spec.loss.feature_matching or has_encoder(spec):
+        found["real/generator"] = rows[-1]
+    return found | {"generator": last}
 
 
 def passes_of_step(
@@ -223,6 +227,10 @@ class NumpyOps:
         rows, *sides, channels = images.shape
         return _zeros((rows // count, *sides, count * channels))
 
+    def batch_mean(self, x: np.ndarray) -> Tensor:
+        """Return the mean over rows."""
+        return x.mean(axis=0, keepdims=True)
+
     def channel_mean(self, images: np.ndarray) -> np.ndarray:
         """Return the mean over the channels."""
         return _zeros((*images.shape[:-1], 1))
@@ -234,6 +242,10 @@ class NumpyOps:
     def warp(self, images: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Return zeros in the images' shape."""
         return _zeros(images.shape)
+
+    def gram(self, images: np.ndarray) -> np.ndarray:
+        """Return zeros for each pair of channels."""
+        return _zeros((len(images), images.shape[-1], images.shape[-1]))
 
 
 class _Recorder:

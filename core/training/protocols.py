@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -22,9 +22,12 @@ __all__ = [
     "ArithmeticReporter",
     "Backend",
     "DataHolder",
+    "Differentiator",
     "Engine",
+    "Evaluation",
     "Loss",
     "MultiStep",
+    "Objective",
     "Played",
     "Players",
     "ThreadSetter",
@@ -169,6 +172,38 @@ class MultiStep(Protocol):
     def steps(self, inputs: Sequence[Arrays]) -> Mapping[str, Tensor]:
         """Run ``steps_per_call`` steps, whose arrays have equal shapes; return the scalars of the
         last. The result is bit-identical to that of single steps.
+        """
+
+
+Objective = Callable[..., tuple[Tensor, Mapping[str, Tensor]]]
+"""``objective(ops, apply, variables, constants)`` computes a scalar from tensors by name, with
+:class:`gandem.core.training.Ops` and ``apply`` of :class:`Players`, here in inference mode. It
+returns the scalar and further tensors to report. Images are in the framework's own layout.
+"""
+
+
+class Evaluation(NamedTuple):
+    """The scalar of an objective, what it reports, and its gradient by each variable; arrays of
+    four axes are channels-last.
+    """
+
+    value: float
+    report: dict[str, np.ndarray]
+    gradients: dict[str, np.ndarray]
+
+
+@runtime_checkable
+class Differentiator(Protocol):
+    """An engine that can differentiate functions of arrays through its networks (optional)."""
+
+    def differentiate(
+        self, objective: Objective, constants: Arrays, *, average: bool = False
+    ) -> Callable[[Arrays], Evaluation]:
+        """Return a function that evaluates an objective and its gradient at the variables.
+
+        Args:
+            constants: the arrays that the objective reads beside the variables.
+            average: run players with their averaged weights, if they have them.
         """
 
 

@@ -26,13 +26,29 @@ def make_engine(
     *,
     precision: str,
     device: str,
+    trains: bool = True,
 ) -> Engine:
-    """Return the engine of a training on a backend; see :meth:`Backend.engine`."""
+    """Return an engine on a backend; see :meth:`Backend.engine`.
+
+    Args:
+        trains: False for an engine that only runs the networks; those that result from a training
+            in stages need none.
+    """
 
     def build(spec: Spec, state: Arrays) -> Engine:
         return backend.engine(spec, loss, state, precision=precision, device=device)
 
-    return StagedEngine(spec, build, state) if spec.training.stages else build(spec, state)
+    stages = len(spec.training.stages)
+    if not stages:
+        return build(spec, state)
+    if not trains and (int(state[STAGE]), float(state[WEIGHT])) == (stages - 1, 1.0):
+        return build(result_spec(spec), select_arrays(result_spec(spec), state))
+    return StagedEngine(spec, build, state)
+
+
+def select_arrays(spec: Spec, state: Arrays) -> dict[str, np.ndarray]:
+    """Return the arrays of a state that a spec has, in its order."""
+    return {name: state[name] for name in state_shapes(spec)}
 
 
 class StagedEngine:
@@ -85,14 +101,14 @@ class StagedEngine:
         numbers = {STAGE: self._stage, WEIGHT: self._weight}
         state = self._engine.export() | self._others
         state |= {name: np.array(value, self._dtype) for name, value in numbers.items()}
-        return {name: state[name] for name in state_shapes(self.spec)}
+        return select_arrays(self.spec, state)
 
     def load(self, arrays: Arrays) -> None:
         """Take over a state, and build the engine of its stage if it is another one."""
         stage = int(arrays[STAGE])
         self._weight, self._dtype = float(arrays[WEIGHT]), arrays[WEIGHT].dtype
         spec = stage_specs(self.spec)[stage]
-        own = {name: arrays[name] for name in state_shapes(spec)}
+        own = select_arrays(spec, arrays)
         self._others = {name: np.array(arrays[name]) for name in arrays if name not in own}
         if stage == self._stage:
             self._engine.load(own)
@@ -102,6 +118,5 @@ class StagedEngine:
     def native(self, player: str, *, average: bool = False) -> Any:
         """Return a copy of a network of the current stage, at the size of the stage."""
         spec = result_spec(self.spec, self._stage, self._weight)
-        state = self.export()
-        engine = self._build(spec, {name: state[name] for name in state_shapes(spec)})
+        engine = self._build(spec, select_arrays(spec, self.export()))
         return engine.native(player, average=average)

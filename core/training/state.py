@@ -22,7 +22,7 @@ import numpy as np
 
 from gandem.core.errors import RunError, shown
 from gandem.core.rng import Purpose, part_of, stream
-from gandem.core.specs import NetworkPlan, Shape, Spec, plan_spec, stage_specs
+from gandem.core.specs import NetworkPlan, Shape, Spec, has_encoder, plan_spec, stage_specs
 from gandem.core.specs.shapes.initial_values import first_value
 
 __all__ = [
@@ -67,7 +67,8 @@ def stored(precision: str) -> str:
 
 def averaged_players(spec: Spec) -> tuple[str, ...]:
     """Return the players whose weights are averaged."""
-    return ("generator",) if spec.training.averages else ()
+    averaged = ("generator", "encoder") if has_encoder(spec) else ("generator",)
+    return averaged if spec.training.averages else ()
 
 
 def running_numbers(spec: Spec) -> tuple[str, ...]:

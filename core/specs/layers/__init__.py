@@ -70,6 +70,7 @@ from gandem.core.specs.layers.shaping import (
     DepthToSpace,
     Flatten,
     Reshape,
+    Slice,
     SpaceToDepth,
 )
 
@@ -119,6 +120,7 @@ __all__ = [
     "Selu",
     "Sigmoid",
     "Silu",
+    "Slice",
     "Softplus",
     "SpaceToDepth",
     "Tanh",

@@ -13,6 +13,7 @@ from gandem.core.data.images import downsample_images, upsample_images
 from gandem.core.errors import DataError
 from gandem.core.rng import Purpose, dropout_keep, part_of, stream
 from gandem.core.specs import FADE_IN, Points, Spec, at_step, plan_spec
+from gandem.core.training.discriminator import ADAPT, PENALTY_FACTOR
 from gandem.core.training.dry_run import (
     Pass,
     check_functions,
@@ -37,7 +38,6 @@ from gandem.core.training.feed.noise import draw_noise, one_hot
 from gandem.core.training.feed.stages import WHOLE, StagePlace, Timeline, count_batches
 from gandem.core.training.losses import AdversarialLoss, check_loss
 from gandem.core.training.state import stored
-from gandem.core.training.step import ADAPT, PENALTY_FACTOR
 
 __all__ = ["Feed", "as_read"]
 
@@ -252,7 +252,7 @@ class Feed:
         if self.portable:
             inputs = self._played(step, counts, last, penalizes=penalizes)
         inputs |= self._numbers(step, penalizes=penalizes)
-        for where, count in judged(self.loss, counts, last).items():
+        for where, count in judged(spec, self.loss, counts, last).items():
             drawn_too = draw_disturbances(spec, where, count, self.seed, step, training)
             inputs |= {name: value.astype(self.precision) for name, value in drawn_too.items()}
         return inputs

@@ -10,6 +10,7 @@ from gandem.core.errors import shown
 from gandem.core.machine import check_memory
 from gandem.core.rng import Purpose, stream
 from gandem.core.specs import Latent, Spec, plan_spec
+from gandem.core.training.feed.truncation import check_truncation, truncate_noise
 from gandem.core.training.state import stored
 
 __all__ = ["draw_noise", "fixed_inputs", "fixed_parts", "one_hot"]
@@ -39,7 +40,13 @@ def draw_noise(latent: Latent, generator: np.random.Generator, rows: int) -> np.
 
 
 def fixed_inputs(
-    spec: Spec, seed: int, rows: int, precision: str, labels: np.ndarray | None = None
+    spec: Spec,
+    seed: int,
+    rows: int,
+    precision: str,
+    labels: np.ndarray | None = None,
+    *,
+    truncation: float | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the generator's inputs for samples: the same noise for the same seed on any backend.
 
@@ -48,10 +55,15 @@ def fixed_inputs(
     Args:
         labels: (rows,) classes. By default the classes are cycled, and the category changes after
             each cycle.
+        truncation: the largest absolute value of the noise; see :func:`truncate_noise`.
+
+    Raises:
+        SpecError: the noise cannot be truncated.
     """
     number = np.dtype(stored(precision)).itemsize + 8  # noise is drawn in double precision
     check_memory(rows * spec.latent.size * number, f"The noise of {shown(rows)} samples", FEWER)
-    return next(fixed_parts(spec, seed, rows, precision, labels, size=rows))
+    parts = fixed_parts(spec, seed, rows, precision, labels, size=rows, truncation=truncation)
+    return next(parts)
 
 
 def fixed_parts(
@@ -62,8 +74,22 @@ def fixed_parts(
     labels: np.ndarray | None = None,
     *,
     size: int,
+    truncation: float | None = None,
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Yield the result of :func:`fixed_inputs` in parts of ``size`` rows."""
+    """Return the result of :func:`fixed_inputs` in parts of ``size`` rows."""
+    check_truncation(spec, truncation)
+    return _draw_parts(spec, seed, rows, precision, labels, size, truncation)
+
+
+def _draw_parts(
+    spec: Spec,
+    seed: int,
+    rows: int,
+    precision: str,
+    labels: np.ndarray | None,
+    size: int,
+    truncation: float | None,
+) -> Iterator[dict[str, np.ndarray]]:
     drawn, coded = stream(seed, Purpose.SAMPLES), bool(spec.latent.parts)
     if coded:  # codes are drawn after all noise
         check_memory(rows * spec.latent.size * 8, f"The noise of {shown(rows)} samples", FEWER)
@@ -71,6 +97,8 @@ def fixed_parts(
     for start in range(0, rows, size):
         turn = np.arange(start, min(start + size, rows))
         noise = draw_noise(spec.latent, drawn, len(turn)) if whole is None else whole[turn]
+        if truncation is not None:
+            noise = truncate_noise(spec.latent, noise, truncation)
         inputs = {}
         if "label" in plan_spec(spec)["generator"].inputs:
             chosen = turn % spec.classes if labels is None else labels[turn]

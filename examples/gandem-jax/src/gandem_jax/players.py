@@ -25,7 +25,9 @@ class JaxPlayers:
 
     def apply(self, player: str, observed: Arrays | None = None, **inputs: Array) -> Array:
         plan, draws = self.plans[player], self.draws.next()
-        output, self.state, outputs = network.train(plan, self.state, inputs, draws)
+        output, self.state, outputs = network.compute(
+            plan, self.state, inputs, draws, training=True
+        )
         if observed is not None:
             observed |= outputs
         return output
