@@ -259,7 +259,7 @@ def effective(loss: Loss) -> Loss:
 def agreeing(training: Training) -> Training:
     """Return a protocol whose parts do not contradict each other."""
     augment = training.augment if training.augment.changes else Augment()
-    training = dataclasses.replace(training, pac=1, augment=augment)
+    training = dataclasses.replace(training, pac=1, augment=augment, stages=())
     if training.sampling == "shuffled":
         training = dataclasses.replace(training, batches_per_epoch=0)
     if training.noise == "reused":
