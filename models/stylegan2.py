@@ -78,8 +78,8 @@ def stylegan2(
     image has two styles, one in its coarse and one in its fine layers.
 
     The learning rates and β2 of Adam are those of the paper's appendix B for penalties in every
-    k-th step: 0.002·c and 0.99ᶜ with c = k/(k + 1), k = 16 in the discriminator and 8 in the
-    generator.
+    k-th step: 0.002·c and 0.99 to the power of c, with c = k/(k + 1), k = 16 in the discriminator
+    and 8 in the generator.
 
     Departures from the authors' program: R1 is part of the discriminator's update in each 16th
     step, where theirs is another update of Adam on other images. Noise on pixels is 0 in inference.
