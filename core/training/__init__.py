@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         list_needs,
         list_network_needs,
     )
+    from gandem.core.training.costs import StepCost, estimate_cost
     from gandem.core.training.dry_run import (
         DRAW_KINDS,
         DrawFeed,
@@ -91,6 +92,7 @@ __all__ = [
     "Played",
     "Players",
     "Prefetcher",
+    "StepCost",
     "Tensor",
     "ThreadSetter",
     "Tracer",
@@ -99,6 +101,7 @@ __all__ = [
     "check_capabilities",
     "check_loss",
     "check_state",
+    "estimate_cost",
     "find_backend",
     "fixed_inputs",
     "fixed_parts",
@@ -131,7 +134,7 @@ __all__ = [
 
 _MODULES = (
     *("ops", "losses", "protocols", "backends", "capabilities", "state", "step", "dry_run"),
-    *("feed.device_rng", "feed.inputs", "feed.prefetch"),
+    *("costs", "feed.device_rng", "feed.inputs", "feed.prefetch"),
 )
 """Where the names are looked up, in this order; the first two import no NumPy."""
 

@@ -30,9 +30,12 @@ from gandem.core.training.step import ADAPT, PENALTY_FACTOR, train_step
 __all__ = [
     "DRAW_KINDS",
     "DrawFeed",
+    "Flowing",
     "NumpyOps",
     "Pass",
+    "PassRecorder",
     "check_functions",
+    "make_zeros",
     "passes_of_step",
     "step_inputs",
 ]
@@ -124,9 +127,9 @@ def passes_of_step(
     Args:
         penalizes: True for a step that computes gradient penalties.
     """
-    recorder = _Recorder(spec)
+    recorder = PassRecorder(spec)
     shapes = step_inputs(spec, loss, rows, penalizes=penalizes)
-    inputs = {name: _zeros(shape) for name, shape in shapes.items()}
+    inputs = {name: make_zeros(shape) for name, shape in shapes.items()}
     train_step(spec, loss, recorder, NumpyOps(), inputs)
     return tuple(recorder.passes)
 
@@ -209,7 +212,7 @@ class NumpyOps:
 
     def join(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Return rows of zeros, as many as both have together."""
-        return _zeros((first.shape[0] + second.shape[0], *first.shape[1:]))
+        return make_zeros((len(first) + len(second), *first.shape[1:]), first, second)
 
     def top_rows(self, x: np.ndarray, count: int) -> np.ndarray:
         """Return the rows with the largest first elements."""
@@ -218,23 +221,25 @@ class NumpyOps:
     def pack(self, images: np.ndarray, count: int) -> np.ndarray:
         """Return zeros in the shape of ``count`` images side by side in the last axis."""
         rows, *sides, channels = images.shape
-        return _zeros((rows // count, *sides, count * channels))
+        return make_zeros((rows // count, *sides, count * channels), images)
 
     def channel_mean(self, images: np.ndarray) -> np.ndarray:
         """Return the mean over the channels."""
-        return _zeros((*images.shape[:-1], 1))
+        return make_zeros((*images.shape[:-1], 1), images)
 
     def image_mean(self, images: np.ndarray) -> np.ndarray:
         """Return the mean of each image."""
-        return _zeros((len(images), 1, 1, 1))
+        return make_zeros((len(images), 1, 1, 1), images)
 
     def warp(self, images: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Return zeros in the images' shape."""
-        return _zeros(images.shape)
+        return make_zeros(images.shape, images)
 
 
-class _Recorder:
-    """Players that only record the passes of a step."""
+class PassRecorder:
+    """Players that only record the passes of a step; see
+    :class:`gandem.core.training.protocols.Players`.
+    """
 
     def __init__(self, spec: Spec) -> None:
         self._plans = plan_spec(spec)
@@ -243,18 +248,23 @@ class _Recorder:
     def apply(
         self, player: str, observed: dict[str, Tensor] | None = None, **inputs: Tensor
     ) -> np.ndarray:
+        """Record a pass; return zeros."""
         rows, plan = next(iter(inputs.values())).shape[0], self._plans[player]
         self.passes.append(Pass(len(self.passes), player, rows))
         if observed is not None:
             shapes = {node.reference: node.output_shape for node in plan.walk()}
-            observed |= {name: _zeros((rows, *shapes[REFERENCE + name])) for name in plan.outputs}
-        return _zeros((rows, *plan.output_shape))
+            observed |= {
+                name: make_zeros((rows, *shapes[REFERENCE + name])) for name in plan.outputs
+            }
+        return make_zeros((rows, *plan.output_shape))
 
     def slope(self, player: str, image: Tensor, **inputs: Tensor) -> np.ndarray:
+        """Record a pass; return zeros in the shape of the image."""
         self.apply(player, image=image, **inputs)
-        return _zeros(image.shape)
+        return make_zeros(image.shape)
 
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
+        """Record a pass."""
         return Played(self.apply(player, **inputs), lambda gradient: None)
 
     def learn(
@@ -265,20 +275,30 @@ class _Recorder:
         *,
         floor: float | Tensor | None = None,
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """Record the passes of a loss."""
         return loss()
 
     def clip(self, player: str, limit: float) -> None:
-        pass
+        """Do nothing."""
 
     def average(self, player: str, decay: float) -> None:
-        pass
+        """Do nothing."""
 
     def get_running(self, name: str) -> np.ndarray:
-        return _zeros(())
+        """Return zero."""
+        return make_zeros(())
 
     def set_running(self, name: str, value: np.ndarray) -> None:
-        pass
+        """Do nothing."""
 
 
-def _zeros(shape: Shape) -> np.ndarray:
-    return np.broadcast_to(np.float64(0), shape)  # a view: a dry run takes no memory
+class Flowing(np.ndarray):
+    """Zeros that depend on numbers by which a gradient is taken."""
+
+
+def make_zeros(shape: Shape, *origins: np.ndarray) -> np.ndarray:
+    """Return zeros as a view, since a dry run takes no memory; they are :class:`Flowing` if one of
+    the arrays that they are computed from is.
+    """
+    zeros = np.broadcast_to(np.float64(0), shape)
+    return zeros.view(Flowing) if any(isinstance(each, Flowing) for each in origins) else zeros

@@ -15,6 +15,7 @@ class Relu(Layer):
     """max(x, 0), with derivative 0 at 0."""
 
     kind: ClassVar[str] = "relu"
+    reuses_memory: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,7 @@ class LeakyRelu(Layer):
     """x for x > 0, else slope·x."""
 
     kind: ClassVar[str] = "leaky_relu"
+    reuses_memory: ClassVar[bool] = True
     slope: float
 
 
