@@ -1,7 +1,7 @@
 """The Keras engine; the step is one compiled tf.function."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorflow import Tensor
 
 from gandem.backends.keras.modes import replace_key
-from gandem.backends.keras.network import Network, from_numpy
+from gandem.backends.keras.network import Network
 from gandem.backends.keras.ops import KerasOps
 from gandem.backends.keras.optimizers import Learner
 from gandem.backends.keras.players import KerasPlayers
@@ -18,6 +18,8 @@ from gandem.core.training import (
     KEY,
     AdversarialLoss,
     Arrays,
+    Evaluation,
+    Objective,
     averaged_players,
     metric_names,
     running_numbers,
@@ -63,7 +65,8 @@ class KerasEngine:
         self._compiled_loop = tf.function(self._loop, autograph=False)
         self.steps_per_call = STEPS_PER_CALL if _has_no_convolutions(spec) else 1
         self._runs = {
-            name: tf.function(network, autograph=False) for name, network in self.networks.items()
+            name: tf.function(network.run, autograph=False)
+            for name, network in self.networks.items()
         }
         self.load(arrays)
 
@@ -108,10 +111,46 @@ class KerasEngine:
     def read(self, scalars: Mapping[str, Tensor]) -> dict[str, float]:
         return {name: float(scalar.numpy()) for name, scalar in scalars.items()}
 
-    def forward(self, player: str, inputs: Arrays, *, average: bool = False) -> np.ndarray:
-        run = self.native(player, average=True) if average else self._runs[player]
+    def forward(
+        self, player: str, inputs: Arrays, *, average: bool = False, layer: str = ""
+    ) -> np.ndarray:
+        run = self.native(player, average=True).run if average else self._runs[player]
         with tf.device(self.device):
-            return run(from_numpy(self.networks[player].plan, inputs)).numpy()
+            return run(_to_tensors(inputs), layer)[0].numpy()
+
+    def differentiate(
+        self, objective: Objective, constants: Arrays, *, average: bool = False
+    ) -> Callable[[Arrays], Evaluation]:
+        averages = self.averages if average else {}
+        networks = {
+            name: self.native(name, average=True) if name in averages else network
+            for name, network in self.networks.items()
+        }
+        with tf.device(self.device):
+            fixed = _to_tensors(constants)
+
+        def apply(
+            player: str, observed: dict[str, Tensor] | None = None, **inputs: Tensor
+        ) -> Tensor:
+            output, outputs = networks[player].run(inputs)
+            if observed is not None:
+                observed |= outputs
+            return output
+
+        @tf.function(autograph=False)
+        def run(variables: Mapping[str, Tensor], fixed: Mapping[str, Tensor]) -> tuple:
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(variables)
+                value, report = objective(self.ops, apply, variables, fixed)
+            return value, dict(report), tape.gradient(value, variables)
+
+        def evaluate(variables: Arrays) -> Evaluation:
+            with tf.device(self.device):
+                value, *groups = run(_to_tensors(variables), fixed)
+            arrays = ({name: x.numpy() for name, x in group.items()} for group in groups)
+            return Evaluation(float(value.numpy()), *arrays)
+
+        return evaluate
 
     def native(self, player: str, *, average: bool = False) -> Network:
         network = self.networks[player]

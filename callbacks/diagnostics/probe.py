@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from gandem.core.rng import Purpose, stream
+from gandem.core.specs import has_encoder
 from gandem.core.training import Engine, Feed, as_read, weights
 from gandem.core.training.feed.inputs import draw_noise, one_hot
 from gandem.core.training.losses import decision_boundary
@@ -82,7 +83,8 @@ class Probe:
         An image is classified as real above the boundary of the loss; for a critic, above the
         middle between its mean scores of both.
         """
-        real, fake = self._scores(self.real), self._scores(self.fakes())
+        encoded = self._play("encoder", image=self.real) if has_encoder(self.feed.spec) else None
+        real, fake = self._scores(self.real, encoded), self._scores(self.fakes(), self._noise)
         boundary = decision_boundary(self.feed.loss)
         if boundary is None:
             boundary = 0.5 * (float(real.mean()) + float(fake.mean()))
@@ -135,9 +137,11 @@ class Probe:
         """Return what the generator makes of the fixed noise, (count, H, W, C)."""
         return self._play("generator", noise=self._noise)
 
-    def _scores(self, images: np.ndarray) -> np.ndarray:
-        packed = _pack(images, self.feed.spec.training.pac)
-        return self._play("discriminator", image=packed)[:, 0]
+    def _scores(self, images: np.ndarray, noise: np.ndarray | None) -> np.ndarray:
+        """Return the logits of images; only a discriminator with an encoder reads the noise."""
+        pairs = {"image": images} if noise is None else {"image": images, "noise": noise}
+        packed = {k: _pack(value, self.feed.spec.training.pac) for k, value in pairs.items()}
+        return self._play("discriminator", **packed)[:, 0]
 
     def _weights(self) -> dict[str, np.ndarray]:
         return weights(self.feed.spec, self.engine.export())

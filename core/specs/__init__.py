@@ -8,6 +8,7 @@ from gandem.core.specs.gan import (
     Image,
     Latent,
     Loss,
+    PathLength,
     Player,
     Points,
     Spec,
@@ -33,8 +34,14 @@ from gandem.core.specs.serialization import (
 )
 from gandem.core.specs.shapes.geometry import crops, filter_matrix, interpolation, pads, span
 from gandem.core.specs.shapes.graph import REFERENCE, NetworkPlan, Node, Parameter, Shape
-from gandem.core.specs.shapes.inference import draw_initial_values, plan_network
-from gandem.core.specs.validation import input_shapes, plan_player, plan_spec
+from gandem.core.specs.shapes.inference import draw_initial_values, layer_names, plan_network
+from gandem.core.specs.validation import (
+    count_copies,
+    has_encoder,
+    input_shapes,
+    plan_player,
+    plan_spec,
+)
 
 __all__ = [
     "MOST_LAYERS",
@@ -53,6 +60,7 @@ __all__ = [
     "Node",
     "Optimizer",
     "Parameter",
+    "PathLength",
     "Player",
     "PluginKinds",
     "Points",
@@ -62,6 +70,7 @@ __all__ = [
     "Training",
     "Transforms",
     "change",
+    "count_copies",
     "crops",
     "differences",
     "digest",
@@ -72,9 +81,11 @@ __all__ = [
     "from_data",
     "from_json",
     "from_toml",
+    "has_encoder",
     "image_of",
     "input_shapes",
     "interpolation",
+    "layer_names",
     "load_spec",
     "pads",
     "parse_setting",

@@ -17,6 +17,7 @@ __all__ = [
     "Image",
     "Latent",
     "Loss",
+    "PathLength",
     "Player",
     "Points",
     "Spec",
@@ -112,6 +113,11 @@ class Player(Checked):
     ``input`` names the input of the first layer: ``"noise"`` (latent,), ``"image"`` (H, W, C), or
     (size,) for points, or ``"label"`` (classes,). Layers such as ``concatenate`` read other inputs,
     and earlier layers: ``"layer:NAME"``. ``outputs`` names layers whose outputs a loss reads.
+
+    A discriminator may read the noise too, if there is a player ``encoder`` from images to noise
+    (BiGAN, Donahue et al. 2017, arXiv:1605.09782). It then compares real images and their encodings
+    with fake images and the noise that they were made from, and the encoder minimizes the
+    generator's loss with real and fake exchanged.
     """
 
     name: str
@@ -205,6 +211,27 @@ class Consistency(Transforms):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PathLength(Checked):
+    """A penalty on how unevenly the generator's image changes with the output of a layer, its
+    styles (Karras et al. 2020, section 3.2, arXiv:1912.04958). It is an update of the generator of
+    its own, after that on the loss.
+
+    ``weight``: the authors use 2; 0 disables it.
+    ``layer``: the layer, one of the generator's ``outputs``.
+    ``interval``: the penalty is computed in every so many steps only, with its weight times this
+    number; the authors use 8.
+    ``decay``: of the average of path lengths, from which the penalty measures.
+    ``shrink``: by how much its batch of noise is smaller; the authors use 2.
+    """
+
+    weight: Amount = 0.0
+    layer: str = ""
+    interval: Count = 1
+    decay: Share = 0.99
+    shrink: Count = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Loss(Checked):
     """The losses of the players.
 
@@ -226,6 +253,11 @@ class Loss(Checked):
     ``lecam``: weight λ of the squared distances of real logits to the moving average of fake ones
     and vice versa (Tseng et al. 2021, arXiv:2104.03310).
     ``lecam_decay``: decay of these averages per update of the discriminator.
+    ``feature_matching``: weight of the squared distance between the mean outputs of layers for real
+    and for fake images, which the generator minimizes too (Salimans et al. 2016, arXiv:1606.03498).
+    ``discriminator.outputs`` names the layers.
+    ``adversarial_weight``: weight of the generator's loss on the logits; 0 leaves only feature
+    matching.
     ``top_k``: the share of the generator's fake images, those with the highest logits, that it
     learns from (Sinha et al. 2020, arXiv:2002.06224).
     ``class_weight``: weight of the class loss in an AC-GAN (Odena et al. 2017, arXiv:1610.09585).
@@ -245,6 +277,9 @@ class Loss(Checked):
     lecam: Amount = 0.0
     lecam_decay: Share = 0.99
     consistency: Consistency = Consistency()
+    path_length: PathLength = PathLength()
+    feature_matching: Amount = 0.0
+    adversarial_weight: Amount = 1.0
     top_k: Annotated[float, Range(0, 1, open_low=True)] = 1.0
     class_weight: Amount = 0.0
 

@@ -8,16 +8,17 @@ from collections.abc import Collection, Mapping
 
 from gandem.core.errors import SpecError, shown
 from gandem.core.specs.gan import Player, Points, Spec, Transforms
-from gandem.core.specs.shapes.graph import NetworkPlan, Node, Shape
+from gandem.core.specs.layers import Styles
+from gandem.core.specs.shapes.graph import REFERENCE, NetworkPlan, Node, Shape
 from gandem.core.specs.shapes.inference import NAME, plan_network
 
-__all__ = ["input_shapes", "plan_player", "plan_spec"]
+__all__ = ["count_copies", "has_encoder", "input_shapes", "plan_player", "plan_spec"]
 
 PLAYERS = ("generator", "discriminator")
 
 _TAKEN = {
     **dict.fromkeys(("optimizer", "average", "running"), "a part of the state"),
-    **dict.fromkeys(("penalty", "class_loss", "augment_probability"), "a metric"),
+    **dict.fromkeys(("penalty", "path_length", "class_loss", "augment_probability"), "a metric"),
     **dict.fromkeys(("step", "epoch", "steps_per_second", "seconds"), "a column of the log"),
 }
 """Reserved names, each with its meaning."""
@@ -29,6 +30,11 @@ def input_shapes(spec: Spec) -> dict[str, Shape]:
     if spec.classes:
         shapes["label"] = (spec.classes,)
     return shapes
+
+
+def has_encoder(spec: Spec) -> bool:
+    """Return True if the discriminator reads the noise, so that an encoder finds that of images."""
+    return "noise" in plan_spec(spec)["discriminator"].inputs
 
 
 @functools.lru_cache(maxsize=64)
@@ -44,7 +50,7 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
             f"image: low ({spec.image.low:g}) must be below high ({spec.image.high:g})."
         )
     shapes = input_shapes(spec)
-    packed = {**shapes, "image": _pack(spec.image.shape, spec.training.pac)}
+    packed = shapes | {k: _pack(shapes[k], spec.training.pac) for k in ("image", "noise")}
     names = {player.name for player in spec.players}
     plans = {
         player.name: plan_player(
@@ -55,7 +61,11 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
     _check_protocol(spec)
     _check_regularization(spec)
     _check_generator(spec, plans["generator"])
+    _check_path_length(spec, plans["generator"])
     _check_discriminator(spec, plans["discriminator"])
+    if "noise" in plans["discriminator"].inputs:
+        _check_encoder(spec, plans.get("encoder"))
+    _check_features(spec, plans["discriminator"])
     for name, plan in plans.items():
         if name not in PLAYERS:
             _check_auxiliary(plan)
@@ -169,6 +179,30 @@ def _check_regularization(spec: Spec) -> None:
         )
 
 
+def _check_path_length(spec: Spec, plan: NetworkPlan) -> None:
+    setting, outputs = spec.loss.path_length, spec.player("generator").outputs
+    if not setting.weight and setting.interval > 1:
+        raise SpecError(
+            f"loss.path_length.interval: there is no penalty to compute every {setting.interval} "
+            "steps; set loss.path_length.weight, or leave it 1."
+        )
+    if not setting.weight:
+        return
+    if setting.layer not in outputs:
+        raise SpecError(
+            f"loss.path_length.layer: {shown(setting.layer)} is not among the outputs of the "
+            f"generator, {shown(list(outputs))}; name one, or add it there."
+        )
+    plan.part((*plan.inputs, REFERENCE + setting.layer))
+
+
+def count_copies(spec: Spec, layer: str) -> int:
+    """Return how many copies of a vector the output of a layer of the generator has."""
+    nodes = plan_spec(spec)["generator"].walk()
+    node = next(node for node in nodes if node.reference == REFERENCE + layer)
+    return node.layer.count if isinstance(node.layer, Styles) else 1
+
+
 def _check_points(spec: Spec) -> None:
     """Refuse changes of pixels in a spec of points."""
     training = spec.training
@@ -196,6 +230,13 @@ def _last_that_computes(plan: NetworkPlan) -> Node:
 def _check_generator(spec: Spec, plan: NetworkPlan) -> None:
     if "image" in plan.inputs:
         raise SpecError("generator: it cannot read the real image; its inputs are noise and label.")
+    for node in plan.walk():
+        first = plan.input == "noise" and node is plan.nodes[0]
+        if node.layer.draws == "mixing" and not first:
+            raise SpecError(
+                f"{node.path}: style mixing needs another noise vector, so the layer must be the "
+                "first of the generator and read the noise; move it, or set mixing = 0."
+            )
     last = plan.nodes[-1]
     if plan.output_shape != spec.image.shape:
         raise SpecError(
@@ -216,8 +257,6 @@ def _check_discriminator(spec: Spec, plan: NetworkPlan) -> None:
     last = plan.nodes[-1]
     if "image" not in plan.inputs:
         raise SpecError("discriminator: it does not read the image; set input = 'image'.")
-    if "noise" in plan.inputs:
-        raise SpecError("discriminator: it cannot read the noise; its inputs are image and label.")
     activation = _last_that_computes(plan)
     if activation.layer.output_range == (0.0, 1.0):
         raise SpecError(
@@ -236,6 +275,41 @@ def _check_discriminator(spec: Spec, plan: NetworkPlan) -> None:
         raise SpecError(
             f"{last.path}: the discriminator ends in {plan.output_shape}, expected {shape_text}; "
             f"end it with dense units = {expected[0]}."
+        )
+
+
+def _check_encoder(spec: Spec, plan: NetworkPlan | None) -> None:
+    """Check that an encoder gives real images the noise that the discriminator reads."""
+    if plan is None:
+        raise SpecError(
+            "discriminator: it reads the noise, which real images do not have; add a player "
+            "'encoder' with input = 'image', or read only image and label."
+        )
+    size = spec.latent.size
+    if plan.output_shape != (size,):
+        raise SpecError(
+            f"{plan.nodes[-1].path}: the encoder ends in {plan.output_shape}, the noise is "
+            f"{(size,)}; end it with dense units = {size}."
+        )
+    for name in ("gradient_penalty", "r1", "r2"):
+        if getattr(spec.loss, name):
+            raise SpecError(
+                f"loss.{name}: the discriminator reads the noise beside the image, and gradient "
+                f"penalties differentiate by the image alone; set loss.{name} = 0."
+            )
+
+
+def _check_features(spec: Spec, plan: NetworkPlan) -> None:
+    if spec.loss.feature_matching and not plan.outputs:
+        raise SpecError(
+            "loss.feature_matching: no layer is named whose outputs are compared; set "
+            "discriminator.outputs to the names of layers, for example "
+            f"discriminator.outputs = [{plan.nodes[-2:][0].reference.removeprefix('layer:')!r}]."
+        )
+    if not (spec.loss.adversarial_weight or spec.loss.feature_matching):
+        raise SpecError(
+            "loss.adversarial_weight: 0 leaves the generator without a loss; set "
+            "loss.feature_matching."
         )
 
 

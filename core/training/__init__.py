@@ -27,6 +27,14 @@ if TYPE_CHECKING:
         passes_of_step,
         step_inputs,
     )
+    from gandem.core.training.feature_networks import (
+        FEATURES,
+        DifferentiableExtractor,
+        FeatureNetwork,
+        add_features,
+        complete_state,
+        hollow_spec,
+    )
     from gandem.core.training.feed.device_rng import KEY, Draw, list_draws, make_key
     from gandem.core.training.feed.inputs import Feed, as_read, fixed_inputs, fixed_parts, one_hot
     from gandem.core.training.feed.prefetch import Prefetcher, have_equal_shapes
@@ -44,9 +52,12 @@ if TYPE_CHECKING:
         ArithmeticReporter,
         Backend,
         DataHolder,
+        Differentiator,
         Engine,
+        Evaluation,
         Loss,
         MultiStep,
+        Objective,
         Played,
         Players,
         ThreadSetter,
@@ -71,6 +82,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CAPABILITIES",
     "DRAW_KINDS",
+    "FEATURES",
     "KEY",
     "METRICS",
     "OUTSIDE_PARITY",
@@ -80,13 +92,18 @@ __all__ = [
     "AuxiliaryLoss",
     "Backend",
     "DataHolder",
+    "DifferentiableExtractor",
+    "Differentiator",
     "Draw",
     "DrawFeed",
     "Engine",
+    "Evaluation",
+    "FeatureNetwork",
     "Feed",
     "Loss",
     "MultiStep",
     "NumpyOps",
+    "Objective",
     "Ops",
     "PairedLoss",
     "Played",
@@ -96,16 +113,19 @@ __all__ = [
     "Tensor",
     "ThreadSetter",
     "Tracer",
+    "add_features",
     "as_read",
     "averaged_players",
     "check_capabilities",
     "check_loss",
     "check_state",
+    "complete_state",
     "estimate_cost",
     "find_backend",
     "fixed_inputs",
     "fixed_parts",
     "have_equal_shapes",
+    "hollow_spec",
     "initial_state",
     "installed_backends",
     "is_paired",
@@ -134,7 +154,8 @@ __all__ = [
 
 _MODULES = (
     *("ops", "losses", "protocols", "backends", "capabilities", "state", "step", "dry_run"),
-    *("costs", "feed.device_rng", "feed.inputs", "feed.prefetch"),
+    *("feature_networks", "costs"),
+    *("feed.device_rng", "feed.inputs", "feed.prefetch"),
 )
 """Where the names are looked up, in this order; the first two import no NumPy."""
 

@@ -14,8 +14,9 @@ import numpy as np
 from gandem.core import machine
 from gandem.core.errors import SpecError
 from gandem.core.machine import format_size
-from gandem.core.specs import NetworkPlan, Node, Spec
+from gandem.core.specs import REFERENCE, NetworkPlan, Node, Spec
 from gandem.core.training.dry_run import Flowing, NumpyOps, PassRecorder, make_zeros, step_inputs
+from gandem.core.training.due import WHOLE_STEP, Due
 from gandem.core.training.losses import AdversarialLoss
 from gandem.core.training.ops import Tensor
 from gandem.core.training.protocols import Loss, Played
@@ -77,22 +78,30 @@ def estimate_cost(spec: Spec, loss: AdversarialLoss, precision: str = "float32")
     """
     dry_run = ARRAYS_IN_DRY_RUN * 8 * spec.training.pac * math.prod(spec.image.shape)
     machine.check_memory(dry_run, f"Training {spec.name!r}", "make the image smaller")
-    size, interval = np.dtype(stored(precision)).itemsize, spec.loss.penalty_interval
+    size = np.dtype(stored(precision)).itemsize
     state = {name: size * math.prod(shape) for name, shape in state_shapes(spec).items()}
     optimizer = sum(state[name] for name in state if name.startswith("optimizer/"))
     try:
-        meters = [_Meter(spec, loss, penalizes=first) for first in (True, False)[:interval]]
+        whole = _Meter(spec, loss, WHOLE_STEP)
+        multiply_adds = whole.multiply_adds
+        for part, interval in (
+            ("penalty", spec.loss.penalty_interval),
+            ("path", spec.loss.path_length.interval),
+        ):
+            if interval > 1:
+                rest = _Meter(spec, loss, WHOLE_STEP._replace(**{part: False}))
+                saved = whole.multiply_adds - rest.multiply_adds
+                multiply_adds -= saved - saved // interval
     except (TypeError, ValueError, AttributeError, IndexError) as error:
         raise SpecError(
             f"The cost of a step is unknown: its loss does not run on NumPy arrays ({error})."
         ) from error
-    usual = meters[-1].multiply_adds
     return StepCost(
         batch_size=spec.training.batch_size,
-        multiply_adds=usual + (meters[0].multiply_adds - usual) // interval,
+        multiply_adds=multiply_adds,
         weights=sum(state.values()) - optimizer,
         optimizer=optimizer,
-        activations=meters[0].peak * (2 if precision == "bfloat16" else size),
+        activations=whole.peak * (2 if precision == "bfloat16" else size),
     )
 
 
@@ -106,15 +115,16 @@ class _Meter(PassRecorder):
         peak: the most numbers in memory, beside the state.
     """
 
-    def __init__(self, spec: Spec, loss: AdversarialLoss, *, penalizes: bool) -> None:
+    def __init__(self, spec: Spec, loss: AdversarialLoss, due: Due) -> None:
         super().__init__(spec)
         self.multiply_adds = self.peak = 0
-        self._scale = spec.training.batch_size // spec.training.pac
+        rows = spec.training.pac * spec.loss.path_length.shrink
+        self._scale = spec.training.batch_size / rows
         self._learner, self._is_passed = "", False
-        self._fake = self._kept = self._largest = 0  # numbers in memory
-        rows = (spec.training.pac,) * spec.training.discriminator_steps
-        shapes = step_inputs(spec, loss, rows, penalizes=penalizes)
-        self._inputs = self._scale * sum(map(math.prod, shapes.values()))
+        self._played: dict[str, int] = {}  # numbers in memory, by player
+        self._kept = self._largest = 0
+        shapes = step_inputs(spec, loss, (rows,) * spec.training.discriminator_steps, due)
+        self._inputs = int(self._scale * sum(map(math.prod, shapes.values())))
         train_step(
             spec, loss, self, NumpyOps(), {name: make_zeros(of) for name, of in shapes.items()}
         )
@@ -133,19 +143,31 @@ class _Meter(PassRecorder):
         self._add(len(output), passes, list(_list_kept(self._plans[player].nodes)))
         return output
 
-    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> np.ndarray:
-        slope = super().slope(player, image, **inputs)
-        plan = self._plans[player]
-        # the gradient by the image, and its own by the weights and the gradient of the next layer
-        passes = 3 * [_count_backward(plan, ("image",), False)]
-        self._add(len(image), passes, [math.prod(node.output_shape) for node in plan.walk()])
+    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        output, slope = super().slope(player, image, **inputs)
+        self._add_slope(player, len(image), "image")
+        return output, slope
+
+    def layer_slope(
+        self, player: str, layer: str, direction: Tensor, **inputs: Tensor
+    ) -> np.ndarray:
+        slope = super().layer_slope(player, layer, direction, **inputs)
+        self._add_slope(player, len(direction), REFERENCE + layer)
         return slope
+
+    def _add_slope(self, player: str, rows: int, of: str) -> None:
+        """Count a gradient by an input or layer, and its own gradients: by the weights, and by the
+        gradient of the next layer.
+        """
+        plan = self._plans[player]
+        passes = 3 * [_count_backward(plan, (of,), False)]
+        self._add(rows, passes, [math.prod(node.output_shape) for node in plan.walk()])
 
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
         self._kept = 0
         played = super().play(player, back=back, **inputs)
-        self._fake = self._kept if back else self._scale * played.value.size
-        return Played(played.value.view(Flowing), played.pull)
+        self._played[player] = self._kept if back else int(self._scale * played.value.size)
+        return played
 
     def learn(
         self,
@@ -156,21 +178,23 @@ class _Meter(PassRecorder):
         floor: float | Tensor | None = None,
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         self._learner, self._is_passed, self._kept = player, through is not None, 0
+        if through is not None:
+            value, through.value = through.value, through.value.view(Flowing)
         result = loss()
         plan, self._learner = self._plans[player], ""
-        step = self._inputs + self._fake + self._kept + 2 * self._largest
-        self.peak = max(self.peak, step + plan.parameter_count)
         if through is not None:
-            rows = self._scale * len(through.value)
-            self.multiply_adds += rows * _count_backward(plan, (), True)
+            through.value = value
+            self._add(len(value), [_count_backward(plan, (), True)], [0])
+        numbers = self._inputs + sum(self._played.values()) + self._kept + 2 * self._largest
+        self.peak = max(self.peak, numbers + plan.parameter_count)
         return result
 
     def _add(self, rows: int, passes: Iterable[int], kept: Collection[int]) -> None:
         """Count the multiply-adds of some passes over a batch, and the numbers that they keep."""
-        rows *= self._scale
-        self.multiply_adds += rows * sum(passes)
-        self._kept += rows * sum(kept)
-        self._largest = max(self._largest, rows * max(kept))
+        factor = rows * self._scale
+        self.multiply_adds += int(factor * sum(passes))
+        self._kept += int(factor * sum(kept))
+        self._largest = max(self._largest, int(factor * max(kept)))
 
 
 def _list_kept(nodes: tuple[Node, ...]) -> Iterator[int]:
@@ -196,7 +220,7 @@ def _count_backward(plan: NetworkPlan, flowing: Collection[str], learns: bool) -
     depends on weights or inputs whose gradient is computed.
 
     Args:
-        flowing: the inputs of the network whose gradient is computed.
+        flowing: the inputs, or the layer, by which a gradient is computed.
         learns: the gradients of the weights are computed.
     """
     flows = {name: name in flowing for name in plan.inputs}
@@ -210,7 +234,7 @@ def _count_backward(plan: NetworkPlan, flowing: Collection[str], learns: bool) -
             ends = [follow(branch, start) for branch in node.branches.values()]
             other = (learns and bool(node.parameters)) or any(ends)
             total += node.multiply_adds * (flow + other)
-            flow = flows[node.reference] = flow or other
+            flow = flows[node.reference] = flow or other or node.reference in flowing
         return flow
 
     follow(plan.nodes, flows[plan.input])

@@ -7,6 +7,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 
@@ -18,14 +19,19 @@ from gandem.core.specs import (
     Shape,
     Spec,
     find_schedules,
+    has_encoder,
     input_shapes,
     plan_spec,
 )
+from gandem.core.specs.layers.base import Draws
+from gandem.core.training.discriminator import ADAPT
+from gandem.core.training.due import WHOLE_STEP, Due
 from gandem.core.training.feed.augmentation import disturbance_shapes
 from gandem.core.training.losses import AdversarialLoss, is_paired
 from gandem.core.training.ops import Tensor
+from gandem.core.training.path_length import count_paths
 from gandem.core.training.protocols import Loss, Played
-from gandem.core.training.step import ADAPT, PENALTY_FACTOR, train_step
+from gandem.core.training.step import train_step
 
 __all__ = [
     "DRAW_KINDS",
@@ -41,7 +47,7 @@ __all__ = [
 ]
 
 
-DRAW_KINDS = ("mask", "normal")
+DRAW_KINDS = get_args(Draws)
 """What layers draw in training: the first part of ``mask/1/discriminator/dropout``."""
 
 
@@ -55,14 +61,14 @@ class Pass:
 
 
 def step_inputs(
-    spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...], *, penalizes: bool = True
+    spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...], due: Due = WHOLE_STEP
 ) -> dict[str, Shape]:
     """Return the name and shape, batch first, of every array that one step reads, without
     what layers draw.
 
     Args:
         rows: the number of images in each round; the last batch of an epoch may be smaller.
-        penalizes: True for a step that computes gradient penalties.
+        due: the parts of the step.
     """
     shapes = input_shapes(spec)
     found: dict[str, Shape] = {}
@@ -71,7 +77,7 @@ def step_inputs(
         found[f"noise/{i}"] = (count, *shapes["noise"])
         if spec.classes:
             found[f"label/{i}"] = (count, *shapes["label"])
-        if spec.loss.gradient_penalty and penalizes:
+        if spec.loss.gradient_penalty and due.penalty:
             packed = plan_spec(spec)["discriminator"].inputs["image"]
             groups = count // spec.training.pac
             found[f"mix/{i}"] = (groups, *(1 for _ in packed))
@@ -82,10 +88,17 @@ def step_inputs(
         found["noise/generator"] = (last, *shapes["noise"])
         if spec.classes and last != rows[-1]:
             found["label/generator"] = (last, *shapes["label"])
-    for where, count in judged(loss, rows, last).items():
+    for where, count in judged(spec, loss, rows, last).items():
         found |= disturbance_shapes(spec, where, count)
-    if spec.loss.penalty_interval > 1 and penalizes:
-        found[PENALTY_FACTOR] = ()
+    if spec.loss.path_length.weight and due.path:
+        paths = count_paths(spec, last)
+        found |= {
+            "noise/path": (paths, *shapes["noise"]),
+            "direction/path": (paths, *shapes["image"]),
+        }
+        if spec.classes:
+            found["label/path"] = (paths, *shapes["label"])
+    found |= dict.fromkeys(due.factors(spec), ())
     if spec.training.augment.adaptive_target:
         found[ADAPT] = ()
     return found | dict.fromkeys(schedule_names(spec), ())
@@ -104,10 +117,10 @@ def schedule_names(spec: Spec) -> Mapping[str, Schedule | None]:
     return schedules
 
 
-def judged(loss: AdversarialLoss, rows: tuple[int, ...], last: int) -> dict[str, int]:
+def judged(spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...], last: int) -> dict[str, int]:
     """Return the groups of images that the discriminator sees in a step, with their sizes.
 
-    A paired loss compares the images of the generator's update with ``"real/generator"``.
+    The updates of encoder and generator may compare with ``"real/generator"``.
 
     Args:
         rows: the number of images in each round.
@@ -116,19 +129,21 @@ def judged(loss: AdversarialLoss, rows: tuple[int, ...], last: int) -> dict[str,
     found: dict[str, int] = {}
     for i, count in enumerate(rows):
         found |= {f"real/{i}": count, f"fake/{i}": count}
-    return found | ({"real/generator": last} if is_paired(loss) else {}) | {"generator": last}
+    if is_paired(loss) or spec.loss.feature_matching or has_encoder(spec):
+        found["real/generator"] = rows[-1]
+    return found | {"generator": last}
 
 
 def passes_of_step(
-    spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...], *, penalizes: bool = True
+    spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...], due: Due = WHOLE_STEP
 ) -> tuple[Pass, ...]:
     """Return the forward passes of one step, in program order, for the batch of each round.
 
     Args:
-        penalizes: True for a step that computes gradient penalties.
+        due: the parts of the step.
     """
     recorder = PassRecorder(spec)
-    shapes = step_inputs(spec, loss, rows, penalizes=penalizes)
+    shapes = step_inputs(spec, loss, rows, due)
     inputs = {name: make_zeros(shape) for name, shape in shapes.items()}
     train_step(spec, loss, recorder, NumpyOps(), inputs)
     return tuple(recorder.passes)
@@ -223,6 +238,10 @@ class NumpyOps:
         rows, *sides, channels = images.shape
         return make_zeros((rows // count, *sides, count * channels), images)
 
+    def batch_mean(self, x: np.ndarray) -> Tensor:
+        """Return the mean over rows."""
+        return x.mean(axis=0, keepdims=True)
+
     def channel_mean(self, images: np.ndarray) -> np.ndarray:
         """Return the mean over the channels."""
         return make_zeros((*images.shape[:-1], 1), images)
@@ -234,6 +253,10 @@ class NumpyOps:
     def warp(self, images: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Return zeros in the images' shape."""
         return make_zeros(images.shape, images)
+
+    def gram(self, images: np.ndarray) -> np.ndarray:
+        """Return zeros for each pair of channels."""
+        return make_zeros((len(images), images.shape[-1], images.shape[-1]))
 
 
 class PassRecorder:
@@ -258,10 +281,17 @@ class PassRecorder:
             }
         return make_zeros((rows, *plan.output_shape))
 
-    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> np.ndarray:
-        """Record a pass; return zeros in the shape of the image."""
-        self.apply(player, image=image, **inputs)
-        return make_zeros(image.shape)
+    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Record a pass; return zeros."""
+        return self.apply(player, image=image, **inputs), make_zeros(image.shape)
+
+    def layer_slope(
+        self, player: str, layer: str, direction: Tensor, **inputs: Tensor
+    ) -> np.ndarray:
+        """Record a pass; return zeros in the shape of the layer's output."""
+        observed: dict[str, Tensor] = {}
+        self.apply(player, observed, **inputs)
+        return make_zeros(observed[layer].shape)
 
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
         """Record a pass."""

@@ -1,14 +1,20 @@
-"""Penalties on the discriminator: on its gradient with respect to its image, and on its logits."""
+"""Penalties on the discriminator: on its gradient with respect to its image, and on its logits; and
+the path lengths of the generator, and the distance of features that it minimizes.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from gandem.core.training.ops import Ops, Tensor
 
 __all__ = [
+    "feature_distance",
     "gradient_penalty",
     "lecam_penalty",
     "mix_images",
     "move_images",
+    "path_lengths",
     "squared_distance",
     "squared_slope",
 ]
@@ -69,6 +75,20 @@ def squared_slope(ops: Ops, slope: Tensor) -> Tensor:
     return 0.5 * ops.mean(ops.sum_rows(ops.square(slope)))
 
 
+def path_lengths(ops: Ops, slope: Tensor, copies: int) -> Tensor:
+    r"""Compute how long the change of each image in a random direction is, (N,).
+
+    .. math:: \sqrt{\tfrac1c \lVert J_w^T y \rVert_2^2}
+
+    Args:
+        slope: :math:`J_w^T y`, of ``copies`` copies of w. 1e-12 under the root keeps its derivative
+            finite at 0.
+
+    Reference: Karras et al. 2020, section 3.2, arXiv:1912.04958.
+    """
+    return ops.sqrt(ops.sum_rows(ops.square(slope)) * (1.0 / copies) + 1e-12)
+
+
 def lecam_penalty(
     ops: Ops, real: Tensor, fake: Tensor, real_average: Tensor, fake_average: Tensor
 ) -> Tensor:
@@ -92,3 +112,25 @@ def squared_distance(ops: Ops, first: Tensor, second: Tensor) -> Tensor:
     Reference: Zhang et al. 2019, arXiv:1910.12027; Zhao et al. 2020, arXiv:2002.04724.
     """
     return ops.mean(ops.square(first - second))
+
+
+def feature_distance(
+    ops: Ops, real: Mapping[str, Tensor] | None, fake: Mapping[str, Tensor] | None
+) -> Tensor:
+    r"""Compute the squared distance between the mean features of real and of fake images.
+
+    .. math:: \lVert \mathbb{E}_x f(x) - \mathbb{E}_z f(G(z)) \rVert_2^2
+
+    Args:
+        real: :math:`f(x)` of some layers of the discriminator by name, batch first; the distances
+            of several layers are added.
+        fake: :math:`f(G(z))`, of the same layers.
+
+    Reference: Salimans et al. 2016, section 3.1, arXiv:1606.03498.
+    """
+    real, fake = real or {}, fake or {}
+    distances = [
+        ops.sum_rows(ops.square(ops.batch_mean(real[name]) - ops.batch_mean(fake[name])))  # (1,)
+        for name in real
+    ]
+    return ops.mean(sum(distances))

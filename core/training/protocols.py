@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -22,9 +22,12 @@ __all__ = [
     "ArithmeticReporter",
     "Backend",
     "DataHolder",
+    "Differentiator",
     "Engine",
+    "Evaluation",
     "Loss",
     "MultiStep",
+    "Objective",
     "Played",
     "Players",
     "ThreadSetter",
@@ -68,10 +71,17 @@ class Players(Protocol):
                 name; images are in the framework's own layout.
         """
 
-    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> Tensor:
+    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Run a player forward, inside a :data:`Loss`, and return its output and the gradient of
+        the sum of its first output column with respect to ``image``, in the image's shape.
+        Gradients of the weights pass through both, gradients of ``image`` do not. Only called on
+        backends with the capability ``"second-order"``.
+        """
+
+    def layer_slope(self, player: str, layer: str, direction: Tensor, **inputs: Tensor) -> Tensor:
         """Run a player forward, inside a :data:`Loss`, and return the gradient of the sum of its
-        first output column with respect to ``image``, in the image's shape. Gradients of the
-        weights pass through it, gradients of ``image`` do not. Only called on backends with the
+        output times ``direction`` with respect to the output of a layer, one of the player's
+        ``outputs``. Gradients of the weights pass through it. Only called on backends with the
         capability ``"second-order"``.
         """
 
@@ -127,9 +137,17 @@ class Engine(Protocol):
         :func:`gandem.core.training.metric_names`.
         """
 
-    def forward(self, player: str, inputs: Arrays, *, average: bool = False) -> np.ndarray:
+    def forward(
+        self, player: str, inputs: Arrays, *, average: bool = False, layer: str = ""
+    ) -> np.ndarray:
         """Run a player in inference mode (running statistics, no dropout); channels-last in and
         out.
+
+        Args:
+            inputs: those of the network; or the output of one of its layers, ``layer:NAME``, from
+                which it goes on, and the inputs that it reads from there on.
+            layer: the layer whose output to return; by default the last. See
+                :meth:`gandem.core.specs.NetworkPlan.part`.
         """
 
     def export(self) -> dict[str, np.ndarray]:
@@ -169,6 +187,38 @@ class MultiStep(Protocol):
     def steps(self, inputs: Sequence[Arrays]) -> Mapping[str, Tensor]:
         """Run ``steps_per_call`` steps, whose arrays have equal shapes; return the scalars of the
         last. The result is bit-identical to that of single steps.
+        """
+
+
+Objective = Callable[..., tuple[Tensor, Mapping[str, Tensor]]]
+"""``objective(ops, apply, variables, constants)`` computes a scalar from tensors by name, with
+:class:`gandem.core.training.Ops` and ``apply`` of :class:`Players`, here in inference mode. It
+returns the scalar and further tensors to report. Images are in the framework's own layout.
+"""
+
+
+class Evaluation(NamedTuple):
+    """The scalar of an objective, what it reports, and its gradient by each variable; arrays of
+    four axes are channels-last.
+    """
+
+    value: float
+    report: dict[str, np.ndarray]
+    gradients: dict[str, np.ndarray]
+
+
+@runtime_checkable
+class Differentiator(Protocol):
+    """An engine that can differentiate functions of arrays through its networks (optional)."""
+
+    def differentiate(
+        self, objective: Objective, constants: Arrays, *, average: bool = False
+    ) -> Callable[[Arrays], Evaluation]:
+        """Return a function that evaluates an objective and its gradient at the variables.
+
+        Args:
+            constants: the arrays that the objective reads beside the variables.
+            average: run players with their averaged weights, if they have them.
         """
 
 

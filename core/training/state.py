@@ -22,7 +22,7 @@ import numpy as np
 
 from gandem.core.errors import RunError, shown
 from gandem.core.rng import Purpose, part_of, stream
-from gandem.core.specs import Shape, Spec, draw_initial_values, plan_spec
+from gandem.core.specs import Shape, Spec, draw_initial_values, has_encoder, plan_spec
 
 __all__ = [
     "OUTSIDE_PARITY",
@@ -63,19 +63,22 @@ def stored(precision: str) -> str:
 
 def averaged_players(spec: Spec) -> tuple[str, ...]:
     """Return the players whose weights are averaged."""
-    return ("generator",) if spec.training.averages else ()
+    averaged = ("generator", "encoder") if has_encoder(spec) else ("generator",)
+    return averaged if spec.training.averages else ()
 
 
 def running_numbers(spec: Spec) -> tuple[str, ...]:
     """Return the names of the numbers that one step leaves to the next, all 0 at first.
 
     ``real_logits`` and ``fake_logits`` are the moving averages of LeCam; ``penalty`` is the last
-    gradient penalty, if it is not computed in each step; ``augment_probability`` is that of
+    gradient penalty, if it is not computed in each step; ``path_length`` is the average length of
+    the generator's paths; ``augment_probability`` is that of
     adaptive augmentation, ``real_signs`` the sum of the mean signs since it was last adapted.
     """
     loss = spec.loss
     names = ["real_logits", "fake_logits"] if loss.lecam else []
     names += ["penalty"] if loss.penalty_interval > 1 else []
+    names += ["path_length"] if loss.path_length.weight else []
     adaptive = spec.training.augment.adaptive_target
     return (*names, *(["augment_probability", "real_signs"] if adaptive else []))
 

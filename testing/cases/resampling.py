@@ -15,6 +15,7 @@ from gandem.core.specs import (
     Resample2D,
     Reshape,
     Silu,
+    Slice,
     SpaceToDepth,
     Upsample2D,
 )
@@ -44,6 +45,8 @@ def list_resamplings() -> list[Case]:
         ((1, 2, -0.5), (3, 2), (2, 3), "reflect"),
         ((1,), 1, 2, "zero"),
         ((1, 1), 1, 1, "zero"),
+        ((1, 3, 3, 1), 1, 1, ((1, 1), (2, 2))),
+        ((1, 2, -0.5), (2, 1), (1, 2), ((3, -1), (0, 4))),
     ):
         gain = 1.0 if len(filter) == 4 else 1.5
         resampled = Resample2D(filter=filter, up=up, down=down, padding=padding, gain=gain)
@@ -55,6 +58,8 @@ def list_resamplings() -> list[Case]:
         image_case("depth_to_space 3", DepthToSpace(factor=3), Silu(), shape=(1, 2, 9)),
         image_case("space_to_depth 2", SpaceToDepth(), Silu(), shape=(4, 6, 2)),
         image_case("space_to_depth 3", SpaceToDepth(factor=3), Silu(), shape=(3, 6, 1)),
+        image_case("slice of channels", Slice(start=1, stop=3), Silu(), shape=(2, 3, 4)),
+        vector_case("slice of features", Dense(units=5), Slice(stop=2), Dense(units=2)),
         image_case("max_pool2d ties", MaxPool2D(size=3, stride=2, padding="same"), image="ties"),
         image_case("global_max_pool2d", GlobalMaxPool2D()),
         image_case("global_max_pool2d ties", GlobalMaxPool2D(), image="ties"),

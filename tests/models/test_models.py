@@ -37,6 +37,7 @@ from gandem.core.specs import (
 )
 from gandem.core.specs.loading import load_spec
 from gandem.models.acgan import acgan
+from gandem.models.bigan import bigan
 from gandem.models.cdcgan import cdcgan
 from gandem.models.cgan import cgan
 from gandem.models.dcgan import dcgan
@@ -55,23 +56,25 @@ from gandem.models.ragan import ragan
 from gandem.models.sagan import sagan
 from gandem.models.sngan import sngan
 from gandem.models.sngan_projection import sngan_projection
+from gandem.models.stylegan2 import stylegan2
 from gandem.models.ttur_cifar import ttur_cifar
 from gandem.models.upsample_gan import upsample_gan
 from gandem.models.wgan import wgan
 from gandem.models.wgan_gp import wgan_gp
 
 LESSONS = [mlp_gan, dcgan, cgan, upsample_gan, dcgan_dropout]
-PAPERS = [wgan, wgan_gp, lsgan, hinge_gan, acgan, cdcgan, ragan, dragan, pacgan, infogan]
+PAPERS = [wgan, wgan_gp, lsgan, hinge_gan, acgan, cdcgan, ragan, dragan, pacgan, infogan, bigan]
 CIFAR = [dcgan_cifar, ttur_cifar]
 RESIDUAL = [sngan, sngan_projection, sagan, lecam_gan]
-MODELS = [*LESSONS, *PAPERS, *CIFAR, *RESIDUAL, r3gan, point_gan]
+MODELS = [*LESSONS, *PAPERS, *CIFAR, *RESIDUAL, r3gan, stylegan2, point_gan]
 DEPTHS: dict[Any, dict[str, Any]] = {
     **{make: {"widths": (8, 16)} for make in CIFAR},
     **{make: {"blocks": 2} for make in RESIDUAL},
     r3gan: {"stages": 3, "blocks": 1},
+    stylegan2: {},
 }
 """Parameters that make models of 32×32 images shallow enough for smaller images."""
-TWO_RATES = (ttur_cifar, point_gan, infogan, sagan)
+TWO_RATES = (ttur_cifar, point_gan, infogan, sagan, stylegan2)
 every_model = pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__name__)
 
 
@@ -378,6 +381,7 @@ def test_a_parameter_reaches_its_field(make, parameter, value, field):
         (dragan, {"width": 4}, ["392", "4", "1"], ["4", "8", "1"]),
         (pacgan, {"width": 4}, ["392", "4", "1"], ["4", "8", "1"]),
         (infogan, {"width": 4}, ["64", "392", "4", "1"], ["4", "8", "64", "1"]),
+        (bigan, {"hidden": 4}, ["4", "4", "784"], ["4", "4", "1"]),
         (dcgan_cifar, {"widths": (2, 4)}, ["256", "2", "3"], ["2", "4", "1"]),
         (ttur_cifar, {"widths": (2, 4, 8)}, ["128", "4", "2", "3"], ["2", "4", "8", "1"]),
     ],

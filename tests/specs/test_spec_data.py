@@ -41,6 +41,7 @@ from gandem.core.specs import (
     Number,
     Ones,
     Optimizer,
+    PathLength,
     Player,
     Points,
     Relu,
@@ -244,7 +245,13 @@ def effective(loss: Loss) -> Loss:
         consistency = Consistency()
     interval = loss.penalty_interval if loss.penalizes_gradients else 1
     return dataclasses.replace(
-        loss, class_weight=0.0, consistency=consistency, penalty_interval=interval
+        loss,
+        class_weight=0.0,
+        consistency=consistency,
+        feature_matching=0.0,
+        adversarial_weight=1.0,
+        penalty_interval=interval,
+        path_length=PathLength(),
     )
 
 
@@ -362,8 +369,11 @@ DEFAULTS = {
         "padding": "zero",
         "gain": 1.0,
     },
+    "leaky_relu": {"gain": 1.0},
+    "bias": {"bias_init": Zeros()},
     "depth_to_space": {"factor": 2},
     "space_to_depth": {"factor": 2},
+    "slice": {"start": 0},
     "pixel_norm": {"epsilon": 1e-8},
     "minibatch_stddev": {"group_size": 4, "features": 1, "epsilon": 1e-8},
     "gelu": {"approximation": "none"},
@@ -385,6 +395,10 @@ DEFAULTS = {
     | GROUPS
     | AFFINE
     | {"layers": (), "demodulate": True, "epsilon": 1e-8},
+    "modulated_conv2d_transpose": WINDOW
+    | AFFINE
+    | {"layers": (), "demodulate": True, "epsilon": 1e-8},
+    "styles": {"mixing": 0.0, "decay": 0.995},
     "pixel_noise": {"strength_init": Zeros()},
     "residual": {"shortcut": ()},
     "adam": ADAM | {"weight_decay": 0.0},
@@ -411,12 +425,16 @@ DEFAULTS = {
         "lecam": 0.0,
         "lecam_decay": 0.99,
         "consistency": Consistency(),
+        "path_length": PathLength(),
+        "feature_matching": 0.0,
+        "adversarial_weight": 1.0,
         "top_k": 1.0,
         "class_weight": 0.0,
     },
     "Augment": TRANSFORMS
     | {"probability": 1.0, "adaptive_target": 0.0, "adaptive_images": 500_000},
     "Consistency": TRANSFORMS | {"real": 0.0, "fake": 0.0},
+    "PathLength": {"weight": 0.0, "layer": "", "interval": 1, "decay": 0.99, "shrink": 1},
     "Training": {
         "batch_size": 64,
         "epochs": 20,
@@ -531,6 +549,7 @@ def test_a_whole_number_in_a_file_stands_for_a_fraction():
         ("hinge-gan", "273ff92efc4263df0816950384e70b6dfce60cd2de9521ddd1395483bc9494fd"),
         ("acgan", "e88b76180d80d037d8bbf2ceb97adc42e64d210ed77edec5602061e2a987ed3b"),
         ("cdcgan", "2ba7b31ea0d98f87f174c332a7d45cb97583e0c05a339a4f05928a5dad6a0097"),
+        ("bigan", "696702d3458762937ca613c3b6a98d46557ca02372b76523951d37c3f9124129"),
         ("dcgan-cifar", "0e2cb071ba9fba3ab82c279bebf86d1c39c91faaa6a2fe23d11fda5a4c441947"),
         ("ttur-cifar", "4e46ab423856b39399e93c046207a510f0e0654a6be89a75b380f28add72cc29"),
         ("point-gan", "6bcb2b37766e3e1ea209a493daeb66b91de1aeb1a819775a6e395c7bed137ceb"),
@@ -589,6 +608,7 @@ def otherwise(value: Any) -> Any:
         "corrected": "uncorrected",
         "between": "near-real",
         "unbiased": "biased",
+        "": "styles",
     }
     if isinstance(value, bool):
         return not value

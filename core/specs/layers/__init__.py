@@ -30,6 +30,7 @@ from gandem.core.specs.layers.activations import (
     Tanh,
 )
 from gandem.core.specs.layers.affine import (
+    Bias,
     Constant,
     Conv2D,
     Conv2DTranspose,
@@ -40,7 +41,14 @@ from gandem.core.specs.layers.affine import (
 from gandem.core.specs.layers.attention import SelfAttention
 from gandem.core.specs.layers.base import Layer, Pads
 from gandem.core.specs.layers.graph import Add, Concatenate, Dot, Residual
-from gandem.core.specs.layers.modulation import Modulate, ModulatedConv2D, Multiply, PixelNoise
+from gandem.core.specs.layers.modulation import (
+    Modulate,
+    ModulatedConv2D,
+    ModulatedConv2DTranspose,
+    Multiply,
+    PixelNoise,
+    Styles,
+)
 from gandem.core.specs.layers.norms import (
     BatchNorm,
     GroupNorm,
@@ -62,6 +70,7 @@ from gandem.core.specs.layers.shaping import (
     DepthToSpace,
     Flatten,
     Reshape,
+    Slice,
     SpaceToDepth,
 )
 
@@ -70,6 +79,7 @@ __all__ = [
     "Add",
     "AveragePool2D",
     "BatchNorm",
+    "Bias",
     "Concatenate",
     "Constant",
     "Conv2D",
@@ -94,6 +104,7 @@ __all__ = [
     "MinibatchStddev",
     "Modulate",
     "ModulatedConv2D",
+    "ModulatedConv2DTranspose",
     "Multiply",
     "Pads",
     "PixelNoise",
@@ -108,8 +119,10 @@ __all__ = [
     "Selu",
     "Sigmoid",
     "Silu",
+    "Slice",
     "Softplus",
     "SpaceToDepth",
+    "Styles",
     "Tanh",
     "Upsample2D",
 ]
@@ -120,6 +133,6 @@ LAYERS: dict[str, type[Layer]] = {
     cls.kind: cls
     for module in FAMILIES
     for cls in vars(module).values()
-    if isinstance(cls, type) and issubclass(cls, Layer) and cls is not Layer
+    if isinstance(cls, type) and issubclass(cls, Layer) and cls.kind
 }
 KINDS[Layer] = LAYERS

@@ -11,6 +11,10 @@ Pixels = Annotated[int, Range(-(2**31), 2**31 - 1)]
 Pads = tuple[tuple[Pixels, Pixels], tuple[Pixels, Pixels]]
 """Explicit padding: ((top, bottom), (left, right)), in pixels."""
 Positive = Annotated[float, Range(0, open_low=True)]
+Draws = Literal["mask", "normal", "mixing"]
+"""What a layer takes from core in each pass in training: a Boolean mask shaped like the output, a
+normal number for each pixel, or another noise vector followed by a uniform number.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +36,11 @@ class Layer(Checked):
     """Adding a constant to each input channel adds a constant to each output channel."""
     reuses_memory: ClassVar[bool] = False
     """The output can take the memory of the input, which gradients do not need."""
-    draws: ClassVar[Literal["mask", "normal"] | None] = None
-    """What each pass in training takes from core: a Boolean mask shaped like the output, or a
-    normal number for each pixel.
+    keeps_order: ClassVar[bool] = False
+    """Reordered features of a vector, with parameters in the same order, give outputs reordered
+    alike.
     """
+    draws: ClassVar[Draws | None] = None
     branch_names: ClassVar[tuple[str, ...]] = ()
     """The fields that hold layers."""
     name: str | None = None
