@@ -8,6 +8,7 @@ from gandem.core.specs.gan import (
     Image,
     Latent,
     Loss,
+    PathLength,
     Player,
     Points,
     Spec,
@@ -36,7 +37,13 @@ from gandem.core.specs.shapes.graph import FADE_IN, REFERENCE, NetworkPlan, Node
 from gandem.core.specs.shapes.inference import draw_initial_values, layer_names, plan_network
 from gandem.core.specs.shapes.stages import result_spec, stage_specs
 from gandem.core.specs.stages import Stage
-from gandem.core.specs.validation import has_encoder, input_shapes, plan_player, plan_spec
+from gandem.core.specs.validation import (
+    count_copies,
+    has_encoder,
+    input_shapes,
+    plan_player,
+    plan_spec,
+)
 
 __all__ = [
     "FADE_IN",
@@ -56,6 +63,7 @@ __all__ = [
     "Node",
     "Optimizer",
     "Parameter",
+    "PathLength",
     "Player",
     "PluginKinds",
     "Points",
@@ -66,6 +74,7 @@ __all__ = [
     "Training",
     "Transforms",
     "change",
+    "count_copies",
     "crops",
     "differences",
     "digest",

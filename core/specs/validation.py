@@ -8,17 +8,18 @@ from collections.abc import Collection, Mapping
 
 from gandem.core.errors import SpecError, shown
 from gandem.core.specs.gan import Player, Points, Spec, Transforms
-from gandem.core.specs.shapes.graph import FADE_IN, NetworkPlan, Node, Shape
+from gandem.core.specs.layers import Styles
+from gandem.core.specs.shapes.graph import FADE_IN, REFERENCE, NetworkPlan, Node, Shape
 from gandem.core.specs.shapes.inference import NAME, plan_network
 from gandem.core.specs.shapes.stages import check_stages, result_spec, stage_specs
 
-__all__ = ["has_encoder", "input_shapes", "plan_player", "plan_spec"]
+__all__ = ["count_copies", "has_encoder", "input_shapes", "plan_player", "plan_spec"]
 
 PLAYERS = ("generator", "discriminator")
 
 _TAKEN = {
     **dict.fromkeys(("optimizer", "average", "running"), "a part of the state"),
-    **dict.fromkeys(("penalty", "class_loss", "augment_probability"), "a metric"),
+    **dict.fromkeys(("penalty", "path_length", "class_loss", "augment_probability"), "a metric"),
     **dict.fromkeys(("step", "epoch", "steps_per_second", "seconds"), "a column of the log"),
     **dict.fromkeys(("stage", "fade_in"), "a column of the log"),
 }
@@ -67,6 +68,7 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
     _check_protocol(spec)
     _check_regularization(spec)
     _check_generator(spec, plans["generator"])
+    _check_path_length(spec, plans["generator"])
     _check_discriminator(spec, plans["discriminator"])
     if "noise" in plans["discriminator"].inputs:
         _check_encoder(spec, plans.get("encoder"))
@@ -193,6 +195,30 @@ def _check_regularization(spec: Spec) -> None:
         )
 
 
+def _check_path_length(spec: Spec, plan: NetworkPlan) -> None:
+    setting, outputs = spec.loss.path_length, spec.player("generator").outputs
+    if not setting.weight and setting.interval > 1:
+        raise SpecError(
+            f"loss.path_length.interval: there is no penalty to compute every {setting.interval} "
+            "steps; set loss.path_length.weight, or leave it 1."
+        )
+    if not setting.weight:
+        return
+    if setting.layer not in outputs:
+        raise SpecError(
+            f"loss.path_length.layer: {shown(setting.layer)} is not among the outputs of the "
+            f"generator, {shown(list(outputs))}; name one, or add it there."
+        )
+    plan.part((*plan.inputs, REFERENCE + setting.layer))
+
+
+def count_copies(spec: Spec, layer: str) -> int:
+    """Return how many copies of a vector the output of a layer of the generator has."""
+    nodes = plan_spec(spec)["generator"].walk()
+    node = next(node for node in nodes if node.reference == REFERENCE + layer)
+    return node.layer.count if isinstance(node.layer, Styles) else 1
+
+
 def _check_points(spec: Spec) -> None:
     """Refuse changes of pixels in a spec of points."""
     training = spec.training
@@ -220,6 +246,13 @@ def _last_that_computes(plan: NetworkPlan) -> Node:
 def _check_generator(spec: Spec, plan: NetworkPlan) -> None:
     if "image" in plan.inputs:
         raise SpecError("generator: it cannot read the real image; its inputs are noise and label.")
+    for node in plan.walk():
+        first = plan.input == "noise" and node is plan.nodes[0]
+        if node.layer.draws == "mixing" and not first:
+            raise SpecError(
+                f"{node.path}: style mixing needs another noise vector, so the layer must be the "
+                "first of the generator and read the noise; move it, or set mixing = 0."
+            )
     last = plan.nodes[-1]
     if plan.output_shape != spec.image.shape:
         raise SpecError(

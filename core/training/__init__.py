@@ -35,8 +35,9 @@ if TYPE_CHECKING:
         hollow_spec,
     )
     from gandem.core.training.feed.device_rng import KEY, Draw, list_draws, make_key
+    from gandem.core.training.feed.draws import draw_noise, one_hot
+    from gandem.core.training.feed.fixed_inputs import fixed_inputs, fixed_parts
     from gandem.core.training.feed.inputs import Feed, as_read
-    from gandem.core.training.feed.noise import draw_noise, fixed_inputs, fixed_parts, one_hot
     from gandem.core.training.feed.prefetch import Prefetcher, have_equal_shapes
     from gandem.core.training.feed.staged import make_feed
     from gandem.core.training.losses import (
@@ -158,7 +159,14 @@ __all__ = [
 _MODULES = (
     *("ops", "losses", "protocols", "backends", "capabilities", "state", "step", "dry_run"),
     "feature_networks",
-    *("feed.device_rng", "feed.inputs", "feed.noise", "feed.prefetch", "feed.staged"),
+    *(
+        "feed.device_rng",
+        "feed.draws",
+        "feed.fixed_inputs",
+        "feed.inputs",
+        "feed.prefetch",
+        "feed.staged",
+    ),
     "staged_engine",
 )
 """Where the names are looked up, in this order; the first two import no NumPy."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from gandem.core.specs import FADE_IN, Spec, at_step, has_encoder, plan_spec
+from gandem.core.training.due import PENALTY_FACTOR, Due
 from gandem.core.training.feed.augmentation import CONSISTENT, adapt_probability, disturb
 from gandem.core.training.losses import (
     AdversarialLoss,
@@ -28,22 +29,15 @@ from gandem.core.training.penalties import (
 )
 from gandem.core.training.protocols import Played, Players
 
-__all__ = ["ADAPT", "PENALTY_FACTOR", "Discriminator", "penalizes_gradients"]
+__all__ = ["ADAPT", "Discriminator"]
 
 Inputs = Mapping[str, Tensor]
 """The discriminator's inputs for a batch, by name."""
 Features = tuple[dict[str, Tensor] | None, dict[str, Tensor] | None]
 """The outputs of layers for real and for fake images, by name, if they are needed."""
 
-PENALTY_FACTOR = "penalty_factor"
-"""The factor of gradient penalties, an input of the steps that compute them, if not all do."""
 ADAPT = "adapt"
 """An input that is 1 in steps that adapt the probability of augmentation, 0 in others."""
-
-
-def penalizes_gradients(spec: Spec, inputs: Mapping[str, Tensor]) -> bool:
-    """Return True if a step with these inputs computes the gradient penalties of its spec."""
-    return spec.loss.penalty_interval == 1 or PENALTY_FACTOR in inputs
 
 
 @functools.lru_cache(maxsize=64)
@@ -94,9 +88,11 @@ class Discriminator:
             self.probability = players.get_running("augment_probability")
         self.classifies = bool(spec.loss.class_weight)
         self.encodes, self.last = has_encoder(spec), spec.training.discriminator_steps - 1
-        self.joint = spec.training.passes == "joint" or (
-            allows_one_pass(loss) and can_share_pass(spec)
-        )
+        self.joint = spec.training.passes == "joint"
+        self.sloped = False
+        if not self.joint and can_share_pass(spec):
+            self.sloped = bool(spec.loss.r1 or spec.loss.r2)
+            self.joint = allows_one_pass(loss) and not self.sloped
 
     def encode(self, i: int) -> Played | None:
         """Return the encodings of the real images of one round, None without an encoder."""
@@ -124,8 +120,9 @@ class Discriminator:
             noise = {"real": encoded.value if encoded else None, "fake": read["noise"]}
             seen = {side: self._read(images[side], label, noise[side]) for side in images}
             real, made = seen["real"], seen["fake"]
-            halves, logits, report = self._halves(real, made, label)
-            slopes = self._gradient_penalty(i, real, made)
+            outputs, at_images = self._apply_sloped(real, made)
+            halves, logits, report = self._halves(*outputs, label)
+            slopes = self._gradient_penalty(i, real, made, at_images)
             rest = self._logit_penalty(i, images, seen, logits)
             is_scaled = PENALTY_FACTOR in self.inputs
             penalty = _add(self.inputs[PENALTY_FACTOR] * slopes if is_scaled else slopes, rest)
@@ -285,12 +282,27 @@ class Discriminator:
                 side |= {name: value[part] for name, value in observed.items()}
         return output[:rows], output[rows:]
 
+    def _apply_sloped(
+        self, real: Inputs, made: Inputs
+    ) -> tuple[tuple[Tensor, Tensor], dict[str, Tensor]]:
+        """Return the outputs for real and fake images, and the slopes that R1 and R2 penalize, if
+        they can come from the same passes.
+        """
+        if not (self.sloped and Due.among(self.spec, self.inputs).penalty):
+            return self._apply_both(real, made), {}
+        outputs, slopes = {}, {}
+        for name, seen in (("r1", real), ("r2", made)):
+            if getattr(self.spec.loss, name):
+                outputs[name], slopes[name] = self.players.slope("discriminator", **seen)
+            else:
+                outputs[name] = self._apply(seen)
+        return (outputs["r1"], outputs["r2"]), slopes
+
     def _halves(
-        self, real: Inputs, made: Inputs, label: Tensor | None
+        self, real_output: Tensor, fake_output: Tensor, label: Tensor | None
     ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
         """Return the loss on real and fake images, their logits, and the scalars to report."""
         loss = self.spec.loss
-        real_output, fake_output = self._apply_both(real, made)
         real_logits, fake_logits = self._logits(real_output), self._logits(fake_output)
         target = 1.0 - self.loss.label_smoothing
         total = compute_discriminator_loss(self.rule, self.ops, real_logits, fake_logits, target)
@@ -326,10 +338,14 @@ class Discriminator:
     def _weighted(self, loss: Tensor) -> Tensor:
         return self.loss.class_weight * loss
 
-    def _gradient_penalty(self, i: int, real: Inputs, made: Inputs) -> Tensor | None:
-        """Return the sum of the weighted gradient penalties; each takes a pass of its own."""
+    def _gradient_penalty(
+        self, i: int, real: Inputs, made: Inputs, slopes: Mapping[str, Tensor]
+    ) -> Tensor | None:
+        """Return the sum of the weighted gradient penalties; each whose slope is not known yet
+        takes a pass of its own.
+        """
         ops, loss, penalty = self.ops, self.spec.loss, None
-        if not penalizes_gradients(self.spec, self.inputs):
+        if not Due.among(self.spec, self.inputs).penalty:
             return None
         if loss.gradient_penalty:
             mix = self.inputs[f"mix/{i}"]  # (N, 1, 1, 1)
@@ -337,12 +353,15 @@ class Discriminator:
                 points = mix_images(real["image"], made["image"], mix)
             else:
                 points = move_images(ops, real["image"], mix, self.inputs[f"shift/{i}"])
-            slope = self.players.slope("discriminator", **{**real, "image": points}, **self.fade)
+            points = {**real, "image": points}
+            _, slope = self.players.slope("discriminator", **points, **self.fade)
             distance = gradient_penalty(ops, slope, self.loss.gradient_penalty_norm)
             penalty = self.loss.gradient_penalty * distance
         for name, seen in (("r1", real), ("r2", made)):
             if getattr(loss, name):
-                slope = self.players.slope("discriminator", **seen, **self.fade)
+                slope = slopes.get(name)
+                if slope is None:
+                    _, slope = self.players.slope("discriminator", **seen, **self.fade)
                 penalty = _add(penalty, getattr(self.loss, name) * squared_slope(ops, slope))
         return penalty
 

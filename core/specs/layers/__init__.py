@@ -30,6 +30,7 @@ from gandem.core.specs.layers.activations import (
     Tanh,
 )
 from gandem.core.specs.layers.affine import (
+    Bias,
     Constant,
     Conv2D,
     Conv2DTranspose,
@@ -48,7 +49,14 @@ from gandem.core.specs.layers.graph import (
     Head,
     Residual,
 )
-from gandem.core.specs.layers.modulation import Modulate, ModulatedConv2D, Multiply, PixelNoise
+from gandem.core.specs.layers.modulation import (
+    Modulate,
+    ModulatedConv2D,
+    ModulatedConv2DTranspose,
+    Multiply,
+    PixelNoise,
+    Styles,
+)
 from gandem.core.specs.layers.norms import (
     BatchNorm,
     GroupNorm,
@@ -79,6 +87,7 @@ __all__ = [
     "Add",
     "AveragePool2D",
     "BatchNorm",
+    "Bias",
     "Blend",
     "Concatenate",
     "Constant",
@@ -106,6 +115,7 @@ __all__ = [
     "MinibatchStddev",
     "Modulate",
     "ModulatedConv2D",
+    "ModulatedConv2DTranspose",
     "Multiply",
     "Pads",
     "PixelNoise",
@@ -123,6 +133,7 @@ __all__ = [
     "Slice",
     "Softplus",
     "SpaceToDepth",
+    "Styles",
     "Tanh",
     "Upsample2D",
 ]

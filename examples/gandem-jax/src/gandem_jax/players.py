@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gandem.core.specs import Spec, at_step, plan_spec
+from gandem.core.specs import REFERENCE, Spec, at_step, plan_spec
 from gandem.core.training import DrawFeed, Loss, Played
 from gandem_jax import network, optimizers
 
@@ -32,11 +32,25 @@ class JaxPlayers:
             observed |= outputs
         return output
 
-    def slope(self, player: str, image: Array, **inputs: Array) -> Array:
-        def score(image: Array) -> tuple[Array, Arrays]:
-            return self.apply(player, image=image, **inputs)[:, :1].sum(), self.state
+    def slope(self, player: str, image: Array, **inputs: Array) -> tuple[Array, Array]:
+        def score(image: Array) -> tuple[Array, tuple[Array, Arrays]]:
+            output = self.apply(player, image=image, **inputs)
+            return output[:, :1].sum(), (output, self.state)
 
-        slope, self.state = jax.grad(score, has_aux=True)(image)
+        slope, (output, self.state) = jax.grad(score, has_aux=True)(image)
+        return output, slope
+
+    def layer_slope(self, player: str, layer: str, direction: Array, **inputs: Array) -> Array:
+        plan, draws = self.plans[player], self.draws.next()
+        _, state, outputs = network.compute(plan, self.state, inputs, draws, training=True)
+
+        def project(value: Array) -> Array:
+            given = {**inputs, REFERENCE + layer: value}
+            output = network.compute(plan, self.state, given, draws, training=True)[0]
+            return (output * direction).sum()
+
+        slope = jax.grad(project)(outputs[layer])
+        self.state = state
         return slope
 
     def play(self, player: str, *, back: bool = True, **inputs: Array) -> Played:
