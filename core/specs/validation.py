@@ -16,7 +16,7 @@ __all__ = ["has_encoder", "input_shapes", "plan_player", "plan_spec"]
 PLAYERS = ("generator", "discriminator")
 
 _TAKEN = {
-    **dict.fromkeys(("optimizer", "average", "running"), "a part of the state"),
+    **dict.fromkeys(("optimizer", "average", "lookahead", "running"), "a part of the state"),
     **dict.fromkeys(("penalty", "class_loss", "augment_probability"), "a metric"),
     **dict.fromkeys(("step", "epoch", "steps_per_second", "seconds"), "a column of the log"),
 }

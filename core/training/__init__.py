@@ -74,6 +74,7 @@ if TYPE_CHECKING:
         state_shapes,
         statistics,
         stored,
+        weight_copies,
         weights,
     )
     from gandem.core.training.step import METRICS, metric_names, train_step
@@ -146,6 +147,7 @@ __all__ = [
     "step_inputs",
     "stored",
     "train_step",
+    "weight_copies",
     "weights",
 ]
 

@@ -284,6 +284,9 @@ class _Recorder:
     def average(self, player: str, decay: float) -> None:
         pass
 
+    def look_back(self, player: str, share: np.ndarray) -> None:
+        pass
+
     def get_running(self, name: str) -> np.ndarray:
         return _zeros(())
 

@@ -2,7 +2,7 @@
 
 A backend supplies the players and the tensor functions, and may compile the step. The order of the
 updates changes the result, so it is fixed here: the discriminator (real before fake), the auxiliary
-networks of the loss, the encoder, the generator, the weight averages.
+networks of the loss, the encoder, the generator, lookahead, the weight averages.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from gandem.core.training.ops import Ops, Tensor
 from gandem.core.training.protocols import Loss, Played, Players
 from gandem.core.training.state import averaged_players
 
-__all__ = ["METRICS", "metric_names", "train_step"]
+__all__ = ["LOOKAHEAD", "METRICS", "metric_names", "train_step"]
 
 METRICS = ("discriminator", "generator", "real_accuracy", "fake_accuracy")
 """The names of the scalars that every step reports."""
+LOOKAHEAD = "lookahead"
+"""The share of the way that is kept, an input of the steps in which the weights return."""
 
 
 def metric_names(spec: Spec) -> tuple[str, ...]:
@@ -55,7 +57,7 @@ def train_step(
         inputs: ``real/i`` (N, H, W, C), ``noise/i`` (N, latent) and, with classes, ``label/i`` (N,
             classes) for round i; ``mix/i`` (N, 1, 1, 1) for a gradient penalty, and ``shift/i`` (N,
             H, W, C) for one near real images; ``PENALTY_FACTOR`` and ``ADAPT`` of
-            :mod:`gandem.core.training.discriminator`;
+            :mod:`gandem.core.training.discriminator`; :data:`LOOKAHEAD`;
             ``noise/generator`` if the generator gets fresh noise, and ``label/generator`` if it
             gets several batches of it; ``schedule/loss.r1`` (), … for each schedule of the spec,
             see :meth:`gandem.core.training.feed.inputs.Feed.scheduled`; and the arrays of
@@ -104,6 +106,9 @@ def train_step(
         return total, {}
 
     g_loss, _ = players.learn("generator", compute_loss, through=fake)
+    if LOOKAHEAD in inputs:
+        for player in spec.players:
+            players.look_back(player.name, inputs[LOOKAHEAD])
     for name in averaged_players(spec):
         decay = inputs.get("schedule/training.ema_decay")
         players.average(name, training.average_decay() if decay is None else decay)

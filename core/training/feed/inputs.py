@@ -37,6 +37,7 @@ from gandem.core.training.feed.epochs import EpochCounter, EpochSpan
 from gandem.core.training.feed.truncation import check_truncation, truncate_noise
 from gandem.core.training.losses import AdversarialLoss, check_loss
 from gandem.core.training.state import stored
+from gandem.core.training.step import LOOKAHEAD
 
 __all__ = ["Feed", "as_read", "draw_noise", "fixed_inputs", "fixed_parts", "one_hot"]
 
@@ -327,11 +328,14 @@ class Feed:
 
     def _numbers(self, step: int, *, penalizes: bool) -> dict[str, np.ndarray]:
         """Return what says which parts of a step are due, if not all are in each step."""
-        spec, numbers = self.spec, {}
+        spec, numbers = self.spec, dict[str, float]()
         if spec.loss.penalty_interval > 1 and penalizes:
             numbers[PENALTY_FACTOR] = spec.loss.penalty_interval
         if spec.training.augment.adaptive_target:
             numbers[ADAPT] = int((step + 1) % ADAPTATION_INTERVAL == 0)
+        interval = spec.training.lookahead_interval
+        if interval and (step + 1) % interval == 0:
+            numbers[LOOKAHEAD] = spec.training.lookahead_share
         return {name: np.array(value, self.precision) for name, value in numbers.items()}
 
     def _played(
