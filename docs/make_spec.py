@@ -17,6 +17,7 @@ from gandem.core.specs.initializers import Initializer
 from gandem.core.specs.layers import Layer, Pads
 from gandem.core.specs.optimizers import Optimizer
 from gandem.core.specs.schedules import Number, Schedule
+from gandem.core.specs.stages import Stage
 
 PAGE = Path(__file__).with_name("spec.md")
 INTRODUCTION = """\
@@ -51,8 +52,10 @@ SECTIONS = {
     "Noise": (gan.Latent, "latent."),
     "Loss": (gan.Loss, "loss."),
     "Training": (gan.Training, "training."),
+    "Stages": (Stage, "training.stages.0."),
     "Augmentation": (gan.Augment, "training.augment."),
     "Consistency": (gan.Consistency, "loss.consistency."),
+    "Path length": (gan.PathLength, "loss.path_length."),
     "Players": (gan.Player, "generator."),
 }
 """Headings, each with its dataclass and the path of its fields."""
@@ -99,7 +102,9 @@ MEANINGS = {
     "Training.epochs": "passes over the data",
     "Training.discriminator_steps": "updates of the discriminator per step",
     "Training.batches_per_epoch": 'with `sampling = "replacement"`: batches per epoch',
+    "Training.stages": "[stages](#stages) at rising resolutions, which replace `epochs`",
     "Loss.consistency": "[consistency](#consistency) of the logits under changes of the image",
+    "Loss.path_length": "[path length](#path-length) regularization of the generator",
     "Training.augment": "differentiable [augmentation](#augmentation)",
     "Player.name": "`generator`, `discriminator`, `encoder`, or the name of an auxiliary network",
     "Player.input": "the input of the first layer: `noise`, `image` or `label`",
@@ -143,7 +148,9 @@ EXAMPLES: dict[str, Any] = {
     "Loss.penalty_interval": 16,
     "Loss.lecam": 0.3,
     "Loss.lecam_decay": 0.9,
+    "Loss.drift": 0.001,
     "Loss.consistency": {"real": 10, "fake": 10, "flip": True},
+    "Loss.path_length": {"weight": 2, "layer": "styles", "interval": 8},
     "Loss.feature_matching": 1.0,
     "Loss.adversarial_weight": 0.0,
     "Loss.top_k": 0.5,
@@ -162,11 +169,22 @@ EXAMPLES: dict[str, Any] = {
     "Training.pac": 2,
     "Training.instance_noise": 0.1,
     "Training.augment": {"flip": True},
+    "Training.stages": [{"resolution": 8, "length": 800_000}],
+    "Stage.unit": "epochs",
+    "resolution": 8,
+    "length": 1_600_000.0,
+    "fade_in": 800_000.0,
+    "batch_size": 16,
+    "weight": 0.3,
     "Augment.probability": 0.5,
     "Augment.adaptive_target": 0.6,
     "Augment.adaptive_images": 100_000,
     "Consistency.real": 10.0,
     "Consistency.fake": 10.0,
+    "PathLength.weight": 2.0,
+    "PathLength.layer": "styles",
+    "PathLength.interval": 8,
+    "PathLength.shrink": 2,
     "translation": 0.125,
     "cutout": 0.25,
     "brightness": 0.5,
@@ -176,8 +194,14 @@ EXAMPLES: dict[str, Any] = {
     "Player.input": "noise",
     "Player.outputs": ["features"],
     "Add.input": "layer:stem",
+    "Blend.input": "layer:stem",
     "ModulatedConv2D.input": "layer:style",
     "ModulatedConv2D.padding": [[1, 1], [1, 1]],
+    "ModulatedConv2DTranspose.input": "layer:style",
+    "ModulatedConv2DTranspose.padding": [[1, 0], [1, 0]],
+    "Resample2D.padding": "reflect",
+    "Styles.count": 8,
+    "Styles.mixing": 0.9,
     "reduction": 4,
     "value_reduction": 2,
     "filters": 64,

@@ -49,6 +49,13 @@ class KerasPlayers:
             score = tf.reduce_sum(output[:, :1])
         return output, tape.gradient(score, image)
 
+    def layer_slope(self, player: str, layer: str, direction: Tensor, **inputs: Tensor) -> Tensor:
+        observed: dict[str, Tensor] = {}
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(list(self.learners[player].parameters.values()))
+            output = self.apply(player, observed, **inputs)
+        return tape.gradient(output, observed[layer], direction)
+
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
         weights = list(self.learners[player].parameters.values())
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -70,7 +77,8 @@ class KerasPlayers:
             tape.watch(weights if through is None else through.value)
             value, report = loss()
         if through is None:
-            gradients = tape.gradient(value, weights)
+            zero = tf.UnconnectedGradients.ZERO  # a penalty may not depend on all weights
+            gradients = tape.gradient(value, weights, unconnected_gradients=zero)
         else:  # only the gradient of the image, no weight gradients of the other player
             gradients = through.pull(tape.gradient(value, through.value))
 

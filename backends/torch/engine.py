@@ -109,11 +109,17 @@ class TorchEngine:
         values = torch.stack([scalar.double() for scalar in scalars.values()]).tolist()
         return dict(zip(scalars, values, strict=True))
 
-    def forward(self, player: str, inputs: Arrays, *, average: bool = False) -> np.ndarray:
+    def forward(
+        self, player: str, inputs: Arrays, *, average: bool = False, layer: str = ""
+    ) -> np.ndarray:
         network = self._averaged(player) if average else self.networks[player]
         network.eval()
+        tensors = {
+            name: inward(torch.as_tensor(value, device=self.device))
+            for name, value in inputs.items()
+        }
         with torch.no_grad():
-            return images_outward(network(*network.from_numpy(inputs, self.device)))
+            return images_outward(network.run(tensors, layer))
 
     def differentiate(
         self, objective: Objective, constants: Arrays, *, average: bool = False
@@ -128,8 +134,7 @@ class TorchEngine:
         def apply(
             player: str, observed: dict[str, Tensor] | None = None, **inputs: Tensor
         ) -> Tensor:
-            network = networks[player].eval()
-            return network(*(inputs[name] for name in network.plan.inputs), observed=observed)
+            return networks[player].eval().run(inputs, observed=observed)
 
         def evaluate(variables: Arrays) -> Evaluation:
             leaves = {

@@ -43,6 +43,11 @@ class TorchPlayers:
         output = self.apply(player, image=leaf, **inputs)
         return output, torch.autograd.grad(output[:, :1].sum(), leaf, create_graph=True)[0]
 
+    def layer_slope(self, player: str, layer: str, direction: Tensor, **inputs: Tensor) -> Tensor:
+        observed: dict[str, Tensor] = {}
+        output = self.apply(player, observed, **inputs)
+        return torch.autograd.grad(output, observed[layer], direction, create_graph=True)[0]
+
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
         with torch.set_grad_enabled(back):
             output = self.apply(player, **inputs)
@@ -56,7 +61,8 @@ class TorchPlayers:
         value, report = loss()
         learner = self.learners[player]
         if through is None:
-            gradients = torch.autograd.grad(value, list(learner.parameters.values()))
+            weights = list(learner.parameters.values())  # a penalty may not depend on all
+            gradients = torch.autograd.grad(value, weights, materialize_grads=True)
         else:  # only the gradient of the image, no weight gradients of the other player
             gradients = through.pull(torch.autograd.grad(value, through.value)[0])
         if floor is None or value >= floor:

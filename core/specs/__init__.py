@@ -8,12 +8,12 @@ from gandem.core.specs.gan import (
     Image,
     Latent,
     Loss,
+    PathLength,
     Player,
     Points,
     Spec,
     Training,
     Transforms,
-    image_of,
 )
 from gandem.core.specs.initializers import *  # noqa: F403
 from gandem.core.specs.layers import *  # noqa: F403
@@ -32,11 +32,21 @@ from gandem.core.specs.serialization import (
     to_toml,
 )
 from gandem.core.specs.shapes.geometry import crops, filter_matrix, interpolation, pads, span
-from gandem.core.specs.shapes.graph import REFERENCE, NetworkPlan, Node, Parameter, Shape
+from gandem.core.specs.shapes.graph import FADE_IN, REFERENCE, NetworkPlan, Node, Parameter, Shape
 from gandem.core.specs.shapes.inference import draw_initial_values, layer_names, plan_network
-from gandem.core.specs.validation import has_encoder, input_shapes, plan_player, plan_spec
+from gandem.core.specs.shapes.stages import result_spec, stage_specs
+from gandem.core.specs.stages import Stage
+from gandem.core.specs.validation import (
+    count_copies,
+    has_encoder,
+    image_of,
+    input_shapes,
+    plan_player,
+    plan_spec,
+)
 
 __all__ = [
+    "FADE_IN",
     "MOST_LAYERS",
     "PLUGIN_KINDS",
     "REFERENCE",
@@ -53,15 +63,18 @@ __all__ = [
     "Node",
     "Optimizer",
     "Parameter",
+    "PathLength",
     "Player",
     "PluginKinds",
     "Points",
     "RMSprop",
     "Shape",
     "Spec",
+    "Stage",
     "Training",
     "Transforms",
     "change",
+    "count_copies",
     "crops",
     "differences",
     "digest",
@@ -84,7 +97,9 @@ __all__ = [
     "plan_player",
     "plan_spec",
     "read_spec",
+    "result_spec",
     "span",
+    "stage_specs",
     "to_data",
     "to_json",
     "to_toml",

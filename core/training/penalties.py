@@ -1,5 +1,5 @@
 """Penalties on the discriminator: on its gradient with respect to its image, and on its logits; and
-the distance of features that the generator minimizes.
+the path lengths of the generator, and the distance of features that it minimizes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ __all__ = [
     "lecam_penalty",
     "mix_images",
     "move_images",
+    "path_lengths",
     "squared_distance",
     "squared_slope",
 ]
@@ -72,6 +73,20 @@ def squared_slope(ops: Ops, slope: Tensor) -> Tensor:
     Reference: Mescheder et al. 2018, equation 9, arXiv:1801.04406.
     """
     return 0.5 * ops.mean(ops.sum_rows(ops.square(slope)))
+
+
+def path_lengths(ops: Ops, slope: Tensor, copies: int) -> Tensor:
+    r"""Compute how long the change of each image in a random direction is, (N,).
+
+    .. math:: \sqrt{\tfrac1c \lVert J_w^T y \rVert_2^2}
+
+    Args:
+        slope: :math:`J_w^T y`, of ``copies`` copies of w. 1e-12 under the root keeps its derivative
+            finite at 0.
+
+    Reference: Karras et al. 2020, section 3.2, arXiv:1912.04958.
+    """
+    return ops.sqrt(ops.sum_rows(ops.square(slope)) * (1.0 / copies) + 1e-12)
 
 
 def lecam_penalty(

@@ -78,6 +78,13 @@ class Players(Protocol):
         backends with the capability ``"second-order"``.
         """
 
+    def layer_slope(self, player: str, layer: str, direction: Tensor, **inputs: Tensor) -> Tensor:
+        """Run a player forward, inside a :data:`Loss`, and return the gradient of the sum of its
+        output times ``direction`` with respect to the output of a layer, one of the player's
+        ``outputs``. Gradients of the weights pass through it. Only called on backends with the
+        capability ``"second-order"``.
+        """
+
     def learn(
         self,
         player: str,
@@ -135,9 +142,17 @@ class Engine(Protocol):
         :func:`gandem.core.training.metric_names`.
         """
 
-    def forward(self, player: str, inputs: Arrays, *, average: bool = False) -> np.ndarray:
+    def forward(
+        self, player: str, inputs: Arrays, *, average: bool = False, layer: str = ""
+    ) -> np.ndarray:
         """Run a player in inference mode (running statistics, no dropout); channels-last in and
         out.
+
+        Args:
+            inputs: those of the network; or the output of one of its layers, ``layer:NAME``, from
+                which it goes on, and the inputs that it reads from there on.
+            layer: the layer whose output to return; by default the last. See
+                :meth:`gandem.core.specs.NetworkPlan.part`.
         """
 
     def export(self) -> dict[str, np.ndarray]:

@@ -2,7 +2,8 @@
 
 A backend supplies the players and the tensor functions, and may compile the step. The order of the
 updates changes the result, so it is fixed here: the discriminator (real before fake), the auxiliary
-networks of the loss, the encoder, the generator, lookahead, the weight averages.
+networks of the loss, the encoder, the generator, its path length regularization, lookahead, the
+weight averages.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from gandem.core.specs import Spec
+from gandem.core.specs import FADE_IN, Spec
 from gandem.core.training.discriminator import Discriminator
 from gandem.core.training.losses import AdversarialLoss, AuxiliaryLoss, auxiliary_players
 from gandem.core.training.ops import Ops, Tensor
+from gandem.core.training.path_length import regularize_path_length
 from gandem.core.training.protocols import Loss, Played, Players
 from gandem.core.training.state import averaged_players
 
@@ -28,12 +30,13 @@ LOOKAHEAD = "lookahead"
 def metric_names(spec: Spec) -> tuple[str, ...]:
     """Return the names of the scalars that a step reports, in order.
 
-    These are the :data:`METRICS`, ``penalty`` and ``class_loss`` if the loss has them,
-    ``augment_probability`` if it is adapted, and the other networks.
+    These are the :data:`METRICS`, ``penalty``, ``path_length`` and ``class_loss`` if the loss has
+    them, ``augment_probability`` if it is adapted, and the other networks.
     """
     loss = spec.loss
     names = [*METRICS]
     names += ["penalty"] if loss.has_penalty else []
+    names += ["path_length"] if loss.path_length.weight else []
     names += ["class_loss"] if loss.class_weight else []
     names += ["augment_probability"] if spec.training.augment.adaptive_target else []
     return (*names, *(player.name for player in spec.players if player.name not in METRICS))
@@ -56,11 +59,15 @@ def train_step(
     Args:
         inputs: ``real/i`` (N, H, W, C), ``noise/i`` (N, latent) and, with classes, ``label/i`` (N,
             classes) for round i; ``mix/i`` (N, 1, 1, 1) for a gradient penalty, and ``shift/i`` (N,
-            H, W, C) for one near real images; ``PENALTY_FACTOR`` and ``ADAPT`` of
-            :mod:`gandem.core.training.discriminator`; :data:`LOOKAHEAD`;
+            H, W, C) for one near real images; the factors of
+            :class:`gandem.core.training.due.Due`, and ``ADAPT`` of
+            :mod:`gandem.core.training.discriminator`; those of
+            :func:`gandem.core.training.path_length.regularize_path_length`;
+            :data:`LOOKAHEAD`;
             ``noise/generator`` if the generator gets fresh noise, and ``label/generator`` if it
-            gets several batches of it; ``schedule/loss.r1`` (), … for each schedule of the spec,
-            see :meth:`gandem.core.training.feed.inputs.Feed.scheduled`; and the arrays of
+            gets several batches of it; ``fade_in`` (1, 1), if a network reads it;
+            ``schedule/loss.r1`` (), … for each schedule of the spec, see
+            :meth:`gandem.core.training.feed.inputs.Feed.scheduled`; and the arrays of
             augmentation and instance noise, see
             :func:`gandem.core.training.feed.augmentation.disturbance_shapes`.
 
@@ -69,15 +76,16 @@ def train_step(
         generator's including those of auxiliary networks; ``real_accuracy`` and
         ``fake_accuracy``, the shares of the last round that the discriminator classified
         correctly; ``penalty``, the sum of all penalties with their weights, of which gradient
-        penalties may be those of an earlier step; ``class_loss``, the cross-entropy of the real
-        images of the last round, in nats; ``augment_probability`` for the next step; then the loss
-        of each other network before its update.
+        penalties may be those of an earlier step; ``path_length``, the running average of the
+        generator's path lengths; ``class_loss``, the cross-entropy of the real images of the last
+        round, in nats; ``augment_probability`` for the next step; then the loss of each other
+        network before its update.
     """
     training = spec.training
     discriminator = Discriminator(spec, loss, players, ops, inputs)
     for i in range(training.discriminator_steps):
         label = {"label": inputs[f"label/{i}"]} if spec.classes else {}
-        read = {"noise": inputs[f"noise/{i}"], **label}
+        read = {"noise": inputs[f"noise/{i}"], **label, **discriminator.fade}
         learns = i == training.discriminator_steps - 1 and training.noise != "fresh"
         fake, encoded = players.play("generator", back=learns, **read), discriminator.encode(i)
         d_loss, report = discriminator.learn(i, fake, read, encoded)
@@ -106,6 +114,8 @@ def train_step(
         return total, {}
 
     g_loss, _ = players.learn("generator", compute_loss, through=fake)
+    if spec.loss.path_length.weight:
+        report = {**report, **regularize_path_length(spec, players, ops, inputs)}
     if LOOKAHEAD in inputs:
         for player in spec.players:
             players.look_back(player.name, inputs[LOOKAHEAD])
@@ -131,9 +141,10 @@ def _auxiliary_loss(
         read: the inputs of the generator that gave these images, by name.
     """
     rule = cast(AuxiliaryLoss, loss)
+    weight = {key: value for key, value in read.items() if key == FADE_IN}
 
     def compute_loss() -> tuple[Tensor, Mapping[str, Tensor]]:
-        output = players.apply(name, image=fake.value)
+        output = players.apply(name, image=fake.value, **weight)
         return rule.auxiliary(ops, name, output, read), {}
 
     return compute_loss

@@ -41,12 +41,14 @@ from gandem.core.specs import (
     Number,
     Ones,
     Optimizer,
+    PathLength,
     Player,
     Points,
     Relu,
     Reshape,
     Residual,
     Spec,
+    Stage,
     Tanh,
     Training,
     Upsample2D,
@@ -70,7 +72,7 @@ quickly = settings(max_examples=20, deadline=None, suppress_health_check=list(He
 KINDS_OF_DATA = [
     cls for family in (Layer, Optimizer, Initializer) for cls in KINDS[family].values()
 ]
-TABLES = [Augment, Consistency, Image, Latent, Loss, Points, Training]
+TABLES = [Augment, Consistency, Image, Latent, Loss, Points, Stage, Training]
 
 tiny_noise = Player(
     name="generator",
@@ -250,6 +252,7 @@ def effective(loss: Loss) -> Loss:
         feature_matching=0.0,
         adversarial_weight=1.0,
         penalty_interval=interval,
+        path_length=PathLength(),
     )
 
 
@@ -367,6 +370,8 @@ DEFAULTS = {
         "padding": "zero",
         "gain": 1.0,
     },
+    "leaky_relu": {"gain": 1.0},
+    "bias": {"bias_init": Zeros()},
     "depth_to_space": {"factor": 2},
     "space_to_depth": {"factor": 2},
     "slice": {"start": 0},
@@ -376,6 +381,7 @@ DEFAULTS = {
     "prelu": {"slope_init": Normal(mean=0.25, std=0.0)},
     "concatenate": {"input": "label", "planes": False, "layers": ()},
     "add": {"layers": ()},
+    "blend": {"layers": ()},
     "dot": {"input": "label", "layers": ()},
     "multiply": {"layers": ()},
     "self_attention": {
@@ -391,6 +397,10 @@ DEFAULTS = {
     | GROUPS
     | AFFINE
     | {"layers": (), "demodulate": True, "epsilon": 1e-8},
+    "modulated_conv2d_transpose": WINDOW
+    | AFFINE
+    | {"layers": (), "demodulate": True, "epsilon": 1e-8},
+    "styles": {"mixing": 0.0, "decay": 0.995},
     "pixel_noise": {"strength_init": Zeros()},
     "residual": {"shortcut": ()},
     "adam": ADAM | {"weight_decay": 0.0},
@@ -416,7 +426,9 @@ DEFAULTS = {
         "penalty_interval": 1,
         "lecam": 0.0,
         "lecam_decay": 0.99,
+        "drift": 0.0,
         "consistency": Consistency(),
+        "path_length": PathLength(),
         "feature_matching": 0.0,
         "adversarial_weight": 1.0,
         "top_k": 1.0,
@@ -425,6 +437,7 @@ DEFAULTS = {
     "Augment": TRANSFORMS
     | {"probability": 1.0, "adaptive_target": 0.0, "adaptive_images": 500_000},
     "Consistency": TRANSFORMS | {"real": 0.0, "fake": 0.0},
+    "PathLength": {"weight": 0.0, "layer": "", "interval": 1, "decay": 0.99, "shrink": 1},
     "Training": {
         "batch_size": 64,
         "epochs": 20,
@@ -445,7 +458,9 @@ DEFAULTS = {
         "pac": 1,
         "instance_noise": 0.0,
         "augment": Augment(),
+        "stages": (),
     },
+    "Stage": {"fade_in": 0.0, "unit": "images"},
 }
 
 
@@ -461,7 +476,10 @@ def test_defaults_of_fields_never_change(cls):
 
 
 def test_every_field_is_written_out_even_where_it_has_a_default():
-    assert to_data(tiny())["training"] == DEFAULTS["Training"] | {"augment": DEFAULTS["Augment"]}
+    assert to_data(tiny())["training"] == DEFAULTS["Training"] | {
+        "augment": DEFAULTS["Augment"],
+        "stages": [],
+    }
 
 
 def test_reading_does_not_change_its_argument():
@@ -600,6 +618,7 @@ def otherwise(value: Any) -> Any:
         "corrected": "uncorrected",
         "between": "near-real",
         "unbiased": "biased",
+        "": "styles",
     }
     if isinstance(value, bool):
         return not value

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gandem.core.specs import Spec, at_step, plan_spec
+from gandem.core.specs import REFERENCE, Spec, at_step, plan_spec
 from gandem.core.training import DrawFeed, Loss, Played
 from gandem_jax import network, optimizers
 
@@ -39,6 +39,19 @@ class JaxPlayers:
 
         slope, (output, self.state) = jax.grad(score, has_aux=True)(image)
         return output, slope
+
+    def layer_slope(self, player: str, layer: str, direction: Array, **inputs: Array) -> Array:
+        plan, draws = self.plans[player], self.draws.next()
+        _, state, outputs = network.compute(plan, self.state, inputs, draws, training=True)
+
+        def project(value: Array) -> Array:
+            given = {**inputs, REFERENCE + layer: value}
+            output = network.compute(plan, self.state, given, draws, training=True)[0]
+            return (output * direction).sum()
+
+        slope = jax.grad(project)(outputs[layer])
+        self.state = state
+        return slope
 
     def play(self, player: str, *, back: bool = True, **inputs: Array) -> Played:
         def run(weights: Arrays) -> tuple[Array, Arrays]:
