@@ -29,7 +29,7 @@ GRID_COPIES = 8
     "--num-samples",
     "count",
     type=click.IntRange(1),
-    show_default="25; 1000 points",
+    show_default="25; 1000 points; 8 with --pyramid",
     help="Images or points to generate.",
 )
 @click.option(
@@ -45,6 +45,11 @@ GRID_COPIES = 8
     show_default="off",
     help="Generate N images of every class from the same noise, one row per class.",
 )
+@click.option(
+    "--pyramid",
+    is_flag=True,
+    help="Show each image at all resolutions of the generator side by side, as of msg-gan.",
+)
 @seed_option("Random seed of the noise.")
 @generator_options
 @out_option("Output: grid.png, images.npz, or folder/ with a PNG file per image.", "generate.png")
@@ -53,6 +58,7 @@ def generate(
     run: Path,
     count: int | None,
     each_label: int | None,
+    pyramid: bool,
     out: Path | None,
     as_json: bool,
     **options: Any,
@@ -70,6 +76,7 @@ def generate(
     from gandem.core.specs import Image
     from gandem.terminal.progress import ProgressBars
     from gandem.terminal.tables import format_count
+    from gandem.visualize.pyramid import DEFAULT_ROWS, draw_pyramid
     from gandem.visualize.traversal import each_label as generate_each_label
 
     out = choose_out(out, run, "generate.png")
@@ -79,9 +86,13 @@ def generate(
         check_file(out, {".png": "a grid", ".npz": "arrays", "": "a folder of images"})
     if each_label is not None and (count, options["label"]) != (None, None):
         raise click.UsageError("--each-label cannot be combined with --num-samples or --label.")
+    if pyramid and each_label is not None:
+        raise click.UsageError("--pyramid cannot be combined with --each-label.")
+    if pyramid and out.suffix.lower() != ".png":
+        raise click.UsageError(f"--pyramid draws one picture; expected a .png, received {out}.")
     with ProgressBars(quiet=as_json, unit="images") as bars:
         opened = open_run(run)
-        default = default_count(opened.spec)
+        default = DEFAULT_ROWS if pyramid else default_count(opened.spec)
         number = each_label * opened.spec.classes if each_label else count or default
         label = options["label"]
         empty = set(opened.record.data.empty_classes)
@@ -97,12 +108,14 @@ def generate(
         if each_label is not None:
             options.pop("label")
             images, table = generate_each_label(opened, each_label, **options, progress=show)
+        elif pyramid:
+            table = draw_pyramid(opened, number, **options)
         elif out.suffix.lower() != ".png" or out.is_dir():
             opened.save(out, number, **options, progress=show)
         else:
             check_count(opened.spec, number, copies=GRID_COPIES)
             opened.generate(number, **options, progress=show).save(out)
-    if each_label is not None and out.suffix.lower() == ".png":
+    if pyramid or (each_label is not None and out.suffix.lower() == ".png"):
         table.save(out)
     elif each_label is not None:
         images.save(out)

@@ -63,7 +63,8 @@ class KerasEngine:
         self._compiled_loop = tf.function(self._loop, autograph=False)
         self.steps_per_call = STEPS_PER_CALL if _has_no_convolutions(spec) else 1
         self._runs = {
-            name: tf.function(network, autograph=False) for name, network in self.networks.items()
+            name: tf.function(network.observe, autograph=False)
+            for name, network in self.networks.items()
         }
         self.load(arrays)
 
@@ -108,10 +109,20 @@ class KerasEngine:
     def read(self, scalars: Mapping[str, Tensor]) -> dict[str, float]:
         return {name: float(scalar.numpy()) for name, scalar in scalars.items()}
 
-    def forward(self, player: str, inputs: Arrays, *, average: bool = False) -> np.ndarray:
-        run = self.native(player, average=True) if average else self._runs[player]
+    def forward(
+        self,
+        player: str,
+        inputs: Arrays,
+        *,
+        average: bool = False,
+        observed: dict[str, np.ndarray] | None = None,
+    ) -> np.ndarray:
+        run = self.native(player, average=True).observe if average else self._runs[player]
         with tf.device(self.device):
-            return run(from_numpy(self.networks[player].plan, inputs)).numpy()
+            output, outputs = run(from_numpy(self.networks[player].plan, inputs))
+        if observed is not None:
+            observed |= {name: value.numpy() for name, value in outputs.items()}
+        return output.numpy()
 
     def native(self, player: str, *, average: bool = False) -> Network:
         network = self.networks[player]

@@ -7,7 +7,7 @@ from tensorflow import Tensor
 
 from gandem.backends.keras.network import Network
 from gandem.backends.keras.optimizers import Learner, as_constant
-from gandem.core.training import DrawFeed, Loss, Played
+from gandem.core.training import DrawFeed, Images, Loss, Played, collect_images
 
 
 class KerasPlayers:
@@ -41,19 +41,26 @@ class KerasPlayers:
             observed |= outputs
         return output
 
-    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> Tensor:
-        image = tf.stop_gradient(image)
+    def slope(self, player: str, images: Images, **inputs: Tensor) -> Images:
+        images = {name: tf.stop_gradient(image) for name, image in images.items()}
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(image)
-            score = tf.reduce_sum(self.apply(player, image=image, **inputs)[:, :1])
-        return tape.gradient(score, image)
+            tape.watch(images)
+            score = tf.reduce_sum(self.apply(player, **images, **inputs)[:, :1])
+        return tape.gradient(score, images)
 
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
         weights = list(self.learners[player].parameters.values())
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights if back else [])
-            output = self.apply(player, **inputs)
-        return Played(output, lambda gradient: tape.gradient(output, weights, gradient))
+            observed: dict[str, Tensor] = {}
+            output = self.apply(player, observed, **inputs)
+        images = collect_images(self.networks[player].plan, output, observed)
+
+        def pull(gradients: Images) -> list[Tensor]:
+            outer = [gradients[name] for name in images]
+            return tape.gradient([*images.values()], weights, outer)
+
+        return Played(images, pull)
 
     def learn(
         self,
@@ -70,7 +77,7 @@ class KerasPlayers:
             value, report = loss()
         if through is None:
             gradients = tape.gradient(value, weights)
-        else:  # only the gradient of the image, no weight gradients of the other player
+        else:  # only the gradients of the images, no weight gradients of the other player
             gradients = through.pull(tape.gradient(value, through.value))
 
         def update() -> Tensor:

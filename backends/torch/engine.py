@@ -104,11 +104,22 @@ class TorchEngine:
         values = torch.stack([scalar.double() for scalar in scalars.values()]).tolist()
         return dict(zip(scalars, values, strict=True))
 
-    def forward(self, player: str, inputs: Arrays, *, average: bool = False) -> np.ndarray:
+    def forward(
+        self,
+        player: str,
+        inputs: Arrays,
+        *,
+        average: bool = False,
+        observed: dict[str, np.ndarray] | None = None,
+    ) -> np.ndarray:
         network = self._averaged(player) if average else self.networks[player]
         network.eval()
+        outputs: dict[str, Tensor] = {}
         with torch.no_grad():
-            return images_outward(network(*network.from_numpy(inputs, self.device)))
+            output = network(*network.from_numpy(inputs, self.device), observed=outputs)
+        if observed is not None:
+            observed |= {name: images_outward(value) for name, value in outputs.items()}
+        return images_outward(output)
 
     def _averaged(self, player: str) -> Network:
         """Return a copy of a network with its averaged weights."""

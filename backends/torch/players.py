@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gandem.backends.torch.network import Network, draws_inward
 from gandem.backends.torch.optimizers import Learner
-from gandem.core.training import DrawFeed, Loss, Played
+from gandem.core.training import DrawFeed, Images, Loss, Played, collect_images
 
 
 class TorchPlayers:
@@ -38,17 +38,24 @@ class TorchPlayers:
         read = [inputs[name] for name in network.plan.inputs]
         return network(*read, draws=draws_inward(self.draws.next()), observed=observed)
 
-    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> Tensor:
-        leaf = image.detach().requires_grad_(True)
-        output = self.apply(player, image=leaf, **inputs)
-        return torch.autograd.grad(output[:, :1].sum(), leaf, create_graph=True)[0]
+    def slope(self, player: str, images: Images, **inputs: Tensor) -> Images:
+        leaves = as_leaves(images)
+        output = self.apply(player, **leaves, **inputs)
+        slopes = torch.autograd.grad(output[:, :1].sum(), [*leaves.values()], create_graph=True)
+        return dict(zip(leaves, slopes, strict=True))
 
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
+        observed: dict[str, Tensor] = {}
         with torch.set_grad_enabled(back):
-            output = self.apply(player, **inputs)
-        leaf = output.detach().requires_grad_(True)  # the graph of the other player ends here
+            output = self.apply(player, observed, **inputs)
+        images = collect_images(self.networks[player].plan, output, observed)
         weights = list(self.learners[player].parameters.values())
-        return Played(leaf, lambda gradient: torch.autograd.grad(output, weights, gradient))
+
+        def pull(gradients: Images) -> tuple[Tensor, ...]:
+            outer = [gradients[name] for name in images]
+            return torch.autograd.grad([*images.values()], weights, outer)
+
+        return Played(as_leaves(images), pull)
 
     def learn(
         self, player: str, loss: Loss, through: Played | None = None, *, floor: float | None = None
@@ -57,8 +64,9 @@ class TorchPlayers:
         learner = self.learners[player]
         if through is None:
             gradients = torch.autograd.grad(value, list(learner.parameters.values()))
-        else:  # only the gradient of the image, no weight gradients of the other player
-            gradients = through.pull(torch.autograd.grad(value, through.value)[0])
+        else:  # only the gradients of the images, no weight gradients of the other player
+            by_image = torch.autograd.grad(value, [*through.value.values()])
+            gradients = through.pull(dict(zip(through.value, by_image, strict=True)))
         if floor is None or value >= floor:
             learner.update(gradients, self.inputs, f"{player}.optimizer")
         return value.detach(), {name: scalar.detach() for name, scalar in report.items()}
@@ -78,3 +86,8 @@ class TorchPlayers:
 
     def set_running(self, name: str, value: Tensor) -> None:
         self.running[name].copy_(value)
+
+
+def as_leaves(images: Images) -> dict[str, Tensor]:
+    """Return the images as leaves, where the graph of the network that made them ends."""
+    return {name: image.detach().requires_grad_(True) for name, image in images.items()}

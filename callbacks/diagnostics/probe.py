@@ -7,14 +7,17 @@ numbers, so a training takes the same steps with and without them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from gandem.core.rng import Purpose, stream
-from gandem.core.training import Engine, Feed, as_read, weights
+from gandem.core.specs import IMAGE
+from gandem.core.training import Engine, Feed, collect_images, weights
 from gandem.core.training.feed.inputs import draw_noise, one_hot
+from gandem.core.training.feed.pixels import read_resolutions
 from gandem.core.training.losses import decision_boundary
 
 __all__ = ["COUNT", "EVERY", "Probe", "measure_variety"]
@@ -63,7 +66,7 @@ class Probe:
         """
         if not self.is_due(step):
             return {}
-        facts: dict[str, Any] = self._variety(self.fakes())
+        facts: dict[str, Any] = self._variety(self.fakes()[IMAGE])
         if self._before is not None:
             after, facts["moved"] = self._weights(), {}
             for player in self.feed.plans:
@@ -100,10 +103,10 @@ class Probe:
         return np.sort(order[:COUNT])
 
     @cached_property
-    def real(self) -> np.ndarray:
-        """The real images (count, H, W, C), as the networks read them."""
+    def real(self) -> dict[str, np.ndarray]:
+        """The real images (count, H, W, C) in each resolution, as the networks read them."""
         images = self.feed.dataset.images[self._chosen]
-        return as_read(self.feed.spec, images, self.feed.precision)
+        return read_resolutions(self.feed.spec, images, self.feed.precision)
 
     @cached_property
     def _noise(self) -> np.ndarray:
@@ -113,7 +116,7 @@ class Probe:
 
     @cached_property
     def _variety(self) -> Variety:
-        return Variety(self.real, self._groups)
+        return Variety(self.real[IMAGE], self._groups)
 
     @cached_property
     def _groups(self) -> np.ndarray | None:
@@ -122,22 +125,30 @@ class Probe:
         reads = "label" in self.feed.plans["generator"].inputs
         return labels[self._chosen] if reads and labels is not None else None
 
-    def _play(self, player: str, **inputs: np.ndarray) -> np.ndarray:
+    def _play(
+        self, player: str, observed: dict[str, np.ndarray] | None = None, **inputs: np.ndarray
+    ) -> np.ndarray:
         names, spec = self.feed.plans[player].inputs, self.feed.spec
         if "label" in names:
             labels = self.feed.dataset.labels
             assert labels is not None
             inputs["label"] = one_hot(labels[self._chosen], spec.classes, self.feed.precision)
         used = {name: value for name, value in inputs.items() if name in names}
-        return np.asarray(self.engine.forward(player, used))
+        if observed is None:
+            return np.asarray(self.engine.forward(player, used))
+        return np.asarray(self.engine.forward(player, used, observed=observed))
 
-    def fakes(self) -> np.ndarray:
-        """Return what the generator makes of the fixed noise, (count, H, W, C)."""
-        return self._play("generator", noise=self._noise)
+    def fakes(self) -> dict[str, np.ndarray]:
+        """Return what the generator makes of the fixed noise, (count, H, W, C), by resolution."""
+        plan = self.feed.plans["generator"]
+        observed: dict[str, np.ndarray] | None = {} if plan.images else None
+        output = self._play("generator", observed, noise=self._noise)
+        return collect_images(plan, output, observed or {})
 
-    def _scores(self, images: np.ndarray) -> np.ndarray:
-        packed = _pack(images, self.feed.spec.training.pac)
-        return self._play("discriminator", image=packed)[:, 0]
+    def _scores(self, images: Mapping[str, np.ndarray]) -> np.ndarray:
+        pac = self.feed.spec.training.pac
+        packed = {name: _pack(image, pac) for name, image in images.items()}
+        return self._play("discriminator", **packed)[:, 0]
 
     def _weights(self) -> dict[str, np.ndarray]:
         return weights(self.feed.spec, self.engine.export())

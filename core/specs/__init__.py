@@ -32,11 +32,21 @@ from gandem.core.specs.serialization import (
     to_toml,
 )
 from gandem.core.specs.shapes.geometry import crops, filter_matrix, interpolation, pads, span
-from gandem.core.specs.shapes.graph import REFERENCE, NetworkPlan, Node, Parameter, Shape
+from gandem.core.specs.shapes.graph import (
+    IMAGE,
+    REFERENCE,
+    NetworkPlan,
+    Node,
+    Parameter,
+    Shape,
+    at_resolution,
+    is_image,
+)
 from gandem.core.specs.shapes.inference import draw_initial_values, plan_network
-from gandem.core.specs.validation import input_shapes, plan_player, plan_spec
+from gandem.core.specs.validation import image_shapes, input_shapes, plan_player, plan_spec
 
 __all__ = [
+    "IMAGE",
     "MOST_LAYERS",
     "PLUGIN_KINDS",
     "REFERENCE",
@@ -61,6 +71,7 @@ __all__ = [
     "Spec",
     "Training",
     "Transforms",
+    "at_resolution",
     "change",
     "crops",
     "differences",
@@ -73,8 +84,10 @@ __all__ = [
     "from_json",
     "from_toml",
     "image_of",
+    "image_shapes",
     "input_shapes",
     "interpolation",
+    "is_image",
     "load_spec",
     "pads",
     "parse_setting",

@@ -7,11 +7,19 @@ import functools
 from collections.abc import Collection, Mapping
 
 from gandem.core.errors import SpecError, shown
-from gandem.core.specs.gan import Player, Points, Spec, Transforms
-from gandem.core.specs.shapes.graph import NetworkPlan, Node, Shape
+from gandem.core.specs.gan import Player, Points, Spec, Transforms, image_of
+from gandem.core.specs.shapes.graph import (
+    IMAGE,
+    REFERENCE,
+    NetworkPlan,
+    Node,
+    Shape,
+    find_images,
+    is_image,
+)
 from gandem.core.specs.shapes.inference import NAME, plan_network
 
-__all__ = ["input_shapes", "plan_player", "plan_spec"]
+__all__ = ["image_shapes", "input_shapes", "plan_player", "plan_spec"]
 
 PLAYERS = ("generator", "discriminator")
 
@@ -25,9 +33,21 @@ _TAKEN = {
 
 def input_shapes(spec: Spec) -> dict[str, Shape]:
     """Return the shapes of the inputs available to a network, by name, without the batch axis."""
-    shapes: dict[str, Shape] = {"noise": (spec.latent.size,), "image": spec.image.shape}
+    shapes: dict[str, Shape] = {"noise": (spec.latent.size,), **image_shapes(spec)}
     if spec.classes:
         shapes["label"] = (spec.classes,)
+    return shapes
+
+
+def image_shapes(spec: Spec) -> dict[str, Shape]:
+    """Return the shape of the images in each resolution, by name: ``"image"``, then those that the
+    generator gives beside it, ``"image:8"`` …, in the order of its outputs.
+    """
+    shapes: dict[str, Shape] = {IMAGE: spec.image.shape}
+    for name in find_images(spec.player("generator").outputs):
+        height, width, channels = image_of(spec).shape
+        rows = int(name.partition(":")[2])
+        shapes[name] = (rows, width * rows // height, channels)
     return shapes
 
 
@@ -43,8 +63,12 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
         raise SpecError(
             f"image: low ({spec.image.low:g}) must be below high ({spec.image.high:g})."
         )
+    _check_resolutions(spec)
     shapes = input_shapes(spec)
-    packed = {**shapes, "image": _pack(spec.image.shape, spec.training.pac)}
+    packed = {
+        name: _pack(shape, spec.training.pac) if is_image(name) else shape
+        for name, shape in shapes.items()
+    }
     names = {player.name for player in spec.players}
     plans = {
         player.name: plan_player(
@@ -56,6 +80,7 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
     _check_regularization(spec)
     _check_generator(spec, plans["generator"])
     _check_discriminator(spec, plans["discriminator"])
+    _check_images(spec, plans)
     for name, plan in plans.items():
         if name not in PLAYERS:
             _check_auxiliary(plan)
@@ -112,6 +137,46 @@ def _check_names(spec: Spec) -> None:
     for name in PLAYERS:
         if name not in names:
             raise SpecError(f"The spec has no player {name!r}; every GAN needs one.")
+
+
+def _check_resolutions(spec: Spec) -> None:
+    """Refuse outputs of the generator whose resolution does not divide the image."""
+    for layer in find_images(spec.player("generator").outputs).values():
+        rows = int(layer.removeprefix("image_"))
+        if isinstance(spec.image, Points):
+            raise SpecError(
+                f"generator.outputs: {layer!r} is an image of {rows} rows, and the spec "
+                f"{spec.name!r} makes points; choose another name for the layer."
+            )
+        height, width, _ = spec.image.shape
+        factor = height // rows
+        if rows == height:
+            raise SpecError(
+                f"generator.outputs: {layer!r} has the full resolution, which only the last layer "
+                "gives; leave it out, and let other networks read 'image'."
+            )
+        if not factor or height % rows or width % factor:
+            raise SpecError(
+                f"generator.outputs: {layer!r} has {rows} rows, and the images are {height}x{width}"
+                " pixels; both must be divisible by the same whole number."
+            )
+
+
+def _check_images(spec: Spec, plans: Mapping[str, NetworkPlan]) -> None:
+    """Check the images of lower resolutions that the generator gives."""
+    plan, shapes = plans["generator"], image_shapes(spec)
+    outputs = {node.reference: node.output_shape for node in plan.walk()}
+    for name, layer in plan.images.items():
+        if (shape := outputs[REFERENCE + layer]) != shapes[name]:
+            raise SpecError(
+                f"generator/{layer}: it gives {shape}, and the image has {shapes[name]} in this "
+                "resolution; change the layer, or its name."
+            )
+        if name not in plans["discriminator"].inputs:
+            raise SpecError(
+                f"generator.outputs: the discriminator does not read {name!r}, so nothing trains "
+                f"the layer {layer!r}; let it read that, or leave the output out."
+            )
 
 
 def _check_protocol(spec: Spec) -> None:
@@ -194,7 +259,7 @@ def _last_that_computes(plan: NetworkPlan) -> Node:
 
 
 def _check_generator(spec: Spec, plan: NetworkPlan) -> None:
-    if "image" in plan.inputs:
+    if any(is_image(name) for name in plan.inputs):
         raise SpecError("generator: it cannot read the real image; its inputs are noise and label.")
     last = plan.nodes[-1]
     if plan.output_shape != spec.image.shape:
@@ -240,7 +305,7 @@ def _check_discriminator(spec: Spec, plan: NetworkPlan) -> None:
 
 
 def _check_auxiliary(plan: NetworkPlan) -> None:
-    if tuple(plan.inputs) != ("image",):
+    if not all(is_image(name) for name in plan.inputs):
         raise SpecError(
             f"{plan.nodes[0].path}: an auxiliary network reads only the image; set input = 'image'."
         )

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
         step_inputs,
     )
     from gandem.core.training.feed.device_rng import KEY, Draw, list_draws, make_key
-    from gandem.core.training.feed.inputs import Feed, as_read, fixed_inputs, fixed_parts, one_hot
+    from gandem.core.training.feed.inputs import Feed, fixed_inputs, fixed_parts, one_hot
+    from gandem.core.training.feed.pixels import as_read
     from gandem.core.training.feed.prefetch import Prefetcher, have_equal_shapes
     from gandem.core.training.losses import (
         AdversarialLoss,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
         load_loss,
         resolve_loss,
     )
-    from gandem.core.training.ops import Arrays, Ops, Tensor
+    from gandem.core.training.ops import Arrays, Images, Ops, Tensor
     from gandem.core.training.protocols import (
         ArithmeticReporter,
         Backend,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
         Players,
         ThreadSetter,
         Tracer,
+        collect_images,
     )
     from gandem.core.training.state import (
         OUTSIDE_PARITY,
@@ -65,7 +67,8 @@ if TYPE_CHECKING:
         stored,
         weights,
     )
-    from gandem.core.training.step import METRICS, metric_names, train_step
+    from gandem.core.training.step import train_step
+    from gandem.core.training.step_names import METRICS, metric_names
 
 __all__ = [
     "CAPABILITIES",
@@ -83,6 +86,7 @@ __all__ = [
     "DrawFeed",
     "Engine",
     "Feed",
+    "Images",
     "Loss",
     "MultiStep",
     "NumpyOps",
@@ -99,6 +103,7 @@ __all__ = [
     "check_capabilities",
     "check_loss",
     "check_state",
+    "collect_images",
     "find_backend",
     "fixed_inputs",
     "fixed_parts",
@@ -130,8 +135,8 @@ __all__ = [
 ]
 
 _MODULES = (
-    *("ops", "losses", "protocols", "backends", "capabilities", "state", "step", "dry_run"),
-    *("feed.device_rng", "feed.inputs", "feed.prefetch"),
+    *("ops", "losses", "protocols", "backends", "capabilities", "state", "step_names", "step"),
+    *("dry_run", "feed.device_rng", "feed.inputs", "feed.pixels", "feed.prefetch"),
 )
 """Where the names are looked up, in this order; the first two import no NumPy."""
 

@@ -13,19 +13,23 @@ import numpy as np
 from gandem.core.errors import SpecError
 from gandem.core.plugins.registry import registry
 from gandem.core.specs import (
+    IMAGE,
     REFERENCE,
     Schedule,
     Shape,
     Spec,
+    at_resolution,
     find_schedules,
+    image_shapes,
     input_shapes,
     plan_spec,
 )
 from gandem.core.training.feed.augmentation import disturbance_shapes
 from gandem.core.training.losses import AdversarialLoss, is_paired
-from gandem.core.training.ops import Tensor
-from gandem.core.training.protocols import Loss, Played
-from gandem.core.training.step import ADAPT, PENALTY_FACTOR, train_step
+from gandem.core.training.ops import Images, Tensor
+from gandem.core.training.protocols import Loss, Played, collect_images
+from gandem.core.training.step import train_step
+from gandem.core.training.step_names import ADAPT, PENALTY_FACTOR
 
 __all__ = [
     "DRAW_KINDS",
@@ -33,6 +37,7 @@ __all__ = [
     "NumpyOps",
     "Pass",
     "check_functions",
+    "packed_shapes",
     "passes_of_step",
     "step_inputs",
 ]
@@ -64,16 +69,17 @@ def step_inputs(
     shapes = input_shapes(spec)
     found: dict[str, Shape] = {}
     for i, count in enumerate(rows):
-        found[f"real/{i}"] = (count, *shapes["image"])
+        for name, shape in image_shapes(spec).items():
+            found[f"{at_resolution('real', name)}/{i}"] = (count, *shape)
         found[f"noise/{i}"] = (count, *shapes["noise"])
         if spec.classes:
             found[f"label/{i}"] = (count, *shapes["label"])
         if spec.loss.gradient_penalty and penalizes:
-            packed = plan_spec(spec)["discriminator"].inputs["image"]
-            groups = count // spec.training.pac
-            found[f"mix/{i}"] = (groups, *(1 for _ in packed))
+            packed, groups = packed_shapes(spec), count // spec.training.pac
+            found[f"mix/{i}"] = (groups, *(1 for _ in packed[IMAGE]))
             if spec.loss.gradient_penalty_points == "near-real":
-                found[f"shift/{i}"] = (groups, *packed)
+                for name, shape in packed.items():
+                    found[f"{at_resolution('shift', name)}/{i}"] = (groups, *shape)
     last = rows[-1] * spec.training.generator_batches
     if spec.training.noise == "fresh":
         found["noise/generator"] = (last, *shapes["noise"])
@@ -86,6 +92,14 @@ def step_inputs(
     if spec.training.augment.adaptive_target:
         found[ADAPT] = ()
     return found | dict.fromkeys(schedule_names(spec), ())
+
+
+def packed_shapes(spec: Spec) -> dict[str, Shape]:
+    """Return the shapes of the images that the discriminator reads, by name: ``training.pac`` of
+    them side by side.
+    """
+    inputs = plan_spec(spec)["discriminator"].inputs
+    return {name: inputs[name] for name in image_shapes(spec)}
 
 
 @functools.lru_cache(maxsize=64)
@@ -250,12 +264,15 @@ class _Recorder:
             observed |= {name: _zeros((rows, *shapes[REFERENCE + name])) for name in plan.outputs}
         return _zeros((rows, *plan.output_shape))
 
-    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> np.ndarray:
-        self.apply(player, image=image, **inputs)
-        return _zeros(image.shape)
+    def slope(self, player: str, images: Images, **inputs: Tensor) -> Images:
+        self.apply(player, **images, **inputs)
+        return {name: _zeros(image.shape) for name, image in images.items()}
 
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
-        return Played(self.apply(player, **inputs), lambda gradient: None)
+        observed: dict[str, Tensor] = {}
+        output = self.apply(player, observed, **inputs)
+        images = collect_images(self._plans[player], output, observed)
+        return Played(images, lambda gradients: None)
 
     def learn(
         self,

@@ -14,9 +14,9 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from gandem.core.specs import Spec
+from gandem.core.specs import IMAGE, NetworkPlan, Spec
 from gandem.core.training.losses import AdversarialLoss
-from gandem.core.training.ops import Arrays, Tensor
+from gandem.core.training.ops import Arrays, Images, Tensor
 
 __all__ = [
     "ArithmeticReporter",
@@ -29,6 +29,7 @@ __all__ = [
     "Players",
     "ThreadSetter",
     "Tracer",
+    "collect_images",
 ]
 
 Loss = Callable[[], tuple[Tensor, Mapping[str, Tensor]]]
@@ -39,15 +40,25 @@ Loss = Callable[[], tuple[Tensor, Mapping[str, Tensor]]]
 
 @dataclass(slots=True)
 class Played:
-    """The output of a player: ``value``, and ``pull``, which propagates a gradient of the value to
+    """The images of a player, by name: ``value``, and ``pull``, which propagates their gradients to
     the player's weights.
 
     A loss must read ``value`` on each call and keep no copy. A framework that differentiates
     functions instead of tensors replaces it during ``learn`` with ``through``.
     """
 
-    value: Tensor
-    pull: Callable[[Tensor], Any]
+    value: Images
+    pull: Callable[[Images], Any]
+
+
+def collect_images(plan: NetworkPlan, output: Tensor, observed: Images) -> dict[str, Tensor]:
+    """Return the images of a pass by name: the output of the last layer, ``"image"``, and those of
+    lower resolutions, ``"image:8"`` ….
+
+    Args:
+        observed: the outputs of the layers that the plan's ``outputs`` lists.
+    """
+    return {IMAGE: output} | {name: observed[layer] for name, layer in plan.images.items()}
 
 
 class Players(Protocol):
@@ -56,7 +67,9 @@ class Players(Protocol):
     """
 
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
-        """Run a player forward; with ``back=False`` no gradient of this pass will be asked for."""
+        """Run a player forward and return its images, see :func:`collect_images`; with
+        ``back=False`` no gradient of this pass will be asked for.
+        """
 
     def apply(
         self, player: str, observed: dict[str, Tensor] | None = None, **inputs: Tensor
@@ -68,11 +81,11 @@ class Players(Protocol):
                 name; images are in the framework's own layout.
         """
 
-    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> Tensor:
+    def slope(self, player: str, images: Images, **inputs: Tensor) -> Images:
         """Run a player forward, inside a :data:`Loss`, and return the gradient of the sum of its
-        first output column with respect to ``image``, in the image's shape. Gradients of the
-        weights pass through it, gradients of ``image`` do not. Only called on backends with the
-        capability ``"second-order"``.
+        first output column with respect to each of ``images``, by the same names, in their shapes.
+        Gradients of the weights pass through it, gradients of ``images`` do not. Only called on
+        backends with the capability ``"second-order"``.
         """
 
     def learn(
@@ -91,9 +104,9 @@ class Players(Protocol):
         With a ``floor``, a loss below it changes neither weights nor optimizer; its forward passes
         count.
 
-        With ``through`` the gradient is taken with respect to that value and propagated back to the
-        player that computed it, so no weight gradients of other players are computed. Returns what
-        ``loss`` returned, detached.
+        With ``through`` the gradient is taken with respect to its images and propagated back to the
+        player that computed them, so no weight gradients of other players are computed. Returns
+        what ``loss`` returned, detached.
         """
 
     def clip(self, player: str, limit: float | Tensor) -> None:
@@ -127,9 +140,20 @@ class Engine(Protocol):
         :func:`gandem.core.training.metric_names`.
         """
 
-    def forward(self, player: str, inputs: Arrays, *, average: bool = False) -> np.ndarray:
+    def forward(
+        self,
+        player: str,
+        inputs: Arrays,
+        *,
+        average: bool = False,
+        observed: dict[str, np.ndarray] | None = None,
+    ) -> np.ndarray:
         """Run a player in inference mode (running statistics, no dropout); channels-last in and
         out.
+
+        Args:
+            observed: receives the outputs of the layers that the player's ``outputs`` lists, by
+                name; only asked for where they are images of a lower resolution.
         """
 
     def export(self) -> dict[str, np.ndarray]:

@@ -11,7 +11,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any, cast
 
-from gandem.core.specs import Spec, at_step, plan_spec
+from gandem.core.specs import IMAGE, Spec, at_resolution, at_step, image_shapes, plan_spec
 from gandem.core.training.feed.augmentation import CONSISTENT, adapt_probability, disturb
 from gandem.core.training.losses import (
     AdversarialLoss,
@@ -23,7 +23,7 @@ from gandem.core.training.losses import (
     decision_boundary,
     is_paired,
 )
-from gandem.core.training.ops import Ops, Tensor
+from gandem.core.training.ops import Images, Ops, Tensor
 from gandem.core.training.penalties import (
     gradient_penalty,
     lecam_penalty,
@@ -33,41 +33,9 @@ from gandem.core.training.penalties import (
     squared_slope,
 )
 from gandem.core.training.protocols import Loss, Played, Players
+from gandem.core.training.step_names import ADAPT, PENALTY_FACTOR, metric_names, penalizes_gradients
 
-__all__ = [
-    "ADAPT",
-    "METRICS",
-    "PENALTY_FACTOR",
-    "metric_names",
-    "penalizes_gradients",
-    "train_step",
-]
-
-METRICS = ("discriminator", "generator", "real_accuracy", "fake_accuracy")
-"""The names of the scalars that every step reports."""
-PENALTY_FACTOR = "penalty_factor"
-"""The factor of gradient penalties, an input of the steps that compute them, if not all do."""
-ADAPT = "adapt"
-"""An input that is 1 in steps that adapt the probability of augmentation, 0 in others."""
-
-
-def metric_names(spec: Spec) -> tuple[str, ...]:
-    """Return the names of the scalars that a step reports, in order.
-
-    These are the :data:`METRICS`, ``penalty`` and ``class_loss`` if the loss has them,
-    ``augment_probability`` if it is adapted, and the auxiliary networks.
-    """
-    loss = spec.loss
-    names = [*METRICS]
-    names += ["penalty"] if loss.has_penalty else []
-    names += ["class_loss"] if loss.class_weight else []
-    names += ["augment_probability"] if spec.training.augment.adaptive_target else []
-    return (*names, *(player.name for player in spec.players if player.name not in METRICS))
-
-
-def penalizes_gradients(spec: Spec, inputs: Mapping[str, Tensor]) -> bool:
-    """Return True if a step with these inputs computes the gradient penalties of its spec."""
-    return spec.loss.penalty_interval == 1 or PENALTY_FACTOR in inputs
+__all__ = ["train_step"]
 
 
 @functools.lru_cache(maxsize=64)
@@ -100,12 +68,13 @@ def train_step(
     generator minimizes its own loss plus those of the auxiliary networks after their update.
 
     Args:
-        inputs: ``real/i`` (N, H, W, C), ``noise/i`` (N, latent) and, with classes, ``label/i`` (N,
-            classes) for round i; ``mix/i`` (N, 1, 1, 1) for a gradient penalty, and ``shift/i`` (N,
-            H, W, C) for one near real images; :data:`PENALTY_FACTOR` and :data:`ADAPT`;
-            ``noise/generator`` if the generator gets fresh noise, and ``label/generator`` if it
-            gets several batches of it; ``schedule/loss.r1`` (), … for each schedule of the spec,
-            see :meth:`gandem.core.training.feed.inputs.Feed.scheduled`; and the arrays of
+        inputs: ``real/i`` (N, H, W, C), in lower resolutions ``real:8/i`` …, ``noise/i`` (N,
+            latent) and, with classes, ``label/i`` (N, classes) for round i; ``mix/i`` (N, 1, 1, 1)
+            for a gradient penalty, and ``shift/i`` (N, H, W, C), ``shift:8/i`` …, for one near
+            real images; :data:`PENALTY_FACTOR` and :data:`ADAPT`; ``noise/generator`` if the
+            generator gets fresh noise, and ``label/generator`` if it gets several batches of it;
+            ``schedule/loss.r1`` (), … for each schedule of the spec, see
+            :meth:`gandem.core.training.feed.inputs.Feed.scheduled`; and the arrays of
             augmentation and instance noise, see
             :func:`gandem.core.training.feed.augmentation.disturbance_shapes`.
 
@@ -170,7 +139,7 @@ def _auxiliary_loss(
     rule = cast(AuxiliaryLoss, loss)
 
     def compute_loss() -> tuple[Tensor, Mapping[str, Tensor]]:
-        output = players.apply(name, image=fake.value)
+        output = players.apply(name, **fake.value)
         return rule.auxiliary(ops, name, output, read), {}
 
     return compute_loss
@@ -214,7 +183,7 @@ class _Discriminator:
 
         def loss() -> tuple[Tensor, Mapping[str, Tensor]]:
             images = {
-                "real": self._disturb(self.inputs[f"real/{i}"], f"real/{i}"),
+                "real": self._disturb(self._read_images("real", i), f"real/{i}"),
                 "fake": self._disturb(fake.value, f"fake/{i}"),
             }
             real, made = map(self._pack, images.values())
@@ -272,7 +241,7 @@ class _Discriminator:
         if is_paired(self.rule):
             rule = cast(PairedLoss, self.rule)
             last = self.spec.training.discriminator_steps - 1
-            real = self._pack(self._disturb(self.inputs[f"real/{last}"], "real/generator"))
+            real = self._pack(self._disturb(self._read_images("real", last), "real/generator"))
             real_output, output = self._apply_both(real, made, label)
             loss = rule.pair_generator(self.ops, self._logits(real_output), self._logits(output))
         else:
@@ -282,11 +251,22 @@ class _Discriminator:
             loss if not self.classifies else loss + self._weighted(self._class_loss(output, label))
         )
 
-    def _disturb(self, images: Tensor, where: str) -> Tensor:
-        return disturb(self.ops, images, self.inputs, where, self.probability)
+    def _read_images(self, kind: str, i: int) -> Images:
+        """Return inputs of a round, in each resolution: ``"real"`` images, a ``"shift"``."""
+        names = image_shapes(self.spec)
+        return {name: self.inputs[f"{at_resolution(kind, name)}/{i}"] for name in names}
 
-    def _pack(self, images: Tensor) -> Tensor:
-        return images if self.training.pac == 1 else self.ops.pack(images, self.training.pac)
+    def _disturb(self, images: Images, where: str) -> Images:
+        return {
+            name: disturb(self.ops, image, self.inputs, where, self.probability, name)
+            for name, image in images.items()
+        }
+
+    def _pack(self, images: Images) -> Images:
+        pac = self.training.pac
+        if pac == 1:
+            return images
+        return {name: self.ops.pack(image, pac) for name, image in images.items()}
 
     def _select_top(self, logits: Tensor) -> Tensor:
         """Return the share of the highest logits that the generator learns from."""
@@ -295,25 +275,30 @@ class _Discriminator:
             return logits
         return self.ops.top_rows(logits, max(1, int(share * logits.shape[0] + 0.5)))
 
-    def _apply(self, image: Tensor, label: Mapping[str, Tensor]) -> Tensor:
-        return self.players.apply("discriminator", image=image, **self._read(label))
+    def _apply(self, images: Images, label: Mapping[str, Tensor]) -> Tensor:
+        return self.players.apply("discriminator", **images, **self._read(label))
 
     def _read(self, label: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Return the labels that the discriminator reads: none if it predicts them."""
         return {} if self.classifies else label
 
+    def _slope(self, images: Images, label: Mapping[str, Tensor]) -> Images:
+        slopes = self.players.slope("discriminator", images, **self._read(label))
+        return {name: slopes[name] for name in images}  # in one order on all backends
+
     def _apply_both(
-        self, real: Tensor, made: Tensor, label: Mapping[str, Tensor]
+        self, real: Images, made: Images, label: Mapping[str, Tensor]
     ) -> tuple[Tensor, Tensor]:
         """Return the outputs for as many real and fake images, in one pass or in two."""
         if not self.joint:
             return self._apply(real, label), self._apply(made, label)
         both = {name: self.ops.join(value, value) for name, value in label.items()}
-        output, rows = self._apply(self.ops.join(real, made), both), real.shape[0]
+        images = {name: self.ops.join(image, made[name]) for name, image in real.items()}
+        output, rows = self._apply(images, both), real[IMAGE].shape[0]
         return output[:rows], output[rows:]
 
     def _halves(
-        self, real: Tensor, made: Tensor, label: Mapping[str, Tensor]
+        self, real: Images, made: Images, label: Mapping[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
         """Return the loss on real and fake images, their logits, and the scalars to report."""
         loss = self.spec.loss
@@ -354,7 +339,7 @@ class _Discriminator:
         return self.loss.class_weight * loss
 
     def _gradient_penalty(
-        self, i: int, real: Tensor, made: Tensor, label: Mapping[str, Tensor]
+        self, i: int, real: Images, made: Images, label: Mapping[str, Tensor]
     ) -> Tensor | None:
         """Return the sum of the weighted gradient penalties; each takes a pass of its own."""
         ops, loss, penalty = self.ops, self.spec.loss, None
@@ -365,20 +350,20 @@ class _Discriminator:
             if loss.gradient_penalty_points == "between":
                 points = mix_images(real, made, mix)
             else:
-                points = move_images(ops, real, mix, self.inputs[f"shift/{i}"])
-            slope = self.players.slope("discriminator", image=points, **self._read(label))
-            distance = gradient_penalty(ops, slope, self.loss.gradient_penalty_norm)
+                points = move_images(ops, real, mix, self._read_images("shift", i))
+            slopes = self._slope(points, label)
+            distance = gradient_penalty(ops, slopes, self.loss.gradient_penalty_norm)
             penalty = self.loss.gradient_penalty * distance
         for name, images in (("r1", real), ("r2", made)):
             if getattr(loss, name):
-                slope = self.players.slope("discriminator", image=images, **self._read(label))
-                penalty = _add(penalty, getattr(self.loss, name) * squared_slope(ops, slope))
+                slopes = self._slope(images, label)
+                penalty = _add(penalty, getattr(self.loss, name) * squared_slope(ops, slopes))
         return penalty
 
     def _logit_penalty(
         self,
         i: int,
-        images: Mapping[str, Tensor],
+        images: Mapping[str, Images],
         logits: Mapping[str, Tensor],
         label: Mapping[str, Tensor],
     ) -> Tensor | None:
@@ -393,7 +378,7 @@ class _Discriminator:
             penalty = self.loss.lecam * lecam_penalty(ops, *logits.values(), *averages)
         for side in ("real", "fake"):
             if getattr(loss.consistency, side):
-                changed = disturb(ops, images[side], self.inputs, f"{CONSISTENT}{side}/{i}")
+                changed = self._disturb(images[side], f"{CONSISTENT}{side}/{i}")
                 output = self._apply(self._pack(changed), label)
                 distance = squared_distance(ops, logits[side], self._logits(output))
                 penalty = _add(penalty, getattr(self.loss.consistency, side) * distance)

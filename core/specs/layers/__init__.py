@@ -39,7 +39,7 @@ from gandem.core.specs.layers.affine import (
 )
 from gandem.core.specs.layers.attention import SelfAttention
 from gandem.core.specs.layers.base import Layer, Pads
-from gandem.core.specs.layers.graph import Add, Concatenate, Dot, Residual
+from gandem.core.specs.layers.graph import Add, Concatenate, Dot, Read, Residual
 from gandem.core.specs.layers.modulation import Modulate, ModulatedConv2D, Multiply, PixelNoise
 from gandem.core.specs.layers.norms import (
     BatchNorm,
@@ -100,6 +100,7 @@ __all__ = [
     "PixelNorm",
     "PositionEmbedding",
     "Prelu",
+    "Read",
     "Relu",
     "Resample2D",
     "Reshape",

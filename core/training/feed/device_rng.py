@@ -18,7 +18,7 @@ from gandem.core.specs import Shape, Spec, plan_spec
 from gandem.core.training.dry_run import passes_of_step, step_inputs
 from gandem.core.training.losses import AdversarialLoss
 from gandem.core.training.ops import Tensor
-from gandem.core.training.step import penalizes_gradients
+from gandem.core.training.step_names import penalizes_gradients
 
 __all__ = ["KEY", "Draw", "list_draws", "make_key"]
 
@@ -70,7 +70,7 @@ def _list_draws(
     found = {
         name: Draw(kinds[kind], shape)
         for name, shape in step_inputs(spec, loss, rows, penalizes=penalizes).items()
-        if (kind := name.partition("/")[0]) in kinds
+        if (kind := name.partition("/")[0].partition(":")[0]) in kinds
     }
     plans = plan_spec(spec)
     if any(plan.drawing_nodes() for plan in plans.values()):

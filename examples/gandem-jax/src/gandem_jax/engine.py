@@ -38,7 +38,7 @@ def compiled_step(spec: Spec, loss_type: type[AdversarialLoss]) -> Callable:
     return jax.jit(step, donate_argnums=0)
 
 
-infer = jax.jit(Network.__call__)
+infer = jax.jit(Network.observe)
 
 
 class JaxEngine:
@@ -60,10 +60,20 @@ class JaxEngine:
         values = jax.device_get(scalars)
         return {name: float(values[name]) for name in metric_names(self.spec)}  # JAX sorts by name
 
-    def forward(self, player: str, inputs: Arrays, *, average: bool = False) -> np.ndarray:
+    def forward(
+        self,
+        player: str,
+        inputs: Arrays,
+        *,
+        average: bool = False,
+        observed: dict[str, np.ndarray] | None = None,
+    ) -> np.ndarray:
         network = self._network(player, average)
         with exact():
-            return np.array(infer(network, *(inputs[name] for name in network.plan.inputs)))
+            output, outputs = infer(network, *(inputs[name] for name in network.plan.inputs))
+        if observed is not None:
+            observed |= {name: np.array(value) for name, value in outputs.items()}
+        return np.array(output)
 
     def native(self, player: str, *, average: bool = False) -> Network:
         with exact():  # copies, since the next step donates the buffers

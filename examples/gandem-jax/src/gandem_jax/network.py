@@ -50,6 +50,10 @@ class Network:
         return plan_spec(self.spec)[self.player]
 
     def __call__(self, *inputs: Array) -> Array:
+        return self.observe(*inputs)[0]
+
+    def observe(self, *inputs: Array) -> tuple[Array, Arrays]:
+        """Return the output, and those of the layers that the plan's ``outputs`` lists."""
         plan = self.plan
         if len(inputs) != len(plan.inputs):
             names = ", ".join(plan.inputs)
@@ -57,7 +61,8 @@ class Network:
         named = dict(zip(plan.inputs, inputs, strict=True))
         context = Context({**self.params, **self.statistics}, named, draws={}, training=False)
         with exact():
-            return run(plan.nodes, named[plan.input], context)
+            output = run(plan.nodes, named[plan.input], context)
+        return output, {name: context.inputs[REFERENCE + name] for name in plan.outputs}
 
 
 jax.tree_util.register_dataclass(Network, ["params", "statistics"], ["spec", "player"])

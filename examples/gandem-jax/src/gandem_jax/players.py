@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from gandem.core.specs import Spec, at_step, plan_spec
-from gandem.core.training import DrawFeed, Loss, Played
+from gandem.core.training import DrawFeed, Loss, Played, collect_images
 from gandem_jax import network, optimizers
 
 Arrays = dict[str, Array]
@@ -30,20 +30,22 @@ class JaxPlayers:
             observed |= outputs
         return output
 
-    def slope(self, player: str, image: Array, **inputs: Array) -> Array:
-        def score(image: Array) -> tuple[Array, Arrays]:
-            return self.apply(player, image=image, **inputs)[:, :1].sum(), self.state
+    def slope(self, player: str, images: Arrays, **inputs: Array) -> Arrays:
+        def score(images: Arrays) -> tuple[Array, Arrays]:
+            return self.apply(player, **images, **inputs)[:, :1].sum(), self.state
 
-        slope, self.state = jax.grad(score, has_aux=True)(image)
-        return slope
+        slopes, self.state = jax.grad(score, has_aux=True)(images)
+        return slopes
 
     def play(self, player: str, *, back: bool = True, **inputs: Array) -> Played:
-        def run(weights: Arrays) -> tuple[Array, Arrays]:
+        def run(weights: Arrays) -> tuple[Arrays, Arrays]:
             self.state |= weights
-            return self.apply(player, **inputs), self.state
+            observed: Arrays = {}
+            output = self.apply(player, observed, **inputs)
+            return collect_images(self.plans[player], output, observed), self.state
 
-        output, pull, self.state = jax.vjp(run, self._weights(player), has_aux=True)
-        return Played(output, lambda gradient: pull(gradient)[0])
+        images, pull, self.state = jax.vjp(run, self._weights(player), has_aux=True)
+        return Played(images, lambda gradients: pull(gradients)[0])
 
     def learn(
         self,
@@ -53,10 +55,10 @@ class JaxPlayers:
         *,
         floor: float | Array | None = None,
     ) -> tuple[Array, Arrays]:
-        def measure(variables: Arrays | Array) -> tuple[Array, tuple[Arrays, Arrays]]:
+        def measure(variables: Arrays) -> tuple[Array, tuple[Arrays, Arrays]]:
             if through is None:
                 self.state |= variables
-            else:  # only the gradient of the image, no weight gradients
+            else:  # only the gradients of the images, no weight gradients
                 through.value = variables
             value, report = loss()
             return value, (report, self.state)

@@ -22,5 +22,6 @@ LAYERS |= {
     kinds.Add: lambda layer, x, at: x + read("layers", at),
     kinds.Dot: lambda layer, x, at: (x * read("layers", at)).sum(1, keepdims=True),  # (N, 1)
     kinds.Concatenate: concatenate,
+    kinds.Read: lambda layer, x, at: at.inputs[at.node.reads],
     kinds.Residual: residual,
 }
