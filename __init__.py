@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gandem.core.runs.trainer import Callback
     from gandem.core.specs import Spec
     from gandem.metrics.evaluation.evaluate import evaluate
+    from gandem.optimize.style import stylize
     from gandem.parity import measure as parity
     from gandem.profiler import profile
     from gandem.visualize.animation import animate
@@ -44,6 +45,7 @@ __all__ = [
     "profile",
     "resume",
     "spec",
+    "stylize",
     "train",
     "traverse",
 ]
@@ -57,6 +59,7 @@ _HOMES = {
     "compare": "gandem.compare",
     "evaluate": "gandem.metrics.evaluation.evaluate:evaluate",
     "interpolate": "gandem.visualize.interpolation:interpolate",
+    "stylize": "gandem.optimize.style:stylize",
     "plot": "gandem.visualize.curves:draw_curves",
     "traverse": "gandem.visualize.traversal:traverse",
     "hookimpl": "gandem.core.plugins.hookspecs:hookimpl",

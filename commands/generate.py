@@ -50,7 +50,14 @@ GRID_COPIES = 8
     is_flag=True,
     help="Show each image at all resolutions of the generator side by side, as of msg-gan.",
 )
-@seed_option("Random seed of the noise.")
+@click.option(
+    "--reconstruct",
+    "source",
+    metavar="N|PATH",
+    help="Encode and reconstruct N images of the training data, or those of a folder, zip or .npz "
+    "file, with a model that has an encoder. Output: a table.png or arrays.npz.",
+)
+@seed_option("Random seed of the noise, or of the images to reconstruct.")
 @generator_options
 @out_option("Output: grid.png, images.npz, or folder/ with a PNG file per image.", "generate.png")
 @JSON
@@ -59,6 +66,7 @@ def generate(
     count: int | None,
     each_label: int | None,
     pyramid: bool,
+    source: str | None,
     out: Path | None,
     as_json: bool,
     **options: Any,
@@ -79,6 +87,14 @@ def generate(
     from gandem.visualize.pyramid import DEFAULT_ROWS, draw_pyramid
     from gandem.visualize.traversal import each_label as generate_each_label
 
+    if source is not None:
+        if (count, each_label, options.pop("label"), pyramid) != (None, None, None, False):
+            raise click.UsageError(
+                "--reconstruct cannot be combined with --num-samples, --label, --each-label or "
+                "--pyramid."
+            )
+        _reconstruct(run, source, out, as_json, **options)
+        return
     out = choose_out(out, run, "generate.png")
     if os.path.isdir(out) or not out.suffix:
         check_new_folder(out)
@@ -121,6 +137,22 @@ def generate(
         images.save(out)
     noun = "image" if isinstance(opened.spec.image, Image) else "point"
     print_out(out, as_json, format_count(number, noun), run=str(run), count=number)
+
+
+def _reconstruct(run: Path, source: str, out: Path | None, as_json: bool, **options: Any) -> None:
+    """Write images of a data set or a path with their encodings and reconstructions."""
+    from gandem.commands.output import print_out
+    from gandem.core.files import check_file
+    from gandem.terminal.tables import format_count
+    from gandem.visualize.reconstruction import reconstruct
+
+    out = choose_out(out, run, "reconstruct.png")
+    check_file(out, {".png": "a table", ".npz": "arrays"})
+    chosen = int(source) if source.isdecimal() and len(source) < 10 else Path(source)
+    result = reconstruct(run, chosen, **options)
+    result.save(out)
+    count = len(result.images)
+    print_out(out, as_json, format_count(count, "image"), run=str(run), count=count)
 
 
 COMMAND = generate

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SECTIONS = {
     "Interpolation": ("start", "end", "between", "path", "num_samples", "label", "seed"),
     "Animation": ("frames", "size", "fps", "loop", "bounce"),
-    "Generator": ("backend", "device", "checkpoint", "ema"),
+    "Generator": ("backend", "device", "checkpoint", "ema", "truncation"),
 }
 
 

@@ -203,6 +203,13 @@ EMA = click.option(
     default=True,
     help="Use the moving average of the weights, if the run keeps one.",
 )
+TRUNCATION = click.option(
+    "--truncation",
+    type=click.FloatRange(0, min_open=True),
+    metavar="PSI",
+    show_default="off",
+    help="Largest absolute value of the noise; below 1, images are more typical and less varied.",
+)
 LOOP = click.option(
     "--loop/--once", default=True, show_default="loop", help="Repeat a GIF, or play it once."
 )
@@ -223,8 +230,8 @@ CLASSES = classes_option("all; without --data the model's own")
 
 
 def generator_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that select a generator of a run, and where it runs."""
-    for option in (EMA, CHECKPOINT, DEVICE, GENERATE_BACKEND):
+    """Add the options that select a generator of a run, where it runs, and its truncation."""
+    for option in (EMA, CHECKPOINT, DEVICE, GENERATE_BACKEND, TRUNCATION):
         command = option(command)
     return command
 

@@ -14,11 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from gandem.core.data.dataset import Dataset, ResizableDataset
-from gandem.core.data.summary import DatasetSummary, count_classes, format_few
-from gandem.core.errors import DataError
-from gandem.data.folder_contents import Listing, list_images
-from gandem.data.image_cache import map_in_threads, resize_images
-from gandem.data.image_files import (
+from gandem.core.data.image_files import (
     describe_error,
     fit_image,
     has_more_frames,
@@ -27,6 +23,10 @@ from gandem.data.image_files import (
     load_formats,
     open_image,
 )
+from gandem.core.data.summary import DatasetSummary, count_classes, format_few
+from gandem.core.errors import DataError
+from gandem.data.folder_contents import Listing, list_images
+from gandem.data.image_cache import map_in_threads, resize_images
 from gandem.terminal.progress import ProgressBars
 
 __all__ = ["Folder", "load"]

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from gandem.core.data.image_files import find_suffixes, has_image_signature
 from gandem.core.data.summary import format_few
 from gandem.core.errors import DataError
-from gandem.data.image_files import find_suffixes, has_image_signature
 from gandem.data.label_tables import TABLES, LabelTable, match_files, read_table, sort_classes
 
 __all__ = ["Listing", "list_images"]

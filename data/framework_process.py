@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gandem.core.data.image_files import describe_error, fit_image, limit_image_size
 from gandem.core.errors import DataError, GandemError
 from gandem.core.files import fill_file, write_json
 from gandem.core.plugins.isolation import format_error
 from gandem.data.frameworks import ERROR_MARK, PROGRESS_MARK, hash_files
-from gandem.data.image_files import describe_error, fit_image, limit_image_size
 
 if TYPE_CHECKING:
     from PIL import Image

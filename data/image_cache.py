@@ -21,10 +21,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from gandem.core.data.disk_images import DiskImages
-from gandem.core.documents import parse_json
-from gandem.core.errors import DataError, GandemError
-from gandem.core.files import cache_folder, clear_unfinished, fill_file, make_folder, write_json
-from gandem.data.image_files import (
+from gandem.core.data.image_files import (
     describe_error,
     fit_image,
     has_more_frames,
@@ -32,6 +29,9 @@ from gandem.data.image_files import (
     load_formats,
     open_image,
 )
+from gandem.core.documents import parse_json
+from gandem.core.errors import DataError, GandemError
+from gandem.core.files import cache_folder, clear_unfinished, fill_file, make_folder, write_json
 
 __all__ = ["ResizedImages", "map_in_threads", "resize_images"]
 

@@ -50,7 +50,7 @@ def download(
 
     Args:
         name: its name in the cache.
-        sha256: its hash.
+        sha256: its hash; ``"md5:…"`` of a file whose publisher gives no other.
         urls: where to find it, in order of preference.
         folder: its folder in the cache.
         max_size: the largest permitted size in bytes.

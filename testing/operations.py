@@ -14,6 +14,7 @@ import pytest
 
 from gandem.core.errors import suggest
 from gandem.core.training import CAPABILITIES, Backend
+from gandem.core.training.penalties import feature_distance
 from gandem.testing.base import Conformance, name_of, tier
 from gandem.testing.case_types import Case, LossCase, OptimizerCase, hashed_numbers
 from gandem.testing.cases import CASES, LOSSES, OPTIMIZERS
@@ -185,6 +186,33 @@ class OperationConformance(Conformance, suite=True):
         self.compare(
             "cross-entropy", {k: v.astype(np.float64) for k, v in expected.items()}, received
         )
+
+    @tier("P1", "float64")
+    def test_the_distance_of_mean_features(self, target: ConformanceTarget) -> None:
+        shapes = {
+            "real": (5, 3),
+            "fake": (4, 3),
+            "real_map": (3, 2, 2, 4),
+            "fake_map": (6, 2, 2, 4),
+        }
+        arrays = {name: hashed_numbers(name, shape) for name, shape in shapes.items()}
+
+        def function(ops: Any, real: Any, fake: Any, real_map: Any, fake_map: Any) -> Any:
+            sides = {"one": real, "two": real_map}, {"one": fake, "two": fake_map}
+            return feature_distance(ops, *sides)
+
+        value, gradient = target.gradient(function, arrays)
+
+        exact = {name: array.astype(np.longdouble) for name, array in arrays.items()}
+        total, expected = np.longdouble(0), {}
+        for first, second in (("real", "fake"), ("real_map", "fake_map")):
+            between = exact[first].mean(axis=0) - exact[second].mean(axis=0)
+            total += (between**2).sum()
+            for name, sign in ((first, 2), (second, -2)):
+                slope = sign * between / len(arrays[name])
+                expected[name] = np.broadcast_to(slope, shapes[name]).astype(np.float64)
+        expected["value"] = np.array(total, np.float64)
+        self.compare("feature distance", expected, {"value": np.array(value), **gradient})
 
     @tier("P1", "float64")
     def test_the_remaining_tensor_functions(self, target: ConformanceTarget) -> None:

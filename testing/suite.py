@@ -8,21 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from gandem.core.rng import fingerprint
-from gandem.core.specs import plan_spec
+from gandem.core.specs import Conv2D, Image, plan_spec
 from gandem.core.training import (
     Backend,
+    Differentiator,
     Engine,
+    add_features,
+    complete_state,
+    hollow_spec,
     initial_state,
     load_loss,
     state_shapes,
     weights,
 )
 from gandem.testing.base import find_unknown_failures, list_tests, name_of, tier
+from gandem.testing.case_types import hashed_numbers
 from gandem.testing.cases import CASES, LOSSES, OPTIMIZERS
 from gandem.testing.operations import OperationConformance
 from gandem.testing.references.files import load_step_reference, load_steps
@@ -191,6 +197,44 @@ class BackendConformance(OperationConformance, suite=True):
         assert losses[0] == losses[1], "the losses after the load"
         after = {name: value.tobytes() for name, value in engine.export().items()}
         assert _find_changed(after, resumed.export()) == [], "the state after two more steps"
+
+    @tier("P1", "float64")
+    def test_an_objective_and_its_gradient_by_an_image(self, subject: Backend) -> None:
+        image = Image(height=4, width=3, channels=2)
+        layers = (Conv2D(name="mix", filters=3, kernel=1),)  # type: ignore[arg-type]
+        spec = add_features(hollow_spec(image), layers, ["mix"])
+        shapes = {"kernel": (1, 1, 2, 3), "bias": (3,)}
+        weights = {f"features/mix/{k}": hashed_numbers(k, shape) for k, shape in shapes.items()}
+        state = complete_state(spec, weights, "float64")
+        loss = load_loss(spec.loss)
+        engine = subject.engine(spec, loss, state, precision="float64", device="cpu")
+        if not isinstance(engine, Differentiator):
+            pytest.skip("the engine cannot differentiate functions of arrays, which is optional")
+        pixels, mask = hashed_numbers("image", (2, 4, 3, 2)), hashed_numbers("mask", (1, 4, 3, 1))
+        target = hashed_numbers("target", (2, 3, 3))
+
+        def objective(ops: Any, apply: Any, variables: Any, constants: Any) -> Any:
+            observed: dict[str, Any] = {}
+            apply("features", observed, image=variables["image"])
+            masked = observed["mix"] * constants["mask"]
+            gram = ops.gram(masked) - constants["target"]
+            return ops.mean(ops.square(gram)), {"masked": masked, "gram": gram}
+
+        evaluate = engine.differentiate(objective, {"mask": mask, "target": target})
+        value, report, gradients = evaluate({"image": pixels})
+
+        kernel = weights["features/mix/kernel"][0, 0]
+        masked = (pixels @ kernel + weights["features/mix/bias"]) * mask
+        gram = np.einsum("nhwc,nhwd->ncd", masked, masked) - target
+        slope = np.einsum("nhwd,ncd->nhwc", masked, gram + gram.swapaxes(1, 2)) * (2 / gram.size)
+        expected = {
+            "value": np.array(np.mean(gram**2)),
+            "masked": masked,
+            "gram": gram,
+            "gradient": (slope * mask) @ kernel.T,
+        }
+        received = {"value": np.array(value), **report, "gradient": gradients["image"]}
+        self.compare("objective", expected, received)
 
     @tier("P2", "float64")
     @pytest.mark.parametrize("idle", ["generator", "discriminator"])

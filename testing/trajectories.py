@@ -27,7 +27,7 @@ from gandem.core.training import (
 )
 from gandem.testing.case_types import as_statistic, hashed_numbers
 from gandem.testing.cases.variants import VARIANTS
-from gandem.testing.trajectory_networks import SMALL, Networks
+from gandem.testing.trajectory_networks import SMALL, Networks, give_layers
 
 __all__ = [
     "SEED",
@@ -67,9 +67,9 @@ class Trajectory:
         """The spec of the GAN."""
         if self.name in MODELS:
             return load_spec(self.name, small=True)
-        players = tuple(replace(p, layers=self.layers.get(p.name, p.layers)) for p in SMALL.players)
         classes = 3 if "conditional" in self.name else 0
-        return change(replace(SMALL, players=players, classes=classes), self.changes)
+        spec = replace(SMALL, players=give_layers(self.layers), classes=classes)
+        return change(spec, self.changes)
 
     def feed(self, precision: str = "float64") -> Feed:
         """Return the inputs of its steps."""
@@ -85,7 +85,9 @@ def _load_digits() -> Dataset:
 
 @cache
 def load_tiny_data(channels: int = 1) -> Dataset:
-    """Return 70 images (8, 8, channels) in three classes; 70 leaves a partial batch of 6."""
+    """Return 70 images (8, 8, channels) in three classes: four batches of 16, and a partial
+    one of 6.
+    """
     numbers = hashed_numbers("images", (70, 8, 8, channels))
     pixels = np.floor((numbers + 1) * 128).astype(np.uint8)
     return Dataset("tiny", pixels, np.arange(70) % 3)

@@ -15,6 +15,8 @@ __all__ = [
     "COLORED",
     "CONDITIONAL",
     "DROPOUT",
+    "ENCODER",
+    "ENCODER_CONDITIONAL",
     "EQUALIZED",
     "NORMS",
     "NO_LAST_BIAS",
@@ -24,10 +26,11 @@ __all__ = [
     "STYLES",
     "WITH_CLASS_LOGITS",
     "Networks",
+    "give_layers",
 ]
 
 Networks = Mapping[str, tuple[Layer, ...]]
-"""The layers of each player that differ from those of :data:`SMALL`."""
+"""The layers of each player that differ from those of :data:`SMALL`, or of a player besides."""
 
 
 def _small() -> Spec:
@@ -58,7 +61,7 @@ def _small() -> Spec:
         image=kinds.Image(height=8, width=8),
         latent=kinds.Latent(size=5),
         loss=kinds.Loss(),
-        training=kinds.Training(batch_size=16, noise="fresh"),
+        training=kinds.Training(batch_size=16, noise="fresh", partial_batch="drop"),
         players=(
             kinds.Player(name="generator", input="noise", optimizer=adam, layers=generator),
             kinds.Player(name="discriminator", input="image", optimizer=adam, layers=discriminator),
@@ -67,6 +70,19 @@ def _small() -> Spec:
 
 
 SMALL = _small()
+
+
+def give_layers(layers: Networks) -> tuple[kinds.Player, ...]:
+    """Return the players of :data:`SMALL` with other layers, and those besides."""
+    first = SMALL.players[0]
+    known = {player.name: player for player in SMALL.players}
+    others = {name: replace(first, name=name, input="image") for name in layers.keys() - known}
+    return tuple(
+        replace(player, layers=layers.get(name, player.layers))
+        for name, player in (known | others).items()
+    )
+
+
 DROPOUT: tuple[Layer, ...] = (
     kinds.Conv2D(filters=5, kernel=3, stride=2),
     kinds.LeakyRelu(slope=0.2),
@@ -96,6 +112,30 @@ CONDITIONAL: Networks = {
 WITH_CLASS_LOGITS: Networks = {
     "generator": CONDITIONAL["generator"],
     "discriminator": (*SMALL.player("discriminator").layers[:-1], kinds.Dense(units=4)),
+}
+ENCODER: Networks = {
+    "discriminator": (
+        *SMALL.player("discriminator").layers[:-1],
+        kinds.Concatenate(input="noise", layers=(kinds.Dense(units=4), kinds.Tanh())),
+        kinds.Dense(units=1),
+    ),
+    "encoder": (
+        kinds.Conv2D(filters=4, kernel=3, stride=2, bias=False),
+        kinds.BatchNorm(epsilon=1e-4, decay=0.8),
+        kinds.LeakyRelu(slope=0.2),
+        kinds.Dropout(rate=0.3),
+        kinds.Flatten(),
+        kinds.Dense(units=5),
+    ),
+}
+ENCODER_CONDITIONAL: Networks = {
+    "generator": CONDITIONAL["generator"],
+    "discriminator": (
+        kinds.Concatenate(planes=True),
+        *ENCODER["discriminator"][:-1],
+        kinds.Dense(units=1, bias=False),
+    ),
+    "encoder": ENCODER["encoder"],
 }
 NORMS: Networks = {
     "generator": (

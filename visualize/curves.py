@@ -30,7 +30,7 @@ from gandem.visualize.images import read_image, scale_images
 from gandem.visualize.plot import COLORS, STYLE, THUMBNAILS, draw, printable
 from gandem.visualize.series import Curves, Span, Thumbnail
 
-__all__ = ["MAX_RUNS", "SUFFIXES", "check_drawing", "draw_curves"]
+__all__ = ["MAX_RUNS", "SUFFIXES", "check_drawing", "draw_curves", "write_curves"]
 
 SUFFIXES = {".png": "", ".svg": ""}
 MAX_RUNS = 8
@@ -60,7 +60,15 @@ def draw_curves(
     paths = [Path(each) for each in (path, *more)]
     runs = [runs] if isinstance(runs, Run | Path | str) else runs
     check_drawing(paths, len(runs))
-    curves = _read([open_run(run) for run in runs])
+    write_curves(_read([open_run(run) for run in runs]), paths)
+
+
+def write_curves(curves: list[Curves], paths: Sequence[Path]) -> None:
+    """Draw curves, and write them to ``.png`` or ``.svg`` files.
+
+    Raises:
+        RunError: a path cannot be written.
+    """
     with _quiet():
         for path in paths:
             figure = draw(curves)  # a figure changes a little each time it is saved

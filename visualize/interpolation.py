@@ -39,6 +39,7 @@ class _Settings:
     seed: int
     num_samples: int
     label: int | None
+    truncation: float | None
 
 
 def interpolate(
@@ -73,7 +74,8 @@ def interpolate(
         label: the class while noise changes; by default the classes take turns.
         seed: of the fixed noise.
         bounce: return to the start within the frames.
-        generator: ``backend``, ``device``, ``checkpoint`` and ``ema`` of :meth:`Run.generate`.
+        generator: ``backend``, ``device``, ``checkpoint``, ``ema`` and ``truncation`` of
+            :meth:`Run.generate`.
 
     Raises:
         SpecError: an unknown class, equal ends, or too few frames.
@@ -82,7 +84,12 @@ def interpolate(
     first, last = (opened.find_label(e) if isinstance(e, str) else e for e in (start, end))
     label = None if label is None else opened.find_label(label)
     settings = _Settings(
-        between=between, path=path, seed=seed, num_samples=num_samples, label=label
+        between=between,
+        path=path,
+        seed=seed,
+        num_samples=num_samples,
+        label=label,
+        truncation=options.truncation,
     )
     if frames < 2:
         raise SpecError(f"frames: expected at least 2, received {frames}.")
@@ -128,29 +135,25 @@ def _make_ends(run: Run, start: int, end: int, settings: _Settings) -> list[dict
     """Return the generator's inputs at both ends, each (count, …)."""
     spec, precision, count = run.spec, run.record.precision, settings.num_samples
     between = settings.between or ("label" if is_conditional(spec) else "noise")
+
+    def draw(seed: int, label: int | None) -> dict[str, np.ndarray]:
+        labels = None if label is None else np.full(count, check_class(spec, label))
+        return fixed_inputs(spec, seed, count, precision, labels, truncation=settings.truncation)
+
     if between == "noise":
         for seed in (start, end):
             if not 0 <= seed < 2**63:
                 raise SpecError(f"seed: expected at least 0, received {seed}.")
-        labels = (
-            None if settings.label is None else np.full(count, check_class(spec, settings.label))
-        )
-        return [fixed_inputs(spec, seed, count, precision, labels) for seed in (start, end)]
+        return [draw(seed, settings.label) for seed in (start, end)]
     if settings.path is not None:
         raise SpecError(f"A {between} is interpolated linearly; leave the path out.")
     if between == "label":
         if settings.label is not None:
             raise SpecError("The label is interpolated; leave the label out, or choose the noise.")
-        return [
-            fixed_inputs(
-                spec, settings.seed, count, precision, np.full(count, check_class(spec, label))
-            )
-            for label in (start, end)
-        ]
+        return [draw(settings.seed, label) for label in (start, end)]
     if not spec.latent.categories:
         raise SpecError(f"The model {spec.name!r} has no categories in its latent code.")
-    labels = None if settings.label is None else np.full(count, check_class(spec, settings.label))
-    ends = [fixed_inputs(spec, settings.seed, count, precision, labels) for _ in "ab"]
+    ends = [draw(settings.seed, settings.label) for _ in "ab"]
     for inputs, category in zip(ends, (start, end), strict=True):
         hold_category(spec, inputs["noise"], category)
     return ends

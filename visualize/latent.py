@@ -16,12 +16,13 @@ __all__ = ["GeneratorOptions", "check_class", "hold_category", "is_conditional",
 
 @dataclass(frozen=True, slots=True)
 class GeneratorOptions:
-    """Which of a run's generators to use, and on what device; see :meth:`Run.generate`."""
+    """Which of a run's generators to use, on what device and noise; see :meth:`Run.generate`."""
 
     backend: str | None = None
     device: str = "auto"
     checkpoint: int | str = LAST
     ema: bool = True
+    truncation: float | None = None
 
 
 def slerp(start: np.ndarray, end: np.ndarray, shares: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from gandem.core.errors import SpecError
 from gandem.core.runs.run import Run, open_run
 from gandem.core.runs.sampling import report_memory_errors
 from gandem.core.specs import Image, image_shapes, plan_spec
-from gandem.core.training import collect_images, fixed_inputs
+from gandem.core.training import fixed_inputs, name_outputs
 from gandem.visualize.images import check_image_size
 from gandem.visualize.latent import GeneratorOptions, check_class
 from gandem.visualize.traversal import Table
@@ -42,7 +42,8 @@ def draw_pyramid(
         count: number of samples.
         label: the class, by number or name; by default the classes take turns.
         seed: of the noise.
-        generator: ``backend``, ``device``, ``checkpoint`` and ``ema`` of :meth:`Run.generate`.
+        generator: ``backend``, ``device``, ``checkpoint``, ``ema`` and ``truncation`` of
+            :meth:`Run.generate`.
 
     Raises:
         SpecError: the generator has only one resolution, or there is no such class.
@@ -63,13 +64,14 @@ def draw_pyramid(
     labels = None
     if label is not None:
         labels = np.full(count, check_class(spec, run.find_label(label)))
-    inputs = fixed_inputs(spec, seed, count, run.record.precision, labels)
+    precision = run.record.precision
+    inputs = fixed_inputs(spec, seed, count, precision, labels, truncation=options.truncation)
     engine = run.engine(options.backend, options.device, options.checkpoint)
     observed: dict[str, np.ndarray] = {}
     average = spec.training.averages and options.ema
     with report_memory_errors():
         output = engine.forward("generator", inputs, average=average, observed=observed)
-    images = collect_images(plan_spec(spec)["generator"], output, observed)
+    images = name_outputs(plan_spec(spec)["generator"], output, observed)
     names = sorted(shapes, key=lambda name: shapes[name])
     table = np.empty((count, len(names), zoom * height, zoom * width, channels), np.uint8)
     for column, name in enumerate(names):

@@ -138,7 +138,8 @@ def traverse(
         seed: of the fixed noise.
         size: pixels of the longer side of saved images.
         progress: called with the number of images generated so far.
-        generator: ``backend``, ``device``, ``checkpoint`` and ``ema`` of :meth:`Run.generate`.
+        generator: ``backend``, ``device``, ``checkpoint``, ``ema`` and ``truncation`` of
+            :meth:`Run.generate`.
 
     Raises:
         SpecError: an unknown dimension or label, or a value out of range.
@@ -163,7 +164,7 @@ def traverse(
         (kind, dimension) for kind in kinds for dimension in dimensions or (None,)
     ]
     _check_table(spec, len(rows), len(values), size)
-    inputs = _traversal(run, rows, values, seed)
+    inputs = _traversal(run, rows, values, seed, options.truncation)
     engine = run.engine(options.backend, options.device, options.checkpoint)
     generated = sample(spec, engine, inputs, ema=options.ema, progress=progress).images
     images = generated.reshape(len(rows), len(values), *spec.image.shape)
@@ -178,11 +179,15 @@ def traverse(
 
 
 def _traversal(
-    run: Run, rows: Sequence[tuple[int, int | None]], values: Sequence[float], seed: int
+    run: Run,
+    rows: Sequence[tuple[int, int | None]],
+    values: Sequence[float],
+    seed: int,
+    truncation: float | None,
 ) -> dict[str, np.ndarray]:
     """Return the generator's inputs (rows × values, …), row by row."""
     spec, precision = run.spec, run.record.precision
-    base = fixed_inputs(spec, seed, 1, precision)["noise"]
+    base = fixed_inputs(spec, seed, 1, precision, truncation=truncation)["noise"]
     noise = np.repeat(base, len(rows) * len(values), axis=0).reshape(len(rows), len(values), -1)
     free = slice(spec.latent.categories, None)
     for row, (kind, dimension) in enumerate(rows):
@@ -266,10 +271,11 @@ def each_label(
             f"The model {spec.name!r} has no classes; make images without --each-label."
         )
     _check_table(spec, spec.classes, each, None)
-    noise = fixed_inputs(spec, seed, each, run.record.precision, np.zeros(each, int))["noise"]
+    precision, labels = run.record.precision, np.zeros(each, int)
+    drawn = fixed_inputs(spec, seed, each, precision, labels, truncation=options.truncation)
     inputs = {
-        "noise": np.tile(noise, (spec.classes, 1)),
-        "label": one_hot(np.repeat(range(spec.classes), each), spec.classes, run.record.precision),
+        "noise": np.tile(drawn["noise"], (spec.classes, 1)),
+        "label": one_hot(np.repeat(range(spec.classes), each), spec.classes, precision),
     }
     engine = run.engine(options.backend, options.device, options.checkpoint)
     generated = sample(spec, engine, inputs, ema=options.ema, progress=progress)

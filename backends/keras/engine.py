@@ -1,7 +1,7 @@
 """The Keras engine; the step is one compiled tf.function."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,8 @@ from gandem.core.training import (
     KEY,
     AdversarialLoss,
     Arrays,
+    Evaluation,
+    Objective,
     averaged_players,
     metric_names,
     running_numbers,
@@ -123,6 +125,41 @@ class KerasEngine:
         if observed is not None:
             observed |= {name: value.numpy() for name, value in outputs.items()}
         return output.numpy()
+
+    def differentiate(
+        self, objective: Objective, constants: Arrays, *, average: bool = False
+    ) -> Callable[[Arrays], Evaluation]:
+        averages = self.averages if average else {}
+        networks = {
+            name: self.native(name, average=True) if name in averages else network
+            for name, network in self.networks.items()
+        }
+        with tf.device(self.device):
+            fixed = _to_tensors(constants)
+
+        def apply(
+            player: str, observed: dict[str, Tensor] | None = None, **inputs: Tensor
+        ) -> Tensor:
+            network = networks[player]
+            output, outputs = network.observe([inputs[name] for name in network.plan.inputs])
+            if observed is not None:
+                observed |= outputs
+            return output
+
+        @tf.function(autograph=False)
+        def run(variables: Mapping[str, Tensor], fixed: Mapping[str, Tensor]) -> tuple:
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(variables)
+                value, report = objective(self.ops, apply, variables, fixed)
+            return value, dict(report), tape.gradient(value, variables)
+
+        def evaluate(variables: Arrays) -> Evaluation:
+            with tf.device(self.device):
+                value, *groups = run(_to_tensors(variables), fixed)
+            arrays = ({name: x.numpy() for name, x in group.items()} for group in groups)
+            return Evaluation(float(value.numpy()), *arrays)
+
+        return evaluate
 
     def native(self, player: str, *, average: bool = False) -> Network:
         network = self.networks[player]

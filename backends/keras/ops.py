@@ -44,6 +44,9 @@ class KerasOps:
             groups = tf.transpose(groups, [0, 2, 3, 1, 4])  # (N, H, W, count, C)
         return tf.reshape(groups, [-1, *images.shape[1:-1], count * images.shape[-1]])
 
+    def batch_mean(self, x: Tensor) -> Tensor:
+        return tf.reduce_mean(x, axis=0, keepdims=True)
+
     def channel_mean(self, images: Tensor) -> Tensor:
         return tf.reduce_mean(images, axis=-1, keepdims=True)
 
@@ -52,3 +55,7 @@ class KerasOps:
 
     def warp(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         return tf.einsum("nah,nhvc,nbv->nabc", rows, images, columns)
+
+    def gram(self, images: Tensor) -> Tensor:
+        pixels = tf.reshape(images, [images.shape[0], -1, images.shape[-1]])  # (N, H·W, C)
+        return tf.matmul(pixels, pixels, transpose_a=True)

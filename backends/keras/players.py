@@ -7,7 +7,7 @@ from tensorflow import Tensor
 
 from gandem.backends.keras.network import Network
 from gandem.backends.keras.optimizers import Learner, as_constant
-from gandem.core.training import DrawFeed, Images, Loss, Played, collect_images
+from gandem.core.training import DrawFeed, Images, Loss, Played, name_outputs
 
 
 class KerasPlayers:
@@ -54,13 +54,13 @@ class KerasPlayers:
             tape.watch(weights if back else [])
             observed: dict[str, Tensor] = {}
             output = self.apply(player, observed, **inputs)
-        images = collect_images(self.networks[player].plan, output, observed)
+        outputs = name_outputs(self.networks[player].plan, output, observed)
 
         def pull(gradients: Images) -> list[Tensor]:
-            outer = [gradients[name] for name in images]
-            return tape.gradient([*images.values()], weights, outer)
+            outer = [gradients[name] for name in outputs]
+            return tape.gradient([*outputs.values()], weights, outer)
 
-        return Played(images, pull)
+        return Played(outputs, pull)
 
     def learn(
         self,
@@ -77,7 +77,7 @@ class KerasPlayers:
             value, report = loss()
         if through is None:
             gradients = tape.gradient(value, weights)
-        else:  # only the gradients of the images, no weight gradients of the other player
+        else:  # only the gradients of the outputs, no weight gradients of the other player
             gradients = through.pull(tape.gradient(value, through.value))
 
         def update() -> Tensor:

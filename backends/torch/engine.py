@@ -1,7 +1,7 @@
 """The PyTorch engine."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from gandem.core.training import (
     KEY,
     AdversarialLoss,
     Arrays,
+    Evaluation,
+    Objective,
     averaged_players,
     running_numbers,
     state_shapes,
@@ -120,6 +122,37 @@ class TorchEngine:
         if observed is not None:
             observed |= {name: images_outward(value) for name, value in outputs.items()}
         return images_outward(output)
+
+    def differentiate(
+        self, objective: Objective, constants: Arrays, *, average: bool = False
+    ) -> Callable[[Arrays], Evaluation]:
+        averages = self.averages if average else {}
+        networks = {
+            name: self._averaged(name) if name in averages else network
+            for name, network in self.networks.items()
+        }
+        fixed = {name: inward(self._move(value)) for name, value in constants.items()}
+
+        def apply(
+            player: str, observed: dict[str, Tensor] | None = None, **inputs: Tensor
+        ) -> Tensor:
+            network = networks[player].eval()
+            return network(*(inputs[name] for name in network.plan.inputs), observed=observed)
+
+        def evaluate(variables: Arrays) -> Evaluation:
+            leaves = {
+                name: inward(self._move(value)).requires_grad_(True)
+                for name, value in variables.items()
+            }
+            value, report = objective(self.ops, apply, leaves, fixed)
+            gradients = torch.autograd.grad(value, list(leaves.values()))
+            return Evaluation(
+                value.item(),
+                {name: images_outward(x) for name, x in report.items()},
+                {name: images_outward(g) for name, g in zip(leaves, gradients, strict=True)},
+            )
+
+        return evaluate
 
     def _averaged(self, player: str) -> Network:
         """Return a copy of a network with its averaged weights."""

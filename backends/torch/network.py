@@ -131,12 +131,6 @@ SIDES = {
     "right_vector": ("inputs",),
 }
 """The features along the first axes of a canonical array of a dense layer; others have outputs."""
-KEEPS_ORDER = (
-    *(kinds.BatchNorm, kinds.LayerNorm, kinds.Dropout, kinds.Concatenate, kinds.Relu),
-    *(kinds.LeakyRelu, kinds.Elu, kinds.Silu, kinds.Tanh, kinds.Sigmoid, kinds.Selu, kinds.Gelu),
-    *(kinds.Softplus, kinds.Prelu, kinds.PixelNorm),
-)
-"""Layers of vectors whose outputs have the order of their inputs."""
 
 
 def _feature_orders(nodes: Sequence[Node]) -> Iterator[tuple[tuple[str, str], np.ndarray]]:
@@ -151,7 +145,7 @@ def _feature_orders(nodes: Sequence[Node]) -> Iterator[tuple[tuple[str, str], np
     for node in nodes:
         for branch in node.branches.values():
             yield from _feature_orders(branch)
-        if isinstance(node.layer, KEEPS_ORDER) and len(node.input_shape) == 1:
+        if node.layer.keeps_order and len(node.input_shape) == 1:
             between.append(node)
             continue
         shape = _flattened_shape(source, node, between) if source else ()

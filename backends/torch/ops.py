@@ -44,6 +44,9 @@ class TorchOps:
         packed = images.reshape(-1, count * images.shape[1], *images.shape[2:])  # (N, C, H, W)
         return packed.contiguous(memory_format=torch.channels_last) if packed.ndim == 4 else packed
 
+    def batch_mean(self, x: Tensor) -> Tensor:
+        return x.mean(0, keepdim=True)
+
     def channel_mean(self, images: Tensor) -> Tensor:
         return images.mean(1, keepdim=True)  # (N, 1, H, W)
 
@@ -52,3 +55,7 @@ class TorchOps:
 
     def warp(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         return rows[:, None] @ images @ columns[:, None].mT  # (N, C, H, W)
+
+    def gram(self, images: Tensor) -> Tensor:
+        pixels = images.permute(0, 2, 3, 1).flatten(1, 2)  # (N, H·W, C)
+        return pixels.mT @ pixels

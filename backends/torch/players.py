@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gandem.backends.torch.network import Network, draws_inward
 from gandem.backends.torch.optimizers import Learner
-from gandem.core.training import DrawFeed, Images, Loss, Played, collect_images
+from gandem.core.training import DrawFeed, Images, Loss, Played, name_outputs
 
 
 class TorchPlayers:
@@ -48,14 +48,14 @@ class TorchPlayers:
         observed: dict[str, Tensor] = {}
         with torch.set_grad_enabled(back):
             output = self.apply(player, observed, **inputs)
-        images = collect_images(self.networks[player].plan, output, observed)
+        outputs = name_outputs(self.networks[player].plan, output, observed)
         weights = list(self.learners[player].parameters.values())
 
         def pull(gradients: Images) -> tuple[Tensor, ...]:
-            outer = [gradients[name] for name in images]
-            return torch.autograd.grad([*images.values()], weights, outer)
+            outer = [gradients[name] for name in outputs]
+            return torch.autograd.grad([*outputs.values()], weights, outer)
 
-        return Played(as_leaves(images), pull)
+        return Played(as_leaves(outputs), pull)
 
     def learn(
         self, player: str, loss: Loss, through: Played | None = None, *, floor: float | None = None
@@ -64,9 +64,9 @@ class TorchPlayers:
         learner = self.learners[player]
         if through is None:
             gradients = torch.autograd.grad(value, list(learner.parameters.values()))
-        else:  # only the gradients of the images, no weight gradients of the other player
-            by_image = torch.autograd.grad(value, [*through.value.values()])
-            gradients = through.pull(dict(zip(through.value, by_image, strict=True)))
+        else:  # only the gradients of the outputs, no weight gradients of the other player
+            by_output = torch.autograd.grad(value, [*through.value.values()])
+            gradients = through.pull(dict(zip(through.value, by_output, strict=True)))
         if floor is None or value >= floor:
             learner.update(gradients, self.inputs, f"{player}.optimizer")
         return value.detach(), {name: scalar.detach() for name, scalar in report.items()}
@@ -88,6 +88,6 @@ class TorchPlayers:
         self.running[name].copy_(value)
 
 
-def as_leaves(images: Images) -> dict[str, Tensor]:
-    """Return the images as leaves, where the graph of the network that made them ends."""
-    return {name: image.detach().requires_grad_(True) for name, image in images.items()}
+def as_leaves(outputs: Images) -> dict[str, Tensor]:
+    """Return the outputs as leaves, where the graph of the network that made them ends."""
+    return {name: value.detach().requires_grad_(True) for name, value in outputs.items()}

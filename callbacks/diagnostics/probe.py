@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from gandem.core.rng import Purpose, stream
-from gandem.core.specs import IMAGE
-from gandem.core.training import Engine, Feed, collect_images, weights
+from gandem.core.specs import IMAGE, has_encoder
+from gandem.core.training import Engine, Feed, name_outputs, weights
 from gandem.core.training.feed.inputs import draw_noise, one_hot
 from gandem.core.training.feed.pixels import read_resolutions
 from gandem.core.training.losses import decision_boundary
@@ -85,7 +85,8 @@ class Probe:
         An image is classified as real above the boundary of the loss; for a critic, above the
         middle between its mean scores of both.
         """
-        real, fake = self._scores(self.real), self._scores(self.fakes())
+        encoded = self._play("encoder", **self.real) if has_encoder(self.feed.spec) else None
+        real, fake = self._scores(self.real, encoded), self._scores(self.fakes(), self._noise)
         boundary = decision_boundary(self.feed.loss)
         if boundary is None:
             boundary = 0.5 * (float(real.mean()) + float(fake.mean()))
@@ -143,11 +144,12 @@ class Probe:
         plan = self.feed.plans["generator"]
         observed: dict[str, np.ndarray] | None = {} if plan.images else None
         output = self._play("generator", observed, noise=self._noise)
-        return collect_images(plan, output, observed or {})
+        return name_outputs(plan, output, observed or {})
 
-    def _scores(self, images: Mapping[str, np.ndarray]) -> np.ndarray:
-        pac = self.feed.spec.training.pac
-        packed = {name: _pack(image, pac) for name, image in images.items()}
+    def _scores(self, images: Mapping[str, np.ndarray], noise: np.ndarray | None) -> np.ndarray:
+        """Return the logits of images; only a discriminator with an encoder reads the noise."""
+        pairs = images if noise is None else {**images, "noise": noise}
+        packed = {k: _pack(value, self.feed.spec.training.pac) for k, value in pairs.items()}
         return self._play("discriminator", **packed)[:, 0]
 
     def _weights(self) -> dict[str, np.ndarray]:

@@ -32,6 +32,8 @@ from gandem.core.runs.sampling import (
     CHUNK_SIZE,
     Images,
     check_count,
+    decode,
+    encode,
     generate_parts,
     report_memory_errors,
     sample,
@@ -41,6 +43,7 @@ from gandem.core.runs.sampling import (
 from gandem.core.specs import Spec, differences, plan_spec, read_spec
 from gandem.core.training import (
     Engine,
+    averaged_players,
     check_capabilities,
     fixed_inputs,
     fixed_parts,
@@ -218,7 +221,7 @@ class Run:
             ema: use the moving average of the weights, if the run keeps one.
         """
         self.spec.player(player)
-        averaged = player == "generator" and self.spec.training.averages and ema
+        averaged = player in averaged_players(self.spec) and ema
         return self.engine(backend).native(player, average=averaged)
 
     def generate(
@@ -227,6 +230,7 @@ class Run:
         *,
         label: int | str | None = None,
         seed: int = 0,
+        truncation: float | None = None,
         backend: str | None = None,
         device: str = "auto",
         ema: bool = True,
@@ -239,17 +243,22 @@ class Run:
             num_samples: number of images.
             label: the class, its number or its name; by default the classes of a conditional model
                 take turns.
+            truncation: the largest absolute value of the noise, which must be normal; below 1,
+                images are more typical and less varied (Brock et al. 2019, arXiv:1809.11096).
             backend: by default the run's own if it is installed, or else any that is.
             ema: use the moving average of the weights, if the run keeps one.
             checkpoint: ``"last"``, ``"best"``, or a step.
             progress: called with the number of images generated so far.
 
         Raises:
-            SpecError: the model has no such class.
+            SpecError: the model has no such class, or its noise cannot be truncated.
         """
         check_count(self.spec, num_samples)
         labels = self._labels(num_samples, label)
-        inputs = fixed_inputs(self.spec, seed, num_samples, self.record.precision, labels)
+        precision = self.record.precision
+        inputs = fixed_inputs(
+            self.spec, seed, num_samples, precision, labels, truncation=truncation
+        )
         engine = self.engine(backend, device, checkpoint)
         return sample(self.spec, engine, inputs, ema=ema, progress=progress)
 
@@ -260,6 +269,7 @@ class Run:
         *,
         label: int | str | None = None,
         seed: int = 0,
+        truncation: float | None = None,
         backend: str | None = None,
         device: str = "auto",
         ema: bool = True,
@@ -271,17 +281,39 @@ class Run:
         Memory does not grow with the number of images.
 
         Raises:
-            SpecError: the model has no such class.
+            SpecError: the model has no such class, or its noise cannot be truncated.
             RunError: the path cannot be written.
         """
         check_count(self.spec, num_samples, Path(path))
         labels = self._labels(num_samples, label)
         precision = self.record.precision
-        parts = fixed_parts(self.spec, seed, num_samples, precision, labels, size=CHUNK_SIZE)
+        parts = fixed_parts(
+            self.spec, seed, num_samples, precision, labels, size=CHUNK_SIZE, truncation=truncation
+        )
         engine = self.engine(backend, device, checkpoint)
         images = generate_parts(self.spec, engine, parts, ema=ema, progress=progress)
         save = save_arrays if Path(path).suffix.lower() == ".npz" else save_folder
         save(Path(path), images, num_samples)
+
+    def encode(self, images: np.ndarray, *, ema: bool = True, **engine: Any) -> np.ndarray:
+        """Return the noise of images; ``engine`` as for :meth:`engine`.
+
+        See :func:`gandem.core.runs.sampling.encode`.
+        """
+        return encode(self.spec, self.engine(**engine), images, self.record.precision, ema=ema)
+
+    def reconstruct(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray | None = None,
+        *,
+        ema: bool = True,
+        **engine: Any,
+    ) -> Images:
+        """Generate images from the noise of images, and their labels (N,) if it has classes."""
+        loaded, precision = self.engine(**engine), self.record.precision
+        noise = encode(self.spec, loaded, images, precision, ema=ema)
+        return decode(self.spec, loaded, noise, labels, precision, ema=ema)
 
     def _labels(self, count: int, label: int | str | None) -> np.ndarray | None:
         """Return the class of each image, None if the classes take turns."""

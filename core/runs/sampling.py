@@ -1,4 +1,4 @@
-"""Generate images with an engine, in batches of bounded memory, and save them."""
+"""Generate images with an engine, in batches of bounded memory, and save them; encode images."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ from gandem.core.data.images import draw_grid, draw_scatter, save_image, to_byte
 from gandem.core.errors import RunError, SpecError, shown
 from gandem.core.files import check_new_folder, fill_file, temporary_beside
 from gandem.core.machine import check_memory, format_size
-from gandem.core.specs import Points, Spec
-from gandem.core.training import Engine
+from gandem.core.specs import Points, Spec, has_encoder, plan_spec
+from gandem.core.training import Engine, one_hot
+from gandem.core.training.feed.pixels import read_resolutions
 
 __all__ = [
     "CHUNK_SIZE",
     "MAX_COLUMNS",
     "Images",
     "check_count",
+    "decode",
     "default_count",
+    "encode",
     "generate_batches",
     "generate_parts",
     "report_memory_errors",
@@ -265,6 +268,66 @@ def sample(
         if progress is not None:
             progress(done)
     return _as_images(spec, images, inputs)
+
+
+def encode(
+    spec: Spec, engine: Engine, images: np.ndarray, precision: str, *, ema: bool = True
+) -> np.ndarray:
+    """Return the noise (N, latent) that the encoder finds for images.
+
+    Args:
+        images: uint8 (N, H, W, C), or points, float32 (N, D).
+        ema: use the moving average of the weights, if there is one.
+
+    Raises:
+        SpecError: the model has no encoder, or the images have another shape or type.
+    """
+    if not has_encoder(spec):
+        raise SpecError(
+            f"The model {spec.name!r} has no encoder, so it cannot encode images; train a model "
+            "that has one, like bigan."
+        )
+    kind = np.dtype(np.float32 if isinstance(spec.image, Points) else np.uint8)
+    if images.shape[1:] != spec.image.shape or images.dtype != kind or not len(images):
+        expected = f"(N, {', '.join(map(str, spec.image.shape))})"
+        raise SpecError(
+            f"images: expected {kind} {expected}, received {images.dtype} {images.shape}."
+        )
+    encodings = []
+    for start in range(0, len(images), CHUNK_SIZE):
+        inputs = read_resolutions(spec, images[start : start + CHUNK_SIZE], precision)
+        with report_memory_errors():
+            average = spec.training.averages and ema
+            encodings.append(engine.forward("encoder", inputs, average=average))
+    return np.concatenate(encodings)
+
+
+def decode(
+    spec: Spec,
+    engine: Engine,
+    noise: np.ndarray,
+    labels: np.ndarray | None,
+    precision: str,
+    *,
+    ema: bool = True,
+) -> Images:
+    """Return what the generator makes of noise (N, latent), such as that of :func:`encode`.
+
+    Args:
+        labels: (N,), for a generator that reads them.
+
+    Raises:
+        SpecError: it reads labels, and there are none.
+    """
+    inputs = {"noise": noise}
+    if "label" in plan_spec(spec)["generator"].inputs:
+        if labels is None:
+            raise SpecError(
+                f"labels: the generator of {spec.name!r} reads the classes of images, and there "
+                "are none."
+            )
+        inputs["label"] = one_hot(labels, spec.classes, precision)
+    return sample(spec, engine, inputs, ema=ema)
 
 
 def _as_images(spec: Spec, images: np.ndarray, inputs: dict[str, np.ndarray]) -> Images:

@@ -42,8 +42,14 @@ from gandem.core.specs.shapes.graph import (
     at_resolution,
     is_image,
 )
-from gandem.core.specs.shapes.inference import draw_initial_values, plan_network
-from gandem.core.specs.validation import image_shapes, input_shapes, plan_player, plan_spec
+from gandem.core.specs.shapes.inference import draw_initial_values, layer_names, plan_network
+from gandem.core.specs.validation import (
+    has_encoder,
+    image_shapes,
+    input_shapes,
+    plan_player,
+    plan_spec,
+)
 
 __all__ = [
     "IMAGE",
@@ -83,11 +89,13 @@ __all__ = [
     "from_data",
     "from_json",
     "from_toml",
+    "has_encoder",
     "image_of",
     "image_shapes",
     "input_shapes",
     "interpolation",
     "is_image",
+    "layer_names",
     "load_spec",
     "pads",
     "parse_setting",

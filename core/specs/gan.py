@@ -114,6 +114,11 @@ class Player(Checked):
     and earlier layers: ``"layer:NAME"``. ``outputs`` names layers whose outputs a loss reads. A
     layer ``image_8`` among those of the generator is an image of 8 rows, which other networks read
     as ``"image:8"``; real images are brought to each of these resolutions by a box filter.
+
+    A discriminator may read the noise too, if there is a player ``encoder`` from images to noise
+    (BiGAN, Donahue et al. 2017, arXiv:1605.09782). It then compares real images and their encodings
+    with fake images and the noise that they were made from, and the encoder minimizes the
+    generator's loss with real and fake exchanged.
     """
 
     name: str
@@ -228,6 +233,11 @@ class Loss(Checked):
     ``lecam``: weight λ of the squared distances of real logits to the moving average of fake ones
     and vice versa (Tseng et al. 2021, arXiv:2104.03310).
     ``lecam_decay``: decay of these averages per update of the discriminator.
+    ``feature_matching``: weight of the squared distance between the mean outputs of layers for real
+    and for fake images, which the generator minimizes too (Salimans et al. 2016, arXiv:1606.03498).
+    ``discriminator.outputs`` names the layers.
+    ``adversarial_weight``: weight of the generator's loss on the logits; 0 leaves only feature
+    matching.
     ``top_k``: the share of the generator's fake images, those with the highest logits, that it
     learns from (Sinha et al. 2020, arXiv:2002.06224).
     ``class_weight``: weight of the class loss in an AC-GAN (Odena et al. 2017, arXiv:1610.09585).
@@ -247,6 +257,8 @@ class Loss(Checked):
     lecam: Amount = 0.0
     lecam_decay: Share = 0.99
     consistency: Consistency = Consistency()
+    feature_matching: Amount = 0.0
+    adversarial_weight: Amount = 1.0
     top_k: Annotated[float, Range(0, 1, open_low=True)] = 1.0
     class_weight: Amount = 0.0
 

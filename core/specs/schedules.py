@@ -309,11 +309,14 @@ def at_step(part: Any, path: str, values: Mapping[str, Any]) -> Any:
         path: of the part, ``"loss"``.
         values: by the path of the schedule, ``"schedule/loss.r1"``.
     """
+    prefix = f"schedule/{path}."
+    if not any(name.startswith(prefix) for name in values):  # most parts; their fields are many
+        return part
     changed, kind = None, cast(Any, type(part))
     for name in hints(kind):
         old = new = getattr(part, name)
         if isinstance(old, Schedule):
-            new = values[f"schedule/{path}.{name}"]
+            new = values[f"{prefix}{name}"]
         elif isinstance(old, Checked):
             new = at_step(old, f"{path}.{name}", values)
         if new is not old:

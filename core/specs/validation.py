@@ -19,7 +19,7 @@ from gandem.core.specs.shapes.graph import (
 )
 from gandem.core.specs.shapes.inference import NAME, plan_network
 
-__all__ = ["image_shapes", "input_shapes", "plan_player", "plan_spec"]
+__all__ = ["has_encoder", "image_shapes", "input_shapes", "plan_player", "plan_spec"]
 
 PLAYERS = ("generator", "discriminator")
 
@@ -51,6 +51,11 @@ def image_shapes(spec: Spec) -> dict[str, Shape]:
     return shapes
 
 
+def has_encoder(spec: Spec) -> bool:
+    """Return True if the discriminator reads the noise, so that an encoder finds that of images."""
+    return "noise" in plan_spec(spec)["discriminator"].inputs
+
+
 @functools.lru_cache(maxsize=64)
 def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
     """Check a spec and return the plan of each player's network, by name.
@@ -66,7 +71,7 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
     _check_resolutions(spec)
     shapes = input_shapes(spec)
     packed = {
-        name: _pack(shape, spec.training.pac) if is_image(name) else shape
+        name: shape if name == "label" else _pack(shape, spec.training.pac)
         for name, shape in shapes.items()
     }
     names = {player.name for player in spec.players}
@@ -81,6 +86,9 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
     _check_generator(spec, plans["generator"])
     _check_discriminator(spec, plans["discriminator"])
     _check_images(spec, plans)
+    if "noise" in plans["discriminator"].inputs:
+        _check_encoder(spec, plans.get("encoder"))
+    _check_features(spec, plans["discriminator"])
     for name, plan in plans.items():
         if name not in PLAYERS:
             _check_auxiliary(plan)
@@ -281,8 +289,6 @@ def _check_discriminator(spec: Spec, plan: NetworkPlan) -> None:
     last = plan.nodes[-1]
     if "image" not in plan.inputs:
         raise SpecError("discriminator: it does not read the image; set input = 'image'.")
-    if "noise" in plan.inputs:
-        raise SpecError("discriminator: it cannot read the noise; its inputs are image and label.")
     activation = _last_that_computes(plan)
     if activation.layer.output_range == (0.0, 1.0):
         raise SpecError(
@@ -301,6 +307,41 @@ def _check_discriminator(spec: Spec, plan: NetworkPlan) -> None:
         raise SpecError(
             f"{last.path}: the discriminator ends in {plan.output_shape}, expected {shape_text}; "
             f"end it with dense units = {expected[0]}."
+        )
+
+
+def _check_encoder(spec: Spec, plan: NetworkPlan | None) -> None:
+    """Check that an encoder gives real images the noise that the discriminator reads."""
+    if plan is None:
+        raise SpecError(
+            "discriminator: it reads the noise, which real images do not have; add a player "
+            "'encoder' with input = 'image', or read only image and label."
+        )
+    size = spec.latent.size
+    if plan.output_shape != (size,):
+        raise SpecError(
+            f"{plan.nodes[-1].path}: the encoder ends in {plan.output_shape}, the noise is "
+            f"{(size,)}; end it with dense units = {size}."
+        )
+    for name in ("gradient_penalty", "r1", "r2"):
+        if getattr(spec.loss, name):
+            raise SpecError(
+                f"loss.{name}: the discriminator reads the noise beside the image, and gradient "
+                f"penalties differentiate by the image alone; set loss.{name} = 0."
+            )
+
+
+def _check_features(spec: Spec, plan: NetworkPlan) -> None:
+    if spec.loss.feature_matching and not plan.outputs:
+        raise SpecError(
+            "loss.feature_matching: no layer is named whose outputs are compared; set "
+            "discriminator.outputs to the names of layers, for example "
+            f"discriminator.outputs = [{plan.nodes[-2:][0].reference.removeprefix('layer:')!r}]."
+        )
+    if not (spec.loss.adversarial_weight or spec.loss.feature_matching):
+        raise SpecError(
+            "loss.adversarial_weight: 0 leaves the generator without a loss; set "
+            "loss.feature_matching."
         )
 
 

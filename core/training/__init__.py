@@ -26,6 +26,14 @@ if TYPE_CHECKING:
         passes_of_step,
         step_inputs,
     )
+    from gandem.core.training.feature_networks import (
+        FEATURES,
+        DifferentiableExtractor,
+        FeatureNetwork,
+        add_features,
+        complete_state,
+        hollow_spec,
+    )
     from gandem.core.training.feed.device_rng import KEY, Draw, list_draws, make_key
     from gandem.core.training.feed.inputs import Feed, fixed_inputs, fixed_parts, one_hot
     from gandem.core.training.feed.pixels import as_read
@@ -44,14 +52,17 @@ if TYPE_CHECKING:
         ArithmeticReporter,
         Backend,
         DataHolder,
+        Differentiator,
         Engine,
+        Evaluation,
         Loss,
         MultiStep,
+        Objective,
         Played,
         Players,
         ThreadSetter,
         Tracer,
-        collect_images,
+        name_outputs,
     )
     from gandem.core.training.state import (
         OUTSIDE_PARITY,
@@ -67,12 +78,12 @@ if TYPE_CHECKING:
         stored,
         weights,
     )
-    from gandem.core.training.step import train_step
-    from gandem.core.training.step_names import METRICS, metric_names
+    from gandem.core.training.step import METRICS, metric_names, train_step
 
 __all__ = [
     "CAPABILITIES",
     "DRAW_KINDS",
+    "FEATURES",
     "KEY",
     "METRICS",
     "OUTSIDE_PARITY",
@@ -82,14 +93,19 @@ __all__ = [
     "AuxiliaryLoss",
     "Backend",
     "DataHolder",
+    "DifferentiableExtractor",
+    "Differentiator",
     "Draw",
     "DrawFeed",
     "Engine",
+    "Evaluation",
+    "FeatureNetwork",
     "Feed",
     "Images",
     "Loss",
     "MultiStep",
     "NumpyOps",
+    "Objective",
     "Ops",
     "PairedLoss",
     "Played",
@@ -98,16 +114,18 @@ __all__ = [
     "Tensor",
     "ThreadSetter",
     "Tracer",
+    "add_features",
     "as_read",
     "averaged_players",
     "check_capabilities",
     "check_loss",
     "check_state",
-    "collect_images",
+    "complete_state",
     "find_backend",
     "fixed_inputs",
     "fixed_parts",
     "have_equal_shapes",
+    "hollow_spec",
     "initial_state",
     "installed_backends",
     "is_paired",
@@ -119,6 +137,7 @@ __all__ = [
     "load_loss",
     "make_key",
     "metric_names",
+    "name_outputs",
     "nudge",
     "one_hot",
     "passes_of_step",
@@ -135,8 +154,9 @@ __all__ = [
 ]
 
 _MODULES = (
-    *("ops", "losses", "protocols", "backends", "capabilities", "state", "step_names", "step"),
-    *("dry_run", "feed.device_rng", "feed.inputs", "feed.pixels", "feed.prefetch"),
+    *("ops", "losses", "protocols", "backends", "capabilities", "state", "step", "dry_run"),
+    "feature_networks",
+    *("feed.device_rng", "feed.inputs", "feed.pixels", "feed.prefetch"),
 )
 """Where the names are looked up, in this order; the first two import no NumPy."""
 

@@ -20,16 +20,17 @@ from gandem.core.specs import (
     Spec,
     at_resolution,
     find_schedules,
+    has_encoder,
     image_shapes,
     input_shapes,
     plan_spec,
 )
+from gandem.core.training.discriminator import ADAPT, PENALTY_FACTOR
 from gandem.core.training.feed.augmentation import disturbance_shapes
 from gandem.core.training.losses import AdversarialLoss, is_paired
 from gandem.core.training.ops import Images, Tensor
-from gandem.core.training.protocols import Loss, Played, collect_images
+from gandem.core.training.protocols import Loss, Played, name_outputs
 from gandem.core.training.step import train_step
-from gandem.core.training.step_names import ADAPT, PENALTY_FACTOR
 
 __all__ = [
     "DRAW_KINDS",
@@ -85,7 +86,7 @@ def step_inputs(
         found["noise/generator"] = (last, *shapes["noise"])
         if spec.classes and last != rows[-1]:
             found["label/generator"] = (last, *shapes["label"])
-    for where, count in judged(loss, rows, last).items():
+    for where, count in judged(spec, loss, rows, last).items():
         found |= disturbance_shapes(spec, where, count)
     if spec.loss.penalty_interval > 1 and penalizes:
         found[PENALTY_FACTOR] = ()
@@ -115,10 +116,10 @@ def schedule_names(spec: Spec) -> Mapping[str, Schedule | None]:
     return schedules
 
 
-def judged(loss: AdversarialLoss, rows: tuple[int, ...], last: int) -> dict[str, int]:
+def judged(spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...], last: int) -> dict[str, int]:
     """Return the groups of images that the discriminator sees in a step, with their sizes.
 
-    A paired loss compares the images of the generator's update with ``"real/generator"``.
+    The updates of encoder and generator may compare with ``"real/generator"``.
 
     Args:
         rows: the number of images in each round.
@@ -127,7 +128,9 @@ def judged(loss: AdversarialLoss, rows: tuple[int, ...], last: int) -> dict[str,
     found: dict[str, int] = {}
     for i, count in enumerate(rows):
         found |= {f"real/{i}": count, f"fake/{i}": count}
-    return found | ({"real/generator": last} if is_paired(loss) else {}) | {"generator": last}
+    if is_paired(loss) or spec.loss.feature_matching or has_encoder(spec):
+        found["real/generator"] = rows[-1]
+    return found | {"generator": last}
 
 
 def passes_of_step(
@@ -234,6 +237,10 @@ class NumpyOps:
         rows, *sides, channels = images.shape
         return _zeros((rows // count, *sides, count * channels))
 
+    def batch_mean(self, x: np.ndarray) -> Tensor:
+        """Return the mean over rows."""
+        return x.mean(axis=0, keepdims=True)
+
     def channel_mean(self, images: np.ndarray) -> np.ndarray:
         """Return the mean over the channels."""
         return _zeros((*images.shape[:-1], 1))
@@ -245,6 +252,10 @@ class NumpyOps:
     def warp(self, images: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Return zeros in the images' shape."""
         return _zeros(images.shape)
+
+    def gram(self, images: np.ndarray) -> np.ndarray:
+        """Return zeros for each pair of channels."""
+        return _zeros((len(images), images.shape[-1], images.shape[-1]))
 
 
 class _Recorder:
@@ -271,8 +282,8 @@ class _Recorder:
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
         observed: dict[str, Tensor] = {}
         output = self.apply(player, observed, **inputs)
-        images = collect_images(self._plans[player], output, observed)
-        return Played(images, lambda gradients: None)
+        outputs = name_outputs(self._plans[player], output, observed)
+        return Played(outputs, lambda gradients: None)
 
     def learn(
         self,

@@ -5,13 +5,22 @@ The losses themselves are in :mod:`gandem.losses` and in plugins.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Protocol, cast
 
 from gandem.core.errors import SpecError, suggest
 from gandem.core.plugins.loading import find_missing, import_target
 from gandem.core.plugins.registry import registry
-from gandem.core.specs import Loss, NetworkPlan, Shape, Spec, input_shapes, is_image, plan_spec
+from gandem.core.specs import (
+    Loss,
+    NetworkPlan,
+    Shape,
+    Spec,
+    has_encoder,
+    input_shapes,
+    is_image,
+    plan_spec,
+)
 from gandem.core.training.ops import Ops, Tensor
 
 __all__ = [
@@ -211,7 +220,7 @@ def check_loss(spec: Spec, loss: AdversarialLoss) -> None:
         SpecError: naming the player or the layer that does not fit.
     """
     plans = plan_spec(spec)
-    check_players(spec.name, plans, loss)
+    check_players(spec, loss)
     if spec.training.augment.adaptive_target and decision_boundary(loss) is None:
         raise SpecError(
             f"training.augment.adaptive_target: the loss {spec.loss.name!r} has no logit above "
@@ -258,22 +267,23 @@ def _check_paired(spec: Spec, loss: AdversarialLoss, plan: NetworkPlan) -> None:
         )
 
 
-def check_players(name: str, players: Collection[str], loss: AdversarialLoss) -> None:
+def check_players(spec: Spec, loss: AdversarialLoss) -> None:
     """Check that the players of a spec are those that its loss trains.
-
-    Args:
-        name: of the spec.
-        players: the names of its players.
 
     Raises:
         SpecError: a player is missing, or nothing would train it.
     """
-    trained = ("generator", "discriminator", *auxiliary_players(loss))
+    name, players = spec.name, [player.name for player in spec.players]
+    encoder = ("encoder",) if has_encoder(spec) else ()
+    trained = ("generator", "discriminator", *encoder, *auxiliary_players(loss))
     for player in players:
         if player not in trained:
+            remedy = "choose a loss that trains it"
+            if player == "encoder":
+                remedy = "let the discriminator read the noise, as in bigan"
             raise SpecError(
                 f"Nothing trains the player {player!r}: the loss of {name!r} trains "
-                f"{', '.join(trained)}. Remove the player, or choose a loss that trains it."
+                f"{', '.join(trained)}. Remove the player, or {remedy}."
             )
     for player in trained:
         if player not in players:

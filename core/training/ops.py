@@ -66,6 +66,9 @@ class Ops(Protocol):
         first, and (N, D) becomes (N / count, count · D).
         """
 
+    def batch_mean(self, x: Tensor) -> Tensor:
+        """Return the mean over rows, (1, …), for x (N, …)."""
+
     def channel_mean(self, images: Tensor) -> Tensor:
         """Return the mean over the channels, (N, H, W, 1) in the framework's own order."""
 
@@ -76,4 +79,9 @@ class Ops(Protocol):
         """Return images whose rows and columns are mixtures of the old: Σₕ Σᵥ rows[n, a, h] ·
         images[n, h, v, c] · columns[n, b, v], for images (N, H, W, C) in the framework's own order,
         rows (N, H, H) and columns (N, W, W).
+        """
+
+    def gram(self, images: Tensor) -> Tensor:
+        """Return the inner products of the channels of each image, (N, C, C), summed over pixels,
+        for images (N, H, W, C) in the framework's own order.
         """

@@ -1,18 +1,20 @@
-"""Penalties on the discriminator: on its gradient with respect to its image, and on its logits.
+"""Penalties on the discriminator: on its gradient with respect to its image, and on its logits; and
+the distance of features that the generator minimizes.
 
 Images of several resolutions are a mapping with one tensor for each. A gradient penalty is the mean
-of those at each resolution (Karnewar & Wang 2020, section 2.2, arXiv:1903.06048).
+of those at each resolution (Karnewar & Wang 2020, arXiv:1903.06048).
 """
 
 from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from gandem.core.training.ops import Images, Ops, Tensor
 
 __all__ = [
+    "feature_distance",
     "gradient_penalty",
     "lecam_penalty",
     "mix_images",
@@ -111,3 +113,25 @@ def squared_distance(ops: Ops, first: Tensor, second: Tensor) -> Tensor:
     Reference: Zhang et al. 2019, arXiv:1910.12027; Zhao et al. 2020, arXiv:2002.04724.
     """
     return ops.mean(ops.square(first - second))
+
+
+def feature_distance(
+    ops: Ops, real: Mapping[str, Tensor] | None, fake: Mapping[str, Tensor] | None
+) -> Tensor:
+    r"""Compute the squared distance between the mean features of real and of fake images.
+
+    .. math:: \lVert \mathbb{E}_x f(x) - \mathbb{E}_z f(G(z)) \rVert_2^2
+
+    Args:
+        real: :math:`f(x)` of some layers of the discriminator by name, batch first; the distances
+            of several layers are added.
+        fake: :math:`f(G(z))`, of the same layers.
+
+    Reference: Salimans et al. 2016, section 3.1, arXiv:1606.03498.
+    """
+    real, fake = real or {}, fake or {}
+    distances = [
+        ops.sum_rows(ops.square(ops.batch_mean(real[name]) - ops.batch_mean(fake[name])))  # (1,)
+        for name in real
+    ]
+    return ops.mean(sum(distances))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -22,14 +22,17 @@ __all__ = [
     "ArithmeticReporter",
     "Backend",
     "DataHolder",
+    "Differentiator",
     "Engine",
+    "Evaluation",
     "Loss",
     "MultiStep",
+    "Objective",
     "Played",
     "Players",
     "ThreadSetter",
     "Tracer",
-    "collect_images",
+    "name_outputs",
 ]
 
 Loss = Callable[[], tuple[Tensor, Mapping[str, Tensor]]]
@@ -40,24 +43,29 @@ Loss = Callable[[], tuple[Tensor, Mapping[str, Tensor]]]
 
 @dataclass(slots=True)
 class Played:
-    """The images of a player, by name: ``value``, and ``pull``, which propagates their gradients to
-    the player's weights.
+    """The outputs of a player, as :func:`name_outputs` returns them: ``value``, and ``pull``, which
+    propagates their gradients to the player's weights.
 
     A loss must read ``value`` on each call and keep no copy. A framework that differentiates
     functions instead of tensors replaces it during ``learn`` with ``through``.
     """
 
-    value: Images
-    pull: Callable[[Images], Any]
+    value: Mapping[str, Tensor]
+    pull: Callable[[Mapping[str, Tensor]], Any]
 
 
-def collect_images(plan: NetworkPlan, output: Tensor, observed: Images) -> dict[str, Tensor]:
-    """Return the images of a pass by name: the output of the last layer, ``"image"``, and those of
-    lower resolutions, ``"image:8"`` ….
+def name_outputs(
+    plan: NetworkPlan, output: Tensor, observed: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Return the outputs of a pass by the names under which other networks read them: ``"image"``
+    and, in lower resolutions, ``"image:8"`` …, of an encoder ``"noise"``.
 
     Args:
+        output: of the last layer.
         observed: the outputs of the layers that the plan's ``outputs`` lists.
     """
+    if plan.name == "encoder":
+        return {"noise": output}
     return {IMAGE: output} | {name: observed[layer] for name, layer in plan.images.items()}
 
 
@@ -67,7 +75,7 @@ class Players(Protocol):
     """
 
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
-        """Run a player forward and return its images, see :func:`collect_images`; with
+        """Run a player forward and return its outputs, see :func:`name_outputs`; with
         ``back=False`` no gradient of this pass will be asked for.
         """
 
@@ -104,7 +112,7 @@ class Players(Protocol):
         With a ``floor``, a loss below it changes neither weights nor optimizer; its forward passes
         count.
 
-        With ``through`` the gradient is taken with respect to its images and propagated back to the
+        With ``through`` the gradient is taken with respect to its value and propagated back to the
         player that computed them, so no weight gradients of other players are computed. Returns
         what ``loss`` returned, detached.
         """
@@ -193,6 +201,38 @@ class MultiStep(Protocol):
     def steps(self, inputs: Sequence[Arrays]) -> Mapping[str, Tensor]:
         """Run ``steps_per_call`` steps, whose arrays have equal shapes; return the scalars of the
         last. The result is bit-identical to that of single steps.
+        """
+
+
+Objective = Callable[..., tuple[Tensor, Mapping[str, Tensor]]]
+"""``objective(ops, apply, variables, constants)`` computes a scalar from tensors by name, with
+:class:`gandem.core.training.Ops` and ``apply`` of :class:`Players`, here in inference mode. It
+returns the scalar and further tensors to report. Images are in the framework's own layout.
+"""
+
+
+class Evaluation(NamedTuple):
+    """The scalar of an objective, what it reports, and its gradient by each variable; arrays of
+    four axes are channels-last.
+    """
+
+    value: float
+    report: dict[str, np.ndarray]
+    gradients: dict[str, np.ndarray]
+
+
+@runtime_checkable
+class Differentiator(Protocol):
+    """An engine that can differentiate functions of arrays through its networks (optional)."""
+
+    def differentiate(
+        self, objective: Objective, constants: Arrays, *, average: bool = False
+    ) -> Callable[[Arrays], Evaluation]:
+        """Return a function that evaluates an objective and its gradient at the variables.
+
+        Args:
+            constants: the arrays that the objective reads beside the variables.
+            average: run players with their averaged weights, if they have them.
         """
 
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from gandem.core.errors import RunError, shown
 from gandem.core.rng import Purpose, part_of, stream
-from gandem.core.specs import Shape, Spec, draw_initial_values, plan_spec
+from gandem.core.specs import Shape, Spec, draw_initial_values, has_encoder, plan_spec
 
 __all__ = [
     "OUTSIDE_PARITY",
@@ -63,7 +63,8 @@ def stored(precision: str) -> str:
 
 def averaged_players(spec: Spec) -> tuple[str, ...]:
     """Return the players whose weights are averaged."""
-    return ("generator",) if spec.training.averages else ()
+    averaged = ("generator", "encoder") if has_encoder(spec) else ("generator",)
+    return averaged if spec.training.averages else ()
 
 
 def running_numbers(spec: Spec) -> tuple[str, ...]:

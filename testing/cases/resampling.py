@@ -15,6 +15,7 @@ from gandem.core.specs import (
     Resample2D,
     Reshape,
     Silu,
+    Slice,
     SpaceToDepth,
     Upsample2D,
 )
@@ -55,6 +56,8 @@ def list_resamplings() -> list[Case]:
         image_case("depth_to_space 3", DepthToSpace(factor=3), Silu(), shape=(1, 2, 9)),
         image_case("space_to_depth 2", SpaceToDepth(), Silu(), shape=(4, 6, 2)),
         image_case("space_to_depth 3", SpaceToDepth(factor=3), Silu(), shape=(3, 6, 1)),
+        image_case("slice of channels", Slice(start=1, stop=3), Silu(), shape=(2, 3, 4)),
+        vector_case("slice of features", Dense(units=5), Slice(stop=2), Dense(units=2)),
         image_case("max_pool2d ties", MaxPool2D(size=3, stride=2, padding="same"), image="ties"),
         image_case("global_max_pool2d", GlobalMaxPool2D()),
         image_case("global_max_pool2d ties", GlobalMaxPool2D(), image="ties"),

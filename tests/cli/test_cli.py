@@ -553,6 +553,19 @@ def test_generate_takes_the_other_backend_and_another_seed(run, tmp_path):
     assert (results["torch", 0] != results["torch", 1]).any()
 
 
+@pytest.mark.parametrize("out", ["x.npz", "each.npz"])
+def test_truncated_noise_gives_images_that_differ_less(conditional, tmp_path, out):
+    more = ["--each-label", 4] if out.startswith("each") else ["-n", 12]
+    spread = []
+    for truncation in ([], ["--truncation", 0.1]):
+        said("generate", conditional, *more, *truncation, "-o", tmp_path / out)
+        with np.load(tmp_path / out) as arrays:
+            first = arrays["images"][arrays["labels"] == 0]
+        spread.append(first.astype(float).std(0).mean())
+
+    assert spread[1] < spread[0] / 2
+
+
 def test_generate_json_has_the_paths_of_the_images(run, tmp_path):
     out = tmp_path / "x.png"
 
@@ -586,7 +599,9 @@ def test_generate_refuses_a_class_that_is_not_there(conditional, tmp_path):
     assert words == "No class 3; expected 0 to 2."
 
 
-@pytest.mark.parametrize("arguments", [["-n", 0], ["-n", -3], ["-n", "many"], ["--seed", -1]])
+@pytest.mark.parametrize(
+    "arguments", [["-n", 0], ["-n", "many"], ["--seed", -1], ["--truncation", 0]]
+)
 def test_generate_refuses_misuse_in_one_line_with_exit_code_2(run, tmp_path, arguments):
     words = refused("generate", run, *arguments, "-o", tmp_path / "x.png", code=2)
 

@@ -14,9 +14,10 @@ from support.commands import gandem, refused, said
 from support.image_folders import levels, png
 from support.image_folders import load_folder as load
 
+from gandem.core.data import image_files
 from gandem.core.data.dataset import find_dataset, load_dataset
 from gandem.core.errors import DataError, NotFoundError
-from gandem.data import folder_contents, image_files
+from gandem.data import folder_contents
 
 
 @pytest.fixture(autouse=True)

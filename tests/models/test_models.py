@@ -37,6 +37,7 @@ from gandem.core.specs import (
 )
 from gandem.core.specs.loading import load_spec
 from gandem.models.acgan import acgan
+from gandem.models.bigan import bigan
 from gandem.models.cdcgan import cdcgan
 from gandem.models.cgan import cgan
 from gandem.models.dcgan import dcgan
@@ -62,7 +63,7 @@ from gandem.models.wgan import wgan
 from gandem.models.wgan_gp import wgan_gp
 
 LESSONS = [mlp_gan, dcgan, cgan, upsample_gan, dcgan_dropout]
-PAPERS = [wgan, wgan_gp, lsgan, hinge_gan, acgan, cdcgan, ragan, dragan, pacgan, infogan]
+PAPERS = [wgan, wgan_gp, lsgan, hinge_gan, acgan, cdcgan, ragan, dragan, pacgan, infogan, bigan]
 CIFAR = [dcgan_cifar, ttur_cifar]
 RESIDUAL = [sngan, sngan_projection, sagan, lecam_gan]
 MODELS = [*LESSONS, *PAPERS, *CIFAR, *RESIDUAL, r3gan, msg_gan, point_gan]
@@ -380,6 +381,7 @@ def test_a_parameter_reaches_its_field(make, parameter, value, field):
         (dragan, {"width": 4}, ["392", "4", "1"], ["4", "8", "1"]),
         (pacgan, {"width": 4}, ["392", "4", "1"], ["4", "8", "1"]),
         (infogan, {"width": 4}, ["64", "392", "4", "1"], ["4", "8", "64", "1"]),
+        (bigan, {"hidden": 4}, ["4", "4", "784"], ["4", "4", "1"]),
         (dcgan_cifar, {"widths": (2, 4)}, ["256", "2", "3"], ["2", "4", "1"]),
         (ttur_cifar, {"widths": (2, 4, 8)}, ["128", "4", "2", "3"], ["2", "4", "8", "1"]),
     ],

@@ -244,7 +244,12 @@ def effective(loss: Loss) -> Loss:
         consistency = Consistency()
     interval = loss.penalty_interval if loss.penalizes_gradients else 1
     return dataclasses.replace(
-        loss, class_weight=0.0, consistency=consistency, penalty_interval=interval
+        loss,
+        class_weight=0.0,
+        consistency=consistency,
+        feature_matching=0.0,
+        adversarial_weight=1.0,
+        penalty_interval=interval,
     )
 
 
@@ -364,6 +369,7 @@ DEFAULTS = {
     },
     "depth_to_space": {"factor": 2},
     "space_to_depth": {"factor": 2},
+    "slice": {"start": 0},
     "pixel_norm": {"epsilon": 1e-8},
     "minibatch_stddev": {"group_size": 4, "features": 1, "epsilon": 1e-8},
     "gelu": {"approximation": "none"},
@@ -411,6 +417,8 @@ DEFAULTS = {
         "lecam": 0.0,
         "lecam_decay": 0.99,
         "consistency": Consistency(),
+        "feature_matching": 0.0,
+        "adversarial_weight": 1.0,
         "top_k": 1.0,
         "class_weight": 0.0,
     },
@@ -531,6 +539,7 @@ def test_a_whole_number_in_a_file_stands_for_a_fraction():
         ("hinge-gan", "273ff92efc4263df0816950384e70b6dfce60cd2de9521ddd1395483bc9494fd"),
         ("acgan", "e88b76180d80d037d8bbf2ceb97adc42e64d210ed77edec5602061e2a987ed3b"),
         ("cdcgan", "2ba7b31ea0d98f87f174c332a7d45cb97583e0c05a339a4f05928a5dad6a0097"),
+        ("bigan", "696702d3458762937ca613c3b6a98d46557ca02372b76523951d37c3f9124129"),
         ("dcgan-cifar", "0e2cb071ba9fba3ab82c279bebf86d1c39c91faaa6a2fe23d11fda5a4c441947"),
         ("ttur-cifar", "4e46ab423856b39399e93c046207a510f0e0654a6be89a75b380f28add72cc29"),
         ("point-gan", "6bcb2b37766e3e1ea209a493daeb66b91de1aeb1a819775a6e395c7bed137ceb"),

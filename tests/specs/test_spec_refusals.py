@@ -49,6 +49,7 @@ from gandem.core.specs import (
     Residual,
     Shape,
     Sigmoid,
+    Slice,
     SpaceToDepth,
     Spec,
     Tanh,
@@ -109,6 +110,8 @@ def made_of(cls: Any) -> st.SearchStrategy[Any]:
         "padding": st.sampled_from(["same", "valid"]),
         "bias": st.booleans(),
         "factor": small,
+        "start": st.integers(0, 4),
+        "stop": small,
         "size": small,
         "shape": st.lists(small, max_size=3),
         "groups": small,
@@ -722,6 +725,16 @@ def valid(kernel: Any, padding: Any = "valid") -> Conv2D:
             "7 × 8 pixels do not divide into blocks of 2 × 2; choose a factor that divides both.",
         ),
         (
+            Slice(start=1, stop=3),
+            IMAGE,
+            "it slices from 1 to 3 of 2 channels; choose 0 ≤ start < stop ≤ 2.",
+        ),
+        (
+            Slice(start=2, stop=2),
+            (5,),
+            "it slices from 2 to 2 of 5 channels; choose 0 ≤ start < stop ≤ 5.",
+        ),
+        (
             MinibatchStddev(features=3),
             IMAGE,
             "features = 3 does not divide its 2 channels; choose a divisor.",
@@ -1078,7 +1091,8 @@ UNIT = Image(height=4, width=4, low=0.0)
         ),
         (
             spec(discriminator=(Flatten(), Concatenate(input="noise"), Dense(units=1))),
-            "discriminator: it cannot read the noise; its inputs are image and label.",
+            "discriminator: it reads the noise, which real images do not have; add a player "
+            "'encoder' with input = 'image', or read only image and label.",
         ),
         (
             reading(0, input="nois"),

@@ -17,9 +17,9 @@ from gandem.core.training import (
     step_inputs,
 )
 from gandem.core.training.backends import load_backend
+from gandem.core.training.discriminator import penalizes_gradients
 from gandem.core.training.feed.augmentation import draw_disturbances
 from gandem.core.training.losses import load_loss
-from gandem.core.training.step_names import penalizes_gradients
 from gandem.testing.trajectories import SMALL, TRAJECTORIES, find_trajectory, load_tiny_data
 
 CRITIC = (kinds.Flatten(), kinds.Dense(units=1, bias=False))

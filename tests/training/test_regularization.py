@@ -1,4 +1,5 @@
-"""Penalties, packing, top-k and adaptive augmentation, against plain PyTorch and NumPy.
+"""Penalties, packing, top-k, feature matching and adaptive augmentation, against plain PyTorch and
+NumPy.
 
 The critic is D(x) = tanh(x·A)·B, the generator G(z) = tanh(z·C + c), and the optimizer plain
 gradient descent, so a few lines of autograd give the weights after a step.
@@ -9,7 +10,7 @@ import pytest
 from support.commands import on_each
 
 from gandem.core.errors import DataError, SpecError
-from gandem.core.specs import change, digest
+from gandem.core.specs import change, digest, plan_spec
 from gandem.core.training import (
     Feed,
     check_loss,
@@ -275,6 +276,64 @@ def test_the_generator_learns_from_its_best_images(backend):
     best = np.sort(plain.judge(plain.fake).numpy().ravel())[-4:]
 
     assert step.metrics["generator"] == pytest.approx(np.logaddexp(0, -best).mean(), abs=1e-12)
+
+
+# --- feature matching -----------------------------------------------------------------------------
+
+FEATURES = {"discriminator.outputs": ["tanh"], "loss.feature_matching": 3.0}
+
+
+@on_each
+@pytest.mark.parametrize(("weight", "passes"), [(0.0, "separate"), (0.5, "joint")])
+def test_the_generator_matches_mean_features_of_the_updated_discriminator(backend, weight, passes):
+    changes = {**FEATURES, "loss.adversarial_weight": weight, "training.passes": passes}
+    step = Step(backend, changes)
+    plain = Plain(step)
+    first, second = (
+        torch.tensor(step.after[f"discriminator/{name}/kernel"]) for name in ("dense", "dense_1")
+    )
+    kernel, bias = (torch.tensor(step.before[f"generator/dense/{k}"]) for k in ("kernel", "bias"))
+    kernel.requires_grad_(True)
+    fake = torch.tanh(plain.inputs["noise/0"] @ kernel + bias)
+
+    features = [torch.tanh(x.reshape(16, 64) @ first) for x in (plain.real, fake)]
+    between = features[0].mean(0) - features[1].mean(0)
+    adversarial = torch.nn.functional.softplus(-(features[1] @ second)).mean()
+    loss = weight * adversarial + 3.0 * (between**2).sum()
+
+    (gradient,) = torch.autograd.grad(loss, kernel)
+    assert step.metrics["generator"] == pytest.approx(loss.item(), abs=1e-12)
+    expected = (kernel - RATE * gradient).detach().numpy()
+    received = step.after["generator/dense/kernel"]
+    np.testing.assert_allclose(received, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"loss.feature_matching": 1.0},
+            "loss.feature_matching: no layer is named whose outputs are compared; set "
+            "discriminator.outputs to the names of layers, for example "
+            "discriminator.outputs = ['tanh'].",
+        ),
+        (
+            {**FEATURES, "discriminator.outputs": ["tan"]},
+            "discriminator.outputs: there is no earlier layer 'layer:tan'. Did you mean "
+            "'layer:tanh'?",
+        ),
+        (
+            {"loss.adversarial_weight": 0.0},
+            "loss.adversarial_weight: 0 leaves the generator without a loss; set "
+            "loss.feature_matching.",
+        ),
+    ],
+)
+def test_feature_matching_without_features_is_refused(changes, words):
+    with pytest.raises(SpecError) as caught:
+        plan_spec(change(DENSE, changes))
+
+    assert str(caught.value) == words
 
 
 # --- augmentation ---------------------------------------------------------------------------------

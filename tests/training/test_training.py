@@ -34,12 +34,8 @@ TINY = Dataset(
 
 
 def feed_of(changes=None, dataset=TINY, seed=0, precision="float64"):
-    spec = change(SMALL, changes or {})
+    spec = change(SMALL, {"training.partial_batch": "keep"} | (changes or {}))
     return Feed(spec, load_loss(spec.loss), dataset, seed, precision)
-
-
-def walk_named(name):
-    return find_trajectory(name)
 
 
 # --- data -----------------------------------------------------------------------------------------
@@ -147,7 +143,7 @@ def test_uniform_noise_lies_between_minus_1_and_1():
 
 
 def test_labels_are_those_of_the_images():
-    case = walk_named("conditional")
+    case = find_trajectory("conditional")
     feed = Feed(case.spec, NonSaturating(), TINY, 0, "float64")
 
     inputs = feed(2)
@@ -157,7 +153,7 @@ def test_labels_are_those_of_the_images():
 
 
 def test_every_pass_of_a_step_has_masks_of_its_own():
-    case = walk_named("dropout, joint, three steps")
+    case = find_trajectory("dropout, joint, three steps")
     inputs = case.feed()(0)
 
     masks = {name: value for name, value in inputs.items() if name.startswith("mask/")}
@@ -170,7 +166,7 @@ def test_every_pass_of_a_step_has_masks_of_its_own():
 
 
 def test_a_mask_drops_the_share_that_its_layer_says():
-    case = walk_named("dropout")
+    case = find_trajectory("dropout")
     kept = [case.feed()(step)["mask/1/discriminator/dropout"].mean() for step in range(40)]
 
     assert np.mean(kept) == pytest.approx(1 - 77 / 256, abs=0.005)
@@ -275,7 +271,7 @@ def test_weights_are_the_trained_parameters_alone():
 
 
 def test_fixed_samples_take_turns_through_the_classes():
-    spec = walk_named("conditional").spec
+    spec = find_trajectory("conditional").spec
 
     inputs = fixed_inputs(spec, 0, 7, "float32")
 
@@ -300,7 +296,7 @@ def test_fewer_images_than_a_batch_are_refused():
 
 
 def test_labels_outside_the_classes_are_refused():
-    case = walk_named("conditional")
+    case = find_trajectory("conditional")
     four = replace(TINY, labels=np.arange(70) % 4)
 
     with pytest.raises(DataError, match="it has the label 3"):
@@ -308,7 +304,7 @@ def test_labels_outside_the_classes_are_refused():
 
 
 def test_a_conditional_model_wants_labels():
-    case = walk_named("conditional")
+    case = find_trajectory("conditional")
     bare = replace(TINY, labels=None)
 
     with pytest.raises(DataError, match="it has no labels"):

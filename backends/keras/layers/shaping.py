@@ -43,3 +43,11 @@ class SpaceToDepth(Layer):
         x = tf.reshape(x, [-1, height // factor, factor, width // factor, factor, channels])
         x = tf.transpose(x, [0, 1, 3, 5, 2, 4])
         return tf.reshape(x, [-1, height // factor, width // factor, channels * factor**2])
+
+
+@build.register(kinds.Slice)
+class Slice(Layer):
+    """Keeps some of the channels."""
+
+    def call(self, x: Tensor) -> Tensor:
+        return x[..., self.spec.start : self.spec.stop]

@@ -30,3 +30,18 @@ class Reshape(nn.Module):
 
 build.register(kinds.DepthToSpace, lambda layer, node: nn.PixelShuffle(layer.factor))
 build.register(kinds.SpaceToDepth, lambda layer, node: nn.PixelUnshuffle(layer.factor))
+
+
+@build.register(kinds.Slice)
+class Slice(nn.Module):
+    """Keeps some of the channels."""
+
+    def __init__(self, layer: kinds.Slice, node: Node) -> None:
+        super().__init__()
+        self.start, self.stop = layer.start, layer.stop
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, self.start : self.stop]
+
+    def extra_repr(self) -> str:
+        return f"{self.start}, {self.stop}"

@@ -62,6 +62,7 @@ from gandem.core.specs.layers.shaping import (
     DepthToSpace,
     Flatten,
     Reshape,
+    Slice,
     SpaceToDepth,
 )
 
@@ -109,6 +110,7 @@ __all__ = [
     "Selu",
     "Sigmoid",
     "Silu",
+    "Slice",
     "Softplus",
     "SpaceToDepth",
     "Tanh",
@@ -121,6 +123,6 @@ LAYERS: dict[str, type[Layer]] = {
     cls.kind: cls
     for module in FAMILIES
     for cls in vars(module).values()
-    if isinstance(cls, type) and issubclass(cls, Layer) and cls is not Layer
+    if isinstance(cls, type) and issubclass(cls, Layer) and cls.kind
 }
 KINDS[Layer] = LAYERS

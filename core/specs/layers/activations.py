@@ -11,14 +11,21 @@ from gandem.core.specs.layers.base import Layer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Relu(Layer):
+class Elementwise(Layer):
+    """A layer that acts on each feature alone."""
+
+    keeps_order: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relu(Elementwise):
     """max(x, 0), with derivative 0 at 0."""
 
     kind: ClassVar[str] = "relu"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeakyRelu(Layer):
+class LeakyRelu(Elementwise):
     """x for x > 0, else slope·x."""
 
     kind: ClassVar[str] = "leaky_relu"
@@ -26,7 +33,7 @@ class LeakyRelu(Layer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Elu(Layer):
+class Elu(Elementwise):
     """x for x > 0, else alpha·(exp(x) - 1). Clevert et al. 2015, arXiv:1511.07289."""
 
     kind: ClassVar[str] = "elu"
@@ -34,14 +41,14 @@ class Elu(Layer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Silu(Layer):
+class Silu(Elementwise):
     """x·sigmoid(x), also called swish. Elfwing et al. 2017, arXiv:1702.03118."""
 
     kind: ClassVar[str] = "silu"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Selu(Layer):
+class Selu(Elementwise):
     """1.0507…·x for x > 0, else 1.0507…·1.6732…·(exp(x) - 1). Klambauer et al. 2017,
     arXiv:1706.02515.
     """
@@ -52,7 +59,7 @@ class Selu(Layer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gelu(Layer):
+class Gelu(Elementwise):
     r"""x·Φ(x), where Φ is the standard normal distribution function. Hendrycks & Gimpel 2016,
     arXiv:1606.08415.
 
@@ -67,14 +74,14 @@ class Gelu(Layer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Softplus(Layer):
+class Softplus(Elementwise):
     """log(1 + exp(x))."""
 
     kind: ClassVar[str] = "softplus"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prelu(Layer):
+class Prelu(Elementwise):
     """x for x > 0, else slope·x, with a learned slope for each channel. ``slope`` (C,). He et al.
     2015, arXiv:1502.01852.
     """
@@ -84,7 +91,7 @@ class Prelu(Layer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tanh(Layer):
+class Tanh(Elementwise):
     """Hyperbolic tangent, for images in [-1, 1]."""
 
     kind: ClassVar[str] = "tanh"
@@ -92,7 +99,7 @@ class Tanh(Layer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sigmoid(Layer):
+class Sigmoid(Elementwise):
     """1 / (1 + exp(-x)), for images in [0, 1]; never at the end of a discriminator, which returns
     logits.
     """
@@ -102,7 +109,7 @@ class Sigmoid(Layer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dropout(Layer):
+class Dropout(Elementwise):
     """Set each unit to zero with probability ``rate`` in training, and scale up the rest.
 
     Srivastava et al. 2014. Core draws one mask for each pass, with the rate rounded to 1/256; at

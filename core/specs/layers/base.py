@@ -30,6 +30,10 @@ class Layer(Checked):
     """The output of an image depends on the other images of the batch."""
     keeps_constant: ClassVar[bool] = False
     """Adding a constant to each input channel adds a constant to each output channel."""
+    keeps_order: ClassVar[bool] = False
+    """Reordered features of a vector, with parameters in the same order, give outputs reordered
+    alike.
+    """
     draws: ClassVar[Literal["mask", "normal"] | None] = None
     """What each pass in training takes from core: a Boolean mask shaped like the output, or a
     normal number for each pixel.

@@ -23,6 +23,7 @@ class Concatenate(Layer):
     """
 
     kind: ClassVar[str] = "concatenate"
+    keeps_order: ClassVar[bool] = True
     branch_names: ClassVar[tuple[str, ...]] = ("layers",)
     input: str = "label"
     planes: bool = False

@@ -26,6 +26,7 @@ class BatchNorm(Layer):
     """
 
     kind: ClassVar[str] = "batch_norm"
+    keeps_order: ClassVar[bool] = True
     depends_on_batch: ClassVar[bool] = True
     epsilon: Positive = 1e-5
     decay: Fraction = 0.9
@@ -49,6 +50,7 @@ class LayerNorm(Layer):
     """
 
     kind: ClassVar[str] = "layer_norm"
+    keeps_order: ClassVar[bool] = True
     over: Literal["all", "channels"] = "all"
     epsilon: Positive = 1e-5
     affine: bool = True
@@ -98,6 +100,7 @@ class PixelNorm(Layer):
     """
 
     kind: ClassVar[str] = "pixel_norm"
+    keeps_order: ClassVar[bool] = True
     epsilon: Positive = 1e-8
 
 

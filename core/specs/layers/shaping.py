@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from gandem.core.fields import Count
+from gandem.core.fields import Count, Range
 from gandem.core.specs.layers.base import Layer
 
 
@@ -53,3 +53,16 @@ class SpaceToDepth(Layer):
     keeps_range: ClassVar[bool] = True
     keeps_constant: ClassVar[bool] = True
     factor: Count = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice(Layer):
+    """The channels, or features, from ``start`` to before ``stop``, counted from 0: (N, …, C) → (N,
+    …, stop - start). BigGAN reads its noise in such parts (Brock et al. 2018, arXiv:1809.11096).
+    """
+
+    kind: ClassVar[str] = "slice"
+    keeps_range: ClassVar[bool] = True
+    keeps_constant: ClassVar[bool] = True
+    start: Annotated[int, Range(0, 2**31 - 1)] = 0
+    stop: Count

@@ -21,6 +21,7 @@ from gandem.core.specs import (
     image_shapes,
     plan_spec,
 )
+from gandem.core.training.discriminator import ADAPT, PENALTY_FACTOR
 from gandem.core.training.dry_run import (
     Pass,
     check_functions,
@@ -43,9 +44,9 @@ from gandem.core.training.feed.checks import (
 from gandem.core.training.feed.device_rng import KEY, make_key
 from gandem.core.training.feed.epochs import EpochCounter, EpochSpan
 from gandem.core.training.feed.pixels import byte_values, read_resolutions
+from gandem.core.training.feed.truncation import check_truncation, truncate_noise
 from gandem.core.training.losses import AdversarialLoss, check_loss
 from gandem.core.training.state import stored
-from gandem.core.training.step_names import ADAPT, PENALTY_FACTOR
 
 __all__ = ["Feed", "draw_noise", "fixed_inputs", "fixed_parts", "one_hot"]
 
@@ -76,7 +77,13 @@ def draw_noise(latent: Latent, generator: np.random.Generator, rows: int) -> np.
 
 
 def fixed_inputs(
-    spec: Spec, seed: int, rows: int, precision: str, labels: np.ndarray | None = None
+    spec: Spec,
+    seed: int,
+    rows: int,
+    precision: str,
+    labels: np.ndarray | None = None,
+    *,
+    truncation: float | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the generator's inputs for samples: the same noise for the same seed on any backend.
 
@@ -85,10 +92,15 @@ def fixed_inputs(
     Args:
         labels: (rows,) classes. By default the classes are cycled, and the category changes after
             each cycle.
+        truncation: the largest absolute value of the noise; see :func:`truncate_noise`.
+
+    Raises:
+        SpecError: the noise cannot be truncated.
     """
     number = np.dtype(stored(precision)).itemsize + 8  # noise is drawn in double precision
     check_memory(rows * spec.latent.size * number, f"The noise of {shown(rows)} samples", FEWER)
-    return next(fixed_parts(spec, seed, rows, precision, labels, size=rows))
+    parts = fixed_parts(spec, seed, rows, precision, labels, size=rows, truncation=truncation)
+    return next(parts)
 
 
 def fixed_parts(
@@ -99,8 +111,22 @@ def fixed_parts(
     labels: np.ndarray | None = None,
     *,
     size: int,
+    truncation: float | None = None,
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Yield the result of :func:`fixed_inputs` in parts of ``size`` rows."""
+    """Return the result of :func:`fixed_inputs` in parts of ``size`` rows."""
+    check_truncation(spec, truncation)
+    return _draw_parts(spec, seed, rows, precision, labels, size, truncation)
+
+
+def _draw_parts(
+    spec: Spec,
+    seed: int,
+    rows: int,
+    precision: str,
+    labels: np.ndarray | None,
+    size: int,
+    truncation: float | None,
+) -> Iterator[dict[str, np.ndarray]]:
     drawn, coded = stream(seed, Purpose.SAMPLES), bool(spec.latent.parts)
     if coded:  # codes are drawn after all noise
         check_memory(rows * spec.latent.size * 8, f"The noise of {shown(rows)} samples", FEWER)
@@ -108,6 +134,8 @@ def fixed_parts(
     for start in range(0, rows, size):
         turn = np.arange(start, min(start + size, rows))
         noise = draw_noise(spec.latent, drawn, len(turn)) if whole is None else whole[turn]
+        if truncation is not None:
+            noise = truncate_noise(spec.latent, noise, truncation)
         inputs = {}
         if "label" in plan_spec(spec)["generator"].inputs:
             chosen = turn % spec.classes if labels is None else labels[turn]
@@ -289,7 +317,7 @@ class Feed:
         if self.portable:
             inputs = self._played(step, counts, last, penalizes=penalizes)
         inputs |= self._numbers(step, penalizes=penalizes)
-        for where, count in judged(self.loss, counts, last).items():
+        for where, count in judged(spec, self.loss, counts, last).items():
             drawn_too = draw_disturbances(spec, where, count, self.seed, step, training)
             inputs |= {name: value.astype(self.precision) for name, value in drawn_too.items()}
         return inputs

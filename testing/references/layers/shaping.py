@@ -46,3 +46,8 @@ def _gather(t: np.ndarray, factor: int) -> np.ndarray:
         for j in range(factor):
             image[..., i * factor + j :: area] = t[:, :, i::factor, j::factor]
     return image
+
+
+@forward.register
+def _(layer: kinds.Slice, x: Dual, node: Node, network: Network) -> Dual:
+    return x.linear(lambda t: t[..., layer.start : layer.stop])

@@ -51,3 +51,14 @@ def _(layer: kinds.SpaceToDepth, site: Site) -> Resolved:
             f"{layer.factor}; choose a factor that divides both."
         )
     return Resolved((height // layer.factor, width // layer.factor, channels * layer.factor**2))
+
+
+@resolve.register
+def _(layer: kinds.Slice, site: Site) -> Resolved:
+    *pixels, channels = site.shape
+    if not layer.start < layer.stop <= channels:
+        raise SpecError(
+            f"{site.path}: it slices from {layer.start} to {layer.stop} of {channels} channels; "
+            f"choose 0 ≤ start < stop ≤ {channels}."
+        )
+    return Resolved((*pixels, layer.stop - layer.start))

@@ -25,7 +25,8 @@ class JaxTarget:
         self, plan: NetworkPlan, arrays: Arrays, inputs: Arrays, cotangent: ArrayLike, draws: Arrays
     ) -> dict[str, np.ndarray]:
         def scalar(variables: dict[str, Array]) -> tuple[Array, tuple]:
-            value, after, _ = network.train(plan, {**arrays, **variables}, variables, draws)
+            start = {**arrays, **variables}
+            value, after, _ = network.compute(plan, start, variables, draws, training=True)
             return jnp.sum(value * cotangent), (value, after)
 
         def penalty(variables: dict[str, Array]) -> tuple[Array, tuple]:

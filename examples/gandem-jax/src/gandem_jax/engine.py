@@ -12,11 +12,13 @@ from gandem.core.specs import Spec, plan_spec
 from gandem.core.training import (
     AdversarialLoss,
     Arrays,
+    Evaluation,
+    Objective,
     metric_names,
     state_shapes,
     train_step,
 )
-from gandem_jax import ops
+from gandem_jax import network, ops
 from gandem_jax.network import Network, exact
 from gandem_jax.players import JaxPlayers
 
@@ -74,6 +76,31 @@ class JaxEngine:
         if observed is not None:
             observed |= {name: np.array(value) for name, value in outputs.items()}
         return np.array(output)
+
+    def differentiate(
+        self, objective: Objective, constants: Arrays, *, average: bool = False
+    ) -> Callable[[Arrays], Evaluation]:
+        plans, prefix = plan_spec(self.spec), "average/" if average else ""
+        state = {name: self.state.get(prefix + name, value) for name, value in self.state.items()}
+
+        def compute(variables: dict, constants: dict, state: dict) -> tuple:
+            def apply(player: str, observed: dict | None = None, **inputs: Array) -> Array:
+                plan = plans[player]
+                output, _, outputs = network.compute(plan, state, inputs, {}, training=False)
+                if observed is not None:
+                    observed |= outputs
+                return output
+
+            return objective(ops, apply, variables, constants)
+
+        run = jax.jit(jax.value_and_grad(compute, has_aux=True))
+
+        def evaluate(variables: Arrays) -> Evaluation:
+            with exact(self.device):
+                (value, report), gradients = run(dict(variables), dict(constants), state)
+            return Evaluation(float(value), *jax.tree.map(np.array, (dict(report), gradients)))
+
+        return evaluate
 
     def native(self, player: str, *, average: bool = False) -> Network:
         with exact():  # copies, since the next step donates the buffers

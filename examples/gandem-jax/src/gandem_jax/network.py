@@ -21,13 +21,13 @@ def exact(device: jax.Device | str | None = None) -> Iterator[None]:
         yield
 
 
-def train(
-    plan: NetworkPlan, arrays: Arrays, inputs: Arrays, draws: Arrays
+def compute(
+    plan: NetworkPlan, arrays: Arrays, inputs: Arrays, draws: Arrays, *, training: bool
 ) -> tuple[Array, Arrays, Arrays]:
-    """Compute a network in training mode; return its output, the arrays as they are then, and the
-    outputs of the layers that the plan's ``outputs`` lists.
+    """Compute a network; return its output, the arrays as they are then, and the outputs of the
+    layers that the plan's ``outputs`` lists.
     """
-    context = Context(dict(arrays), dict(inputs), draws, training=True)
+    context = Context(dict(arrays), dict(inputs), draws, training=training)
     output = run(plan.nodes, inputs[plan.input], context)
     return output, context.arrays, {k: context.inputs[REFERENCE + k] for k in plan.outputs}
 

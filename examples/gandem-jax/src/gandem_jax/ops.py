@@ -33,6 +33,10 @@ def pack(images: Array, count: int) -> Array:
     return groups.reshape(-1, *images.shape[1:-1], count * images.shape[-1])
 
 
+def batch_mean(x: Array) -> Array:
+    return mean(x, axis=0, keepdims=True)
+
+
 def channel_mean(images: Array) -> Array:
     return mean(images, axis=-1, keepdims=True)
 
@@ -43,3 +47,7 @@ def image_mean(images: Array) -> Array:
 
 def warp(images: Array, rows: Array, columns: Array) -> Array:
     return einsum("nah,nhvc,nbv->nabc", rows, images, columns)
+
+
+def gram(images: Array) -> Array:
+    return einsum("nhwc,nhwd->ncd", images, images)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from gandem.core.specs import Spec, at_step, plan_spec
-from gandem.core.training import DrawFeed, Loss, Played, collect_images
+from gandem.core.training import DrawFeed, Loss, Played, name_outputs
 from gandem_jax import network, optimizers
 
 Arrays = dict[str, Array]
@@ -25,7 +25,9 @@ class JaxPlayers:
 
     def apply(self, player: str, observed: Arrays | None = None, **inputs: Array) -> Array:
         plan, draws = self.plans[player], self.draws.next()
-        output, self.state, outputs = network.train(plan, self.state, inputs, draws)
+        output, self.state, outputs = network.compute(
+            plan, self.state, inputs, draws, training=True
+        )
         if observed is not None:
             observed |= outputs
         return output
@@ -42,10 +44,10 @@ class JaxPlayers:
             self.state |= weights
             observed: Arrays = {}
             output = self.apply(player, observed, **inputs)
-            return collect_images(self.plans[player], output, observed), self.state
+            return name_outputs(self.plans[player], output, observed), self.state
 
-        images, pull, self.state = jax.vjp(run, self._weights(player), has_aux=True)
-        return Played(images, lambda gradients: pull(gradients)[0])
+        outputs, pull, self.state = jax.vjp(run, self._weights(player), has_aux=True)
+        return Played(outputs, lambda gradients: pull(gradients)[0])
 
     def learn(
         self,
@@ -58,7 +60,7 @@ class JaxPlayers:
         def measure(variables: Arrays) -> tuple[Array, tuple[Arrays, Arrays]]:
             if through is None:
                 self.state |= variables
-            else:  # only the gradients of the images, no weight gradients
+            else:  # only the gradients of the outputs, no weight gradients
                 through.value = variables
             value, report = loss()
             return value, (report, self.state)

@@ -23,4 +23,5 @@ LAYERS |= {
     kinds.SpaceToDepth: space_to_depth,
     kinds.Flatten: lambda layer, x, at: x.reshape(-1, *at.node.output_shape),
     kinds.Reshape: lambda layer, x, at: x.reshape(-1, *at.node.output_shape),
+    kinds.Slice: lambda layer, x, at: x[..., layer.start : layer.stop],
 }

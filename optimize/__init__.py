@@ -1,0 +1,1 @@
+"""Optimizing arrays through networks: style transfer, projection, directions of a latent space."""
