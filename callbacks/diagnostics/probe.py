@@ -15,8 +15,7 @@ import numpy as np
 
 from gandem.core.rng import Purpose, stream
 from gandem.core.specs import IMAGE, has_encoder
-from gandem.core.training import Engine, Feed, name_outputs, weights
-from gandem.core.training.feed.inputs import draw_noise, one_hot
+from gandem.core.training import Engine, Feed, draw_noise, name_outputs, one_hot, weights
 from gandem.core.training.feed.pixels import read_resolutions
 from gandem.core.training.losses import decision_boundary
 

@@ -18,6 +18,7 @@ __all__ = [
     "flatten_alpha",
     "save_image",
     "to_bytes",
+    "upsample_images",
 ]
 
 
@@ -61,6 +62,16 @@ def downsample_images(images: np.ndarray, factor: int) -> np.ndarray:
     total = functools.reduce(np.add, [total[:, i::factor] for i in range(factor)])
     total = functools.reduce(np.add, [total[:, :, i::factor] for i in range(factor)])
     return total / (factor * factor)
+
+
+def upsample_images(images: np.ndarray, factor: int) -> np.ndarray:
+    """Return images (N, H, W, C) whose pixels are repeated ``factor`` times in both directions.
+
+    >>> upsample_images(np.array([[1, 2]])[None, ..., None], 2)[0, ..., 0]
+    array([[1, 1, 2, 2],
+           [1, 1, 2, 2]])
+    """
+    return images.repeat(factor, axis=1).repeat(factor, axis=2)
 
 
 def draw_grid(

@@ -33,6 +33,7 @@ from gandem.core.specs.serialization import (
 )
 from gandem.core.specs.shapes.geometry import crops, filter_matrix, interpolation, pads, span
 from gandem.core.specs.shapes.graph import (
+    FADE_IN,
     IMAGE,
     REFERENCE,
     NetworkPlan,
@@ -43,6 +44,8 @@ from gandem.core.specs.shapes.graph import (
     is_image,
 )
 from gandem.core.specs.shapes.inference import draw_initial_values, layer_names, plan_network
+from gandem.core.specs.shapes.stages import result_spec, stage_specs
+from gandem.core.specs.stages import Stage
 from gandem.core.specs.validation import (
     has_encoder,
     image_shapes,
@@ -52,6 +55,7 @@ from gandem.core.specs.validation import (
 )
 
 __all__ = [
+    "FADE_IN",
     "IMAGE",
     "MOST_LAYERS",
     "PLUGIN_KINDS",
@@ -75,6 +79,7 @@ __all__ = [
     "RMSprop",
     "Shape",
     "Spec",
+    "Stage",
     "Training",
     "Transforms",
     "at_resolution",
@@ -103,7 +108,9 @@ __all__ = [
     "plan_player",
     "plan_spec",
     "read_spec",
+    "result_spec",
     "span",
+    "stage_specs",
     "to_data",
     "to_json",
     "to_toml",

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from gandem.core.errors import SpecError, shown
 from gandem.core.specs.gan import Player, Points, Spec, Transforms, image_of
 from gandem.core.specs.shapes.graph import (
+    FADE_IN,
     IMAGE,
     REFERENCE,
     NetworkPlan,
@@ -18,6 +19,7 @@ from gandem.core.specs.shapes.graph import (
     is_image,
 )
 from gandem.core.specs.shapes.inference import NAME, plan_network
+from gandem.core.specs.shapes.stages import check_stages, result_spec, stage_specs
 
 __all__ = ["has_encoder", "image_shapes", "input_shapes", "plan_player", "plan_spec"]
 
@@ -27,6 +29,7 @@ _TAKEN = {
     **dict.fromkeys(("optimizer", "average", "running"), "a part of the state"),
     **dict.fromkeys(("penalty", "class_loss", "augment_probability"), "a metric"),
     **dict.fromkeys(("step", "epoch", "steps_per_second", "seconds"), "a column of the log"),
+    **dict.fromkeys(("stage", "fade_in"), "a column of the log"),
 }
 """Reserved names, each with its meaning."""
 
@@ -60,15 +63,20 @@ def has_encoder(spec: Spec) -> bool:
 def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
     """Check a spec and return the plan of each player's network, by name.
 
+    Of a training in stages these are the networks that result: those of the last stage.
+
     Raises:
         SpecError: naming the layer or field, and the remedy.
     """
     _check_names(spec)
+    check_stages(spec)
+    _check_resolutions(spec)
+    if spec.training.stages:
+        return _plan_stages(spec)
     if not spec.image.low < spec.image.high:
         raise SpecError(
             f"image: low ({spec.image.low:g}) must be below high ({spec.image.high:g})."
         )
-    _check_resolutions(spec)
     shapes = input_shapes(spec)
     packed = {
         name: shape if name == "label" else _pack(shape, spec.training.pac)
@@ -98,6 +106,15 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
                 "add a dense layer or a convolution."
             )
     return plans
+
+
+def _plan_stages(spec: Spec) -> Mapping[str, NetworkPlan]:
+    for index, stage in enumerate(stage_specs(spec)):
+        try:
+            plan_spec(stage)
+        except SpecError as error:
+            raise SpecError(f"training.stages[{index}]: {error}") from None
+    return plan_spec(result_spec(spec))
 
 
 def _pack(shape: Shape, count: int) -> Shape:
@@ -151,6 +168,11 @@ def _check_resolutions(spec: Spec) -> None:
     """Refuse outputs of the generator whose resolution does not divide the image."""
     for layer in find_images(spec.player("generator").outputs).values():
         rows = int(layer.removeprefix("image_"))
+        if spec.training.stages:
+            raise SpecError(
+                f"training.stages: the generator gives {layer!r} beside its last layer, and a "
+                "stage has one resolution; leave out generator.outputs, or the stages."
+            )
         if isinstance(spec.image, Points):
             raise SpecError(
                 f"generator.outputs: {layer!r} is an image of {rows} rows, and the spec "
@@ -346,7 +368,7 @@ def _check_features(spec: Spec, plan: NetworkPlan) -> None:
 
 
 def _check_auxiliary(plan: NetworkPlan) -> None:
-    if not all(is_image(name) for name in plan.inputs):
+    if not all(is_image(name) for name in plan.inputs.keys() - {FADE_IN}):
         raise SpecError(
             f"{plan.nodes[0].path}: an auxiliary network reads only the image; set input = 'image'."
         )

@@ -35,9 +35,11 @@ if TYPE_CHECKING:
         hollow_spec,
     )
     from gandem.core.training.feed.device_rng import KEY, Draw, list_draws, make_key
-    from gandem.core.training.feed.inputs import Feed, fixed_inputs, fixed_parts, one_hot
+    from gandem.core.training.feed.inputs import Feed
+    from gandem.core.training.feed.noise import draw_noise, fixed_inputs, fixed_parts, one_hot
     from gandem.core.training.feed.pixels import as_read
     from gandem.core.training.feed.prefetch import Prefetcher, have_equal_shapes
+    from gandem.core.training.feed.staged import make_feed
     from gandem.core.training.losses import (
         AdversarialLoss,
         AuxiliaryLoss,
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
         Tracer,
         name_outputs,
     )
+    from gandem.core.training.staged_engine import make_engine
     from gandem.core.training.state import (
         OUTSIDE_PARITY,
         averaged_players,
@@ -121,6 +124,7 @@ __all__ = [
     "check_loss",
     "check_state",
     "complete_state",
+    "draw_noise",
     "find_backend",
     "fixed_inputs",
     "fixed_parts",
@@ -135,6 +139,8 @@ __all__ = [
     "list_network_needs",
     "load_backend",
     "load_loss",
+    "make_engine",
+    "make_feed",
     "make_key",
     "metric_names",
     "name_outputs",
@@ -156,7 +162,8 @@ __all__ = [
 _MODULES = (
     *("ops", "losses", "protocols", "backends", "capabilities", "state", "step", "dry_run"),
     "feature_networks",
-    *("feed.device_rng", "feed.inputs", "feed.pixels", "feed.prefetch"),
+    *("feed.device_rng", "feed.inputs", "feed.noise", "feed.pixels", "feed.prefetch"),
+    *("feed.staged", "staged_engine"),
 )
 """Where the names are looked up, in this order; the first two import no NumPy."""
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from gandem.core.specs import (
+    FADE_IN,
     IMAGE,
     Spec,
     at_resolution,
@@ -95,6 +96,7 @@ class Discriminator:
     ) -> None:
         self.spec, self.rule, self.players, self.ops = spec, loss, players, ops
         self.inputs = inputs
+        self.fade = {FADE_IN: inputs[FADE_IN]} if FADE_IN in inputs else {}
         self.loss: Any = at_step(spec.loss, "loss", inputs)
         self.training: Any = at_step(spec.training, "training", inputs)
         self.probability = self.training.augment.probability
@@ -110,7 +112,8 @@ class Discriminator:
         """Return the encodings of the real images of one round, None without an encoder."""
         if not self.encodes:
             return None
-        return self.players.play("encoder", back=i == self.last, **self._images("real", i))
+        images, back = self._images("real", i), i == self.last
+        return self.players.play("encoder", back=back, **images, **self.fade)
 
     def learn(
         self, i: int, fake: Played, read: Mapping[str, Tensor], encoded: Played | None
@@ -279,7 +282,7 @@ class Discriminator:
         return self.ops.top_rows(logits, max(1, int(share * logits.shape[0] + 0.5)))
 
     def _apply(self, inputs: Inputs, features: dict[str, Tensor] | None = None) -> Tensor:
-        return self.players.apply("discriminator", features, **inputs)
+        return self.players.apply("discriminator", features, **inputs, **self.fade)
 
     def _apply_both(
         self, real: Inputs, made: Inputs, features: Features = (None, None)
@@ -365,7 +368,7 @@ class Discriminator:
         """Return the gradient with respect to the images of each resolution."""
         images = {name: value for name, value in inputs.items() if is_image(name)}
         others = {name: value for name, value in inputs.items() if not is_image(name)}
-        slopes = self.players.slope("discriminator", images, **others)
+        slopes = self.players.slope("discriminator", images, **others, **self.fade)
         return {name: slopes[name] for name in images}  # in the same order on all backends
 
     def _logit_penalty(
@@ -385,6 +388,8 @@ class Discriminator:
         if loss.lecam:
             averages = map(self.players.get_running, ("real_logits", "fake_logits"))
             penalty = self.loss.lecam * lecam_penalty(ops, *logits.values(), *averages)
+        if loss.drift:
+            penalty = _add(penalty, self.loss.drift * ops.mean(ops.square(logits["real"])))
         for side in ("real", "fake"):
             if getattr(loss.consistency, side):
                 changed = self._disturb(images[side], f"{CONSISTENT}{side}/{i}")

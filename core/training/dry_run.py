@@ -13,6 +13,7 @@ import numpy as np
 from gandem.core.errors import SpecError
 from gandem.core.plugins.registry import registry
 from gandem.core.specs import (
+    FADE_IN,
     IMAGE,
     REFERENCE,
     Schedule,
@@ -88,6 +89,8 @@ def step_inputs(
             found["label/generator"] = (last, *shapes["label"])
     for where, count in judged(spec, loss, rows, last).items():
         found |= disturbance_shapes(spec, where, count)
+    if any(FADE_IN in plan.inputs for plan in plan_spec(spec).values()):
+        found[FADE_IN] = (1, 1)
     if spec.loss.penalty_interval > 1 and penalizes:
         found[PENALTY_FACTOR] = ()
     if spec.training.augment.adaptive_target:

@@ -50,6 +50,12 @@ PYRAMID = change(
 )
 
 
+HEADS = {
+    f"{player}.layers.{place}": {"kind": "head", "resolution": 8, "layers": [{"kind": kind}]}
+    for player, place, kind in (("generator", 3, "tanh"), ("discriminator", 0, "flatten"))
+}
+
+
 # --- specs ----------------------------------------------------------------------------------------
 
 
@@ -102,6 +108,11 @@ def test_networks_read_the_images_that_the_generator_lists():
         (
             {"generator.layers.1.shape": [2, 8, 1], "generator.layers.2.factor": [4, 1]},
             r"generator/image_4: it gives \(2, 8, 1\), and the image has \(4, 4, 1\)",
+        ),
+        (
+            {"training.stages": [{"resolution": 8, "length": 100}], **HEADS},
+            "training.stages: the generator gives 'image_4' beside its last layer, and a stage has "
+            "one resolution",
         ),
         (
             {"generator.layers.2": {"kind": "add", "input": "image:4"}},

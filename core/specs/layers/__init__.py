@@ -39,7 +39,16 @@ from gandem.core.specs.layers.affine import (
 )
 from gandem.core.specs.layers.attention import SelfAttention
 from gandem.core.specs.layers.base import Layer, Pads
-from gandem.core.specs.layers.graph import Add, Concatenate, Dot, Read, Residual
+from gandem.core.specs.layers.graph import (
+    Add,
+    Blend,
+    Concatenate,
+    Dot,
+    FadeIn,
+    Head,
+    Read,
+    Residual,
+)
 from gandem.core.specs.layers.modulation import Modulate, ModulatedConv2D, Multiply, PixelNoise
 from gandem.core.specs.layers.norms import (
     BatchNorm,
@@ -71,6 +80,7 @@ __all__ = [
     "Add",
     "AveragePool2D",
     "BatchNorm",
+    "Blend",
     "Concatenate",
     "Constant",
     "Conv2D",
@@ -81,12 +91,14 @@ __all__ = [
     "Dropout",
     "Elu",
     "Embedding",
+    "FadeIn",
     "Flatten",
     "Gelu",
     "GlobalAveragePool2D",
     "GlobalMaxPool2D",
     "GlobalSumPool2D",
     "GroupNorm",
+    "Head",
     "InstanceNorm",
     "Layer",
     "LayerNorm",

@@ -11,6 +11,8 @@ Pixels = Annotated[int, Range(-(2**31), 2**31 - 1)]
 Pads = tuple[tuple[Pixels, Pixels], tuple[Pixels, Pixels]]
 """Explicit padding: ((top, bottom), (left, right)), in pixels."""
 Positive = Annotated[float, Range(0, open_low=True)]
+Proportion = Annotated[float, Range(0, 1)]
+"""0 ≤ x ≤ 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from gandem.core.specs.initializers import Initializer
 from gandem.core.specs.layers import Layer
 
 __all__ = [
+    "FADE_IN",
     "IMAGE",
     "REFERENCE",
     "NetworkPlan",
@@ -29,6 +30,8 @@ __all__ = [
 Shape = tuple[int, ...]
 REFERENCE = "layer:"
 """The prefix of an input that is the output of an earlier layer: ``"layer:stem"``."""
+FADE_IN = "fade_in"
+"""The input of a network that is the fade-in weight of the step, (1, 1) for all images."""
 IMAGE = "image"
 """The input that is the image; ``"image:8"`` is the same image with 8 rows."""
 
@@ -109,6 +112,12 @@ class Node:
         """Shape of the random numbers that it takes, without the batch axis."""
         return self.output_shape if self.layer.draws == "mask" else (*self.output_shape[:-1], 1)
 
+    @property
+    def products(self) -> int:
+        """Products of a weight and an input in one pass of an image: those of its kernels."""
+        pixels = math.prod(self.output_shape[:-1])
+        return sum(p.size * pixels for p in self.parameters if p.name.endswith("/kernel"))
+
     def walk(self) -> Iterator[Node]:
         """Yield the nodes inside this node, then the node, in order of computation."""
         for branch in self.branches.values():
@@ -151,6 +160,11 @@ class NetworkPlan:
     def images(self) -> dict[str, str]:
         """The outputs that are images of a lower resolution, see :func:`find_images`."""
         return find_images(self.outputs)
+
+    @property
+    def products(self) -> int:
+        """Products of a weight and an input in one pass of an image."""
+        return sum(node.products for node in self.walk())
 
     @property
     def parameter_count(self) -> int:

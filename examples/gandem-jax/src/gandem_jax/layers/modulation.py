@@ -3,6 +3,7 @@
 from jax import Array, lax
 
 from gandem.core import specs as kinds
+from gandem.core.specs import FADE_IN
 from gandem_jax.layers.affine import biased, convolve, kernel_of
 from gandem_jax.layers.base import LAYERS, Context, read
 
@@ -15,6 +16,12 @@ def expand(vector: Array, x: Array) -> Array:
 def modulate(layer: kinds.Modulate, x: Array, at: Context) -> Array:
     scale, offset = (expand(read(name, at), x) for name in ("scale", "offset"))
     return x * (1 + scale) + offset
+
+
+def blend(layer: kinds.Blend, x: Array, at: Context) -> Array:
+    fades = isinstance(layer, kinds.FadeIn)
+    weight = expand(at.inputs[FADE_IN], x) if fades else layer.weight
+    return weight * x + (1 - weight) * read("layers", at)
 
 
 def modulated_conv2d(layer: kinds.ModulatedConv2D, x: Array, at: Context) -> Array:
@@ -31,6 +38,8 @@ def pixel_noise(layer: kinds.PixelNoise, x: Array, at: Context) -> Array:
 
 
 LAYERS |= {
+    kinds.Blend: blend,
+    kinds.FadeIn: blend,
     kinds.Modulate: modulate,
     kinds.Multiply: lambda layer, x, at: x * expand(read("layers", at), x),
     kinds.ModulatedConv2D: modulated_conv2d,
