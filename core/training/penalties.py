@@ -2,7 +2,7 @@
 the distance of features that the generator minimizes.
 
 Images of several resolutions are a mapping with one tensor for each. A gradient penalty is the mean
-of those at each resolution (Karnewar & Wang 2020, arXiv:1903.06048).
+of those at each resolution, as in the program of Karnewar & Wang 2020, arXiv:1903.06048.
 """
 
 from __future__ import annotations
