@@ -12,7 +12,7 @@ from gandem.core.errors import SpecError
 from gandem.core.runs.run import Run, open_run
 from gandem.core.runs.sampling import report_memory_errors
 from gandem.core.specs import Image, image_shapes, plan_spec
-from gandem.core.training import fixed_inputs, name_outputs
+from gandem.core.training import fixed_inputs, run_resolutions
 from gandem.visualize.images import check_image_size
 from gandem.visualize.latent import GeneratorOptions, check_class
 from gandem.visualize.traversal import Table
@@ -67,11 +67,9 @@ def draw_pyramid(
     precision = run.record.precision
     inputs = fixed_inputs(spec, seed, count, precision, labels, truncation=options.truncation)
     engine = run.engine(options.backend, options.device, options.checkpoint)
-    observed: dict[str, np.ndarray] = {}
-    average = spec.training.averages and options.ema
+    plan, average = plan_spec(spec)["generator"], spec.training.averages and options.ema
     with report_memory_errors():
-        output = engine.forward("generator", inputs, average=average, observed=observed)
-    images = name_outputs(plan_spec(spec)["generator"], output, observed)
+        images = run_resolutions(engine, plan, inputs, average=average)
     names = sorted(shapes, key=lambda name: shapes[name])
     table = np.empty((count, len(names), zoom * height, zoom * width, channels), np.uint8)
     for column, name in enumerate(names):

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorflow import Tensor
 
 from gandem.backends.keras.modes import replace_key
-from gandem.backends.keras.network import Network, from_numpy
+from gandem.backends.keras.network import Network
 from gandem.backends.keras.ops import KerasOps
 from gandem.backends.keras.optimizers import Learner
 from gandem.backends.keras.players import KerasPlayers
@@ -65,7 +65,7 @@ class KerasEngine:
         self._compiled_loop = tf.function(self._loop, autograph=False)
         self.steps_per_call = STEPS_PER_CALL if _has_no_convolutions(spec) else 1
         self._runs = {
-            name: tf.function(network.observe, autograph=False)
+            name: tf.function(network.run, autograph=False)
             for name, network in self.networks.items()
         }
         self.load(arrays)
@@ -112,19 +112,11 @@ class KerasEngine:
         return {name: float(scalar.numpy()) for name, scalar in scalars.items()}
 
     def forward(
-        self,
-        player: str,
-        inputs: Arrays,
-        *,
-        average: bool = False,
-        observed: dict[str, np.ndarray] | None = None,
+        self, player: str, inputs: Arrays, *, average: bool = False, layer: str = ""
     ) -> np.ndarray:
-        run = self.native(player, average=True).observe if average else self._runs[player]
+        run = self.native(player, average=True).run if average else self._runs[player]
         with tf.device(self.device):
-            output, outputs = run(from_numpy(self.networks[player].plan, inputs))
-        if observed is not None:
-            observed |= {name: value.numpy() for name, value in outputs.items()}
-        return output.numpy()
+            return run(_to_tensors(inputs), layer)[0].numpy()
 
     def differentiate(
         self, objective: Objective, constants: Arrays, *, average: bool = False
@@ -140,8 +132,7 @@ class KerasEngine:
         def apply(
             player: str, observed: dict[str, Tensor] | None = None, **inputs: Tensor
         ) -> Tensor:
-            network = networks[player]
-            output, outputs = network.observe([inputs[name] for name in network.plan.inputs])
+            output, outputs = networks[player].run(inputs)
             if observed is not None:
                 observed |= outputs
             return output

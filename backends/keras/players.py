@@ -41,12 +41,20 @@ class KerasPlayers:
             observed |= outputs
         return output
 
-    def slope(self, player: str, images: Images, **inputs: Tensor) -> Images:
+    def slope(self, player: str, images: Images, **inputs: Tensor) -> tuple[Tensor, Images]:
         images = {name: tf.stop_gradient(image) for name, image in images.items()}
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(images)
-            score = tf.reduce_sum(self.apply(player, **images, **inputs)[:, :1])
-        return tape.gradient(score, images)
+            output = self.apply(player, **images, **inputs)
+            score = tf.reduce_sum(output[:, :1])
+        return output, tape.gradient(score, images)
+
+    def layer_slope(self, player: str, layer: str, direction: Tensor, **inputs: Tensor) -> Tensor:
+        observed: dict[str, Tensor] = {}
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(list(self.learners[player].parameters.values()))
+            output = self.apply(player, observed, **inputs)
+        return tape.gradient(output, observed[layer], direction)
 
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
         weights = list(self.learners[player].parameters.values())
@@ -76,7 +84,8 @@ class KerasPlayers:
             tape.watch(weights if through is None else through.value)
             value, report = loss()
         if through is None:
-            gradients = tape.gradient(value, weights)
+            zero = tf.UnconnectedGradients.ZERO  # a penalty may not depend on all weights
+            gradients = tape.gradient(value, weights, unconnected_gradients=zero)
         else:  # only the gradients of the outputs, no weight gradients of the other player
             gradients = through.pull(tape.gradient(value, through.value))
 

@@ -107,21 +107,16 @@ class TorchEngine:
         return dict(zip(scalars, values, strict=True))
 
     def forward(
-        self,
-        player: str,
-        inputs: Arrays,
-        *,
-        average: bool = False,
-        observed: dict[str, np.ndarray] | None = None,
+        self, player: str, inputs: Arrays, *, average: bool = False, layer: str = ""
     ) -> np.ndarray:
         network = self._averaged(player) if average else self.networks[player]
         network.eval()
-        outputs: dict[str, Tensor] = {}
+        tensors = {
+            name: inward(torch.as_tensor(value, device=self.device))
+            for name, value in inputs.items()
+        }
         with torch.no_grad():
-            output = network(*network.from_numpy(inputs, self.device), observed=outputs)
-        if observed is not None:
-            observed |= {name: images_outward(value) for name, value in outputs.items()}
-        return images_outward(output)
+            return images_outward(network.run(tensors, layer))
 
     def differentiate(
         self, objective: Objective, constants: Arrays, *, average: bool = False
@@ -136,8 +131,7 @@ class TorchEngine:
         def apply(
             player: str, observed: dict[str, Tensor] | None = None, **inputs: Tensor
         ) -> Tensor:
-            network = networks[player].eval()
-            return network(*(inputs[name] for name in network.plan.inputs), observed=observed)
+            return networks[player].eval().run(inputs, observed=observed)
 
         def evaluate(variables: Arrays) -> Evaluation:
             leaves = {

@@ -38,11 +38,16 @@ class TorchPlayers:
         read = [inputs[name] for name in network.plan.inputs]
         return network(*read, draws=draws_inward(self.draws.next()), observed=observed)
 
-    def slope(self, player: str, images: Images, **inputs: Tensor) -> Images:
+    def slope(self, player: str, images: Images, **inputs: Tensor) -> tuple[Tensor, Images]:
         leaves = as_leaves(images)
         output = self.apply(player, **leaves, **inputs)
         slopes = torch.autograd.grad(output[:, :1].sum(), [*leaves.values()], create_graph=True)
-        return dict(zip(leaves, slopes, strict=True))
+        return output, dict(zip(leaves, slopes, strict=True))
+
+    def layer_slope(self, player: str, layer: str, direction: Tensor, **inputs: Tensor) -> Tensor:
+        observed: dict[str, Tensor] = {}
+        output = self.apply(player, observed, **inputs)
+        return torch.autograd.grad(output, observed[layer], direction, create_graph=True)[0]
 
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
         observed: dict[str, Tensor] = {}
@@ -63,7 +68,8 @@ class TorchPlayers:
         value, report = loss()
         learner = self.learners[player]
         if through is None:
-            gradients = torch.autograd.grad(value, list(learner.parameters.values()))
+            weights = list(learner.parameters.values())  # a penalty may not depend on all
+            gradients = torch.autograd.grad(value, weights, materialize_grads=True)
         else:  # only the gradients of the outputs, no weight gradients of the other player
             by_output = torch.autograd.grad(value, [*through.value.values()])
             gradients = through.pull(dict(zip(through.value, by_output, strict=True)))

@@ -15,7 +15,7 @@ import numpy as np
 
 from gandem.core.rng import Purpose, stream
 from gandem.core.specs import IMAGE, has_encoder
-from gandem.core.training import Engine, Feed, draw_noise, name_outputs, one_hot, weights
+from gandem.core.training import Engine, Feed, draw_noise, one_hot, run_resolutions, weights
 from gandem.core.training.feed.pixels import read_resolutions
 from gandem.core.training.losses import decision_boundary
 
@@ -125,25 +125,22 @@ class Probe:
         reads = "label" in self.feed.plans["generator"].inputs
         return labels[self._chosen] if reads and labels is not None else None
 
-    def _play(
-        self, player: str, observed: dict[str, np.ndarray] | None = None, **inputs: np.ndarray
-    ) -> np.ndarray:
+    def _select(self, player: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the inputs that a player reads, with labels."""
         names, spec = self.feed.plans[player].inputs, self.feed.spec
         if "label" in names:
             labels = self.feed.dataset.labels
             assert labels is not None
             inputs["label"] = one_hot(labels[self._chosen], spec.classes, self.feed.precision)
-        used = {name: value for name, value in inputs.items() if name in names}
-        if observed is None:
-            return np.asarray(self.engine.forward(player, used))
-        return np.asarray(self.engine.forward(player, used, observed=observed))
+        return {name: value for name, value in inputs.items() if name in names}
+
+    def _play(self, player: str, **inputs: np.ndarray) -> np.ndarray:
+        return np.asarray(self.engine.forward(player, self._select(player, inputs)))
 
     def fakes(self) -> dict[str, np.ndarray]:
         """Return what the generator makes of the fixed noise, (count, H, W, C), by resolution."""
-        plan = self.feed.plans["generator"]
-        observed: dict[str, np.ndarray] | None = {} if plan.images else None
-        output = self._play("generator", observed, noise=self._noise)
-        return name_outputs(plan, output, observed or {})
+        inputs = self._select("generator", {"noise": self._noise})
+        return run_resolutions(self.engine, self.feed.plans["generator"], inputs)
 
     def _scores(self, images: Mapping[str, np.ndarray], noise: np.ndarray | None) -> np.ndarray:
         """Return the logits of images; only a discriminator with an encoder reads the noise."""

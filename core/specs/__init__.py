@@ -8,6 +8,7 @@ from gandem.core.specs.gan import (
     Image,
     Latent,
     Loss,
+    PathLength,
     Player,
     Points,
     Spec,
@@ -20,6 +21,7 @@ from gandem.core.specs.layers import *  # noqa: F403
 from gandem.core.specs.loading import PLUGIN_KINDS, ModelLike, find_model, load_spec
 from gandem.core.specs.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 from gandem.core.specs.overrides import change, differences, field_paths, parse_setting
+from gandem.core.specs.resolutions import image_shapes
 from gandem.core.specs.schedules import *  # noqa: F403
 from gandem.core.specs.serialization import (
     digest,
@@ -47,8 +49,8 @@ from gandem.core.specs.shapes.inference import draw_initial_values, layer_names,
 from gandem.core.specs.shapes.stages import result_spec, stage_specs
 from gandem.core.specs.stages import Stage
 from gandem.core.specs.validation import (
+    count_copies,
     has_encoder,
-    image_shapes,
     input_shapes,
     plan_player,
     plan_spec,
@@ -73,6 +75,7 @@ __all__ = [
     "Node",
     "Optimizer",
     "Parameter",
+    "PathLength",
     "Player",
     "PluginKinds",
     "Points",
@@ -84,6 +87,7 @@ __all__ = [
     "Transforms",
     "at_resolution",
     "change",
+    "count_copies",
     "crops",
     "differences",
     "digest",

@@ -18,6 +18,7 @@ __all__ = [
     "Image",
     "Latent",
     "Loss",
+    "PathLength",
     "Player",
     "Points",
     "Spec",
@@ -213,6 +214,27 @@ class Consistency(Transforms):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PathLength(Checked):
+    """A penalty on how unevenly the generator's image changes with the output of a layer, its
+    styles (Karras et al. 2020, section 3.2, arXiv:1912.04958). It is an update of the generator of
+    its own, after that on the loss.
+
+    ``weight``: the authors use 2; 0 disables it.
+    ``layer``: the layer, one of the generator's ``outputs``.
+    ``interval``: the penalty is computed in every so many steps only, with its weight times this
+    number; the authors use 8.
+    ``decay``: of the average of path lengths, from which the penalty measures.
+    ``shrink``: by how much its batch of noise is smaller; the authors use 2.
+    """
+
+    weight: Amount = 0.0
+    layer: str = ""
+    interval: Count = 1
+    decay: Share = 0.99
+    shrink: Count = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Loss(Checked):
     """The losses of the players.
 
@@ -261,6 +283,7 @@ class Loss(Checked):
     lecam_decay: Share = 0.99
     drift: Amount = 0.0
     consistency: Consistency = Consistency()
+    path_length: PathLength = PathLength()
     feature_matching: Amount = 0.0
     adversarial_weight: Amount = 1.0
     top_k: Annotated[float, Range(0, 1, open_low=True)] = 1.0

@@ -7,27 +7,33 @@ import functools
 from collections.abc import Collection, Mapping
 
 from gandem.core.errors import SpecError, shown
-from gandem.core.specs.gan import Player, Points, Spec, Transforms, image_of
+from gandem.core.specs.gan import Player, Points, Spec, Transforms
+from gandem.core.specs.layers import Styles
+from gandem.core.specs.resolutions import check_images, check_outputs, image_shapes
 from gandem.core.specs.shapes.graph import (
     FADE_IN,
-    IMAGE,
     REFERENCE,
     NetworkPlan,
     Node,
     Shape,
-    find_images,
     is_image,
 )
 from gandem.core.specs.shapes.inference import NAME, plan_network
 from gandem.core.specs.shapes.stages import check_stages, result_spec, stage_specs
 
-__all__ = ["has_encoder", "image_shapes", "input_shapes", "plan_player", "plan_spec"]
+__all__ = [
+    "count_copies",
+    "has_encoder",
+    "input_shapes",
+    "plan_player",
+    "plan_spec",
+]
 
 PLAYERS = ("generator", "discriminator")
 
 _TAKEN = {
     **dict.fromkeys(("optimizer", "average", "running"), "a part of the state"),
-    **dict.fromkeys(("penalty", "class_loss", "augment_probability"), "a metric"),
+    **dict.fromkeys(("penalty", "path_length", "class_loss", "augment_probability"), "a metric"),
     **dict.fromkeys(("step", "epoch", "steps_per_second", "seconds"), "a column of the log"),
     **dict.fromkeys(("stage", "fade_in"), "a column of the log"),
 }
@@ -39,18 +45,6 @@ def input_shapes(spec: Spec) -> dict[str, Shape]:
     shapes: dict[str, Shape] = {"noise": (spec.latent.size,), **image_shapes(spec)}
     if spec.classes:
         shapes["label"] = (spec.classes,)
-    return shapes
-
-
-def image_shapes(spec: Spec) -> dict[str, Shape]:
-    """Return the shape of the images in each resolution, by name: ``"image"``, then those that the
-    generator gives beside it, ``"image:8"`` …, in the order of its outputs.
-    """
-    shapes: dict[str, Shape] = {IMAGE: spec.image.shape}
-    for name in find_images(spec.player("generator").outputs):
-        height, width, channels = image_of(spec).shape
-        rows = int(name.partition(":")[2])
-        shapes[name] = (rows, width * rows // height, channels)
     return shapes
 
 
@@ -70,7 +64,7 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
     """
     _check_names(spec)
     check_stages(spec)
-    _check_resolutions(spec)
+    check_outputs(spec)
     if spec.training.stages:
         return _plan_stages(spec)
     if not spec.image.low < spec.image.high:
@@ -92,8 +86,9 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
     _check_protocol(spec)
     _check_regularization(spec)
     _check_generator(spec, plans["generator"])
+    _check_path_length(spec, plans["generator"])
     _check_discriminator(spec, plans["discriminator"])
-    _check_images(spec, plans)
+    check_images(spec, plans)
     if "noise" in plans["discriminator"].inputs:
         _check_encoder(spec, plans.get("encoder"))
     _check_features(spec, plans["discriminator"])
@@ -164,51 +159,6 @@ def _check_names(spec: Spec) -> None:
             raise SpecError(f"The spec has no player {name!r}; every GAN needs one.")
 
 
-def _check_resolutions(spec: Spec) -> None:
-    """Refuse outputs of the generator whose resolution does not divide the image."""
-    for layer in find_images(spec.player("generator").outputs).values():
-        rows = int(layer.removeprefix("image_"))
-        if spec.training.stages:
-            raise SpecError(
-                f"training.stages: the generator gives {layer!r} beside its last layer, and a "
-                "stage has one resolution; leave out generator.outputs, or the stages."
-            )
-        if isinstance(spec.image, Points):
-            raise SpecError(
-                f"generator.outputs: {layer!r} is an image of {rows} rows, and the spec "
-                f"{spec.name!r} makes points; choose another name for the layer."
-            )
-        height, width, _ = spec.image.shape
-        factor = height // rows
-        if rows == height:
-            raise SpecError(
-                f"generator.outputs: {layer!r} has the full resolution, which only the last layer "
-                "gives; leave it out, and let other networks read 'image'."
-            )
-        if not factor or height % rows or width % factor:
-            raise SpecError(
-                f"generator.outputs: {layer!r} has {rows} rows, and the images are {height}x{width}"
-                " pixels; both must be divisible by the same whole number."
-            )
-
-
-def _check_images(spec: Spec, plans: Mapping[str, NetworkPlan]) -> None:
-    """Check the images of lower resolutions that the generator gives."""
-    plan, shapes = plans["generator"], image_shapes(spec)
-    outputs = {node.reference: node.output_shape for node in plan.walk()}
-    for name, layer in plan.images.items():
-        if (shape := outputs[REFERENCE + layer]) != shapes[name]:
-            raise SpecError(
-                f"generator/{layer}: it gives {shape}, and the image has {shapes[name]} in this "
-                "resolution; change the layer, or its name."
-            )
-        if name not in plans["discriminator"].inputs:
-            raise SpecError(
-                f"generator.outputs: the discriminator does not read {name!r}, so nothing trains "
-                f"the layer {layer!r}; let it read that, or leave the output out."
-            )
-
-
 def _check_protocol(spec: Spec) -> None:
     training = spec.training
     if training.generator_batches > 1 and training.noise == "reused":
@@ -264,6 +214,30 @@ def _check_regularization(spec: Spec) -> None:
         )
 
 
+def _check_path_length(spec: Spec, plan: NetworkPlan) -> None:
+    setting, outputs = spec.loss.path_length, spec.player("generator").outputs
+    if not setting.weight and setting.interval > 1:
+        raise SpecError(
+            f"loss.path_length.interval: there is no penalty to compute every {setting.interval} "
+            "steps; set loss.path_length.weight, or leave it 1."
+        )
+    if not setting.weight:
+        return
+    if setting.layer not in outputs:
+        raise SpecError(
+            f"loss.path_length.layer: {shown(setting.layer)} is not among the outputs of the "
+            f"generator, {shown(list(outputs))}; name one, or add it there."
+        )
+    plan.part((*plan.inputs, REFERENCE + setting.layer))
+
+
+def count_copies(spec: Spec, layer: str) -> int:
+    """Return how many copies of a vector the output of a layer of the generator has."""
+    nodes = plan_spec(spec)["generator"].walk()
+    node = next(node for node in nodes if node.reference == REFERENCE + layer)
+    return node.layer.count if isinstance(node.layer, Styles) else 1
+
+
 def _check_points(spec: Spec) -> None:
     """Refuse changes of pixels in a spec of points."""
     training = spec.training
@@ -291,6 +265,13 @@ def _last_that_computes(plan: NetworkPlan) -> Node:
 def _check_generator(spec: Spec, plan: NetworkPlan) -> None:
     if any(is_image(name) for name in plan.inputs):
         raise SpecError("generator: it cannot read the real image; its inputs are noise and label.")
+    for node in plan.walk():
+        first = plan.input == "noise" and node is plan.nodes[0]
+        if node.layer.draws == "mixing" and not first:
+            raise SpecError(
+                f"{node.path}: style mixing needs another noise vector, so the layer must be the "
+                "first of the generator and read the noise; move it, or set mixing = 0."
+            )
     last = plan.nodes[-1]
     if plan.output_shape != spec.image.shape:
         raise SpecError(

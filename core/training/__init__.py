@@ -35,8 +35,9 @@ if TYPE_CHECKING:
         hollow_spec,
     )
     from gandem.core.training.feed.device_rng import KEY, Draw, list_draws, make_key
+    from gandem.core.training.feed.draws import draw_noise, one_hot
+    from gandem.core.training.feed.fixed_inputs import fixed_inputs, fixed_parts
     from gandem.core.training.feed.inputs import Feed
-    from gandem.core.training.feed.noise import draw_noise, fixed_inputs, fixed_parts, one_hot
     from gandem.core.training.feed.pixels import as_read
     from gandem.core.training.feed.prefetch import Prefetcher, have_equal_shapes
     from gandem.core.training.feed.staged import make_feed
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
         ThreadSetter,
         Tracer,
         name_outputs,
+        run_resolutions,
     )
     from gandem.core.training.staged_engine import make_engine
     from gandem.core.training.state import (
@@ -149,6 +151,7 @@ __all__ = [
     "passes_of_step",
     "planned_memory",
     "resolve_loss",
+    "run_resolutions",
     "running_numbers",
     "set_threads",
     "state_shapes",
@@ -162,8 +165,8 @@ __all__ = [
 _MODULES = (
     *("ops", "losses", "protocols", "backends", "capabilities", "state", "step", "dry_run"),
     "feature_networks",
-    *("feed.device_rng", "feed.inputs", "feed.noise", "feed.pixels", "feed.prefetch"),
-    *("feed.staged", "staged_engine"),
+    *("feed.device_rng", "feed.draws", "feed.fixed_inputs", "feed.inputs", "feed.pixels"),
+    *("feed.prefetch", "feed.staged", "staged_engine"),
 )
 """Where the names are looked up, in this order; the first two import no NumPy."""
 

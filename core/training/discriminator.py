@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -15,8 +14,8 @@ from gandem.core.specs import (
     has_encoder,
     image_shapes,
     is_image,
-    plan_spec,
 )
+from gandem.core.training.due import PENALTY_FACTOR, Due
 from gandem.core.training.feed.augmentation import CONSISTENT, adapt_probability, disturb
 from gandem.core.training.losses import (
     AdversarialLoss,
@@ -27,6 +26,7 @@ from gandem.core.training.losses import (
     is_paired,
 )
 from gandem.core.training.ops import Images, Ops, Tensor
+from gandem.core.training.passes import can_share_pass
 from gandem.core.training.penalties import (
     feature_distance,
     gradient_penalty,
@@ -38,38 +38,15 @@ from gandem.core.training.penalties import (
 )
 from gandem.core.training.protocols import Played, Players
 
-__all__ = ["ADAPT", "PENALTY_FACTOR", "Discriminator", "penalizes_gradients"]
+__all__ = ["ADAPT", "Discriminator"]
 
 Inputs = Mapping[str, Tensor]
 """The discriminator's inputs for a batch, by name."""
 Features = tuple[dict[str, Tensor] | None, dict[str, Tensor] | None]
 """The outputs of layers for real and for fake images, by name, if they are needed."""
 
-PENALTY_FACTOR = "penalty_factor"
-"""The factor of gradient penalties, an input of the steps that compute them, if not all do."""
 ADAPT = "adapt"
 """An input that is 1 in steps that adapt the probability of augmentation, 0 in others."""
-
-
-def penalizes_gradients(spec: Spec, inputs: Mapping[str, Tensor]) -> bool:
-    """Return True if a step with these inputs computes the gradient penalties of its spec."""
-    return spec.loss.penalty_interval == 1 or PENALTY_FACTOR in inputs
-
-
-@functools.lru_cache(maxsize=64)
-def can_share_pass(spec: Spec) -> bool:
-    """Return True if one pass over real and fake images gives the same logits as two passes.
-
-    Batch norm depends on the batch, spectral norm iterates once per pass, and what layers draw
-    belongs to a pass, also in the generator.
-    """
-    plans = plan_spec(spec)
-    if any(plan.drawing_nodes() for plan in plans.values()):
-        return False
-    return not any(
-        node.layer.depends_on_batch or node.layer.has_spectral_norm
-        for node in plans["discriminator"].walk()
-    )
 
 
 def _add(first: Tensor | None, second: Tensor | None) -> Tensor | None:
@@ -104,9 +81,11 @@ class Discriminator:
             self.probability = players.get_running("augment_probability")
         self.classifies = bool(spec.loss.class_weight)
         self.encodes, self.last = has_encoder(spec), spec.training.discriminator_steps - 1
-        self.joint = spec.training.passes == "joint" or (
-            allows_one_pass(loss) and can_share_pass(spec)
-        )
+        self.joint = spec.training.passes == "joint"
+        self.sloped = False
+        if not self.joint and can_share_pass(spec):
+            self.sloped = bool(spec.loss.r1 or spec.loss.r2)
+            self.joint = allows_one_pass(loss) and not self.sloped
 
     def encode(self, i: int) -> Played | None:
         """Return the encodings of the real images of one round, None without an encoder."""
@@ -134,8 +113,9 @@ class Discriminator:
             noise = {"real": encoded.value["noise"] if encoded else None, "fake": read["noise"]}
             seen = {side: self._read(images[side], label, noise[side]) for side in images}
             real, made = seen["real"], seen["fake"]
-            halves, logits, report = self._halves(real, made, label)
-            slopes = self._gradient_penalty(i, real, made)
+            outputs, at_images = self._apply_sloped(real, made)
+            halves, logits, report = self._halves(*outputs, label)
+            slopes = self._gradient_penalty(i, real, made, at_images)
             rest = self._logit_penalty(i, images, seen, logits)
             is_scaled = PENALTY_FACTOR in self.inputs
             penalty = _add(self.inputs[PENALTY_FACTOR] * slopes if is_scaled else slopes, rest)
@@ -302,12 +282,27 @@ class Discriminator:
                 side |= {name: value[part] for name, value in observed.items()}
         return output[:rows], output[rows:]
 
+    def _apply_sloped(
+        self, real: Inputs, made: Inputs
+    ) -> tuple[tuple[Tensor, Tensor], dict[str, Images]]:
+        """Return the outputs for real and fake images, and the slopes that R1 and R2 penalize, if
+        they can come from the same passes.
+        """
+        if not (self.sloped and Due.among(self.spec, self.inputs).penalty):
+            return self._apply_both(real, made), {}
+        outputs, slopes = {}, {}
+        for name, seen in (("r1", real), ("r2", made)):
+            if getattr(self.spec.loss, name):
+                outputs[name], slopes[name] = self._slope(seen)
+            else:
+                outputs[name] = self._apply(seen)
+        return (outputs["r1"], outputs["r2"]), slopes
+
     def _halves(
-        self, real: Inputs, made: Inputs, label: Tensor | None
+        self, real_output: Tensor, fake_output: Tensor, label: Tensor | None
     ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
         """Return the loss on real and fake images, their logits, and the scalars to report."""
         loss = self.spec.loss
-        real_output, fake_output = self._apply_both(real, made)
         real_logits, fake_logits = self._logits(real_output), self._logits(fake_output)
         target = 1.0 - self.loss.label_smoothing
         total = compute_discriminator_loss(self.rule, self.ops, real_logits, fake_logits, target)
@@ -343,10 +338,14 @@ class Discriminator:
     def _weighted(self, loss: Tensor) -> Tensor:
         return self.loss.class_weight * loss
 
-    def _gradient_penalty(self, i: int, real: Inputs, made: Inputs) -> Tensor | None:
-        """Return the sum of the weighted gradient penalties; each takes a pass of its own."""
+    def _gradient_penalty(
+        self, i: int, real: Inputs, made: Inputs, slopes: Mapping[str, Images]
+    ) -> Tensor | None:
+        """Return the sum of the weighted gradient penalties; each whose slope is not known yet
+        takes a pass of its own.
+        """
         ops, loss, penalty = self.ops, self.spec.loss, None
-        if not penalizes_gradients(self.spec, self.inputs):
+        if not Due.among(self.spec, self.inputs).penalty:
             return None
         if loss.gradient_penalty:
             mix = self.inputs[f"mix/{i}"]  # (N, 1, 1, 1)
@@ -355,21 +354,21 @@ class Discriminator:
                 points = mix_images(images, made, mix)
             else:
                 points = move_images(ops, images, mix, self._images("shift", i))
-            slopes = self._slope({**real, **points})
-            distance = gradient_penalty(ops, slopes, self.loss.gradient_penalty_norm)
+            _, distances = self._slope({**real, **points})
+            distance = gradient_penalty(ops, distances, self.loss.gradient_penalty_norm)
             penalty = self.loss.gradient_penalty * distance
         for name, seen in (("r1", real), ("r2", made)):
             if getattr(loss, name):
-                weighted = getattr(self.loss, name) * squared_slope(ops, self._slope(seen))
-                penalty = _add(penalty, weighted)
+                slope = slopes[name] if name in slopes else self._slope(seen)[1]
+                penalty = _add(penalty, getattr(self.loss, name) * squared_slope(ops, slope))
         return penalty
 
-    def _slope(self, inputs: Inputs) -> Images:
-        """Return the gradient with respect to the images of each resolution."""
+    def _slope(self, inputs: Inputs) -> tuple[Tensor, Images]:
+        """Return the output, and its gradient with respect to the images of each resolution."""
         images = {name: value for name, value in inputs.items() if is_image(name)}
         others = {name: value for name, value in inputs.items() if not is_image(name)}
-        slopes = self.players.slope("discriminator", images, **others, **self.fade)
-        return {name: slopes[name] for name in images}  # in the same order on all backends
+        output, slopes = self.players.slope("discriminator", images, **others, **self.fade)
+        return output, {name: slopes[name] for name in images}  # in one order on all backends
 
     def _logit_penalty(
         self,

@@ -7,6 +7,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 
@@ -26,10 +27,13 @@ from gandem.core.specs import (
     input_shapes,
     plan_spec,
 )
-from gandem.core.training.discriminator import ADAPT, PENALTY_FACTOR
+from gandem.core.specs.layers.base import Draws
+from gandem.core.training.discriminator import ADAPT
+from gandem.core.training.due import WHOLE_STEP, Due
 from gandem.core.training.feed.augmentation import disturbance_shapes
 from gandem.core.training.losses import AdversarialLoss, is_paired
 from gandem.core.training.ops import Images, Tensor
+from gandem.core.training.path_length import count_paths
 from gandem.core.training.protocols import Loss, Played, name_outputs
 from gandem.core.training.step import train_step
 
@@ -45,7 +49,7 @@ __all__ = [
 ]
 
 
-DRAW_KINDS = ("mask", "normal")
+DRAW_KINDS = get_args(Draws)
 """What layers draw in training: the first part of ``mask/1/discriminator/dropout``."""
 
 
@@ -59,14 +63,14 @@ class Pass:
 
 
 def step_inputs(
-    spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...], *, penalizes: bool = True
+    spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...], due: Due = WHOLE_STEP
 ) -> dict[str, Shape]:
     """Return the name and shape, batch first, of every array that one step reads, without
     what layers draw.
 
     Args:
         rows: the number of images in each round; the last batch of an epoch may be smaller.
-        penalizes: True for a step that computes gradient penalties.
+        due: the parts of the step.
     """
     shapes = input_shapes(spec)
     found: dict[str, Shape] = {}
@@ -76,7 +80,7 @@ def step_inputs(
         found[f"noise/{i}"] = (count, *shapes["noise"])
         if spec.classes:
             found[f"label/{i}"] = (count, *shapes["label"])
-        if spec.loss.gradient_penalty and penalizes:
+        if spec.loss.gradient_penalty and due.penalty:
             packed, groups = packed_shapes(spec), count // spec.training.pac
             found[f"mix/{i}"] = (groups, *(1 for _ in packed[IMAGE]))
             if spec.loss.gradient_penalty_points == "near-real":
@@ -91,8 +95,15 @@ def step_inputs(
         found |= disturbance_shapes(spec, where, count)
     if any(FADE_IN in plan.inputs for plan in plan_spec(spec).values()):
         found[FADE_IN] = (1, 1)
-    if spec.loss.penalty_interval > 1 and penalizes:
-        found[PENALTY_FACTOR] = ()
+    if spec.loss.path_length.weight and due.path:
+        paths = count_paths(spec, last)
+        found |= {
+            "noise/path": (paths, *shapes["noise"]),
+            "direction/path": (paths, *shapes["image"]),
+        }
+        if spec.classes:
+            found["label/path"] = (paths, *shapes["label"])
+    found |= dict.fromkeys(due.factors(spec), ())
     if spec.training.augment.adaptive_target:
         found[ADAPT] = ()
     return found | dict.fromkeys(schedule_names(spec), ())
@@ -137,15 +148,15 @@ def judged(spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...], last: int) 
 
 
 def passes_of_step(
-    spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...], *, penalizes: bool = True
+    spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...], due: Due = WHOLE_STEP
 ) -> tuple[Pass, ...]:
     """Return the forward passes of one step, in program order, for the batch of each round.
 
     Args:
-        penalizes: True for a step that computes gradient penalties.
+        due: the parts of the step.
     """
     recorder = _Recorder(spec)
-    shapes = step_inputs(spec, loss, rows, penalizes=penalizes)
+    shapes = step_inputs(spec, loss, rows, due)
     inputs = {name: _zeros(shape) for name, shape in shapes.items()}
     train_step(spec, loss, recorder, NumpyOps(), inputs)
     return tuple(recorder.passes)
@@ -278,9 +289,16 @@ class _Recorder:
             observed |= {name: _zeros((rows, *shapes[REFERENCE + name])) for name in plan.outputs}
         return _zeros((rows, *plan.output_shape))
 
-    def slope(self, player: str, images: Images, **inputs: Tensor) -> Images:
-        self.apply(player, **images, **inputs)
-        return {name: _zeros(image.shape) for name, image in images.items()}
+    def slope(self, player: str, images: Images, **inputs: Tensor) -> tuple[np.ndarray, Images]:
+        output = self.apply(player, **images, **inputs)
+        return output, {name: _zeros(image.shape) for name, image in images.items()}
+
+    def layer_slope(
+        self, player: str, layer: str, direction: Tensor, **inputs: Tensor
+    ) -> np.ndarray:
+        observed: dict[str, Tensor] = {}
+        self.apply(player, observed, **inputs)
+        return _zeros(observed[layer].shape)
 
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
         observed: dict[str, Tensor] = {}

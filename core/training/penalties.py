@@ -1,5 +1,5 @@
 """Penalties on the discriminator: on its gradient with respect to its image, and on its logits; and
-the distance of features that the generator minimizes.
+the path lengths of the generator, and the distance of features that it minimizes.
 
 Images of several resolutions are a mapping with one tensor for each. A gradient penalty is the mean
 of those at each resolution, as in the program of Karnewar & Wang 2020, arXiv:1903.06048.
@@ -19,6 +19,7 @@ __all__ = [
     "lecam_penalty",
     "mix_images",
     "move_images",
+    "path_lengths",
     "squared_distance",
     "squared_slope",
 ]
@@ -88,6 +89,20 @@ def _mean(terms: Iterable[Tensor]) -> Tensor:
     """Return the mean of scalars."""
     total, *rest = terms
     return functools.reduce(operator.add, rest, total) / (1 + len(rest)) if rest else total
+
+
+def path_lengths(ops: Ops, slope: Tensor, copies: int) -> Tensor:
+    r"""Compute how long the change of each image in a random direction is, (N,).
+
+    .. math:: \sqrt{\tfrac1c \lVert J_w^T y \rVert_2^2}
+
+    Args:
+        slope: :math:`J_w^T y`, of ``copies`` copies of w. 1e-12 under the root keeps its derivative
+            finite at 0.
+
+    Reference: Karras et al. 2020, section 3.2, arXiv:1912.04958.
+    """
+    return ops.sqrt(ops.sum_rows(ops.square(slope)) * (1.0 / copies) + 1e-12)
 
 
 def lecam_penalty(

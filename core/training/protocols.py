@@ -33,12 +33,23 @@ __all__ = [
     "ThreadSetter",
     "Tracer",
     "name_outputs",
+    "run_resolutions",
 ]
 
 Loss = Callable[[], tuple[Tensor, Mapping[str, Tensor]]]
 """Computes a loss: returns the scalar and further scalars to report, which need no gradient.
 ``learn`` calls it exactly once, because each of its forward passes counts.
 """
+
+
+def run_resolutions(
+    engine: Engine, plan: NetworkPlan, inputs: Arrays, *, average: bool = False
+) -> dict[str, np.ndarray]:
+    """Run a player in inference mode and return its images in each resolution, by their names."""
+    return {
+        name: engine.forward(plan.name, inputs, average=average, layer=layer)
+        for name, layer in {IMAGE: "", **plan.images}.items()
+    }
 
 
 @dataclass(slots=True)
@@ -89,11 +100,18 @@ class Players(Protocol):
                 name; images are in the framework's own layout.
         """
 
-    def slope(self, player: str, images: Images, **inputs: Tensor) -> Images:
+    def slope(self, player: str, images: Images, **inputs: Tensor) -> tuple[Tensor, Images]:
+        """Run a player forward, inside a :data:`Loss`, and return its output and the gradient of
+        the sum of its first output column with respect to each of ``images``, by the same names, in
+        their shapes. Gradients of the weights pass through both, gradients of ``images`` do not.
+        Only called on backends with the capability ``"second-order"``.
+        """
+
+    def layer_slope(self, player: str, layer: str, direction: Tensor, **inputs: Tensor) -> Tensor:
         """Run a player forward, inside a :data:`Loss`, and return the gradient of the sum of its
-        first output column with respect to each of ``images``, by the same names, in their shapes.
-        Gradients of the weights pass through it, gradients of ``images`` do not. Only called on
-        backends with the capability ``"second-order"``.
+        output times ``direction`` with respect to the output of a layer, one of the player's
+        ``outputs``. Gradients of the weights pass through it. Only called on backends with the
+        capability ``"second-order"``.
         """
 
     def learn(
@@ -149,19 +167,16 @@ class Engine(Protocol):
         """
 
     def forward(
-        self,
-        player: str,
-        inputs: Arrays,
-        *,
-        average: bool = False,
-        observed: dict[str, np.ndarray] | None = None,
+        self, player: str, inputs: Arrays, *, average: bool = False, layer: str = ""
     ) -> np.ndarray:
         """Run a player in inference mode (running statistics, no dropout); channels-last in and
         out.
 
         Args:
-            observed: receives the outputs of the layers that the player's ``outputs`` lists, by
-                name; only asked for where they are images of a lower resolution.
+            inputs: those of the network; or the output of one of its layers, ``layer:NAME``, from
+                which it goes on, and the inputs that it reads from there on.
+            layer: the layer whose output to return; by default the last. See
+                :meth:`gandem.core.specs.NetworkPlan.part`.
         """
 
     def export(self) -> dict[str, np.ndarray]:

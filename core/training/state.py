@@ -75,12 +75,14 @@ def running_numbers(spec: Spec) -> tuple[str, ...]:
     """Return the names of the numbers that one step leaves to the next, all 0 at first.
 
     ``real_logits`` and ``fake_logits`` are the moving averages of LeCam; ``penalty`` is the last
-    gradient penalty, if it is not computed in each step; ``augment_probability`` is that of
+    gradient penalty, if it is not computed in each step; ``path_length`` is the average length of
+    the generator's paths; ``augment_probability`` is that of
     adaptive augmentation, ``real_signs`` the sum of the mean signs since it was last adapted.
     """
     loss = spec.loss
     names = ["real_logits", "fake_logits"] if loss.lecam else []
     names += ["penalty"] if loss.penalty_interval > 1 else []
+    names += ["path_length"] if loss.path_length.weight else []
     adaptive = spec.training.augment.adaptive_target
     return (*names, *(["augment_probability", "real_signs"] if adaptive else []))
 

@@ -45,6 +45,8 @@ def list_resamplings() -> list[Case]:
         ((1, 2, -0.5), (3, 2), (2, 3), "reflect"),
         ((1,), 1, 2, "zero"),
         ((1, 1), 1, 1, "zero"),
+        ((1, 3, 3, 1), 1, 1, ((1, 1), (2, 2))),
+        ((1, 2, -0.5), (2, 1), (1, 2), ((3, -1), (0, 4))),
     ):
         gain = 1.0 if len(filter) == 4 else 1.5
         resampled = Resample2D(filter=filter, up=up, down=down, padding=padding, gain=gain)

@@ -153,7 +153,6 @@ VARIANTS: dict[str, tuple[Mapping[str, Any], Networks]] = {
             "training.discriminator_steps": 2,
             "training.passes": "joint",
             "training.pac": 2,
-            "training.partial_batch": "drop",
             "training.ema_decay": 0.9,
             "training.augment.flip": True,
         },

@@ -57,6 +57,7 @@ from gandem.models.ragan import ragan
 from gandem.models.sagan import sagan
 from gandem.models.sngan import sngan
 from gandem.models.sngan_projection import sngan_projection
+from gandem.models.stylegan2 import stylegan2
 from gandem.models.ttur_cifar import ttur_cifar
 from gandem.models.upsample_gan import upsample_gan
 from gandem.models.wgan import wgan
@@ -66,15 +67,16 @@ LESSONS = [mlp_gan, dcgan, cgan, upsample_gan, dcgan_dropout]
 PAPERS = [wgan, wgan_gp, lsgan, hinge_gan, acgan, cdcgan, ragan, dragan, pacgan, infogan, bigan]
 CIFAR = [dcgan_cifar, ttur_cifar]
 RESIDUAL = [sngan, sngan_projection, sagan, lecam_gan]
-MODELS = [*LESSONS, *PAPERS, *CIFAR, *RESIDUAL, r3gan, msg_gan, point_gan]
+MODELS = [*LESSONS, *PAPERS, *CIFAR, *RESIDUAL, r3gan, msg_gan, stylegan2, point_gan]
 DEPTHS: dict[Any, dict[str, Any]] = {
     **{make: {"widths": (8, 16)} for make in CIFAR},
     **{make: {"blocks": 2} for make in RESIDUAL},
     r3gan: {"stages": 3, "blocks": 1},
     msg_gan: {},
+    stylegan2: {},
 }
 """Parameters that make models of 32×32 images shallow enough for smaller images."""
-TWO_RATES = (ttur_cifar, point_gan, infogan, sagan)
+TWO_RATES = (ttur_cifar, point_gan, infogan, sagan, stylegan2)
 every_model = pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__name__)
 
 

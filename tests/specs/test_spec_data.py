@@ -41,6 +41,7 @@ from gandem.core.specs import (
     Number,
     Ones,
     Optimizer,
+    PathLength,
     Player,
     Points,
     Relu,
@@ -251,6 +252,7 @@ def effective(loss: Loss) -> Loss:
         feature_matching=0.0,
         adversarial_weight=1.0,
         penalty_interval=interval,
+        path_length=PathLength(),
     )
 
 
@@ -368,6 +370,8 @@ DEFAULTS = {
         "padding": "zero",
         "gain": 1.0,
     },
+    "leaky_relu": {"gain": 1.0},
+    "bias": {"bias_init": Zeros()},
     "depth_to_space": {"factor": 2},
     "space_to_depth": {"factor": 2},
     "slice": {"start": 0},
@@ -393,6 +397,10 @@ DEFAULTS = {
     | GROUPS
     | AFFINE
     | {"layers": (), "demodulate": True, "epsilon": 1e-8},
+    "modulated_conv2d_transpose": WINDOW
+    | AFFINE
+    | {"layers": (), "demodulate": True, "epsilon": 1e-8},
+    "styles": {"mixing": 0.0, "decay": 0.995},
     "pixel_noise": {"strength_init": Zeros()},
     "residual": {"shortcut": ()},
     "adam": ADAM | {"weight_decay": 0.0},
@@ -420,6 +428,7 @@ DEFAULTS = {
         "lecam_decay": 0.99,
         "drift": 0.0,
         "consistency": Consistency(),
+        "path_length": PathLength(),
         "feature_matching": 0.0,
         "adversarial_weight": 1.0,
         "top_k": 1.0,
@@ -428,6 +437,7 @@ DEFAULTS = {
     "Augment": TRANSFORMS
     | {"probability": 1.0, "adaptive_target": 0.0, "adaptive_images": 500_000},
     "Consistency": TRANSFORMS | {"real": 0.0, "fake": 0.0},
+    "PathLength": {"weight": 0.0, "layer": "", "interval": 1, "decay": 0.99, "shrink": 1},
     "Training": {
         "batch_size": 64,
         "epochs": 20,
@@ -606,6 +616,7 @@ def otherwise(value: Any) -> Any:
         "corrected": "uncorrected",
         "between": "near-real",
         "unbiased": "biased",
+        "": "styles",
     }
     if isinstance(value, bool):
         return not value

@@ -11,6 +11,7 @@ from gandem.core.specs import (
     Add,
     AveragePool2D,
     BatchNorm,
+    Bias,
     Blend,
     Concatenate,
     Constant,
@@ -37,6 +38,7 @@ from gandem.core.specs import (
     MinibatchStddev,
     Modulate,
     ModulatedConv2D,
+    ModulatedConv2DTranspose,
     Multiply,
     NetworkPlan,
     PixelNoise,
@@ -56,6 +58,7 @@ from gandem.core.specs import (
     Slice,
     Softplus,
     SpaceToDepth,
+    Styles,
     Tanh,
     Upsample2D,
     crops,
@@ -203,6 +206,8 @@ SHAPES = [
     (Resample2D(filter=(1, 2, 1), down=2, padding="reflect"), IMAGE, (3, 4, 2)),
     (Resample2D(up=(3, 1), down=(2, 2)), SMALL, (4, 2, 2)),
     (Resample2D(filter=(1,)), SMALL, SMALL),
+    (Resample2D(padding=1), (5, 5, 2), (4, 4, 2)),  # as StyleGAN2 after a transposed convolution
+    (Resample2D(padding=2), (8, 8, 2), (9, 9, 2)),
     (MinibatchStddev(), IMAGE, (7, 8, 3)),
     (MinibatchStddev(features=2), IMAGE, (7, 8, 4)),
     (Constant(shape=(4, 4, 8)), VECTOR, (4, 4, 8)),
@@ -226,6 +231,15 @@ SHAPES = [
         IMAGE,
         (4, 4, 5),
     ),
+    (
+        ModulatedConv2DTranspose(
+            filters=5, kernel=3, stride=2, padding="valid", input="label", layers=(Dense(units=2),)
+        ),
+        SMALL,
+        (7, 9, 5),
+    ),
+    (Styles(layers=(Dense(units=4),), count=3), VECTOR, (12,)),
+    (Bias(), IMAGE, IMAGE),
     (Multiply(input="label", layers=(Dense(units=2),)), IMAGE, IMAGE),
     (PixelNoise(), IMAGE, IMAGE),
 ]

@@ -38,6 +38,7 @@ from gandem.core.training import (
     step_inputs,
 )
 from gandem.core.training.backends import load_backend
+from gandem.core.training.due import Due
 from gandem.core.training.losses import load_loss
 from gandem.parity import measure
 from gandem.testing.trajectories import TRAJECTORIES
@@ -48,7 +49,7 @@ MODES = {name: {"precision": name} for name in NARROW} | {
     "device-randomness": {"randomness": "device"}
 }
 TRAJECTORY = {case.name: case for case in TRAJECTORIES}
-RANDOM = ("noise/", "mix/", "shift/", "mask/", "normal/")
+RANDOM = ("noise/", "mix/", "shift/", "direction/", "mask/", "normal/", "mixing/")
 
 
 def feed_of(spec, data, *, seed=0, precision="float32", randomness="device"):
@@ -246,16 +247,14 @@ def test_framework_draws_have_the_names_and_shapes_of_gandems(case):
     usual = case.feed("float32")(1)
     loss, rounds = load_loss(case.spec.loss), case.spec.training.discriminator_steps
     rows = tuple(len(usual[f"real/{i}"]) for i in range(rounds))
-    penalizes = case.spec.loss.penalty_interval == 1
+    due = Due.at(case.spec, 1)
 
     wanted = list_draws(case.spec, loss, usual)
 
     shapes = {name: value.shape for name, value in usual.items() if name.startswith(RANDOM)}
     assert {name: draw.shape for name, draw in wanted.items()} == shapes
     assert set(usual) == set(wanted) | {
-        name
-        for name in step_inputs(case.spec, loss, rows, penalizes=penalizes)
-        if not name.startswith(RANDOM)
+        name for name in step_inputs(case.spec, loss, rows, due) if not name.startswith(RANDOM)
     }
 
 

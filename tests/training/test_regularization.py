@@ -23,6 +23,7 @@ from gandem.core.training import (
     passes_of_step,
     state_shapes,
 )
+from gandem.core.training.due import Due
 from gandem.core.training.feed.augmentation import draw_disturbances
 from gandem.testing.trajectories import SMALL, load_tiny_data
 
@@ -223,7 +224,7 @@ def test_steps_without_a_penalty_make_fewer_passes_and_draw_less():
     loss = load_loss(spec.loss)
     feed = Feed(spec, loss, load_tiny_data(), 0, "float64")
 
-    counts = [len(passes_of_step(spec, loss, (4,), penalizes=due)) for due in (True, False)]
+    counts = [len(passes_of_step(spec, loss, (4,), Due.at(spec, i))) for i in (0, 1)]
 
     assert counts[0] == counts[1] + 1
     assert [sorted(feed(step).keys() & {"mix/0", "penalty_factor"}) for step in range(3)] == [

@@ -30,6 +30,7 @@ from gandem.core.specs.layers.activations import (
     Tanh,
 )
 from gandem.core.specs.layers.affine import (
+    Bias,
     Constant,
     Conv2D,
     Conv2DTranspose,
@@ -49,7 +50,14 @@ from gandem.core.specs.layers.graph import (
     Read,
     Residual,
 )
-from gandem.core.specs.layers.modulation import Modulate, ModulatedConv2D, Multiply, PixelNoise
+from gandem.core.specs.layers.modulation import (
+    Modulate,
+    ModulatedConv2D,
+    ModulatedConv2DTranspose,
+    Multiply,
+    PixelNoise,
+    Styles,
+)
 from gandem.core.specs.layers.norms import (
     BatchNorm,
     GroupNorm,
@@ -80,6 +88,7 @@ __all__ = [
     "Add",
     "AveragePool2D",
     "BatchNorm",
+    "Bias",
     "Blend",
     "Concatenate",
     "Constant",
@@ -107,6 +116,7 @@ __all__ = [
     "MinibatchStddev",
     "Modulate",
     "ModulatedConv2D",
+    "ModulatedConv2DTranspose",
     "Multiply",
     "Pads",
     "PixelNoise",
@@ -125,6 +135,7 @@ __all__ = [
     "Slice",
     "Softplus",
     "SpaceToDepth",
+    "Styles",
     "Tanh",
     "Upsample2D",
 ]

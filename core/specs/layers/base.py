@@ -11,6 +11,10 @@ Pixels = Annotated[int, Range(-(2**31), 2**31 - 1)]
 Pads = tuple[tuple[Pixels, Pixels], tuple[Pixels, Pixels]]
 """Explicit padding: ((top, bottom), (left, right)), in pixels."""
 Positive = Annotated[float, Range(0, open_low=True)]
+Draws = Literal["mask", "normal", "mixing"]
+"""What a layer takes from core in each pass in training: a Boolean mask shaped like the output, a
+normal number for each pixel, or another noise vector followed by a uniform number.
+"""
 Proportion = Annotated[float, Range(0, 1)]
 """0 ≤ x ≤ 1."""
 
@@ -36,10 +40,7 @@ class Layer(Checked):
     """Reordered features of a vector, with parameters in the same order, give outputs reordered
     alike.
     """
-    draws: ClassVar[Literal["mask", "normal"] | None] = None
-    """What each pass in training takes from core: a Boolean mask shaped like the output, or a
-    normal number for each pixel.
-    """
+    draws: ClassVar[Draws | None] = None
     branch_names: ClassVar[tuple[str, ...]] = ()
     """The fields that hold layers."""
     name: str | None = None

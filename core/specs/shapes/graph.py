@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from gandem.core.errors import SpecError, shown, suggest
@@ -110,6 +110,8 @@ class Node:
     @property
     def draw_shape(self) -> Shape:
         """Shape of the random numbers that it takes, without the batch axis."""
+        if self.layer.draws == "mixing":
+            return (self.input_shape[0] + 1,)
         return self.output_shape if self.layer.draws == "mask" else (*self.output_shape[:-1], 1)
 
     @property
@@ -138,6 +140,41 @@ class NetworkPlan:
     nodes: tuple[Node, ...]
     output_shape: Shape
     outputs: tuple[str, ...] = ()
+
+    def part(self, inputs: Collection[str], layer: str = "") -> slice:
+        """Return which of the nodes compute a layer from inputs.
+
+        Args:
+            inputs: names of inputs, and of layers whose outputs are given, ``"layer:NAME"``.
+            layer: the name of a layer of the network itself; by default its last.
+
+        Raises:
+            SpecError: there is no such layer, or a later layer reads one that is not computed.
+        """
+        if not layer and set(inputs) == self.inputs.keys():
+            return slice(0, len(self.nodes))
+        references = [node.reference for node in self.nodes]
+        last = REFERENCE + layer if layer else references[-1]
+        for name in (last, *(name for name in inputs if name.startswith(REFERENCE))):
+            if name not in references:
+                near = suggest(name, references)
+                raise SpecError(f"{self.name}: it has no layer {shown(name)} of its own.{near}")
+        start = max(
+            (references.index(name) + 1 for name in inputs if name in references), default=0
+        )
+        part = slice(start, references.index(last) + 1)
+        for node in (inner for each in self.nodes[part] for inner in each.walk()):
+            source = REFERENCE + node.reads.removeprefix(REFERENCE).partition("/")[0]
+            if source in references[:start] and node.reads not in inputs:
+                raise SpecError(
+                    f"{node.path}: it reads {node.reads}, which is not computed from "
+                    f"{', '.join(inputs)}; give a later layer, or that one too."
+                )
+        return part
+
+    def start_of(self, part: slice) -> str:
+        """Return the name of the input of a part of the nodes."""
+        return self.nodes[part.start - 1].reference if part.start else self.input
 
     def walk(self) -> Iterator[Node]:
         """Yield every node, inner ones too, in order of computation."""

@@ -193,12 +193,15 @@ def _refuse_idle_biases(nodes: tuple[Node, ...]) -> list[Node]:
         ends = [end for branch in node.branches.values() for end in _refuse_idle_biases(branch)]
         layer = node.layer
         if biased and layer.removes_constant(node.input_shape[-1]):
+            remedy = "remove it" if isinstance(biased[0].layer, kinds.Bias) else "set bias = false"
             raise SpecError(
                 f"{biased[0].path}: a bias in front of {layer.kind} cannot change the function "
-                "and only drifts with rounding noise; set bias = false."
+                f"and only drifts with rounding noise; {remedy}."
             )
         if isinstance(layer, kinds.Dense | kinds.Conv2D | kinds.Conv2DTranspose):
             biased = [node] if layer.bias else []
+        elif isinstance(layer, kinds.Bias):
+            biased = [node]
         elif isinstance(layer, kinds.Residual | kinds.Head):  # its input reaches the branches
             biased = ends
         elif isinstance(layer, kinds.Concatenate | kinds.Add | kinds.Blend):

@@ -10,7 +10,7 @@ import numpy as np
 from gandem.core.data.dataset import Dataset
 from gandem.core.data.images import downsample_images, upsample_images
 from gandem.core.errors import DataError
-from gandem.core.rng import Purpose, dropout_keep, part_of, stream
+from gandem.core.rng import Purpose, part_of, stream
 from gandem.core.specs import (
     FADE_IN,
     IMAGE,
@@ -21,7 +21,7 @@ from gandem.core.specs import (
     image_shapes,
     plan_spec,
 )
-from gandem.core.training.discriminator import ADAPT, PENALTY_FACTOR
+from gandem.core.training.discriminator import ADAPT
 from gandem.core.training.dry_run import (
     Pass,
     check_functions,
@@ -30,6 +30,7 @@ from gandem.core.training.dry_run import (
     passes_of_step,
     schedule_names,
 )
+from gandem.core.training.due import Due
 from gandem.core.training.feed.augmentation import (
     ADAPTATION_INTERVAL,
     draw_disturbances,
@@ -42,11 +43,12 @@ from gandem.core.training.feed.checks import (
     refuse_ungrouped_batch,
 )
 from gandem.core.training.feed.device_rng import KEY, make_key
+from gandem.core.training.feed.draws import draw_layer, draw_noise, one_hot
 from gandem.core.training.feed.epochs import EpochCounter, EpochSpan
-from gandem.core.training.feed.noise import draw_noise, one_hot
 from gandem.core.training.feed.pixels import byte_values, read_resolutions
 from gandem.core.training.feed.stages import WHOLE, StagePlace, Timeline, count_batches
 from gandem.core.training.losses import AdversarialLoss, check_loss
+from gandem.core.training.path_length import count_paths
 from gandem.core.training.state import stored
 
 __all__ = ["Feed"]
@@ -123,7 +125,7 @@ class Feed:
                     refuse_ungrouped_batch(spec, last)
                     refuse_tiny_batch(spec, last)
         refuse_tiny_batch(spec, training.batch_size)
-        self._passes: dict[tuple[tuple[int, ...], bool], tuple[Pass, ...]] = {}
+        self._passes: dict[tuple[tuple[int, ...], Due], tuple[Pass, ...]] = {}
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))
 
     def continue_epochs(self, before: Iterable[EpochSpan], step: int) -> None:
@@ -230,6 +232,10 @@ class Feed:
                 assert self.dataset.labels is not None
                 labels = self.dataset.labels[rows]
                 inputs[f"label/{i}"] = one_hot(labels, spec.classes, self.precision)
+        if spec.classes and spec.loss.path_length.weight and Due.at(spec, step).path:
+            last = inputs[f"label/{len(rounds) - 1}"]
+            paths = count_paths(spec, len(last) * training.generator_batches)
+            inputs["label/path"] = np.resize(last, (paths, spec.classes))
         if training.noise == "fresh" and spec.classes and training.generator_batches != 1:
             last = inputs[f"label/{len(rounds) - 1}"]
             inputs["label/generator"] = np.tile(last, (training.generator_batches, 1))
@@ -246,26 +252,24 @@ class Feed:
         last = counts[-1] * spec.training.generator_batches
         training = at_step(spec.training, "training", scheduled)
         inputs = {KEY: make_key(self.seed, step)}
-        penalizes = step % spec.loss.penalty_interval == 0
+        due = Due.at(spec, step)
         if self.portable:
-            inputs = self._played(step, counts, last, penalizes=penalizes)
-        inputs |= self._numbers(step, penalizes=penalizes)
+            inputs = self._played(step, counts, last, due)
+        inputs |= self._numbers(step, due)
         for where, count in judged(spec, self.loss, counts, last).items():
             drawn_too = draw_disturbances(spec, where, count, self.seed, step, training)
             inputs |= {name: value.astype(self.precision) for name, value in drawn_too.items()}
         return inputs
 
-    def _numbers(self, step: int, *, penalizes: bool) -> dict[str, np.ndarray]:
+    def _numbers(self, step: int, due: Due) -> dict[str, np.ndarray]:
         """Return what says which parts of a step are due, if not all are in each step."""
-        spec, numbers = self.spec, {}
-        if spec.loss.penalty_interval > 1 and penalizes:
-            numbers[PENALTY_FACTOR] = spec.loss.penalty_interval
+        spec, numbers = self.spec, due.factors(self.spec)
         if spec.training.augment.adaptive_target:
             numbers[ADAPT] = int((step + 1) % ADAPTATION_INTERVAL == 0)
         return {name: np.array(value, self.precision) for name, value in numbers.items()}
 
     def _played(
-        self, step: int, counts: tuple[int, ...], last: int, *, penalizes: bool
+        self, step: int, counts: tuple[int, ...], last: int, due: Due
     ) -> dict[str, np.ndarray]:
         """Return noise, the draws of penalties, and draws of layers for each round and the
         generator's update.
@@ -274,7 +278,7 @@ class Feed:
         inputs: dict[str, np.ndarray] = {}
         for i, rows in enumerate(counts):
             inputs[f"noise/{i}"] = self._noise(step, i, rows)
-            if spec.loss.gradient_penalty and penalizes:
+            if spec.loss.gradient_penalty and due.penalty:
                 packed, groups = packed_shapes(spec), rows // training.pac
                 drawn = stream(self.seed, Purpose.MIXING, step, i).random(groups)
                 shape = (-1, *(1 for _ in packed[IMAGE]))
@@ -286,7 +290,13 @@ class Feed:
                         inputs[name] = shifts.random((groups, *shape)).astype(self.precision)
         if training.noise == "fresh":
             inputs["noise/generator"] = self._noise(step, len(counts), last)
-        return inputs | self._layer_draws(step, counts, penalizes=penalizes)
+        if spec.loss.path_length.weight and due.path:
+            paths = count_paths(spec, last)
+            inputs["noise/path"] = self._noise(step, len(counts) + 1, paths)
+            generator = stream(self.seed, Purpose.MIXING, step, part_of("direction/path"))
+            direction = generator.normal(size=(paths, *spec.image.shape))
+            inputs["direction/path"] = direction.astype(self.precision)
+        return inputs | self._layer_draws(step, counts, due)
 
     def _count_of(self, batch: int) -> int:
         """Return the number of images in a batch."""
@@ -314,23 +324,21 @@ class Feed:
         generator = stream(self.seed, Purpose.NOISE, step, part)
         return draw_noise(self.spec.latent, generator, rows).astype(self.precision)
 
-    def _layer_draws(
-        self, step: int, rows: tuple[int, ...], *, penalizes: bool
-    ) -> dict[str, np.ndarray]:
-        """Return the masks of dropout and the noise on pixels, for each pass of a step."""
+    def _layer_draws(self, step: int, rows: tuple[int, ...], due: Due) -> dict[str, np.ndarray]:
+        """Return the masks of dropout, the noise on pixels and the vectors of style mixing, for
+        each pass of a step.
+        """
         drawn: dict[str, np.ndarray] = {}
         if not self._draws:
             return drawn
-        key = (rows, penalizes)
+        key = (rows, due)
         if key not in self._passes:
-            self._passes[key] = passes_of_step(self.spec, self.loss, rows, penalizes=penalizes)
+            self._passes[key] = passes_of_step(self.spec, self.loss, rows, due)
         for made in self._passes[key]:
             for node in self.plans[made.player].drawing_nodes():
                 name = f"{node.layer.draws}/{made.number}/{node.path}"
                 generator = stream(self.seed, Purpose.LAYERS, step, part_of(name))
-                shape = (made.rows, *node.draw_shape)
-                if node.layer.draws == "mask":
-                    drawn[name] = dropout_keep(generator, shape, node.layer.mask_rate)
-                else:
-                    drawn[name] = generator.normal(size=shape).astype(self.precision)
+                values = draw_layer(node, made.rows, self.spec.latent, generator)
+                is_mask = values.dtype == np.bool_
+                drawn[name] = values if is_mask else values.astype(self.precision)
         return drawn

@@ -128,3 +128,8 @@ def _(layer: kinds.Constant, site: Site) -> Resolved:
 def _(layer: kinds.PositionEmbedding, site: Site) -> Resolved:
     shape = expect_image(site)
     return Resolved(shape, {"position": Parameter("", shape, layer.position_init)})
+
+
+@resolve.register
+def _(layer: kinds.Bias, site: Site) -> Resolved:
+    return Resolved(site.shape, {"bias": Parameter("", site.shape[-1:], layer.bias_init)})

@@ -40,7 +40,7 @@ def compiled_step(spec: Spec, loss_type: type[AdversarialLoss]) -> Callable:
     return jax.jit(step, donate_argnums=0)
 
 
-infer = jax.jit(Network.observe)
+infer = jax.jit(Network.run, static_argnames="layer")
 
 
 class JaxEngine:
@@ -63,19 +63,10 @@ class JaxEngine:
         return {name: float(values[name]) for name in metric_names(self.spec)}  # JAX sorts by name
 
     def forward(
-        self,
-        player: str,
-        inputs: Arrays,
-        *,
-        average: bool = False,
-        observed: dict[str, np.ndarray] | None = None,
+        self, player: str, inputs: Arrays, *, average: bool = False, layer: str = ""
     ) -> np.ndarray:
-        network = self._network(player, average)
         with exact():
-            output, outputs = infer(network, *(inputs[name] for name in network.plan.inputs))
-        if observed is not None:
-            observed |= {name: np.array(value) for name, value in outputs.items()}
-        return np.array(output)
+            return np.array(infer(self._network(player, average), dict(inputs), layer=layer))
 
     def differentiate(
         self, objective: Objective, constants: Arrays, *, average: bool = False

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gandem.core.specs import Spec, at_step, plan_spec
+from gandem.core.specs import REFERENCE, Spec, at_step, plan_spec
 from gandem.core.training import DrawFeed, Loss, Played, name_outputs
 from gandem_jax import network, optimizers
 
@@ -32,12 +32,26 @@ class JaxPlayers:
             observed |= outputs
         return output
 
-    def slope(self, player: str, images: Arrays, **inputs: Array) -> Arrays:
-        def score(images: Arrays) -> tuple[Array, Arrays]:
-            return self.apply(player, **images, **inputs)[:, :1].sum(), self.state
+    def slope(self, player: str, images: Arrays, **inputs: Array) -> tuple[Array, Arrays]:
+        def score(images: Arrays) -> tuple[Array, tuple[Array, Arrays]]:
+            output = self.apply(player, **images, **inputs)
+            return output[:, :1].sum(), (output, self.state)
 
-        slopes, self.state = jax.grad(score, has_aux=True)(images)
-        return slopes
+        slopes, (output, self.state) = jax.grad(score, has_aux=True)(images)
+        return output, slopes
+
+    def layer_slope(self, player: str, layer: str, direction: Array, **inputs: Array) -> Array:
+        plan, draws = self.plans[player], self.draws.next()
+        _, state, outputs = network.compute(plan, self.state, inputs, draws, training=True)
+
+        def project(value: Array) -> Array:
+            given = {**inputs, REFERENCE + layer: value}
+            output = network.compute(plan, self.state, given, draws, training=True)[0]
+            return (output * direction).sum()
+
+        slope = jax.grad(project)(outputs[layer])
+        self.state = state
+        return slope
 
     def play(self, player: str, *, back: bool = True, **inputs: Array) -> Played:
         def run(weights: Arrays) -> tuple[Arrays, Arrays]:

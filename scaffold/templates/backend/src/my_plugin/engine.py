@@ -27,17 +27,10 @@ class ExampleEngine:
         return self.torch.export()
 
     def forward(
-        self,
-        player: str,
-        inputs: Arrays,
-        *,
-        average: bool = False,
-        observed: dict[str, np.ndarray] | None = None,
+        self, player: str, inputs: Arrays, *, average: bool = False, layer: str = ""
     ) -> np.ndarray:
-        """Run a player in inference mode; images are channels-last. ``observed`` receives the
-        outputs of the layers that the player's ``outputs`` lists.
-        """
-        return self.torch.forward(player, inputs, average=average, observed=observed)
+        """Run a player in inference mode, up to a layer; images are channels-last."""
+        return self.torch.forward(player, inputs, average=average, layer=layer)
 
     def step(self, inputs: Arrays) -> Mapping[str, Any]:
         """Run one training step on its inputs; the returned scalars stay on the device."""

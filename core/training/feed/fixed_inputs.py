@@ -1,4 +1,4 @@
-"""The noise and labels that a generator reads: those of steps, and fixed ones for samples."""
+"""The fixed noise and labels from which a generator makes samples."""
 
 from __future__ import annotations
 
@@ -9,34 +9,14 @@ import numpy as np
 from gandem.core.errors import shown
 from gandem.core.machine import check_memory
 from gandem.core.rng import Purpose, stream
-from gandem.core.specs import Latent, Spec, plan_spec
+from gandem.core.specs import Spec, plan_spec
+from gandem.core.training.feed.draws import draw_noise, one_hot
 from gandem.core.training.feed.truncation import check_truncation, truncate_noise
 from gandem.core.training.state import stored
 
-__all__ = ["draw_noise", "fixed_inputs", "fixed_parts", "one_hot"]
+__all__ = ["fixed_inputs", "fixed_parts"]
 
 FEWER = "ask for fewer"
-
-
-def one_hot(labels: np.ndarray, classes: int, precision: str) -> np.ndarray:
-    """Return labels (N,) as class weights (N, classes)."""
-    weights = np.zeros((len(labels), classes), stored(precision))
-    weights[np.arange(len(labels)), labels] = 1
-    return weights
-
-
-def draw_noise(latent: Latent, generator: np.random.Generator, rows: int) -> np.ndarray:
-    """Return noise (rows, latent.size), float64."""
-    size = (rows, latent.size)
-    uniform = latent.distribution == "uniform"
-    noise = generator.uniform(-1.0, 1.0, size) if uniform else generator.normal(size=size)
-    parts = latent.parts  # drawn last, so that the rest of the noise is the same without
-    if "category" in parts:
-        drawn = generator.integers(latent.categories, size=rows)
-        noise[:, parts["category"]] = one_hot(drawn, latent.categories, "float64")
-    if "code" in parts:
-        noise[:, parts["code"]] = generator.uniform(-1.0, 1.0, (rows, latent.codes))
-    return noise
 
 
 def fixed_inputs(
