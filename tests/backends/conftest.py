@@ -20,7 +20,7 @@ FAST_TRAJECTORIES = {
 }
 COMPOSED = frozenset({"ragan", "dragan", "pacgan", "sngan", "sngan-projection", "lecam-gan"})
 """Models whose layers and losses are parts of other models, or of other cases of the suite."""
-DEEP = frozenset({"sagan", "r3gan", "stylegan2"})
+DEEP = frozenset({"sagan", "r3gan", "stylegan2", "progan"})
 """Models whose single steps are fast enough, their trajectories are not."""
 MANY_GRAPHS = frozenset({("TestKeras", "stylegan2")})
 """Models whose single steps are too slow to compile: each case has several kinds of steps."""

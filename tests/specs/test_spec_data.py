@@ -447,6 +447,8 @@ DEFAULTS = {
         "partial_batch": "keep",
         "ema_decay": 0.0,
         "ema_half_life": 0.0,
+        "lookahead_interval": 0,
+        "lookahead_share": 0.5,
         "sampling": "shuffled",
         "batches_per_epoch": 0,
         "flip": False,
