@@ -20,7 +20,7 @@ from gandem.core.specs.layers import *  # noqa: F403
 from gandem.core.specs.loading import PLUGIN_KINDS, ModelLike, find_model, load_spec
 from gandem.core.specs.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 from gandem.core.specs.overrides import change, differences, field_paths, parse_setting
-from gandem.core.specs.resolutions import image_shapes
+from gandem.core.specs.resolutions import image_of, image_shapes
 from gandem.core.specs.schedules import *  # noqa: F403
 from gandem.core.specs.serialization import (
     digest,
@@ -50,7 +50,6 @@ from gandem.core.specs.stages import Stage
 from gandem.core.specs.validation import (
     count_copies,
     has_encoder,
-    image_of,
     input_shapes,
     plan_player,
     plan_spec,

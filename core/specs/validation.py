@@ -7,7 +7,7 @@ import functools
 from collections.abc import Collection, Mapping
 
 from gandem.core.errors import SpecError, shown
-from gandem.core.specs.gan import Image, Player, Points, Spec, Transforms
+from gandem.core.specs.gan import Player, Points, Spec, Transforms
 from gandem.core.specs.layers import Styles
 from gandem.core.specs.resolutions import check_images, check_outputs, image_shapes
 from gandem.core.specs.shapes.graph import (
@@ -21,7 +21,7 @@ from gandem.core.specs.shapes.graph import (
 from gandem.core.specs.shapes.inference import NAME, plan_network
 from gandem.core.specs.shapes.stages import check_stages, result_spec, stage_specs
 
-__all__ = ["count_copies", "has_encoder", "image_of", "input_shapes", "plan_player", "plan_spec"]
+__all__ = ["count_copies", "has_encoder", "input_shapes", "plan_player", "plan_spec"]
 
 PLAYERS = ("generator", "discriminator")
 
@@ -40,20 +40,6 @@ def input_shapes(spec: Spec) -> dict[str, Shape]:
     if spec.classes:
         shapes["label"] = (spec.classes,)
     return shapes
-
-
-def image_of(spec: Spec) -> Image:
-    """Return the image format of a spec.
-
-    Raises:
-        SpecError: the spec generates points.
-    """
-    if isinstance(spec.image, Points):
-        raise SpecError(
-            f"The model {spec.name!r} makes points of {spec.image.size} numbers, and this wants "
-            "images; 'gandem generate' draws points."
-        )
-    return spec.image
 
 
 def has_encoder(spec: Spec) -> bool:
