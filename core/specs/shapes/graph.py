@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -52,6 +53,7 @@ def is_image(name: str) -> bool:
     return name.partition(":")[0] == IMAGE
 
 
+@functools.cache
 def at_resolution(kind: str, image: str) -> str:
     """Return the first part of the name of an input of a step that belongs to an image.
 
