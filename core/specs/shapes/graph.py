@@ -84,12 +84,6 @@ class Node:
             return (self.input_shape[0] + 1,)
         return self.output_shape if self.layer.draws == "mask" else (*self.output_shape[:-1], 1)
 
-    @property
-    def products(self) -> int:
-        """Products of a weight and an input in one pass of an image: those of its kernels."""
-        pixels = math.prod(self.output_shape[:-1])
-        return sum(p.size * pixels for p in self.parameters if p.name.endswith("/kernel"))
-
     def walk(self) -> Iterator[Node]:
         """Yield the nodes inside this node, then the node, in order of computation."""
         for branch in self.branches.values():
@@ -162,11 +156,6 @@ class NetworkPlan:
     def drawing_nodes(self) -> list[Node]:
         """Return the nodes that take random numbers in training, in order of computation."""
         return [node for node in self.walk() if node.layer.draws]
-
-    @property
-    def products(self) -> int:
-        """Products of a weight and an input in one pass of an image."""
-        return sum(node.products for node in self.walk())
 
     @property
     def parameter_count(self) -> int:
