@@ -18,7 +18,7 @@ from gandem.core.specs import REFERENCE, NetworkPlan, Node, Spec, stage_specs
 from gandem.core.training.dry_run import Flowing, NumpyOps, PassRecorder, make_zeros, step_inputs
 from gandem.core.training.due import WHOLE_STEP, Due
 from gandem.core.training.losses import AdversarialLoss
-from gandem.core.training.ops import Tensor
+from gandem.core.training.ops import Images, Tensor
 from gandem.core.training.protocols import Loss, Played
 from gandem.core.training.state import state_shapes, stored
 from gandem.core.training.step import train_step
@@ -157,30 +157,31 @@ class _Meter(PassRecorder):
         self._add(len(output), passes, list(_list_kept(self._plans[player].nodes)))
         return output
 
-    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> tuple[np.ndarray, np.ndarray]:
-        output, slope = super().slope(player, image, **inputs)
-        self._add_slope(player, len(image), "image")
-        return output, slope
+    def slope(self, player: str, images: Images, **inputs: Tensor) -> tuple[np.ndarray, Images]:
+        output, slopes = super().slope(player, images, **inputs)
+        self._add_slope(player, len(output), images)
+        return output, slopes
 
     def layer_slope(
         self, player: str, layer: str, direction: Tensor, **inputs: Tensor
     ) -> np.ndarray:
         slope = super().layer_slope(player, layer, direction, **inputs)
-        self._add_slope(player, len(direction), REFERENCE + layer)
+        self._add_slope(player, len(direction), [REFERENCE + layer])
         return slope
 
-    def _add_slope(self, player: str, rows: int, of: str) -> None:
-        """Count a gradient by an input or layer, and its own gradients: by the weights, and by the
+    def _add_slope(self, player: str, rows: int, of: Collection[str]) -> None:
+        """Count a gradient by inputs or a layer, and its own gradients: by the weights, and by the
         gradient of the next layer.
         """
         plan = self._plans[player]
-        passes = 3 * [_count_backward(plan, (of,), False)]
+        passes = 3 * [_count_backward(plan, of, False)]
         self._add(rows, passes, [math.prod(node.output_shape) for node in plan.walk()])
 
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
         self._kept = 0
         played = super().play(player, back=back, **inputs)
-        self._played[player] = self._kept if back else int(self._scale * played.value.size)
+        size = sum(output.size for output in played.value.values())
+        self._played[player] = self._kept if back else int(self._scale * size)
         return played
 
     def learn(
@@ -193,12 +194,13 @@ class _Meter(PassRecorder):
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         self._learner, self._is_passed, self._kept = player, through is not None, 0
         if through is not None:
-            value, through.value = through.value, through.value.view(Flowing)
+            outputs = through.value
+            through.value = {name: output.view(Flowing) for name, output in outputs.items()}
         result = loss()
         plan, self._learner = self._plans[player], ""
         if through is not None:
-            through.value = value
-            self._add(len(value), [_count_backward(plan, (), True)], [0])
+            through.value = outputs
+            self._add(len(next(iter(outputs.values()))), [_count_backward(plan, (), True)], [0])
         numbers = self._inputs + sum(self._played.values()) + self._kept + 2 * self._largest
         self.peak = max(self.peak, numbers + plan.parameter_count)
         return result
