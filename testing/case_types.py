@@ -99,11 +99,13 @@ class Case:
 
     def draws(self) -> dict[str, np.ndarray]:
         """Return what each layer draws, by its path: the mask of dropout, Boolean, True where a
-        unit is kept; the noise on pixels.
+        unit is kept; the noise on pixels; another input and a number from 0 to 1.
         """
         drawn = {}
         for node in self.plan.drawing_nodes():
             numbers = self._numbers(node.path, (self.batch, *node.draw_shape))
+            if node.layer.draws == "mixing":
+                numbers[:, -1] = (numbers[:, -1] + 1) / 2
             drawn[node.path] = numbers > -0.3 if node.layer.draws == "mask" else numbers
         return drawn
 

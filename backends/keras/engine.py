@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorflow import Tensor
 
 from gandem.backends.keras.modes import replace_key
-from gandem.backends.keras.network import Network, from_numpy
+from gandem.backends.keras.network import Network
 from gandem.backends.keras.ops import KerasOps
 from gandem.backends.keras.optimizers import Learner
 from gandem.backends.keras.players import KerasPlayers
@@ -20,12 +20,12 @@ from gandem.core.training import (
     Arrays,
     Evaluation,
     Objective,
-    averaged_players,
     metric_names,
     running_numbers,
     state_shapes,
     stored,
     train_step,
+    weight_copies,
 )
 
 STEPS_PER_CALL = 10
@@ -52,20 +52,24 @@ class KerasEngine:
                 network.mixed = precision == "bfloat16"
             weights = {name: network.variables_by_name() for name, network in self.networks.items()}
             self.learners = {p.name: Learner(p.optimizer, weights[p.name]) for p in spec.players}
-            self.averages = {
-                name: {k: tf.Variable(v, trainable=False) for k, v in weights[name].items()}
-                for name in averaged_players(spec)
+            self.copies = {
+                kind: {
+                    name: {k: tf.Variable(v, trainable=False) for k, v in weights[name].items()}
+                    for name in names
+                }
+                for kind, names in weight_copies(spec).items()
             }
             self.running = {
                 name: tf.Variable(tf.zeros((), stored(precision)), trainable=False)
                 for name in running_numbers(spec)
             }
-        self.players = KerasPlayers(self.networks, self.learners, self.averages, self.running)
+        self.players = KerasPlayers(self.networks, self.learners, self.copies, self.running)
         self._compiled = tf.function(self._step, autograph=False)
         self._compiled_loop = tf.function(self._loop, autograph=False)
         self.steps_per_call = STEPS_PER_CALL if _has_no_convolutions(spec) else 1
         self._runs = {
-            name: tf.function(network, autograph=False) for name, network in self.networks.items()
+            name: tf.function(network.run, autograph=False)
+            for name, network in self.networks.items()
         }
         self.load(arrays)
 
@@ -110,15 +114,17 @@ class KerasEngine:
     def read(self, scalars: Mapping[str, Tensor]) -> dict[str, float]:
         return {name: float(scalar.numpy()) for name, scalar in scalars.items()}
 
-    def forward(self, player: str, inputs: Arrays, *, average: bool = False) -> np.ndarray:
-        run = self.native(player, average=True) if average else self._runs[player]
+    def forward(
+        self, player: str, inputs: Arrays, *, average: bool = False, layer: str = ""
+    ) -> np.ndarray:
+        run = self.native(player, average=True).run if average else self._runs[player]
         with tf.device(self.device):
-            return run(from_numpy(self.networks[player].plan, inputs)).numpy()
+            return run(_to_tensors(inputs), layer)[0].numpy()
 
     def differentiate(
         self, objective: Objective, constants: Arrays, *, average: bool = False
     ) -> Callable[[Arrays], Evaluation]:
-        averages = self.averages if average else {}
+        averages = self.copies.get("average", {}) if average else {}
         networks = {
             name: self.native(name, average=True) if name in averages else network
             for name, network in self.networks.items()
@@ -129,8 +135,7 @@ class KerasEngine:
         def apply(
             player: str, observed: dict[str, Tensor] | None = None, **inputs: Tensor
         ) -> Tensor:
-            network = networks[player]
-            output, outputs = network.observe([inputs[name] for name in network.plan.inputs])
+            output, outputs = networks[player].run(inputs)
             if observed is not None:
                 observed |= outputs
             return output
@@ -154,7 +159,7 @@ class KerasEngine:
         network = self.networks[player]
         with tf.device(self.device):
             copy = Network(network.plan, network.player, network.dtype)
-        averages = self.averages[player] if average else {}
+        averages = self.copies["average"][player] if average else {}
         for name, variable in copy.arrays().items():
             variable.assign(averages.get(name, network.arrays()[name]))
         return copy
@@ -190,7 +195,8 @@ class KerasEngine:
             for (name, slot), variable in learner.slots.items():
                 locations[f"optimizer/{name}/{slot}"] = variable
             locations[f"optimizer/{player}/updates"] = learner.updates
-            locations |= {f"average/{k}": v for k, v in self.averages.get(player, {}).items()}
+            for kind, copies in self.copies.items():
+                locations |= {f"{kind}/{k}": v for k, v in copies.get(player, {}).items()}
         return locations | {f"running/{name}": value for name, value in self.running.items()}
 
 

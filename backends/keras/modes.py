@@ -40,6 +40,11 @@ def _draw(latent: Latent, draw: Draw, key: Tensor, dtype: str) -> Tensor:
         return tf.random.stateless_normal(draw.shape, key, dtype=dtype)
     if draw.kind == "mask":
         return tf.random.stateless_uniform(draw.shape, key) >= draw.rate
+    if draw.kind == "mixing":
+        rows, columns = draw.shape
+        noise = _noise(latent, (rows, columns - 1), key, dtype)
+        number = tf.random.stateless_uniform((rows, 1), _part(key, "number"), dtype=dtype)
+        return tf.concat([noise, number], axis=1)
     return _noise(latent, draw.shape, key, dtype)
 
 

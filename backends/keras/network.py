@@ -58,11 +58,24 @@ class Network(keras.Model):
                 f"{self.plan.name}: expected the inputs {', '.join(self.plan.inputs)}, "
                 f"received {len(tensors)}."
             )
-        named = dict(zip(self.plan.inputs, tensors, strict=True))
-        training = bool(training)
-        context = Context(named, draws or {}, training, self.mixed and training)
-        output = run(self.nodes, named[self.plan.input], context)
-        return output, {name: context.inputs[REFERENCE + name] for name in self.plan.outputs}
+        return self.run(dict(zip(self.plan.inputs, tensors, strict=True)), "", training, draws)
+
+    def run(
+        self,
+        inputs: Mapping[str, Tensor],
+        layer: str = "",
+        training: bool = False,
+        draws: Mapping[str, Tensor] | None = None,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the output of a layer, by default the last, and those of the layers in the
+        player's ``outputs`` up to there, from inputs by name, or from the outputs of layers,
+        ``layer:NAME``.
+        """
+        part, training = self.plan.part(inputs, layer), bool(training)
+        context = Context(dict(inputs), draws or {}, training, self.mixed and training)
+        output = run(self.nodes[part], inputs[self.plan.start_of(part)], context)
+        read = ((name, REFERENCE + name) for name in self.plan.outputs)
+        return output, {k: context.inputs[name] for k, name in read if name in context.inputs}
 
     def arrays(self) -> dict[str, tf.Variable]:
         """Return parameters and running statistics by canonical name."""

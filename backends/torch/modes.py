@@ -85,6 +85,10 @@ class Draws:
         if draw.kind == "mask":
             drawn = torch.empty(draw.shape, dtype=torch.uint8, device=self.how["device"])
             return drawn.random_(0, 256, generator=self.generator) >= 256 * draw.rate
+        if draw.kind == "mixing":
+            rows, columns = draw.shape
+            noise = self._noise(self.spec.latent, (rows, columns - 1))
+            return torch.cat([noise, torch.rand((rows, 1), **self.how)], dim=1)
         return self._noise(self.spec.latent, draw.shape)
 
     def _noise(self, latent: Latent, shape: tuple[int, ...]) -> Tensor:

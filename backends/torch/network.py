@@ -47,8 +47,22 @@ class Network(Chain):
                 f"received {len(inputs)}."
             )
         named = dict(zip(self.plan.inputs, inputs, strict=True))
-        context = Context(named, draws or {})
-        output = super().forward(named[self.plan.input], context)
+        return self.run(named, draws=draws, observed=observed)
+
+    def run(
+        self,
+        inputs: Mapping[str, Tensor],
+        layer: str = "",
+        *,
+        draws: Mapping[str, Tensor] | None = None,
+        observed: dict[str, Tensor] | None = None,
+    ) -> Tensor:
+        """Return the output of a layer, by default the last, from inputs by name, or from the
+        outputs of layers, ``layer:NAME``.
+        """
+        part = self.plan.part(inputs, layer)
+        context = Context(dict(inputs), draws or {})
+        output = super().forward(inputs[self.plan.start_of(part)], context, part)
         if observed is not None:
             observed |= {name: context.inputs[REFERENCE + name] for name in self.plan.outputs}
         return output
@@ -109,6 +123,10 @@ AFFINE = {
     "left_vector": ("spectral_norm.left_vector", None),
     "right_vector": ("spectral_norm.right_vector", None),
 }
+MODULATED = {
+    name: (f"conv.{attribute}", permutation)
+    for name, (attribute, permutation) in {"kernel": ("weight", CONV), **AFFINE}.items()
+}
 LAYOUTS = {
     kinds.Dense: {"kernel": ("weight", (1, 0)), **AFFINE},
     kinds.Conv2D: {"kernel": ("weight", CONV), **AFFINE},
@@ -119,10 +137,10 @@ LAYOUTS = {
     kinds.Prelu: {"slope": ("weight", None)},
     kinds.SelfAttention: {"gamma": ("gamma", None)},
     kinds.PixelNoise: {"strength": ("strength", None)},
-    kinds.ModulatedConv2D: {
-        name: (f"conv.{attribute}", permutation)
-        for name, (attribute, permutation) in {"kernel": ("weight", CONV), **AFFINE}.items()
-    },
+    kinds.Bias: {"bias": ("bias", None)},
+    kinds.Styles: {"mean": ("mean", None)},
+    kinds.ModulatedConv2D: MODULATED,
+    kinds.ModulatedConv2DTranspose: MODULATED,
 }
 """For each canonical name of a layer, torch's attribute and the permutation to canonical."""
 SIDES = {

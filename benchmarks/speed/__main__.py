@@ -7,7 +7,9 @@ Three processes per model, backend and number of threads train in turns, in an o
 each round, so that load of the machine affects all equally. A ratio above 1 means that gandem is
 faster; reported is the median over rounds, with quartiles.
 
-The images of DATA are repeated to the number of images in the model's lesson.
+The images of DATA are repeated to the number of images in the model's lesson. sngan, sagan, r3gan
+and stylegan2 are measured at a small size, on PyTorch, against an expert's loop only; --write then
+writes the second table of the page.
 """
 
 import argparse
@@ -28,6 +30,14 @@ import numpy as np
 HERE = Path(__file__).parent
 MODELS = ("dcgan", "cgan", "upsample-gan", "dcgan-dropout", "mlp-gan", "wgan-gp")
 KINDS = ("notebook", "expert", "gandem")
+WIDTHS = {"image": "[28, 28, 1]", "width": "32"}
+NARROW = {
+    "sngan": WIDTHS | {"discriminator_width": "32", "blocks": "2"},
+    "sagan": WIDTHS | {"discriminator_width": "32", "blocks": "2"},
+    "r3gan": WIDTHS | {"groups": "4", "stages": "3", "blocks": "1", "batch_size": "64"},
+    "stylegan2": WIDTHS | {"capacity": "512", "latent": "64", "batch_size": "64"},
+}
+"""Models of 32×32 images at a small size, which have no lesson and no notebook."""
 CLASSES = {"upsample-gan": (7,), "dcgan-dropout": (3, 8)}
 COUNTS = {"cgan": 70_000, "upsample-gan": 6_265, "dcgan-dropout": 11_982}
 DEFAULT_COUNT = 60_000
@@ -126,20 +136,23 @@ class Contender:
 def measure(
     model: str, backend: str, threads: int, data: Path, rounds: int, seconds: float
 ) -> dict[str, Figures]:
-    """Measure the three contenders in turns."""
-    figures = {kind: Figures() for kind in KINDS}
+    """Measure the contenders in turns."""
+    kinds = KINDS[1:] if model in NARROW else KINDS
+    options = [f"{key}={value}" for key, value in NARROW.get(model, {}).items()]
+    figures = {kind: Figures() for kind in kinds}
     contenders: dict[str, Contender] = {}
     try:
-        for kind in KINDS:
-            contenders[kind] = Contender([kind, model, backend, str(data)], threads)
+        for kind in kinds:
+            given = options if kind == "gandem" else []
+            contenders[kind] = Contender([kind, model, backend, str(data), *given], threads)
             figures[kind].first = contenders[kind].train(1)["seconds"]
-        blocks = {kind: _block(contenders[kind], seconds) for kind in KINDS}
+        blocks = {kind: _block(contenders[kind], seconds) for kind in kinds}
         for turn in range(rounds):
-            for kind in (KINDS[(turn + i) % len(KINDS)] for i in range(len(KINDS))):
+            for kind in (kinds[(turn + i) % len(kinds)] for i in range(len(kinds))):
                 answer = contenders[kind].train(blocks[kind])
                 steps = blocks[kind] + answer.get("steps", 0)
                 figures[kind].steps.append(answer["seconds"] / steps)
-        for kind in KINDS:
+        for kind in kinds:
             figures[kind].peak_memory = int(contenders[kind].train(0)["peak_memory"])
     finally:
         for contender in contenders.values():
@@ -179,7 +192,8 @@ def run(options: argparse.Namespace) -> list[Row]:
     rows = []
     for model in options.models:
         with write_images(model, options.data, options.data_dir) as data:
-            for backend, threads in itertools.product(options.backends, options.threads):
+            backends = [name for name in options.backends if name == "torch" or model not in NARROW]
+            for backend, threads in itertools.product(backends, options.threads):
                 figures = measure(model, backend, threads, data, options.rounds, options.seconds)
                 rows.append(Row(model, backend, threads, figures))
                 if not options.json:
@@ -194,11 +208,11 @@ def line(row: Row) -> str:
         f"{row.model:<14} {row.backend:<6} {row.threads} thread{'s'[: row.threads > 1]:<2}",
         rates,
     ]
-    for kind in KINDS[:2]:
+    for kind in [kind for kind in row.figures if kind != "gandem"]:
         ratio = row.ratio(kind)
         output.append(f"÷{kind} {ratio.median:5.2f} ({ratio.low:.2f}-{ratio.high:.2f})")
-    first = "/".join(f"{row.figures[kind].first:.1f}" for kind in KINDS)
-    memory = "/".join(f"{row.figures[kind].peak_memory / 2**20:.0f}" for kind in KINDS)
+    first = "/".join(f"{figures.first:.1f}" for figures in row.figures.values())
+    memory = "/".join(f"{figures.peak_memory / 2**20:.0f}" for figures in row.figures.values())
     return "  ".join([*output, f"first {first} s", f"memory {memory} MiB"])
 
 
@@ -210,7 +224,8 @@ def main() -> None:
     if options.write:
         from page import write
 
-        write(options.write, measured)
+        is_narrow = set(options.models) <= set(NARROW)
+        write(options.write, measured, "narrow" if is_narrow else "measured")
 
 
 def describe_conditions(options: argparse.Namespace) -> dict[str, object]:

@@ -41,12 +41,15 @@ def finish() -> None:
 
 def train_by_hand(kind: str, model: str, backend: str, data: str) -> None:
     """Train with a loop that does not use gandem."""
-    module = import_module(f"{kind}s_{backend}")
+    loops = getattr(import_module(f"{kind}s_{backend}"), f"{kind}s".upper())
+    if model not in loops:
+        family = "styles" if model == "stylegan2" else "residual"
+        loops = getattr(import_module(f"{kind}s_{family}_{backend}"), f"{kind}s".upper())
     with np.load(data) as arrays:
         images, labels = arrays["images"], arrays["labels"]
     steps = read_steps()
     started = time.perf_counter()
-    train = getattr(module, f"{kind}s".upper())[model](images, labels)
+    train = loops[model](images, labels)
     while steps:
         train(steps)
         answer(seconds=time.perf_counter() - started)
@@ -58,6 +61,7 @@ def train_by_hand(kind: str, model: str, backend: str, data: str) -> None:
 def train_with_gandem(model: str, backend: str, data: str, options: dict[str, str]) -> None:
     """Train as ``gandem train`` does, with its log, measurements, samples and checkpoints."""
     from gandem.core.runs import Progress, train
+    from gandem.core.specs import parse_setting
     from gandem.core.training import load_backend
 
     load_backend(backend)
@@ -78,8 +82,9 @@ def train_with_gandem(model: str, backend: str, data: str, options: dict[str, st
 
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as folder:
-        changes = {key: value for key, value in options.items() if "." in key}
-        more = {key: value for key, value in options.items() if "." not in key}
+        values = dict(parse_setting(f"{key}={value}") for key, value in options.items())
+        changes = {key: value for key, value in values.items() if "." in key}
+        more = {key: value for key, value in values.items() if "." not in key}
         settings = {"backend": backend, "data": f"npz:{data}", "steps": MAX_STEPS, **more}
         train(model, changes=changes, out=f"{folder}/run", progress=progress, **settings)
 

@@ -50,6 +50,7 @@ from gandem.core.training import (
     fixed_parts,
     installed_backends,
     load_backend,
+    make_engine,
     resolve_loss,
     stored,
 )
@@ -206,14 +207,10 @@ class Run:
         loaded = load_backend(name)
         precision = stored(self.record.precision)  # mixed precision is for training
         check_capabilities(name, loaded, self.spec, precision)
+        loss, place = resolve_loss(self.spec), pick_device(loaded.devices(), device)
+        how: Any = {"precision": precision, "device": place, "trains": False}
         with report_memory_errors():
-            return loaded.engine(
-                self.spec,
-                resolve_loss(self.spec),
-                checkpoint.state,
-                precision=precision,
-                device=pick_device(loaded.devices(), device),
-            )
+            return make_engine(loaded, self.spec, loss, checkpoint.state, **how)
 
     def native(self, player: str, backend: str | None = None, *, ema: bool = True) -> Any:
         """Return a player's network as a ``torch.nn.Module`` or a ``keras.Model``.
@@ -245,8 +242,8 @@ class Run:
             num_samples: number of images.
             label: the class, its number or its name; by default the classes of a conditional model
                 take turns.
-            truncation: the largest absolute value of the noise, which must be normal; below 1,
-                images are more typical and less varied (Brock et al. 2019, arXiv:1809.11096).
+            truncation: ψ; images below 1 are more typical and less varied. Styles move to their
+                mean (arXiv:1812.04948); other noise is at most ψ (arXiv:1809.11096).
             backend: by default the run's own if it is installed, or else any that is.
             ema: use the moving average of the weights, if the run keeps one.
             checkpoint: ``"last"``, ``"best"``, or a step.

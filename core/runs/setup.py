@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from gandem.core.data.dataset import default_extractor, load_dataset
-from gandem.core.errors import DataError, RunError
+from gandem.core.errors import DataError, GandemError, RunError
 from gandem.core.fields import hints
 from gandem.core.files import check_folder
 from gandem.core.machine import (
@@ -48,11 +48,13 @@ from gandem.core.specs import Spec, digest, find_model, load_spec
 from gandem.core.training import (
     ArithmeticReporter,
     DataHolder,
-    Feed,
     check_capabilities,
+    estimate_cost,
     find_backend,
     initial_state,
     load_backend,
+    make_engine,
+    make_feed,
     planned_memory,
     resolve_loss,
     set_threads,
@@ -250,7 +252,7 @@ class TrainingSetup:
             # recorded, so that a resumed run uses it too
             extractor = default_extractor(self.dataset.name)
             self.settings = settings = replace(settings, extractor=extractor)
-        self.feed = Feed(
+        self.feed = make_feed(
             spec,
             self.loss,
             self.dataset,
@@ -261,8 +263,7 @@ class TrainingSetup:
         self.feed.continue_epochs(before, step)
         for note in self.dataset.notes:
             self.notice(note)
-        epochs = settings.epochs or spec.training.epochs
-        self.total = settings.steps or self.feed.epochs.step_of(epochs)
+        self.total = settings.steps or self.feed.count_steps(settings.epochs)
         Settings(steps=self.total)  # refuses numbers beyond any training
 
     def start(
@@ -294,15 +295,18 @@ class TrainingSetup:
         if self.device == "cpu":
             remedy = "make the model or the batch smaller"
             check_memory(self._activations, f"A step of {self.spec.name!r}", remedy)
+            with contextlib.suppress(GandemError):  # of a plugin's loss, in the dry run
+                cost = estimate_cost(self.spec, self.loss, settings.precision)
+                if shortage := cost.describe_shortage():
+                    self.notice(f"{self.spec.name}: {shortage}.")
         self.versions = backend.versions() | {"numpy": np.__version__}
         self.threads = set_threads(backend, threads if self.device == "cpu" else "")
         if stack is not None:
             stack.callback(set_threads, backend, self.threads)
         keep_freed_memory()
+        how: Any = {"precision": settings.precision, "device": self.device}
         with report_memory_errors():
-            self.engine = backend.engine(
-                self.spec, self.loss, state, precision=settings.precision, device=self.device
-            )
+            self.engine = make_engine(backend, self.spec, self.loss, state, **how)
             self._move_data()
         self.arithmetic: dict[str, str] = {}
         if isinstance(backend, ArithmeticReporter):

@@ -57,6 +57,8 @@ def list_needs(
     for penalty in ("gradient_penalty", "r1", "r2"):
         if getattr(spec.loss, penalty):
             needs["second-order"] = f"loss.{penalty} is {getattr(spec.loss, penalty)}"
+    if spec.loss.path_length.weight:
+        needs["second-order"] = f"loss.path_length.weight is {spec.loss.path_length.weight}"
     if precision != "float32":
         needs[precision] = f"the precision is {precision}"
     if randomness == "device":

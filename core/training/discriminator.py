@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import Any, cast
 
-from gandem.core.specs import Spec, at_step, has_encoder, plan_spec
+from gandem.core.specs import (
+    FADE_IN,
+    IMAGE,
+    Spec,
+    at_resolution,
+    at_step,
+    has_encoder,
+    image_shapes,
+    is_image,
+)
+from gandem.core.training.due import PENALTY_FACTOR, Due
 from gandem.core.training.feed.augmentation import CONSISTENT, adapt_probability, disturb
 from gandem.core.training.losses import (
     AdversarialLoss,
@@ -16,7 +25,8 @@ from gandem.core.training.losses import (
     decision_boundary,
     is_paired,
 )
-from gandem.core.training.ops import Ops, Tensor
+from gandem.core.training.ops import Images, Ops, Tensor
+from gandem.core.training.passes import can_share_pass
 from gandem.core.training.penalties import (
     feature_distance,
     gradient_penalty,
@@ -28,38 +38,15 @@ from gandem.core.training.penalties import (
 )
 from gandem.core.training.protocols import Played, Players
 
-__all__ = ["ADAPT", "PENALTY_FACTOR", "Discriminator", "penalizes_gradients"]
+__all__ = ["ADAPT", "Discriminator"]
 
 Inputs = Mapping[str, Tensor]
 """The discriminator's inputs for a batch, by name."""
 Features = tuple[dict[str, Tensor] | None, dict[str, Tensor] | None]
 """The outputs of layers for real and for fake images, by name, if they are needed."""
 
-PENALTY_FACTOR = "penalty_factor"
-"""The factor of gradient penalties, an input of the steps that compute them, if not all do."""
 ADAPT = "adapt"
 """An input that is 1 in steps that adapt the probability of augmentation, 0 in others."""
-
-
-def penalizes_gradients(spec: Spec, inputs: Mapping[str, Tensor]) -> bool:
-    """Return True if a step with these inputs computes the gradient penalties of its spec."""
-    return spec.loss.penalty_interval == 1 or PENALTY_FACTOR in inputs
-
-
-@functools.lru_cache(maxsize=64)
-def can_share_pass(spec: Spec) -> bool:
-    """Return True if one pass over real and fake images gives the same logits as two passes.
-
-    Batch norm depends on the batch, spectral norm iterates once per pass, and what layers draw
-    belongs to a pass, also in the generator.
-    """
-    plans = plan_spec(spec)
-    if any(plan.drawing_nodes() for plan in plans.values()):
-        return False
-    return not any(
-        node.layer.depends_on_batch or node.layer.has_spectral_norm
-        for node in plans["discriminator"].walk()
-    )
 
 
 def _add(first: Tensor | None, second: Tensor | None) -> Tensor | None:
@@ -86,6 +73,7 @@ class Discriminator:
     ) -> None:
         self.spec, self.rule, self.players, self.ops = spec, loss, players, ops
         self.inputs = inputs
+        self.fade = {FADE_IN: inputs[FADE_IN]} if FADE_IN in inputs else {}
         self.loss: Any = at_step(spec.loss, "loss", inputs)
         self.training: Any = at_step(spec.training, "training", inputs)
         self.probability = self.training.augment.probability
@@ -93,15 +81,18 @@ class Discriminator:
             self.probability = players.get_running("augment_probability")
         self.classifies = bool(spec.loss.class_weight)
         self.encodes, self.last = has_encoder(spec), spec.training.discriminator_steps - 1
-        self.joint = spec.training.passes == "joint" or (
-            allows_one_pass(loss) and can_share_pass(spec)
-        )
+        self.joint = spec.training.passes == "joint"
+        self.sloped = False
+        if not self.joint and can_share_pass(spec):
+            self.sloped = bool(spec.loss.r1 or spec.loss.r2)
+            self.joint = allows_one_pass(loss) and not self.sloped
 
     def encode(self, i: int) -> Played | None:
         """Return the encodings of the real images of one round, None without an encoder."""
         if not self.encodes:
             return None
-        return self.players.play("encoder", back=i == self.last, image=self.inputs[f"real/{i}"])
+        images, back = self._images("real", i), i == self.last
+        return self.players.play("encoder", back=back, **images, **self.fade)
 
     def learn(
         self, i: int, fake: Played, read: Mapping[str, Tensor], encoded: Played | None
@@ -116,14 +107,15 @@ class Discriminator:
 
         def loss() -> tuple[Tensor, Mapping[str, Tensor]]:
             images = {
-                "real": self._disturb(self.inputs[f"real/{i}"], f"real/{i}"),
+                "real": self._disturb(self._images("real", i), f"real/{i}"),
                 "fake": self._disturb(fake.value, f"fake/{i}"),
             }
-            noise = {"real": encoded.value if encoded else None, "fake": read["noise"]}
+            noise = {"real": encoded.value["noise"] if encoded else None, "fake": read["noise"]}
             seen = {side: self._read(images[side], label, noise[side]) for side in images}
             real, made = seen["real"], seen["fake"]
-            halves, logits, report = self._halves(real, made, label)
-            slopes = self._gradient_penalty(i, real, made)
+            outputs, at_images = self._apply_sloped(real, made)
+            halves, logits, report = self._halves(*outputs, label)
+            slopes = self._gradient_penalty(i, real, made, at_images)
             rest = self._logit_penalty(i, images, seen, logits)
             is_scaled = PENALTY_FACTOR in self.inputs
             penalty = _add(self.inputs[PENALTY_FACTOR] * slopes if is_scaled else slopes, rest)
@@ -229,31 +221,38 @@ class Discriminator:
 
     def _read_fake(self, fake: Played, read: Mapping[str, Tensor]) -> Inputs:
         """Return the discriminator's inputs for the generator's update."""
-        image = self._disturb(fake.value, "generator")
-        return self._read(image, read.get("label"), read["noise"])
+        images = self._disturb(fake.value, "generator")
+        return self._read(images, read.get("label"), read["noise"])
 
     def _read_real(self, encoded: Played | None) -> Inputs:
         """Return the inputs for the real images of the last round, after the discriminator's
         update.
         """
-        image = self._disturb(self.inputs[f"real/{self.last}"], "real/generator")
-        noise = encoded.value if encoded else None
-        return self._read(image, self.inputs.get(f"label/{self.last}"), noise)
+        images = self._disturb(self._images("real", self.last), "real/generator")
+        noise = encoded.value["noise"] if encoded else None
+        return self._read(images, self.inputs.get(f"label/{self.last}"), noise)
 
-    def _read(self, image: Tensor, label: Tensor | None, noise: Tensor | None) -> Inputs:
+    def _read(self, images: Images, label: Tensor | None, noise: Tensor | None) -> Inputs:
         """Return the discriminator's inputs: no label if it predicts it."""
-        inputs = {"image": self._pack(image)}
+        inputs = self._pack(images)
         if label is not None and not self.classifies:
             inputs["label"] = label
-        if self.encodes:
-            inputs["noise"] = self._pack(noise)
-        return inputs
+        return inputs | (self._pack({"noise": noise}) if self.encodes else {})
 
-    def _disturb(self, images: Tensor, where: str) -> Tensor:
-        return disturb(self.ops, images, self.inputs, where, self.probability)
+    def _images(self, kind: str, i: int) -> Images:
+        """Return arrays of a round for the images of each resolution: ``"real"`` or ``"shift"``."""
+        names = image_shapes(self.spec)
+        return {name: self.inputs[f"{at_resolution(kind, name)}/{i}"] for name in names}
 
-    def _pack(self, images: Tensor) -> Tensor:
-        return images if self.training.pac == 1 else self.ops.pack(images, self.training.pac)
+    def _disturb(self, images: Images, where: str) -> Images:
+        return {
+            name: disturb(self.ops, image, self.inputs, where, self.probability, name)
+            for name, image in images.items()
+        }
+
+    def _pack(self, images: Images) -> dict[str, Tensor]:
+        pac, pack = self.training.pac, self.ops.pack
+        return {k: value if pac == 1 else pack(value, pac) for k, value in images.items()}
 
     def _select_top(self, logits: Tensor) -> Tensor:
         """Return the share of the highest logits that the generator learns from."""
@@ -263,7 +262,7 @@ class Discriminator:
         return self.ops.top_rows(logits, max(1, int(share * logits.shape[0] + 0.5)))
 
     def _apply(self, inputs: Inputs, features: dict[str, Tensor] | None = None) -> Tensor:
-        return self.players.apply("discriminator", features, **inputs)
+        return self.players.apply("discriminator", features, **inputs, **self.fade)
 
     def _apply_both(
         self, real: Inputs, made: Inputs, features: Features = (None, None)
@@ -277,18 +276,33 @@ class Discriminator:
             return self._apply(real, features[0]), self._apply(made, features[1])
         both = {name: self.ops.join(value, made[name]) for name, value in real.items()}
         observed: dict[str, Tensor] = {}
-        output, rows = self._apply(both, observed), real["image"].shape[0]
+        output, rows = self._apply(both, observed), real[IMAGE].shape[0]
         for side, part in zip(features, (slice(rows), slice(rows, None)), strict=True):
             if side is not None:
                 side |= {name: value[part] for name, value in observed.items()}
         return output[:rows], output[rows:]
 
+    def _apply_sloped(
+        self, real: Inputs, made: Inputs
+    ) -> tuple[tuple[Tensor, Tensor], dict[str, Images]]:
+        """Return the outputs for real and fake images, and the slopes that R1 and R2 penalize, if
+        they can come from the same passes.
+        """
+        if not (self.sloped and Due.among(self.spec, self.inputs).penalty):
+            return self._apply_both(real, made), {}
+        outputs, slopes = {}, {}
+        for name, seen in (("r1", real), ("r2", made)):
+            if getattr(self.spec.loss, name):
+                outputs[name], slopes[name] = self._slope(seen)
+            else:
+                outputs[name] = self._apply(seen)
+        return (outputs["r1"], outputs["r2"]), slopes
+
     def _halves(
-        self, real: Inputs, made: Inputs, label: Tensor | None
+        self, real_output: Tensor, fake_output: Tensor, label: Tensor | None
     ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
         """Return the loss on real and fake images, their logits, and the scalars to report."""
         loss = self.spec.loss
-        real_output, fake_output = self._apply_both(real, made)
         real_logits, fake_logits = self._logits(real_output), self._logits(fake_output)
         target = 1.0 - self.loss.label_smoothing
         total = compute_discriminator_loss(self.rule, self.ops, real_logits, fake_logits, target)
@@ -324,30 +338,42 @@ class Discriminator:
     def _weighted(self, loss: Tensor) -> Tensor:
         return self.loss.class_weight * loss
 
-    def _gradient_penalty(self, i: int, real: Inputs, made: Inputs) -> Tensor | None:
-        """Return the sum of the weighted gradient penalties; each takes a pass of its own."""
+    def _gradient_penalty(
+        self, i: int, real: Inputs, made: Inputs, slopes: Mapping[str, Images]
+    ) -> Tensor | None:
+        """Return the sum of the weighted gradient penalties; each whose slope is not known yet
+        takes a pass of its own.
+        """
         ops, loss, penalty = self.ops, self.spec.loss, None
-        if not penalizes_gradients(self.spec, self.inputs):
+        if not Due.among(self.spec, self.inputs).penalty:
             return None
         if loss.gradient_penalty:
             mix = self.inputs[f"mix/{i}"]  # (N, 1, 1, 1)
+            images = {name: real[name] for name in image_shapes(self.spec)}
             if loss.gradient_penalty_points == "between":
-                points = mix_images(real["image"], made["image"], mix)
+                points = mix_images(images, made, mix)
             else:
-                points = move_images(ops, real["image"], mix, self.inputs[f"shift/{i}"])
-            slope = self.players.slope("discriminator", **{**real, "image": points})
-            distance = gradient_penalty(ops, slope, self.loss.gradient_penalty_norm)
+                points = move_images(ops, images, mix, self._images("shift", i))
+            _, distances = self._slope({**real, **points})
+            distance = gradient_penalty(ops, distances, self.loss.gradient_penalty_norm)
             penalty = self.loss.gradient_penalty * distance
         for name, seen in (("r1", real), ("r2", made)):
             if getattr(loss, name):
-                slope = self.players.slope("discriminator", **seen)
+                slope = slopes[name] if name in slopes else self._slope(seen)[1]
                 penalty = _add(penalty, getattr(self.loss, name) * squared_slope(ops, slope))
         return penalty
+
+    def _slope(self, inputs: Inputs) -> tuple[Tensor, Images]:
+        """Return the output, and its gradient with respect to the images of each resolution."""
+        images = {name: value for name, value in inputs.items() if is_image(name)}
+        others = {name: value for name, value in inputs.items() if not is_image(name)}
+        output, slopes = self.players.slope("discriminator", images, **others, **self.fade)
+        return output, {name: slopes[name] for name in images}  # in one order on all backends
 
     def _logit_penalty(
         self,
         i: int,
-        images: Mapping[str, Tensor],
+        images: Mapping[str, Images],
         seen: Mapping[str, Inputs],
         logits: Mapping[str, Tensor],
     ) -> Tensor | None:
@@ -361,10 +387,12 @@ class Discriminator:
         if loss.lecam:
             averages = map(self.players.get_running, ("real_logits", "fake_logits"))
             penalty = self.loss.lecam * lecam_penalty(ops, *logits.values(), *averages)
+        if loss.drift:
+            penalty = _add(penalty, self.loss.drift * ops.mean(ops.square(logits["real"])))
         for side in ("real", "fake"):
             if getattr(loss.consistency, side):
-                changed = disturb(ops, images[side], self.inputs, f"{CONSISTENT}{side}/{i}")
-                output = self._apply({**seen[side], "image": self._pack(changed)})
+                changed = self._disturb(images[side], f"{CONSISTENT}{side}/{i}")
+                output = self._apply({**seen[side], **self._pack(changed)})
                 distance = squared_distance(ops, logits[side], self._logits(output))
                 penalty = _add(penalty, getattr(self.loss.consistency, side) * distance)
         return penalty

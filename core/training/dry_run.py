@@ -7,40 +7,52 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 
 from gandem.core.errors import SpecError
 from gandem.core.plugins.registry import registry
 from gandem.core.specs import (
+    FADE_IN,
+    IMAGE,
     REFERENCE,
     Schedule,
     Shape,
     Spec,
+    at_resolution,
     find_schedules,
     has_encoder,
+    image_shapes,
     input_shapes,
     plan_spec,
 )
-from gandem.core.training.discriminator import ADAPT, PENALTY_FACTOR
+from gandem.core.specs.layers.base import Draws
+from gandem.core.training.discriminator import ADAPT
+from gandem.core.training.due import WHOLE_STEP, Due
 from gandem.core.training.feed.augmentation import disturbance_shapes
 from gandem.core.training.losses import AdversarialLoss, is_paired
-from gandem.core.training.ops import Tensor
-from gandem.core.training.protocols import Loss, Played
+from gandem.core.training.ops import Images, Tensor
+from gandem.core.training.path_length import count_paths
+from gandem.core.training.protocols import Loss, Played, name_outputs
 from gandem.core.training.step import train_step
 
 __all__ = [
     "DRAW_KINDS",
     "DrawFeed",
+    "Flowing",
     "NumpyOps",
     "Pass",
+    "PassRecorder",
     "check_functions",
+    "make_zeros",
+    "packed_shapes",
     "passes_of_step",
     "step_inputs",
 ]
 
 
-DRAW_KINDS = ("mask", "normal")
+DRAW_KINDS = get_args(Draws)
 """What layers draw in training: the first part of ``mask/1/discriminator/dropout``."""
 
 
@@ -54,28 +66,29 @@ class Pass:
 
 
 def step_inputs(
-    spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...], *, penalizes: bool = True
+    spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...], due: Due = WHOLE_STEP
 ) -> dict[str, Shape]:
     """Return the name and shape, batch first, of every array that one step reads, without
     what layers draw.
 
     Args:
         rows: the number of images in each round; the last batch of an epoch may be smaller.
-        penalizes: True for a step that computes gradient penalties.
+        due: the parts of the step.
     """
     shapes = input_shapes(spec)
     found: dict[str, Shape] = {}
     for i, count in enumerate(rows):
-        found[f"real/{i}"] = (count, *shapes["image"])
+        for name, shape in image_shapes(spec).items():
+            found[f"{at_resolution('real', name)}/{i}"] = (count, *shape)
         found[f"noise/{i}"] = (count, *shapes["noise"])
         if spec.classes:
             found[f"label/{i}"] = (count, *shapes["label"])
-        if spec.loss.gradient_penalty and penalizes:
-            packed = plan_spec(spec)["discriminator"].inputs["image"]
-            groups = count // spec.training.pac
-            found[f"mix/{i}"] = (groups, *(1 for _ in packed))
+        if spec.loss.gradient_penalty and due.penalty:
+            packed, groups = packed_shapes(spec), count // spec.training.pac
+            found[f"mix/{i}"] = (groups, *(1 for _ in packed[IMAGE]))
             if spec.loss.gradient_penalty_points == "near-real":
-                found[f"shift/{i}"] = (groups, *packed)
+                for name, shape in packed.items():
+                    found[f"{at_resolution('shift', name)}/{i}"] = (groups, *shape)
     last = rows[-1] * spec.training.generator_batches
     if spec.training.noise == "fresh":
         found["noise/generator"] = (last, *shapes["noise"])
@@ -83,11 +96,28 @@ def step_inputs(
             found["label/generator"] = (last, *shapes["label"])
     for where, count in judged(spec, loss, rows, last).items():
         found |= disturbance_shapes(spec, where, count)
-    if spec.loss.penalty_interval > 1 and penalizes:
-        found[PENALTY_FACTOR] = ()
+    if any(FADE_IN in plan.inputs for plan in plan_spec(spec).values()):
+        found[FADE_IN] = (1, 1)
+    if spec.loss.path_length.weight and due.path:
+        paths = count_paths(spec, last)
+        found |= {
+            "noise/path": (paths, *shapes["noise"]),
+            "direction/path": (paths, *shapes["image"]),
+        }
+        if spec.classes:
+            found["label/path"] = (paths, *shapes["label"])
+    found |= dict.fromkeys(due.factors(spec), ())
     if spec.training.augment.adaptive_target:
         found[ADAPT] = ()
     return found | dict.fromkeys(schedule_names(spec), ())
+
+
+def packed_shapes(spec: Spec) -> dict[str, Shape]:
+    """Return the shapes of the images that the discriminator reads, by name: ``training.pac`` of
+    them side by side.
+    """
+    inputs = plan_spec(spec)["discriminator"].inputs
+    return {name: inputs[name] for name in image_shapes(spec)}
 
 
 @functools.lru_cache(maxsize=64)
@@ -121,16 +151,16 @@ def judged(spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...], last: int) 
 
 
 def passes_of_step(
-    spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...], *, penalizes: bool = True
+    spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...], due: Due = WHOLE_STEP
 ) -> tuple[Pass, ...]:
     """Return the forward passes of one step, in program order, for the batch of each round.
 
     Args:
-        penalizes: True for a step that computes gradient penalties.
+        due: the parts of the step.
     """
-    recorder = _Recorder(spec)
-    shapes = step_inputs(spec, loss, rows, penalizes=penalizes)
-    inputs = {name: _zeros(shape) for name, shape in shapes.items()}
+    recorder = PassRecorder(spec)
+    shapes = step_inputs(spec, loss, rows, due)
+    inputs = {name: make_zeros(shape) for name, shape in shapes.items()}
     train_step(spec, loss, recorder, NumpyOps(), inputs)
     return tuple(recorder.passes)
 
@@ -213,7 +243,7 @@ class NumpyOps:
 
     def join(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Return rows of zeros, as many as both have together."""
-        return _zeros((first.shape[0] + second.shape[0], *first.shape[1:]))
+        return make_zeros((len(first) + len(second), *first.shape[1:]), first, second)
 
     def top_rows(self, x: np.ndarray, count: int) -> np.ndarray:
         """Return the rows with the largest first elements."""
@@ -222,7 +252,7 @@ class NumpyOps:
     def pack(self, images: np.ndarray, count: int) -> np.ndarray:
         """Return zeros in the shape of ``count`` images side by side in the last axis."""
         rows, *sides, channels = images.shape
-        return _zeros((rows // count, *sides, count * channels))
+        return make_zeros((rows // count, *sides, count * channels), images)
 
     def batch_mean(self, x: np.ndarray) -> Tensor:
         """Return the mean over rows."""
@@ -230,23 +260,25 @@ class NumpyOps:
 
     def channel_mean(self, images: np.ndarray) -> np.ndarray:
         """Return the mean over the channels."""
-        return _zeros((*images.shape[:-1], 1))
+        return make_zeros((*images.shape[:-1], 1), images)
 
     def image_mean(self, images: np.ndarray) -> np.ndarray:
         """Return the mean of each image."""
-        return _zeros((len(images), 1, 1, 1))
+        return make_zeros((len(images), 1, 1, 1), images)
 
     def warp(self, images: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Return zeros in the images' shape."""
-        return _zeros(images.shape)
+        return make_zeros(images.shape, images)
 
     def gram(self, images: np.ndarray) -> np.ndarray:
         """Return zeros for each pair of channels."""
-        return _zeros((len(images), images.shape[-1], images.shape[-1]))
+        return make_zeros((len(images), images.shape[-1], images.shape[-1]))
 
 
-class _Recorder:
-    """Players that only record the passes of a step."""
+class PassRecorder:
+    """Players that only record the passes of a step; see
+    :class:`gandem.core.training.protocols.Players`.
+    """
 
     def __init__(self, spec: Spec) -> None:
         self._plans = plan_spec(spec)
@@ -255,19 +287,35 @@ class _Recorder:
     def apply(
         self, player: str, observed: dict[str, Tensor] | None = None, **inputs: Tensor
     ) -> np.ndarray:
+        """Record a pass; return zeros."""
         rows, plan = next(iter(inputs.values())).shape[0], self._plans[player]
         self.passes.append(Pass(len(self.passes), player, rows))
         if observed is not None:
             shapes = {node.reference: node.output_shape for node in plan.walk()}
-            observed |= {name: _zeros((rows, *shapes[REFERENCE + name])) for name in plan.outputs}
-        return _zeros((rows, *plan.output_shape))
+            observed |= {
+                name: make_zeros((rows, *shapes[REFERENCE + name])) for name in plan.outputs
+            }
+        return make_zeros((rows, *plan.output_shape))
 
-    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> np.ndarray:
-        self.apply(player, image=image, **inputs)
-        return _zeros(image.shape)
+    def slope(self, player: str, images: Images, **inputs: Tensor) -> tuple[np.ndarray, Images]:
+        """Record a pass; return zeros."""
+        output = self.apply(player, **images, **inputs)
+        return output, {name: make_zeros(image.shape) for name, image in images.items()}
+
+    def layer_slope(
+        self, player: str, layer: str, direction: Tensor, **inputs: Tensor
+    ) -> np.ndarray:
+        """Record a pass; return zeros in the shape of the layer's output."""
+        observed: dict[str, Tensor] = {}
+        self.apply(player, observed, **inputs)
+        return make_zeros(observed[layer].shape)
 
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
-        return Played(self.apply(player, **inputs), lambda gradient: None)
+        """Record a pass."""
+        observed: dict[str, Tensor] = {}
+        output = self.apply(player, observed, **inputs)
+        outputs = name_outputs(self._plans[player], output, observed)
+        return Played(outputs, lambda gradients: None)
 
     def learn(
         self,
@@ -277,20 +325,33 @@ class _Recorder:
         *,
         floor: float | Tensor | None = None,
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """Record the passes of a loss."""
         return loss()
 
     def clip(self, player: str, limit: float) -> None:
-        pass
+        """Do nothing."""
 
     def average(self, player: str, decay: float) -> None:
-        pass
+        """Do nothing."""
+
+    def look_back(self, player: str, share: np.ndarray) -> None:
+        """Do nothing."""
 
     def get_running(self, name: str) -> np.ndarray:
-        return _zeros(())
+        """Return zero."""
+        return make_zeros(())
 
     def set_running(self, name: str, value: np.ndarray) -> None:
-        pass
+        """Do nothing."""
 
 
-def _zeros(shape: Shape) -> np.ndarray:
-    return np.broadcast_to(np.float64(0), shape)  # a view: a dry run takes no memory
+class Flowing(np.ndarray):
+    """Zeros that depend on numbers by which a gradient is taken."""
+
+
+def make_zeros(shape: Shape, *origins: np.ndarray) -> np.ndarray:
+    """Return zeros as a view, since a dry run takes no memory; they are :class:`Flowing` if one of
+    the arrays that they are computed from is.
+    """
+    zeros = np.broadcast_to(np.float64(0), shape)
+    return zeros.view(Flowing) if any(isinstance(each, Flowing) for each in origins) else zeros

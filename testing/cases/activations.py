@@ -36,6 +36,7 @@ def list_elementwise() -> list[Case]:
         cases.append(vector_case(f"{layer.kind}{number} at 0", layer, noise="zeros"))
     return [
         *cases,
+        vector_case("leaky_relu 0.2, gain 1.5", LeakyRelu(slope=0.2, gain=1.5)),
         vector_case("dense", Dense(units=4)),
         vector_case("dense without bias", Dense(units=3, bias=False)),
         vector_case("dropout 0.5", Dropout(rate=0.5)),

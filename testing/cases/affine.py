@@ -6,6 +6,7 @@ from typing import Any
 
 from gandem.core.specs import (
     BatchNorm,
+    Bias,
     Concatenate,
     Constant,
     Conv2D,
@@ -176,8 +177,10 @@ def list_equalized() -> list[Case]:
 
 
 def list_learned_images() -> list[Case]:
-    """Return a learned constant and a learned position."""
+    """Return a learned constant, a learned position, and learned numbers of channels."""
     return [
+        image_case("bias", Bias(), Silu(), Bias(), shape=SMALL),
+        vector_case("bias of a vector", Bias(), Silu()),
         image_case("constant", Residual(layers=(Constant(shape=SMALL),)), Silu(), shape=SMALL),
         image_case("constant of another shape", Concatenate(input="image", layers=(
             Constant(shape=(3, 4, 1)),)), Conv2D(filters=2, kernel=2), Silu(), shape=SMALL),

@@ -1,4 +1,6 @@
-"""Cases of layers that a vector modulates, of norms without a scale, and of noise on pixels."""
+"""Cases of layers that a vector modulates, of norms without a scale, of style vectors, and of noise
+on pixels.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from typing import Any
 from gandem.core.specs import (
     BatchNorm,
     Concatenate,
+    Constant,
     Conv2D,
     Dense,
     Embedding,
@@ -16,12 +19,16 @@ from gandem.core.specs import (
     LeakyRelu,
     Modulate,
     ModulatedConv2D,
+    ModulatedConv2DTranspose,
     Multiply,
     Ones,
     PixelNoise,
+    PixelNorm,
     Relu,
     Reshape,
     Silu,
+    Slice,
+    Styles,
     Tanh,
     Upsample2D,
 )
@@ -91,7 +98,19 @@ def _modulated_convolutions() -> list[Case]:
             filters=filters, kernel=kernel, **{"input": "label", "layers": style, **fields}
         )
 
+    def up(**fields: Any) -> ModulatedConv2DTranspose:
+        style, fields = (Dense(units=2, bias_init=Ones()),), {"kernel": 3, "stride": 2, **fields}
+        return ModulatedConv2DTranspose(filters=3, input="label", layers=style, **fields)
+
     return [
+        labeled_case("modulated_conv2d_transpose", "image", SMALL, up(padding="valid")),
+        labeled_case("modulated_conv2d_transpose, not demodulated, k4", "image", SMALL,
+                     up(kernel=4, demodulate=False), Silu()),
+        labeled_case("modulated_conv2d_transpose, equalized, padded", "image", SMALL,
+                     up(padding=((1, 0), (-1, 1)), equalized_gain=2.0, bias=False,
+                        learning_rate_multiplier=0.5), Silu()),
+        labeled_case("spectral norm modulated_conv2d_transpose", "image", SMALL,
+                     up(spectral_norm=True), label=None),
         labeled_case("modulated_conv2d", "image", SMALL, conv()),
         labeled_case("modulated_conv2d not demodulated", "image", SMALL, conv(demodulate=False)),
         labeled_case("modulated_conv2d k4 s2", "image", IMAGE, conv(4, stride=2, bias=False)),
@@ -117,6 +136,26 @@ def _modulated_convolutions() -> list[Case]:
     ]  # fmt: skip
 
 
+def _styles() -> list[Case]:
+    mapping = (PixelNorm(), Dense(units=4), LeakyRelu(slope=0.2, gain=2**0.5))
+
+    def conv(part: int, **fields: Any) -> ModulatedConv2D:
+        style = (Slice(start=4 * part, stop=4 * part + 4), Dense(units=2, bias_init=Ones()))
+        return ModulatedConv2D(filters=2, kernel=3, input="layer:styles", layers=style, **fields)
+
+    return [
+        vector_case("styles", Styles(layers=mapping, count=2), Silu()),
+        vector_case("styles of one layer", Styles(layers=mapping, count=1, mixing=0.5), Silu()),
+        vector_case("styles, mixed", Styles(layers=mapping, count=3, mixing=0.9, decay=0.8),
+                    Silu(), batch=4),
+        vector_case("chain of styles", Styles(layers=mapping, count=2, mixing=0.9),
+                    Constant(shape=(2, 3, 2)), conv(0), Silu(), conv(1, demodulate=False),
+                    batch=4),
+    ]  # fmt: skip
+
+
 def list_modulations() -> list[Case]:
-    """Return conditional and adaptive norms, modulated convolutions, and noise on pixels."""
-    return [*_modulations(), *_modulated_convolutions()]
+    """Return conditional and adaptive norms, modulated convolutions, style vectors, and noise on
+    pixels.
+    """
+    return [*_modulations(), *_modulated_convolutions(), *_styles()]

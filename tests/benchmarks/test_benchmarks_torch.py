@@ -1,5 +1,6 @@
 """The loops that gandem's speed is measured against, on PyTorch: same networks, and they learn."""
 
+import runpy
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -7,6 +8,8 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+
+from gandem.core.specs import load_spec, parse_setting, plan_spec
 
 pytest.importorskip("torch")
 pytest.importorskip("torchvision")
@@ -116,3 +119,33 @@ def test_dropout_by_bytes_drops_what_it_says_and_keeps_the_mean(
 
     assert abs((dropped == 0).float().mean().item() - 77 / 256) < 5e-3
     assert abs(dropped.mean().item() - 1) < 5e-3
+
+
+# --- residual models ------------------------------------------------------------------------------
+
+RESIDUAL = ("sngan", "sagan", "r3gan")
+
+
+@pytest.mark.parametrize("kind", ["experts_residual_torch"])
+@pytest.mark.parametrize("model", RESIDUAL)
+def test_a_residual_loop_trains_networks_of_the_models_size(
+    kind: str, module: ModuleType, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrow = runpy.run_path(str(SPEED / "__main__.py"), run_name="speed")["NARROW"][model]
+    settings = dict(parse_setting(f"{key}={value}") for key, value in narrow.items())
+    plans = plan_spec(load_spec(model, settings)).values()
+    counted: list[int] = []
+    adam = module.torch.optim.Adam
+
+    def counting(weights: object, **more: object) -> object:
+        weights = list(weights)
+        counted.append(sum(weight.numel() for weight in weights))
+        return adam(weights, **more)
+
+    monkeypatch.setattr(module.torch.optim, "Adam", counting)
+
+    loop = module.EXPERTS[model](IMAGES, LABELS)
+    loop(2)
+
+    assert counted == [plan.parameter_count for plan in plans]
+    assert np.isfinite(loop.losses[-1]).all()

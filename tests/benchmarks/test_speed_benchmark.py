@@ -1,6 +1,7 @@
 """The speed benchmark: its ratios, its table, and the protocol of its processes."""
 
 import ast
+import itertools
 import json
 import subprocess
 import sys
@@ -52,10 +53,11 @@ def test_a_single_round_has_a_ratio_too(speed):
 def test_the_table_says_what_was_measured_and_on_what(row, tmp_path):
     page = loaded("page")
     path = tmp_path / "speed.md"
-    path.write_text(f"before\n{page.BEGIN}\nold\n{page.END}\nafter\n")
+    begin, end = (mark.format("narrow") for mark in (page.BEGIN, page.END))
+    path.write_text(f"before\n{begin}\nold\n{end}\nafter\n")
     fields = {"machine": "a box", "versions": "torch 9", "data": "digits", "rounds": 3}
 
-    page.write(path, fields | {"seconds": 1.5, "rows": [row.as_json()]})
+    page.write(path, fields | {"seconds": 1.5, "rows": [row.as_json()]}, "narrow")
 
     text = path.read_text()
     assert text.startswith("before\n")
@@ -77,8 +79,21 @@ def test_a_page_without_marks_is_left_alone(tmp_path):
     assert path.read_text() == "nothing"
 
 
-@pytest.mark.parametrize("name", ["notebooks", "experts"])
-@pytest.mark.parametrize("backend", ["torch", "keras"])
+def test_a_model_without_a_notebook_has_a_dash_there(speed, row):
+    del row.figures["notebook"]
+
+    line = loaded("page").line(row.as_json())
+
+    assert line.startswith("| `dcgan` | torch | 2 | — | 10 | 10 | — | 1.00 (0.50-1.00) | 1.5 / 1.5")
+
+
+@pytest.mark.parametrize(
+    ("name", "backend"),
+    [
+        *itertools.product(["notebooks", "experts"], ["torch", "keras"]),
+        ("experts_residual", "torch"),
+    ],
+)
 def test_loops_written_by_hand_import_nothing_of_gandem(name, backend):
     tree = ast.parse((SPEED / f"{name}_{backend}.py").read_text("utf-8"))
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]

@@ -8,7 +8,6 @@ import functools
 import graphlib
 import importlib
 import importlib.metadata
-import os
 import pkgutil
 import re
 import sys
@@ -95,8 +94,8 @@ def test_the_version_is_that_of_the_distribution():
 
 BARE = [
     *("backends", "callbacks", "commands", "compare", "core", "data", "download", "extractors"),
-    *("losses", "metrics", "models", "parity", "profiler", "scaffold", "terminal", "testing"),
-    *("optimize", "visualize"),
+    *("losses", "metrics", "models", "optimize", "parity", "profiler", "scaffold", "terminal"),
+    *("testing", "visualize"),
 ]
 
 
@@ -120,12 +119,6 @@ def test_a_bare_import_that_would_make_a_second_copy_is_caught(place):
         words = f"import gandem.{name}: bare `{name}` makes a second copy of the package"
         pattern = rf"^[^\n]*:{number}:\d+: [^\n]*{re.escape(words)}$"
         assert re.search(pattern, done.stdout, re.M), line
-
-
-def test_the_import_contracts_hold():
-    done = run(tool("lint-imports"), "--no-cache")
-
-    assert done.returncode == 0, done.stdout
 
 
 def module_name(source: Path) -> str:
@@ -187,7 +180,7 @@ def test_importing_gandem_imports_nothing_else_of_it():
         command("list", "--json"),
         command("plugins", "list"),
         command("train", "--help"),
-        command("show", "dcgan"),
+        command("show", "dcgan", "--toml"),
     ],
 )
 def test_listing_and_showing_import_no_framework_and_no_numpy(code):
@@ -209,7 +202,7 @@ def test_a_command_imports_its_own_module_and_no_slow_part_of_the_standard_libra
 def test_every_module_of_commands_is_a_command_or_shared_by_several():
     commands = [name for names in gandem.cli.SECTIONS.values() for name in names]
     shared = {"group", "options", "output", "run_summaries"}
-    shared |= {"render", "render_dataset", "render_reports"}
+    shared |= {"render", "render_dataset", "render_reports", "render_training"}
 
     modules = {path.stem for path in (ROOT / "commands").glob("[a-z]*.py")}
     assert modules == shared | {name.replace("-", "_") for name in commands}
@@ -255,29 +248,6 @@ def test_no_code_unpickles(pattern):
     matches = [p for p in shipped_sources() if re.search(pattern, (ROOT / p).read_text(), re.M)]
 
     assert matches == []
-
-
-def test_ruff_finds_nothing():
-    done = run(tool("ruff"), "check", ".")
-
-    assert done.returncode == 0, done.stdout
-
-
-def test_ruff_would_format_nothing():
-    done = run(tool("ruff"), "format", "--check", ".")
-
-    assert done.returncode == 0, done.stdout
-
-
-@pytest.mark.slow
-def test_mypy_finds_nothing(tmp_path):
-    (tmp_path / "gandem").symlink_to(ROOT)  # mypy names modules after folders
-    names = ("core", "cli", "commands", "download", "profiler", "terminal", "testing")
-    packages = [f"-pgandem.{name}" for name in names]
-    cache = f"--cache-dir={tmp_path / 'cache'}"
-    done = run(tool("mypy"), cache, *packages, env=os.environ | {"MYPYPATH": os.fspath(tmp_path)})
-
-    assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ if "torch" not in THERE or not hasattr(os, "fork"):
     pytest.skip("needs PyTorch, and processes that fork", allow_module_level=True)
 
 KILLS = 4
-"""At random moments, in each of nine tests."""
+"""At random moments, in each of six tests."""
 KINDS = {
     "short": ("--steps", 4, "--log-every", 3, "--keep-last", 1, "--best", "generator:max"),
     "steps": ("--steps", 25, "--checkpoint-steps", 3, "--set=training.discriminator_steps=2"),
@@ -123,7 +123,7 @@ def assert_it_ends_undisturbed(forks: Forks, cwd: Path, training: Training, said
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(9))
+@pytest.mark.parametrize("seed", range(6))
 def test_a_training_killed_at_random_moments_ends_as_if_nothing_had_happened(
     forks, training, tmp_path, seed
 ):
@@ -171,17 +171,20 @@ def test_the_writes_of_a_training_are_of_every_kind(training):
     }
 
 
-def test_a_training_killed_at_one_write_of_each_kind_resumes_to_the_same_outcome(
+def test_a_training_killed_at_a_write_of_spec_record_log_or_checkpoint_resumes_to_the_same_outcome(
     forks, training, tmp_path
 ):
+    """The slow tests kill at any write."""
     neighbors = training("short")
     moments = {
         place: at for at, place in enumerate(neighbors.places, 1)
     }  # the last one of each kind
     moments["first rename run.json"] = 1 + neighbors.places.index("rename run.json")
     for place, at in moments.items():
-        if place.startswith(("open ", "remove *", "remove samples/*", "remove checkpoints/*")):
-            continue  # a flush, or the removal of a file that has been renamed
+        if "samples" in place or place.startswith(
+            ("make ", "open ", "remove *", "remove checkpoints/*")
+        ):
+            continue  # nothing that a resume reads
         cwd = tmp_path / str(at)
         cwd.mkdir()
 

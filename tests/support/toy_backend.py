@@ -91,7 +91,7 @@ class ToyEngine:
     def read(self, scalars):
         return scalars
 
-    def forward(self, player, inputs, *, average=False):
+    def forward(self, player, inputs, *, average=False, layer=""):
         arrays = (value for name, value in self.arrays.items() if name.startswith(f"{player}/"))
         weights = next(arrays)
         shape = self.spec.image.shape if player == "generator" else (1,)

@@ -26,6 +26,8 @@ class Activation(Layer):
         match self.spec:
             case kinds.Relu():
                 return tf.nn.relu(x)
+            case kinds.LeakyRelu(slope=slope, gain=gain) if gain != 1:
+                return tf.where(x > 0, self.number(gain) * x, self.number(gain * slope) * x)
             case kinds.LeakyRelu(slope=slope) if x.dtype == tf.float64:
                 return tf.where(x > 0, x, self.number(slope) * x)
             case kinds.LeakyRelu(slope=slope):  # one pass, but the slope is held in float32

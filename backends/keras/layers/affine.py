@@ -38,7 +38,7 @@ class Affine(ContextLayer):
         return kernel / tf.tensordot(tf.linalg.matvec(matrix, u), v, 1)
 
     def filters_last(self, kernel: Tensor) -> Tensor:
-        """Return the kernel with its output axis last."""
+        """Return the kernel with its output axis last, behind its input axis."""
         return kernel
 
     def biased(self, x: Tensor) -> Tensor:
@@ -163,7 +163,11 @@ class Conv2DTranspose(Affine):
         return tf.transpose(kernel, [0, 1, 3, 2])
 
     def call(self, x: Tensor, context: Context) -> Tensor:
-        x, kernel = context.narrow(x, self.kernel(context))
+        return self.biased(self.convolve(x, self.kernel(context), context))
+
+    def convolve(self, x: Tensor, kernel: Tensor, context: Context) -> Tensor:
+        """Return the transposed convolution with a kernel."""
+        x, kernel = context.narrow(x, kernel)
         out = tf.nn.conv2d_transpose(
             x,
             kernel,
@@ -174,7 +178,7 @@ class Conv2DTranspose(Affine):
         out = context.widen(out)
         if any(map(any, self.rest)):
             out = tf.pad(out, [(0, 0), *self.rest, (0, 0)])
-        return self.biased(out)
+        return out
 
 
 @build.register(kinds.Embedding)
@@ -199,3 +203,11 @@ class PositionEmbedding(Layer):
 
     def call(self, x: Tensor) -> Tensor:
         return x + self.weight("position")
+
+
+@build.register(kinds.Bias)
+class Bias(Layer):
+    """Adds a learned number to each channel."""
+
+    def call(self, x: Tensor) -> Tensor:
+        return x + self.weight("bias")

@@ -43,6 +43,17 @@ class Selu(Elu):
         return kinds.Selu.scale * super().forward(x)
 
 
+class LeakyRelu(nn.Module):
+    """A leaky ReLU times a gain."""
+
+    def __init__(self, slope: float, gain: float) -> None:
+        super().__init__()
+        self.slope, self.gain = slope, gain
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(x, self.slope).mul_(self.gain)  # the gradient needs only x
+
+
 class Prelu(nn.PReLU):
     """PReLU with second derivative 1 by slope and input at 0, as in the spec; nn.PReLU's is 0."""
 
@@ -58,8 +69,12 @@ class Softplus(nn.Module):
         return F.binary_cross_entropy_with_logits(x, torch.zeros_like(x), reduction="none")
 
 
+@build.register
+def _(layer: kinds.LeakyRelu, node: Node) -> nn.Module:
+    return nn.LeakyReLU(layer.slope) if layer.gain == 1 else LeakyRelu(layer.slope, layer.gain)
+
+
 build.register(kinds.Relu, lambda layer, node: nn.ReLU())
-build.register(kinds.LeakyRelu, lambda layer, node: nn.LeakyReLU(layer.slope))
 build.register(kinds.Elu, lambda layer, node: Elu(layer.alpha))
 build.register(kinds.Silu, lambda layer, node: nn.SiLU())
 build.register(kinds.Tanh, lambda layer, node: nn.Tanh())

@@ -124,7 +124,10 @@ class ConvTranspose2d(nn.ConvTranspose2d):
     rest: tuple[int, int, int, int] = (0, 0, 0, 0)
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
-        weight, bias = arrays_of(self)
+        return self.convolve(x, *arrays_of(self))
+
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Return the transposed convolution with a weight."""
         whole = not any(self.rest)
         out = F.conv_transpose2d(
             x,
@@ -194,3 +197,15 @@ class PositionEmbedding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.position
+
+
+@build.register(kinds.Bias)
+class Bias(nn.Module):
+    """Adds a learned number to each channel."""
+
+    def __init__(self, layer: kinds.Bias, node: Node) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.empty(node.input_shape[-1]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + (self.bias[:, None, None] if x.ndim == 4 else self.bias)

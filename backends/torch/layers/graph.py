@@ -12,7 +12,7 @@ REWRITABLE = (Linear, Conv2d, ConvTranspose2d, nn.BatchNorm1d, nn.BatchNorm2d)
 """Modules whose gradient does not need their output."""
 TAKEN = {
     *("training", "names", "references", "plan", "orders", "arrays", "weights", "load_arrays"),
-    "from_numpy",
+    *("from_numpy", "run"),
 }
 """Attributes of networks, which no layer can have as its name."""
 
@@ -43,8 +43,8 @@ class Chain(nn.Module):
             self.add_module(name, module)
             before = None if node.is_read else module
 
-    def forward(self, x: Tensor, context: Context) -> Tensor:
-        for name in self.names:
+    def forward(self, x: Tensor, context: Context, part: slice = slice(None)) -> Tensor:
+        for name in self.names[part]:
             module = self._modules[name]
             x = module(x, context) if isinstance(module, ContextModule) else module(x)
             if name in self.references:
@@ -98,9 +98,25 @@ class Dot(Branched):
         return (x * self.read("layers", context)).sum(dim=1, keepdim=True)
 
 
+@build.register(kinds.Read)
+class Read(Branched):
+    """Another input instead of x."""
+
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        return context.inputs[self.input]
+
+
 @build.register(kinds.Residual)
 class Residual(Branched):
     """layers(x) + shortcut(x)."""
 
     def forward(self, x: Tensor, context: Context) -> Tensor:
         return self.layers(x, context) + self.shortcut(x, context)
+
+
+@build.register(kinds.Head)
+class Head(Branched):
+    """layers(x)."""
+
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        return self.layers(x, context)

@@ -1,4 +1,4 @@
-"""Layers of PyTorch that a vector modulates, and noise on pixels."""
+"""Layers of PyTorch that a vector modulates, style vectors, and noise on pixels."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ from gandem.backends.torch.layers.affine import ROWS, arrays_of
 from gandem.backends.torch.layers.base import Context, ContextModule, build
 from gandem.backends.torch.layers.graph import Branched
 from gandem.core import specs as kinds
-from gandem.core.specs import Node
+from gandem.core.specs import FADE_IN, Node
 
 
 def expand(vector: Tensor, x: Tensor) -> Tensor:
@@ -32,25 +32,73 @@ class Multiply(Branched):
         return x * expand(self.read("layers", context), x)
 
 
+@build.register(kinds.Blend)
+class Blend(Branched):
+    """weight·x + (1 - weight)·layers(input)."""
+
+    def __init__(self, layer: kinds.Blend, node: Node) -> None:
+        super().__init__(layer, node)
+        self.weight = None if isinstance(layer, kinds.FadeIn) else layer.weight
+
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        weight = self.weight
+        if weight is None:
+            weight = expand(context.inputs[FADE_IN], x)
+        return weight * x + (1 - weight) * self.read("layers", context)
+
+
 ROWS[kinds.ModulatedConv2D] = ROWS[kinds.Conv2D]
+ROWS[kinds.ModulatedConv2DTranspose] = ROWS[kinds.Conv2DTranspose]
 
 
 @build.register(kinds.ModulatedConv2D)
+@build.register(kinds.ModulatedConv2DTranspose)
 class ModulatedConv2d(Branched):
     """A convolution of channels times a style, over the norm of the modulated kernel."""
 
-    def __init__(self, layer: kinds.ModulatedConv2D, node: Node) -> None:
+    def __init__(
+        self, layer: kinds.ModulatedConv2D | kinds.ModulatedConv2DTranspose, node: Node
+    ) -> None:
         super().__init__(layer, node)
-        self.conv = build.dispatch(kinds.Conv2D)(layer, node)
+        self.is_transposed = isinstance(layer, kinds.Conv2DTranspose)  # weight (in, out, kh, kw)
+        plain = kinds.Conv2DTranspose if self.is_transposed else kinds.Conv2D
+        self.conv = build.dispatch(plain)(layer, node)
         self.demodulate, self.epsilon = layer.demodulate, layer.epsilon
 
     def forward(self, x: Tensor, context: Context) -> Tensor:
         style, (weight, bias) = self.read("layers", context), arrays_of(self.conv)
         x = self.conv.convolve(x * expand(style, x), weight, None)
         if self.demodulate:
-            energy = style.square() @ weight.square().sum((2, 3)).T  # (N, out)
+            squares = weight.square().sum((2, 3))
+            energy = style.square() @ (squares if self.is_transposed else squares.T)  # (N, out)
             x = x * expand(torch.rsqrt(energy + self.epsilon), x)
         return x if bias is None else x + bias[:, None, None]
+
+
+@build.register(kinds.Styles)
+class Styles(Branched):
+    """Copies of a style; without a draw of core, as in a user's loop, it mixes none."""
+
+    def __init__(self, layer: kinds.Styles, node: Node) -> None:
+        super().__init__(layer, node)
+        self.path, self.count, self.decay = node.path, layer.count, layer.decay
+        self.register_buffer("mean", torch.zeros(node.statistics[0].shape))
+        shares = torch.tensor(layer.shares, dtype=torch.float64)
+        self.register_buffer("shares", shares[:, None], persistent=False)
+
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        drawn, other = context.draws.get(self.path), None
+        if drawn is not None:
+            other = self.layers(drawn[:, :-1], context)[:, None]
+        style = self.layers(x, context)  # (N, D)
+        if self.training:
+            with torch.no_grad():
+                self.mean.mul_(self.decay).add_(style.mean(0), alpha=1 - self.decay)
+        copies = style[:, None].expand(-1, self.count, -1)  # (N, count, D)
+        if other is not None:
+            is_other = drawn[:, -1:, None] < self.shares  # (N, count, 1)
+            copies = torch.where(is_other, other, copies)
+        return copies.flatten(1)
 
 
 @build.register(kinds.PixelNoise)

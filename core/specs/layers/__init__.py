@@ -30,6 +30,7 @@ from gandem.core.specs.layers.activations import (
     Tanh,
 )
 from gandem.core.specs.layers.affine import (
+    Bias,
     Constant,
     Conv2D,
     Conv2DTranspose,
@@ -39,8 +40,24 @@ from gandem.core.specs.layers.affine import (
 )
 from gandem.core.specs.layers.attention import SelfAttention
 from gandem.core.specs.layers.base import Layer, Pads
-from gandem.core.specs.layers.graph import Add, Concatenate, Dot, Residual
-from gandem.core.specs.layers.modulation import Modulate, ModulatedConv2D, Multiply, PixelNoise
+from gandem.core.specs.layers.graph import (
+    Add,
+    Blend,
+    Concatenate,
+    Dot,
+    FadeIn,
+    Head,
+    Read,
+    Residual,
+)
+from gandem.core.specs.layers.modulation import (
+    Modulate,
+    ModulatedConv2D,
+    ModulatedConv2DTranspose,
+    Multiply,
+    PixelNoise,
+    Styles,
+)
 from gandem.core.specs.layers.norms import (
     BatchNorm,
     GroupNorm,
@@ -71,6 +88,8 @@ __all__ = [
     "Add",
     "AveragePool2D",
     "BatchNorm",
+    "Bias",
+    "Blend",
     "Concatenate",
     "Constant",
     "Conv2D",
@@ -81,12 +100,14 @@ __all__ = [
     "Dropout",
     "Elu",
     "Embedding",
+    "FadeIn",
     "Flatten",
     "Gelu",
     "GlobalAveragePool2D",
     "GlobalMaxPool2D",
     "GlobalSumPool2D",
     "GroupNorm",
+    "Head",
     "InstanceNorm",
     "Layer",
     "LayerNorm",
@@ -95,12 +116,14 @@ __all__ = [
     "MinibatchStddev",
     "Modulate",
     "ModulatedConv2D",
+    "ModulatedConv2DTranspose",
     "Multiply",
     "Pads",
     "PixelNoise",
     "PixelNorm",
     "PositionEmbedding",
     "Prelu",
+    "Read",
     "Relu",
     "Resample2D",
     "Reshape",
@@ -112,6 +135,7 @@ __all__ = [
     "Slice",
     "Softplus",
     "SpaceToDepth",
+    "Styles",
     "Tanh",
     "Upsample2D",
 ]

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from gandem.core.fields import Range
 from gandem.core.specs.initializers import Initializer, Normal
-from gandem.core.specs.layers.base import Layer
+from gandem.core.specs.layers.base import Draws, Layer, Positive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,14 +22,17 @@ class Relu(Elementwise):
     """max(x, 0), with derivative 0 at 0."""
 
     kind: ClassVar[str] = "relu"
+    reuses_memory: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeakyRelu(Elementwise):
-    """x for x > 0, else slope·x."""
+    """gain·x for x > 0, else gain·slope·x. StyleGAN's gain is √2, which keeps the variance."""
 
     kind: ClassVar[str] = "leaky_relu"
+    reuses_memory: ClassVar[bool] = True
     slope: float
+    gain: Positive = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +120,7 @@ class Dropout(Elementwise):
     """
 
     kind: ClassVar[str] = "dropout"
-    draws: ClassVar[Literal["mask", "normal"] | None] = "mask"
+    draws: ClassVar[Draws | None] = "mask"
     rate: Annotated[float, Range(0, 255 / 256)]
 
     @property

@@ -138,3 +138,12 @@ class PositionEmbedding(Layer):
     kind: ClassVar[str] = "position_embedding"
     keeps_constant: ClassVar[bool] = True
     position_init: Initializer = Normal(mean=0.0, std=0.02)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bias(Layer):
+    """Add a learned number to each channel, or feature: ``bias`` (C,)."""
+
+    kind: ClassVar[str] = "bias"
+    keeps_constant: ClassVar[bool] = True
+    bias_init: Initializer = Zeros()

@@ -11,6 +11,12 @@ Pixels = Annotated[int, Range(-(2**31), 2**31 - 1)]
 Pads = tuple[tuple[Pixels, Pixels], tuple[Pixels, Pixels]]
 """Explicit padding: ((top, bottom), (left, right)), in pixels."""
 Positive = Annotated[float, Range(0, open_low=True)]
+Draws = Literal["mask", "normal", "mixing"]
+"""What a layer takes from core in each pass in training: a Boolean mask shaped like the output, a
+normal number for each pixel, or another noise vector followed by a uniform number.
+"""
+Proportion = Annotated[float, Range(0, 1)]
+"""0 ≤ x ≤ 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,14 +36,13 @@ class Layer(Checked):
     """The output of an image depends on the other images of the batch."""
     keeps_constant: ClassVar[bool] = False
     """Adding a constant to each input channel adds a constant to each output channel."""
+    reuses_memory: ClassVar[bool] = False
+    """The output can take the memory of the input, which gradients do not need."""
     keeps_order: ClassVar[bool] = False
     """Reordered features of a vector, with parameters in the same order, give outputs reordered
     alike.
     """
-    draws: ClassVar[Literal["mask", "normal"] | None] = None
-    """What each pass in training takes from core: a Boolean mask shaped like the output, or a
-    normal number for each pixel.
-    """
+    draws: ClassVar[Draws | None] = None
     branch_names: ClassVar[tuple[str, ...]] = ()
     """The fields that hold layers."""
     name: str | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from gandem.core.fields import Pair
-from gandem.core.specs.layers.base import Layer
+from gandem.core.specs.layers.base import Layer, Pads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,13 +83,16 @@ class Resample2D(Layer):
     divided by its sum and times up; the first and every down-th pixel is kept. The
     (taps + up - down) // 2 taps before the first pixel are padding. ``gain`` multiplies the
     result. The filter (1, 3, 3, 1) is StyleGAN2's, (1, 2, 1) StyleGAN's.
+
+    Explicit padding adds so many zeros, between which the up - 1 zeros already lie, and leaves
+    ⌊(H·up + before + after - taps)/down⌋ + 1 rows.
     """
 
     kind: ClassVar[str] = "resample2d"
     filter: tuple[float, ...] = (1.0, 3.0, 3.0, 1.0)
     up: Pair = (1, 1)
     down: Pair = (1, 1)
-    padding: Literal["zero", "reflect"] = "zero"
+    padding: Literal["zero", "reflect"] | Pads = "zero"
     gain: float = 1.0
 
     @property

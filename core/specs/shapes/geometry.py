@@ -106,8 +106,19 @@ def interpolation(n: int, factor: int) -> np.ndarray:
     return matrix
 
 
+def resampled_size(layer: Resample2D, n: int, axis: int) -> tuple[int, int]:
+    """Return the pixels that a filter leaves of an axis, 0 or 1, of n pixels, and the taps before
+    the first of them.
+    """
+    taps, up, down = len(layer.filter), layer.up[axis], layer.down[axis]
+    if isinstance(layer.padding, str):
+        return n * up // down, (taps + up - down) // 2
+    before, after = layer.padding[axis]
+    return window_size(n * up, taps, down, (before, after)), before
+
+
 def filter_matrix(layer: Resample2D, n: int, axis: int) -> np.ndarray:
-    """Return the matrix (n·up // down, n) that a filter applies to an axis, 0 or 1, of n pixels.
+    """Return the matrix (pixels left, n) that a filter applies to an axis, 0 or 1, of n pixels.
 
     The matrices of both axes compute the layer; ``gain`` is in the first.
     """
@@ -115,8 +126,8 @@ def filter_matrix(layer: Resample2D, n: int, axis: int) -> np.ndarray:
 
     taps, up, down = np.array(layer.filter), layer.up[axis], layer.down[axis]
     taps = taps[::-1] * (up / taps.sum() * (layer.gain if axis == 0 else 1.0))
-    before = (len(taps) + up - down) // 2
-    matrix = np.zeros((n * up // down, n))
+    size, before = resampled_size(layer, n, axis)
+    matrix = np.zeros((size, n))
     for row, tap in np.ndindex(len(matrix), len(taps)):
         pixel, between = divmod(row * down + tap - before, up)
         if layer.padding == "reflect":

@@ -1,5 +1,5 @@
 """The random numbers that the framework draws in the mode ``randomness = "device"``: noise, mixing
-weights and shifts of a penalty, dropout masks, pixel noise.
+weights, shifts and directions of penalties, dropout masks, pixel noise, style mixing.
 
 The feed then gives the key of the step instead of them. Everything else is still drawn by core.
 """
@@ -15,8 +15,8 @@ import numpy as np
 
 from gandem.core.rng import dropout_levels
 from gandem.core.specs import Shape, Spec, plan_spec
-from gandem.core.training.discriminator import penalizes_gradients
 from gandem.core.training.dry_run import passes_of_step, step_inputs
+from gandem.core.training.due import Due
 from gandem.core.training.losses import AdversarialLoss
 from gandem.core.training.ops import Tensor
 
@@ -29,10 +29,11 @@ KEY = "key"
 @dataclass(frozen=True, slots=True)
 class Draw:
     """An array to draw: ``noise`` of the spec's latent, ``uniform`` numbers from 0 to 1, ``normal``
-    numbers, or a Boolean ``mask`` that is False with the probability ``rate``.
+    numbers, a Boolean ``mask`` that is False with the probability ``rate``, or ``mixing``: noise
+    and a uniform number in the last column.
     """
 
-    kind: Literal["noise", "uniform", "normal", "mask"]
+    kind: Literal["noise", "uniform", "normal", "mask", "mixing"]
     shape: Shape
     rate: float = 0.0
 
@@ -54,27 +55,28 @@ def list_draws(
     """
     rounds = range(spec.training.discriminator_steps)
     rows = tuple(inputs[f"real/{i}"].shape[0] for i in rounds)
-    penalizes = penalizes_gradients(spec, inputs)
-    return _list_draws(spec, loss, rows, penalizes)  # type: ignore[arg-type]  # it is hashable
+    due = Due.among(spec, inputs)
+    return _list_draws(spec, loss, rows, due)  # type: ignore[arg-type]  # it is hashable
 
 
 @functools.lru_cache(maxsize=64)
 def _list_draws(
-    spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...], penalizes: bool
+    spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...], due: Due
 ) -> Mapping[str, Draw]:
-    kinds: dict[str, Literal["noise", "uniform"]] = {
+    kinds: dict[str, Literal["noise", "uniform", "normal"]] = {
         "noise": "noise",
         "mix": "uniform",
         "shift": "uniform",
+        "direction": "normal",
     }
     found = {
         name: Draw(kinds[kind], shape)
-        for name, shape in step_inputs(spec, loss, rows, penalizes=penalizes).items()
-        if (kind := name.partition("/")[0]) in kinds
+        for name, shape in step_inputs(spec, loss, rows, due).items()
+        if (kind := name.partition("/")[0].partition(":")[0]) in kinds
     }
     plans = plan_spec(spec)
     if any(plan.drawing_nodes() for plan in plans.values()):
-        for made in passes_of_step(spec, loss, rows, penalizes=penalizes):
+        for made in passes_of_step(spec, loss, rows, due):
             for node in plans[made.player].drawing_nodes():
                 assert node.layer.draws is not None
                 rate = dropout_levels(node.layer.mask_rate) / 256

@@ -6,7 +6,7 @@ from gandem.core.plugins.registry import is_installed, registry
 from gandem.parity import measure
 
 
-@pytest.mark.parametrize(("model", "other"), [("cgan", "torch"), ("wgan-gp", "keras")])
+@pytest.mark.parametrize(("model", "other"), [("cdcgan", "torch"), ("dragan", "keras")])
 def test_a_model_is_handed_over_and_trains_equally(model, other):
     entry = registry().find("backends", other)
     if not is_installed(entry):

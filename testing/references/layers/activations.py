@@ -20,7 +20,7 @@ def _(layer: kinds.Relu, x: Dual, node: Node, network: Network) -> Dual:
 
 @forward.register
 def _(layer: kinds.LeakyRelu, x: Dual, node: Node, network: Network) -> Dual:
-    return x.linear(lambda t: np.where(x.a.real > 0, t, layer.slope * t))
+    return x.linear(lambda t: layer.gain * np.where(x.a.real > 0, t, layer.slope * t))
 
 
 @forward.register

@@ -132,7 +132,13 @@ def convolve(layer: kinds.Conv2D, x: Dual, kernel: Dual) -> Dual:
 
 @forward.register
 def _(layer: kinds.Conv2DTranspose, x: Dual, node: Node, network: Network) -> Dual:
-    kernel = kernel_of(layer, node, network).linear(lambda t: np.swapaxes(t, -1, -2))
+    y = convolve_transposed(layer, x, kernel_of(layer, node, network))
+    return add_bias(y, layer, node, network)
+
+
+def convolve_transposed(layer: kinds.Conv2DTranspose, x: Dual, kernel: Dual) -> Dual:
+    """Return the transposed convolution with a kernel (U, kh, kw, filters, in)."""
+    kernel = kernel.linear(lambda t: np.swapaxes(t, -1, -2))
     count, rows, columns, _ = x.a.shape[1:]
     (kh, kw), (sh, sw) = layer.kernel, layer.stride
     crop = layer.padding
@@ -151,7 +157,7 @@ def _(layer: kinds.Conv2DTranspose, x: Dual, node: Node, network: Network) -> Du
             total.b[pixels] += part.b
     for axis, (start, end) in zip((2, 3), crop, strict=True):
         total = total.linear(partial(_crop, axis=axis, before=start, after=end))
-    return add_bias(total, layer, node, network)
+    return total
 
 
 def _crop(t: np.ndarray, axis: int, before: int, after: int) -> np.ndarray:
@@ -172,3 +178,8 @@ def _(layer: kinds.Constant, x: Dual, node: Node, network: Network) -> Dual:
 @forward.register
 def _(layer: kinds.PositionEmbedding, x: Dual, node: Node, network: Network) -> Dual:
     return x + network.parameter(node, "position").expand_to(x)
+
+
+@forward.register
+def _(layer: kinds.Bias, x: Dual, node: Node, network: Network) -> Dual:
+    return x + network.parameter(node, "bias").expand_to(x)

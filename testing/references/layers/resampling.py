@@ -87,13 +87,18 @@ def _(layer: kinds.Resample2D, x: Dual, node: Node, network: Network) -> Dual:
 def _filter(t: np.ndarray, layer: kinds.Resample2D, axis: int) -> np.ndarray:
     """Extend, insert zeros, convolve and subsample along an axis of the image."""
     taps, up, down = layer.filter, layer.up[axis], layer.down[axis]
-    size, more = t.shape[axis + 2] * up // down, len(taps)
+    size, before = t.shape[axis + 2] * up // down, (len(taps) + up - down) // 2
+    more = len(taps)
+    if not isinstance(layer.padding, str):
+        before, after = layer.padding[axis]
+        size = (t.shape[axis + 2] * up + before + after - len(taps)) // down + 1
+        more += max(before, after, 0)
     lines = np.moveaxis(t, axis + 2, 0)  # (n, …)
     mode: Any = "reflect" if layer.padding == "reflect" else "constant"
     lines = np.pad(lines, [(more, more)] + [(0, 0)] * (t.ndim - 1), mode=mode)
     sparse = np.zeros((len(lines) * up, *lines.shape[1:]), t.dtype)
     sparse[::up] = lines
-    start = more * up - (len(taps) + up - down) // 2
+    start = more * up - before
     ends = [start + row * down + len(taps) for row in range(size)]
     filtered = [sum(f * sparse[end - 1 - k] for k, f in enumerate(taps)) for end in ends]
     return np.moveaxis(np.stack(filtered), 0, axis + 2) * up / sum(taps)

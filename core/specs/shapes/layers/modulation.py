@@ -1,11 +1,20 @@
-"""Shapes of layers that a vector modulates, and of noise on pixels."""
+"""Shapes of layers that a vector modulates, of style vectors, and of noise on pixels."""
 
 from __future__ import annotations
 
 from gandem.core.errors import SpecError
 from gandem.core.specs import layers as kinds
+from gandem.core.specs.initializers import Zeros
 from gandem.core.specs.shapes.graph import Parameter, Resolved, Site
-from gandem.core.specs.shapes.layers.base import Branches, branches, expect_image, resolve
+from gandem.core.specs.shapes.layers.base import (
+    Branches,
+    branches,
+    expect_image,
+    expect_vector,
+    resolve,
+)
+
+Modulated = kinds.ModulatedConv2D | kinds.ModulatedConv2DTranspose
 
 
 @branches.register
@@ -30,14 +39,16 @@ def _(layer: kinds.Modulate | kinds.Multiply, site: Site) -> Resolved:
 
 @branches.register(kinds.Multiply)
 @branches.register(kinds.ModulatedConv2D)
-def _(layer: kinds.Multiply | kinds.ModulatedConv2D, site: Site) -> Branches:
+@branches.register(kinds.ModulatedConv2DTranspose)
+def _(layer: kinds.Multiply | Modulated, site: Site) -> Branches:
     return {"layers": (layer.layers, site.read(layer.input))}
 
 
-@resolve.register
-def _(layer: kinds.ModulatedConv2D, site: Site) -> Resolved:
+@resolve.register(kinds.ModulatedConv2D)
+@resolve.register(kinds.ModulatedConv2DTranspose)
+def _(layer: Modulated, site: Site) -> Resolved:
     channels = expect_image(site)[2]
-    if layer.groups > 1:
+    if isinstance(layer, kinds.ModulatedConv2D) and layer.groups > 1:
         raise SpecError(
             f"{site.path}: groups = {layer.groups}, and a modulated convolution has one group; set "
             "groups = 1."
@@ -48,7 +59,19 @@ def _(layer: kinds.ModulatedConv2D, site: Site) -> Resolved:
             f"{site.path}: its style is {style}, expected one number for each input channel, "
             f"({channels},); end its layers with dense units = {channels}."
         )
-    return resolve.dispatch(kinds.Conv2D)(layer, site)
+    plain = kinds.Conv2D if isinstance(layer, kinds.Conv2D) else kinds.Conv2DTranspose
+    return resolve.dispatch(plain)(layer, site)
+
+
+@branches.register
+def _(layer: kinds.Styles, site: Site) -> Branches:
+    return {"layers": (layer.layers, site.shape)}
+
+
+@resolve.register
+def _(layer: kinds.Styles, site: Site) -> Resolved:
+    size = expect_vector(site.end_of("layers", site.shape), site.path)
+    return Resolved((layer.count * size,), statistics={"mean": Parameter("", (size,), Zeros())})
 
 
 @resolve.register

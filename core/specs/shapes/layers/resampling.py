@@ -7,7 +7,7 @@ import math
 from gandem.core.errors import SpecError
 from gandem.core.specs import layers as kinds
 from gandem.core.specs.layers import Layer
-from gandem.core.specs.shapes.geometry import pads, window_size
+from gandem.core.specs.shapes.geometry import pads, resampled_size, window_size
 from gandem.core.specs.shapes.graph import Resolved, Site
 from gandem.core.specs.shapes.layers.base import expect_fit, expect_image, resolve
 
@@ -53,22 +53,19 @@ def _(layer: kinds.Resample2D, site: Site) -> Resolved:
             f"{site.path}: the taps of its filter have the sum {total:g}, by which they are "
             "divided; choose others."
         )
-    return Resolved(
-        (
-            _resampled_size(layer, site.path, height, 0),
-            _resampled_size(layer, site.path, width, 1),
-            channels,
-        )
-    )
+    new_height = _resampled_size(layer, site.path, height, 0)
+    new_width = _resampled_size(layer, site.path, width, 1)
+    products = (height + new_width) * new_height * width * channels  # a matrix for each axis
+    return Resolved((new_height, new_width, channels), multiply_adds=products)
 
 
 def _resampled_size(layer: kinds.Resample2D, path: str, n: int, axis: int) -> int:
     name, taps = ("height", "width")[axis], len(layer.filter)
     up, down = layer.up[axis], layer.down[axis]
-    size = n * up // down
+    size, before = resampled_size(layer, n, axis)
     if size < 1:
-        raise SpecError(f"{path}: nothing is left of a {name} of {n}; choose down below {down}.")
-    before = (taps + up - down) // 2
+        remedy = f"choose down below {down}" if isinstance(layer.padding, str) else "pad more"
+        raise SpecError(f"{path}: nothing is left of a {name} of {n}; {remedy}.")
     beyond = max(before // up, ((size - 1) * down + taps - 1 - before) // up - (n - 1))
     if layer.padding == "reflect" and beyond > n - 1:
         raise SpecError(

@@ -40,7 +40,7 @@ def compiled_step(spec: Spec, loss_type: type[AdversarialLoss]) -> Callable:
     return jax.jit(step, donate_argnums=0)
 
 
-infer = jax.jit(Network.__call__)
+infer = jax.jit(Network.run, static_argnames="layer")
 
 
 class JaxEngine:
@@ -62,10 +62,11 @@ class JaxEngine:
         values = jax.device_get(scalars)
         return {name: float(values[name]) for name in metric_names(self.spec)}  # JAX sorts by name
 
-    def forward(self, player: str, inputs: Arrays, *, average: bool = False) -> np.ndarray:
-        network = self._network(player, average)
+    def forward(
+        self, player: str, inputs: Arrays, *, average: bool = False, layer: str = ""
+    ) -> np.ndarray:
         with exact():
-            return np.array(infer(network, *(inputs[name] for name in network.plan.inputs)))
+            return np.array(infer(self._network(player, average), dict(inputs), layer=layer))
 
     def differentiate(
         self, objective: Objective, constants: Arrays, *, average: bool = False

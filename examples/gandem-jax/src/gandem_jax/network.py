@@ -22,14 +22,24 @@ def exact(device: jax.Device | str | None = None) -> Iterator[None]:
 
 
 def compute(
-    plan: NetworkPlan, arrays: Arrays, inputs: Arrays, draws: Arrays, *, training: bool
+    plan: NetworkPlan,
+    arrays: Arrays,
+    inputs: Arrays,
+    draws: Arrays,
+    *,
+    training: bool,
+    layer: str = "",
 ) -> tuple[Array, Arrays, Arrays]:
-    """Compute a network; return its output, the arrays as they are then, and the outputs of the
+    """Compute a network, or a part of it: up to a layer, and from a layer on if the inputs have its
+    output, ``layer:NAME``. Return the output, the arrays as they are then, and the outputs of the
     layers that the plan's ``outputs`` lists.
     """
+    part = plan.part(inputs, layer)
     context = Context(dict(arrays), dict(inputs), draws, training=training)
-    output = run(plan.nodes, inputs[plan.input], context)
-    return output, context.arrays, {k: context.inputs[REFERENCE + k] for k in plan.outputs}
+    output = run(plan.nodes[part], inputs[plan.start_of(part)], context)
+    outputs = ((name, REFERENCE + name) for name in plan.outputs)
+    read = {k: context.inputs[name] for k, name in outputs if name in context.inputs}
+    return output, context.arrays, read
 
 
 @dataclass(frozen=True)
@@ -50,14 +60,21 @@ class Network:
         return plan_spec(self.spec)[self.player]
 
     def __call__(self, *inputs: Array) -> Array:
+        return self.observe(*inputs)[0]
+
+    def observe(self, *inputs: Array) -> tuple[Array, Arrays]:
+        """Return the output, and those of the layers that the plan's ``outputs`` lists."""
         plan = self.plan
         if len(inputs) != len(plan.inputs):
             names = ", ".join(plan.inputs)
             raise TypeError(f"{plan.name}: expected the inputs {names}, received {len(inputs)}.")
-        named = dict(zip(plan.inputs, inputs, strict=True))
-        context = Context({**self.params, **self.statistics}, named, draws={}, training=False)
+        return self.run(dict(zip(plan.inputs, inputs, strict=True)))
+
+    def run(self, inputs: Arrays, layer: str = "") -> Array:
+        """Return the output of a layer, from inputs or the outputs of layers, ``layer:NAME``."""
+        arrays = {**self.params, **self.statistics}
         with exact():
-            return run(plan.nodes, named[plan.input], context)
+            return compute(self.plan, arrays, inputs, {}, training=False, layer=layer)[0]
 
 
 jax.tree_util.register_dataclass(Network, ["params", "statistics"], ["spec", "player"])

@@ -21,7 +21,7 @@ def selu(layer: kinds.Selu, x: Array, at: Context) -> Array:
 LAYERS |= {
     kinds.Dropout: dropout,
     kinds.Relu: lambda layer, x, at: relu(x),
-    kinds.LeakyRelu: lambda layer, x, at: jnp.where(x > 0, x, layer.slope * x),
+    kinds.LeakyRelu: lambda layer, x, at: layer.gain * jnp.where(x > 0, x, layer.slope * x),
     kinds.Elu: lambda layer, x, at: elu(x, layer.alpha),
     kinds.Silu: lambda layer, x, at: silu(x),
     kinds.Selu: selu,

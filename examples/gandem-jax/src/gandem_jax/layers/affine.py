@@ -52,19 +52,25 @@ def convolve(layer: kinds.Conv2D, x: Array, kernel: Array) -> Array:
 
 
 def conv2d_transpose(layer: kinds.Conv2DTranspose, x: Array, at: Context) -> Array:
+    return biased(layer, convolve_transposed(layer, x, kernel_of(layer, at)), at)
+
+
+def convolve_transposed(layer: kinds.Conv2DTranspose, x: Array, kernel: Array) -> Array:
     # the flipped kernel slides over pixels that lie a stride apart. Padded by kernel - 1 they give
     # the full result; less padding crops it, and negative padding crops more
-    kernel, order = jnp.flip(kernel_of(layer, at), (0, 1)), ("NHWC", "HWOI", "NHWC")
+    kernel, order = jnp.flip(kernel, (0, 1)), ("NHWC", "HWOI", "NHWC")
     cropped = zip(layer.kernel, crops(layer), strict=True)
     sides = [(k - 1 - before, k - 1 - after) for k, (before, after) in cropped]
-    x = lax.conv_general_dilated(x, kernel, (1, 1), sides, layer.stride, dimension_numbers=order)
-    return biased(layer, x, at)  # (N, H', W', filters)
+    return lax.conv_general_dilated(  # (N, H', W', filters)
+        x, kernel, (1, 1), sides, layer.stride, dimension_numbers=order
+    )
 
 
 LAYERS |= {
     kinds.Dense: lambda layer, x, at: biased(layer, x @ kernel_of(layer, at), at),  # (N, units)
     kinds.Embedding: lambda layer, x, at: x @ at["table"],  # a label may lie between two classes
     kinds.Constant: lambda layer, x, at: jnp.repeat(at["value"][None], len(x), axis=0),
+    kinds.Bias: lambda layer, x, at: x + at["bias"],
     kinds.PositionEmbedding: lambda layer, x, at: x + at["position"],
     kinds.Conv2D: conv2d,
     kinds.Conv2DTranspose: conv2d_transpose,

@@ -1,10 +1,14 @@
-"""Layers that a vector modulates, and noise on pixels."""
+"""Layers that a vector modulates, style vectors, and noise on pixels."""
 
+import jax.numpy as jnp
 from jax import Array, lax
 
 from gandem.core import specs as kinds
-from gandem_jax.layers.affine import biased, convolve, kernel_of
-from gandem_jax.layers.base import LAYERS, Context, read
+from gandem.core.specs import FADE_IN
+from gandem_jax.layers.affine import biased, convolve, convolve_transposed, kernel_of
+from gandem_jax.layers.base import LAYERS, Context, read, run
+
+Modulated = kinds.ModulatedConv2D | kinds.ModulatedConv2DTranspose
 
 
 def expand(vector: Array, x: Array) -> Array:
@@ -17,13 +21,35 @@ def modulate(layer: kinds.Modulate, x: Array, at: Context) -> Array:
     return x * (1 + scale) + offset
 
 
-def modulated_conv2d(layer: kinds.ModulatedConv2D, x: Array, at: Context) -> Array:
+def blend(layer: kinds.Blend, x: Array, at: Context) -> Array:
+    fades = isinstance(layer, kinds.FadeIn)
+    weight = expand(at.inputs[FADE_IN], x) if fades else layer.weight
+    return weight * x + (1 - weight) * read("layers", at)
+
+
+def modulated(layer: Modulated, x: Array, at: Context) -> Array:
+    is_transposed = isinstance(layer, kinds.Conv2DTranspose)
     style, kernel = read("layers", at), kernel_of(layer, at)  # (N, in), (kh, kw, in, out)
-    x = convolve(layer, expand(style, x) * x, kernel)
+    x = (convolve_transposed if is_transposed else convolve)(layer, expand(style, x) * x, kernel)
     if layer.demodulate:
-        energy = style**2 @ (kernel**2).sum((0, 1))  # (N, out)
+        squares = (kernel**2).sum((0, 1))
+        energy = style**2 @ (squares.T if is_transposed else squares)  # (N, out)
         x = x * expand(lax.rsqrt(energy + layer.epsilon), x)
     return biased(layer, x, at)
+
+
+def styles(layer: kinds.Styles, x: Array, at: Context) -> Array:
+    nodes, drawn = at.node.branches["layers"], at.draws.get(at.node.path)
+    other = None if drawn is None else run(nodes, drawn[:, :-1], at)[:, None]
+    style = run(nodes, x, at)  # (N, D)
+    if at.training:
+        mean = lax.stop_gradient(style.mean(0))
+        at["mean"] = layer.decay * at["mean"] + (1 - layer.decay) * mean
+    copies = jnp.repeat(style[:, None], layer.count, axis=1)  # (N, count, D)
+    if other is not None:
+        shares = jnp.array(layer.shares, x.dtype)[:, None]
+        copies = jnp.where(drawn[:, -1:, None] < shares, other, copies)
+    return copies.reshape(-1, *at.node.output_shape)
 
 
 def pixel_noise(layer: kinds.PixelNoise, x: Array, at: Context) -> Array:
@@ -31,8 +57,12 @@ def pixel_noise(layer: kinds.PixelNoise, x: Array, at: Context) -> Array:
 
 
 LAYERS |= {
+    kinds.Blend: blend,
+    kinds.FadeIn: blend,
     kinds.Modulate: modulate,
     kinds.Multiply: lambda layer, x, at: x * expand(read("layers", at), x),
-    kinds.ModulatedConv2D: modulated_conv2d,
+    kinds.ModulatedConv2D: modulated,
+    kinds.ModulatedConv2DTranspose: modulated,
+    kinds.Styles: styles,
     kinds.PixelNoise: pixel_noise,
 }

@@ -26,9 +26,11 @@ class ExampleEngine:
         """Return every array of the state, by canonical name, in canonical layout, as a copy."""
         return self.torch.export()
 
-    def forward(self, player: str, inputs: Arrays, *, average: bool = False) -> np.ndarray:
-        """Run a player in inference mode; images are channels-last."""
-        return self.torch.forward(player, inputs, average=average)
+    def forward(
+        self, player: str, inputs: Arrays, *, average: bool = False, layer: str = ""
+    ) -> np.ndarray:
+        """Run a player in inference mode, up to a layer; images are channels-last."""
+        return self.torch.forward(player, inputs, average=average, layer=layer)
 
     def step(self, inputs: Arrays) -> Mapping[str, Any]:
         """Run one training step on its inputs; the returned scalars stay on the device."""
