@@ -83,7 +83,9 @@ class StagedEngine:
         """Bring scalars off the device."""
         return self._engine.read(scalars)
 
-    def forward(self, player: str, inputs: Arrays, *, average: bool = False) -> np.ndarray:
+    def forward(
+        self, player: str, inputs: Arrays, *, average: bool = False, layer: str = ""
+    ) -> np.ndarray:
         """Run a player of the current stage, on and to images of the size of the spec."""
         assert isinstance(self.spec.image, Image)
         stage = stage_specs(self.spec)[self._stage]
@@ -93,8 +95,8 @@ class StagedEngine:
             read["image"] = downsample_images(read["image"], scale)
         if FADE_IN in plan_spec(stage)[player].inputs:
             read[FADE_IN] = np.full((1, 1), self._weight, self._dtype)
-        output = self._engine.forward(player, read, average=average)
-        return upsample_images(output, scale) if output.ndim == 4 else output
+        output = self._engine.forward(player, read, average=average, layer=layer)
+        return upsample_images(output, scale) if output.ndim == 4 and not layer else output
 
     def export(self) -> dict[str, np.ndarray]:
         """Return every array of the state, those of other stages included."""

@@ -57,13 +57,12 @@ def train_step(
     encoder is updated on the real images of the last round.
 
     Args:
-        inputs: ``real/i`` (N, H, W, C), ``noise/i`` (N, latent) and, with classes, ``label/i`` (N,
-            classes) for round i; ``mix/i`` (N, 1, 1, 1) for a gradient penalty, and ``shift/i`` (N,
-            H, W, C) for one near real images; the factors of
-            :class:`gandem.core.training.due.Due`, and ``ADAPT`` of
+        inputs: ``real/i`` (N, H, W, C), in lower resolutions ``real:8/i`` …, ``noise/i`` (N,
+            latent) and, with classes, ``label/i`` (N, classes) for round i; ``mix/i`` (N, 1, 1, 1)
+            for a gradient penalty, and ``shift/i`` (N, H, W, C), ``shift:8/i`` …, for one near
+            real images; the factors of :class:`gandem.core.training.due.Due`, and ``ADAPT`` of
             :mod:`gandem.core.training.discriminator`; those of
-            :func:`gandem.core.training.path_length.regularize_path_length`;
-            :data:`LOOKAHEAD`;
+            :func:`gandem.core.training.path_length.regularize_path_length`; :data:`LOOKAHEAD`;
             ``noise/generator`` if the generator gets fresh noise, and ``label/generator`` if it
             gets several batches of it; ``fade_in`` (1, 1), if a network reads it;
             ``schedule/loss.r1`` (), … for each schedule of the spec, see
@@ -144,7 +143,7 @@ def _auxiliary_loss(
     weight = {key: value for key, value in read.items() if key == FADE_IN}
 
     def compute_loss() -> tuple[Tensor, Mapping[str, Tensor]]:
-        output = players.apply(name, image=fake.value, **weight)
+        output = players.apply(name, **fake.value, **weight)
         return rule.auxiliary(ops, name, output, read), {}
 
     return compute_loss

@@ -72,7 +72,7 @@ def _list_draws(
     found = {
         name: Draw(kinds[kind], shape)
         for name, shape in step_inputs(spec, loss, rows, due).items()
-        if (kind := name.partition("/")[0]) in kinds
+        if (kind := name.partition("/")[0].partition(":")[0]) in kinds
     }
     plans = plan_spec(spec)
     if any(plan.drawing_nodes() for plan in plans.values()):
