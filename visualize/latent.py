@@ -11,8 +11,6 @@ from gandem.core.runs.run import LAST
 from gandem.core.specs import Spec, plan_spec
 from gandem.core.training import one_hot
 
-__all__ = ["GeneratorOptions", "check_class", "hold_category", "is_conditional", "slerp"]
-
 
 @dataclass(frozen=True, slots=True)
 class GeneratorOptions:

@@ -15,16 +15,6 @@ from gandem.core.rng import Purpose, part_of, stream
 from gandem.core.specs import Image, Shape, Spec, Transforms
 from gandem.core.training.ops import Ops, Tensor
 
-__all__ = [
-    "ADAPTATION_INTERVAL",
-    "CONSISTENT",
-    "adapt_probability",
-    "disturb",
-    "disturbance_shapes",
-    "draw_disturbances",
-    "flip_half",
-]
-
 CONSISTENT = "consistent/"
 """What the names of arrays begin with that change images for the consistency penalty."""
 ADAPTATION_INTERVAL = 4
