@@ -24,6 +24,8 @@ from gandem.core.training import (
     fixed_inputs,
     initial_state,
     load_loss,
+    make_engine,
+    make_feed,
 )
 from gandem.testing.case_types import as_statistic, hashed_numbers
 from gandem.testing.cases.variants import VARIANTS
@@ -75,7 +77,7 @@ class Trajectory:
         """Return the inputs of its steps."""
         channels = self.spec.image.shape[-1]
         data = _load_digits() if self.name in MODELS else load_tiny_data(channels)
-        return Feed(self.spec, load_loss(self.spec.loss), data, SEED, precision)
+        return make_feed(self.spec, load_loss(self.spec.loss), data, SEED, precision)
 
 
 @cache
@@ -109,7 +111,7 @@ def start_engine(
     """Return an engine at the first step of a trajectory."""
     state = initial_state(case.spec, SEED, precision)
     loss = load_loss(case.spec.loss)
-    return backend.engine(case.spec, loss, state, precision=precision, device=device)
+    return make_engine(backend, case.spec, loss, state, precision=precision, device=device)
 
 
 def make_start_state(case: Trajectory, step: int) -> dict[str, np.ndarray]:

@@ -37,6 +37,7 @@ class Curves:
         schedules: names of the quantities that are values of schedules.
         spans: when warnings were active.
         last: the last step.
+        stages: the first step of each stage of the training, and its resolution.
     """
 
     name: str
@@ -47,3 +48,4 @@ class Curves:
     spans: list[Span]
     pictures: list[Thumbnail]
     last: float
+    stages: tuple[tuple[int, str], ...] = ()

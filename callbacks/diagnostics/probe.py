@@ -14,8 +14,7 @@ import numpy as np
 
 from gandem.core.rng import Purpose, stream
 from gandem.core.specs import has_encoder
-from gandem.core.training import Engine, Feed, as_read, weights
-from gandem.core.training.feed.inputs import draw_noise, one_hot
+from gandem.core.training import Engine, Feed, as_read, draw_noise, one_hot, weights
 from gandem.core.training.losses import decision_boundary
 
 __all__ = ["COUNT", "EVERY", "Probe", "measure_variety"]

@@ -48,6 +48,8 @@ class LogWriter(Callback):
             "step": trainer.step,
             "epoch": trainer.epochs_done(trainer.step - 1) + 1,
         }
+        if trainer.timeline is not None:
+            row |= trainer.timeline.describe(trainer.step - 1)
         row |= trainer.finite_losses()
         for name, value in trainer.inputs.scheduled(trainer.step - 1).items():
             row[name.removeprefix("schedule/")] = float(value)

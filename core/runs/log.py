@@ -128,10 +128,10 @@ def _is_warning(row: Mapping[str, Any]) -> bool:
 
 
 _CHECKS: Mapping[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(("epoch",), _is_count),
+    **dict.fromkeys(("epoch", "stage"), _is_count),
     **dict.fromkeys(("seconds", "steps_per_second", "variety", "nearest"), _is_number),
     **dict.fromkeys(("generator", "discriminator", "real_accuracy", "fake_accuracy"), _is_number),
-    "frechet_of_average": _is_number,
+    **dict.fromkeys(("frechet_of_average", "fade_in"), _is_number),
     **dict.fromkeys(("scores", "moved"), _are_numbers),
     "accuracy": lambda value: _are_numbers(value, ("real", "fake", "count")),
 }

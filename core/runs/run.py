@@ -49,6 +49,7 @@ from gandem.core.training import (
     fixed_parts,
     installed_backends,
     load_backend,
+    make_engine,
     resolve_loss,
     stored,
 )
@@ -205,14 +206,10 @@ class Run:
         loaded = load_backend(name)
         precision = stored(self.record.precision)  # mixed precision is for training
         check_capabilities(name, loaded, self.spec, precision)
+        loss, place = resolve_loss(self.spec), pick_device(loaded.devices(), device)
+        how: Any = {"precision": precision, "device": place, "trains": False}
         with report_memory_errors():
-            return loaded.engine(
-                self.spec,
-                resolve_loss(self.spec),
-                checkpoint.state,
-                precision=precision,
-                device=pick_device(loaded.devices(), device),
-            )
+            return make_engine(loaded, self.spec, loss, checkpoint.state, **how)
 
     def native(self, player: str, backend: str | None = None, *, ema: bool = True) -> Any:
         """Return a player's network as a ``torch.nn.Module`` or a ``keras.Model``.

@@ -33,8 +33,10 @@ from gandem.core.specs.serialization import (
     to_toml,
 )
 from gandem.core.specs.shapes.geometry import crops, filter_matrix, interpolation, pads, span
-from gandem.core.specs.shapes.graph import REFERENCE, NetworkPlan, Node, Parameter, Shape
+from gandem.core.specs.shapes.graph import FADE_IN, REFERENCE, NetworkPlan, Node, Parameter, Shape
 from gandem.core.specs.shapes.inference import draw_initial_values, layer_names, plan_network
+from gandem.core.specs.shapes.stages import result_spec, stage_specs
+from gandem.core.specs.stages import Stage
 from gandem.core.specs.validation import (
     count_copies,
     has_encoder,
@@ -44,6 +46,7 @@ from gandem.core.specs.validation import (
 )
 
 __all__ = [
+    "FADE_IN",
     "MOST_LAYERS",
     "PLUGIN_KINDS",
     "REFERENCE",
@@ -67,6 +70,7 @@ __all__ = [
     "RMSprop",
     "Shape",
     "Spec",
+    "Stage",
     "Training",
     "Transforms",
     "change",
@@ -93,7 +97,9 @@ __all__ = [
     "plan_player",
     "plan_spec",
     "read_spec",
+    "result_spec",
     "span",
+    "stage_specs",
     "to_data",
     "to_json",
     "to_toml",

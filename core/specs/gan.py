@@ -10,6 +10,7 @@ from gandem.core.fields import Checked, Count, Fraction, Range
 from gandem.core.specs.layers import Layer
 from gandem.core.specs.optimizers import Optimizer
 from gandem.core.specs.schedules import Number
+from gandem.core.specs.stages import Stage
 
 __all__ = [
     "Augment",
@@ -253,6 +254,8 @@ class Loss(Checked):
     ``lecam``: weight λ of the squared distances of real logits to the moving average of fake ones
     and vice versa (Tseng et al. 2021, arXiv:2104.03310).
     ``lecam_decay``: decay of these averages per update of the discriminator.
+    ``drift``: weight of the mean squared logit of real images, which keeps a critic near 0 (Karras
+    et al. 2018, arXiv:1710.10196, who use 0.001).
     ``feature_matching``: weight of the squared distance between the mean outputs of layers for real
     and for fake images, which the generator minimizes too (Salimans et al. 2016, arXiv:1606.03498).
     ``discriminator.outputs`` names the layers.
@@ -276,6 +279,7 @@ class Loss(Checked):
     penalty_interval: Count = 1
     lecam: Amount = 0.0
     lecam_decay: Share = 0.99
+    drift: Amount = 0.0
     consistency: Consistency = Consistency()
     path_length: PathLength = PathLength()
     feature_matching: Amount = 0.0
@@ -292,7 +296,7 @@ class Loss(Checked):
     def has_penalty(self) -> bool:
         """True if the discriminator minimizes more than its loss on real and fake images."""
         consistent = self.consistency.real or self.consistency.fake
-        return bool(self.penalizes_gradients or self.lecam or consistent)
+        return bool(self.penalizes_gradients or self.lecam or self.drift or consistent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -342,6 +346,7 @@ class Training(Checked):
     pac: Count = 1
     instance_noise: Amount = 0.0
     augment: Augment = Augment()
+    stages: tuple[Stage, ...] = ()
 
     @property
     def averages(self) -> bool:

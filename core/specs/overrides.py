@@ -197,12 +197,15 @@ def _leaves(data: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _labels(items: list[dict[str, Any]]) -> Iterator[str]:
-    """Yield the name of each player or layer; the default is its kind, numbered."""
+    """Yield the name of each player or layer; the default is its kind, numbered. A stage has
+    neither, but its position.
+    """
     counts: dict[str, int] = {}
     for item in items:
         kind = item.get("kind", "")
         count = counts[kind] = counts.get(kind, -1) + 1
-        yield item.get("name") or (f"{kind}_{count}" if count else kind)
+        number = f"_{count}" if kind else str(count)
+        yield item.get("name") or (f"{kind}{number}" if count or not kind else kind)
 
 
 def _places(data: Any, prefix: str) -> Iterator[tuple[str, tuple[Any, Any]]]:

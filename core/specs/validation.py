@@ -9,8 +9,9 @@ from collections.abc import Collection, Mapping
 from gandem.core.errors import SpecError, shown
 from gandem.core.specs.gan import Player, Points, Spec, Transforms
 from gandem.core.specs.layers import Styles
-from gandem.core.specs.shapes.graph import REFERENCE, NetworkPlan, Node, Shape
+from gandem.core.specs.shapes.graph import FADE_IN, REFERENCE, NetworkPlan, Node, Shape
 from gandem.core.specs.shapes.inference import NAME, plan_network
+from gandem.core.specs.shapes.stages import check_stages, result_spec, stage_specs
 
 __all__ = ["count_copies", "has_encoder", "input_shapes", "plan_player", "plan_spec"]
 
@@ -20,6 +21,7 @@ _TAKEN = {
     **dict.fromkeys(("optimizer", "average", "running"), "a part of the state"),
     **dict.fromkeys(("penalty", "path_length", "class_loss", "augment_probability"), "a metric"),
     **dict.fromkeys(("step", "epoch", "steps_per_second", "seconds"), "a column of the log"),
+    **dict.fromkeys(("stage", "fade_in"), "a column of the log"),
 }
 """Reserved names, each with its meaning."""
 
@@ -41,10 +43,15 @@ def has_encoder(spec: Spec) -> bool:
 def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
     """Check a spec and return the plan of each player's network, by name.
 
+    Of a training in stages these are the networks that result: those of the last stage.
+
     Raises:
         SpecError: naming the layer or field, and the remedy.
     """
     _check_names(spec)
+    check_stages(spec)
+    if spec.training.stages:
+        return _plan_stages(spec)
     if not spec.image.low < spec.image.high:
         raise SpecError(
             f"image: low ({spec.image.low:g}) must be below high ({spec.image.high:g})."
@@ -75,6 +82,15 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
                 "add a dense layer or a convolution."
             )
     return plans
+
+
+def _plan_stages(spec: Spec) -> Mapping[str, NetworkPlan]:
+    for index, stage in enumerate(stage_specs(spec)):
+        try:
+            plan_spec(stage)
+        except SpecError as error:
+            raise SpecError(f"training.stages[{index}]: {error}") from None
+    return plan_spec(result_spec(spec))
 
 
 def _pack(shape: Shape, count: int) -> Shape:
@@ -314,7 +330,7 @@ def _check_features(spec: Spec, plan: NetworkPlan) -> None:
 
 
 def _check_auxiliary(plan: NetworkPlan) -> None:
-    if tuple(plan.inputs) != ("image",):
+    if plan.inputs.keys() - {FADE_IN} != {"image"}:
         raise SpecError(
             f"{plan.nodes[0].path}: an auxiliary network reads only the image; set input = 'image'."
         )

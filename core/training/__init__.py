@@ -35,8 +35,11 @@ if TYPE_CHECKING:
         hollow_spec,
     )
     from gandem.core.training.feed.device_rng import KEY, Draw, list_draws, make_key
-    from gandem.core.training.feed.inputs import Feed, as_read, fixed_inputs, fixed_parts, one_hot
+    from gandem.core.training.feed.draws import draw_noise, one_hot
+    from gandem.core.training.feed.fixed_inputs import fixed_inputs, fixed_parts
+    from gandem.core.training.feed.inputs import Feed, as_read
     from gandem.core.training.feed.prefetch import Prefetcher, have_equal_shapes
+    from gandem.core.training.feed.staged import make_feed
     from gandem.core.training.losses import (
         AdversarialLoss,
         AuxiliaryLoss,
@@ -62,6 +65,7 @@ if TYPE_CHECKING:
         ThreadSetter,
         Tracer,
     )
+    from gandem.core.training.staged_engine import make_engine
     from gandem.core.training.state import (
         OUTSIDE_PARITY,
         averaged_players,
@@ -118,6 +122,7 @@ __all__ = [
     "check_loss",
     "check_state",
     "complete_state",
+    "draw_noise",
     "find_backend",
     "fixed_inputs",
     "fixed_parts",
@@ -132,6 +137,8 @@ __all__ = [
     "list_network_needs",
     "load_backend",
     "load_loss",
+    "make_engine",
+    "make_feed",
     "make_key",
     "metric_names",
     "nudge",
@@ -152,7 +159,15 @@ __all__ = [
 _MODULES = (
     *("ops", "losses", "protocols", "backends", "capabilities", "state", "step", "dry_run"),
     "feature_networks",
-    *("feed.device_rng", "feed.inputs", "feed.prefetch"),
+    *(
+        "feed.device_rng",
+        "feed.draws",
+        "feed.fixed_inputs",
+        "feed.inputs",
+        "feed.prefetch",
+        "feed.staged",
+    ),
+    "staged_engine",
 )
 """Where the names are looked up, in this order; the first two import no NumPy."""
 

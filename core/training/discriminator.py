@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any, cast
 
-from gandem.core.specs import Spec, at_step, has_encoder, plan_spec
+from gandem.core.specs import FADE_IN, Spec, at_step, has_encoder, plan_spec
 from gandem.core.training.due import PENALTY_FACTOR, Due
 from gandem.core.training.feed.augmentation import CONSISTENT, adapt_probability, disturb
 from gandem.core.training.losses import (
@@ -80,6 +80,7 @@ class Discriminator:
     ) -> None:
         self.spec, self.rule, self.players, self.ops = spec, loss, players, ops
         self.inputs = inputs
+        self.fade = {FADE_IN: inputs[FADE_IN]} if FADE_IN in inputs else {}
         self.loss: Any = at_step(spec.loss, "loss", inputs)
         self.training: Any = at_step(spec.training, "training", inputs)
         self.probability = self.training.augment.probability
@@ -97,7 +98,8 @@ class Discriminator:
         """Return the encodings of the real images of one round, None without an encoder."""
         if not self.encodes:
             return None
-        return self.players.play("encoder", back=i == self.last, image=self.inputs[f"real/{i}"])
+        image, back = self.inputs[f"real/{i}"], i == self.last
+        return self.players.play("encoder", back=back, image=image, **self.fade)
 
     def learn(
         self, i: int, fake: Played, read: Mapping[str, Tensor], encoded: Played | None
@@ -260,7 +262,7 @@ class Discriminator:
         return self.ops.top_rows(logits, max(1, int(share * logits.shape[0] + 0.5)))
 
     def _apply(self, inputs: Inputs, features: dict[str, Tensor] | None = None) -> Tensor:
-        return self.players.apply("discriminator", features, **inputs)
+        return self.players.apply("discriminator", features, **inputs, **self.fade)
 
     def _apply_both(
         self, real: Inputs, made: Inputs, features: Features = (None, None)
@@ -351,14 +353,15 @@ class Discriminator:
                 points = mix_images(real["image"], made["image"], mix)
             else:
                 points = move_images(ops, real["image"], mix, self.inputs[f"shift/{i}"])
-            _, slope = self.players.slope("discriminator", **{**real, "image": points})
+            points = {**real, "image": points}
+            _, slope = self.players.slope("discriminator", **points, **self.fade)
             distance = gradient_penalty(ops, slope, self.loss.gradient_penalty_norm)
             penalty = self.loss.gradient_penalty * distance
         for name, seen in (("r1", real), ("r2", made)):
             if getattr(loss, name):
                 slope = slopes.get(name)
                 if slope is None:
-                    _, slope = self.players.slope("discriminator", **seen)
+                    _, slope = self.players.slope("discriminator", **seen, **self.fade)
                 penalty = _add(penalty, getattr(self.loss, name) * squared_slope(ops, slope))
         return penalty
 
@@ -379,6 +382,8 @@ class Discriminator:
         if loss.lecam:
             averages = map(self.players.get_running, ("real_logits", "fake_logits"))
             penalty = self.loss.lecam * lecam_penalty(ops, *logits.values(), *averages)
+        if loss.drift:
+            penalty = _add(penalty, self.loss.drift * ops.mean(ops.square(logits["real"])))
         for side in ("real", "fake"):
             if getattr(loss.consistency, side):
                 changed = disturb(ops, images[side], self.inputs, f"{CONSISTENT}{side}/{i}")

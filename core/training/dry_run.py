@@ -14,6 +14,7 @@ import numpy as np
 from gandem.core.errors import SpecError
 from gandem.core.plugins.registry import registry
 from gandem.core.specs import (
+    FADE_IN,
     REFERENCE,
     Schedule,
     Shape,
@@ -87,6 +88,8 @@ def step_inputs(
             found["label/generator"] = (last, *shapes["label"])
     for where, count in judged(spec, loss, rows, last).items():
         found |= disturbance_shapes(spec, where, count)
+    if any(FADE_IN in plan.inputs for plan in plan_spec(spec).values()):
+        found[FADE_IN] = (1, 1)
     if spec.loss.path_length.weight and due.path:
         paths = count_paths(spec, last)
         found |= {

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from gandem.core.specs import Spec
+from gandem.core.specs import FADE_IN, Spec
 from gandem.core.training.discriminator import Discriminator
 from gandem.core.training.losses import AdversarialLoss, AuxiliaryLoss, auxiliary_players
 from gandem.core.training.ops import Ops, Tensor
@@ -62,8 +62,9 @@ def train_step(
             :mod:`gandem.core.training.discriminator`; those of
             :func:`gandem.core.training.path_length.regularize_path_length`;
             ``noise/generator`` if the generator gets fresh noise, and ``label/generator`` if it
-            gets several batches of it; ``schedule/loss.r1`` (), … for each schedule of the spec,
-            see :meth:`gandem.core.training.feed.inputs.Feed.scheduled`; and the arrays of
+            gets several batches of it; ``fade_in`` (1, 1), if a network reads it;
+            ``schedule/loss.r1`` (), … for each schedule of the spec, see
+            :meth:`gandem.core.training.feed.inputs.Feed.scheduled`; and the arrays of
             augmentation and instance noise, see
             :func:`gandem.core.training.feed.augmentation.disturbance_shapes`.
 
@@ -81,7 +82,7 @@ def train_step(
     discriminator = Discriminator(spec, loss, players, ops, inputs)
     for i in range(training.discriminator_steps):
         label = {"label": inputs[f"label/{i}"]} if spec.classes else {}
-        read = {"noise": inputs[f"noise/{i}"], **label}
+        read = {"noise": inputs[f"noise/{i}"], **label, **discriminator.fade}
         learns = i == training.discriminator_steps - 1 and training.noise != "fresh"
         fake, encoded = players.play("generator", back=learns, **read), discriminator.encode(i)
         d_loss, report = discriminator.learn(i, fake, read, encoded)
@@ -134,9 +135,10 @@ def _auxiliary_loss(
         read: the inputs of the generator that gave these images, by name.
     """
     rule = cast(AuxiliaryLoss, loss)
+    weight = {key: value for key, value in read.items() if key == FADE_IN}
 
     def compute_loss() -> tuple[Tensor, Mapping[str, Tensor]]:
-        output = players.apply(name, image=fake.value)
+        output = players.apply(name, image=fake.value, **weight)
         return rule.auxiliary(ops, name, output, read), {}
 
     return compute_loss

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gandem.core.specs import (
     AveragePool2D,
     BatchNorm,
+    Blend,
     Concatenate,
     Conv2D,
     Conv2DTranspose,
@@ -15,6 +16,7 @@ from gandem.core.specs import (
     Flatten,
     GlobalMaxPool2D,
     GroupNorm,
+    Head,
     InstanceNorm,
     LayerNorm,
     LeakyRelu,
@@ -62,6 +64,10 @@ def list_composites() -> list[Case]:
         Case(name="concatenate images", inputs={"image": SMALL, "other": (3, 4, 1)},
              layers=(Concatenate(input="other", layers=(Conv2D(filters=2, kernel=2), Tanh())), conv,
                      silu)),
+        Case(name="blend", inputs={"image": SMALL, "other": (3, 4, 1)},
+             layers=(silu, Blend(input="other", weight=0.3, layers=(conv, Tanh())), silu)),
+        image_case("head", Head(resolution=3, layers=(conv, silu)), Conv2D(filters=1, kernel=2),
+                   shape=SMALL),
         image_case("residual", Residual(layers=(silu, conv)), shape=SMALL),
         image_case("residual with shortcut", Residual(
             layers=(conv, Tanh(), Conv2D(filters=3, kernel=3, stride=2)),

@@ -80,3 +80,11 @@ class Residual(Branched):
 
     def call(self, x: Tensor, context: Context) -> Tensor:
         return run(self.branch("layers"), x, context) + run(self.branch("shortcut"), x, context)
+
+
+@build.register(kinds.Head)
+class Head(Branched):
+    """layers(x)."""
+
+    def call(self, x: Tensor, context: Context) -> Tensor:
+        return run(self.branch("layers"), x, context)

@@ -104,3 +104,11 @@ class Residual(Branched):
 
     def forward(self, x: Tensor, context: Context) -> Tensor:
         return self.layers(x, context) + self.shortcut(x, context)
+
+
+@build.register(kinds.Head)
+class Head(Branched):
+    """layers(x)."""
+
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        return self.layers(x, context)

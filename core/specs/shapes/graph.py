@@ -10,11 +10,23 @@ from gandem.core.errors import SpecError, shown, suggest
 from gandem.core.specs.initializers import Initializer
 from gandem.core.specs.layers import Layer
 
-__all__ = ["REFERENCE", "NetworkPlan", "Node", "Parameter", "Resolved", "Scope", "Shape", "Site"]
+__all__ = [
+    "FADE_IN",
+    "REFERENCE",
+    "NetworkPlan",
+    "Node",
+    "Parameter",
+    "Resolved",
+    "Scope",
+    "Shape",
+    "Site",
+]
 
 Shape = tuple[int, ...]
 REFERENCE = "layer:"
 """The prefix of an input that is the output of an earlier layer: ``"layer:stem"``."""
+FADE_IN = "fade_in"
+"""The input of a network that is the fade-in weight of the step, (1, 1) for all images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +82,12 @@ class Node:
             return (self.input_shape[0] + 1,)
         return self.output_shape if self.layer.draws == "mask" else (*self.output_shape[:-1], 1)
 
+    @property
+    def products(self) -> int:
+        """Products of a weight and an input in one pass of an image: those of its kernels."""
+        pixels = math.prod(self.output_shape[:-1])
+        return sum(p.size * pixels for p in self.parameters if p.name.endswith("/kernel"))
+
     def walk(self) -> Iterator[Node]:
         """Yield the nodes inside this node, then the node, in order of computation."""
         for branch in self.branches.values():
@@ -101,6 +119,8 @@ class NetworkPlan:
         Raises:
             SpecError: there is no such layer, or a later layer reads one that is not computed.
         """
+        if not layer and set(inputs) == self.inputs.keys():
+            return slice(0, len(self.nodes))
         references = [node.reference for node in self.nodes]
         last = REFERENCE + layer if layer else references[-1]
         for name in (last, *(name for name in inputs if name.startswith(REFERENCE))):
@@ -140,6 +160,11 @@ class NetworkPlan:
     def drawing_nodes(self) -> list[Node]:
         """Return the nodes that take random numbers in training, in order of computation."""
         return [node for node in self.walk() if node.layer.draws]
+
+    @property
+    def products(self) -> int:
+        """Products of a weight and an input in one pass of an image."""
+        return sum(node.products for node in self.walk())
 
     @property
     def parameter_count(self) -> int:

@@ -11,10 +11,14 @@ from gandem.core.specs import Points, Spec, plan_spec
 __all__ = ["check_labels", "check_shape", "refuse_tiny_batch", "refuse_ungrouped_batch"]
 
 
-def check_shape(spec: Spec, dataset: Dataset) -> None:
-    """Refuse data whose images, or points, have another shape than those of the spec."""
+def check_shape(spec: Spec, dataset: Dataset, scale: int = 1) -> None:
+    """Refuse data whose images, or points, have another shape than those of the spec.
+
+    Args:
+        scale: pixels of the data along a pixel of the spec.
+    """
     shape, wanted = dataset.shape, spec.image.shape
-    if shape == wanted:
+    if shape == (*(scale * side for side in wanted[:-1]), wanted[-1]):
         return
     if len(shape) == 1:  # of points
         raise DataError(
