@@ -8,6 +8,8 @@ from gandem.core.rng import dropout_keep
 from gandem.core.specs import Latent, Node
 from gandem.core.training.state import stored
 
+__all__ = ["draw_layer", "draw_noise", "one_hot"]
+
 
 def one_hot(labels: np.ndarray, classes: int, precision: str) -> np.ndarray:
     """Return labels (N,) as class weights (N, classes)."""
