@@ -293,7 +293,8 @@ class Discriminator:
         outputs, slopes = {}, {}
         for name, seen in (("r1", real), ("r2", made)):
             if getattr(self.spec.loss, name):
-                outputs[name], slopes[name] = self.players.slope("discriminator", **seen)
+                slope = self.players.slope("discriminator", **seen, **self.fade)
+                outputs[name], slopes[name] = slope
             else:
                 outputs[name] = self._apply(seen)
         return (outputs["r1"], outputs["r2"]), slopes
