@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from gandem.core.runs.trainer import Callback
     from gandem.core.specs import Spec
     from gandem.metrics.evaluation.evaluate import evaluate
+    from gandem.optimize.directions import directions
+    from gandem.optimize.projection import project
     from gandem.optimize.style import stylize
     from gandem.parity import measure as parity
     from gandem.profiler import profile
@@ -35,6 +37,7 @@ __all__ = [
     "Spec",
     "animate",
     "compare",
+    "directions",
     "entries",
     "evaluate",
     "hookimpl",
@@ -43,6 +46,7 @@ __all__ = [
     "parity",
     "plot",
     "profile",
+    "project",
     "resume",
     "spec",
     "stylize",
@@ -59,6 +63,8 @@ _HOMES = {
     "compare": "gandem.compare",
     "evaluate": "gandem.metrics.evaluation.evaluate:evaluate",
     "interpolate": "gandem.visualize.interpolation:interpolate",
+    "directions": "gandem.optimize.directions:directions",
+    "project": "gandem.optimize.projection:project",
     "stylize": "gandem.optimize.style:stylize",
     "plot": "gandem.visualize.curves:draw_curves",
     "traverse": "gandem.visualize.traversal:traverse",

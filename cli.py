@@ -14,7 +14,7 @@ __all__ = ["main"]
 SECTIONS = {
     "Train and resume": ("train", "resume", "runs"),
     "Generate and look": ("generate", "interpolate", "traverse", "animate", "plot"),
-    "Optimize an image": ("style",),
+    "Optimize an image": ("style", "project", "directions"),
     "Evaluate and compare": ("evaluate", "compare", "report", "parity"),
     "Catalog and plugins": ("list", "show", "data", "plugins"),
     "Machine": ("doctor", "profile"),

@@ -13,6 +13,7 @@ from gandem.commands.options import (
     RUN,
     ClassType,
     choose_out,
+    file_option,
     generator_options,
     out_option,
     seed_option,
@@ -45,10 +46,12 @@ GRID_COPIES = 8
     show_default="off",
     help="Generate N images of every class from the same noise, one row per class.",
 )
+@file_option("--latent", "Generate from the vectors of an .npz that 'gandem project' wrote.")
 @click.option(
     "--reconstruct",
     "source",
     metavar="N|PATH",
+    show_default="none",
     help="Encode and reconstruct N images of the training data, or those of a folder, zip or .npz "
     "file, with a model that has an encoder. Output: a table.png or arrays.npz.",
 )
@@ -60,6 +63,7 @@ def generate(
     run: Path,
     count: int | None,
     each_label: int | None,
+    latent: Path | None,
     source: str | None,
     out: Path | None,
     as_json: bool,
@@ -74,6 +78,7 @@ def generate(
     from gandem.core.data.summary import format_few
     from gandem.core.files import check_file, check_new_folder
     from gandem.core.runs import open_run
+    from gandem.core.runs.latents import read_latents
     from gandem.core.runs.sampling import check_count, default_count
     from gandem.core.specs import Image
     from gandem.terminal.progress import ProgressBars
@@ -81,9 +86,10 @@ def generate(
     from gandem.visualize.traversal import each_label as generate_each_label
 
     if source is not None:
-        if (count, each_label, options.pop("label")) != (None, None, None):
+        if (count, each_label, latent, options.pop("label")) != (None, None, None, None):
             raise click.UsageError(
-                "--reconstruct cannot be combined with --num-samples, --label or --each-label."
+                "--reconstruct cannot be combined with --num-samples, --label, --each-label or "
+                "--latent."
             )
         _reconstruct(run, source, out, as_json, **options)
         return
@@ -94,9 +100,14 @@ def generate(
         check_file(out, {".png": "a grid", ".npz": "arrays", "": "a folder of images"})
     if each_label is not None and (count, options["label"]) != (None, None):
         raise click.UsageError("--each-label cannot be combined with --num-samples or --label.")
+    if latent is not None and (count, each_label, options["label"]) != (None, None, None):
+        raise click.UsageError(
+            "--latent cannot be combined with --num-samples, --each-label or --label."
+        )
+    vectors = None if latent is None else read_latents(latent)
     with ProgressBars(quiet=as_json, unit="images") as bars:
         opened = open_run(run)
-        default = default_count(opened.spec)
+        default = default_count(opened.spec) if vectors is None else len(vectors.noise)
         number = each_label * opened.spec.classes if each_label else count or default
         label = options["label"]
         empty = set(opened.record.data.empty_classes)
@@ -109,7 +120,9 @@ def generate(
         def show(done: int) -> None:
             bars.show("generate", done, number)
 
-        if each_label is not None:
+        if vectors is not None:
+            opened.generate(**options, latent=vectors, progress=show).save(out)
+        elif each_label is not None:
             options.pop("label")
             images, table = generate_each_label(opened, each_label, **options, progress=show)
         elif out.suffix.lower() != ".png" or out.is_dir():

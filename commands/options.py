@@ -236,6 +236,12 @@ def generator_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def file_option(name: str, help_: str) -> Decorator:
+    """Return the option for a file that is written or read only on request."""
+    kind = click.Path(path_type=Path)
+    return click.option(name, type=kind, show_default="none", help=help_)
+
+
 def fps_option(default: float) -> Decorator:
     """Return the option for the frame rate of an animation."""
     kind = click.FloatRange(0, 50, min_open=True)

@@ -25,7 +25,13 @@ from gandem.commands.options import (
     "--values",
     default="-1:1:10",
     metavar="FIRST:LAST:COUNT",
-    help="Values of the noise; or a list, like -2,0,2.",
+    help="Values of the noise, or distances along --direction; or a list, like -2,0,2.",
+)
+@click.option(
+    "--direction",
+    metavar="FILE[:N]",
+    show_default="none",
+    help="Move the noise along directions of 'gandem directions', or along number N, from 0.",
 )
 @click.option(
     "--dimension",

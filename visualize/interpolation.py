@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from gandem.core.errors import SpecError
+from gandem.core.runs.latents import LatentVectors
 from gandem.core.runs.run import Run, open_run
 from gandem.core.runs.sampling import CHUNK_SIZE, sample
 from gandem.core.specs import image_of
@@ -55,6 +56,7 @@ def interpolate(
     label: int | str | None = None,
     seed: int = 0,
     bounce: bool = False,
+    latent: LatentVectors | None = None,
     **generator: Any,
 ) -> Animation:
     """Return an animation of the images between two classes, or two seeds of the noise.
@@ -74,6 +76,8 @@ def interpolate(
         label: the class while noise changes; by default the classes take turns.
         seed: of the fixed noise.
         bounce: return to the start within the frames.
+        latent: two vectors, of two images for example, that are the ends in place of ``start`` and
+            ``end``.
         generator: ``backend``, ``device``, ``checkpoint``, ``ema`` and ``truncation`` of
             :meth:`Run.generate`.
 
@@ -95,9 +99,13 @@ def interpolate(
         raise SpecError(f"frames: expected at least 2, received {frames}.")
     if num_samples < 1:
         raise SpecError(f"num_samples: expected at least 1, received {num_samples}.")
-    if first == last:
+    if latent is not None:
+        start, end, num_samples = "start", "end", 1
+        ends = _split_vectors(opened, latent)
+    elif first == last:
         raise SpecError(f"Both ends are {first}; choose two different ones.")
-    ends = _make_ends(opened, first, last, settings)
+    else:
+        ends = _make_ends(opened, first, last, settings)
     shares = _list_shares(frames, bounce)
     height, width, _ = image_of(opened.spec).shape
     if size is not None:
@@ -129,6 +137,18 @@ def _list_shares(frames: int, bounce: bool) -> np.ndarray:
     forward = frames // 2 + 1
     back = np.linspace(1.0, 0.0, frames - forward + 2)[1:-1]
     return np.concatenate([np.linspace(0.0, 1.0, forward), back])
+
+
+def _split_vectors(run: Run, latent: LatentVectors) -> list[dict[str, np.ndarray]]:
+    """Return the generator's inputs for each of two latent vectors.
+
+    Raises:
+        SpecError: there are not two, or they belong to another model.
+    """
+    inputs = latent.make_inputs(run.spec, run.record.precision)
+    if len(latent.noise) != 2:
+        raise SpecError(f"Expected two latent vectors, received {len(latent.noise)}.")
+    return [{name: value[i : i + 1] for name, value in inputs.items()} for i in range(2)]
 
 
 def _make_ends(run: Run, start: int, end: int, settings: _Settings) -> list[dict[str, np.ndarray]]:

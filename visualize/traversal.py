@@ -12,6 +12,7 @@ import numpy as np
 
 from gandem.core.data.images import save_image
 from gandem.core.errors import SpecError, shown, suggest
+from gandem.core.runs.latents import read_arrays
 from gandem.core.runs.run import Run, open_run
 from gandem.core.runs.sampling import MAX_COLUMNS, Images, sample
 from gandem.core.specs import Spec, image_of
@@ -117,6 +118,7 @@ def traverse(
     values: Sequence[float] | str = "-1:1:10",
     *,
     dimensions: Sequence[int] | str = (),
+    direction: np.ndarray | Path | str | None = None,
     label: int | str | None = None,
     seed: int = 0,
     size: int | None = 56,
@@ -133,6 +135,8 @@ def traverse(
         values: numbers, or a text for :func:`parse_values`.
         dimensions: coordinates of the noise that change, one at a time, a row each; or a text for
             :func:`parse_dimensions`.
+        direction: vectors (K, latent.size), a row each, along which the fixed noise is moved by the
+            values; or the file of ``gandem directions``, with ``:N`` for one of them, from 0.
         label: the class, by number or name, or the category of an unconditional model; by default
             each has a row, or it is 0 for several dimensions.
         seed: of the fixed noise.
@@ -152,7 +156,12 @@ def traverse(
         dimensions = parse_dimensions(dimensions, run.spec)
     _check_values(values)
     spec = run.spec
-    for dimension in dimensions:
+    moves: tuple[np.ndarray, ...] = ()
+    if direction is not None:
+        if dimensions:
+            raise SpecError("Choose a direction or dimensions, not both.")
+        moves, dimensions = _read_directions(direction, spec)
+    for dimension in dimensions if not moves else ():
         _check_dimension(spec, dimension)
     what = "class" if is_conditional(spec) else "category" if spec.latent.categories else ""
     if label is not None or not what:
@@ -164,17 +173,17 @@ def traverse(
         (kind, dimension) for kind in kinds for dimension in dimensions or (None,)
     ]
     _check_table(spec, len(rows), len(values), size)
-    inputs = _traversal(run, rows, values, seed, options.truncation)
+    inputs = _traversal(run, rows, values, seed, moves, options.truncation)
     engine = run.engine(options.backend, options.device, options.checkpoint)
     generated = sample(spec, engine, inputs, ema=options.ema, progress=progress).images
     images = generated.reshape(len(rows), len(values), *spec.image.shape)
     names = _names(run, spec.classes) if what == "class" else [f"category {k}" for k in kinds]
     if len(dimensions) > 1:
-        titles = [_dimension_name(spec, dimension) for _, dimension in rows]
+        titles = [_row_name(spec, dimension, moves) for _, dimension in rows]
     elif what:
         titles = [names[place] for place in (kinds if what == "class" else range(len(kinds)))]
     else:
-        titles = [_dimension_name(spec, dimension) for dimension in dimensions]
+        titles = [_row_name(spec, dimension, moves) for dimension in dimensions]
     return Table(images, _titles(values), tuple(titles), size)
 
 
@@ -183,9 +192,14 @@ def _traversal(
     rows: Sequence[tuple[int, int | None]],
     values: Sequence[float],
     seed: int,
+    moves: Sequence[np.ndarray],
     truncation: float | None,
 ) -> dict[str, np.ndarray]:
-    """Return the generator's inputs (rows × values, …), row by row."""
+    """Return the generator's inputs (rows × values, …), row by row.
+
+    Args:
+        moves: directions that the second number of a row selects, in place of dimensions.
+    """
     spec, precision = run.spec, run.record.precision
     base = fixed_inputs(spec, seed, 1, precision, truncation=truncation)["noise"]
     noise = np.repeat(base, len(rows) * len(values), axis=0).reshape(len(rows), len(values), -1)
@@ -193,6 +207,8 @@ def _traversal(
     for row, (kind, dimension) in enumerate(rows):
         if dimension is None:
             noise[row, :, free] = np.asarray(values)[:, None]
+        elif moves:
+            noise[row] += np.outer(values, moves[dimension]).astype(noise.dtype)
         else:
             noise[row, :, dimension] = values
         if spec.latent.categories:
@@ -221,6 +237,36 @@ def _check_dimension(spec: Spec, dimension: int) -> None:
             f"Dimension {dimension} belongs to the category of the latent code, one of "
             f"{spec.latent.categories}; leave it out to get a row for each category."
         )
+
+
+def _read_directions(
+    direction: np.ndarray | Path | str, spec: Spec
+) -> tuple[tuple[np.ndarray, ...], tuple[int, ...]]:
+    """Return directions, and the places of those to show.
+
+    Raises:
+        RunError: the file cannot be read.
+        SpecError: the directions belong to another model, or there is none of that number.
+    """
+    vectors, number = direction, ""
+    if not isinstance(vectors, np.ndarray):
+        path, colon, number = str(direction).rpartition(":")
+        if not colon or not number.isdecimal():
+            path, number = str(direction), ""
+        vectors = read_arrays(path, "directions")["directions"]
+    if vectors.ndim != 2 or vectors.shape[1] != spec.latent.size or not len(vectors):
+        raise SpecError(
+            f"The directions have the shape {vectors.shape}, the model {spec.name!r} expects "
+            f"(N, {spec.latent.size})."
+        )
+    if number and int(number[:9]) >= len(vectors):
+        raise SpecError(f"No direction {number[:9]}; expected 0 to {len(vectors) - 1}.")
+    places = (int(number),) if number else tuple(range(len(vectors)))
+    return tuple(vectors), places
+
+
+def _row_name(spec: Spec, place: int | None, moves: Sequence[np.ndarray]) -> str:
+    return f"direction {place}" if moves else _dimension_name(spec, place)
 
 
 def _dimension_name(spec: Spec, dimension: int | None) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         list_needs,
         list_network_needs,
     )
+    from gandem.core.training.costs import StepCost, estimate_cost
     from gandem.core.training.dry_run import (
         DRAW_KINDS,
         DrawFeed,
@@ -112,6 +113,7 @@ __all__ = [
     "Played",
     "Players",
     "Prefetcher",
+    "StepCost",
     "Tensor",
     "ThreadSetter",
     "Tracer",
@@ -123,6 +125,7 @@ __all__ = [
     "check_state",
     "complete_state",
     "draw_noise",
+    "estimate_cost",
     "find_backend",
     "fixed_inputs",
     "fixed_parts",
@@ -158,7 +161,7 @@ __all__ = [
 
 _MODULES = (
     *("ops", "losses", "protocols", "backends", "capabilities", "state", "step", "dry_run"),
-    "feature_networks",
+    *("feature_networks", "costs"),
     *(
         "feed.device_rng",
         "feed.draws",

@@ -57,6 +57,7 @@ class Node:
         reads: the input of the network, or the earlier layer, that it reads; empty if none.
         is_read: its output is read elsewhere too: by a later layer, or by a loss.
         kept: numbers of each sample that it keeps for its gradient beside its output.
+        multiply_adds: of each sample, forward, without those of the layers inside it.
     """
 
     path: str
@@ -69,6 +70,7 @@ class Node:
     reads: str = ""
     is_read: bool = False
     kept: int = 0
+    multiply_adds: int = 0
 
     @property
     def reference(self) -> str:
@@ -251,11 +253,12 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """The output shape of a layer, and its arrays by their short names; ``kept`` as in
-    :class:`Node`.
+    """The output shape of a layer, and its arrays by their short names; ``kept`` and
+    ``multiply_adds`` as in :class:`Node`.
     """
 
     output: Shape
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     statistics: Mapping[str, Parameter] = field(default_factory=dict)
     kept: int = 0
+    multiply_adds: int = 0
