@@ -17,8 +17,6 @@ from gandem.core.specs import has_encoder
 from gandem.core.training import Engine, Feed, as_read, draw_noise, one_hot, weights
 from gandem.core.training.losses import decision_boundary
 
-__all__ = ["COUNT", "EVERY", "Probe", "measure_variety"]
-
 COUNT = 100
 """Number of real images, and of fake ones, in the fixed batch."""
 EVERY = 50

@@ -29,8 +29,6 @@ from gandem.core.training.penalties import (
 )
 from gandem.core.training.protocols import Played, Players
 
-__all__ = ["ADAPT", "Discriminator"]
-
 Inputs = Mapping[str, Tensor]
 """The discriminator's inputs for a batch, by name."""
 Features = tuple[dict[str, Tensor] | None, dict[str, Tensor] | None]

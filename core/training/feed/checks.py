@@ -8,8 +8,6 @@ from gandem.core.data.dataset import Dataset
 from gandem.core.errors import DataError
 from gandem.core.specs import Points, Spec, plan_spec
 
-__all__ = ["check_labels", "check_shape", "refuse_tiny_batch", "refuse_ungrouped_batch"]
-
 
 def check_shape(spec: Spec, dataset: Dataset, scale: int = 1) -> None:
     """Refuse data whose images, or points, have another shape than those of the spec.
