@@ -196,8 +196,8 @@ def _pixels(share: float, size: int) -> int:
 def _shifts(size: int, by: np.ndarray) -> np.ndarray:
     """Return a matrix (size, size) for each distance that shifts by that many places."""
     places = np.arange(size)
-    found: np.ndarray = places[None, :, None] - by[:, None, None] == places[None, None, :]
-    return found.astype(np.float64)
+    shifts: np.ndarray = places[None, :, None] - by[:, None, None] == places[None, None, :]
+    return shifts.astype(np.float64)
 
 
 def _cut(size: int, length: int, generator: np.random.Generator, rows: int) -> np.ndarray:
