@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gandem.visualize.animation import animate
     from gandem.visualize.curves import draw_curves as plot
     from gandem.visualize.interpolation import interpolate
+    from gandem.visualize.mixing import mix
     from gandem.visualize.traversal import traverse
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "evaluate",
     "hookimpl",
     "interpolate",
+    "mix",
     "open_run",
     "parity",
     "plot",
@@ -63,6 +65,7 @@ _HOMES = {
     "compare": "gandem.compare",
     "evaluate": "gandem.metrics.evaluation.evaluate:evaluate",
     "interpolate": "gandem.visualize.interpolation:interpolate",
+    "mix": "gandem.visualize.mixing:mix",
     "directions": "gandem.optimize.directions:directions",
     "project": "gandem.optimize.projection:project",
     "stylize": "gandem.optimize.style:stylize",

@@ -13,7 +13,7 @@ __all__ = ["main"]
 
 SECTIONS = {
     "Train and resume": ("train", "resume", "runs"),
-    "Generate and look": ("generate", "interpolate", "traverse", "animate", "plot"),
+    "Generate and look": ("generate", "interpolate", "traverse", "mix", "animate", "plot"),
     "Optimize an image": ("style", "project", "directions"),
     "Evaluate and compare": ("evaluate", "compare", "report", "parity"),
     "Catalog and plugins": ("list", "show", "data", "plugins"),

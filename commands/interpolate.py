@@ -12,6 +12,7 @@ from gandem.commands.options import (
     JSON,
     LOOP,
     RUN,
+    SPACE,
     ClassType,
     choose_out,
     file_option,
@@ -34,6 +35,7 @@ SECTIONS = {
         "to_image",
         "latent",
         "between",
+        "space",
         "path",
         "num_samples",
         "label",
@@ -65,6 +67,7 @@ SECTIONS = {
     show_default="label of a conditional model, else noise",
     help="What changes: the label, the category of a latent code, or the noise.",
 )
+@SPACE
 @click.option(
     "--path",
     type=click.Choice(["spherical", "linear"]),

@@ -208,7 +208,14 @@ TRUNCATION = click.option(
     type=click.FloatRange(0, min_open=True),
     metavar="PSI",
     show_default="off",
-    help="Largest absolute value of the noise; below 1, images are more typical and less varied.",
+    help="Below 1, images are more typical and less varied: the share of a style that is left of "
+    "its distance from the mean style, or the largest absolute value of noise without styles.",
+)
+SPACE = click.option(
+    "--space",
+    type=click.Choice(["z", "w"]),
+    default="z",
+    help="What moves: the noise z, or the styles w of a model that has them.",
 )
 LOOP = click.option(
     "--loop/--once", default=True, show_default="loop", help="Repeat a GIF, or play it once."

@@ -10,6 +10,7 @@ import click
 from gandem.commands.options import (
     JSON,
     RUN,
+    SPACE,
     ClassType,
     choose_out,
     generator_options,
@@ -42,6 +43,7 @@ from gandem.commands.options import (
     help="Dimensions of the noise to change one at a time, from 0, one row each; or 'code'. Can be "
     "repeated.",
 )
+@SPACE
 @click.option(
     "--label",
     type=ClassType(),
@@ -63,7 +65,8 @@ def traverse(
 ) -> None:
     """Draw images for chosen noise values, one per column.
 
-    Without --dimension all dimensions of the noise have the value.
+    Without --dimension all dimensions of the noise have the value. With --space w the values are
+    added to dimensions of the style of --seed.
     """
     from gandem.commands.output import print_out
     from gandem.core.files import check_file

@@ -13,6 +13,7 @@ from gandem.core.errors import SpecError
 from gandem.core.runs.latents import LatentVectors
 from gandem.core.runs.run import Run, open_run
 from gandem.core.runs.sampling import CHUNK_SIZE, sample
+from gandem.core.runs.styles import find_styles, to_styles
 from gandem.core.specs import image_of
 from gandem.core.training import fixed_inputs, stored
 from gandem.visualize.animation import Animation
@@ -29,6 +30,7 @@ __all__ = ["interpolate"]
 
 Between = Literal["label", "category", "noise"]
 Shape = Literal["spherical", "linear"]
+Space = Literal["z", "w"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,7 @@ class _Settings:
     num_samples: int
     label: int | None
     truncation: float | None
+    space: Space
 
 
 def interpolate(
@@ -56,6 +59,7 @@ def interpolate(
     label: int | str | None = None,
     seed: int = 0,
     bounce: bool = False,
+    space: Space = "z",
     latent: LatentVectors | None = None,
     **generator: Any,
 ) -> Animation:
@@ -76,6 +80,8 @@ def interpolate(
         label: the class while noise changes; by default the classes take turns.
         seed: of the fixed noise.
         bounce: return to the start within the frames.
+        space: between two seeds or vectors, the ``"z"`` of noise, or ``"w"``: a straight line
+            between styles.
         latent: two vectors, of two images for example, that are the ends in place of ``start`` and
             ``end``.
         generator: ``backend``, ``device``, ``checkpoint``, ``ema`` and ``truncation`` of
@@ -94,6 +100,7 @@ def interpolate(
         num_samples=num_samples,
         label=label,
         truncation=options.truncation,
+        space=space,
     )
     if frames < 2:
         raise SpecError(f"frames: expected at least 2, received {frames}.")
@@ -113,9 +120,12 @@ def interpolate(
 
     def make() -> Iterator[np.ndarray]:
         engine = opened.engine(options.backend, options.device, options.checkpoint)
+        points = ends
+        if space == "w":
+            points = [to_styles(opened.spec, engine, end, ema=options.ema) for end in ends]
         chunk = max(1, CHUNK_SIZE // num_samples)
         for index in range(0, frames, chunk):
-            inputs = _interpolate_inputs(opened, ends, shares[index : index + chunk], settings)
+            inputs = _interpolate_inputs(opened, points, shares[index : index + chunk], settings)
             images = sample(opened.spec, engine, inputs, ema=options.ema).images
             for place in range(0, len(images), num_samples):
                 yield scale_images(images[place : place + num_samples], size)
@@ -154,12 +164,20 @@ def _split_vectors(run: Run, latent: LatentVectors) -> list[dict[str, np.ndarray
 def _make_ends(run: Run, start: int, end: int, settings: _Settings) -> list[dict[str, np.ndarray]]:
     """Return the generator's inputs at both ends, each (count, …)."""
     spec, precision, count = run.spec, run.record.precision, settings.num_samples
-    between = settings.between or ("label" if is_conditional(spec) else "noise")
+    is_labeled = is_conditional(spec) and settings.space == "z"
+    between = settings.between or ("label" if is_labeled else "noise")
 
     def draw(seed: int, label: int | None) -> dict[str, np.ndarray]:
         labels = None if label is None else np.full(count, check_class(spec, label))
         return fixed_inputs(spec, seed, count, precision, labels, truncation=settings.truncation)
 
+    if settings.space == "w":
+        find_styles(spec)
+        if between != "noise" or settings.path == "spherical":
+            raise SpecError(
+                "The space w has straight lines between the styles of two seeds; leave 'between' "
+                "and 'path' out."
+            )
     if between == "noise":
         for seed in (start, end):
             if not 0 <= seed < 2**63:
@@ -187,9 +205,10 @@ def _interpolate_inputs(
     inputs = {name: _interpolate_linearly(ends[0][name], ends[1][name], shares) for name in ends[0]}
     path = settings.path or ("spherical" if spec.latent.distribution == "normal" else "linear")
     rest = slice(max((part.stop for part in parts.values()), default=0), None)
-    a, b = (end["noise"][:, rest] for end in ends)
-    if path == "spherical" and (a != b).any():
-        inputs["noise"][..., rest] = slerp(a, b, shares)  # codes and categories stay linear
+    if "noise" in inputs and path == "spherical":
+        a, b = (end["noise"][:, rest] for end in ends)
+        if (a != b).any():
+            inputs["noise"][..., rest] = slerp(a, b, shares)  # codes and categories stay linear
     dtype = stored(run.record.precision)
     return {
         name: value.reshape(-1, value.shape[-1]).astype(dtype) for name, value in inputs.items()

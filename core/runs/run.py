@@ -242,8 +242,8 @@ class Run:
             num_samples: number of images.
             label: the class, its number or its name; by default the classes of a conditional model
                 take turns.
-            truncation: the largest absolute value of the noise, which must be normal; below 1,
-                images are more typical and less varied (Brock et al. 2019, arXiv:1809.11096).
+            truncation: ψ; images below 1 are more typical and less varied. Styles move to their
+                mean (arXiv:1812.04948); other noise is at most ψ (arXiv:1809.11096).
             backend: by default the run's own if it is installed, or else any that is.
             ema: use the moving average of the weights, if the run keeps one.
             checkpoint: ``"last"``, ``"best"``, or a step.

@@ -14,7 +14,6 @@ from gandem.core.specs.gan import (
     Spec,
     Training,
     Transforms,
-    image_of,
 )
 from gandem.core.specs.initializers import *  # noqa: F403
 from gandem.core.specs.layers import *  # noqa: F403
@@ -40,6 +39,7 @@ from gandem.core.specs.stages import Stage
 from gandem.core.specs.validation import (
     count_copies,
     has_encoder,
+    image_of,
     input_shapes,
     plan_player,
     plan_spec,

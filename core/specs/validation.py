@@ -7,18 +7,18 @@ import functools
 from collections.abc import Collection, Mapping
 
 from gandem.core.errors import SpecError, shown
-from gandem.core.specs.gan import Player, Points, Spec, Transforms
+from gandem.core.specs.gan import Image, Player, Points, Spec, Transforms
 from gandem.core.specs.layers import Styles
 from gandem.core.specs.shapes.graph import FADE_IN, REFERENCE, NetworkPlan, Node, Shape
 from gandem.core.specs.shapes.inference import NAME, plan_network
 from gandem.core.specs.shapes.stages import check_stages, result_spec, stage_specs
 
-__all__ = ["count_copies", "has_encoder", "input_shapes", "plan_player", "plan_spec"]
+__all__ = ["count_copies", "has_encoder", "image_of", "input_shapes", "plan_player", "plan_spec"]
 
 PLAYERS = ("generator", "discriminator")
 
 _TAKEN = {
-    **dict.fromkeys(("optimizer", "average", "running"), "a part of the state"),
+    **dict.fromkeys(("optimizer", "average", "lookahead", "running"), "a part of the state"),
     **dict.fromkeys(("penalty", "path_length", "class_loss", "augment_probability"), "a metric"),
     **dict.fromkeys(("step", "epoch", "steps_per_second", "seconds"), "a column of the log"),
     **dict.fromkeys(("stage", "fade_in"), "a column of the log"),
@@ -32,6 +32,20 @@ def input_shapes(spec: Spec) -> dict[str, Shape]:
     if spec.classes:
         shapes["label"] = (spec.classes,)
     return shapes
+
+
+def image_of(spec: Spec) -> Image:
+    """Return the image format of a spec.
+
+    Raises:
+        SpecError: the spec generates points.
+    """
+    if isinstance(spec.image, Points):
+        raise SpecError(
+            f"The model {spec.name!r} makes points of {spec.image.size} numbers, and this wants "
+            "images; 'gandem generate' draws points."
+        )
+    return spec.image
 
 
 def has_encoder(spec: Spec) -> bool:
@@ -74,6 +88,7 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
         _check_encoder(spec, plans.get("encoder"))
     _check_features(spec, plans["discriminator"])
     for name, plan in plans.items():
+        _check_mixing(plan)
         if name not in PLAYERS:
             _check_auxiliary(plan)
         if not plan.parameter_count:
@@ -243,16 +258,19 @@ def _last_that_computes(plan: NetworkPlan) -> Node:
     return next(nodes, plan.nodes[-1])
 
 
-def _check_generator(spec: Spec, plan: NetworkPlan) -> None:
-    if "image" in plan.inputs:
-        raise SpecError("generator: it cannot read the real image; its inputs are noise and label.")
-    for node in plan.walk():
-        first = plan.input == "noise" and node is plan.nodes[0]
-        if node.layer.draws == "mixing" and not first:
+def _check_mixing(plan: NetworkPlan) -> None:
+    for node in plan.drawing_nodes():
+        is_first = plan.name == "generator" and plan.input == "noise" and node is plan.nodes[0]
+        if node.layer.draws == "mixing" and not is_first:
             raise SpecError(
                 f"{node.path}: style mixing needs another noise vector, so the layer must be the "
                 "first of the generator and read the noise; move it, or set mixing = 0."
             )
+
+
+def _check_generator(spec: Spec, plan: NetworkPlan) -> None:
+    if "image" in plan.inputs:
+        raise SpecError("generator: it cannot read the real image; its inputs are noise and label.")
     last = plan.nodes[-1]
     if plan.output_shape != spec.image.shape:
         raise SpecError(

@@ -79,6 +79,7 @@ if TYPE_CHECKING:
         state_shapes,
         statistics,
         stored,
+        weight_copies,
         weights,
     )
     from gandem.core.training.step import METRICS, metric_names, train_step
@@ -156,6 +157,7 @@ __all__ = [
     "step_inputs",
     "stored",
     "train_step",
+    "weight_copies",
     "weights",
 ]
 

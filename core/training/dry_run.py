@@ -317,6 +317,9 @@ class PassRecorder:
     def average(self, player: str, decay: float) -> None:
         """Do nothing."""
 
+    def look_back(self, player: str, share: np.ndarray) -> None:
+        pass
+
     def get_running(self, name: str) -> np.ndarray:
         """Return zero."""
         return make_zeros(())

@@ -45,6 +45,7 @@ def test_the_public_names_are_these():
         "evaluate",
         "hookimpl",
         "interpolate",
+        "mix",
         "open_run",
         "parity",
         "plot",
@@ -58,7 +59,7 @@ def test_the_public_names_are_these():
     ]
 
 
-@pytest.mark.parametrize("name", ["animate", "evaluate", "interpolate", "plot", "traverse"])
+@pytest.mark.parametrize("name", ["animate", "evaluate", "interpolate", "mix", "plot", "traverse"])
 def test_a_function_takes_the_options_of_the_command_with_its_name(name):
     """What writes a file has a method ``save``, which takes the options of the file."""
     renamed = {"from": "start", "to": "end", "dimension": "dimensions"}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from gandem.core.errors import SpecError, shown, suggest
 from gandem.core.specs.initializers import Initializer
-from gandem.core.specs.layers import Layer
+from gandem.core.specs.layers import Layer, Styles
 
 __all__ = [
     "FADE_IN",
@@ -145,6 +145,10 @@ class NetworkPlan:
     def start_of(self, part: slice) -> str:
         """Return the name of the input of a part of the nodes."""
         return self.nodes[part.start - 1].reference if part.start else self.input
+
+    def find_styles(self) -> Node | None:
+        """Return the layer of the network itself that gives styles; None if there is none."""
+        return next((node for node in self.nodes if isinstance(node.layer, Styles)), None)
 
     def walk(self) -> Iterator[Node]:
         """Yield every node, inner ones too, in order of computation."""
