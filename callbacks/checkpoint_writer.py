@@ -38,8 +38,6 @@ from gandem.core.runs.trainer import Callback, Trainer, WrittenCheckpoint
 from gandem.core.specs import Image, Spec
 from gandem.core.training import fixed_inputs
 
-__all__ = ["CheckpointWriter", "WriterThread"]
-
 HEADER = ("model", "backend", "versions", "gandem", "stream", "data", "epochs")
 """Fields of the record that a checkpoint's header repeats."""
 

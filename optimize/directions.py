@@ -16,8 +16,6 @@ from gandem.core.training import Ops, Tensor, fixed_inputs, stored
 from gandem.optimize.engines import Apply, Tensors, start_engine
 from gandem.visualize.latent import GeneratorOptions, is_conditional
 
-__all__ = ["Directions", "directions"]
-
 CHUNK = 250
 """Samples whose features are computed at once."""
 

@@ -27,16 +27,6 @@ from gandem.core.training import (
 )
 from gandem.metrics.evaluation.features import load_extractor
 
-__all__ = [
-    "Apply",
-    "DifferentiableEngine",
-    "Tensors",
-    "feature_engine",
-    "load_features",
-    "observe",
-    "start_engine",
-]
-
 Apply = Callable[..., Tensor]
 """Runs a player in inference mode; see :class:`gandem.core.training.Players`."""
 Tensors = Mapping[str, Tensor]

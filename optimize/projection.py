@@ -44,8 +44,6 @@ from gandem.optimize.pictures import fit_picture
 from gandem.visualize.latent import GeneratorOptions, check_class
 from gandem.visualize.traversal import Table
 
-__all__ = ["OPTIMIZER", "Projection", "project"]
-
 OPTIMIZER = Adam(learning_rate=Cosine(from_=0.1, to=0.002, end=1, unit="epochs"))
 """The optimizer by default; all steps are one epoch."""
 CANDIDATES = 1000

@@ -14,15 +14,6 @@ from gandem.core.runs.styles import find_styles
 from gandem.core.specs import Spec, Styles, plan_spec
 from gandem.core.training import one_hot
 
-__all__ = [
-    "GeneratorOptions",
-    "check_class",
-    "hold_category",
-    "is_conditional",
-    "move_styles",
-    "slerp",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class GeneratorOptions:

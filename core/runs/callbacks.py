@@ -15,8 +15,6 @@ from gandem.core.runs.record import write_record
 from gandem.core.runs.sampling import report_memory_errors
 from gandem.core.runs.trainer import EVENTS, Callback, Trainer
 
-__all__ = ["IsolatedCallback", "LogWriter", "ProgressReporter", "RecordWriter", "load_callbacks"]
-
 
 class LogWriter(Callback):
     """Writes the log rows with losses, and ends a training whose losses are not finite."""

@@ -61,8 +61,6 @@ from gandem.core.training import (
 )
 from gandem.core.training.feed.epochs import EpochSpan
 
-__all__ = ["TrainingSetup", "resume", "train"]
-
 KEPT = ("started", "best", "evaluation", "steps_per_second", "seconds_to_first_step")
 """Fields of the record that a resumed run keeps until it has new values."""
 

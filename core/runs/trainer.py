@@ -27,8 +27,6 @@ from gandem.core.runs.sampling import report_memory_errors
 from gandem.core.training import Engine, Feed, MultiStep, Prefetcher, have_equal_shapes
 from gandem.core.training.feed.stages import format_stage
 
-__all__ = ["EVENTS", "Callback", "Trainer", "WrittenCheckpoint"]
-
 WARM_UP_STEPS = 100
 """Steps before several steps are made in one call, which the backend compiles separately."""
 

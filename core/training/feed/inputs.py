@@ -339,11 +339,11 @@ class Feed:
         key = (rows, due)
         if key not in self._passes:
             self._passes[key] = passes_of_step(self.spec, self.loss, rows, due)
-        for made in self._passes[key]:
-            for node in self.plans[made.player].drawing_nodes():
-                name = f"{node.layer.draws}/{made.number}/{node.path}"
+        for network_pass in self._passes[key]:
+            for node in self.plans[network_pass.player].drawing_nodes():
+                name = f"{node.layer.draws}/{network_pass.number}/{node.path}"
                 generator = stream(self.seed, Purpose.LAYERS, step, part_of(name))
-                values = draw_layer(node, made.rows, self.spec.latent, generator)
+                values = draw_layer(node, network_pass.rows, self.spec.latent, generator)
                 is_mask = values.dtype == np.bool_
                 drawn[name] = values if is_mask else values.astype(self.precision)
         return drawn
