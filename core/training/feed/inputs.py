@@ -21,7 +21,6 @@ from gandem.core.specs import (
     image_shapes,
     plan_spec,
 )
-from gandem.core.training.discriminator import ADAPT
 from gandem.core.training.dry_run import (
     Pass,
     check_functions,
@@ -30,7 +29,6 @@ from gandem.core.training.dry_run import (
     passes_of_step,
     schedule_names,
 )
-from gandem.core.training.due import Due
 from gandem.core.training.feed.augmentation import (
     ADAPTATION_INTERVAL,
     draw_disturbances,
@@ -48,9 +46,11 @@ from gandem.core.training.feed.epochs import EpochCounter, EpochSpan
 from gandem.core.training.feed.pixels import byte_values, read_resolutions
 from gandem.core.training.feed.stages import WHOLE, StagePlace, Timeline, count_batches
 from gandem.core.training.losses import AdversarialLoss, check_loss
-from gandem.core.training.path_length import count_paths
 from gandem.core.training.state import stored
 from gandem.core.training.step import LOOKAHEAD
+from gandem.core.training.updates.discriminator import ADAPT
+from gandem.core.training.updates.due import Due
+from gandem.core.training.updates.path_length import count_paths
 
 __all__ = ["Feed"]
 

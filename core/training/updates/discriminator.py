@@ -15,7 +15,6 @@ from gandem.core.specs import (
     image_shapes,
     is_image,
 )
-from gandem.core.training.due import PENALTY_FACTOR, Due
 from gandem.core.training.feed.augmentation import CONSISTENT, adapt_probability, disturb
 from gandem.core.training.losses import (
     AdversarialLoss,
@@ -26,8 +25,10 @@ from gandem.core.training.losses import (
     is_paired,
 )
 from gandem.core.training.ops import Images, Ops, Tensor
-from gandem.core.training.passes import can_share_pass
-from gandem.core.training.penalties import (
+from gandem.core.training.protocols import Played, Players
+from gandem.core.training.updates.due import PENALTY_FACTOR, Due
+from gandem.core.training.updates.passes import can_share_pass
+from gandem.core.training.updates.penalties import (
     feature_distance,
     gradient_penalty,
     lecam_penalty,
@@ -36,7 +37,6 @@ from gandem.core.training.penalties import (
     squared_distance,
     squared_slope,
 )
-from gandem.core.training.protocols import Played, Players
 
 Inputs = Mapping[str, Tensor]
 """The discriminator's inputs for a batch, by name."""
