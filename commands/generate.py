@@ -13,6 +13,7 @@ from gandem.commands.options import (
     RUN,
     ClassType,
     choose_out,
+    file_option,
     generator_options,
     out_option,
     seed_option,
@@ -45,6 +46,7 @@ GRID_COPIES = 8
     show_default="off",
     help="Generate N images of every class from the same noise, one row per class.",
 )
+@file_option("--latent", "Generate from the vectors of an .npz that 'gandem project' wrote.")
 @click.option(
     "--pyramid",
     is_flag=True,
@@ -54,6 +56,7 @@ GRID_COPIES = 8
     "--reconstruct",
     "source",
     metavar="N|PATH",
+    show_default="none",
     help="Encode and reconstruct N images of the training data, or those of a folder, zip or .npz "
     "file, with a model that has an encoder. Output: a table.png or arrays.npz.",
 )
@@ -65,6 +68,7 @@ def generate(
     run: Path,
     count: int | None,
     each_label: int | None,
+    latent: Path | None,
     pyramid: bool,
     source: str | None,
     out: Path | None,
@@ -80,6 +84,7 @@ def generate(
     from gandem.core.data.summary import format_few
     from gandem.core.files import check_file, check_new_folder
     from gandem.core.runs import open_run
+    from gandem.core.runs.latents import read_latents
     from gandem.core.runs.sampling import check_count, default_count
     from gandem.core.specs import Image
     from gandem.terminal.progress import ProgressBars
@@ -88,10 +93,11 @@ def generate(
     from gandem.visualize.traversal import each_label as generate_each_label
 
     if source is not None:
-        if (count, each_label, options.pop("label"), pyramid) != (None, None, None, False):
+        taken = (count, each_label, latent, options.pop("label"), pyramid or None)
+        if taken != (None,) * len(taken):
             raise click.UsageError(
-                "--reconstruct cannot be combined with --num-samples, --label, --each-label or "
-                "--pyramid."
+                "--reconstruct cannot be combined with --num-samples, --label, --each-label, "
+                "--latent or --pyramid."
             )
         _reconstruct(run, source, out, as_json, **options)
         return
@@ -102,13 +108,19 @@ def generate(
         check_file(out, {".png": "a grid", ".npz": "arrays", "": "a folder of images"})
     if each_label is not None and (count, options["label"]) != (None, None):
         raise click.UsageError("--each-label cannot be combined with --num-samples or --label.")
-    if pyramid and each_label is not None:
-        raise click.UsageError("--pyramid cannot be combined with --each-label.")
+    if pyramid and (each_label, latent) != (None, None):
+        raise click.UsageError("--pyramid cannot be combined with --each-label or --latent.")
     if pyramid and out.suffix.lower() != ".png":
         raise click.UsageError(f"--pyramid draws one picture; expected a .png, received {out}.")
+    if latent is not None and (count, each_label, options["label"]) != (None, None, None):
+        raise click.UsageError(
+            "--latent cannot be combined with --num-samples, --each-label or --label."
+        )
+    vectors = None if latent is None else read_latents(latent)
     with ProgressBars(quiet=as_json, unit="images") as bars:
         opened = open_run(run)
         default = DEFAULT_ROWS if pyramid else default_count(opened.spec)
+        default = default if vectors is None else len(vectors.noise)
         number = each_label * opened.spec.classes if each_label else count or default
         label = options["label"]
         empty = set(opened.record.data.empty_classes)
@@ -121,7 +133,9 @@ def generate(
         def show(done: int) -> None:
             bars.show("generate", done, number)
 
-        if each_label is not None:
+        if vectors is not None:
+            opened.generate(**options, latent=vectors, progress=show).save(out)
+        elif each_label is not None:
             options.pop("label")
             images, table = generate_each_label(opened, each_label, **options, progress=show)
         elif pyramid:

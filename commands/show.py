@@ -14,7 +14,7 @@ from gandem.commands.options import JSON, SET, find_run, parse_changes, size_opt
 @click.option("--toml", "as_toml", is_flag=True, help="Print the spec as TOML, with every field.")
 @JSON
 def show(model: str, changes: tuple[str, ...], size: str, as_toml: bool, as_json: bool) -> None:
-    """Show a model, a spec or a run: layers, shapes, parameters.
+    """Show a model, a spec or a run: layers, shapes, parameters, memory, multiply-adds.
 
     MODEL is a name from 'gandem list', a .toml or .json spec, or a run's folder.
     """
@@ -26,6 +26,7 @@ def show(model: str, changes: tuple[str, ...], size: str, as_toml: bool, as_json
         format_run_details,
         format_spec,
     )
+    from gandem.commands.render_cost import describe_cost, find_cost, format_cost
     from gandem.core.specs import (
         digest,
         find_model,
@@ -48,19 +49,22 @@ def show(model: str, changes: tuple[str, ...], size: str, as_toml: bool, as_json
         resolve_loss(spec)
     if as_toml:
         click.echo(to_toml(spec), nl=False)
-    elif as_json:
+        return
+    cost = find_cost(spec, run.settings().precision if run else "float32")
+    if as_json:
         counts = {name: plan.parameter_count for name, plan in plan_spec(spec).items()}
         print_json(
             {"model": spec.name, "digest": digest(spec)}
             | {"networks": describe_layers(spec), "parameters": counts, "spec": to_data(spec)}
             | {"schedules": {path: str(schedule) for path, schedule in find_schedules(spec)}}
+            | {"cost": describe_cost(cost)}
             | ({"run": describe_run(run)} if run else {})
             | ({"recipe": {"data": entry.data, "classes": entry.classes}} if entry else {})
         )
     else:
         if run:
             click.echo(f"{format_run_details(run)}\n")
-        click.echo(format_spec(spec))
+        click.echo(f"{format_spec(spec)}\n{format_cost(cost)}")
         if entry:
             click.echo(format_recipe(entry))
 

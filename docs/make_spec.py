@@ -160,6 +160,8 @@ EXAMPLES: dict[str, Any] = {
     "Training.discriminator_steps": 5,
     "Training.ema_decay": 0.99,
     "Training.ema_half_life": 10_000.0,
+    "Training.lookahead_interval": 5,
+    "Training.lookahead_share": 0.7,
     "Training.batches_per_epoch": 100,
     "Training.generator_batches": 2,
     "Training.discriminator_skip_below": 0.3,

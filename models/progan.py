@@ -60,18 +60,20 @@ def progan(
     with resampling, which rounds differently.
 
     Args:
-        image: (height, width, channels); square, ``first`` times a power of two. 1024 pixels give
-            the largest networks of the paper.
+        image: (height, width, channels); those of the paper have up to 1024×1024 pixels.
         latent: size of the noise.
         width: filters of the layers up to 32 pixels; each larger resolution has half as many.
-        first: pixels of the first stage, 4 in the paper.
+        first: least height of the first stage; it is the image's, halved as often as possible.
         images: real images of the first stage, of each fade-in, and after it.
         learning_rate: of Adam, for both players.
         batch_size: images per batch, fewer from 256 pixels on.
     """
     height, breadth, channels = image
-    sizes = [first * 2**i for i in range(max(height // first, 1).bit_length())]
-    filters = {size: max(min(width, 32 * width // size), 1) for size in (first // 2, *sizes)}
+    sizes = [height]
+    while sizes[0] % 2 == 0 and sizes[0] >= 2 * first:
+        sizes.insert(0, sizes[0] // 2)
+    smallest = sizes[0]
+    filters = {size: max(min(width, 32 * width // size), 1) for size in sizes}
     optimizer = Adam(
         learning_rate=learning_rate,
         beta1=0.0,
@@ -82,22 +84,27 @@ def progan(
     generator: list[Layer] = [
         PixelNorm(),
         Reshape(shape=(1, 1, latent)),
-        Conv2DTranspose(filters=width, kernel=first, padding="valid", **_equalized(ROOT)),
+        Conv2DTranspose(
+            filters=width,
+            kernel=(smallest, smallest * breadth // height),
+            padding="valid",
+            **_equalized(ROOT),
+        ),
         *_end(),
     ]
     discriminator: list[Layer] = []
     for size in sizes:
-        if size > first:
+        if size > smallest:
             generator += [Upsample2D(), *_convolve(filters[size])]
         generator += [*_convolve(filters[size]), _to_image(size, channels)]
     for size in reversed(sizes):
-        below = filters[size // 2]
         discriminator += [_from_image(size, filters[size])]
-        if size > first:
+        if size > smallest:
+            below = filters[size // 2]
             discriminator += [*_read(filters[size]), *_read(below), AveragePool2D()]
     discriminator += [
         MinibatchStddev(),
-        *_read(filters[first]),
+        *_read(width),
         Flatten(),
         Dense(units=width, **_equalized(ROOT)),
         LeakyRelu(slope=0.2),
@@ -116,8 +123,8 @@ def progan(
             stages=tuple(
                 Stage(
                     resolution=size,
-                    length=images if size == first else 2 * images,
-                    fade_in=0 if size == first else images,
+                    length=images if size == smallest else 2 * images,
+                    fade_in=0 if size == smallest else images,
                     batch_size=min(batch_size, BATCH_SIZES[size]) if size in BATCH_SIZES else None,
                 )
                 for size in sizes

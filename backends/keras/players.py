@@ -17,12 +17,12 @@ class KerasPlayers:
         self,
         networks: Mapping[str, Network],
         learners: Mapping[str, Learner],
-        averages: Mapping[str, Mapping[str, tf.Variable]],
+        copies: Mapping[str, Mapping[str, Mapping[str, tf.Variable]]],
         running: Mapping[str, tf.Variable],
     ) -> None:
         self.networks = networks
         self.learners = learners
-        self.averages = averages
+        self.copies = copies
         self.running = running
         self.inputs: Mapping[str, Tensor] = {}
         self.draws = DrawFeed({})
@@ -106,9 +106,15 @@ class KerasPlayers:
 
     def average(self, player: str, decay: float | Tensor) -> None:
         for name, parameter in self.learners[player].parameters.items():
-            average = self.averages[player][name]
+            average = self.copies["average"][player][name]
             kept, taken = (as_constant(share, average) for share in (decay, 1 - decay))
             average.assign(average * kept + parameter * taken)
+
+    def look_back(self, player: str, share: Tensor) -> None:
+        for name, parameter in self.learners[player].parameters.items():
+            copy = self.copies["lookahead"][player][name]
+            copy.assign(copy * (1.0 - share) + parameter * share)
+            parameter.assign(copy)
 
     def get_running(self, name: str) -> Tensor:
         return self.running[name].read_value()

@@ -17,12 +17,12 @@ class TorchPlayers:
         self,
         networks: Mapping[str, Network],
         learners: Mapping[str, Learner],
-        averages: Mapping[str, Mapping[str, Tensor]],
+        copies: Mapping[str, Mapping[str, Mapping[str, Tensor]]],
         running: Mapping[str, Tensor],
     ) -> None:
         self.networks = networks
         self.learners = learners
-        self.averages = averages
+        self.copies = copies
         self.running = running
         self.inputs: Mapping[str, Tensor] = {}
         self.draws = DrawFeed({})
@@ -85,7 +85,14 @@ class TorchPlayers:
     def average(self, player: str, decay: float) -> None:
         with torch.no_grad():
             for name, parameter in self.learners[player].parameters.items():
-                self.averages[player][name].mul_(decay).add_(parameter, alpha=1 - decay)
+                average = self.copies["average"][player][name]
+                average.mul_(decay).add_(parameter, alpha=1 - decay)
+
+    def look_back(self, player: str, share: Tensor) -> None:
+        with torch.no_grad():
+            for name, parameter in self.learners[player].parameters.items():
+                copy = self.copies["lookahead"][player][name]
+                parameter.copy_(copy.mul_(1 - share).add_(parameter * share))
 
     def get_running(self, name: str) -> Tensor:
         return self.running[name].clone()  # the tensor itself is overwritten

@@ -19,6 +19,7 @@ __all__ = [
     "RunRecord",
     "Segment",
     "State",
+    "covers",
     "read_record",
     "write_record",
 ]
@@ -187,3 +188,12 @@ def read_record(run_dir: Path) -> RunRecord:
 
 def _shorten(text: str) -> str:
     return text if len(text) <= MAX_MESSAGE else f"{text[:MAX_MESSAGE]}…"
+
+
+def covers(field: str, path: str) -> bool:
+    """Return True if a field that may change is a path, or its beginning or end.
+
+    >>> covers("learning_rate", "players.generator.optimizer.learning_rate")
+    True
+    """
+    return f".{field}." in f".{path}."

@@ -19,8 +19,8 @@ from gandem.core.rng import fingerprint
 from gandem.core.runs.checkpoint import Checkpoint, DamagedError, read_checkpoint
 from gandem.core.runs.config import Settings
 from gandem.core.runs.log import is_logged
-from gandem.core.runs.record import RunRecord, Segment
-from gandem.core.runs.run import Run, covers
+from gandem.core.runs.record import RunRecord, Segment, covers
+from gandem.core.runs.run import Run
 from gandem.core.specs import differences, digest, field_paths
 from gandem.core.training import check_state, initial_state, list_forms, stored
 

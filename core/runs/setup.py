@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from gandem.core.data.dataset import default_extractor, load_dataset
-from gandem.core.errors import DataError, RunError
+from gandem.core.errors import DataError, GandemError, RunError
 from gandem.core.fields import hints
 from gandem.core.files import check_folder
 from gandem.core.machine import (
@@ -49,6 +49,7 @@ from gandem.core.training import (
     ArithmeticReporter,
     DataHolder,
     check_capabilities,
+    estimate_cost,
     find_backend,
     initial_state,
     load_backend,
@@ -294,6 +295,10 @@ class TrainingSetup:
         if self.device == "cpu":
             remedy = "make the model or the batch smaller"
             check_memory(self._activations, f"A step of {self.spec.name!r}", remedy)
+            with contextlib.suppress(GandemError):  # of a plugin's loss, in the dry run
+                cost = estimate_cost(self.spec, self.loss, settings.precision)
+                if shortage := cost.describe_shortage():
+                    self.notice(f"{self.spec.name}: {shortage}.")
         self.versions = backend.versions() | {"numpy": np.__version__}
         self.threads = set_threads(backend, threads if self.device == "cpu" else "")
         if stack is not None:

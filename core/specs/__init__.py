@@ -14,14 +14,13 @@ from gandem.core.specs.gan import (
     Spec,
     Training,
     Transforms,
-    image_of,
 )
 from gandem.core.specs.initializers import *  # noqa: F403
 from gandem.core.specs.layers import *  # noqa: F403
 from gandem.core.specs.loading import PLUGIN_KINDS, ModelLike, find_model, load_spec
 from gandem.core.specs.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 from gandem.core.specs.overrides import change, differences, field_paths, parse_setting
-from gandem.core.specs.resolutions import image_shapes
+from gandem.core.specs.resolutions import image_of, image_shapes
 from gandem.core.specs.schedules import *  # noqa: F403
 from gandem.core.specs.serialization import (
     digest,

@@ -24,7 +24,6 @@ __all__ = [
     "Spec",
     "Training",
     "Transforms",
-    "image_of",
 ]
 
 Amount = Annotated[Number, Range(0)]
@@ -315,6 +314,10 @@ class Training(Checked):
     is updated after each update of the generator; 0 disables it.
     ``ema_half_life``: instead of the decay, the number of images after which an old weight counts
     half: decay = 0.5^(batch_size / ema_half_life) (Karras et al. 2020, arXiv:1912.04958).
+    ``lookahead_interval``: after so many steps the weights of all players return part of the way to
+    those of that many steps ago (Lookahead, Chavdarova et al. 2021, arXiv:2006.14567, who use 5 and
+    more); 0 disables it.
+    ``lookahead_share``: the share of the way that is kept.
     ``sampling``: batches are cut from the shuffled data, or each image is drawn with
     ``"replacement"``. An epoch then has ``batches_per_epoch`` batches; 0 means as many as the data
     would fill.
@@ -339,6 +342,8 @@ class Training(Checked):
     partial_batch: Literal["keep", "drop"] = "keep"
     ema_decay: Share = 0.0
     ema_half_life: Amount = 0.0
+    lookahead_interval: NotNegativeInt = 0
+    lookahead_share: Annotated[float, Range(0, 1, open_low=True)] = 0.5
     sampling: Literal["shuffled", "replacement"] = "shuffled"
     batches_per_epoch: NotNegativeInt = 0
     flip: bool = False
@@ -385,17 +390,3 @@ class Spec(Checked):
                 return player
         near = suggest(name, [player.name for player in self.players])
         raise NotFoundError(f"The spec {self.name!r} has no player {name!r}.{near}")
-
-
-def image_of(spec: Spec) -> Image:
-    """Return the image format of a spec.
-
-    Raises:
-        SpecError: the spec generates points.
-    """
-    if isinstance(spec.image, Points):
-        raise SpecError(
-            f"The model {spec.name!r} makes points of {spec.image.size} numbers, and this wants "
-            "images; 'gandem generate' draws points."
-        )
-    return spec.image

@@ -5,10 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gandem.core.errors import SpecError
-from gandem.core.specs.gan import Points, Spec, image_of
+from gandem.core.specs.gan import Image, Points, Spec
 from gandem.core.specs.shapes.graph import IMAGE, REFERENCE, NetworkPlan, Shape, find_images
 
-__all__ = ["check_images", "check_outputs", "image_shapes"]
+__all__ = ["check_images", "check_outputs", "image_of", "image_shapes"]
+
+
+def image_of(spec: Spec) -> Image:
+    """Return the image format of a spec.
+
+    Raises:
+        SpecError: the spec generates points.
+    """
+    if isinstance(spec.image, Points):
+        raise SpecError(
+            f"The model {spec.name!r} makes points of {spec.image.size} numbers, and this wants "
+            "images; 'gandem generate' draws points."
+        )
+    return spec.image
 
 
 def image_shapes(spec: Spec) -> dict[str, Shape]:

@@ -21,18 +21,12 @@ from gandem.core.specs.shapes.graph import (
 from gandem.core.specs.shapes.inference import NAME, plan_network
 from gandem.core.specs.shapes.stages import check_stages, result_spec, stage_specs
 
-__all__ = [
-    "count_copies",
-    "has_encoder",
-    "input_shapes",
-    "plan_player",
-    "plan_spec",
-]
+__all__ = ["count_copies", "has_encoder", "input_shapes", "plan_player", "plan_spec"]
 
 PLAYERS = ("generator", "discriminator")
 
 _TAKEN = {
-    **dict.fromkeys(("optimizer", "average", "running"), "a part of the state"),
+    **dict.fromkeys(("optimizer", "average", "lookahead", "running"), "a part of the state"),
     **dict.fromkeys(("penalty", "path_length", "class_loss", "augment_probability"), "a metric"),
     **dict.fromkeys(("step", "epoch", "steps_per_second", "seconds"), "a column of the log"),
     **dict.fromkeys(("stage", "fade_in"), "a column of the log"),
@@ -93,6 +87,7 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
         _check_encoder(spec, plans.get("encoder"))
     _check_features(spec, plans["discriminator"])
     for name, plan in plans.items():
+        _check_mixing(plan)
         if name not in PLAYERS:
             _check_auxiliary(plan)
         if not plan.parameter_count:
@@ -262,16 +257,19 @@ def _last_that_computes(plan: NetworkPlan) -> Node:
     return next(nodes, plan.nodes[-1])
 
 
-def _check_generator(spec: Spec, plan: NetworkPlan) -> None:
-    if any(is_image(name) for name in plan.inputs):
-        raise SpecError("generator: it cannot read the real image; its inputs are noise and label.")
-    for node in plan.walk():
-        first = plan.input == "noise" and node is plan.nodes[0]
-        if node.layer.draws == "mixing" and not first:
+def _check_mixing(plan: NetworkPlan) -> None:
+    for node in plan.drawing_nodes():
+        is_first = plan.name == "generator" and plan.input == "noise" and node is plan.nodes[0]
+        if node.layer.draws == "mixing" and not is_first:
             raise SpecError(
                 f"{node.path}: style mixing needs another noise vector, so the layer must be the "
                 "first of the generator and read the noise; move it, or set mixing = 0."
             )
+
+
+def _check_generator(spec: Spec, plan: NetworkPlan) -> None:
+    if any(is_image(name) for name in plan.inputs):
+        raise SpecError("generator: it cannot read the real image; its inputs are noise and label.")
     last = plan.nodes[-1]
     if plan.output_shape != spec.image.shape:
         raise SpecError(

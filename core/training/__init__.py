@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         list_needs,
         list_network_needs,
     )
+    from gandem.core.training.costs import StepCost, estimate_cost
     from gandem.core.training.dry_run import (
         DRAW_KINDS,
         DrawFeed,
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
         state_shapes,
         statistics,
         stored,
+        weight_copies,
         weights,
     )
     from gandem.core.training.step import METRICS, metric_names, train_step
@@ -116,6 +118,7 @@ __all__ = [
     "Played",
     "Players",
     "Prefetcher",
+    "StepCost",
     "Tensor",
     "ThreadSetter",
     "Tracer",
@@ -127,6 +130,7 @@ __all__ = [
     "check_state",
     "complete_state",
     "draw_noise",
+    "estimate_cost",
     "find_backend",
     "fixed_inputs",
     "fixed_parts",
@@ -159,12 +163,13 @@ __all__ = [
     "step_inputs",
     "stored",
     "train_step",
+    "weight_copies",
     "weights",
 ]
 
 _MODULES = (
     *("ops", "losses", "protocols", "backends", "capabilities", "state", "step", "dry_run"),
-    "feature_networks",
+    *("feature_networks", "costs"),
     *("feed.device_rng", "feed.draws", "feed.fixed_inputs", "feed.inputs", "feed.pixels"),
     *("feed.prefetch", "feed.staged", "staged_engine"),
 )

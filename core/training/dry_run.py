@@ -40,9 +40,12 @@ from gandem.core.training.step import train_step
 __all__ = [
     "DRAW_KINDS",
     "DrawFeed",
+    "Flowing",
     "NumpyOps",
     "Pass",
+    "PassRecorder",
     "check_functions",
+    "make_zeros",
     "packed_shapes",
     "passes_of_step",
     "step_inputs",
@@ -155,9 +158,9 @@ def passes_of_step(
     Args:
         due: the parts of the step.
     """
-    recorder = _Recorder(spec)
+    recorder = PassRecorder(spec)
     shapes = step_inputs(spec, loss, rows, due)
-    inputs = {name: _zeros(shape) for name, shape in shapes.items()}
+    inputs = {name: make_zeros(shape) for name, shape in shapes.items()}
     train_step(spec, loss, recorder, NumpyOps(), inputs)
     return tuple(recorder.passes)
 
@@ -240,7 +243,7 @@ class NumpyOps:
 
     def join(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Return rows of zeros, as many as both have together."""
-        return _zeros((first.shape[0] + second.shape[0], *first.shape[1:]))
+        return make_zeros((len(first) + len(second), *first.shape[1:]), first, second)
 
     def top_rows(self, x: np.ndarray, count: int) -> np.ndarray:
         """Return the rows with the largest first elements."""
@@ -249,7 +252,7 @@ class NumpyOps:
     def pack(self, images: np.ndarray, count: int) -> np.ndarray:
         """Return zeros in the shape of ``count`` images side by side in the last axis."""
         rows, *sides, channels = images.shape
-        return _zeros((rows // count, *sides, count * channels))
+        return make_zeros((rows // count, *sides, count * channels), images)
 
     def batch_mean(self, x: np.ndarray) -> Tensor:
         """Return the mean over rows."""
@@ -257,23 +260,25 @@ class NumpyOps:
 
     def channel_mean(self, images: np.ndarray) -> np.ndarray:
         """Return the mean over the channels."""
-        return _zeros((*images.shape[:-1], 1))
+        return make_zeros((*images.shape[:-1], 1), images)
 
     def image_mean(self, images: np.ndarray) -> np.ndarray:
         """Return the mean of each image."""
-        return _zeros((len(images), 1, 1, 1))
+        return make_zeros((len(images), 1, 1, 1), images)
 
     def warp(self, images: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Return zeros in the images' shape."""
-        return _zeros(images.shape)
+        return make_zeros(images.shape, images)
 
     def gram(self, images: np.ndarray) -> np.ndarray:
         """Return zeros for each pair of channels."""
-        return _zeros((len(images), images.shape[-1], images.shape[-1]))
+        return make_zeros((len(images), images.shape[-1], images.shape[-1]))
 
 
-class _Recorder:
-    """Players that only record the passes of a step."""
+class PassRecorder:
+    """Players that only record the passes of a step; see
+    :class:`gandem.core.training.protocols.Players`.
+    """
 
     def __init__(self, spec: Spec) -> None:
         self._plans = plan_spec(spec)
@@ -282,25 +287,31 @@ class _Recorder:
     def apply(
         self, player: str, observed: dict[str, Tensor] | None = None, **inputs: Tensor
     ) -> np.ndarray:
+        """Record a pass; return zeros."""
         rows, plan = next(iter(inputs.values())).shape[0], self._plans[player]
         self.passes.append(Pass(len(self.passes), player, rows))
         if observed is not None:
             shapes = {node.reference: node.output_shape for node in plan.walk()}
-            observed |= {name: _zeros((rows, *shapes[REFERENCE + name])) for name in plan.outputs}
-        return _zeros((rows, *plan.output_shape))
+            observed |= {
+                name: make_zeros((rows, *shapes[REFERENCE + name])) for name in plan.outputs
+            }
+        return make_zeros((rows, *plan.output_shape))
 
     def slope(self, player: str, images: Images, **inputs: Tensor) -> tuple[np.ndarray, Images]:
+        """Record a pass; return zeros."""
         output = self.apply(player, **images, **inputs)
-        return output, {name: _zeros(image.shape) for name, image in images.items()}
+        return output, {name: make_zeros(image.shape) for name, image in images.items()}
 
     def layer_slope(
         self, player: str, layer: str, direction: Tensor, **inputs: Tensor
     ) -> np.ndarray:
+        """Record a pass; return zeros in the shape of the layer's output."""
         observed: dict[str, Tensor] = {}
         self.apply(player, observed, **inputs)
-        return _zeros(observed[layer].shape)
+        return make_zeros(observed[layer].shape)
 
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
+        """Record a pass."""
         observed: dict[str, Tensor] = {}
         output = self.apply(player, observed, **inputs)
         outputs = name_outputs(self._plans[player], output, observed)
@@ -314,20 +325,33 @@ class _Recorder:
         *,
         floor: float | Tensor | None = None,
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """Record the passes of a loss."""
         return loss()
 
     def clip(self, player: str, limit: float) -> None:
-        pass
+        """Do nothing."""
 
     def average(self, player: str, decay: float) -> None:
-        pass
+        """Do nothing."""
+
+    def look_back(self, player: str, share: np.ndarray) -> None:
+        """Do nothing."""
 
     def get_running(self, name: str) -> np.ndarray:
-        return _zeros(())
+        """Return zero."""
+        return make_zeros(())
 
     def set_running(self, name: str, value: np.ndarray) -> None:
-        pass
+        """Do nothing."""
 
 
-def _zeros(shape: Shape) -> np.ndarray:
-    return np.broadcast_to(np.float64(0), shape)  # a view: a dry run takes no memory
+class Flowing(np.ndarray):
+    """Zeros that depend on numbers by which a gradient is taken."""
+
+
+def make_zeros(shape: Shape, *origins: np.ndarray) -> np.ndarray:
+    """Return zeros as a view, since a dry run takes no memory; they are :class:`Flowing` if one of
+    the arrays that they are computed from is.
+    """
+    zeros = np.broadcast_to(np.float64(0), shape)
+    return zeros.view(Flowing) if any(isinstance(each, Flowing) for each in origins) else zeros

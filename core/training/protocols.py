@@ -141,6 +141,11 @@ class Players(Protocol):
     def average(self, player: str, decay: float | Tensor) -> None:
         """Move the player's weight average: average ← decay·average + (1 - decay)·weights."""
 
+    def look_back(self, player: str, share: Tensor) -> None:
+        """Move the player's lookahead copy by a share of the way to its weights, and set the
+        weights to it: copy ← (1 - share)·copy + share·weights, weights ← copy.
+        """
+
     def get_running(self, name: str) -> Tensor:
         """Return a number of :func:`gandem.core.training.state.running_numbers`, a scalar without
         gradient, as it is now.

@@ -7,6 +7,8 @@
 ``optimizer/generator/dense/kernel/first_moment`` a slot of the optimizer
 ``optimizer/generator/updates``                   updates so far, int64, shape ()
 ``average/generator/dense/kernel``                the weight average
+``lookahead/generator/dense/kernel``              the weight to return to, see
+                                                  :func:`weight_copies`
 ``running/real_logits``                           a number that steps keep, see
                                                   :func:`running_numbers`, shape ()
 ================================================  =========================================
@@ -39,6 +41,7 @@ __all__ = [
     "state_shapes",
     "statistics",
     "stored",
+    "weight_copies",
     "weights",
 ]
 
@@ -69,6 +72,16 @@ def averaged_players(spec: Spec) -> tuple[str, ...]:
     """Return the players whose weights are averaged."""
     averaged = ("generator", "encoder") if has_encoder(spec) else ("generator",)
     return averaged if spec.training.averages else ()
+
+
+def weight_copies(spec: Spec) -> dict[str, tuple[str, ...]]:
+    """Return the players whose weights have copies in the state, by the kind of the copy: their
+    ``average``, and those that ``lookahead`` returns to. All are the initial weights at first.
+    """
+    looks_ahead = spec.training.lookahead_interval > 0
+    players = tuple(player.name for player in spec.players) if looks_ahead else ()
+    copies = {"average": averaged_players(spec), "lookahead": players}
+    return {kind: names for kind, names in copies.items() if names}
 
 
 def running_numbers(spec: Spec) -> tuple[str, ...]:
@@ -111,8 +124,9 @@ def state_shapes(spec: Spec) -> dict[str, Shape]:
         for p in plans[player.name].parameters():
             shapes |= {f"optimizer/{p.name}/{slot}": p.shape for slot in player.optimizer.slots}
         shapes[f"optimizer/{player.name}/updates"] = ()
-    for name in averaged_players(spec):
-        shapes |= {f"average/{p.name}": p.shape for p in plans[name].parameters()}
+    for kind, names in weight_copies(spec).items():
+        for name in names:
+            shapes |= {f"{kind}/{p.name}": p.shape for p in plans[name].parameters()}
     return shapes | {f"running/{name}": () for name in running_numbers(spec)}
 
 
@@ -128,8 +142,13 @@ def initial_state(spec: Spec, seed: int, precision: str) -> dict[str, np.ndarray
         elif name.startswith(("optimizer/", "running/")):
             state[name] = np.zeros(shape, dtype)
         else:
-            state[name] = first[name.removeprefix("average/")].astype(dtype)
+            state[name] = first[_copied(name)].astype(dtype)
     return state
+
+
+def _copied(name: str) -> str:
+    """Return the name of the weight that an array is a copy of, or its own name."""
+    return name.removeprefix("average/").removeprefix("lookahead/")
 
 
 def planned_memory(spec: Spec, precision: str) -> tuple[int, int]:
@@ -183,8 +202,7 @@ def nudge(spec: Spec, state: Mapping[str, np.ndarray], seed: int) -> dict[str, n
         up = stream(seed, Purpose.BASELINE, part=part_of(name)).random(value.shape) < 0.5
         aim = np.where(up, np.inf, -np.inf).astype(value.dtype)
         moved[name] = np.where(value == 0, value, np.nextafter(value, aim))
-    averages = {f"average/{k}": v for k, v in moved.items() if f"average/{k}" in state}
-    return {**state, **moved, **averages}
+    return {name: moved.get(_copied(name), value) for name, value in state.items()}
 
 
 def list_forms(state: Mapping[str, np.ndarray]) -> dict[str, tuple[Shape, str]]:

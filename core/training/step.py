@@ -2,8 +2,8 @@
 
 A backend supplies the players and the tensor functions, and may compile the step. The order of the
 updates changes the result, so it is fixed here: the discriminator (real before fake), the auxiliary
-networks of the loss, the encoder, the generator, its path length regularization, the weight
-averages.
+networks of the loss, the encoder, the generator, its path length regularization, lookahead, the
+weight averages.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from gandem.core.training.path_length import regularize_path_length
 from gandem.core.training.protocols import Loss, Played, Players
 from gandem.core.training.state import averaged_players
 
-__all__ = ["METRICS", "metric_names", "train_step"]
+__all__ = ["LOOKAHEAD", "METRICS", "metric_names", "train_step"]
 
 METRICS = ("discriminator", "generator", "real_accuracy", "fake_accuracy")
 """The names of the scalars that every step reports."""
+LOOKAHEAD = "lookahead"
+"""The share of the way that is kept, an input of the steps in which the weights return."""
 
 
 def metric_names(spec: Spec) -> tuple[str, ...]:
@@ -60,9 +62,9 @@ def train_step(
             for a gradient penalty, and ``shift/i`` (N, H, W, C), ``shift:8/i`` …, for one near
             real images; the factors of :class:`gandem.core.training.due.Due`, and ``ADAPT`` of
             :mod:`gandem.core.training.discriminator`; those of
-            :func:`gandem.core.training.path_length.regularize_path_length`; ``noise/generator``
-            if the generator gets fresh noise, and ``label/generator`` if it gets several batches
-            of it; ``fade_in`` (1, 1), if a network reads it;
+            :func:`gandem.core.training.path_length.regularize_path_length`; :data:`LOOKAHEAD`;
+            ``noise/generator`` if the generator gets fresh noise, and ``label/generator`` if it
+            gets several batches of it; ``fade_in`` (1, 1), if a network reads it;
             ``schedule/loss.r1`` (), … for each schedule of the spec, see
             :meth:`gandem.core.training.feed.inputs.Feed.scheduled`; and the arrays of
             augmentation and instance noise, see
@@ -113,6 +115,9 @@ def train_step(
     g_loss, _ = players.learn("generator", compute_loss, through=fake)
     if spec.loss.path_length.weight:
         report = {**report, **regularize_path_length(spec, players, ops, inputs)}
+    if LOOKAHEAD in inputs:
+        for player in spec.players:
+            players.look_back(player.name, inputs[LOOKAHEAD])
     for name in averaged_players(spec):
         decay = inputs.get("schedule/training.ema_decay")
         players.average(name, training.average_decay() if decay is None else decay)

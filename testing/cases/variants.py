@@ -49,6 +49,14 @@ VARIANTS: dict[str, tuple[Mapping[str, Any], Networks]] = {
         {},
     ),
     "weight average": ({"training.ema_decay": 0.9}, {}),
+    "lookahead, weight average": (
+        {
+            "training.lookahead_interval": 3,
+            "training.lookahead_share": 0.7,
+            "training.ema_decay": 0.9,
+        },
+        {},
+    ),
     "uniform latent, mean of the halves, separate learning rates": (
         {
             "latent.distribution": "uniform",

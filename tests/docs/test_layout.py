@@ -180,7 +180,7 @@ def test_importing_gandem_imports_nothing_else_of_it():
         command("list", "--json"),
         command("plugins", "list"),
         command("train", "--help"),
-        command("show", "dcgan"),
+        command("show", "dcgan", "--toml"),
     ],
 )
 def test_listing_and_showing_import_no_framework_and_no_numpy(code):

@@ -105,7 +105,7 @@ def test_the_registry_has_the_expected_entries():
             *("relativistic-average", "relativistic-average-hinge"),
             *("relativistic-average-least-squares", "wasserstein"),
         ],
-        "extractors": ["inception", "lenet5", "pixels"],
+        "extractors": ["inception", "lenet5", "pixels", "vgg-random", "vgg16", "vgg19"],
         "metrics": [],
         "launchers": ["dask", "local", "slurm"],
         "callbacks": ["checkpoints", "curves", "diagnostics", "evaluation"],

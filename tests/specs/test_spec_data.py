@@ -259,7 +259,7 @@ def effective(loss: Loss) -> Loss:
 def agreeing(training: Training) -> Training:
     """Return a protocol whose parts do not contradict each other."""
     augment = training.augment if training.augment.changes else Augment()
-    training = dataclasses.replace(training, pac=1, augment=augment)
+    training = dataclasses.replace(training, pac=1, augment=augment, stages=())
     if training.sampling == "shuffled":
         training = dataclasses.replace(training, batches_per_epoch=0)
     if training.noise == "reused":
@@ -447,6 +447,8 @@ DEFAULTS = {
         "partial_batch": "keep",
         "ema_decay": 0.0,
         "ema_half_life": 0.0,
+        "lookahead_interval": 0,
+        "lookahead_share": 0.5,
         "sampling": "shuffled",
         "batches_per_epoch": 0,
         "flip": False,
@@ -560,6 +562,7 @@ def test_a_whole_number_in_a_file_stands_for_a_fraction():
         ("bigan", "696702d3458762937ca613c3b6a98d46557ca02372b76523951d37c3f9124129"),
         ("dcgan-cifar", "0e2cb071ba9fba3ab82c279bebf86d1c39c91faaa6a2fe23d11fda5a4c441947"),
         ("ttur-cifar", "4e46ab423856b39399e93c046207a510f0e0654a6be89a75b380f28add72cc29"),
+        ("stylegan2", "c42351d6ab0a16dc88745a6e53026ad48d46c8232b8c1f5aebbacf5ee25737f6"),
         ("point-gan", "6bcb2b37766e3e1ea209a493daeb66b91de1aeb1a819775a6e395c7bed137ceb"),
     ],
 )

@@ -218,7 +218,7 @@ SHAPES = [
     (Add(input="noise"), VECTOR, VECTOR),
     (Add(input="label", layers=(Dense(units=112), Reshape(shape=IMAGE))), IMAGE, IMAGE),
     (Blend(input="noise", weight=0.5), VECTOR, VECTOR),
-    (Head(resolution=7, layers=(conv(3), Relu())), IMAGE, (7, 8, 3)),
+    (Head(resolution=7, layers=(conv(3), Relu())), IMAGE, (7, 8, 5)),
     (Dot(input="noise"), VECTOR, (1,)),
     (Multiply(input="noise"), VECTOR, VECTOR),
     (Read(input="label"), IMAGE, (4,)),

@@ -1,5 +1,6 @@
 """The cost of a step in counts: passes, gradients, bytes and calls, the same on any machine."""
 
+import contextlib
 import sys
 from collections import Counter
 from pathlib import Path
@@ -11,8 +12,9 @@ from support.commands import THERE, on_each
 import gandem
 from gandem.core.data.dataset import Dataset
 from gandem.core.runs import train
+from gandem.core.specs import change
 from gandem.core.specs.loading import load_spec
-from gandem.core.training import Feed, MultiStep, initial_state, passes_of_step
+from gandem.core.training import Feed, MultiStep, estimate_cost, initial_state, passes_of_step
 from gandem.core.training.backends import load_backend
 from gandem.core.training.losses import load_loss
 
@@ -135,6 +137,54 @@ def test_the_graph_of_tensorflow_has_gradients_of_updated_weights_only():
     assert found["Conv2D"] == 3 * 2 + 2
     # playing, the way back between the kernels, twice, and to the image
     assert found["Conv2DBackpropInput"] == 2 + 2 * 1 + 2
+
+
+# --- multiply-adds --------------------------------------------------------------------------------
+
+
+class NoModules(contextlib.nullcontext):
+    """In place of the tracker of modules, which fails where gradients are asked of weights."""
+
+    parents = frozenset({"Global"})
+
+
+def count_with_torch(engine, inputs):
+    from torch.utils.flop_counter import FlopCounterMode
+
+    counter = FlopCounterMode(display=False)
+    counter.mod_tracker = NoModules()
+    with counter:
+        engine.step(inputs)
+    return counter.get_total_flops() / 2
+
+
+@needs_torch
+@pytest.mark.parametrize(
+    ("model", "accuracy"),
+    [
+        *(("dcgan", 0), ("cgan", 0), ("mlp-gan", 0), ("infogan", 0), ("ragan", 0), ("pacgan", 0)),
+        ("sagan", 1e-3),  # torch counts spectral norm too
+        ("wgan-gp", 3e-3),  # no gradient by the gradient of the last layer
+    ],
+)
+def test_multiply_adds_are_those_that_pytorch_counts(model, accuracy):
+    spec, feed = feed_of(model, small=True)
+
+    counted = count_with_torch(engine_of("torch", spec), feed(0))
+
+    estimated = estimate_cost(spec, feed.loss).multiply_adds
+    assert estimated == pytest.approx(counted, rel=accuracy, abs=0)
+
+
+def test_multiply_adds_of_lazy_penalties_are_a_mean():
+    each = load_spec("wgan-gp", small=True)
+    never = change(each, {"loss.gradient_penalty": 0.0})
+    lazy = change(each, {"loss.penalty_interval": 4})
+
+    costs = [estimate_cost(s, load_loss(s.loss)).multiply_adds for s in (each, never, lazy)]
+
+    assert costs[0] > costs[1]
+    assert costs[2] == costs[1] + (costs[0] - costs[1]) // 4
 
 
 # --- what crosses the border ----------------------------------------------------------------------

@@ -1,5 +1,5 @@
-"""Penalties, packing, top-k, feature matching and adaptive augmentation, against plain PyTorch and
-NumPy.
+"""Penalties, packing, top-k, feature matching, lookahead and adaptive augmentation, against plain
+PyTorch and NumPy.
 
 The critic is D(x) = tanh(x·A)·B, the generator G(z) = tanh(z·C + c), and the optimizer plain
 gradient descent, so a few lines of autograd give the weights after a step.
@@ -335,6 +335,33 @@ def test_feature_matching_without_features_is_refused(changes, words):
         plan_spec(change(DENSE, changes))
 
     assert str(caught.value) == words
+
+
+# --- lookahead ------------------------------------------------------------------------------------
+
+
+@on_each
+def test_weights_return_part_of_the_way_after_each_interval(backend):
+    def train(steps, **changes):
+        spec = change(DENSE, {f"training.{name}": value for name, value in changes.items()})
+        state = initial_state(spec, 0, "float64")
+        loss = load_loss(spec.loss)
+        feed = Feed(spec, loss, load_tiny_data(), 0, "float64")
+        engine = load_backend(backend).engine(spec, loss, state, precision="float64", device="cpu")
+        for step in range(steps):
+            engine.step(feed(step))
+        return state, engine.export()
+
+    start, plain = train(2)
+    _, after = train(2, lookahead_interval=2, lookahead_share=0.25)
+    _, before = train(1, lookahead_interval=2, lookahead_share=0.25)
+
+    for name in ("generator/dense/kernel", "discriminator/dense/kernel"):
+        expected = start[name] + 0.25 * (plain[name] - start[name])
+        np.testing.assert_allclose(after[name], expected, rtol=0, atol=1e-14)
+        assert np.array_equal(after[f"lookahead/{name}"], after[name])
+        assert np.array_equal(before[f"lookahead/{name}"], start[name])
+    assert not np.array_equal(start["generator/dense/kernel"], plain["generator/dense/kernel"])
 
 
 # --- augmentation ---------------------------------------------------------------------------------

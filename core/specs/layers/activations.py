@@ -22,6 +22,7 @@ class Relu(Elementwise):
     """max(x, 0), with derivative 0 at 0."""
 
     kind: ClassVar[str] = "relu"
+    reuses_memory: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class LeakyRelu(Elementwise):
     """gain·x for x > 0, else gain·slope·x. StyleGAN's gain is √2, which keeps the variance."""
 
     kind: ClassVar[str] = "leaky_relu"
+    reuses_memory: ClassVar[bool] = True
     slope: float
     gain: Positive = 1.0
 

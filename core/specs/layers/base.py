@@ -36,6 +36,8 @@ class Layer(Checked):
     """The output of an image depends on the other images of the batch."""
     keeps_constant: ClassVar[bool] = False
     """Adding a constant to each input channel adds a constant to each output channel."""
+    reuses_memory: ClassVar[bool] = False
+    """The output can take the memory of the input, which gradients do not need."""
     keeps_order: ClassVar[bool] = False
     """Reordered features of a vector, with parameters in the same order, give outputs reordered
     alike.

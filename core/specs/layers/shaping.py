@@ -14,6 +14,7 @@ class Flatten(Layer):
     """(N, H, W, C) → (N, H·W·C), in that order."""
 
     kind: ClassVar[str] = "flatten"
+    reuses_memory: ClassVar[bool] = True
     keeps_range: ClassVar[bool] = True
     keeps_constant: ClassVar[bool] = True
 
@@ -23,6 +24,7 @@ class Reshape(Layer):
     """Give the features another shape of the same size, in channels-last order."""
 
     kind: ClassVar[str] = "reshape"
+    reuses_memory: ClassVar[bool] = True
     keeps_range: ClassVar[bool] = True
     shape: tuple[Count, ...]
 

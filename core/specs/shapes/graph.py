@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from gandem.core.errors import SpecError, shown, suggest
 from gandem.core.specs.initializers import Initializer
-from gandem.core.specs.layers import Layer
+from gandem.core.specs.layers import Layer, Styles
 
 __all__ = [
     "FADE_IN",
@@ -89,6 +89,7 @@ class Node:
         reads: the input of the network, or the earlier layer, that it reads; empty if none.
         is_read: its output is read elsewhere too: by a later layer, or by a loss.
         kept: numbers of each sample that it keeps for its gradient beside its output.
+        multiply_adds: of each sample, forward, without those of the layers inside it.
     """
 
     path: str
@@ -101,6 +102,7 @@ class Node:
     reads: str = ""
     is_read: bool = False
     kept: int = 0
+    multiply_adds: int = 0
 
     @property
     def reference(self) -> str:
@@ -175,6 +177,10 @@ class NetworkPlan:
     def start_of(self, part: slice) -> str:
         """Return the name of the input of a part of the nodes."""
         return self.nodes[part.start - 1].reference if part.start else self.input
+
+    def find_styles(self) -> Node | None:
+        """Return the layer of the network itself that gives styles; None if there is none."""
+        return next((node for node in self.nodes if isinstance(node.layer, Styles)), None)
 
     def walk(self) -> Iterator[Node]:
         """Yield every node, inner ones too, in order of computation."""
@@ -291,11 +297,12 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """The output shape of a layer, and its arrays by their short names; ``kept`` as in
-    :class:`Node`.
+    """The output shape of a layer, and its arrays by their short names; ``kept`` and
+    ``multiply_adds`` as in :class:`Node`.
     """
 
     output: Shape
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     statistics: Mapping[str, Parameter] = field(default_factory=dict)
     kept: int = 0
+    multiply_adds: int = 0

@@ -131,6 +131,7 @@ def _plan(
             reads=scope.resolve(layer.reads, here),
             is_read=_reference(here) in used,
             kept=resolved.kept,
+            multiply_adds=resolved.multiply_adds,
         )
         nodes.append(node)
         scope.inputs[node.reference] = shape = resolved.output

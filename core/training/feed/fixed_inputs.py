@@ -11,7 +11,12 @@ from gandem.core.machine import check_memory
 from gandem.core.rng import Purpose, stream
 from gandem.core.specs import Spec, plan_spec
 from gandem.core.training.feed.draws import draw_noise, one_hot
-from gandem.core.training.feed.truncation import check_truncation, truncate_noise
+from gandem.core.training.feed.truncation import (
+    TRUNCATION,
+    check_truncation,
+    has_styles,
+    truncate_noise,
+)
 from gandem.core.training.state import stored
 
 __all__ = ["fixed_inputs", "fixed_parts"]
@@ -35,7 +40,7 @@ def fixed_inputs(
     Args:
         labels: (rows,) classes. By default the classes are cycled, and the category changes after
             each cycle.
-        truncation: the largest absolute value of the noise; see :func:`truncate_noise`.
+        truncation: of the styles or the noise; see :mod:`gandem.core.training.feed.truncation`.
 
     Raises:
         SpecError: the noise cannot be truncated.
@@ -77,9 +82,11 @@ def _draw_parts(
     for start in range(0, rows, size):
         turn = np.arange(start, min(start + size, rows))
         noise = draw_noise(spec.latent, drawn, len(turn)) if whole is None else whole[turn]
-        if truncation is not None:
-            noise = truncate_noise(spec.latent, noise, truncation)
         inputs = {}
+        if truncation is not None and has_styles(spec):
+            inputs[TRUNCATION] = np.full((len(turn), 1), truncation, stored(precision))
+        elif truncation is not None:
+            noise = truncate_noise(spec.latent, noise, truncation)
         if "label" in plan_spec(spec)["generator"].inputs:
             chosen = turn % spec.classes if labels is None else labels[turn]
             inputs["label"] = one_hot(chosen, spec.classes, precision)

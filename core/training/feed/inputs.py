@@ -50,6 +50,7 @@ from gandem.core.training.feed.stages import WHOLE, StagePlace, Timeline, count_
 from gandem.core.training.losses import AdversarialLoss, check_loss
 from gandem.core.training.path_length import count_paths
 from gandem.core.training.state import stored
+from gandem.core.training.step import LOOKAHEAD
 
 __all__ = ["Feed"]
 
@@ -263,9 +264,13 @@ class Feed:
 
     def _numbers(self, step: int, due: Due) -> dict[str, np.ndarray]:
         """Return what says which parts of a step are due, if not all are in each step."""
-        spec, numbers = self.spec, due.factors(self.spec)
+        spec = self.spec
+        numbers: dict[str, float] = {**due.factors(spec)}
         if spec.training.augment.adaptive_target:
             numbers[ADAPT] = int((step + 1) % ADAPTATION_INTERVAL == 0)
+        interval = spec.training.lookahead_interval
+        if interval and (step + 1) % interval == 0:
+            numbers[LOOKAHEAD] = spec.training.lookahead_share
         return {name: np.array(value, self.precision) for name, value in numbers.items()}
 
     def _played(

@@ -60,6 +60,7 @@ def _(layer: kinds.Dense, site: Site) -> Resolved:
         (layer.units,),
         _affine(layer, (size, layer.units), size, layer.units, layer.units),
         _spectral_vectors(layer, size, layer.units, site.path),
+        multiply_adds=size * layer.units,
     )
 
 
@@ -93,7 +94,8 @@ def _(layer: kinds.Conv2D, site: Site) -> Resolved:
     fan_in, fan_out = math.prod(kernel[:3]), math.prod(kernel[:2]) * layer.filters // groups
     parameters = _affine(layer, kernel, fan_in, fan_out, layer.filters)
     vectors = _spectral_vectors(layer, fan_in, layer.filters, site.path)
-    return Resolved((*size, layer.filters), parameters, vectors)
+    output = (*size, layer.filters)
+    return Resolved(output, parameters, vectors, multiply_adds=fan_in * math.prod(output))
 
 
 @resolve.register
@@ -109,14 +111,15 @@ def _(layer: kinds.Conv2DTranspose, site: Site) -> Resolved:
     kernel = (kh, kw, layer.filters, channels)
     parameters = _affine(layer, kernel, area * channels, area * layer.filters, layer.filters)
     vectors = _spectral_vectors(layer, area * channels, layer.filters, site.path)
-    return Resolved((*size, layer.filters), parameters, vectors)
+    products = math.prod(kernel) * height * width
+    return Resolved((*size, layer.filters), parameters, vectors, multiply_adds=products)
 
 
 @resolve.register
 def _(layer: kinds.Embedding, site: Site) -> Resolved:
     classes = expect_vector(site.shape, site.path)
     table = Parameter("", (classes, layer.units), layer.table_init, classes, layer.units)
-    return Resolved((layer.units,), {"table": table})
+    return Resolved((layer.units,), {"table": table}, multiply_adds=classes * layer.units)
 
 
 @resolve.register

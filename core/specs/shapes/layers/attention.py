@@ -54,4 +54,6 @@ def _(layer: kinds.SelfAttention, site: Site) -> Resolved:
             "weights per image, more than fits in memory; attend at 128×128 pixels or fewer, after "
             "downsampling."
         )
-    return Resolved(site.shape, {"gamma": Parameter("", (1,), layer.gamma_init)}, kept=weights)
+    features = site.end_of("query", site.shape)[2] + site.end_of("value", site.shape)[2]
+    gamma = Parameter("", (1,), layer.gamma_init)
+    return Resolved(site.shape, {"gamma": gamma}, kept=weights, multiply_adds=weights * features)

@@ -53,13 +53,10 @@ def _(layer: kinds.Resample2D, site: Site) -> Resolved:
             f"{site.path}: the taps of its filter have the sum {total:g}, by which they are "
             "divided; choose others."
         )
-    return Resolved(
-        (
-            _resampled_size(layer, site.path, height, 0),
-            _resampled_size(layer, site.path, width, 1),
-            channels,
-        )
-    )
+    new_height = _resampled_size(layer, site.path, height, 0)
+    new_width = _resampled_size(layer, site.path, width, 1)
+    products = (height + new_width) * new_height * width * channels  # a matrix for each axis
+    return Resolved((new_height, new_width, channels), multiply_adds=products)
 
 
 def _resampled_size(layer: kinds.Resample2D, path: str, n: int, axis: int) -> int:

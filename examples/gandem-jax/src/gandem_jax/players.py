@@ -103,6 +103,11 @@ class JaxPlayers:
             kept, taken = (jnp.asarray(share, weight.dtype) for share in (decay, 1 - decay))
             self.state[f"average/{name}"] = average * kept + weight * taken
 
+    def look_back(self, player: str, share: Array) -> None:
+        for name, weight in self._weights(player).items():
+            copy = self.state[f"lookahead/{name}"] * (1 - share) + weight * share
+            self.state |= {name: copy, f"lookahead/{name}": copy}
+
     def get_running(self, name: str) -> Array:
         return self.state[f"running/{name}"]
 
