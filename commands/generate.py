@@ -93,8 +93,8 @@ def generate(
     from gandem.visualize.traversal import each_label as generate_each_label
 
     if source is not None:
-        taken = (count, each_label, latent, options.pop("label"), pyramid or None)
-        if taken != (None,) * len(taken):
+        others = (count, each_label, latent, options.pop("label"), pyramid)
+        if others != (None, None, None, None, False):
             raise click.UsageError(
                 "--reconstruct cannot be combined with --num-samples, --label, --each-label, "
                 "--latent or --pyramid."
@@ -108,14 +108,14 @@ def generate(
         check_file(out, {".png": "a grid", ".npz": "arrays", "": "a folder of images"})
     if each_label is not None and (count, options["label"]) != (None, None):
         raise click.UsageError("--each-label cannot be combined with --num-samples or --label.")
-    if pyramid and (each_label, latent) != (None, None):
-        raise click.UsageError("--pyramid cannot be combined with --each-label or --latent.")
-    if pyramid and out.suffix.lower() != ".png":
-        raise click.UsageError(f"--pyramid draws one picture; expected a .png, received {out}.")
     if latent is not None and (count, each_label, options["label"]) != (None, None, None):
         raise click.UsageError(
             "--latent cannot be combined with --num-samples, --each-label or --label."
         )
+    if pyramid and (each_label, latent) != (None, None):
+        raise click.UsageError("--pyramid cannot be combined with --each-label or --latent.")
+    if pyramid and out.suffix.lower() != ".png":
+        raise click.UsageError(f"--pyramid draws one picture; expected a .png, received {out}.")
     vectors = None if latent is None else read_latents(latent)
     with ProgressBars(quiet=as_json, unit="images") as bars:
         opened = open_run(run)

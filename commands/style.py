@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ def names(ctx: click.Context, param: click.Parameter, value: str | None) -> list
     return [name.strip() for name in value.split(",")] if value else None
 
 
-def weight_option(name: str, default: float, help_: str) -> Any:
+def weight_option(name: str, default: float, help_: str) -> Callable[[Any], Any]:
     """Return the option for the weight of a loss."""
     return click.option(name, type=click.FloatRange(0), default=default, help=help_)
 

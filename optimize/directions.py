@@ -183,4 +183,5 @@ def _orient(vectors: np.ndarray) -> np.ndarray:
     largest = np.abs(vectors).argmax(axis=1)
     signs = np.sign(vectors[np.arange(len(vectors)), largest])
     lengths = np.linalg.norm(vectors, axis=1)
-    return vectors * (signs / np.where(lengths, lengths, 1))[:, None]
+    result: np.ndarray = vectors * (signs / np.where(lengths, lengths, 1))[:, None]
+    return result

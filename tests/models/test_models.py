@@ -74,8 +74,8 @@ DEPTHS: dict[Any, dict[str, Any]] = {
     **{make: {"widths": (8, 16)} for make in CIFAR},
     **{make: {"blocks": 2} for make in RESIDUAL},
     r3gan: {"stages": 3, "blocks": 1},
-    msg_gan: {},
     progan: {},
+    msg_gan: {},
     stylegan2: {},
 }
 """Parameters that make models of 32×32 images shallow enough for smaller images."""

@@ -58,11 +58,7 @@ def test_a_model_of_one_resolution_has_no_pyramid(run, tmp_path):
 @pytest.mark.parametrize(
     ("more", "out", "message"),
     [
-        (
-            ["--each-label", 2],
-            "x.png",
-            "--pyramid cannot be combined with --each-label or --latent.",
-        ),
+        (["--each-label", 2], "x.png", "--pyramid cannot be combined with --each-label."),
         ([], "x.npz", "--pyramid draws one picture; expected a .png, received"),
     ],
 )

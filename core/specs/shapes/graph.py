@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -52,6 +53,7 @@ def is_image(name: str) -> bool:
     return name.partition(":")[0] == IMAGE
 
 
+@functools.cache
 def at_resolution(kind: str, image: str) -> str:
     """Return the first part of the name of an input of a step that belongs to an image.
 
@@ -115,12 +117,6 @@ class Node:
         if self.layer.draws == "mixing":
             return (self.input_shape[0] + 1,)
         return self.output_shape if self.layer.draws == "mask" else (*self.output_shape[:-1], 1)
-
-    @property
-    def products(self) -> int:
-        """Products of a weight and an input in one pass of an image: those of its kernels."""
-        pixels = math.prod(self.output_shape[:-1])
-        return sum(p.size * pixels for p in self.parameters if p.name.endswith("/kernel"))
 
     def walk(self) -> Iterator[Node]:
         """Yield the nodes inside this node, then the node, in order of computation."""
@@ -203,11 +199,6 @@ class NetworkPlan:
     def images(self) -> dict[str, str]:
         """The outputs that are images of a lower resolution, see :func:`find_images`."""
         return find_images(self.outputs)
-
-    @property
-    def products(self) -> int:
-        """Products of a weight and an input in one pass of an image."""
-        return sum(node.products for node in self.walk())
 
     @property
     def parameter_count(self) -> int:
