@@ -39,8 +39,8 @@ from gandem.core.training import (
 )
 from gandem.core.training.backends import load_backend
 from gandem.core.training.due import Due
-from gandem.core.training.feed.staged import STAGE_INPUT
 from gandem.core.training.losses import load_loss
+from gandem.core.training.stages.feed import STAGE_INPUT
 from gandem.parity import measure
 from gandem.testing.trajectories import TRAJECTORIES
 

@@ -25,7 +25,7 @@ from gandem.core.specs import (
     to_toml,
 )
 from gandem.core.training import initial_state, make_engine, make_feed, resolve_loss, state_shapes
-from gandem.core.training.feed.stages import place_stages
+from gandem.core.training.stages.timeline import place_stages
 
 COUNT = 50
 """Images of the data."""
