@@ -276,14 +276,8 @@ class TrainingSetup:
         started = time.perf_counter()
         settings = self.settings
         backend = load_backend(self.backend_entry)
-        check_capabilities(
-            settings.backend,
-            backend,
-            self.spec,
-            settings.precision,
-            resumed=resumed,
-            randomness=settings.randomness,
-        )
+        how: Any = {"resumed": resumed, "randomness": settings.randomness}
+        check_capabilities(settings.backend, backend, self.spec, settings.precision, **how)
         self.device = pick_device(backend.devices(), settings.device)
         self.clock += time.perf_counter() - started
         if self.device == "cpu":
@@ -298,7 +292,7 @@ class TrainingSetup:
         if stack is not None:
             stack.callback(set_threads, backend, self.threads)
         keep_freed_memory()
-        how: Any = {"precision": settings.precision, "device": self.device}
+        how = {"precision": settings.precision, "device": self.device}
         with report_memory_errors():
             self.engine = make_engine(backend, self.spec, self.loss, state, **how)
             self._move_data()

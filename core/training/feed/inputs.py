@@ -44,8 +44,8 @@ from gandem.core.training.feed.device_rng import KEY, make_key
 from gandem.core.training.feed.draws import draw_layer, draw_noise, one_hot
 from gandem.core.training.feed.epochs import EpochCounter, EpochSpan
 from gandem.core.training.feed.pixels import byte_values, read_resolutions
-from gandem.core.training.feed.stages import WHOLE, StagePlace, Timeline, count_batches
 from gandem.core.training.losses import AdversarialLoss, check_loss
+from gandem.core.training.stages.timeline import WHOLE, StagePlace, Timeline, count_batches
 from gandem.core.training.state import stored
 from gandem.core.training.step import LOOKAHEAD
 from gandem.core.training.updates.discriminator import ADAPT
