@@ -144,6 +144,7 @@ EXAMPLES: dict[str, Any] = {
     "Loss.lecam": 0.3,
     "Loss.lecam_decay": 0.9,
     "Loss.consistency": {"real": 10, "fake": 10, "flip": True},
+    "Loss.orthogonal": 1e-4,
     "Loss.top_k": 0.5,
     "Loss.class_weight": 1.0,
     "Training.batch_size": 128,

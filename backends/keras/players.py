@@ -48,6 +48,14 @@ class KerasPlayers:
             score = tf.reduce_sum(self.apply(player, image=image, **inputs)[:, :1])
         return tape.gradient(score, image)
 
+    def kernels(self, player: str) -> list[Tensor]:
+        matrices = []
+        for name, axis in self.networks[player].plan.kernels().items():
+            kernel = self.learners[player].parameters[name]
+            kernel = tf.linalg.matrix_transpose(kernel) if axis == -2 else kernel
+            matrices.append(tf.reshape(kernel, [-1, kernel.shape[-1]]))
+        return matrices
+
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
         weights = list(self.learners[player].parameters.values())
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -66,12 +74,14 @@ class KerasPlayers:
         learner = self.learners[player]
         weights = list(learner.parameters.values())
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(weights if through is None else through.value)
+            tape.watch(weights if through is None else [through.value, *weights])
             value, report = loss()
         if through is None:
             gradients = tape.gradient(value, weights)
         else:  # only the gradient of the image, no weight gradients of the other player
-            gradients = through.pull(tape.gradient(value, through.value))
+            first, *rest = tape.gradient(value, [through.value, *weights])
+            pairs = zip(through.pull(first), rest, strict=True)
+            gradients = [pulled if own is None else pulled + own for pulled, own in pairs]
 
         def update() -> Tensor:
             learner.update(gradients, self.inputs, f"{player}.optimizer")

@@ -43,6 +43,15 @@ class TorchPlayers:
         output = self.apply(player, image=leaf, **inputs)
         return torch.autograd.grad(output[:, :1].sum(), leaf, create_graph=True)[0]
 
+    def kernels(self, player: str) -> list[Tensor]:
+        network = self.networks[player]
+        arrays = network.arrays()
+        matrices = []
+        for name, axis in network.plan.kernels().items():
+            weight, order = arrays[name]
+            matrices.append(weight.permute(order).movedim(axis, -1).flatten(0, -2))
+        return matrices
+
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
         with torch.set_grad_enabled(back):
             output = self.apply(player, **inputs)
@@ -55,10 +64,13 @@ class TorchPlayers:
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         value, report = loss()
         learner = self.learners[player]
+        weights = list(learner.parameters.values())
         if through is None:
-            gradients = torch.autograd.grad(value, list(learner.parameters.values()))
+            gradients = torch.autograd.grad(value, weights)
         else:  # only the gradient of the image, no weight gradients of the other player
-            gradients = through.pull(torch.autograd.grad(value, through.value)[0])
+            first, *rest = torch.autograd.grad(value, [through.value, *weights], allow_unused=True)
+            pairs = zip(through.pull(first), rest, strict=True)
+            gradients = [pulled if own is None else pulled + own for pulled, own in pairs]
         if floor is None or value >= floor:
             learner.update(gradients, self.inputs, f"{player}.optimizer")
         return value.detach(), {name: scalar.detach() for name, scalar in report.items()}

@@ -226,8 +226,12 @@ class Loss(Checked):
     ``lecam``: weight λ of the squared distances of real logits to the moving average of fake ones
     and vice versa (Tseng et al. 2021, arXiv:2104.03310).
     ``lecam_decay``: decay of these averages per update of the discriminator.
+    ``orthogonal``: weight β of the orthogonal regularization of the generator, the sum of ‖WᵀW ⊙ (1
+    - I)‖² over its kernels W as matrices (kh·kw·in, out), a term of its loss (Brock et al. 2018,
+    equation 3, arXiv:1809.11096, who use 1e-4).
     ``top_k``: the share of the generator's fake images, those with the highest logits, that it
-    learns from (Sinha et al. 2020, arXiv:2002.06224).
+    learns from (Sinha et al. 2020, arXiv:2002.06224, who let it fall to 0.5, as an exponential
+    schedule does).
     ``class_weight``: weight of the class loss in an AC-GAN (Odena et al. 2017, arXiv:1610.09585).
     Its discriminator predicts the label instead of reading it: it returns 1 + classes logits, and
     both players also minimize the cross-entropy of the classes.
@@ -245,7 +249,8 @@ class Loss(Checked):
     lecam: Amount = 0.0
     lecam_decay: Share = 0.99
     consistency: Consistency = Consistency()
-    top_k: Annotated[float, Range(0, 1, open_low=True)] = 1.0
+    orthogonal: Amount = 0.0
+    top_k: Annotated[Number, Range(0, 1, open_low=True)] = 1.0
     class_weight: Amount = 0.0
 
     @property

@@ -211,9 +211,15 @@ class NumpyOps:
         """Return rows of zeros, as many as both have together."""
         return _zeros((first.shape[0] + second.shape[0], *first.shape[1:]))
 
-    def top_rows(self, x: np.ndarray, count: int) -> np.ndarray:
-        """Return the rows with the largest first elements."""
-        return x[np.argsort(-x[:, 0], kind="stable")[:count]]
+    def ranks(self, x: np.ndarray) -> np.ndarray:
+        """Return the rank of each row by its first element."""
+        order = np.argsort(-x[:, 0], kind="stable")
+        return np.argsort(order)[:, None].astype(float)
+
+    def column_products(self, x: np.ndarray) -> np.ndarray:
+        """Return the inner products of different columns."""
+        products = x.T @ x
+        return products - np.diag(np.diag(products))
 
     def pack(self, images: np.ndarray, count: int) -> np.ndarray:
         """Return zeros in the shape of ``count`` images side by side in the last axis."""
@@ -253,6 +259,9 @@ class _Recorder:
     def slope(self, player: str, image: Tensor, **inputs: Tensor) -> np.ndarray:
         self.apply(player, image=image, **inputs)
         return _zeros(image.shape)
+
+    def kernels(self, player: str) -> list[np.ndarray]:
+        return []  # a term of them adds no pass
 
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
         return Played(self.apply(player, **inputs), lambda gradient: None)

@@ -1,6 +1,10 @@
-"""Penalties on the discriminator: on its gradient with respect to its image, and on its logits."""
+"""Penalties on the discriminator, on its gradient with respect to its image and on its logits, and
+on the kernels of the generator.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from gandem.core.training.ops import Ops, Tensor
 
@@ -9,6 +13,7 @@ __all__ = [
     "lecam_penalty",
     "mix_images",
     "move_images",
+    "orthogonal_penalty",
     "squared_distance",
     "squared_slope",
 ]
@@ -92,3 +97,21 @@ def squared_distance(ops: Ops, first: Tensor, second: Tensor) -> Tensor:
     Reference: Zhang et al. 2019, arXiv:1910.12027; Zhao et al. 2020, arXiv:2002.04724.
     """
     return ops.mean(ops.square(first - second))
+
+
+def orthogonal_penalty(ops: Ops, kernels: Iterable[Tensor]) -> Tensor:
+    r"""Compute the orthogonal regularization of kernels: it makes their filters orthogonal, and
+    leaves the norms of the filters free.
+
+    .. math:: \sum_W \lVert W^T W \odot (1 - I) \rVert_F^2
+
+    Args:
+        kernels: each :math:`W`, (kh·kw·in, out).
+
+    Reference: Brock et al. 2018, equation 3, arXiv:1809.11096.
+    """
+    total = 0.0
+    for kernel in kernels:
+        products = ops.column_products(kernel)  # (out, out)
+        total = total + ops.mean(ops.square(products)) * products.shape[0] ** 2
+    return total

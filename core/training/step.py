@@ -29,10 +29,12 @@ from gandem.core.training.penalties import (
     lecam_penalty,
     mix_images,
     move_images,
+    orthogonal_penalty,
     squared_distance,
     squared_slope,
 )
 from gandem.core.training.protocols import Loss, Played, Players
+from gandem.core.training.top_rows import TopOps
 
 __all__ = [
     "ADAPT",
@@ -143,6 +145,9 @@ def train_step(
         total = discriminator.compute_generator_loss(fake, label)
         for auxiliary_loss in shared.values():
             total = total + auxiliary_loss()[0]
+        if spec.loss.orthogonal:
+            penalty = orthogonal_penalty(ops, players.kernels("generator"))
+            total = total + discriminator.loss.orthogonal * penalty
         return total, {}
 
     g_loss, _ = players.learn("generator", compute_loss, through=fake)
@@ -277,23 +282,19 @@ class _Discriminator:
             loss = rule.pair_generator(self.ops, self._logits(real_output), self._logits(output))
         else:
             output = self._apply(made, label)
-            loss = self.rule.generator(self.ops, self._select_top(self._logits(output)))
-        return (
-            loss if not self.classifies else loss + self._weighted(self._class_loss(output, label))
-        )
+            logits = self._logits(output)
+            takes_all = self.spec.loss.top_k == 1.0
+            ops = self.ops if takes_all else TopOps(self.ops, logits, self.loss.top_k)
+            loss = self.rule.generator(ops, logits)
+        if self.classifies:
+            loss = loss + self.loss.class_weight * self._class_loss(output, label)
+        return loss
 
     def _disturb(self, images: Tensor, where: str) -> Tensor:
         return disturb(self.ops, images, self.inputs, where, self.probability)
 
     def _pack(self, images: Tensor) -> Tensor:
         return images if self.training.pac == 1 else self.ops.pack(images, self.training.pac)
-
-    def _select_top(self, logits: Tensor) -> Tensor:
-        """Return the share of the highest logits that the generator learns from."""
-        share = self.spec.loss.top_k
-        if share == 1.0:
-            return logits
-        return self.ops.top_rows(logits, max(1, int(share * logits.shape[0] + 0.5)))
 
     def _apply(self, image: Tensor, label: Mapping[str, Tensor]) -> Tensor:
         return self.players.apply("discriminator", image=image, **self._read(label))
@@ -324,7 +325,8 @@ class _Discriminator:
         report = self._accuracies(real_logits, fake_logits)
         if self.classifies:
             class_loss = self._class_loss(real_output, label)
-            total = total + self._weighted(class_loss + self._class_loss(fake_output, label))
+            both = class_loss + self._class_loss(fake_output, label)
+            total = total + self.loss.class_weight * both
             report["class_loss"] = class_loss
         if loss.lecam:
             report["real_logits"] = self.ops.mean(real_logits)
@@ -349,9 +351,6 @@ class _Discriminator:
     def _logits(self, output: Tensor) -> Tensor:
         """Return the logits of real against fake, without class logits."""
         return output[:, :1] if self.classifies else output
-
-    def _weighted(self, loss: Tensor) -> Tensor:
-        return self.loss.class_weight * loss
 
     def _gradient_penalty(
         self, i: int, real: Tensor, made: Tensor, label: Mapping[str, Tensor]

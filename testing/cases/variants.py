@@ -15,6 +15,7 @@ from gandem.testing.trajectory_networks import (
     EQUALIZED,
     NO_LAST_BIAS,
     NORMS,
+    SLICES,
     SPECTRAL,
     STYLES,
     WITH_CLASS_LOGITS,
@@ -255,6 +256,10 @@ VARIANTS: dict[str, tuple[Mapping[str, Any], Networks]] = {
     "equalized rates, groups, filters, deviations": (
         {"loss.r1": 2.0, "training.ema_decay": 0.9},
         EQUALIZED,
+    ),
+    "slices, gates and means, orthogonal, falling top-k, conditional": (
+        {"loss.name": "hinge", "loss.orthogonal": 0.1, "loss.top_k": "linear(1, 0.5, 15)"},
+        SLICES,
     ),
 }
 """Changes of the small GAN, and the layers of its players, by the name of the case."""

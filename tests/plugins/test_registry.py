@@ -81,9 +81,10 @@ def test_an_entry_is_found_by_its_alias_with_or_without_the_prefix(only, name):
 
 
 MODELS = [
-    *("acgan", "cdcgan", "cgan", "dcgan", "dcgan-cifar", "dcgan-dropout", "dragan", "hinge-gan"),
-    *("infogan", "lecam-gan", "lsgan", "mlp-gan", "pacgan", "point-gan", "r3gan", "ragan"),
-    *("sagan", "sngan", "sngan-projection", "ttur-cifar", "upsample-gan", "wgan", "wgan-gp"),
+    *("acgan", "biggan", "cdcgan", "cgan", "dcgan", "dcgan-cifar", "dcgan-dropout", "dragan"),
+    *("hinge-gan", "infogan", "lecam-gan", "lsgan", "mlp-gan", "pacgan", "point-gan", "r3gan"),
+    *("ragan", "sagan", "sngan", "sngan-projection", "ttur-cifar", "upsample-gan", "wgan"),
+    "wgan-gp",
 ]
 LISTED = ", ".join(map(repr, MODELS))
 

@@ -34,6 +34,8 @@ class Layer(Checked):
     """What each pass in training takes from core: a Boolean mask shaped like the output, or a
     normal number for each pixel.
     """
+    filter_axis: ClassVar[int] = -1
+    """The axis of its kernel that counts filters, or units."""
     branch_names: ClassVar[tuple[str, ...]] = ()
     """The fields that hold layers."""
     name: str | None = None
