@@ -245,9 +245,15 @@ class NumpyOps:
         """Return rows of zeros, as many as both have together."""
         return make_zeros((len(first) + len(second), *first.shape[1:]), first, second)
 
-    def top_rows(self, x: np.ndarray, count: int) -> np.ndarray:
-        """Return the rows with the largest first elements."""
-        return x[np.argsort(-x[:, 0], kind="stable")[:count]]
+    def ranks(self, x: np.ndarray) -> np.ndarray:
+        """Return the rank of each row by its first element."""
+        order = np.argsort(-x[:, 0], kind="stable")
+        return np.argsort(order)[:, None].astype(float)
+
+    def column_products(self, x: np.ndarray) -> np.ndarray:
+        """Return the inner products of different columns."""
+        products = x.T @ x
+        return products - np.diag(np.diag(products))
 
     def pack(self, images: np.ndarray, count: int) -> np.ndarray:
         """Return zeros in the shape of ``count`` images side by side in the last axis."""
@@ -309,6 +315,10 @@ class PassRecorder:
         observed: dict[str, Tensor] = {}
         self.apply(player, observed, **inputs)
         return make_zeros(observed[layer].shape)
+
+    def kernels(self, player: str) -> list[np.ndarray]:
+        """Return none."""
+        return []  # a term of them adds no pass
 
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
         """Record a pass."""
