@@ -318,7 +318,7 @@ class PassRecorder:
         """Do nothing."""
 
     def look_back(self, player: str, share: np.ndarray) -> None:
-        pass
+        """Do nothing."""
 
     def get_running(self, name: str) -> np.ndarray:
         """Return zero."""
