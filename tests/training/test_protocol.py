@@ -68,9 +68,9 @@ def test_the_gradient_penalty_of_a_linear_critic_is_how_far_its_weights_are_from
     stepper = Stepper(backend, LINEAR, **{"loss.gradient_penalty": 10.0})
 
     losses = stepper.step()
-    length = np.linalg.norm(
-        stepper.before["discriminator/dense/kernel"]
-    )  # ∇D is the same everywhere
+
+    # ∇D is the same everywhere
+    length = np.linalg.norm(stepper.before["discriminator/dense/kernel"])
     assert losses["penalty"] == pytest.approx(10 * (length - 1) ** 2, rel=1e-9)
 
 
