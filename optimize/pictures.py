@@ -73,7 +73,8 @@ def keep_colors(picture: np.ndarray, original: np.ndarray) -> np.ndarray:
     section 4.
     """
     shift = (picture.astype(np.float64) - original) @ LUMA
-    return np.clip(np.round(original + shift[..., None]), 0, 255).astype(np.uint8)
+    result: np.ndarray = np.clip(np.round(original + shift[..., None]), 0, 255)
+    return result.astype(np.uint8)
 
 
 def _open(source: Path | str | np.ndarray) -> tuple[str, Any]:

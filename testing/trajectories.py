@@ -15,7 +15,7 @@ import numpy as np
 
 from gandem.core.data.dataset import Dataset, load_dataset
 from gandem.core.plugins.entry import entries
-from gandem.core.specs import Spec, change, load_spec
+from gandem.core.specs import Spec, change, load_spec, plan_spec
 from gandem.core.training import (
     Arrays,
     Backend,
@@ -26,6 +26,7 @@ from gandem.core.training import (
     load_loss,
     make_engine,
     make_feed,
+    run_resolutions,
 )
 from gandem.testing.case_types import as_statistic, hashed_numbers
 from gandem.testing.cases.variants import VARIANTS
@@ -177,7 +178,8 @@ def _hashed_positions(name: str, size: int) -> tuple[np.ndarray, np.ndarray]:
 def summarize(case: Trajectory, engine: Engine) -> dict[str, np.ndarray]:
     """Return what is compared after some steps: the state, and images in inference mode."""
     inputs = fixed_inputs(case.spec, SEED, 3, "float64")
-    arrays = {**engine.export(), "images": engine.forward("generator", inputs)}
+    images = run_resolutions(engine, plan_spec(case.spec)["generator"], inputs)
+    arrays = {**engine.export(), **{f"{name}s": image for name, image in images.items()}}
     if case.spec.training.averages:
         arrays["averaged images"] = engine.forward("generator", inputs, average=True)
     return digest(arrays)

@@ -112,7 +112,9 @@ class Player(Checked):
 
     ``input`` names the input of the first layer: ``"noise"`` (latent,), ``"image"`` (H, W, C), or
     (size,) for points, or ``"label"`` (classes,). Layers such as ``concatenate`` read other inputs,
-    and earlier layers: ``"layer:NAME"``. ``outputs`` names layers whose outputs a loss reads.
+    and earlier layers: ``"layer:NAME"``. ``outputs`` names layers whose outputs a loss reads. A
+    layer ``image_8`` among those of the generator is an image of 8 rows, which other networks read
+    as ``"image:8"``; real images are brought to each of these resolutions by a box filter.
 
     A discriminator may read the noise too, if there is a player ``encoder`` from images to noise
     (BiGAN, Donahue et al. 2017, arXiv:1605.09782). It then compares real images and their encodings

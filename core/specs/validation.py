@@ -7,13 +7,21 @@ import functools
 from collections.abc import Collection, Mapping
 
 from gandem.core.errors import SpecError, shown
-from gandem.core.specs.gan import Image, Player, Points, Spec, Transforms
+from gandem.core.specs.gan import Player, Points, Spec, Transforms
 from gandem.core.specs.layers import Styles
-from gandem.core.specs.shapes.graph import FADE_IN, REFERENCE, NetworkPlan, Node, Shape
+from gandem.core.specs.resolutions import check_images, check_outputs, image_shapes
+from gandem.core.specs.shapes.graph import (
+    FADE_IN,
+    REFERENCE,
+    NetworkPlan,
+    Node,
+    Shape,
+    is_image,
+)
 from gandem.core.specs.shapes.inference import NAME, plan_network
 from gandem.core.specs.shapes.stages import check_stages, result_spec, stage_specs
 
-__all__ = ["count_copies", "has_encoder", "image_of", "input_shapes", "plan_player", "plan_spec"]
+__all__ = ["count_copies", "has_encoder", "input_shapes", "plan_player", "plan_spec"]
 
 PLAYERS = ("generator", "discriminator")
 
@@ -28,24 +36,10 @@ _TAKEN = {
 
 def input_shapes(spec: Spec) -> dict[str, Shape]:
     """Return the shapes of the inputs available to a network, by name, without the batch axis."""
-    shapes: dict[str, Shape] = {"noise": (spec.latent.size,), "image": spec.image.shape}
+    shapes: dict[str, Shape] = {"noise": (spec.latent.size,), **image_shapes(spec)}
     if spec.classes:
         shapes["label"] = (spec.classes,)
     return shapes
-
-
-def image_of(spec: Spec) -> Image:
-    """Return the image format of a spec.
-
-    Raises:
-        SpecError: the spec generates points.
-    """
-    if isinstance(spec.image, Points):
-        raise SpecError(
-            f"The model {spec.name!r} makes points of {spec.image.size} numbers, and this wants "
-            "images; 'gandem generate' draws points."
-        )
-    return spec.image
 
 
 def has_encoder(spec: Spec) -> bool:
@@ -64,6 +58,7 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
     """
     _check_names(spec)
     check_stages(spec)
+    check_outputs(spec)
     if spec.training.stages:
         return _plan_stages(spec)
     if not spec.image.low < spec.image.high:
@@ -71,7 +66,10 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
             f"image: low ({spec.image.low:g}) must be below high ({spec.image.high:g})."
         )
     shapes = input_shapes(spec)
-    packed = shapes | {k: _pack(shapes[k], spec.training.pac) for k in ("image", "noise")}
+    packed = {
+        name: shape if name == "label" else _pack(shape, spec.training.pac)
+        for name, shape in shapes.items()
+    }
     names = {player.name for player in spec.players}
     plans = {
         player.name: plan_player(
@@ -84,6 +82,7 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
     _check_generator(spec, plans["generator"])
     _check_path_length(spec, plans["generator"])
     _check_discriminator(spec, plans["discriminator"])
+    check_images(spec, plans)
     if "noise" in plans["discriminator"].inputs:
         _check_encoder(spec, plans.get("encoder"))
     _check_features(spec, plans["discriminator"])
@@ -269,7 +268,7 @@ def _check_mixing(plan: NetworkPlan) -> None:
 
 
 def _check_generator(spec: Spec, plan: NetworkPlan) -> None:
-    if "image" in plan.inputs:
+    if any(is_image(name) for name in plan.inputs):
         raise SpecError("generator: it cannot read the real image; its inputs are noise and label.")
     last = plan.nodes[-1]
     if plan.output_shape != spec.image.shape:
@@ -348,7 +347,7 @@ def _check_features(spec: Spec, plan: NetworkPlan) -> None:
 
 
 def _check_auxiliary(plan: NetworkPlan) -> None:
-    if plan.inputs.keys() - {FADE_IN} != {"image"}:
+    if not all(is_image(name) for name in plan.inputs.keys() - {FADE_IN}):
         raise SpecError(
             f"{plan.nodes[0].path}: an auxiliary network reads only the image; set input = 'image'."
         )

@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from gandem.core.training.feed.device_rng import KEY, Draw, list_draws, make_key
     from gandem.core.training.feed.draws import draw_noise, one_hot
     from gandem.core.training.feed.fixed_inputs import fixed_inputs, fixed_parts
-    from gandem.core.training.feed.inputs import Feed, as_read
+    from gandem.core.training.feed.inputs import Feed
+    from gandem.core.training.feed.pixels import as_read
     from gandem.core.training.feed.prefetch import Prefetcher, have_equal_shapes
-    from gandem.core.training.feed.staged import make_feed
     from gandem.core.training.losses import (
         AdversarialLoss,
         AuxiliaryLoss,
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
         load_loss,
         resolve_loss,
     )
-    from gandem.core.training.ops import Arrays, Ops, Tensor
+    from gandem.core.training.ops import Arrays, Images, Ops, Tensor
     from gandem.core.training.protocols import (
         ArithmeticReporter,
         Backend,
@@ -65,8 +65,11 @@ if TYPE_CHECKING:
         Players,
         ThreadSetter,
         Tracer,
+        name_outputs,
+        run_resolutions,
     )
-    from gandem.core.training.staged_engine import make_engine
+    from gandem.core.training.stages.engine import make_engine
+    from gandem.core.training.stages.feed import make_feed
     from gandem.core.training.state import (
         OUTSIDE_PARITY,
         averaged_players,
@@ -105,6 +108,7 @@ __all__ = [
     "Evaluation",
     "FeatureNetwork",
     "Feed",
+    "Images",
     "Loss",
     "MultiStep",
     "NumpyOps",
@@ -145,11 +149,13 @@ __all__ = [
     "make_feed",
     "make_key",
     "metric_names",
+    "name_outputs",
     "nudge",
     "one_hot",
     "passes_of_step",
     "planned_memory",
     "resolve_loss",
+    "run_resolutions",
     "running_numbers",
     "set_threads",
     "state_shapes",
@@ -164,15 +170,8 @@ __all__ = [
 _MODULES = (
     *("ops", "losses", "protocols", "backends", "capabilities", "state", "step", "dry_run"),
     *("feature_networks", "costs"),
-    *(
-        "feed.device_rng",
-        "feed.draws",
-        "feed.fixed_inputs",
-        "feed.inputs",
-        "feed.prefetch",
-        "feed.staged",
-    ),
-    "staged_engine",
+    *("feed.device_rng", "feed.draws", "feed.fixed_inputs", "feed.inputs", "feed.pixels"),
+    *("feed.prefetch", "stages.feed", "stages.engine"),
 )
 """Where the names are looked up, in this order; the first two import no NumPy."""
 

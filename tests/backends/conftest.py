@@ -18,7 +18,9 @@ FAST_TRAJECTORIES = {
     *("discriminator skipped", "instance noise", "augmented", "with replacement", "adamw"),
     *("rmsprop", "sgd with momentum", "dropout", "norms, residuals, pools", "spectral norm"),
 }
-COMPOSED = frozenset({"ragan", "dragan", "pacgan", "sngan", "sngan-projection", "lecam-gan"})
+COMPOSED = frozenset(
+    {"ragan", "dragan", "pacgan", "sngan", "sngan-projection", "lecam-gan", "bigan"}
+)
 """Models whose layers and losses are parts of other models, or of other cases of the suite."""
 DEEP = frozenset({"sagan", "r3gan", "stylegan2", "progan"})
 """Models whose single steps are fast enough, their trajectories are not."""

@@ -50,6 +50,7 @@ from gandem.models.infogan import infogan
 from gandem.models.lecam_gan import lecam_gan
 from gandem.models.lsgan import lsgan
 from gandem.models.mlp_gan import mlp_gan
+from gandem.models.msg_gan import msg_gan
 from gandem.models.pacgan import pacgan
 from gandem.models.point_gan import point_gan
 from gandem.models.progan import progan
@@ -68,12 +69,13 @@ LESSONS = [mlp_gan, dcgan, cgan, upsample_gan, dcgan_dropout]
 PAPERS = [wgan, wgan_gp, lsgan, hinge_gan, acgan, cdcgan, ragan, dragan, pacgan, infogan, bigan]
 CIFAR = [dcgan_cifar, ttur_cifar]
 RESIDUAL = [sngan, sngan_projection, sagan, lecam_gan]
-MODELS = [*LESSONS, *PAPERS, *CIFAR, *RESIDUAL, r3gan, progan, stylegan2, point_gan]
+MODELS = [*LESSONS, *PAPERS, *CIFAR, *RESIDUAL, r3gan, progan, msg_gan, stylegan2, point_gan]
 DEPTHS: dict[Any, dict[str, Any]] = {
     **{make: {"widths": (8, 16)} for make in CIFAR},
     **{make: {"blocks": 2} for make in RESIDUAL},
     r3gan: {"stages": 3, "blocks": 1},
     progan: {},
+    msg_gan: {},
     stylegan2: {},
 }
 """Parameters that make models of 32×32 images shallow enough for smaller images."""

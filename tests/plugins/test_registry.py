@@ -82,8 +82,9 @@ def test_an_entry_is_found_by_its_alias_with_or_without_the_prefix(only, name):
 
 MODELS = [
     *("acgan", "bigan", "cdcgan", "cgan", "dcgan", "dcgan-cifar", "dcgan-dropout", "dragan"),
-    *("hinge-gan", "infogan", "lecam-gan", "lsgan", "mlp-gan", "pacgan", "point-gan", "progan"),
-    *("r3gan", "ragan", "sagan", "sngan", "sngan-projection", "stylegan2", "ttur-cifar"),
+    *("hinge-gan", "infogan", "lecam-gan", "lsgan", "mlp-gan", "msg-gan", "pacgan", "point-gan"),
+    *("progan", "r3gan", "ragan", "sagan", "sngan", "sngan-projection", "stylegan2"),
+    "ttur-cifar",
     *("upsample-gan", "wgan", "wgan-gp"),
 ]
 LISTED = ", ".join(map(repr, MODELS))

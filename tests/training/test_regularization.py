@@ -7,7 +7,7 @@ gradient descent, so a few lines of autograd give the weights after a step.
 
 import numpy as np
 import pytest
-from support.commands import on_each
+from support.commands import HOME, on_each
 
 from gandem.core.errors import DataError, SpecError
 from gandem.core.specs import change, digest, plan_spec
@@ -23,8 +23,8 @@ from gandem.core.training import (
     passes_of_step,
     state_shapes,
 )
-from gandem.core.training.due import Due
 from gandem.core.training.feed.augmentation import draw_disturbances
+from gandem.core.training.updates.due import Due
 from gandem.testing.trajectories import SMALL, load_tiny_data
 
 torch = pytest.importorskip("torch")
@@ -284,11 +284,10 @@ def test_the_generator_learns_from_its_best_images(backend):
 FEATURES = {"discriminator.outputs": ["tanh"], "loss.feature_matching": 3.0}
 
 
-@on_each
 @pytest.mark.parametrize(("weight", "passes"), [(0.0, "separate"), (0.5, "joint")])
-def test_the_generator_matches_mean_features_of_the_updated_discriminator(backend, weight, passes):
+def test_the_generator_matches_mean_features_of_the_updated_discriminator(weight, passes):
     changes = {**FEATURES, "loss.adversarial_weight": weight, "training.passes": passes}
-    step = Step(backend, changes)
+    step = Step(HOME, changes)
     plain = Plain(step)
     first, second = (
         torch.tensor(step.after[f"discriminator/{name}/kernel"]) for name in ("dense", "dense_1")
@@ -340,14 +339,13 @@ def test_feature_matching_without_features_is_refused(changes, words):
 # --- lookahead ------------------------------------------------------------------------------------
 
 
-@on_each
-def test_weights_return_part_of_the_way_after_each_interval(backend):
+def test_weights_return_part_of_the_way_after_each_interval():
     def train(steps, **changes):
         spec = change(DENSE, {f"training.{name}": value for name, value in changes.items()})
         state = initial_state(spec, 0, "float64")
         loss = load_loss(spec.loss)
         feed = Feed(spec, loss, load_tiny_data(), 0, "float64")
-        engine = load_backend(backend).engine(spec, loss, state, precision="float64", device="cpu")
+        engine = load_backend(HOME).engine(spec, loss, state, precision="float64", device="cpu")
         for step in range(steps):
             engine.step(feed(step))
         return state, engine.export()

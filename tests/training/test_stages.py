@@ -34,7 +34,7 @@ from gandem.core.training import (
     resolve_loss,
     state_shapes,
 )
-from gandem.core.training.feed.stages import place_stages
+from gandem.core.training.stages.timeline import place_stages
 
 COUNT = 50
 """Images of the data."""

@@ -74,6 +74,14 @@ class Dot(Branched):
         return tf.reduce_sum(x * self.read("layers", context), axis=1, keepdims=True)
 
 
+@build.register(kinds.Read)
+class Read(Branched):
+    """Another input instead of x."""
+
+    def call(self, x: Tensor, context: Context) -> Tensor:
+        return context.inputs[self.node.reads]
+
+
 @build.register(kinds.Residual)
 class Residual(Branched):
     """layers(x) + shortcut(x)."""

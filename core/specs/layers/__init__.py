@@ -47,6 +47,7 @@ from gandem.core.specs.layers.graph import (
     Dot,
     FadeIn,
     Head,
+    Read,
     Residual,
 )
 from gandem.core.specs.layers.modulation import (
@@ -122,6 +123,7 @@ __all__ = [
     "PixelNorm",
     "PositionEmbedding",
     "Prelu",
+    "Read",
     "Relu",
     "Resample2D",
     "Reshape",

@@ -56,6 +56,17 @@ class Dot(Layer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Read(Layer):
+    """Continue from another input instead of x: (N, …) → the other input.
+
+    It takes up an earlier layer again after a side output, such as an image of a lower resolution.
+    """
+
+    kind: ClassVar[str] = "read"
+    input: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Residual(Layer):
     """layers(x) + shortcut(x); an empty shortcut is x itself. He et al. 2015, arXiv:1512.03385."""
 

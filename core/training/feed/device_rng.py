@@ -16,9 +16,9 @@ import numpy as np
 from gandem.core.rng import dropout_levels
 from gandem.core.specs import Shape, Spec, plan_spec
 from gandem.core.training.dry_run import passes_of_step, step_inputs
-from gandem.core.training.due import Due
 from gandem.core.training.losses import AdversarialLoss
 from gandem.core.training.ops import Tensor
+from gandem.core.training.updates.due import Due
 
 __all__ = ["KEY", "Draw", "list_draws", "make_key"]
 
@@ -72,7 +72,7 @@ def _list_draws(
     draws = {
         name: Draw(kinds[kind], shape)
         for name, shape in step_inputs(spec, loss, rows, due).items()
-        if (kind := name.partition("/")[0]) in kinds
+        if (kind := name.partition("/")[0].partition(":")[0]) in kinds
     }
     plans = plan_spec(spec)
     if any(plan.drawing_nodes() for plan in plans.values()):

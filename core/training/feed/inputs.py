@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterable, Mapping
 
@@ -12,16 +11,24 @@ from gandem.core.data.dataset import Dataset
 from gandem.core.data.images import downsample_images, upsample_images
 from gandem.core.errors import DataError
 from gandem.core.rng import Purpose, part_of, stream
-from gandem.core.specs import FADE_IN, Points, Spec, at_step, plan_spec
-from gandem.core.training.discriminator import ADAPT
+from gandem.core.specs import (
+    FADE_IN,
+    IMAGE,
+    Points,
+    Spec,
+    at_resolution,
+    at_step,
+    image_shapes,
+    plan_spec,
+)
 from gandem.core.training.dry_run import (
     Pass,
     check_functions,
     judged,
+    packed_shapes,
     passes_of_step,
     schedule_names,
 )
-from gandem.core.training.due import Due
 from gandem.core.training.feed.augmentation import (
     ADAPTATION_INTERVAL,
     draw_disturbances,
@@ -36,30 +43,19 @@ from gandem.core.training.feed.checks import (
 from gandem.core.training.feed.device_rng import KEY, make_key
 from gandem.core.training.feed.draws import draw_layer, draw_noise, one_hot
 from gandem.core.training.feed.epochs import EpochCounter, EpochSpan
-from gandem.core.training.feed.stages import WHOLE, StagePlace, Timeline, count_batches
+from gandem.core.training.feed.pixels import byte_values, read_resolutions
 from gandem.core.training.losses import AdversarialLoss, check_loss
-from gandem.core.training.path_length import count_paths
+from gandem.core.training.stages.timeline import WHOLE, StagePlace, Timeline, count_batches
 from gandem.core.training.state import stored
 from gandem.core.training.step import LOOKAHEAD
+from gandem.core.training.updates.discriminator import ADAPT
+from gandem.core.training.updates.due import Due
+from gandem.core.training.updates.path_length import count_paths
 
-__all__ = ["Feed", "as_read"]
+__all__ = ["Feed"]
 
 _IN_STEP = re.compile(r"schedule/(loss|training\.augment)\.")
 """Schedules whose values the step multiplies with logits and images."""
-
-
-def as_read(spec: Spec, data: np.ndarray, precision: str) -> np.ndarray:
-    """Convert images, uint8 (N, H, W, C), to the range of the spec; points keep their values."""
-    if isinstance(spec.image, Points):
-        return data.astype(stored(precision))
-    values: np.ndarray = _pixels(spec.image.low, spec.image.high, precision)[data]
-    return values
-
-
-@functools.lru_cache(maxsize=16)
-def _pixels(low: float, high: float, precision: str) -> np.ndarray:
-    """Return the values of the 256 bytes."""
-    return (np.arange(256) * ((high - low) / 255) + low).astype(stored(precision))
 
 
 class Feed:
@@ -211,14 +207,16 @@ class Feed:
     def bytes_and_values(self) -> tuple[np.ndarray, np.ndarray] | None:
         """Return the images, uint8 (N, H, W, C), and the value of each of the 256 bytes.
 
-        Returns None if an engine cannot hold them: points, images in a file, mirrored images.
+        Returns None if an engine cannot hold them: points, images in a file, mirrored images,
+        images in several resolutions.
         """
         images, spec = self.dataset.images, self.spec
         if isinstance(spec.image, Points) or not isinstance(images, np.ndarray):
             return None
-        if spec.training.flip or self.place is not WHOLE:
+        several = len(image_shapes(spec)) > 1
+        if spec.training.flip or several or self.place is not WHOLE:
             return None
-        return images, _pixels(spec.image.low, spec.image.high, self.precision)
+        return images, byte_values(spec.image.low, spec.image.high, self.precision)
 
     def real(self, step: int) -> dict[str, np.ndarray]:
         """Return the inputs of a step that come from the data: real images and labels."""
@@ -230,7 +228,7 @@ class Feed:
             if self.resident:
                 inputs[f"chosen/{i}"] = rows
             else:
-                inputs[f"real/{i}"] = self._real(step, i, rows)
+                inputs |= self._real(step, i, rows)
             if spec.classes:
                 assert self.dataset.labels is not None
                 labels = self.dataset.labels[rows]
@@ -286,14 +284,15 @@ class Feed:
         for i, rows in enumerate(counts):
             inputs[f"noise/{i}"] = self._noise(step, i, rows)
             if spec.loss.gradient_penalty and due.penalty:
-                packed, groups = self.plans["discriminator"].inputs["image"], rows // training.pac
+                packed, groups = packed_shapes(spec), rows // training.pac
                 drawn = stream(self.seed, Purpose.MIXING, step, i).random(groups)
-                shape = (-1, *(1 for _ in packed))
+                shape = (-1, *(1 for _ in packed[IMAGE]))
                 inputs[f"mix/{i}"] = drawn.reshape(shape).astype(self.precision)
                 if spec.loss.gradient_penalty_points == "near-real":
-                    part = part_of(f"shift/{i}")
-                    shift = stream(self.seed, Purpose.MIXING, step, part).random((groups, *packed))
-                    inputs[f"shift/{i}"] = shift.astype(self.precision)
+                    for image, shape in packed.items():
+                        name = f"{at_resolution('shift', image)}/{i}"
+                        shifts = stream(self.seed, Purpose.MIXING, step, part_of(name))
+                        inputs[name] = shifts.random((groups, *shape)).astype(self.precision)
         if training.noise == "fresh":
             inputs["noise/generator"] = self._noise(step, len(counts), last)
         if spec.loss.path_length.weight and due.path:
@@ -312,20 +311,19 @@ class Feed:
         _, part = self._find_images(batch)
         return len(range(len(self.dataset.images))[part])
 
-    def _real(self, step: int, part: int, rows: np.ndarray) -> np.ndarray:
-        """Return real images (N, H, W, C) in the spec's range, or points (N, D)."""
+    def _real(self, step: int, part: int, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Return real images in the spec's range, in each resolution, or points (N, D)."""
         images = self.dataset.images[rows]
         if self.spec.training.flip:
             images = flip_half(images, self.seed, step, part)
-        images = as_read(self.spec, images, self.precision)
         if self.place.scale > 1:
             images = downsample_images(images, self.place.scale)
-        if self.place.fade is None:
-            return images
-        weight = self.place.fade.value(step, 0.0)
-        coarse = upsample_images(downsample_images(images, 2), 2)
-        faded: np.ndarray = weight * images + (1 - weight) * coarse
-        return faded
+        real = read_resolutions(self.spec, images, self.precision)
+        if self.place.fade is not None:
+            weight = self.place.fade.value(step, 0.0)
+            coarse = upsample_images(downsample_images(real[IMAGE], 2), 2)
+            real[IMAGE] = weight * real[IMAGE] + (1 - weight) * coarse
+        return {f"{at_resolution('real', name)}/{part}": image for name, image in real.items()}
 
     def _noise(self, step: int, part: int, rows: int) -> np.ndarray:
         generator = stream(self.seed, Purpose.NOISE, step, part)

@@ -31,6 +31,11 @@ def _(layer: kinds.Dot, x: Dual, node: Node, network: Network) -> Dual:
 
 
 @forward.register
+def _(layer: kinds.Read, x: Dual, node: Node, network: Network) -> Dual:
+    return network.values[node.reads]
+
+
+@forward.register
 def _(layer: kinds.Residual, x: Dual, node: Node, network: Network) -> Dual:
     return network.run(node.branches["layers"], x) + network.run(node.branches["shortcut"], x)
 

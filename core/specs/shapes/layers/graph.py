@@ -79,6 +79,11 @@ def _(layer: kinds.Dot, site: Site) -> Resolved:
 
 
 @resolve.register
+def _(layer: kinds.Read, site: Site) -> Resolved:
+    return Resolved(site.read(layer.input))
+
+
+@resolve.register
 def _(layer: kinds.Residual, site: Site) -> Resolved:
     if not site.inner["layers"]:
         raise SpecError(f"{site.path}: a residual block needs at least one layer.")

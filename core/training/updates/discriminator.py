@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import Any, cast
 
-from gandem.core.specs import FADE_IN, Spec, at_step, has_encoder, plan_spec
-from gandem.core.training.due import PENALTY_FACTOR, Due
+from gandem.core.specs import (
+    FADE_IN,
+    IMAGE,
+    Spec,
+    at_resolution,
+    at_step,
+    has_encoder,
+    image_shapes,
+    is_image,
+)
 from gandem.core.training.feed.augmentation import CONSISTENT, adapt_probability, disturb
 from gandem.core.training.losses import (
     AdversarialLoss,
@@ -17,8 +24,11 @@ from gandem.core.training.losses import (
     decision_boundary,
     is_paired,
 )
-from gandem.core.training.ops import Ops, Tensor
-from gandem.core.training.penalties import (
+from gandem.core.training.ops import Images, Ops, Tensor
+from gandem.core.training.protocols import Played, Players
+from gandem.core.training.updates.due import PENALTY_FACTOR, Due
+from gandem.core.training.updates.passes import can_share_pass
+from gandem.core.training.updates.penalties import (
     feature_distance,
     gradient_penalty,
     lecam_penalty,
@@ -27,7 +37,6 @@ from gandem.core.training.penalties import (
     squared_distance,
     squared_slope,
 )
-from gandem.core.training.protocols import Played, Players
 
 Inputs = Mapping[str, Tensor]
 """The discriminator's inputs for a batch, by name."""
@@ -36,22 +45,6 @@ Features = tuple[dict[str, Tensor] | None, dict[str, Tensor] | None]
 
 ADAPT = "adapt"
 """An input that is 1 in steps that adapt the probability of augmentation, 0 in others."""
-
-
-@functools.lru_cache(maxsize=64)
-def can_share_pass(spec: Spec) -> bool:
-    """Return True if one pass over real and fake images gives the same logits as two passes.
-
-    Batch norm depends on the batch, spectral norm iterates once per pass, and what layers draw
-    belongs to a pass, also in the generator.
-    """
-    plans = plan_spec(spec)
-    if any(plan.drawing_nodes() for plan in plans.values()):
-        return False
-    return not any(
-        node.layer.depends_on_batch or node.layer.has_spectral_norm
-        for node in plans["discriminator"].walk()
-    )
 
 
 def _add(first: Tensor | None, second: Tensor | None) -> Tensor | None:
@@ -96,8 +89,8 @@ class Discriminator:
         """Return the encodings of the real images of one round, None without an encoder."""
         if not self.encodes:
             return None
-        image, back = self.inputs[f"real/{i}"], i == self.last
-        return self.players.play("encoder", back=back, image=image, **self.fade)
+        images, back = self._images("real", i), i == self.last
+        return self.players.play("encoder", back=back, **images, **self.fade)
 
     def learn(
         self, i: int, fake: Played, read: Mapping[str, Tensor], encoded: Played | None
@@ -112,10 +105,10 @@ class Discriminator:
 
         def loss() -> tuple[Tensor, Mapping[str, Tensor]]:
             images = {
-                "real": self._disturb(self.inputs[f"real/{i}"], f"real/{i}"),
+                "real": self._disturb(self._images("real", i), f"real/{i}"),
                 "fake": self._disturb(fake.value, f"fake/{i}"),
             }
-            noise = {"real": encoded.value if encoded else None, "fake": read["noise"]}
+            noise = {"real": encoded.value["noise"] if encoded else None, "fake": read["noise"]}
             seen = {side: self._read(images[side], label, noise[side]) for side in images}
             real, fake_inputs = seen["real"], seen["fake"]
             outputs, at_images = self._apply_sloped(real, fake_inputs)
@@ -226,31 +219,38 @@ class Discriminator:
 
     def _read_fake(self, fake: Played, read: Mapping[str, Tensor]) -> Inputs:
         """Return the discriminator's inputs for the generator's update."""
-        image = self._disturb(fake.value, "generator")
-        return self._read(image, read.get("label"), read["noise"])
+        images = self._disturb(fake.value, "generator")
+        return self._read(images, read.get("label"), read["noise"])
 
     def _read_real(self, encoded: Played | None) -> Inputs:
         """Return the inputs for the real images of the last round, after the discriminator's
         update.
         """
-        image = self._disturb(self.inputs[f"real/{self.last}"], "real/generator")
-        noise = encoded.value if encoded else None
-        return self._read(image, self.inputs.get(f"label/{self.last}"), noise)
+        images = self._disturb(self._images("real", self.last), "real/generator")
+        noise = encoded.value["noise"] if encoded else None
+        return self._read(images, self.inputs.get(f"label/{self.last}"), noise)
 
-    def _read(self, image: Tensor, label: Tensor | None, noise: Tensor | None) -> Inputs:
+    def _read(self, images: Images, label: Tensor | None, noise: Tensor | None) -> Inputs:
         """Return the discriminator's inputs: no label if it predicts it."""
-        inputs = {"image": self._pack(image)}
+        inputs = self._pack(images)
         if label is not None and not self.classifies:
             inputs["label"] = label
-        if self.encodes:
-            inputs["noise"] = self._pack(noise)
-        return inputs
+        return inputs | (self._pack({"noise": noise}) if self.encodes else {})
 
-    def _disturb(self, images: Tensor, where: str) -> Tensor:
-        return disturb(self.ops, images, self.inputs, where, self.probability)
+    def _images(self, kind: str, i: int) -> Images:
+        """Return arrays of a round for the images of each resolution: ``"real"`` or ``"shift"``."""
+        names = image_shapes(self.spec)
+        return {name: self.inputs[f"{at_resolution(kind, name)}/{i}"] for name in names}
 
-    def _pack(self, images: Tensor) -> Tensor:
-        return images if self.training.pac == 1 else self.ops.pack(images, self.training.pac)
+    def _disturb(self, images: Images, where: str) -> Images:
+        return {
+            name: disturb(self.ops, image, self.inputs, where, self.probability, name)
+            for name, image in images.items()
+        }
+
+    def _pack(self, images: Images) -> dict[str, Tensor]:
+        pac, pack = self.training.pac, self.ops.pack
+        return {k: value if pac == 1 else pack(value, pac) for k, value in images.items()}
 
     def _select_top(self, logits: Tensor) -> Tensor:
         """Return the share of the highest logits that the generator learns from."""
@@ -274,7 +274,7 @@ class Discriminator:
             return self._apply(real, features[0]), self._apply(fake, features[1])
         both = {name: self.ops.join(value, fake[name]) for name, value in real.items()}
         observed: dict[str, Tensor] = {}
-        output, rows = self._apply(both, observed), real["image"].shape[0]
+        output, rows = self._apply(both, observed), real[IMAGE].shape[0]
         for side, part in zip(features, (slice(rows), slice(rows, None)), strict=True):
             if side is not None:
                 side |= {name: value[part] for name, value in observed.items()}
@@ -282,7 +282,7 @@ class Discriminator:
 
     def _apply_sloped(
         self, real: Inputs, fake: Inputs
-    ) -> tuple[tuple[Tensor, Tensor], dict[str, Tensor]]:
+    ) -> tuple[tuple[Tensor, Tensor], dict[str, Images]]:
         """Return the outputs for real and fake images, and the slopes that R1 and R2 penalize, if
         they can come from the same passes.
         """
@@ -291,8 +291,7 @@ class Discriminator:
         outputs, slopes = {}, {}
         for name, seen in (("r1", real), ("r2", fake)):
             if getattr(self.spec.loss, name):
-                slope = self.players.slope("discriminator", **seen, **self.fade)
-                outputs[name], slopes[name] = slope
+                outputs[name], slopes[name] = self._slope(seen)
             else:
                 outputs[name] = self._apply(seen)
         return (outputs["r1"], outputs["r2"]), slopes
@@ -338,7 +337,7 @@ class Discriminator:
         return self.loss.class_weight * loss
 
     def _gradient_penalty(
-        self, i: int, real: Inputs, fake: Inputs, slopes: Mapping[str, Tensor]
+        self, i: int, real: Inputs, fake: Inputs, slopes: Mapping[str, Images]
     ) -> Tensor | None:
         """Return the sum of the weighted gradient penalties; each whose slope is not known yet
         takes a pass of its own.
@@ -348,26 +347,31 @@ class Discriminator:
             return None
         if loss.gradient_penalty:
             mix = self.inputs[f"mix/{i}"]  # (N, 1, 1, 1)
+            images = {name: real[name] for name in image_shapes(self.spec)}
             if loss.gradient_penalty_points == "between":
-                points = mix_images(real["image"], fake["image"], mix)
+                points = mix_images(images, fake, mix)
             else:
-                points = move_images(ops, real["image"], mix, self.inputs[f"shift/{i}"])
-            points = {**real, "image": points}
-            _, slope = self.players.slope("discriminator", **points, **self.fade)
-            distance = gradient_penalty(ops, slope, self.loss.gradient_penalty_norm)
+                points = move_images(ops, images, mix, self._images("shift", i))
+            _, distances = self._slope({**real, **points})
+            distance = gradient_penalty(ops, distances, self.loss.gradient_penalty_norm)
             penalty = self.loss.gradient_penalty * distance
         for name, seen in (("r1", real), ("r2", fake)):
             if getattr(loss, name):
-                slope = slopes.get(name)
-                if slope is None:
-                    _, slope = self.players.slope("discriminator", **seen, **self.fade)
+                slope = slopes[name] if name in slopes else self._slope(seen)[1]
                 penalty = _add(penalty, getattr(self.loss, name) * squared_slope(ops, slope))
         return penalty
+
+    def _slope(self, inputs: Inputs) -> tuple[Tensor, Images]:
+        """Return the output, and its gradient with respect to the images of each resolution."""
+        images = {name: value for name, value in inputs.items() if is_image(name)}
+        others = {name: value for name, value in inputs.items() if not is_image(name)}
+        output, slopes = self.players.slope("discriminator", images, **others, **self.fade)
+        return output, {name: slopes[name] for name in images}  # in one order on all backends
 
     def _logit_penalty(
         self,
         i: int,
-        images: Mapping[str, Tensor],
+        images: Mapping[str, Images],
         seen: Mapping[str, Inputs],
         logits: Mapping[str, Tensor],
     ) -> Tensor | None:
@@ -385,8 +389,8 @@ class Discriminator:
             penalty = _add(penalty, self.loss.drift * ops.mean(ops.square(logits["real"])))
         for side in ("real", "fake"):
             if getattr(loss.consistency, side):
-                changed = disturb(ops, images[side], self.inputs, f"{CONSISTENT}{side}/{i}")
-                output = self._apply({**seen[side], "image": self._pack(changed)})
+                changed = self._disturb(images[side], f"{CONSISTENT}{side}/{i}")
+                output = self._apply({**seen[side], **self._pack(changed)})
                 distance = squared_distance(ops, logits[side], self._logits(output))
                 penalty = _add(penalty, getattr(self.loss.consistency, side) * distance)
         return penalty

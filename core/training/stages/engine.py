@@ -9,10 +9,10 @@ import numpy as np
 
 from gandem.core.data.images import downsample_images, upsample_images
 from gandem.core.specs import FADE_IN, Image, Spec, plan_spec, result_spec, stage_specs
-from gandem.core.training.feed.staged import STAGE_INPUT
 from gandem.core.training.losses import AdversarialLoss
 from gandem.core.training.ops import Arrays, Tensor
 from gandem.core.training.protocols import Backend, Engine
+from gandem.core.training.stages.feed import STAGE_INPUT
 from gandem.core.training.state import STAGE, WEIGHT, state_shapes
 
 __all__ = ["StagedEngine", "make_engine"]
@@ -83,7 +83,9 @@ class StagedEngine:
         """Bring scalars off the device."""
         return self._engine.read(scalars)
 
-    def forward(self, player: str, inputs: Arrays, *, average: bool = False) -> np.ndarray:
+    def forward(
+        self, player: str, inputs: Arrays, *, average: bool = False, layer: str = ""
+    ) -> np.ndarray:
         """Run a player of the current stage, on and to images of the size of the spec."""
         assert isinstance(self.spec.image, Image)
         stage = stage_specs(self.spec)[self._stage]
@@ -93,8 +95,8 @@ class StagedEngine:
             read["image"] = downsample_images(read["image"], scale)
         if FADE_IN in plan_spec(stage)[player].inputs:
             read[FADE_IN] = np.full((1, 1), self._weight, self._dtype)
-        output = self._engine.forward(player, read, average=average)
-        return upsample_images(output, scale) if output.ndim == 4 else output
+        output = self._engine.forward(player, read, average=average, layer=layer)
+        return upsample_images(output, scale) if output.ndim == 4 and not layer else output
 
     def export(self) -> dict[str, np.ndarray]:
         """Return every array of the state, those of other stages included."""

@@ -26,8 +26,8 @@ __all__ = [
 
 
 FIXED_COST = 20_000_000
-"""Products that take as long as what a step costs whatever its size. Measured with ``progan`` on
-PyTorch and a CPU, at 4 to 32 pixels: 8 ms, of 0.35 ns a product of one pass.
+"""Multiply-adds of a pass that take as long as what a step costs whatever its size. Measured with
+``progan`` on PyTorch and a CPU at 4 to 32 pixels: 8 ms, and 0.35 ns for each of one pass.
 """
 
 
@@ -65,8 +65,7 @@ class Timeline:
 
     Attributes:
         places: of the stages.
-        costs: of a step of each stage: the products of one pass through each network, and what
-            does not depend on their sizes.
+        costs: of a step of each stage, in multiply-adds of one pass through each network.
         end: steps of all stages.
     """
 
@@ -156,9 +155,11 @@ def place_stages(spec: Spec, count: int) -> Timeline | None:
             seen += (done - span.first_batch) * size
         else:
             epoch, seen = span.epochs_done(step), done % batches * size
-    costs = (
-        FIXED_COST
-        + stage.training.batch_size * sum(plan.products for plan in plan_spec(stage).values())
-        for stage in stage_specs(spec)
-    )
+    costs = (FIXED_COST + _count_multiply_adds(stage) for stage in stage_specs(spec))
     return Timeline(tuple(places), tuple(costs), step)
+
+
+def _count_multiply_adds(spec: Spec) -> int:
+    """Return the multiply-adds of one pass of a batch through each network."""
+    nodes = (node for plan in plan_spec(spec).values() for node in plan.walk())
+    return spec.training.batch_size * sum(node.multiply_adds for node in nodes)

@@ -16,9 +16,10 @@ from gandem.core.data.images import draw_grid, draw_scatter, save_image, to_byte
 from gandem.core.errors import RunError, SpecError, shown
 from gandem.core.files import check_new_folder, fill_file, temporary_beside
 from gandem.core.machine import check_memory, format_size
-from gandem.core.runs.styles import to_styles
+from gandem.core.runs.generation.styles import to_styles
 from gandem.core.specs import Points, Spec, has_encoder, plan_spec
-from gandem.core.training import Engine, as_read, one_hot
+from gandem.core.training import Engine, one_hot
+from gandem.core.training.feed.pixels import read_resolutions
 from gandem.core.training.feed.truncation import TRUNCATION
 
 __all__ = [
@@ -298,7 +299,7 @@ def encode(
         )
     encodings = []
     for start in range(0, len(images), CHUNK_SIZE):
-        inputs = {"image": as_read(spec, images[start : start + CHUNK_SIZE], precision)}
+        inputs = read_resolutions(spec, images[start : start + CHUNK_SIZE], precision)
         with report_memory_errors():
             average = spec.training.averages and ema
             encodings.append(engine.forward("encoder", inputs, average=average))
