@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from gandem.core.runs.trainer import Callback
     from gandem.core.specs import Spec
     from gandem.metrics.evaluation.evaluate import evaluate
+    from gandem.optimize.directions import directions
+    from gandem.optimize.projection import project
     from gandem.optimize.style import stylize
     from gandem.parity import measure as parity
     from gandem.profiler import profile
     from gandem.visualize.animation import animate
     from gandem.visualize.curves import draw_curves as plot
     from gandem.visualize.interpolation import interpolate
+    from gandem.visualize.mixing import mix
     from gandem.visualize.traversal import traverse
 
 __all__ = [
@@ -35,14 +38,17 @@ __all__ = [
     "Spec",
     "animate",
     "compare",
+    "directions",
     "entries",
     "evaluate",
     "hookimpl",
     "interpolate",
+    "mix",
     "open_run",
     "parity",
     "plot",
     "profile",
+    "project",
     "resume",
     "spec",
     "stylize",
@@ -59,6 +65,9 @@ _HOMES = {
     "compare": "gandem.compare",
     "evaluate": "gandem.metrics.evaluation.evaluate:evaluate",
     "interpolate": "gandem.visualize.interpolation:interpolate",
+    "mix": "gandem.visualize.mixing:mix",
+    "directions": "gandem.optimize.directions:directions",
+    "project": "gandem.optimize.projection:project",
     "stylize": "gandem.optimize.style:stylize",
     "plot": "gandem.visualize.curves:draw_curves",
     "traverse": "gandem.visualize.traversal:traverse",

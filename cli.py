@@ -13,8 +13,8 @@ __all__ = ["main"]
 
 SECTIONS = {
     "Train and resume": ("train", "resume", "runs"),
-    "Generate and look": ("generate", "interpolate", "traverse", "animate", "plot"),
-    "Optimize an image": ("style",),
+    "Generate and look": ("generate", "interpolate", "traverse", "mix", "animate", "plot"),
+    "Optimize an image": ("style", "project", "directions"),
     "Evaluate and compare": ("evaluate", "compare", "report", "parity"),
     "Catalog and plugins": ("list", "show", "data", "plugins"),
     "Machine": ("doctor", "profile"),

@@ -38,8 +38,6 @@ from gandem.core.runs.trainer import Callback, Trainer, WrittenCheckpoint
 from gandem.core.specs import Image, Spec
 from gandem.core.training import fixed_inputs
 
-__all__ = ["CheckpointWriter", "WriterThread"]
-
 HEADER = ("model", "backend", "versions", "gandem", "stream", "data", "epochs")
 """Fields of the record that a checkpoint's header repeats."""
 
@@ -229,12 +227,15 @@ class CheckpointWriter(Callback):
 
     def _is_regular(self, trainer: Trainer, step: int) -> bool:
         """Return True if a checkpoint is due by its step alone; it can become the best."""
-        interval = trainer.settings.checkpoint_steps
-        return trainer.ends_epoch(step) or bool(interval and step % interval == 0)
+        return self._is_due(trainer, step, trainer.settings.checkpoint_steps)
 
     def _is_sampled(self, trainer: Trainer, step: int) -> bool:
-        interval = trainer.settings.sample_steps
-        return trainer.ends_epoch(step) or bool(interval and step % interval == 0)
+        return self._is_due(trainer, step, trainer.settings.sample_steps)
+
+    def _is_due(self, trainer: Trainer, step: int, interval: int | None) -> bool:
+        """Return True at the end of an epoch and of a stage, and after so many steps."""
+        ends = trainer.ends_epoch(step) or (step > 0 and trainer.begins_stage(step))
+        return ends or bool(interval and step % interval == 0)
 
     def _sample_path(self, trainer: Trainer) -> Path:
         step, number = trainer.step, trainer.epochs_done(trainer.step)

@@ -20,8 +20,6 @@ from gandem.core.training import fixed_inputs
 from gandem.metrics.evaluation import RealSide
 from gandem.metrics.evaluation.features import load_extractor
 
-__all__ = ["Evaluation"]
-
 
 class Evaluation(Callback):
     """Scores the generator every ``evaluate_every`` epochs, and at the end.

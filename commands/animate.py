@@ -25,13 +25,19 @@ from gandem.commands.options import (
 @click.option(
     "--hold", type=click.FloatRange(0, 600), default=2.0, help="Seconds to show the last frame."
 )
+@click.option(
+    "--stages", is_flag=True, help="Only the samples at the end of each stage of the training."
+)
 @LOOP
 @out_option("Output file: growth.gif, growth.mp4, or a strip.png.", "animate.gif")
 @JSON
-def animate(run: Path, size: int | None, out: Path | None, as_json: bool, **playback: Any) -> None:
+def animate(
+    run: Path, size: int | None, stages: bool, out: Path | None, as_json: bool, **playback: Any
+) -> None:
     """Animate the samples of RUN over the epochs.
 
-    The samples of all epochs come from the same noise.
+    The samples of all epochs come from the same noise. Those of a training in stages have one size;
+    '--stages --out growth.png' writes the last ones of each stage side by side.
     """
     from gandem.commands.interpolate import save_animation
     from gandem.commands.output import print_out
@@ -40,7 +46,7 @@ def animate(run: Path, size: int | None, out: Path | None, as_json: bool, **play
 
     out = choose_out(out, run, "animate.gif")
     check_animation_path(out)
-    animation = animate(run, size)
+    animation = animate(run, size, stages=stages)
     save_animation(animation, out, as_json, "animate", **playback)
     print_out(
         out, as_json, format_count(animation.frames, "frame"), run=str(run), frames=animation.frames

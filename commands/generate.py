@@ -13,6 +13,7 @@ from gandem.commands.options import (
     RUN,
     ClassType,
     choose_out,
+    file_option,
     generator_options,
     out_option,
     seed_option,
@@ -29,7 +30,7 @@ GRID_COPIES = 8
     "--num-samples",
     "count",
     type=click.IntRange(1),
-    show_default="25; 1000 points",
+    show_default="25; 1000 points; 8 with --pyramid",
     help="Images or points to generate.",
 )
 @click.option(
@@ -45,10 +46,17 @@ GRID_COPIES = 8
     show_default="off",
     help="Generate N images of every class from the same noise, one row per class.",
 )
+@file_option("--latent", "Generate from the vectors of an .npz that 'gandem project' wrote.")
+@click.option(
+    "--pyramid",
+    is_flag=True,
+    help="Show each image at all resolutions of the generator side by side, as of msg-gan.",
+)
 @click.option(
     "--reconstruct",
     "source",
     metavar="N|PATH",
+    show_default="none",
     help="Encode and reconstruct N images of the training data, or those of a folder, zip or .npz "
     "file, with a model that has an encoder. Output: a table.png or arrays.npz.",
 )
@@ -60,6 +68,8 @@ def generate(
     run: Path,
     count: int | None,
     each_label: int | None,
+    latent: Path | None,
+    pyramid: bool,
     source: str | None,
     out: Path | None,
     as_json: bool,
@@ -74,16 +84,20 @@ def generate(
     from gandem.core.data.summary import format_few
     from gandem.core.files import check_file, check_new_folder
     from gandem.core.runs import open_run
+    from gandem.core.runs.latents import read_latents
     from gandem.core.runs.sampling import check_count, default_count
     from gandem.core.specs import Image
     from gandem.terminal.progress import ProgressBars
     from gandem.terminal.tables import format_count
+    from gandem.visualize.pyramid import DEFAULT_ROWS, draw_pyramid
     from gandem.visualize.traversal import each_label as generate_each_label
 
     if source is not None:
-        if (count, each_label, options.pop("label")) != (None, None, None):
+        others = (count, each_label, latent, options.pop("label"), pyramid)
+        if others != (None, None, None, None, False):
             raise click.UsageError(
-                "--reconstruct cannot be combined with --num-samples, --label or --each-label."
+                "--reconstruct cannot be combined with --num-samples, --label, --each-label, "
+                "--latent or --pyramid."
             )
         _reconstruct(run, source, out, as_json, **options)
         return
@@ -94,9 +108,19 @@ def generate(
         check_file(out, {".png": "a grid", ".npz": "arrays", "": "a folder of images"})
     if each_label is not None and (count, options["label"]) != (None, None):
         raise click.UsageError("--each-label cannot be combined with --num-samples or --label.")
+    if latent is not None and (count, each_label, options["label"]) != (None, None, None):
+        raise click.UsageError(
+            "--latent cannot be combined with --num-samples, --each-label or --label."
+        )
+    if pyramid and (each_label, latent) != (None, None):
+        raise click.UsageError("--pyramid cannot be combined with --each-label or --latent.")
+    if pyramid and out.suffix.lower() != ".png":
+        raise click.UsageError(f"--pyramid draws one picture; expected a .png, received {out}.")
+    vectors = None if latent is None else read_latents(latent)
     with ProgressBars(quiet=as_json, unit="images") as bars:
         opened = open_run(run)
-        default = default_count(opened.spec)
+        default = DEFAULT_ROWS if pyramid else default_count(opened.spec)
+        default = default if vectors is None else len(vectors.noise)
         number = each_label * opened.spec.classes if each_label else count or default
         label = options["label"]
         empty = set(opened.record.data.empty_classes)
@@ -109,15 +133,19 @@ def generate(
         def show(done: int) -> None:
             bars.show("generate", done, number)
 
-        if each_label is not None:
+        if vectors is not None:
+            opened.generate(**options, latent=vectors, progress=show).save(out)
+        elif each_label is not None:
             options.pop("label")
             images, table = generate_each_label(opened, each_label, **options, progress=show)
+        elif pyramid:
+            table = draw_pyramid(opened, number, **options)
         elif out.suffix.lower() != ".png" or out.is_dir():
             opened.save(out, number, **options, progress=show)
         else:
             check_count(opened.spec, number, copies=GRID_COPIES)
             opened.generate(number, **options, progress=show).save(out)
-    if each_label is not None and out.suffix.lower() == ".png":
+    if pyramid or (each_label is not None and out.suffix.lower() == ".png"):
         table.save(out)
     elif each_label is not None:
         images.save(out)

@@ -16,7 +16,7 @@ from gandem.core.signals import EXIT_CODE, exit_on_interrupt
 __all__ = ["Group", "Interrupted", "SectionedCommand"]
 
 SAVING = {
-    *("train", "resume", "generate", "interpolate", "traverse", "animate", "plot"),
+    *("train", "resume", "generate", "interpolate", "traverse", "mix", "animate", "plot"),
     *("compare", "report"),
 }
 """The commands that save their result to files; they succeed although their output is lost."""

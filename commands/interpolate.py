@@ -12,8 +12,10 @@ from gandem.commands.options import (
     JSON,
     LOOP,
     RUN,
+    SPACE,
     ClassType,
     choose_out,
+    file_option,
     fps_option,
     generator_options,
     out_option,
@@ -22,10 +24,23 @@ from gandem.commands.options import (
 )
 
 if TYPE_CHECKING:
+    from gandem.core.runs.latents import LatentVectors
     from gandem.visualize.animation import Animation
 
 SECTIONS = {
-    "Interpolation": ("start", "end", "between", "path", "num_samples", "label", "seed"),
+    "Interpolation": (
+        "start",
+        "end",
+        "from_image",
+        "to_image",
+        "latent",
+        "between",
+        "space",
+        "path",
+        "num_samples",
+        "label",
+        "seed",
+    ),
     "Animation": ("frames", "size", "fps", "loop", "bounce"),
     "Generator": ("backend", "device", "checkpoint", "ema", "truncation"),
 }
@@ -43,12 +58,16 @@ SECTIONS = {
 @click.option(
     "--to", "end", type=ClassType(), default=1, help="Last class, or last seed between noise."
 )
+@file_option("--from-image", "First image; its latent vector is found as by 'gandem project'.")
+@file_option("--to-image", "Last image.")
+@file_option("--latent", "The .npz of 'gandem project' with the first and last vector.")
 @click.option(
     "--between",
     type=click.Choice(["label", "category", "noise"]),
     show_default="label of a conditional model, else noise",
     help="What changes: the label, the category of a latent code, or the noise.",
 )
+@SPACE
 @click.option(
     "--path",
     type=click.Choice(["spherical", "linear"]),
@@ -86,6 +105,9 @@ def interpolate(
     run: Path,
     start: int | str,
     end: int | str,
+    from_image: Path | None,
+    to_image: Path | None,
+    latent: Path | None,
     frames: int | None,
     fps: float,
     loop: bool,
@@ -106,11 +128,47 @@ def interpolate(
     out = choose_out(out, run, "interpolate.gif")
     check_animation_path(out)
     number = frames or (10 if out.suffix.lower() == ".png" else 200)
-    animation = interpolate(run, start, end, frames=number, **options)
+    vectors = find_vectors(run, from_image, to_image, latent, as_json, options)
+    animation = interpolate(run, start, end, frames=number, latent=vectors, **options)
     save_animation(animation, out, as_json, "interpolate", fps=fps, loop=loop)
     print_out(
         out, as_json, format_count(animation.frames, "frame"), run=str(run), frames=animation.frames
     )
+
+
+def find_vectors(
+    run: Path,
+    from_image: Path | None,
+    to_image: Path | None,
+    latent: Path | None,
+    as_json: bool,
+    options: dict[str, Any],
+) -> LatentVectors | None:
+    """Return the vectors of a file or of two images; None if there are neither."""
+    from gandem.core.runs.latents import read_latents
+    from gandem.optimize.projection import project
+    from gandem.terminal.progress import ProgressBars
+
+    if latent is None and from_image is None and to_image is None:
+        return None
+    if (latent is None) != (from_image is not None and to_image is not None):
+        raise click.UsageError("Choose --from-image and --to-image, or --latent.")
+    if (options["between"], options["label"], options["num_samples"]) != (None, None, 1):
+        raise click.UsageError(
+            "Latent vectors cannot be combined with --between, --label or --num-samples."
+        )
+    if latent is not None:
+        return read_latents(latent)
+    generator = {name: options[name] for name in SECTIONS["Generator"]}
+    with ProgressBars(quiet=as_json) as bars:
+        found = project(
+            run,
+            [from_image, to_image],  # type: ignore[list-item]  # both are given here
+            seed=options["seed"],
+            progress=lambda done, error: bars.show("project", done, 1000, f"error {error:.2f}"),
+            **generator,
+        )
+    return found.latent
 
 
 def save_animation(

@@ -208,7 +208,14 @@ TRUNCATION = click.option(
     type=click.FloatRange(0, min_open=True),
     metavar="PSI",
     show_default="off",
-    help="Largest absolute value of the noise; below 1, images are more typical and less varied.",
+    help="Below 1, images are more typical and less varied: the share of a style that is left of "
+    "its distance from the mean style, or the largest absolute value of noise without styles.",
+)
+SPACE = click.option(
+    "--space",
+    type=click.Choice(["z", "w"]),
+    default="z",
+    help="What moves: the noise z, or the styles w of a model that has them.",
 )
 LOOP = click.option(
     "--loop/--once", default=True, show_default="loop", help="Repeat a GIF, or play it once."
@@ -234,6 +241,12 @@ def generator_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (EMA, CHECKPOINT, DEVICE, GENERATE_BACKEND, TRUNCATION):
         command = option(command)
     return command
+
+
+def file_option(name: str, help_: str) -> Decorator:
+    """Return the option for a file that is written or read only on request."""
+    kind = click.Path(path_type=Path)
+    return click.option(name, type=kind, show_default="none", help=help_)
 
 
 def fps_option(default: float) -> Decorator:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from gandem.commands.render_training import format_schedules, format_stages
 from gandem.core.errors import printable
 from gandem.core.fields import Checked, encode
-from gandem.core.specs import Node, Points, Schedule, Spec, digest, find_schedules, plan_spec
+from gandem.core.specs import (
+    Node,
+    Points,
+    Schedule,
+    Spec,
+    digest,
+    plan_spec,
+)
 from gandem.terminal.tables import format_count, format_table
 
 if TYPE_CHECKING:  # `gandem show` must not import what only a run needs
@@ -18,22 +26,6 @@ if TYPE_CHECKING:  # `gandem show` must not import what only a run needs
     from gandem.core.runs import Run, Settings
     from gandem.core.runs.record import RunRecord, Segment
 
-__all__ = [
-    "describe_layers",
-    "describe_run",
-    "format_accuracy",
-    "format_losses",
-    "format_outcome",
-    "format_recipe",
-    "format_run",
-    "format_run_details",
-    "format_runs",
-    "format_scores",
-    "format_spec",
-]
-
-BARS = "▁▂▃▄▅▆▇█"
-DRAWN_POINTS = 16
 ALWAYS_SHOWN = ("batch_size", "epochs", "discriminator_steps", "noise", "passes")
 """Fields of the training that are shown even at their defaults."""
 
@@ -82,30 +74,19 @@ def format_spec(spec: Spec) -> str:
             f"latent     {_format_latent(spec)}",
             f"classes    {spec.classes or 'none'}",
             f"loss       {_format_chosen(spec.loss, 'name', 'halves')}",
-            f"training   {_format_chosen(spec.training, *ALWAYS_SHOWN)}",
-            *_format_schedules(spec),
+            f"training   {_format_training(spec)}",
+            *format_stages(spec),
+            *format_schedules(spec),
         ]
     )
 
 
-def _format_schedules(spec: Spec) -> list[str]:
-    """Return a table of the schedules of a spec, each drawn until it stays as it is."""
-    rows = [(path, _draw(schedule), str(schedule)) for path, schedule in find_schedules(spec)]
-    return ["", "schedules", format_table(rows)] if rows else []
-
-
-def _draw(schedule: Schedule) -> str:
-    """Return the values of a schedule as bars of different heights.
-
-    >>> from gandem.core.specs import Linear
-    >>> _draw(Linear(from_=1, to=0, end=100))
-    '██▇▇▆▆▅▅▄▄▃▃▂▂▁▁'
-    """
-    steps, epochs = schedule.horizon()
-    low, high = schedule.limits()
-    times = [i / (DRAWN_POINTS - 1) for i in range(DRAWN_POINTS)]
-    values = [schedule.value(int(steps * time), epochs * time) for time in times]
-    return "".join(BARS[min(int((value - low) / (high - low) * 8), 7)] for value in values)
+def _format_training(spec: Spec) -> str:
+    """Return the training protocol; stages have a table of their own and replace the epochs."""
+    if not spec.training.stages:
+        return _format_chosen(spec.training, *ALWAYS_SHOWN)
+    plain = replace(spec.training, stages=())
+    return _format_chosen(plain, *(name for name in ALWAYS_SHOWN if name != "epochs"))
 
 
 def format_recipe(entry: Entry) -> str:

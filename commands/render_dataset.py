@@ -11,8 +11,6 @@ from gandem.core.data.summary import DatasetSummary, format_few
 from gandem.core.errors import printable
 from gandem.core.machine import format_size
 
-__all__ = ["describe_dataset", "describe_prepared", "format_dataset", "format_prepared"]
-
 MIN_SIDE = 8
 """Pixels; smaller images are reported as a problem."""
 MAX_IMBALANCE = 10

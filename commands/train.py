@@ -158,7 +158,8 @@ def report_progress(name: str, *, quiet: bool) -> Iterator[dict[str, Any]]:
     with ProgressBars(quiet=quiet) as bars:
 
         def show(progress: Progress) -> None:
-            bars.show(name, progress.step, progress.total, format_losses(progress.losses))
+            text = "  ".join(filter(None, (progress.stage, format_losses(progress.losses))))
+            bars.show(name, progress.step, progress.total, text, progress.seconds_left)
             if progress.accuracy is not None:
                 bars.print_if_shown(format_accuracy(progress.accuracy))
             if progress.scores is not None:

@@ -10,6 +10,7 @@ import click
 from gandem.commands.options import (
     JSON,
     RUN,
+    SPACE,
     ClassType,
     choose_out,
     generator_options,
@@ -25,7 +26,13 @@ from gandem.commands.options import (
     "--values",
     default="-1:1:10",
     metavar="FIRST:LAST:COUNT",
-    help="Values of the noise; or a list, like -2,0,2.",
+    help="Values of the noise, or distances along --direction; or a list, like -2,0,2.",
+)
+@click.option(
+    "--direction",
+    metavar="FILE[:N]",
+    show_default="none",
+    help="Move the noise along directions of 'gandem directions', or along number N, from 0.",
 )
 @click.option(
     "--dimension",
@@ -36,6 +43,7 @@ from gandem.commands.options import (
     help="Dimensions of the noise to change one at a time, from 0, one row each; or 'code'. Can be "
     "repeated.",
 )
+@SPACE
 @click.option(
     "--label",
     type=ClassType(),
@@ -57,7 +65,8 @@ def traverse(
 ) -> None:
     """Draw images for chosen noise values, one per column.
 
-    Without --dimension all dimensions of the noise have the value.
+    Without --dimension all dimensions of the noise have the value. With --space w the values are
+    added to dimensions of the style of --seed.
     """
     from gandem.commands.output import print_out
     from gandem.core.files import check_file

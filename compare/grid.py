@@ -20,15 +20,13 @@ from gandem.core.runs.run import pick_backend
 from gandem.core.specs import digest, find_model, load_spec
 from gandem.core.training import (
     OUTSIDE_PARITY,
-    Feed,
     find_backend,
     installed_backends,
+    make_feed,
     resolve_loss,
 )
 from gandem.metrics.evaluation.features import find_extractor
 from gandem.metrics.evaluation.reference_statistics import count_images
-
-__all__ = ["MAX_SEEDS", "Cell", "Grid", "check_grid", "pick_backends"]
 
 MAX_FOLDER_LENGTH = 160
 """Bytes of the name of a cell's folder; a longer one is replaced by a hash."""
@@ -226,6 +224,5 @@ def _check_spec(grid: Grid, model: str, setting: Setting) -> tuple[str, int]:
         settings.data or "digits", grid.data_dir, spec.image.shape, settings.classes
     )
     count_images(dataset, grid.num_samples)  # raises an error if they are too few
-    feed = Feed(spec, loss, dataset, 0, grid.precision)
-    epochs = settings.epochs or spec.training.epochs
-    return digest(spec), settings.steps or feed.epochs.step_of(epochs)
+    feed = make_feed(spec, loss, dataset, 0, grid.precision)
+    return digest(spec), settings.steps or feed.count_steps(settings.epochs)

@@ -16,8 +16,6 @@ from gandem.core.data.summary import format_few
 from gandem.core.errors import DataError
 from gandem.data.label_tables import TABLES, LabelTable, match_files, read_table, sort_classes
 
-__all__ = ["Listing", "list_images"]
-
 Stamp = tuple[int, ...]
 """Size and times of the last changes of a file's contents and of its entry, which a copy with an
 old time changes too; size and checksum in a zip file.

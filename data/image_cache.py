@@ -38,8 +38,6 @@ from gandem.core.files import cache_folder, clear_unfinished, fill_file, make_fo
 from gandem.core.machine import check_memory, format_size
 from gandem.terminal.progress import ProgressBars
 
-__all__ = ["ImageFiles", "ResizedImages", "map_in_threads", "resize_images"]
-
 FORMAT = 3
 """Version of the cache; incremented if the same file would give different bytes."""
 QUEUE_SIZE = 4

@@ -17,6 +17,7 @@ from gandem.core.specs.initializers import Initializer
 from gandem.core.specs.layers import Layer, Pads
 from gandem.core.specs.optimizers import Optimizer
 from gandem.core.specs.schedules import Number, Schedule
+from gandem.core.specs.stages import Stage
 
 PAGE = Path(__file__).with_name("spec.md")
 INTRODUCTION = """\
@@ -51,6 +52,7 @@ SECTIONS = {
     "Noise": (gan.Latent, "latent."),
     "Loss": (gan.Loss, "loss."),
     "Training": (gan.Training, "training."),
+    "Stages": (Stage, "training.stages.0."),
     "Augmentation": (gan.Augment, "training.augment."),
     "Consistency": (gan.Consistency, "loss.consistency."),
     "Path length": (gan.PathLength, "loss.path_length."),
@@ -100,6 +102,7 @@ MEANINGS = {
     "Training.epochs": "passes over the data",
     "Training.discriminator_steps": "updates of the discriminator per step",
     "Training.batches_per_epoch": 'with `sampling = "replacement"`: batches per epoch',
+    "Training.stages": "[stages](#stages) at rising resolutions, which replace `epochs`",
     "Loss.consistency": "[consistency](#consistency) of the logits under changes of the image",
     "Loss.path_length": "[path length](#path-length) regularization of the generator",
     "Training.augment": "differentiable [augmentation](#augmentation)",
@@ -145,6 +148,7 @@ EXAMPLES: dict[str, Any] = {
     "Loss.penalty_interval": 16,
     "Loss.lecam": 0.3,
     "Loss.lecam_decay": 0.9,
+    "Loss.drift": 0.001,
     "Loss.consistency": {"real": 10, "fake": 10, "flip": True},
     "Loss.path_length": {"weight": 2, "layer": "styles", "interval": 8},
     "Loss.feature_matching": 1.0,
@@ -156,6 +160,8 @@ EXAMPLES: dict[str, Any] = {
     "Training.discriminator_steps": 5,
     "Training.ema_decay": 0.99,
     "Training.ema_half_life": 10_000.0,
+    "Training.lookahead_interval": 5,
+    "Training.lookahead_share": 0.7,
     "Training.batches_per_epoch": 100,
     "Training.generator_batches": 2,
     "Training.discriminator_skip_below": 0.3,
@@ -163,6 +169,13 @@ EXAMPLES: dict[str, Any] = {
     "Training.pac": 2,
     "Training.instance_noise": 0.1,
     "Training.augment": {"flip": True},
+    "Training.stages": [{"resolution": 8, "length": 800_000}],
+    "Stage.unit": "epochs",
+    "resolution": 8,
+    "length": 1_600_000.0,
+    "fade_in": 800_000.0,
+    "batch_size": 16,
+    "weight": 0.3,
     "Augment.probability": 0.5,
     "Augment.adaptive_target": 0.6,
     "Augment.adaptive_images": 100_000,
@@ -181,6 +194,7 @@ EXAMPLES: dict[str, Any] = {
     "Player.input": "noise",
     "Player.outputs": ["features"],
     "Add.input": "layer:stem",
+    "Blend.input": "layer:stem",
     "ModulatedConv2D.input": "layer:style",
     "ModulatedConv2D.padding": [[1, 1], [1, 1]],
     "ModulatedConv2DTranspose.input": "layer:style",

@@ -28,9 +28,14 @@ from gandem.core.specs import (
     Spec,
     Training,
 )
-from gandem.core.training import Engine, as_read, initial_state, load_backend, load_loss
-
-__all__ = ["HEAD", "WEIGHTS", "LeNet5", "StackedLeNet5", "lenet5_spec", "load"]
+from gandem.core.training import (
+    Engine,
+    FeatureNetwork,
+    as_read,
+    initial_state,
+    load_backend,
+    load_loss,
+)
 
 WEIGHTS = {"digits": "0 to 9, as MNIST has them", "fashion": "the ten articles of Fashion-MNIST"}
 """The data sets with weights."""
@@ -134,6 +139,25 @@ class LeNet5:
         logits = features.astype(np.float64) @ kernel + bias
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         return Features(features, odds / odds.sum(axis=1, keepdims=True))
+
+    def network(self, channels: int) -> FeatureNetwork:
+        """Return the layers before the classes, whose convolutions describe an image.
+
+        Raises:
+            DataError: the images are not gray.
+        """
+        from safetensors.numpy import load as arrays_of
+
+        if channels != 1:
+            raise DataError(f"{self.name} expects images of 1 channel, received {channels}.")
+        arrays = arrays_of(self._weights)
+        convolutions = ("relu", "relu_1")
+        return FeatureNetwork(
+            self._spec.player(NETWORK).layers,
+            {name.removeprefix(f"{NETWORK}/"): arrays[name] for name in arrays if name not in HEAD},
+            content=convolutions,
+            style=convolutions,
+        )
 
     @cached_property
     def _loaded(self) -> tuple[Engine, np.ndarray, np.ndarray]:

@@ -42,8 +42,8 @@ ACTIVATION = LeakyRelu(slope=0.2, gain=GAIN)
 FILTER = (1.0, 3.0, 3.0, 1.0)
 UNIT = Normal(std=1.0)
 GENERATOR_SHARE, DISCRIMINATOR_SHARE = 8 / 9, 16 / 17
-"""c = k / (k + 1), for a penalty in every k-th step: the factor of the learning rate, and the exponent
-of β2 (appendix B of the paper).
+"""c = k / (k + 1), for a penalty in every k-th step: the factor of the learning rate, and the
+exponent of β2 (appendix B of the paper).
 """
 
 
@@ -77,8 +77,9 @@ def stylegan2(
     one. Each 16th step adds R1, each 8th makes an update on path lengths. With probability 0.9 an
     image has two styles, one in its coarse and one in its fine layers.
 
-    The learning rates and β2 of Adam are those of the paper's appendix B for penalties in every k-th
-    step: 0.002·c and 0.99ᶜ with c = k/(k + 1), k = 16 in the discriminator and 8 in the generator.
+    The learning rates and β2 of Adam are those of the paper's appendix B for penalties in every
+    k-th step: 0.002·c and 0.99 to the power of c, with c = k/(k + 1), k = 16 in the discriminator
+    and 8 in the generator.
 
     Departures from the authors' program: R1 is part of the discriminator's update in each 16th
     step, where theirs is another update of Adam on other images. Noise on pixels is 0 in inference.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from gandem.core.training import (
     Differentiator,
     Engine,
     FeatureNetwork,
+    Ops,
+    Tensor,
     add_features,
     complete_state,
     hollow_spec,
@@ -25,7 +27,9 @@ from gandem.core.training import (
 )
 from gandem.metrics.evaluation.features import load_extractor
 
-__all__ = ["DifferentiableEngine", "feature_engine", "load_features", "start_engine"]
+Apply = Callable[..., Tensor]
+"""Runs a player in inference mode; see :class:`gandem.core.training.Players`."""
+Tensors = Mapping[str, Tensor]
 
 
 class DifferentiableEngine(Engine, Differentiator):
@@ -101,3 +105,19 @@ def feature_engine(
     spec = add_features(hollow_spec(image), network.cut(outputs), outputs)
     arrays = {f"{FEATURES}/{name}": value for name, value in network.arrays.items()}
     return start_engine(spec, arrays, backend=backend, device=device, precision=precision)
+
+
+def observe(engine: DifferentiableEngine, images: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the outputs that the player ``features`` lists, by layer, for images (N, H, W, C) from
+    0 to 1.
+    """
+
+    def objective(
+        ops: Ops, apply: Apply, variables: Tensors, constants: Tensors
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        features: dict[str, Tensor] = {}
+        apply(FEATURES, features, image=constants["image"])
+        return ops.mean(variables["unused"]), features
+
+    evaluate = engine.differentiate(objective, {"image": images})
+    return evaluate({"unused": np.zeros(1, images.dtype)}).report

@@ -7,15 +7,20 @@ are the same on every backend.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from gandem.core.errors import RunError
-from gandem.core.specs import SGD, Adam, AdamW, Optimizer, RMSprop, at_step, find_schedules
+from gandem.core.specs import (
+    AdamW,
+    Optimizer,
+    at_step,
+    find_schedules,
+    parse_setting,
+)
 from gandem.core.training import Arrays, Evaluation
-
-__all__ = ["Evaluate", "OnStep", "Updater", "minimize"]
 
 Evaluate = Callable[[Arrays], Evaluation]
 OnStep = Callable[[int, Evaluation, Arrays], None]
@@ -69,17 +74,17 @@ def _update(
         p = p * (1 - rate * decay)
     elif decay:
         g = g + decay * p
-    match optimizer:
-        case Adam():
+    match optimizer.kind:
+        case "adam" | "adamw":
             root = np.sqrt(1 - optimizer.beta2**count).item()
             m = slots[0] + (1 - optimizer.beta1) * (g - slots[0])
             v = slots[1] * optimizer.beta2 + (1 - optimizer.beta2) * (g * g)
             scale = np.sqrt(v) / root + optimizer.effective_epsilon(root)
             return p - rate / (1 - optimizer.beta1**count) * m / scale, (m, v)
-        case RMSprop():
+        case "rmsprop":
             v = slots[0] * optimizer.decay + (1 - optimizer.decay) * (g * g)
             return p - rate * g / (np.sqrt(v) + optimizer.epsilon), (v,)
-        case SGD():
+        case "sgd":
             buffer = slots[0] * optimizer.momentum + g
             return p - rate * buffer, (buffer,)
     raise TypeError(f"The optimizer {optimizer.kind!r} has no update here.")
@@ -109,7 +114,10 @@ def minimize(
     for step in range(steps):
         moved: Mapping[str, np.ndarray] = current
         if noise is not None:
-            moved = current | {name: current[name] + x for name, x in noise(step).items()}
+            moved = current | {
+                name: current[name] + x.astype(current[name].dtype)
+                for name, x in noise(step).items()
+            }
         evaluation = evaluate(moved)
         if not np.isfinite(evaluation.value):
             raise RunError(
@@ -121,3 +129,15 @@ def minimize(
         if on_step is not None:
             on_step(step + 1, evaluation, current)
     return current
+
+
+def parse_optimizer(learning_rate: str | None, default: Optimizer) -> Optimizer:
+    """Return an optimizer with another learning rate: a number, or a schedule as text.
+
+    Raises:
+        SpecError: it is neither.
+    """
+    if learning_rate is None:
+        return default
+    rate = parse_setting(f"learning_rate={learning_rate}")[1]
+    return replace(default, learning_rate=rate)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -13,19 +13,17 @@ from gandem.core.data.images import save_image, to_bytes
 from gandem.core.errors import SpecError
 from gandem.core.rng import Purpose, stream
 from gandem.core.runs.run import pick_backend
-from gandem.core.specs import Adam, Cosine, Optimizer, parse_setting
+from gandem.core.specs import Adam, Cosine, Optimizer
 from gandem.core.training import DifferentiableExtractor, Evaluation, stored
-from gandem.optimize.engines import feature_engine, load_features
+from gandem.optimize.engines import feature_engine, load_features, observe
 from gandem.optimize.minimization import minimize
 from gandem.optimize.pictures import fit_picture, keep_colors, read_picture
-from gandem.optimize.style_loss import LOSSES, StyleLoss, observe, variation_matrices
+from gandem.optimize.style_loss import LOSSES, StyleLoss, variation_matrices
 from gandem.visualize.animation import Animation
 from gandem.visualize.curves import write_curves
 from gandem.visualize.images import draw_table
 from gandem.visualize.plot import COLORS
 from gandem.visualize.series import Curves
-
-__all__ = ["FRAMES", "OPTIMIZER", "Stylized", "parse_optimizer", "stylize"]
 
 Picture = Path | str | np.ndarray
 OPTIMIZER = Adam(learning_rate=Cosine(from_=0.05, to=0.005, end=1, unit="epochs"))
@@ -87,9 +85,9 @@ def stylize(
     *,
     size: int = 256,
     features: str = "vgg19",
-    content_weight: float = 1.0,
+    content_weight: float = 2.0,
     style_weight: float = 10.0,
-    tv_weight: float = 1.0,
+    tv_weight: float = 10.0,
     style_weights: Sequence[float] | None = None,
     masks: Sequence[Picture] = (),
     layers: Sequence[str] | None = None,
@@ -149,12 +147,12 @@ def stylize(
     for index, picture in enumerate(pictures[1:]):
         same = picture.shape == pictures[0].shape
         other = engine if same else feature_engine(network, picture.shape, outputs, **place)
-        report = observe(other, _to_unit(picture, dtype)).report
+        report = observe(other, _to_unit(picture, dtype))
         for layer in loss.style:
             pixels = report[layer].reshape(-1, report[layer].shape[-1])
             constants |= _target(f"style/{index}/{layer}", (pixels.T @ pixels)[None] / len(pixels))
     image = _to_unit(pictures[0], dtype)
-    report = observe(engine, image).report
+    report = observe(engine, image)
     for layer in loss.content:
         constants |= _target(f"content/{layer}", report[layer])
     for index in range(len(several)):
@@ -170,7 +168,7 @@ def stylize(
     rows: list[list[float]] = []
     frames: dict[int, np.ndarray] = {}
 
-    def record(step: int, evaluation: Evaluation, variables: dict[str, np.ndarray]) -> None:
+    def record(step: int, evaluation: Evaluation, variables: Mapping[str, np.ndarray]) -> None:
         losses = {name: float(evaluation.report[name]) for name in LOSSES}
         rows.append(list(losses.values()))
         if frame_interval and (step % frame_interval == 0 or step == steps):
@@ -193,18 +191,6 @@ def stylize(
         frame_steps=tuple(frames),
         features=_describe(extractor),
     )
-
-
-def parse_optimizer(learning_rate: str | None, default: Optimizer = OPTIMIZER) -> Optimizer:
-    """Return an optimizer with another learning rate: a number, or a schedule as text.
-
-    Raises:
-        SpecError: it is neither.
-    """
-    if learning_rate is None:
-        return default
-    rate = parse_setting(f"learning_rate={learning_rate}")[1]
-    return replace(default, learning_rate=rate)
 
 
 def _check_weights(

@@ -5,19 +5,14 @@ Gatys, Ecker & Bethge 2016, "Image style transfer using convolutional neural net
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from gandem.core.training import FEATURES, Evaluation, Ops, Tensor
-from gandem.optimize.engines import DifferentiableEngine
-
-__all__ = ["LOSSES", "StyleLoss", "observe", "variation_matrices"]
+from gandem.core.training import FEATURES, Ops, Tensor
+from gandem.optimize.engines import Apply, Tensors
 
 LOSSES = ("content", "style", "variation")
-Apply = Callable[..., Tensor]
-Tensors = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +85,3 @@ def variation_matrices(side: int) -> np.ndarray:
     differences = np.eye(side, k=1) - np.eye(side)
     differences[-1] = 0
     return np.stack([differences, np.eye(side)])
-
-
-def observe(engine: DifferentiableEngine, image: np.ndarray) -> Evaluation:
-    """Report the outputs that a feature network lists, for one image (1, H, W, C) from 0 to 1, and
-    their Gram matrices, ``gram/LAYER``, as means over pixels.
-    """
-
-    def objective(
-        ops: Ops, apply: Apply, variables: Tensors, constants: Tensors
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        features: dict[str, Tensor] = {}
-        apply(FEATURES, features, image=constants["image"])
-        return ops.mean(variables["image"]), features
-
-    tiny = image[:, :1, :1]  # the gradient is not used
-    return engine.differentiate(objective, {"image": image})({"image": tiny})

@@ -35,7 +35,7 @@ from gandem.core.errors import BackendError, SpecError
 from gandem.core.plugins.installation import install_command
 from gandem.core.plugins.registry import registry
 from gandem.core.specs import Spec, find_model, load_spec, to_json
-from gandem.core.training import OUTSIDE_PARITY, Feed, installed_backends, resolve_loss
+from gandem.core.training import OUTSIDE_PARITY, installed_backends, make_feed, resolve_loss
 from gandem.parity.handover import (
     Handover,
     choose_limits,
@@ -50,8 +50,6 @@ from gandem.parity.tolerances import (
     list_marks,
     read_losses,
 )
-
-__all__ = ["Report", "choose_backends", "measure"]
 
 TIERS = ("trajectory", "step", "baseline", "handover")
 
@@ -133,7 +131,8 @@ def measure(
     tier = _choose_tier(tier, precision, size, steps)
     folder, used_classes = None if data_dir is None else os.fspath(data_dir), tuple(classes or ())
     # checks the data and the spec here, so that three processes do not report the same error
-    Feed(spec, loss, load_dataset(data, folder, spec.image.shape, used_classes), seed, precision)
+    dataset = load_dataset(data, folder, spec.image.shape, used_classes)
+    make_feed(spec, loss, dataset, seed, precision)
     template = Request(
         spec=to_json(spec),
         data=data,

@@ -21,6 +21,8 @@ from gandem.core.training import (
     check_capabilities,
     initial_state,
     load_backend,
+    make_engine,
+    make_feed,
     nudge,
     resolve_loss,
     statistics,
@@ -28,8 +30,6 @@ from gandem.core.training import (
 )
 from gandem.parity.processes import Request
 from gandem.parity.tolerances import read_arrays
-
-__all__ = ["main"]
 
 
 def main(argument: str) -> int:
@@ -51,8 +51,9 @@ def _run(request: Request) -> None:
     is_resumed = request.resumed is not None
     check_capabilities(request.backend, backend, spec, start.precision, resumed=is_resumed)
     data = load_dataset(request.data, request.data_dir, spec.image.shape, request.classes)
-    feed = Feed(spec, loss, data, start.seed, start.precision)
-    engine = backend.engine(spec, loss, state, precision=start.precision, device=request.device)
+    feed = make_feed(spec, loss, data, start.seed, start.precision)
+    precision, device = start.precision, request.device
+    engine = make_engine(backend, spec, loss, state, precision=precision, device=device)
     _save(folder / "start.npz", weights(spec, engine.export()))
     if is_resumed:
         _save(folder / "loaded.npz", engine.export())

@@ -10,8 +10,6 @@ from typing import Any
 
 from gandem.core.errors import printable
 
-__all__ = ["ProgressBars"]
-
 FIRST_LINE_DELAY = 2.0
 """Seconds before the first plain line; quicker work prints none."""
 LINE_INTERVAL = 10.0
@@ -56,16 +54,30 @@ class ProgressBars:
                 BarColumn,
                 MofNCompleteColumn,
                 Progress,
+                Task,
                 TextColumn,
                 TimeRemainingColumn,
             )
+            from rich.text import Text
+
+            class TimeLeftColumn(TimeRemainingColumn):
+                """The seconds that the caller expects, if it does."""
+
+                def render(self, task: Task) -> Text:
+                    seconds = task.fields.get("seconds_left")
+                    if seconds is None or task.finished:
+                        return super().render(task)
+                    minutes, seconds = divmod(int(seconds), 60)
+                    hours, minutes = divmod(minutes, 60)
+                    text = f"{hours}:{minutes:02}:" if hours else f"{minutes:02}:"
+                    return Text(f"{text}{seconds:02}", style="progress.remaining")
 
             self.bars = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(bar_width=20),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[text]}"),
-                TimeRemainingColumn(compact=True),
+                TimeLeftColumn(compact=True),
                 console=Console(stderr=True),
                 transient=True,
             )
@@ -78,8 +90,14 @@ class ProgressBars:
         elif self.live:
             self._write(CLEAR_LINE)
 
-    def show(self, name: str, done: int, total: int, text: str = "") -> None:
-        """Show the progress of a task; can be called from any thread."""
+    def show(
+        self, name: str, done: int, total: int, text: str = "", seconds_left: float | None = None
+    ) -> None:
+        """Show the progress of a task; can be called from any thread.
+
+        Args:
+            seconds_left: by default all units take equally long.
+        """
         if self.quiet:
             return
         now = time.monotonic()
@@ -91,10 +109,12 @@ class ProgressBars:
             if rate:
                 text = f"{text}  {rate:.1f} {self.unit}/s".lstrip()
             if self.live:
-                self._draw(task, name, done, total, text)
+                self._draw(task, name, done, total, text, seconds_left)
             elif now >= task.due or (done == total and task.has_printed):
                 task.due, task.has_printed = now + LINE_INTERVAL, True
-                left = f", {(total - done) / rate:.0f} s left" if rate and done < total else ""
+                if seconds_left is None and rate:
+                    seconds_left = (total - done) / rate
+                left = f", {seconds_left:.0f} s left" if seconds_left and done < total else ""
                 self._write(f"{name}  {done}/{total} {self.unit}  {text}".rstrip() + left + "\n")
 
     def print(self, text: str) -> None:
@@ -114,13 +134,15 @@ class ProgressBars:
         if self.live or time.monotonic() >= started + FIRST_LINE_DELAY:
             self.print(text)
 
-    def _draw(self, task: _Task, name: str, done: int, total: int, text: str) -> None:
+    def _draw(
+        self, task: _Task, name: str, done: int, total: int, text: str, seconds_left: float | None
+    ) -> None:
         if task.row is None:
             if len(self.tasks) == 1:  # a backend may redirect standard error while it starts
                 self._write(CLEAR_LINE)
                 self.bars.start()
             task.row = self.bars.add_task(name, total=total, text="")
-        self.bars.update(task.row, completed=done, text=text)
+        self.bars.update(task.row, completed=done, text=text, seconds_left=seconds_left)
 
     def _write(self, text: str) -> None:
         try:

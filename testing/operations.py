@@ -21,8 +21,6 @@ from gandem.testing.cases import CASES, LOSSES, OPTIMIZERS
 from gandem.testing.references.files import load_reference
 from gandem.testing.target import ConformanceTarget
 
-__all__ = ["TOLERANCE", "OperationConformance", "find_differences"]
-
 TOLERANCE = 1e-12
 """Largest difference of an element, in units of the array's largest element or 1."""
 

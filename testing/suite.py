@@ -24,6 +24,7 @@ from gandem.core.training import (
     hollow_spec,
     initial_state,
     load_loss,
+    make_engine,
     state_shapes,
     weights,
 )
@@ -46,8 +47,6 @@ from gandem.testing.trajectories import (
     start_engine,
     summarize,
 )
-
-__all__ = ["BackendConformance"]
 
 
 def _find_changed(before: Mapping[str, bytes], arrays: Mapping[str, np.ndarray]) -> list[str]:
@@ -183,9 +182,8 @@ class BackendConformance(OperationConformance, suite=True):
         run_steps(engine, feed, 2)
         state = engine.export()
         before = {name: value.tobytes() for name, value in state.items()}
-        resumed = subject.engine(
-            case.spec, load_loss(case.spec.loss), state, precision=precision, device="cpu"
-        )
+        loss = load_loss(case.spec.loss)
+        resumed = make_engine(subject, case.spec, loss, state, precision=precision, device="cpu")
         loaded = resumed.export()
 
         losses = [run_steps(each, feed, 4, start=2) for each in (engine, resumed)]

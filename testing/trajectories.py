@@ -15,7 +15,7 @@ import numpy as np
 
 from gandem.core.data.dataset import Dataset, load_dataset
 from gandem.core.plugins.entry import entries
-from gandem.core.specs import Spec, change, load_spec
+from gandem.core.specs import Spec, change, load_spec, plan_spec
 from gandem.core.training import (
     Arrays,
     Backend,
@@ -24,6 +24,9 @@ from gandem.core.training import (
     fixed_inputs,
     initial_state,
     load_loss,
+    make_engine,
+    make_feed,
+    run_resolutions,
 )
 from gandem.testing.case_types import as_statistic, hashed_numbers
 from gandem.testing.cases.variants import VARIANTS
@@ -75,7 +78,7 @@ class Trajectory:
         """Return the inputs of its steps."""
         channels = self.spec.image.shape[-1]
         data = _load_digits() if self.name in MODELS else load_tiny_data(channels)
-        return Feed(self.spec, load_loss(self.spec.loss), data, SEED, precision)
+        return make_feed(self.spec, load_loss(self.spec.loss), data, SEED, precision)
 
 
 @cache
@@ -109,7 +112,7 @@ def start_engine(
     """Return an engine at the first step of a trajectory."""
     state = initial_state(case.spec, SEED, precision)
     loss = load_loss(case.spec.loss)
-    return backend.engine(case.spec, loss, state, precision=precision, device=device)
+    return make_engine(backend, case.spec, loss, state, precision=precision, device=device)
 
 
 def make_start_state(case: Trajectory, step: int) -> dict[str, np.ndarray]:
@@ -175,7 +178,8 @@ def _hashed_positions(name: str, size: int) -> tuple[np.ndarray, np.ndarray]:
 def summarize(case: Trajectory, engine: Engine) -> dict[str, np.ndarray]:
     """Return what is compared after some steps: the state, and images in inference mode."""
     inputs = fixed_inputs(case.spec, SEED, 3, "float64")
-    arrays = {**engine.export(), "images": engine.forward("generator", inputs)}
+    images = run_resolutions(engine, plan_spec(case.spec)["generator"], inputs)
+    arrays = {**engine.export(), **{f"{name}s": image for name, image in images.items()}}
     if case.spec.training.averages:
         arrays["averaged images"] = engine.forward("generator", inputs, average=True)
     return digest(arrays)

@@ -20,6 +20,7 @@ __all__ = [
     "EQUALIZED",
     "NORMS",
     "NO_LAST_BIAS",
+    "RESOLUTIONS",
     "SMALL",
     "SPECTRAL",
     "STYLES",
@@ -311,6 +312,31 @@ EQUALIZED: Networks = {
         kinds.MinibatchStddev(features=2),
         kinds.Flatten(),
         kinds.Dense(units=1, equalized_gain=1.0, kernel_init=kinds.Normal(std=1.0)),
+    ),
+}
+RESOLUTIONS: Networks = {
+    "generator": (
+        kinds.Concatenate(),
+        kinds.Dense(units=2 * 2 * 6),
+        kinds.Reshape(shape=(2, 2, 6)),
+        kinds.Conv2DTranspose(filters=5, kernel=4, stride=2),
+        kinds.LeakyRelu(slope=0.2, name="coarse"),
+        kinds.Conv2D(filters=1, kernel=1, name="image_4"),
+        kinds.Read(input="layer:coarse"),
+        kinds.Upsample2D(),
+        kinds.Conv2D(filters=1, kernel=3),
+        kinds.Tanh(),
+    ),
+    "discriminator": (
+        kinds.Concatenate(planes=True),
+        kinds.Conv2D(filters=4, kernel=3),
+        kinds.LeakyRelu(slope=0.2),
+        kinds.AveragePool2D(),
+        kinds.Concatenate(input="image:4", layers=(kinds.Conv2D(filters=3, kernel=1),)),
+        kinds.Conv2D(filters=5, kernel=3, stride=2),
+        kinds.Silu(),
+        kinds.Flatten(),
+        kinds.Dense(units=1),
     ),
 }
 BIASED: Networks = {

@@ -28,6 +28,7 @@ LIMIT = 5.0
 """Seconds, on an idle machine."""
 LONG_BUT_FAST_TIER = {
     "tests/backends/test_backend_": "conformance: Keras compiles each network, P3 makes 200 steps",
+    "tests/optimize/": "the first test imports TensorFlow",
     "tests/parity/": "each model trains on both frameworks",
     "tests/callbacks/test_evaluation.py": "the first test imports TensorFlow",
     "tests/cli/test_cli.py::test_a_training_says": "a new process shows what TensorFlow prints",

@@ -16,6 +16,7 @@ from gandem.core.errors import RunError, SpecError
 from gandem.core.files import check_file, fill_file
 from gandem.core.plugins.installation import install_command
 from gandem.core.runs.run import Run, open_run
+from gandem.core.training.feed.stages import format_stage, place_stages
 from gandem.visualize.images import (
     add_title,
     check_image_size,
@@ -24,8 +25,6 @@ from gandem.visualize.images import (
     scale_images,
     scale_size,
 )
-
-__all__ = ["SUFFIXES", "Animation", "animate", "check_animation_path"]
 
 SUFFIXES = {".gif": "", ".mp4": "", ".png": "a strip"}
 MAX_FPS = 50
@@ -134,18 +133,22 @@ def check_animation_path(path: Path) -> None:
         _mp4_writer()
 
 
-def animate(run: Run | Path | str, size: int | None = None) -> Animation:
-    """Return an animation of a run's sample grids, each titled with its epoch or step.
+def animate(run: Run | Path | str, size: int | None = None, *, stages: bool = False) -> Animation:
+    """Return an animation of a run's sample grids, each titled with its epoch or step, and with its
+    stage.
 
     Args:
         run: a run, or its folder.
         size: pixels of the longer side of the samples; by default their own size.
+        stages: only the samples at the end of each stage.
 
     Raises:
         RunError: the run has no samples, or one cannot be read.
     """
     opened = open_run(run)
-    paths = opened.samples()
+    paths, titles = opened.samples(), _make_titles(opened)
+    if stages:
+        paths = _choose_stage_ends(opened)
     if not paths:
         raise RunError(f"{opened.path}: it has no samples; they are written after each epoch.")
     first = read_image(paths[0])
@@ -158,7 +161,7 @@ def animate(run: Run | Path | str, size: int | None = None) -> Animation:
                     f"{path}: {picture.shape[1]} × {picture.shape[0]} pixels, those of the first "
                     f"samples are {first.shape[1]} × {first.shape[0]}; remove it."
                 )
-            yield add_title(scale_images(picture[None], size)[0], _make_title(path))[None]
+            yield add_title(scale_images(picture[None], size)[0], titles[path])[None]
 
     if size is not None:
         check_image_size(*scale_size(first.shape[0], first.shape[1], size))
@@ -166,9 +169,30 @@ def animate(run: Run | Path | str, size: int | None = None) -> Animation:
     return Animation(make, len(paths), (1, *shape[:2]), fps=5.0, hold=2.0)
 
 
-def _make_title(samples: Path) -> str:
-    kind, _, number = samples.stem.partition("-")
-    return f"{kind} {number.lstrip('0') or 0}"
+def _make_titles(run: Run) -> dict[Path, str]:
+    """Return the title of each sample grid."""
+    timeline, titles = place_stages(run.spec, run.record.data.count), {}
+    for path in run.samples():
+        kind, _, number = path.stem.partition("-")
+        titles[path] = f"{kind} {number.lstrip('0') or 0}"
+        if timeline is not None:
+            facts = timeline.describe(max(run.sampled_at(path) - 1, 0))
+            titles[path] += f", {format_stage(run.spec, facts)}"
+    return titles
+
+
+def _choose_stage_ends(run: Run) -> list[Path]:
+    """Return the sample grid at the end of each stage.
+
+    Raises:
+        RunError: the training has no stages.
+    """
+    timeline = place_stages(run.spec, run.record.data.count)
+    if timeline is None:
+        raise RunError(f"{run.path}: its training has no stages; leave --stages out.")
+    last = run.count_steps()
+    ends = {path: run.sampled_at(path) for path in run.samples()}
+    return [path for path, step in ends.items() if step == last or timeline.begins_stage(step)]
 
 
 def _place_side_by_side(images: np.ndarray, columns: int) -> np.ndarray:

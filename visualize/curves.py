@@ -25,17 +25,16 @@ from gandem.core.files import check_file, write_file
 from gandem.core.runs.run import Run, open_run
 from gandem.core.specs import find_schedules
 from gandem.core.training import metric_names
+from gandem.core.training.feed.stages import list_sizes, place_stages
 from gandem.metrics.evaluation import MEASURES
 from gandem.visualize.images import read_image, scale_images
 from gandem.visualize.plot import COLORS, STYLE, THUMBNAILS, draw, printable
 from gandem.visualize.series import Curves, Span, Thumbnail
 
-__all__ = ["MAX_RUNS", "SUFFIXES", "check_drawing", "draw_curves", "write_curves"]
-
 SUFFIXES = {".png": "", ".svg": ""}
 MAX_RUNS = 8
 """The number of colors that color-blind readers can distinguish."""
-OTHER_COLUMNS = ("step", "epoch", "seconds", "steps_per_second")
+OTHER_COLUMNS = ("step", "epoch", "stage", "seconds", "steps_per_second")
 """Values of a row of the log that are not drawn."""
 ERRORS = tuple(measure.error for measure in MEASURES.values() if measure.error)
 MAX_CURVES = 12
@@ -139,8 +138,19 @@ def _read(runs: Sequence[Run]) -> list[Curves]:
         pictures = _pictures(run, last) if len(curves) < THUMBNAIL_ROWS else []
         spans = _spans(rows, last)
         schedules = tuple(path for path, _ in find_schedules(run.spec))
-        curves.append(Curves(name, color, series, losses, schedules, spans, pictures, last))
+        curves.append(
+            Curves(name, color, series, losses, schedules, spans, pictures, last, _stages(run))
+        )
     return curves
+
+
+def _stages(run: Run) -> tuple[tuple[int, str], ...]:
+    """Return the first step of each stage, and its resolution."""
+    timeline = place_stages(run.spec, run.record.data.count)
+    if timeline is None:
+        return ()
+    starts = [place.span.first_step for place in timeline.places]
+    return tuple(zip(starts, list_sizes(run.spec), strict=True))
 
 
 def _names(runs: Sequence[Run]) -> list[str]:

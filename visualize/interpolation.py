@@ -10,8 +10,10 @@ from typing import Any, Literal
 import numpy as np
 
 from gandem.core.errors import SpecError
+from gandem.core.runs.latents import LatentVectors
 from gandem.core.runs.run import Run, open_run
 from gandem.core.runs.sampling import CHUNK_SIZE, sample
+from gandem.core.runs.styles import find_styles, to_styles
 from gandem.core.specs import image_of
 from gandem.core.training import fixed_inputs, stored
 from gandem.visualize.animation import Animation
@@ -28,6 +30,7 @@ __all__ = ["interpolate"]
 
 Between = Literal["label", "category", "noise"]
 Shape = Literal["spherical", "linear"]
+Space = Literal["z", "w"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,7 @@ class _Settings:
     num_samples: int
     label: int | None
     truncation: float | None
+    space: Space
 
 
 def interpolate(
@@ -55,6 +59,8 @@ def interpolate(
     label: int | str | None = None,
     seed: int = 0,
     bounce: bool = False,
+    space: Space = "z",
+    latent: LatentVectors | None = None,
     **generator: Any,
 ) -> Animation:
     """Return an animation of the images between two classes, or two seeds of the noise.
@@ -74,6 +80,10 @@ def interpolate(
         label: the class while noise changes; by default the classes take turns.
         seed: of the fixed noise.
         bounce: return to the start within the frames.
+        space: between two seeds or vectors, the ``"z"`` of noise, or ``"w"``: a straight line
+            between styles.
+        latent: two vectors, of two images for example, that are the ends in place of ``start`` and
+            ``end``.
         generator: ``backend``, ``device``, ``checkpoint``, ``ema`` and ``truncation`` of
             :meth:`Run.generate`.
 
@@ -90,14 +100,19 @@ def interpolate(
         num_samples=num_samples,
         label=label,
         truncation=options.truncation,
+        space=space,
     )
     if frames < 2:
         raise SpecError(f"frames: expected at least 2, received {frames}.")
     if num_samples < 1:
         raise SpecError(f"num_samples: expected at least 1, received {num_samples}.")
-    if first == last:
+    if latent is not None:
+        start, end, num_samples = "start", "end", 1
+        ends = _split_vectors(opened, latent)
+    elif first == last:
         raise SpecError(f"Both ends are {first}; choose two different ones.")
-    ends = _make_ends(opened, first, last, settings)
+    else:
+        ends = _make_ends(opened, first, last, settings)
     shares = _list_shares(frames, bounce)
     height, width, _ = image_of(opened.spec).shape
     if size is not None:
@@ -105,9 +120,12 @@ def interpolate(
 
     def make() -> Iterator[np.ndarray]:
         engine = opened.engine(options.backend, options.device, options.checkpoint)
+        points = ends
+        if space == "w":
+            points = [to_styles(opened.spec, engine, end, ema=options.ema) for end in ends]
         chunk = max(1, CHUNK_SIZE // num_samples)
         for index in range(0, frames, chunk):
-            inputs = _interpolate_inputs(opened, ends, shares[index : index + chunk], settings)
+            inputs = _interpolate_inputs(opened, points, shares[index : index + chunk], settings)
             images = sample(opened.spec, engine, inputs, ema=options.ema).images
             for place in range(0, len(images), num_samples):
                 yield scale_images(images[place : place + num_samples], size)
@@ -131,15 +149,35 @@ def _list_shares(frames: int, bounce: bool) -> np.ndarray:
     return np.concatenate([np.linspace(0.0, 1.0, forward), back])
 
 
+def _split_vectors(run: Run, latent: LatentVectors) -> list[dict[str, np.ndarray]]:
+    """Return the generator's inputs for each of two latent vectors.
+
+    Raises:
+        SpecError: there are not two, or they belong to another model.
+    """
+    inputs = latent.make_inputs(run.spec, run.record.precision)
+    if len(latent.noise) != 2:
+        raise SpecError(f"Expected two latent vectors, received {len(latent.noise)}.")
+    return [{name: value[i : i + 1] for name, value in inputs.items()} for i in range(2)]
+
+
 def _make_ends(run: Run, start: int, end: int, settings: _Settings) -> list[dict[str, np.ndarray]]:
     """Return the generator's inputs at both ends, each (count, …)."""
     spec, precision, count = run.spec, run.record.precision, settings.num_samples
-    between = settings.between or ("label" if is_conditional(spec) else "noise")
+    is_labeled = is_conditional(spec) and settings.space == "z"
+    between = settings.between or ("label" if is_labeled else "noise")
 
     def draw(seed: int, label: int | None) -> dict[str, np.ndarray]:
         labels = None if label is None else np.full(count, check_class(spec, label))
         return fixed_inputs(spec, seed, count, precision, labels, truncation=settings.truncation)
 
+    if settings.space == "w":
+        find_styles(spec)
+        if between != "noise" or settings.path == "spherical":
+            raise SpecError(
+                "The space w has straight lines between the styles of two seeds; leave 'between' "
+                "and 'path' out."
+            )
     if between == "noise":
         for seed in (start, end):
             if not 0 <= seed < 2**63:
@@ -167,9 +205,10 @@ def _interpolate_inputs(
     inputs = {name: _interpolate_linearly(ends[0][name], ends[1][name], shares) for name in ends[0]}
     path = settings.path or ("spherical" if spec.latent.distribution == "normal" else "linear")
     rest = slice(max((part.stop for part in parts.values()), default=0), None)
-    a, b = (end["noise"][:, rest] for end in ends)
-    if path == "spherical" and (a != b).any():
-        inputs["noise"][..., rest] = slerp(a, b, shares)  # codes and categories stay linear
+    if "noise" in inputs and path == "spherical":
+        a, b = (end["noise"][:, rest] for end in ends)
+        if (a != b).any():
+            inputs["noise"][..., rest] = slerp(a, b, shares)  # codes and categories stay linear
     dtype = stored(run.record.precision)
     return {
         name: value.reshape(-1, value.shape[-1]).astype(dtype) for name, value in inputs.items()

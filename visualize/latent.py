@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
 from gandem.core.errors import SpecError
 from gandem.core.runs.run import LAST
-from gandem.core.specs import Spec, plan_spec
+from gandem.core.runs.styles import find_styles
+from gandem.core.specs import Spec, Styles, plan_spec
 from gandem.core.training import one_hot
-
-__all__ = ["GeneratorOptions", "check_class", "hold_category", "is_conditional", "slerp"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +86,19 @@ def hold_category(spec: Spec, noise: np.ndarray, category: int) -> None:
     part = spec.latent.parts["category"]
     chosen = np.array([check_class(spec, category, "category")])
     noise[:, part] = one_hot(chosen, spec.latent.categories, "float64")
+
+
+def move_styles(
+    spec: Spec,
+    inputs: dict[str, np.ndarray],
+    rows: Sequence[tuple[int, int | None]],
+    values: Sequence[float],
+) -> dict[str, np.ndarray]:
+    """Return style inputs (rows × values, …) with the values added to the dimension of each row."""
+    node = find_styles(spec)
+    styles = inputs[node.reference].copy()
+    moved = styles.reshape(len(rows), len(values), cast(Styles, node.layer).count, -1)  # a view
+    for row, (_, dimension) in enumerate(rows):
+        where = slice(None) if dimension is None else slice(dimension, dimension + 1)
+        moved[row, :, :, where] += np.asarray(values, styles.dtype)[:, None, None]
+    return inputs | {node.reference: styles}

@@ -10,8 +10,6 @@ import numpy as np
 from gandem.metrics.evaluation import MEASURES
 from gandem.visualize.series import Curves
 
-__all__ = ["COLORS", "STYLE", "THUMBNAILS", "draw", "printable"]
-
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 """Okabe and Ito 2008, "Color universal design"."""
 WARNING_COLORS = {
@@ -61,6 +59,7 @@ def draw(curves: list[Curves]) -> Any:
     axes = grid[:, 0]
     width = max(_draw_panel(at, names, curves) for at, names in zip(axes, panels, strict=True))
     note = f"  (bold: mean of {width} rows of the log)" if width > 1 else ""
+    _mark_stages(axes, curves)
     axes[-1].set_xlabel(f"step{note}")
     axes[-1].set_xlim(0, max(*(run.last for run in curves), 1) * 1.01)
     _draw_legends(upper, axes, curves)
@@ -173,6 +172,19 @@ def _mark(at: Any, run: Curves, *, several: bool) -> None:
     for thumbnail in run.pictures:
         color = run.color if several else "#666666"
         at.axvline(thumbnail.step, color=color, linewidth=0.8, linestyle=":", zorder=0.5)
+
+
+def _mark_stages(axes: Any, curves: list[Curves]) -> None:
+    """Mark the first step of each stage, with its resolution in the first panel."""
+    for run in curves:
+        color = run.color if len(curves) > 1 else "#444444"
+        for step, resolution in run.stages:
+            if step > run.last:  # it has not begun
+                break
+            for at in axes:
+                at.axvline(step, color=color, linewidth=1.0, zorder=0.6)
+            place = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+            axes[0].annotate(resolution, (step, 1), (3, -9), fontsize=8, color=color, **place)
 
 
 def _smooth(values: np.ndarray) -> tuple[np.ndarray, int]:

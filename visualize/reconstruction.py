@@ -20,8 +20,6 @@ from gandem.core.specs import Spec, has_encoder, image_of
 from gandem.visualize.latent import GeneratorOptions
 from gandem.visualize.traversal import Table
 
-__all__ = ["Reconstructions", "reconstruct"]
-
 TITLES = ("image", "encoding", "reconstruction")
 TABLE_SIZE = 56
 """The longer side of an image in a table, in pixels."""

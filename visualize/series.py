@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Curves", "Span", "Thumbnail"]
-
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -37,6 +35,7 @@ class Curves:
         schedules: names of the quantities that are values of schedules.
         spans: when warnings were active.
         last: the last step.
+        stages: the first step of each stage of the training, and its resolution.
     """
 
     name: str
@@ -47,3 +46,4 @@ class Curves:
     spans: list[Span]
     pictures: list[Thumbnail]
     last: float
+    stages: tuple[tuple[int, str], ...] = ()

@@ -6,20 +6,29 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from gandem.core.data.images import save_image
 from gandem.core.errors import SpecError, shown, suggest
+from gandem.core.runs.latents import read_arrays
 from gandem.core.runs.run import Run, open_run
 from gandem.core.runs.sampling import MAX_COLUMNS, Images, sample
+from gandem.core.runs.styles import find_styles, to_styles
 from gandem.core.specs import Spec, image_of
 from gandem.core.training import fixed_inputs, one_hot
+from gandem.core.training.feed.truncation import TRUNCATION
 from gandem.visualize.images import check_image_size, draw_table, scale_images, scale_size
-from gandem.visualize.latent import GeneratorOptions, check_class, hold_category, is_conditional
+from gandem.visualize.latent import (
+    GeneratorOptions,
+    check_class,
+    hold_category,
+    is_conditional,
+    move_styles,
+)
 
-__all__ = ["Table", "each_label", "parse_dimensions", "parse_values", "traverse"]
+__all__ = ["Table", "check_table", "each_label", "parse_dimensions", "parse_values", "traverse"]
 
 MAX_VALUES = 1_000
 """Values of one traversal."""
@@ -117,9 +126,11 @@ def traverse(
     values: Sequence[float] | str = "-1:1:10",
     *,
     dimensions: Sequence[int] | str = (),
+    direction: np.ndarray | Path | str | None = None,
     label: int | str | None = None,
     seed: int = 0,
     size: int | None = 56,
+    space: Literal["z", "w"] = "z",
     progress: Callable[[int], None] | None = None,
     **generator: Any,
 ) -> Table:
@@ -133,16 +144,19 @@ def traverse(
         values: numbers, or a text for :func:`parse_values`.
         dimensions: coordinates of the noise that change, one at a time, a row each; or a text for
             :func:`parse_dimensions`.
+        direction: vectors (K, latent.size), a row each, along which the fixed noise is moved by the
+            values; or the file of ``gandem directions``, with ``:N`` for one of them, from 0.
         label: the class, by number or name, or the category of an unconditional model; by default
             each has a row, or it is 0 for several dimensions.
         seed: of the fixed noise.
         size: pixels of the longer side of saved images.
+        space: ``"w"`` adds the values to dimensions of the style of the seed, in all its copies.
         progress: called with the number of images generated so far.
         generator: ``backend``, ``device``, ``checkpoint``, ``ema`` and ``truncation`` of
             :meth:`Run.generate`.
 
     Raises:
-        SpecError: an unknown dimension or label, or a value out of range.
+        SpecError: an unknown dimension or label, or a value out of range; no styles.
         RunError: the table would be too large.
     """
     run, options = open_run(run), GeneratorOptions(**generator)
@@ -152,8 +166,13 @@ def traverse(
         dimensions = parse_dimensions(dimensions, run.spec)
     _check_values(values)
     spec = run.spec
-    for dimension in dimensions:
-        _check_dimension(spec, dimension)
+    moves: tuple[np.ndarray, ...] = ()
+    if direction is not None:
+        if dimensions or space == "w":
+            raise SpecError("A direction moves the noise; leave the dimensions and space='w' out.")
+        moves, dimensions = _read_directions(direction, spec)
+    for dimension in dimensions if not moves else ():
+        _check_dimension(spec, dimension, space)
     what = "class" if is_conditional(spec) else "category" if spec.latent.categories else ""
     if label is not None or not what:
         kinds = [check_class(spec, label, what) if label is not None else 0]
@@ -163,18 +182,20 @@ def traverse(
     rows: list[tuple[int, int | None]] = [
         (kind, dimension) for kind in kinds for dimension in dimensions or (None,)
     ]
-    _check_table(spec, len(rows), len(values), size)
-    inputs = _traversal(run, rows, values, seed, options.truncation)
+    check_table(spec, len(rows), len(values), size)
+    inputs = _traversal(run, rows, values, seed, moves, options.truncation, space)
     engine = run.engine(options.backend, options.device, options.checkpoint)
+    if space == "w":
+        inputs = move_styles(spec, to_styles(spec, engine, inputs, ema=options.ema), rows, values)
     generated = sample(spec, engine, inputs, ema=options.ema, progress=progress).images
     images = generated.reshape(len(rows), len(values), *spec.image.shape)
     names = _names(run, spec.classes) if what == "class" else [f"category {k}" for k in kinds]
     if len(dimensions) > 1:
-        titles = [_dimension_name(spec, dimension) for _, dimension in rows]
+        titles = [_row_name(spec, dimension, moves) for _, dimension in rows]
     elif what:
         titles = [names[place] for place in (kinds if what == "class" else range(len(kinds)))]
     else:
-        titles = [_dimension_name(spec, dimension) for dimension in dimensions]
+        titles = [_row_name(spec, dimension, moves) for dimension in dimensions]
     return Table(images, _titles(values), tuple(titles), size)
 
 
@@ -183,35 +204,59 @@ def _traversal(
     rows: Sequence[tuple[int, int | None]],
     values: Sequence[float],
     seed: int,
-    truncation: float | None,
+    moves: Sequence[np.ndarray] = (),
+    truncation: float | None = None,
+    space: str = "z",
 ) -> dict[str, np.ndarray]:
-    """Return the generator's inputs (rows × values, …), row by row."""
+    """Return the generator's inputs (rows × values, …), row by row; in the space w the noise is
+    that of the seed.
+
+    Args:
+        moves: directions that the second number of a row selects, in place of dimensions.
+    """
     spec, precision = run.spec, run.record.precision
-    base = fixed_inputs(spec, seed, 1, precision, truncation=truncation)["noise"]
-    noise = np.repeat(base, len(rows) * len(values), axis=0).reshape(len(rows), len(values), -1)
+    drawn = fixed_inputs(spec, seed, 1, precision, truncation=truncation)
+    count = len(rows) * len(values)
+    noise = np.repeat(drawn["noise"], count, axis=0).reshape(len(rows), len(values), -1)
     free = slice(spec.latent.categories, None)
     for row, (kind, dimension) in enumerate(rows):
-        if dimension is None:
+        if space == "w":
+            pass
+        elif dimension is None:
             noise[row, :, free] = np.asarray(values)[:, None]
+        elif moves:
+            noise[row] += np.outer(values, moves[dimension]).astype(noise.dtype)
         else:
             noise[row, :, dimension] = values
         if spec.latent.categories:
             hold_category(spec, noise[row], 0 if is_conditional(spec) else kind)
     inputs = {"noise": noise.reshape(-1, spec.latent.size)}
+    if TRUNCATION in drawn:
+        inputs[TRUNCATION] = np.repeat(drawn[TRUNCATION], count, axis=0)
     if is_conditional(spec):
         labels = np.repeat([kind for kind, _ in rows], len(values))
         inputs["label"] = one_hot(labels, spec.classes, precision)
     return inputs
 
 
-def _check_table(spec: Spec, rows: int, columns: int, size: int | None) -> None:
+def check_table(spec: Spec, rows: int, columns: int, size: int | None) -> None:
+    """Check that a table of images is not too large for a picture.
+
+    Raises:
+        RunError: otherwise.
+    """
     height, width, _ = image_of(spec).shape
     if size is not None:
         height, width = scale_size(height, width, size)
     check_image_size(rows * height, columns * width)
 
 
-def _check_dimension(spec: Spec, dimension: int) -> None:
+def _check_dimension(spec: Spec, dimension: int, space: str) -> None:
+    if space == "w":
+        (size,) = find_styles(spec).statistics[0].shape
+        if not 0 <= dimension < size:
+            raise SpecError(f"The style has no dimension {dimension}; expected 0 to {size - 1}.")
+        return
     if not 0 <= dimension < spec.latent.size:
         raise SpecError(
             f"The noise has no dimension {dimension}; expected 0 to {spec.latent.size - 1}."
@@ -221,6 +266,36 @@ def _check_dimension(spec: Spec, dimension: int) -> None:
             f"Dimension {dimension} belongs to the category of the latent code, one of "
             f"{spec.latent.categories}; leave it out to get a row for each category."
         )
+
+
+def _read_directions(
+    direction: np.ndarray | Path | str, spec: Spec
+) -> tuple[tuple[np.ndarray, ...], tuple[int, ...]]:
+    """Return directions, and the places of those to show.
+
+    Raises:
+        RunError: the file cannot be read.
+        SpecError: the directions belong to another model, or there is none of that number.
+    """
+    vectors, number = direction, ""
+    if not isinstance(vectors, np.ndarray):
+        path, colon, number = str(direction).rpartition(":")
+        if not colon or not number.isdecimal():
+            path, number = str(direction), ""
+        vectors = read_arrays(path, "directions")["directions"]
+    if vectors.ndim != 2 or vectors.shape[1] != spec.latent.size or not len(vectors):
+        raise SpecError(
+            f"The directions have the shape {vectors.shape}, the model {spec.name!r} expects "
+            f"(N, {spec.latent.size})."
+        )
+    if number and int(number[:9]) >= len(vectors):
+        raise SpecError(f"No direction {number[:9]}; expected 0 to {len(vectors) - 1}.")
+    places = (int(number),) if number else tuple(range(len(vectors)))
+    return tuple(vectors), places
+
+
+def _row_name(spec: Spec, place: int | None, moves: Sequence[np.ndarray]) -> str:
+    return f"direction {place}" if moves else _dimension_name(spec, place)
 
 
 def _dimension_name(spec: Spec, dimension: int | None) -> str:
@@ -270,7 +345,7 @@ def each_label(
         raise SpecError(
             f"The model {spec.name!r} has no classes; make images without --each-label."
         )
-    _check_table(spec, spec.classes, each, None)
+    check_table(spec, spec.classes, each, None)
     precision, labels = run.record.precision, np.zeros(each, int)
     drawn = fixed_inputs(spec, seed, each, precision, labels, truncation=options.truncation)
     inputs = {

@@ -20,12 +20,12 @@ from gandem.core.training import (
     Arrays,
     Evaluation,
     Objective,
-    averaged_players,
     metric_names,
     running_numbers,
     state_shapes,
     stored,
     train_step,
+    weight_copies,
 )
 
 STEPS_PER_CALL = 10
@@ -52,15 +52,18 @@ class KerasEngine:
                 network.mixed = precision == "bfloat16"
             weights = {name: network.variables_by_name() for name, network in self.networks.items()}
             self.learners = {p.name: Learner(p.optimizer, weights[p.name]) for p in spec.players}
-            self.averages = {
-                name: {k: tf.Variable(v, trainable=False) for k, v in weights[name].items()}
-                for name in averaged_players(spec)
+            self.copies = {
+                kind: {
+                    name: {k: tf.Variable(v, trainable=False) for k, v in weights[name].items()}
+                    for name in names
+                }
+                for kind, names in weight_copies(spec).items()
             }
             self.running = {
                 name: tf.Variable(tf.zeros((), stored(precision)), trainable=False)
                 for name in running_numbers(spec)
             }
-        self.players = KerasPlayers(self.networks, self.learners, self.averages, self.running)
+        self.players = KerasPlayers(self.networks, self.learners, self.copies, self.running)
         self._compiled = tf.function(self._step, autograph=False)
         self._compiled_loop = tf.function(self._loop, autograph=False)
         self.steps_per_call = STEPS_PER_CALL if _has_no_convolutions(spec) else 1
@@ -121,7 +124,7 @@ class KerasEngine:
     def differentiate(
         self, objective: Objective, constants: Arrays, *, average: bool = False
     ) -> Callable[[Arrays], Evaluation]:
-        averages = self.averages if average else {}
+        averages = self.copies.get("average", {}) if average else {}
         networks = {
             name: self.native(name, average=True) if name in averages else network
             for name, network in self.networks.items()
@@ -156,7 +159,7 @@ class KerasEngine:
         network = self.networks[player]
         with tf.device(self.device):
             copy = Network(network.plan, network.player, network.dtype)
-        averages = self.averages[player] if average else {}
+        averages = self.copies["average"][player] if average else {}
         for name, variable in copy.arrays().items():
             variable.assign(averages.get(name, network.arrays()[name]))
         return copy
@@ -192,7 +195,8 @@ class KerasEngine:
             for (name, slot), variable in learner.slots.items():
                 locations[f"optimizer/{name}/{slot}"] = variable
             locations[f"optimizer/{player}/updates"] = learner.updates
-            locations |= {f"average/{k}": v for k, v in self.averages.get(player, {}).items()}
+            for kind, copies in self.copies.items():
+                locations |= {f"{kind}/{k}": v for k, v in copies.get(player, {}).items()}
         return locations | {f"running/{name}": value for name, value in self.running.items()}
 
 

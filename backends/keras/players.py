@@ -7,7 +7,7 @@ from tensorflow import Tensor
 
 from gandem.backends.keras.network import Network
 from gandem.backends.keras.optimizers import Learner, as_constant
-from gandem.core.training import DrawFeed, Loss, Played
+from gandem.core.training import DrawFeed, Images, Loss, Played, name_outputs
 
 
 class KerasPlayers:
@@ -17,12 +17,12 @@ class KerasPlayers:
         self,
         networks: Mapping[str, Network],
         learners: Mapping[str, Learner],
-        averages: Mapping[str, Mapping[str, tf.Variable]],
+        copies: Mapping[str, Mapping[str, Mapping[str, tf.Variable]]],
         running: Mapping[str, tf.Variable],
     ) -> None:
         self.networks = networks
         self.learners = learners
-        self.averages = averages
+        self.copies = copies
         self.running = running
         self.inputs: Mapping[str, Tensor] = {}
         self.draws = DrawFeed({})
@@ -41,13 +41,13 @@ class KerasPlayers:
             observed |= outputs
         return output
 
-    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> tuple[Tensor, Tensor]:
-        image = tf.stop_gradient(image)
+    def slope(self, player: str, images: Images, **inputs: Tensor) -> tuple[Tensor, Images]:
+        images = {name: tf.stop_gradient(image) for name, image in images.items()}
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(image)
-            output = self.apply(player, image=image, **inputs)
+            tape.watch(images)
+            output = self.apply(player, **images, **inputs)
             score = tf.reduce_sum(output[:, :1])
-        return output, tape.gradient(score, image)
+        return output, tape.gradient(score, images)
 
     def layer_slope(self, player: str, layer: str, direction: Tensor, **inputs: Tensor) -> Tensor:
         observed: dict[str, Tensor] = {}
@@ -60,8 +60,15 @@ class KerasPlayers:
         weights = list(self.learners[player].parameters.values())
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights if back else [])
-            output = self.apply(player, **inputs)
-        return Played(output, lambda gradient: tape.gradient(output, weights, gradient))
+            observed: dict[str, Tensor] = {}
+            output = self.apply(player, observed, **inputs)
+        outputs = name_outputs(self.networks[player].plan, output, observed)
+
+        def pull(gradients: Images) -> list[Tensor]:
+            outer = [gradients[name] for name in outputs]
+            return tape.gradient([*outputs.values()], weights, outer)
+
+        return Played(outputs, pull)
 
     def learn(
         self,
@@ -79,7 +86,7 @@ class KerasPlayers:
         if through is None:
             zero = tf.UnconnectedGradients.ZERO  # a penalty may not depend on all weights
             gradients = tape.gradient(value, weights, unconnected_gradients=zero)
-        else:  # only the gradient of the image, no weight gradients of the other player
+        else:  # only the gradients of the outputs, no weight gradients of the other player
             gradients = through.pull(tape.gradient(value, through.value))
 
         def update() -> Tensor:
@@ -99,9 +106,15 @@ class KerasPlayers:
 
     def average(self, player: str, decay: float | Tensor) -> None:
         for name, parameter in self.learners[player].parameters.items():
-            average = self.averages[player][name]
+            average = self.copies["average"][player][name]
             kept, taken = (as_constant(share, average) for share in (decay, 1 - decay))
             average.assign(average * kept + parameter * taken)
+
+    def look_back(self, player: str, share: Tensor) -> None:
+        for name, parameter in self.learners[player].parameters.items():
+            copy = self.copies["lookahead"][player][name]
+            copy.assign(copy * (1.0 - share) + parameter * share)
+            parameter.assign(copy)
 
     def get_running(self, name: str) -> Tensor:
         return self.running[name].read_value()

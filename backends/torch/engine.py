@@ -23,11 +23,11 @@ from gandem.core.training import (
     Arrays,
     Evaluation,
     Objective,
-    averaged_players,
     running_numbers,
     state_shapes,
     stored,
     train_step,
+    weight_copies,
 )
 
 
@@ -57,15 +57,18 @@ class TorchEngine:
             for name, network in self.networks.items()
         }
         self.learners = {p.name: Learner(p.optimizer, weights[p.name]) for p in spec.players}
-        self.averages = {
-            name: {path: weight.detach().clone() for path, weight in weights[name].items()}
-            for name in averaged_players(spec)
+        self.copies = {
+            kind: {
+                name: {path: weight.detach().clone() for path, weight in weights[name].items()}
+                for name in names
+            }
+            for kind, names in weight_copies(spec).items()
         }
         self.running = {
             name: torch.zeros((), dtype=dtype, device=device) for name in running_numbers(spec)
         }
         players = MixedPlayers if mixed else TorchPlayers
-        self.players = players(self.networks, self.learners, self.averages, self.running)
+        self.players = players(self.networks, self.learners, self.copies, self.running)
         self.draws = Draws(spec, loss, device, dtype)
         self.load(arrays)
 
@@ -121,7 +124,7 @@ class TorchEngine:
     def differentiate(
         self, objective: Objective, constants: Arrays, *, average: bool = False
     ) -> Callable[[Arrays], Evaluation]:
-        averages = self.averages if average else {}
+        averages = self.copies.get("average", {}) if average else {}
         networks = {
             name: self._averaged(name) if name in averages else network
             for name, network in self.networks.items()
@@ -153,7 +156,7 @@ class TorchEngine:
         network = deepcopy(self.networks[player])
         with torch.no_grad():
             for name, (weight, _) in network.weights().items():
-                weight.copy_(self.averages[player][name])
+                weight.copy_(self.copies["average"][player][name])
         return network
 
     def native(self, player: str, *, average: bool = False) -> Network:
@@ -196,8 +199,9 @@ class TorchEngine:
             for name, (_, permutation) in network.weights().items():
                 for slot in learner.spec.slots:
                     locations[f"optimizer/{name}/{slot}"] = (learner.slot(name, slot), permutation)
-                if player in self.averages:
-                    locations[f"average/{name}"] = (self.averages[player][name], permutation)
+                for kind, copies in self.copies.items():
+                    if player in copies:
+                        locations[f"{kind}/{name}"] = (copies[player][name], permutation)
         return locations | {
             f"running/{name}": (value, None) for name, value in self.running.items()
         }

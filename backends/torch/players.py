@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gandem.backends.torch.network import Network, draws_inward
 from gandem.backends.torch.optimizers import Learner
-from gandem.core.training import DrawFeed, Loss, Played
+from gandem.core.training import DrawFeed, Images, Loss, Played, name_outputs
 
 
 class TorchPlayers:
@@ -17,12 +17,12 @@ class TorchPlayers:
         self,
         networks: Mapping[str, Network],
         learners: Mapping[str, Learner],
-        averages: Mapping[str, Mapping[str, Tensor]],
+        copies: Mapping[str, Mapping[str, Mapping[str, Tensor]]],
         running: Mapping[str, Tensor],
     ) -> None:
         self.networks = networks
         self.learners = learners
-        self.averages = averages
+        self.copies = copies
         self.running = running
         self.inputs: Mapping[str, Tensor] = {}
         self.draws = DrawFeed({})
@@ -38,10 +38,11 @@ class TorchPlayers:
         read = [inputs[name] for name in network.plan.inputs]
         return network(*read, draws=draws_inward(self.draws.next()), observed=observed)
 
-    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> tuple[Tensor, Tensor]:
-        leaf = image.detach().requires_grad_(True)
-        output = self.apply(player, image=leaf, **inputs)
-        return output, torch.autograd.grad(output[:, :1].sum(), leaf, create_graph=True)[0]
+    def slope(self, player: str, images: Images, **inputs: Tensor) -> tuple[Tensor, Images]:
+        leaves = as_leaves(images)
+        output = self.apply(player, **leaves, **inputs)
+        slopes = torch.autograd.grad(output[:, :1].sum(), [*leaves.values()], create_graph=True)
+        return output, dict(zip(leaves, slopes, strict=True))
 
     def layer_slope(self, player: str, layer: str, direction: Tensor, **inputs: Tensor) -> Tensor:
         observed: dict[str, Tensor] = {}
@@ -49,11 +50,17 @@ class TorchPlayers:
         return torch.autograd.grad(output, observed[layer], direction, create_graph=True)[0]
 
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
+        observed: dict[str, Tensor] = {}
         with torch.set_grad_enabled(back):
-            output = self.apply(player, **inputs)
-        leaf = output.detach().requires_grad_(True)  # the graph of the other player ends here
+            output = self.apply(player, observed, **inputs)
+        outputs = name_outputs(self.networks[player].plan, output, observed)
         weights = list(self.learners[player].parameters.values())
-        return Played(leaf, lambda gradient: torch.autograd.grad(output, weights, gradient))
+
+        def pull(gradients: Images) -> tuple[Tensor, ...]:
+            outer = [gradients[name] for name in outputs]
+            return torch.autograd.grad([*outputs.values()], weights, outer)
+
+        return Played(as_leaves(outputs), pull)
 
     def learn(
         self, player: str, loss: Loss, through: Played | None = None, *, floor: float | None = None
@@ -63,8 +70,9 @@ class TorchPlayers:
         if through is None:
             weights = list(learner.parameters.values())  # a penalty may not depend on all
             gradients = torch.autograd.grad(value, weights, materialize_grads=True)
-        else:  # only the gradient of the image, no weight gradients of the other player
-            gradients = through.pull(torch.autograd.grad(value, through.value)[0])
+        else:  # only the gradients of the outputs, no weight gradients of the other player
+            by_output = torch.autograd.grad(value, [*through.value.values()])
+            gradients = through.pull(dict(zip(through.value, by_output, strict=True)))
         if floor is None or value >= floor:
             learner.update(gradients, self.inputs, f"{player}.optimizer")
         return value.detach(), {name: scalar.detach() for name, scalar in report.items()}
@@ -77,10 +85,22 @@ class TorchPlayers:
     def average(self, player: str, decay: float) -> None:
         with torch.no_grad():
             for name, parameter in self.learners[player].parameters.items():
-                self.averages[player][name].mul_(decay).add_(parameter, alpha=1 - decay)
+                average = self.copies["average"][player][name]
+                average.mul_(decay).add_(parameter, alpha=1 - decay)
+
+    def look_back(self, player: str, share: Tensor) -> None:
+        with torch.no_grad():
+            for name, parameter in self.learners[player].parameters.items():
+                copy = self.copies["lookahead"][player][name]
+                parameter.copy_(copy.mul_(1 - share).add_(parameter * share))
 
     def get_running(self, name: str) -> Tensor:
         return self.running[name].clone()  # the tensor itself is overwritten
 
     def set_running(self, name: str, value: Tensor) -> None:
         self.running[name].copy_(value)
+
+
+def as_leaves(outputs: Images) -> dict[str, Tensor]:
+    """Return the outputs as leaves, where the graph of the network that made them ends."""
+    return {name: value.detach().requires_grad_(True) for name, value in outputs.items()}

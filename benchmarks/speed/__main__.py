@@ -7,9 +7,9 @@ Three processes per model, backend and number of threads train in turns, in an o
 each round, so that load of the machine affects all equally. A ratio above 1 means that gandem is
 faster; reported is the median over rounds, with quartiles.
 
-The images of DATA are repeated to the number of images in the model's lesson. sngan, sagan and
-r3gan are measured at a small size, on PyTorch, against an expert's loop only; --write then writes
-the second table of the page.
+The images of DATA are repeated to the number of images in the model's lesson. sngan, sagan, r3gan
+and stylegan2 are measured at a small size, on PyTorch, against an expert's loop only; --write then
+writes the second table of the page.
 """
 
 import argparse
@@ -35,6 +35,7 @@ NARROW = {
     "sngan": WIDTHS | {"discriminator_width": "32", "blocks": "2"},
     "sagan": WIDTHS | {"discriminator_width": "32", "blocks": "2"},
     "r3gan": WIDTHS | {"groups": "4", "stages": "3", "blocks": "1", "batch_size": "64"},
+    "stylegan2": WIDTHS | {"capacity": "512", "latent": "64", "batch_size": "64"},
 }
 """Models of 32×32 images at a small size, which have no lesson and no notebook."""
 CLASSES = {"upsample-gan": (7,), "dcgan-dropout": (3, 8)}

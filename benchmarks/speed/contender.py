@@ -43,7 +43,8 @@ def train_by_hand(kind: str, model: str, backend: str, data: str) -> None:
     """Train with a loop that does not use gandem."""
     loops = getattr(import_module(f"{kind}s_{backend}"), f"{kind}s".upper())
     if model not in loops:
-        loops = getattr(import_module(f"{kind}s_residual_{backend}"), f"{kind}s".upper())
+        family = "styles" if model == "stylegan2" else "residual"
+        loops = getattr(import_module(f"{kind}s_{family}_{backend}"), f"{kind}s".upper())
     with np.load(data) as arrays:
         images, labels = arrays["images"], arrays["labels"]
     steps = read_steps()

@@ -7,18 +7,17 @@ numbers, so a training takes the same steps with and without them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from gandem.core.rng import Purpose, stream
-from gandem.core.specs import has_encoder
-from gandem.core.training import Engine, Feed, as_read, weights
-from gandem.core.training.feed.inputs import draw_noise, one_hot
+from gandem.core.specs import IMAGE, has_encoder
+from gandem.core.training import Engine, Feed, draw_noise, one_hot, run_resolutions, weights
+from gandem.core.training.feed.pixels import read_resolutions
 from gandem.core.training.losses import decision_boundary
-
-__all__ = ["COUNT", "EVERY", "Probe", "measure_variety"]
 
 COUNT = 100
 """Number of real images, and of fake ones, in the fixed batch."""
@@ -64,7 +63,7 @@ class Probe:
         """
         if not self.is_due(step):
             return {}
-        facts: dict[str, Any] = self._variety(self.fakes())
+        facts: dict[str, Any] = self._variety(self.fakes()[IMAGE])
         if self._before is not None:
             after, facts["moved"] = self._weights(), {}
             for player in self.feed.plans:
@@ -83,7 +82,7 @@ class Probe:
         An image is classified as real above the boundary of the loss; for a critic, above the
         middle between its mean scores of both.
         """
-        encoded = self._play("encoder", image=self.real) if has_encoder(self.feed.spec) else None
+        encoded = self._play("encoder", **self.real) if has_encoder(self.feed.spec) else None
         real, fake = self._scores(self.real, encoded), self._scores(self.fakes(), self._noise)
         boundary = decision_boundary(self.feed.loss)
         if boundary is None:
@@ -102,10 +101,10 @@ class Probe:
         return np.sort(order[:COUNT])
 
     @cached_property
-    def real(self) -> np.ndarray:
-        """The real images (count, H, W, C), as the networks read them."""
+    def real(self) -> dict[str, np.ndarray]:
+        """The real images (count, H, W, C) in each resolution, as the networks read them."""
         images = self.feed.dataset.images[self._chosen]
-        return as_read(self.feed.spec, images, self.feed.precision)
+        return read_resolutions(self.feed.spec, images, self.feed.precision)
 
     @cached_property
     def _noise(self) -> np.ndarray:
@@ -115,7 +114,7 @@ class Probe:
 
     @cached_property
     def _variety(self) -> Variety:
-        return Variety(self.real, self._groups)
+        return Variety(self.real[IMAGE], self._groups)
 
     @cached_property
     def _groups(self) -> np.ndarray | None:
@@ -124,22 +123,26 @@ class Probe:
         reads = "label" in self.feed.plans["generator"].inputs
         return labels[self._chosen] if reads and labels is not None else None
 
-    def _play(self, player: str, **inputs: np.ndarray) -> np.ndarray:
+    def _select(self, player: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the inputs that a player reads, with labels."""
         names, spec = self.feed.plans[player].inputs, self.feed.spec
         if "label" in names:
             labels = self.feed.dataset.labels
             assert labels is not None
             inputs["label"] = one_hot(labels[self._chosen], spec.classes, self.feed.precision)
-        used = {name: value for name, value in inputs.items() if name in names}
-        return np.asarray(self.engine.forward(player, used))
+        return {name: value for name, value in inputs.items() if name in names}
 
-    def fakes(self) -> np.ndarray:
-        """Return what the generator makes of the fixed noise, (count, H, W, C)."""
-        return self._play("generator", noise=self._noise)
+    def _play(self, player: str, **inputs: np.ndarray) -> np.ndarray:
+        return np.asarray(self.engine.forward(player, self._select(player, inputs)))
 
-    def _scores(self, images: np.ndarray, noise: np.ndarray | None) -> np.ndarray:
+    def fakes(self) -> dict[str, np.ndarray]:
+        """Return what the generator makes of the fixed noise, (count, H, W, C), by resolution."""
+        inputs = self._select("generator", {"noise": self._noise})
+        return run_resolutions(self.engine, self.feed.plans["generator"], inputs)
+
+    def _scores(self, images: Mapping[str, np.ndarray], noise: np.ndarray | None) -> np.ndarray:
         """Return the logits of images; only a discriminator with an encoder reads the noise."""
-        pairs = {"image": images} if noise is None else {"image": images, "noise": noise}
+        pairs = images if noise is None else {**images, "noise": noise}
         packed = {k: _pack(value, self.feed.spec.training.pac) for k, value in pairs.items()}
         return self._play("discriminator", **packed)[:, 0]
 

@@ -17,8 +17,6 @@ from gandem.core.documents import parse_json
 from gandem.core.errors import DataError, RunError
 from gandem.core.files import write_json
 
-__all__ = ["DiskImages"]
-
 
 class DiskImages(LazyImages):
     """Images in a file of raw bytes that are read when indexed.

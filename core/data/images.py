@@ -1,22 +1,15 @@
-"""Images in and out: values to bytes, many images to one picture, and pictures to files."""
+"""Images in and out: values to bytes, lower resolutions, pictures of many images, and files."""
 
 from __future__ import annotations
 
+import functools
 import math
 from pathlib import Path
 
 import numpy as np
 
-from gandem.core.errors import RunError
+from gandem.core.errors import DataError, RunError
 from gandem.core.files import write_file
-
-__all__ = [
-    "draw_grid",
-    "draw_scatter",
-    "flatten_alpha",
-    "save_image",
-    "to_bytes",
-]
 
 
 def to_bytes(values: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -27,6 +20,48 @@ def to_bytes(values: np.ndarray, low: float, high: float) -> np.ndarray:
     """
     scaled = (values.astype(np.float64) - low) * (255 / (high - low))
     return np.clip(np.round(np.nan_to_num(scaled)), 0, 255).astype(np.uint8)
+
+
+def downsample_images(images: np.ndarray, factor: int) -> np.ndarray:
+    """Return images whose pixels are the means of blocks of ``factor`` x ``factor`` pixels.
+
+    The numbers of a block are added in a fixed order, so the means are the same on every machine.
+    Sums of bytes are exact; only the division rounds.
+
+    Args:
+        images: (N, H, W, C), uint8 or floating point.
+
+    Returns:
+        (N, H / factor, W / factor, C), float64 for bytes, otherwise the type of the images.
+
+    Raises:
+        DataError: the factor does not divide the height and width.
+
+    >>> image = np.array([[1, 2, 5, 5], [3, 5, 5, 5]], np.uint8)
+    >>> downsample_images(image[None, ..., None], 2).ravel()
+    array([2.75, 5.  ])
+    """
+    _, height, width, _ = images.shape
+    if factor < 1 or height % factor or width % factor:
+        raise DataError(
+            f"Images of {height}x{width} pixels cannot be downsampled by {factor}; the factor must "
+            "divide both."
+        )
+    whole = np.issubdtype(images.dtype, np.integer)
+    total: np.ndarray = images.astype(np.uint32) if whole else images
+    total = functools.reduce(np.add, [total[:, i::factor] for i in range(factor)])
+    total = functools.reduce(np.add, [total[:, :, i::factor] for i in range(factor)])
+    return total / (factor * factor)
+
+
+def upsample_images(images: np.ndarray, factor: int) -> np.ndarray:
+    """Return images (N, H, W, C) whose pixels are repeated ``factor`` times in both directions.
+
+    >>> upsample_images(np.array([[1, 2]])[None, ..., None], 2)[0, ..., 0]
+    array([[1, 1, 2, 2],
+           [1, 1, 2, 2]])
+    """
+    return images.repeat(factor, axis=1).repeat(factor, axis=2)
 
 
 def draw_grid(

@@ -8,8 +8,6 @@ from typing import Any, Self
 
 import numpy as np
 
-__all__ = ["LazyImages", "hash_images"]
-
 HASH_CHUNK_SIZE = 1024
 """Images hashed at a time."""
 

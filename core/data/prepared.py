@@ -15,17 +15,6 @@ from gandem.core.documents import parse_json
 from gandem.core.errors import DataError
 from gandem.core.files import cache_folder
 
-__all__ = [
-    "FACTS",
-    "VARIABLE",
-    "Prepared",
-    "format_shape",
-    "list_prepared",
-    "read_limit",
-    "remove_prepared",
-    "trim_prepared",
-]
-
 VARIABLE = "GANDEM_PREPARED_GB"
 """The environment variable with the most gigabytes that prepared data sets take; 0 stores none."""
 DEFAULT_LIMIT = 100

@@ -15,8 +15,6 @@ from gandem.core.runs.record import write_record
 from gandem.core.runs.sampling import report_memory_errors
 from gandem.core.runs.trainer import EVENTS, Callback, Trainer
 
-__all__ = ["IsolatedCallback", "LogWriter", "ProgressReporter", "RecordWriter", "load_callbacks"]
-
 
 class LogWriter(Callback):
     """Writes the log rows with losses, and ends a training whose losses are not finite."""
@@ -48,6 +46,8 @@ class LogWriter(Callback):
             "step": trainer.step,
             "epoch": trainer.epochs_done(trainer.step - 1) + 1,
         }
+        if trainer.timeline is not None:
+            row |= trainer.timeline.describe(trainer.step - 1)
         row |= trainer.finite_losses()
         for name, value in trainer.inputs.scheduled(trainer.step - 1).items():
             row[name.removeprefix("schedule/")] = float(value)

@@ -13,8 +13,6 @@ from gandem.core.plugins.entry import Entry
 from gandem.core.specs import Spec
 from gandem.core.training import metric_names
 
-__all__ = ["SCORES", "Best", "Progress", "Settings", "split_keywords"]
-
 SCORES = ("frechet", "kernel")
 """The scores that a training can take, by their names in :mod:`gandem.metrics`."""
 
@@ -168,6 +166,8 @@ class Progress:
         accuracy: that of the discriminator, after a step at which it was measured: the shares of
             ``real`` and ``fake`` images classified correctly, of ``count`` each, and the ``epoch``.
         scores: after a step at which the generator was scored.
+        seconds_left: until the end of a training in stages, whose steps differ; None if unknown.
+        stage: in words, of a training in stages.
     """
 
     step: int
@@ -176,3 +176,5 @@ class Progress:
     rate: float
     accuracy: Mapping[str, Any] | None = None
     scores: Mapping[str, float] | None = None
+    seconds_left: float | None = None
+    stage: str = ""

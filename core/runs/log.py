@@ -16,18 +16,6 @@ from typing import Any
 from gandem.core.documents import finite, is_number, parse_json
 from gandem.core.files import append_line
 
-__all__ = [
-    "FILE_NAME",
-    "REMEDY",
-    "DivergedError",
-    "append_row",
-    "check_losses",
-    "has_losses",
-    "is_logged",
-    "read_last_row",
-    "read_log",
-]
-
 FILE_NAME = "log.jsonl"
 REMEDY = "try a smaller learning rate"
 MAX_DEPTH = 4
@@ -128,10 +116,10 @@ def _is_warning(row: Mapping[str, Any]) -> bool:
 
 
 _CHECKS: Mapping[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(("epoch",), _is_count),
+    **dict.fromkeys(("epoch", "stage"), _is_count),
     **dict.fromkeys(("seconds", "steps_per_second", "variety", "nearest"), _is_number),
     **dict.fromkeys(("generator", "discriminator", "real_accuracy", "fake_accuracy"), _is_number),
-    "frechet_of_average": _is_number,
+    **dict.fromkeys(("frechet_of_average", "fade_in"), _is_number),
     **dict.fromkeys(("scores", "moved"), _are_numbers),
     "accuracy": lambda value: _are_numbers(value, ("real", "fake", "count")),
 }

@@ -13,16 +13,6 @@ from gandem.core.files import write_json
 from gandem.core.runs.config import Settings
 from gandem.core.training.feed.epochs import EpochSpan
 
-__all__ = [
-    "BestCheckpoint",
-    "DataRecord",
-    "RunRecord",
-    "Segment",
-    "State",
-    "read_record",
-    "write_record",
-]
-
 FILE_NAME = "run.json"
 FORMAT = 1
 MAX_SIZE = 16_000_000
@@ -187,3 +177,12 @@ def read_record(run_dir: Path) -> RunRecord:
 
 def _shorten(text: str) -> str:
     return text if len(text) <= MAX_MESSAGE else f"{text[:MAX_MESSAGE]}…"
+
+
+def covers(field: str, path: str) -> bool:
+    """Return True if a field that may change is a path, or its beginning or end.
+
+    >>> covers("learning_rate", "players.generator.optimizer.learning_rate")
+    True
+    """
+    return f".{field}." in f".{path}."

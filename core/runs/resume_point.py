@@ -19,21 +19,10 @@ from gandem.core.rng import fingerprint
 from gandem.core.runs.checkpoint import Checkpoint, DamagedError, read_checkpoint
 from gandem.core.runs.config import Settings
 from gandem.core.runs.log import is_logged
-from gandem.core.runs.record import RunRecord, Segment
-from gandem.core.runs.run import Run, covers
+from gandem.core.runs.record import RunRecord, Segment, covers
+from gandem.core.runs.run import Run
 from gandem.core.specs import differences, digest, field_paths
 from gandem.core.training import check_state, initial_state, list_forms, stored
-
-__all__ = [
-    "ResumePoint",
-    "check_changes",
-    "describe_changes",
-    "find_resume_point",
-    "find_threads",
-    "load_state",
-    "remove_later_files",
-    "trim_log",
-]
 
 DATA, STREAM, THREADS = "data", "stream", "threads"
 """What may be allowed to change, besides the fields of the spec."""

@@ -25,8 +25,9 @@ from gandem.core.runs.checkpoint import (
     read_checkpoint,
 )
 from gandem.core.runs.config import Settings
+from gandem.core.runs.latents import LatentVectors
 from gandem.core.runs.log import has_losses, read_last_row, read_log
-from gandem.core.runs.record import RunRecord, read_record
+from gandem.core.runs.record import RunRecord, covers, read_record
 from gandem.core.runs.run_dir import is_locked
 from gandem.core.runs.sampling import (
     CHUNK_SIZE,
@@ -49,11 +50,12 @@ from gandem.core.training import (
     fixed_parts,
     installed_backends,
     load_backend,
+    make_engine,
     resolve_loss,
     stored,
 )
 
-__all__ = ["LAST", "Run", "covers", "open_run", "pick_backend", "pick_device"]
+__all__ = ["LAST", "Run", "open_run", "pick_backend", "pick_device"]
 
 LAST, BEST = "last", "best"
 """Names of checkpoints, besides their steps."""
@@ -205,14 +207,10 @@ class Run:
         loaded = load_backend(name)
         precision = stored(self.record.precision)  # mixed precision is for training
         check_capabilities(name, loaded, self.spec, precision)
+        loss, place = resolve_loss(self.spec), pick_device(loaded.devices(), device)
+        how: Any = {"precision": precision, "device": place, "trains": False}
         with report_memory_errors():
-            return loaded.engine(
-                self.spec,
-                resolve_loss(self.spec),
-                checkpoint.state,
-                precision=precision,
-                device=pick_device(loaded.devices(), device),
-            )
+            return make_engine(loaded, self.spec, loss, checkpoint.state, **how)
 
     def native(self, player: str, backend: str | None = None, *, ema: bool = True) -> Any:
         """Return a player's network as a ``torch.nn.Module`` or a ``keras.Model``.
@@ -235,6 +233,7 @@ class Run:
         device: str = "auto",
         ema: bool = True,
         checkpoint: int | str = LAST,
+        latent: LatentVectors | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> Images:
         """Generate images from noise; equal seeds give equal noise on every backend.
@@ -243,22 +242,28 @@ class Run:
             num_samples: number of images.
             label: the class, its number or its name; by default the classes of a conditional model
                 take turns.
-            truncation: the largest absolute value of the noise, which must be normal; below 1,
-                images are more typical and less varied (Brock et al. 2019, arXiv:1809.11096).
+            truncation: ψ; images below 1 are more typical and less varied. Styles move to their
+                mean (arXiv:1812.04948); other noise is at most ψ (arXiv:1809.11096).
             backend: by default the run's own if it is installed, or else any that is.
             ema: use the moving average of the weights, if the run keeps one.
             checkpoint: ``"last"``, ``"best"``, or a step.
+            latent: vectors to use in place of noise; then the number, the label, the seed and the
+                truncation are ignored.
             progress: called with the number of images generated so far.
 
         Raises:
-            SpecError: the model has no such class, or its noise cannot be truncated.
+            SpecError: the model has no such class, its noise cannot be truncated, or it has other
+                latent vectors.
         """
-        check_count(self.spec, num_samples)
-        labels = self._labels(num_samples, label)
         precision = self.record.precision
-        inputs = fixed_inputs(
-            self.spec, seed, num_samples, precision, labels, truncation=truncation
-        )
+        if latent is not None:
+            inputs = latent.make_inputs(self.spec, precision)
+        else:
+            check_count(self.spec, num_samples)
+            labels = self._labels(num_samples, label)
+            inputs = fixed_inputs(
+                self.spec, seed, num_samples, precision, labels, truncation=truncation
+            )
         engine = self.engine(backend, device, checkpoint)
         return sample(self.spec, engine, inputs, ema=ema, progress=progress)
 
@@ -356,15 +361,6 @@ def pick_backend(preferred: str = "") -> str:
         command = install_command("torch")
         raise BackendError(f"No backend is installed. Install one with: {command}")
     return installed[0]
-
-
-def covers(field: str, path: str) -> bool:
-    """Return True if a field that may change is a path, or its beginning or end.
-
-    >>> covers("learning_rate", "players.generator.optimizer.learning_rate")
-    True
-    """
-    return f".{field}." in f".{path}."
 
 
 def open_run(path: Run | Path | str) -> Run:

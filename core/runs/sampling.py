@@ -16,8 +16,11 @@ from gandem.core.data.images import draw_grid, draw_scatter, save_image, to_byte
 from gandem.core.errors import RunError, SpecError, shown
 from gandem.core.files import check_new_folder, fill_file, temporary_beside
 from gandem.core.machine import check_memory, format_size
+from gandem.core.runs.styles import to_styles
 from gandem.core.specs import Points, Spec, has_encoder, plan_spec
-from gandem.core.training import Engine, as_read, one_hot
+from gandem.core.training import Engine, one_hot
+from gandem.core.training.feed.pixels import read_resolutions
+from gandem.core.training.feed.truncation import TRUNCATION
 
 __all__ = [
     "CHUNK_SIZE",
@@ -213,7 +216,7 @@ def generate_batches(
     spec: Spec, engine: Engine, inputs: dict[str, np.ndarray], *, ema: bool = True
 ) -> Iterator[np.ndarray]:
     """Yield generated batches: images, uint8 (n, H, W, C), or points, float32 (n, D)."""
-    for start in range(0, len(inputs["noise"]), CHUNK_SIZE):
+    for start in range(0, _count_rows(inputs), CHUNK_SIZE):
         part = {name: value[start : start + CHUNK_SIZE] for name, value in inputs.items()}
         yield _generate(spec, engine, part, ema)
 
@@ -221,6 +224,8 @@ def generate_batches(
 def _generate(spec: Spec, engine: Engine, inputs: dict[str, np.ndarray], ema: bool) -> np.ndarray:
     average = spec.training.averages and ema
     with report_memory_errors():
+        if TRUNCATION in inputs:
+            inputs = to_styles(spec, engine, inputs, ema=ema)
         output = engine.forward("generator", inputs, average=average)
     if isinstance(spec.image, Points):
         return np.asarray(output, np.float32)
@@ -239,7 +244,7 @@ def generate_parts(
     done = 0
     for part in parts:
         yield _as_images(spec, _generate(spec, engine, part, ema), part)
-        done += len(part["noise"])
+        done += _count_rows(part)
         if progress is not None:
             progress(done)
 
@@ -252,14 +257,14 @@ def sample(
     ema: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> Images:
-    """Return the images generated from inputs.
+    """Return the images generated from inputs, noise or styles.
 
     Args:
         ema: use the moving average of the weights, if there is one.
         progress: called with the number of images generated so far.
     """
     is_points = isinstance(spec.image, Points)
-    shape = (len(inputs["noise"]), *spec.image.shape)
+    shape = (_count_rows(inputs), *spec.image.shape)
     images, done = np.empty(shape, np.float32 if is_points else np.uint8), 0
     for batch in generate_batches(spec, engine, inputs, ema=ema):
         images[done : done + len(batch)] = batch
@@ -294,7 +299,7 @@ def encode(
         )
     encodings = []
     for start in range(0, len(images), CHUNK_SIZE):
-        inputs = {"image": as_read(spec, images[start : start + CHUNK_SIZE], precision)}
+        inputs = read_resolutions(spec, images[start : start + CHUNK_SIZE], precision)
         with report_memory_errors():
             average = spec.training.averages and ema
             encodings.append(engine.forward("encoder", inputs, average=average))
@@ -329,11 +334,15 @@ def decode(
     return sample(spec, engine, inputs, ema=ema)
 
 
+def _count_rows(inputs: dict[str, np.ndarray]) -> int:
+    return len(next(iter(inputs.values())))
+
+
 def _as_images(spec: Spec, images: np.ndarray, inputs: dict[str, np.ndarray]) -> Images:
     category = spec.latent.parts.get("category")
     return Images(
         images,
         inputs["label"].argmax(1) if "label" in inputs else None,
-        inputs["noise"][:, category].argmax(1) if category else None,
+        inputs["noise"][:, category].argmax(1) if category and "noise" in inputs else None,
         (spec.image.low, spec.image.high) if isinstance(spec.image, Points) else None,
     )

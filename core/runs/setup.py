@@ -48,19 +48,18 @@ from gandem.core.specs import Spec, digest, find_model, load_spec
 from gandem.core.training import (
     ArithmeticReporter,
     DataHolder,
-    Feed,
     check_capabilities,
     estimate_cost,
     find_backend,
     initial_state,
     load_backend,
+    make_engine,
+    make_feed,
     planned_memory,
     resolve_loss,
     set_threads,
 )
 from gandem.core.training.feed.epochs import EpochSpan
-
-__all__ = ["TrainingSetup", "resume", "train"]
 
 KEPT = ("started", "best", "evaluation", "steps_per_second", "seconds_to_first_step")
 """Fields of the record that a resumed run keeps until it has new values."""
@@ -251,7 +250,7 @@ class TrainingSetup:
             # recorded, so that a resumed run uses it too
             extractor = default_extractor(self.dataset.name)
             self.settings = settings = replace(settings, extractor=extractor)
-        self.feed = Feed(
+        self.feed = make_feed(
             spec,
             self.loss,
             self.dataset,
@@ -262,8 +261,7 @@ class TrainingSetup:
         self.feed.continue_epochs(before, step)
         for note in self.dataset.notes:
             self.notice(note)
-        epochs = settings.epochs or spec.training.epochs
-        self.total = settings.steps or self.feed.epochs.step_of(epochs)
+        self.total = settings.steps or self.feed.count_steps(settings.epochs)
         Settings(steps=self.total)  # refuses numbers beyond any training
 
     def start(
@@ -304,10 +302,9 @@ class TrainingSetup:
         if stack is not None:
             stack.callback(set_threads, backend, self.threads)
         keep_freed_memory()
+        how: Any = {"precision": settings.precision, "device": self.device}
         with report_memory_errors():
-            self.engine = backend.engine(
-                self.spec, self.loss, state, precision=settings.precision, device=self.device
-            )
+            self.engine = make_engine(backend, self.spec, self.loss, state, **how)
             self._move_data()
         self.arithmetic: dict[str, str] = {}
         if isinstance(backend, ArithmeticReporter):

@@ -25,8 +25,7 @@ from gandem.core.runs.log import FILE_NAME, DivergedError, append_row
 from gandem.core.runs.record import RunRecord, State
 from gandem.core.runs.sampling import report_memory_errors
 from gandem.core.training import Engine, Feed, MultiStep, Prefetcher, have_equal_shapes
-
-__all__ = ["EVENTS", "Callback", "Trainer", "WrittenCheckpoint"]
+from gandem.core.training.feed.stages import format_stage
 
 WARM_UP_STEPS = 100
 """Steps before several steps are made in one call, which the backend compiles separately."""
@@ -141,10 +140,12 @@ class Trainer:
         step: steps made; ``first_step`` of them before this training, ``total_steps`` in the end.
         losses: the last that were read, by name.
         accuracy: the discriminator's, after a step at which it was measured, else None.
+        timeline: the stages of the training; None if there are none.
         scores: after a step at which the generator was scored, else empty; ``protocol`` says how.
         last_row: the row that was last added to the log.
         warnings: what diagnostics reported, oldest first.
         state: ``"running"``, then how the training ended.
+        steps_per_second: of the current stage, without its first step, which compiles.
         waited, stepped: seconds that the last step waited for its inputs, and took.
     """
 
@@ -160,6 +161,7 @@ class Trainer:
         clock: float,
     ) -> None:
         self.spec, self.inputs, self.engine = inputs.spec, inputs, engine
+        self.timeline = inputs.timeline
         self.run_dir, self.record, self.settings = run_dir, record, settings
         self.callbacks = sorted(callbacks, key=lambda callback: callback.order)
         self.notice = notice
@@ -177,7 +179,7 @@ class Trainer:
         self.error = ""
         self._clock, self._seconds_before = clock, 0.0
         self._started = time.perf_counter()
-        self._second_step_began = 0.0
+        self._rate_step, self._rate_began = 0, 0.0
         self._losses_step = self._log_size = 0
         self._steps_per_call = engine.steps_per_call if isinstance(engine, MultiStep) else 1
         began = time.perf_counter()
@@ -237,9 +239,9 @@ class Trainer:
         """Return the losses of the last step, read from the device once."""
         if self._losses_step < self.step:
             self.losses, self._losses_step = self.engine.read(self._scalars), self.step
-            if self._second_step_began and self.step > self.first_step + 1:
-                seconds = time.perf_counter() - self._second_step_began
-                self.steps_per_second = round((self.step - self.first_step - 1) / seconds, 3)
+            if self._rate_began and self.step > self._rate_step:
+                seconds = time.perf_counter() - self._rate_began
+                self.steps_per_second = round((self.step - self._rate_step) / seconds, 3)
         return self.losses
 
     def finite_losses(self) -> dict[str, float | None]:
@@ -259,6 +261,10 @@ class Trainer:
         done = self.epochs_done
         return step > 0 and bool(every) and done(step) // every > done(step - 1) // every
 
+    def begins_stage(self, step: int) -> bool:
+        """Return True if a step, counted from 0, is the first of a stage."""
+        return self.timeline is not None and self.timeline.begins_stage(step)
+
     def seconds(self) -> float:
         """Return the seconds of training so far, those before a resume included."""
         return round(self._seconds_before + time.perf_counter() - self._started, 3)
@@ -266,7 +272,12 @@ class Trainer:
     def progress(self) -> Progress:
         """Return the progress of the training."""
         scores, rate = self.scores or None, self.steps_per_second
-        return Progress(self.step, self.total_steps, self.losses, rate, self.accuracy, scores)
+        progress = Progress(self.step, self.total_steps, self.losses, rate, self.accuracy, scores)
+        if self.timeline is None:
+            return progress
+        left = self.timeline.scale_steps(self.step, self.total_steps)
+        stage = format_stage(self.spec, self.timeline.describe(self.step - 1))
+        return replace(progress, seconds_left=left / rate if rate else None, stage=stage)
 
     def current_record(self, state: State | None = None) -> RunRecord:
         """Return the current contents of ``run.json``."""
@@ -301,9 +312,10 @@ class Trainer:
                     self._scalars = self.engine.step(step_inputs)
         self.waited, self.stepped = ready - began, time.perf_counter() - stepping
         self.step += len(inputs)
-        if self.step == self.first_step + 1:
+        if self.step == self.first_step + 1 or self.begins_stage(self.step - 1):
             self.read_losses()
-            self._second_step_began = time.perf_counter()  # the first step compiles
+            self._rate_step = self.step
+            self._rate_began = time.perf_counter()  # the first step compiles
         self.accuracy, self.scores = None, {}
         self.notify("on_step_end")
         if self.ends_epoch(self.step):

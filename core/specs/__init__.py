@@ -14,13 +14,13 @@ from gandem.core.specs.gan import (
     Spec,
     Training,
     Transforms,
-    image_of,
 )
 from gandem.core.specs.initializers import *  # noqa: F403
 from gandem.core.specs.layers import *  # noqa: F403
 from gandem.core.specs.loading import PLUGIN_KINDS, ModelLike, find_model, load_spec
 from gandem.core.specs.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 from gandem.core.specs.overrides import change, differences, field_paths, parse_setting
+from gandem.core.specs.resolutions import image_of, image_shapes
 from gandem.core.specs.schedules import *  # noqa: F403
 from gandem.core.specs.serialization import (
     digest,
@@ -33,8 +33,20 @@ from gandem.core.specs.serialization import (
     to_toml,
 )
 from gandem.core.specs.shapes.geometry import crops, filter_matrix, interpolation, pads, span
-from gandem.core.specs.shapes.graph import REFERENCE, NetworkPlan, Node, Parameter, Shape
+from gandem.core.specs.shapes.graph import (
+    FADE_IN,
+    IMAGE,
+    REFERENCE,
+    NetworkPlan,
+    Node,
+    Parameter,
+    Shape,
+    at_resolution,
+    is_image,
+)
 from gandem.core.specs.shapes.inference import draw_initial_values, layer_names, plan_network
+from gandem.core.specs.shapes.stages import result_spec, stage_specs
+from gandem.core.specs.stages import Stage
 from gandem.core.specs.validation import (
     count_copies,
     has_encoder,
@@ -44,6 +56,8 @@ from gandem.core.specs.validation import (
 )
 
 __all__ = [
+    "FADE_IN",
+    "IMAGE",
     "MOST_LAYERS",
     "PLUGIN_KINDS",
     "REFERENCE",
@@ -67,8 +81,10 @@ __all__ = [
     "RMSprop",
     "Shape",
     "Spec",
+    "Stage",
     "Training",
     "Transforms",
+    "at_resolution",
     "change",
     "count_copies",
     "crops",
@@ -83,8 +99,10 @@ __all__ = [
     "from_toml",
     "has_encoder",
     "image_of",
+    "image_shapes",
     "input_shapes",
     "interpolation",
+    "is_image",
     "layer_names",
     "load_spec",
     "pads",
@@ -93,7 +111,9 @@ __all__ = [
     "plan_player",
     "plan_spec",
     "read_spec",
+    "result_spec",
     "span",
+    "stage_specs",
     "to_data",
     "to_json",
     "to_toml",

@@ -10,6 +10,7 @@ from gandem.core.fields import Checked, Count, Fraction, Range
 from gandem.core.specs.layers import Layer
 from gandem.core.specs.optimizers import Optimizer
 from gandem.core.specs.schedules import Number
+from gandem.core.specs.stages import Stage
 
 __all__ = [
     "Augment",
@@ -23,7 +24,6 @@ __all__ = [
     "Spec",
     "Training",
     "Transforms",
-    "image_of",
 ]
 
 Amount = Annotated[Number, Range(0)]
@@ -112,7 +112,9 @@ class Player(Checked):
 
     ``input`` names the input of the first layer: ``"noise"`` (latent,), ``"image"`` (H, W, C), or
     (size,) for points, or ``"label"`` (classes,). Layers such as ``concatenate`` read other inputs,
-    and earlier layers: ``"layer:NAME"``. ``outputs`` names layers whose outputs a loss reads.
+    and earlier layers: ``"layer:NAME"``. ``outputs`` names layers whose outputs a loss reads. A
+    layer ``image_8`` among those of the generator is an image of 8 rows, which other networks read
+    as ``"image:8"``; real images are brought to each of these resolutions by a box filter.
 
     A discriminator may read the noise too, if there is a player ``encoder`` from images to noise
     (BiGAN, Donahue et al. 2017, arXiv:1605.09782). It then compares real images and their encodings
@@ -253,6 +255,8 @@ class Loss(Checked):
     ``lecam``: weight λ of the squared distances of real logits to the moving average of fake ones
     and vice versa (Tseng et al. 2021, arXiv:2104.03310).
     ``lecam_decay``: decay of these averages per update of the discriminator.
+    ``drift``: weight of the mean squared logit of real images, which keeps a critic near 0 (Karras
+    et al. 2018, arXiv:1710.10196, who use 0.001).
     ``feature_matching``: weight of the squared distance between the mean outputs of layers for real
     and for fake images, which the generator minimizes too (Salimans et al. 2016, arXiv:1606.03498).
     ``discriminator.outputs`` names the layers.
@@ -276,6 +280,7 @@ class Loss(Checked):
     penalty_interval: Count = 1
     lecam: Amount = 0.0
     lecam_decay: Share = 0.99
+    drift: Amount = 0.0
     consistency: Consistency = Consistency()
     path_length: PathLength = PathLength()
     feature_matching: Amount = 0.0
@@ -292,7 +297,7 @@ class Loss(Checked):
     def has_penalty(self) -> bool:
         """True if the discriminator minimizes more than its loss on real and fake images."""
         consistent = self.consistency.real or self.consistency.fake
-        return bool(self.penalizes_gradients or self.lecam or consistent)
+        return bool(self.penalizes_gradients or self.lecam or self.drift or consistent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,6 +314,10 @@ class Training(Checked):
     is updated after each update of the generator; 0 disables it.
     ``ema_half_life``: instead of the decay, the number of images after which an old weight counts
     half: decay = 0.5^(batch_size / ema_half_life) (Karras et al. 2020, arXiv:1912.04958).
+    ``lookahead_interval``: after so many steps the weights of all players return part of the way to
+    those of that many steps ago (Lookahead, Chavdarova et al. 2021, arXiv:2006.14567, who use 5 and
+    more); 0 disables it.
+    ``lookahead_share``: the share of the way that is kept.
     ``sampling``: batches are cut from the shuffled data, or each image is drawn with
     ``"replacement"``. An epoch then has ``batches_per_epoch`` batches; 0 means as many as the data
     would fill.
@@ -333,6 +342,8 @@ class Training(Checked):
     partial_batch: Literal["keep", "drop"] = "keep"
     ema_decay: Share = 0.0
     ema_half_life: Amount = 0.0
+    lookahead_interval: NotNegativeInt = 0
+    lookahead_share: Annotated[float, Range(0, 1, open_low=True)] = 0.5
     sampling: Literal["shuffled", "replacement"] = "shuffled"
     batches_per_epoch: NotNegativeInt = 0
     flip: bool = False
@@ -342,6 +353,7 @@ class Training(Checked):
     pac: Count = 1
     instance_noise: Amount = 0.0
     augment: Augment = Augment()
+    stages: tuple[Stage, ...] = ()
 
     @property
     def averages(self) -> bool:
@@ -378,17 +390,3 @@ class Spec(Checked):
                 return player
         near = suggest(name, [player.name for player in self.players])
         raise NotFoundError(f"The spec {self.name!r} has no player {name!r}.{near}")
-
-
-def image_of(spec: Spec) -> Image:
-    """Return the image format of a spec.
-
-    Raises:
-        SpecError: the spec generates points.
-    """
-    if isinstance(spec.image, Points):
-        raise SpecError(
-            f"The model {spec.name!r} makes points of {spec.image.size} numbers, and this wants "
-            "images; 'gandem generate' draws points."
-        )
-    return spec.image

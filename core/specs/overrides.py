@@ -16,8 +16,6 @@ from gandem.core.specs.gan import Spec
 from gandem.core.specs.schedules import Schedule
 from gandem.core.specs.serialization import from_data, to_data
 
-__all__ = ["change", "differences", "field_paths", "parse_setting"]
-
 MAX_SUGGESTIONS = 2
 MAX_LITERAL_LENGTH = 1000
 """Characters of a value that is read as Python; its parser has no limit of its own."""
@@ -197,12 +195,15 @@ def _leaves(data: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _labels(items: list[dict[str, Any]]) -> Iterator[str]:
-    """Yield the name of each player or layer; the default is its kind, numbered."""
+    """Yield the name of each player or layer; the default is its kind, numbered. A stage has
+    neither, but its position.
+    """
     counts: dict[str, int] = {}
     for item in items:
         kind = item.get("kind", "")
         count = counts[kind] = counts.get(kind, -1) + 1
-        yield item.get("name") or (f"{kind}_{count}" if count else kind)
+        number = f"_{count}" if kind else str(count)
+        yield item.get("name") or (f"{kind}{number}" if count or not kind else kind)
 
 
 def _places(data: Any, prefix: str) -> Iterator[tuple[str, tuple[Any, Any]]]:

@@ -9,24 +9,34 @@ from collections.abc import Collection, Mapping
 from gandem.core.errors import SpecError, shown
 from gandem.core.specs.gan import Player, Points, Spec, Transforms
 from gandem.core.specs.layers import Styles
-from gandem.core.specs.shapes.graph import REFERENCE, NetworkPlan, Node, Shape
+from gandem.core.specs.resolutions import check_images, check_outputs, image_shapes
+from gandem.core.specs.shapes.graph import (
+    FADE_IN,
+    REFERENCE,
+    NetworkPlan,
+    Node,
+    Shape,
+    is_image,
+)
 from gandem.core.specs.shapes.inference import NAME, plan_network
+from gandem.core.specs.shapes.stages import check_stages, result_spec, stage_specs
 
 __all__ = ["count_copies", "has_encoder", "input_shapes", "plan_player", "plan_spec"]
 
 PLAYERS = ("generator", "discriminator")
 
 _TAKEN = {
-    **dict.fromkeys(("optimizer", "average", "running"), "a part of the state"),
+    **dict.fromkeys(("optimizer", "average", "lookahead", "running"), "a part of the state"),
     **dict.fromkeys(("penalty", "path_length", "class_loss", "augment_probability"), "a metric"),
     **dict.fromkeys(("step", "epoch", "steps_per_second", "seconds"), "a column of the log"),
+    **dict.fromkeys(("stage", "fade_in"), "a column of the log"),
 }
 """Reserved names, each with its meaning."""
 
 
 def input_shapes(spec: Spec) -> dict[str, Shape]:
     """Return the shapes of the inputs available to a network, by name, without the batch axis."""
-    shapes: dict[str, Shape] = {"noise": (spec.latent.size,), "image": spec.image.shape}
+    shapes: dict[str, Shape] = {"noise": (spec.latent.size,), **image_shapes(spec)}
     if spec.classes:
         shapes["label"] = (spec.classes,)
     return shapes
@@ -41,16 +51,25 @@ def has_encoder(spec: Spec) -> bool:
 def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
     """Check a spec and return the plan of each player's network, by name.
 
+    Of a training in stages these are the networks that result: those of the last stage.
+
     Raises:
         SpecError: naming the layer or field, and the remedy.
     """
     _check_names(spec)
+    check_stages(spec)
+    check_outputs(spec)
+    if spec.training.stages:
+        return _plan_stages(spec)
     if not spec.image.low < spec.image.high:
         raise SpecError(
             f"image: low ({spec.image.low:g}) must be below high ({spec.image.high:g})."
         )
     shapes = input_shapes(spec)
-    packed = shapes | {k: _pack(shapes[k], spec.training.pac) for k in ("image", "noise")}
+    packed = {
+        name: shape if name == "label" else _pack(shape, spec.training.pac)
+        for name, shape in shapes.items()
+    }
     names = {player.name for player in spec.players}
     plans = {
         player.name: plan_player(
@@ -63,10 +82,12 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
     _check_generator(spec, plans["generator"])
     _check_path_length(spec, plans["generator"])
     _check_discriminator(spec, plans["discriminator"])
+    check_images(spec, plans)
     if "noise" in plans["discriminator"].inputs:
         _check_encoder(spec, plans.get("encoder"))
     _check_features(spec, plans["discriminator"])
     for name, plan in plans.items():
+        _check_mixing(plan)
         if name not in PLAYERS:
             _check_auxiliary(plan)
         if not plan.parameter_count:
@@ -75,6 +96,15 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
                 "add a dense layer or a convolution."
             )
     return plans
+
+
+def _plan_stages(spec: Spec) -> Mapping[str, NetworkPlan]:
+    for index, stage in enumerate(stage_specs(spec)):
+        try:
+            plan_spec(stage)
+        except SpecError as error:
+            raise SpecError(f"training.stages[{index}]: {error}") from None
+    return plan_spec(result_spec(spec))
 
 
 def _pack(shape: Shape, count: int) -> Shape:
@@ -227,16 +257,19 @@ def _last_that_computes(plan: NetworkPlan) -> Node:
     return next(nodes, plan.nodes[-1])
 
 
-def _check_generator(spec: Spec, plan: NetworkPlan) -> None:
-    if "image" in plan.inputs:
-        raise SpecError("generator: it cannot read the real image; its inputs are noise and label.")
-    for node in plan.walk():
-        first = plan.input == "noise" and node is plan.nodes[0]
-        if node.layer.draws == "mixing" and not first:
+def _check_mixing(plan: NetworkPlan) -> None:
+    for node in plan.drawing_nodes():
+        is_first = plan.name == "generator" and plan.input == "noise" and node is plan.nodes[0]
+        if node.layer.draws == "mixing" and not is_first:
             raise SpecError(
                 f"{node.path}: style mixing needs another noise vector, so the layer must be the "
                 "first of the generator and read the noise; move it, or set mixing = 0."
             )
+
+
+def _check_generator(spec: Spec, plan: NetworkPlan) -> None:
+    if any(is_image(name) for name in plan.inputs):
+        raise SpecError("generator: it cannot read the real image; its inputs are noise and label.")
     last = plan.nodes[-1]
     if plan.output_shape != spec.image.shape:
         raise SpecError(
@@ -314,7 +347,7 @@ def _check_features(spec: Spec, plan: NetworkPlan) -> None:
 
 
 def _check_auxiliary(plan: NetworkPlan) -> None:
-    if tuple(plan.inputs) != ("image",):
+    if not all(is_image(name) for name in plan.inputs.keys() - {FADE_IN}):
         raise SpecError(
             f"{plan.nodes[0].path}: an auxiliary network reads only the image; set input = 'image'."
         )

@@ -36,8 +36,12 @@ if TYPE_CHECKING:
         hollow_spec,
     )
     from gandem.core.training.feed.device_rng import KEY, Draw, list_draws, make_key
-    from gandem.core.training.feed.inputs import Feed, as_read, fixed_inputs, fixed_parts, one_hot
+    from gandem.core.training.feed.draws import draw_noise, one_hot
+    from gandem.core.training.feed.fixed_inputs import fixed_inputs, fixed_parts
+    from gandem.core.training.feed.inputs import Feed
+    from gandem.core.training.feed.pixels import as_read
     from gandem.core.training.feed.prefetch import Prefetcher, have_equal_shapes
+    from gandem.core.training.feed.staged import make_feed
     from gandem.core.training.losses import (
         AdversarialLoss,
         AuxiliaryLoss,
@@ -47,7 +51,7 @@ if TYPE_CHECKING:
         load_loss,
         resolve_loss,
     )
-    from gandem.core.training.ops import Arrays, Ops, Tensor
+    from gandem.core.training.ops import Arrays, Images, Ops, Tensor
     from gandem.core.training.protocols import (
         ArithmeticReporter,
         Backend,
@@ -62,7 +66,10 @@ if TYPE_CHECKING:
         Players,
         ThreadSetter,
         Tracer,
+        name_outputs,
+        run_resolutions,
     )
+    from gandem.core.training.staged_engine import make_engine
     from gandem.core.training.state import (
         OUTSIDE_PARITY,
         averaged_players,
@@ -75,6 +82,7 @@ if TYPE_CHECKING:
         state_shapes,
         statistics,
         stored,
+        weight_copies,
         weights,
     )
     from gandem.core.training.step import METRICS, metric_names, train_step
@@ -100,6 +108,7 @@ __all__ = [
     "Evaluation",
     "FeatureNetwork",
     "Feed",
+    "Images",
     "Loss",
     "MultiStep",
     "NumpyOps",
@@ -120,6 +129,7 @@ __all__ = [
     "check_loss",
     "check_state",
     "complete_state",
+    "draw_noise",
     "estimate_cost",
     "find_backend",
     "fixed_inputs",
@@ -135,13 +145,17 @@ __all__ = [
     "list_network_needs",
     "load_backend",
     "load_loss",
+    "make_engine",
+    "make_feed",
     "make_key",
     "metric_names",
+    "name_outputs",
     "nudge",
     "one_hot",
     "passes_of_step",
     "planned_memory",
     "resolve_loss",
+    "run_resolutions",
     "running_numbers",
     "set_threads",
     "state_shapes",
@@ -149,13 +163,15 @@ __all__ = [
     "step_inputs",
     "stored",
     "train_step",
+    "weight_copies",
     "weights",
 ]
 
 _MODULES = (
     *("ops", "losses", "protocols", "backends", "capabilities", "state", "step", "dry_run"),
     *("feature_networks", "costs"),
-    *("feed.device_rng", "feed.inputs", "feed.prefetch"),
+    *("feed.device_rng", "feed.draws", "feed.fixed_inputs", "feed.inputs", "feed.pixels"),
+    *("feed.prefetch", "feed.staged", "staged_engine"),
 )
 """Where the names are looked up, in this order; the first two import no NumPy."""
 

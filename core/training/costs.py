@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gandem.core import machine
 from gandem.core.errors import SpecError
 from gandem.core.machine import format_size
-from gandem.core.specs import REFERENCE, NetworkPlan, Node, Spec
+from gandem.core.specs import REFERENCE, NetworkPlan, Node, Spec, stage_specs
 from gandem.core.training.dry_run import Flowing, NumpyOps, PassRecorder, make_zeros, step_inputs
 from gandem.core.training.due import WHOLE_STEP, Due
 from gandem.core.training.losses import AdversarialLoss
-from gandem.core.training.ops import Tensor
+from gandem.core.training.ops import Images, Tensor
 from gandem.core.training.protocols import Loss, Played
 from gandem.core.training.state import state_shapes, stored
 from gandem.core.training.step import train_step
@@ -70,17 +70,20 @@ class StepCost:
 
 
 def estimate_cost(spec: Spec, loss: AdversarialLoss, precision: str = "float32") -> StepCost:
-    """Return the cost of a training step.
+    """Return the cost of a training step; of a training in stages, that of the stage whose steps
+    take most, with the arrays of all.
 
     Raises:
         RunError: the training fits into no memory.
         SpecError: the loss of a plugin cannot run dry.
     """
+    if spec.training.stages:
+        stages = [estimate_cost(stage, loss, precision) for stage in stage_specs(spec)]
+        largest = max(stages, key=lambda cost: cost.memory)
+        arrays = _measure_arrays(spec, precision)
+        return replace(largest, **arrays)
     dry_run = ARRAYS_IN_DRY_RUN * 8 * spec.training.pac * math.prod(spec.image.shape)
     machine.check_memory(dry_run, f"Training {spec.name!r}", "make the image smaller")
-    size = np.dtype(stored(precision)).itemsize
-    state = {name: size * math.prod(shape) for name, shape in state_shapes(spec).items()}
-    optimizer = sum(state[name] for name in state if name.startswith("optimizer/"))
     try:
         whole = _Meter(spec, loss, WHOLE_STEP)
         multiply_adds = whole.multiply_adds
@@ -99,10 +102,21 @@ def estimate_cost(spec: Spec, loss: AdversarialLoss, precision: str = "float32")
     return StepCost(
         batch_size=spec.training.batch_size,
         multiply_adds=multiply_adds,
-        weights=sum(state.values()) - optimizer,
-        optimizer=optimizer,
-        activations=whole.peak * (2 if precision == "bfloat16" else size),
+        activations=whole.peak * (2 if precision == "bfloat16" else _size_of(precision)),
+        **_measure_arrays(spec, precision),
     )
+
+
+def _size_of(precision: str) -> int:
+    return np.dtype(stored(precision)).itemsize
+
+
+def _measure_arrays(spec: Spec, precision: str) -> dict[str, int]:
+    """Return the bytes of the ``weights`` and of the ``optimizer``."""
+    sizes = {name: math.prod(shape) for name, shape in state_shapes(spec).items()}
+    optimizer = sum(size for name, size in sizes.items() if name.startswith("optimizer/"))
+    numbers = {"weights": sum(sizes.values()) - optimizer, "optimizer": optimizer}
+    return {name: _size_of(precision) * count for name, count in numbers.items()}
 
 
 class _Meter(PassRecorder):
@@ -143,30 +157,31 @@ class _Meter(PassRecorder):
         self._add(len(output), passes, list(_list_kept(self._plans[player].nodes)))
         return output
 
-    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> tuple[np.ndarray, np.ndarray]:
-        output, slope = super().slope(player, image, **inputs)
-        self._add_slope(player, len(image), "image")
-        return output, slope
+    def slope(self, player: str, images: Images, **inputs: Tensor) -> tuple[np.ndarray, Images]:
+        output, slopes = super().slope(player, images, **inputs)
+        self._add_slope(player, len(output), images)
+        return output, slopes
 
     def layer_slope(
         self, player: str, layer: str, direction: Tensor, **inputs: Tensor
     ) -> np.ndarray:
         slope = super().layer_slope(player, layer, direction, **inputs)
-        self._add_slope(player, len(direction), REFERENCE + layer)
+        self._add_slope(player, len(direction), [REFERENCE + layer])
         return slope
 
-    def _add_slope(self, player: str, rows: int, of: str) -> None:
-        """Count a gradient by an input or layer, and its own gradients: by the weights, and by the
+    def _add_slope(self, player: str, rows: int, of: Collection[str]) -> None:
+        """Count a gradient by inputs or a layer, and its own gradients: by the weights, and by the
         gradient of the next layer.
         """
         plan = self._plans[player]
-        passes = 3 * [_count_backward(plan, (of,), False)]
+        passes = 3 * [_count_backward(plan, of, False)]
         self._add(rows, passes, [math.prod(node.output_shape) for node in plan.walk()])
 
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
         self._kept = 0
         played = super().play(player, back=back, **inputs)
-        self._played[player] = self._kept if back else int(self._scale * played.value.size)
+        size = sum(output.size for output in played.value.values())
+        self._played[player] = self._kept if back else int(self._scale * size)
         return played
 
     def learn(
@@ -179,12 +194,13 @@ class _Meter(PassRecorder):
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         self._learner, self._is_passed, self._kept = player, through is not None, 0
         if through is not None:
-            value, through.value = through.value, through.value.view(Flowing)
+            outputs = through.value
+            through.value = {name: output.view(Flowing) for name, output in outputs.items()}
         result = loss()
         plan, self._learner = self._plans[player], ""
         if through is not None:
-            through.value = value
-            self._add(len(value), [_count_backward(plan, (), True)], [0])
+            through.value = outputs
+            self._add(len(next(iter(outputs.values()))), [_count_backward(plan, (), True)], [0])
         numbers = self._inputs + sum(self._played.values()) + self._kept + 2 * self._largest
         self.peak = max(self.peak, numbers + plan.parameter_count)
         return result

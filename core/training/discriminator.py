@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import Any, cast
 
-from gandem.core.specs import Spec, at_step, has_encoder, plan_spec
+from gandem.core.specs import (
+    FADE_IN,
+    IMAGE,
+    Spec,
+    at_resolution,
+    at_step,
+    has_encoder,
+    image_shapes,
+    is_image,
+)
 from gandem.core.training.due import PENALTY_FACTOR, Due
 from gandem.core.training.feed.augmentation import CONSISTENT, adapt_probability, disturb
 from gandem.core.training.losses import (
@@ -17,7 +25,8 @@ from gandem.core.training.losses import (
     decision_boundary,
     is_paired,
 )
-from gandem.core.training.ops import Ops, Tensor
+from gandem.core.training.ops import Images, Ops, Tensor
+from gandem.core.training.passes import can_share_pass
 from gandem.core.training.penalties import (
     feature_distance,
     gradient_penalty,
@@ -29,8 +38,6 @@ from gandem.core.training.penalties import (
 )
 from gandem.core.training.protocols import Played, Players
 
-__all__ = ["ADAPT", "Discriminator"]
-
 Inputs = Mapping[str, Tensor]
 """The discriminator's inputs for a batch, by name."""
 Features = tuple[dict[str, Tensor] | None, dict[str, Tensor] | None]
@@ -38,22 +45,6 @@ Features = tuple[dict[str, Tensor] | None, dict[str, Tensor] | None]
 
 ADAPT = "adapt"
 """An input that is 1 in steps that adapt the probability of augmentation, 0 in others."""
-
-
-@functools.lru_cache(maxsize=64)
-def can_share_pass(spec: Spec) -> bool:
-    """Return True if one pass over real and fake images gives the same logits as two passes.
-
-    Batch norm depends on the batch, spectral norm iterates once per pass, and what layers draw
-    belongs to a pass, also in the generator.
-    """
-    plans = plan_spec(spec)
-    if any(plan.drawing_nodes() for plan in plans.values()):
-        return False
-    return not any(
-        node.layer.depends_on_batch or node.layer.has_spectral_norm
-        for node in plans["discriminator"].walk()
-    )
 
 
 def _add(first: Tensor | None, second: Tensor | None) -> Tensor | None:
@@ -80,6 +71,7 @@ class Discriminator:
     ) -> None:
         self.spec, self.rule, self.players, self.ops = spec, loss, players, ops
         self.inputs = inputs
+        self.fade = {FADE_IN: inputs[FADE_IN]} if FADE_IN in inputs else {}
         self.loss: Any = at_step(spec.loss, "loss", inputs)
         self.training: Any = at_step(spec.training, "training", inputs)
         self.probability = self.training.augment.probability
@@ -97,7 +89,8 @@ class Discriminator:
         """Return the encodings of the real images of one round, None without an encoder."""
         if not self.encodes:
             return None
-        return self.players.play("encoder", back=i == self.last, image=self.inputs[f"real/{i}"])
+        images, back = self._images("real", i), i == self.last
+        return self.players.play("encoder", back=back, **images, **self.fade)
 
     def learn(
         self, i: int, fake: Played, read: Mapping[str, Tensor], encoded: Played | None
@@ -112,15 +105,15 @@ class Discriminator:
 
         def loss() -> tuple[Tensor, Mapping[str, Tensor]]:
             images = {
-                "real": self._disturb(self.inputs[f"real/{i}"], f"real/{i}"),
+                "real": self._disturb(self._images("real", i), f"real/{i}"),
                 "fake": self._disturb(fake.value, f"fake/{i}"),
             }
-            noise = {"real": encoded.value if encoded else None, "fake": read["noise"]}
+            noise = {"real": encoded.value["noise"] if encoded else None, "fake": read["noise"]}
             seen = {side: self._read(images[side], label, noise[side]) for side in images}
-            real, made = seen["real"], seen["fake"]
-            outputs, at_images = self._apply_sloped(real, made)
+            real, fake_inputs = seen["real"], seen["fake"]
+            outputs, at_images = self._apply_sloped(real, fake_inputs)
             halves, logits, report = self._halves(*outputs, label)
-            slopes = self._gradient_penalty(i, real, made, at_images)
+            slopes = self._gradient_penalty(i, real, fake_inputs, at_images)
             rest = self._logit_penalty(i, images, seen, logits)
             is_scaled = PENALTY_FACTOR in self.inputs
             penalty = _add(self.inputs[PENALTY_FACTOR] * slopes if is_scaled else slopes, rest)
@@ -178,11 +171,11 @@ class Discriminator:
         """
         loss, real_output, total = self.spec.loss, None, None
         features: Features = ({}, {}) if loss.feature_matching else (None, None)
-        made = self._read_fake(fake, read)
+        fake_inputs = self._read_fake(fake, read)
         if is_paired(self.rule) or loss.feature_matching:
-            real_output, output = self._apply_both(self._read_real(encoded), made, features)
+            real_output, output = self._apply_both(self._read_real(encoded), fake_inputs, features)
         else:
-            output = self._apply(made)
+            output = self._apply(fake_inputs)
         if loss.adversarial_weight:
             total = self._adversarial(real_output, output)
             total = (
@@ -226,31 +219,38 @@ class Discriminator:
 
     def _read_fake(self, fake: Played, read: Mapping[str, Tensor]) -> Inputs:
         """Return the discriminator's inputs for the generator's update."""
-        image = self._disturb(fake.value, "generator")
-        return self._read(image, read.get("label"), read["noise"])
+        images = self._disturb(fake.value, "generator")
+        return self._read(images, read.get("label"), read["noise"])
 
     def _read_real(self, encoded: Played | None) -> Inputs:
         """Return the inputs for the real images of the last round, after the discriminator's
         update.
         """
-        image = self._disturb(self.inputs[f"real/{self.last}"], "real/generator")
-        noise = encoded.value if encoded else None
-        return self._read(image, self.inputs.get(f"label/{self.last}"), noise)
+        images = self._disturb(self._images("real", self.last), "real/generator")
+        noise = encoded.value["noise"] if encoded else None
+        return self._read(images, self.inputs.get(f"label/{self.last}"), noise)
 
-    def _read(self, image: Tensor, label: Tensor | None, noise: Tensor | None) -> Inputs:
+    def _read(self, images: Images, label: Tensor | None, noise: Tensor | None) -> Inputs:
         """Return the discriminator's inputs: no label if it predicts it."""
-        inputs = {"image": self._pack(image)}
+        inputs = self._pack(images)
         if label is not None and not self.classifies:
             inputs["label"] = label
-        if self.encodes:
-            inputs["noise"] = self._pack(noise)
-        return inputs
+        return inputs | (self._pack({"noise": noise}) if self.encodes else {})
 
-    def _disturb(self, images: Tensor, where: str) -> Tensor:
-        return disturb(self.ops, images, self.inputs, where, self.probability)
+    def _images(self, kind: str, i: int) -> Images:
+        """Return arrays of a round for the images of each resolution: ``"real"`` or ``"shift"``."""
+        names = image_shapes(self.spec)
+        return {name: self.inputs[f"{at_resolution(kind, name)}/{i}"] for name in names}
 
-    def _pack(self, images: Tensor) -> Tensor:
-        return images if self.training.pac == 1 else self.ops.pack(images, self.training.pac)
+    def _disturb(self, images: Images, where: str) -> Images:
+        return {
+            name: disturb(self.ops, image, self.inputs, where, self.probability, name)
+            for name, image in images.items()
+        }
+
+    def _pack(self, images: Images) -> dict[str, Tensor]:
+        pac, pack = self.training.pac, self.ops.pack
+        return {k: value if pac == 1 else pack(value, pac) for k, value in images.items()}
 
     def _select_top(self, logits: Tensor) -> Tensor:
         """Return the share of the highest logits that the generator learns from."""
@@ -260,10 +260,10 @@ class Discriminator:
         return self.ops.top_rows(logits, max(1, int(share * logits.shape[0] + 0.5)))
 
     def _apply(self, inputs: Inputs, features: dict[str, Tensor] | None = None) -> Tensor:
-        return self.players.apply("discriminator", features, **inputs)
+        return self.players.apply("discriminator", features, **inputs, **self.fade)
 
     def _apply_both(
-        self, real: Inputs, made: Inputs, features: Features = (None, None)
+        self, real: Inputs, fake: Inputs, features: Features = (None, None)
     ) -> tuple[Tensor, Tensor]:
         """Return the outputs for real and fake images, in one pass or in two.
 
@@ -271,27 +271,27 @@ class Discriminator:
             features: receive the outputs of the layers that the discriminator's ``outputs`` lists.
         """
         if not self.joint:
-            return self._apply(real, features[0]), self._apply(made, features[1])
-        both = {name: self.ops.join(value, made[name]) for name, value in real.items()}
+            return self._apply(real, features[0]), self._apply(fake, features[1])
+        both = {name: self.ops.join(value, fake[name]) for name, value in real.items()}
         observed: dict[str, Tensor] = {}
-        output, rows = self._apply(both, observed), real["image"].shape[0]
+        output, rows = self._apply(both, observed), real[IMAGE].shape[0]
         for side, part in zip(features, (slice(rows), slice(rows, None)), strict=True):
             if side is not None:
                 side |= {name: value[part] for name, value in observed.items()}
         return output[:rows], output[rows:]
 
     def _apply_sloped(
-        self, real: Inputs, made: Inputs
-    ) -> tuple[tuple[Tensor, Tensor], dict[str, Tensor]]:
+        self, real: Inputs, fake: Inputs
+    ) -> tuple[tuple[Tensor, Tensor], dict[str, Images]]:
         """Return the outputs for real and fake images, and the slopes that R1 and R2 penalize, if
         they can come from the same passes.
         """
         if not (self.sloped and Due.among(self.spec, self.inputs).penalty):
-            return self._apply_both(real, made), {}
+            return self._apply_both(real, fake), {}
         outputs, slopes = {}, {}
-        for name, seen in (("r1", real), ("r2", made)):
+        for name, seen in (("r1", real), ("r2", fake)):
             if getattr(self.spec.loss, name):
-                outputs[name], slopes[name] = self.players.slope("discriminator", **seen)
+                outputs[name], slopes[name] = self._slope(seen)
             else:
                 outputs[name] = self._apply(seen)
         return (outputs["r1"], outputs["r2"]), slopes
@@ -337,7 +337,7 @@ class Discriminator:
         return self.loss.class_weight * loss
 
     def _gradient_penalty(
-        self, i: int, real: Inputs, made: Inputs, slopes: Mapping[str, Tensor]
+        self, i: int, real: Inputs, fake: Inputs, slopes: Mapping[str, Images]
     ) -> Tensor | None:
         """Return the sum of the weighted gradient penalties; each whose slope is not known yet
         takes a pass of its own.
@@ -347,25 +347,31 @@ class Discriminator:
             return None
         if loss.gradient_penalty:
             mix = self.inputs[f"mix/{i}"]  # (N, 1, 1, 1)
+            images = {name: real[name] for name in image_shapes(self.spec)}
             if loss.gradient_penalty_points == "between":
-                points = mix_images(real["image"], made["image"], mix)
+                points = mix_images(images, fake, mix)
             else:
-                points = move_images(ops, real["image"], mix, self.inputs[f"shift/{i}"])
-            _, slope = self.players.slope("discriminator", **{**real, "image": points})
-            distance = gradient_penalty(ops, slope, self.loss.gradient_penalty_norm)
+                points = move_images(ops, images, mix, self._images("shift", i))
+            _, distances = self._slope({**real, **points})
+            distance = gradient_penalty(ops, distances, self.loss.gradient_penalty_norm)
             penalty = self.loss.gradient_penalty * distance
-        for name, seen in (("r1", real), ("r2", made)):
+        for name, seen in (("r1", real), ("r2", fake)):
             if getattr(loss, name):
-                slope = slopes.get(name)
-                if slope is None:
-                    _, slope = self.players.slope("discriminator", **seen)
+                slope = slopes[name] if name in slopes else self._slope(seen)[1]
                 penalty = _add(penalty, getattr(self.loss, name) * squared_slope(ops, slope))
         return penalty
+
+    def _slope(self, inputs: Inputs) -> tuple[Tensor, Images]:
+        """Return the output, and its gradient with respect to the images of each resolution."""
+        images = {name: value for name, value in inputs.items() if is_image(name)}
+        others = {name: value for name, value in inputs.items() if not is_image(name)}
+        output, slopes = self.players.slope("discriminator", images, **others, **self.fade)
+        return output, {name: slopes[name] for name in images}  # in one order on all backends
 
     def _logit_penalty(
         self,
         i: int,
-        images: Mapping[str, Tensor],
+        images: Mapping[str, Images],
         seen: Mapping[str, Inputs],
         logits: Mapping[str, Tensor],
     ) -> Tensor | None:
@@ -379,10 +385,12 @@ class Discriminator:
         if loss.lecam:
             averages = map(self.players.get_running, ("real_logits", "fake_logits"))
             penalty = self.loss.lecam * lecam_penalty(ops, *logits.values(), *averages)
+        if loss.drift:
+            penalty = _add(penalty, self.loss.drift * ops.mean(ops.square(logits["real"])))
         for side in ("real", "fake"):
             if getattr(loss.consistency, side):
-                changed = disturb(ops, images[side], self.inputs, f"{CONSISTENT}{side}/{i}")
-                output = self._apply({**seen[side], "image": self._pack(changed)})
+                changed = self._disturb(images[side], f"{CONSISTENT}{side}/{i}")
+                output = self._apply({**seen[side], **self._pack(changed)})
                 distance = squared_distance(ops, logits[side], self._logits(output))
                 penalty = _add(penalty, getattr(self.loss.consistency, side) * distance)
         return penalty

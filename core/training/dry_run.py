@@ -14,12 +14,16 @@ import numpy as np
 from gandem.core.errors import SpecError
 from gandem.core.plugins.registry import registry
 from gandem.core.specs import (
+    FADE_IN,
+    IMAGE,
     REFERENCE,
     Schedule,
     Shape,
     Spec,
+    at_resolution,
     find_schedules,
     has_encoder,
+    image_shapes,
     input_shapes,
     plan_spec,
 )
@@ -28,9 +32,9 @@ from gandem.core.training.discriminator import ADAPT
 from gandem.core.training.due import WHOLE_STEP, Due
 from gandem.core.training.feed.augmentation import disturbance_shapes
 from gandem.core.training.losses import AdversarialLoss, is_paired
-from gandem.core.training.ops import Tensor
+from gandem.core.training.ops import Images, Tensor
 from gandem.core.training.path_length import count_paths
-from gandem.core.training.protocols import Loss, Played
+from gandem.core.training.protocols import Loss, Played, name_outputs
 from gandem.core.training.step import train_step
 
 __all__ = [
@@ -42,6 +46,7 @@ __all__ = [
     "PassRecorder",
     "check_functions",
     "make_zeros",
+    "packed_shapes",
     "passes_of_step",
     "step_inputs",
 ]
@@ -73,16 +78,17 @@ def step_inputs(
     shapes = input_shapes(spec)
     found: dict[str, Shape] = {}
     for i, count in enumerate(rows):
-        found[f"real/{i}"] = (count, *shapes["image"])
+        for name, shape in image_shapes(spec).items():
+            found[f"{at_resolution('real', name)}/{i}"] = (count, *shape)
         found[f"noise/{i}"] = (count, *shapes["noise"])
         if spec.classes:
             found[f"label/{i}"] = (count, *shapes["label"])
         if spec.loss.gradient_penalty and due.penalty:
-            packed = plan_spec(spec)["discriminator"].inputs["image"]
-            groups = count // spec.training.pac
-            found[f"mix/{i}"] = (groups, *(1 for _ in packed))
+            packed, groups = packed_shapes(spec), count // spec.training.pac
+            found[f"mix/{i}"] = (groups, *(1 for _ in packed[IMAGE]))
             if spec.loss.gradient_penalty_points == "near-real":
-                found[f"shift/{i}"] = (groups, *packed)
+                for name, shape in packed.items():
+                    found[f"{at_resolution('shift', name)}/{i}"] = (groups, *shape)
     last = rows[-1] * spec.training.generator_batches
     if spec.training.noise == "fresh":
         found["noise/generator"] = (last, *shapes["noise"])
@@ -90,6 +96,8 @@ def step_inputs(
             found["label/generator"] = (last, *shapes["label"])
     for where, count in judged(spec, loss, rows, last).items():
         found |= disturbance_shapes(spec, where, count)
+    if any(FADE_IN in plan.inputs for plan in plan_spec(spec).values()):
+        found[FADE_IN] = (1, 1)
     if spec.loss.path_length.weight and due.path:
         paths = count_paths(spec, last)
         found |= {
@@ -102,6 +110,14 @@ def step_inputs(
     if spec.training.augment.adaptive_target:
         found[ADAPT] = ()
     return found | dict.fromkeys(schedule_names(spec), ())
+
+
+def packed_shapes(spec: Spec) -> dict[str, Shape]:
+    """Return the shapes of the images that the discriminator reads, by name: ``training.pac`` of
+    them side by side.
+    """
+    inputs = plan_spec(spec)["discriminator"].inputs
+    return {name: inputs[name] for name in image_shapes(spec)}
 
 
 @functools.lru_cache(maxsize=64)
@@ -281,9 +297,10 @@ class PassRecorder:
             }
         return make_zeros((rows, *plan.output_shape))
 
-    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    def slope(self, player: str, images: Images, **inputs: Tensor) -> tuple[np.ndarray, Images]:
         """Record a pass; return zeros."""
-        return self.apply(player, image=image, **inputs), make_zeros(image.shape)
+        output = self.apply(player, **images, **inputs)
+        return output, {name: make_zeros(image.shape) for name, image in images.items()}
 
     def layer_slope(
         self, player: str, layer: str, direction: Tensor, **inputs: Tensor
@@ -295,7 +312,10 @@ class PassRecorder:
 
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
         """Record a pass."""
-        return Played(self.apply(player, **inputs), lambda gradient: None)
+        observed: dict[str, Tensor] = {}
+        output = self.apply(player, observed, **inputs)
+        outputs = name_outputs(self._plans[player], output, observed)
+        return Played(outputs, lambda gradients: None)
 
     def learn(
         self,
@@ -312,6 +332,9 @@ class PassRecorder:
         """Do nothing."""
 
     def average(self, player: str, decay: float) -> None:
+        """Do nothing."""
+
+    def look_back(self, player: str, share: np.ndarray) -> None:
         """Do nothing."""
 
     def get_running(self, name: str) -> np.ndarray:

@@ -11,7 +11,16 @@ from typing import Protocol, cast
 from gandem.core.errors import SpecError, suggest
 from gandem.core.plugins.loading import find_missing, import_target
 from gandem.core.plugins.registry import registry
-from gandem.core.specs import Loss, NetworkPlan, Shape, Spec, has_encoder, input_shapes, plan_spec
+from gandem.core.specs import (
+    Loss,
+    NetworkPlan,
+    Shape,
+    Spec,
+    has_encoder,
+    input_shapes,
+    is_image,
+    plan_spec,
+)
 from gandem.core.training.ops import Ops, Tensor
 
 __all__ = [
@@ -220,7 +229,7 @@ def check_loss(spec: Spec, loss: AdversarialLoss) -> None:
     if is_paired(loss):
         _check_paired(spec, loss, plans["discriminator"])
     inputs = input_shapes(spec)
-    del inputs["image"]
+    inputs = {name: shape for name, shape in inputs.items() if not is_image(name)}
     inputs |= {name: (part.stop - part.start,) for name, part in spec.latent.parts.items()}
     for player in auxiliary_players(loss):
         if missing := find_missing(loss, ("auxiliary_shape", "auxiliary")):

@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Arrays", "Ops", "Tensor"]
+__all__ = ["Arrays", "Images", "Ops", "Tensor"]
 
 Tensor = Any
 Arrays = Mapping[str, "np.ndarray"]
+Images = Mapping[str, Tensor]
+"""Images (N, H, W, C), or points (N, D), by their names: ``"image"`` and, in a lower resolution,
+``"image:8"``.
+"""
 
 
 class Ops(Protocol):

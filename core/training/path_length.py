@@ -11,8 +11,6 @@ from gandem.core.training.ops import Ops, Tensor
 from gandem.core.training.penalties import path_lengths
 from gandem.core.training.protocols import Players
 
-__all__ = ["count_paths", "regularize_path_length"]
-
 
 def count_paths(spec: Spec, rows: int) -> int:
     """Return the batch size of the regularization.

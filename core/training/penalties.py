@@ -1,12 +1,17 @@
 """Penalties on the discriminator: on its gradient with respect to its image, and on its logits; and
 the path lengths of the generator, and the distance of features that it minimizes.
+
+Images of several resolutions are a mapping with one tensor for each. A gradient penalty is the mean
+of those at each resolution, as in the program of Karnewar & Wang 2020, arXiv:1903.06048.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import operator
+from collections.abc import Iterable, Mapping
 
-from gandem.core.training.ops import Ops, Tensor
+from gandem.core.training.ops import Images, Ops, Tensor
 
 __all__ = [
     "feature_distance",
@@ -20,59 +25,70 @@ __all__ = [
 ]
 
 
-def mix_images(real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
+def mix_images(real: Images, fake: Images, mix: Tensor) -> Images:
     """Return points between real and fake images, where WGAN-GP penalizes the gradient.
 
     Args:
-        mix: (N, 1, 1, 1), uniform from 0 to 1.
+        mix: (N, 1, 1, 1), uniform from 0 to 1, the same for all resolutions.
     """
-    return mix * real + (1.0 - mix) * fake
+    return {name: mix * image + (1.0 - mix) * fake[name] for name, image in real.items()}
 
 
-def move_images(ops: Ops, real: Tensor, mix: Tensor, shift: Tensor) -> Tensor:
+def move_images(ops: Ops, real: Images, mix: Tensor, shifts: Images) -> Images:
     r"""Return points near real images, where DRAGAN penalizes the gradient.
 
     .. math:: \hat x = x + (1 - \alpha) \cdot \tfrac12 s \, u
 
-    Here s is the standard deviation of all numbers of the batch, as in the authors' program.
+    Here s is the standard deviation of all numbers of the batch, as in the authors' program; each
+    resolution has its own.
 
     Args:
         mix: :math:`\alpha` (N, 1, 1, 1), uniform from 0 to 1.
-        shift: :math:`u`, uniform from 0 to 1, the shape of the images.
+        shifts: :math:`u`, uniform from 0 to 1, the shapes of the images.
 
     Reference: Kodali et al. 2017, arXiv:1705.07215; github.com/kodalinaveen3/DRAGAN.
     """
-    spread = ops.sqrt(ops.mean(ops.square(real - ops.mean(real))))
-    return real + (1.0 - mix) * (0.5 * spread * shift)
+    points = {}
+    for name, image in real.items():
+        spread = ops.sqrt(ops.mean(ops.square(image - ops.mean(image))))
+        points[name] = image + (1.0 - mix) * (0.5 * spread * shifts[name])
+    return points
 
 
-def gradient_penalty(ops: Ops, slope: Tensor, norm: Tensor = 1.0) -> Tensor:
+def gradient_penalty(ops: Ops, slopes: Images, norm: Tensor = 1.0) -> Tensor:
     r"""Compute the gradient penalty of WGAN-GP.
 
     .. math:: \mathbb{E}_{\hat x} (\lVert \nabla_{\hat x} D(\hat x) \rVert_2 - c)^2
 
     Args:
-        slope: :math:`\nabla D`, the shape of the images, batch first, at points :math:`\hat x`.
+        slopes: :math:`\nabla D`, the shapes of the images, batch first, at points :math:`\hat x`.
             1e-12 under the root keeps its derivative finite at 0.
         norm: :math:`c`.
 
     Reference: Gulrajani et al. 2017, equation 3, arXiv:1704.00028.
     """
-    norms = ops.sqrt(ops.sum_rows(ops.square(slope)) + 1e-12)  # (N,)
-    return ops.mean(ops.square(norms - norm))
+    norms = (ops.sqrt(ops.sum_rows(ops.square(slope)) + 1e-12) for slope in slopes.values())  # (N,)
+    return _mean(ops.mean(ops.square(length - norm)) for length in norms)
 
 
-def squared_slope(ops: Ops, slope: Tensor) -> Tensor:
+def squared_slope(ops: Ops, slopes: Images) -> Tensor:
     r"""Compute the R1 penalty, half the squared gradient norm at real images; R2 at fake ones.
 
     .. math:: \tfrac12 \mathbb{E}_x \lVert \nabla D(x) \rVert_2^2
 
     Args:
-        slope: :math:`\nabla D`, the shape of the images, batch first.
+        slopes: :math:`\nabla D`, the shapes of the images, batch first.
 
     Reference: Mescheder et al. 2018, equation 9, arXiv:1801.04406.
     """
-    return 0.5 * ops.mean(ops.sum_rows(ops.square(slope)))
+    squares = (ops.mean(ops.sum_rows(ops.square(slope))) for slope in slopes.values())
+    return 0.5 * _mean(squares)
+
+
+def _mean(terms: Iterable[Tensor]) -> Tensor:
+    """Return the mean of scalars."""
+    total, *rest = terms
+    return functools.reduce(operator.add, rest, total) / (1 + len(rest)) if rest else total
 
 
 def path_lengths(ops: Ops, slope: Tensor, copies: int) -> Tensor:

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from gandem.core.specs import Spec
+from gandem.core.specs import IMAGE, NetworkPlan, Spec
 from gandem.core.training.losses import AdversarialLoss
-from gandem.core.training.ops import Arrays, Tensor
+from gandem.core.training.ops import Arrays, Images, Tensor
 
 __all__ = [
     "ArithmeticReporter",
@@ -32,6 +32,8 @@ __all__ = [
     "Players",
     "ThreadSetter",
     "Tracer",
+    "name_outputs",
+    "run_resolutions",
 ]
 
 Loss = Callable[[], tuple[Tensor, Mapping[str, Tensor]]]
@@ -40,17 +42,42 @@ Loss = Callable[[], tuple[Tensor, Mapping[str, Tensor]]]
 """
 
 
+def run_resolutions(
+    engine: Engine, plan: NetworkPlan, inputs: Arrays, *, average: bool = False
+) -> dict[str, np.ndarray]:
+    """Run a player in inference mode and return its images in each resolution, by their names."""
+    return {
+        name: engine.forward(plan.name, inputs, average=average, layer=layer)
+        for name, layer in {IMAGE: "", **plan.images}.items()
+    }
+
+
 @dataclass(slots=True)
 class Played:
-    """The output of a player: ``value``, and ``pull``, which propagates a gradient of the value to
-    the player's weights.
+    """The outputs of a player, as :func:`name_outputs` returns them: ``value``, and ``pull``, which
+    propagates their gradients to the player's weights.
 
     A loss must read ``value`` on each call and keep no copy. A framework that differentiates
     functions instead of tensors replaces it during ``learn`` with ``through``.
     """
 
-    value: Tensor
-    pull: Callable[[Tensor], Any]
+    value: Mapping[str, Tensor]
+    pull: Callable[[Mapping[str, Tensor]], Any]
+
+
+def name_outputs(
+    plan: NetworkPlan, output: Tensor, observed: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Return the outputs of a pass by the names under which other networks read them: ``"image"``
+    and, in lower resolutions, ``"image:8"`` …, of an encoder ``"noise"``.
+
+    Args:
+        output: of the last layer.
+        observed: the outputs of the layers that the plan's ``outputs`` lists.
+    """
+    if plan.name == "encoder":
+        return {"noise": output}
+    return {IMAGE: output} | {name: observed[layer] for name, layer in plan.images.items()}
 
 
 class Players(Protocol):
@@ -59,7 +86,9 @@ class Players(Protocol):
     """
 
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
-        """Run a player forward; with ``back=False`` no gradient of this pass will be asked for."""
+        """Run a player forward and return its outputs, see :func:`name_outputs`; with
+        ``back=False`` no gradient of this pass will be asked for.
+        """
 
     def apply(
         self, player: str, observed: dict[str, Tensor] | None = None, **inputs: Tensor
@@ -71,11 +100,11 @@ class Players(Protocol):
                 name; images are in the framework's own layout.
         """
 
-    def slope(self, player: str, image: Tensor, **inputs: Tensor) -> tuple[Tensor, Tensor]:
+    def slope(self, player: str, images: Images, **inputs: Tensor) -> tuple[Tensor, Images]:
         """Run a player forward, inside a :data:`Loss`, and return its output and the gradient of
-        the sum of its first output column with respect to ``image``, in the image's shape.
-        Gradients of the weights pass through both, gradients of ``image`` do not. Only called on
-        backends with the capability ``"second-order"``.
+        the sum of its first output column with respect to each of ``images``, by the same names, in
+        their shapes. Gradients of the weights pass through both, gradients of ``images`` do not.
+        Only called on backends with the capability ``"second-order"``.
         """
 
     def layer_slope(self, player: str, layer: str, direction: Tensor, **inputs: Tensor) -> Tensor:
@@ -101,9 +130,9 @@ class Players(Protocol):
         With a ``floor``, a loss below it changes neither weights nor optimizer; its forward passes
         count.
 
-        With ``through`` the gradient is taken with respect to that value and propagated back to the
-        player that computed it, so no weight gradients of other players are computed. Returns what
-        ``loss`` returned, detached.
+        With ``through`` the gradient is taken with respect to its value and propagated back to the
+        player that computed them, so no weight gradients of other players are computed. Returns
+        what ``loss`` returned, detached.
         """
 
     def clip(self, player: str, limit: float | Tensor) -> None:
@@ -111,6 +140,11 @@ class Players(Protocol):
 
     def average(self, player: str, decay: float | Tensor) -> None:
         """Move the player's weight average: average ← decay·average + (1 - decay)·weights."""
+
+    def look_back(self, player: str, share: Tensor) -> None:
+        """Move the player's lookahead copy by a share of the way to its weights, and set the
+        weights to it: copy ← (1 - share)·copy + share·weights, weights ← copy.
+        """
 
     def get_running(self, name: str) -> Tensor:
         """Return a number of :func:`gandem.core.training.state.running_numbers`, a scalar without

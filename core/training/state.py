@@ -7,6 +7,8 @@
 ``optimizer/generator/dense/kernel/first_moment`` a slot of the optimizer
 ``optimizer/generator/updates``                   updates so far, int64, shape ()
 ``average/generator/dense/kernel``                the weight average
+``lookahead/generator/dense/kernel``              the weight to return to, see
+                                                  :func:`weight_copies`
 ``running/real_logits``                           a number that steps keep, see
                                                   :func:`running_numbers`, shape ()
 ================================================  =========================================
@@ -15,17 +17,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 import numpy as np
 
 from gandem.core.errors import RunError, shown
 from gandem.core.rng import Purpose, part_of, stream
-from gandem.core.specs import Shape, Spec, draw_initial_values, has_encoder, plan_spec
+from gandem.core.specs import NetworkPlan, Shape, Spec, has_encoder, plan_spec, stage_specs
+from gandem.core.specs.shapes.initial_values import first_value
 
 __all__ = [
     "OUTSIDE_PARITY",
+    "STAGE",
+    "WEIGHT",
     "averaged_players",
     "check_state",
     "initial_state",
@@ -36,10 +41,12 @@ __all__ = [
     "state_shapes",
     "statistics",
     "stored",
+    "weight_copies",
     "weights",
 ]
 
-
+STAGE, WEIGHT = "running/stage", "running/fade_in"
+"""The arrays of a training in stages: the index of the stage, and the fade-in weight."""
 OUTSIDE_PARITY: Mapping[str, str] = MappingProxyType(
     {
         name: f"{name} is outside the parity promise: it keeps {bits} bits of a number, and "
@@ -67,6 +74,16 @@ def averaged_players(spec: Spec) -> tuple[str, ...]:
     return averaged if spec.training.averages else ()
 
 
+def weight_copies(spec: Spec) -> dict[str, tuple[str, ...]]:
+    """Return the players whose weights have copies in the state, by the kind of the copy: their
+    ``average``, and those that ``lookahead`` returns to. All are the initial weights at first.
+    """
+    looks_ahead = spec.training.lookahead_interval > 0
+    players = tuple(player.name for player in spec.players) if looks_ahead else ()
+    copies = {"average": averaged_players(spec), "lookahead": players}
+    return {kind: names for kind, names in copies.items() if names}
+
+
 def running_numbers(spec: Spec) -> tuple[str, ...]:
     """Return the names of the numbers that one step leaves to the next, all 0 at first.
 
@@ -83,9 +100,23 @@ def running_numbers(spec: Spec) -> tuple[str, ...]:
     return (*names, *(["augment_probability", "real_signs"] if adaptive else []))
 
 
+def _all_plans(spec: Spec) -> Iterator[NetworkPlan]:
+    """Yield the plan of each network, in each stage."""
+    for stage in stage_specs(spec):
+        yield from plan_spec(stage).values()
+
+
 def state_shapes(spec: Spec) -> dict[str, Shape]:
-    """Return the name and shape of every array of the state, in canonical order."""
+    """Return the name and shape of every array of the state, in canonical order.
+
+    Of a training in stages these are the arrays of all stages, then the index of the stage that
+    the last step belonged to, and its fade-in weight.
+    """
     shapes: dict[str, Shape] = {}
+    if spec.training.stages:
+        for stage in stage_specs(spec):
+            shapes |= state_shapes(stage)
+        return shapes | {STAGE: (), WEIGHT: ()}
     plans = plan_spec(spec)
     for plan in plans.values():
         shapes |= {p.name: p.shape for p in plan.parameters() + plan.statistics()}
@@ -93,17 +124,17 @@ def state_shapes(spec: Spec) -> dict[str, Shape]:
         for p in plans[player.name].parameters():
             shapes |= {f"optimizer/{p.name}/{slot}": p.shape for slot in player.optimizer.slots}
         shapes[f"optimizer/{player.name}/updates"] = ()
-    for name in averaged_players(spec):
-        shapes |= {f"average/{p.name}": p.shape for p in plans[name].parameters()}
+    for kind, names in weight_copies(spec).items():
+        for name in names:
+            shapes |= {f"{kind}/{p.name}": p.shape for p in plans[name].parameters()}
     return shapes | {f"running/{name}": () for name in running_numbers(spec)}
 
 
 def initial_state(spec: Spec, seed: int, precision: str) -> dict[str, np.ndarray]:
     """Return the state before the first step: the same bytes on every backend."""
-    first: dict[str, np.ndarray] = {}
     dtype = stored(precision)
-    for plan in plan_spec(spec).values():
-        first |= draw_initial_values(plan, seed)
+    arrays = {p.name: p for plan in _all_plans(spec) for p in plan.parameters() + plan.statistics()}
+    first = {name: first_value(parameter, seed) for name, parameter in arrays.items()}
     state = {}
     for name, shape in state_shapes(spec).items():
         if name.endswith("/updates"):
@@ -111,8 +142,13 @@ def initial_state(spec: Spec, seed: int, precision: str) -> dict[str, np.ndarray
         elif name.startswith(("optimizer/", "running/")):
             state[name] = np.zeros(shape, dtype)
         else:
-            state[name] = first[name.removeprefix("average/")].astype(dtype)
+            state[name] = first[_copied(name)].astype(dtype)
     return state
+
+
+def _copied(name: str) -> str:
+    """Return the name of the weight that an array is a copy of, or its own name."""
+    return name.removeprefix("average/").removeprefix("lookahead/")
 
 
 def planned_memory(spec: Spec, precision: str) -> tuple[int, int]:
@@ -121,22 +157,27 @@ def planned_memory(spec: Spec, precision: str) -> tuple[int, int]:
     The state is drawn in double precision. A step reads the inputs of each of its rounds, and keeps
     the outputs of all layers with parameters, and attention weights, for its gradients.
     """
-    training, image = spec.training, math.prod(spec.image.shape)
-    plans = plan_spec(spec).values()
     size = np.dtype(stored(precision)).itemsize
-    drawn = 8 * sum(plan.parameter_count for plan in plans)
+    parameters = {p.name: p.size for plan in _all_plans(spec) for p in plan.parameters()}
+    drawn = 8 * sum(parameters.values())
     state = size * sum(math.prod(shape) for shape in state_shapes(spec).values())
-    nodes = [node for plan in plans for node in plan.walk() if node.parameters]
+    numbers = max(map(_count_step_numbers, stage_specs(spec)))
+    return drawn + state, numbers * (2 if precision == "bfloat16" else size)
+
+
+def _count_step_numbers(spec: Spec) -> int:
+    """Return how many numbers a step reads and keeps."""
+    training, image = spec.training, math.prod(spec.image.shape)
+    nodes = [node for plan in plan_spec(spec).values() for node in plan.walk() if node.parameters]
     outputs = sum(math.prod(node.output_shape) + node.kept for node in nodes)
     outputs *= training.generator_batches
     inputs = (image + spec.latent.size) * training.discriminator_steps
-    numbers = training.batch_size * (outputs + inputs)
-    return drawn + state, numbers * (2 if precision == "bfloat16" else size)
+    return training.batch_size * (outputs + inputs)
 
 
 def weights(spec: Spec, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return the trained parameters of all players of a state."""
-    names = [p.name for plan in plan_spec(spec).values() for p in plan.parameters()]
+    names = dict.fromkeys(p.name for plan in _all_plans(spec) for p in plan.parameters())
     return {name: state[name] for name in names}
 
 
@@ -161,8 +202,7 @@ def nudge(spec: Spec, state: Mapping[str, np.ndarray], seed: int) -> dict[str, n
         up = stream(seed, Purpose.BASELINE, part=part_of(name)).random(value.shape) < 0.5
         aim = np.where(up, np.inf, -np.inf).astype(value.dtype)
         moved[name] = np.where(value == 0, value, np.nextafter(value, aim))
-    averages = {f"average/{k}": v for k, v in moved.items() if f"average/{k}" in state}
-    return {**state, **moved, **averages}
+    return {name: moved.get(_copied(name), value) for name, value in state.items()}
 
 
 def list_forms(state: Mapping[str, np.ndarray]) -> dict[str, tuple[Shape, str]]:

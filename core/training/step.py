@@ -2,8 +2,8 @@
 
 A backend supplies the players and the tensor functions, and may compile the step. The order of the
 updates changes the result, so it is fixed here: the discriminator (real before fake), the auxiliary
-networks of the loss, the encoder, the generator, its path length regularization, the weight
-averages.
+networks of the loss, the encoder, the generator, its path length regularization, lookahead, the
+weight averages.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from gandem.core.specs import Spec
+from gandem.core.specs import FADE_IN, Spec
 from gandem.core.training.discriminator import Discriminator
 from gandem.core.training.losses import AdversarialLoss, AuxiliaryLoss, auxiliary_players
 from gandem.core.training.ops import Ops, Tensor
@@ -19,10 +19,12 @@ from gandem.core.training.path_length import regularize_path_length
 from gandem.core.training.protocols import Loss, Played, Players
 from gandem.core.training.state import averaged_players
 
-__all__ = ["METRICS", "metric_names", "train_step"]
+__all__ = ["LOOKAHEAD", "METRICS", "metric_names", "train_step"]
 
 METRICS = ("discriminator", "generator", "real_accuracy", "fake_accuracy")
 """The names of the scalars that every step reports."""
+LOOKAHEAD = "lookahead"
+"""The share of the way that is kept, an input of the steps in which the weights return."""
 
 
 def metric_names(spec: Spec) -> tuple[str, ...]:
@@ -55,15 +57,16 @@ def train_step(
     encoder is updated on the real images of the last round.
 
     Args:
-        inputs: ``real/i`` (N, H, W, C), ``noise/i`` (N, latent) and, with classes, ``label/i`` (N,
-            classes) for round i; ``mix/i`` (N, 1, 1, 1) for a gradient penalty, and ``shift/i`` (N,
-            H, W, C) for one near real images; the factors of
-            :class:`gandem.core.training.due.Due`, and ``ADAPT`` of
+        inputs: ``real/i`` (N, H, W, C), in lower resolutions ``real:8/i`` …, ``noise/i`` (N,
+            latent) and, with classes, ``label/i`` (N, classes) for round i; ``mix/i`` (N, 1, 1, 1)
+            for a gradient penalty, and ``shift/i`` (N, H, W, C), ``shift:8/i`` …, for one near
+            real images; the factors of :class:`gandem.core.training.due.Due`, and ``ADAPT`` of
             :mod:`gandem.core.training.discriminator`; those of
-            :func:`gandem.core.training.path_length.regularize_path_length`;
+            :func:`gandem.core.training.path_length.regularize_path_length`; :data:`LOOKAHEAD`;
             ``noise/generator`` if the generator gets fresh noise, and ``label/generator`` if it
-            gets several batches of it; ``schedule/loss.r1`` (), … for each schedule of the spec,
-            see :meth:`gandem.core.training.feed.inputs.Feed.scheduled`; and the arrays of
+            gets several batches of it; ``fade_in`` (1, 1), if a network reads it;
+            ``schedule/loss.r1`` (), … for each schedule of the spec, see
+            :meth:`gandem.core.training.feed.inputs.Feed.scheduled`; and the arrays of
             augmentation and instance noise, see
             :func:`gandem.core.training.feed.augmentation.disturbance_shapes`.
 
@@ -81,7 +84,7 @@ def train_step(
     discriminator = Discriminator(spec, loss, players, ops, inputs)
     for i in range(training.discriminator_steps):
         label = {"label": inputs[f"label/{i}"]} if spec.classes else {}
-        read = {"noise": inputs[f"noise/{i}"], **label}
+        read = {"noise": inputs[f"noise/{i}"], **label, **discriminator.fade}
         learns = i == training.discriminator_steps - 1 and training.noise != "fresh"
         fake, encoded = players.play("generator", back=learns, **read), discriminator.encode(i)
         d_loss, report = discriminator.learn(i, fake, read, encoded)
@@ -112,6 +115,9 @@ def train_step(
     g_loss, _ = players.learn("generator", compute_loss, through=fake)
     if spec.loss.path_length.weight:
         report = {**report, **regularize_path_length(spec, players, ops, inputs)}
+    if LOOKAHEAD in inputs:
+        for player in spec.players:
+            players.look_back(player.name, inputs[LOOKAHEAD])
     for name in averaged_players(spec):
         decay = inputs.get("schedule/training.ema_decay")
         players.average(name, training.average_decay() if decay is None else decay)
@@ -134,9 +140,10 @@ def _auxiliary_loss(
         read: the inputs of the generator that gave these images, by name.
     """
     rule = cast(AuxiliaryLoss, loss)
+    weight = {key: value for key, value in read.items() if key == FADE_IN}
 
     def compute_loss() -> tuple[Tensor, Mapping[str, Tensor]]:
-        output = players.apply(name, image=fake.value)
+        output = players.apply(name, **fake.value, **weight)
         return rule.auxiliary(ops, name, output, read), {}
 
     return compute_loss

@@ -21,8 +21,6 @@ from gandem.metrics.evaluation import RealSide, Scored, same_protocol
 from gandem.metrics.evaluation.features import find_extractor, load_extractor
 from gandem.metrics.evaluation.reference_statistics import MIN_IMAGES, Progress, count_images
 
-__all__ = ["ALL", "COUNT", "evaluate"]
-
 COUNT = 10_000
 """Images to score, if the data has at least twice as many."""
 ALL = "all"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from gandem.core.specs import (
+    Add,
     AveragePool2D,
     BatchNorm,
+    Blend,
     Concatenate,
     Conv2D,
     Conv2DTranspose,
@@ -15,10 +17,12 @@ from gandem.core.specs import (
     Flatten,
     GlobalMaxPool2D,
     GroupNorm,
+    Head,
     InstanceNorm,
     LayerNorm,
     LeakyRelu,
     MaxPool2D,
+    Read,
     Relu,
     Reshape,
     Residual,
@@ -62,6 +66,13 @@ def list_composites() -> list[Case]:
         Case(name="concatenate images", inputs={"image": SMALL, "other": (3, 4, 1)},
              layers=(Concatenate(input="other", layers=(Conv2D(filters=2, kernel=2), Tanh())), conv,
                      silu)),
+        image_case("read an earlier layer", Conv2D(name="stem", filters=3, kernel=2), Tanh(),
+                   Conv2D(name="side", filters=2, kernel=3), Read(input="layer:stem"), silu, conv,
+                   Add(input="layer:side"), shape=SMALL),
+        Case(name="blend", inputs={"image": SMALL, "other": (3, 4, 1)},
+             layers=(silu, Blend(input="other", weight=0.3, layers=(conv, Tanh())), silu)),
+        image_case("head", Head(resolution=3, layers=(conv, silu)), Conv2D(filters=1, kernel=2),
+                   shape=SMALL),
         image_case("residual", Residual(layers=(silu, conv)), shape=SMALL),
         image_case("residual with shortcut", Residual(
             layers=(conv, Tanh(), Conv2D(filters=3, kernel=3, stride=2)),

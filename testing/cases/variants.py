@@ -17,6 +17,7 @@ from gandem.testing.trajectory_networks import (
     EQUALIZED,
     NO_LAST_BIAS,
     NORMS,
+    RESOLUTIONS,
     SPECTRAL,
     STYLES,
     WITH_CLASS_LOGITS,
@@ -48,6 +49,14 @@ VARIANTS: dict[str, tuple[Mapping[str, Any], Networks]] = {
         {},
     ),
     "weight average": ({"training.ema_decay": 0.9}, {}),
+    "lookahead, weight average": (
+        {
+            "training.lookahead_interval": 3,
+            "training.lookahead_share": 0.7,
+            "training.ema_decay": 0.9,
+        },
+        {},
+    ),
     "uniform latent, mean of the halves, separate learning rates": (
         {
             "latent.distribution": "uniform",
@@ -300,6 +309,22 @@ VARIANTS: dict[str, tuple[Mapping[str, Any], Networks]] = {
     "equalized rates, groups, filters, deviations": (
         {"loss.r1": 2.0, "training.ema_decay": 0.9},
         EQUALIZED,
+    ),
+    "several resolutions, joint, conditional": (
+        {
+            "generator.outputs": ["image_4"],
+            "training.passes": "joint",
+            "training.instance_noise": 0.1,
+            "training.augment.flip": True,
+            "training.augment.translation": 0.25,
+            "training.augment.cutout": 0.4,
+            "training.augment.contrast": 0.5,
+            "training.augment.probability": 0.8,
+            "loss.gradient_penalty": 1.0,
+            "loss.gradient_penalty_points": "near-real",
+            "loss.r2": 0.5,
+        },
+        RESOLUTIONS,
     ),
 }
 """Changes of the small GAN, and the layers of its players, by the name of the case."""

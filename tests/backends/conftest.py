@@ -18,10 +18,14 @@ FAST_TRAJECTORIES = {
     *("discriminator skipped", "instance noise", "augmented", "with replacement", "adamw"),
     *("rmsprop", "sgd with momentum", "dropout", "norms, residuals, pools", "spectral norm"),
 }
-COMPOSED = frozenset({"ragan", "dragan", "pacgan", "sngan", "sngan-projection", "lecam-gan"})
+COMPOSED = frozenset(
+    {"ragan", "dragan", "pacgan", "sngan", "sngan-projection", "lecam-gan", "bigan"}
+)
 """Models whose layers and losses are parts of other models, or of other cases of the suite."""
-DEEP = frozenset({"sagan", "r3gan"})
+DEEP = frozenset({"sagan", "r3gan", "stylegan2", "progan"})
 """Models whose single steps are fast enough, their trajectories are not."""
+MANY_GRAPHS = frozenset({("TestKeras", "stylegan2")})
+"""Models whose single steps are too slow to compile: each case has several kinds of steps."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
@@ -38,6 +42,8 @@ def is_slow(item):
     case = getattr(item.callspec.params.get("case"), "name", None)
     if name == "TestKeras" and test in COMPILED_AGAIN:
         return case not in FAST_TRAJECTORIES
-    return case in COMPOSED or (
-        test == TRAINING and (case in DEEP or (name, case) == ("TestTorch", "cgan"))
+    return (
+        case in COMPOSED
+        or (name, case) in MANY_GRAPHS
+        or (test == TRAINING and (case in DEEP or (name, case) == ("TestTorch", "cgan")))
     )

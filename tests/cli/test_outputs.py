@@ -12,6 +12,7 @@ FILES = {
     "generate": ("generate", "nowhere", "-o", "PATH.png"),
     "generate arrays": ("generate", "nowhere", "-o", "PATH.npz"),
     "interpolate": ("interpolate", "nowhere", "-o", "PATH.gif"),
+    "mix": ("mix", "nowhere", "-o", "PATH.png"),
     "traverse": ("traverse", "nowhere", "-o", "PATH.png"),
     "animate": ("animate", "nowhere", "-o", "PATH.png"),
     "plot": ("plot", "nowhere", "-o", "PATH.svg"),

@@ -9,8 +9,14 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 
-from gandem.core.data.images import draw_grid, flatten_alpha, save_image, to_bytes
-from gandem.core.errors import RunError
+from gandem.core.data.images import (
+    downsample_images,
+    draw_grid,
+    flatten_alpha,
+    save_image,
+    to_bytes,
+)
+from gandem.core.errors import DataError, RunError
 from gandem.core.files import append_line, fill_file, make_folder, write_file, write_json
 
 GRAY = 96
@@ -233,3 +239,27 @@ def test_folder_is_created_with_its_parents(tmp_path):
     assert (tmp_path / "a" / "b").is_dir()
     with pytest.raises(RunError, match=r"file/c: cannot be created \(Not a directory\)"):
         make_folder(tmp_path / "file" / "c")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_downsampled_pixels_are_the_means_of_blocks(dtype):
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 12, 3)).astype(dtype)
+
+    small = downsample_images(images, 4)
+
+    blocks = images.reshape(2, 2, 4, 3, 4, 3).astype(np.float64)
+    assert (small == blocks.mean((2, 4))).all()  # exact: whole numbers, a power of two
+    assert small.dtype == (np.float64 if dtype is np.uint8 else dtype)
+
+
+def test_downsampling_twice_is_downsampling_by_the_product():
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 1), np.uint8)
+
+    twice = downsample_images(downsample_images(images, 2), 2)
+
+    assert (twice == downsample_images(images, 4)).all()
+
+
+def test_a_factor_that_does_not_divide_the_images_is_refused():
+    with pytest.raises(DataError, match="Images of 8x12 pixels cannot be downsampled by 3"):
+        downsample_images(np.zeros((1, 8, 12, 1)), 3)

@@ -221,6 +221,20 @@ def test_dcgan_dropout_is_the_lessons():
             8 * 2_583_552 + 12_288 + 49_152 + 2_304,
             8 * 2_583_552 + 2_304 + 12_288 + 768,
         ),
+        # 128·16·64+64, 7 times 9·64²+64, 4 times 64·3+3; 3·64+64, 4 times two kernels, the second
+        # of the last 4×4, 65 or 68 channels in the first, 64+1
+        (
+            "msg-gan",
+            131_136 + 7 * 36_928 + 4 * 195,
+            256 + 37_504 + 3 * 39_232 + 3 * 36_928 + 65_600 + 65,
+        ),
+        # 4·4·512²+512, 7·(9·512²+512), 512·3+3; 3·512+512, 6·(9·512²+512), 9·513·512+512,
+        # 8192·512+512, 513
+        (
+            "progan",
+            4_194_816 + 7 * 2_359_808 + 1_539,
+            2_048 + 6 * 2_359_808 + 2_364_416 + 4_194_816 + 513,
+        ),
         # 2·256+256, 256·128+128, 128·128+128, 128·2+2; 2·128+128, twice 128·128+128, 128+1
         ("point-gan", 768 + 32_896 + 16_512 + 258, 384 + 33_024 + 129),
     ],
@@ -229,6 +243,19 @@ def test_an_entry_has_the_parameters_counted_by_hand(model, generator, discrimin
     counts = {n: p.parameter_count for n, p in plan_spec(load_spec(model)).items()}
 
     assert counts == {"generator": generator, "discriminator": discriminator}
+
+
+def test_msg_gan_at_the_width_of_the_paper_has_the_networks_of_progan():
+    settings = {"image": [1024, 1024, 3], "width": 512, "latent": 512}
+    plans = plan_spec(load_spec("msg-gan", settings))
+    # the discriminator of ProGAN has a layer from RGB at each resolution, and deviations in the
+    # last block only; here each block reads 3 colors and deviations too
+    rgb = 4 * (16 + 32 + 64 + 128 + 256 + 4 * 512) - 4 * 16
+    extra = 9 * 16 + 9 * 4 * (32 + 64 + 128 + 256 + 3 * 512) + 9 * 3 * 512
+
+    # both 23.1 million in table 2 of Karras et al. 2018, arXiv:1710.10196
+    assert plans["generator"].parameter_count == 23_079_115
+    assert plans["discriminator"].parameter_count == 23_087_249 - rgb + extra
 
 
 ADAM = {"beta1": 0.5, "beta2": 0.999, "epsilon": 1e-8}

@@ -30,4 +30,5 @@ def test_row_of_a_model_has_its_paper_recipe_sizes_and_tolerance(entry):
     assert paper.strip() == entry.paper
     assert {"generator": generator.strip(), "discriminator": discriminator.strip()} == counts
     assert float(tolerance) == entry.tolerance
-    assert f", {spec.training.epochs} epochs" in recipe
+    stages, epochs = len(spec.training.stages), spec.training.epochs
+    assert (f", {stages} stages" if stages else f", {epochs} epochs") in recipe

@@ -82,9 +82,10 @@ def test_an_entry_is_found_by_its_alias_with_or_without_the_prefix(only, name):
 
 MODELS = [
     *("acgan", "bigan", "cdcgan", "cgan", "dcgan", "dcgan-cifar", "dcgan-dropout", "dragan"),
-    *("hinge-gan", "infogan", "lecam-gan", "lsgan", "mlp-gan", "pacgan", "point-gan", "r3gan"),
-    *("ragan", "sagan", "sngan", "sngan-projection", "stylegan2", "ttur-cifar", "upsample-gan"),
-    *("wgan", "wgan-gp"),
+    *("hinge-gan", "infogan", "lecam-gan", "lsgan", "mlp-gan", "msg-gan", "pacgan", "point-gan"),
+    *("progan", "r3gan", "ragan", "sagan", "sngan", "sngan-projection", "stylegan2"),
+    "ttur-cifar",
+    *("upsample-gan", "wgan", "wgan-gp"),
 ]
 LISTED = ", ".join(map(repr, MODELS))
 
@@ -104,7 +105,7 @@ def test_the_registry_has_the_expected_entries():
             *("relativistic-average", "relativistic-average-hinge"),
             *("relativistic-average-least-squares", "wasserstein"),
         ],
-        "extractors": ["inception", "lenet5", "pixels"],
+        "extractors": ["inception", "lenet5", "pixels", "vgg-random", "vgg16", "vgg19"],
         "metrics": [],
         "launchers": ["dask", "local", "slurm"],
         "callbacks": ["checkpoints", "curves", "diagnostics", "evaluation"],

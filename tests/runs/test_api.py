@@ -40,25 +40,30 @@ def test_the_public_names_are_these():
         "Spec",
         "animate",
         "compare",
+        "directions",
         "entries",
         "evaluate",
         "hookimpl",
         "interpolate",
+        "mix",
         "open_run",
         "parity",
         "plot",
         "profile",
+        "project",
         "resume",
         "spec",
+        "stylize",
         "train",
         "traverse",
     ]
 
 
-@pytest.mark.parametrize("name", ["animate", "evaluate", "interpolate", "plot", "traverse"])
+@pytest.mark.parametrize("name", ["animate", "evaluate", "interpolate", "mix", "plot", "traverse"])
 def test_a_function_takes_the_options_of_the_command_with_its_name(name):
     """What writes a file has a method ``save``, which takes the options of the file."""
     renamed = {"from": "start", "to": "end", "dimension": "dimensions"}
+    renamed |= {"from_image": "latent", "to_image": "latent"}
     parameters = {
         *inspect.signature(getattr(gandem, name)).parameters,
         *(field.name for field in dataclasses.fields(GeneratorOptions)),
@@ -156,8 +161,9 @@ CORE = [
 PUBLIC = {
     f"{module.__name__}.{name}": thing
     for module in CORE
-    for name in getattr(module, "__all__", ())
-    if inspect.isclass(thing := getattr(module, name, None)) or inspect.isfunction(thing)
+    for name, thing in vars(module).items()
+    if not name.startswith("_") and getattr(thing, "__module__", None) == module.__name__
+    if inspect.isclass(thing) or inspect.isfunction(thing)
 }
 
 

@@ -48,6 +48,7 @@ from gandem.core.specs import (
     Reshape,
     Residual,
     Spec,
+    Stage,
     Tanh,
     Training,
     Upsample2D,
@@ -71,7 +72,7 @@ quickly = settings(max_examples=20, deadline=None, suppress_health_check=list(He
 KINDS_OF_DATA = [
     cls for family in (Layer, Optimizer, Initializer) for cls in KINDS[family].values()
 ]
-TABLES = [Augment, Consistency, Image, Latent, Loss, Points, Training]
+TABLES = [Augment, Consistency, Image, Latent, Loss, Points, Stage, Training]
 
 tiny_noise = Player(
     name="generator",
@@ -258,7 +259,7 @@ def effective(loss: Loss) -> Loss:
 def agreeing(training: Training) -> Training:
     """Return a protocol whose parts do not contradict each other."""
     augment = training.augment if training.augment.changes else Augment()
-    training = dataclasses.replace(training, pac=1, augment=augment)
+    training = dataclasses.replace(training, pac=1, augment=augment, stages=())
     if training.sampling == "shuffled":
         training = dataclasses.replace(training, batches_per_epoch=0)
     if training.noise == "reused":
@@ -380,6 +381,7 @@ DEFAULTS = {
     "prelu": {"slope_init": Normal(mean=0.25, std=0.0)},
     "concatenate": {"input": "label", "planes": False, "layers": ()},
     "add": {"layers": ()},
+    "blend": {"layers": ()},
     "dot": {"input": "label", "layers": ()},
     "multiply": {"layers": ()},
     "self_attention": {
@@ -424,6 +426,7 @@ DEFAULTS = {
         "penalty_interval": 1,
         "lecam": 0.0,
         "lecam_decay": 0.99,
+        "drift": 0.0,
         "consistency": Consistency(),
         "path_length": PathLength(),
         "feature_matching": 0.0,
@@ -444,6 +447,8 @@ DEFAULTS = {
         "partial_batch": "keep",
         "ema_decay": 0.0,
         "ema_half_life": 0.0,
+        "lookahead_interval": 0,
+        "lookahead_share": 0.5,
         "sampling": "shuffled",
         "batches_per_epoch": 0,
         "flip": False,
@@ -453,7 +458,9 @@ DEFAULTS = {
         "pac": 1,
         "instance_noise": 0.0,
         "augment": Augment(),
+        "stages": (),
     },
+    "Stage": {"fade_in": 0.0, "unit": "images"},
 }
 
 
@@ -469,7 +476,10 @@ def test_defaults_of_fields_never_change(cls):
 
 
 def test_every_field_is_written_out_even_where_it_has_a_default():
-    assert to_data(tiny())["training"] == DEFAULTS["Training"] | {"augment": DEFAULTS["Augment"]}
+    assert to_data(tiny())["training"] == DEFAULTS["Training"] | {
+        "augment": DEFAULTS["Augment"],
+        "stages": [],
+    }
 
 
 def test_reading_does_not_change_its_argument():
@@ -552,6 +562,7 @@ def test_a_whole_number_in_a_file_stands_for_a_fraction():
         ("bigan", "696702d3458762937ca613c3b6a98d46557ca02372b76523951d37c3f9124129"),
         ("dcgan-cifar", "0e2cb071ba9fba3ab82c279bebf86d1c39c91faaa6a2fe23d11fda5a4c441947"),
         ("ttur-cifar", "4e46ab423856b39399e93c046207a510f0e0654a6be89a75b380f28add72cc29"),
+        ("stylegan2", "c42351d6ab0a16dc88745a6e53026ad48d46c8232b8c1f5aebbacf5ee25737f6"),
         ("point-gan", "6bcb2b37766e3e1ea209a493daeb66b91de1aeb1a819775a6e395c7bed137ceb"),
     ],
 )

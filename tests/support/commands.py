@@ -21,6 +21,7 @@ HOME = "torch" if "torch" in THERE else next(iter(THERE), "torch")
 SMALL = {"image": [8, 8, 1], "latent": 4, "learning_rate": 0.03, "batch_size": 16}
 TINY = {"dcgan": SMALL | {"width": 2}}
 TINY |= {"cgan": SMALL | {"classes": 3, "generator_width": 2, "discriminator_width": 2}}
+TINY |= {"msg-gan": SMALL | {"width": 2}}
 """Small models for the shared data, which train in less than a second."""
 
 needs_a_backend = pytest.mark.skipif(not THERE, reason="no framework is installed")

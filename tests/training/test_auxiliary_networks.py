@@ -38,7 +38,7 @@ from gandem.core.training import (
     state_shapes,
 )
 from gandem.core.training.backends import load_backend
-from gandem.core.training.feed.inputs import draw_noise
+from gandem.core.training.feed.draws import draw_noise
 from gandem.core.training.losses import load_loss
 from gandem.testing.trajectories import SMALL, load_tiny_data, run_steps
 

@@ -23,7 +23,7 @@ from support.comparisons import make_grid
 import gandem
 from gandem.compare import check_grid
 from gandem.core.errors import BackendError, SpecError
-from gandem.core.specs import change
+from gandem.core.specs import change, stage_specs
 from gandem.core.specs.loading import load_spec
 from gandem.core.training import (
     CAPABILITIES,
@@ -39,6 +39,7 @@ from gandem.core.training import (
 )
 from gandem.core.training.backends import load_backend
 from gandem.core.training.due import Due
+from gandem.core.training.feed.staged import STAGE_INPUT
 from gandem.core.training.losses import load_loss
 from gandem.parity import measure
 from gandem.testing.trajectories import TRAJECTORIES
@@ -245,16 +246,17 @@ def test_inputs_that_a_framework_draws_are_left_out(name):
 @pytest.mark.parametrize("case", TRAJECTORIES, ids=lambda case: case.name)
 def test_framework_draws_have_the_names_and_shapes_of_gandems(case):
     usual = case.feed("float32")(1)
-    loss, rounds = load_loss(case.spec.loss), case.spec.training.discriminator_steps
+    spec = stage_specs(case.spec)[usual.pop(STAGE_INPUT, 0)]
+    loss, rounds = load_loss(spec.loss), spec.training.discriminator_steps
     rows = tuple(len(usual[f"real/{i}"]) for i in range(rounds))
-    due = Due.at(case.spec, 1)
+    due = Due.at(spec, 1)
 
-    wanted = list_draws(case.spec, loss, usual)
+    wanted = list_draws(spec, loss, usual)
 
     shapes = {name: value.shape for name, value in usual.items() if name.startswith(RANDOM)}
     assert {name: draw.shape for name, draw in wanted.items()} == shapes
     assert set(usual) == set(wanted) | {
-        name for name in step_inputs(case.spec, loss, rows, due) if not name.startswith(RANDOM)
+        name for name in step_inputs(spec, loss, rows, due) if not name.startswith(RANDOM)
     }
 
 

@@ -7,7 +7,7 @@ from support.commands import HOME, needs_a_backend, on_each
 from gandem.core import specs as kinds
 from gandem.core.data.dataset import Dataset
 from gandem.core.errors import SpecError
-from gandem.core.specs import change, load_spec, plan_spec
+from gandem.core.specs import change, load_spec, plan_spec, stage_specs
 from gandem.core.training import (
     Feed,
     initial_state,
@@ -19,6 +19,7 @@ from gandem.core.training import (
 from gandem.core.training.backends import load_backend
 from gandem.core.training.due import Due
 from gandem.core.training.feed.augmentation import draw_disturbances
+from gandem.core.training.feed.staged import STAGE_INPUT
 from gandem.core.training.losses import load_loss
 from gandem.testing.trajectories import SMALL, TRAJECTORIES, find_trajectory, load_tiny_data
 
@@ -104,12 +105,13 @@ def test_penalties_lie_between_real_and_fake_at_numbers_from_the_streams():
     assert not np.array_equal(inputs["mix/0"], inputs["mix/1"])
 
 
-def test_each_penalty_is_a_further_pass_of_the_discriminator():
+def test_only_a_penalty_between_images_is_a_further_pass_of_the_discriminator():
     spec = change(LINEAR, {"loss.gradient_penalty": 1.0, "loss.r1": 1.0})
 
     made = passes_of_step(spec, load_loss(spec.loss), (16,))
 
-    assert [each.player for each in made].count("discriminator") == 5
+    # real (with the slopes of R1), fake, between them, and fake in the generator's update
+    assert [each.player for each in made].count("discriminator") == 4
 
 
 @pytest.mark.parametrize("penalty", ["gradient_penalty", "r1"])
@@ -376,10 +378,9 @@ def test_a_step_reads_what_the_feed_gives(case):
             for name, v in feed(step).items()
             if not name.startswith(("mask/", "normal/", "mixing/"))
         }
-        rows = tuple(
-            len(inputs[f"real/{i}"]) for i in range(case.spec.training.discriminator_steps)
-        )
-        expected = step_inputs(case.spec, feed.loss, rows, Due.among(case.spec, inputs))
+        spec = stage_specs(case.spec)[inputs.pop(STAGE_INPUT, 0)]
+        rows = tuple(len(inputs[f"real/{i}"]) for i in range(spec.training.discriminator_steps))
+        expected = step_inputs(spec, feed.loss, rows, Due.among(spec, inputs))
         assert expected == {name: value.shape for name, value in inputs.items()}
 
 

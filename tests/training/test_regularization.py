@@ -1,5 +1,5 @@
-"""Penalties, packing, top-k, feature matching and adaptive augmentation, against plain PyTorch and
-NumPy.
+"""Penalties, packing, top-k, feature matching, lookahead and adaptive augmentation, against plain
+PyTorch and NumPy.
 
 The critic is D(x) = tanh(x·A)·B, the generator G(z) = tanh(z·C + c), and the optimizer plain
 gradient descent, so a few lines of autograd give the weights after a step.
@@ -7,7 +7,7 @@ gradient descent, so a few lines of autograd give the weights after a step.
 
 import numpy as np
 import pytest
-from support.commands import on_each
+from support.commands import HOME, on_each
 
 from gandem.core.errors import DataError, SpecError
 from gandem.core.specs import change, digest, plan_spec
@@ -284,11 +284,10 @@ def test_the_generator_learns_from_its_best_images(backend):
 FEATURES = {"discriminator.outputs": ["tanh"], "loss.feature_matching": 3.0}
 
 
-@on_each
 @pytest.mark.parametrize(("weight", "passes"), [(0.0, "separate"), (0.5, "joint")])
-def test_the_generator_matches_mean_features_of_the_updated_discriminator(backend, weight, passes):
+def test_the_generator_matches_mean_features_of_the_updated_discriminator(weight, passes):
     changes = {**FEATURES, "loss.adversarial_weight": weight, "training.passes": passes}
-    step = Step(backend, changes)
+    step = Step(HOME, changes)
     plain = Plain(step)
     first, second = (
         torch.tensor(step.after[f"discriminator/{name}/kernel"]) for name in ("dense", "dense_1")
@@ -335,6 +334,32 @@ def test_feature_matching_without_features_is_refused(changes, words):
         plan_spec(change(DENSE, changes))
 
     assert str(caught.value) == words
+
+
+# --- lookahead ------------------------------------------------------------------------------------
+
+
+def test_weights_return_part_of_the_way_after_each_interval():
+    def train(steps, **changes):
+        spec = change(DENSE, {f"training.{name}": value for name, value in changes.items()})
+        state = initial_state(spec, 0, "float64")
+        loss = load_loss(spec.loss)
+        feed = Feed(spec, loss, load_tiny_data(), 0, "float64")
+        engine = load_backend(HOME).engine(spec, loss, state, precision="float64", device="cpu")
+        for step in range(steps):
+            engine.step(feed(step))
+        return state, engine.export()
+
+    start, plain = train(2)
+    _, after = train(2, lookahead_interval=2, lookahead_share=0.25)
+    _, before = train(1, lookahead_interval=2, lookahead_share=0.25)
+
+    for name in ("generator/dense/kernel", "discriminator/dense/kernel"):
+        expected = start[name] + 0.25 * (plain[name] - start[name])
+        np.testing.assert_allclose(after[name], expected, rtol=0, atol=1e-14)
+        assert np.array_equal(after[f"lookahead/{name}"], after[name])
+        assert np.array_equal(before[f"lookahead/{name}"], start[name])
+    assert not np.array_equal(start["generator/dense/kernel"], plain["generator/dense/kernel"])
 
 
 # --- augmentation ---------------------------------------------------------------------------------

@@ -74,9 +74,25 @@ class Dot(Branched):
         return tf.reduce_sum(x * self.read("layers", context), axis=1, keepdims=True)
 
 
+@build.register(kinds.Read)
+class Read(Branched):
+    """Another input instead of x."""
+
+    def call(self, x: Tensor, context: Context) -> Tensor:
+        return context.inputs[self.node.reads]
+
+
 @build.register(kinds.Residual)
 class Residual(Branched):
     """layers(x) + shortcut(x)."""
 
     def call(self, x: Tensor, context: Context) -> Tensor:
         return run(self.branch("layers"), x, context) + run(self.branch("shortcut"), x, context)
+
+
+@build.register(kinds.Head)
+class Head(Branched):
+    """layers(x)."""
+
+    def call(self, x: Tensor, context: Context) -> Tensor:
+        return run(self.branch("layers"), x, context)

@@ -7,6 +7,7 @@ from gandem.backends.keras.layers.affine import Conv2D, Conv2DTranspose
 from gandem.backends.keras.layers.base import Context, ContextLayer, build
 from gandem.backends.keras.layers.graph import Branched, run
 from gandem.core import specs as kinds
+from gandem.core.specs import FADE_IN
 
 
 def expand(vector: Tensor, x: Tensor) -> Tensor:
@@ -30,6 +31,17 @@ class Multiply(Branched):
 
     def call(self, x: Tensor, context: Context) -> Tensor:
         return x * expand(self.read("layers", context), x)
+
+
+@build.register(kinds.Blend)
+class Blend(Branched):
+    """weight·x + (1 - weight)·layers(input)."""
+
+    def call(self, x: Tensor, context: Context) -> Tensor:
+        weight = self.spec.weight
+        if isinstance(self.spec, kinds.FadeIn):
+            weight = expand(context.inputs[FADE_IN], x)
+        return weight * x + (1 - weight) * self.read("layers", context)
 
 
 class Modulated(Branched):

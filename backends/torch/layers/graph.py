@@ -98,9 +98,25 @@ class Dot(Branched):
         return (x * self.read("layers", context)).sum(dim=1, keepdim=True)
 
 
+@build.register(kinds.Read)
+class Read(Branched):
+    """Another input instead of x."""
+
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        return context.inputs[self.input]
+
+
 @build.register(kinds.Residual)
 class Residual(Branched):
     """layers(x) + shortcut(x)."""
 
     def forward(self, x: Tensor, context: Context) -> Tensor:
         return self.layers(x, context) + self.shortcut(x, context)
+
+
+@build.register(kinds.Head)
+class Head(Branched):
+    """layers(x)."""
+
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        return self.layers(x, context)

@@ -7,7 +7,7 @@ from gandem.backends.torch.layers.affine import ROWS, arrays_of
 from gandem.backends.torch.layers.base import Context, ContextModule, build
 from gandem.backends.torch.layers.graph import Branched
 from gandem.core import specs as kinds
-from gandem.core.specs import Node
+from gandem.core.specs import FADE_IN, Node
 
 
 def expand(vector: Tensor, x: Tensor) -> Tensor:
@@ -30,6 +30,21 @@ class Multiply(Branched):
 
     def forward(self, x: Tensor, context: Context) -> Tensor:
         return x * expand(self.read("layers", context), x)
+
+
+@build.register(kinds.Blend)
+class Blend(Branched):
+    """weight·x + (1 - weight)·layers(input)."""
+
+    def __init__(self, layer: kinds.Blend, node: Node) -> None:
+        super().__init__(layer, node)
+        self.weight = None if isinstance(layer, kinds.FadeIn) else layer.weight
+
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        weight = self.weight
+        if weight is None:
+            weight = expand(context.inputs[FADE_IN], x)
+        return weight * x + (1 - weight) * self.read("layers", context)
 
 
 ROWS[kinds.ModulatedConv2D] = ROWS[kinds.Conv2D]

@@ -40,7 +40,16 @@ from gandem.core.specs.layers.affine import (
 )
 from gandem.core.specs.layers.attention import SelfAttention
 from gandem.core.specs.layers.base import Layer, Pads
-from gandem.core.specs.layers.graph import Add, Concatenate, Dot, Residual
+from gandem.core.specs.layers.graph import (
+    Add,
+    Blend,
+    Concatenate,
+    Dot,
+    FadeIn,
+    Head,
+    Read,
+    Residual,
+)
 from gandem.core.specs.layers.modulation import (
     Modulate,
     ModulatedConv2D,
@@ -80,6 +89,7 @@ __all__ = [
     "AveragePool2D",
     "BatchNorm",
     "Bias",
+    "Blend",
     "Concatenate",
     "Constant",
     "Conv2D",
@@ -90,12 +100,14 @@ __all__ = [
     "Dropout",
     "Elu",
     "Embedding",
+    "FadeIn",
     "Flatten",
     "Gelu",
     "GlobalAveragePool2D",
     "GlobalMaxPool2D",
     "GlobalSumPool2D",
     "GroupNorm",
+    "Head",
     "InstanceNorm",
     "Layer",
     "LayerNorm",
@@ -111,6 +123,7 @@ __all__ = [
     "PixelNorm",
     "PositionEmbedding",
     "Prelu",
+    "Read",
     "Relu",
     "Resample2D",
     "Reshape",

@@ -15,6 +15,8 @@ Draws = Literal["mask", "normal", "mixing"]
 """What a layer takes from core in each pass in training: a Boolean mask shaped like the output, a
 normal number for each pixel, or another noise vector followed by a uniform number.
 """
+Proportion = Annotated[float, Range(0, 1)]
+"""0 ≤ x ≤ 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

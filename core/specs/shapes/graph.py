@@ -2,19 +2,65 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Collection, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from gandem.core.errors import SpecError, shown, suggest
 from gandem.core.specs.initializers import Initializer
-from gandem.core.specs.layers import Layer
+from gandem.core.specs.layers import Layer, Styles
 
-__all__ = ["REFERENCE", "NetworkPlan", "Node", "Parameter", "Resolved", "Scope", "Shape", "Site"]
+__all__ = [
+    "FADE_IN",
+    "IMAGE",
+    "REFERENCE",
+    "NetworkPlan",
+    "Node",
+    "Parameter",
+    "Resolved",
+    "Scope",
+    "Shape",
+    "Site",
+    "at_resolution",
+    "find_images",
+    "is_image",
+]
 
 Shape = tuple[int, ...]
 REFERENCE = "layer:"
 """The prefix of an input that is the output of an earlier layer: ``"layer:stem"``."""
+FADE_IN = "fade_in"
+"""The input of a network that is the fade-in weight of the step, (1, 1) for all images."""
+IMAGE = "image"
+"""The input that is the image; ``"image:8"`` is the same image with 8 rows."""
+
+
+def find_images(outputs: Iterable[str]) -> dict[str, str]:
+    """Return the outputs of a network that are images of a lower resolution: the name of the layer,
+    by the name under which other networks read it.
+
+    >>> find_images(["features", "image_8", "image_16"])
+    {'image:8': 'image_8', 'image:16': 'image_16'}
+    """
+    matches = [re.fullmatch(r"image_([1-9][0-9]*)", name) for name in outputs]
+    return {f"{IMAGE}:{match[1]}": match[0] for match in matches if match}
+
+
+def is_image(name: str) -> bool:
+    """Return True if an input is the image, in any resolution."""
+    return name.partition(":")[0] == IMAGE
+
+
+@functools.cache
+def at_resolution(kind: str, image: str) -> str:
+    """Return the first part of the name of an input of a step that belongs to an image.
+
+    >>> at_resolution("real", "image"), at_resolution("real", "image:8")
+    ('real', 'real:8')
+    """
+    return kind + image.removeprefix(IMAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +129,7 @@ class Node:
 @dataclass(frozen=True, slots=True)
 class NetworkPlan:
     """A whole network: ``input`` is the input of the first node; ``inputs`` are the shapes of all
-    inputs that it reads; ``outputs`` are the layers whose outputs a loss reads.
+    inputs that it reads; ``outputs`` are the layers whose outputs a loss or a network reads.
     """
 
     name: str
@@ -103,6 +149,8 @@ class NetworkPlan:
         Raises:
             SpecError: there is no such layer, or a later layer reads one that is not computed.
         """
+        if not layer and set(inputs) == self.inputs.keys():
+            return slice(0, len(self.nodes))
         references = [node.reference for node in self.nodes]
         last = REFERENCE + layer if layer else references[-1]
         for name in (last, *(name for name in inputs if name.startswith(REFERENCE))):
@@ -126,6 +174,10 @@ class NetworkPlan:
         """Return the name of the input of a part of the nodes."""
         return self.nodes[part.start - 1].reference if part.start else self.input
 
+    def find_styles(self) -> Node | None:
+        """Return the layer of the network itself that gives styles; None if there is none."""
+        return next((node for node in self.nodes if isinstance(node.layer, Styles)), None)
+
     def walk(self) -> Iterator[Node]:
         """Yield every node, inner ones too, in order of computation."""
         for node in self.nodes:
@@ -142,6 +194,11 @@ class NetworkPlan:
     def drawing_nodes(self) -> list[Node]:
         """Return the nodes that take random numbers in training, in order of computation."""
         return [node for node in self.walk() if node.layer.draws]
+
+    @property
+    def images(self) -> dict[str, str]:
+        """The outputs that are images of a lower resolution, see :func:`find_images`."""
+        return find_images(self.outputs)
 
     @property
     def parameter_count(self) -> int:
@@ -189,6 +246,9 @@ class Scope:
         if not name.startswith(REFERENCE):
             known = {key: None for key in self.inputs if not key.startswith(REFERENCE)}
             remedy = " Set classes to use labels." if name == "label" else suggest(name, known)
+            if is_image(name):
+                layer = name.replace(":", "_")
+                remedy = f" List a layer {shown(layer)} of the generator in generator.outputs."
             raise SpecError(f"{path}: there is no input {shown(name)}.{remedy}")
         if name in self.layers:
             raise SpecError(

@@ -15,6 +15,7 @@ from gandem.core.errors import SpecError, shown
 from gandem.core.specs import layers as kinds
 from gandem.core.specs.layers import Layer
 from gandem.core.specs.shapes.graph import (
+    FADE_IN,
     REFERENCE,
     NetworkPlan,
     Node,
@@ -28,8 +29,6 @@ from gandem.core.specs.shapes.layers import branches, resolve
 
 if TYPE_CHECKING:  # commands that show a spec do not import NumPy
     import numpy as np
-
-__all__ = ["NAME", "draw_initial_values", "layer_names", "plan_network"]
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 """A valid name of a player or layer, as part of parameter names in every framework."""
@@ -71,6 +70,8 @@ def plan_network(
     for output in outputs:
         scope.shape_of(REFERENCE + output, f"{name}.outputs")
     read = {key: shape for key, shape in inputs.items() if key in used}
+    if any(isinstance(layer, kinds.FadeIn) for _, layer in walked):
+        read[FADE_IN] = (1,)
     return NetworkPlan(name, input, read, nodes, nodes[-1].output_shape, outputs)
 
 
@@ -200,9 +201,9 @@ def _refuse_idle_biases(nodes: tuple[Node, ...]) -> list[Node]:
             biased = [node] if layer.bias else []
         elif isinstance(layer, kinds.Bias):
             biased = [node]
-        elif isinstance(layer, kinds.Residual):  # its input reaches both branches
+        elif isinstance(layer, kinds.Residual | kinds.Head):  # its input reaches the branches
             biased = ends
-        elif isinstance(layer, kinds.Concatenate | kinds.Add):
+        elif isinstance(layer, kinds.Concatenate | kinds.Add | kinds.Blend):
             biased = biased + ends
         elif not layer.keeps_constant:
             biased = []

@@ -11,19 +11,18 @@ from typing import Any
 
 import numpy as np
 
+from gandem.core.data.images import downsample_images
 from gandem.core.rng import Purpose, part_of, stream
-from gandem.core.specs import Image, Shape, Spec, Transforms
+from gandem.core.specs import (
+    IMAGE,
+    Image,
+    Shape,
+    Spec,
+    Transforms,
+    at_resolution,
+    image_shapes,
+)
 from gandem.core.training.ops import Ops, Tensor
-
-__all__ = [
-    "ADAPTATION_INTERVAL",
-    "CONSISTENT",
-    "adapt_probability",
-    "disturb",
-    "disturbance_shapes",
-    "draw_disturbances",
-    "flip_half",
-]
 
 CONSISTENT = "consistent/"
 """What the names of arrays begin with that change images for the consistency penalty."""
@@ -32,7 +31,12 @@ ADAPTATION_INTERVAL = 4
 
 
 def disturb(
-    ops: Ops, images: Tensor, inputs: Mapping[str, Tensor], where: str, probability: Tensor = 1.0
+    ops: Ops,
+    images: Tensor,
+    inputs: Mapping[str, Tensor],
+    where: str,
+    probability: Tensor = 1.0,
+    name: str = IMAGE,
 ) -> Tensor:
     """Return images (N, H, W, C), or points (N, D), as the discriminator sees them.
 
@@ -41,7 +45,12 @@ def disturb(
         where: which images of the step: ``"real/0"``, ``"fake/0"``, …, ``"generator"``; with
             :data:`CONSISTENT` before it, their changes for the consistency penalty.
         probability: of each group of changes, if the inputs have gates.
+        name: of the images, which says their resolution.
     """
+    moves, columns, cuts, added = (
+        f"{at_resolution(kind, name)}/{where}"
+        for kind in ("rows", "columns", "window", "disturbance")
+    )
 
     def choose(group: str, changed: Tensor) -> Tensor:
         """Return the changed images where the gate of a group is open."""
@@ -52,13 +61,12 @@ def disturb(
 
     if f"brightness/{where}" in inputs:
         images = choose("color", _recolor(ops, images, inputs, where))
-    if f"rows/{where}" in inputs:
-        rows, columns = inputs[f"rows/{where}"], inputs[f"columns/{where}"]
-        images = choose("move", ops.warp(images, rows, columns))
-    if f"window/{where}" in inputs:
-        images = choose("cutout", images * inputs[f"window/{where}"])
-    if f"disturbance/{where}" in inputs:
-        images = images + inputs[f"disturbance/{where}"]
+    if moves in inputs:
+        images = choose("move", ops.warp(images, inputs[moves], inputs[columns]))
+    if cuts in inputs:
+        images = choose("cutout", images * inputs[cuts])
+    if added in inputs:
+        images = images + inputs[added]
     return images
 
 
@@ -101,7 +109,8 @@ def disturbance_shapes(spec: Spec, where: str, rows: int) -> dict[str, Shape]:
     gated = augment.probability != 1.0 or bool(augment.adaptive_target)
     shapes = _transform_shapes(spec, augment, where, rows, gated)
     if spec.training.instance_noise:
-        shapes[f"disturbance/{where}"] = (rows, *spec.image.shape)
+        for name, shape in image_shapes(spec).items():
+            shapes[f"{at_resolution('disturbance', name)}/{where}"] = (rows, *shape)
     consistency = spec.loss.consistency
     weights = {"real": consistency.real, "fake": consistency.fake}
     side, _, part = where.partition("/")
@@ -116,13 +125,13 @@ def _transform_shapes(
     shapes: dict[str, Shape] = {}
     if not (isinstance(spec.image, Image) and transforms.changes):
         return shapes
-    height, width, _ = spec.image.shape
     groups = {"move": transforms.moves, "cutout": transforms.cutout, "color": transforms.recolors}
-    if groups["move"]:
-        shapes[f"rows/{where}"] = (rows, height, height)
-        shapes[f"columns/{where}"] = (rows, width, width)
-    if groups["cutout"]:
-        shapes[f"window/{where}"] = (rows, height, width, 1)
+    for name, (height, width, _) in image_shapes(spec).items():
+        if groups["move"]:
+            shapes[f"{at_resolution('rows', name)}/{where}"] = (rows, height, height)
+            shapes[f"{at_resolution('columns', name)}/{where}"] = (rows, width, width)
+        if groups["cutout"]:
+            shapes[f"{at_resolution('window', name)}/{where}"] = (rows, height, width, 1)
     if groups["color"]:
         for name in ("brightness", "saturation", "contrast"):
             shapes[f"{name}/{where}"] = (rows, 1, 1, 1)
@@ -144,7 +153,7 @@ def draw_disturbances(
     drawn: dict[str, np.ndarray] = {}
     shapes = disturbance_shapes(spec, where, rows)
     for name, shape in shapes.items():
-        if name.startswith("disturbance/"):
+        if name.startswith("disturbance"):
             generator = stream(seed, Purpose.INSTANCE_NOISE, step, part_of(name))
             drawn[name] = training.instance_noise * generator.normal(size=shape)
         elif "_gate/" in name:
@@ -195,7 +204,27 @@ def _draw_transforms(
         ):
             spread = generator.uniform(-1.0, 1.0, (rows, 1, 1, 1))
             drawn[f"{name}/{where}"] = center + limit * spread
+    for name, (lower_height, _, _) in image_shapes(spec).items():
+        if lower_height < height:
+            drawn |= _bring_to(name, height // lower_height, drawn, where)
     return drawn
+
+
+def _bring_to(
+    name: str, factor: int, drawn: Mapping[str, np.ndarray], where: str
+) -> dict[str, np.ndarray]:
+    """Return the changes of positions and the windows at a resolution that is lower by a factor.
+
+    A pixel there is a block of pixels, so a shift by a part of it mixes two neighbors.
+    """
+    lower: dict[str, np.ndarray] = {}
+    for kind in ("rows", "columns"):
+        if (matrices := drawn.get(f"{kind}/{where}")) is not None:
+            blocks = factor * downsample_images(matrices[..., None], factor)
+            lower[f"{at_resolution(kind, name)}/{where}"] = blocks[..., 0]
+    if (windows := drawn.get(f"window/{where}")) is not None:
+        lower[f"{at_resolution('window', name)}/{where}"] = downsample_images(windows, factor)
+    return lower
 
 
 def _pixels(share: float, size: int) -> int:
@@ -206,8 +235,8 @@ def _pixels(share: float, size: int) -> int:
 def _shifts(size: int, by: np.ndarray) -> np.ndarray:
     """Return a matrix (size, size) for each distance that shifts by that many places."""
     places = np.arange(size)
-    found: np.ndarray = places[None, :, None] - by[:, None, None] == places[None, None, :]
-    return found.astype(np.float64)
+    shifts: np.ndarray = places[None, :, None] - by[:, None, None] == places[None, None, :]
+    return shifts.astype(np.float64)
 
 
 def _cut(size: int, length: int, generator: np.random.Generator, rows: int) -> np.ndarray:

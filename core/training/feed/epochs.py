@@ -8,8 +8,6 @@ from typing import Annotated
 
 from gandem.core.fields import Checked, Range
 
-__all__ = ["EpochCounter", "EpochSpan"]
-
 Number = Annotated[int, Range(0, 2**63 - 1)]
 Positive = Annotated[int, Range(1, 2**63 - 1)]
 
@@ -21,27 +19,31 @@ class EpochSpan(Checked):
     Attributes:
         first_step: steps made before it.
         first_epoch: complete epochs before it.
+        first_batch: batches of its first epoch that lie before it.
         batches_per_step: of real images; a step reads one for each update of the discriminator.
     """
 
     first_step: Number = 0
     first_epoch: Number = 0
+    first_batch: Number = 0
     batches_per_epoch: Positive
     batches_per_step: Positive = 1
 
+    def batches(self, step: int) -> int:
+        """Return the batches from the beginning of the span's first epoch to a step."""
+        return self.first_batch + (step - self.first_step) * self.batches_per_step
+
     def epochs_done(self, step: int) -> int:
         """Return the number of complete epochs after a step of the span."""
-        batches = (step - self.first_step) * self.batches_per_step
-        return self.first_epoch + batches // self.batches_per_epoch
+        return self.first_epoch + self.batches(step) // self.batches_per_epoch
 
     def passes(self, step: int) -> float:
         """Return the passes over the data made in ``step`` steps, the last one in part."""
-        batches = (step - self.first_step) * self.batches_per_step
-        return self.first_epoch + batches / self.batches_per_epoch
+        return self.first_epoch + self.batches(step) / self.batches_per_epoch
 
     def step_of(self, epochs: int) -> int:
         """Return the step after which so many epochs are complete."""
-        batches = (epochs - self.first_epoch) * self.batches_per_epoch
+        batches = (epochs - self.first_epoch) * self.batches_per_epoch - self.first_batch
         return self.first_step + -(-batches // self.batches_per_step)
 
 
@@ -80,6 +82,13 @@ class EpochCounter:
         if not kept or sizes != (kept[-1].batches_per_epoch, kept[-1].batches_per_step):
             kept.append(span)
         self.spans = tuple(kept)
+
+    @classmethod
+    def of_spans(cls, spans: Iterable[EpochSpan]) -> EpochCounter:
+        """Return the counter of spans that are known beforehand, such as stages."""
+        counter = cls(1, 1)
+        counter.spans = tuple(spans)
+        return counter
 
     def epochs_done(self, step: int) -> int:
         """Return the number of complete epochs after ``step`` steps."""

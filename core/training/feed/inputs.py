@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from gandem.core.data.dataset import Dataset
-from gandem.core.errors import DataError, shown
-from gandem.core.machine import check_memory
+from gandem.core.data.images import downsample_images, upsample_images
+from gandem.core.errors import DataError
 from gandem.core.rng import Purpose, part_of, stream
-from gandem.core.specs import Points, Spec, at_step, plan_spec
+from gandem.core.specs import (
+    FADE_IN,
+    IMAGE,
+    Points,
+    Spec,
+    at_resolution,
+    at_step,
+    image_shapes,
+    plan_spec,
+)
 from gandem.core.training.discriminator import ADAPT
 from gandem.core.training.dry_run import (
     Pass,
     check_functions,
     judged,
+    packed_shapes,
     passes_of_step,
     schedule_names,
 )
@@ -36,101 +45,17 @@ from gandem.core.training.feed.checks import (
 from gandem.core.training.feed.device_rng import KEY, make_key
 from gandem.core.training.feed.draws import draw_layer, draw_noise, one_hot
 from gandem.core.training.feed.epochs import EpochCounter, EpochSpan
-from gandem.core.training.feed.truncation import check_truncation, truncate_noise
+from gandem.core.training.feed.pixels import byte_values, read_resolutions
+from gandem.core.training.feed.stages import WHOLE, StagePlace, Timeline, count_batches
 from gandem.core.training.losses import AdversarialLoss, check_loss
 from gandem.core.training.path_length import count_paths
 from gandem.core.training.state import stored
+from gandem.core.training.step import LOOKAHEAD
 
-__all__ = ["Feed", "as_read", "draw_noise", "fixed_inputs", "fixed_parts", "one_hot"]
+__all__ = ["Feed"]
 
-FEWER = "ask for fewer"
 _IN_STEP = re.compile(r"schedule/(loss|training\.augment)\.")
 """Schedules whose values the step multiplies with logits and images."""
-
-
-def as_read(spec: Spec, data: np.ndarray, precision: str) -> np.ndarray:
-    """Convert images, uint8 (N, H, W, C), to the range of the spec; points keep their values."""
-    if isinstance(spec.image, Points):
-        return data.astype(stored(precision))
-    values: np.ndarray = _pixels(spec.image.low, spec.image.high, precision)[data]
-    return values
-
-
-@functools.lru_cache(maxsize=16)
-def _pixels(low: float, high: float, precision: str) -> np.ndarray:
-    """Return the values of the 256 bytes."""
-    return (np.arange(256) * ((high - low) / 255) + low).astype(stored(precision))
-
-
-def fixed_inputs(
-    spec: Spec,
-    seed: int,
-    rows: int,
-    precision: str,
-    labels: np.ndarray | None = None,
-    *,
-    truncation: float | None = None,
-) -> dict[str, np.ndarray]:
-    """Return the generator's inputs for samples: the same noise for the same seed on any backend.
-
-    Categories of the latent code are cycled (0, 1, 2, …); the rest of the noise is random.
-
-    Args:
-        labels: (rows,) classes. By default the classes are cycled, and the category changes after
-            each cycle.
-        truncation: the largest absolute value of the noise; see :func:`truncate_noise`.
-
-    Raises:
-        SpecError: the noise cannot be truncated.
-    """
-    number = np.dtype(stored(precision)).itemsize + 8  # noise is drawn in double precision
-    check_memory(rows * spec.latent.size * number, f"The noise of {shown(rows)} samples", FEWER)
-    parts = fixed_parts(spec, seed, rows, precision, labels, size=rows, truncation=truncation)
-    return next(parts)
-
-
-def fixed_parts(
-    spec: Spec,
-    seed: int,
-    rows: int,
-    precision: str,
-    labels: np.ndarray | None = None,
-    *,
-    size: int,
-    truncation: float | None = None,
-) -> Iterator[dict[str, np.ndarray]]:
-    """Return the result of :func:`fixed_inputs` in parts of ``size`` rows."""
-    check_truncation(spec, truncation)
-    return _draw_parts(spec, seed, rows, precision, labels, size, truncation)
-
-
-def _draw_parts(
-    spec: Spec,
-    seed: int,
-    rows: int,
-    precision: str,
-    labels: np.ndarray | None,
-    size: int,
-    truncation: float | None,
-) -> Iterator[dict[str, np.ndarray]]:
-    drawn, coded = stream(seed, Purpose.SAMPLES), bool(spec.latent.parts)
-    if coded:  # codes are drawn after all noise
-        check_memory(rows * spec.latent.size * 8, f"The noise of {shown(rows)} samples", FEWER)
-    whole = draw_noise(spec.latent, drawn, rows) if coded else None
-    for start in range(0, rows, size):
-        turn = np.arange(start, min(start + size, rows))
-        noise = draw_noise(spec.latent, drawn, len(turn)) if whole is None else whole[turn]
-        if truncation is not None:
-            noise = truncate_noise(spec.latent, noise, truncation)
-        inputs = {}
-        if "label" in plan_spec(spec)["generator"].inputs:
-            chosen = turn % spec.classes if labels is None else labels[turn]
-            inputs["label"] = one_hot(chosen, spec.classes, precision)
-            turn = turn // spec.classes if labels is None else turn
-        if spec.latent.categories:
-            taken = one_hot(turn % spec.latent.categories, spec.latent.categories, precision)
-            noise[:, spec.latent.parts["category"]] = taken
-        yield {"noise": noise.astype(stored(precision)), **inputs}
 
 
 class Feed:
@@ -139,8 +64,11 @@ class Feed:
     Attributes:
         precision: of the arrays, ``"float32"`` or ``"float64"``.
         epochs: counts the epochs of the run.
+        timeline: the stages of the training; None if there are none.
         resident: True if the engine holds the images; a step then gets their indices only.
     """
+
+    timeline: Timeline | None = None
 
     def __init__(
         self,
@@ -151,12 +79,14 @@ class Feed:
         precision: str,
         *,
         randomness: str = "portable",
+        place: StagePlace = WHOLE,
     ) -> None:
         """Prepare the feed and check the data against the spec.
 
         Args:
             randomness: ``"device"`` gives the key of the step instead of the arrays of
                 :func:`gandem.core.training.feed.device_rng.list_draws`, which the framework draws.
+            place: of a stage in the training, whose spec this is.
 
         Raises:
             SpecError: the players are not those of the loss, or it calls an unknown function.
@@ -166,7 +96,7 @@ class Feed:
         check_loss(spec, loss)
         check_functions(spec, loss)
         count = len(dataset.images)
-        check_shape(spec, dataset)
+        check_shape(spec, dataset, place.scale)
         if spec.classes:
             check_labels(spec, dataset)
         if count < training.batch_size and training.sampling == "shuffled":
@@ -175,6 +105,7 @@ class Feed:
                 "use a smaller batch size."
             )
         self.spec = spec
+        self.place = place
         self.loss = loss
         self.plans = plan_spec(spec)
         self._schedules = schedule_names(spec)
@@ -184,14 +115,16 @@ class Feed:
         self.precision = stored(precision)
         self.portable = randomness == "portable"
         self.resident = False
-        last = 0 if training.sampling == "replacement" else count % training.batch_size
-        kept = last and training.partial_batch == "keep"
-        full = max(count // training.batch_size, 1)
-        batches = training.batches_per_epoch or full + (1 if kept else 0)
-        self.epochs = EpochCounter(batches, training.discriminator_steps)
-        if kept:
-            refuse_ungrouped_batch(spec, last)
-            refuse_tiny_batch(spec, last)
+        if place is WHOLE:
+            batches = count_batches(training, count)
+            self.epochs = EpochCounter(batches, training.discriminator_steps)
+        else:
+            self.epochs = EpochCounter.of_spans([place.span])
+        if training.sampling == "shuffled" and training.partial_batch == "keep":
+            for images in {count, count - place.seen}:
+                if last := images % training.batch_size:
+                    refuse_ungrouped_batch(spec, last)
+                    refuse_tiny_batch(spec, last)
         refuse_tiny_batch(spec, training.batch_size)
         self._passes: dict[tuple[tuple[int, ...], Due], tuple[Pass, ...]] = {}
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))
@@ -206,12 +139,25 @@ class Feed:
         """Number of batches in a pass over the data."""
         return self.epochs.spans[-1].batches_per_epoch
 
-    def _place_of(self, batch: int) -> tuple[int, int]:
-        """Return the epoch of a batch, and its place there; batches count over the whole run."""
-        span = self.epochs.spans[-1]
-        batch -= span.first_step * span.batches_per_step
-        epoch, place = divmod(batch, span.batches_per_epoch)
-        return span.first_epoch + epoch, place
+    def count_steps(self, epochs: int | None = None) -> int:
+        """Return the steps of a whole training.
+
+        Args:
+            epochs: by default those of the spec.
+        """
+        return self.epochs.step_of(epochs or self.spec.training.epochs)
+
+    def _find_images(self, batch: int) -> tuple[int, slice]:
+        """Return the epoch of a batch, and its part of that epoch's order; batches count over the
+        whole run.
+        """
+        span, size = self.epochs.spans[-1], self.spec.training.batch_size
+        batch += span.first_batch - span.first_step * span.batches_per_step
+        epoch, number = divmod(batch, span.batches_per_epoch)
+        start = number * size
+        if not epoch:  # images that other batch sizes have left
+            start += self.place.seen - span.first_batch * size
+        return span.first_epoch + epoch, slice(start, start + size)
 
     def rows_of(self, batch: int) -> np.ndarray:
         """Return the indices of the images of a batch; batches count from 0 over the whole run."""
@@ -220,19 +166,22 @@ class Feed:
             generator = stream(self.seed, Purpose.ORDER, batch, part_of("replacement"))
             drawn: np.ndarray = generator.integers(len(self.dataset.images), size=size)
             return drawn
-        epoch, place = self._place_of(batch)
+        epoch, part = self._find_images(batch)
         known, order = self._order  # read once: another thread may ask for another epoch
         if known != epoch:
             order = stream(self.seed, Purpose.ORDER, epoch).permutation(len(self.dataset.images))
             self._order = (epoch, order)
-        return order[place * size : (place + 1) * size]
+        return order[part]
 
     def __call__(self, step: int) -> dict[str, np.ndarray]:
         """Return the inputs of one step, counted from 0: see
         :func:`gandem.core.training.step.train_step`.
         """
         scheduled = self.scheduled(step)
-        return self.real(step) | self.drawn(step, scheduled) | scheduled
+        inputs = self.real(step) | self.drawn(step, scheduled) | scheduled
+        if self.place.fade is not None:
+            inputs[FADE_IN] = np.full((1, 1), self.place.fade.value(step, 0.0), self.precision)
+        return inputs
 
     def scheduled(self, step: int) -> dict[str, np.ndarray]:
         """Return the value of each schedule of the spec at a step, (): of a schedule of the loss
@@ -258,14 +207,16 @@ class Feed:
     def bytes_and_values(self) -> tuple[np.ndarray, np.ndarray] | None:
         """Return the images, uint8 (N, H, W, C), and the value of each of the 256 bytes.
 
-        Returns None if an engine cannot hold them: points, images in a file, mirrored images.
+        Returns None if an engine cannot hold them: points, images in a file, mirrored images,
+        images in several resolutions.
         """
         images, spec = self.dataset.images, self.spec
         if isinstance(spec.image, Points) or not isinstance(images, np.ndarray):
             return None
-        if spec.training.flip:
+        several = len(image_shapes(spec)) > 1
+        if spec.training.flip or several or self.place is not WHOLE:
             return None
-        return images, _pixels(spec.image.low, spec.image.high, self.precision)
+        return images, byte_values(spec.image.low, spec.image.high, self.precision)
 
     def real(self, step: int) -> dict[str, np.ndarray]:
         """Return the inputs of a step that come from the data: real images and labels."""
@@ -277,7 +228,7 @@ class Feed:
             if self.resident:
                 inputs[f"chosen/{i}"] = rows
             else:
-                inputs[f"real/{i}"] = self._real(step, i, rows)
+                inputs |= self._real(step, i, rows)
             if spec.classes:
                 assert self.dataset.labels is not None
                 labels = self.dataset.labels[rows]
@@ -313,9 +264,13 @@ class Feed:
 
     def _numbers(self, step: int, due: Due) -> dict[str, np.ndarray]:
         """Return what says which parts of a step are due, if not all are in each step."""
-        spec, numbers = self.spec, due.factors(self.spec)
+        spec = self.spec
+        numbers: dict[str, float] = {**due.factors(spec)}
         if spec.training.augment.adaptive_target:
             numbers[ADAPT] = int((step + 1) % ADAPTATION_INTERVAL == 0)
+        interval = spec.training.lookahead_interval
+        if interval and (step + 1) % interval == 0:
+            numbers[LOOKAHEAD] = spec.training.lookahead_share
         return {name: np.array(value, self.precision) for name, value in numbers.items()}
 
     def _played(
@@ -329,14 +284,15 @@ class Feed:
         for i, rows in enumerate(counts):
             inputs[f"noise/{i}"] = self._noise(step, i, rows)
             if spec.loss.gradient_penalty and due.penalty:
-                packed, groups = self.plans["discriminator"].inputs["image"], rows // training.pac
+                packed, groups = packed_shapes(spec), rows // training.pac
                 drawn = stream(self.seed, Purpose.MIXING, step, i).random(groups)
-                shape = (-1, *(1 for _ in packed))
+                shape = (-1, *(1 for _ in packed[IMAGE]))
                 inputs[f"mix/{i}"] = drawn.reshape(shape).astype(self.precision)
                 if spec.loss.gradient_penalty_points == "near-real":
-                    part = part_of(f"shift/{i}")
-                    shift = stream(self.seed, Purpose.MIXING, step, part).random((groups, *packed))
-                    inputs[f"shift/{i}"] = shift.astype(self.precision)
+                    for image, shape in packed.items():
+                        name = f"{at_resolution('shift', image)}/{i}"
+                        shifts = stream(self.seed, Purpose.MIXING, step, part_of(name))
+                        inputs[name] = shifts.random((groups, *shape)).astype(self.precision)
         if training.noise == "fresh":
             inputs["noise/generator"] = self._noise(step, len(counts), last)
         if spec.loss.path_length.weight and due.path:
@@ -352,15 +308,22 @@ class Feed:
         size = self.spec.training.batch_size
         if self.spec.training.sampling == "replacement":
             return size
-        _, place = self._place_of(batch)
-        return len(range(len(self.dataset.images))[place * size : (place + 1) * size])
+        _, part = self._find_images(batch)
+        return len(range(len(self.dataset.images))[part])
 
-    def _real(self, step: int, part: int, rows: np.ndarray) -> np.ndarray:
-        """Return real images (N, H, W, C) in the spec's range, or points (N, D)."""
+    def _real(self, step: int, part: int, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Return real images in the spec's range, in each resolution, or points (N, D)."""
         images = self.dataset.images[rows]
         if self.spec.training.flip:
             images = flip_half(images, self.seed, step, part)
-        return as_read(self.spec, images, self.precision)
+        if self.place.scale > 1:
+            images = downsample_images(images, self.place.scale)
+        real = read_resolutions(self.spec, images, self.precision)
+        if self.place.fade is not None:
+            weight = self.place.fade.value(step, 0.0)
+            coarse = upsample_images(downsample_images(real[IMAGE], 2), 2)
+            real[IMAGE] = weight * real[IMAGE] + (1 - weight) * coarse
+        return {f"{at_resolution('real', name)}/{part}": image for name, image in real.items()}
 
     def _noise(self, step: int, part: int, rows: int) -> np.ndarray:
         generator = stream(self.seed, Purpose.NOISE, step, part)
@@ -376,11 +339,11 @@ class Feed:
         key = (rows, due)
         if key not in self._passes:
             self._passes[key] = passes_of_step(self.spec, self.loss, rows, due)
-        for made in self._passes[key]:
-            for node in self.plans[made.player].drawing_nodes():
-                name = f"{node.layer.draws}/{made.number}/{node.path}"
+        for network_pass in self._passes[key]:
+            for node in self.plans[network_pass.player].drawing_nodes():
+                name = f"{node.layer.draws}/{network_pass.number}/{node.path}"
                 generator = stream(self.seed, Purpose.LAYERS, step, part_of(name))
-                values = draw_layer(node, made.rows, self.spec.latent, generator)
+                values = draw_layer(node, network_pass.rows, self.spec.latent, generator)
                 is_mask = values.dtype == np.bool_
                 drawn[name] = values if is_mask else values.astype(self.precision)
         return drawn

@@ -1,4 +1,8 @@
-"""The truncation trick: noise that stays near 0, for more typical and less varied images."""
+"""The truncation trick: noise, or styles, near their mean, for more typical and less varied images.
+
+A model with styles is truncated in them, with ``truncation`` ψ (N, 1) among the generator's inputs;
+see :func:`gandem.core.runs.styles.compute_styles`. Of other models the noise is truncated.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +12,18 @@ from statistics import NormalDist
 import numpy as np
 
 from gandem.core.errors import SpecError
-from gandem.core.specs import Latent, Spec
+from gandem.core.specs import Latent, Spec, plan_spec
 
-__all__ = ["check_truncation", "truncate_noise"]
+__all__ = ["TRUNCATION", "check_truncation", "has_styles", "truncate_noise"]
 
+TRUNCATION = "truncation"
+"""The name of ψ among the inputs for samples."""
 _NORMAL = NormalDist()
 _BELOW_ONE = math.nextafter(1.0, 0.0)
 
 
 def check_truncation(spec: Spec, limit: float | None) -> None:
-    """Check that the noise of a spec can be truncated at an absolute value; None truncates nothing.
+    """Check that the styles of a spec, or else its noise, can be truncated; None truncates nothing.
 
     Raises:
         SpecError: the value is not positive, or the noise is not normal.
@@ -26,11 +32,18 @@ def check_truncation(spec: Spec, limit: float | None) -> None:
         return
     if not limit > 0:
         raise SpecError(f"truncation: expected a number above 0, received {limit}.")
+    if has_styles(spec):
+        return
     if spec.latent.distribution != "normal":
         raise SpecError(
             f"The noise of the model {spec.name!r} is {spec.latent.distribution}, and only normal "
             "noise can be truncated; leave the truncation out."
         )
+
+
+def has_styles(spec: Spec) -> bool:
+    """Return True if the generator computes styles from its noise."""
+    return plan_spec(spec)["generator"].find_styles() is not None
 
 
 def truncate_noise(latent: Latent, noise: np.ndarray, limit: float) -> np.ndarray:

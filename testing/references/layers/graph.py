@@ -31,5 +31,21 @@ def _(layer: kinds.Dot, x: Dual, node: Node, network: Network) -> Dual:
 
 
 @forward.register
+def _(layer: kinds.Read, x: Dual, node: Node, network: Network) -> Dual:
+    return network.values[node.reads]
+
+
+@forward.register
 def _(layer: kinds.Residual, x: Dual, node: Node, network: Network) -> Dual:
     return network.run(node.branches["layers"], x) + network.run(node.branches["shortcut"], x)
+
+
+@forward.register
+def _(layer: kinds.Blend, x: Dual, node: Node, network: Network) -> Dual:
+    other = network.read(node, "layers")
+    return x.linear(lambda t: layer.weight * t) + other.linear(lambda t: (1 - layer.weight) * t)
+
+
+@forward.register
+def _(layer: kinds.Head, x: Dual, node: Node, network: Network) -> Dual:
+    return network.run(node.branches["layers"], x)

@@ -16,9 +16,15 @@ from gandem.core.specs.shapes.layers.base import (
 
 @branches.register(kinds.Concatenate)
 @branches.register(kinds.Add)
+@branches.register(kinds.Blend)
 @branches.register(kinds.Dot)
-def _(layer: kinds.Concatenate | kinds.Add | kinds.Dot, site: Site) -> Branches:
+def _(layer: kinds.Concatenate | kinds.Add | kinds.Blend | kinds.Dot, site: Site) -> Branches:
     return {"layers": (layer.layers, site.read(layer.input))}
+
+
+@branches.register
+def _(layer: kinds.Head, site: Site) -> Branches:
+    return {"layers": (layer.layers, site.shape)}
 
 
 @branches.register
@@ -40,15 +46,24 @@ def _(layer: kinds.Concatenate, site: Site) -> Resolved:
     return Resolved((*site.shape[:-1], site.shape[-1] + other[-1]))
 
 
-@resolve.register
-def _(layer: kinds.Add, site: Site) -> Resolved:
+@resolve.register(kinds.Add)
+@resolve.register(kinds.Blend)
+def _(layer: kinds.Add | kinds.Blend, site: Site) -> Resolved:
     other = site.end_of("layers", site.read(layer.input))
     if other != site.shape:
+        verb = "added to" if isinstance(layer, kinds.Add) else "blended with"
         raise SpecError(
-            f"{site.path}: {other} cannot be added to {site.shape}; give the other input layers "
+            f"{site.path}: {other} cannot be {verb} {site.shape}; give the other input layers "
             "that bring it to that shape."
         )
     return Resolved(site.shape)
+
+
+@resolve.register
+def _(layer: kinds.Head, site: Site) -> Resolved:
+    if not site.inner["layers"]:
+        raise SpecError(f"{site.path}: a head needs at least one layer.")
+    return Resolved(site.end_of("layers", site.shape))
 
 
 @resolve.register
@@ -61,6 +76,11 @@ def _(layer: kinds.Dot, site: Site) -> Resolved:
             f"other input with {size} features, as of an embedding."
         )
     return Resolved((1,))
+
+
+@resolve.register
+def _(layer: kinds.Read, site: Site) -> Resolved:
+    return Resolved(site.read(layer.input))
 
 
 @resolve.register

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from gandem.core.specs import REFERENCE, Spec, at_step, plan_spec
-from gandem.core.training import DrawFeed, Loss, Played
+from gandem.core.training import DrawFeed, Loss, Played, name_outputs
 from gandem_jax import network, optimizers
 
 Arrays = dict[str, Array]
@@ -32,13 +32,13 @@ class JaxPlayers:
             observed |= outputs
         return output
 
-    def slope(self, player: str, image: Array, **inputs: Array) -> tuple[Array, Array]:
-        def score(image: Array) -> tuple[Array, tuple[Array, Arrays]]:
-            output = self.apply(player, image=image, **inputs)
+    def slope(self, player: str, images: Arrays, **inputs: Array) -> tuple[Array, Arrays]:
+        def score(images: Arrays) -> tuple[Array, tuple[Array, Arrays]]:
+            output = self.apply(player, **images, **inputs)
             return output[:, :1].sum(), (output, self.state)
 
-        slope, (output, self.state) = jax.grad(score, has_aux=True)(image)
-        return output, slope
+        slopes, (output, self.state) = jax.grad(score, has_aux=True)(images)
+        return output, slopes
 
     def layer_slope(self, player: str, layer: str, direction: Array, **inputs: Array) -> Array:
         plan, draws = self.plans[player], self.draws.next()
@@ -54,12 +54,14 @@ class JaxPlayers:
         return slope
 
     def play(self, player: str, *, back: bool = True, **inputs: Array) -> Played:
-        def run(weights: Arrays) -> tuple[Array, Arrays]:
+        def run(weights: Arrays) -> tuple[Arrays, Arrays]:
             self.state |= weights
-            return self.apply(player, **inputs), self.state
+            observed: Arrays = {}
+            output = self.apply(player, observed, **inputs)
+            return name_outputs(self.plans[player], output, observed), self.state
 
-        output, pull, self.state = jax.vjp(run, self._weights(player), has_aux=True)
-        return Played(output, lambda gradient: pull(gradient)[0])
+        outputs, pull, self.state = jax.vjp(run, self._weights(player), has_aux=True)
+        return Played(outputs, lambda gradients: pull(gradients)[0])
 
     def learn(
         self,
@@ -69,10 +71,10 @@ class JaxPlayers:
         *,
         floor: float | Array | None = None,
     ) -> tuple[Array, Arrays]:
-        def measure(variables: Arrays | Array) -> tuple[Array, tuple[Arrays, Arrays]]:
+        def measure(variables: Arrays) -> tuple[Array, tuple[Arrays, Arrays]]:
             if through is None:
                 self.state |= variables
-            else:  # only the gradient of the image, no weight gradients
+            else:  # only the gradients of the outputs, no weight gradients
                 through.value = variables
             value, report = loss()
             return value, (report, self.state)
@@ -100,6 +102,11 @@ class JaxPlayers:
             average = self.state[f"average/{name}"]
             kept, taken = (jnp.asarray(share, weight.dtype) for share in (decay, 1 - decay))
             self.state[f"average/{name}"] = average * kept + weight * taken
+
+    def look_back(self, player: str, share: Array) -> None:
+        for name, weight in self._weights(player).items():
+            copy = self.state[f"lookahead/{name}"] * (1 - share) + weight * share
+            self.state |= {name: copy, f"lookahead/{name}": copy}
 
     def get_running(self, name: str) -> Array:
         return self.state[f"running/{name}"]

@@ -22,5 +22,7 @@ LAYERS |= {
     kinds.Add: lambda layer, x, at: x + read("layers", at),
     kinds.Dot: lambda layer, x, at: (x * read("layers", at)).sum(1, keepdims=True),  # (N, 1)
     kinds.Concatenate: concatenate,
+    kinds.Read: lambda layer, x, at: at.inputs[at.node.reads],
+    kinds.Head: lambda layer, x, at: run(at.node.branches["layers"], x, at),
     kinds.Residual: residual,
 }

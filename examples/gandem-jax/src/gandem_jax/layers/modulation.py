@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from gandem.core import specs as kinds
+from gandem.core.specs import FADE_IN
 from gandem_jax.layers.affine import biased, convolve, convolve_transposed, kernel_of
 from gandem_jax.layers.base import LAYERS, Context, read, run
 
@@ -18,6 +19,12 @@ def expand(vector: Array, x: Array) -> Array:
 def modulate(layer: kinds.Modulate, x: Array, at: Context) -> Array:
     scale, offset = (expand(read(name, at), x) for name in ("scale", "offset"))
     return x * (1 + scale) + offset
+
+
+def blend(layer: kinds.Blend, x: Array, at: Context) -> Array:
+    fades = isinstance(layer, kinds.FadeIn)
+    weight = expand(at.inputs[FADE_IN], x) if fades else layer.weight
+    return weight * x + (1 - weight) * read("layers", at)
 
 
 def modulated(layer: Modulated, x: Array, at: Context) -> Array:
@@ -50,6 +57,8 @@ def pixel_noise(layer: kinds.PixelNoise, x: Array, at: Context) -> Array:
 
 
 LAYERS |= {
+    kinds.Blend: blend,
+    kinds.FadeIn: blend,
     kinds.Modulate: modulate,
     kinds.Multiply: lambda layer, x, at: x * expand(read("layers", at), x),
     kinds.ModulatedConv2D: modulated,

@@ -1,0 +1,188 @@
+"""Projection of images, directions of the latent space, and the commands that use both."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from support.commands import gandem, needs_a_backend, on_each
+
+import gandem as package
+from gandem.core.errors import SpecError
+from gandem.core.runs import open_run
+from gandem.core.runs.latents import LatentVectors, read_latents
+
+pytestmark = needs_a_backend
+FAST = {"steps": 200, "restarts": 3, "noise": 0.0}
+
+
+@on_each
+def test_images_of_the_generator_are_found_again(run, backend):
+    targets = open_run(run).generate(4, seed=5).images
+
+    found = package.project(run, targets, backend=backend, **FAST)
+
+    assert (found.errors < 2).sum() >= 3
+    again = open_run(run).generate(latent=found.latent, backend=backend).images
+    assert np.abs(again.astype(int) - found.images).max() <= 1
+
+
+def test_more_images_than_one_batch_are_projected_alike(run, monkeypatch):
+    targets = open_run(run).generate(3, seed=5).images
+    together = package.project(run, targets, **FAST)
+    monkeypatch.setattr("gandem.optimize.projection.MAX_ROWS", 3)
+
+    apart = package.project(run, targets, **FAST)
+
+    np.testing.assert_allclose(apart.latent.noise, together.latent.noise, atol=1e-3)
+
+
+def test_the_label_of_an_image_is_searched_unless_it_is_given(conditional):
+    targets = open_run(conditional).generate(3, label=2, seed=9).images
+
+    searched = package.project(conditional, targets, **FAST)
+    given = package.project(conditional, targets, label=1, **FAST)
+
+    assert (given.latent.labels == 1).all()
+    assert searched.errors.mean() <= given.errors.mean() + 0.5
+    assert (searched.latent.labels < 3).all()
+
+
+def test_features_without_a_network_are_refused(run):
+    with pytest.raises(SpecError, match="'pixels' gives no network to differentiate"):
+        package.project(run, np.zeros((1, 8, 8, 1), np.uint8), features="pixels", **FAST)
+
+
+@pytest.fixture
+def vectors(tmp_path, run):
+    """The file of two projected images, and their paths."""
+    paths = []
+    for index, image in enumerate(open_run(run).generate(2, seed=3).images):
+        paths.append(tmp_path / f"{index}.png")
+        Image.fromarray(image[..., 0]).save(paths[-1])
+    out = tmp_path / "vectors.npz"
+    options = ("--steps", "60", "--restarts", "2", "--beside", tmp_path / "beside.png", "--json")
+    done = gandem("project", run, *paths, "-o", out, *options)
+    assert done.exit_code == 0, done.output
+    return out, paths, json.loads(done.stdout)
+
+
+def test_projected_vectors_are_generated_and_interpolated(tmp_path, run, vectors):
+    out, _, facts = vectors
+    strip, grid = tmp_path / "strip.png", tmp_path / "images.npz"
+
+    done = [
+        gandem("generate", run, "--latent", out, "-o", grid),
+        gandem("interpolate", run, "--latent", out, "--frames", "3", "-o", strip),
+    ]
+
+    assert [each.exit_code for each in done] == [0, 0], [each.output for each in done]
+    with np.load(out) as stored, np.load(grid) as generated:
+        assert (generated["images"] == stored["images"]).all()
+        assert facts["errors"] == stored["errors"].tolist()
+    assert strip.exists()
+    with Image.open(tmp_path / "beside.png") as beside:
+        assert beside.size[1] > 2 * 56
+
+
+def test_two_images_are_the_ends_of_an_interpolation(tmp_path, run, vectors, monkeypatch):
+    _, paths, _ = vectors
+    found = LatentVectors(np.arange(8.0).reshape(2, 4))
+    asked = []
+
+    def project(run, images, **options):
+        asked.append([str(image) for image in images])
+        return type("Projection", (), {"latent": found})
+
+    monkeypatch.setattr("gandem.optimize.projection.project", project)
+    ends = ("--from-image", paths[0], "--to-image", paths[1])
+
+    done = gandem("interpolate", run, *ends, "--frames", "3", "-o", tmp_path / "a.gif")
+
+    assert done.exit_code == 0, done.output
+    assert asked == [[str(path) for path in paths]]
+
+
+@pytest.mark.parametrize("method", ["pca", "weights"])
+def test_the_first_direction_changes_the_layer_most(run, method):
+    found = package.directions(run, method=method, count=4, samples=300)
+
+    kernel = open_run(run).state()["generator/dense/kernel"]
+    changes = np.linalg.norm(found.vectors @ kernel, axis=1)
+    assert changes[0] > changes[-1]
+    np.testing.assert_allclose(np.linalg.norm(found.vectors, axis=1), 1)
+    assert (np.diff(found.shares) <= 0).all()
+    if method == "weights":
+        product = found.vectors @ kernel @ kernel.T  # eigenvectors
+        lengths = (product * found.vectors).sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(product, lengths * found.vectors, atol=1e-4 * lengths.max())
+
+
+@on_each
+def test_directions_are_equal_on_all_frameworks(run, backend):
+    found = package.directions(run, backend=backend, samples=100)
+
+    expected = package.directions(run, samples=100)
+    np.testing.assert_allclose(found.vectors, expected.vectors, atol=1e-3)
+
+
+def test_directions_are_drawn_and_traversed(tmp_path, run):
+    out, row = tmp_path / "directions.npz", tmp_path / "row.png"
+
+    done = [
+        gandem("directions", run, "-n", "3", "--samples", "50", "-o", out),
+        gandem("traverse", run, "--direction", f"{out}:2", "--values", "-2:2:5", "-o", row),
+        gandem("traverse", run, "--direction", f"{out}:3", "-o", row),
+        gandem("traverse", run, "--direction", out, "--dimension", "1", "-o", row),
+    ]
+
+    assert [each.exit_code for each in done] == [0, 0, 1, 1], [each.output for each in done]
+    assert out.with_suffix(".png").exists()
+    assert "1 × 5 images" in done[1].stdout
+    assert "No direction 3; expected 0 to 2." in done[2].stderr
+    assert "Choose a direction or dimensions, not both." in done[3].stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("project", "{run}", "{tmp}/none.png"), "none.png: cannot be read as a picture"),
+        (("project", "{run}", "{image}", "--label", "1"), "has no classes"),
+        (("generate", "{run}", "--latent", "{tmp}/none.npz"), "There is no file"),
+        (("generate", "{run}", "--latent", "{image}"), "cannot be read as an .npz"),
+        (("generate", "{run}", "--latent", "{other}"), "expected finite numbers called 'noise'"),
+        (("generate", "{run}", "--latent", "{wide}"), "have the shape (1, 9), the model"),
+        (("generate", "{run}", "--latent", "{wide}", "-n", "3"), "--latent cannot be combined"),
+        (("interpolate", "{run}", "--from-image", "{image}"), "Choose --from-image and --to-image"),
+        (("interpolate", "{run}", "--latent", "{one}"), "Expected two latent vectors, received 1"),
+        (("directions", "{run}", "--layer", "densse"), "no layer 'densse'. Did you mean 'dense'?"),
+        (("directions", "{run}", "--method", "weights", "--layer", "dense"), "leave the layer out"),
+        (("traverse", "{run}", "--direction", "{wide}"), "expected finite numbers called"),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path, run, arguments, message):
+    files = {"run": run, "tmp": tmp_path, "image": tmp_path / "image.png"}
+    Image.new("L", (8, 8)).save(files["image"])
+    arrays = {"other": {"x": np.zeros(2)}, "wide": {"noise": np.zeros((1, 9))}}
+    arrays["one"] = {"noise": np.zeros((1, 4))}
+    for name, content in arrays.items():
+        files[name] = tmp_path / f"{name}.npz"
+        np.savez(files[name], **content)
+
+    done = gandem(*(argument.format(**files) for argument in arguments))
+
+    assert done.exit_code in (1, 2)
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert message in done.stderr
+
+
+def test_vectors_of_a_conditional_model_need_labels(conditional):
+    with pytest.raises(SpecError, match="has classes, but the file lacks 'labels'"):
+        open_run(conditional).generate(latent=LatentVectors(np.zeros((1, 4))))
+
+
+def test_a_file_of_vectors_never_runs_code(tmp_path):
+    np.savez(tmp_path / "bad.npz", noise=np.array([{}], dtype=object))
+
+    with pytest.raises(package.GandemError, match=r"cannot be read as an \.npz"):
+        read_latents(tmp_path / "bad.npz")
