@@ -254,8 +254,9 @@ class NumpyOps:
 
     def column_products(self, x: np.ndarray) -> np.ndarray:
         """Return the inner products of different columns."""
-        products = x.T @ x
-        return products - np.diag(np.diag(products))
+        products: np.ndarray = x.T @ x
+        np.fill_diagonal(products, 0.0)
+        return products
 
     def pack(self, images: np.ndarray, count: int) -> np.ndarray:
         """Return zeros in the shape of ``count`` images side by side in the last axis."""
