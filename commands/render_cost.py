@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from gandem.core.specs import Spec
     from gandem.core.training import StepCost
 
-__all__ = ["describe_cost", "find_cost", "format_cost"]
-
 MIB = 1 << 20
 """Bytes."""
 

@@ -8,8 +8,6 @@ from typing import Any
 from gandem.core.data.summary import DatasetSummary, format_few
 from gandem.core.errors import printable
 
-__all__ = ["describe_dataset", "format_dataset"]
-
 MIN_SIDE = 8
 """Pixels; smaller images are reported as a problem."""
 MAX_IMBALANCE = 10

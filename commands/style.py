@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from gandem.commands.group import SectionedCommand
-from gandem.commands.options import DEVICE, GENERATE_BACKEND, JSON, file_option, seed_option
+from gandem.commands.options import (
+    DEVICE,
+    GENERATE_BACKEND,
+    JSON,
+    file_option,
+    seed_option,
+)
 
 SECTIONS = {
     "Pictures": ("size", "style_weights", "masks", "keep_content_colors"),
@@ -22,7 +29,7 @@ def names(ctx: click.Context, param: click.Parameter, value: str | None) -> list
     return [name.strip() for name in value.split(",")] if value else None
 
 
-def weight_option(name: str, default: float, help_: str) -> Any:
+def weight_option(name: str, default: float, help_: str) -> Callable[[Any], Any]:
     """Return the option for the weight of a loss."""
     return click.option(name, type=click.FloatRange(0), default=default, help=help_)
 

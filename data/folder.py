@@ -29,8 +29,6 @@ from gandem.data.folder_contents import Listing, list_images
 from gandem.data.image_cache import map_in_threads, resize_images
 from gandem.terminal.progress import ProgressBars
 
-__all__ = ["Folder", "load"]
-
 
 def load(argument: str, data_dir: Path | None) -> Folder:
     """Return the images in a folder or zip file.

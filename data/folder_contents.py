@@ -16,8 +16,6 @@ from gandem.core.data.summary import format_few
 from gandem.core.errors import DataError
 from gandem.data.label_tables import TABLES, LabelTable, match_files, read_table, sort_classes
 
-__all__ = ["Listing", "list_images"]
-
 Stamp = tuple[int, int]
 """Size and modification time of a file; size and checksum in a zip file."""
 Read = Callable[[str, int], bytes]

@@ -33,8 +33,6 @@ from gandem.core.documents import parse_json
 from gandem.core.errors import DataError, GandemError
 from gandem.core.files import cache_folder, clear_unfinished, fill_file, make_folder, write_json
 
-__all__ = ["ResizedImages", "map_in_threads", "resize_images"]
-
 FORMAT = 2
 """Version of the cache; incremented if the same file would give different bytes."""
 QUEUE_SIZE = 4

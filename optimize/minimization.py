@@ -14,18 +14,13 @@ import numpy as np
 
 from gandem.core.errors import RunError
 from gandem.core.specs import (
-    SGD,
-    Adam,
     AdamW,
     Optimizer,
-    RMSprop,
     at_step,
     find_schedules,
     parse_setting,
 )
 from gandem.core.training import Arrays, Evaluation
-
-__all__ = ["Evaluate", "OnStep", "Updater", "minimize", "parse_optimizer"]
 
 Evaluate = Callable[[Arrays], Evaluation]
 OnStep = Callable[[int, Evaluation, Arrays], None]
@@ -79,17 +74,17 @@ def _update(
         p = p * (1 - rate * decay)
     elif decay:
         g = g + decay * p
-    match optimizer:
-        case Adam():
+    match optimizer.kind:
+        case "adam" | "adamw":
             root = np.sqrt(1 - optimizer.beta2**count).item()
             m = slots[0] + (1 - optimizer.beta1) * (g - slots[0])
             v = slots[1] * optimizer.beta2 + (1 - optimizer.beta2) * (g * g)
             scale = np.sqrt(v) / root + optimizer.effective_epsilon(root)
             return p - rate / (1 - optimizer.beta1**count) * m / scale, (m, v)
-        case RMSprop():
+        case "rmsprop":
             v = slots[0] * optimizer.decay + (1 - optimizer.decay) * (g * g)
             return p - rate * g / (np.sqrt(v) + optimizer.epsilon), (v,)
-        case SGD():
+        case "sgd":
             buffer = slots[0] * optimizer.momentum + g
             return p - rate * buffer, (buffer,)
     raise TypeError(f"The optimizer {optimizer.kind!r} has no update here.")

@@ -17,8 +17,6 @@ from gandem.core.data.image_files import (
 from gandem.core.errors import DataError
 from gandem.visualize.images import scale_size
 
-__all__ = ["MIN_SIDE", "fit_picture", "keep_colors", "read_picture"]
-
 MIN_SIDE = 16
 """The fewest pixels of a side; VGG halves the sides four times."""
 MAX_FILE_SIZE = 1 << 28  # bytes
@@ -75,7 +73,8 @@ def keep_colors(picture: np.ndarray, original: np.ndarray) -> np.ndarray:
     section 4.
     """
     shift = (picture.astype(np.float64) - original) @ LUMA
-    return np.clip(np.round(original + shift[..., None]), 0, 255).astype(np.uint8)
+    result: np.ndarray = np.clip(np.round(original + shift[..., None]), 0, 255)
+    return result.astype(np.uint8)
 
 
 def _open(source: Path | str | np.ndarray) -> tuple[str, Any]:

@@ -17,7 +17,7 @@ from gandem.core.data.dataset import default_extractor
 from gandem.core.data.images import to_bytes
 from gandem.core.errors import SpecError
 from gandem.core.rng import Purpose, stream
-from gandem.core.runs.latents import LatentVectors, write_arrays
+from gandem.core.runs.generation.latents import LatentVectors, write_arrays
 from gandem.core.runs.run import Run, open_run, pick_backend
 from gandem.core.specs import Adam, Cosine, Optimizer, Spec, image_of
 from gandem.core.training import (
@@ -43,8 +43,6 @@ from gandem.optimize.minimization import minimize
 from gandem.optimize.pictures import fit_picture
 from gandem.visualize.latent import GeneratorOptions, check_class
 from gandem.visualize.traversal import Table
-
-__all__ = ["OPTIMIZER", "Projection", "project"]
 
 OPTIMIZER = Adam(learning_rate=Cosine(from_=0.1, to=0.002, end=1, unit="epochs"))
 """The optimizer by default; all steps are one epoch."""

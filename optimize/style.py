@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -24,8 +24,6 @@ from gandem.visualize.curves import write_curves
 from gandem.visualize.images import draw_table
 from gandem.visualize.plot import COLORS
 from gandem.visualize.series import Curves
-
-__all__ = ["FRAMES", "OPTIMIZER", "Stylized", "stylize"]
 
 Picture = Path | str | np.ndarray
 OPTIMIZER = Adam(learning_rate=Cosine(from_=0.05, to=0.005, end=1, unit="epochs"))
@@ -170,7 +168,7 @@ def stylize(
     rows: list[list[float]] = []
     frames: dict[int, np.ndarray] = {}
 
-    def record(step: int, evaluation: Evaluation, variables: dict[str, np.ndarray]) -> None:
+    def record(step: int, evaluation: Evaluation, variables: Mapping[str, np.ndarray]) -> None:
         losses = {name: float(evaluation.report[name]) for name in LOSSES}
         rows.append(list(losses.values()))
         if frame_interval and (step % frame_interval == 0 or step == steps):

@@ -48,8 +48,6 @@ from gandem.testing.trajectories import (
     summarize,
 )
 
-__all__ = ["BackendConformance"]
-
 
 def _find_changed(before: Mapping[str, bytes], arrays: Mapping[str, np.ndarray]) -> list[str]:
     """Return the names of arrays whose bytes differ from those before."""

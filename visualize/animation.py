@@ -26,8 +26,6 @@ from gandem.visualize.images import (
     scale_size,
 )
 
-__all__ = ["SUFFIXES", "Animation", "animate", "check_animation_path"]
-
 SUFFIXES = {".gif": "", ".mp4": "", ".png": "a strip"}
 MAX_FPS = 50
 """Frames per second; browsers slow down faster GIFs."""

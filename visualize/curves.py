@@ -31,8 +31,6 @@ from gandem.visualize.images import read_image, scale_images
 from gandem.visualize.plot import COLORS, STYLE, THUMBNAILS, draw, printable
 from gandem.visualize.series import Curves, Span, Thumbnail
 
-__all__ = ["MAX_RUNS", "SUFFIXES", "check_drawing", "draw_curves", "write_curves"]
-
 SUFFIXES = {".png": "", ".svg": ""}
 MAX_RUNS = 8
 """The number of colors that color-blind readers can distinguish."""

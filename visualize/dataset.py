@@ -21,8 +21,6 @@ from gandem.core.data.summary import DatasetSummary, count_classes, describe_bri
 from gandem.core.files import check_file
 from gandem.core.plugins.registry import registry
 
-__all__ = ["draw_dataset", "draw_sheet", "inspect_dataset", "summarize"]
-
 MAX_CLASSES_DRAWN = 20
 MIN_SIDE_DRAWN = 56
 """Pixels; smaller images are enlarged to about this size."""

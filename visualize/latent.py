@@ -4,23 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
 from gandem.core.errors import SpecError
+from gandem.core.runs.generation.styles import find_styles
 from gandem.core.runs.run import LAST
-from gandem.core.runs.styles import find_styles
-from gandem.core.specs import Spec, plan_spec
+from gandem.core.specs import Spec, Styles, plan_spec
 from gandem.core.training import one_hot
-
-__all__ = [
-    "GeneratorOptions",
-    "check_class",
-    "hold_category",
-    "is_conditional",
-    "move_styles",
-    "slerp",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +97,7 @@ def move_styles(
     """Return style inputs (rows × values, …) with the values added to the dimension of each row."""
     node = find_styles(spec)
     styles = inputs[node.reference].copy()
-    moved = styles.reshape(len(rows), len(values), node.layer.count, -1)  # a view
+    moved = styles.reshape(len(rows), len(values), cast(Styles, node.layer).count, -1)  # a view
     for row, (_, dimension) in enumerate(rows):
         where = slice(None) if dimension is None else slice(dimension, dimension + 1)
         moved[row, :, :, where] += np.asarray(values, styles.dtype)[:, None, None]

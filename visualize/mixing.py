@@ -7,15 +7,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from gandem.core.errors import SpecError, shown
+from gandem.core.runs.generation.sampling import sample
+from gandem.core.runs.generation.styles import (
+    compute_styles,
+    find_styles,
+    parse_layers,
+    style_inputs,
+)
 from gandem.core.runs.run import Run, open_run
-from gandem.core.runs.sampling import sample
-from gandem.core.runs.styles import compute_styles, find_styles, parse_layers, style_inputs
-from gandem.core.specs import image_of
+from gandem.core.specs import Styles, image_of
 from gandem.core.training import fixed_inputs
 from gandem.visualize.latent import GeneratorOptions, check_class
 from gandem.visualize.traversal import Table, check_table
@@ -86,7 +91,7 @@ def mix(
     row_seeds, column_seeds = (
         parse_seeds(seeds) if isinstance(seeds, str) else tuple(seeds) for seeds in (rows, columns)
     )
-    chosen = parse_layers(layers, node.layer.count)
+    chosen = parse_layers(layers, cast(Styles, node.layer).count)
     across, down = len(column_seeds) + 1, len(row_seeds) + 1
     check_table(spec, down, across, size)
     labels = None if label is None else np.full(1, check_class(spec, run.find_label(label)))

@@ -46,7 +46,8 @@ class TorchPlayers:
 
     def layer_slope(self, player: str, layer: str, direction: Tensor, **inputs: Tensor) -> Tensor:
         observed: dict[str, Tensor] = {}
-        output = self.apply(player, observed, **inputs)
+        output = TorchPlayers.apply(self, player, observed, **inputs)  # not cast by a subclass
+        direction = direction.to(output.dtype)
         return torch.autograd.grad(output, observed[layer], direction, create_graph=True)[0]
 
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:

@@ -19,16 +19,6 @@ from gandem.core.plugins.isolation import stdout_to_stderr
 from gandem.core.plugins.loading import import_target
 from gandem.core.plugins.registry import registry
 
-__all__ = [
-    "Dataset",
-    "ResizableDataset",
-    "default_extractor",
-    "find_dataset",
-    "load_dataset",
-    "name_path",
-    "sample_classes",
-]
-
 CHANNELS = (1, 2, 3, 4)
 """Gray, gray with transparency, color, and color with transparency."""
 MAX_CLASSES = 100_000

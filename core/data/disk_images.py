@@ -11,8 +11,6 @@ import numpy as np
 from gandem.core.data.lazy_images import LazyImages
 from gandem.core.errors import DataError
 
-__all__ = ["DiskImages"]
-
 
 class DiskImages(LazyImages):
     """Images in a file of raw bytes that are read when indexed.

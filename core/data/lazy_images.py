@@ -7,8 +7,6 @@ from typing import Any, Self
 
 import numpy as np
 
-__all__ = ["LazyImages"]
-
 
 class LazyImages(ABC):
     """Images, uint8 (N, H, W, C), in place of an array.

@@ -28,14 +28,14 @@ from gandem.core.specs import (
     plan_spec,
 )
 from gandem.core.specs.layers.base import Draws
-from gandem.core.training.discriminator import ADAPT
-from gandem.core.training.due import WHOLE_STEP, Due
 from gandem.core.training.feed.augmentation import disturbance_shapes
 from gandem.core.training.losses import AdversarialLoss, is_paired
 from gandem.core.training.ops import Images, Tensor
-from gandem.core.training.path_length import count_paths
 from gandem.core.training.protocols import Loss, Played, name_outputs
 from gandem.core.training.step import train_step
+from gandem.core.training.updates.discriminator import ADAPT
+from gandem.core.training.updates.due import WHOLE_STEP, Due
+from gandem.core.training.updates.path_length import count_paths
 
 __all__ = [
     "DRAW_KINDS",

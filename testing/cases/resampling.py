@@ -35,7 +35,7 @@ def list_resamplings() -> list[Case]:
             for padding in ("valid", "same"):
                 pooled = pool(size=size, stride=stride, padding=padding)
                 cases.append(image_case(f"{pooled.kind} {size} s{stride} {padding}", pooled))
-    for filter, up, down, padding in (
+    for filter, up, down, sides in (
         ((1, 3, 3, 1), 1, 1, "zero"),
         ((1, 2, 1), 1, 1, "reflect"),
         ((1, 3, 3, 1), 2, 1, "zero"),
@@ -49,8 +49,8 @@ def list_resamplings() -> list[Case]:
         ((1, 2, -0.5), (2, 1), (1, 2), ((3, -1), (0, 4))),
     ):
         gain = 1.0 if len(filter) == 4 else 1.5
-        resampled = Resample2D(filter=filter, up=up, down=down, padding=padding, gain=gain)
-        name = f"resample2d {filter} up {up} down {down} {padding}"
+        resampled = Resample2D(filter=filter, up=up, down=down, padding=sides, gain=gain)
+        name = f"resample2d {filter} up {up} down {down} {sides}"
         cases.append(image_case(name, resampled, Silu(), shape=(5, 6, 2)))
     return [
         *cases,

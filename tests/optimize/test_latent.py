@@ -10,7 +10,7 @@ from support.commands import gandem, needs_a_backend, on_each
 import gandem as package
 from gandem.core.errors import SpecError
 from gandem.core.runs import open_run
-from gandem.core.runs.latents import LatentVectors, read_latents
+from gandem.core.runs.generation.latents import LatentVectors, read_latents
 
 pytestmark = needs_a_backend
 FAST = {"steps": 200, "restarts": 3, "noise": 0.0}

@@ -38,9 +38,9 @@ from gandem.core.training import (
     step_inputs,
 )
 from gandem.core.training.backends import load_backend
-from gandem.core.training.due import Due
 from gandem.core.training.losses import load_loss
 from gandem.core.training.stages.feed import STAGE_INPUT
+from gandem.core.training.updates.due import Due
 from gandem.parity import measure
 from gandem.testing.trajectories import TRAJECTORIES
 

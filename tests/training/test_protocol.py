@@ -17,10 +17,10 @@ from gandem.core.training import (
     step_inputs,
 )
 from gandem.core.training.backends import load_backend
-from gandem.core.training.due import Due
 from gandem.core.training.feed.augmentation import draw_disturbances
 from gandem.core.training.losses import load_loss
 from gandem.core.training.stages.feed import STAGE_INPUT
+from gandem.core.training.updates.due import Due
 from gandem.testing.trajectories import SMALL, TRAJECTORIES, find_trajectory, load_tiny_data
 
 CRITIC = (kinds.Flatten(), kinds.Dense(units=1, bias=False))

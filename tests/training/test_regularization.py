@@ -23,8 +23,8 @@ from gandem.core.training import (
     passes_of_step,
     state_shapes,
 )
-from gandem.core.training.due import Due
 from gandem.core.training.feed.augmentation import draw_disturbances
+from gandem.core.training.updates.due import Due
 from gandem.testing.trajectories import SMALL, load_tiny_data
 
 torch = pytest.importorskip("torch")

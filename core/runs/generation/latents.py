@@ -14,8 +14,6 @@ from gandem.core.files import check_file, write_file
 from gandem.core.specs import Spec, plan_spec
 from gandem.core.training import one_hot, stored
 
-__all__ = ["LatentVectors", "read_arrays", "read_latents", "write_arrays"]
-
 MAX_FILE_SIZE = 1 << 30
 """Bytes of a file of vectors."""
 
