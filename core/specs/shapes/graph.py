@@ -187,6 +187,15 @@ class NetworkPlan:
         """Return the trained parameters, in canonical order."""
         return [parameter for node in self.walk() for parameter in node.parameters]
 
+    def kernels(self) -> dict[str, int]:
+        """Return the axis of the filters of each kernel, by its name, in canonical order."""
+        return {
+            parameter.name: node.layer.filter_axis
+            for node in self.walk()
+            for parameter in node.parameters
+            if parameter.name.endswith("/kernel")
+        }
+
     def statistics(self) -> list[Parameter]:
         """Return the running statistics, in canonical order."""
         return [parameter for node in self.walk() for parameter in node.statistics]
