@@ -55,7 +55,8 @@ def msg_gan(
 
     The plain form has the non-saturating loss and the R1 penalty of the authors' last program,
     msg-stylegan-tf. ``loss="relativistic-average-hinge"`` with ``r1=0`` is the form of their first
-    program, BMSG-GAN; as in every relativistic loss the last bias cancels, and is left out. In the paper width and latent size are 512.
+    program, BMSG-GAN; as in every relativistic loss the last bias cancels, and is left out. In the
+    paper width and latent size are 512.
 
     Args:
         image: (height, width, channels); both are halved until the height is at most 4, or one of
