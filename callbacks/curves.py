@@ -8,8 +8,6 @@ from gandem.core.plugins.isolation import format_error
 from gandem.core.runs.run import Run
 from gandem.core.runs.trainer import Callback, Trainer
 
-__all__ = ["Curves"]
-
 MIN_STEPS = 200
 """Steps below which no curves are drawn, since drawing takes a second or two."""
 

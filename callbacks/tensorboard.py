@@ -16,8 +16,6 @@ from typing import Any
 
 from gandem.core.runs.trainer import Callback, Trainer, WrittenCheckpoint
 
-__all__ = ["TensorBoard"]
-
 RECORD_FIELDS = ("model", "backend", "device", "precision", "seed", "spec_digest")
 
 

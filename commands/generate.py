@@ -84,8 +84,8 @@ def generate(
     from gandem.core.data.summary import format_few
     from gandem.core.files import check_file, check_new_folder
     from gandem.core.runs import open_run
-    from gandem.core.runs.latents import read_latents
-    from gandem.core.runs.sampling import check_count, default_count
+    from gandem.core.runs.generation.latents import read_latents
+    from gandem.core.runs.generation.sampling import check_count, default_count
     from gandem.core.specs import Image
     from gandem.terminal.progress import ProgressBars
     from gandem.terminal.tables import format_count

@@ -17,17 +17,6 @@ import click
 from gandem.core.machine import are_process_effects_allowed
 from gandem.core.plugins.isolation import stdout_to_stderr
 
-__all__ = [
-    "DISK_FULL",
-    "find_lost_output",
-    "prepare_streams",
-    "print_json",
-    "print_out",
-    "print_table",
-    "reserve_output",
-]
-
-
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Error numbers for a full disk, an exceeded quota and an exceeded file size limit."""
 STREAM = "gandem.json"

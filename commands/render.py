@@ -26,20 +26,6 @@ if TYPE_CHECKING:  # `gandem show` must not import what only a run needs
     from gandem.core.runs import Run, Settings
     from gandem.core.runs.record import RunRecord, Segment
 
-__all__ = [
-    "describe_layers",
-    "describe_run",
-    "format_accuracy",
-    "format_losses",
-    "format_outcome",
-    "format_recipe",
-    "format_run",
-    "format_run_details",
-    "format_runs",
-    "format_scores",
-    "format_spec",
-]
-
 ALWAYS_SHOWN = ("batch_size", "epochs", "discriminator_steps", "noise", "passes")
 """Fields of the training that are shown even at their defaults."""
 

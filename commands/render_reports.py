@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from gandem.parity import Handover, Report
     from gandem.profiler import Profile
 
-__all__ = ["format_doctor", "format_parity", "format_plugins", "format_profile"]
-
 
 def format_profile(profile: Profile) -> str:
     """Return a profile: a row for each part of the step."""

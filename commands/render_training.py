@@ -5,8 +5,6 @@ from __future__ import annotations
 from gandem.core.specs import Schedule, Spec, find_schedules, plan_spec, stage_specs
 from gandem.terminal.tables import format_table
 
-__all__ = ["format_schedules", "format_stages"]
-
 BARS = "▁▂▃▄▅▆▇█"
 DRAWN_POINTS = 16
 

@@ -11,8 +11,6 @@ from typing import Any
 from gandem.core.errors import GandemError, RunError
 from gandem.core.runs import open_run
 
-__all__ = ["Summary", "find_runs"]
-
 MAX_DEPTH = 4
 """Levels of subfolders that are searched."""
 

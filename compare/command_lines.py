@@ -11,8 +11,6 @@ from gandem.core.errors import NotFoundError
 from gandem.core.runs import Settings
 from gandem.core.specs import find_model
 
-__all__ = ["compare_command", "evaluate_command", "parity_command", "train_command"]
-
 OPTIONS = {
     "data": None,
     "data_dir": None,

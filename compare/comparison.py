@@ -38,8 +38,6 @@ from gandem.core.runs import Run, open_run
 from gandem.core.runs.log import read_last_row
 from gandem.core.runs.run_dir import is_locked, lock_run_dir
 
-__all__ = ["CellRecord", "Comparison", "State", "open_comparison", "plan"]
-
 PLAN, CELLS, PARITY, JOBS = "comparison.json", "cells", "parity", "ended.jsonl"
 SCORES = "scores.json"
 FORMAT = 1

@@ -23,8 +23,6 @@ from gandem.core.files import check_file, make_folder
 from gandem.core.machine import count_cpus
 from gandem.core.plugins.installation import install_command
 
-__all__ = ["FORMATS", "check_format", "compare", "count_workers", "write_report"]
-
 FORMATS = ("html", "md", "csv", "json")
 MEMORY_PER_RUN = 3 << 30
 """Bytes; a framework alone takes one or two GiB."""

@@ -28,8 +28,6 @@ from gandem.core.training import (
 from gandem.metrics.evaluation.features import find_extractor
 from gandem.metrics.evaluation.reference_statistics import count_images
 
-__all__ = ["MAX_SEEDS", "Cell", "Grid", "check_grid", "pick_backends"]
-
 MAX_FOLDER_LENGTH = 160
 """Bytes of the name of a cell's folder; a longer one is replaced by a hash."""
 MAX_SEEDS = 1000

@@ -15,8 +15,6 @@ from gandem.core.process import ChildCommand, ChildResult, run_child
 from gandem.core.runs import open_run
 from gandem.core.runs.run_dir import check_run_dir, is_locked
 
-__all__ = ["Job", "JobResult", "run_job"]
-
 POLL_INTERVAL = 0.2
 """Seconds between two checks of the lock of a run."""
 LOCK_TIMEOUT = 120.0

@@ -16,8 +16,6 @@ from gandem.compare.grid import Cell, Grid
 from gandem.compare.sweeps import Setting
 from gandem.core.runs import Run
 
-__all__ = ["Labels", "label_grid", "label_models", "label_settings"]
-
 COLORS, DASHES = 6, 4
 """Numbers of colors and dashes in the style sheet."""
 

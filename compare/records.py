@@ -9,15 +9,6 @@ from typing import Any
 
 from gandem.core.documents import is_number, parse_json
 
-__all__ = [
-    "keep_finite",
-    "read_object",
-    "read_parity_report",
-    "read_reasons",
-    "read_scores",
-    "to_number",
-]
-
 MARK_FIELDS = (
     *("weights_max", "weights_median", "loss_max", "statistics_max"),
     *("baseline_max", "baseline_median", "baseline_statistics_max", "floor"),

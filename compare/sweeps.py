@@ -16,15 +16,6 @@ from typing import Any
 from gandem.core.errors import SpecError, shown
 from gandem.core.specs import parse_setting
 
-__all__ = [
-    "DEFAULT_NAME",
-    "Setting",
-    "format_changes",
-    "format_sweeps",
-    "make_settings",
-    "parse_sweeps",
-]
-
 DEFAULT_NAME = "default"
 """The name of the setting without changes."""
 MAX_SETTINGS = 10_000

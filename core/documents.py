@@ -10,8 +10,6 @@ import math
 import tomllib
 from typing import Any
 
-__all__ = ["MAX_DEPTH", "finite", "is_number", "parse_json", "parse_toml"]
-
 MAX_DEPTH = 100
 """Levels of lists and tables; a spec with nested blocks has up to 70."""
 MAX_BITS = 1000

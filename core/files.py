@@ -15,24 +15,6 @@ from typing import Any
 
 from gandem.core.errors import RunError
 
-__all__ = [
-    "append_line",
-    "cache_folder",
-    "check_file",
-    "check_folder",
-    "check_new_folder",
-    "clear_unfinished",
-    "fill_file",
-    "flush_file",
-    "is_unfinished",
-    "make_folder",
-    "remove_temporaries",
-    "shorten_path",
-    "temporary_beside",
-    "write_file",
-    "write_json",
-]
-
 
 def check_file(path: Path, suffixes: Mapping[str, str] | None = None) -> None:
     """Check that a file can be written to a path, before any work is done for it.

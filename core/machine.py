@@ -16,19 +16,6 @@ import threading
 
 from gandem.core.errors import RunError
 
-__all__ = [
-    "are_process_effects_allowed",
-    "check_memory",
-    "count_cpus",
-    "cpu_instructions",
-    "describe_command",
-    "describe_machine",
-    "format_size",
-    "keep_freed_memory",
-    "lower_thread_priority",
-    "memory_size",
-]
-
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 MAX_MMAP_THRESHOLD = 32 << 20
 """Bytes of the largest block that glibc can be told to keep."""

@@ -24,8 +24,6 @@ from typing import IO
 
 from gandem.core.signals import catch_stop_request
 
-__all__ = ["ChildCommand", "ChildResult", "describe_exit", "run_child", "run_children"]
-
 POLL_INTERVAL = 0.1
 """Seconds between two checks of the children."""
 STOP_TIMEOUT = 120.0

@@ -11,8 +11,6 @@ import hashlib
 
 import numpy as np
 
-__all__ = ["Purpose", "dropout_keep", "dropout_levels", "fingerprint", "part_of", "stream"]
-
 
 class Purpose(enum.IntEnum):
     """The purpose of a stream. The numbers are part of the run format; never change one."""

@@ -18,13 +18,6 @@ from typing import Any
 
 from gandem.core.files import remove_temporaries
 
-__all__ = [
-    "EXIT_CODE",
-    "block_interrupts_in_children",
-    "catch_stop_request",
-    "exit_on_interrupt",
-]
-
 Handlers = dict[signal.Signals, Any]
 EXIT_CODE = 130
 """128 + SIGINT, as in shells."""

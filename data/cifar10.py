@@ -16,8 +16,6 @@ from gandem.core.data.dataset import Dataset
 from gandem.core.errors import DataError, suggest
 from gandem.download import download
 
-__all__ = ["CLASSES", "load"]
-
 ARCHIVE = "cifar-10-binary.tar.gz"
 URLS = (f"https://www.cs.toronto.edu/~kriz/{ARCHIVE}",)
 SHA256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"

@@ -10,8 +10,6 @@ import numpy as np
 from gandem.core.data.dataset import Dataset
 from gandem.core.errors import DataError
 
-__all__ = ["load"]
-
 
 def load(argument: str, data_dir: Path | None) -> Dataset:
     """Return the embedded digits; ``data_dir`` is ignored.

@@ -33,8 +33,6 @@ from gandem.data.frameworks import ERROR_MARK, PROGRESS_MARK, hash_files
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["OpenedSet", "Request", "main"]
-
 READERS = {"torchvision": "gandem.data.torchvision_sets", "keras": "gandem.data.keras_sets"}
 SOCKET_TIMEOUT = 30
 """Socket timeout in seconds."""

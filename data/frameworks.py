@@ -30,8 +30,6 @@ from gandem.core.plugins.registry import is_installed, registry
 from gandem.core.process import ChildCommand, run_child
 from gandem.terminal.progress import ProgressBars
 
-__all__ = ["FrameworkSet", "check_installed", "check_name", "hash_files", "load_set"]
-
 FORMAT = 1
 """Version of the cache; incremented if the same set would give different bytes."""
 PROGRESS_MARK, ERROR_MARK = "@ ", "! "

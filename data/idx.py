@@ -17,8 +17,6 @@ from gandem.core.data.dataset import Dataset
 from gandem.core.errors import DataError, suggest
 from gandem.download import download, read_unpacked
 
-__all__ = ["IdxSet", "load_idx_set", "parse_idx"]
-
 FILES = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",

@@ -19,8 +19,6 @@ from gandem.data.mnist import MNIST
 if TYPE_CHECKING:
     from gandem.data.framework_process import OpenedSet, Request
 
-__all__ = ["load", "open_set"]
-
 UNSUITABLE = {
     "holds texts": ("imdb", "reuters"),
     "holds tables of numbers": ("boston_housing", "california_housing"),

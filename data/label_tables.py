@@ -18,8 +18,6 @@ from unicodedata import normalize
 from gandem.core.documents import parse_json
 from gandem.core.errors import DataError, shown
 
-__all__ = ["TABLES", "LabelTable", "match_files", "read_table", "sort_classes"]
-
 TABLES = ("labels.csv", "metadata.csv", "metadata.jsonl", "dataset.json")
 """File names of tables; if there are several, the first counts."""
 MAX_TABLE_SIZE = 256 << 20  # bytes; a million rows have about 50 MB

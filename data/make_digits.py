@@ -12,8 +12,6 @@ import numpy as np
 from gandem.data.idx import MAX_SIZE, parse_idx
 from gandem.download import read_unpacked
 
-__all__ = ["make_digits"]
-
 IMAGES_PER_CLASS = 1000
 
 

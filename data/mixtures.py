@@ -11,8 +11,6 @@ from gandem.core.data.dataset import Dataset
 from gandem.core.errors import DataError
 from gandem.core.rng import Purpose, part_of, stream
 
-__all__ = ["GRID", "RING", "load_grid", "load_ring"]
-
 COUNT = 10_000
 """Points of a data set, in equal numbers per component."""
 RING = np.array([(np.cos(turn), np.sin(turn)) for turn in 2 * np.pi * np.arange(8) / 8]) * 2.0

@@ -7,8 +7,6 @@ from pathlib import Path
 from gandem.core.data.dataset import Dataset
 from gandem.data.idx import IdxSet, load_idx_set
 
-__all__ = ["load"]
-
 MNIST = IdxSet(
     name="mnist",
     folder="MNIST",

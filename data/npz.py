@@ -17,8 +17,6 @@ from gandem.core.errors import DataError
 from gandem.core.machine import check_memory
 from gandem.data.label_tables import sort_classes
 
-__all__ = ["load"]
-
 NAMES = (("images", "labels"), ("x", "y"), ("x_train", "y_train"), ("arr_0", "arr_1"))
 MAX_ARRAY_SIZE = 8 << 30  # bytes; a small zip file can unpack to more than the memory
 MAX_CLASSES = 1 << 16  # larger labels are row numbers or hashes, not classes

@@ -13,8 +13,6 @@ from gandem.core.errors import DataError, suggest
 from gandem.core.rng import Purpose, part_of, stream
 from gandem.data import digits, mnist
 
-__all__ = ["COUNT", "MODES", "load"]
-
 NAME = "stacked-mnist"
 COUNT = 128_000
 """Images, 128 of each mode; as many as in Lin et al. 2018, arXiv:1712.04086, section 4.2."""

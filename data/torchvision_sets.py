@@ -17,8 +17,6 @@ from gandem.data.frameworks import FrameworkSet, check_installed, check_name, lo
 if TYPE_CHECKING:
     from gandem.data.framework_process import OpenedSet, Request
 
-__all__ = ["load", "open_set"]
-
 UNSUITABLE = {
     "holds videos": ("HMDB51", "Kinetics", "MovingMNIST", "UCF101"),
     "holds images with bounding boxes": (

@@ -25,8 +25,6 @@ from gandem.download import download
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["SHA256", "URL", "Inception", "load"]
-
 URL = (
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
     "weights-inception-2015-12-05-6726825d.pth"

@@ -37,8 +37,6 @@ from gandem.core.training import (
     load_loss,
 )
 
-__all__ = ["HEAD", "WEIGHTS", "LeNet5", "StackedLeNet5", "lenet5_spec", "load"]
-
 WEIGHTS = {"digits": "0 to 9, as MNIST has them", "fashion": "the ten articles of Fashion-MNIST"}
 """The data sets with weights."""
 STACKED = "stacked"

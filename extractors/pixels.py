@@ -9,8 +9,6 @@ import numpy as np
 from gandem.core.data.features import Features
 from gandem.core.errors import DataError
 
-__all__ = ["Pixels", "load"]
-
 
 def load(argument: str, backend: str) -> Pixels:
     """Return the extractor; it takes no argument and needs no backend.

@@ -15,8 +15,6 @@ from gandem.core.data.dataset import Dataset, load_dataset
 from gandem.core.training import as_read, initial_state, load_backend, load_loss
 from gandem.extractors.lenet5 import HEAD, NETWORK, WEIGHTS, LeNet5, lenet5_spec
 
-__all__ = ["accuracy", "train_lenet5"]
-
 DATA = {"digits": "mnist", "fashion": "fashion-mnist"}
 EPOCHS, BATCH, RATE = 30, 128, 2e-3
 SHIFT = {"digits": 2, "fashion": 1}

@@ -31,8 +31,6 @@ from gandem.core.training import (
 )
 from gandem.download import download
 
-__all__ = ["MD5", "URL", "VGG", "load_random", "load_vgg16", "load_vgg19"]
-
 URL = (
     "https://storage.googleapis.com/tensorflow/keras-applications/vgg19/"
     "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"

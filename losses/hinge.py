@@ -6,8 +6,6 @@ images with logits below 1, fake ones with logits above -1.
 
 from gandem.core.training import Ops, Tensor
 
-__all__ = ["Hinge"]
-
 
 class Hinge:
     r"""Margins of 1 for the discriminator, the plain logits for the generator.

@@ -11,8 +11,6 @@ from gandem.core.specs import Shape
 from gandem.core.training import Ops, Tensor
 from gandem.losses.non_saturating import NonSaturating
 
-__all__ = ["InfoGAN"]
-
 
 class InfoGAN(NonSaturating):
     r"""Generator and recognizer maximize a lower bound of the mutual information of code and image.

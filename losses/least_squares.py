@@ -6,8 +6,6 @@ gradient does not vanish for images that are classified correctly but far from t
 
 from gandem.core.training import Ops, Tensor
 
-__all__ = ["LeastSquares"]
-
 
 class LeastSquares:
     r"""Squared distance of the logits to targets: real b = 1 (minus label smoothing), fake a = 0,

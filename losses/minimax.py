@@ -6,8 +6,6 @@ generator maximizes the part that depends on it.
 
 from gandem.core.training import Ops, Tensor
 
-__all__ = ["Minimax"]
-
 
 class Minimax:
     r"""The two-player game of the first paper.

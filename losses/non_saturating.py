@@ -8,8 +8,6 @@ optimum, but this gradient is large while the discriminator wins.
 from gandem.core.training import Ops, Tensor
 from gandem.losses.minimax import Minimax
 
-__all__ = ["NonSaturating"]
-
 
 class NonSaturating(Minimax):
     r"""The minimax loss with a generator loss that keeps its gradient.

@@ -7,8 +7,6 @@ generator cannot lower its loss at one mode of the data by leaving the others.
 
 from gandem.core.training import Ops, Tensor
 
-__all__ = ["Relativistic"]
-
 
 class Relativistic:
     r"""The logistic loss of differences of logits.

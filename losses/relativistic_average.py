@@ -7,8 +7,6 @@ one less realistic than the average real image; the generator learns the opposit
 from gandem.core.training import Ops, Tensor
 from gandem.losses.relativistic import Relativistic
 
-__all__ = ["RelativisticAverage"]
-
 
 class RelativisticAverage(Relativistic):
     r"""The non-saturating loss of logits relative to the mean of the other kind.

@@ -7,8 +7,6 @@ contribute.
 from gandem.core.training import Ops, Tensor
 from gandem.losses.relativistic import Relativistic
 
-__all__ = ["RelativisticAverageHinge"]
-
 
 class RelativisticAverageHinge(Relativistic):
     r"""Margins of 1 around the mean logit of the other kind, for both players.

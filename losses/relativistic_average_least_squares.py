@@ -7,8 +7,6 @@ ones; for the generator the other way round.
 from gandem.core.training import Ops, Tensor
 from gandem.losses.relativistic import Relativistic
 
-__all__ = ["RelativisticAverageLeastSquares"]
-
 
 class RelativisticAverageLeastSquares(Relativistic):
     r"""Squared distance of relative logits to 1 and -1, for both players.

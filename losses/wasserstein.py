@@ -8,8 +8,6 @@ gradient is bounded. Limit it with ``training.weight_clip`` (WGAN) or ``loss.gra
 
 from gandem.core.training import Ops, Tensor
 
-__all__ = ["Wasserstein"]
-
 
 class Wasserstein:
     r"""The difference of a critic's mean scores.

@@ -9,15 +9,6 @@ import numpy as np
 from gandem.core.errors import DataError
 from gandem.metrics.validation import as_labels
 
-__all__ = [
-    "ClassAccuracy",
-    "ClassBalance",
-    "class_accuracy",
-    "class_balance",
-    "confusion_matrix",
-    "divergence",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ClassAccuracy:

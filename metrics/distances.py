@@ -6,8 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-__all__ = ["SLACK", "center", "distances_to_others", "nearest", "squared_distances"]
-
 BLOCK_SIZE = 2_000_000
 """Distances in memory at a time: 16 MB of float64."""
 SLACK = 1e-12

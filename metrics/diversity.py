@@ -9,8 +9,6 @@ import numpy as np
 from gandem.metrics.distances import SLACK, center, squared_distances
 from gandem.metrics.validation import as_pair
 
-__all__ = ["Diversity", "diversity"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diversity:

@@ -10,8 +10,6 @@ import numpy as np
 from gandem.core.errors import DataError
 from gandem.metrics.validation import MAX_FEATURE, as_features, check_at_least, check_sizes
 
-__all__ = ["Moments", "Normal", "frechet_distance"]
-
 CHUNK_SIZE = 1024
 """Samples summed at a time."""
 

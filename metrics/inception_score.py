@@ -10,8 +10,6 @@ from gandem.core.errors import DataError
 from gandem.core.rng import Purpose, part_of, stream
 from gandem.metrics.validation import as_features, check_at_least
 
-__all__ = ["InceptionScore", "inception_score"]
-
 TOLERANCE = 1e-3
 """Tolerance of the sum of probabilities: a softmax in float16 over a thousand classes."""
 

@@ -10,8 +10,6 @@ from gandem.core.rng import Purpose, part_of, stream
 from gandem.metrics.distances import BLOCK_SIZE
 from gandem.metrics.validation import as_pair, check_at_least
 
-__all__ = ["KernelDistance", "kernel_distance"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelDistance:

@@ -9,8 +9,6 @@ import numpy as np
 from gandem.metrics.distances import SLACK, center, distances_to_others, squared_distances
 from gandem.metrics.validation import as_pair, check_at_least
 
-__all__ = ["PrecisionRecall", "precision_recall"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrecisionRecall:

@@ -11,8 +11,6 @@ from gandem.metrics.class_accuracy import divergence
 from gandem.metrics.distances import nearest
 from gandem.metrics.validation import as_pair
 
-__all__ = ["ModeCoverage", "mode_coverage"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModeCoverage:

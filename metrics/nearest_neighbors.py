@@ -9,8 +9,6 @@ import numpy as np
 from gandem.metrics.distances import distances_to_others, nearest
 from gandem.metrics.validation import as_features, as_pair
 
-__all__ = ["Neighbors", "nearest_training"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Neighbors:

@@ -6,8 +6,6 @@ import numpy as np
 
 from gandem.core.errors import DataError, shown
 
-__all__ = ["as_features", "as_labels", "as_pair", "check_at_least", "check_sizes"]
-
 MAX_FEATURE = 1e20
 """The twelfth power, the square of a kernel, is still a finite float64."""
 

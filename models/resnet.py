@@ -28,16 +28,6 @@ from gandem.core.specs import (
     Zeros,
 )
 
-__all__ = [
-    "batch_norm",
-    "down_blocks",
-    "features",
-    "images",
-    "label_norm",
-    "projection",
-    "up_block",
-]
-
 HE = KaimingUniform()
 """Of the kernels in a block; for as many filters as channels Glorot's with a gain of √2."""
 Norm = tuple[Layer, ...]

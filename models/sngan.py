@@ -14,8 +14,6 @@ from gandem.core.specs import (
 )
 from gandem.models.resnet import batch_norm, down_blocks, features, images, up_block
 
-__all__ = ["DECAY", "sngan"]
-
 DECAY = Linear(from_=2e-4, to=0.0, end=320.0, unit="epochs")
 """The learning rate of the authors' program: 50,000 steps of 5 × 64 of the 50,000 images."""
 

@@ -9,14 +9,12 @@ from typing import Any, Literal
 import numpy as np
 
 from gandem.core.errors import SpecError, suggest
-from gandem.core.runs.latents import write_arrays
+from gandem.core.runs.generation.latents import write_arrays
 from gandem.core.runs.run import Run, open_run, pick_backend
 from gandem.core.specs import REFERENCE, Dense, Node, Spec, plan_spec
 from gandem.core.training import Ops, Tensor, fixed_inputs, stored
 from gandem.optimize.engines import Apply, Tensors, start_engine
 from gandem.visualize.latent import GeneratorOptions, is_conditional
-
-__all__ = ["Directions", "directions"]
 
 CHUNK = 250
 """Samples whose features are computed at once."""

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from gandem.core.errors import BackendError, SpecError
+from gandem.core.runs.generation.sampling import report_memory_errors
 from gandem.core.runs.run import pick_backend, pick_device
-from gandem.core.runs.sampling import report_memory_errors
 from gandem.core.specs import Image, Spec
 from gandem.core.training import (
     FEATURES,
@@ -26,16 +26,6 @@ from gandem.core.training import (
     stored,
 )
 from gandem.metrics.evaluation.features import load_extractor
-
-__all__ = [
-    "Apply",
-    "DifferentiableEngine",
-    "Tensors",
-    "feature_engine",
-    "load_features",
-    "observe",
-    "start_engine",
-]
 
 Apply = Callable[..., Tensor]
 """Runs a player in inference mode; see :class:`gandem.core.training.Players`."""

@@ -22,8 +22,6 @@ from gandem.core.specs import (
 )
 from gandem.core.training import Arrays, Evaluation
 
-__all__ = ["Evaluate", "OnStep", "Updater", "minimize", "parse_optimizer"]
-
 Evaluate = Callable[[Arrays], Evaluation]
 OnStep = Callable[[int, Evaluation, Arrays], None]
 """Called with the number of the update, from 1, the evaluation before it, and the variables after

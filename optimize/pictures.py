@@ -17,8 +17,6 @@ from gandem.core.data.image_files import (
 from gandem.core.errors import DataError
 from gandem.visualize.images import scale_size
 
-__all__ = ["MIN_SIDE", "fit_picture", "keep_colors", "read_picture"]
-
 MIN_SIDE = 16
 """The fewest pixels of a side; VGG halves the sides four times."""
 MAX_FILE_SIZE = 1 << 28  # bytes

@@ -16,10 +16,10 @@ import numpy as np
 from gandem.core.data.dataset import default_extractor
 from gandem.core.errors import SpecError
 from gandem.core.rng import Purpose, stream
-from gandem.core.runs.latents import LatentVectors, write_arrays
+from gandem.core.runs.generation.latents import LatentVectors, write_arrays
+from gandem.core.runs.generation.sampling import sample
+from gandem.core.runs.generation.styles import find_styles, to_styles
 from gandem.core.runs.run import Run, open_run, pick_backend
-from gandem.core.runs.sampling import sample
-from gandem.core.runs.styles import find_styles, to_styles
 from gandem.core.specs import Adam, Cosine, Optimizer, image_of, plan_spec
 from gandem.core.training import (
     FEATURES,
@@ -44,8 +44,6 @@ from gandem.optimize.minimization import minimize
 from gandem.optimize.pictures import fit_picture
 from gandem.visualize.latent import GeneratorOptions, check_class
 from gandem.visualize.traversal import Table
-
-__all__ = ["OPTIMIZER", "Projection", "project"]
 
 OPTIMIZER = Adam(learning_rate=Cosine(from_=0.1, to=0.002, end=1, unit="epochs"))
 """The optimizer by default; all steps are one epoch."""

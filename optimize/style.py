@@ -25,8 +25,6 @@ from gandem.visualize.images import draw_table
 from gandem.visualize.plot import COLORS
 from gandem.visualize.series import Curves
 
-__all__ = ["FRAMES", "OPTIMIZER", "Stylized", "stylize"]
-
 Picture = Path | str | np.ndarray
 OPTIMIZER = Adam(learning_rate=Cosine(from_=0.05, to=0.005, end=1, unit="epochs"))
 """The optimizer by default; all steps are one epoch."""

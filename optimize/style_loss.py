@@ -12,8 +12,6 @@ import numpy as np
 from gandem.core.training import FEATURES, Ops, Tensor
 from gandem.optimize.engines import Apply, Tensors
 
-__all__ = ["LOSSES", "StyleLoss", "variation_matrices"]
-
 LOSSES = ("content", "style", "variation")
 
 

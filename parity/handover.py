@@ -28,15 +28,6 @@ from gandem.parity.tolerances import (
     read_losses,
 )
 
-__all__ = [
-    "Direction",
-    "Handover",
-    "Limits",
-    "choose_limits",
-    "list_later_marks",
-    "measure_handover",
-]
-
 UNINTERRUPTED = ("reference", "other")
 ROUTES = {
     "from reference": (0, 1),

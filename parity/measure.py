@@ -51,8 +51,6 @@ from gandem.parity.tolerances import (
     read_losses,
 )
 
-__all__ = ["Report", "choose_backends", "measure"]
-
 TIERS = ("trajectory", "step", "baseline", "handover")
 
 

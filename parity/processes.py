@@ -12,8 +12,6 @@ from gandem.core.errors import BackendError
 from gandem.core.machine import count_cpus
 from gandem.core.process import ChildCommand, run_children
 
-__all__ = ["Processes", "Request"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:

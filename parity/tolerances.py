@@ -8,17 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = [
-    "FLOAT32_ALL",
-    "Mark",
-    "Tolerance",
-    "choose_tolerance",
-    "compare_trajectories",
-    "list_marks",
-    "read_arrays",
-    "read_losses",
-]
-
 RATIO = 10.0
 """The largest ratio of a difference to that of the 1-ulp baseline."""
 FLOAT32_MOST, FLOAT32_ALL = 2e-5, 2e-4

@@ -31,8 +31,6 @@ from gandem.core.training import (
 from gandem.parity.processes import Request
 from gandem.parity.tolerances import read_arrays
 
-__all__ = ["main"]
-
 
 def main(argument: str) -> int:
     """Run a request and return the exit code; a user error is one line on standard error."""

@@ -10,8 +10,6 @@ from typing import Any
 
 from gandem.core.errors import printable
 
-__all__ = ["ProgressBars"]
-
 FIRST_LINE_DELAY = 2.0
 """Seconds before the first plain line; quicker work prints none."""
 LINE_INTERVAL = 10.0

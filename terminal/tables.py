@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-__all__ = ["format_count", "format_table"]
-
 
 def format_count(count: int, noun: str) -> str:
     """Return a count with its noun.

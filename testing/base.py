@@ -16,8 +16,6 @@ from gandem.testing.case_types import Case
 from gandem.testing.target import ConformanceTarget, load_target
 from gandem.testing.trajectories import Trajectory
 
-__all__ = ["Conformance", "find_unknown_failures", "list_tests", "name_of", "tier"]
-
 Test = TypeVar("Test", bound=Callable[..., Any])
 
 

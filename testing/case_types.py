@@ -17,17 +17,6 @@ import numpy as np
 from gandem.core.specs import Layer, NetworkPlan, Optimizer, Shape, plan_network
 from gandem.core.training import AdversarialLoss
 
-__all__ = [
-    "UPDATES",
-    "Case",
-    "LossCase",
-    "OptimizerCase",
-    "Role",
-    "Special",
-    "as_statistic",
-    "hashed_numbers",
-]
-
 Special = Literal["one hot", "ties", "zeros", "wide", "dead channel"]
 Role = Literal["real", "fake", "generator", "pair", "pair_generator"]
 UPDATES = 12

@@ -22,8 +22,6 @@ from gandem.core.training import find_backend
 from gandem.terminal.tables import format_table
 from gandem.testing import TIERS
 
-__all__ = ["OUTCOMES", "Check", "Outcome", "check", "format_check"]
-
 OUTCOMES: Mapping[str, str] = {
     "passed": "passed",
     "skipped": "skipped",

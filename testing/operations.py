@@ -14,14 +14,12 @@ import pytest
 
 from gandem.core.errors import suggest
 from gandem.core.training import CAPABILITIES, Backend
-from gandem.core.training.penalties import feature_distance
+from gandem.core.training.updates.penalties import feature_distance
 from gandem.testing.base import Conformance, name_of, tier
 from gandem.testing.case_types import Case, LossCase, OptimizerCase, hashed_numbers
 from gandem.testing.cases import CASES, LOSSES, OPTIMIZERS
 from gandem.testing.references.files import load_reference
 from gandem.testing.target import ConformanceTarget
-
-__all__ = ["TOLERANCE", "OperationConformance", "find_differences"]
 
 TOLERANCE = 1e-12
 """Largest difference of an element, in units of the array's largest element or 1."""

@@ -12,8 +12,6 @@ from typing import Any, TextIO
 
 import pytest
 
-__all__ = ["pytest_addoption", "pytest_collection_modifyitems", "pytest_configure"]
-
 SUITE = "gandem.testing.suite"
 
 

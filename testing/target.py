@@ -13,8 +13,6 @@ from gandem.core.plugins.loading import find_missing, import_target
 from gandem.core.specs import NetworkPlan, Optimizer
 from gandem.core.training import Arrays, Tensor, find_backend, load_backend
 
-__all__ = ["ConformanceTarget", "list_array_names", "load_target"]
-
 REQUIRED = ("known_failures", "differentiate", "gradient", "optimize")
 """The attributes that every target has."""
 

@@ -13,15 +13,6 @@ import numpy as np
 from gandem.core.data.images import flatten_alpha
 from gandem.core.errors import RunError
 
-__all__ = [
-    "add_title",
-    "check_image_size",
-    "draw_table",
-    "read_image",
-    "scale_images",
-    "scale_size",
-]
-
 MAX_PIXELS = 30_000_000
 """Pixels of one picture, about 90 MB."""
 FONT_SIZE = 14

@@ -10,10 +10,10 @@ from typing import Any, Literal
 import numpy as np
 
 from gandem.core.errors import SpecError
-from gandem.core.runs.latents import LatentVectors
+from gandem.core.runs.generation.latents import LatentVectors
+from gandem.core.runs.generation.sampling import CHUNK_SIZE, sample
+from gandem.core.runs.generation.styles import find_styles, to_styles
 from gandem.core.runs.run import Run, open_run
-from gandem.core.runs.sampling import CHUNK_SIZE, sample
-from gandem.core.runs.styles import find_styles, to_styles
 from gandem.core.specs import image_of
 from gandem.core.training import fixed_inputs, stored
 from gandem.visualize.animation import Animation

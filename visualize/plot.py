@@ -10,8 +10,6 @@ import numpy as np
 from gandem.metrics.evaluation import MEASURES
 from gandem.visualize.series import Curves
 
-__all__ = ["COLORS", "STYLE", "THUMBNAILS", "draw", "printable"]
-
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 """Okabe and Ito 2008, "Color universal design"."""
 WARNING_COLORS = {

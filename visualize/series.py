@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Curves", "Span", "Thumbnail"]
-
 
 @dataclass(frozen=True, slots=True)
 class Span:

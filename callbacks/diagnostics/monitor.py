@@ -37,8 +37,6 @@ from gandem.core.training.losses import (
     is_paired,
 )
 
-__all__ = ["CONDITIONS", "LossScale", "Monitor"]
-
 CONDITIONS = (
     "discriminator-dominates",
     "generator-collapsed",

@@ -19,8 +19,6 @@ from gandem.core.training import Engine, Feed, draw_noise, one_hot, run_resoluti
 from gandem.core.training.feed.pixels import read_resolutions
 from gandem.core.training.losses import decision_boundary
 
-__all__ = ["COUNT", "EVERY", "Probe", "measure_variety"]
-
 COUNT = 100
 """Number of real images, and of fake ones, in the fixed batch."""
 EVERY = 50

@@ -8,8 +8,6 @@ from typing import Any
 
 from gandem.core.specs import Player, Points, Ramp, Schedule, Spec
 
-__all__ = ["Finding", "format_warning", "suggest_remedy"]
-
 USUAL_RATES = {"adam": 2e-4, "adamw": 2e-4, "rmsprop": 5e-5, "sgd": 0.01}
 """Learning rates that GANs are trained with, by the kind of optimizer."""
 MAX_FACTOR = 20

@@ -8,15 +8,6 @@ from typing import Any
 
 from gandem.core.documents import is_number
 
-__all__ = [
-    "MEASUREMENTS",
-    "MIN_STEPS",
-    "describe_doubts",
-    "describe_last_accuracy",
-    "describe_verdict",
-    "shows_progress",
-]
-
 MIN_STEPS = 200
 """Steps below which nothing is known; in the first 200 the discriminator nearly always wins."""
 ALL, NONE = 0.99, 0.01

@@ -17,8 +17,6 @@ from gandem.core.specs import Points
 from gandem.core.training import weights
 from gandem.visualize.images import read_image
 
-__all__ = ["measure_final_differences"]
-
 
 def measure_final_differences(grid: Grid, records: Sequence[CellRecord]) -> list[dict[str, Any]]:
     """Return the largest differences of weights and samples, for each pair of finished runs.

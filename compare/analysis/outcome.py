@@ -21,8 +21,6 @@ from gandem.core.documents import finite, is_number
 from gandem.core.runs import Run
 from gandem.metrics.evaluation import MEASURES
 
-__all__ = ["AVERAGED", "analyze", "pick_scores"]
-
 FACTS = ("spec_digest", "gandem", "versions", "device", "machine", "command", "started")
 """Fields of a run's record that a cell repeats."""
 COSTS = ("steps_per_second", "seconds_to_first_step", "seconds", "peak_memory")

@@ -11,8 +11,6 @@ from gandem.compare.comparison import Comparison
 from gandem.parity.tolerances import RATIO
 from gandem.terminal.tables import format_count
 
-__all__ = ["join_with_and", "judge_parity", "parity_sentence"]
-
 Mark = Mapping[str, Any]
 
 BASELINES = {

@@ -18,8 +18,6 @@ from gandem.compare.analysis.statistics import LEVEL, format_digits, welch_inter
 from gandem.metrics.evaluation import MEASURES
 from gandem.terminal.tables import format_count
 
-__all__ = ["key_protocol", "rank_groups"]
-
 Row = Mapping[str, Any]
 Groups = Mapping[tuple[str, str, str], Sequence[Row]]
 """The cells of each model, setting and backend, one for each seed."""

@@ -19,16 +19,6 @@ import numpy as np
 
 from gandem.metrics.evaluation import MEASURES
 
-__all__ = [
-    "LEVEL",
-    "Difference",
-    "Interval",
-    "compare_groups",
-    "format_difference",
-    "format_digits",
-    "welch_intervals",
-]
-
 LEVEL = 0.95
 """Confidence that the intervals of all compared pairs hold."""
 POWER = 0.8

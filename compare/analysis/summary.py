@@ -14,8 +14,6 @@ from gandem.compare.sweeps import DEFAULT_NAME
 from gandem.metrics.evaluation import MEASURES
 from gandem.terminal.tables import format_count
 
-__all__ = ["format_comparison", "join_names", "summarize"]
-
 MAIN_MEASURE = "frechet"
 """The measure of the verdict."""
 KEY = ("model", "setting", "backend")

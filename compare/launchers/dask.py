@@ -14,8 +14,6 @@ from gandem.core.errors import RunError
 from gandem.core.plugins.isolation import format_error
 from gandem.core.signals import block_interrupts_in_children
 
-__all__ = ["Dask", "load"]
-
 POLL_INTERVAL = 1.0
 """Seconds between two checks whether a job should stop."""
 STOP_TIMEOUT = 60.0

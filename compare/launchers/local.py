@@ -10,8 +10,6 @@ from pathlib import Path
 from gandem.compare.jobs import Job, JobResult, run_job
 from gandem.core.errors import SpecError
 
-__all__ = ["Local", "load"]
-
 
 class Local:
     """Processes on this machine, ``workers`` at a time."""

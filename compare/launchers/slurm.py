@@ -12,8 +12,6 @@ from gandem.compare.jobs import Job, JobResult, run_job
 from gandem.core.errors import RunError
 from gandem.core.files import make_folder
 
-__all__ = ["LocalSubmitit", "Slurm", "load"]
-
 TIME_LIMIT = 24 * 60
 """Minutes per job; re-running the comparison resumes a job that was cut off."""
 

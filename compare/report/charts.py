@@ -14,18 +14,6 @@ from typing import Any
 from gandem.core.runs import Run
 from gandem.parity.tolerances import RATIO
 
-__all__ = [
-    "Axis",
-    "Chart",
-    "Line",
-    "dot_axis",
-    "format_tick",
-    "line_chart",
-    "read_curves",
-    "share_scale",
-    "trajectory_chart",
-]
-
 MAX_POINTS = 300
 """Points of one curve."""
 MAX_VALUE = 1e30

@@ -27,8 +27,6 @@ from gandem.core.plugins.installation import install_command
 from gandem.core.runs import Run
 from gandem.metrics.evaluation import MEASURES, Protocol, format_protocol, format_value
 
-__all__ = ["HTML_PAGE", "write_comparison"]
-
 KEY = ("model", "setting", "backend")
 HTML_PAGE = "index.html"
 FEW_CELLS = 4

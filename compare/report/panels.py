@@ -17,8 +17,6 @@ from gandem.compare.report.charts import (
 )
 from gandem.core.runs import Run
 
-__all__ = ["Column", "Panel", "draw_curves", "draw_trajectory", "make_panels"]
-
 CURVES = {
     "discriminator": "Discriminator loss",
     "generator": "Generator loss",

@@ -9,8 +9,6 @@ from typing import Any
 
 from gandem.compare.comparison import Comparison, State
 
-__all__ = ["Table"]
-
 LINE_INTERVAL = 10.0
 """Seconds between plain lines."""
 STOPPING = "Each run finishes its step and saves it. Ctrl-C again leaves at once.\n"

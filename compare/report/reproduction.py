@@ -18,8 +18,6 @@ from gandem.compare.grid import Cell, Grid
 from gandem.compare.labels import Labels
 from gandem.compare.sweeps import Setting
 
-__all__ = ["describe_settings", "format_command", "whole_command"]
-
 CellData = Mapping[str, Any]
 
 

@@ -15,8 +15,6 @@ from gandem.core.runs import Run
 from gandem.core.specs import Points
 from gandem.visualize.images import read_image
 
-__all__ = ["MAX_BYTES", "MAX_STEPS", "Picture", "limit_size", "read_pictures"]
-
 MAX_STEPS = 12
 """Pictures of one run."""
 MAX_BYTES = 4_000_000

@@ -15,8 +15,6 @@ from gandem.core.runs import Run
 from gandem.core.specs import digest
 from gandem.metrics.evaluation import Protocol
 
-__all__ = ["collect_results"]
-
 
 def collect_results(
     comparison: Comparison, records: Sequence[CellRecord] | None = None

@@ -11,8 +11,6 @@ from gandem.compare.results.rows import Result, read_results, write_results
 from gandem.core.errors import RunError
 from gandem.core.files import check_folder
 
-__all__ = ["PAGE", "TABLE", "read_folder", "write_folder"]
-
 TABLE, PAGE, PUBLISHED = "results.csv", "results.md", "published.csv"
 
 

@@ -12,8 +12,6 @@ from gandem.core.errors import DataError
 from gandem.core.files import write_file
 from gandem.metrics.evaluation import MEASURES
 
-__all__ = ["read_published", "write_markdown"]
-
 MEASURES_SHOWN = (
     *("modes", "mode_divergence", "high_quality"),
     *("frechet", "kernel", "precision", "recall", "coverage", "accuracy"),

@@ -13,8 +13,6 @@ from typing import Any
 from gandem.core.errors import DataError
 from gandem.core.files import write_file
 
-__all__ = ["FIGURES", "Result", "merge", "read_results", "spread", "write_results"]
-
 FIGURES = (
     *("frechet", "kernel", "precision", "recall", "density", "coverage", "entropy", "accuracy"),
     *("modes", "mode_divergence", "high_quality"),

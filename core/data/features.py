@@ -8,8 +8,6 @@ import numpy as np
 
 from gandem.core.errors import DataError
 
-__all__ = ["Extractor", "Features", "check_shape"]
-
 
 class Features(NamedTuple):
     """Features float32 (N, D) of N images, and class probabilities (N, K) of a classifier.

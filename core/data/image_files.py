@@ -17,18 +17,6 @@ from gandem.core.data.summary import DARK_LEVEL, MIN_BRIGHT
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = [
-    "describe_error",
-    "find_suffixes",
-    "fit_image",
-    "has_image_signature",
-    "has_more_frames",
-    "is_dark",
-    "limit_image_size",
-    "open_image",
-    "to_eight_bits",
-]
-
 UNSAFE_FORMATS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 """Formats that Pillow cannot decode itself; it would run an external program to read EPS."""
 FORMATS_WITHOUT_FRAMES = {"MPO", "PSD"}

@@ -11,16 +11,6 @@ import numpy as np
 from gandem.core.errors import DataError, RunError
 from gandem.core.files import write_file
 
-__all__ = [
-    "downsample_images",
-    "draw_grid",
-    "draw_scatter",
-    "flatten_alpha",
-    "save_image",
-    "to_bytes",
-    "upsample_images",
-]
-
 
 def to_bytes(values: np.ndarray, low: float, high: float) -> np.ndarray:
     """Return values from ``low`` to ``high`` as uint8, rounded and clipped.

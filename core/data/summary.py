@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["DatasetSummary", "count_classes", "describe_brightness", "format_few"]
-
 DARK_LEVEL = 32
 """Of 255; an image with fewer than ``MIN_BRIGHT`` of its values from here on is nearly black."""
 MIN_BRIGHT = 0.002

@@ -19,17 +19,6 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from gandem.core.errors import SpecError, shown, suggest
 from gandem.core.fields.types import KINDS, Range, describe, family, is_readable, list_options
 
-__all__ = [
-    "Checked",
-    "InvalidValue",
-    "can_check",
-    "coerce",
-    "decode",
-    "encode",
-    "hints",
-    "unknown_kind",
-]
-
 Expand = Callable[[type, str, dict[str, Any], str], tuple[Any, ...]]
 """Takes a family, a kind that none of its members has, the fields and the path; returns members to
 put in its place, or raises a :class:`SpecError`.

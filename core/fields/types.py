@@ -8,18 +8,6 @@ import types
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-__all__ = [
-    "KINDS",
-    "Count",
-    "Fraction",
-    "Pair",
-    "Range",
-    "describe",
-    "family",
-    "is_readable",
-    "list_options",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Range:

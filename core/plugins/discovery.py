@@ -25,8 +25,6 @@ from gandem.core.plugins.entry import KINDS, Entry, entries, keeps_invalid
 from gandem.core.plugins.isolation import format_error, stdout_to_stderr
 from gandem.core.plugins.validation import check_entry, collect_hooks, unmet_requirement
 
-__all__ = ["BUILTIN", "Plugin", "find_plugins", "find_version", "format_versions"]
-
 GROUP = "gandem"
 """The group of entry points that plugins are found by."""
 BUILTIN = "gandem"

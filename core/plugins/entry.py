@@ -15,8 +15,6 @@ from typing import Any
 from gandem.core.errors import GandemError, suggest
 from gandem.core.plugins.installation import adapt_command
 
-__all__ = ["KINDS", "Entry", "InvalidEntry", "entries", "keeps_invalid", "parse_entries"]
-
 KINDS = {
     "models": "model",
     "layers": "layer",

@@ -19,8 +19,6 @@ import pluggy
 
 from gandem.core.plugins.entry import Entry
 
-__all__ = ["hookimpl", "hookspec"]
-
 hookspec = pluggy.HookspecMarker("gandem")
 hookimpl = pluggy.HookimplMarker("gandem")
 

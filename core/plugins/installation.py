@@ -7,8 +7,6 @@ import shlex
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
-__all__ = ["adapt_command", "install_command"]
-
 
 def install_command(*extras: str) -> str:
     """Return the command that installs the requirements of some extras of gandem.

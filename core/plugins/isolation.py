@@ -8,8 +8,6 @@ from collections.abc import Iterator
 
 from gandem.core.errors import printable
 
-__all__ = ["format_error", "stdout_to_stderr"]
-
 MAX_ERROR_LENGTH = 500  # characters
 
 

@@ -17,8 +17,6 @@ from gandem.core.plugins.entry import KINDS, Entry
 from gandem.core.plugins.isolation import format_error, stdout_to_stderr
 from gandem.core.plugins.registry import registry
 
-__all__ = ["describe_plugin_error", "find_missing", "import_target"]
-
 
 def import_target(entry: Entry) -> Any:
     """Import and return what the target of an entry names, ``"module:attribute"``.

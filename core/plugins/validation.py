@@ -13,8 +13,6 @@ from typing import Any
 from gandem.core.errors import GandemError, shown, suggest
 from gandem.core.plugins.entry import KINDS, Entry, InvalidEntry
 
-__all__ = ["check_entry", "collect_hooks", "unmet_requirement"]
-
 IMPL = "gandem_impl"
 """The attribute that pluggy marks a hook with."""
 _REQUIRES_GANDEM = r"gandem\s*(?:\[[^]]*\])?\s*\(?([^;()@]*)\)?\s*(?:;(.*))?"

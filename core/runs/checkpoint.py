@@ -25,20 +25,6 @@ from gandem.core.specs import Spec, from_data, to_data
 from gandem.core.specs.serialization import SCHEMA
 from gandem.core.training import check_state, list_forms, metric_names, state_shapes
 
-__all__ = [
-    "Checkpoint",
-    "DamagedError",
-    "checkpoint_path",
-    "hash_contents",
-    "list_checkpoints",
-    "parse_step",
-    "read_checkpoint",
-    "read_header",
-    "read_metrics",
-    "read_scores",
-    "write_checkpoint",
-]
-
 FORMAT = 1
 MAX_HEADER_SIZE = 10_000_000
 """Bytes; the headers of gandem's models have about ten thousand."""

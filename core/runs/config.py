@@ -13,8 +13,6 @@ from gandem.core.plugins.entry import Entry
 from gandem.core.specs import Spec
 from gandem.core.training import metric_names
 
-__all__ = ["SCORES", "Best", "Progress", "Settings", "split_keywords"]
-
 SCORES = ("frechet", "kernel")
 """The scores that a training can take, by their names in :mod:`gandem.metrics`."""
 

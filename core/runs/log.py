@@ -16,18 +16,6 @@ from typing import Any
 from gandem.core.documents import finite, is_number, parse_json
 from gandem.core.files import append_line
 
-__all__ = [
-    "FILE_NAME",
-    "REMEDY",
-    "DivergedError",
-    "append_row",
-    "check_losses",
-    "has_losses",
-    "is_logged",
-    "read_last_row",
-    "read_log",
-]
-
 FILE_NAME = "log.jsonl"
 REMEDY = "try a smaller learning rate"
 MAX_DEPTH = 4

@@ -13,17 +13,6 @@ from gandem.core.files import write_json
 from gandem.core.runs.config import Settings
 from gandem.core.training.feed.epochs import EpochSpan
 
-__all__ = [
-    "BestCheckpoint",
-    "DataRecord",
-    "RunRecord",
-    "Segment",
-    "State",
-    "covers",
-    "read_record",
-    "write_record",
-]
-
 FILE_NAME = "run.json"
 FORMAT = 1
 MAX_SIZE = 16_000_000

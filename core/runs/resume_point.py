@@ -24,17 +24,6 @@ from gandem.core.runs.run import Run
 from gandem.core.specs import differences, digest, field_paths
 from gandem.core.training import check_state, initial_state, list_forms, stored
 
-__all__ = [
-    "ResumePoint",
-    "check_changes",
-    "describe_changes",
-    "find_resume_point",
-    "find_threads",
-    "load_state",
-    "remove_later_files",
-    "trim_log",
-]
-
 DATA, STREAM, THREADS = "data", "stream", "threads"
 """What may be allowed to change, besides the fields of the spec."""
 CHOOSE_THREADS = " docs/runs.md describes how to choose the threads."

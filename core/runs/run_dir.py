@@ -24,15 +24,6 @@ from gandem.core.specs import Spec, to_toml
 if TYPE_CHECKING:
     from filelock import FileLock
 
-__all__ = [
-    "RunLock",
-    "check_run_dir",
-    "create_run_dir",
-    "is_locked",
-    "lock_run_dir",
-    "next_run_dir",
-]
-
 LOCK = ".lock"
 LOCK_TIMEOUT = 1.0
 """Seconds to wait for a lock: ``gandem runs`` holds each lock for a moment to query it."""

@@ -11,8 +11,6 @@ from gandem.core.fields import coerce, encode, unknown_kind
 from gandem.core.specs.layers import LAYERS, Layer
 from gandem.core.specs.schedules import Number, Schedule
 
-__all__ = ["MOST_LAYERS", "Expansion", "PluginKinds"]
-
 MOST_LAYERS = 1000
 """The largest number of layers of one composition, inner ones included."""
 

@@ -21,8 +21,6 @@ from gandem.core.specs.overrides import change
 from gandem.core.specs.serialization import read_spec
 from gandem.core.specs.validation import plan_spec
 
-__all__ = ["PLUGIN_KINDS", "ModelLike", "find_model", "load_spec"]
-
 SUFFIXES = (".toml", ".json")
 """The endings of the names of spec files."""
 

@@ -16,8 +16,6 @@ from gandem.core.specs.gan import Spec
 from gandem.core.specs.schedules import Schedule
 from gandem.core.specs.serialization import from_data, to_data
 
-__all__ = ["change", "differences", "field_paths", "parse_setting"]
-
 MAX_SUGGESTIONS = 2
 MAX_LITERAL_LENGTH = 1000
 """Characters of a value that is read as Python; its parser has no limit of its own."""

@@ -9,8 +9,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["format_call", "parse_call"]
-
 CALL = r"\b([A-Za-z][\w./-]*)\s*\("
 MAX_LENGTH = 1000
 """Characters of a text; Python's parser has no limit of its own."""

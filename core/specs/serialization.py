@@ -15,17 +15,6 @@ from gandem.core.specs.composition import Expansion, PluginKinds
 from gandem.core.specs.gan import Spec
 from gandem.core.specs.validation import plan_spec
 
-__all__ = [
-    "digest",
-    "from_data",
-    "from_json",
-    "from_toml",
-    "read_spec",
-    "to_data",
-    "to_json",
-    "to_toml",
-]
-
 SCHEMA = 1
 LARGEST = 1_000_000
 """Bytes; gandem's largest spec has a few thousand."""

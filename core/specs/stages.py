@@ -8,8 +8,6 @@ from typing import Annotated, Literal
 from gandem.core.fields import Checked, Count, Range
 from gandem.core.specs.schedules import Number
 
-__all__ = ["Stage"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage(Checked):

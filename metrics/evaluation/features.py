@@ -13,13 +13,6 @@ from gandem.core.plugins.isolation import format_error, stdout_to_stderr
 from gandem.core.plugins.loading import find_missing, import_target
 from gandem.core.plugins.registry import require
 
-__all__ = [
-    "CHUNK_SIZE",
-    "extract",
-    "find_extractor",
-    "load_extractor",
-]
-
 CHUNK_SIZE = 500
 """Images per call of an extractor."""
 

@@ -14,8 +14,6 @@ from gandem.core.plugins.isolation import format_error, stdout_to_stderr
 from gandem.core.plugins.loading import import_target
 from gandem.core.plugins.registry import is_installed, registry
 
-__all__ = ["compute_plugin_metrics", "digest_plugin_metrics", "plugin_metrics"]
-
 
 def plugin_metrics() -> list[Entry]:
     """Return the entries of the metrics that are installed."""

@@ -8,8 +8,6 @@ from typing import Any
 
 from gandem.core.errors import DataError
 
-__all__ = ["FORMULAS", "Protocol", "Scored", "same_protocol"]
-
 FORMULAS = 1
 """The version of the formulas of ``gandem.metrics``; a change of their values increments it."""
 

@@ -23,8 +23,6 @@ from gandem.metrics.evaluation.plugin_metrics import digest_plugin_metrics
 from gandem.metrics.evaluation.protocol import Protocol, Scored
 from gandem.metrics.evaluation.suite import Side, compute_measures
 
-__all__ = ["MIN_IMAGES", "RealSide", "count_images"]
-
 MIN_IMAGES = 20
 Progress = Callable[[str, int, int], None]
 """Called with the name of the task, the amount done, and the total."""

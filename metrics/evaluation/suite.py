@@ -26,8 +26,6 @@ from gandem.metrics import (
 )
 from gandem.metrics.evaluation.plugin_metrics import compute_plugin_metrics, plugin_metrics
 
-__all__ = ["MEASURES", "QUICK", "Measure", "Side", "all_measures", "compute_measures"]
-
 QUICK = SCORES
 """Measures for frequent use in a training; the others take quadratic time."""
 

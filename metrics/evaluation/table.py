@@ -8,8 +8,6 @@ from gandem.metrics.evaluation.protocol import Protocol, Scored, same_protocol
 from gandem.metrics.evaluation.suite import MEASURES, all_measures
 from gandem.terminal.tables import format_table
 
-__all__ = ["format_protocol", "format_scores", "format_value"]
-
 MARKS = {"less": "↓", "more": "↑", "as real": "=", "": ""}
 
 

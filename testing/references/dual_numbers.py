@@ -18,8 +18,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["STEP", "Dual"]
-
 STEP = 2.0**-100
 """The complex step h."""
 Function = Callable[[np.ndarray], np.ndarray]

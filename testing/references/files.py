@@ -8,17 +8,6 @@ from importlib.resources import files
 
 import numpy as np
 
-__all__ = [
-    "OPERATIONS",
-    "STEPS",
-    "clear_cache",
-    "load_operations",
-    "load_reference",
-    "load_step_reference",
-    "load_steps",
-    "pack",
-]
-
 OPERATIONS = "operations.npz"
 STEPS = "steps.npz"
 

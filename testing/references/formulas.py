@@ -13,8 +13,6 @@ import numpy as np
 from gandem.core.specs import SGD, Adam, AdamW, Optimizer, RMSprop
 from gandem.core.training import Arrays
 
-__all__ = ["loss", "optimize"]
-
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
     return np.asarray(1 / (1 + np.exp(-x)))

@@ -43,8 +43,6 @@ from gandem.testing.trajectories import (
     summarize,
 )
 
-__all__ = ["TABLE", "compute_operations", "compute_steps", "format_table", "main"]
-
 FOLDER = Path(__file__).parent
 TABLE = "table.tsv"
 

@@ -16,8 +16,6 @@ from gandem.core.training import Arrays
 from gandem.testing.references.dual_numbers import STEP, Dual
 from gandem.testing.references.layers import Network
 
-__all__ = ["differentiate", "differentiate_inputs"]
-
 
 def differentiate(
     plan: NetworkPlan,

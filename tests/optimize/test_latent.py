@@ -10,8 +10,8 @@ from support.commands import gandem, needs_a_backend, on_each
 import gandem as package
 from gandem.core.errors import SpecError
 from gandem.core.runs import open_run
-from gandem.core.runs.latents import LatentVectors, read_latents
-from gandem.core.runs.styles import find_styles
+from gandem.core.runs.generation.latents import LatentVectors, read_latents
+from gandem.core.runs.generation.styles import find_styles
 from gandem.core.specs import load_spec
 
 pytestmark = needs_a_backend

@@ -161,8 +161,9 @@ CORE = [
 PUBLIC = {
     f"{module.__name__}.{name}": thing
     for module in CORE
-    for name in getattr(module, "__all__", ())
-    if inspect.isclass(thing := getattr(module, name, None)) or inspect.isfunction(thing)
+    for name, thing in vars(module).items()
+    if not name.startswith("_") and getattr(thing, "__module__", None) == module.__name__
+    if inspect.isclass(thing) or inspect.isfunction(thing)
 }
 
 

@@ -23,8 +23,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Ended", "Fork", "Forks", "Trap", "outcome"]
-
 PATIENCE = 120
 """Seconds after which a process that hangs is killed."""
 FEW = 40

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from gandem.data import frameworks
 
-__all__ = ["ASK", "READ", "ForkServers"]
-
 SERVER = """
 import json, os, sys
 from importlib import import_module

@@ -11,8 +11,6 @@ from PIL import Image
 
 from gandem.core.data.dataset import Dataset, load_dataset
 
-__all__ = ["levels", "load_folder", "png", "write_folder", "write_zip"]
-
 
 def png(level: int = 200) -> bytes:
     """Return a PNG of 4×4 pixels, all but the first of one level."""

@@ -18,8 +18,6 @@ from gandem.parity import measure, worker
 from gandem.parity.processes import Processes
 from support.commands import gandem
 
-__all__ = ["Launcher", "in_process", "measure_in_process"]
-
 
 @contextlib.contextmanager
 def in_process(*, load=load_backend, share_engines=False):

@@ -48,8 +48,6 @@ from support.mutations import (
     nest_deeply,
 )
 
-__all__ = ["SUBJECTS", "Failure", "Subject", "read_mutated"]
-
 MAX_MESSAGE = 1200
 """Characters of an error, with the path of the file in it."""
 TIME_LIMIT = 60

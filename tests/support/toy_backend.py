@@ -11,8 +11,6 @@ import numpy as np
 
 from gandem.core.training import metric_names, state_shapes
 
-__all__ = ["BEGUN", "DELAY", "SLOW", "Toy"]
-
 SLOW = "GANDEM_TOY_SLOW"
 """Environment variable with the path of a file; while the file exists, steps are slow.
 

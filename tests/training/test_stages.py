@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.commands import HOME
 from support.toy_backend import Toy
 
 from gandem.core.data.dataset import Dataset
@@ -13,6 +14,7 @@ from gandem.core.data.images import downsample_images
 from gandem.core.errors import SpecError
 from gandem.core.specs import (
     Image,
+    MinibatchStddev,
     Relu,
     Spec,
     Stage,
@@ -24,8 +26,16 @@ from gandem.core.specs import (
     stage_specs,
     to_toml,
 )
-from gandem.core.training import initial_state, make_engine, make_feed, resolve_loss, state_shapes
-from gandem.core.training.feed.stages import place_stages
+from gandem.core.training import (
+    estimate_cost,
+    initial_state,
+    load_backend,
+    make_engine,
+    make_feed,
+    resolve_loss,
+    state_shapes,
+)
+from gandem.core.training.stages.timeline import place_stages
 
 COUNT = 50
 """Images of the data."""
@@ -197,6 +207,16 @@ def test_the_time_left_counts_what_the_steps_of_each_stage_cost():
     assert timeline.scale_steps(12, 15) == 3  # the last stage has no end
 
 
+def test_the_cost_is_that_of_the_largest_stage_and_the_arrays_of_all():
+    spec = growing()
+    costs = [estimate_cost(stage, resolve_loss(spec)) for stage in stage_specs(spec)]
+
+    cost = estimate_cost(spec, resolve_loss(spec))
+
+    assert cost.multiply_adds == max(each.multiply_adds for each in costs) > 0
+    assert cost.weights > max(each.weights for each in costs)
+
+
 # --- the states ----------------------------------------------------------------------------------
 
 
@@ -227,6 +247,20 @@ def test_arrays_that_a_stage_does_not_use_stay_as_they_are(data):
     assert "generator/to_image_8/conv2d/kernel" in unused
     assert all((after[name] == before[name]).all() for name in unused)
     assert all((after[name] != before[name]).any() for name in used)
+
+
+@pytest.mark.skipif(HOME != "torch", reason="needs PyTorch")
+def test_r1_is_taken_of_a_discriminator_that_fades_in(data):
+    changes = {"loss.name": "non-saturating", "loss.gradient_penalty": 0.0, "loss.r1": 1.0}
+    spec = growing(changes=changes)
+    generator, discriminator = spec.players
+    layers = [each for each in discriminator.layers if not isinstance(each, MinibatchStddev)]
+    spec = replace(spec, players=(generator, replace(discriminator, layers=tuple(layers))))
+    engine, feed = start(spec, load_backend("torch")), feed_of(spec, data)
+
+    losses = [engine.read(engine.step(feed(step))) for step in range(5)]
+
+    assert all(each["penalty"] > 0 for each in losses)
 
 
 @pytest.mark.parametrize("cut", [2, 3, 4, 6, 8, 9, 11])

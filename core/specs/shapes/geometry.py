@@ -20,16 +20,6 @@ from gandem.core.specs.layers import (
 if TYPE_CHECKING:  # commands that show a spec do not import NumPy
     import numpy as np
 
-__all__ = [
-    "crops",
-    "filter_matrix",
-    "interpolation",
-    "pads",
-    "span",
-    "transposed_size",
-    "window_size",
-]
-
 
 def pads(layer: Conv2D | MaxPool2D | AveragePool2D, height: int, width: int) -> Pads:
     """Return the explicit padding ((top, bottom), (left, right)) of a convolution or pool."""

@@ -30,8 +30,6 @@ from gandem.core.specs.shapes.layers import branches, resolve
 if TYPE_CHECKING:  # commands that show a spec do not import NumPy
     import numpy as np
 
-__all__ = ["NAME", "draw_initial_values", "layer_names", "plan_network"]
-
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 """A valid name of a player or layer, as part of parameter names in every framework."""
 LARGEST = 2**40

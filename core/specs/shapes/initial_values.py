@@ -21,8 +21,6 @@ from gandem.core.specs.initializers import (
 )
 from gandem.core.specs.shapes.graph import Parameter
 
-__all__ = ["draw", "first_value"]
-
 
 def first_value(parameter: Parameter, seed: int) -> np.ndarray:
     """Return the initial value of a parameter, float64, which depends on its name and the seed."""

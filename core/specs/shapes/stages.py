@@ -16,8 +16,6 @@ from gandem.core.specs.layers import AveragePool2D, Blend, FadeIn, Head, Layer, 
 from gandem.core.specs.shapes.graph import REFERENCE
 from gandem.core.specs.shapes.inference import layer_names
 
-__all__ = ["check_stages", "result_spec", "stage_specs"]
-
 RESIZE = "resize"
 """The name of the layer that brings the head of the stage before to the resolution of a stage."""
 

@@ -24,16 +24,6 @@ from gandem.core.specs import (
 )
 from gandem.core.training.ops import Ops, Tensor
 
-__all__ = [
-    "ADAPTATION_INTERVAL",
-    "CONSISTENT",
-    "adapt_probability",
-    "disturb",
-    "disturbance_shapes",
-    "draw_disturbances",
-    "flip_half",
-]
-
 CONSISTENT = "consistent/"
 """What the names of arrays begin with that change images for the consistency penalty."""
 ADAPTATION_INTERVAL = 4
@@ -245,8 +235,8 @@ def _pixels(share: float, size: int) -> int:
 def _shifts(size: int, by: np.ndarray) -> np.ndarray:
     """Return a matrix (size, size) for each distance that shifts by that many places."""
     places = np.arange(size)
-    found: np.ndarray = places[None, :, None] - by[:, None, None] == places[None, None, :]
-    return found.astype(np.float64)
+    shifts: np.ndarray = places[None, :, None] - by[:, None, None] == places[None, None, :]
+    return shifts.astype(np.float64)
 
 
 def _cut(size: int, length: int, generator: np.random.Generator, rows: int) -> np.ndarray:

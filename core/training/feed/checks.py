@@ -8,8 +8,6 @@ from gandem.core.data.dataset import Dataset
 from gandem.core.errors import DataError
 from gandem.core.specs import Points, Spec, plan_spec
 
-__all__ = ["check_labels", "check_shape", "refuse_tiny_batch", "refuse_ungrouped_batch"]
-
 
 def check_shape(spec: Spec, dataset: Dataset, scale: int = 1) -> None:
     """Refuse data whose images, or points, have another shape than those of the spec.
@@ -17,22 +15,22 @@ def check_shape(spec: Spec, dataset: Dataset, scale: int = 1) -> None:
     Args:
         scale: pixels of the data along a pixel of the spec.
     """
-    shape, wanted = dataset.shape, spec.image.shape
-    if shape == (*(scale * side for side in wanted[:-1]), wanted[-1]):
+    shape, expected = dataset.shape, spec.image.shape
+    if shape == (*(scale * side for side in expected[:-1]), expected[-1]):
         return
     if len(shape) == 1:  # of points
         raise DataError(
             f"{dataset.name}: it has points of {shape[0]} numbers, the spec {spec.name!r} wants "
-            f"{_wanted(spec)}; a model that can make points, like mlp-gan, does with "
+            f"{_describe(spec)}; a model that can make points, like mlp-gan, does with "
             f"--set image={shape[0]}."
         )
     raise DataError(
-        f"{dataset.name}: its images are {shape}, the spec {spec.name!r} wants {_wanted(spec)}; "
+        f"{dataset.name}: its images are {shape}, the spec {spec.name!r} wants {_describe(spec)}; "
         "choose other data, or set the image."
     )
 
 
-def _wanted(spec: Spec) -> str:
+def _describe(spec: Spec) -> str:
     if isinstance(spec.image, Points):
         return f"points of {spec.image.size} numbers"
     return f"{spec.image.shape}"

@@ -16,9 +16,9 @@ import numpy as np
 from gandem.core.rng import dropout_levels
 from gandem.core.specs import Shape, Spec, plan_spec
 from gandem.core.training.dry_run import passes_of_step, step_inputs
-from gandem.core.training.due import Due
 from gandem.core.training.losses import AdversarialLoss
 from gandem.core.training.ops import Tensor
+from gandem.core.training.updates.due import Due
 
 __all__ = ["KEY", "Draw", "list_draws", "make_key"]
 
@@ -69,17 +69,17 @@ def _list_draws(
         "shift": "uniform",
         "direction": "normal",
     }
-    found = {
+    draws = {
         name: Draw(kinds[kind], shape)
         for name, shape in step_inputs(spec, loss, rows, due).items()
         if (kind := name.partition("/")[0].partition(":")[0]) in kinds
     }
     plans = plan_spec(spec)
     if any(plan.drawing_nodes() for plan in plans.values()):
-        for made in passes_of_step(spec, loss, rows, due):
-            for node in plans[made.player].drawing_nodes():
+        for network_pass in passes_of_step(spec, loss, rows, due):
+            for node in plans[network_pass.player].drawing_nodes():
                 assert node.layer.draws is not None
                 rate = dropout_levels(node.layer.mask_rate) / 256
-                name = f"{node.layer.draws}/{made.number}/{node.path}"
-                found[name] = Draw(node.layer.draws, (made.rows, *node.draw_shape), rate)
-    return found
+                name = f"{node.layer.draws}/{network_pass.number}/{node.path}"
+                draws[name] = Draw(node.layer.draws, (network_pass.rows, *node.draw_shape), rate)
+    return draws

@@ -8,8 +8,6 @@ from typing import Annotated
 
 from gandem.core.fields import Checked, Range
 
-__all__ = ["EpochCounter", "EpochSpan"]
-
 Number = Annotated[int, Range(0, 2**63 - 1)]
 Positive = Annotated[int, Range(1, 2**63 - 1)]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 os.environ["XLA_FLAGS"] = (
-    "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false"
+    "--xla_backend_optimization_level=2 --xla_cpu_use_fusion_emitters=false"
     " --xla_cpu_parallel_codegen_split_count=1"
 )
 os.environ["JAX_COMPILATION_CACHE_DIR"] = str(Path(__file__).with_name(".cache"))

@@ -15,7 +15,6 @@ from gandem.core.specs import (
     image_shapes,
     is_image,
 )
-from gandem.core.training.due import PENALTY_FACTOR, Due
 from gandem.core.training.feed.augmentation import CONSISTENT, adapt_probability, disturb
 from gandem.core.training.losses import (
     AdversarialLoss,
@@ -26,8 +25,10 @@ from gandem.core.training.losses import (
     is_paired,
 )
 from gandem.core.training.ops import Images, Ops, Tensor
-from gandem.core.training.passes import can_share_pass
-from gandem.core.training.penalties import (
+from gandem.core.training.protocols import Played, Players
+from gandem.core.training.updates.due import PENALTY_FACTOR, Due
+from gandem.core.training.updates.passes import can_share_pass
+from gandem.core.training.updates.penalties import (
     feature_distance,
     gradient_penalty,
     lecam_penalty,
@@ -36,9 +37,7 @@ from gandem.core.training.penalties import (
     squared_distance,
     squared_slope,
 )
-from gandem.core.training.protocols import Played, Players
-
-__all__ = ["ADAPT", "Discriminator"]
+from gandem.core.training.updates.top_rows import TopOps
 
 Inputs = Mapping[str, Tensor]
 """The discriminator's inputs for a batch, by name."""
@@ -112,10 +111,10 @@ class Discriminator:
             }
             noise = {"real": encoded.value["noise"] if encoded else None, "fake": read["noise"]}
             seen = {side: self._read(images[side], label, noise[side]) for side in images}
-            real, made = seen["real"], seen["fake"]
-            outputs, at_images = self._apply_sloped(real, made)
+            real, fake_inputs = seen["real"], seen["fake"]
+            outputs, at_images = self._apply_sloped(real, fake_inputs)
             halves, logits, report = self._halves(*outputs, label)
-            slopes = self._gradient_penalty(i, real, made, at_images)
+            slopes = self._gradient_penalty(i, real, fake_inputs, at_images)
             rest = self._logit_penalty(i, images, seen, logits)
             is_scaled = PENALTY_FACTOR in self.inputs
             penalty = _add(self.inputs[PENALTY_FACTOR] * slopes if is_scaled else slopes, rest)
@@ -173,11 +172,11 @@ class Discriminator:
         """
         loss, real_output, total = self.spec.loss, None, None
         features: Features = ({}, {}) if loss.feature_matching else (None, None)
-        made = self._read_fake(fake, read)
+        fake_inputs = self._read_fake(fake, read)
         if is_paired(self.rule) or loss.feature_matching:
-            real_output, output = self._apply_both(self._read_real(encoded), made, features)
+            real_output, output = self._apply_both(self._read_real(encoded), fake_inputs, features)
         else:
-            output = self._apply(made)
+            output = self._apply(fake_inputs)
         if loss.adversarial_weight:
             total = self._adversarial(real_output, output)
             total = (
@@ -212,7 +211,9 @@ class Discriminator:
         if is_paired(self.rule):
             rule = cast(PairedLoss, self.rule)
             return rule.pair_generator(self.ops, self._logits(real_output), self._logits(output))
-        return self.rule.generator(self.ops, self._select_top(self._logits(output)))
+        logits, takes_all = self._logits(output), self.spec.loss.top_k == 1.0
+        ops = self.ops if takes_all else TopOps(self.ops, logits, self.loss.top_k)
+        return self.rule.generator(ops, logits)
 
     def _add_class_loss(self, loss: Tensor | None, output: Tensor, label: Tensor | None) -> Tensor:
         if not self.classifies:
@@ -254,18 +255,11 @@ class Discriminator:
         pac, pack = self.training.pac, self.ops.pack
         return {k: value if pac == 1 else pack(value, pac) for k, value in images.items()}
 
-    def _select_top(self, logits: Tensor) -> Tensor:
-        """Return the share of the highest logits that the generator learns from."""
-        share = self.spec.loss.top_k
-        if share == 1.0:
-            return logits
-        return self.ops.top_rows(logits, max(1, int(share * logits.shape[0] + 0.5)))
-
     def _apply(self, inputs: Inputs, features: dict[str, Tensor] | None = None) -> Tensor:
         return self.players.apply("discriminator", features, **inputs, **self.fade)
 
     def _apply_both(
-        self, real: Inputs, made: Inputs, features: Features = (None, None)
+        self, real: Inputs, fake: Inputs, features: Features = (None, None)
     ) -> tuple[Tensor, Tensor]:
         """Return the outputs for real and fake images, in one pass or in two.
 
@@ -273,8 +267,8 @@ class Discriminator:
             features: receive the outputs of the layers that the discriminator's ``outputs`` lists.
         """
         if not self.joint:
-            return self._apply(real, features[0]), self._apply(made, features[1])
-        both = {name: self.ops.join(value, made[name]) for name, value in real.items()}
+            return self._apply(real, features[0]), self._apply(fake, features[1])
+        both = {name: self.ops.join(value, fake[name]) for name, value in real.items()}
         observed: dict[str, Tensor] = {}
         output, rows = self._apply(both, observed), real[IMAGE].shape[0]
         for side, part in zip(features, (slice(rows), slice(rows, None)), strict=True):
@@ -283,15 +277,15 @@ class Discriminator:
         return output[:rows], output[rows:]
 
     def _apply_sloped(
-        self, real: Inputs, made: Inputs
+        self, real: Inputs, fake: Inputs
     ) -> tuple[tuple[Tensor, Tensor], dict[str, Images]]:
         """Return the outputs for real and fake images, and the slopes that R1 and R2 penalize, if
         they can come from the same passes.
         """
         if not (self.sloped and Due.among(self.spec, self.inputs).penalty):
-            return self._apply_both(real, made), {}
+            return self._apply_both(real, fake), {}
         outputs, slopes = {}, {}
-        for name, seen in (("r1", real), ("r2", made)):
+        for name, seen in (("r1", real), ("r2", fake)):
             if getattr(self.spec.loss, name):
                 outputs[name], slopes[name] = self._slope(seen)
             else:
@@ -339,7 +333,7 @@ class Discriminator:
         return self.loss.class_weight * loss
 
     def _gradient_penalty(
-        self, i: int, real: Inputs, made: Inputs, slopes: Mapping[str, Images]
+        self, i: int, real: Inputs, fake: Inputs, slopes: Mapping[str, Images]
     ) -> Tensor | None:
         """Return the sum of the weighted gradient penalties; each whose slope is not known yet
         takes a pass of its own.
@@ -351,13 +345,13 @@ class Discriminator:
             mix = self.inputs[f"mix/{i}"]  # (N, 1, 1, 1)
             images = {name: real[name] for name in image_shapes(self.spec)}
             if loss.gradient_penalty_points == "between":
-                points = mix_images(images, made, mix)
+                points = mix_images(images, fake, mix)
             else:
                 points = move_images(ops, images, mix, self._images("shift", i))
             _, distances = self._slope({**real, **points})
             distance = gradient_penalty(ops, distances, self.loss.gradient_penalty_norm)
             penalty = self.loss.gradient_penalty * distance
-        for name, seen in (("r1", real), ("r2", made)):
+        for name, seen in (("r1", real), ("r2", fake)):
             if getattr(loss, name):
                 slope = slopes[name] if name in slopes else self._slope(seen)[1]
                 penalty = _add(penalty, getattr(self.loss, name) * squared_slope(ops, slope))

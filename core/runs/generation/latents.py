@@ -11,11 +11,9 @@ import numpy as np
 
 from gandem.core.errors import RunError, SpecError
 from gandem.core.files import check_file, write_file
-from gandem.core.runs.styles import find_styles, style_inputs
+from gandem.core.runs.generation.styles import find_styles, style_inputs
 from gandem.core.specs import Spec, plan_spec
 from gandem.core.training import one_hot, stored
-
-__all__ = ["LatentVectors", "read_arrays", "read_latents", "write_arrays"]
 
 NOISE, STYLES = "noise", "styles"
 """The names of the vectors in a file."""

@@ -8,8 +8,6 @@ from typing import NamedTuple
 from gandem.core.specs import Spec
 from gandem.core.training.ops import Tensor
 
-__all__ = ["PATH_FACTOR", "PENALTY_FACTOR", "WHOLE_STEP", "Due"]
-
 PENALTY_FACTOR = "penalty_factor"
 """The factor of gradient penalties, an input of the steps that compute them, if not all do."""
 PATH_FACTOR = "path_factor"
