@@ -9,27 +9,6 @@ from typing import Any
 from gandem.core import specs as kinds
 from gandem.core.specs import Layer, Spec
 
-__all__ = [
-    "ATTENTION",
-    "BIASED",
-    "COLORED",
-    "CONDITIONAL",
-    "DROPOUT",
-    "ENCODER",
-    "ENCODER_CONDITIONAL",
-    "EQUALIZED",
-    "NORMS",
-    "NO_LAST_BIAS",
-    "RESOLUTIONS",
-    "SLICES",
-    "SMALL",
-    "SPECTRAL",
-    "STYLES",
-    "WITH_CLASS_LOGITS",
-    "Networks",
-    "give_layers",
-]
-
 Networks = Mapping[str, tuple[Layer, ...]]
 """The layers of each player that differ from those of :data:`SMALL`, or of a player besides."""
 

@@ -12,20 +12,6 @@ from gandem.core.specs.optimizers import Optimizer
 from gandem.core.specs.schedules import Number
 from gandem.core.specs.stages import Stage
 
-__all__ = [
-    "Augment",
-    "Consistency",
-    "Image",
-    "Latent",
-    "Loss",
-    "PathLength",
-    "Player",
-    "Points",
-    "Spec",
-    "Training",
-    "Transforms",
-]
-
 Amount = Annotated[Number, Range(0)]
 """0 ≤ x; a constant or a schedule."""
 Share = Annotated[Number, Range(0, 1, open_high=True)]

@@ -25,8 +25,6 @@ from gandem.testing.trajectory_networks import (
     Networks,
 )
 
-__all__ = ["VARIANTS"]
-
 
 def _optimizer(kind: str, **fields: float | str) -> dict[str, Any]:
     optimizer = _optimizer_table(kind, **fields)

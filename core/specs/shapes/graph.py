@@ -12,22 +12,6 @@ from gandem.core.errors import SpecError, shown, suggest
 from gandem.core.specs.initializers import Initializer
 from gandem.core.specs.layers import Layer, Styles
 
-__all__ = [
-    "FADE_IN",
-    "IMAGE",
-    "REFERENCE",
-    "NetworkPlan",
-    "Node",
-    "Parameter",
-    "Resolved",
-    "Scope",
-    "Shape",
-    "Site",
-    "at_resolution",
-    "find_images",
-    "is_image",
-]
-
 Shape = tuple[int, ...]
 REFERENCE = "layer:"
 """The prefix of an input that is the output of an earlier layer: ``"layer:stem"``."""

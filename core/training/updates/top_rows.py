@@ -6,8 +6,6 @@ from typing import Any
 
 from gandem.core.training.ops import Ops, Tensor
 
-__all__ = ["TopOps"]
-
 
 class TopOps:
     """The functions of :class:`Ops` with a mean over the rows with the highest logits only.
