@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
+from gandem.core.data.prepared import Prepared
 from gandem.core.data.summary import DatasetSummary, format_few
 from gandem.core.errors import printable
+from gandem.core.machine import format_size
 
 MIN_SIDE = 8
 """Pixels; smaller images are reported as a problem."""
@@ -78,6 +81,24 @@ def format_dataset(summary: DatasetSummary) -> str:
         lines.append("classes    none: it has no labels")
     lines += [f"! {problem}" for problem in list_problems(summary)]
     return "\n".join(map(printable, lines))
+
+
+def describe_prepared(prepared: Prepared) -> dict[str, Any]:
+    """Return a prepared data set as plain data."""
+    used = datetime.fromtimestamp(prepared.used, UTC).isoformat(timespec="seconds")
+    folder = str(prepared.folder)
+    return {"folder": folder, "source": prepared.source, "bytes": prepared.size, "used": used}
+
+
+def format_prepared(every: Sequence[Prepared], *, removed: bool = False) -> str:
+    """Return prepared data sets as text, a line each."""
+    lines = [
+        f"{'removed' if removed else 'prepared'}   {prepared.source}, "
+        f"{format_size(prepared.size)}, in {prepared.folder}"
+        for prepared in every
+    ]
+    nothing = "There are no prepared data sets" + " that can be removed." * removed
+    return printable("\n".join(lines) or f"{nothing.rstrip('.')}.", keep="\n")
 
 
 def _format_sizes(sizes: Mapping[tuple[int, int], int]) -> str:

@@ -14,7 +14,7 @@ from gandem.commands.options import JSON, SET, find_run, parse_changes, size_opt
 @click.option("--toml", "as_toml", is_flag=True, help="Print the spec as TOML, with every field.")
 @JSON
 def show(model: str, changes: tuple[str, ...], size: str, as_toml: bool, as_json: bool) -> None:
-    """Show a model, a spec or a run: layers, shapes, parameters, memory, multiply-adds.
+    """Show a model, a spec or a run: layers, parameters, memory.
 
     MODEL is a name from 'gandem list', a .toml or .json spec, or a run's folder.
     """

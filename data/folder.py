@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +25,7 @@ from gandem.core.data.image_files import (
 from gandem.core.data.summary import DatasetSummary, count_classes, format_few
 from gandem.core.errors import DataError
 from gandem.data.folder_contents import Listing, list_images
-from gandem.data.image_cache import map_in_threads, resize_images
+from gandem.data.image_cache import ImageFiles, map_in_threads, resize_images
 from gandem.terminal.progress import ProgressBars
 
 
@@ -68,11 +67,15 @@ class Folder(ResizableDataset):
     def resize_to(self, shape: tuple[int, ...]) -> Dataset:
         """Return the images cropped and resized to (H, W, C), cached after the first call."""
         listing = self.listing
+        files = ImageFiles(
+            source=self.name,
+            names=listing.files,
+            stamps=self._stamps(),
+            read=lambda index: self._read(listing.files[index]),
+            check=self._check,
+        )
         with ProgressBars(unit="images") as bars:
-            show = partial(bars.show, "read images", total=len(listing.files))
-            resized = resize_images(
-                listing.files, self._read, self._stamps(), shape, lambda done: show(done)
-            )
+            resized = resize_images(files, shape, bars)
         unread = self._format_errors(resized.errors)
         if resized.images is None:
             raise self._no_image(unread)
@@ -186,10 +189,20 @@ class Folder(ResizableDataset):
 
     def _stamps(self) -> str:
         """Return a hash that changes with every file."""
-        hashed = hashlib.sha256()
-        for file, stamp in zip(self.listing.files, self.listing.stamps, strict=True):
-            hashed.update(json.dumps([file, *stamp]).encode())
-        return hashed.hexdigest()
+        facts = json.dumps([self.listing.files, self.listing.stamps])
+        return hashlib.sha256(facts.encode()).hexdigest()
+
+    def _check(self, index: int) -> None:
+        """Check that a file is as it was when the folder was listed.
+
+        Raises:
+            DataError: it has been changed or removed.
+        """
+        file = self.listing.files[index]
+        if self.listing.find_stamp(file) != self.listing.stamps[index]:
+            raise DataError(
+                f"{self.name}: {file!r} has been changed while the images were read. Start again."
+            )
 
     def _format_errors(self, errors: Mapping[int, str]) -> list[str]:
         return [f"{self.listing.files[index]}: {reason}" for index, reason in errors.items()]

@@ -16,10 +16,14 @@ from gandem.core.data.summary import format_few
 from gandem.core.errors import DataError
 from gandem.data.label_tables import TABLES, LabelTable, match_files, read_table, sort_classes
 
-Stamp = tuple[int, int]
-"""Size and modification time of a file; size and checksum in a zip file."""
+Stamp = tuple[int, ...]
+"""Size and times of the last changes of a file's contents and of its entry, which a copy with an
+old time changes too; size and checksum in a zip file.
+"""
 Read = Callable[[str, int], bytes]
 """Returns the first bytes of a file by its path, all for -1."""
+FindStamp = Callable[[str], Stamp | None]
+"""Returns the present stamp of a file by its path, None if it does not exist."""
 MAX_FILE_SIZE = 1 << 30
 """Bytes of an image file."""
 DOCUMENTS = frozenset(
@@ -44,6 +48,7 @@ class _Contents:
     """
 
     read: Read
+    find_stamp: FindStamp
     images: dict[str, Stamp] = field(default_factory=dict)
     others: dict[str, Stamp] = field(default_factory=dict)
     tables: dict[str, str] = field(default_factory=dict)
@@ -87,6 +92,7 @@ class Listing:
     problems: tuple[str, ...]
     notes: tuple[str, ...]
     read: Read
+    find_stamp: FindStamp
 
 
 def list_images(root: Path, name: str) -> Listing:
@@ -131,6 +137,7 @@ def list_images(root: Path, name: str) -> Listing:
         problems=tuple(contents.problems),
         notes=(*notes, *filter(None, [skipped])),
         read=contents.read,
+        find_stamp=contents.find_stamp,
     )
 
 
@@ -178,7 +185,10 @@ def _scan_folder(root: Path) -> _Contents:
     Links are followed after all real folders, and no folder is visited twice; hidden files are
     skipped.
     """
-    contents = _Contents(read=lambda path, size: _read_file(root / path, size))
+    contents = _Contents(
+        read=lambda path, size: _read_file(root / path, size),
+        find_stamp=lambda path: _find_stamp(root / path),
+    )
     visited: set[tuple[int, int]] = set()
     folders = [(root, "")]
     links: list[tuple[Path, str]] = []
@@ -203,11 +213,21 @@ def _scan_folder(root: Path) -> _Contents:
                 if entry.is_dir():
                     (links if entry.is_symlink() else folders).append((Path(entry), f"{path}/"))
                 else:
-                    facts = entry.stat()
-                    contents.add(path, (facts.st_size, facts.st_mtime_ns))
+                    contents.add(path, _make_stamp(entry.stat()))
             except OSError as error:
                 contents.problems.append(f"{path}: {error.strerror}")
     return contents
+
+
+def _make_stamp(facts: os.stat_result) -> Stamp:
+    return (facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+
+
+def _find_stamp(path: Path) -> Stamp | None:
+    try:
+        return _make_stamp(path.stat())
+    except OSError:
+        return None
 
 
 def _read_file(path: Path, size: int) -> bytes:
@@ -231,10 +251,13 @@ def _scan_zip(path: Path) -> _Contents:
         with archive.open(members[path]) as file:
             return file.read(size)
 
-    contents = _Contents(read)
+    def find_stamp(path: str) -> Stamp:
+        return (members[path].file_size, members[path].CRC)
+
+    contents = _Contents(read, find_stamp)
     for file, info in members.items():
         if not info.is_dir() and not any(map(_is_hidden, file.split("/"))):
-            contents.add(file, (info.file_size, info.CRC))
+            contents.add(file, find_stamp(file))
     return contents
 
 

@@ -9,15 +9,18 @@ from pathlib import Path
 import numpy as np
 
 from gandem.core.data.dataset import (
-    HASH_CHUNK_SIZE,
     Dataset,
     ResizableDataset,
     find_dataset,
     name_path,
     sample_classes,
 )
+from gandem.core.data.disk_images import DiskImages
 from gandem.core.data.images import draw_scatter, flatten_alpha, save_image
+from gandem.core.data.lazy_images import HASH_CHUNK_SIZE
+from gandem.core.data.prepared import VARIABLE, Prepared, list_prepared
 from gandem.core.data.summary import DatasetSummary, count_classes, describe_brightness
+from gandem.core.errors import DataError
 from gandem.core.files import check_file
 from gandem.core.plugins.registry import registry
 
@@ -60,6 +63,25 @@ def inspect_dataset(
         if out is not None:
             save_image(out, draw_dataset(dataset, count))
     return summary
+
+
+def prepare_dataset(name: str, shape: tuple[int, ...], data_dir: Path | None = None) -> Prepared:
+    """Resize the images of a data set and store them, as a training does when it starts.
+
+    Args:
+        name, data_dir: as for :func:`inspect_dataset`.
+        shape: (H, W, C).
+
+    Raises:
+        GandemError: the data set does not exist, or its images have one size, or cannot be stored.
+    """
+    dataset = find_dataset(_full_name(name), data_dir)
+    if not isinstance(dataset, ResizableDataset):
+        raise DataError(f"{name}: its images are not files of any size and need no preparation.")
+    images = dataset.resize(shape).images
+    if not isinstance(images, DiskImages):
+        raise DataError(f"Nothing is stored, since {VARIABLE} is 0.")
+    return next(each for each in list_prepared() if each.folder == images.path.parent)
 
 
 def _full_name(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gandem.core.data.lazy_images import LazyImages
+from gandem.core.data.lazy_images import LazyImages, hash_images
 from gandem.core.data.summary import DatasetSummary, describe_brightness, format_few
 from gandem.core.errors import ClashError, DataError, NotFoundError, printable, suggest
 from gandem.core.plugins.isolation import stdout_to_stderr
@@ -23,8 +22,6 @@ CHANNELS = (1, 2, 3, 4)
 """Gray, gray with transparency, color, and color with transparency."""
 MAX_CLASSES = 100_000
 """The limit of a spec."""
-HASH_CHUNK_SIZE = 1024
-"""Images hashed at a time."""
 MAX_CLASSES_LISTED = 20
 """Classes that a message lists for ``--classes``, or that a picture shows."""
 
@@ -92,12 +89,9 @@ class Dataset:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of shape, pixels and labels; data sets with equal digests train equally."""
-        hashed = hashlib.sha256(repr(self.images.shape).encode())
-        for start in range(0, len(self.images), HASH_CHUNK_SIZE):
-            hashed.update(np.ascontiguousarray(self.images[start : start + HASH_CHUNK_SIZE]).data)
-        if self.labels is not None:
-            hashed.update(self.labels.astype("<i8").tobytes())
-        return hashed.hexdigest()
+        if isinstance(self.images, LazyImages):
+            return self.images.digest(self.labels)
+        return hash_images(self.images, self.labels)
 
     def select_classes(self, classes: Sequence[int | str]) -> Dataset:
         """Return the images of some classes, relabeled 0, 1, … in the order given.

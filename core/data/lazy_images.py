@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from typing import Any, Self
 
 import numpy as np
+
+HASH_CHUNK_SIZE = 1024
+"""Images hashed at a time."""
 
 
 class LazyImages(ABC):
@@ -39,6 +43,10 @@ class LazyImages(ABC):
         """The number of bytes of all images."""
         return self.size
 
+    def digest(self, labels: np.ndarray | None) -> str:
+        """Return :func:`hash_images`."""
+        return hash_images(self, labels)
+
     def __len__(self) -> int:
         return self.shape[0]
 
@@ -53,3 +61,13 @@ class LazyImages(ABC):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         images = self[:]
         return images if dtype is None else np.asarray(images, dtype)
+
+
+def hash_images(images: np.ndarray | LazyImages, labels: np.ndarray | None) -> str:
+    """Return the SHA-256 of the shape, the pixels and the labels."""
+    hashed = hashlib.sha256(repr(images.shape).encode())
+    for start in range(0, len(images), HASH_CHUNK_SIZE):
+        hashed.update(np.ascontiguousarray(images[start : start + HASH_CHUNK_SIZE]).data)
+    if labels is not None:
+        hashed.update(labels.astype("<i8").tobytes())
+    return hashed.hexdigest()

@@ -18,6 +18,7 @@ from gandem.core.training.protocols import Loss, Played, Players
 from gandem.core.training.state import averaged_players
 from gandem.core.training.updates.discriminator import Discriminator
 from gandem.core.training.updates.path_length import regularize_path_length
+from gandem.core.training.updates.penalties import orthogonal_penalty
 
 __all__ = ["LOOKAHEAD", "METRICS", "metric_names", "train_step"]
 
@@ -111,6 +112,9 @@ def train_step(
         total = discriminator.compute_generator_loss(fake, read, encoded)
         for auxiliary_loss in shared.values():
             total = total + auxiliary_loss()[0]
+        if spec.loss.orthogonal:
+            penalty = orthogonal_penalty(ops, players.kernels("generator"))
+            total = total + discriminator.loss.orthogonal * penalty
         return total, {}
 
     g_loss, _ = players.learn("generator", compute_loss, through=fake)

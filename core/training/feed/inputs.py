@@ -24,7 +24,7 @@ from gandem.core.specs import (
 from gandem.core.training.dry_run import (
     Pass,
     check_functions,
-    judged,
+    count_seen_images,
     packed_shapes,
     passes_of_step,
     schedule_names,
@@ -257,7 +257,7 @@ class Feed:
         if self.portable:
             inputs = self._played(step, counts, last, due)
         inputs |= self._numbers(step, due)
-        for where, count in judged(spec, self.loss, counts, last).items():
+        for where, count in count_seen_images(spec, self.loss, counts, last).items():
             drawn_too = draw_disturbances(spec, where, count, self.seed, step, training)
             inputs |= {name: value.astype(self.precision) for name, value in drawn_too.items()}
         return inputs

@@ -37,6 +37,7 @@ from gandem.core.training.updates.penalties import (
     squared_distance,
     squared_slope,
 )
+from gandem.core.training.updates.top_rows import TopOps
 
 Inputs = Mapping[str, Tensor]
 """The discriminator's inputs for a batch, by name."""
@@ -210,7 +211,9 @@ class Discriminator:
         if is_paired(self.rule):
             rule = cast(PairedLoss, self.rule)
             return rule.pair_generator(self.ops, self._logits(real_output), self._logits(output))
-        return self.rule.generator(self.ops, self._select_top(self._logits(output)))
+        logits, takes_all = self._logits(output), self.spec.loss.top_k == 1.0
+        ops = self.ops if takes_all else TopOps(self.ops, logits, self.loss.top_k)
+        return self.rule.generator(ops, logits)
 
     def _add_class_loss(self, loss: Tensor | None, output: Tensor, label: Tensor | None) -> Tensor:
         if not self.classifies:
@@ -251,13 +254,6 @@ class Discriminator:
     def _pack(self, images: Images) -> dict[str, Tensor]:
         pac, pack = self.training.pac, self.ops.pack
         return {k: value if pac == 1 else pack(value, pac) for k, value in images.items()}
-
-    def _select_top(self, logits: Tensor) -> Tensor:
-        """Return the share of the highest logits that the generator learns from."""
-        share = self.spec.loss.top_k
-        if share == 1.0:
-            return logits
-        return self.ops.top_rows(logits, max(1, int(share * logits.shape[0] + 0.5)))
 
     def _apply(self, inputs: Inputs, features: dict[str, Tensor] | None = None) -> Tensor:
         return self.players.apply("discriminator", features, **inputs, **self.fade)
