@@ -9,8 +9,6 @@ import click
 
 from gandem.commands.group import Group
 
-__all__ = ["main"]
-
 SECTIONS = {
     "Train and resume": ("train", "resume", "runs"),
     "Generate and look": ("generate", "interpolate", "traverse", "mix", "animate", "plot"),
@@ -22,7 +20,7 @@ SECTIONS = {
 """The commands by purpose; each is ``COMMAND`` in the module of its name."""
 
 
-class LazyGroup(Group):
+class _LazyGroup(Group):
     """A group that imports a command when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -40,7 +38,7 @@ class LazyGroup(Group):
 
 
 @click.group(
-    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
+    cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
 )
 @click.version_option(package_name="gandem")
 def main() -> None:

@@ -31,9 +31,9 @@ from gandem.core.runs.checkpoint import (
     write_checkpoint,
 )
 from gandem.core.runs.config import Best
+from gandem.core.runs.generation.sampling import MAX_COLUMNS, Images, default_count, sample
 from gandem.core.runs.log import REMEDY, DivergedError, check_losses
 from gandem.core.runs.record import BestCheckpoint, RunRecord, write_record
-from gandem.core.runs.sampling import MAX_COLUMNS, Images, default_count, sample
 from gandem.core.runs.trainer import Callback, Trainer, WrittenCheckpoint
 from gandem.core.specs import Image, Spec
 from gandem.core.training import fixed_inputs

@@ -13,8 +13,8 @@ from typing import Any
 
 from gandem.core.errors import GandemError
 from gandem.core.plugins.isolation import format_error
+from gandem.core.runs.generation.sampling import generate_batches, report_memory_errors
 from gandem.core.runs.record import RunRecord
-from gandem.core.runs.sampling import generate_batches, report_memory_errors
 from gandem.core.runs.trainer import Callback, Trainer
 from gandem.core.training import fixed_inputs
 from gandem.metrics.evaluation import RealSide

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -41,7 +41,7 @@ from gandem.commands.options import (
 )
 @click.option(
     "--values",
-    default="-3:3:7",
+    default="-6:6:7",
     metavar="FIRST:LAST:COUNT",
     help="Distances on the contact sheet; or a list, like -2,0,2.",
 )
@@ -61,7 +61,7 @@ from gandem.commands.options import (
 @JSON
 def directions(
     run: Path,
-    method: str,
+    method: Literal["pca", "weights"],
     layer: str | None,
     count: int,
     samples: int,

@@ -84,8 +84,8 @@ def generate(
     from gandem.core.data.summary import format_few
     from gandem.core.files import check_file, check_new_folder
     from gandem.core.runs import open_run
-    from gandem.core.runs.latents import read_latents
-    from gandem.core.runs.sampling import check_count, default_count
+    from gandem.core.runs.generation.latents import read_latents
+    from gandem.core.runs.generation.sampling import check_count, default_count
     from gandem.core.specs import Image
     from gandem.terminal.progress import ProgressBars
     from gandem.terminal.tables import format_count
@@ -120,7 +120,7 @@ def generate(
     with ProgressBars(quiet=as_json, unit="images") as bars:
         opened = open_run(run)
         default = DEFAULT_ROWS if pyramid else default_count(opened.spec)
-        default = default if vectors is None else len(vectors.noise)
+        default = default if vectors is None else len(vectors.vectors)
         number = each_label * opened.spec.classes if each_label else count or default
         label = options["label"]
         empty = set(opened.record.data.empty_classes)

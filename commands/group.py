@@ -13,8 +13,6 @@ import click
 from gandem.commands.output import DISK_FULL, find_lost_output, prepare_streams
 from gandem.core.signals import EXIT_CODE, exit_on_interrupt
 
-__all__ = ["Group", "Interrupted", "SectionedCommand"]
-
 SAVING = {
     *("train", "resume", "generate", "interpolate", "traverse", "mix", "animate", "plot"),
     *("compare", "report"),

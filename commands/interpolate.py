@@ -24,7 +24,7 @@ from gandem.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from gandem.core.runs.latents import LatentVectors
+    from gandem.core.runs.generation.latents import LatentVectors
     from gandem.visualize.animation import Animation
 
 SECTIONS = {
@@ -145,7 +145,7 @@ def find_vectors(
     options: dict[str, Any],
 ) -> LatentVectors | None:
     """Return the vectors of a file or of two images; None if there are neither."""
-    from gandem.core.runs.latents import read_latents
+    from gandem.core.runs.generation.latents import read_latents
     from gandem.optimize.projection import project
     from gandem.terminal.progress import ProgressBars
 

@@ -47,9 +47,11 @@ def format_cost(cost: StepCost | str) -> str:
         f"{size / MIB:,.1f} MiB"
         for size in (cost.weights, cost.optimizer, cost.activations, cost.memory)
     )
+    billions = cost.multiply_adds / 1e9
+    work = f"{billions:,.0f}" if billions >= 100 else f"{billions:.3g}"
     lines = [
         f"memory     about {total}: weights {weights}, optimizers {optimizer}, step {activations}",
-        f"work       {cost.multiply_adds / 1e9:,.3g} billion multiply-adds per step",
+        f"work       {work} billion multiply-adds per step",
     ]
     shortage = cost.describe_shortage()
     return "\n".join([*lines, *([f"! {shortage}"] if shortage else [])])

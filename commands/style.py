@@ -9,7 +9,13 @@ from typing import Any
 import click
 
 from gandem.commands.group import SectionedCommand
-from gandem.commands.options import DEVICE, GENERATE_BACKEND, JSON, file_option, seed_option
+from gandem.commands.options import (
+    DEVICE,
+    GENERATE_BACKEND,
+    JSON,
+    file_option,
+    seed_option,
+)
 
 SECTIONS = {
     "Pictures": ("size", "style_weights", "masks", "keep_content_colors"),

@@ -153,6 +153,7 @@ EXAMPLES: dict[str, Any] = {
     "Loss.path_length": {"weight": 2, "layer": "styles", "interval": 8},
     "Loss.feature_matching": 1.0,
     "Loss.adversarial_weight": 0.0,
+    "Loss.orthogonal": 1e-4,
     "Loss.top_k": 0.5,
     "Loss.class_weight": 1.0,
     "Training.batch_size": 128,

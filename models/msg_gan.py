@@ -55,7 +55,8 @@ def msg_gan(
 
     The plain form has the non-saturating loss and the R1 penalty of the authors' last program,
     msg-stylegan-tf. ``loss="relativistic-average-hinge"`` with ``r1=0`` is the form of their first
-    program, BMSG-GAN. In the paper width and latent size are 512.
+    program, BMSG-GAN; as in every relativistic loss the last bias cancels, and is left out. In the
+    paper width and latent size are 512.
 
     Args:
         image: (height, width, channels); both are halved until the height is at most 4, or one of
@@ -105,7 +106,7 @@ def msg_gan(
                 name="discriminator",
                 input="image",
                 optimizer=optimizer,
-                layers=_discriminator(filters, start),
+                layers=_discriminator(filters, start, bias=not loss.startswith("relativistic")),
             ),
         ),
     )
@@ -144,8 +145,14 @@ def _generator(
     return tuple(layers)
 
 
-def _discriminator(filters: dict[int, int], start: tuple[int, int]) -> tuple[Layer, ...]:
-    """Return the layers of the discriminator, from the full resolution to the lowest."""
+def _discriminator(
+    filters: dict[int, int], start: tuple[int, int], *, bias: bool
+) -> tuple[Layer, ...]:
+    """Return the layers of the discriminator, from the full resolution to the lowest.
+
+    Args:
+        bias: of the last layer.
+    """
     height, layers = max(filters), list[Layer]()
     for rows, width in reversed(filters.items()):
         if rows == height:
@@ -165,6 +172,6 @@ def _discriminator(filters: dict[int, int], start: tuple[int, int]) -> tuple[Lay
         ),
         LEAKY,
         Flatten(),  # (N, 512)
-        Dense(units=1, equalized_gain=GAIN, kernel_init=UNIT),
+        Dense(units=1, bias=bias, equalized_gain=GAIN, kernel_init=UNIT),
     ]
     return tuple(layers)

@@ -28,8 +28,6 @@ from gandem.core.specs import (
     Upsample2D,
 )
 
-__all__ = ["progan"]
-
 ROOT = math.sqrt(2)
 """The gain of He et al. 2015, of layers before a leaky ReLU."""
 BATCH_SIZES = {256: 14, 512: 6, 1024: 3}

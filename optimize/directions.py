@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from gandem.core.errors import SpecError, suggest
-from gandem.core.runs.latents import write_arrays
+from gandem.core.runs.generation.latents import write_arrays
 from gandem.core.runs.run import Run, open_run, pick_backend
 from gandem.core.specs import REFERENCE, Dense, Node, Spec, plan_spec
 from gandem.core.training import Ops, Tensor, fixed_inputs, stored

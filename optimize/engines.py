@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from gandem.core.errors import BackendError, SpecError
+from gandem.core.runs.generation.sampling import report_memory_errors
 from gandem.core.runs.run import pick_backend, pick_device
-from gandem.core.runs.sampling import report_memory_errors
 from gandem.core.specs import Image, Spec
 from gandem.core.training import (
     FEATURES,

@@ -14,7 +14,7 @@ import pytest
 
 from gandem.core.errors import suggest
 from gandem.core.training import CAPABILITIES, Backend
-from gandem.core.training.penalties import feature_distance
+from gandem.core.training.updates.penalties import feature_distance
 from gandem.testing.base import Conformance, name_of, tier
 from gandem.testing.case_types import Case, LossCase, OptimizerCase, hashed_numbers
 from gandem.testing.cases import CASES, LOSSES, OPTIMIZERS

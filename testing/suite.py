@@ -21,6 +21,7 @@ from gandem.core.training import (
     Engine,
     add_features,
     complete_state,
+    fixed_inputs,
     hollow_spec,
     initial_state,
     load_loss,
@@ -233,6 +234,18 @@ class BackendConformance(OperationConformance, suite=True):
         }
         received = {"value": np.array(value), **report, "gradient": gradients["image"]}
         self.compare("objective", expected, received)
+
+    @tier("P1", "float64")
+    def test_a_network_runs_up_to_a_layer_and_on_from_its_output(self, subject: Backend) -> None:
+        case = find_trajectory("fresh noise")
+        engine, inputs = start_engine(case, subject), fixed_inputs(case.spec, SEED, 3, "float64")
+        whole = engine.forward("generator", inputs)
+
+        features = engine.forward("generator", inputs, layer="conv2d_transpose")
+        images = engine.forward("generator", {"layer:conv2d_transpose": features})
+
+        assert features.shape == (3, 4, 4, 5), "features of the layer, channels-last"
+        self.compare("a network in two parts", {"images": whole}, {"images": images})
 
     @tier("P2", "float64")
     @pytest.mark.parametrize("idle", ["generator", "discriminator"])

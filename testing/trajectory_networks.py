@@ -9,26 +9,6 @@ from typing import Any
 from gandem.core import specs as kinds
 from gandem.core.specs import Layer, Spec
 
-__all__ = [
-    "ATTENTION",
-    "BIASED",
-    "COLORED",
-    "CONDITIONAL",
-    "DROPOUT",
-    "ENCODER",
-    "ENCODER_CONDITIONAL",
-    "EQUALIZED",
-    "NORMS",
-    "NO_LAST_BIAS",
-    "RESOLUTIONS",
-    "SMALL",
-    "SPECTRAL",
-    "STYLES",
-    "WITH_CLASS_LOGITS",
-    "Networks",
-    "give_layers",
-]
-
 Networks = Mapping[str, tuple[Layer, ...]]
 """The layers of each player that differ from those of :data:`SMALL`, or of a player besides."""
 
@@ -337,6 +317,48 @@ RESOLUTIONS: Networks = {
         kinds.Silu(),
         kinds.Flatten(),
         kinds.Dense(units=1),
+    ),
+}
+
+
+def _read_part() -> tuple[Layer, ...]:
+    """Return layers that make 6 numbers of a part of the noise and of the embedded class."""
+    part = kinds.Slice(start=2, stop=5)
+    embedded = kinds.Concatenate(input="layer:embedded/class")
+    return (part, embedded, kinds.Dense(units=6, bias=False))
+
+
+SLICES: Networks = {
+    "generator": (
+        kinds.Concatenate(name="embedded", layers=(kinds.Embedding(units=3, name="class"),)),
+        kinds.Slice(stop=2),
+        kinds.Dense(units=2 * 2 * 6),
+        kinds.Reshape(shape=(2, 2, 6)),
+        kinds.BatchNorm(epsilon=1e-4, decay=0.8, affine=False),
+        kinds.Modulate(input="noise", scale=_read_part(), offset=_read_part()),
+        kinds.Relu(),
+        kinds.Conv2DTranspose(filters=5, kernel=4, stride=2),
+        kinds.Multiply(input="noise", layers=(kinds.Dense(units=5), kinds.Sigmoid())),
+        kinds.Upsample2D(),
+        kinds.Conv2D(filters=1, kernel=3),
+        kinds.Tanh(),
+    ),
+    "discriminator": (
+        kinds.Concatenate(planes=True),
+        kinds.Conv2D(filters=4, kernel=3, stride=2),
+        kinds.LeakyRelu(slope=0.2),
+        kinds.Conv2D(filters=6, kernel=3, stride=2),
+        kinds.Silu(name="features"),
+        kinds.GlobalSumPool2D(),
+        kinds.Dense(units=1),
+        kinds.Add(
+            input="layer:features",
+            layers=(
+                kinds.Slice(start=2, stop=6),
+                kinds.GlobalAveragePool2D(),
+                kinds.Dense(units=1, bias=False),
+            ),
+        ),
     ),
 }
 BIASED: Networks = {

@@ -16,7 +16,7 @@ from gandem.core.errors import RunError, SpecError
 from gandem.core.files import check_file, fill_file
 from gandem.core.plugins.installation import install_command
 from gandem.core.runs.run import Run, open_run
-from gandem.core.training.feed.stages import format_stage, place_stages
+from gandem.core.training.stages.timeline import format_stage, place_stages
 from gandem.visualize.images import (
     add_title,
     check_image_size,

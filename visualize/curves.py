@@ -25,7 +25,7 @@ from gandem.core.files import check_file, write_file
 from gandem.core.runs.run import Run, open_run
 from gandem.core.specs import find_schedules
 from gandem.core.training import metric_names
-from gandem.core.training.feed.stages import list_sizes, place_stages
+from gandem.core.training.stages.timeline import list_sizes, place_stages
 from gandem.metrics.evaluation import MEASURES
 from gandem.visualize.images import read_image, scale_images
 from gandem.visualize.plot import COLORS, STYLE, THUMBNAILS, draw, printable

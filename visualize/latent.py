@@ -9,8 +9,8 @@ from typing import cast
 import numpy as np
 
 from gandem.core.errors import SpecError
+from gandem.core.runs.generation.styles import find_styles
 from gandem.core.runs.run import LAST
-from gandem.core.runs.styles import find_styles
 from gandem.core.specs import Spec, Styles, plan_spec
 from gandem.core.training import one_hot
 

@@ -12,9 +12,14 @@ from typing import Any, cast
 import numpy as np
 
 from gandem.core.errors import SpecError, shown
+from gandem.core.runs.generation.sampling import sample
+from gandem.core.runs.generation.styles import (
+    compute_styles,
+    find_styles,
+    parse_layers,
+    style_inputs,
+)
 from gandem.core.runs.run import Run, open_run
-from gandem.core.runs.sampling import sample
-from gandem.core.runs.styles import compute_styles, find_styles, parse_layers, style_inputs
 from gandem.core.specs import Styles, image_of
 from gandem.core.training import fixed_inputs
 from gandem.visualize.latent import GeneratorOptions, check_class

@@ -9,8 +9,8 @@ import numpy as np
 
 from gandem.core.data.images import to_bytes
 from gandem.core.errors import SpecError
+from gandem.core.runs.generation.sampling import report_memory_errors
 from gandem.core.runs.run import Run, open_run
-from gandem.core.runs.sampling import report_memory_errors
 from gandem.core.specs import Image, image_shapes, plan_spec
 from gandem.core.training import fixed_inputs, run_resolutions
 from gandem.visualize.images import check_image_size

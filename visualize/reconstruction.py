@@ -14,8 +14,8 @@ from gandem.core.data.images import to_bytes
 from gandem.core.errors import DataError, SpecError, shown
 from gandem.core.files import fill_file
 from gandem.core.rng import Purpose, stream
+from gandem.core.runs.generation.sampling import decode, encode
 from gandem.core.runs.run import Run, open_run
-from gandem.core.runs.sampling import decode, encode
 from gandem.core.specs import Spec, has_encoder, image_of
 from gandem.visualize.latent import GeneratorOptions
 from gandem.visualize.traversal import Table

@@ -12,10 +12,10 @@ import numpy as np
 
 from gandem.core.data.images import save_image
 from gandem.core.errors import SpecError, shown, suggest
-from gandem.core.runs.latents import read_arrays
+from gandem.core.runs.generation.latents import read_arrays
+from gandem.core.runs.generation.sampling import MAX_COLUMNS, Images, sample
+from gandem.core.runs.generation.styles import find_styles, to_styles
 from gandem.core.runs.run import Run, open_run
-from gandem.core.runs.sampling import MAX_COLUMNS, Images, sample
-from gandem.core.runs.styles import find_styles, to_styles
 from gandem.core.specs import Spec, image_of
 from gandem.core.training import fixed_inputs, one_hot
 from gandem.core.training.feed.truncation import TRUNCATION

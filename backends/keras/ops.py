@@ -35,8 +35,13 @@ class KerasOps:
     def join(self, first: Tensor, second: Tensor) -> Tensor:
         return tf.concat([first, second], axis=0)
 
-    def top_rows(self, x: Tensor, count: int) -> Tensor:
-        return tf.gather(x, tf.math.top_k(x[:, 0], count).indices)
+    def ranks(self, x: Tensor) -> Tensor:
+        order = tf.argsort(x[:, 0], direction="DESCENDING", stable=True)
+        return tf.cast(tf.math.invert_permutation(order), x.dtype)[:, None]
+
+    def column_products(self, x: Tensor) -> Tensor:
+        products = tf.matmul(x, x, transpose_a=True)
+        return tf.linalg.set_diag(products, tf.zeros_like(products[0]))
 
     def pack(self, images: Tensor, count: int) -> Tensor:
         groups = tf.reshape(images, [-1, count, *images.shape[1:]])

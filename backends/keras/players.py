@@ -56,6 +56,14 @@ class KerasPlayers:
             output = self.apply(player, observed, **inputs)
         return tape.gradient(output, observed[layer], direction)
 
+    def kernels(self, player: str) -> list[Tensor]:
+        matrices = []
+        for name, axis in self.networks[player].plan.kernels().items():
+            kernel = self.learners[player].parameters[name]
+            kernel = tf.linalg.matrix_transpose(kernel) if axis == -2 else kernel
+            matrices.append(tf.reshape(kernel, [-1, kernel.shape[-1]]))
+        return matrices
+
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
         weights = list(self.learners[player].parameters.values())
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -81,13 +89,15 @@ class KerasPlayers:
         learner = self.learners[player]
         weights = list(learner.parameters.values())
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(weights if through is None else through.value)
+            tape.watch(weights if through is None else [through.value, weights])
             value, report = loss()
         if through is None:
             zero = tf.UnconnectedGradients.ZERO  # a penalty may not depend on all weights
             gradients = tape.gradient(value, weights, unconnected_gradients=zero)
-        else:  # only the gradients of the outputs, no weight gradients of the other player
-            gradients = through.pull(tape.gradient(value, through.value))
+        else:  # the loss reads the player's own weights only in penalties
+            by_output, own = tape.gradient(value, [through.value, weights])
+            pairs = zip(through.pull(by_output), own, strict=True)
+            gradients = [pulled if g is None else pulled + g for pulled, g in pairs]
 
         def update() -> Tensor:
             learner.update(gradients, self.inputs, f"{player}.optimizer")

@@ -30,6 +30,10 @@ class MixedPlayers(TorchPlayers):
             observed[name] = value.float()
         return output.float()
 
+    def layer_slope(self, player: str, layer: str, direction: Tensor, **inputs: Tensor) -> Tensor:
+        with torch.autocast(direction.device.type, torch.bfloat16):
+            return super().layer_slope(player, layer, direction, **inputs).float()
+
 
 class SinglePrecision(nn.Module):
     """A mix-in for modules that compute in float32 also inside autocast."""

@@ -37,8 +37,13 @@ class TorchOps:
     def join(self, first: Tensor, second: Tensor) -> Tensor:
         return torch.cat([first, second])
 
-    def top_rows(self, x: Tensor, count: int) -> Tensor:
-        return x[torch.argsort(x[:, 0], descending=True, stable=True)[:count]]
+    def ranks(self, x: Tensor) -> Tensor:
+        order = torch.argsort(x[:, 0], descending=True, stable=True)
+        return torch.argsort(order)[:, None].to(x.dtype)
+
+    def column_products(self, x: Tensor) -> Tensor:
+        products = x.mT @ x
+        return products - torch.diag(torch.diagonal(products))
 
     def pack(self, images: Tensor, count: int) -> Tensor:
         packed = images.reshape(-1, count * images.shape[1], *images.shape[2:])  # (N, C, H, W)

@@ -26,6 +26,7 @@ class TorchPlayers:
         self.running = running
         self.inputs: Mapping[str, Tensor] = {}
         self.draws = DrawFeed({})
+        self.penalized: list[Tensor] = []  # the weights whose kernels the loss has read
 
     def begin(self, inputs: Mapping[str, Tensor]) -> None:
         """Start a step: number its passes from 0."""
@@ -46,8 +47,19 @@ class TorchPlayers:
 
     def layer_slope(self, player: str, layer: str, direction: Tensor, **inputs: Tensor) -> Tensor:
         observed: dict[str, Tensor] = {}
-        output = self.apply(player, observed, **inputs)
+        output = TorchPlayers.apply(self, player, observed, **inputs)  # not cast by a subclass
+        direction = direction.to(output.dtype)
         return torch.autograd.grad(output, observed[layer], direction, create_graph=True)[0]
+
+    def kernels(self, player: str) -> list[Tensor]:
+        network = self.networks[player]
+        arrays = network.arrays()
+        self.penalized = list(self.learners[player].parameters.values())
+        matrices = []
+        for name, axis in network.plan.kernels().items():
+            weight, order = arrays[name]
+            matrices.append(weight.permute(order).movedim(axis, -1).flatten(0, -2))
+        return matrices
 
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
         observed: dict[str, Tensor] = {}
@@ -67,12 +79,19 @@ class TorchPlayers:
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         value, report = loss()
         learner = self.learners[player]
+        weights = list(learner.parameters.values())
         if through is None:
-            weights = list(learner.parameters.values())  # a penalty may not depend on all
+            # a penalty may not depend on all weights
             gradients = torch.autograd.grad(value, weights, materialize_grads=True)
-        else:  # only the gradients of the outputs, no weight gradients of the other player
-            by_output = torch.autograd.grad(value, [*through.value.values()])
-            gradients = through.pull(dict(zip(through.value, by_output, strict=True)))
+        else:  # no gradients of the other player's weights
+            outputs, count = through.value, len(through.value)
+            variables = [*outputs.values(), *self.penalized]
+            by_variable = torch.autograd.grad(value, variables, allow_unused=True)
+            gradients = through.pull(dict(zip(outputs, by_variable[:count], strict=True)))
+            if own := by_variable[count:]:
+                pairs = zip(gradients, own, strict=True)
+                gradients = [first if g is None else first + g for first, g in pairs]
+        self.penalized = []
         if floor is None or value >= floor:
             learner.update(gradients, self.inputs, f"{player}.optimizer")
         return value.detach(), {name: scalar.detach() for name, scalar in report.items()}

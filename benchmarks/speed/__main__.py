@@ -35,6 +35,7 @@ NARROW = {
     "sngan": WIDTHS | {"discriminator_width": "32", "blocks": "2"},
     "sagan": WIDTHS | {"discriminator_width": "32", "blocks": "2"},
     "r3gan": WIDTHS | {"groups": "4", "stages": "3", "blocks": "1", "batch_size": "64"},
+    "msg-gan": WIDTHS | {"latent": "64", "batch_size": "64"},
     "stylegan2": WIDTHS | {"capacity": "512", "latent": "64", "batch_size": "64"},
 }
 """Models of 32×32 images at a small size, which have no lesson and no notebook."""

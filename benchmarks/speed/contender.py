@@ -43,7 +43,8 @@ def train_by_hand(kind: str, model: str, backend: str, data: str) -> None:
     """Train with a loop that does not use gandem."""
     loops = getattr(import_module(f"{kind}s_{backend}"), f"{kind}s".upper())
     if model not in loops:
-        family = "styles" if model == "stylegan2" else "residual"
+        families = {"stylegan2": "styles", "msg-gan": "multiscale"}
+        family = families.get(model, "residual")
         loops = getattr(import_module(f"{kind}s_{family}_{backend}"), f"{kind}s".upper())
     with np.load(data) as arrays:
         images, labels = arrays["images"], arrays["labels"]

@@ -52,7 +52,7 @@ class Blur(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return F.conv2d(x, self.filter, None, self.stride, self.pad, groups=self.channels)
 
-    def double(self, x: Tensor) -> Tensor:
+    def enlarge(self, x: Tensor) -> Tensor:
         return F.conv_transpose2d(x, 4 * self.filter, None, 2, 1, groups=self.channels)
 
 
@@ -103,7 +103,7 @@ class Generator(nn.Module):
         self.start = nn.Parameter(torch.randn(1, WIDTH, 7, 7))
         self.convolutions = nn.ModuleList(Styled(bool(i % 2)) for i in range(2 * LEVELS - 1))
         self.to_images = nn.ModuleList(ToImage() for _ in range(LEVELS))
-        self.double = Blur(1, 1)
+        self.upsampling = Blur(1, 1)
         self.register_buffer("mean", torch.zeros(LATENT))
 
     def map(self, noise: Tensor) -> Tensor:
@@ -131,7 +131,9 @@ class Generator(nn.Module):
         for level in range(1, LEVELS):
             for copy in (2 * level - 1, 2 * level):
                 x = self.convolutions[copy](x, styles[:, copy])
-            image = self.double.double(image) + self.to_images[level](x, styles[:, 2 * level + 1])
+            image = self.upsampling.enlarge(image) + self.to_images[level](
+                x, styles[:, 2 * level + 1]
+            )
         return image
 
 

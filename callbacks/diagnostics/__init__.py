@@ -14,9 +14,9 @@ from gandem.callbacks.diagnostics.monitor import Monitor
 from gandem.callbacks.diagnostics.probe import Probe
 from gandem.callbacks.diagnostics.suggestions import format_warning
 from gandem.core.errors import RunError
+from gandem.core.runs.generation.sampling import report_memory_errors
 from gandem.core.runs.log import read_log
 from gandem.core.runs.record import RunRecord
-from gandem.core.runs.sampling import report_memory_errors
 from gandem.core.runs.trainer import Callback, Trainer
 
 __all__ = ["Diagnostics"]

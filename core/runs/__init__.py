@@ -10,9 +10,9 @@ from gandem.core.runs.checkpoint import (
     write_checkpoint,
 )
 from gandem.core.runs.config import Progress, Settings
+from gandem.core.runs.generation.sampling import Images, sample
 from gandem.core.runs.run import Run, open_run, pick_device
 from gandem.core.runs.run_dir import next_run_dir
-from gandem.core.runs.sampling import Images, sample
 from gandem.core.runs.setup import resume, train
 
 __all__ = [

@@ -10,9 +10,9 @@ from gandem.core.plugins.isolation import format_error, stdout_to_stderr
 from gandem.core.plugins.loading import import_target
 from gandem.core.plugins.registry import is_installed, registry
 from gandem.core.runs.config import Progress
+from gandem.core.runs.generation.sampling import report_memory_errors
 from gandem.core.runs.log import check_losses, is_logged
 from gandem.core.runs.record import write_record
-from gandem.core.runs.sampling import report_memory_errors
 from gandem.core.runs.trainer import EVENTS, Callback, Trainer
 
 

@@ -25,11 +25,8 @@ from gandem.core.runs.checkpoint import (
     read_checkpoint,
 )
 from gandem.core.runs.config import Settings
-from gandem.core.runs.latents import LatentVectors
-from gandem.core.runs.log import has_losses, read_last_row, read_log
-from gandem.core.runs.record import RunRecord, covers, read_record
-from gandem.core.runs.run_dir import is_locked
-from gandem.core.runs.sampling import (
+from gandem.core.runs.generation.latents import LatentVectors
+from gandem.core.runs.generation.sampling import (
     CHUNK_SIZE,
     Images,
     check_count,
@@ -41,6 +38,9 @@ from gandem.core.runs.sampling import (
     save_arrays,
     save_folder,
 )
+from gandem.core.runs.log import has_losses, read_last_row, read_log
+from gandem.core.runs.record import RunRecord, covers, read_record
+from gandem.core.runs.run_dir import is_locked
 from gandem.core.specs import Spec, differences, plan_spec, read_spec
 from gandem.core.training import (
     Engine,
@@ -303,7 +303,7 @@ class Run:
     def encode(self, images: np.ndarray, *, ema: bool = True, **engine: Any) -> np.ndarray:
         """Return the noise of images; ``engine`` as for :meth:`engine`.
 
-        See :func:`gandem.core.runs.sampling.encode`.
+        See :func:`gandem.core.runs.generation.sampling.encode`.
         """
         return encode(self.spec, self.engine(**engine), images, self.record.precision, ema=ema)
 

@@ -28,6 +28,7 @@ from gandem.core.plugins.registry import require
 from gandem.core.rng import fingerprint
 from gandem.core.runs.callbacks import LogWriter, ProgressReporter, RecordWriter, load_callbacks
 from gandem.core.runs.config import Progress, Settings, split_keywords
+from gandem.core.runs.generation.sampling import report_memory_errors
 from gandem.core.runs.record import DataRecord, RunRecord, Segment, write_record
 from gandem.core.runs.resume_point import (
     ResumePoint,
@@ -41,7 +42,6 @@ from gandem.core.runs.resume_point import (
 )
 from gandem.core.runs.run import Run, open_run, pick_device
 from gandem.core.runs.run_dir import check_run_dir, create_run_dir, lock_run_dir
-from gandem.core.runs.sampling import report_memory_errors
 from gandem.core.runs.trainer import Callback, Trainer
 from gandem.core.signals import catch_stop_request
 from gandem.core.specs import Spec, digest, find_model, load_spec
@@ -250,13 +250,9 @@ class TrainingSetup:
             # recorded, so that a resumed run uses it too
             extractor = default_extractor(self.dataset.name)
             self.settings = settings = replace(settings, extractor=extractor)
+        numbers: Any = (settings.seed, settings.precision)
         self.feed = make_feed(
-            spec,
-            self.loss,
-            self.dataset,
-            settings.seed,
-            settings.precision,
-            randomness=settings.randomness,
+            spec, self.loss, self.dataset, *numbers, randomness=settings.randomness
         )
         self.feed.continue_epochs(before, step)
         for note in self.dataset.notes:
@@ -280,14 +276,8 @@ class TrainingSetup:
         started = time.perf_counter()
         settings = self.settings
         backend = load_backend(self.backend_entry)
-        check_capabilities(
-            settings.backend,
-            backend,
-            self.spec,
-            settings.precision,
-            resumed=resumed,
-            randomness=settings.randomness,
-        )
+        how: Any = {"resumed": resumed, "randomness": settings.randomness}
+        check_capabilities(settings.backend, backend, self.spec, settings.precision, **how)
         self.device = pick_device(backend.devices(), settings.device)
         self.clock += time.perf_counter() - started
         if self.device == "cpu":
@@ -302,7 +292,7 @@ class TrainingSetup:
         if stack is not None:
             stack.callback(set_threads, backend, self.threads)
         keep_freed_memory()
-        how: Any = {"precision": settings.precision, "device": self.device}
+        how = {"precision": settings.precision, "device": self.device}
         with report_memory_errors():
             self.engine = make_engine(backend, self.spec, self.loss, state, **how)
             self._move_data()

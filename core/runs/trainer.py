@@ -21,11 +21,11 @@ from gandem.core.errors import RunError
 from gandem.core.files import shorten_path
 from gandem.core.runs.checkpoint import Checkpoint, read_metrics
 from gandem.core.runs.config import Progress, Settings
+from gandem.core.runs.generation.sampling import report_memory_errors
 from gandem.core.runs.log import FILE_NAME, DivergedError, append_row
 from gandem.core.runs.record import RunRecord, State
-from gandem.core.runs.sampling import report_memory_errors
 from gandem.core.training import Engine, Feed, MultiStep, Prefetcher, have_equal_shapes
-from gandem.core.training.feed.stages import format_stage
+from gandem.core.training.stages.timeline import format_stage
 
 WARM_UP_STEPS = 100
 """Steps before several steps are made in one call, which the backend compiles separately."""

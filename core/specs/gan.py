@@ -12,20 +12,6 @@ from gandem.core.specs.optimizers import Optimizer
 from gandem.core.specs.schedules import Number
 from gandem.core.specs.stages import Stage
 
-__all__ = [
-    "Augment",
-    "Consistency",
-    "Image",
-    "Latent",
-    "Loss",
-    "PathLength",
-    "Player",
-    "Points",
-    "Spec",
-    "Training",
-    "Transforms",
-]
-
 Amount = Annotated[Number, Range(0)]
 """0 ≤ x; a constant or a schedule."""
 Share = Annotated[Number, Range(0, 1, open_high=True)]
@@ -262,8 +248,12 @@ class Loss(Checked):
     ``discriminator.outputs`` names the layers.
     ``adversarial_weight``: weight of the generator's loss on the logits; 0 leaves only feature
     matching.
+    ``orthogonal``: weight β of the orthogonal regularization of the generator, the sum of ‖WᵀW ⊙ (1
+    - I)‖² over its kernels W as matrices (kh·kw·in, out), a term of its loss (Brock et al. 2018,
+    equation 3, arXiv:1809.11096, who use 1e-4).
     ``top_k``: the share of the generator's fake images, those with the highest logits, that it
-    learns from (Sinha et al. 2020, arXiv:2002.06224).
+    learns from (Sinha et al. 2020, arXiv:2002.06224, who let it fall to 0.5, as an exponential
+    schedule does).
     ``class_weight``: weight of the class loss in an AC-GAN (Odena et al. 2017, arXiv:1610.09585).
     Its discriminator predicts the label instead of reading it: it returns 1 + classes logits, and
     both players also minimize the cross-entropy of the classes.
@@ -282,10 +272,11 @@ class Loss(Checked):
     lecam_decay: Share = 0.99
     drift: Amount = 0.0
     consistency: Consistency = Consistency()
+    orthogonal: Amount = 0.0
     path_length: PathLength = PathLength()
     feature_matching: Amount = 0.0
     adversarial_weight: Amount = 1.0
-    top_k: Annotated[float, Range(0, 1, open_low=True)] = 1.0
+    top_k: Annotated[Number, Range(0, 1, open_low=True)] = 1.0
     class_weight: Amount = 0.0
 
     @property

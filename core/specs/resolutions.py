@@ -8,8 +8,6 @@ from gandem.core.errors import SpecError
 from gandem.core.specs.gan import Image, Points, Spec
 from gandem.core.specs.shapes.graph import IMAGE, REFERENCE, NetworkPlan, Shape, find_images
 
-__all__ = ["check_images", "check_outputs", "image_of", "image_shapes"]
-
 
 def image_of(spec: Spec) -> Image:
     """Return the image format of a spec.

@@ -21,8 +21,6 @@ from gandem.core.specs.shapes.graph import (
 from gandem.core.specs.shapes.inference import NAME, plan_network
 from gandem.core.specs.shapes.stages import check_stages, result_spec, stage_specs
 
-__all__ = ["count_copies", "has_encoder", "input_shapes", "plan_player", "plan_spec"]
-
 PLAYERS = ("generator", "discriminator")
 
 _TAKEN = {

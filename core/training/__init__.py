@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from gandem.core.training.feed.inputs import Feed
     from gandem.core.training.feed.pixels import as_read
     from gandem.core.training.feed.prefetch import Prefetcher, have_equal_shapes
-    from gandem.core.training.feed.staged import make_feed
     from gandem.core.training.losses import (
         AdversarialLoss,
         AuxiliaryLoss,
@@ -69,7 +68,8 @@ if TYPE_CHECKING:
         name_outputs,
         run_resolutions,
     )
-    from gandem.core.training.staged_engine import make_engine
+    from gandem.core.training.stages.engine import make_engine
+    from gandem.core.training.stages.feed import make_feed
     from gandem.core.training.state import (
         OUTSIDE_PARITY,
         averaged_players,
@@ -171,7 +171,7 @@ _MODULES = (
     *("ops", "losses", "protocols", "backends", "capabilities", "state", "step", "dry_run"),
     *("feature_networks", "costs"),
     *("feed.device_rng", "feed.draws", "feed.fixed_inputs", "feed.inputs", "feed.pixels"),
-    *("feed.prefetch", "feed.staged", "staged_engine"),
+    *("feed.prefetch", "stages.feed", "stages.engine"),
 )
 """Where the names are looked up, in this order; the first two import no NumPy."""
 

@@ -16,12 +16,12 @@ from gandem.core.errors import SpecError
 from gandem.core.machine import format_size
 from gandem.core.specs import REFERENCE, NetworkPlan, Node, Spec, stage_specs
 from gandem.core.training.dry_run import Flowing, NumpyOps, PassRecorder, make_zeros, step_inputs
-from gandem.core.training.due import WHOLE_STEP, Due
 from gandem.core.training.losses import AdversarialLoss
 from gandem.core.training.ops import Images, Tensor
 from gandem.core.training.protocols import Loss, Played
 from gandem.core.training.state import state_shapes, stored
 from gandem.core.training.step import train_step
+from gandem.core.training.updates.due import WHOLE_STEP, Due
 
 __all__ = ["StepCost", "estimate_cost"]
 

@@ -28,14 +28,14 @@ from gandem.core.specs import (
     plan_spec,
 )
 from gandem.core.specs.layers.base import Draws
-from gandem.core.training.discriminator import ADAPT
-from gandem.core.training.due import WHOLE_STEP, Due
 from gandem.core.training.feed.augmentation import disturbance_shapes
 from gandem.core.training.losses import AdversarialLoss, is_paired
 from gandem.core.training.ops import Images, Tensor
-from gandem.core.training.path_length import count_paths
 from gandem.core.training.protocols import Loss, Played, name_outputs
 from gandem.core.training.step import train_step
+from gandem.core.training.updates.discriminator import ADAPT
+from gandem.core.training.updates.due import WHOLE_STEP, Due
+from gandem.core.training.updates.path_length import count_paths
 
 __all__ = [
     "DRAW_KINDS",
@@ -76,40 +76,40 @@ def step_inputs(
         due: the parts of the step.
     """
     shapes = input_shapes(spec)
-    found: dict[str, Shape] = {}
+    arrays: dict[str, Shape] = {}
     for i, count in enumerate(rows):
         for name, shape in image_shapes(spec).items():
-            found[f"{at_resolution('real', name)}/{i}"] = (count, *shape)
-        found[f"noise/{i}"] = (count, *shapes["noise"])
+            arrays[f"{at_resolution('real', name)}/{i}"] = (count, *shape)
+        arrays[f"noise/{i}"] = (count, *shapes["noise"])
         if spec.classes:
-            found[f"label/{i}"] = (count, *shapes["label"])
+            arrays[f"label/{i}"] = (count, *shapes["label"])
         if spec.loss.gradient_penalty and due.penalty:
             packed, groups = packed_shapes(spec), count // spec.training.pac
-            found[f"mix/{i}"] = (groups, *(1 for _ in packed[IMAGE]))
+            arrays[f"mix/{i}"] = (groups, *(1 for _ in packed[IMAGE]))
             if spec.loss.gradient_penalty_points == "near-real":
                 for name, shape in packed.items():
-                    found[f"{at_resolution('shift', name)}/{i}"] = (groups, *shape)
+                    arrays[f"{at_resolution('shift', name)}/{i}"] = (groups, *shape)
     last = rows[-1] * spec.training.generator_batches
     if spec.training.noise == "fresh":
-        found["noise/generator"] = (last, *shapes["noise"])
+        arrays["noise/generator"] = (last, *shapes["noise"])
         if spec.classes and last != rows[-1]:
-            found["label/generator"] = (last, *shapes["label"])
-    for where, count in judged(spec, loss, rows, last).items():
-        found |= disturbance_shapes(spec, where, count)
+            arrays["label/generator"] = (last, *shapes["label"])
+    for where, count in count_seen_images(spec, loss, rows, last).items():
+        arrays |= disturbance_shapes(spec, where, count)
     if any(FADE_IN in plan.inputs for plan in plan_spec(spec).values()):
-        found[FADE_IN] = (1, 1)
+        arrays[FADE_IN] = (1, 1)
     if spec.loss.path_length.weight and due.path:
         paths = count_paths(spec, last)
-        found |= {
+        arrays |= {
             "noise/path": (paths, *shapes["noise"]),
             "direction/path": (paths, *shapes["image"]),
         }
         if spec.classes:
-            found["label/path"] = (paths, *shapes["label"])
-    found |= dict.fromkeys(due.factors(spec), ())
+            arrays["label/path"] = (paths, *shapes["label"])
+    arrays |= dict.fromkeys(due.factors(spec), ())
     if spec.training.augment.adaptive_target:
-        found[ADAPT] = ()
-    return found | dict.fromkeys(schedule_names(spec), ())
+        arrays[ADAPT] = ()
+    return arrays | dict.fromkeys(schedule_names(spec), ())
 
 
 def packed_shapes(spec: Spec) -> dict[str, Shape]:
@@ -133,7 +133,9 @@ def schedule_names(spec: Spec) -> Mapping[str, Schedule | None]:
     return schedules
 
 
-def judged(spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...], last: int) -> dict[str, int]:
+def count_seen_images(
+    spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...], last: int
+) -> dict[str, int]:
     """Return the groups of images that the discriminator sees in a step, with their sizes.
 
     The updates of encoder and generator may compare with ``"real/generator"``.
@@ -142,12 +144,12 @@ def judged(spec: Spec, loss: AdversarialLoss, rows: tuple[int, ...], last: int) 
         rows: the number of images in each round.
         last: the number of images of the generator's update.
     """
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for i, count in enumerate(rows):
-        found |= {f"real/{i}": count, f"fake/{i}": count}
+        counts |= {f"real/{i}": count, f"fake/{i}": count}
     if is_paired(loss) or spec.loss.feature_matching or has_encoder(spec):
-        found["real/generator"] = rows[-1]
-    return found | {"generator": last}
+        counts["real/generator"] = rows[-1]
+    return counts | {"generator": last}
 
 
 def passes_of_step(
@@ -245,9 +247,16 @@ class NumpyOps:
         """Return rows of zeros, as many as both have together."""
         return make_zeros((len(first) + len(second), *first.shape[1:]), first, second)
 
-    def top_rows(self, x: np.ndarray, count: int) -> np.ndarray:
-        """Return the rows with the largest first elements."""
-        return x[np.argsort(-x[:, 0], kind="stable")[:count]]
+    def ranks(self, x: np.ndarray) -> np.ndarray:
+        """Return the rank of each row by its first element."""
+        order = np.argsort(-x[:, 0], kind="stable")
+        return np.argsort(order)[:, None].astype(float)
+
+    def column_products(self, x: np.ndarray) -> Tensor:
+        """Return the inner products of different columns."""
+        products: np.ndarray = x.T @ x
+        np.fill_diagonal(products, 0.0)
+        return products
 
     def pack(self, images: np.ndarray, count: int) -> np.ndarray:
         """Return zeros in the shape of ``count`` images side by side in the last axis."""
@@ -309,6 +318,10 @@ class PassRecorder:
         observed: dict[str, Tensor] = {}
         self.apply(player, observed, **inputs)
         return make_zeros(observed[layer].shape)
+
+    def kernels(self, player: str) -> list[np.ndarray]:
+        """Return none."""
+        return []  # a term of them adds no pass
 
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
         """Record a pass."""

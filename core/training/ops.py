@@ -55,9 +55,14 @@ class Ops(Protocol):
     def join(self, first: Tensor, second: Tensor) -> Tensor:
         """Return the rows of ``first`` followed by those of ``second``."""
 
-    def top_rows(self, x: Tensor, count: int) -> Tensor:
-        """Return the ``count`` rows with the largest first elements, the largest first; of equal
-        ones the earlier.
+    def ranks(self, x: Tensor) -> Tensor:
+        """Return the rank of each row by its first element, (N, 1), with no gradient: 0 for the
+        largest, and of equal ones the earlier first.
+        """
+
+    def column_products(self, x: Tensor) -> Tensor:
+        """Return the inner product of each column with each other column, (D, D), zeros on the
+        diagonal, for x (N, D).
         """
 
     def pack(self, images: Tensor, count: int) -> Tensor:

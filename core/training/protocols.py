@@ -85,6 +85,13 @@ class Players(Protocol):
     one pass.
     """
 
+    def kernels(self, player: str) -> list[Tensor]:
+        """Return the kernels of a player, inside a :data:`Loss`, each as a matrix (kh·kw·in, out).
+        Gradients of the weights pass through them, also in ``learn`` with ``through``.
+
+        They are those of :meth:`gandem.core.specs.NetworkPlan.kernels`, in this order.
+        """
+
     def play(self, player: str, *, back: bool = True, **inputs: Tensor) -> Played:
         """Run a player forward and return its outputs, see :func:`name_outputs`; with
         ``back=False`` no gradient of this pass will be asked for.

@@ -12,12 +12,13 @@ from collections.abc import Mapping
 from typing import cast
 
 from gandem.core.specs import FADE_IN, Spec
-from gandem.core.training.discriminator import Discriminator
 from gandem.core.training.losses import AdversarialLoss, AuxiliaryLoss, auxiliary_players
 from gandem.core.training.ops import Ops, Tensor
-from gandem.core.training.path_length import regularize_path_length
 from gandem.core.training.protocols import Loss, Played, Players
 from gandem.core.training.state import averaged_players
+from gandem.core.training.updates.discriminator import Discriminator
+from gandem.core.training.updates.path_length import regularize_path_length
+from gandem.core.training.updates.penalties import orthogonal_penalty
 
 __all__ = ["LOOKAHEAD", "METRICS", "metric_names", "train_step"]
 
@@ -60,9 +61,10 @@ def train_step(
         inputs: ``real/i`` (N, H, W, C), in lower resolutions ``real:8/i`` …, ``noise/i`` (N,
             latent) and, with classes, ``label/i`` (N, classes) for round i; ``mix/i`` (N, 1, 1, 1)
             for a gradient penalty, and ``shift/i`` (N, H, W, C), ``shift:8/i`` …, for one near
-            real images; the factors of :class:`gandem.core.training.due.Due`, and ``ADAPT`` of
-            :mod:`gandem.core.training.discriminator`; those of
-            :func:`gandem.core.training.path_length.regularize_path_length`; :data:`LOOKAHEAD`;
+            real images; the factors of :class:`gandem.core.training.updates.due.Due`, and
+            ``ADAPT`` of :mod:`gandem.core.training.updates.discriminator`; those of
+            :func:`gandem.core.training.updates.path_length.regularize_path_length`;
+            :data:`LOOKAHEAD`;
             ``noise/generator`` if the generator gets fresh noise, and ``label/generator`` if it
             gets several batches of it; ``fade_in`` (1, 1), if a network reads it;
             ``schedule/loss.r1`` (), … for each schedule of the spec, see
@@ -110,6 +112,9 @@ def train_step(
         total = discriminator.compute_generator_loss(fake, read, encoded)
         for auxiliary_loss in shared.values():
             total = total + auxiliary_loss()[0]
+        if spec.loss.orthogonal:
+            penalty = orthogonal_penalty(ops, players.kernels("generator"))
+            total = total + discriminator.loss.orthogonal * penalty
         return total, {}
 
     g_loss, _ = players.learn("generator", compute_loss, through=fake)

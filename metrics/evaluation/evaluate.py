@@ -13,9 +13,9 @@ from gandem.core.errors import BackendError, DataError, RunError, shown
 from gandem.core.plugins.registry import registry
 from gandem.core.rng import Purpose, stream
 from gandem.core.runs.checkpoint import Checkpoint
+from gandem.core.runs.generation.sampling import generate_batches
 from gandem.core.runs.run import BEST, LAST, Run, open_run, pick_backend
 from gandem.core.runs.run_dir import is_locked
-from gandem.core.runs.sampling import generate_batches
 from gandem.core.training import fixed_inputs
 from gandem.metrics.evaluation import RealSide, Scored, same_protocol
 from gandem.metrics.evaluation.features import find_extractor, load_extractor

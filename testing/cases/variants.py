@@ -18,13 +18,12 @@ from gandem.testing.trajectory_networks import (
     NO_LAST_BIAS,
     NORMS,
     RESOLUTIONS,
+    SLICES,
     SPECTRAL,
     STYLES,
     WITH_CLASS_LOGITS,
     Networks,
 )
-
-__all__ = ["VARIANTS"]
 
 
 def _optimizer(kind: str, **fields: float | str) -> dict[str, Any]:
@@ -325,6 +324,10 @@ VARIANTS: dict[str, tuple[Mapping[str, Any], Networks]] = {
             "loss.r2": 0.5,
         },
         RESOLUTIONS,
+    ),
+    "slices, gates and means, orthogonal, falling top-k, conditional": (
+        {"loss.name": "hinge", "loss.orthogonal": 0.1, "loss.top_k": "linear(1, 0.5, 15)"},
+        SLICES,
     ),
 }
 """Changes of the small GAN, and the layers of its players, by the name of the case."""

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gandem.core.plugins.entry import entries
-from gandem.core.specs import Conv2DTranspose, Loss, interpolation
+from gandem.core.specs import Conv2DTranspose, Loss, interpolation, plan_spec
 from gandem.core.specs.layers import LAYERS
 from gandem.core.specs.optimizers import OPTIMIZERS as OPTIMIZER_KINDS
 from gandem.core.training import is_paired, load_loss
@@ -29,6 +29,7 @@ from gandem.testing.references.dual_numbers import Dual
 from gandem.testing.references.files import load_operations
 from gandem.testing.references.layers import affine, norms, resampling
 from gandem.testing.target import list_array_names
+from gandem.testing.trajectories import TRAJECTORIES
 
 
 class NumpyOps:
@@ -111,6 +112,12 @@ class TestTheReferenceInDoubles(OperationConformance):
 
 
 # --- the cases are whole -------------------------------------------------------------------------
+
+
+def test_every_layer_is_trained_in_a_small_trajectory():
+    plans = [plan for case in TRAJECTORIES if case.layers for plan in plan_spec(case.spec).values()]
+
+    assert {node.layer.kind for plan in plans for node in plan.walk()} == set(LAYERS)
 
 
 def test_every_layer_optimizer_and_loss_has_a_case():

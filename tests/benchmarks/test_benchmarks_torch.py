@@ -126,8 +126,13 @@ def test_dropout_by_bytes_drops_what_it_says_and_keeps_the_mean(
 RESIDUAL = ("sngan", "sagan", "r3gan")
 
 
-@pytest.mark.parametrize("kind", ["experts_residual_torch"])
-@pytest.mark.parametrize("model", RESIDUAL)
+@pytest.mark.parametrize(
+    ("kind", "model"),
+    [
+        *(("experts_residual_torch", model) for model in RESIDUAL),
+        ("experts_multiscale_torch", "msg-gan"),
+    ],
+)
 def test_a_residual_loop_trains_networks_of_the_models_size(
     kind: str, module: ModuleType, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,6 +92,7 @@ def test_a_model_without_a_notebook_has_a_dash_there(speed, row):
     [
         *itertools.product(["notebooks", "experts"], ["torch", "keras"]),
         ("experts_residual", "torch"),
+        ("experts_multiscale", "torch"),
     ],
 )
 def test_loops_written_by_hand_import_nothing_of_gandem(name, backend):

@@ -202,7 +202,7 @@ def test_a_command_imports_its_own_module_and_no_slow_part_of_the_standard_libra
 def test_every_module_of_commands_is_a_command_or_shared_by_several():
     commands = [name for names in gandem.cli.SECTIONS.values() for name in names]
     shared = {"group", "options", "output", "run_summaries"}
-    shared |= {"render", "render_dataset", "render_reports", "render_training"}
+    shared |= {"render", "render_cost", "render_dataset", "render_reports", "render_training"}
 
     modules = {path.stem for path in (ROOT / "commands").glob("[a-z]*.py")}
     assert modules == shared | {name.replace("-", "_") for name in commands}

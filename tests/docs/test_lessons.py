@@ -144,10 +144,10 @@ def test_a_field_of_the_spec_exists(path):
 
 @pytest.mark.parametrize("option", sorted({q for q in quoted(ENGLISH) if q.startswith("--")}))
 def test_an_option_exists(option):
-    """In training or interpolation; a setting fits some model."""
+    """In training, interpolation or style transfer; a setting fits some model."""
     known = {
         spelling
-        for command in ("train", "interpolate")
+        for command in ("train", "interpolate", "style")
         for parameter in main.get_command(None, command).params
         for spelling in parameter.opts
     }

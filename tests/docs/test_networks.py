@@ -24,7 +24,7 @@ def test_a_network_of_the_page_closes(first, text):
 
 
 def test_every_block_of_the_page_is_tested():
-    assert len(BLOCKS) == PAGE.count("```toml") == 5
+    assert len(BLOCKS) == PAGE.count("```toml") == 6
 
 
 def test_the_table_has_every_layer_that_reads_an_input():

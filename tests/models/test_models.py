@@ -39,6 +39,7 @@ from gandem.core.specs import (
 from gandem.core.specs.loading import load_spec
 from gandem.models.acgan import acgan
 from gandem.models.bigan import bigan
+from gandem.models.biggan import biggan
 from gandem.models.cdcgan import cdcgan
 from gandem.models.cgan import cgan
 from gandem.models.dcgan import dcgan
@@ -68,7 +69,7 @@ from gandem.models.wgan_gp import wgan_gp
 LESSONS = [mlp_gan, dcgan, cgan, upsample_gan, dcgan_dropout]
 PAPERS = [wgan, wgan_gp, lsgan, hinge_gan, acgan, cdcgan, ragan, dragan, pacgan, infogan, bigan]
 CIFAR = [dcgan_cifar, ttur_cifar]
-RESIDUAL = [sngan, sngan_projection, sagan, lecam_gan]
+RESIDUAL = [sngan, sngan_projection, sagan, lecam_gan, biggan]
 MODELS = [*LESSONS, *PAPERS, *CIFAR, *RESIDUAL, r3gan, progan, msg_gan, stylegan2, point_gan]
 DEPTHS: dict[Any, dict[str, Any]] = {
     **{make: {"widths": (8, 16)} for make in CIFAR},

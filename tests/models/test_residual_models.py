@@ -9,19 +9,22 @@ import pytest
 from gandem.core.specs import (
     Adam,
     BatchNorm,
+    Concatenate,
     Conv2D,
     Cosine,
     Dense,
     Linear,
     Loss,
+    Normal,
     SelfAttention,
+    Slice,
     draw_initial_values,
     find_schedules,
     plan_spec,
 )
 from gandem.core.specs.loading import load_spec
 
-FAMILY = ["sngan", "sngan-projection", "sagan", "lecam-gan"]
+FAMILY = ["sngan", "sngan-projection", "sagan", "lecam-gan", "biggan"]
 WEIGHTED = (Conv2D, Dense, SelfAttention)
 
 
@@ -39,8 +42,10 @@ def test_every_kernel_of_the_discriminator_has_spectral_norm(model):
     assert all(layer.has_spectral_norm for layer in layers)
 
 
-@pytest.mark.parametrize(("model", "expected"), [("sngan", False), ("sagan", True)])
-def test_the_generator_has_spectral_norm_in_sagan_only(model, expected):
+@pytest.mark.parametrize(
+    ("model", "expected"), [("sngan", False), ("sagan", True), ("biggan", True)]
+)
+def test_the_generator_has_spectral_norm_in_sagan_and_biggan_only(model, expected):
     assert {layer.has_spectral_norm for layer in weighted(model, "generator")} == {expected}
 
 
@@ -91,6 +96,45 @@ def test_lecam_gan_differs_from_sngan_projection_in_loss_and_mirroring():
         loss=replace(plain.loss, lecam=0.3),
         training=replace(plain.training, flip=True),
     )
+
+
+# --- biggan --------------------------------------------------------------------------------------
+
+
+def test_each_number_of_the_noise_reaches_one_place_of_biggan():
+    plan = plan_spec(load_spec("biggan", {"width": 8}))["generator"]
+    parts = [
+        [
+            (inner.layer.start, inner.layer.stop)
+            for inner in node.walk()
+            if isinstance(inner.layer, Slice)
+        ]
+        for node in plan.nodes
+    ]
+
+    ends = [(0, 30), (30, 60), (60, 90), (90, 120)]
+    assert [part for part in parts if part] == [[ends[0]], *([end] * 4 for end in ends[1:])]
+
+
+def test_the_classes_of_biggan_share_one_embedding():
+    plan = plan_spec(load_spec("biggan", {"width": 8}))["generator"]
+    reads = [node.reads for node in plan.walk() if isinstance(node.layer, Concatenate)]
+
+    assert reads == ["label", *["layer:embedded/class"] * 12]
+    assert plan.inputs["label"] == (10,)
+
+
+def test_biggan_is_trained_as_the_program_of_its_authors():
+    spec = load_spec("biggan")
+    decays = [spec.training.ema_decay.value(step, 0.0) for step in (999, 1000)]
+
+    assert (spec.loss, decays) == (Loss(name="hinge", halves="sum", orthogonal=1e-4), [0, 0.9999])
+    assert {player.optimizer for player in spec.players} == {
+        Adam(learning_rate=2e-4, beta1=0.0, beta2=0.999, epsilon=1e-8)
+    }
+    assert (spec.training.discriminator_steps, spec.training.batch_size) == (4, 50)
+    for player in ("generator", "discriminator"):
+        assert {layer.kernel_init for layer in weighted("biggan", player)} == {Normal(std=0.02)}
 
 
 # --- r3gan ---------------------------------------------------------------------------------------

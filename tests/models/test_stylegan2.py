@@ -6,8 +6,8 @@ from support.commands import THERE, on_each
 
 from gandem.core.data.dataset import Dataset
 from gandem.core.errors import SpecError
-from gandem.core.runs.sampling import sample
-from gandem.core.runs.styles import compute_styles, parse_layers, style_inputs
+from gandem.core.runs.generation.sampling import sample
+from gandem.core.runs.generation.styles import compute_styles, parse_layers, style_inputs
 from gandem.core.specs import Styles, change, load_spec, plan_spec
 from gandem.core.training import Feed, fixed_inputs, initial_state, load_backend, load_loss
 from gandem.models.stylegan2 import stylegan2

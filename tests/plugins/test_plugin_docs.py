@@ -49,7 +49,7 @@ def blocks(text: str, language: str) -> list[str]:
 
 def commands(title: str) -> list[str]:
     """Return the commands of a section, in order."""
-    text = "".join(blocks(section(title), "sh"))
+    text = "".join(blocks(section(title), "sh")).replace("\\\n", "")
     return [line.partition("  #")[0].strip() for line in text.splitlines()]
 
 
@@ -271,7 +271,7 @@ def test_everything_the_page_adds_is_listed_without_errors(extended):
     assert plugin["problems"] == []
     assert plugin["adds"] == {
         "models": ["acme-gans/example"],
-        "layers": ["acme-gans/res-block"],
+        "layers": ["acme-gans/res-block", "acme-gans/attention-block"],
         "schedules": ["acme-gans/one-cycle"],
         "losses": ["acme-gans/logistic", "acme-gans/relative"],
         "extractors": ["acme-gans/thumbnails"],
@@ -282,9 +282,19 @@ def test_everything_the_page_adds_is_listed_without_errors(extended):
 
 
 @needs_a_backend
-@pytest.mark.parametrize("line", commands("Layers"))
-def test_a_layer_can_be_set(extended, line):
-    assert "residual" in extended.run(line)
+def test_a_layer_can_be_set(extended):
+    assert "residual" in extended.run(commands("Layers")[0])
+
+
+@needs_a_backend
+def test_an_attention_block_is_trained_and_its_run_does_not_need_the_plugin(extended):
+    extended.run(commands("Layers")[1])
+
+    folder = extended.folder / "runs" / "attention"
+    said("generate", folder, "-n", 4, "-o", extended.folder / "attention.png")
+    layers = tomllib.loads((folder / "spec.toml").read_text("utf-8"))["players"][1]["layers"]
+    assert [layer["kind"] for layer in layers[3:5]] == ["self_attention", "residual"]
+    assert layers[4]["layers"][2]["input"] == "layer:features"
 
 
 @pytest.mark.parametrize("line", commands("Schedules"))

@@ -80,8 +80,8 @@ def test_loss_that_calls_an_unknown_function_is_refused_with_the_functions(tmp_p
 
     assert words == (
         "The loss 'acme/log' of acme-gans calls ops.log, which does not exist. The functions are: "
-        "batch_mean, channel_mean, cross_entropy, image_mean, join, mean, pack, positive, relu, "
-        "softplus, sqrt, square, sum_rows, top_rows, warp."
+        "batch_mean, channel_mean, column_products, cross_entropy, gram, image_mean, join, mean, "
+        "pack, positive, ranks, relu, softplus, sqrt, square, sum_rows, warp."
     )
     assert not (tmp_path / "run").exists()
 

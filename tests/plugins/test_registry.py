@@ -81,11 +81,10 @@ def test_an_entry_is_found_by_its_alias_with_or_without_the_prefix(only, name):
 
 
 MODELS = [
-    *("acgan", "bigan", "cdcgan", "cgan", "dcgan", "dcgan-cifar", "dcgan-dropout", "dragan"),
-    *("hinge-gan", "infogan", "lecam-gan", "lsgan", "mlp-gan", "msg-gan", "pacgan", "point-gan"),
-    *("progan", "r3gan", "ragan", "sagan", "sngan", "sngan-projection", "stylegan2"),
-    "ttur-cifar",
-    *("upsample-gan", "wgan", "wgan-gp"),
+    *("acgan", "bigan", "biggan", "cdcgan", "cgan", "dcgan", "dcgan-cifar", "dcgan-dropout"),
+    *("dragan", "hinge-gan", "infogan", "lecam-gan", "lsgan", "mlp-gan", "msg-gan", "pacgan"),
+    *("point-gan", "progan", "r3gan", "ragan", "sagan", "sngan", "sngan-projection", "stylegan2"),
+    *("ttur-cifar", "upsample-gan", "wgan", "wgan-gp"),
 ]
 LISTED = ", ".join(map(repr, MODELS))
 
@@ -137,7 +136,7 @@ def test_an_unknown_name_is_refused_with_the_nearest(table, name, line):
 
 
 def test_the_error_for_a_very_long_name_is_short():
-    assert len(refusal(NotFoundError, registry().find, "models", "x" * 10**6)) < 400
+    assert len(refusal(NotFoundError, registry().find, "models", "x" * 10**6)) < 500
 
 
 @pytest.mark.parametrize(

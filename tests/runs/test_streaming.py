@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from support.commands import HOME, needs_a_backend, said, tiny
 
-from gandem.core.runs import open_run, sampling
+from gandem.core.runs import open_run
+from gandem.core.runs.generation import sampling
 from gandem.core.specs.loading import load_spec
 from gandem.core.training import fixed_inputs, fixed_parts
 

@@ -270,9 +270,11 @@ def test_the_rest_of_the_noise_is_what_it_is_without_a_code(distribution):
 def test_noise_without_a_code_is_the_plain_stream(distribution):
     latent = Latent(size=8, distribution=distribution)
     plain = stream(5, Purpose.NOISE)
-    wanted = plain.normal(size=(7, 8)) if distribution == "normal" else plain.uniform(-1, 1, (7, 8))
+    expected = (
+        plain.normal(size=(7, 8)) if distribution == "normal" else plain.uniform(-1, 1, (7, 8))
+    )
 
-    assert draw_noise(latent, stream(5, Purpose.NOISE), 7).tobytes() == wanted.tobytes()
+    assert draw_noise(latent, stream(5, Purpose.NOISE), 7).tobytes() == expected.tobytes()
 
 
 def test_in_fixed_samples_the_categories_take_turns():
@@ -314,10 +316,10 @@ def test_a_run_logs_keeps_and_shows_the_auxiliary_network(backend, data, tmp_pat
     assert any(name.startswith("reader/conv2d/") for name in run.state())
     images = np.zeros((2, 8, 8, 1), np.float32)
     assert run.engine().forward("reader", {"image": images}).shape == (2, 5)
-    made = run.generate(7)
-    assert list(made.categories) == [0, 1, 2, 0, 1, 2, 0]
-    assert made.grid().shape[1] == 3 * (2 * 8 + 2) + 2  # a column for each
-    made.save(tmp_path / "made.npz")
+    images = run.generate(7)
+    assert list(images.categories) == [0, 1, 2, 0, 1, 2, 0]
+    assert images.grid().shape[1] == 3 * (2 * 8 + 2) + 2  # a column for each
+    images.save(tmp_path / "made.npz")
     assert set(np.load(tmp_path / "made.npz")) == {"images", "categories"}
 
 

@@ -57,25 +57,25 @@ def test_a_step_makes_no_unnecessary_forward_pass(model):
     spec, feed = feed_of(model)
     rows = spec.training.discriminator_steps * (spec.training.batch_size,)
 
-    made = passes_of_step(spec, feed.loss, rows)
+    passes = passes_of_step(spec, feed.loss, rows)
 
-    generated = sum(each.player == "generator" for each in made)
-    judged = [each.rows for each in made if each.player == "discriminator"]
-    assert (generated, judged) == PASSES[model]
+    generated = sum(each.player == "generator" for each in passes)
+    rows = [each.rows for each in passes if each.player == "discriminator"]
+    assert (generated, rows) == PASSES[model]
 
 
 @needs_torch
 @pytest.mark.parametrize("model", PASSES)
 def test_pytorch_makes_exactly_the_expected_passes(model):
     spec, feed = feed_of(model, small=True)
-    engine, made = engine_of("torch", spec), Counter()
+    engine, calls = engine_of("torch", spec), Counter()
     for name, network in engine.networks.items():
-        network.register_forward_hook(lambda *_, name=name: made.update([name]))
+        network.register_forward_hook(lambda *_, name=name: calls.update([name]))
 
     engine.step(feed(0))
 
-    generated, judged = PASSES[model]
-    assert made == {"generator": generated, "discriminator": len(judged)}
+    generated, rows = PASSES[model]
+    assert calls == {"generator": generated, "discriminator": len(rows)}
 
 
 GRADIENTS = {  # by what they are taken: weights, images
@@ -113,13 +113,13 @@ def computed(graph):
     """Return the operations that TensorFlow runs: what is left when nobody's inputs are cut."""
     waiting = [output.op for output in graph.outputs]
     waiting += [each for each in graph.get_operations() if each.op_def.is_stateful]
-    found = set()
+    operations = set()
     while waiting:
         operation = waiting.pop()
-        if operation not in found:
-            found.add(operation)
+        if operation not in operations:
+            operations.add(operation)
             waiting += [tensor.op for tensor in operation.inputs] + operation.control_inputs
-    return found
+    return operations
 
 
 @needs_keras
@@ -130,13 +130,13 @@ def test_the_graph_of_tensorflow_has_gradients_of_updated_weights_only():
     engine.step(feed(0))
 
     (graph,) = (each.graph for each in engine._compiled._list_all_concrete_functions())
-    found = Counter(operation.type for operation in computed(graph))
+    counts = Counter(operation.type for operation in computed(graph))
     # two kernels on real and on fake images, and the generator's two
-    assert found["Conv2DBackpropFilter"] == 2 * 2 + 2
+    assert counts["Conv2DBackpropFilter"] == 2 * 2 + 2
     # three judgments, and the generator's way back
-    assert found["Conv2D"] == 3 * 2 + 2
+    assert counts["Conv2D"] == 3 * 2 + 2
     # playing, the way back between the kernels, twice, and to the image
-    assert found["Conv2DBackpropInput"] == 2 + 2 * 1 + 2
+    assert counts["Conv2DBackpropInput"] == 2 + 2 * 1 + 2
 
 
 # --- multiply-adds --------------------------------------------------------------------------------
@@ -215,30 +215,30 @@ class Counted:
         self._engine, self.asked = engine, Counter()
 
     def __getattr__(self, name):
-        found = getattr(self._engine, name)
-        if not callable(found):
-            return found
+        attribute = getattr(self._engine, name)
+        if not callable(attribute):
+            return attribute
 
         def counting(*given, **named):
             self.asked[name] += 1
-            return found(*given, **named)
+            return attribute(*given, **named)
 
         return counting
 
 
 def counted_training(backend, folder, monkeypatch, **settings):
     """Train on digits; return how often the engine was asked for what."""
-    kind, made = type(load_backend(backend)), []
+    kind, engines = type(load_backend(backend)), []
     real = kind.engine
 
     def engine(*given, **named):
-        made.append(Counted(real(*given, **named)))
-        return made[-1]
+        engines.append(Counted(real(*given, **named)))
+        return engines[-1]
 
     monkeypatch.setattr(kind, "engine", engine)
     small = {"hidden": [8], "discriminator_hidden": [8], "batch_size": 16}
     train("mlp-gan", backend=backend, data="digits", changes=small, out=folder / "run", **settings)
-    return made[0].asked
+    return engines[0].asked
 
 
 @on_each
@@ -265,19 +265,19 @@ def test_small_steps_are_made_in_groups(backend, tmp_path, monkeypatch):
 
 def python_calls(run):
     """Return how many calls of gandem's own functions a function makes."""
-    made = Counter()
+    calls = Counter()
 
     def count(frame, event, _):
         file = frame.f_code.co_filename
         if event == "call" and file.startswith(OURS) and "<" not in frame.f_code.co_name:
-            made[f"{Path(file).name}:{frame.f_code.co_name}"] += 1
+            calls[f"{Path(file).name}:{frame.f_code.co_name}"] += 1
 
     sys.setprofile(count)
     try:
         run()
     finally:
         sys.setprofile(None)
-    return made
+    return calls
 
 
 @needs_torch
@@ -286,12 +286,12 @@ def test_a_step_of_pytorch_makes_few_python_calls():
     engine, inputs = engine_of("torch", spec), feed(0)
     engine.step(inputs)
 
-    made = python_calls(lambda: engine.step(inputs))
+    calls = python_calls(lambda: engine.step(inputs))
 
     generator, discriminator = 5, 3  # dense layers; the discriminator runs twice
-    assert made["affine.py:forward"] == generator + 2 * discriminator
-    assert made["shaping.py:forward"] == 1 + 2
-    assert sum(made.values()) == 148
+    assert calls["affine.py:forward"] == generator + 2 * discriminator
+    assert calls["shaping.py:forward"] == 1 + 2
+    assert sum(calls.values()) == 147
 
 
 @needs_keras
@@ -300,6 +300,6 @@ def test_a_step_of_tensorflow_runs_no_layer_in_python():
     engine, inputs = engine_of("keras", spec), feed(0)
     engine.step(inputs)
 
-    made = python_calls(lambda: engine.step(inputs))
+    calls = python_calls(lambda: engine.step(inputs))
 
-    assert made == {"engine.py:step": 1, "engine.py:_to_tensors": 1}
+    assert calls == {"engine.py:step": 1, "engine.py:_to_tensors": 1}

@@ -76,7 +76,7 @@ def test_a_training_holds_data_that_fits_on_the_device(
     kind = type(engine_of(backend, spec))
     real = kind.hold
     monkeypatch.setattr(module, "MAX_RESIDENT_SIZE", most)
-    monkeypatch.setattr(module, "pick_device", lambda there, wanted: Elsewhere("cpu"))
+    monkeypatch.setattr(module, "pick_device", lambda there, device: Elsewhere("cpu"))
     monkeypatch.setattr(kind, "hold", lambda self, *given: held.append(1) or real(self, *given))
 
     run = train(spec, data="digits", backend=backend, steps=2, out=tmp_path / "run")

@@ -38,9 +38,9 @@ from gandem.core.training import (
     step_inputs,
 )
 from gandem.core.training.backends import load_backend
-from gandem.core.training.due import Due
-from gandem.core.training.feed.staged import STAGE_INPUT
 from gandem.core.training.losses import load_loss
+from gandem.core.training.stages.feed import STAGE_INPUT
+from gandem.core.training.updates.due import Due
 from gandem.parity import measure
 from gandem.testing.trajectories import TRAJECTORIES
 
@@ -86,14 +86,14 @@ def losses_of(run):
 @pytest.fixture(scope="module")
 def engine_at_start():
     """Return a function that returns the engine of a trajectory, built once, at its first step."""
-    made = {}
+    engines = {}
 
     def at_start(feed, backend, precision):
         key = feed.spec, backend, precision
-        if key not in made:
-            made[key] = engine_of(feed, backend, precision)
-        made[key].load(initial_state(feed.spec, feed.seed, precision))
-        return made[key]
+        if key not in engines:
+            engines[key] = engine_of(feed, backend, precision)
+        engines[key].load(initial_state(feed.spec, feed.seed, precision))
+        return engines[key]
 
     return at_start
 
@@ -154,11 +154,11 @@ def test_samples_of_a_run_in_mixed_precision_are_generated_in_float32(backend, r
     run = runs(backend=backend, precision="bfloat16")
     noise = {"noise": np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)}
 
-    made = run.engine().forward("generator", noise)
+    images = run.engine().forward("generator", noise)
     subject, loss = load_backend(backend), load_loss(run.spec.loss)
     mixed = subject.engine(run.spec, loss, run.state(), precision="bfloat16", device="cpu")
 
-    assert made.tobytes() == mixed.forward("generator", noise).tobytes()
+    assert images.tobytes() == mixed.forward("generator", noise).tobytes()
     assert run.generate(2).images.shape == (2, 8, 8, 1)
 
 
@@ -251,11 +251,11 @@ def test_framework_draws_have_the_names_and_shapes_of_gandems(case):
     rows = tuple(len(usual[f"real/{i}"]) for i in range(rounds))
     due = Due.at(spec, 1)
 
-    wanted = list_draws(spec, loss, usual)
+    draws = list_draws(spec, loss, usual)
 
     shapes = {name: value.shape for name, value in usual.items() if name.startswith(RANDOM)}
-    assert {name: draw.shape for name, draw in wanted.items()} == shapes
-    assert set(usual) == set(wanted) | {
+    assert {name: draw.shape for name, draw in draws.items()} == shapes
+    assert set(usual) == set(draws) | {
         name for name in step_inputs(spec, loss, rows, due) if not name.startswith(RANDOM)
     }
 
@@ -272,12 +272,12 @@ def drawn(backend, name="dropout, joint, three steps", step=0, **changes):
 
         from gandem.backends.torch.modes import Draws
 
-        found = Draws(spec, rule, torch.device("cpu"), torch.float32).replace_key(inputs)
-        return {k: np.asarray(v) for k, v in found.items() if k.startswith(RANDOM)}
+        arrays = Draws(spec, rule, torch.device("cpu"), torch.float32).replace_key(inputs)
+        return {k: np.asarray(v) for k, v in arrays.items() if k.startswith(RANDOM)}
     from gandem.backends.keras.modes import replace_key
 
-    found = replace_key(spec, rule, inputs, "float32")
-    return {k: np.asarray(v) for k, v in found.items() if k.startswith(RANDOM)}
+    arrays = replace_key(spec, rule, inputs, "float32")
+    return {k: np.asarray(v) for k, v in arrays.items() if k.startswith(RANDOM)}
 
 
 @pytest.mark.parametrize("backend", [name for name in ("torch", "keras") if name in THERE])
@@ -298,13 +298,13 @@ def test_masks_keep_the_share_of_the_spec(backend):
     case = TRAJECTORY["dropout, joint, three steps"]
     rule = load_loss(case.spec.loss)
     inputs = {f"real/{i}": np.zeros((512, *case.spec.image.shape)) for i in range(3)}
-    wanted = list_draws(case.spec, rule, inputs)
+    draws = list_draws(case.spec, rule, inputs)
 
     masks = {k: v for k, v in drawn(backend).items() if k.startswith("mask/")}
 
     assert len(masks) > 3
     for name, mask in masks.items():
-        rate = wanted[name].rate
+        rate = draws[name].rate
         assert mask.dtype == bool
         tolerance = 5 * (rate * (1 - rate) / mask.size) ** 0.5
         assert 1 - mask.mean() == pytest.approx(rate, abs=tolerance)
@@ -313,9 +313,9 @@ def test_masks_keep_the_share_of_the_spec(backend):
 
 @pytest.mark.parametrize("backend", [name for name in ("torch", "keras") if name in THERE])
 def test_noise_is_normal_and_mixing_weights_lie_between_0_and_1(backend):
-    found = drawn(backend, "gradient penalty")
+    arrays = drawn(backend, "gradient penalty")
 
-    noise, mix = found["noise/0"], found["mix/0"]
+    noise, mix = arrays["noise/0"], arrays["mix/0"]
     assert abs(noise.mean()) < 5 / noise.size**0.5
     assert noise.std() == pytest.approx(1, abs=5 / noise.size**0.5)
     assert 0 <= mix.min() < 0.05

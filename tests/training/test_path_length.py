@@ -56,9 +56,9 @@ LINEAR = Spec(
 """The Jacobian by the style is the last kernel; the generator has no gradient from elsewhere."""
 
 
-def feed(spec=LINEAR, **more):
+def feed(precision="float64", **more):
     data = Dataset("points", np.zeros((16, 3), np.float32), np.zeros(16, int))
-    return Feed(spec, load_loss(spec.loss), data, 0, "float64", **more)
+    return Feed(LINEAR, load_loss(LINEAR.loss), data, 0, precision, **more)
 
 
 def penalty(kernel, direction, average):
@@ -89,6 +89,21 @@ def test_the_generator_descends_the_penalty_and_the_average_moves(backend):
     assert (after["generator/last/bias"] == before["generator/last/bias"]).all()
     assert metrics["path_length"] == pytest.approx(penalty(kernel, direction, 0.3)[1], rel=1e-12)
     assert after["running/path_length"] == metrics["path_length"]
+
+
+@on_each
+@pytest.mark.parametrize("mode", ["bfloat16", "device"])
+def test_path_lengths_are_measured_in_other_modes_too(backend, mode):
+    precision, more = ("bfloat16", {}) if mode == "bfloat16" else ("float32", {"randomness": mode})
+    loss, before = load_loss(LINEAR.loss), initial_state(LINEAR, 0, precision)
+    engine = load_backend(backend).engine(LINEAR, loss, before, precision=precision, device="cpu")
+
+    metrics = engine.read(engine.step(feed(precision=precision, **more)(0)))
+
+    kernel = before["generator/last/kernel"]
+    direction = feed()(0)["direction/path"]
+    expected = penalty(kernel, direction, 0.0)[1]
+    assert metrics["path_length"] == pytest.approx(expected, rel=0.02 if not more else 2)
 
 
 @on_each

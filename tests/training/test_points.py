@@ -42,11 +42,11 @@ def test_a_mixture_has_as_many_points_of_each_component_around_its_mean(name):
 
 
 def test_points_are_part_of_a_spec_and_come_back_from_a_file():
-    made = spec()
+    point_spec = spec()
 
-    assert made.image == Points(size=2)
-    assert from_toml(to_toml(made)) == made
-    assert change(made, {"image.high": 3}).image == Points(size=2, high=3.0)
+    assert point_spec.image == Points(size=2)
+    assert from_toml(to_toml(point_spec)) == point_spec
+    assert change(point_spec, {"image.high": 3}).image == Points(size=2, high=3.0)
     assert isinstance(load_spec("mlp-gan").image, Image)
 
 
@@ -132,12 +132,12 @@ def test_a_plot_accepts_far_and_non_finite_points():
 def test_a_run_of_points_trains_and_generates_points(tmp_path, backend):
     run = tmp_path / "run"
     command = ["train", "mlp-gan", "--data", "ring", "--backend", backend, *SET]
-    told = said(*command, "--steps", "5", "--out", run)
+    output = said(*command, "--steps", "5", "--out", run)
 
-    assert "ring, 10000 points" in told
+    assert "ring, 10000 points" in output
     opened = open_run(run)
-    made = opened.generate(7)
-    assert (made.images.shape, made.images.dtype) == ((7, 2), np.float32)
+    points = opened.generate(7)
+    assert (points.images.shape, points.images.dtype) == ((7, 2), np.float32)
     assert len(opened.samples()) == 1
     assert "1000 points" in said("generate", run, "-o", tmp_path / "some.png")
     said("generate", run, "-n", "30", "-o", tmp_path / "some.npz")
@@ -149,9 +149,9 @@ def test_a_run_of_points_trains_and_generates_points(tmp_path, backend):
 
 
 def test_the_data_command_shows_points(tmp_path):
-    told = said("data", "grid", "-o", tmp_path / "grid.png")
+    output = said("data", "grid", "-o", tmp_path / "grid.png")
 
-    assert "10,000 points of 2 numbers" in told
+    assert "10,000 points of 2 numbers" in output
     assert (tmp_path / "grid.png").stat().st_size > 1000
 
 
@@ -163,9 +163,9 @@ def test_points_without_names_are_no_data_set():
 @needs_both
 def test_both_backends_interpolate_points_equally():
     with in_process(share_engines=True):
-        told = said("parity", "mlp-gan", "--data", "ring", *SET, "--steps", "20", "--json")
+        output = said("parity", "mlp-gan", "--data", "ring", *SET, "--steps", "20", "--json")
 
-    assert '"holds": true' in told
+    assert '"holds": true' in output
 
 
 @pytest.mark.slow

@@ -17,10 +17,10 @@ from gandem.core.training import (
     step_inputs,
 )
 from gandem.core.training.backends import load_backend
-from gandem.core.training.due import Due
 from gandem.core.training.feed.augmentation import draw_disturbances
-from gandem.core.training.feed.staged import STAGE_INPUT
 from gandem.core.training.losses import load_loss
+from gandem.core.training.stages.feed import STAGE_INPUT
+from gandem.core.training.updates.due import Due
 from gandem.testing.trajectories import SMALL, TRAJECTORIES, find_trajectory, load_tiny_data
 
 CRITIC = (kinds.Flatten(), kinds.Dense(units=1, bias=False))
@@ -31,7 +31,7 @@ def feed_of(spec, dataset=None):
     return Feed(spec, load_loss(spec.loss), dataset or load_tiny_data(), 0, "float64")
 
 
-class Made:
+class Stepper:
     """One training alive, with its inputs."""
 
     def __init__(self, backend, spec, **changes):
@@ -48,13 +48,13 @@ class Made:
         return self.losses
 
 
-def changed(made, player, *, slots=False):
+def changed(stepper, player, *, slots=False):
     """Return the arrays of a player that a step has changed."""
     prefix = f"optimizer/{player}" if slots else f"{player}/"
     return [
         name
-        for name, value in made.after.items()
-        if name.startswith(prefix) and not np.array_equal(value, made.before[name])
+        for name, value in stepper.after.items()
+        if name.startswith(prefix) and not np.array_equal(value, stepper.before[name])
     ]
 
 
@@ -65,32 +65,33 @@ def changed(made, player, *, slots=False):
 def test_the_gradient_penalty_of_a_linear_critic_is_how_far_its_weights_are_from_length_one(
     backend,
 ):
-    made = Made(backend, LINEAR, **{"loss.gradient_penalty": 10.0})
+    stepper = Stepper(backend, LINEAR, **{"loss.gradient_penalty": 10.0})
 
-    losses = made.step()
+    losses = stepper.step()
 
-    length = np.linalg.norm(made.before["discriminator/dense/kernel"])  # ∇D is the same everywhere
+    # ∇D is the same everywhere
+    length = np.linalg.norm(stepper.before["discriminator/dense/kernel"])
     assert losses["penalty"] == pytest.approx(10 * (length - 1) ** 2, rel=1e-9)
 
 
 @on_each
 def test_r1_of_a_linear_critic_is_half_its_squared_length(backend):
-    made = Made(backend, LINEAR, **{"loss.r1": 3.0})
+    stepper = Stepper(backend, LINEAR, **{"loss.r1": 3.0})
 
-    losses = made.step()
+    losses = stepper.step()
 
-    length = np.linalg.norm(made.before["discriminator/dense/kernel"])
+    length = np.linalg.norm(stepper.before["discriminator/dense/kernel"])
     assert losses["penalty"] == pytest.approx(3 * length**2 / 2, rel=1e-12)
 
 
 @on_each
 def test_a_penalty_alone_is_learnt_from(backend):
     penalized = {"loss.gradient_penalty": 1e6, "training.partial_batch": "drop"}
-    made = Made(backend, LINEAR, **penalized)
+    stepper = Stepper(backend, LINEAR, **penalized)
 
-    first = made.step(0)["penalty"]
+    first = stepper.step(0)["penalty"]
     for step in range(1, 40):
-        last = made.step(step)["penalty"]
+        last = stepper.step(step)["penalty"]
 
     assert last < 0.9 * first
 
@@ -108,10 +109,10 @@ def test_penalties_lie_between_real_and_fake_at_numbers_from_the_streams():
 def test_only_a_penalty_between_images_is_a_further_pass_of_the_discriminator():
     spec = change(LINEAR, {"loss.gradient_penalty": 1.0, "loss.r1": 1.0})
 
-    made = passes_of_step(spec, load_loss(spec.loss), (16,))
+    passes = passes_of_step(spec, load_loss(spec.loss), (16,))
 
     # real (with the slopes of R1), fake, between them, and fake in the generator's update
-    assert [each.player for each in made].count("discriminator") == 4
+    assert [each.player for each in passes].count("discriminator") == 4
 
 
 @pytest.mark.parametrize("penalty", ["gradient_penalty", "r1"])
@@ -142,31 +143,32 @@ def test_a_gradient_that_is_laid_out_otherwise_is_the_same_gradient():
 
 @on_each
 def test_clipping_leaves_no_weight_of_the_critic_beyond_the_limit(backend):
-    made = Made(backend, SMALL, **{"training.weight_clip": 0.01})
+    stepper = Stepper(backend, SMALL, **{"training.weight_clip": 0.01})
 
-    made.step()
+    stepper.step()
 
-    weights = [p.name for p in plan_spec(made.spec)["discriminator"].parameters()]
-    assert max(np.abs(made.after[name]).max() for name in weights) == 0.01
-    assert np.abs(made.after["generator/dense/kernel"]).max() > 0.01
+    weights = [p.name for p in plan_spec(stepper.spec)["discriminator"].parameters()]
+    assert max(np.abs(stepper.after[name]).max() for name in weights) == 0.01
+    assert np.abs(stepper.after["generator/dense/kernel"]).max() > 0.01
 
 
 @on_each
 def test_a_discriminator_whose_loss_is_below_the_bound_judges_and_does_not_learn(backend):
-    made = Made(backend, SMALL, **{"training.discriminator_skip_below": 100.0})
+    stepper = Stepper(backend, SMALL, **{"training.discriminator_skip_below": 100.0})
 
-    made.step()
+    stepper.step()
 
     statistics = ["discriminator/batch_norm/mean", "discriminator/batch_norm/variance"]
-    assert changed(made, "discriminator") == statistics  # its forward passes count
-    assert changed(made, "discriminator", slots=True) == []
-    assert changed(made, "generator")
+    assert changed(stepper, "discriminator") == statistics  # its forward passes count
+    assert changed(stepper, "discriminator", slots=True) == []
+    assert changed(stepper, "generator")
 
 
 @on_each
 def test_a_discriminator_whose_loss_is_above_the_bound_learns_as_ever(backend):
     bound, free = (
-        Made(backend, SMALL, **{"training.discriminator_skip_below": floor}) for floor in (0.01, 0)
+        Stepper(backend, SMALL, **{"training.discriminator_skip_below": floor})
+        for floor in (0.01, 0)
     )
 
     assert bound.step() == free.step()
@@ -180,33 +182,33 @@ def test_a_discriminator_whose_loss_is_above_the_bound_learns_as_ever(backend):
 @pytest.mark.parametrize(("shift", "real"), [(0.4, 0.0), (0.6, 1.0)])
 def test_least_squares_judges_by_the_middle_of_its_targets(backend, shift, real):
     loss = {"loss.name": "least-squares"}
-    made = Made(
+    stepper = Stepper(
         backend,
         change(SMALL, {"discriminator.layers": (kinds.Flatten(), kinds.Dense(units=1))}),
         **loss,
     )
-    state = dict(made.before)
+    state = dict(stepper.before)
     state["discriminator/dense/kernel"] = np.zeros_like(state["discriminator/dense/kernel"])
     state["discriminator/dense/bias"] = np.full((1,), shift)
-    made.engine.load(state)
+    stepper.engine.load(state)
 
-    losses = made.step()
+    losses = stepper.step()
 
     assert (losses["real_accuracy"], losses["fake_accuracy"]) == (real, 1.0 - real)
 
 
 @on_each
 def test_a_critics_scores_are_judged_by_the_middle_of_their_means(backend):
-    made = Made(
+    stepper = Stepper(
         backend, change(LINEAR, {"discriminator.layers": (kinds.Flatten(), kinds.Dense(units=1))})
     )
-    high = dict(made.before) | {"discriminator/dense/bias": np.full((1,), 1e3)}
-    low = made.step()
-    made.engine.load(high)
+    high = dict(stepper.before) | {"discriminator/dense/bias": np.full((1,), 1e3)}
+    low = stepper.step()
+    stepper.engine.load(high)
 
-    assert made.step() == pytest.approx(low, rel=1e-6, abs=2e3)
-    assert made.losses["real_accuracy"] == low["real_accuracy"]
-    assert made.losses["fake_accuracy"] == low["fake_accuracy"]
+    assert stepper.step() == pytest.approx(low, rel=1e-6, abs=2e3)
+    assert stepper.losses["real_accuracy"] == low["real_accuracy"]
+    assert stepper.losses["fake_accuracy"] == low["fake_accuracy"]
 
 
 # --- what the players see -------------------------------------------------------------------------
@@ -215,12 +217,12 @@ def test_a_critics_scores_are_judged_by_the_middle_of_their_means(backend):
 def moved(image, down, right):
     """Return an image moved by whole pixels, zeros moving in."""
     height, width, _ = image.shape
-    found = np.zeros_like(image)
+    moved_image = np.zeros_like(image)
     for row in range(height):
         for column in range(width):
             if 0 <= row - down < height and 0 <= column - right < width:
-                found[row, column] = image[row - down, column - right]
-    return found
+                moved_image[row, column] = image[row - down, column - right]
+    return moved_image
 
 
 def test_translation_moves_by_up_to_its_share_of_the_sides():
@@ -231,11 +233,11 @@ def test_translation_moves_by_up_to_its_share_of_the_sides():
     seen = np.einsum("nah,hvc,nbv->nabc", drawn["rows/real/0"], image, drawn["columns/real/0"])
 
     places = [(down, right) for down in range(-2, 3) for right in range(-2, 3)]
-    found = [
+    moves = [
         next(place for place in places if np.array_equal(moved(image, *place), each))
         for each in seen
     ]
-    assert set(found) == set(places)
+    assert set(moves) == set(places)
 
 
 def test_a_flip_mirrors_about_half_of_the_images_left_to_right():
@@ -290,12 +292,12 @@ def test_every_backend_moves_the_same_pixels(backend):
         f"training.augment.{k}": v
         for k, v in (("flip", True), ("translation", 0.3), ("cutout", 0.3))
     }
-    made = Made(backend, LINEAR, **augment, **{"training.instance_noise": 0.2})
-    inputs = made.feed(0)
+    stepper = Stepper(backend, LINEAR, **augment, **{"training.instance_noise": 0.2})
+    inputs = stepper.feed(0)
 
-    losses = made.step()
+    losses = stepper.step()
 
-    kernel = made.before["discriminator/dense/kernel"]
+    kernel = stepper.before["discriminator/dense/kernel"]
 
     def seen(images, where):
         images = np.einsum(
@@ -304,15 +306,15 @@ def test_every_backend_moves_the_same_pixels(backend):
         return images * inputs[f"window/{where}"] + inputs[f"disturbance/{where}"]
 
     real = (seen(inputs["real/0"], "real/0").reshape(16, -1) @ kernel).mean()
-    plain = Made(backend, LINEAR)
-    plain.feed.dataset = made.feed.dataset
+    plain = Stepper(backend, LINEAR)
+    plain.feed.dataset = stepper.feed.dataset
     assert losses["discriminator"] != plain.step()["discriminator"]
-    zero = dict(made.before)
+    zero = dict(stepper.before)
     zero["generator/conv2d/kernel"] = np.zeros_like(zero["generator/conv2d/kernel"])
     zero["generator/conv2d/bias"] = np.zeros_like(zero["generator/conv2d/bias"])
-    made.engine.load(zero)  # tanh(0): the fakes are gray
+    stepper.engine.load(zero)  # tanh(0): the fakes are gray
     fake = (seen(np.zeros((16, 8, 8, 1)), "fake/0").reshape(16, -1) @ kernel).mean()
-    assert made.step()["discriminator"] == pytest.approx(fake - real, abs=1e-12)
+    assert stepper.step()["discriminator"] == pytest.approx(fake - real, abs=1e-12)
 
 
 def test_instance_noise_follows_its_schedule():
@@ -422,11 +424,11 @@ def test_a_discriminator_that_shall_tell_the_class_ends_in_a_logit_for_each():
 @on_each
 def test_both_players_of_an_acgan_learn_the_classes(backend):
     spec = find_trajectory("class loss, conditional").spec
-    made = Made(backend, spec, **{"loss.gradient_penalty": 0.0})
-    told = made.step()
-    more = Made(backend, made.spec, **{"loss.class_weight": 5.0})
+    stepper = Stepper(backend, spec, **{"loss.gradient_penalty": 0.0})
+    losses = stepper.step()
+    more = Stepper(backend, stepper.spec, **{"loss.class_weight": 5.0})
     dearer = more.step()
 
-    assert told["class_loss"] == dearer["class_loss"] == pytest.approx(np.log(3), abs=0.5)
-    assert dearer["discriminator"] > told["discriminator"]
-    assert dearer["generator"] > told["generator"]
+    assert losses["class_loss"] == dearer["class_loss"] == pytest.approx(np.log(3), abs=0.5)
+    assert dearer["discriminator"] > losses["discriminator"]
+    assert dearer["generator"] > losses["generator"]

@@ -23,8 +23,8 @@ from gandem.core.training import (
     passes_of_step,
     state_shapes,
 )
-from gandem.core.training.due import Due
 from gandem.core.training.feed.augmentation import draw_disturbances
+from gandem.core.training.updates.due import Due
 from gandem.testing.trajectories import SMALL, load_tiny_data
 
 torch = pytest.importorskip("torch")
@@ -187,6 +187,37 @@ def test_averages_of_logits_move_after_the_update(backend):
         assert step.after[f"running/{name}_logits"] == pytest.approx(expected, abs=1e-12)
 
 
+CONVOLUTIONS = {
+    "generator.layers": [
+        {"kind": "dense", "units": 64},
+        {"kind": "reshape", "shape": [4, 4, 4]},
+        {"kind": "conv2d_transpose", "filters": 3, "kernel": 4, "stride": 2},
+        {"kind": "conv2d", "filters": 1, "kernel": 3},
+    ],
+}
+
+
+@on_each
+def test_the_orthogonal_penalty_adds_its_value_and_its_gradient(backend):
+    plain, step = (
+        Step(backend, CONVOLUTIONS | {"loss.orthogonal": weight}) for weight in (0.0, 0.3)
+    )
+    total = 0.0
+    for layer, axes in (("dense", (0, 1)), ("conv2d_transpose", (0, 1, 3, 2))):
+        name = f"generator/{layer}/kernel"
+        kernel = step.before[name].transpose(axes)  # the filters last
+        matrix = kernel.reshape(-1, kernel.shape[-1])
+        products = matrix.T @ matrix
+        np.fill_diagonal(products, 0)
+        total += (products**2).sum()
+        gradient = (0.3 * 4 * matrix @ products).reshape(kernel.shape).transpose(axes)
+        moved = step.after[name] - plain.after[name]
+        np.testing.assert_allclose(moved, -RATE * gradient, rtol=0, atol=1e-13)
+
+    added = step.metrics["generator"] - plain.metrics["generator"]
+    assert added == pytest.approx(0.3 * total, abs=1e-12)
+
+
 # --- penalties in some steps ----------------------------------------------------------------------
 
 EVERY_THIRD = {"loss.r1": 2.0, "loss.penalty_interval": 3}
@@ -267,14 +298,15 @@ def test_a_packed_discriminator_sees_neighbors_side_by_side(backend):
 
 
 @on_each
-def test_the_generator_learns_from_its_best_images(backend):
-    step = Step(backend, {"loss.top_k": 0.25})
+@pytest.mark.parametrize(("share", "step", "count"), [(0.25, 0, 4), ("linear(1, 0.5, 4)", 2, 12)])
+def test_the_generator_learns_from_its_best_images(backend, share, step, count):
+    step = Step(backend, {"loss.top_k": share}, step=step)
     plain = Plain(step)
     plain.first, plain.second = (
         torch.tensor(step.after[f"discriminator/{name}/kernel"]) for name in ("dense", "dense_1")
     )
 
-    best = np.sort(plain.judge(plain.fake).numpy().ravel())[-4:]
+    best = np.sort(plain.judge(plain.fake).numpy().ravel())[-count:]
 
     assert step.metrics["generator"] == pytest.approx(np.logaddexp(0, -best).mean(), abs=1e-12)
 
@@ -494,7 +526,7 @@ def test_state_and_metrics_have_a_number_for_each_setting():
 
 
 def test_default_values_of_the_fields_leave_the_digest_unchanged():
-    defaults = {"loss.r2": 0.0, "loss.top_k": 1.0, "training.pac": 1, "loss.consistency.real": 0.0}
+    defaults = {"loss.r2": 0.0, "loss.top_k": 1.0, "training.pac": 1, "loss.orthogonal": 0.0}
 
     assert digest(change(DENSE, defaults)) == digest(DENSE)
     assert digest(change(DENSE, {"loss.r2": 0.1})) != digest(DENSE)

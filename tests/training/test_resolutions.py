@@ -9,9 +9,10 @@ import pytest
 from support.commands import on_each
 
 from gandem.core.errors import SpecError
-from gandem.core.specs import change, image_shapes, input_shapes, plan_spec
+from gandem.core.specs import change, image_shapes, input_shapes, load_spec, plan_spec
 from gandem.core.training import (
     Feed,
+    check_loss,
     initial_state,
     list_draws,
     load_backend,
@@ -127,6 +128,15 @@ def test_networks_read_the_images_that_the_generator_lists():
 def test_resolutions_that_do_not_fit_are_refused(changes, message):
     with pytest.raises(SpecError, match=message):
         plan_spec(change(PYRAMID, changes))
+
+
+def test_msg_gan_trains_with_a_relativistic_loss():
+    settings = {"loss": "relativistic-average-hinge", "r1": 0, "width": 2}
+    spec = load_spec("msg-gan", settings)
+
+    check_loss(spec, load_loss(spec.loss))  # its last bias would have no gradient
+
+    assert not spec.player("discriminator").layers[-1].bias
 
 
 # --- the feed -------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from gandem.core.specs import (
     to_toml,
 )
 from gandem.core.training import (
+    estimate_cost,
     initial_state,
     load_backend,
     make_engine,
@@ -34,7 +35,7 @@ from gandem.core.training import (
     resolve_loss,
     state_shapes,
 )
-from gandem.core.training.feed.stages import place_stages
+from gandem.core.training.stages.timeline import place_stages
 
 COUNT = 50
 """Images of the data."""
@@ -204,6 +205,16 @@ def test_the_time_left_counts_what_the_steps_of_each_stage_cost():
     assert timeline.scale_steps(0, 13) == 3 + 2 * 6 + 4 * 4
     assert timeline.scale_steps(5, 13) == 4 + 2 * 4
     assert timeline.scale_steps(12, 15) == 3  # the last stage has no end
+
+
+def test_the_cost_is_that_of_the_largest_stage_and_the_arrays_of_all():
+    spec = growing()
+    costs = [estimate_cost(stage, resolve_loss(spec)) for stage in stage_specs(spec)]
+
+    cost = estimate_cost(spec, resolve_loss(spec))
+
+    assert cost.multiply_adds == max(each.multiply_adds for each in costs) > 0
+    assert cost.weights > max(each.weights for each in costs)
 
 
 # --- the states ----------------------------------------------------------------------------------

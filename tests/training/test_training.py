@@ -190,18 +190,18 @@ def test_a_mask_drops_the_share_that_its_layer_says():
     ],
 )
 def test_a_step_makes_the_passes_that_the_protocol_says(changes, expected):
-    found = passes_of_step(change(SMALL, changes), NonSaturating(), (4,))
+    passes = passes_of_step(change(SMALL, changes), NonSaturating(), (4,))
 
-    assert [f"{p.player} {p.rows}" for p in found] == expected
-    assert [p.number for p in found] == list(range(len(expected)))
+    assert [f"{p.player} {p.rows}" for p in passes] == expected
+    assert [p.number for p in passes] == list(range(len(expected)))
 
 
 def test_several_rounds_play_the_generator_once_each_and_once_to_learn():
     spec = change(SMALL, {"training.discriminator_steps": 3})
 
-    found = passes_of_step(spec, NonSaturating(), (4, 4, 2))
+    passes = passes_of_step(spec, NonSaturating(), (4, 4, 2))
 
-    assert [p.rows for p in found if p.player == "generator"] == [4, 4, 2, 2]
+    assert [p.rows for p in passes if p.player == "generator"] == [4, 4, 2, 2]
 
 
 # --- state ----------------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ from support.commands import needs_a_backend, refused, said
 
 import gandem
 from gandem.core.errors import SpecError
-from gandem.core.runs.sampling import sample
-from gandem.core.runs.styles import compute_styles, style_inputs
+from gandem.core.runs.generation.sampling import sample
+from gandem.core.runs.generation.styles import compute_styles, style_inputs
 from gandem.core.specs import load_spec
 from gandem.core.training import fixed_inputs
 from gandem.visualize.mixing import parse_seeds

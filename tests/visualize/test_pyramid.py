@@ -58,7 +58,7 @@ def test_a_model_of_one_resolution_has_no_pyramid(run, tmp_path):
 @pytest.mark.parametrize(
     ("more", "out", "message"),
     [
-        (["--each-label", 2], "x.png", "--pyramid cannot be combined with --each-label."),
+        (["--each-label", 2], "x.png", "--pyramid cannot be combined with --each-label or"),
         ([], "x.npz", "--pyramid draws one picture; expected a .png, received"),
     ],
 )

@@ -92,6 +92,7 @@ class Conv2DTranspose(Layer):
     """
 
     kind: ClassVar[str] = "conv2d_transpose"
+    filter_axis: ClassVar[int] = -2
     filters: Count
     kernel: Pair
     stride: Pair = (1, 1)

@@ -43,6 +43,8 @@ class Layer(Checked):
     alike.
     """
     draws: ClassVar[Draws | None] = None
+    filter_axis: ClassVar[int] = -1
+    """The axis of its kernel that counts filters, or units."""
     branch_names: ClassVar[tuple[str, ...]] = ()
     """The fields that hold layers."""
     name: str | None = None

@@ -12,22 +12,6 @@ from gandem.core.errors import SpecError, shown, suggest
 from gandem.core.specs.initializers import Initializer
 from gandem.core.specs.layers import Layer, Styles
 
-__all__ = [
-    "FADE_IN",
-    "IMAGE",
-    "REFERENCE",
-    "NetworkPlan",
-    "Node",
-    "Parameter",
-    "Resolved",
-    "Scope",
-    "Shape",
-    "Site",
-    "at_resolution",
-    "find_images",
-    "is_image",
-]
-
 Shape = tuple[int, ...]
 REFERENCE = "layer:"
 """The prefix of an input that is the output of an earlier layer: ``"layer:stem"``."""
@@ -186,6 +170,15 @@ class NetworkPlan:
     def parameters(self) -> list[Parameter]:
         """Return the trained parameters, in canonical order."""
         return [parameter for node in self.walk() for parameter in node.parameters]
+
+    def kernels(self) -> dict[str, int]:
+        """Return the axis of the filters of each kernel, by its name, in canonical order."""
+        return {
+            parameter.name: node.layer.filter_axis
+            for node in self.walk()
+            for parameter in node.parameters
+            if parameter.name.endswith("/kernel")
+        }
 
     def statistics(self) -> list[Parameter]:
         """Return the running statistics, in canonical order."""

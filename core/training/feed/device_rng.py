@@ -16,9 +16,9 @@ import numpy as np
 from gandem.core.rng import dropout_levels
 from gandem.core.specs import Shape, Spec, plan_spec
 from gandem.core.training.dry_run import passes_of_step, step_inputs
-from gandem.core.training.due import Due
 from gandem.core.training.losses import AdversarialLoss
 from gandem.core.training.ops import Tensor
+from gandem.core.training.updates.due import Due
 
 __all__ = ["KEY", "Draw", "list_draws", "make_key"]
 

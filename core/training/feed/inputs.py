@@ -21,16 +21,14 @@ from gandem.core.specs import (
     image_shapes,
     plan_spec,
 )
-from gandem.core.training.discriminator import ADAPT
 from gandem.core.training.dry_run import (
     Pass,
     check_functions,
-    judged,
+    count_seen_images,
     packed_shapes,
     passes_of_step,
     schedule_names,
 )
-from gandem.core.training.due import Due
 from gandem.core.training.feed.augmentation import (
     ADAPTATION_INTERVAL,
     draw_disturbances,
@@ -46,11 +44,13 @@ from gandem.core.training.feed.device_rng import KEY, make_key
 from gandem.core.training.feed.draws import draw_layer, draw_noise, one_hot
 from gandem.core.training.feed.epochs import EpochCounter, EpochSpan
 from gandem.core.training.feed.pixels import byte_values, read_resolutions
-from gandem.core.training.feed.stages import WHOLE, StagePlace, Timeline, count_batches
 from gandem.core.training.losses import AdversarialLoss, check_loss
-from gandem.core.training.path_length import count_paths
+from gandem.core.training.stages.timeline import WHOLE, StagePlace, Timeline, count_batches
 from gandem.core.training.state import stored
 from gandem.core.training.step import LOOKAHEAD
+from gandem.core.training.updates.discriminator import ADAPT
+from gandem.core.training.updates.due import Due
+from gandem.core.training.updates.path_length import count_paths
 
 __all__ = ["Feed"]
 
@@ -257,7 +257,7 @@ class Feed:
         if self.portable:
             inputs = self._played(step, counts, last, due)
         inputs |= self._numbers(step, due)
-        for where, count in judged(spec, self.loss, counts, last).items():
+        for where, count in count_seen_images(spec, self.loss, counts, last).items():
             drawn_too = draw_disturbances(spec, where, count, self.seed, step, training)
             inputs |= {name: value.astype(self.precision) for name, value in drawn_too.items()}
         return inputs

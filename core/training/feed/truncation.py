@@ -1,7 +1,8 @@
 """The truncation trick: noise, or styles, near their mean, for more typical and less varied images.
 
 A model with styles is truncated in them, with ``truncation`` ψ (N, 1) among the generator's inputs;
-see :func:`gandem.core.runs.styles.compute_styles`. Of other models the noise is truncated.
+see :func:`gandem.core.runs.generation.styles.compute_styles`. Of other models the noise is
+truncated.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The tensor functions of losses; a module of them is a :class:`gandem.core.training.Ops`."""
 
-from jax import Array, lax
+from jax import Array
 from jax.nn import log_softmax, relu, softplus
-from jax.numpy import concatenate, einsum, mean, moveaxis, sqrt, square
+from jax.numpy import argsort, concatenate, einsum, fill_diagonal, mean, moveaxis, sqrt, square
 
 __all__ = ["mean", "relu", "softplus", "sqrt", "square"]
 
@@ -23,8 +23,13 @@ def join(first: Array, second: Array) -> Array:
     return concatenate([first, second])
 
 
-def top_rows(x: Array, count: int) -> Array:
-    return x[lax.top_k(x[:, 0], count)[1]]
+def ranks(x: Array) -> Array:
+    order = argsort(-x[:, 0], stable=True)
+    return argsort(order)[:, None].astype(x.dtype)
+
+
+def column_products(x: Array) -> Array:
+    return fill_diagonal(x.T @ x, 0.0, inplace=False)
 
 
 def pack(images: Array, count: int) -> Array:

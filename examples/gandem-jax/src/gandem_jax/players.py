@@ -53,6 +53,13 @@ class JaxPlayers:
         self.state = state
         return slope
 
+    def kernels(self, player: str) -> list[Array]:
+        matrices = []
+        for name, axis in self.plans[player].kernels().items():
+            kernel = jnp.moveaxis(self.state[name], axis, -1)
+            matrices.append(kernel.reshape(-1, kernel.shape[-1]))
+        return matrices
+
     def play(self, player: str, *, back: bool = True, **inputs: Array) -> Played:
         def run(weights: Arrays) -> tuple[Arrays, Arrays]:
             self.state |= weights
@@ -71,18 +78,22 @@ class JaxPlayers:
         *,
         floor: float | Array | None = None,
     ) -> tuple[Array, Arrays]:
-        def measure(variables: Arrays) -> tuple[Array, tuple[Arrays, Arrays]]:
-            if through is None:
-                self.state |= variables
-            else:  # only the gradients of the outputs, no weight gradients
-                through.value = variables
+        outputs = None if through is None else through.value
+
+        def measure(weights: Arrays, outputs: Arrays | None) -> tuple[Array, tuple[Arrays, Arrays]]:
+            self.state |= weights
+            if through is not None:
+                through.value = outputs
             value, report = loss()
             return value, (report, self.state)
 
-        start = self._weights(player) if through is None else through.value
-        (value, (report, self.state)), gradients = jax.value_and_grad(measure, has_aux=True)(start)
-        if through is not None:
-            through.value, gradients = start, through.pull(gradients)
+        differentiate = jax.value_and_grad(measure, argnums=(0, 1), has_aux=True)
+        (value, (report, self.state)), (gradients, by_output) = differentiate(
+            self._weights(player), outputs
+        )
+        if through is not None:  # the loss reads the player's own weights only in penalties
+            through.value, pulled = outputs, through.pull(by_output)
+            gradients = {name: pulled[name] + own for name, own in gradients.items()}
         count = self.state[f"optimizer/{player}/updates"] + 1
         optimizer = self.spec.player(player).optimizer
         optimizer = at_step(optimizer, f"{player}.optimizer", self.inputs)

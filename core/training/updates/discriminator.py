@@ -15,7 +15,6 @@ from gandem.core.specs import (
     image_shapes,
     is_image,
 )
-from gandem.core.training.due import PENALTY_FACTOR, Due
 from gandem.core.training.feed.augmentation import CONSISTENT, adapt_probability, disturb
 from gandem.core.training.losses import (
     AdversarialLoss,
@@ -26,8 +25,10 @@ from gandem.core.training.losses import (
     is_paired,
 )
 from gandem.core.training.ops import Images, Ops, Tensor
-from gandem.core.training.passes import can_share_pass
-from gandem.core.training.penalties import (
+from gandem.core.training.protocols import Played, Players
+from gandem.core.training.updates.due import PENALTY_FACTOR, Due
+from gandem.core.training.updates.passes import can_share_pass
+from gandem.core.training.updates.penalties import (
     feature_distance,
     gradient_penalty,
     lecam_penalty,
@@ -36,7 +37,7 @@ from gandem.core.training.penalties import (
     squared_distance,
     squared_slope,
 )
-from gandem.core.training.protocols import Played, Players
+from gandem.core.training.updates.top_rows import TopOps
 
 Inputs = Mapping[str, Tensor]
 """The discriminator's inputs for a batch, by name."""
@@ -210,7 +211,9 @@ class Discriminator:
         if is_paired(self.rule):
             rule = cast(PairedLoss, self.rule)
             return rule.pair_generator(self.ops, self._logits(real_output), self._logits(output))
-        return self.rule.generator(self.ops, self._select_top(self._logits(output)))
+        logits, takes_all = self._logits(output), self.spec.loss.top_k == 1.0
+        ops = self.ops if takes_all else TopOps(self.ops, logits, self.loss.top_k)
+        return self.rule.generator(ops, logits)
 
     def _add_class_loss(self, loss: Tensor | None, output: Tensor, label: Tensor | None) -> Tensor:
         if not self.classifies:
@@ -251,13 +254,6 @@ class Discriminator:
     def _pack(self, images: Images) -> dict[str, Tensor]:
         pac, pack = self.training.pac, self.ops.pack
         return {k: value if pac == 1 else pack(value, pac) for k, value in images.items()}
-
-    def _select_top(self, logits: Tensor) -> Tensor:
-        """Return the share of the highest logits that the generator learns from."""
-        share = self.spec.loss.top_k
-        if share == 1.0:
-            return logits
-        return self.ops.top_rows(logits, max(1, int(share * logits.shape[0] + 0.5)))
 
     def _apply(self, inputs: Inputs, features: dict[str, Tensor] | None = None) -> Tensor:
         return self.players.apply("discriminator", features, **inputs, **self.fade)

@@ -1,5 +1,5 @@
 """Penalties on the discriminator: on its gradient with respect to its image, and on its logits; and
-the path lengths of the generator, and the distance of features that it minimizes.
+the path lengths, the distance of features and the orthogonal regularization of the generator.
 
 Images of several resolutions are a mapping with one tensor for each. A gradient penalty is the mean
 of those at each resolution, as in the program of Karnewar & Wang 2020, arXiv:1903.06048.
@@ -19,6 +19,7 @@ __all__ = [
     "lecam_penalty",
     "mix_images",
     "move_images",
+    "orthogonal_penalty",
     "path_lengths",
     "squared_distance",
     "squared_slope",
@@ -150,3 +151,21 @@ def feature_distance(
         for name in real
     ]
     return ops.mean(sum(distances))
+
+
+def orthogonal_penalty(ops: Ops, kernels: Iterable[Tensor]) -> Tensor:
+    r"""Compute the orthogonal regularization of kernels: it makes their filters orthogonal, and
+    leaves the norms of the filters free.
+
+    .. math:: \sum_W \lVert W^T W \odot (1 - I) \rVert_F^2
+
+    Args:
+        kernels: each :math:`W`, (kh·kw·in, out).
+
+    Reference: Brock et al. 2018, equation 3, arXiv:1809.11096.
+    """
+    total = 0.0
+    for kernel in kernels:
+        products = ops.column_products(kernel)  # (out, out)
+        total = total + ops.mean(ops.square(products)) * products.shape[0] ** 2
+    return total

@@ -9,10 +9,10 @@ import numpy as np
 
 from gandem.core.data.images import downsample_images, upsample_images
 from gandem.core.specs import FADE_IN, Image, Spec, plan_spec, result_spec, stage_specs
-from gandem.core.training.feed.staged import STAGE_INPUT
 from gandem.core.training.losses import AdversarialLoss
 from gandem.core.training.ops import Arrays, Tensor
 from gandem.core.training.protocols import Backend, Engine
+from gandem.core.training.stages.feed import STAGE_INPUT
 from gandem.core.training.state import STAGE, WEIGHT, state_shapes
 
 __all__ = ["StagedEngine", "make_engine"]

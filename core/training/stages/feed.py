@@ -10,8 +10,8 @@ from gandem.core.data.dataset import Dataset
 from gandem.core.specs import Spec, stage_specs
 from gandem.core.training.feed.epochs import EpochCounter, EpochSpan
 from gandem.core.training.feed.inputs import Feed
-from gandem.core.training.feed.stages import Timeline, place_stages
 from gandem.core.training.losses import AdversarialLoss
+from gandem.core.training.stages.timeline import Timeline, place_stages
 from gandem.core.training.state import stored
 
 __all__ = ["STAGE_INPUT", "StagedFeed", "make_feed"]

@@ -3,15 +3,19 @@
 import json
 import os
 import signal
+from importlib import import_module
 
 import imageio.v3 as iio
 import numpy as np
 import pytest
-from support.commands import HOME, THERE, needs_both, refused, said
+from support.commands import HOME, THERE, needs_a_backend, needs_both, refused, said
 
 import gandem
 from gandem.core.runs import open_run
 from gandem.core.runs.log import read_log
+from gandem.core.training import fixed_inputs
+from gandem.visualize.curves import _read
+from gandem.visualize.plot import draw
 
 SPEC = {
     **{"image": (8, 8, 1), "latent": 3, "width": 2, "batch_size": 10},
@@ -190,6 +194,35 @@ def test_the_state_of_every_stage_gives_images(source, tmp_path):
         assert images.shape == (3, 8, 8, 1)
         coarse = images[:, ::scale, ::scale].repeat(scale, 1).repeat(scale, 2)
         assert (images == coarse).all()
+
+
+@pytest.mark.usefixtures("toy")
+def test_curves_mark_the_stages(source, tmp_path):
+    run = begin(source, tmp_path / "run")
+
+    figure = draw(_read([run]))
+
+    upper, *lower = [at for at in figure.get_axes() if at.lines]
+    assert [text.get_text() for text in upper.texts] == ["4×4", "8×8"]
+    for at in (upper, *lower):
+        assert {0, 4} <= {line.get_xdata()[0] for line in at.lines if len(line.get_xdata()) == 2}
+
+
+@pytest.mark.slow
+@needs_a_backend
+def test_the_network_of_a_fade_in_makes_the_images_of_the_run(source, tmp_path):
+    run = begin(source, tmp_path / "run", HOME, steps=6, precision="float64")
+    inputs = fixed_inputs(run.spec, 0, 2, "float64")
+
+    network = run.native("generator", HOME)
+    engine = run.engine(HOME)
+
+    noise = inputs["noise"] if HOME == "keras" else import_module("torch").tensor(inputs["noise"])
+    images = np.asarray(network(noise).detach() if HOME == "torch" else network(noise))
+    images = images.transpose(0, 2, 3, 1) if HOME == "torch" else images
+    assert run.state()["running/fade_in"] == 0.25
+    expected = engine.forward("generator", inputs, average=True)
+    np.testing.assert_allclose(images, expected, rtol=0, atol=1e-12)
 
 
 def test_show_prints_the_stages():

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 
 from gandem.core.specs import Spec, at_step, count_copies
-from gandem.core.training.due import PATH_FACTOR, Due
 from gandem.core.training.ops import Ops, Tensor
-from gandem.core.training.penalties import path_lengths
 from gandem.core.training.protocols import Players
+from gandem.core.training.updates.due import PATH_FACTOR, Due
+from gandem.core.training.updates.penalties import path_lengths
 
 
 def count_paths(spec: Spec, rows: int) -> int:

@@ -14,17 +14,6 @@ from typing import Any
 from gandem.core.specs import Linear, Spec, Training, plan_spec, stage_specs
 from gandem.core.training.feed.epochs import EpochSpan
 
-__all__ = [
-    "WHOLE",
-    "StagePlace",
-    "Timeline",
-    "count_batches",
-    "format_stage",
-    "list_sizes",
-    "place_stages",
-]
-
-
 FIXED_COST = 20_000_000
 """Multiply-adds of a pass that take as long as what a step costs whatever its size. Measured with
 ``progan`` on PyTorch and a CPU at 4 to 32 pixels: 8 ms, and 0.35 ns for each of one pass.

@@ -16,7 +16,7 @@ from gandem.core.data.images import draw_grid, draw_scatter, save_image, to_byte
 from gandem.core.errors import RunError, SpecError, shown
 from gandem.core.files import check_new_folder, fill_file, temporary_beside
 from gandem.core.machine import check_memory, format_size
-from gandem.core.runs.styles import to_styles
+from gandem.core.runs.generation.styles import to_styles
 from gandem.core.specs import Points, Spec, has_encoder, plan_spec
 from gandem.core.training import Engine, one_hot
 from gandem.core.training.feed.pixels import read_resolutions

@@ -1,0 +1,1 @@
+"""Samples of a trained generator, from noise, given vectors or styles."""

@@ -1,0 +1,1 @@
+"""Trainings in stages: their order, the inputs of their steps, and their engines."""

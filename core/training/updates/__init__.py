@@ -1,0 +1,1 @@
+"""The parts of a training step: the discriminator, penalties, path lengths."""
