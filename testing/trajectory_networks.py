@@ -349,6 +349,9 @@ SLICES: Networks = {
         kinds.LeakyRelu(slope=0.2),
         kinds.Conv2D(filters=6, kernel=3, stride=2),
         kinds.Silu(name="features"),
+        kinds.Blend(
+            input="layer:features", weight=0.3, layers=(kinds.Conv2D(filters=6, kernel=1),)
+        ),
         kinds.GlobalSumPool2D(),
         kinds.Dense(units=1),
         kinds.Add(
