@@ -120,7 +120,7 @@ def generate(
     with ProgressBars(quiet=as_json, unit="images") as bars:
         opened = open_run(run)
         default = DEFAULT_ROWS if pyramid else default_count(opened.spec)
-        default = default if vectors is None else len(vectors.noise)
+        default = default if vectors is None else len(vectors.vectors)
         number = each_label * opened.spec.classes if each_label else count or default
         label = options["label"]
         empty = set(opened.record.data.empty_classes)

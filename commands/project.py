@@ -24,7 +24,7 @@ from gandem.commands.options import (
 )
 
 SECTIONS = {
-    "Search": ("label", "steps", "restarts", "learning_rate", "seed"),
+    "Search": ("label", "space", "steps", "restarts", "learning_rate", "seed"),
     "Loss": ("features", "feature_weight", "noise", "prior_weight"),
     "Generator": ("backend", "device", "checkpoint", "ema"),
 }
@@ -38,6 +38,12 @@ SECTIONS = {
     type=ClassType(),
     show_default="searched",
     help="Class of all images, of a conditional model.",
+)
+@click.option(
+    "--space",
+    type=click.Choice(["noise", "w"]),
+    show_default="w of a generator with styles, else noise",
+    help="Search the noise, or the styles w.",
 )
 @click.option(
     "--steps", type=click.IntRange(1, 100_000), default=1000, help="Updates of each vector."

@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from gandem.core.data.dataset import default_extractor
-from gandem.core.data.images import to_bytes
 from gandem.core.errors import SpecError
 from gandem.core.rng import Purpose, stream
 from gandem.core.runs.generation.latents import LatentVectors, write_arrays
+from gandem.core.runs.generation.sampling import sample
+from gandem.core.runs.generation.styles import find_styles, to_styles
 from gandem.core.runs.run import Run, open_run, pick_backend
-from gandem.core.specs import Adam, Cosine, Optimizer, Spec, image_of
+from gandem.core.specs import Adam, Cosine, Optimizer, image_of, plan_spec
 from gandem.core.training import (
     FEATURES,
     Arrays,
@@ -76,10 +77,11 @@ class Projection:
         return _errors(self.images, self.targets)
 
     def save(self, path: Path | str) -> None:
-        """Write ``noise``, ``labels``, ``errors``, ``images`` and ``targets`` to an ``.npz``."""
-        labels = {} if self.latent.labels is None else {"labels": self.latent.labels}
-        arrays = {"noise": self.latent.noise, **labels, "errors": self.errors}
-        write_arrays(Path(path), {**arrays, "images": self.images, "targets": self.targets})
+        """Write the vectors (``noise`` or ``styles``), ``labels``, ``errors``, ``images`` and
+        ``targets`` to an ``.npz``.
+        """
+        results = {"errors": self.errors, "images": self.images, "targets": self.targets}
+        write_arrays(Path(path), self.latent.arrays | results)
 
     def table(self, size: int | None = 56) -> Table:
         """Return the targets in a row above the reconstructions, with the errors as titles."""
@@ -92,6 +94,7 @@ def project(
     images: Sequence[Path | str] | np.ndarray,
     *,
     label: int | str | None = None,
+    space: Literal["noise", "w"] | None = None,
     steps: int = 1000,
     restarts: int = 4,
     features: str | None = None,
@@ -110,13 +113,15 @@ def project(
         images: files, or uint8 (N, H, W, C); others than the model's are cropped and resized.
         label: the class of all images, by number or name; by default it is searched: a start has
             the class of the random image that it comes from.
+        space: of the vectors: the noise, or the styles w of a generator with a ``styles`` layer,
+            which is the default where there is one; all layers get the same w.
         steps: updates of each vector.
         restarts: vectors that are optimized for each image; the best one is returned.
         features: the extractor whose features are compared beside the pixels; by default that of
             the data if it can be differentiated, ``""`` for none.
         feature_weight: weight of the features.
-        noise: standard deviation of the noise on the vectors at the first step, which falls to 0
-            (Karras et al. 2020, arXiv:1912.04958, appendix D).
+        noise: standard deviation of the noise on the vectors at the first step, relative to theirs,
+            which falls to 0 (Karras et al. 2020, arXiv:1912.04958, appendix D).
         prior_weight: weight that keeps vectors of normal noise at their usual length.
         seed: of the random vectors.
         progress: called with the number of steps made and the error of the best vectors.
@@ -136,12 +141,16 @@ def project(
     network, name = _find_network(opened, features, options)
     engine = _start(opened, network, options)
     starts = _choose_starts(opened, engine, targets, number, restarts, seed, ema=options.ema)
-    search = _Search(opened, engine, network, options.ema, feature_weight, prior_weight)
+    node = plan_spec(spec)["generator"].find_styles()
+    if space == "w" or (space is None and node is not None):
+        starts = to_styles(spec, engine, starts, ema=options.ema)
+    key = "noise" if "noise" in starts else find_styles(spec).reference
+    search = _Search(opened, engine, network, options.ema, feature_weight, prior_weight, key)
     chunk = max(1, MAX_ROWS // restarts)
-    best: list[tuple[Arrays, np.ndarray]] = []
+    best: list[tuple[dict[str, np.ndarray], np.ndarray]] = []
     for first in range(0, len(targets), chunk):
         part = slice(first * restarts, (first + chunk) * restarts)
-        rows = {key: value[part] for key, value in starts.items()}
+        rows = {name: value[part] for name, value in starts.items()}
         repeated = np.repeat(targets[first : first + chunk], restarts, axis=0)
 
         def show(step: int, evaluation: Evaluation, _: Arrays, first: int = first) -> None:
@@ -151,34 +160,37 @@ def project(
                 progress(done, 255 * float(np.sqrt(error).mean()))
 
         drawn = stream(seed, Purpose.NOISE, part=first)
+        deviation = noise * float(rows[key].std())
 
-        def draw(step: int, drawn: Any = drawn, rows: Arrays = rows) -> Arrays:
+        def draw(
+            step: int, drawn: Any = drawn, rows: Arrays = rows, deviation: float = deviation
+        ) -> Arrays:
             fall = max(0.0, 1 - step / (NOISE_SHARE * steps)) ** 2
-            return {"noise": noise * fall * drawn.standard_normal(rows["noise"].shape)}
+            return {key: search.tie(deviation * fall * drawn.standard_normal(rows[key].shape))}
 
         vectors = minimize(
             search.prepare(rows, repeated),
-            {"noise": rows["noise"]},
+            {key: rows[key]},
             optimizer,
             steps,
-            limits=(-1, 1) if spec.latent.distribution == "uniform" else None,
+            limits=(-1, 1) if key == "noise" and spec.latent.distribution == "uniform" else None,
             noise=draw if noise else None,
             on_step=show,
         )
         after = {**rows, **vectors}
-        found = _generate(engine, spec, after, ema=options.ema)
+        found = sample(spec, engine, after, ema=options.ema).images
         chosen = _errors(found, repeated).reshape(-1, restarts).argmin(axis=1)
         chosen += restarts * np.arange(len(chosen))
-        best.append(({key: value[chosen] for key, value in after.items()}, found[chosen]))
-    joined = {key: np.concatenate([part[key] for part, _ in best]) for key in best[0][0]}
+        best.append(({name: value[chosen] for name, value in after.items()}, found[chosen]))
+    joined = {name: np.concatenate([part[name] for part, _ in best]) for name in starts}
     labels = joined["label"].argmax(axis=1) if "label" in joined else None
-    latent = LatentVectors(joined["noise"], labels)
+    latent = LatentVectors(joined[key][:, : search.size], labels, key != "noise")
     return Projection(latent, np.concatenate([image for _, image in best]), targets, name)
 
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """The loss of the vectors of one engine."""
+    """The loss of the vectors of one engine; ``key`` is the generator's input that they are."""
 
     run: Run
     engine: DifferentiableEngine
@@ -186,12 +198,27 @@ class _Search:
     average: bool
     feature_weight: float
     prior_weight: float
+    key: str
+
+    @property
+    def size(self) -> int:
+        """The length of a vector, of which styles have several copies."""
+        spec = self.run.spec
+        return spec.latent.size if self.key == "noise" else find_styles(spec).statistics[0].shape[0]
+
+    def tie(self, values: np.ndarray) -> np.ndarray:
+        """Return values (N, copies · size) with the mean of the copies in each copy."""
+        copies = values.reshape(len(values), -1, self.size)
+        mean = copies.mean(axis=1, keepdims=True)
+        return np.broadcast_to(mean, copies.shape).reshape(values.shape)
 
     def prepare(self, rows: Arrays, targets: np.ndarray) -> Callable[[Arrays], Evaluation]:
         """Return the evaluation of the loss of vectors, one row for each target."""
         image, dtype = image_of(self.run.spec), stored(self.run.record.precision)
         layers = self.network.content if self.network else ()
         constants = {"target": (targets / 255.0).astype(dtype)}
+        # a picture shows pixels out of range as black or white, so they match black or white
+        constants |= {f"is {v}": (targets == v).astype(dtype) for v in (0, 255)}
         constants |= {"label": rows["label"]} if "label" in rows else {}
         if layers:
             unique, places = np.unique(targets, axis=0, return_inverse=True)
@@ -202,15 +229,15 @@ class _Search:
                 square = (value * value).reshape(len(value), -1).sum(axis=1)
                 constants[f"square/{layer}"] = np.maximum(square, 1e-6)
         pixels = float(np.prod(image.shape))
-        is_normal = self.run.spec.latent.distribution == "normal"
+        has_prior = self.key == "noise" and self.run.spec.latent.distribution == "normal"
 
         def objective(
             ops: Ops, apply: Apply, variables: Tensors, fixed: Tensors
         ) -> tuple[Tensor, dict[str, Tensor]]:
-            vectors = variables["noise"]
             inputs = {"label": fixed["label"]} if "label" in fixed else {}
-            made = apply("generator", noise=vectors, **inputs)
+            made = apply("generator", **variables, **inputs)
             unit = (made - image.low) / (image.high - image.low)
+            unit = unit - fixed["is 255"] * ops.relu(unit - 1) + fixed["is 0"] * ops.relu(-unit)
             distance = ops.sum_rows(ops.square(unit - fixed["target"])) / pixels
             total = distance
             if layers:
@@ -222,7 +249,8 @@ class _Search:
                     for layer in layers
                 ]
                 total = total + self.feature_weight / len(layers) * sum(parts)
-            if is_normal:
+            if has_prior:
+                vectors = variables["noise"]
                 length = ops.sum_rows(ops.square(vectors)) / vectors.shape[1]
                 total = total + self.prior_weight * ops.square(length - 1)
             return ops.mean(total) * total.shape[0], {"pixels": distance}
@@ -230,15 +258,15 @@ class _Search:
         evaluate = self.engine.differentiate(objective, constants, average=self.average)
         category = self.run.spec.latent.parts.get("category", slice(0, 0))
 
-        def hold_category(variables: Arrays) -> Evaluation:
+        def adjust(variables: Arrays) -> Evaluation:
             evaluation = evaluate(variables)
-            if category.stop:  # a class of the latent code is no direction
-                gradient = evaluation.gradients["noise"].copy()
+            gradient = self.tie(evaluation.gradients[self.key])
+            if self.key == "noise" and category.stop:  # a class of the code is no direction
+                gradient = gradient.copy()
                 gradient[:, category] = 0
-                evaluation = evaluation._replace(gradients={"noise": gradient})
-            return evaluation
+            return evaluation._replace(gradients={self.key: gradient})
 
-        return hold_category
+        return adjust
 
 
 def _find_network(
@@ -283,26 +311,11 @@ def _choose_starts(
     candidates = max(CANDIDATES, count)
     labels = None if label is None else np.full(candidates, label)
     inputs = fixed_inputs(run.spec, seed, candidates, run.record.precision, labels)
-    made = _generate(engine, run.spec, inputs, ema=ema)
+    made = sample(run.spec, engine, inputs, ema=ema).images
     pixels, wanted = (x.reshape(len(x), -1).astype(np.float64) / 255 for x in (made, targets))
     squares = (pixels * pixels).sum(axis=1)[None] - 2 * wanted @ pixels.T  # (targets, candidates)
     nearest = squares.argsort(axis=1, kind="stable")[:, :count].ravel()
     return {name: value[nearest] for name, value in inputs.items()}
-
-
-def _generate(engine: DifferentiableEngine, spec: Spec, inputs: Arrays, *, ema: bool) -> np.ndarray:
-    """Return the images of a generator's inputs, uint8 (N, H, W, C)."""
-    average = spec.training.averages and ema
-    image = image_of(spec)
-    made = [
-        engine.forward(
-            "generator",
-            {name: value[first : first + MAX_ROWS] for name, value in inputs.items()},
-            average=average,
-        )
-        for first in range(0, len(inputs["noise"]), MAX_ROWS)
-    ]
-    return to_bytes(np.concatenate(made), image.low, image.high)
 
 
 def _errors(images: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -121,7 +121,7 @@ def interpolate(
     def make() -> Iterator[np.ndarray]:
         engine = opened.engine(options.backend, options.device, options.checkpoint)
         points = ends
-        if space == "w":
+        if space == "w" and "noise" in ends[0]:
             points = [to_styles(opened.spec, engine, end, ema=options.ema) for end in ends]
         chunk = max(1, CHUNK_SIZE // num_samples)
         for index in range(0, frames, chunk):
@@ -156,8 +156,8 @@ def _split_vectors(run: Run, latent: LatentVectors) -> list[dict[str, np.ndarray
         SpecError: there are not two, or they belong to another model.
     """
     inputs = latent.make_inputs(run.spec, run.record.precision)
-    if len(latent.noise) != 2:
-        raise SpecError(f"Expected two latent vectors, received {len(latent.noise)}.")
+    if len(latent.vectors) != 2:
+        raise SpecError(f"Expected two latent vectors, received {len(latent.vectors)}.")
     return [{name: value[i : i + 1] for name, value in inputs.items()} for i in range(2)]
 
 

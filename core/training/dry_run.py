@@ -252,7 +252,7 @@ class NumpyOps:
         order = np.argsort(-x[:, 0], kind="stable")
         return np.argsort(order)[:, None].astype(float)
 
-    def column_products(self, x: np.ndarray) -> np.ndarray:
+    def column_products(self, x: np.ndarray) -> Tensor:
         """Return the inner products of different columns."""
         products: np.ndarray = x.T @ x
         np.fill_diagonal(products, 0.0)

@@ -25,6 +25,7 @@ from gandem.core.specs import (  # noqa: E402
     Ones,
     PixelNoise,
     Relu,
+    Resample2D,
     SelfAttention,
     plan_network,
 )
@@ -190,3 +191,21 @@ def test_the_output_of_a_layer_that_is_read_is_not_overwritten():
 
     stem = network.stem(image)
     assert_equal_gradients(network, [image], network(image), stem.relu() + stem)
+
+
+@pytest.mark.parametrize("channels", [2, 16])
+@pytest.mark.parametrize("up", [False, True])
+def test_a_filter_equals_a_depthwise_convolution(channels, up):
+    layer = Resample2D(up=2) if up else Resample2D(padding=((1, 2), (0, 1)), gain=3.0)
+    network = Network(plan_network("net", "image", (layer,), {"image": (6, 5, channels)}))
+    x = torch.randn(3, channels, 6, 5, dtype=torch.float64, requires_grad=True)
+    taps = torch.tensor([1, 3, 3, 1], dtype=torch.float64) / (4 if up else 8)
+    kernel = torch.outer(taps, taps).repeat(channels, 1, 1, 1)
+
+    received = network(x)
+
+    if up:
+        expected = F.conv_transpose2d(x, kernel, stride=2, padding=1, groups=channels)
+    else:
+        expected = 3 * F.conv2d(F.pad(x, (0, 1, 1, 2)), kernel, groups=channels)
+    assert_equal_gradients(network, [x], received, expected)

@@ -11,6 +11,8 @@ import gandem as package
 from gandem.core.errors import SpecError
 from gandem.core.runs import open_run
 from gandem.core.runs.generation.latents import LatentVectors, read_latents
+from gandem.core.runs.generation.styles import find_styles
+from gandem.core.specs import load_spec
 
 pytestmark = needs_a_backend
 FAST = {"steps": 200, "restarts": 3, "noise": 0.0}
@@ -34,7 +36,7 @@ def test_more_images_than_one_batch_are_projected_alike(run, monkeypatch):
 
     apart = package.project(run, targets, **FAST)
 
-    np.testing.assert_allclose(apart.latent.noise, together.latent.noise, atol=1e-3)
+    np.testing.assert_allclose(apart.latent.vectors, together.latent.vectors, atol=1e-3)
 
 
 def test_the_label_of_an_image_is_searched_unless_it_is_given(conditional):
@@ -103,6 +105,32 @@ def test_two_images_are_the_ends_of_an_interpolation(tmp_path, run, vectors, mon
     assert asked == [[str(path) for path in paths]]
 
 
+@pytest.fixture(scope="module")
+def styled(tmp_path_factory):
+    """A run of a small stylegan2, trained for a step."""
+    folder = tmp_path_factory.mktemp("styled") / "run"
+    package.train(load_spec("stylegan2", small=True), data="digits", steps=1, out=folder)
+    return folder
+
+
+def test_styles_are_found_generated_and_interpolated(tmp_path, styled):
+    run = open_run(styled)
+    targets = run.generate(3, seed=4).images
+
+    found = package.project(styled, targets, features="", **FAST)
+
+    size = find_styles(run.spec).statistics[0].shape[0]
+    assert (found.latent.are_styles, found.latent.vectors.shape) == (True, (3, size))
+    assert (found.errors < 2).all()
+    found.save(tmp_path / "w.npz")
+    again = run.generate(latent=read_latents(tmp_path / "w.npz")).images
+    assert np.abs(again.astype(int) - found.images).max() <= 1
+    ends = LatentVectors(found.latent.vectors[:2], are_styles=True)
+    frames = list(package.interpolate(styled, latent=ends, frames=3, size=None).make())
+    for frame, image in zip((frames[0], frames[-1]), found.images, strict=False):
+        assert np.abs(frame[0].astype(int) - image).max() <= 1
+
+
 @pytest.mark.parametrize("method", ["pca", "weights"])
 def test_the_first_direction_changes_the_layer_most(run, method):
     found = package.directions(run, method=method, count=4, samples=300)
@@ -140,7 +168,7 @@ def test_directions_are_drawn_and_traversed(tmp_path, run):
     assert out.with_suffix(".png").exists()
     assert "1 × 5 images" in done[1].stdout
     assert "No direction 3; expected 0 to 2." in done[2].stderr
-    assert "Choose a direction or dimensions, not both." in done[3].stderr
+    assert "A direction moves the noise; leave the dimensions" in done[3].stderr
 
 
 @pytest.mark.parametrize(
@@ -150,7 +178,10 @@ def test_directions_are_drawn_and_traversed(tmp_path, run):
         (("project", "{run}", "{image}", "--label", "1"), "has no classes"),
         (("generate", "{run}", "--latent", "{tmp}/none.npz"), "There is no file"),
         (("generate", "{run}", "--latent", "{image}"), "cannot be read as an .npz"),
-        (("generate", "{run}", "--latent", "{other}"), "expected finite numbers called 'noise'"),
+        (
+            ("generate", "{run}", "--latent", "{other}"),
+            "expected finite numbers called 'noise' or 'styles'",
+        ),
         (("generate", "{run}", "--latent", "{wide}"), "have the shape (1, 9), the model"),
         (("generate", "{run}", "--latent", "{wide}", "-n", "3"), "--latent cannot be combined"),
         (("interpolate", "{run}", "--from-image", "{image}"), "Choose --from-image and --to-image"),

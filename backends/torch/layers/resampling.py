@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gandem.backends.torch.layers.base import build
+from gandem.backends.torch.layers.base import build, inward, outward
 from gandem.core import specs as kinds
 from gandem.core.specs import Node, filter_matrix, pads
 
@@ -78,15 +78,29 @@ build.register(kinds.GlobalAveragePool2D, lambda layer, node: GlobalAvgPool2d())
 build.register(kinds.GlobalSumPool2D, lambda layer, node: GlobalSumPool2d())
 
 
+MANY_CHANNELS = 16
+
+
 @build.register(kinds.Resample2D)
 class Resample2d(nn.Module):
-    """A fixed filter, as a matrix for each axis."""
+    """A fixed filter, as a matrix for each axis.
+
+    With many channels both products are of images in channels-last order, so that they read and
+    write contiguous memory: 9 ms against 16 for 64 images of 29×29 pixels and 32 channels. With 3
+    channels they take 2.6 ms against 0.6.
+    """
 
     def __init__(self, layer: kinds.Resample2D, node: Node) -> None:
         super().__init__()
-        rows, columns = (filter_matrix(layer, node.input_shape[axis], axis) for axis in (0, 1))
-        self.register_buffer("rows", torch.as_tensor(rows), persistent=False)  # (H', H)
-        self.register_buffer("columns", torch.as_tensor(columns.T.copy()), persistent=False)
+        for axis, name in enumerate(("rows", "columns")):  # (H', H) and (W', W)
+            matrix = torch.as_tensor(filter_matrix(layer, node.input_shape[axis], axis))
+            self.register_buffer(name, matrix, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.rows.to(x.dtype) @ x @ self.columns.to(x.dtype)
+        rows, columns = self.rows.to(x.dtype), self.columns.to(x.dtype)
+        count, channels, height, width = x.shape
+        if channels < MANY_CHANNELS:
+            return rows @ x @ columns.T
+        x = rows @ outward(x).reshape(count, height, width * channels)  # (N, H', W·C)
+        x = columns @ x.reshape(-1, width, channels)  # (N·H', W', C)
+        return inward(x.reshape(count, len(rows), len(columns), channels))

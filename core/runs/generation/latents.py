@@ -11,21 +11,31 @@ import numpy as np
 
 from gandem.core.errors import RunError, SpecError
 from gandem.core.files import check_file, write_file
+from gandem.core.runs.generation.styles import find_styles, style_inputs
 from gandem.core.specs import Spec, plan_spec
 from gandem.core.training import one_hot, stored
 
+NOISE, STYLES = "noise", "styles"
+"""The names of the vectors in a file."""
 MAX_FILE_SIZE = 1 << 30
 """Bytes of a file of vectors."""
 
 
 @dataclass(frozen=True, slots=True)
 class LatentVectors:
-    """Vectors of a generator's noise, (N, latent.size), with a class for each, (N,), of a
-    conditional model.
+    """Vectors (N, D) of a generator's noise, or with ``are_styles`` styles w of one with a
+    ``styles`` layer, and a class for each, (N,), of a conditional model.
     """
 
-    noise: np.ndarray
+    vectors: np.ndarray
     labels: np.ndarray | None = None
+    are_styles: bool = False
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays of a file: ``noise`` or ``styles``, and ``labels``."""
+        labels = {} if self.labels is None else {"labels": self.labels}
+        return {STYLES if self.are_styles else NOISE: self.vectors, **labels}
 
     def make_inputs(self, spec: Spec, precision: str) -> dict[str, np.ndarray]:
         """Return the inputs of a spec's generator.
@@ -33,37 +43,46 @@ class LatentVectors:
         Raises:
             SpecError: they belong to another model.
         """
-        if self.noise.ndim != 2 or self.noise.shape[1] != spec.latent.size or not len(self.noise):
+        size = find_styles(spec).statistics[0].shape[0] if self.are_styles else spec.latent.size
+        if self.vectors.ndim != 2 or self.vectors.shape[1] != size or not len(self.vectors):
             raise SpecError(
-                f"The latent vectors have the shape {self.noise.shape}, the model {spec.name!r} "
-                f"expects (N, {spec.latent.size})."
+                f"The latent vectors have the shape {self.vectors.shape}, the model {spec.name!r} "
+                f"expects (N, {size})."
             )
-        inputs = {"noise": self.noise.astype(stored(precision))}
-        if "label" not in plan_spec(spec)["generator"].inputs:
-            return inputs
+        vectors, label = self.vectors.astype(stored(precision)), None
+        if "label" in plan_spec(spec)["generator"].inputs:
+            label = one_hot(self._check_labels(spec), spec.classes, precision)
+        if self.are_styles:
+            copies = find_styles(spec).output_shape[0] // size
+            return style_inputs(spec, np.repeat(vectors[:, None], copies, axis=1), label)
+        return {"noise": vectors} | ({} if label is None else {"label": label})
+
+    def _check_labels(self, spec: Spec) -> np.ndarray:
         labels = self.labels
-        if labels is None or labels.shape != self.noise.shape[:1]:
+        if labels is None or labels.shape != self.vectors.shape[:1]:
             raise SpecError(f"The model {spec.name!r} has classes, but the file lacks 'labels'.")
         if labels.dtype.kind not in "iu" or not ((labels >= 0) & (labels < spec.classes)).all():
             raise SpecError(f"labels: expected classes from 0 to {spec.classes - 1}.")
-        return {**inputs, "label": one_hot(labels, spec.classes, precision)}
+        return labels
 
 
 def read_latents(path: Path | str) -> LatentVectors:
-    """Read ``noise`` and ``labels`` of an ``.npz``.
+    """Read ``noise`` or ``styles``, and ``labels``, of an ``.npz``.
 
     Raises:
-        RunError: it cannot be read, or has no noise.
+        RunError: it cannot be read, or has neither.
     """
-    arrays = read_arrays(path, "noise")
-    return LatentVectors(arrays["noise"], arrays.get("labels"))
+    arrays = read_arrays(path, NOISE, STYLES)
+    are_styles = NOISE not in arrays
+    vectors = arrays[STYLES if are_styles else NOISE]
+    return LatentVectors(vectors, arrays.get("labels"), are_styles)
 
 
-def read_arrays(path: Path | str, required: str) -> dict[str, np.ndarray]:
-    """Read the arrays of an ``.npz``; ``required`` must be a finite array of numbers.
+def read_arrays(path: Path | str, *names: str) -> dict[str, np.ndarray]:
+    """Read the arrays of an ``.npz``; one of the names must be a finite array of numbers.
 
     Raises:
-        RunError: it cannot be read, or lacks that array.
+        RunError: it cannot be read, or lacks such an array.
     """
     path = Path(path)
     try:
@@ -77,10 +96,10 @@ def read_arrays(path: Path | str, required: str) -> dict[str, np.ndarray]:
         raise
     except Exception as error:  # damaged files raise many types of errors
         raise RunError(f"{path}: cannot be read as an .npz ({type(error).__name__}).") from error
-    value = arrays.get(required)
+    value = next((arrays[name] for name in names if name in arrays), None)
     if value is None or value.dtype.kind not in "fiu" or not np.isfinite(value).all():
-        known = ", ".join(arrays) or "nothing"
-        raise RunError(f"{path}: expected finite numbers called {required!r}; it has {known}.")
+        expected, known = " or ".join(map(repr, names)), ", ".join(arrays) or "nothing"
+        raise RunError(f"{path}: expected finite numbers called {expected}; it has {known}.")
     return arrays
 
 
