@@ -168,7 +168,7 @@ def _scan(root: Path, name: str) -> tuple[_Contents, str]:
         if root.is_dir():
             os.listdir(root)
             return _scan_folder(root), ""
-        if archive is not None and zipfile.is_zipfile(archive):
+        if archive is not None and archive.stat().st_size and zipfile.is_zipfile(archive):
             inner = "" if archive == root else f"{root.relative_to(archive).as_posix()}/"
             return _scan_zip(archive), inner
     except OSError as error:
@@ -233,8 +233,11 @@ def _find_stamp(path: Path) -> Stamp | None:
 def _read_file(path: Path, size: int) -> bytes:
     if not path.is_file():  # opening a pipe would block
         raise OSError("is not a file" if path.exists() else "does not exist")
-    if size < 0 and path.stat().st_size > MAX_FILE_SIZE:
+    stored = path.stat().st_size
+    if size < 0 and stored > MAX_FILE_SIZE:
         raise OSError(f"larger than {MAX_FILE_SIZE >> 30} GiB")
+    if not stored:  # also of what the kernel writes, whose reading may never end
+        return b""
     with path.open("rb") as file:
         return file.read(size)
 

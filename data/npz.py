@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
@@ -72,6 +74,8 @@ def _read_arrays(path: Path, name: str) -> tuple[np.ndarray, np.ndarray | None]:
         state = "is a folder" if path.is_dir() else "does not exist"
         raise DataError(f"{name}: {str(path)!r} {state}; expected an .npz or .npy file.")
     try:
+        if path.stat().st_size == 0:  # also of what the kernel writes, whose reading may never end
+            raise ValueError("it is empty")
         with path.open("rb") as file:
             if file.read(6) == np.lib.format.MAGIC_PREFIX:
                 return _read_array(lambda: path.open("rb"), path.stat().st_size, name), None
@@ -85,6 +89,10 @@ def _read_arrays(path: Path, name: str) -> tuple[np.ndarray, np.ndarray | None]:
         ) from error
     with archive:
         keys = [member.removesuffix(".npy") for member in archive.namelist()]
+        if repeated := [key for key, count in Counter(keys).items() if count > 1]:
+            raise DataError(
+                f"{name}: it has several arrays {repeated[0][:60]!r}. Save it again with one."
+            )
 
         def read(key: str) -> np.ndarray:
             member = archive.getinfo(f"{key}.npy")
@@ -136,16 +144,23 @@ def _read_array(open_file: Open, file_size: int, where: str) -> np.ndarray:
 
 
 def _shorten(error: Exception) -> str:
-    return str(error).partition("\n")[0][:120] or type(error).__name__
+    """Return the reason of an error in words; those of NumPy and zipfile may quote bytes."""
+    text = str(error).partition("\n")[0][:120]
+    return text if " " in text and not re.search(r"""b['"]""", text) else "it is damaged"
 
 
 def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype, int]:
     """Return shape and dtype of a ``.npy`` file, and the offset of its values."""
-    read = {  # 3.0 is only for named fields
+    versions = {  # 3.0 is only for named fields
         (1, 0): np.lib.format.read_array_header_1_0,
         (2, 0): np.lib.format.read_array_header_2_0,
-    }[np.lib.format.read_magic(file)]
-    shape, _, dtype = read(file)
+    }
+    try:
+        shape, _, dtype = versions[np.lib.format.read_magic(file)](file)
+    except zipfile.BadZipFile:
+        raise
+    except Exception:  # as above; they quote the header
+        raise ValueError("its header is damaged") from None
     if min(shape, default=0) < 0:
         raise ValueError("a size is negative")
     return shape, dtype, file.tell()

@@ -44,11 +44,13 @@ class _Subject:
     Attributes:
         run: the run; None for images.
         data: the name of the data set of images, like ``"folder:PATH"``.
+        is_named: it was given as such a name, not as the path of images.
     """
 
     path: Path
     run: Run | None = None
     data: str = ""
+    is_named: bool = False
 
 
 def evaluate(
@@ -75,7 +77,7 @@ def evaluate(
     Args:
         subjects: runs, run folders, folders of images, ``.npz`` files, names of data sets; or one.
         data: the data set to compare with; by default the training data of the runs.
-        data_dir: a folder with its files.
+        data_dir: a folder with its files, and with those of data sets among the subjects.
         classes: the classes of the data to use; all by default.
         num_samples: images to score, at most half of the data.
         extractor: the feature extractor; by default the one that suits the data.
@@ -116,7 +118,7 @@ def evaluate(
         _check_shape(run, dataset)
     count = count_images(dataset, num_samples)
     images = {
-        target.path: _load_images(target, dataset, count, notify)
+        target.path: _load_images(target, request.data_dir, dataset, count, notify)
         for target in targets
         if target.run is None
     }
@@ -156,7 +158,7 @@ def _subject(given: Run | Path | str) -> _Subject:
             f"{path}: not found; expected a run, a folder of images, an .npz file, or a data set "
             "like npz:FILE."
         ) from None
-    return _Subject(path, data=name)
+    return _Subject(path, data=name, is_named=True)
 
 
 def _holds_images(path: Path) -> bool:
@@ -273,10 +275,18 @@ def _find_checkpoints(run: Run, which: int | str) -> dict[int, tuple[str, Checkp
 
 
 def _load_images(
-    subject: _Subject, real: Dataset, count: int, notify: Callable[[str], None]
+    subject: _Subject,
+    data_dir: Path | None,
+    real: Dataset,
+    count: int,
+    notify: Callable[[str], None],
 ) -> Dataset:
-    """Return the images of a subject, if there are enough."""
-    dataset = load_dataset(subject.data, None, real.shape)
+    """Return the images of a subject, if there are enough.
+
+    Args:
+        data_dir: the folder with the files of data sets that are given by name.
+    """
+    dataset = load_dataset(subject.data, data_dir if subject.is_named else None, real.shape)
     for note in dataset.notes:
         notify(note)
     if len(dataset.images) < count:

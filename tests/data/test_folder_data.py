@@ -122,6 +122,14 @@ def test_wide_image_is_cropped_at_its_center(tmp_path):
     assert (load(one(tmp_path, Image.fromarray(pixels))).images[0] == 200).all()
 
 
+def test_image_is_cropped_to_a_shape_that_is_not_square(tmp_path):
+    pixels = np.random.default_rng(2).integers(0, 256, (8, 24, 3), np.uint8)
+
+    image = load(one(tmp_path, Image.fromarray(pixels)), (8, 12, 3)).images[0]
+
+    np.testing.assert_array_equal(image, pixels[:, 6:18])
+
+
 def test_exif_orientation_is_applied(tmp_path):
     pixels = np.zeros((8, 8), np.uint8)
     pixels[:4] = 255

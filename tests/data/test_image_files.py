@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -213,6 +215,24 @@ def test_path_alone_is_answered_with_the_right_name(pack, tmp_path):
     with pytest.raises(NotFoundError, match=r"Use --data npz:a\.npz"):
         find_dataset("a.npz")
     assert "1 image, from" in said("data", path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs files of the kernel")
+def test_files_of_the_kernel_are_not_read(tmp_path, monkeypatch):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.png").write_bytes(png())
+    (tmp_path / "images" / "b.png").symlink_to("/proc/cpuinfo")
+    open_file = Path.open
+
+    def open_other(path, *mode, **more):
+        assert path.name != "b.png"
+        return open_file(path, *mode, **more)
+
+    monkeypatch.setattr(Path, "open", open_other)
+
+    assert "b.png: not an image" in load("images").notes[0]
+    with pytest.raises(DataError, match="is a file; expected a folder or zip file"):
+        load("/proc/cpuinfo")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")

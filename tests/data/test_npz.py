@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 import zipfile
 from pathlib import Path
 
@@ -294,6 +295,32 @@ def test_array_with_a_wrong_header_is_refused_before_it_is_read(tmp_path, member
 
     assert message.startswith("npz:bad.npz: 'images' ")
     assert problem in message
+
+
+@pytest.mark.parametrize("member", [b"no array at all", npy("{"), npy("{", version=b"\x09\x00")])
+def test_error_of_a_wrong_header_quotes_no_bytes(tmp_path, member):
+    with zipfile.ZipFile(tmp_path / "bad.npz", "w") as archive:
+        archive.writestr("images.npy", member)
+
+    assert refusal(npz.load, "bad.npz", tmp_path) == (
+        "npz:bad.npz: 'images' cannot be read (its header is damaged). Save it again."
+    )
+
+
+def test_repeated_array_is_refused(tmp_path):
+    np.savez(tmp_path / "own.npz", images=BYTES)
+    with (
+        zipfile.ZipFile(tmp_path / "own.npz", "a") as archive,
+        pytest.warns(UserWarning, match="Duplicate"),
+    ):
+        archive.writestr("images.npy", archive.read("images.npy"))
+
+    assert "it has several arrays 'images'. Save it" in refusal(npz.load, "own.npz", tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs files of the kernel")
+def test_file_of_the_kernel_is_not_read():
+    assert "(it is empty)" in refusal(npz.load, "/proc/cpuinfo", None)
 
 
 def test_an_array_larger_than_the_limit_is_refused(saved, monkeypatch):

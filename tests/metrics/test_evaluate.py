@@ -201,6 +201,14 @@ def test_images_in_a_file_and_a_folder_are_scored_alike(tmp_path, made, data):
     assert file["values"]["frechet"] == pytest.approx(folder["values"]["frechet"], rel=1e-6)
 
 
+def test_data_dir_reaches_data_sets_among_the_subjects(made):
+    (score,) = evaluate(
+        f"npz:{made.name}", data=f"npz:{made.name}", data_dir=made.parent, num_samples=20
+    )
+
+    assert score.protocol.fake == 20
+
+
 def test_real_images_score_as_real_images_do(made, tmp_path):
     loaded = load_dataset(f"npz:{made}")
     np.savez(tmp_path / "copy.npz", images=loaded.images[:30], labels=loaded.labels[:30])

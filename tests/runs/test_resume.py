@@ -47,6 +47,7 @@ def everything() -> Spec:
         "loss.lecam": 0.3,
         "loss.r1": "linear(0.1, 0.2, 8)",
         "loss.penalty_interval": 3,
+        "training.flip": True,
         "training.augment.flip": True,
         "training.augment.adaptive_target": 0.1,
         "training.augment.adaptive_images": 300,
