@@ -26,7 +26,10 @@ from gandem.commands.options import (
     "--hold", type=click.FloatRange(0, 600), default=2.0, help="Seconds to show the last frame."
 )
 @click.option(
-    "--stages", is_flag=True, help="Only the samples at the end of each stage of the training."
+    "--stages",
+    is_flag=True,
+    show_default="off",
+    help="Only the samples at the end of each stage of the training.",
 )
 @LOOP
 @out_option("Output file: growth.gif, growth.mp4, or a strip.png.", "animate.gif")

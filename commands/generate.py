@@ -50,6 +50,7 @@ GRID_COPIES = 8
 @click.option(
     "--pyramid",
     is_flag=True,
+    show_default="off",
     help="Show each image at all resolutions of the generator side by side, as of msg-gan.",
 )
 @click.option(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gandem.core.specs import Player, Points, Ramp, Schedule, Spec
+from gandem.core.specs import Player, Points, Ramp, Schedule, Spec, has_encoder
 
 USUAL_RATES = {"adam": 2e-4, "adamw": 2e-4, "rmsprop": 5e-5, "sgd": 0.01}
 """Learning rates that GANs are trained with, by the kind of optimizer."""
@@ -81,7 +81,7 @@ def _steadier(spec: Spec) -> Iterator[str]:
     yield from _rates(spec, 0.25)
     if spec.loss.name != "hinge":
         yield "--set loss.name=hinge"
-    if not spec.loss.gradient_penalty:
+    if not spec.loss.gradient_penalty and not has_encoder(spec):
         yield "--set loss.gradient_penalty=10"
 
 

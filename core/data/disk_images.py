@@ -62,8 +62,9 @@ class DiskImages(LazyImages):
         key, path = hashed.hexdigest(), self.path.with_name("digests.json")
         known: dict[str, str] = {}
         with contextlib.suppress(OSError, ValueError):
-            known |= parse_json(path.read_bytes())
-        if key not in known:
+            stored = parse_json(path.read_bytes())
+            known = stored if isinstance(stored, dict) else {}
+        if not isinstance(known.get(key), str):
             known[key] = super().digest(labels)
             with contextlib.suppress(RunError):  # a folder that cannot be written, or was removed
                 write_json(path, known)

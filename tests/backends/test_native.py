@@ -126,12 +126,13 @@ EVERY_ORDER = change(
 )
 def test_a_native_torch_network_computes_what_the_engine_does(spec):
     engine = torch_engine(spec, "float64")
-    inputs = fixed_inputs(spec, 0, 3, "float64")
-    plans = plan_spec(spec).values()  # of several images at once, if they are packed
-    shape = next(plan.inputs["image"] for plan in plans if "image" in plan.inputs)
-    inputs |= {"image": hashed_numbers("image", (3, *shape))}
+    fixed, plans = fixed_inputs(spec, 0, 3, "float64"), plan_spec(spec)
 
     for player in spec.players:
+        inputs = dict(fixed)
+        if player.name != "generator":  # of several images at once, if they are packed
+            shapes = plans[player.name].inputs
+            inputs = {name: hashed_numbers(name, (3, *of)) for name, of in shapes.items()}
         average = bool(spec.training.ema_decay) and player.name == "generator"
         expected = engine.forward(player.name, inputs, average=average)
         received = run_natively(engine, player.name, inputs, average)

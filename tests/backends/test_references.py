@@ -58,6 +58,12 @@ class NumpyOps:
     def join(self, first, second):
         return np.concatenate([first, second])
 
+    def batch_mean(self, x):
+        return x.mean(axis=0, keepdims=True)
+
+    def sum_rows(self, x):
+        return x.reshape(len(x), -1).sum(axis=1)
+
 
 class NumpyBackend:
     capabilities = ("conditional", "spectral-norm", "second-order", "float64")

@@ -75,7 +75,7 @@ def litter(tmp_path, run):
 
 
 BAD = {
-    "train nope": "No model named 'nope'. There are: 'acgan', 'bigan', 'cdcgan',",
+    "train nope": "No model named 'nope'. There are: 'acgan', 'bigan', 'biggan',",
     "train dcgn": "No model named 'dcgn'. Did you mean 'dcgan'?",
     "train dcgan --backend torhc": "No backend named 'torhc'. Did you mean 'torch'?",
     "train dcgan --data digit": "No data set named 'digit'. Did you mean 'digits'?",

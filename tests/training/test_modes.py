@@ -50,7 +50,7 @@ MODES = {name: {"precision": name} for name in NARROW} | {
     "device-randomness": {"randomness": "device"}
 }
 TRAJECTORY = {case.name: case for case in TRAJECTORIES}
-RANDOM = ("noise/", "mix/", "shift/", "direction/", "mask/", "normal/", "mixing/")
+RANDOM = ("noise/", "mix/", "shift/", "shift:", "direction/", "mask/", "normal/", "mixing/")
 
 
 def feed_of(spec, data, *, seed=0, precision="float32", randomness="device"):

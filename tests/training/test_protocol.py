@@ -20,6 +20,7 @@ from gandem.core.training.backends import load_backend
 from gandem.core.training.feed.augmentation import draw_disturbances
 from gandem.core.training.losses import load_loss
 from gandem.core.training.stages.feed import STAGE_INPUT
+from gandem.core.training.step import LOOKAHEAD
 from gandem.core.training.updates.due import Due
 from gandem.testing.trajectories import SMALL, TRAJECTORIES, find_trajectory, load_tiny_data
 
@@ -381,6 +382,7 @@ def test_a_step_reads_what_the_feed_gives(case):
             if not name.startswith(("mask/", "normal/", "mixing/"))
         }
         spec = stage_specs(case.spec)[inputs.pop(STAGE_INPUT, 0)]
+        inputs.pop(LOOKAHEAD, None)  # it adds no pass and no draw
         rows = tuple(len(inputs[f"real/{i}"]) for i in range(spec.training.discriminator_steps))
         expected = step_inputs(spec, feed.loss, rows, Due.among(spec, inputs))
         assert expected == {name: value.shape for name, value in inputs.items()}
