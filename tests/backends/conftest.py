@@ -17,6 +17,7 @@ FAST_TRAJECTORIES = {
     *("weight average", "wasserstein, clipped", "gradient penalty", "class loss, conditional"),
     *("discriminator skipped", "instance noise", "augmented", "with replacement", "adamw"),
     *("rmsprop", "sgd with momentum", "dropout", "norms, residuals, pools", "spectral norm"),
+    "biased running variance, epsilon beside the uncorrected root",
 }
 COMPOSED = frozenset(
     {"ragan", "dragan", "pacgan", "sngan", "sngan-projection", "lecam-gan", "bigan"}
