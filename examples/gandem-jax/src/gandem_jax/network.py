@@ -60,10 +60,6 @@ class Network:
         return plan_spec(self.spec)[self.player]
 
     def __call__(self, *inputs: Array) -> Array:
-        return self.observe(*inputs)[0]
-
-    def observe(self, *inputs: Array) -> tuple[Array, Arrays]:
-        """Return the output, and those of the layers that the plan's ``outputs`` lists."""
         plan = self.plan
         if len(inputs) != len(plan.inputs):
             names = ", ".join(plan.inputs)
