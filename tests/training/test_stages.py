@@ -263,6 +263,17 @@ def test_r1_is_taken_of_a_discriminator_that_fades_in(data):
     assert all(each["penalty"] > 0 for each in losses)
 
 
+@pytest.mark.skipif(HOME != "torch", reason="needs PyTorch")
+def test_path_lengths_are_taken_of_a_generator_that_fades_in(data):
+    path_length = {"loss.path_length.weight": 2.0, "loss.path_length.layer": "conv2d"}
+    spec = growing(changes={"generator.outputs": ["conv2d"], **path_length})
+    engine, feed = start(spec, load_backend("torch")), feed_of(spec, data)
+
+    losses = [engine.read(engine.step(feed(step))) for step in range(4)]
+
+    assert all(each["path_length"] > 0 for each in losses)
+
+
 @pytest.mark.parametrize("cut", [2, 3, 4, 6, 8, 9, 11])
 def test_a_state_of_any_step_is_enough_to_continue(data, cut):
     spec = growing()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from gandem.core.specs import Spec, at_step, count_copies
+from gandem.core.specs import FADE_IN, Spec, at_step, count_copies
 from gandem.core.training.ops import Ops, Tensor
 from gandem.core.training.protocols import Players
 from gandem.core.training.updates.due import PATH_FACTOR, Due
@@ -36,7 +36,7 @@ def regularize_path_length(
 
     Args:
         inputs: ``noise/path`` (n, latent), ``direction/path`` (n, H, W, C) normal, and with
-            classes ``label/path`` (n, classes).
+            classes ``label/path`` (n, classes); ``fade_in`` (1, 1), if a network reads it.
 
     Reference: Karras et al. 2020, section 3.2, arXiv:1912.04958; github.com/NVlabs/stylegan2.
     """
@@ -44,6 +44,7 @@ def regularize_path_length(
     if Due.among(spec, inputs).path:
         read = {"noise": inputs["noise/path"]}
         read |= {"label": inputs["label/path"]} if spec.classes else {}
+        read |= {FADE_IN: inputs[FADE_IN]} if FADE_IN in inputs else {}
         direction = inputs["direction/path"] * (1.0 / math.sqrt(math.prod(spec.image.shape[:-1])))
         copies, weight = count_copies(spec, setting.layer), setting.weight
         if PATH_FACTOR in inputs:
