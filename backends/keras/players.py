@@ -52,7 +52,8 @@ class KerasPlayers:
     def layer_slope(self, player: str, layer: str, direction: Tensor, **inputs: Tensor) -> Tensor:
         observed: dict[str, Tensor] = {}
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(list(self.learners[player].parameters.values()))
+            # the inputs too, because no weight may come before the layer
+            tape.watch([inputs, list(self.learners[player].parameters.values())])
             output = self.apply(player, observed, **inputs)
         return tape.gradient(output, observed[layer], direction)
 

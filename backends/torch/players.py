@@ -47,7 +47,8 @@ class TorchPlayers:
 
     def layer_slope(self, player: str, layer: str, direction: Tensor, **inputs: Tensor) -> Tensor:
         observed: dict[str, Tensor] = {}
-        output = TorchPlayers.apply(self, player, observed, **inputs)  # not cast by a subclass
+        leaves = as_leaves(inputs)  # no weight may come before the layer
+        output = TorchPlayers.apply(self, player, observed, **leaves)  # not cast by a subclass
         direction = direction.to(output.dtype)
         return torch.autograd.grad(output, observed[layer], direction, create_graph=True)[0]
 

@@ -1,5 +1,7 @@
 """Path length regularization, of a generator whose Jacobian is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support.commands import on_each
@@ -12,6 +14,7 @@ from gandem.core.specs import (
     Latent,
     Loss,
     PathLength,
+    PixelNorm,
     Player,
     Points,
     Spec,
@@ -89,6 +92,20 @@ def test_the_generator_descends_the_penalty_and_the_average_moves(backend):
     assert (after["generator/last/bias"] == before["generator/last/bias"]).all()
     assert metrics["path_length"] == pytest.approx(penalty(kernel, direction, 0.3)[1], rel=1e-12)
     assert after["running/path_length"] == metrics["path_length"]
+
+
+@on_each
+def test_paths_may_begin_at_a_layer_without_parameters_before_it(backend):
+    layers = (PixelNorm(name="style"), Dense(name="last", units=3))
+    spec = replace(LINEAR, players=(replace(LINEAR.players[0], layers=layers), LINEAR.players[1]))
+    before, loss = initial_state(spec, 0, "float64"), load_loss(spec.loss)
+    inputs = feed()(2)
+    engine = load_backend(backend).engine(spec, loss, before, precision="float64", device="cpu")
+
+    metrics = engine.read(engine.step(inputs))
+
+    expected = penalty(before["generator/last/kernel"], inputs["direction/path"], 0.0)[1]
+    assert metrics["path_length"] == pytest.approx(expected, rel=1e-12)
 
 
 @on_each
