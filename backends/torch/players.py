@@ -26,7 +26,6 @@ class TorchPlayers:
         self.running = running
         self.inputs: Mapping[str, Tensor] = {}
         self.draws = DrawFeed({})
-        self.penalized: list[Tensor] = []  # the weights whose kernels the loss has read
 
     def begin(self, inputs: Mapping[str, Tensor]) -> None:
         """Start a step: number its passes from 0."""
@@ -55,7 +54,6 @@ class TorchPlayers:
     def kernels(self, player: str) -> list[Tensor]:
         network = self.networks[player]
         arrays = network.arrays()
-        self.penalized = list(self.learners[player].parameters.values())
         matrices = []
         for name, axis in network.plan.kernels().items():
             weight, order = arrays[name]
@@ -84,15 +82,13 @@ class TorchPlayers:
         if through is None:
             # a penalty may not depend on all weights
             gradients = torch.autograd.grad(value, weights, materialize_grads=True)
-        else:  # no gradients of the other player's weights
+        else:  # the loss reads the player's own weights only in penalties
             outputs, count = through.value, len(through.value)
-            variables = [*outputs.values(), *self.penalized]
+            variables = [*outputs.values(), *weights]
             by_variable = torch.autograd.grad(value, variables, allow_unused=True)
-            gradients = through.pull(dict(zip(outputs, by_variable[:count], strict=True)))
-            if own := by_variable[count:]:
-                pairs = zip(gradients, own, strict=True)
-                gradients = [first if g is None else first + g for first, g in pairs]
-        self.penalized = []
+            pulled = through.pull(dict(zip(outputs, by_variable[:count], strict=True)))
+            pairs = zip(pulled, by_variable[count:], strict=True)
+            gradients = [first if own is None else first + own for first, own in pairs]
         if floor is None or value >= floor:
             learner.update(gradients, self.inputs, f"{player}.optimizer")
         return value.detach(), {name: scalar.detach() for name, scalar in report.items()}
