@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -11,8 +11,7 @@ from gandem.core.specs import Spec, stage_specs
 from gandem.core.training.feed.epochs import EpochCounter, EpochSpan
 from gandem.core.training.feed.inputs import Feed
 from gandem.core.training.losses import AdversarialLoss
-from gandem.core.training.stages.timeline import Timeline, place_stages
-from gandem.core.training.state import stored
+from gandem.core.training.stages.timeline import WHOLE, StagePlace, Timeline, place_stages
 
 __all__ = ["STAGE_INPUT", "StagedFeed", "make_feed"]
 
@@ -30,8 +29,14 @@ def make_feed(
     randomness: str = "portable",
 ) -> Feed:
     """Return the feed of a training; see :class:`Feed`."""
-    kind = StagedFeed if spec.training.stages else Feed
-    return kind(spec, loss, dataset, seed, precision, randomness=randomness)
+
+    def build(spec: Spec, place: StagePlace = WHOLE) -> Feed:
+        return Feed(spec, loss, dataset, seed, precision, randomness=randomness, place=place)
+
+    timeline = place_stages(spec, len(dataset.images))
+    if timeline is None:
+        return build(spec)
+    return StagedFeed(spec, timeline, list(map(build, stage_specs(spec), timeline.places)))
 
 
 class StagedFeed(Feed):
@@ -39,27 +44,15 @@ class StagedFeed(Feed):
 
     timeline: Timeline
 
-    def __init__(
-        self,
-        spec: Spec,
-        loss: AdversarialLoss,
-        dataset: Dataset,
-        seed: int,
-        precision: str,
-        *,
-        randomness: str = "portable",
-    ) -> None:
-        """Prepare the feed of each stage; see :class:`Feed`."""
-        timeline = place_stages(spec, len(dataset.images))
-        assert timeline is not None
-        self.timeline = timeline
-        self._feeds = [
-            Feed(stage, loss, dataset, seed, precision, randomness=randomness, place=place)
-            for stage, place in zip(stage_specs(spec), timeline.places, strict=True)
-        ]
-        self.spec, self.loss, self.dataset, self.seed = spec, loss, dataset, seed
-        self.plans, self.precision = self._feeds[-1].plans, stored(precision)
-        self.resident = False
+    def __init__(self, spec: Spec, timeline: Timeline, feeds: Sequence[Feed]) -> None:
+        """Combine the feeds of the stages; of their networks the ``plans`` are those of the last.
+
+        Args:
+            feeds: of each stage, at its place in the timeline.
+        """
+        self.spec, self.timeline, self._feeds, last = spec, timeline, feeds, feeds[-1]
+        self.loss, self.dataset, self.seed = last.loss, last.dataset, last.seed
+        self.plans, self.precision, self.resident = last.plans, last.precision, False
         self.epochs = EpochCounter.of_spans(place.span for place in timeline.places)
 
     def continue_epochs(self, before: Iterable[EpochSpan], step: int) -> None:
