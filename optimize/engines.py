@@ -14,7 +14,6 @@ from gandem.core.training import (
     FEATURES,
     DifferentiableExtractor,
     Differentiator,
-    Engine,
     FeatureNetwork,
     Ops,
     Tensor,
@@ -30,10 +29,6 @@ from gandem.metrics.evaluation.features import load_extractor
 Apply = Callable[..., Tensor]
 """Runs a player in inference mode; see :class:`gandem.core.training.Players`."""
 Tensors = Mapping[str, Tensor]
-
-
-class DifferentiableEngine(Engine, Differentiator):
-    """An engine that can differentiate functions of its networks; a type, never created."""
 
 
 def load_features(name: str, backend: str) -> DifferentiableExtractor:
@@ -62,7 +57,7 @@ def start_engine(
     backend: str | None = None,
     device: str = "auto",
     precision: str = "float32",
-) -> DifferentiableEngine:
+) -> Differentiator:
     """Return an engine of a spec with these arrays, and zeros in the rest of the state.
 
     Raises:
@@ -83,7 +78,7 @@ def start_engine(
             f"Backend {name!r} cannot differentiate functions of images (its engine has no "
             "'differentiate'); choose another backend."
         )
-    return engine  # type: ignore[return-value]  # an intersection, which Python cannot express
+    return engine
 
 
 def feature_engine(
@@ -94,7 +89,7 @@ def feature_engine(
     backend: str | None,
     device: str,
     precision: str,
-) -> DifferentiableEngine:
+) -> Differentiator:
     """Return an engine with the player ``features`` for images from 0 to 1 of a shape (H, W, C).
 
     Raises:
@@ -107,7 +102,7 @@ def feature_engine(
     return start_engine(spec, arrays, backend=backend, device=device, precision=precision)
 
 
-def observe(engine: DifferentiableEngine, images: np.ndarray) -> dict[str, np.ndarray]:
+def observe(engine: Differentiator, images: np.ndarray) -> dict[str, np.ndarray]:
     """Return the outputs that the player ``features`` lists, by layer, for images (N, H, W, C) from
     0 to 1.
     """

@@ -24,6 +24,7 @@ from gandem.core.specs import Adam, Cosine, Optimizer, image_of, plan_spec
 from gandem.core.training import (
     FEATURES,
     Arrays,
+    Differentiator,
     Evaluation,
     FeatureNetwork,
     Ops,
@@ -34,7 +35,6 @@ from gandem.core.training import (
 )
 from gandem.optimize.engines import (
     Apply,
-    DifferentiableEngine,
     Tensors,
     load_features,
     observe,
@@ -193,7 +193,7 @@ class _Search:
     """The loss of the vectors of one engine; ``key`` is the generator's input that they are."""
 
     run: Run
-    engine: DifferentiableEngine
+    engine: Differentiator
     network: FeatureNetwork | None
     average: bool
     feature_weight: float
@@ -284,9 +284,7 @@ def _find_network(
     return load_features(name, backend).network(channels), name
 
 
-def _start(
-    run: Run, network: FeatureNetwork | None, options: GeneratorOptions
-) -> DifferentiableEngine:
+def _start(run: Run, network: FeatureNetwork | None, options: GeneratorOptions) -> Differentiator:
     """Return an engine with the generator of a run, and the features beside it."""
     spec, state = run.spec, run.checkpoint(options.checkpoint).state
     if network is not None:
@@ -299,7 +297,7 @@ def _start(
 
 def _choose_starts(
     run: Run,
-    engine: DifferentiableEngine,
+    engine: Differentiator,
     targets: np.ndarray,
     label: int | None,
     count: int,

@@ -5,7 +5,7 @@ The losses themselves are in :mod:`gandem.losses` and in plugins.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Protocol, cast
 
 from gandem.core.errors import SpecError, suggest
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 
-class AdversarialLoss(Protocol):
+class AdversarialLoss(Hashable, Protocol):
     """The losses of generator and discriminator, written over the tensor functions of :class:`Ops`.
 
     A loss is a class of this form without parameters. The discriminator returns logits, so no loss

@@ -249,7 +249,7 @@ class Evaluation(NamedTuple):
 
 
 @runtime_checkable
-class Differentiator(Protocol):
+class Differentiator(Engine, Protocol):
     """An engine that can differentiate functions of arrays through its networks (optional)."""
 
     def differentiate(

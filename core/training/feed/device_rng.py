@@ -56,7 +56,7 @@ def list_draws(
     rounds = range(spec.training.discriminator_steps)
     rows = tuple(inputs[f"real/{i}"].shape[0] for i in rounds)
     due = Due.among(spec, inputs)
-    return _list_draws(spec, loss, rows, due)  # type: ignore[arg-type]  # it is hashable
+    return _list_draws(spec, loss, rows, due)
 
 
 @functools.lru_cache(maxsize=64)
