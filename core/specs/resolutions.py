@@ -17,8 +17,8 @@ def image_of(spec: Spec) -> Image:
     """
     if isinstance(spec.image, Points):
         raise SpecError(
-            f"The model {spec.name!r} makes points of {spec.image.size} numbers, and this wants "
-            "images; 'gandem generate' draws points."
+            f"The model {spec.name!r} makes points of {spec.image.size} numbers, not images; "
+            "'gandem generate' draws points."
         )
     return spec.image
 
@@ -59,7 +59,8 @@ def check_outputs(spec: Spec) -> None:
         if not factor or height % rows or width % factor:
             raise SpecError(
                 f"generator.outputs: {layer!r} has {rows} rows, and the images are {height}x{width}"
-                " pixels; both must be divisible by the same whole number."
+                " pixels; the height must be a multiple of the rows, and that factor must divide "
+                "the width."
             )
 
 

@@ -41,7 +41,7 @@ def input_shapes(spec: Spec) -> dict[str, Shape]:
 
 
 def has_encoder(spec: Spec) -> bool:
-    """Return True if the discriminator reads the noise, so that an encoder finds that of images."""
+    """Return True if the discriminator reads the noise too; an encoder gives that of real images."""
     return "noise" in plan_spec(spec)["discriminator"].inputs
 
 
@@ -55,14 +55,16 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
         SpecError: naming the layer or field, and the remedy.
     """
     _check_names(spec)
-    check_stages(spec)
-    check_outputs(spec)
-    if spec.training.stages:
-        return _plan_stages(spec)
     if not spec.image.low < spec.image.high:
         raise SpecError(
             f"image: low ({spec.image.low:g}) must be below high ({spec.image.high:g})."
         )
+    check_stages(spec)
+    check_outputs(spec)
+    _check_protocol(spec)
+    _check_regularization(spec)
+    if spec.training.stages:
+        return _plan_stages(spec)
     shapes = input_shapes(spec)
     packed = {
         name: shape if name == "label" else _pack(shape, spec.training.pac)
@@ -75,8 +77,7 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
         )
         for player in spec.players
     }
-    _check_protocol(spec)
-    _check_regularization(spec)
+    _check_packing(spec)
     _check_generator(spec, plans["generator"])
     _check_path_length(spec, plans["generator"])
     _check_discriminator(spec, plans["discriminator"])
@@ -176,7 +177,7 @@ def _check_protocol(spec: Spec) -> None:
 
 
 def _check_regularization(spec: Spec) -> None:
-    """Refuse settings of augmentation, penalties and packing that have no effect or no meaning."""
+    """Refuse settings of augmentation and penalties that have no effect."""
     loss, training = spec.loss, spec.training
     augment, consistency = training.augment, loss.consistency
     if not augment.changes and (augment.adaptive_target or augment.probability != 1.0):
@@ -195,6 +196,15 @@ def _check_regularization(spec: Spec) -> None:
             f"loss.penalty_interval: there is no gradient penalty to compute every "
             f"{loss.penalty_interval} steps; set loss.r1 or loss.gradient_penalty, or leave it 1."
         )
+    if loss.path_length.interval > 1 and not loss.path_length.weight:
+        raise SpecError(
+            "loss.path_length.interval: there is no penalty to compute every "
+            f"{loss.path_length.interval} steps; set loss.path_length.weight, or leave it 1."
+        )
+
+
+def _check_packing(spec: Spec) -> None:
+    training = spec.training
     if training.pac > 1 and spec.classes:
         raise SpecError(
             f"training.pac: {training.pac} images of different classes have no common label; set "
@@ -203,17 +213,12 @@ def _check_regularization(spec: Spec) -> None:
     if training.batch_size % training.pac:
         raise SpecError(
             f"training.pac: a batch of {training.batch_size} images cannot be divided into groups "
-            f"of {training.pac}; set training.batch_size to a multiple of it."
+            f"of {training.pac}; set batch_size to a multiple of it."
         )
 
 
 def _check_path_length(spec: Spec, plan: NetworkPlan) -> None:
     setting, outputs = spec.loss.path_length, spec.player("generator").outputs
-    if not setting.weight and setting.interval > 1:
-        raise SpecError(
-            f"loss.path_length.interval: there is no penalty to compute every {setting.interval} "
-            "steps; set loss.path_length.weight, or leave it 1."
-        )
     if not setting.weight:
         return
     if setting.layer not in outputs:

@@ -572,7 +572,7 @@ REFUSALS = {
     "packs that do not fill a batch": (
         {"training.pac": 3},
         "training.pac: a batch of 16 images cannot be divided into groups of 3; set "
-        "training.batch_size to a multiple of it.",
+        "batch_size to a multiple of it.",
     ),
     "top-k of pairs": (
         {"loss.name": "relativistic", "loss.top_k": 0.5},

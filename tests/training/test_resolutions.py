@@ -73,8 +73,8 @@ def test_networks_read_the_images_that_the_generator_lists():
     [
         (
             {"generator.outputs": ["image_3"]},
-            "generator.outputs: 'image_3' has 3 rows, and the images are 8x8 pixels; both must be "
-            "divisible by the same whole number.",
+            "generator.outputs: 'image_3' has 3 rows, and the images are 8x8 pixels; the height "
+            "must be a multiple of the rows, and that factor must divide the width.",
         ),
         (
             {"generator.outputs": ["image_16"]},

@@ -325,6 +325,10 @@ REFUSED = [
     (stages(4, 8, 16, unit="hours"), "training.stages[1].unit: expected 'images' or 'steps' or"),
     (stages(2, 4, 8, 16), "generator: expected one head of 2 pixels for training.stages[0]"),
     ({"training.epochs": 5}, "training.epochs: the stages say how long the training is"),
+    ({"image.low": 2.0}, "image: low (2) must be below high (1)."),
+    ({"training.ema_half_life": 9.0}, "training.ema_half_life: it stands for training.ema_decay"),
+    ({"training.augment.probability": 0.5}, "training.augment.probability: there is nothing"),
+    ({"training.pac": 4}, "training.stages[0]: training.pac: a batch of 10 images cannot be"),
     ({"training.stages": []}, "generator/to_image_4: a head of 4 pixels is part of stages"),
     ({"generator.layers.to_image_8.resolution": 4}, "generator: expected one head of 4 pixels"),
 ]
