@@ -41,7 +41,7 @@ def input_shapes(spec: Spec) -> dict[str, Shape]:
 
 
 def has_encoder(spec: Spec) -> bool:
-    """Return True if the discriminator reads the noise too; an encoder gives that of real images."""
+    """Return True if the discriminator reads the noise, which an encoder gives for real images."""
     return "noise" in plan_spec(spec)["discriminator"].inputs
 
 

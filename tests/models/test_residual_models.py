@@ -1,5 +1,6 @@
 """The residual models: sngan and its relatives, and r3gan."""
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -114,6 +115,21 @@ def test_each_number_of_the_noise_reaches_one_place_of_biggan():
 
     ends = [(0, 30), (30, 60), (60, 90), (90, 120)]
     assert [part for part in parts if part] == [[ends[0]], *([end] * 4 for end in ends[1:])]
+
+
+@pytest.mark.parametrize(
+    ("settings", "ends"),
+    [
+        ({"blocks": 2, "latent": 8}, [0, 2, 5, 8]),
+        ({"blocks": 4, "latent": 11, "image": [32, 48, 1]}, [0, 2, 4, 6, 8, 11]),
+    ],
+)
+def test_the_noise_of_biggan_is_divided_by_its_number_of_blocks(settings, ends):
+    plan = plan_spec(load_spec("biggan", {"width": 8, **settings}))["generator"]
+    slices = [node.layer for node in plan.walk() if isinstance(node.layer, Slice)]
+
+    parts = dict.fromkeys((layer.start, layer.stop) for layer in slices)
+    assert [*parts] == [*itertools.pairwise(ends)]
 
 
 def test_the_classes_of_biggan_share_one_embedding():

@@ -31,7 +31,7 @@ def everything() -> Spec:
     """A tiny dcgan with dropout in both players, batch norm, a weight average, schedules, two
     discriminator steps and, on the shared data, a partial batch within a step; with all numbers
     that one step leaves to the next: averages of logits, a penalty in every third step, adaptive
-    augmentation.
+    augmentation, and the copies of lookahead.
     """
     base = load_spec("dcgan", TINY["dcgan"])
     players = []
@@ -40,6 +40,8 @@ def everything() -> Spec:
         players.append(replace(player, layers=(first, Dropout(rate=0.3), *rest)))
     changes = {
         "training.ema_decay": "linear(0.5, 0.95, 8)",
+        "training.lookahead_interval": 3,
+        "training.lookahead_share": 0.9,
         "training.discriminator_steps": 2,
         "generator.optimizer.learning_rate": "warmup(cosine(0.03, 0.001, 3 epochs), 3)",
         "discriminator.optimizer.beta2": "linear(0.9, 0.99, 9)",

@@ -109,8 +109,9 @@ def test_paths_may_begin_at_a_layer_without_parameters_before_it(backend):
 
 
 @on_each
-@pytest.mark.parametrize("mode", ["bfloat16", "device"])
-def test_path_lengths_are_measured_in_other_modes_too(backend, mode):
+@pytest.mark.parametrize(("mode", "factor"), [("bfloat16", 1.02), ("device", 3)])
+def test_path_lengths_are_measured_in_other_modes_too(backend, mode, factor):
+    """A framework that draws has other directions; their lengths have the same scale."""
     precision, more = ("bfloat16", {}) if mode == "bfloat16" else ("float32", {"randomness": mode})
     loss, before = load_loss(LINEAR.loss), initial_state(LINEAR, 0, precision)
     engine = load_backend(backend).engine(LINEAR, loss, before, precision=precision, device="cpu")
@@ -120,7 +121,7 @@ def test_path_lengths_are_measured_in_other_modes_too(backend, mode):
     kernel = before["generator/last/kernel"]
     direction = feed()(0)["direction/path"]
     expected = penalty(kernel, direction, 0.0)[1]
-    assert metrics["path_length"] == pytest.approx(expected, rel=0.02 if not more else 2)
+    assert expected / factor < metrics["path_length"] < factor * expected
 
 
 @on_each

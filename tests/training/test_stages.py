@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.commands import HOME
+from support.commands import HOME, needs_a_backend
 from support.toy_backend import Toy
 
 from gandem.core.data.dataset import Dataset
@@ -41,11 +41,11 @@ COUNT = 50
 """Images of the data."""
 
 
-def growing(*, changes=(), **training) -> Spec:
+def growing(*, image=(16, 16, 1), changes=(), **training) -> Spec:
     """Return a progan with stages of 3, 6 and 4 steps at 4, 8 and 16 pixels; the second fades in
     for 4 steps.
     """
-    spec = load_spec("progan", {"image": (16, 16, 1), "latent": 3, "width": 2, "batch_size": 10})
+    spec = load_spec("progan", {"image": image, "latent": 3, "width": 2, "batch_size": 10})
     stages = (
         Stage(resolution=4, length=3, unit="steps"),
         Stage(resolution=8, length=6, fade_in=4, unit="steps", batch_size=6),
@@ -181,6 +181,23 @@ def test_real_images_fade_in_with_the_new_layers(data):
     assert inputs["fade_in"].tolist() == [[0.25]]
     np.testing.assert_allclose(inputs["real/0"], 0.25 * whole + 0.75 * coarse, rtol=0, atol=1e-12)
     assert [feed(step)["fade_in"].item() for step in range(3, 9)] == [0, 0.25, 0.5, 0.75, 1, 1]
+
+
+@needs_a_backend
+def test_stages_of_wide_images_in_color_keep_their_ratio():
+    spec = growing(image=(16, 24, 3))
+    pixels = np.random.default_rng(0).integers(0, 256, (COUNT, 16, 24, 3), np.uint8)
+    engine, feed = start(spec, load_backend(HOME)), feed_of(spec, Dataset("wide", pixels))
+
+    shapes = []
+    for step in range(10):
+        inputs = feed(step)
+        engine.step(inputs)
+        shapes.append(inputs["real/0"].shape)
+        images = engine.forward("generator", {"noise": np.ones((2, 3))})
+        assert images.shape == (2, 16, 24, 3)
+
+    assert [*dict.fromkeys(shapes)] == [(10, 4, 6, 3), (6, 8, 12, 3), (4, 16, 24, 3)]
 
 
 @pytest.mark.parametrize(
