@@ -180,7 +180,7 @@ def make_network(
     if choices.get("pixels") == "uint8" and (
         player != "generator" or isinstance(spec.image, Points)
     ):
-        raise SpecError("Only images can be written as uint8; leave out --pixels.")
+        raise SpecError("Only images can be written as uint8; leave pixels out.")
     plan = plan_spec(spec)[player]
     is_average = ema and player in averaged_players(spec)
     average = "average/" if is_average else ""

@@ -13,7 +13,7 @@ __all__ = ["fold_weights"]
 
 def fold_weights(plan: NetworkPlan, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return the arrays of a network with kernels that are divided by their spectral norm and
-    multiplied by their equalized learning rate; float32, in canonical layout.
+    multiplied by their equalized learning rate, in canonical layout.
 
     Dense layers and convolutions of any framework compute the same with them as those of gandem.
     The vectors of spectral norm are left out.
@@ -35,5 +35,5 @@ def fold_weights(plan: NetworkPlan, arrays: Mapping[str, np.ndarray]) -> dict[st
             matrix = np.moveaxis(weight, node.layer.filter_axis, 0)  # (out, kh, kw, in)
             sigma = values.pop(left) @ matrix.reshape(len(matrix), -1) @ values.pop(right)
             values[kernel] = values[kernel] / sigma
-        folded |= {name: value.astype(np.float32) for name, value in values.items()}
+        folded |= {name: value.astype(arrays[name].dtype) for name, value in values.items()}
     return folded
