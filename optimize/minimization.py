@@ -23,7 +23,7 @@ from gandem.core.specs import (
 from gandem.core.training import Arrays, Evaluation
 from gandem.optimize.lbfgs import Lbfgs, LbfgsUpdater
 
-AnyOptimizer = TypeVar("AnyOptimizer", Optimizer, Lbfgs)
+AnyOptimizer = TypeVar("AnyOptimizer", bound=Optimizer | Lbfgs)
 Evaluate = Callable[[Arrays], Evaluation]
 OnStep = Callable[[int, Evaluation, Arrays], None]
 """Called with the number of the update, from 1, the evaluation before it, and the variables after
