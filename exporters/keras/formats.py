@@ -11,6 +11,7 @@ from zipfile import ZipFile
 import numpy as np
 
 from gandem.core.export import Exporter, ExportNetwork
+from gandem.core.machine import capture_stderr
 from gandem.core.training import load_backend
 
 Function = Callable[[Mapping[str, np.ndarray]], np.ndarray]
@@ -97,7 +98,8 @@ class LiteRT(Exporter):
         """Return the signature as a function."""
         from ai_edge_litert.interpreter import Interpreter
 
-        signature = Interpreter(str(path)).get_signature_runner("serving_default")
+        with capture_stderr():  # it names the delegate that it creates
+            signature = Interpreter(str(path)).get_signature_runner("serving_default")
         return lambda inputs: signature(**inputs)[network.output.name]
 
 

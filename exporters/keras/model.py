@@ -10,7 +10,16 @@ from gandem.exporters.keras.layers import Graph
 
 
 def build_model(network: ExportNetwork) -> keras.Model:
-    """Return the model, float32. It is called with its inputs by name."""
+    """Return the model, float32 and channels-last. It is called with its inputs by name."""
+    usual = keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_last")
+    try:
+        return _build(network)
+    finally:
+        keras.config.set_image_data_format(usual)
+
+
+def _build(network: ExportNetwork) -> keras.Model:
     inputs = {
         port.key: keras.Input(port.shape, dtype=port.dtype, name=port.name)
         for port in network.inputs

@@ -97,6 +97,4 @@ def expand(vector: KerasTensor, x: KerasTensor) -> KerasTensor:
 
 def spread(vector: KerasTensor, x: KerasTensor) -> KerasTensor:
     """Repeat a vector (N, C) at each pixel of an image ``x``."""
-    for axis in (1, 2):
-        vector = ops.repeat(ops.expand_dims(vector, axis), x.shape[axis], axis=axis)
-    return vector
+    return ops.tile(expand(vector, x), (1, *x.shape[1:3], 1))

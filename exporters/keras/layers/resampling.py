@@ -36,7 +36,9 @@ def _resample(
 @build.register
 def _(layer: kinds.Upsample2D, node: Node, x: KerasTensor, graph: Graph) -> KerasTensor:
     if layer.method == "nearest":
-        return graph.add(keras.layers.UpSampling2D, node, x, size=layer.factor)
+        # UpSampling2D, which repeats rows, hides the height from the converter to LiteRT
+        size = node.output_shape[:2]
+        return ops.image.resize(x, size, interpolation="nearest", data_format="channels_last")
     sizes = zip(node.input_shape, layer.factor, strict=False)
     return _resample(node, x, graph, *(interpolation(n, factor) for n, factor in sizes))
 
