@@ -36,11 +36,12 @@ def check_network(network: ExportNetwork) -> None:
     Raises:
         SpecError: it is not a generator of images, or has a layer that the page does not know.
     """
-    if network.player != "generator" or not isinstance(network.spec.image, Image):
+    if network.player != "generator":
         raise SpecError(
-            f"The page shows the images of a generator; the {network.player} of "
-            f"{network.spec.name!r} makes none."
+            f"The page shows what a generator makes; received the player {network.player!r}."
         )
+    if not isinstance(network.spec.image, Image):
+        raise SpecError("The page shows images; the generator makes points.")
     for node in network.plan.walk():
         layer = node.layer
         if layer.kind not in LAYERS:

@@ -108,7 +108,7 @@ def test_the_registry_has_the_expected_entries():
         "metrics": [],
         "launchers": ["dask", "local", "slurm"],
         "callbacks": ["checkpoints", "curves", "diagnostics", "evaluation"],
-        "exporters": ["safetensors", "space", "web"],
+        "exporters": ["onnx", "safetensors", "space", "torch", "torch-source", "web"],
     }
 
 

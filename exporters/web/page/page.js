@@ -37,6 +37,7 @@ function say(text) {
 function show(file) {
   model = opened.get(file);
   const { description } = model;
+  delete document.documentElement.dataset.difference;
   $("title").textContent = document.title = description.title;
   fillFacts(description);
   buildClasses();
