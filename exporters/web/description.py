@@ -7,13 +7,23 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+import numpy as np
+
 from gandem.core.data.images import to_bytes
 from gandem.core.errors import SpecError
 from gandem.core.export import ExportNetwork, weight_factors
-from gandem.core.specs import Conv2D, Conv2DTranspose, Image, Initializer, Node
+from gandem.core.specs import Conv2D, Conv2DTranspose, Image, Initializer, NetworkPlan, Node
 from gandem.core.specs.shapes.geometry import crops, pads
 
-__all__ = ["EXAMPLES", "LAYERS", "check_network", "describe_network", "list_facts"]
+__all__ = [
+    "LAYERS",
+    "check_layers",
+    "check_network",
+    "describe_network",
+    "describe_nodes",
+    "list_facts",
+    "name_model",
+]
 
 LAYERS = frozenset(
     """
@@ -42,7 +52,16 @@ def check_network(network: ExportNetwork) -> None:
         )
     if not isinstance(network.spec.image, Image):
         raise SpecError("The page shows images; the generator makes points.")
-    for node in network.plan.walk():
+    check_layers(network.plan)
+
+
+def check_layers(plan: NetworkPlan) -> None:
+    """Check that the page can compute the layers of a network.
+
+    Raises:
+        SpecError: naming the first that it cannot compute.
+    """
+    for node in plan.walk():
         layer = node.layer
         if layer.kind not in LAYERS:
             raise SpecError(
@@ -62,7 +81,6 @@ def describe_network(network: ExportNetwork) -> dict[str, Any]:
 
     spec, image = network.spec, network.spec.image
     assert isinstance(image, Image)
-    factors = weight_factors(network.plan, network.arrays)
     assert network.examples is not None
     examples = network.examples[:EXAMPLES]
     return {
@@ -79,7 +97,7 @@ def describe_network(network: ExportNetwork) -> dict[str, Any]:
             "bytes": _encode(to_bytes(examples, image.low, image.high).tobytes()),
         },
         "input": network.plan.input,
-        "nodes": [_describe_node(node, factors) for node in network.plan.nodes],
+        "nodes": describe_nodes(network.plan, network.arrays),
         "weights": _encode(save(dict(network.arrays))),
     }
 
@@ -107,12 +125,19 @@ def list_facts(network: ExportNetwork) -> list[tuple[str, str]]:
     return [(name, text) for name, text in rows.items() if text]
 
 
+def describe_nodes(plan: NetworkPlan, arrays: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+    """Return the layers of a network, each with its fields, its geometry, and the names and factors
+    of its arrays.
+    """
+    factors = weight_factors(plan, arrays)
+    return [_describe_node(node, factors) for node in plan.nodes]
+
+
 def _encode(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
 
 def _describe_node(node: Node, factors: Mapping[str, float]) -> dict[str, Any]:
-    """Return a layer as data: its fields, its geometry, and its arrays with their factors."""
     layer = node.layer
     values = {field.name: getattr(layer, field.name) for field in fields(layer)}
     described: dict[str, Any] = {

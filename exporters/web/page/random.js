@@ -1,4 +1,5 @@
-// The random numbers of gandem: NumPy's Philox-4x64 generator and its distributions, bit by bit.
+// The random numbers of gandem: NumPy's Philox-4x64 generator, bit by bit, and its distributions.
+// Normal numbers agree to a relative 1e-13, since the tables of the ziggurat are computed here.
 "use strict";
 
 const Random = (() => {
@@ -9,7 +10,7 @@ const Random = (() => {
 
   // The layers of the ziggurat of the normal distribution (Marsaglia & Tsang 2000, Doornik 2005),
   // with 52 bits of mantissa: accepted without a further look, width, and density.
-  const EDGE = 3.6541528853610088, AREA = 0.00492867323399, MANTISSA = 2 ** 52;
+  const EDGE = 3.6541528853610088, AREA = 0.004928673233974655, MANTISSA = 2 ** 52;
   const accepted = new Float64Array(256), width = new Float64Array(256), density = new Float64Array(256);
   {
     let right = EDGE;

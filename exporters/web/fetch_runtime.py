@@ -1,6 +1,6 @@
-"""Fetches TensorFlow.js from npm: ``python exporters/web/runtime/fetch.py``.
+"""Fetches TensorFlow.js from npm: ``python -m gandem.exporters.web.fetch_runtime``.
 
-The files are those of the packages, byte for byte; ``SHA256SUMS`` holds their digests. Of the
+The files are those of the packages, byte for byte; ``runtime/SHA256SUMS`` holds their digests. Of the
 library the page uses the operations and the backend in plain JavaScript, which needs no GPU, no
 WebAssembly and no other file, and rounds in the same way on every device.
 """
@@ -17,7 +17,7 @@ VERSION = "4.22.0"
 FILES = {"tf-core.min.js": "tfjs-core", "tf-backend-cpu.min.js": "tfjs-backend-cpu"}
 """The files of the folder ``dist`` of the packages ``@tensorflow/…``."""
 URL = "https://registry.npmjs.org/@tensorflow/{package}/-/{package}-{version}.tgz"
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent / "runtime"
 SUMS = FOLDER / "SHA256SUMS"
 
 
