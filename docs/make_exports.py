@@ -31,8 +31,9 @@ INTRODUCTION = """\
 
 Each model of the catalog at its small size, with random weights, is exported in each
 [format](sharing.md). A number is the largest difference from gandem's own output for 64 fixed
-latent vectors, relative to the largest value of the output if that is above 1. A dash is a network
-that the format cannot express; the reasons are below the tables.
+latent vectors, relative to the largest value of the output if that is above 1. The tolerance is
+that of the format, 1e-6 or 1e-5, or 10 times the 1-ulp baseline of the network if that is more. A
+dash is a network that the format cannot express; the reasons are below the tables.
 
 ```sh
 python docs/make_exports.py torch onnx    # measures these formats again

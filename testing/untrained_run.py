@@ -74,27 +74,31 @@ def _draw_state(spec: Spec) -> dict[str, np.ndarray]:
     for stage in stages:
         for plan in plan_spec(stage).values():
             for parameter in plan.parameters() + plan.statistics():
-                for name in (parameter.name, f"average/{parameter.name}"):
-                    if name in state:
-                        state[name] = _draw(parameter, name, state[name])
+                name, average = parameter.name, f"average/{parameter.name}"
+                state[name] = _draw(parameter, state[name])
+                if average in state:
+                    state[average] = np.float32(0.9) * state[name]
             _iterate(plan, state)
     if spec.training.stages:
         state |= {STAGE: np.float32(len(stages) - 1), WEIGHT: np.float32(1)}
     return state
 
 
-def _draw(parameter: Parameter, name: str, first: np.ndarray) -> np.ndarray:
+def _draw(parameter: Parameter, first: np.ndarray) -> np.ndarray:
     """Return a value of about the size that a trained array has."""
-    numbers = stream(0, Purpose.WEIGHTS, part=part_of(f"untrained/{name}")).normal(size=first.shape)
-    short = name.rpartition("/")[2]
+    part = part_of(f"untrained/{parameter.name}")
+    numbers = stream(0, Purpose.WEIGHTS, part=part).normal(size=first.shape)
+    short = parameter.name.rpartition("/")[2]
+    if short in ("left_vector", "right_vector"):
+        return first
     if short == "variance":
         value = np.exp(0.5 * numbers)
     elif short in ("kernel", "table"):
-        value = numbers * np.sqrt(2 / parameter.fan_in) if parameter.multiplier == 1 else numbers
-    elif short in ("left_vector", "right_vector"):
-        return first
+        # values that a multiplier scales have the size of the initial ones
+        size = 1 / np.sqrt(parameter.fan_in) if parameter.multiplier == 1 else first.std()
+        value = size * numbers
     else:
-        value = first + 0.2 * numbers
+        value = first + 0.1 * numbers
     return value.astype(np.float32)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from gandem.core.errors import RunError
 from gandem.core.export.exporter import Exported
 from gandem.core.export.network import LABEL, ExportNetwork
 from gandem.core.runs.generation.sampling import report_memory_errors
-from gandem.core.specs import is_image, plan_spec
+from gandem.core.specs import Shape, is_image, plan_spec
 from gandem.core.training import (
     Engine,
     check_capabilities,
@@ -19,6 +19,7 @@ from gandem.core.training import (
     installed_backends,
     load_backend,
     make_engine,
+    nudge,
     one_hot,
     resolve_loss,
     run_resolutions,
@@ -79,26 +80,34 @@ class Reference:
         Raises:
             RunError: the output has another shape or type.
         """
-        network, output = self._network, self._network.output
         if isinstance(exported, Mapping):
-            engine = self._make_engine(self._state | self._rename(exported))
-            results = [self._run(engine, batch) for batch in self._batches]
-        else:
-            results = [exported(self._read_ports(batch)) for batch in self._batches]
+            return self._measure_state(self._state | self._rename(exported))
+        results = [exported(self._read_ports(batch)) for batch in self._batches]
+        return self._compare(results)
+
+    def measure_baseline(self) -> float:
+        """Return the difference of the run from itself when its weights move by one unit in the
+        last place: what rounding does to this network.
+        """
+        return self._measure_state(nudge(self._network.spec, self._state, 0))
+
+    def _measure_state(self, state: Mapping[str, np.ndarray]) -> float:
+        engine = self._make_engine(state)
+        results = [self._run(engine, batch) for batch in self._batches]
+        return self._compare(results)
+
+    def _compare(self, results: Sequence[np.ndarray]) -> float:
         differences, largest = [0.0], 1.0
         for result, expected in zip(results, self._outputs, strict=True):
-            if output.dtype == "uint8":
-                expected = to_bytes(expected, *(output.limits or ()))
-            elif expected.size:
-                largest = max(largest, float(np.abs(expected).max()))
             if result.shape != expected.shape or result.dtype != expected.dtype:
                 raise RunError(
-                    f"{network.name}: the exported network returns {result.dtype} {result.shape}, "
-                    f"expected {expected.dtype} {expected.shape}."
+                    f"{self._network.name}: the exported network returns {result.dtype} "
+                    f"{result.shape}, expected {expected.dtype} {expected.shape}."
                 )
             differences.append(float(np.abs(result.astype(np.float64) - expected).max()))
-        # NaN, as of a training that diverged, is a difference too
-        return float(np.max(differences)) / largest
+            if expected.dtype != np.uint8:
+                largest = max(largest, float(np.abs(expected).max()))
+        return float(np.max(differences)) / largest  # NaN, as of a diverged training, is kept
 
     def _make_engine(self, state: Mapping[str, np.ndarray]) -> Engine:
         spec, backend = self._network.spec, load_backend(self.backend)
@@ -109,9 +118,14 @@ class Reference:
             )
 
     def _run(self, engine: Engine, batch: Mapping[str, np.ndarray]) -> np.ndarray:
-        average = self._network.facts["weights"] == "average"
+        network = self._network
         with report_memory_errors():
-            return engine.forward(self._network.player, batch, average=average)
+            is_average = network.facts["weights"] == "average"
+            value = engine.forward(network.player, batch, average=is_average)
+        output = network.output
+        if output.dtype == "uint8" and output.limits is not None:
+            return to_bytes(value, *output.limits)
+        return value
 
     def _draw_inputs(self, engine: Engine) -> dict[str, np.ndarray]:
         """Return the inputs of the network; images are those that the generator makes."""
@@ -128,7 +142,7 @@ class Reference:
             read = {key: drawn[key] for key in generator.inputs}
             with report_memory_errors():
                 drawn |= run_resolutions(engine, generator, read, average=spec.training.averages)
-        return {key: drawn[key] for key in plan.inputs}
+        return {key: _pack(drawn[key], shape) for key, shape in plan.inputs.items()}
 
     def _read_ports(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return inputs as the exported network takes them, by the names of its ports."""
@@ -142,3 +156,9 @@ class Reference:
         average = "average/" if self._network.facts["weights"] == "average" else ""
         names = {p.name for p in self._network.plan.parameters()}
         return {average * (name in names) + name: value for name, value in arrays.items()}
+
+
+def _pack(value: np.ndarray, shape: Shape) -> np.ndarray:
+    """Return images beside others in the channels, for a network that reads several at once."""
+    count = shape[-1] // value.shape[-1]
+    return np.concatenate([np.roll(value, number, 0) for number in range(count)], -1)

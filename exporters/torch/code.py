@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from gandem.core.specs import NetworkPlan, Node, Shape
+from gandem.core.specs import NetworkPlan, Node, Read, Shape
 
 TAKEN = ("F", "Tensor", "label", "nn", "self", "torch", "x")
 """Names that ``forward`` uses for something else."""
@@ -60,20 +60,32 @@ class Code:
         """
         from gandem.exporters.torch.layers import express
 
-        for node in nodes:
-            expression = express(node.layer, node, x, self)
-            if expression != x:
+        for node in self._list_live(nodes):
+            expression, is_read = express(node.layer, node, x, self), node.reference in self._read
+            if expression.isidentifier() and not (is_read and expression == target):
+                x = expression
+            else:
                 changes = node.output_shape != node.input_shape
-                self.assign(target, expression, node.output_shape if changes else None)
-                x = target
-            if node.reference in self._read:
-                self.values[node.reference] = x = self.keep(x, node)
+                x = self._new_local(node) if is_read else target
+                self.assign(x, expression, node.output_shape if changes else None)
+            if is_read:
+                self.values[node.reference] = x
         return x
 
     def write_branch(self, node: Node, branch: str, x: str) -> str:
         """Write the layers of a branch; return the variable of the result, ``x`` if it has none."""
         nodes = node.branches[branch]
         return self.write_chain(nodes, x, self._new_local(node, branch)) if nodes else x
+
+    def _list_live(self, nodes: Sequence[Node]) -> list[Node]:
+        """Return the nodes without those whose output nothing reads: side outputs before a read."""
+        live, is_used = [], True
+        for node in reversed(nodes):
+            is_used = is_used or any(inner.reference in self._read for inner in node.walk())
+            if is_used:
+                live.append(node)
+            is_used = is_used and not isinstance(node.layer, Read)
+        return live[::-1]
 
     def keep(self, x: str, node: Node) -> str:
         """Return a variable for the output of a layer that no later line changes."""
