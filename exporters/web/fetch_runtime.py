@@ -1,7 +1,7 @@
 """Fetches TensorFlow.js from npm: ``python -m gandem.exporters.web.fetch_runtime``.
 
-The files are those of the packages, byte for byte; ``runtime/SHA256SUMS`` holds their digests. Of the
-library the page uses the operations and the backend in plain JavaScript, which needs no GPU, no
+The files are those of the packages, byte for byte; ``runtime/SHA256SUMS`` holds their digests. The
+page uses the operations of the library and its backend in plain JavaScript, which needs no GPU, no
 WebAssembly and no other file, and rounds in the same way on every device.
 """
 
