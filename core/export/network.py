@@ -166,7 +166,7 @@ def make_network(
     player: str,
     *,
     ema: bool,
-    **choices: str,
+    **choices: Any,
 ) -> ExportNetwork:
     """Return a player's network of a run.
 

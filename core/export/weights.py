@@ -22,7 +22,7 @@ def weight_factors(plan: NetworkPlan, arrays: Mapping[str, np.ndarray]) -> dict[
     Args:
         arrays: parameters and running statistics, by canonical name.
     """
-    factors = {}
+    factors: dict[str, float] = {}
     for node in plan.walk():
         factors |= {array.name: array.multiplier for array in node.parameters + node.statistics}
         left, right, kernel = (
