@@ -80,9 +80,14 @@ class Network(Chain):
         return arrays
 
     def weights(self) -> dict[str, tuple[torch.nn.Parameter, tuple[int, ...] | None]]:
-        """Return the trained parameters, in canonical order."""
+        """Return the parameters, in canonical order, each with its permutation."""
         arrays = self.arrays()
         return {p.name: arrays[p.name] for p in self.plan.parameters()}
+
+    def trained(self) -> dict[str, torch.nn.Parameter]:
+        """Return the parameters of layers that are not frozen, in canonical order."""
+        arrays = self.arrays()
+        return {p.name: arrays[p.name][0] for p in self.plan.trained()}
 
     def load_arrays(self, arrays: Arrays) -> None:
         """Overwrite parameters and running statistics with canonical arrays."""

@@ -121,7 +121,7 @@ def state_shapes(spec: Spec) -> dict[str, Shape]:
     for plan in plans.values():
         shapes |= {p.name: p.shape for p in plan.parameters() + plan.statistics()}
     for player in spec.players:
-        for p in plans[player.name].parameters():
+        for p in plans[player.name].trained():
             shapes |= {f"optimizer/{p.name}/{slot}": p.shape for slot in player.optimizer.slots}
         shapes[f"optimizer/{player.name}/updates"] = ()
     for kind, names in weight_copies(spec).items():
