@@ -81,8 +81,7 @@ class RealSide:
         gan_train: bool = False,
         progress: Progress | None = None,
     ) -> None:
-        if gan_train:
-            _check_trainable(dataset, extractor)
+        self._trainable = _find_trainable(dataset, extractor) if gan_train else None
         size = len(dataset.images)
         self.count = count_images(dataset, count, quick=quick)
         self.dataset, self.extractor, self.seed, self.quick = dataset, extractor, seed, quick
@@ -98,7 +97,7 @@ class RealSide:
             extractor=extractor.name,
             extractor_digest=extractor.digest,
             seed=seed,
-            classifier=extractor.training if gan_train else "",
+            classifier=self._trainable.training if self._trainable else "",
         )
         self.real, self.real_baseline = self._load() or self._compute()
 
@@ -118,9 +117,8 @@ class RealSide:
         def done(number: int) -> None:
             self._progress(f"features of {name}", number, self.count)
 
-        trains = bool(self.protocol.classifier) and labels is not None
         try:
-            images = list(images) if trains else images
+            images = images if labels is None or not self._trainable else list(images)
             result = extract(self.extractor, self._check_shapes(images), done)
             if len(result.features) != self.count:
                 raise DataError(
@@ -129,7 +127,7 @@ class RealSide:
                 )
             side = Side(result.features, result.probabilities, labels)
             values, details = self._measure(side, self.real, f"scores of {name}")
-            if trains:
+            if self._trainable and labels is not None:
                 values["gan_train"] = self._train(name, np.concatenate([*images]), labels)
         except DataError as error:
             raise DataError(f"{name}: {error}") from error
@@ -169,8 +167,9 @@ class RealSide:
 
     def _train(self, name: str, images: np.ndarray, labels: np.ndarray) -> float:
         """Return the accuracy on the real images of a classifier that is trained on images."""
+        assert self._trainable is not None
         task = f"classifier of {name}"
-        classify = self.extractor.train(
+        classify = self._trainable.train(
             images, labels, self.seed, lambda done, total: self._progress(task, done, total)
         )
         predicted = classify(self.dataset.images[self._drawn[0]])
@@ -200,9 +199,10 @@ class RealSide:
     def _compute(self) -> tuple[Side, dict[str, float | None]]:
         real, others = self._extract(0), self._extract(1)
         real_baseline, _ = self._measure(others, real, "scores of real images")
-        if self.protocol.classifier:
+        labels = self._labels(1)
+        if self._trainable and labels is not None:
             images = self.dataset.images[self._drawn[1]]
-            real_baseline["gan_train"] = self._train("real images", images, self._labels(1))
+            real_baseline["gan_train"] = self._train("real images", images, labels)
         self._save(real, real_baseline)
         return real, real_baseline
 
@@ -253,11 +253,11 @@ class RealSide:
         return (side, real_baseline) if is_valid else None
 
 
-def _check_trainable(dataset: Dataset, extractor: Extractor) -> None:
-    """Check that a classifier of the images can be trained.
+def _find_trainable(dataset: Dataset, extractor: Extractor) -> TrainableExtractor:
+    """Return an extractor that can be trained as a classifier of a data set.
 
     Raises:
-        DataError: otherwise.
+        DataError: it cannot, or there are no labels.
     """
     if dataset.labels is None:
         raise DataError(f"{dataset.name}: it has no labels, so no classifier can be trained on it.")
@@ -266,3 +266,4 @@ def _check_trainable(dataset: Dataset, extractor: Extractor) -> None:
             f"The extractor {extractor.name} cannot be trained as a classifier; choose "
             "--extractor lenet5 for images of 28×28×1, or leave out --gan-train."
         )
+    return extractor
