@@ -97,6 +97,8 @@ class ExportNetwork:
         facts: plain data for the metadata of the file: model, player, step, digest, data, ….
         labels: ``"integers"``, class numbers (N,), or ``"weights"``, class weights (N, classes).
         pixels: ``"float32"``, or ``"uint8"`` for images of bytes.
+        examples: the run's own output, float32, for the fixed latents of the verification: with
+            seed 0, and classes by turns.
     """
 
     name: str
@@ -107,6 +109,7 @@ class ExportNetwork:
     facts: Mapping[str, Any]
     labels: str = "integers"
     pixels: str = "float32"
+    examples: np.ndarray | None = None
 
     @property
     def inputs(self) -> tuple[Port, ...]:
@@ -163,7 +166,7 @@ def make_network(
     player: str,
     *,
     ema: bool,
-    **choices: str,
+    **choices: Any,
 ) -> ExportNetwork:
     """Return a player's network of a run.
 

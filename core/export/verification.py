@@ -68,6 +68,11 @@ class Reference:
         ]
         self._outputs = [self._run(engine, batch) for batch in self._batches]
 
+    @property
+    def output(self) -> np.ndarray:
+        """The output for all latents, float32."""
+        return np.concatenate(self._outputs)
+
     def measure(self, exported: Exported) -> float:
         """Return the largest difference of what a file holds, relative to the largest value of the
         output if that is above 1; of images of bytes, in units of 1 from 0 to 255.
