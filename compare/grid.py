@@ -61,6 +61,8 @@ class Grid(Checked):
     Attributes:
         data, classes, data_dir, epochs, steps, precision: of every run; by default those of the
             model's recipe and of the spec.
+        start_from: the run, or the file, whose weights every run starts from; parity is measured
+            from initial weights.
         device: of every run and its scores; the parity of backends is measured on the CPU.
         num_samples: images that are scored; extractor: whose features.
         evaluate_every: epochs between the evaluations of a training; 0 for none.
@@ -82,6 +84,7 @@ class Grid(Checked):
     epochs: Count | None = None
     steps: Number | None = None
     precision: str = "float32"
+    start_from: str | None = None
     device: str = "auto"
     num_samples: Count = 10_000
     extractor: str | None = None
