@@ -50,7 +50,7 @@ def list_(pattern: str, as_json: bool) -> None:
         for entry, command in zip(backends, installs.values(), strict=True)
     }
     print_table("backends", [(e.id, e.title, states[e.id]) for e in backends])
-    others = ("datasets", "losses", "extractors", "launchers", "callbacks", "metrics")
+    others = ("datasets", "losses", "extractors", "launchers", "callbacks", "metrics", "exporters")
     for kind in (*others, "layers", "schedules"):
         if rows := [(entry.id, entry.title) for entry in entries(kind)]:
             print_table("data sets" if kind == "datasets" else kind, rows)

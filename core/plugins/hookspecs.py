@@ -130,3 +130,14 @@ def gandem_callbacks() -> Iterable[Entry]:  # type: ignore[empty-body]
     called on the thread that trains, so they must be quick. The first error mutes the callback for
     the rest of that training and is reported once.
     """
+
+
+@hookspec
+def gandem_exporters() -> Iterable[Entry]:  # type: ignore[empty-body]
+    """Return entries of exporters, the formats of ``gandem export``.
+
+    The target is a class without parameters, a subclass of :class:`gandem.core.export.Exporter`.
+    It writes a network, which it receives as data, and loads the file to run it without gandem's
+    code; gandem compares the result with the run and moves the file into place. The modules in
+    ``requires`` are those that the format needs.
+    """
