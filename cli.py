@@ -13,6 +13,7 @@ SECTIONS = {
     "Train and resume": ("train", "resume", "runs"),
     "Generate and look": ("generate", "interpolate", "traverse", "mix", "animate", "plot"),
     "Optimize an image": ("style", "project", "directions"),
+    "Share": ("save", "push"),
     "Evaluate and compare": ("evaluate", "compare", "report", "parity"),
     "Catalog and plugins": ("list", "show", "data", "plugins"),
     "Machine": ("doctor", "profile"),

@@ -130,3 +130,13 @@ def gandem_callbacks() -> Iterable[Entry]:  # type: ignore[empty-body]
     called on the thread that trains, so they must be quick. The first error mutes the callback for
     the rest of that training and is reported once.
     """
+
+
+@hookspec
+def gandem_pretrained() -> Iterable[Entry]:  # type: ignore[empty-body]
+    """Return entries of pretrained models, which are opened by their id, ``"acme/dcgan@faces"``.
+
+    The target is the :class:`pathlib.Path` of a folder, whose subfolder ``dcgan@faces`` is what
+    :meth:`gandem.core.runs.Run.save_pretrained` wrote; ``sha256`` is the hash of the file
+    ``model.safetensors`` in it. It is read once per opened model.
+    """

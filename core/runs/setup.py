@@ -42,6 +42,7 @@ from gandem.core.runs.resume_point import (
 )
 from gandem.core.runs.run import Run, open_run, pick_device
 from gandem.core.runs.run_dir import check_run_dir, create_run_dir, lock_run_dir
+from gandem.core.runs.saved.folder import is_saved_model
 from gandem.core.runs.trainer import Callback, Trainer
 from gandem.core.signals import catch_stop_request
 from gandem.core.specs import Spec, digest, find_model, load_spec
@@ -179,7 +180,12 @@ def resume(
     clock = time.perf_counter()
     folder = run.path if isinstance(run, Run) else Path(run)
     absolute = folder.absolute()  # a callback may change the working directory
-    open_run(folder)  # leave no lock in another folder
+    opened = open_run(run)  # leave no lock in another folder
+    if is_saved_model(opened.path):
+        raise RunError(
+            f"{folder}: a saved model holds no state of the optimizers; resume the run that it was "
+            "saved from."
+        )
     with lock_run_dir(folder), contextlib.ExitStack() as stack:
         run = open_run(folder)
         point = find_resume_point(run)

@@ -33,6 +33,7 @@ __all__ = [
     "WEIGHT",
     "averaged_players",
     "check_state",
+    "copied_name",
     "initial_state",
     "list_forms",
     "nudge",
@@ -142,11 +143,11 @@ def initial_state(spec: Spec, seed: int, precision: str) -> dict[str, np.ndarray
         elif name.startswith(("optimizer/", "running/")):
             state[name] = np.zeros(shape, dtype)
         else:
-            state[name] = first[_copied(name)].astype(dtype)
+            state[name] = first[copied_name(name)].astype(dtype)
     return state
 
 
-def _copied(name: str) -> str:
+def copied_name(name: str) -> str:
     """Return the name of the weight that an array is a copy of, or its own name."""
     return name.removeprefix("average/").removeprefix("lookahead/")
 
@@ -202,7 +203,7 @@ def nudge(spec: Spec, state: Mapping[str, np.ndarray], seed: int) -> dict[str, n
         up = stream(seed, Purpose.BASELINE, part=part_of(name)).random(value.shape) < 0.5
         aim = np.where(up, np.inf, -np.inf).astype(value.dtype)
         moved[name] = np.where(value == 0, value, np.nextafter(value, aim))
-    return {name: moved.get(_copied(name), value) for name, value in state.items()}
+    return {name: moved.get(copied_name(name), value) for name, value in state.items()}
 
 
 def list_forms(state: Mapping[str, np.ndarray]) -> dict[str, tuple[Shape, str]]:
