@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gandem.core.plugins.entry import Entry, entries
     from gandem.core.plugins.hookspecs import hookimpl
     from gandem.core.runs import from_pretrained, open_run, resume, train
+    from gandem.core.runs.export import export
     from gandem.core.runs.trainer import Callback
     from gandem.core.specs import Spec
     from gandem.metrics.evaluation.evaluate import evaluate
@@ -41,6 +42,7 @@ __all__ = [
     "directions",
     "entries",
     "evaluate",
+    "export",
     "from_pretrained",
     "hookimpl",
     "interpolate",
@@ -78,6 +80,7 @@ _HOMES = {
     "parity": "gandem.parity",
     "profile": "gandem.profiler:profile",
     "resume": "gandem.core.runs:resume",
+    "export": "gandem.core.runs.export:export",
     "entries": "gandem.core.plugins.entry:entries",
     "train": "gandem.core.runs:train",
 }

@@ -12,8 +12,8 @@ from gandem.commands.group import Group
 SECTIONS = {
     "Train and resume": ("train", "resume", "runs"),
     "Generate and look": ("generate", "interpolate", "traverse", "mix", "animate", "plot"),
+    "Share": ("save", "push", "export", "serve"),
     "Optimize an image": ("style", "project", "directions"),
-    "Share": ("save", "push"),
     "Evaluate and compare": ("evaluate", "compare", "report", "parity"),
     "Catalog and plugins": ("list", "show", "data", "plugins"),
     "Machine": ("doctor", "profile"),

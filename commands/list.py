@@ -62,7 +62,7 @@ def list_(pattern: str, is_pretrained: bool, as_json: bool) -> None:
         for entry, command in zip(backends, installs.values(), strict=True)
     }
     print_table("backends", [(e.id, e.title, states[e.id]) for e in backends])
-    others = ("datasets", "losses", "extractors", "launchers", "callbacks", "metrics")
+    others = ("datasets", "losses", "extractors", "launchers", "callbacks", "metrics", "exporters")
     titles = {"datasets": "data sets", "pretrained": "pretrained models"}
     for kind in (*others, "layers", "schedules", "pretrained"):
         if rows := [(entry.id, entry.title) for entry in entries(kind)]:

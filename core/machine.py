@@ -3,8 +3,8 @@ process.
 
 ``GANDEM_PROCESS_EFFECTS=0`` switches those settings off: the malloc thresholds of glibc, the low
 priority of the thread that writes checkpoints, the log level of TensorFlow and the redirection of
-standard error while it starts, and that of standard output in the command. The results of a
-training do not depend on them.
+standard error while it or LiteRT starts, and that of standard output in the command. The results of
+a training do not depend on them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import contextlib
 import os
 import sys
 import threading
+from collections.abc import Iterator
 
 from gandem.core.errors import RunError
 
@@ -49,6 +50,34 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, MAX_MMAP_THRESHOLD)
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+@contextlib.contextmanager
+def capture_stderr() -> Iterator[None]:
+    """Capture what C++ writes to standard error; show it only if the block fails."""
+    if not are_process_effects_allowed():
+        yield
+        return
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    try:
+        saved = os.dup(2)
+    except OSError:  # no standard error to keep
+        yield
+        return
+    import tempfile  # imported here so that commands start quickly
+
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            kept.seek(0)
+            os.write(saved, kept.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
 
 
 def lower_thread_priority() -> None:

@@ -39,6 +39,7 @@ KINDS = {
     "metric": "metrics",
     "callback": "callbacks",
     "launcher": "launchers",
+    "exporter": "exporters",
 }
 """What a new plugin can add, each with its kind of entries in the registry."""
 RESERVED_NAMES = ("gandem", "my-plugin", "src", "test", "tests")

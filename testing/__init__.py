@@ -15,6 +15,7 @@ It compares a backend with stored float64 references, so the author needs no oth
 ``CASES``                 the tested networks, as data; ``LOSSES`` and ``OPTIMIZERS`` likewise
 ``find_differences``      a message for each array that differs from its reference; needs pytest
 ``load_reference``        the stored arrays of a case
+``make_run``              a run with random weights, to test exporters
 ========================  ======================================================================
 """
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from gandem.testing.references.files import load_reference
     from gandem.testing.suite import BackendConformance
     from gandem.testing.target import ConformanceTarget, load_target
+    from gandem.testing.untrained_run import make_run
 
 __all__ = [
     "CASES",
@@ -42,6 +44,7 @@ __all__ = [
     "find_differences",
     "load_reference",
     "load_target",
+    "make_run",
 ]
 
 TIERS: Mapping[str, str] = {
@@ -62,6 +65,7 @@ _MODULES = {
     "find_differences": "operations",
     "load_reference": "references.files",
     "load_target": "target",
+    "make_run": "untrained_run",
 }
 
 

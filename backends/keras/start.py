@@ -1,14 +1,11 @@
 """Imports TensorFlow and Keras: the right Keras backend, the right order, no messages."""
 
-import contextlib
 import importlib.util
 import os
 import sys
-import tempfile
-from collections.abc import Iterator
 
 from gandem.core.errors import BackendError
-from gandem.core.machine import are_process_effects_allowed
+from gandem.core.machine import are_process_effects_allowed, capture_stderr
 
 
 def start() -> None:
@@ -31,36 +28,10 @@ def start() -> None:
     # (tensorflow#124205)
     if importlib.util.find_spec("triton") is not None:
         import triton  # noqa: F401
-    with _quiet():
+    with capture_stderr():
         import tensorflow as tf
 
         if are_process_effects_allowed():
             tf.get_logger().setLevel("ERROR")  # it warns about batches of another size
         tf.config.list_physical_devices()  # the search for a GPU prints messages
         import keras  # noqa: F401
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Capture what C++ writes to standard error; show it only if the block fails."""
-    if not are_process_effects_allowed():
-        yield
-        return
-    if sys.stderr is not None:
-        sys.stderr.flush()
-    try:
-        saved = os.dup(2)
-    except OSError:  # no standard error to keep
-        yield
-        return
-    with tempfile.TemporaryFile() as kept:
-        os.dup2(kept.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            kept.seek(0)
-            os.write(saved, kept.read())
-            raise
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)

@@ -26,6 +26,7 @@ KINDS = {
     "metrics": "metric",
     "launchers": "launcher",
     "callbacks": "callback",
+    "exporters": "exporter",
     "pretrained": "pretrained model",
 }
 """The kinds of entries, each with the noun for one of them; the hook is ``gandem_KIND``."""

@@ -133,6 +133,17 @@ def gandem_callbacks() -> Iterable[Entry]:  # type: ignore[empty-body]
 
 
 @hookspec
+def gandem_exporters() -> Iterable[Entry]:  # type: ignore[empty-body]
+    """Return entries of exporters, the formats of ``gandem export``.
+
+    The target is a class without parameters, a subclass of :class:`gandem.core.export.Exporter`.
+    It writes a network, which it receives as data, and loads the file to run it without gandem's
+    code; gandem compares the result with the run and moves the file into place. The modules in
+    ``requires`` are those that the format needs.
+    """
+
+
+@hookspec
 def gandem_pretrained() -> Iterable[Entry]:  # type: ignore[empty-body]
     """Return entries of pretrained models, which are opened by their id, ``"acme/dcgan@faces"``.
 

@@ -71,6 +71,15 @@ class Checkpoint:
     header: dict[str, Any]
     players: tuple[str, ...]
 
+    def check_player(self, name: str) -> None:
+        """Check that the file holds the weights of a player.
+
+        Raises:
+            RunError: it does not.
+        """
+        if name not in self.players:
+            raise RunError(f"{self.path}: it holds no {name}; it holds {', '.join(self.players)}.")
+
 
 def checkpoint_path(folder: Path, step: int) -> Path:
     """Return the path of the checkpoint after ``step`` steps in a run's folder."""
@@ -196,7 +205,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, int, dict[str, Any], Spec]]:
     from safetensors import SafetensorError, safe_open
 
     try:
-        size = _check_file(path)
+        size = check_header_size(path)
         with safe_open(path, framework="numpy") as file:
             header = parse_json((file.metadata() or {}).get("gandem", "null"))
             yield file, size, header, _check_header(header, parse_step(path))
@@ -221,7 +230,7 @@ def _printable(error: Exception) -> str:
     return text if len(text) < MAX_MESSAGE else f"{text[:-1]}…"
 
 
-def _check_file(path: Path) -> int:
+def check_header_size(path: Path) -> int:
     """Check that a path is a plain file, and that its header fits into it; return its size.
 
     A saved model may be a link: the cache of a hub links its files.

@@ -91,9 +91,7 @@ class Run(RunFolder):
         """
         self.spec.player(player)
         checkpoint = self.checkpoint()
-        if player not in checkpoint.players:
-            held = ", ".join(checkpoint.players)
-            raise RunError(f"{checkpoint.path}: it holds no {player}; it holds {held}.")
+        checkpoint.check_player(player)
         averaged = player in averaged_players(self.spec) and ema
         return self.engine(backend, checkpoint=checkpoint).native(player, average=averaged)
 

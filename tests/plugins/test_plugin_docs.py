@@ -278,6 +278,7 @@ def test_everything_the_page_adds_is_listed_without_errors(extended):
         "metrics": ["acme-gans/mean-distance"],
         "launchers": ["acme-gans/sequential"],
         "callbacks": ["acme-gans/state-file"],
+        "exporters": ["acme-gans/npz"],
     }
 
 
@@ -356,6 +357,14 @@ def test_a_launcher_runs_jobs(extended, monkeypatch):
         launcher.close()
 
     assert [future.result() for future in futures] == ["one is done", "two is done"]
+
+
+@needs_a_backend
+def test_an_exporter_writes_the_weights(extended):
+    (line,) = re.findall(r"`(gandem export [^`]+)`", section("Exporters"))
+
+    assert "differs by at most 0.0e+00" in extended.run(line)
+    assert (extended.folder / "first.npz").is_file()
 
 
 @pytest.mark.slow

@@ -109,6 +109,17 @@ def test_the_registry_has_the_expected_entries():
         "metrics": [],
         "launchers": ["dask", "local", "slurm"],
         "callbacks": ["checkpoints", "curves", "diagnostics", "evaluation"],
+        "exporters": [
+            "keras",
+            "litert",
+            "onnx",
+            "safetensors",
+            "savedmodel",
+            "space",
+            "torch",
+            "torch-source",
+            "web",
+        ],
         "pretrained": sorted(path.parent.name for path in FOLDER.glob("*/model.safetensors")),
     }
 

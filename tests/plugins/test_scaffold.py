@@ -116,6 +116,7 @@ OUTPUT = {
     "metric": "distance of the mean features",
     "callback": "step,",
     "launcher": '"done"',
+    "exporter": "differs by at most 0.0e+00",
 }
 """A part of what the last command of a kind prints; by default it writes a grid of images."""
 

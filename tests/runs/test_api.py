@@ -43,6 +43,7 @@ def test_the_public_names_are_these():
         "directions",
         "entries",
         "evaluate",
+        "export",
         "from_pretrained",
         "hookimpl",
         "interpolate",

@@ -222,6 +222,7 @@ def test_damaged_weights_are_refused_in_one_line(model, damage):
         ("gandem train x --set 'image=[8, 8, 1]'", "gandem train x --set 'image=[8, 8, 1]'"),
         ("gandem train ~/x.toml --set a.b=1/2", "gandem train x.toml --set a.b=1/2"),
         ("mnist", "mnist"),
+        ("hf://user/name@v1", "hf://user/name@v1"),
     ],
 )
 def test_paths_of_the_machine_are_hidden(text, hidden):

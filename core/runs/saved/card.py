@@ -135,9 +135,10 @@ images = run.generate(25, seed=0{label}).images
 network = run.native("generator")  # a torch.nn.Module or a keras.Model
 ```
 
-Without gandem: `model.safetensors` holds the weights by layer, channels last (a kernel of a
-convolution is height × width × in × out), and `spec.toml` the layers in their order with every
-setting. `safetensors.numpy.load_file` reads the weights."""
+Without gandem: `gandem export {target} --format onnx` (or `torch`, `keras`, `litert`, `web`; see
+`gandem list`) writes a file that runs without it. Or read the weights yourself:
+`safetensors.numpy.load_file("model.safetensors")` returns them by layer, channels last, and
+`spec.toml` has the layers in their order with every setting."""
 
 
 def _write_facts(spec: Spec, record: RunRecord, players: Sequence[str], size: int) -> str:

@@ -30,6 +30,9 @@ SAMPLES, CARD = "samples.png", "README.md"
 PRIVATE_OPTIONS = ("--data-dir", "--out", "-o")
 """Options of a command whose values are paths of the machine that trained."""
 
+_FOLDERS = re.compile(r"(?<![\w./])(?:~/|/(?!/))(?:[^:=]*/)?(?=[^/])")
+"""The folders at the beginning of an absolute path."""
+
 
 def write_model(
     path: Path,
@@ -55,9 +58,7 @@ def write_model(
     check_new_folder(path)
     chosen = choose_players(spec, players)
     for name in chosen:
-        if name not in checkpoint.players:
-            held = ", ".join(checkpoint.players)
-            raise RunError(f"{checkpoint.path}: it holds no {name}; it holds {held}.")
+        checkpoint.check_player(name)
     published = publish_record(record, checkpoint, license, evaluation)
     header = {
         **checkpoint.header,
@@ -100,6 +101,7 @@ def publish_record(
         data = None if settings.data is None else hide_paths(settings.data)
         extractor = None if settings.extractor is None else hide_paths(settings.extractor)
         settings = replace(settings, data=data, extractor=extractor, data_dir=None)
+    origin = record.origin and replace(record.origin, source=hide_paths(record.origin.source))
     segments = [replace(part, command=hide_paths(part.command)) for part in record.segments]
     is_last = record.steps == step
     return replace(
@@ -109,6 +111,7 @@ def publish_record(
         steps=step,
         command=hide_paths(record.command),
         data=replace(record.data, name=hide_paths(record.data.name)),
+        origin=origin,
         losses=record.losses if is_last else {},
         best=record.best if record.best is not None and record.best.step == step else None,
         evaluation=_take_scores(record.evaluation, checkpoint, evaluation),
@@ -156,7 +159,7 @@ def hide_paths(text: str) -> str:
     for word in words:
         is_private = word.partition("=")[0] in PRIVATE_OPTIONS
         if not is_private and not is_value:
-            kept.append(re.sub(r"(?<![\w.])[~/][^:=]*/(?=[^/])", "", word))
+            kept.append(re.sub(_FOLDERS, "", word))
         is_value = is_private and "=" not in word
     return shlex.join(kept) if len(words) > 1 else "".join(kept)
 
