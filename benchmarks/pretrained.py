@@ -19,6 +19,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from safetensors.numpy import load_file
+
 import gandem
 from gandem.core.errors import GandemError, suggest
 from gandem.core.process import ChildCommand, run_child
@@ -84,16 +87,26 @@ def save_model(name: str, recipe: Mapping[str, str], run: Run, data_dir: Path | 
         (scored,) = gandem.evaluate(model, data_dir=data_dir)
         folder = Path(place) / name
         run.save_pretrained(folder, evaluation=scored.to_data(), **options)
-        weights, known = (folder / MODEL).read_bytes(), FOLDER / name / MODEL
-        if len(weights) > MAX_SIZE:
-            raise GandemError(f"{name}: {len(weights)} bytes, expected at most {MAX_SIZE}.")
-        if known.is_file() and known.read_bytes() != weights:
-            raise GandemError(
-                f"{known.parent}: it holds other weights. Released weights never change; give the "
-                "recipe another name, or remove the folder if it was not released."
-            )
+        weights, known = folder / MODEL, FOLDER / name / MODEL
+        if (size := weights.stat().st_size) > MAX_SIZE:
+            raise GandemError(f"{name}: {size} bytes, expected at most {MAX_SIZE}.")
+        if known.is_file():
+            if not have_equal_arrays(weights, known):
+                raise GandemError(
+                    f"{known.parent}: it holds other weights. Released weights never change; give "
+                    "the recipe another name, or remove the folder if it was not released."
+                )
+            shutil.copy(known, weights)  # a header may have other versions
         shutil.rmtree(known.parent, ignore_errors=True)
         shutil.copytree(folder, known.parent)
+
+
+def have_equal_arrays(first: Path, second: Path) -> bool:
+    """Return True if two files of weights hold the same numbers."""
+    arrays, others = load_file(first), load_file(second)
+    return arrays.keys() == others.keys() and all(
+        np.array_equal(value, others[name]) for name, value in arrays.items()
+    )
 
 
 def write_registry(recipes: Mapping[str, Mapping[str, str]]) -> None:

@@ -20,7 +20,6 @@ import numpy as np
 
 from gandem.core.errors import RunError, SpecError, suggest
 from gandem.core.runs.checkpoint import Checkpoint
-from gandem.core.runs.devices import pick_backend, pick_device
 from gandem.core.runs.generation.latents import LatentVectors
 from gandem.core.runs.generation.sampling import (
     CHUNK_SIZE,
@@ -49,6 +48,8 @@ from gandem.core.training import (
     fixed_parts,
     load_backend,
     make_engine,
+    pick_backend,
+    pick_device,
     resolve_loss,
     stored,
 )
