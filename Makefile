@@ -1,5 +1,5 @@
-# On a fresh machine: `make demo` continues a trained GAN on both frameworks, `make test` runs the linters and fast tests.
-# `make test-all` adds slow tests, examples, environments with one framework, and speed ratios.
+# On a fresh machine: `make demo` continues a trained GAN on both frameworks, `make test` runs the
+# linters and fast tests. `make test-all` adds slow tests, examples, environments with one framework, and speed ratios.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
