@@ -100,8 +100,10 @@ class LiteRT(Exporter):
         """Return the signature as a function."""
         from ai_edge_litert.interpreter import Interpreter
 
+        interpreter = Interpreter(str(path))
         with capture_stderr():  # it names the delegate that it creates
-            signature = Interpreter(str(path)).get_signature_runner("serving_default")
+            interpreter.allocate_tensors()
+        signature = interpreter.get_signature_runner("serving_default")
         return lambda inputs: signature(**inputs)[network.output.name]
 
 
