@@ -182,8 +182,10 @@ class CheckpointWriter(Callback):
         self._sampled = self._written = -1
 
     def on_train_start(self, trainer: Trainer) -> None:
-        """Find what is on disk already."""
+        """Find what is on disk already; write first weights that cannot be drawn again."""
         self._saved_at = time.perf_counter()
+        if trainer.record.origin is not None and not trainer.resumed:
+            self._write(trainer, competes=False)
         if trainer.resumed_from is not None:
             self._written = trainer.step
         if trainer.resumed:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from gandem.commands.options import (
+    COLORS,
     JSON,
     LOOP,
     RUN,
@@ -32,6 +33,7 @@ from gandem.commands.options import (
     help="Only the samples at the end of each stage of the training.",
 )
 @LOOP
+@COLORS
 @out_option("Output file: growth.gif, growth.mp4, or a strip.png.", "animate.gif")
 @JSON
 def animate(

@@ -43,6 +43,19 @@ from gandem.commands.options import (
     metavar="NAME",
     help="Checkpoint to score: last, best, or a step; all: last and best.",
 )
+@click.option(
+    "--gan-train",
+    is_flag=True,
+    show_default="off",
+    help="Also train a classifier on the images of each conditional run, and test it on real ones; "
+    "about a minute each.",
+)
+@click.option(
+    "--save",
+    is_flag=True,
+    show_default="off",
+    help="Also write the scores of each run to its folder, where 'gandem report' reads them.",
+)
 @seed_option()
 @GENERATE_BACKEND
 @DEVICE

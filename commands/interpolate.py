@@ -9,6 +9,7 @@ import click
 
 from gandem.commands.group import SectionedCommand
 from gandem.commands.options import (
+    COLORS,
     JSON,
     LOOP,
     RUN,
@@ -41,7 +42,7 @@ SECTIONS = {
         "label",
         "seed",
     ),
-    "Animation": ("frames", "size", "fps", "loop", "bounce"),
+    "Animation": ("frames", "size", "fps", "loop", "colors", "bounce"),
     "Generator": ("backend", "device", "checkpoint", "ema", "truncation"),
 }
 
@@ -97,6 +98,7 @@ SECTIONS = {
 @seed_option("Random seed of the noise.")
 @fps_option(20)
 @LOOP
+@COLORS
 @click.option("--bounce", is_flag=True, show_default="off", help="Play forward and then backward.")
 @generator_options
 @out_option("Output file: morph.gif, morph.mp4, or a strip.png.", "interpolate.gif")
@@ -111,6 +113,7 @@ def interpolate(
     frames: int | None,
     fps: float,
     loop: bool,
+    colors: int,
     out: Path | None,
     as_json: bool,
     **options: Any,
@@ -130,7 +133,7 @@ def interpolate(
     number = frames or (10 if out.suffix.lower() == ".png" else 200)
     vectors = find_vectors(run, from_image, to_image, latent, as_json, options)
     animation = interpolate(run, start, end, frames=number, latent=vectors, **options)
-    save_animation(animation, out, as_json, "interpolate", fps=fps, loop=loop)
+    save_animation(animation, out, as_json, "interpolate", fps=fps, loop=loop, colors=colors)
     print_out(
         out, as_json, format_count(animation.frames, "frame"), run=str(run), frames=animation.frames
     )
@@ -161,14 +164,14 @@ def find_vectors(
         return read_latents(latent)
     generator = {name: options[name] for name in SECTIONS["Generator"]}
     with ProgressBars(quiet=as_json) as bars:
-        found = project(
+        projection = project(
             run,
             [from_image, to_image],  # type: ignore[list-item]  # both are given here
             seed=options["seed"],
             progress=lambda done, error: bars.show("project", done, 1000, f"error {error:.2f}"),
             **generator,
         )
-    return found.latent
+    return projection.latent
 
 
 def save_animation(

@@ -221,6 +221,13 @@ LOOP = click.option(
     "--loop/--once", default=True, show_default="loop", help="Repeat a GIF, or play it once."
 )
 
+COLORS = click.option(
+    "--colors",
+    type=click.IntRange(2, 256),
+    default=256,
+    help="Colors of a frame of a GIF, or shades of gray; fewer make a smaller file.",
+)
+
 
 def classes_option(show_default: str) -> Decorator:
     """Return the option that selects classes of the data."""

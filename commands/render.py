@@ -66,7 +66,8 @@ def format_spec(spec: Spec) -> str:
             for row, node in zip(layers[name], plan.nodes, strict=True)
         ]
         lines.append(format_table(rows))
-        lines += [f"  trained by {_format_fields(spec.player(name).optimizer)}", ""]
+        frozen = f", but for {', '.join(plan.frozen)} (frozen)" if plan.frozen else ""
+        lines += [f"  trained by {_format_fields(spec.player(name).optimizer)}{frozen}", ""]
     return "\n".join(
         [
             *lines,
@@ -166,6 +167,7 @@ def format_run(run: Run) -> str:
         "on": f"{record.backend} ({record.device}, {record.precision}), seed {record.seed}"
         f"{_format_randomness(record.settings)}",
         "data": f"{record.data.name}, {format_count(record.data.count, _sample_noun(run.spec))}",
+        **_format_origin(record),
         **_format_metrics(record.losses),
         **_format_evaluation(record),
         **_format_health(run.spec, record.health),
@@ -175,6 +177,15 @@ def format_run(run: Run) -> str:
 
 def _sample_noun(spec: Spec) -> str:
     return "point" if isinstance(spec.image, Points) else "image"
+
+
+def _format_origin(record: RunRecord) -> dict[str, str]:
+    """Return where the first weights come from, if they were not drawn."""
+    origin = record.origin
+    if origin is None:
+        return {}
+    step = "" if origin.step is None else f", step {origin.step}"
+    return {"from": f"{origin.source}{step}"}
 
 
 def _format_evaluation(record: RunRecord) -> dict[str, str]:

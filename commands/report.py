@@ -1,4 +1,4 @@
-"""``gandem report``: the report of a comparison or a run."""
+"""``gandem report``: the report of a comparison or a run, and tables of many."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from gandem.commands.options import FORMAT, JSON, RESULTS
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path), metavar="COMPARISON|RUN")
+@click.argument(
+    "folders",
+    type=click.Path(path_type=Path),
+    nargs=-1,
+    required=True,
+    metavar="COMPARISON|RUN...",
+)
 @click.option(
     "-o",
     "--out",
@@ -23,11 +29,13 @@ from gandem.commands.options import FORMAT, JSON, RESULTS
 @RESULTS
 @JSON
 def report(
-    folder: Path, out: Path | None, format: str, results: Path | None, as_json: bool
+    folders: tuple[Path, ...], out: Path | None, format: str, results: Path | None, as_json: bool
 ) -> None:
     """Write the report of a comparison or a run.
 
-    The runs may still be in progress.
+    The runs of a comparison may still be in progress. With --format md or csv and --results, the
+    tables of several comparisons and runs are written; runs that differ in their seed only are one
+    row. Score single runs first, with 'gandem evaluate RUN... --seed 1 --save'.
     """
     from gandem.compare import check_format, open_comparison, write_report
     from gandem.core.files import check_file
@@ -37,8 +45,28 @@ def report(
         raise click.UsageError("--out needs --format html; choose the folder with --results")
     if out is not None:
         check_file(out)
-    outcome, path = write_report(open_comparison(folder), format, out or results)
+    if len(folders) > 1 and results is None:
+        raise click.UsageError(
+            "Several folders have one report only as tables; add --format md and --results FOLDER"
+        )
+    comparisons = [open_comparison(folder) for folder in folders]
+    if len(comparisons) > 1 and results is not None:
+        _write_tables(comparisons, results, format, as_json)
+        return
+    outcome, path = write_report(comparisons[0], format, out or results)
     print_report(outcome, path, as_json)
+
+
+def _write_tables(comparisons: Any, folder: Path, format: str, as_json: bool) -> None:
+    from gandem.commands.output import print_json
+    from gandem.compare.results import write_tables
+    from gandem.terminal.tables import format_count
+
+    rows, path = write_tables(comparisons, folder, markdown=format == "md")
+    if as_json:
+        print_json([row.to_data() for row in rows])
+    else:
+        click.echo(f"{format_count(len(rows), 'row')}\n\n{path}")
 
 
 def print_report(outcome: dict[str, Any], path: Path | None, as_json: bool) -> None:

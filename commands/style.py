@@ -20,7 +20,10 @@ from gandem.commands.options import (
 SECTIONS = {
     "Pictures": ("size", "style_weights", "masks", "keep_content_colors"),
     "Loss": ("features", "content_weight", "style_weight", "tv_weight", "layers", "content_layers"),
-    "Optimization": ("init", "steps", "learning_rate", "seed", "backend", "device", "precision"),
+    "Optimization": (
+        *("init", "steps", "optimizer", "learning_rate", "seed"),
+        *("backend", "device", "precision"),
+    ),
 }
 
 
@@ -91,10 +94,13 @@ def weight_option(name: str, default: float, help_: str) -> Callable[[Any], Any]
 )
 @click.option("--steps", type=click.IntRange(1, 100_000), default=300, help="Updates of the image.")
 @click.option(
+    "--optimizer", type=click.Choice(["adam", "lbfgs"]), default="adam", help="Optimizer."
+)
+@click.option(
     "--learning-rate",
-    show_default="cosine(0.05, 0.005, 1 epoch)",
+    show_default="adam: cosine(0.05, 0.005, 1 epoch); lbfgs: 1",
     metavar="NUMBER|SCHEDULE",
-    help="Learning rate of Adam; all steps are one epoch.",
+    help="Learning rate; all steps are one epoch. A number for lbfgs.",
 )
 @seed_option("Random seed of the noise.")
 @GENERATE_BACKEND
@@ -123,6 +129,7 @@ def style(
     content: Path,
     styles: tuple[str, ...],
     style_weights: list[str] | None,
+    optimizer: str,
     learning_rate: str | None,
     save_every: int | None,
     beside: Path | None,
@@ -139,6 +146,7 @@ def style(
     from gandem.commands.output import print_out
     from gandem.core.data.images import save_image, to_bytes
     from gandem.core.files import check_file
+    from gandem.optimize.lbfgs import Lbfgs
     from gandem.optimize.minimization import parse_optimizer
     from gandem.optimize.style import FRAMES, OPTIMIZER, stylize
     from gandem.terminal.progress import ProgressBars
@@ -159,6 +167,7 @@ def style(
         raise click.UsageError(
             f"--style-weights: expected numbers, like 2,1; received {','.join(style_weights or [])}"
         ) from None
+    chosen = parse_optimizer(learning_rate, Lbfgs() if optimizer == "lbfgs" else OPTIMIZER)
     with ProgressBars(quiet=as_json) as bars:
 
         def show(step: int, losses: dict[str, float], image: Any) -> None:
@@ -172,7 +181,7 @@ def style(
             content,
             styles,
             style_weights=weights,
-            optimizer=parse_optimizer(learning_rate, OPTIMIZER),
+            optimizer=chosen,
             frame_interval=max(1, steps // FRAMES) if animation else 0,
             on_step=show,
             **options,

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 SECTIONS = {
     "Model and data": ("changes", "data", "data_dir", "classes"),
+    "First weights": ("start_from", "name_map", "freeze"),
     "Training": ("epochs", "steps", "batch_size", "seed"),
     "Execution": ("backend", "device", "precision", "randomness"),
     "Log and samples": ("log_every", "sample_steps"),
@@ -58,6 +59,29 @@ SECTIONS = {
     help="Images per batch.",
 )
 @SET
+@click.option(
+    "--from",
+    "start_from",
+    metavar="RUN|FILE",
+    show_default="initial weights",
+    help="Start from the weights of a run, or of a .safetensors file: docs/fine-tuning.md.",
+)
+@click.option(
+    "--map",
+    "name_map",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    show_default="equal names",
+    help="TOML file: which arrays of the file in --from are which of the model.",
+)
+@click.option(
+    "--freeze",
+    multiple=True,
+    metavar="PLAYER[.LAYER]",
+    show_default="none",
+    help="Leave the weights of a layer as they are, as in discriminator.conv2d; * stands for any "
+    "characters. Can be repeated.",
+)
 @PRECISION
 @RANDOMNESS
 @DEVICE
@@ -125,6 +149,9 @@ def train(
     batch_size: int | None,
     changes: tuple[str, ...],
     out: Path | None,
+    start_from: str | None,
+    name_map: Path | None,
+    freeze: tuple[str, ...],
     as_json: bool,
     **settings: Any,
 ) -> None:
@@ -144,7 +171,14 @@ def train(
         spec_changes["training.batch_size"] = batch_size
     with report_progress(model, quiet=as_json) as callbacks:
         run = train(
-            model, settings=Settings(**settings), changes=spec_changes, out=out, **callbacks
+            model,
+            settings=Settings(**settings),
+            changes=spec_changes,
+            out=out,
+            start_from=start_from,
+            name_map=name_map,
+            freeze=freeze,
+            **callbacks,
         )
     print_outcome(run, as_json)
 

@@ -37,9 +37,9 @@ from gandem.core.plugins.isolation import format_error
 from gandem.core.runs import Run, open_run
 from gandem.core.runs.log import read_last_row
 from gandem.core.runs.run_dir import is_locked, lock_run_dir
+from gandem.metrics.evaluation.evaluate import SCORES
 
 PLAN, CELLS, PARITY, JOBS = "comparison.json", "cells", "parity", "ended.jsonl"
-SCORES = "scores.json"
 FORMAT = 1
 STATES = (
     *("waiting", "running", "interrupted", "scoring", "not scored", "finished"),

@@ -14,12 +14,11 @@ from gandem.compare.comparison import Comparison, plan
 from gandem.compare.grid import MAX_SEEDS, Grid, check_grid, pick_backends
 from gandem.compare.launchers import load_launcher
 from gandem.compare.report.page import HTML_PAGE, write_comparison
-from gandem.compare.results import collect_results, merge, read_folder, write_folder
-from gandem.compare.results.folder import PAGE, TABLE
+from gandem.compare.results import check_results, write_tables
 from gandem.compare.sweeps import Setting, format_changes, make_settings
 from gandem.core.errors import GandemError, SpecError
 from gandem.core.fields import hints
-from gandem.core.files import check_file, make_folder
+from gandem.core.files import check_file
 from gandem.core.machine import count_cpus
 from gandem.core.plugins.installation import install_command
 
@@ -123,7 +122,7 @@ def check_format(format: str, results: Path | None) -> None:
     if results is not None and format not in ("md", "csv"):
         raise SpecError("results: --results needs --format md or csv.")
     if results is not None:
-        read_folder(results)
+        check_results(results)
 
 
 def write_report(
@@ -145,12 +144,9 @@ def write_report(
     outcome = analyze(comparison, records)
     if format == "json":
         return outcome, None
-    folder, markdown = path or comparison.path, format == "md"
-    make_folder(folder)
-    results = collect_results(comparison, records)
-    write_folder(folder, merge(read_folder(folder), results), markdown=markdown)
-    rows = [result.to_data() for result in results]
-    return outcome | {"results": rows}, folder / (PAGE if markdown else TABLE)
+    folder = path or comparison.path
+    results, file = write_tables([comparison], folder, markdown=format == "md")
+    return outcome | {"results": [result.to_data() for result in results]}, file
 
 
 def count_workers(threads: int, memory: int) -> int:

@@ -112,6 +112,7 @@ MEANINGS = {
     "Optimizer.learning_rate": "size of an update",
     "Player.layers": "the [layers](#layers), first to last",
     "Player.outputs": "names of layers whose outputs a loss reads",
+    "Player.frozen": "names of layers whose weights no update changes",
 }
 """What fields mean, where the docstring of the class has no description of its own for them."""
 FAMILIES = {
@@ -194,6 +195,7 @@ EXAMPLES: dict[str, Any] = {
     "Player.name": "generator",
     "Player.input": "noise",
     "Player.outputs": ["features"],
+    "Player.frozen": ["conv2d"],
     "Add.input": "layer:stem",
     "Blend.input": "layer:stem",
     "ModulatedConv2D.input": "layer:style",

@@ -6,12 +6,13 @@ For stacked MNIST it classifies the digit in each color channel.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from gandem.core.data.features import Features, check_shape
+from gandem.core.data.features import Classifier, Features, check_shape
 from gandem.core.errors import DataError, shown, suggest
 from gandem.core.specs import (
     Adam,
@@ -27,6 +28,7 @@ from gandem.core.specs import (
     Reshape,
     Spec,
     Training,
+    digest,
 )
 from gandem.core.training import (
     Engine,
@@ -36,6 +38,7 @@ from gandem.core.training import (
     load_backend,
     load_loss,
 )
+from gandem.extractors.classifier import EPOCHS, make_classifier_spec, train_classifier
 
 WEIGHTS = {"digits": "0 to 9, as MNIST has them", "fashion": "the ten articles of Fashion-MNIST"}
 """The data sets with weights."""
@@ -158,6 +161,28 @@ class LeNet5:
             content=convolutions,
             style=convolutions,
         )
+
+    @property
+    def training(self) -> str:
+        """The training of :meth:`train`, with a hash of its spec."""
+        spec = make_classifier_spec(self._spec, NETWORK, self.classes)
+        return f"{NETWORK}, {EPOCHS} epochs ({digest(spec):.8})"
+
+    def train(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        seed: int,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Classifier:
+        """Train the network on other images, from new initial weights.
+
+        Raises:
+            DataError: the images have another shape.
+        """
+        check_shape(self.name, images, self._spec.image.shape)
+        how = {"seed": seed, "backend": self._backend, "progress": progress}
+        return train_classifier(self._spec, NETWORK, images, labels, **how)
 
     @cached_property
     def _loaded(self) -> tuple[Engine, np.ndarray, np.ndarray]:

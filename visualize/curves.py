@@ -68,7 +68,7 @@ def write_curves(curves: list[Curves], paths: Sequence[Path]) -> None:
     Raises:
         RunError: a path cannot be written.
     """
-    with _quiet():
+    with use_style():
         for path in paths:
             figure = draw(curves)  # a figure changes a little each time it is saved
             form = path.suffix.lower()[1:]
@@ -108,7 +108,7 @@ def _import_matplotlib() -> Any:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def use_style() -> Iterator[None]:
     """Draw in gandem's style, whatever the user's settings, without warnings of matplotlib."""
     log = logging.getLogger("matplotlib")
     before = log.level

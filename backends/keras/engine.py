@@ -51,7 +51,9 @@ class KerasEngine:
             for network in self.networks.values():
                 network.mixed = precision == "bfloat16"
             weights = {name: network.variables_by_name() for name, network in self.networks.items()}
-            self.learners = {p.name: Learner(p.optimizer, weights[p.name]) for p in spec.players}
+            self.learners = {
+                p.name: Learner(p.optimizer, self.networks[p.name].trained()) for p in spec.players
+            }
             self.copies = {
                 kind: {
                     name: {k: tf.Variable(v, trainable=False) for k, v in weights[name].items()}

@@ -85,9 +85,14 @@ class Network(keras.Model):
         return arrays
 
     def variables_by_name(self) -> dict[str, tf.Variable]:
-        """Return the trained parameters, in canonical order."""
+        """Return the parameters, in canonical order."""
         arrays = self.arrays()
         return {p.name: arrays[p.name] for p in self.plan.parameters()}
+
+    def trained(self) -> dict[str, tf.Variable]:
+        """Return the parameters of layers that are not frozen, in canonical order."""
+        arrays = self.arrays()
+        return {p.name: arrays[p.name] for p in self.plan.trained()}
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
         return (None, *self.plan.output_shape)  # type: ignore[return-value]

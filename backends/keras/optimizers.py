@@ -43,7 +43,7 @@ class Learner:
         self.updates.assign_add(1)
         count = tf.cast(self.updates, tf.float64)
         gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
-        if self.spec.clip_norm:
+        if self.spec.clip_norm and gradients:
             norm = tf.sqrt(tf.add_n([tf.reduce_sum(g * g) for g in gradients]))
             factor = tf.minimum(as_constant(optimizer.clip_norm, norm) / (norm + 1e-6), 1)
             gradients = [factor * gradient for gradient in gradients]

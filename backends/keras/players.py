@@ -58,9 +58,9 @@ class KerasPlayers:
         return tape.gradient(output, observed[layer], direction)
 
     def kernels(self, player: str) -> list[Tensor]:
-        matrices = []
+        variables, matrices = self.networks[player].variables_by_name(), []
         for name, axis in self.networks[player].plan.kernels().items():
-            kernel = self.learners[player].parameters[name]
+            kernel = variables[name]
             kernel = tf.linalg.matrix_transpose(kernel) if axis == -2 else kernel
             matrices.append(tf.reshape(kernel, [-1, kernel.shape[-1]]))
         return matrices

@@ -56,7 +56,10 @@ class TorchEngine:
             name: {path: weight for path, (weight, _) in network.weights().items()}
             for name, network in self.networks.items()
         }
-        self.learners = {p.name: Learner(p.optimizer, weights[p.name]) for p in spec.players}
+        self.learners = {
+            player.name: Learner(player.optimizer, self.networks[player.name].trained())
+            for player in spec.players
+        }
         self.copies = {
             kind: {
                 name: {path: weight.detach().clone() for path, weight in weights[name].items()}
@@ -197,7 +200,7 @@ class TorchEngine:
             locations |= network.arrays()
             learner = self.learners[player]
             for name, (_, permutation) in network.weights().items():
-                for slot in learner.spec.slots:
+                for slot in learner.spec.slots if name in learner.parameters else ():
                     locations[f"optimizer/{name}/{slot}"] = (learner.slot(name, slot), permutation)
                 for kind, copies in self.copies.items():
                     if player in copies:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from gandem.backends.torch.layers import Chain, Context, Reshape, attribute, inward, outward
 from gandem.core import specs as kinds
 from gandem.core.specs import REFERENCE, NetworkPlan, Node
+from gandem.core.specs.shapes.feature_order import SIDES, feature_orders
 from gandem.core.training import Arrays
 
 
@@ -28,7 +29,7 @@ class Network(Chain):
     def __init__(self, plan: NetworkPlan, *, channels_last: bool = False) -> None:
         super().__init__(plan.nodes)
         self.plan = plan
-        self.orders = {} if channels_last else dict(_feature_orders(plan.nodes))
+        self.orders = {} if channels_last else dict(feature_orders(plan.nodes))
         for node, module in _pairs(self, plan.nodes):
             if isinstance(module, Reshape):
                 sides = {(node.path, side) for side in ("inputs", "outputs")}
@@ -80,9 +81,14 @@ class Network(Chain):
         return arrays
 
     def weights(self) -> dict[str, tuple[torch.nn.Parameter, tuple[int, ...] | None]]:
-        """Return the trained parameters, in canonical order."""
+        """Return the parameters, in canonical order, each with its permutation."""
         arrays = self.arrays()
         return {p.name: arrays[p.name] for p in self.plan.parameters()}
+
+    def trained(self) -> dict[str, torch.nn.Parameter]:
+        """Return the parameters of layers that are not frozen, in canonical order."""
+        arrays = self.arrays()
+        return {p.name: arrays[p.name][0] for p in self.plan.trained()}
 
     def load_arrays(self, arrays: Arrays) -> None:
         """Overwrite parameters and running statistics with canonical arrays."""
@@ -143,55 +149,6 @@ LAYOUTS = {
     kinds.ModulatedConv2DTranspose: MODULATED,
 }
 """For each canonical name of a layer, torch's attribute and the permutation to canonical."""
-SIDES = {
-    "kernel": ("inputs", "outputs"),
-    "table": ("inputs", "outputs"),
-    "right_vector": ("inputs",),
-}
-"""The features along the first axes of a canonical array of a dense layer; others have outputs."""
-
-
-def _feature_orders(nodes: Sequence[Node]) -> Iterator[tuple[tuple[str, str], np.ndarray]]:
-    """Yield where features have PyTorch's order: the path of a layer with ``"inputs"`` or
-    ``"outputs"``, and the canonical index of each feature.
-
-    That is from a flatten to the next dense layer, and from a dense layer or embedding to the next
-    reshape to an image.
-    """
-    source: Node | None = None
-    between: list[Node] = []
-    for node in nodes:
-        for branch in node.branches.values():
-            yield from _feature_orders(branch)
-        if node.layer.keeps_order and len(node.input_shape) == 1:
-            between.append(node)
-            continue
-        shape = _flattened_shape(source, node, between) if source else ()
-        if source and shape:
-            order = np.arange(np.prod(shape)).reshape(shape).transpose(2, 0, 1).ravel()
-            yield (source.path, "outputs"), order
-            for each in between:
-                yield (each.path, "inputs"), order
-                order = np.concatenate([order, np.arange(len(order), each.output_shape[0])])
-                yield (each.path, "outputs"), order
-            yield (node.path, "inputs"), order
-        source, between = node, []
-
-
-def _flattened_shape(source: Node, sink: Node, between: Sequence[Node]) -> tuple[int, ...]:
-    """Return the image whose features, (H, W, C), a vector from one layer to another has; empty if
-    PyTorch's order is canonical there.
-    """
-    if any(node.is_read for node in (source, *between)):  # other layers expect canonical order
-        return ()
-    if len(source.output_shape) == 1 and isinstance(sink.layer, kinds.Dense):
-        is_flatten = isinstance(source.layer, kinds.Flatten | kinds.Reshape)
-        return source.input_shape if is_flatten and len(source.input_shape) == 3 else ()
-    extends = any(isinstance(node.layer, kinds.Concatenate) for node in between)
-    if isinstance(source.layer, kinds.Dense | kinds.Embedding) and not extends:
-        is_reshape = isinstance(sink.layer, kinds.Reshape) and len(sink.input_shape) == 1
-        return sink.output_shape if is_reshape and len(sink.output_shape) == 3 else ()
-    return ()
 
 
 def to_canonical(tensor: Tensor, permutation: tuple[int, ...] | None) -> np.ndarray:

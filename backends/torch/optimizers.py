@@ -12,6 +12,8 @@ from torch import nn
 from gandem.core import specs as kinds
 from gandem.core.specs import at_step, find_schedules
 
+Groups = list[dict[str, list[nn.Parameter]]]
+"""Parameters as torch's optimizers take them."""
 TINY = 5e-324
 """The smallest number above 0: with a momentum of 0 torch leaves its buffer as it is."""
 SLOTS = {
@@ -22,25 +24,25 @@ SLOTS = {
 
 
 @singledispatch
-def build(optimizer: kinds.Optimizer, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+def build(optimizer: kinds.Optimizer, groups: Groups) -> torch.optim.Optimizer:
     """Return torch's optimizer for that of a spec."""
     raise TypeError(f"The PyTorch backend does not know the optimizer {optimizer.kind!r}.")
 
 
 @build.register
-def _(optimizer: kinds.Adam, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+def _(optimizer: kinds.Adam, groups: Groups) -> torch.optim.Optimizer:
     rule = torch.optim.AdamW if isinstance(optimizer, kinds.AdamW) else torch.optim.Adam
-    return rule(parameters, eps=optimizer.epsilon, fused=True)
+    return rule(groups, eps=optimizer.epsilon, fused=True)
 
 
 @build.register
-def _(optimizer: kinds.RMSprop, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    return torch.optim.RMSprop(parameters, eps=optimizer.epsilon, foreach=True)
+def _(optimizer: kinds.RMSprop, groups: Groups) -> torch.optim.Optimizer:
+    return torch.optim.RMSprop(groups, eps=optimizer.epsilon, foreach=True)
 
 
 @build.register
-def _(optimizer: kinds.SGD, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    return torch.optim.SGD(parameters, foreach=True)
+def _(optimizer: kinds.SGD, groups: Groups) -> torch.optim.Optimizer:
+    return torch.optim.SGD(groups, foreach=True)
 
 
 def options(optimizer: kinds.Optimizer) -> dict[str, Any]:
@@ -66,7 +68,8 @@ class Learner:
         self.spec = optimizer
         self.parameters = parameters
         self.updates = 0
-        self.optimizer = build(optimizer, parameters.values())
+        # torch refuses an empty list, but not an empty group
+        self.optimizer = build(optimizer, [{"params": list(parameters.values())}])
         if not any(find_schedules(optimizer)):
             self.optimizer.param_groups[0].update(options(optimizer))
         for parameter in parameters.values():

@@ -1,5 +1,6 @@
 """The players in PyTorch: eager forward passes, autograd, torch's optimizers."""
 
+import functools
 from collections.abc import Mapping
 
 import torch
@@ -69,7 +70,7 @@ class TorchPlayers:
 
         def pull(gradients: Images) -> tuple[Tensor, ...]:
             outer = [gradients[name] for name in outputs]
-            return torch.autograd.grad([*outputs.values()], weights, outer)
+            return torch.autograd.grad([*outputs.values()], weights, outer) if weights else ()
 
         return Played(as_leaves(outputs), pull)
 
@@ -80,8 +81,9 @@ class TorchPlayers:
         learner = self.learners[player]
         weights = list(learner.parameters.values())
         if through is None:
-            # a penalty may not depend on all weights
-            gradients = torch.autograd.grad(value, weights, materialize_grads=True)
+            # a penalty may not depend on all weights; a player may be frozen whole
+            grad = functools.partial(torch.autograd.grad, materialize_grads=True)
+            gradients = grad(value, weights) if weights else ()
         else:  # the loss reads the player's own weights only in penalties
             outputs, count = through.value, len(through.value)
             variables = [*outputs.values(), *weights]

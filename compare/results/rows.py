@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -15,7 +16,7 @@ from gandem.core.files import write_file
 
 FIGURES = (
     *("frechet", "kernel", "precision", "recall", "density", "coverage", "entropy", "accuracy"),
-    *("modes", "mode_divergence", "high_quality"),
+    *("modes", "mode_divergence", "high_quality", "memorized", "nearest", "gan_train"),
 )
 """Measures in every row, by their names in ``gandem.metrics.evaluation.MEASURES``."""
 
@@ -26,11 +27,13 @@ class Result:
 
     Attributes:
         spec: digest of the spec.
+        recipe_epochs: those of the model's recipe.
         seeds: number of scored runs; diverged: number of further runs, which diverged.
         figures: by the name of the column: ``final_…`` of the last checkpoints, ``best_…`` of those
             with the lowest Fréchet distance during training, both scored anew; ``…_mean`` and
             ``…_sd`` over seeds; ``real_baseline_…`` of other real images. None if not applicable.
-        real, fake, of, …, formulas: the protocol, see :class:`gandem.metrics.evaluation.Protocol`.
+        real, fake, of, …, classifier: the protocol, see
+            :class:`gandem.metrics.evaluation.Protocol`.
         options: changes of the model's spec.
         seconds: of training, over all seeds.
     """
@@ -43,6 +46,7 @@ class Result:
     precision: str
     steps: int
     epochs: float
+    recipe_epochs: int
     seeds: int
     diverged: int
     figures: dict[str, float | None]
@@ -54,6 +58,7 @@ class Result:
     data_digest: str
     scored_with_seed: int
     formulas: int
+    classifier: str
     options: str
     seconds: float
     date: str
@@ -78,6 +83,12 @@ class Result:
         drawn = (self.real, self.fake, self.scored_with_seed)
         return (self.data_digest, self.extractor_digest, *drawn, self.formulas)
 
+    @property
+    def picture(self) -> str:
+        """The name of the file with samples of the row."""
+        parts = (self.model, self.data, self.backend, str(self.steps), self.spec[:8])
+        return re.sub(r"[^\w.-]+", "-", "-".join(parts)) + ".png"
+
     def to_data(self) -> dict[str, Any]:
         """Return the fields, for JSON."""
         return asdict(self)
@@ -85,10 +96,11 @@ class Result:
     @property
     def protocol(self) -> str:
         """The protocol as text."""
+        classifier = f", trained classifier {self.classifier}" if self.classifier else ""
         return (
             f"{self.fake:,} images against {self.real:,} of the {self.of:,} of {self.data}, "
             f"features of {self.extractor} ({self.extractor_digest[:8]}), "
-            f"seed {self.scored_with_seed}"
+            f"seed {self.scored_with_seed}{classifier}"
         )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -38,6 +39,36 @@ class Extractor(Protocol):
 
         Raises:
             DataError: it does not support such images.
+        """
+
+
+Classifier = Callable[[np.ndarray], np.ndarray]
+"""Returns the classes, integers (N,), of uint8 images (N, H, W, C)."""
+
+
+@runtime_checkable
+class TrainableExtractor(Extractor, Protocol):
+    """An extractor whose network can also be trained as a classifier of any images (optional).
+
+    Attributes:
+        training: the training in a few words, with a hash of everything that determines it.
+    """
+
+    training: str
+
+    def train(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        seed: int,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Classifier:
+        """Train a classifier from new initial weights.
+
+        Args:
+            images: uint8 (N, H, W, C); labels: integers (N,) from 0.
+            seed: of the initial weights and the order of the images.
+            progress: called with the number of steps done, and the total.
         """
 
 

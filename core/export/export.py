@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,10 @@ def export_runs(
     for run, network, read in zip(runs, networks, checkpoints, strict=True):
         name = backend or choose_backend(exporter.backend, run.record.backend)
         references.append(Reference(network, read.state, name))
+    networks = [
+        replace(network, examples=reference.output)
+        for network, reference in zip(networks, references, strict=True)
+    ]
     return _write(path, format, exporter, networks, references)
 
 

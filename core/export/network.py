@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,6 +98,8 @@ class ExportNetwork:
         facts: plain data for the metadata of the file: model, player, step, digest, data, ….
         labels: ``"integers"``, class numbers (N,), or ``"weights"``, class weights (N, classes).
         pixels: ``"float32"``, or ``"uint8"`` for images of bytes.
+        examples: the run's own output, float32, for the fixed latents of the verification: with
+            seed 0, and classes by turns.
     """
 
     name: str
@@ -107,6 +110,7 @@ class ExportNetwork:
     facts: Mapping[str, Any]
     labels: str = "integers"
     pixels: str = "float32"
+    examples: np.ndarray | None = None
 
     @property
     def inputs(self) -> tuple[Port, ...]:
@@ -163,7 +167,7 @@ def make_network(
     player: str,
     *,
     ema: bool,
-    **choices: str,
+    **choices: Any,
 ) -> ExportNetwork:
     """Return a player's network of a run.
 
@@ -180,7 +184,7 @@ def make_network(
     if choices.get("pixels") == "uint8" and (
         player != "generator" or isinstance(spec.image, Points)
     ):
-        raise SpecError("Only images can be written as uint8; leave out --pixels.")
+        raise SpecError("Only images can be written as uint8; leave pixels out.")
     plan = plan_spec(spec)[player]
     is_average = ema and player in averaged_players(spec)
     average = "average/" if is_average else ""
@@ -197,13 +201,26 @@ def make_network(
         "seed": record.seed,
         "classes": spec.classes,
         "class_names": list(data.class_names),
-        "data": {key: getattr(data, key) for key in ("name", "digest", "source", "license")},
+        "data": {
+            "name": _hide_folders(data.name),
+            **{key: getattr(data, key) for key in ("digest", "source", "license")},
+        },
         "backend": record.backend,
         "versions": {"gandem": record.gandem, **record.versions},
     }
     return ExportNetwork(
         name=name, spec=spec, player=player, plan=plan, arrays=arrays, facts=facts, **choices
     )
+
+
+def _hide_folders(name: str) -> str:
+    """Return the name of a data set without the folders of a path, which others need not know.
+
+    >>> _hide_folders("npz:/home/me/faces.npz"), _hide_folders("mnist")
+    ('npz:faces.npz', 'mnist')
+    """
+    kind, colon, argument = name.partition(":")
+    return kind + colon + re.split(r"[/\\]", argument.rstrip("/\\"))[-1]
 
 
 def name_networks(runs: Sequence[SavedRun]) -> list[str]:

@@ -11,9 +11,10 @@ from gandem.core.runs.checkpoint import (
 )
 from gandem.core.runs.config import Progress, Settings
 from gandem.core.runs.generation.sampling import Images, sample
+from gandem.core.runs.resume_point import resume
 from gandem.core.runs.run import Run, open_run, pick_device
 from gandem.core.runs.run_dir import next_run_dir
-from gandem.core.runs.setup import resume, train
+from gandem.core.runs.setup import train
 
 __all__ = [
     "Checkpoint",

@@ -173,7 +173,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, int, dict[str, Any], Spec]]:
     from safetensors import SafetensorError, safe_open
 
     try:
-        size = _check_file(path)
+        size = check_header_size(path)
         with safe_open(path, framework="numpy") as file:
             header = parse_json((file.metadata() or {}).get("gandem", "null"))
             yield file, size, header, _check_header(header, parse_step(path))
@@ -198,7 +198,7 @@ def _printable(error: Exception) -> str:
     return text if len(text) < MAX_MESSAGE else f"{text[:-1]}…"
 
 
-def _check_file(path: Path) -> int:
+def check_header_size(path: Path) -> int:
     """Check that a path is a plain file, and that its header fits into it; return its size."""
     kind = path.lstat()
     if not stat.S_ISREG(kind.st_mode):

@@ -85,10 +85,38 @@ class BestCheckpoint(Checked):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OriginRecord(Checked):
+    """Where the first weights of a run come from: another run, or a file.
+
+    Attributes:
+        source: the run or the file, as it was given.
+        digest: SHA-256 of its networks' arrays, with their names, shapes and types.
+        model, spec_digest, step: of the run; empty for a file of another program.
+        averaged: the players whose averaged weights were taken.
+        names: of arrays in the file, by their names in the run, where they differ.
+        loaded: the arrays that were loaded.
+        new: those that have their initial values.
+        unused: arrays of the source that were not taken.
+    """
+
+    source: str
+    digest: str
+    model: str = ""
+    spec_digest: str = ""
+    step: Number | None = None
+    averaged: tuple[str, ...] = ()
+    names: dict[str, str] = field(default_factory=dict)
+    loaded: tuple[str, ...] = ()
+    new: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord(Checked):
     """What ``run.json`` holds.
 
     Attributes:
+        origin: None for a run that starts from initial weights.
         epochs: the batches per epoch, for each part of the run that had another number of them.
         stream: fingerprint of the random numbers that NumPy draws.
         backend, device, machine, versions, gandem, command: of the last segment.
@@ -112,6 +140,7 @@ class RunRecord(Checked):
     seed: Annotated[int, Range(0, 2**63 - 1)]
     precision: Literal["float32", "float64", "bfloat16", "tf32"]
     data: DataRecord
+    origin: OriginRecord | None = None
     steps_planned: Number = 0
     epochs: tuple[EpochSpan, ...] = ()
     stream: str = ""

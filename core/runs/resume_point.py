@@ -1,26 +1,31 @@
-"""Resuming a run: find the checkpoint, check that spec and data are unchanged, trim the log."""
+"""Resume a run: find the checkpoint, check that spec and data are unchanged, trim the log."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import math
-from collections.abc import Collection
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gandem.core.data.dataset import Dataset
-from gandem.core.errors import RunError, SpecError, shown, suggest
+from gandem.core.errors import DataError, RunError, SpecError, shown, suggest
 from gandem.core.files import clear_unfinished, write_file
 from gandem.core.rng import fingerprint
 from gandem.core.runs.checkpoint import Checkpoint, DamagedError, read_checkpoint
-from gandem.core.runs.config import Settings
+from gandem.core.runs.config import Progress, Settings
 from gandem.core.runs.log import is_logged
-from gandem.core.runs.record import RunRecord, Segment, covers
-from gandem.core.runs.run import Run
+from gandem.core.runs.record import RunRecord, Segment, covers, write_record
+from gandem.core.runs.run import Run, open_run
+from gandem.core.runs.run_dir import lock_run_dir
+from gandem.core.runs.setup import Notice, TrainingSetup
+from gandem.core.runs.trainer import Callback
+from gandem.core.signals import catch_stop_request
 from gandem.core.specs import differences, digest, field_paths
 from gandem.core.training import check_state, initial_state, list_forms, stored
 
@@ -49,11 +54,93 @@ class ResumePoint:
         return self.checkpoint.step if self.checkpoint else 0
 
 
+def resume(
+    run: Run | Path | str,
+    *,
+    backend: str | None = None,
+    device: str | None = None,
+    steps: int | None = None,
+    epochs: int | None = None,
+    data: str | None = None,
+    data_dir: Path | str | None = None,
+    allow_changed: Collection[str] = (),
+    callbacks: Iterable[Callback] = (),
+    progress: Callable[[Progress], None] | None = None,
+    notice: Notice | None = None,
+) -> Run:
+    """Resume a run from its newest good checkpoint, to its end or to a new total.
+
+    On the same backend the result is bit for bit that of an uninterrupted training. Another backend
+    starts from exactly the same state.
+
+    Args:
+        run: a run, or its folder.
+        backend: by default the run's own.
+        device: likewise.
+        steps: the new total of steps.
+        epochs: the new total of epochs, instead of steps.
+        data: the new place of the same data, if it has moved.
+        data_dir: likewise.
+        allow_changed: fields of the spec, or ``"data"``, that may differ from those of the
+            checkpoint; any other difference is refused.
+        callbacks: notified during the training, besides those of gandem and of plugins.
+        progress: called after every step, or after several that were made in one call.
+        notice: called with one line that is not an error, such as a damaged checkpoint that was
+            skipped; by default it is a warning.
+
+    Returns:
+        The run, opened again; unchanged if it was finished.
+
+    Raises:
+        GandemError: the run cannot be resumed; it is unchanged.
+    """
+    clock = time.perf_counter()
+    folder = run.path if isinstance(run, Run) else Path(run)
+    absolute = folder.absolute()  # a callback may change the working directory
+    open_run(folder)  # leave no lock in another folder
+    with lock_run_dir(folder), contextlib.ExitStack() as stack:
+        run = open_run(folder)
+        point = find_resume_point(run)
+        given: dict[str, Any] = {"backend": backend, "device": device, "data": data}
+        given["data_dir"] = data_dir
+        settings = replace(run.settings(), **{k: v for k, v in given.items() if v is not None})
+        if steps is not None or epochs is not None:
+            settings = replace(settings, steps=steps, epochs=epochs)
+        try:
+            before = run.record.epochs
+            setup = TrainingSetup(run.spec, settings, clock, notice, before, point.step)
+        except DataError as error:
+            if data or data_dir:
+                raise
+            raise DataError(
+                f"{error} If the data has moved, give its new place with --data."
+            ) from None
+        changed = check_changes(run, point, setup.dataset, allow_changed)
+        if setup.is_done(run, point.step):
+            return run
+        state = load_state(run, point, settings)
+        threads = find_threads(run, setup.backend_entry.id, allow_changed) if point.step else ""
+        setup.start(state, resumed=point.step > 0, threads=threads, stack=stack)
+        record = setup.record(run, point.step, point.notes, changed, allow_changed)
+        for note in (*point.notes, *describe_changes(run, point, record, setup.threads)):
+            setup.notice(note)
+        trainer = setup.trainer(absolute, record, callbacks, progress)  # callbacks may refuse
+        remove_later_files(run, point, setup.feed.epochs.epochs_done(point.step))
+        ends = point.step == setup.total
+        seconds = trim_log(run, point.step, settings.log_every, ends=ends)
+        write_record(folder, record)
+        trainer.resume(point.checkpoint, seconds)
+        with catch_stop_request() as stop:
+            trainer.run(setup.total, stop)
+    return open_run(folder if folder.absolute() == absolute else absolute)
+
+
 def find_resume_point(run: Run) -> ResumePoint:
     """Find the newest checkpoint that is not damaged.
 
     Raises:
-        RunError: all checkpoints are damaged, or one belongs to another run.
+        RunError: all checkpoints are damaged, or one belongs to another run; or there is none, and
+            the first weights cannot be drawn again.
     """
     damaged: list[Path] = []
     errors: list[str] = []
@@ -71,6 +158,11 @@ def find_resume_point(run: Run) -> ResumePoint:
         which = f"none of its {len(damaged)} checkpoints" if damaged[1:] else "its one checkpoint"
         verb = "can" if damaged[1:] else "cannot"
         raise RunError(f"{run.path}: {which} {verb} be read. {errors[0]}")
+    if run.record.origin is not None:
+        raise RunError(
+            f"{run.path}: it has no checkpoint yet, and its first weights come from "
+            f"{run.record.origin.source}; train it anew."
+        )
     return ResumePoint(
         None, [], [f"{run.path}: it has no checkpoint yet; starting again at step 0."]
     )

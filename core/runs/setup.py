@@ -1,4 +1,4 @@
-"""Train a spec, and resume a run; everything is checked before a folder is created or changed."""
+"""Train a spec; everything is checked before a folder is created or changed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from gandem.core.data.dataset import default_extractor, load_dataset
-from gandem.core.errors import DataError, GandemError, RunError
+from gandem.core.errors import DataError, GandemError, RunError, SpecError
 from gandem.core.fields import hints
 from gandem.core.files import check_folder
 from gandem.core.machine import (
@@ -29,22 +29,15 @@ from gandem.core.rng import fingerprint
 from gandem.core.runs.callbacks import LogWriter, ProgressReporter, RecordWriter, load_callbacks
 from gandem.core.runs.config import Progress, Settings, split_keywords
 from gandem.core.runs.generation.sampling import report_memory_errors
-from gandem.core.runs.record import DataRecord, RunRecord, Segment, write_record
-from gandem.core.runs.resume_point import (
-    ResumePoint,
-    check_changes,
-    describe_changes,
-    find_resume_point,
-    find_threads,
-    load_state,
-    remove_later_files,
-    trim_log,
-)
+from gandem.core.runs.record import DataRecord, RunRecord, Segment
 from gandem.core.runs.run import Run, open_run, pick_device
-from gandem.core.runs.run_dir import check_run_dir, create_run_dir, lock_run_dir
+from gandem.core.runs.run_dir import check_run_dir, create_run_dir
 from gandem.core.runs.trainer import Callback, Trainer
+from gandem.core.runs.transfer.name_map import read_name_map
+from gandem.core.runs.transfer.source import read_source
+from gandem.core.runs.transfer.transfer import Transfer, describe_origin
 from gandem.core.signals import catch_stop_request
-from gandem.core.specs import Spec, digest, find_model, load_spec
+from gandem.core.specs import Spec, digest, find_model, freeze_layers, load_spec
 from gandem.core.training import (
     ArithmeticReporter,
     DataHolder,
@@ -61,7 +54,7 @@ from gandem.core.training import (
 )
 from gandem.core.training.feed.epochs import EpochSpan
 
-KEPT = ("started", "best", "evaluation", "steps_per_second", "seconds_to_first_step")
+KEPT = ("started", "origin", "best", "evaluation", "steps_per_second", "seconds_to_first_step")
 """Fields of the record that a resumed run keeps until it has new values."""
 
 MAX_RESIDENT_SIZE = 2 << 30
@@ -76,6 +69,9 @@ def train(
     settings: Settings | None = None,
     changes: Mapping[str, Any] | None = None,
     out: Path | str | None = None,
+    start_from: Run | Path | str | None = None,
+    freeze: Iterable[str] = (),
+    name_map: Mapping[str, Any] | Path | str | None = None,
     callbacks: Iterable[Callback] = (),
     progress: Callable[[Progress], None] | None = None,
     notice: Notice | None = None,
@@ -90,6 +86,13 @@ def train(
         more: fields of the settings, ``backend="keras"``, and parameters of the model,
             ``latent=64``. A name of both, like ``epochs`` and ``classes``, is a setting.
         out: the run's folder; by default the next free name under ``runs/``.
+        start_from: a run, or a ``.safetensors`` file, whose weights are the first ones; layers of
+            another number of classes, and those that it does not have, get initial values. The
+            optimizers start anew, and averaged weights from those that were loaded.
+        freeze: layers whose weights stay as they are, ``"discriminator.conv2d"``; see
+            :func:`gandem.core.specs.freeze_layers`.
+        name_map: which arrays of the file are which of the spec, as a TOML file or its data; see
+            ``docs/fine-tuning.md``.
         callbacks: notified during the training, besides those of gandem and of plugins.
         progress: called after every step, or after several that were made in one call.
         notice: called with one line that is not an error; by default it is a warning.
@@ -102,10 +105,16 @@ def train(
     folder = Path(out) if out is not None else None
     entry = find_model(model)
     spec = load_spec(entry or model, spec_changes, options=hints(Settings))
+    if freeze:
+        spec = freeze_layers(spec, [freeze] if isinstance(freeze, str) else freeze)
+    if name_map is not None and start_from is None:
+        raise SpecError("A name map is for the arrays of a file; choose the file with --from.")
     given, settings = settings, settings.with_recipe(entry)
     if folder is not None:
         check_run_dir(folder)
     check_folder(folder or Path("runs"))
+    source = None if start_from is None else read_source(start_from)
+    names = read_name_map(name_map)
     try:
         setup = TrainingSetup(spec, settings, clock, notice)
     except DataError as error:
@@ -119,8 +128,14 @@ def train(
             f"{entry.id} uses the classes {classes} of {entry.data} by default, and all classes of "
             f"{given.data}. Choose classes with --classes {classes}."
         )
-    setup.start(initial_state(spec, settings.seed, settings.precision))
-    record = setup.record()
+    state, origin = initial_state(spec, settings.seed, settings.precision), None
+    if source is not None:
+        transfer = Transfer(spec, source, names, entry or model, spec_changes)
+        state, origin = transfer.load(state)
+        if note := describe_origin(origin):
+            setup.notice(note)
+    setup.start(state)
+    record = replace(setup.record(), origin=origin)
     with catch_stop_request() as stop:
         lock = create_run_dir(spec, record, folder)
         trainer = None
@@ -134,87 +149,6 @@ def train(
         finally:
             lock.release()
     return open_run(lock.given if lock.given.absolute() == lock.folder else lock.folder)
-
-
-def resume(
-    run: Run | Path | str,
-    *,
-    backend: str | None = None,
-    device: str | None = None,
-    steps: int | None = None,
-    epochs: int | None = None,
-    data: str | None = None,
-    data_dir: Path | str | None = None,
-    allow_changed: Collection[str] = (),
-    callbacks: Iterable[Callback] = (),
-    progress: Callable[[Progress], None] | None = None,
-    notice: Notice | None = None,
-) -> Run:
-    """Resume a run from its newest good checkpoint, to its end or to a new total.
-
-    On the same backend the result is bit for bit that of an uninterrupted training. Another backend
-    starts from exactly the same state.
-
-    Args:
-        run: a run, or its folder.
-        backend: by default the run's own.
-        device: likewise.
-        steps: the new total of steps.
-        epochs: the new total of epochs, instead of steps.
-        data: the new place of the same data, if it has moved.
-        data_dir: likewise.
-        allow_changed: fields of the spec, or ``"data"``, that may differ from those of the
-            checkpoint; any other difference is refused.
-        callbacks: notified during the training, besides those of gandem and of plugins.
-        progress: called after every step, or after several that were made in one call.
-        notice: called with one line that is not an error, such as a damaged checkpoint that was
-            skipped; by default it is a warning.
-
-    Returns:
-        The run, opened again; unchanged if it was finished.
-
-    Raises:
-        GandemError: the run cannot be resumed; it is unchanged.
-    """
-    clock = time.perf_counter()
-    folder = run.path if isinstance(run, Run) else Path(run)
-    absolute = folder.absolute()  # a callback may change the working directory
-    open_run(folder)  # leave no lock in another folder
-    with lock_run_dir(folder), contextlib.ExitStack() as stack:
-        run = open_run(folder)
-        point = find_resume_point(run)
-        given: dict[str, Any] = {"backend": backend, "device": device, "data": data}
-        given["data_dir"] = data_dir
-        settings = replace(run.settings(), **{k: v for k, v in given.items() if v is not None})
-        if steps is not None or epochs is not None:
-            settings = replace(settings, steps=steps, epochs=epochs)
-        try:
-            before = run.record.epochs
-            setup = TrainingSetup(run.spec, settings, clock, notice, before, point.step)
-        except DataError as error:
-            if data or data_dir:
-                raise
-            raise DataError(
-                f"{error} If the data has moved, give its new place with --data."
-            ) from None
-        changed = check_changes(run, point, setup.dataset, allow_changed)
-        if setup.is_done(run, point):
-            return run
-        state = load_state(run, point, settings)
-        threads = find_threads(run, setup.backend_entry.id, allow_changed) if point.step else ""
-        setup.start(state, resumed=point.step > 0, threads=threads, stack=stack)
-        record = setup.record(run, point, changed, allow_changed)
-        for note in (*point.notes, *describe_changes(run, point, record, setup.threads)):
-            setup.notice(note)
-        trainer = setup.trainer(absolute, record, callbacks, progress)  # callbacks may refuse
-        remove_later_files(run, point, setup.feed.epochs.epochs_done(point.step))
-        ends = point.step == setup.total
-        seconds = trim_log(run, point.step, settings.log_every, ends=ends)
-        write_record(folder, record)
-        trainer.resume(point.checkpoint, seconds)
-        with catch_stop_request() as stop:
-            trainer.run(setup.total, stop)
-    return open_run(folder if folder.absolute() == absolute else absolute)
 
 
 class TrainingSetup:
@@ -309,28 +243,34 @@ class TrainingSetup:
             self.engine.hold(*held)
             self.feed.resident = True
 
-    def is_done(self, run: Run, point: ResumePoint) -> bool:
-        """Return True if the run is finished.
+    def is_done(self, run: Run, step: int) -> bool:
+        """Return True if a run that has made so many steps is finished.
 
         Raises:
             RunError: the run has made more steps than the new total.
         """
-        if self.total < point.step:
-            epochs, done = self.settings.epochs, self.feed.epochs.epochs_done(point.step)
+        if self.total < step:
+            epochs, done = self.settings.epochs, self.feed.epochs.epochs_done(step)
             raise RunError(
-                f"{run.path}: already at step {point.step}; choose a total above it, received "
+                f"{run.path}: already at step {step}; choose a total above it, received "
                 f"{self.total}{f' ({epochs} epochs, {done} are done)' if epochs else ''}."
             )
-        return self.total == point.step and run.record.state == "finished"
+        return self.total == step and run.record.state == "finished"
 
     def record(
         self,
         run: Run | None = None,
-        point: ResumePoint | None = None,
+        step: int = 0,
+        notes: Iterable[str] = (),
         changed: Mapping[str, Any] | None = None,
         allowed: Collection[str] = (),
     ) -> RunRecord:
-        """Return the record of a new run, or of a run that is resumed."""
+        """Return the record of a new run, or of a run that is resumed at a step.
+
+        Args:
+            notes, changed: of the segment that begins.
+            allowed: fields that may change.
+        """
         from importlib.metadata import version
 
         spec, settings, dataset = self.spec, self.settings, self.dataset
@@ -343,9 +283,9 @@ class TrainingSetup:
             "command": describe_command(),
         }
         segment = Segment(
-            first_step=point.step if point else 0,
+            first_step=step,
             started=datetime.now(UTC).isoformat(timespec="seconds"),
-            notes=tuple(point.notes) if point else (),
+            notes=tuple(notes),
             changed=dict(changed or {}),
             arithmetic=self.arithmetic,
             **shared,

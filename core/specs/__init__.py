@@ -2,6 +2,7 @@
 
 from gandem.core.specs import initializers, layers, schedules
 from gandem.core.specs.composition import MOST_LAYERS, PluginKinds
+from gandem.core.specs.frozen import freeze_layers
 from gandem.core.specs.gan import (
     Augment,
     Consistency,
@@ -94,6 +95,7 @@ __all__ = [
     "field_paths",
     "filter_matrix",
     "find_model",
+    "freeze_layers",
     "from_data",
     "from_json",
     "from_toml",

@@ -102,6 +102,10 @@ class Player(Checked):
     layer ``image_8`` among those of the generator is an image of 8 rows, which other networks read
     as ``"image:8"``; real images are brought to each of these resolutions by a box filter.
 
+    ``frozen`` names layers whose weights no update changes, ``"conv2d"``, or ``"block/conv2d"``
+    inside a block. Gradients pass through them; running statistics and the vectors of spectral norm
+    follow the images as in other layers.
+
     A discriminator may read the noise too, if there is a player ``encoder`` from images to noise
     (BiGAN, Donahue et al. 2017, arXiv:1605.09782). It then compares real images and their encodings
     with fake images and the noise that they were made from, and the encoder minimizes the
@@ -113,9 +117,11 @@ class Player(Checked):
     optimizer: Optimizer
     layers: tuple[Layer, ...]
     outputs: tuple[str, ...] = ()
+    frozen: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         Checked.__post_init__(self)
+        object.__setattr__(self, "frozen", tuple(sorted({*self.frozen})))
         _refuse_deep(self.layers, self.name)
 
 

@@ -85,6 +85,11 @@ def load_spec(
     return change(spec, settings, plugins=PLUGIN_KINDS, options=options)
 
 
+def list_parameters(entry: Entry) -> dict[str, Any]:
+    """Return the parameters of a model, each with its default."""
+    return {name: p.default for name, p in _parameters(entry, import_target(entry)).items()}
+
+
 def _call_model(
     entry: Entry, settings: dict[str, Any], small: Mapping[str, Any], options: Iterable[str]
 ) -> Spec:

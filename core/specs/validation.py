@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
-from gandem.core.errors import SpecError, shown
+from gandem.core.errors import SpecError, shown, suggest
 from gandem.core.specs.gan import Player, Points, Spec, Transforms
 from gandem.core.specs.layers import Styles
 from gandem.core.specs.resolutions import check_images, check_outputs, image_shapes
@@ -94,16 +94,43 @@ def plan_spec(spec: Spec) -> Mapping[str, NetworkPlan]:
                 f"{name}: none of its layers has parameters, so there is nothing to train; "
                 "add a dense layer or a convolution."
             )
+    _check_frozen(spec, [plans])
     return plans
 
 
 def _plan_stages(spec: Spec) -> Mapping[str, NetworkPlan]:
+    stages = []
     for index, stage in enumerate(stage_specs(spec)):
         try:
-            plan_spec(stage)
+            stages.append(plan_spec(stage))
         except SpecError as error:
             raise SpecError(f"training.stages[{index}]: {error}") from None
+    _check_frozen(spec, stages)
     return plan_spec(result_spec(spec))
+
+
+def list_layers(player: Player, stages: Sequence[Mapping[str, NetworkPlan]]) -> dict[str, bool]:
+    """Return the layers of a player in all stages by name, inner ones as ``"block/conv2d"``; True
+    for those with weights of their own.
+    """
+    nodes = (node for plans in stages for node in plans[player.name].walk())
+    return {node.path.partition("/")[2]: bool(node.parameters) for node in nodes}
+
+
+def _check_frozen(spec: Spec, stages: Sequence[Mapping[str, NetworkPlan]]) -> None:
+    for player in spec.players:
+        layers = list_layers(player, stages)
+        weighted = [name for name, has_weights in layers.items() if has_weights]
+        for name in player.frozen:
+            if name in weighted:
+                continue
+            if name in layers:
+                problem = f"{shown(name)} has no weights of its own; name layers that have."
+            else:
+                problem = f"there is no layer {shown(name)}.{suggest(name, weighted)}"
+            raise SpecError(f"{player.name}.frozen: {problem}")
+    if not any(plan.trained() for plans in stages for plan in plans.values()):
+        raise SpecError("All layers of all players are frozen; leave out those to train.")
 
 
 def _pack(shape: Shape, count: int) -> Shape:
@@ -125,6 +152,7 @@ def plan_player(
         player.layers,
         inputs,
         outputs=player.outputs,
+        frozen=player.frozen,
         others={*names} - {player.name},
     )
 

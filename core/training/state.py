@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
@@ -35,8 +35,11 @@ __all__ = [
     "check_state",
     "initial_state",
     "list_forms",
+    "list_plans",
+    "network_shapes",
     "nudge",
     "planned_memory",
+    "replace_weights",
     "running_numbers",
     "state_shapes",
     "statistics",
@@ -100,10 +103,15 @@ def running_numbers(spec: Spec) -> tuple[str, ...]:
     return (*names, *(["augment_probability", "real_signs"] if adaptive else []))
 
 
-def _all_plans(spec: Spec) -> Iterator[NetworkPlan]:
-    """Yield the plan of each network, in each stage."""
-    for stage in stage_specs(spec):
-        yield from plan_spec(stage).values()
+def list_plans(spec: Spec) -> list[NetworkPlan]:
+    """Return the plan of each network, in each stage."""
+    return [plan for stage in stage_specs(spec) for plan in plan_spec(stage).values()]
+
+
+def network_shapes(spec: Spec) -> dict[str, Shape]:
+    """Return the name and shape of every parameter and statistic of the networks."""
+    arrays = (p for plan in list_plans(spec) for p in plan.parameters() + plan.statistics())
+    return {p.name: p.shape for p in arrays}
 
 
 def state_shapes(spec: Spec) -> dict[str, Shape]:
@@ -121,7 +129,7 @@ def state_shapes(spec: Spec) -> dict[str, Shape]:
     for plan in plans.values():
         shapes |= {p.name: p.shape for p in plan.parameters() + plan.statistics()}
     for player in spec.players:
-        for p in plans[player.name].parameters():
+        for p in plans[player.name].trained():
             shapes |= {f"optimizer/{p.name}/{slot}": p.shape for slot in player.optimizer.slots}
         shapes[f"optimizer/{player.name}/updates"] = ()
     for kind, names in weight_copies(spec).items():
@@ -133,7 +141,7 @@ def state_shapes(spec: Spec) -> dict[str, Shape]:
 def initial_state(spec: Spec, seed: int, precision: str) -> dict[str, np.ndarray]:
     """Return the state before the first step: the same bytes on every backend."""
     dtype = stored(precision)
-    arrays = {p.name: p for plan in _all_plans(spec) for p in plan.parameters() + plan.statistics()}
+    arrays = {p.name: p for plan in list_plans(spec) for p in plan.parameters() + plan.statistics()}
     first = {name: first_value(parameter, seed) for name, parameter in arrays.items()}
     state = {}
     for name, shape in state_shapes(spec).items():
@@ -158,7 +166,7 @@ def planned_memory(spec: Spec, precision: str) -> tuple[int, int]:
     the outputs of all layers with parameters, and attention weights, for its gradients.
     """
     size = np.dtype(stored(precision)).itemsize
-    parameters = {p.name: p.size for plan in _all_plans(spec) for p in plan.parameters()}
+    parameters = {p.name: p.size for plan in list_plans(spec) for p in plan.parameters()}
     drawn = 8 * sum(parameters.values())
     state = size * sum(math.prod(shape) for shape in state_shapes(spec).values())
     numbers = max(map(_count_step_numbers, stage_specs(spec)))
@@ -177,7 +185,7 @@ def _count_step_numbers(spec: Spec) -> int:
 
 def weights(spec: Spec, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return the trained parameters of all players of a state."""
-    names = dict.fromkeys(p.name for plan in _all_plans(spec) for p in plan.parameters())
+    names = dict.fromkeys(p.name for plan in list_plans(spec) for p in plan.parameters())
     return {name: state[name] for name in names}
 
 
@@ -202,7 +210,14 @@ def nudge(spec: Spec, state: Mapping[str, np.ndarray], seed: int) -> dict[str, n
         up = stream(seed, Purpose.BASELINE, part=part_of(name)).random(value.shape) < 0.5
         aim = np.where(up, np.inf, -np.inf).astype(value.dtype)
         moved[name] = np.where(value == 0, value, np.nextafter(value, aim))
-    return {name: moved.get(_copied(name), value) for name, value in state.items()}
+    return replace_weights(state, moved)
+
+
+def replace_weights(
+    state: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Return the state with some weights and statistics replaced, and the copies of the weights."""
+    return {name: arrays.get(_copied(name), value) for name, value in state.items()}
 
 
 def list_forms(state: Mapping[str, np.ndarray]) -> dict[str, tuple[Shape, str]]:

@@ -25,6 +25,7 @@ class Protocol:
         extractor: name of the feature extractor; ``extractor_digest``: its hash.
         seed: of the draw, the noise of generated images, and the subsets of the metrics.
         formulas: the version of the formulas.
+        classifier: how a classifier was trained on the images; empty if none was.
     """
 
     data: str
@@ -36,16 +37,20 @@ class Protocol:
     extractor_digest: str
     seed: int
     formulas: int = FORMULAS
+    classifier: str = ""
 
     def to_data(self) -> dict[str, Any]:
         """Return the fields, for JSON."""
         return asdict(self)
 
     def differs(self, other: Protocol) -> dict[str, tuple[Any, Any]]:
-        """Return the fields that differ, with both values; names are ignored, digests count."""
+        """Return the fields that differ, with both values; names are ignored, digests count.
+
+        Scores with and without a trained classifier can be compared.
+        """
         names = [f.name for f in fields(self) if f.name not in ("data", "extractor")]
         both = {name: (getattr(self, name), getattr(other, name)) for name in names}
-        return {name: pair for name, pair in both.items() if pair[0] != pair[1]}
+        return {name: pair for name, pair in both.items() if pair[0] != pair[1] and "" not in pair}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +89,7 @@ _LABELS = {
     "extractor_digest": "extractor",
     "seed": "seed",
     "formulas": "version of the formulas",
+    "classifier": "trained classifier",
 }
 
 

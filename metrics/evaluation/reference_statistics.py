@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gandem.core.data.dataset import Dataset
-from gandem.core.data.features import Extractor
+from gandem.core.data.features import Extractor, TrainableExtractor
 from gandem.core.documents import parse_json
 from gandem.core.errors import DataError, RunError
 from gandem.core.files import cache_folder, fill_file
@@ -61,10 +61,13 @@ class RealSide:
     Args:
         count: images to score.
         quick: compute only the Fréchet and the kernel distance.
+        gan_train: also train a classifier on images with labels, and test it on the real images;
+            for the baseline on the other real images.
         progress: called from time to time.
 
     Raises:
-        DataError: the data has too few images, or the extractor does not support them.
+        DataError: the data has too few images or no labels, or the extractor does not support
+            them, or cannot be trained.
     """
 
     def __init__(
@@ -75,8 +78,10 @@ class RealSide:
         seed: int = 0,
         *,
         quick: bool = False,
+        gan_train: bool = False,
         progress: Progress | None = None,
     ) -> None:
+        self._trainable = _find_trainable(dataset, extractor) if gan_train else None
         size = len(dataset.images)
         self.count = count_images(dataset, count, quick=quick)
         self.dataset, self.extractor, self.seed, self.quick = dataset, extractor, seed, quick
@@ -92,6 +97,7 @@ class RealSide:
             extractor=extractor.name,
             extractor_digest=extractor.digest,
             seed=seed,
+            classifier=self._trainable.training if self._trainable else "",
         )
         self.real, self.real_baseline = self._load() or self._compute()
 
@@ -112,6 +118,7 @@ class RealSide:
             self._progress(f"features of {name}", number, self.count)
 
         try:
+            images = images if labels is None or not self._trainable else list(images)
             result = extract(self.extractor, self._check_shapes(images), done)
             if len(result.features) != self.count:
                 raise DataError(
@@ -120,6 +127,8 @@ class RealSide:
                 )
             side = Side(result.features, result.probabilities, labels)
             values, details = self._measure(side, self.real, f"scores of {name}")
+            if self._trainable and labels is not None:
+                values["gan_train"] = self._train(name, np.concatenate([*images]), labels)
         except DataError as error:
             raise DataError(f"{name}: {error}") from error
         return Scored(
@@ -156,6 +165,16 @@ class RealSide:
             progress=lambda done, total: self._progress(what, done, total),
         )
 
+    def _train(self, name: str, images: np.ndarray, labels: np.ndarray) -> float:
+        """Return the accuracy on the real images of a classifier that is trained on images."""
+        assert self._trainable is not None
+        task = f"classifier of {name}"
+        classify = self._trainable.train(
+            images, labels, self.seed, lambda done, total: self._progress(task, done, total)
+        )
+        predicted = classify(self.dataset.images[self._drawn[0]])
+        return float((predicted == self._labels(0)).mean())
+
     def _extract(self, which: int) -> Side:
         rows = self._drawn[which]
 
@@ -180,6 +199,10 @@ class RealSide:
     def _compute(self) -> tuple[Side, dict[str, float | None]]:
         real, others = self._extract(0), self._extract(1)
         real_baseline, _ = self._measure(others, real, "scores of real images")
+        labels = self._labels(1)
+        if self._trainable and labels is not None:
+            images = self.dataset.images[self._drawn[1]]
+            real_baseline["gan_train"] = self._train("real images", images, labels)
         self._save(real, real_baseline)
         return real, real_baseline
 
@@ -228,3 +251,19 @@ class RealSide:
         is_valid = len(side.features) == self.count
         is_valid &= (side.probabilities is not None) == bool(self.extractor.classes)
         return (side, real_baseline) if is_valid else None
+
+
+def _find_trainable(dataset: Dataset, extractor: Extractor) -> TrainableExtractor:
+    """Return an extractor that can be trained as a classifier of a data set.
+
+    Raises:
+        DataError: it cannot, or there are no labels.
+    """
+    if dataset.labels is None:
+        raise DataError(f"{dataset.name}: it has no labels, so no classifier can be trained on it.")
+    if not isinstance(extractor, TrainableExtractor):
+        raise DataError(
+            f"The extractor {extractor.name} cannot be trained as a classifier; choose "
+            "--extractor lenet5 for images of 28×28×1, or leave out --gan-train."
+        )
+    return extractor

@@ -60,11 +60,13 @@ MEASURES = {
     "coverage": Measure("coverage", "more"),
     "diversity": Measure("diversity, as a share", "as real"),
     "memorized": Measure("memorized", "as real"),
+    "nearest": Measure("distance to the nearest real image", "as real"),
     "inception": Measure("class score", "more", "inception_deviation", "deviation"),
     "entropy": Measure("entropy of classes, nats", "as real"),
     "present": Measure("classes present", "as real"),
     "class_divergence": Measure("divergence of classes, nats", "less"),
     "accuracy": Measure("accuracy of classes", "more"),
+    "gan_train": Measure("accuracy of a classifier trained on them", "more"),
     "modes": Measure("modes found", "more"),
     "high_quality": Measure("within 3 σ of a mode", "as real"),
     "mode_divergence": Measure("divergence of modes, nats", "less"),
@@ -180,7 +182,9 @@ def _diversity(fake: Side, real: Side, seed: int) -> Values:
 
 
 def _memory(fake: Side, real: Side, seed: int) -> Values:
-    yield "memorized", nearest_training(fake.features, real.features).memorized
+    neighbors = nearest_training(fake.features, real.features)
+    yield "memorized", neighbors.memorized
+    yield "nearest", float(np.median(neighbors.distances))
 
 
 def _classes(fake: Side, real: Side, seed: int) -> Values:

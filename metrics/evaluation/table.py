@@ -59,8 +59,9 @@ def format_value(values: Mapping[str, float | None], name: str) -> str:
 
 def format_protocol(protocol: Protocol) -> str:
     """Return a protocol as one sentence."""
+    classifier = f"; trained classifier: {protocol.classifier}" if protocol.classifier else ""
     return (
         f"{protocol.fake:,} images each, against {protocol.real:,} of the {protocol.of:,} of "
         f"{protocol.data}; features of {protocol.extractor} ({protocol.extractor_digest[:8]}), "
-        f"seed {protocol.seed}."
+        f"seed {protocol.seed}{classifier}."
     )

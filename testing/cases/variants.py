@@ -325,6 +325,19 @@ VARIANTS: dict[str, tuple[Mapping[str, Any], Networks]] = {
         },
         RESOLUTIONS,
     ),
+    "frozen layers, frozen encoder, clipped": (
+        {
+            "generator.frozen": ["conv2d_transpose_1", "dense"],
+            "discriminator.frozen": ["batch_norm", "concatenate/dense"],
+            "encoder.frozen": ["batch_norm", "conv2d", "dense"],
+            "training.lookahead_interval": 3,
+            "training.ema_decay": 0.9,
+            "training.weight_clip": 0.05,
+            "generator.optimizer.clip_norm": 0.05,
+            "encoder.optimizer.clip_norm": 0.05,
+        },
+        ENCODER,
+    ),
     "slices, gates and means, orthogonal, falling top-k, conditional": (
         {"loss.name": "hinge", "loss.orthogonal": 0.1, "loss.top_k": "linear(1, 0.5, 15)"},
         SLICES,

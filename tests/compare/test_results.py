@@ -4,6 +4,7 @@ import csv
 import errno
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,12 +17,13 @@ from support.planted_backends import NONE, installed
 from gandem.compare import make_settings, open_comparison, plan
 from gandem.compare.results import (
     Result,
+    check_results,
     collect_results,
     merge,
-    read_folder,
     read_results,
     write_results,
 )
+from gandem.compare.results.curves import merge_curves, read_curves
 from gandem.compare.results.markdown import write_markdown
 from gandem.compare.results.rows import FIGURES, spread
 from gandem.core.errors import DataError, RunError
@@ -37,6 +39,7 @@ ROW = Result(
     precision="float32",
     steps=1500,
     epochs=9.55,
+    recipe_epochs=20,
     seeds=3,
     diverged=0,
     figures={
@@ -52,6 +55,7 @@ ROW = Result(
     data_digest="b" * 64,
     scored_with_seed=0,
     formulas=1,
+    classifier="",
     options="width=16",
     seconds=90.5,
     date="2026-11-22",
@@ -124,8 +128,8 @@ def test_the_page_shows_final_best_real_and_protocol(tmp_path):
     text = (tmp_path / "results.md").read_text()
     (line,) = [line for line in text.splitlines() if line.startswith("| dcgan")]
     assert "`width=16`" in line
-    assert line.count("2 ± 0.25") == 10  # nine measures of the final, one of the best
-    assert "| *real* |  |  |  | 0.5 |" in text
+    assert line.count("2 ± 0.25") == 13  # twelve measures of the final, one of the best
+    assert "| *real* |  |  |  |  | 0.5 |" in text
     assert "5,000 of the 10,000 of digits, features of lenet5:digits (e7c54d88)" in text
     assert "torch 2.15.0" in text
 
@@ -183,6 +187,14 @@ def test_two_data_sets_with_one_name_have_two_tables(tmp_path):
     assert (tmp_path / "results.md").read_text().count("## digits") == 2
 
 
+def test_the_page_tells_the_length_of_a_training(tmp_path):
+    write_markdown(tmp_path / "results.md", [ROW, replace(ROW, epochs=20, steps=3000)])
+
+    text = (tmp_path / "results.md").read_text()
+    assert "| 1,500 (9.55 of 20 epochs) | 0.503 |" in text
+    assert "| 3,000 (20 epochs) | 0.503 |" in text
+
+
 def test_the_page_counts_diverged_runs(tmp_path):
     write_markdown(tmp_path / "results.md", [replace(ROW, seeds=2, diverged=1)])
 
@@ -198,11 +210,11 @@ def test_a_bar_in_a_name_does_not_break_the_table(tmp_path):
 def test_the_page_in_the_docs_is_up_to_date(tmp_path):
     docs = Path(__file__).parents[2] / "docs"
     rows = read_results(docs / "results.csv")
+    (tmp_path / "results").symlink_to(docs / "results")
 
     write_markdown(tmp_path / "results.md", rows, docs / "published.csv")
 
     assert (tmp_path / "results.md").read_text() == (docs / "results.md").read_text()
-    assert all(row.seeds >= 3 for row in rows)
 
 
 # --- rows of a comparison ------------------------------------------------------------------------
@@ -288,6 +300,87 @@ def test_a_report_in_markdown_keeps_the_rows_of_other_comparisons(tmp_path):
         ("mlp-gan", "torch"),
     ]
     assert "mlp-gan" in (tmp_path / "docs" / "results.md").read_text()
+
+
+# --- rows of single runs -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Three seeds of a run and one of another spec, scored, and with scores in their logs."""
+    grid = make_grid(models=("mlp-gan", "dcgan"), backends=("torch",))
+    comparison = plan(tmp_path / "out", grid)
+    chosen = [cell for cell in comparison.cells() if cell.model == "mlp-gan" or not cell.seed]
+    folders = [write_run(comparison, cell, model=cell.model, command=COMMAND) for cell in chosen]
+    for folder in folders:
+        scores = {"step": 20, "epoch": 1, "scores": {"frechet": 30.5}}
+        with (folder / "log.jsonl").open("a") as file:
+            file.write(json.dumps({"step": 19, "generator": 1, "seconds": 90}) + "\n")
+            file.write(json.dumps(scores) + "\n")
+        facts = json.loads((folder / "run.json").read_text())
+        facts["evaluation"] = {"real_baseline": {"frechet": 0.4}}
+        (folder / "run.json").write_text(json.dumps(facts))
+    return folders
+
+
+COMMAND = "gandem train mlp-gan --set hidden=[8,8] --set=latent=4 --out runs/a"
+
+
+def test_runs_that_differ_in_their_seed_are_a_row(runs, tmp_path):
+    (tmp_path / "docs").mkdir()
+
+    printed = said("report", *runs, "--format=md", "--results", tmp_path / "docs")
+
+    assert printed == f"2 rows\n\n{tmp_path / 'docs' / 'results.md'}\n"
+    rows = {row.model: row for row in read_results(tmp_path / "docs" / "results.csv")}
+    assert [(name, row.seeds) for name, row in rows.items()] == [("dcgan", 1), ("mlp-gan", 3)]
+    assert rows["mlp-gan"].options == "hidden=[8,8] latent=4"
+
+
+def test_the_page_shows_the_curves_and_the_samples_of_runs(runs, tmp_path):
+    (tmp_path / "docs").mkdir()
+
+    said("report", *runs, "--format=md", "--results", tmp_path / "docs")
+
+    pictures = {path.name for path in (tmp_path / "docs" / "results").iterdir()}
+    linked = re.findall(r"\]\(results/([^)]+)\)", (tmp_path / "docs" / "results.md").read_text())
+    assert set(linked) == pictures
+    assert [name.partition("-")[0] for name in sorted(pictures)] == ["curves", "dcgan", "mlp"]
+    points = read_curves(tmp_path / "docs" / "curves.csv")
+    assert [(point.seed, point.step) for point in points] == [(0, 20), (0, 20), (1, 20), (2, 20)]
+    assert {(point.minutes, point.frechet, point.real_baseline) for point in points} == {
+        (1.5, 30.5, 0.4)
+    }
+    again = merge_curves(points, points[:1])
+    assert sorted(again, key=str) == sorted(points, key=str)
+
+
+@pytest.mark.parametrize("state", ["finished", "running"])
+def test_a_run_without_scores_is_refused(runs, tmp_path, state):
+    (tmp_path / "docs").mkdir()
+    (runs[0] / "scores.json").unlink()
+    facts = json.loads((runs[0] / "run.json").read_text())
+    (runs[0] / "run.json").write_text(json.dumps(facts | {"state": state}))
+
+    line = refused("report", *runs, "--format=csv", "--results", tmp_path / "docs")
+
+    remedy = {
+        "finished": f"score it with: gandem evaluate {runs[0]} --seed 1 --save",
+        "running": "it is not finished",
+    }
+    assert f"{runs[0]}: no scores for the tables; {remedy[state]}." in line
+
+
+def test_several_folders_have_no_html_report(runs):
+    assert "add --format md and --results FOLDER" in refused("report", *runs, code=2)
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", b"\xff\xfe\x00"])
+def test_a_file_that_has_no_curves_is_refused(tmp_path, text):
+    (tmp_path / "curves.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+
+    with pytest.raises(DataError, match=r"curves\.csv"):
+        check_results(tmp_path)
 
 
 def test_a_report_in_csv_is_a_table_in_the_folder_of_the_comparison(tmp_path):
@@ -387,4 +480,4 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.TemporaryFile", fail)  # root may write anywhere
 
     with pytest.raises(RunError, match=r"cannot be written \(Permission denied\)"):
-        read_folder(tmp_path)
+        check_results(tmp_path)

@@ -132,6 +132,14 @@ def test_the_page_of_the_spec_is_up_to_date():
     assert (ROOT / "docs" / "spec.md").read_text("utf-8") == make_page()
 
 
+def test_the_gallery_shows_all_its_pictures_which_are_small():
+    pictures = [*(ROOT / "docs" / "pictures" / "gallery").iterdir()]
+    page = (ROOT / "docs" / "gallery.md").read_text("utf-8")
+
+    assert [path.name for path in pictures if f"(pictures/gallery/{path.name})" not in page] == []
+    assert sum(path.stat().st_size for path in pictures) < 6_000_000
+
+
 def test_every_decision_is_in_the_index():
     folder = ROOT / "docs" / "decisions"
     index = re.findall(

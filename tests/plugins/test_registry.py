@@ -114,8 +114,10 @@ def test_the_registry_has_the_expected_entries():
             "onnx",
             "safetensors",
             "savedmodel",
+            "space",
             "torch",
             "torch-source",
+            "web",
         ],
     }
 

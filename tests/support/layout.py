@@ -13,7 +13,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 NOT_SHIPPED = {"tests", "docs", "examples", "benchmarks", "build", "dist", "runs"}
-PAGES = Path("compare") / "report" / "templates"
+PAGES = (  # files that browsers read
+    Path("compare") / "report" / "templates",
+    Path("exporters") / "web" / "page",
+    Path("exporters") / "web" / "runtime",
+)
 TEMPLATES = Path("scaffold") / "templates"  # the sources of new plugins
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 FRAMEWORKS = {"torch", "torchvision", "tensorflow", "keras", "jax"}

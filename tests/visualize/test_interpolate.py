@@ -241,6 +241,20 @@ def test_grays_are_exact_and_colors_close(tmp_path):
     assert np.abs(frames_of(tmp_path / "color.gif")[0].astype(int) - color[:, 0]).max() <= 4
 
 
+def test_fewer_colors_make_a_smaller_gif(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (2, 2, 1, 32, 32, 3), np.uint8)
+    for name, frames in {"gray": images[0, ..., :1], "color": images[1]}.items():
+        animation_of(frames).save(tmp_path / "all.gif")
+        animation_of(frames).save(tmp_path / "few.gif", colors=4)
+
+        shown = frames_of(tmp_path / "few.gif")[0][0].reshape(-1, 3)
+        assert len(np.unique(shown, axis=0)) <= 4
+        assert np.abs(shown.astype(int) - frames[0, 0].reshape(-1, frames.shape[-1])).mean() < 60, (
+            name
+        )
+        assert (tmp_path / "few.gif").stat().st_size < 0.7 * (tmp_path / "all.gif").stat().st_size
+
+
 @pytest.mark.parametrize("fps", [1, 12, 30, 50])
 def test_the_mean_frame_rate_is_exact_and_the_last_frame_is_held(tmp_path, fps):
     animation_of(np.zeros((100, 1, 2, 2, 1), np.uint8)).save(tmp_path / "x.gif", fps=fps, hold=1.5)
@@ -259,7 +273,9 @@ def test_a_gif_repeats_unless_loop_is_off(tmp_path, loop):
         assert animation.info.get("loop") == (0 if loop else None)
 
 
-@pytest.mark.parametrize("more", [{"fps": 0}, {"fps": 51}, {"fps": float("nan")}, {"hold": -1}])
+@pytest.mark.parametrize(
+    "more", [{"fps": 0}, {"fps": 51}, {"fps": float("nan")}, {"hold": -1}, {"colors": 1}]
+)
 def test_rates_that_no_gif_has_are_refused(tmp_path, more):
     with pytest.raises(SpecError, match="expected"):
         animation_of(np.zeros((2, 1, 2, 2, 1), np.uint8)).save(tmp_path / "x.gif", **more)

@@ -24,7 +24,7 @@ def scored(tmp_path_factory, data):
 
 
 def test_the_curves_have_a_panel_for_each_score(scored, run, tmp_path):
-    with curves._quiet():
+    with curves.use_style():
         drawn = draw(curves._read([scored]))
 
     axes = [at for part in drawn.subfigs for at in part.axes]

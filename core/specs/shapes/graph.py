@@ -113,7 +113,8 @@ class Node:
 @dataclass(frozen=True, slots=True)
 class NetworkPlan:
     """A whole network: ``input`` is the input of the first node; ``inputs`` are the shapes of all
-    inputs that it reads; ``outputs`` are the layers whose outputs a loss or a network reads.
+    inputs that it reads; ``outputs`` are the layers whose outputs a loss or a network reads;
+    ``frozen`` are those whose weights no update changes.
     """
 
     name: str
@@ -122,6 +123,7 @@ class NetworkPlan:
     nodes: tuple[Node, ...]
     output_shape: Shape
     outputs: tuple[str, ...] = ()
+    frozen: tuple[str, ...] = ()
 
     def part(self, inputs: Collection[str], layer: str = "") -> slice:
         """Return which of the nodes compute a layer from inputs.
@@ -168,8 +170,13 @@ class NetworkPlan:
             yield from node.walk()
 
     def parameters(self) -> list[Parameter]:
-        """Return the trained parameters, in canonical order."""
+        """Return the parameters, in canonical order."""
         return [parameter for node in self.walk() for parameter in node.parameters]
+
+    def trained(self) -> list[Parameter]:
+        """Return the parameters that updates change: those of layers that are not frozen."""
+        nodes = (n for n in self.walk() if n.path.partition("/")[2] not in self.frozen)
+        return [parameter for node in nodes for parameter in node.parameters]
 
     def kernels(self) -> dict[str, int]:
         """Return the axis of the filters of each kernel, by its name, in canonical order."""

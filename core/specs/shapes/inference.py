@@ -43,6 +43,7 @@ def plan_network(
     inputs: Mapping[str, Shape],
     *,
     outputs: tuple[str, ...] = (),
+    frozen: tuple[str, ...] = (),
     others: Collection[str] = (),
 ) -> NetworkPlan:
     """Infer every shape and parameter of a network.
@@ -52,6 +53,7 @@ def plan_network(
         input: which of ``inputs`` is the input of the first layer.
         inputs: the shapes of the available inputs, by name, without the batch axis.
         outputs: the names of layers whose outputs a loss reads.
+        frozen: the names of layers whose weights no update changes.
         others: the names of the other players, for errors.
 
     Raises:
@@ -59,7 +61,7 @@ def plan_network(
     """
     if not layers:
         raise SpecError(f"{name}: a network needs at least one layer.")
-    walked = list(_walk(name, layers))
+    walked = list(walk_layers(name, layers))
     references = frozenset(_reference(path) for path, _ in walked)
     scope = Scope(dict(inputs), references, frozenset(others))
     start = scope.shape_of(input, name)
@@ -72,15 +74,15 @@ def plan_network(
     read = {key: shape for key, shape in inputs.items() if key in used}
     if any(isinstance(layer, kinds.FadeIn) for _, layer in walked):
         read[FADE_IN] = (1,)
-    return NetworkPlan(name, input, read, nodes, nodes[-1].output_shape, outputs)
+    return NetworkPlan(name, input, read, nodes, nodes[-1].output_shape, outputs, frozen)
 
 
-def _walk(path: str, layers: tuple[Layer, ...]) -> Iterator[tuple[str, Layer]]:
+def walk_layers(path: str, layers: tuple[Layer, ...]) -> Iterator[tuple[str, Layer]]:
     """Yield every layer of a list with its path, inner ones too."""
     for name, layer in zip(layer_names(path, layers), layers, strict=True):
         yield f"{path}/{name}", layer
         for key, part in layer.branches.items():
-            yield from _walk(_branch_path(f"{path}/{name}", key), part)
+            yield from walk_layers(_branch_path(f"{path}/{name}", key), part)
 
 
 def _branch_path(path: str, branch: str) -> str:

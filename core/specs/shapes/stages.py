@@ -14,7 +14,7 @@ from gandem.core.errors import SpecError
 from gandem.core.specs.gan import Image, Player, Spec, Training
 from gandem.core.specs.layers import AveragePool2D, Blend, FadeIn, Head, Layer, Upsample2D
 from gandem.core.specs.shapes.graph import REFERENCE
-from gandem.core.specs.shapes.inference import layer_names
+from gandem.core.specs.shapes.inference import layer_names, walk_layers
 
 RESIZE = "resize"
 """The name of the layer that brings the head of the stage before to the resolution of a stage."""
@@ -52,7 +52,9 @@ def _derive(spec: Spec, index: int, fade_in: float | None) -> Spec:
         if stage.learning_rate is not None:
             optimizer = replace(optimizer, learning_rate=stage.learning_rate)
         layers = _cut(player, stage.resolution, old, fade_in)
-        players.append(replace(player, layers=layers, optimizer=optimizer))
+        paths = {path for path, _ in walk_layers(player.name, layers)}
+        frozen = tuple(n for n in player.frozen if f"{player.name}/{n}" in paths)
+        players.append(replace(player, layers=layers, optimizer=optimizer, frozen=frozen))
     batch_size = stage.batch_size or spec.training.batch_size
     return replace(
         spec,

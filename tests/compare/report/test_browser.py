@@ -13,7 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.commands import lacking, said
+from support.browser import start_browser
+from support.commands import said
 from support.comparisons import STEPS, make_comparison, make_grid, write_run
 
 from gandem.compare import make_settings, open_comparison, plan, write_comparison
@@ -22,27 +23,13 @@ from gandem.compare.report.charts import Line, line_chart
 pytest.importorskip("jinja2", reason="reports are rendered with Jinja2")
 pytest.importorskip("scipy", reason="verdicts use Student's t")
 
-BROWSERS = ("chromium", "google-chrome", "chromium-browser")
 WIDE, NARROW = 1280, 375
 
 
 @pytest.fixture(scope="module")
 def browser():
-    try:
-        from playwright.sync_api import Error, sync_playwright
-    except ImportError:
-        lacking("chromium", "Playwright is not installed")
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
-    with sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(
-                executable_path=path, args=["--no-sandbox"] if is_root else []
-            )
-        except Error as error:
-            lacking("chromium", f"no browser can be started ({str(error).splitlines()[0]})")
+    with start_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -126,4 +126,4 @@ class JaxPlayers:
         self.state[f"running/{name}"] = value
 
     def _weights(self, player: str) -> Arrays:
-        return {p.name: self.state[p.name] for p in self.plans[player].parameters()}
+        return {p.name: self.state[p.name] for p in self.plans[player].trained()}
