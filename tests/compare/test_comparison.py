@@ -386,7 +386,7 @@ def test_a_launcher_that_cannot_be_used_starts_no_run(tmp_path, asked, words):
 
 
 def test_without_a_backend_an_installation_is_suggested(tmp_path, monkeypatch):
-    monkeypatch.setattr("gandem.core.runs.run.installed_backends", list)
+    monkeypatch.setattr("gandem.core.training.backends.installed_backends", list)
 
     message = refused("compare", "dcgan", "--out", tmp_path / "out")
 
