@@ -14,7 +14,7 @@ EXAMPLE_FILES := $(EXAMPLES:%=examples/%/pyproject.toml)
 INSTALL_EXAMPLES := $(EXAMPLES:%=--editable 'examples/%[test]')
 
 .PHONY: demo test test-all fast slow costs kills browser examples $(EXAMPLES) lint types bench
-.PHONY: mutations references clean speed one-framework without-torch without-tensorflow
+.PHONY: mutations references pretrained clean speed one-framework without-torch without-tensorflow
 
 demo: $(VENV)/all
 	$(BIN)/gandem compare dcgan --backends torch,keras --set width=32 --set learning_rate=3e-4 \
@@ -117,6 +117,11 @@ speed: $(VENV)/dev
 references: $(VENV)/dev
 	$(BIN)/python -m gandem.testing.references.make
 	$(BIN)/python -m gandem.testing.references.make torch
+
+# train the pretrained models, or resume their trainings, and write their folders
+RUNS := runs/pretrained
+pretrained: $(VENV)/all
+	$(BIN)/python benchmarks/pretrained.py --runs $(RUNS) $(if $(DATA_DIR),--data-dir $(DATA_DIR))
 
 $(VENV)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gandem needs Python 3.11 or newer; choose one: make PYTHON=python3.12")'

@@ -177,14 +177,16 @@ def make_network(
 
     Raises:
         SpecError: there is no such player, or points cannot be bytes.
-        RunError: a training in stages has not reached its last resolution.
+        RunError: the checkpoint does not hold the player, or a training in stages has not reached
+            its last resolution.
     """
     run.spec.player(player)
+    checkpoint.check_player(player)
     spec = result_of(run.spec, checkpoint.state)
     if choices.get("pixels") == "uint8" and (
         player != "generator" or isinstance(spec.image, Points)
     ):
-        raise SpecError("Only images can be written as uint8; leave out --pixels.")
+        raise SpecError("Only images can be written as uint8; leave pixels out.")
     plan = plan_spec(spec)[player]
     is_average = ema and player in averaged_players(spec)
     average = "average/" if is_average else ""
