@@ -250,7 +250,7 @@ def test_a_map_is_read_from_a_file(toy):
     )
 
     assert run.record.origin.names == {"generator/dense/kernel": "g.0.weight"}
-    assert notes[0].startswith("a.safetensors: 1 arrays loaded; new, with their initial values: ")
+    assert notes[0].startswith("a.safetensors: 1 array loaded; new, with their initial values: ")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gandem.core.errors import RunError, SpecError, shown, suggest
+from gandem.core.errors import RunError, SpecError, format_count, shown, suggest
 from gandem.core.runs.checkpoint import hash_contents
 from gandem.core.runs.record import OriginRecord
 from gandem.core.runs.transfer.name_map import NameMap, SourceArray
@@ -231,8 +231,8 @@ def describe_origin(record: OriginRecord) -> str:
         facts.append(f"new, with their initial values: {_list_names(layers)}")
     if record.unused:
         facts.append(f"not used: {_list_names(record.unused)}")
-    count = len(record.loaded)
-    return f"{record.source}: {count} arrays loaded; {'; '.join(facts)}." if facts else ""
+    count = format_count(len(record.loaded), "array")
+    return f"{record.source}: {count} loaded; {'; '.join(facts)}." if facts else ""
 
 
 def _list_names(names: list[str] | tuple[str, ...]) -> str:
