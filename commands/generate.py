@@ -109,8 +109,8 @@ def generate(
         check_file(out, {".png": "a grid", ".npz": "arrays", "": "a folder of images"})
     if each_label is not None and (count, options["label"]) != (None, None):
         raise click.UsageError("--each-label cannot be combined with --num-samples or --label.")
-    others = (count, each_label, options["label"], options["truncation"])
-    if latent is not None and others != (None, None, None, None):
+    drawn = (count, each_label, options["label"], options["truncation"])
+    if latent is not None and drawn != (None, None, None, None):
         raise click.UsageError(
             "--latent cannot be combined with --num-samples, --each-label, --label or --truncation."
         )
