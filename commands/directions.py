@@ -77,9 +77,9 @@ def directions(
     Use them with 'gandem traverse --direction FILE:N'.
     """
     from gandem.commands.output import print_out
+    from gandem.core.errors import format_count
     from gandem.core.files import check_file
     from gandem.optimize.directions import directions
-    from gandem.terminal.tables import format_count
     from gandem.visualize.traversal import traverse
 
     out = choose_out(out, run, "directions.npz")

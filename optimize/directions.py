@@ -114,7 +114,8 @@ def _analyze_outputs(
 ) -> tuple[np.ndarray, np.ndarray, str]:
     spec, precision = run.spec, stored(run.record.precision)
     name = _find_layer(spec, layer)
-    player = replace(spec.player("generator"), outputs=(name,))
+    player = spec.player("generator")
+    player = replace(player, outputs=tuple(dict.fromkeys((*player.outputs, name))))
     others = (player if p.name == "generator" else p for p in spec.players)
     observed = replace(spec, players=tuple(others))
     engine = start_engine(
@@ -163,10 +164,7 @@ def _find_layer(spec: Spec, layer: str | None) -> str:
         before = list(nodes).index(weighted[1]) - 1 if len(weighted) > 1 else 0
         return list(nodes)[before]
     if layer not in nodes:
-        raise SpecError(
-            f"The generator has no layer {layer!r}.{suggest(layer, nodes)} It has "
-            f"{', '.join(nodes)}."
-        )
+        raise SpecError(f"The generator has no layer {layer!r}.{suggest(layer, nodes)}")
     return layer
 
 

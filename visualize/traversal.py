@@ -279,9 +279,14 @@ def _read_directions(
     """
     vectors, number = direction, ""
     if not isinstance(vectors, np.ndarray):
-        path, colon, number = str(direction).rpartition(":")
-        if not colon or not number.isdecimal():
+        path, _, number = str(direction).rpartition(":")
+        if not Path(path).is_file():  # the colon is part of the name
             path, number = str(direction), ""
+        elif not number.isdecimal():
+            raise SpecError(
+                f"{path}: expected the number of a direction after the colon, from 0, received "
+                f"{shown(number)}."
+            )
         vectors = read_arrays(path, "directions")["directions"]
     if vectors.ndim != 2 or vectors.shape[1] != spec.latent.size or not len(vectors):
         raise SpecError(

@@ -87,7 +87,8 @@ def read_arrays(path: Path | str, *names: str) -> dict[str, np.ndarray]:
     path = Path(path)
     try:
         if not path.is_file():
-            raise RunError(f"There is no file {str(path)!r}.")
+            problem = "it is not a file" if path.exists() else "there is no such file"
+            raise RunError(f"{path}: {problem}.")
         if path.stat().st_size > MAX_FILE_SIZE:
             raise RunError(f"{path}: more than {MAX_FILE_SIZE >> 30} GiB.")
         with np.load(path, allow_pickle=False) as file:
@@ -95,11 +96,13 @@ def read_arrays(path: Path | str, *names: str) -> dict[str, np.ndarray]:
     except RunError:
         raise
     except Exception as error:  # damaged files raise many types of errors
-        raise RunError(f"{path}: cannot be read as an .npz ({type(error).__name__}).") from error
+        raise RunError(f"{path}: it is not an .npz file of arrays, or is damaged.") from error
     value = next((arrays[name] for name in names if name in arrays), None)
     if value is None or value.dtype.kind not in "fiu" or not np.isfinite(value).all():
         expected, known = " or ".join(map(repr, names)), ", ".join(arrays) or "nothing"
         raise RunError(f"{path}: expected finite numbers called {expected}; it has {known}.")
+    if not value.size:
+        raise RunError(f"{path}: it has no vectors; its array has the shape {value.shape}.")
     return arrays
 
 
