@@ -109,8 +109,8 @@ def upload(
 
 @contextlib.contextmanager
 def _hub_errors(name: str, revision: str | None) -> Iterator[Any]:
-    """Yield ``huggingface_hub`` without its warnings, and with its progress bars only on a terminal;
-    turn its errors into ours.
+    """Yield ``huggingface_hub``, quiet but for progress bars on a terminal; turn its errors into
+    ours.
 
     Raises:
         RunError: it is not installed, or an operation in the block failed.
