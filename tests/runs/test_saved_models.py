@@ -281,6 +281,16 @@ def test_the_scores_of_the_saved_checkpoint_are_recorded(run):
     assert taken == {**protocol, "last": {"step": 2, "frechet": 4.0}}
 
 
+def test_the_scores_of_an_evaluation_are_taken_where_they_were_saved(run, tmp_path):
+    parts = {"protocol": {"data": "x"}, "real_baseline": {"frechet": 1.0}}
+    rows = [{"details": {"step": step}, "values": {"frechet": step}, **parts} for step in (2, 3)]
+    (run.path / "scores.json").write_text(json.dumps(["damaged", *rows]))
+
+    saved = run.save_pretrained(tmp_path / "model", checkpoint=2)
+
+    assert saved.record.evaluation == {**parts, "last": {"step": 2, "frechet": 2}}
+
+
 def test_the_front_matter_of_the_card_is_read_by_the_hub(run, tmp_path):
     hub = pytest.importorskip("huggingface_hub")
     protocol = {"data": "digits", "fake": 1000, "real": 1000, "extractor": "lenet5", "seed": 0}
