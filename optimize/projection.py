@@ -57,7 +57,7 @@ NOISE_SHARE = 0.75
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """The vectors found for images.
+    """The vectors of images.
 
     Attributes:
         latent: one vector for each image.
@@ -86,7 +86,8 @@ class Projection:
     def table(self, size: int | None = 56) -> Table:
         """Return the targets in a row above the reconstructions, with the errors as titles."""
         titles = tuple(f"{error:.2f}" for error in self.errors)
-        return Table(np.stack([self.targets, self.images]), titles, ("target", "found"), size)
+        rows = np.stack([self.targets, self.images])
+        return Table(rows, titles, ("target", "reconstruction"), size)
 
 
 def project(
@@ -178,10 +179,10 @@ def project(
             on_step=show,
         )
         after = {**rows, **vectors}
-        found = sample(spec, engine, after, ema=options.ema).images
-        chosen = _errors(found, repeated).reshape(-1, restarts).argmin(axis=1)
+        images = sample(spec, engine, after, ema=options.ema).images
+        chosen = _errors(images, repeated).reshape(-1, restarts).argmin(axis=1)
         chosen += restarts * np.arange(len(chosen))
-        best.append(({name: value[chosen] for name, value in after.items()}, found[chosen]))
+        best.append(({name: value[chosen] for name, value in after.items()}, images[chosen]))
     joined = {name: np.concatenate([part[name] for part, _ in best]) for name in starts}
     labels = joined["label"].argmax(axis=1) if "label" in joined else None
     latent = LatentVectors(joined[key][:, : search.size], labels, key != "noise")
@@ -235,8 +236,8 @@ class _Search:
             ops: Ops, apply: Apply, variables: Tensors, fixed: Tensors
         ) -> tuple[Tensor, dict[str, Tensor]]:
             inputs = {"label": fixed["label"]} if "label" in fixed else {}
-            made = apply("generator", **variables, **inputs)
-            unit = (made - image.low) / (image.high - image.low)
+            output = apply("generator", **variables, **inputs)
+            unit = (output - image.low) / (image.high - image.low)
             unit = unit - fixed["is 255"] * ops.relu(unit - 1) + fixed["is 0"] * ops.relu(-unit)
             distance = ops.sum_rows(ops.square(unit - fixed["target"])) / pixels
             total = distance
@@ -309,9 +310,9 @@ def _choose_starts(
     candidates = max(CANDIDATES, count)
     labels = None if label is None else np.full(candidates, label)
     inputs = fixed_inputs(run.spec, seed, candidates, run.record.precision, labels)
-    made = sample(run.spec, engine, inputs, ema=ema).images
-    pixels, wanted = (x.reshape(len(x), -1).astype(np.float64) / 255 for x in (made, targets))
-    squares = (pixels * pixels).sum(axis=1)[None] - 2 * wanted @ pixels.T  # (targets, candidates)
+    images = sample(run.spec, engine, inputs, ema=ema).images
+    pixels, aims = (x.reshape(len(x), -1).astype(np.float64) / 255 for x in (images, targets))
+    squares = (pixels * pixels).sum(axis=1)[None] - 2 * aims @ pixels.T  # (targets, candidates)
     nearest = squares.argsort(axis=1, kind="stable")[:, :count].ravel()
     return {name: value[nearest] for name, value in inputs.items()}
 

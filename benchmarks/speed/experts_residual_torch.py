@@ -311,13 +311,15 @@ def r3gan(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -> Loop:
     prepare(device)
     up = (layer for _ in range(2) for layer in (Resample(up=True), Block()))
     down = (layer for _ in range(2) for layer in (Resample(up=False), Block()))
-    made = nn.Sequential(Basis(), Block(), *up, nn.Conv2d(WIDTH, 1, 1, bias=False))
-    judging = nn.Sequential(
+    generator_net = nn.Sequential(Basis(), Block(), *up, nn.Conv2d(WIDTH, 1, 1, bias=False))
+    critic_net = nn.Sequential(
         *(nn.Conv2d(1, WIDTH, 1, bias=False), Block(), *down),
         nn.Conv2d(WIDTH, WIDTH, 7, groups=WIDTH, bias=False),
         *(nn.Flatten(), nn.Linear(WIDTH, 1, bias=False)),
     )
-    generator, critic = (Player(net, device, 2e-4, (0.0, 0.9)) for net in (made, judging))
+    generator, critic = (
+        Player(net, device, 2e-4, (0.0, 0.9)) for net in (generator_net, critic_net)
+    )
     averages = [weight.detach().clone() for weight in generator.weights]
     batches = batches_of(images, labels, device)
     at = 0

@@ -182,14 +182,14 @@ class Activation(nn.Module):
 def stylegan2(images: np.ndarray, labels: np.ndarray, device: str = "cpu") -> Loop:
     """Karras et al. 2020, arXiv:1912.04958."""
     prepare(device)
-    judging = nn.Sequential(
+    discriminator_net = nn.Sequential(
         *(Conv(1, 1), Activation(), Down(), Down(), Deviation(), Conv(WIDTH + 1, 3), Activation()),
         *(Vectors(), Linear(49 * WIDTH, WIDTH), Activation(), Linear(WIDTH, 1)),
     )
     shares = (8 / 9, 16 / 17)
     generator, critic = (
         Player(net, device, 0.002 * c, (0.0, 0.99**c))
-        for net, c in zip((Generator(), judging), shares, strict=True)
+        for net, c in zip((Generator(), discriminator_net), shares, strict=True)
     )
     averages = [weight.detach().clone() for weight in generator.weights]
     batches, kept = batches_of(images, labels, device), 0.5 ** (BATCH / 10_000)

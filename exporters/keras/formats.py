@@ -23,6 +23,7 @@ class KerasModel(Exporter):
     """A Functional model of stock layers. It loads without gandem, on all of Keras's backends."""
 
     suffix = ".keras"
+    tolerance = 1e-6
     labels = ("integers", "weights")
     pixels = ("float32", "uint8")
     backend = "keras"
@@ -43,6 +44,7 @@ class KerasModel(Exporter):
 class SavedModel(Exporter):
     """A folder that TensorFlow, TensorFlow Serving and TensorFlow.js read."""
 
+    tolerance = KerasModel.tolerance
     labels = KerasModel.labels
     pixels = KerasModel.pixels
     backend = "keras"

@@ -96,7 +96,7 @@ class Space(Web):
 
 INTRODUCTION = """\
 A page that generates images in the browser, with TensorFlow.js and without a server. It was written
-by [gandem](https://pypi.org/project/gandem/)."""
+by gandem."""
 
 
 def _list_files() -> Iterator[Traversable]:

@@ -79,6 +79,7 @@ def difference(images, expected):
 
 def test_a_page_generates_the_images_of_the_command(open_page, site, conditional):
     page = open_page(site)
+    assert page.title() == "cgan, trained on npz:tiny.npz"  # without the folder
 
     page.get_by_role("textbox", name="Seed").fill("7")
     images = page.evaluate("samples.map((sample) => Array.from(compute(sample)))")
@@ -311,6 +312,15 @@ def test_the_image_and_the_samples_can_be_saved(open_page, site, conditional):
 
     assert difference(saved[0], expected[0]) <= 1
     assert difference(saved[1], np.hstack(expected)) <= 1
+
+
+@pytest.mark.slow
+def test_the_first_image_appears_within_three_seconds(open_page, tmp_path):
+    export_runs([make_run(gandem.spec("dcgan"))], "web", tmp_path / "site")
+
+    page = open_page(tmp_path / "site")
+
+    assert int(page.evaluate("document.documentElement.dataset.ready")) < 3000
 
 
 @pytest.mark.slow

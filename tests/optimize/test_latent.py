@@ -19,14 +19,14 @@ FAST = {"steps": 200, "restarts": 3, "noise": 0.0}
 
 
 @on_each
-def test_images_of_the_generator_are_found_again(run, backend):
+def test_images_of_the_generator_are_projected_and_generated_again(run, backend):
     targets = open_run(run).generate(4, seed=5).images
 
-    found = package.project(run, targets, backend=backend, **FAST)
+    projection = package.project(run, targets, backend=backend, **FAST)
 
-    assert (found.errors < 2).sum() >= 3
-    again = open_run(run).generate(latent=found.latent, backend=backend).images
-    assert np.abs(again.astype(int) - found.images).max() <= 1
+    assert (projection.errors < 2).sum() >= 3
+    again = open_run(run).generate(latent=projection.latent, backend=backend).images
+    assert np.abs(again.astype(int) - projection.images).max() <= 1
 
 
 def test_more_images_than_one_batch_are_projected_alike(run, monkeypatch):
@@ -89,12 +89,12 @@ def test_projected_vectors_are_generated_and_interpolated(tmp_path, run, vectors
 
 def test_two_images_are_the_ends_of_an_interpolation(tmp_path, run, vectors, monkeypatch):
     _, paths, _ = vectors
-    found = LatentVectors(np.arange(8.0).reshape(2, 4))
+    vectors = LatentVectors(np.arange(8.0).reshape(2, 4))
     asked = []
 
     def project(run, images, **options):
         asked.append([str(image) for image in images])
-        return type("Projection", (), {"latent": found})
+        return type("Projection", (), {"latent": vectors})
 
     monkeypatch.setattr("gandem.optimize.projection.project", project)
     ends = ("--from-image", paths[0], "--to-image", paths[1])
@@ -113,45 +113,45 @@ def styled(tmp_path_factory):
     return folder
 
 
-def test_styles_are_found_generated_and_interpolated(tmp_path, styled):
+def test_styles_are_projected_generated_and_interpolated(tmp_path, styled):
     run = open_run(styled)
     targets = run.generate(3, seed=4).images
 
-    found = package.project(styled, targets, features="", **FAST)
+    projection = package.project(styled, targets, features="", **FAST)
 
     size = find_styles(run.spec).statistics[0].shape[0]
-    assert (found.latent.are_styles, found.latent.vectors.shape) == (True, (3, size))
-    assert (found.errors < 2).all()
-    found.save(tmp_path / "w.npz")
+    assert (projection.latent.are_styles, projection.latent.vectors.shape) == (True, (3, size))
+    assert (projection.errors < 2).all()
+    projection.save(tmp_path / "w.npz")
     again = run.generate(latent=read_latents(tmp_path / "w.npz")).images
-    assert np.abs(again.astype(int) - found.images).max() <= 1
-    ends = LatentVectors(found.latent.vectors[:2], are_styles=True)
+    assert np.abs(again.astype(int) - projection.images).max() <= 1
+    ends = LatentVectors(projection.latent.vectors[:2], are_styles=True)
     frames = list(package.interpolate(styled, latent=ends, frames=3, size=None).make())
-    for frame, image in zip((frames[0], frames[-1]), found.images, strict=False):
+    for frame, image in zip((frames[0], frames[-1]), projection.images, strict=False):
         assert np.abs(frame[0].astype(int) - image).max() <= 1
 
 
 @pytest.mark.parametrize("method", ["pca", "weights"])
 def test_the_first_direction_changes_the_layer_most(run, method):
-    found = package.directions(run, method=method, count=4, samples=300)
+    result = package.directions(run, method=method, count=4, samples=300)
 
     kernel = open_run(run).state()["generator/dense/kernel"]
-    changes = np.linalg.norm(found.vectors @ kernel, axis=1)
+    changes = np.linalg.norm(result.vectors @ kernel, axis=1)
     assert changes[0] > changes[-1]
-    np.testing.assert_allclose(np.linalg.norm(found.vectors, axis=1), 1)
-    assert (np.diff(found.shares) <= 0).all()
+    np.testing.assert_allclose(np.linalg.norm(result.vectors, axis=1), 1)
+    assert (np.diff(result.shares) <= 0).all()
     if method == "weights":
-        product = found.vectors @ kernel @ kernel.T  # eigenvectors
-        lengths = (product * found.vectors).sum(axis=1, keepdims=True)
-        np.testing.assert_allclose(product, lengths * found.vectors, atol=1e-4 * lengths.max())
+        product = result.vectors @ kernel @ kernel.T  # eigenvectors
+        lengths = (product * result.vectors).sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(product, lengths * result.vectors, atol=1e-4 * lengths.max())
 
 
 @on_each
 def test_directions_are_equal_on_all_frameworks(run, backend):
-    found = package.directions(run, backend=backend, samples=100)
+    result = package.directions(run, backend=backend, samples=100)
 
     expected = package.directions(run, samples=100)
-    np.testing.assert_allclose(found.vectors, expected.vectors, atol=1e-3)
+    np.testing.assert_allclose(result.vectors, expected.vectors, atol=1e-3)
 
 
 def test_directions_are_drawn_and_traversed(tmp_path, run):

@@ -51,16 +51,16 @@ def run_lesson(content, style, steps, weights=(2.0, 10.0, 10.0)):
 
     layers = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
     image = read(content)
-    wanted = features(image)["relu4_2"]
+    target = features(image)["relu4_2"]
     grams = {layer: gram(features(read(style))[layer]) for layer in layers}
     image = image.clone().requires_grad_(True)
     adam, losses = torch.optim.Adam([image], lr=1.0), []
     for step in range(steps):
         adam.param_groups[0]["lr"] = 0.005 + 0.0225 * (1 + math.cos(math.pi * step / steps))
-        found = features(image)
+        layers = features(image)
         terms = (
-            ((found["relu4_2"] - wanted) ** 2).mean() / (wanted**2).mean(),
-            sum(((gram(found[k]) - g) ** 2).mean() / (g**2).mean() for k, g in grams.items()) / 4,
+            ((layers["relu4_2"] - target) ** 2).mean() / (target**2).mean(),
+            sum(((gram(layers[k]) - g) ** 2).mean() / (g**2).mean() for k, g in grams.items()) / 4,
             ((image[:, :, 1:] - image[:, :, :-1]) ** 2).sum() / image.numel()
             + ((image[..., 1:] - image[..., :-1]) ** 2).sum() / image.numel(),
         )

@@ -10,6 +10,7 @@ from gandem.core.runs import Settings
 from gandem.core.runs.record import (
     BestCheckpoint,
     DataRecord,
+    OriginRecord,
     RunRecord,
     Segment,
     read_record,
@@ -23,6 +24,7 @@ FULL = RunRecord(
     seed=3,
     precision="float32",
     data=DataRecord(name="digits", digest="1" * 64, count=1797, class_names=("0", "1")),
+    origin=OriginRecord(source="other.safetensors", digest="3" * 64, names={"a": "b"}, new=("c",)),
     steps_planned=12,
     epochs=(EpochSpan(batches_per_epoch=3, batches_per_step=2),),
     stream="2" * 64,

@@ -52,13 +52,13 @@ def test_a_mixed_image_has_the_styles_of_its_row_but_some_of_its_column(styled):
 def test_the_command_writes_the_table_of_the_function(styled, tmp_path):
     chosen = ["--rows", "0:2", "--columns", "2:4", "--layers", "fine", "--truncation", 0.5]
 
-    told = said("mix", styled.path, *chosen, "-o", tmp_path / "command.png", "--json")
+    printed = said("mix", styled.path, *chosen, "-o", tmp_path / "command.png", "--json")
 
     table = gandem.mix(styled, (0, 1), (2, 3), layers="fine", size=64, truncation=0.5)
     table.save(tmp_path / "python.png")
     files = [(tmp_path / f"{name}.png").read_bytes() for name in ("command", "python")]
     assert files[0] == files[1]
-    assert json.loads(told)["columns"] == ["2", "3"]
+    assert json.loads(printed)["columns"] == ["2", "3"]
 
 
 def test_an_interpolation_of_styles_is_a_straight_line(styled):

@@ -117,7 +117,7 @@ def _describe(spec: Spec, record: RunRecord) -> str:
     size = "×".join(map(str, spec.image.shape)) if isinstance(spec.image, Image) else ""
     return (
         f"The generator of a GAN, `{_name_model(spec, record)}`, that was trained with "
-        f"[gandem](https://pypi.org/project/gandem/) on {record.data.name}. It generates "
+        f"gandem on {record.data.name}. It generates "
         f"{kind}{size}."
     )
 

@@ -182,5 +182,5 @@ function pressPad(event) {
   if (!step) return;
   event.preventDefault();
   const [x, y] = padPlace();
-  movePad(x + 0.05 * step[0], y + 0.05 * step[1], "pad");
+  movePad(x + 0.1 * step[0], y + 0.1 * step[1], "pad");
 }
