@@ -204,7 +204,10 @@ def test_directions_are_drawn_and_traversed(tmp_path, run):
         (("interpolate", "{run}", "--latent", "{one}"), "Expected two latent vectors, received 1"),
         (("directions", "{run}", "--layer", "densse"), "no layer 'densse'. Did you mean 'dense'?"),
         (("directions", "{run}", "--method", "weights", "--layer", "dense"), "leave the layer out"),
-        (("traverse", "{run}", "--direction", "{wide}"), "expected finite numbers called"),
+        (
+            ("traverse", "{run}", "--direction", "{wide}"),
+            "expected an array 'directions', received 'noise'",
+        ),
     ],
 )
 def test_bad_input_is_one_line(tmp_path, run, arguments, message):
