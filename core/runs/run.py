@@ -36,7 +36,7 @@ from gandem.core.runs.generation.sampling import (
 )
 from gandem.core.runs.record import read_record
 from gandem.core.runs.run_folder import BEST, LAST, RunFolder
-from gandem.core.runs.saved.folder import is_saved_model, write_model
+from gandem.core.runs.saved.folder import is_saved_model, read_scores_of, write_model
 from gandem.core.runs.saved.hub import parse_name, upload
 from gandem.core.runs.saved.targets import find_folder, is_name, suggest_pretrained
 from gandem.core.specs import plan_spec, read_spec
@@ -217,7 +217,7 @@ class Run(RunFolder):
             checkpoint: ``"last"``, ``"best"``, or a step.
             license: of the weights, an SPDX identifier like ``"mit"``.
             evaluation: a score of :func:`gandem.evaluate` as data, for the record and the card; by
-                default the one that the training took.
+                default that of ``gandem evaluate --save``, or the one that the training took.
             target: how the card calls the model, like ``"hf://user/name"``; by default the folder.
             backend: what the samples are generated on; by default as for :meth:`generate`.
 
@@ -232,6 +232,8 @@ class Run(RunFolder):
         options: dict[str, Any] = {"players": players, "dtype": dtype, "license": license}
         options |= {"evaluation": evaluation, "target": target}
         loaded = self.checkpoint(checkpoint)
+        if evaluation is None:
+            options["evaluation"] = read_scores_of(self.path, loaded.step)
         write_model(Path(path), self.spec, self.record, loaded, draw, **options)
         return open_run(path)
 

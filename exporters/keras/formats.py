@@ -59,8 +59,7 @@ class SavedModel(Exporter):
             port.name: tf.TensorSpec((None, *port.shape), port.dtype, port.name)
             for port in network.inputs
         }
-        archive = keras.export.ExportArchive()
-        archive.track(model)
+        archive = keras.export.ExportArchive()  # track() would store the weights twice
         archive.add_endpoint(
             "serve", lambda inputs: {network.output.name: model(inputs)}, [signature]
         )
