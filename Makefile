@@ -14,7 +14,7 @@ EXAMPLE_FILES := $(EXAMPLES:%=examples/%/pyproject.toml)
 INSTALL_EXAMPLES := $(EXAMPLES:%=--editable 'examples/%[test]')
 
 .PHONY: demo test test-all fast slow costs kills browser examples $(EXAMPLES) lint types bench
-.PHONY: mutations references clean speed one-framework without-torch without-tensorflow
+.PHONY: mutations references pretrained clean speed one-framework without-torch without-tensorflow
 
 demo: $(VENV)/all
 	$(BIN)/gandem compare dcgan --backends torch,keras --set width=32 --set learning_rate=3e-4 \
@@ -27,6 +27,7 @@ test-all: test slow examples one-framework speed
 
 # the tests of these must not be skipped
 REQUIRES := torch torchvision keras h5py tensorboard chromium distributed submitit scipy jinja2 psutil
+REQUIRES += huggingface_hub
 
 fast slow costs: export GANDEM_TEST_REQUIRES = $(REQUIRES)
 PYTEST_OPTIONS := -n 2 --dist loadscope -q
@@ -86,11 +87,12 @@ lint: $(VENV)/dev types
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
+TYPED := core cli commands compare download losses metrics optimize parity profiler scaffold terminal testing \
+	visualize
 # mypy names modules after folders; the root folder may have any name
 types: $(VENV)/dev
 	mkdir -p .types && ln -sfn .. .types/gandem
-	MYPYPATH=.types $(BIN)/mypy -p gandem.core -p gandem.cli -p gandem.commands -p gandem.testing \
-		-p gandem.profiler -p gandem.terminal -p gandem.download
+	MYPYPATH=.types $(BIN)/mypy $(TYPED:%=-p gandem.%)
 
 # trainings killed at random moments and resumed must end as undisturbed ones
 KILLS := --kills 120
@@ -117,6 +119,11 @@ speed: $(VENV)/dev
 references: $(VENV)/dev
 	$(BIN)/python -m gandem.testing.references.make
 	$(BIN)/python -m gandem.testing.references.make torch
+
+# train the pretrained models, or resume their trainings, and write their folders
+RUNS := runs/pretrained
+pretrained: $(VENV)/all
+	$(BIN)/python benchmarks/pretrained.py --runs $(RUNS) $(if $(DATA_DIR),--data-dir $(DATA_DIR))
 
 $(VENV)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gandem needs Python 3.11 or newer; choose one: make PYTHON=python3.12")'

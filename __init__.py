@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gandem.core.errors import GandemError
     from gandem.core.plugins.entry import Entry, entries
     from gandem.core.plugins.hookspecs import hookimpl
-    from gandem.core.runs import open_run, resume, train
+    from gandem.core.runs import from_pretrained, open_run, resume, train
     from gandem.core.runs.export import export
     from gandem.core.runs.trainer import Callback
     from gandem.core.specs import Spec
@@ -43,6 +43,7 @@ __all__ = [
     "entries",
     "evaluate",
     "export",
+    "from_pretrained",
     "hookimpl",
     "interpolate",
     "mix",
@@ -73,6 +74,7 @@ _HOMES = {
     "stylize": "gandem.optimize.style:stylize",
     "plot": "gandem.visualize.curves:draw_curves",
     "traverse": "gandem.visualize.traversal:traverse",
+    "from_pretrained": "gandem.core.runs:from_pretrained",
     "hookimpl": "gandem.core.plugins.hookspecs:hookimpl",
     "open_run": "gandem.core.runs:open_run",
     "parity": "gandem.parity",

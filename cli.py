@@ -12,7 +12,7 @@ from gandem.commands.group import Group
 SECTIONS = {
     "Train and resume": ("train", "resume", "runs"),
     "Generate and look": ("generate", "interpolate", "traverse", "mix", "animate", "plot"),
-    "Share": ("export", "serve"),
+    "Share": ("save", "push", "export", "serve"),
     "Optimize an image": ("style", "project", "directions"),
     "Evaluate and compare": ("evaluate", "compare", "report", "parity"),
     "Catalog and plugins": ("list", "show", "data", "plugins"),

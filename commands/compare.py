@@ -30,7 +30,15 @@ MAX_WORKERS = 4096
 LARGE_GRID = 100  # runs: a larger grid has to be confirmed
 SECTIONS = {
     "Grid": ("backends", "seeds", "sweep", "changes"),
-    "Data and training": ("data", "data_dir", "classes", "epochs", "steps", "precision"),
+    "Data and training": (
+        "data",
+        "data_dir",
+        "classes",
+        "epochs",
+        "steps",
+        "precision",
+        "start_from",
+    ),
     "Evaluation": ("num_samples", "extractor", "evaluate_every", "parity_steps"),
     "Execution": ("device", "launcher", "address", "workers", "threads", "yes"),
 }
@@ -59,6 +67,13 @@ SECTIONS = {
 @EPOCHS
 @STEPS
 @precision_option("float32")
+@click.option(
+    "--from",
+    "start_from",
+    metavar="RUN|FILE",
+    show_default="initial weights",
+    help="Start all runs from the weights of a run, or of a .safetensors file.",
+)
 @DEVICE
 @NUM_SAMPLES
 @EXTRACTOR

@@ -78,6 +78,9 @@ def generate(
 ) -> None:
     """Generate images from RUN, on any framework.
 
+    RUN is a folder, a pretrained model like dcgan@digits (see 'gandem list --pretrained'), or
+    hf://user/name.
+
     Without --label, the columns of the grid are the classes of a conditional model, or the
     categories of a latent code.
     """

@@ -15,7 +15,7 @@ from gandem.core.signals import EXIT_CODE, exit_on_interrupt
 
 SAVING = {
     *("train", "resume", "generate", "interpolate", "traverse", "mix", "animate", "plot"),
-    *("project", "directions", "style", "compare", "report", "export"),
+    *("project", "directions", "style", "compare", "report", "export", "save", "push"),
 }
 """The commands that save their result to files; they succeed although their output is lost."""
 UNUSABLE = (

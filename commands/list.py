@@ -9,12 +9,24 @@ from gandem.commands.options import JSON
 
 @click.command("list")
 @click.argument("pattern", default="*")
+@click.option(
+    "--pretrained",
+    "is_pretrained",
+    is_flag=True,
+    show_default="off",
+    help="List the pretrained models with their data, training and scores.",
+)
 @JSON
-def list_(pattern: str, as_json: bool) -> None:
+def list_(pattern: str, is_pretrained: bool, as_json: bool) -> None:
     """List models, backends, data sets and other entries.
 
     PATTERN, like 'c*', selects models.
     """
+    if is_pretrained:
+        from gandem.commands.render_pretrained import print_pretrained
+
+        print_pretrained(pattern, as_json)
+        return
     from fnmatch import fnmatch
 
     from gandem.commands.output import print_json, print_table
@@ -51,9 +63,10 @@ def list_(pattern: str, as_json: bool) -> None:
     }
     print_table("backends", [(e.id, e.title, states[e.id]) for e in backends])
     others = ("datasets", "losses", "extractors", "launchers", "callbacks", "metrics", "exporters")
-    for kind in (*others, "layers", "schedules"):
+    titles = {"datasets": "data sets", "pretrained": "pretrained models"}
+    for kind in (*others, "layers", "schedules", "pretrained"):
         if rows := [(entry.id, entry.title) for entry in entries(kind)]:
-            print_table("data sets" if kind == "datasets" else kind, rows)
+            print_table(titles.get(kind, kind), rows)
 
 
 COMMAND = list_

@@ -250,6 +250,27 @@ def generator_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def saved_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say what of a run is saved."""
+    for option in (
+        click.option("--license", default="", show_default="none", help="License, like mit."),
+        click.option(
+            "--dtype",
+            type=Choice(["float16", "float32", "float64"]),
+            show_default="that of the run",
+            help="Type to round the weights to; float16 halves the file.",
+        ),
+        click.option(
+            "--players",
+            metavar="NAMES",
+            show_default="those that generate",
+            help="Networks to save, separated by commas, like generator,discriminator; or all.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def file_option(name: str, help_: str) -> Decorator:
     """Return the option for a file that is written or read only on request."""
     kind = click.Path(path_type=Path)
@@ -281,10 +302,17 @@ def parse_changes(changes: Iterable[str]) -> dict[str, Any]:
 
 
 def find_run(name: str) -> Run | None:
-    """Return the run in a folder; None for a model's name, even if a folder has the same name."""
+    """Return a run by its folder or its name; None for a model's name, even if a folder has the
+    same name.
+    """
     from gandem.core.errors import NotFoundError
     from gandem.core.plugins.registry import registry
 
+    if "@" in name or name.startswith("hf:"):
+        from gandem.core.runs import open_run
+
+        if not os.path.isfile(name):
+            return open_run(name)
     if not os.path.isdir(name):
         return None
     try:

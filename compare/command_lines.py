@@ -18,6 +18,7 @@ OPTIONS = {
     "epochs": None,
     "steps": None,
     "precision": "float32",
+    "start_from": None,
     "device": "auto",
     "num_samples": 10_000,
     "extractor": None,
@@ -25,9 +26,11 @@ OPTIONS = {
     "parity_steps": 50,
 }
 """The fields of a grid that are options of ``gandem compare``, with their defaults."""
+OPTION_NAMES = {"start_from": "from"}
+"""The names of options that are not those of their fields."""
 TRAIN_OPTIONS = (
     *("data", "data_dir", "classes", "epochs", "steps", "precision"),
-    *("device", "evaluate_every"),
+    *("start_from", "device", "evaluate_every"),
 )
 SAMPLE_GRIDS = 10
 """Grids of samples during a run, at least, for the slider of the report."""
@@ -108,7 +111,7 @@ def _option(name: str, value: Any) -> Iterator[str]:
     if value is None:
         return
     text = ",".join(map(str, value)) or "all" if isinstance(value, tuple) else str(value)
-    option = f"--{name.replace('_', '-')}"
+    option = f"--{OPTION_NAMES.get(name, name).replace('_', '-')}"
     if text.startswith("-"):
         yield f"{option}={text}"
     else:

@@ -17,10 +17,14 @@ from gandem.core.errors import SpecError
 from gandem.core.fields import Checked, Count, Range, decode
 from gandem.core.runs import Settings
 from gandem.core.runs.run import pick_backend
+from gandem.core.runs.transfer.name_map import read_name_map
+from gandem.core.runs.transfer.source import WeightSource, read_source
+from gandem.core.runs.transfer.transfer import Transfer
 from gandem.core.specs import digest, find_model, load_spec
 from gandem.core.training import (
     OUTSIDE_PARITY,
     find_backend,
+    initial_state,
     installed_backends,
     make_feed,
     resolve_loss,
@@ -61,6 +65,8 @@ class Grid(Checked):
     Attributes:
         data, classes, data_dir, epochs, steps, precision: of every run; by default those of the
             model's recipe and of the spec.
+        start_from: the run, or the file, whose weights every run starts from; parity is measured
+            from initial weights.
         device: of every run and its scores; the parity of backends is measured on the CPU.
         num_samples: images that are scored; extractor: whose features.
         evaluate_every: epochs between the evaluations of a training; 0 for none.
@@ -82,6 +88,7 @@ class Grid(Checked):
     epochs: Count | None = None
     steps: Number | None = None
     precision: str = "float32"
+    start_from: str | None = None
     device: str = "auto"
     num_samples: Count = 10_000
     extractor: str | None = None
@@ -190,7 +197,8 @@ def check_grid(grid: Grid) -> Grid:
     if grid.extractor:
         find_extractor(grid.extractor)
     product = list(itertools.product(grid.models, grid.settings))
-    checked = [_check_spec(grid, model, setting) for model, setting in product]
+    source = read_source(grid.start_from) if grid.start_from else None
+    checked = [_check_spec(grid, model, setting, source) for model, setting in product]
     specs, totals = zip(*checked, strict=True)
     seen: dict[tuple[str, str], Setting] = {}
     for (model, setting), spec in zip(product, specs, strict=True):
@@ -212,10 +220,19 @@ def pick_backends(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(find_backend(name).id for name in names) or tuple(installed_backends())
 
 
-def _check_spec(grid: Grid, model: str, setting: Setting) -> tuple[str, int]:
-    """Return the digest of a spec that can be trained on the grid's data, and its steps."""
-    entry = find_model(model)
-    spec = load_spec(entry or model, grid.base.changes | setting.changes)
+def _check_spec(
+    grid: Grid, model: str, setting: Setting, source: WeightSource | None
+) -> tuple[str, int]:
+    """Return the digest of a spec that can be trained on the grid's data, and its steps.
+
+    Args:
+        source: of the first weights.
+    """
+    entry, changes = find_model(model), grid.base.changes | setting.changes
+    spec = load_spec(entry or model, changes)
+    if source is not None:
+        transfer = Transfer(spec, source, read_name_map(None), entry or model, changes)
+        transfer.load(initial_state(spec, 0, grid.precision))  # raises an error for a misfit
     loss = resolve_loss(spec)
     settings = Settings(
         data=grid.data, classes=grid.classes, epochs=grid.epochs, steps=grid.steps

@@ -21,7 +21,8 @@ from gandem.core.runs import Run
 DOCS = Path(__file__).parent
 PICTURES = Path("pictures", "gallery")
 MAX_BYTES = 6_000_000
-GRID = ("generate", "-n", "50")
+SQUARE, ROWS = ("generate", "-n", "49"), ("generate", "-n", "50")
+"""Seven rows, and five rows of ten classes."""
 GROWTH = ("animate", "--fps", "8", "--colors", "8")
 MORPH = ("interpolate", "--frames", "48", "--bounce", "--size", "56", "-n", "6", "--colors", "8")
 CLASSES = ("--from", "6", "--to", "7")
@@ -59,9 +60,10 @@ def make_gallery(folder: Path, names: list[str]) -> str:
 def list_commands(run: Run) -> dict[str, tuple[str, ...]]:
     """Return the commands of a grid and of an animation, by the suffix of their files."""
     if run.spec.training.stages:
-        return {"png": GRID, "gif": GROWTH}
-    has_digits = run.spec.classes and "7" in run.record.data.class_names
-    return {"png": GRID, "gif": (*MORPH, *CLASSES) if has_digits else MORPH}
+        return {"png": SQUARE, "gif": GROWTH}
+    if run.spec.classes:
+        return {"png": ROWS, "gif": (*MORPH, *CLASSES)}
+    return {"png": SQUARE, "gif": MORPH}
 
 
 def describe_run(run: Run) -> str:

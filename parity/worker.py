@@ -71,7 +71,10 @@ def _load_start(request: Request) -> Checkpoint:
         return read_checkpoint(Path(request.resumed))
     spec = from_json(request.spec)
     state = initial_state(spec, request.seed, request.precision)
-    return Checkpoint(Path(request.folder), 0, request.seed, request.precision, spec, state, {})
+    players = tuple(player.name for player in spec.players)
+    return Checkpoint(
+        Path(request.folder), 0, request.seed, request.precision, spec, state, {}, players
+    )
 
 
 def _train(request: Request, engine: Engine, feed: Feed, first: int) -> list[list[float]]:

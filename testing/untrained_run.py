@@ -35,7 +35,8 @@ class UntrainedRun:
 
     def checkpoint(self, which: int | str = "last") -> Checkpoint:
         """Return the random weights."""
-        return Checkpoint(self.path, 0, 0, "float32", self.spec, self.state, {})
+        players = tuple(player.name for player in self.spec.players)
+        return Checkpoint(self.path, 0, 0, "float32", self.spec, self.state, {}, players)
 
     def network(
         self, player: str = "generator", *, ema: bool = True, **choices: str
@@ -80,7 +81,8 @@ def _draw_state(spec: Spec) -> dict[str, np.ndarray]:
                     state[average] = np.float32(0.9) * state[name]
             _iterate(plan, state)
     if spec.training.stages:
-        state |= {STAGE: np.float32(len(stages) - 1), WEIGHT: np.float32(1)}
+        last = len(stages) - 1
+        state |= {STAGE: np.array(last, np.float32), WEIGHT: np.array(1, np.float32)}
     return state
 
 

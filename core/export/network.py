@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,20 +177,28 @@ def make_network(
 
     Raises:
         SpecError: there is no such player, or points cannot be bytes.
-        RunError: a training in stages has not reached its last resolution.
+        RunError: the checkpoint does not hold the player, or a training in stages has not reached
+            its last resolution.
     """
     run.spec.player(player)
+    checkpoint.check_player(player)
     spec = result_of(run.spec, checkpoint.state)
     if choices.get("pixels") == "uint8" and (
         player != "generator" or isinstance(spec.image, Points)
     ):
-        raise SpecError("Only images can be written as uint8; leave out --pixels.")
+        raise SpecError("Only images can be written as uint8; leave pixels out.")
     plan = plan_spec(spec)[player]
     is_average = ema and player in averaged_players(spec)
     average = "average/" if is_average else ""
     names = {p.name: average + p.name for p in plan.parameters()}
     names |= {p.name: p.name for p in plan.statistics()}
     arrays = {name: checkpoint.state[key].astype(np.float32) for name, key in names.items()}
+    for array, value in arrays.items():
+        if not np.isfinite(value).all():
+            raise RunError(
+                f"{run.path}: {array} has numbers that are not finite; the training diverged, or "
+                f"the saved model is without the player {player!r}."
+            )
     record, data = run.record, run.record.data
     facts = {
         "model": run.spec.name,
@@ -200,13 +209,26 @@ def make_network(
         "seed": record.seed,
         "classes": spec.classes,
         "class_names": list(data.class_names),
-        "data": {key: getattr(data, key) for key in ("name", "digest", "source", "license")},
+        "data": {
+            "name": _hide_folders(data.name),
+            **{key: getattr(data, key) for key in ("digest", "source", "license")},
+        },
         "backend": record.backend,
         "versions": {"gandem": record.gandem, **record.versions},
     }
     return ExportNetwork(
         name=name, spec=spec, player=player, plan=plan, arrays=arrays, facts=facts, **choices
     )
+
+
+def _hide_folders(name: str) -> str:
+    """Return the name of a data set without the folders of a path, which others need not know.
+
+    >>> _hide_folders("npz:/home/me/faces.npz"), _hide_folders("mnist")
+    ('npz:faces.npz', 'mnist')
+    """
+    kind, colon, argument = name.partition(":")
+    return kind + colon + re.split(r"[/\\]", argument.rstrip("/\\"))[-1]
 
 
 def name_networks(runs: Sequence[SavedRun]) -> list[str]:

@@ -81,20 +81,17 @@ class Reference:
             RunError: the output has another shape or type.
         """
         if isinstance(exported, Mapping):
-            return self._measure_state(self._state | self._rename(exported))
-        results = [exported(self._read_ports(batch)) for batch in self._batches]
-        return self._compare(results)
+            engine = self._make_engine(self._state | self._rename(exported))
+            return self._compare([self._run(engine, batch) for batch in self._batches])
+        return self._compare([exported(self._read_ports(batch)) for batch in self._batches])
 
     def measure_baseline(self) -> float:
-        """Return the difference of the run from itself when its weights move by one unit in the
-        last place: what rounding does to this network.
+        """Return the difference of the run from itself when the weights of the network move by one
+        unit in the last place: what rounding does to this network.
         """
-        return self._measure_state(nudge(self._network.spec, self._state, 0))
-
-    def _measure_state(self, state: Mapping[str, np.ndarray]) -> float:
-        engine = self._make_engine(state)
-        results = [self._run(engine, batch) for batch in self._batches]
-        return self._compare(results)
+        arrays = self._network.arrays
+        moved = nudge(self._network.spec, {**self._state, **arrays}, 0)
+        return self.measure({name: moved[name] for name in arrays})
 
     def _compare(self, results: Sequence[np.ndarray]) -> float:
         differences, largest = [0.0], 1.0

@@ -36,7 +36,7 @@ def weight_factors(plan: NetworkPlan, arrays: Mapping[str, np.ndarray]) -> dict[
 
 
 def fold_weights(plan: NetworkPlan, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the arrays of a network times their factors, float32, in canonical layout.
+    """Return the arrays of a network times their factors, in canonical layout.
 
     The vectors of spectral norm are left out.
 
@@ -44,7 +44,7 @@ def fold_weights(plan: NetworkPlan, arrays: Mapping[str, np.ndarray]) -> dict[st
         arrays: parameters and running statistics, by canonical name.
     """
     return {
-        name: (arrays[name].astype(np.float64) * factor).astype(np.float32)
+        name: (arrays[name].astype(np.float64) * factor).astype(arrays[name].dtype)
         for name, factor in weight_factors(plan, arrays).items()
         if not name.endswith(("/left_vector", "/right_vector"))
     }

@@ -27,13 +27,15 @@ KINDS = {
     "launchers": "launcher",
     "callbacks": "callback",
     "exporters": "exporter",
+    "pretrained": "pretrained model",
 }
 """The kinds of entries, each with the noun for one of them; the hook is ``gandem_KIND``."""
 FILE_NAME = "registry.toml"
 SCHEMA = 1
 MAX_ID_LENGTH = 100
 _PART = r"\w([\w.-]*\w)?"
-_ID = rf"(?i)({_PART}/)?{_PART}(?<!\.toml)(?<!\.json)"  # a name with such an end is a spec file
+# a name with an end of .toml or .json is a spec file
+_ID = rf"(?i)({_PART}/)?{_PART}(@{_PART})?(?<!\.toml)(?<!\.json)"
 _TARGET = r"\w+(\.\w+)*:\w+"
 
 
@@ -68,7 +70,8 @@ class Entry(metaclass=_EntryType):
 
     Attributes:
         id: the name users type; a third party's carries its prefix, ``"acme/wgan"``. Letters,
-            digits, ``_``, ``-`` and ``.``, the last two inside.
+            digits, ``_``, ``-`` and ``.``, the last two inside; of a pretrained model, two such
+            names, ``"dcgan@digits"``.
         target: ``"package.module:attribute"``, imported when the entry is used.
         title: a short description for lists.
         paper: the source.
@@ -83,6 +86,7 @@ class Entry(metaclass=_EntryType):
             size in float64.
         conformance: for backends, the ``"package.module:Class"`` of the operations that only the
             conformance suite imports; see :class:`gandem.testing.ConformanceTarget`.
+        sha256: for pretrained models, the hash of their ``model.safetensors``.
         kind: a key of :data:`KINDS`; filled in by gandem.
         provider: the distribution that added the entry; filled in by gandem.
 
@@ -103,6 +107,7 @@ class Entry(metaclass=_EntryType):
     extractor: str = ""
     tolerance: float = 1e-12
     conformance: str = ""
+    sha256: str = ""
     kind: str = ""
     provider: str = ""
 

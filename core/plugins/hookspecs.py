@@ -141,3 +141,13 @@ def gandem_exporters() -> Iterable[Entry]:  # type: ignore[empty-body]
     code; gandem compares the result with the run and moves the file into place. The modules in
     ``requires`` are those that the format needs.
     """
+
+
+@hookspec
+def gandem_pretrained() -> Iterable[Entry]:  # type: ignore[empty-body]
+    """Return entries of pretrained models, which are opened by their id, ``"acme/dcgan@faces"``.
+
+    The target is the :class:`pathlib.Path` of a folder, whose subfolder ``dcgan@faces`` is what
+    :meth:`gandem.core.runs.Run.save_pretrained` wrote; ``sha256`` is the hash of the file
+    ``model.safetensors`` in it. It is read once per opened model.
+    """

@@ -12,7 +12,7 @@ from gandem.core.runs.checkpoint import (
 from gandem.core.runs.config import Progress, Settings
 from gandem.core.runs.generation.sampling import Images, sample
 from gandem.core.runs.resume_point import resume
-from gandem.core.runs.run import Run, open_run, pick_device
+from gandem.core.runs.run import Run, from_pretrained, open_run, pick_device
 from gandem.core.runs.run_dir import next_run_dir
 from gandem.core.runs.setup import train
 
@@ -23,6 +23,7 @@ __all__ = [
     "Run",
     "Settings",
     "checkpoint_path",
+    "from_pretrained",
     "next_run_dir",
     "open_run",
     "pick_device",

@@ -2,6 +2,7 @@
 
 The header contains the step, the seed, the spec, the digest of the data, versions, metrics, and a
 SHA-256 of the header and the arrays, which detects a flipped bit. ``docs/runs.md`` lists them.
+The file of a saved model has the same form, with the weights of some players alone.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy as np
 from gandem.core.documents import parse_json
 from gandem.core.errors import RunError, SpecError, shown
 from gandem.core.files import make_folder, write_file
+from gandem.core.runs.saved.weights import check_weights, complete_weights, weight_shapes
 from gandem.core.specs import Spec, from_data, to_data
 from gandem.core.specs.serialization import SCHEMA
 from gandem.core.training import check_state, list_forms, metric_names, state_shapes
@@ -28,8 +30,10 @@ from gandem.core.training import check_state, list_forms, metric_names, state_sh
 FORMAT = 1
 MAX_HEADER_SIZE = 10_000_000
 """Bytes; the headers of gandem's models have about ten thousand."""
-TYPES = {"F32": "float32", "F64": "float64", "I64": "int64"}
+TYPES = {"F16": "float16", "F32": "float32", "F64": "float64", "I64": "int64"}
 """The types of a state's arrays, by their names in safetensors."""
+MODEL = "model.safetensors"
+"""The name of the only checkpoint in the folder of a saved model."""
 MAX_MESSAGE = 300
 """Characters of an error's message that are passed on."""
 NAME = re.compile(r"step-([0-9]{6}|[1-9][0-9]{6,17})\.safetensors")
@@ -54,6 +58,8 @@ class Checkpoint:
         precision: ``"float32"`` or ``"float64"``.
         state: every array, by canonical name.
         header: the whole header, with the metrics.
+        players: those whose weights the file holds. The weights of others are NaN in the state,
+            the rest of it is zero.
     """
 
     path: Path
@@ -63,6 +69,16 @@ class Checkpoint:
     spec: Spec
     state: dict[str, np.ndarray]
     header: dict[str, Any]
+    players: tuple[str, ...]
+
+    def check_player(self, name: str) -> None:
+        """Check that the file holds the weights of a player.
+
+        Raises:
+            RunError: it does not.
+        """
+        if name not in self.players:
+            raise RunError(f"{self.path}: it holds no {name}; it holds {', '.join(self.players)}.")
 
 
 def checkpoint_path(folder: Path, step: int) -> Path:
@@ -81,10 +97,11 @@ def parse_step(path: Path) -> int | None:
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
-    """Return a run's checkpoints, oldest first."""
+    """Return a run's checkpoints, oldest first; of a saved model its only file."""
     paths = (folder / "checkpoints").glob("step-*.safetensors")
     steps = {path: step for path in paths if (step := parse_step(path)) is not None}
-    return sorted(steps, key=lambda path: steps[path])
+    model = folder / MODEL
+    return sorted(steps, key=lambda path: steps[path]) or [model] * model.is_file()
 
 
 def read_metrics(header: Mapping[str, Any], spec: Spec) -> dict[str, float]:
@@ -122,17 +139,26 @@ def write_checkpoint(
         RunError: the disk is full, the folder cannot be written, or the state does not fit the
             spec.
     """
-    from safetensors.numpy import save
-
     path = checkpoint_path(folder, step)
     make_folder(path.parent)
-    arrays = {name: _plain(value) for name, value in state.items()}
-    check_state(spec, list_forms(arrays))  # an error when the file is read would come too late
+    check_state(spec, list_forms(state))  # an error when the file is read would come too late
     header = {**fields, "format": FORMAT, "step": step, "seed": seed, "spec": to_data(spec)}
-    header["sha256"] = hash_contents(header, arrays)
-    # safetensors' own save_file creates a file that only its owner can read
-    write_file(path, save(arrays, metadata={"gandem": json.dumps(header, sort_keys=True)}))
+    write_arrays(path, header, state)
     return path
+
+
+def write_arrays(path: Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays with a header of gandem, to which their SHA-256 is added.
+
+    Raises:
+        RunError: the disk is full, or the file cannot be written.
+    """
+    from safetensors.numpy import save
+
+    plain = {name: _plain(value) for name, value in arrays.items()}
+    header = {**header, "sha256": hash_contents(header, plain)}
+    # safetensors' own save_file creates a file that only its owner can read
+    write_file(path, save(plain, metadata={"gandem": json.dumps(header, sort_keys=True)}))
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -146,11 +172,17 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     with _opened(path) as (file, size, header, spec):
         forms = {name: _form(file.get_slice(name)) for name in file.keys()}
-        precision = check_state(spec, forms)
+        players = tuple(player.name for player in spec.players)
+        if is_complete := "players" not in header:
+            precision, names = check_state(spec, forms), state_shapes(spec)
+        else:
+            precision, players = check_weights(spec, header, forms)
+            names = weight_shapes(spec, players)
         np.empty(size, np.uint8)  # raises MemoryError; safetensors would end the process
-        state = {name: file.get_tensor(name) for name in state_shapes(spec)}
-        _check_arrays(header, state)
-    return Checkpoint(path, header["step"], header["seed"], precision, spec, state, header)
+        arrays = {name: file.get_tensor(name) for name in names}
+        _check_arrays(header, arrays)
+        state = arrays if is_complete else complete_weights(spec, arrays, precision)
+    return Checkpoint(path, header["step"], header["seed"], precision, spec, state, header, players)
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -199,8 +231,11 @@ def _printable(error: Exception) -> str:
 
 
 def check_header_size(path: Path) -> int:
-    """Check that a path is a plain file, and that its header fits into it; return its size."""
-    kind = path.lstat()
+    """Check that a path is a plain file, and that its header fits into it; return its size.
+
+    A saved model may be a link: the cache of a hub links its files.
+    """
+    kind = path.stat() if path.name == MODEL else path.lstat()
     if not stat.S_ISREG(kind.st_mode):
         kind_name = "a symbolic link" if stat.S_ISLNK(kind.st_mode) else "not a file"
         raise DamagedError(f"it is {kind_name}; expected a plain file.")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from gandem.core.documents import parse_json
-from gandem.core.errors import RunError, SpecError
+from gandem.core.errors import RunError, SpecError, shown
 from gandem.core.fields import Checked, Range, decode, encode
 from gandem.core.files import write_json
 from gandem.core.runs.config import Settings
@@ -130,6 +130,7 @@ class RunRecord(Checked):
         evaluation: protocol, real baseline, last scores and cost of the evaluation.
         health: what the diagnostics report: verdict, warnings, accuracy.
         allowed_changes: fields that were allowed to change when the run was resumed.
+        license: of the weights of a saved model, an SPDX identifier; empty if it was not given.
     """
 
     _title: ClassVar[str] = "the record"
@@ -164,6 +165,7 @@ class RunRecord(Checked):
     health: dict[str, Any] | None = None
     allowed_changes: tuple[str, ...] = ()
     segments: tuple[Segment, ...] = ()
+    license: str = ""
 
     def to_data(self) -> dict[str, Any]:
         """Return the record as plain data, as ``run.json`` holds it."""
@@ -196,6 +198,11 @@ def read_record(run_dir: Path) -> RunRecord:
         data = parse_json(text, MAX_DEPTH)
         if not isinstance(data, dict):
             raise ValueError("expected a JSON object")
+        number = data.get("format")
+        if type(number) is int and number > FORMAT:
+            raise RunError(
+                f"{path}: written by a newer gandem, format {shown(number)}; upgrade gandem."
+            )
         record: RunRecord = decode(RunRecord, data)
     except SpecError as error:
         raise RunError(f"{path}: damaged; {_shorten(str(error))}") from None

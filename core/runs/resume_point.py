@@ -23,6 +23,7 @@ from gandem.core.runs.log import is_logged
 from gandem.core.runs.record import RunRecord, Segment, covers, write_record
 from gandem.core.runs.run import Run, open_run
 from gandem.core.runs.run_dir import lock_run_dir
+from gandem.core.runs.saved.folder import is_saved_model
 from gandem.core.runs.setup import Notice, TrainingSetup
 from gandem.core.runs.trainer import Callback
 from gandem.core.signals import catch_stop_request
@@ -97,7 +98,11 @@ def resume(
     clock = time.perf_counter()
     folder = run.path if isinstance(run, Run) else Path(run)
     absolute = folder.absolute()  # a callback may change the working directory
-    open_run(folder)  # leave no lock in another folder
+    if is_saved_model(open_run(run).path):  # and leave no lock in another folder
+        raise RunError(
+            f"{folder}: a saved model holds no state of the optimizers; resume the run that it was "
+            "saved from."
+        )
     with lock_run_dir(folder), contextlib.ExitStack() as stack:
         run = open_run(folder)
         point = find_resume_point(run)

@@ -9,25 +9,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from gandem.core.errors import BackendError, RunError, SpecError, shown, suggest
-from gandem.core.plugins.installation import install_command
-from gandem.core.runs.checkpoint import (
-    Checkpoint,
-    list_checkpoints,
-    parse_step,
-    read_checkpoint,
-)
-from gandem.core.runs.config import Settings
+from gandem.core.errors import RunError, SpecError, suggest
+from gandem.core.runs.checkpoint import Checkpoint
 from gandem.core.runs.generation.latents import LatentVectors
 from gandem.core.runs.generation.sampling import (
     CHUNK_SIZE,
+    MAX_COLUMNS,
     Images,
     check_count,
     decode,
@@ -38,156 +34,32 @@ from gandem.core.runs.generation.sampling import (
     save_arrays,
     save_folder,
 )
-from gandem.core.runs.log import has_losses, read_last_row, read_log
-from gandem.core.runs.record import RunRecord, covers, read_record
-from gandem.core.runs.run_dir import is_locked
-from gandem.core.specs import Spec, differences, plan_spec, read_spec
+from gandem.core.runs.record import read_record
+from gandem.core.runs.run_folder import BEST, LAST, RunFolder
+from gandem.core.runs.saved.folder import is_saved_model, read_scores_of, write_model
+from gandem.core.runs.saved.hub import parse_name, upload
+from gandem.core.runs.saved.targets import find_folder, is_name, suggest_pretrained
+from gandem.core.specs import plan_spec, read_spec
 from gandem.core.training import (
     Engine,
     averaged_players,
     check_capabilities,
     fixed_inputs,
     fixed_parts,
-    installed_backends,
     load_backend,
     make_engine,
+    pick_backend,
+    pick_device,
     resolve_loss,
     stored,
 )
 
-__all__ = ["LAST", "Run", "open_run", "pick_backend", "pick_device"]
-
-LAST, BEST = "last", "best"
-"""Names of checkpoints, besides their steps."""
-ATTEMPTS = 5
-"""How often a checkpoint is looked up that a training removes before it is read."""
+__all__ = ["BEST", "LAST", "Run", "from_pretrained", "open_run", "pick_backend", "pick_device"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Run:
-    """A run on disk; ``record`` is what ``run.json`` held when it was opened."""
-
-    path: Path
-    spec: Spec
-    record: RunRecord
-
-    def __repr__(self) -> str:
-        record = self.record
-        return f"<Run {self.path}: {record.model}, {record.state} at step {record.steps}>"
-
-    def status(self) -> str:
-        """Return the state of the training; one that run.json calls running may be killed."""
-        state = self.record.state
-        return "interrupted" if state == "running" and is_locked(self.path) is False else state
-
-    def count_steps(self) -> int:
-        """Return the steps made: those logged if the training is running, else those saved."""
-        if self.status() == "running":
-            return int(read_last_row(self.path).get("step", 0))
-        saved = [step for path in self.checkpoints() if (step := parse_step(path)) is not None]
-        return max([*saved, self.record.steps])
-
-    def health(self) -> str:
-        """Return the current warnings, or ``"well"`` or ``"unknown"``; empty if not recorded."""
-        now = (self.record.health or {}).get("now")
-        return ", ".join(map(str, now)) if isinstance(now, list) else ""
-
-    def settings(self) -> Settings:
-        """Return the settings of the training.
-
-        Raises:
-            RunError: the record has none, or they do not fit the spec.
-        """
-        settings = self.record.settings
-        try:
-            if settings is None:
-                raise SpecError("the field 'settings' is missing.")
-            settings.best_of(self.spec)
-        except SpecError as error:
-            raise RunError(f"{self.path / 'run.json'}: damaged; {error}") from None
-        return settings
-
-    def log(self) -> list[dict[str, Any]]:
-        """Return the rows of ``log.jsonl`` with losses; accuracies are from 0 to 1.
-
-        Lines that are damaged or cut short by a crash are left out.
-        """
-        return [row for row in self.rows() if has_losses(row)]
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Return all rows of ``log.jsonl``: losses, accuracies, scores and warnings."""
-        return read_log(self.path)
-
-    def checkpoints(self) -> list[Path]:
-        """Return the checkpoints, oldest first."""
-        return list_checkpoints(self.path)
-
-    def checkpoint(self, which: int | str = LAST) -> Checkpoint:
-        """Read a checkpoint: the ``"last"``, the ``"best"``, or that of a step.
-
-        Raises:
-            RunError: it does not exist, is damaged, or has another spec than the run.
-        """
-        checkpoint = self._read(which)
-        allowed = self.record.allowed_changes
-        for path, (was, now) in differences(checkpoint.spec, self.spec).items():
-            if not any(covers(field, path) for field in allowed):
-                raise RunError(
-                    f"{checkpoint.path}: it has another spec than spec.toml: {path} is "
-                    f"{shown(now)} there, {shown(was)} in the checkpoint."
-                )
-        return checkpoint
-
-    def _read(self, which: int | str) -> Checkpoint:
-        """Read a checkpoint; a training may replace the last and the best one at any time."""
-        for attempt in range(ATTEMPTS):
-            run = open_run(self.path) if attempt else self
-            try:
-                path = run._path_of(which)
-                return read_checkpoint(path)
-            except RunError:
-                is_replaced = which in (LAST, BEST) and is_locked(self.path) is not False
-                if not is_replaced or attempt == ATTEMPTS - 1:
-                    raise
-        raise AssertionError
-
-    def _path_of(self, which: int | str) -> Path:
-        paths = self.checkpoints()
-        if not paths:
-            raise RunError(f"{self.path}: it has no checkpoint yet.")
-        if which == LAST:
-            return paths[-1]
-        best = self.record.best
-        if which == BEST and best is None:
-            raise RunError(
-                f"{self.path}: it has no best checkpoint; a training with --best METRIC keeps one."
-            )
-        step = best.step if which == BEST and best is not None else which
-        if isinstance(step, str) and step.isdecimal() and len(step) < 20:
-            step = int(step)
-        matches = [path for path in paths if parse_step(path) == step]
-        if not matches:
-            steps = ", ".join(str(parse_step(path)) for path in paths[-8:])
-            raise RunError(f"{self.path}: it has no checkpoint {shown(step)}; its steps: {steps}.")
-        return matches[0]
-
-    def samples(self) -> list[Path]:
-        """Return the sample grids, oldest first."""
-        return sorted(
-            (self.path / "samples").glob("*.png"),
-            key=lambda path: (self.sampled_at(path), path.name),
-        )
-
-    def sampled_at(self, samples: Path) -> int:
-        """Return the step after which a sample grid was made, from its name."""
-        kind, _, number = samples.stem.partition("-")
-        step = int(number) if number.isdecimal() and len(number) < 20 else 0
-        spans = [span for span in self.record.epochs if span.first_epoch < step]
-        return spans[-1].step_of(step) if kind == "epoch" and spans else step
-
-    def state(self, which: int | str = LAST) -> dict[str, np.ndarray]:
-        """Return a checkpoint's state, by canonical name; see :meth:`checkpoint`."""
-        return self.checkpoint(which).state
+class Run(RunFolder):
+    """A run: what is on disk, and what its networks do."""
 
     def engine(
         self,
@@ -219,8 +91,10 @@ class Run:
             ema: use the moving average of the weights, if the run keeps one.
         """
         self.spec.player(player)
+        checkpoint = self.checkpoint()
+        checkpoint.check_player(player)
         averaged = player in averaged_players(self.spec) and ema
-        return self.engine(backend).native(player, average=averaged)
+        return self.engine(backend, checkpoint=checkpoint).native(player, average=averaged)
 
     def generate(
         self,
@@ -320,6 +194,82 @@ class Run:
         noise = encode(self.spec, loaded, images, precision, ema=ema)
         return decode(self.spec, loaded, noise, labels, precision, ema=ema)
 
+    def save_pretrained(
+        self,
+        path: Path | str,
+        *,
+        players: str | Sequence[str] | None = None,
+        dtype: str | None = None,
+        checkpoint: int | str = LAST,
+        license: str = "",
+        evaluation: Mapping[str, Any] | None = None,
+        target: str = "",
+        backend: str | None = None,
+    ) -> Run:
+        """Write the trained networks to a new folder, with a model card, and open it.
+
+        The folder is accepted wherever a run is. It holds one set of weights: the moving averages
+        if the run keeps them.
+
+        Args:
+            players: names, or ``"all"``; by default those that generate.
+            dtype: ``"float16"`` to round the weights; by default they keep their precision.
+            checkpoint: ``"last"``, ``"best"``, or a step.
+            license: of the weights, an SPDX identifier like ``"mit"``.
+            evaluation: a score of :func:`gandem.evaluate` as data, for the record and the card; by
+                default that of ``gandem evaluate --save``, or the one that the training took.
+            target: how the card calls the model, like ``"hf://user/name"``; by default the folder.
+            backend: what the samples are generated on; by default as for :meth:`generate`.
+
+        Raises:
+            RunError: the folder exists and is not empty, or cannot be written.
+        """
+
+        def draw(folder: Path) -> Images:
+            count = 64 if not self.spec.classes else 4 * min(self.spec.classes, MAX_COLUMNS)
+            return open_run(folder).generate(count, backend=backend)
+
+        options: dict[str, Any] = {"players": players, "dtype": dtype, "license": license}
+        options |= {"evaluation": evaluation, "target": target}
+        loaded = self.checkpoint(checkpoint)
+        if evaluation is None:
+            options["evaluation"] = read_scores_of(self.path, loaded.step)
+        write_model(Path(path), self.spec, self.record, loaded, draw, **options)
+        return open_run(path)
+
+    def push(
+        self,
+        name: str,
+        *,
+        private: bool = False,
+        revision: str | None = None,
+        message: str | None = None,
+        **saved: Any,
+    ) -> str:
+        """Upload the trained networks to the Hugging Face Hub, and return the address.
+
+        The token is the one of ``huggingface_hub``: from ``hf auth login`` or ``HF_TOKEN``.
+
+        Args:
+            name: ``"user/name"``; the repository is created if it does not exist.
+            private: create it as a private one.
+            revision: the branch, created if it does not exist; by default ``main``.
+            message: of the commit.
+            saved: as for :meth:`save_pretrained`; a saved model is uploaded as it is.
+
+        Raises:
+            RunError: it cannot be uploaded.
+        """
+        name, branch = parse_name(name)
+        revision = revision or branch
+        options: Any = {"private": private, "revision": revision, "message": message}
+        if is_saved_model(self.path) and not saved:
+            return upload(self.path, name, **options)
+        with TemporaryDirectory(prefix="gandem-") as place:
+            saved = {"target": f"hf://{name}", **saved}
+            folder = self.save_pretrained(Path(place) / name.partition("/")[2], **saved).path
+            return upload(folder, name, **options)
+
     def _labels(self, count: int, label: int | str | None) -> np.ndarray | None:
         """Return the class of each image, None if the classes take turns."""
         if label is not None:
@@ -348,34 +298,26 @@ class Run:
         raise SpecError(f"No class named {label!r}.{suggest(str(label), names)}")
 
 
-def pick_backend(preferred: str = "") -> str:
-    """Return the id of the preferred backend if it is installed, or else of the first that is.
+def open_run(target: Run | Path | str) -> Run:
+    """Open a run: the folder of a training or of a saved model, a pretrained model, or one of a
+    hub. A run is returned as it is.
 
-    Raises:
-        BackendError: no backend is installed.
-    """
-    installed = installed_backends()
-    if preferred in installed:
-        return preferred
-    if not installed:
-        command = install_command("torch")
-        raise BackendError(f"No backend is installed. Install one with: {command}")
-    return installed[0]
-
-
-def open_run(path: Run | Path | str) -> Run:
-    """Open a run's folder; a run is returned as it is.
+    Args:
+        target: a path, a name like ``"dcgan@digits"``, or ``"hf://user/name"``, optionally with
+            ``@revision``.
 
     Raises:
         RunError: the folder is not a run, or is damaged.
+        NotFoundError: there is no pretrained model of that name.
     """
-    if isinstance(path, Run):
-        return path
-    path = Path(path)
+    if isinstance(target, Run):
+        return target
+    path = find_folder(target)
     try:
         if not path.is_dir():
             state = "is not a folder" if path.exists() else "does not exist"
-            raise RunError(f"{path}: not a run; it {state}.")
+            hint = suggest_pretrained(str(target)) if state == "does not exist" else ""
+            raise RunError(f"{path}: not a run; it {state}.{hint}")
         if not (path / "run.json").is_file():
             runs = [record.parent for record in sorted(path.glob("*/run.json"))]
             hint = f" Did you mean {runs[-1]}?" if runs else ""
@@ -388,8 +330,22 @@ def open_run(path: Run | Path | str) -> Run:
     return Run(path, read_spec(path / "spec.toml"), record)
 
 
-def pick_device(devices: list[str], requested: str) -> str:
-    """Return the device to use; ``"auto"`` is the first GPU if there is one."""
-    if requested == "auto":
-        return devices[-1] if len(devices) == 1 else devices[1]
-    return requested
+def from_pretrained(target: Path | str, *, revision: str | None = None) -> Run:
+    """Open a saved model; beside what :func:`open_run` takes, ``"user/name"`` is one of the hub.
+
+    Args:
+        target: a folder, ``"dcgan@digits"``, ``"user/name"`` or ``"hf://user/name"``.
+        revision: of a model on the hub: a branch, a tag or a commit.
+
+    Raises:
+        RunError, NotFoundError: see :func:`open_run`.
+    """
+    text = str(target)
+    if not os.path.lexists(text) and not is_name(text) and text.count("/") == 1:
+        text = f"hf://{text}"
+    if revision is None:
+        return open_run(text)
+    name, pinned = parse_name(text)
+    if pinned is not None:
+        raise RunError(f"{text}: it names a revision; leave the other one out.")
+    return open_run(f"hf://{name}@{revision}")

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
         find_backend,
         installed_backends,
         load_backend,
+        pick_backend,
+        pick_device,
         set_threads,
     )
     from gandem.core.training.capabilities import (
@@ -158,6 +160,8 @@ __all__ = [
     "nudge",
     "one_hot",
     "passes_of_step",
+    "pick_backend",
+    "pick_device",
     "planned_memory",
     "replace_weights",
     "resolve_loss",

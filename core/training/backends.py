@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from gandem.core.errors import BackendError
 from gandem.core.plugins.entry import Entry
+from gandem.core.plugins.installation import install_command
 from gandem.core.plugins.isolation import format_error, stdout_to_stderr
 from gandem.core.plugins.loading import find_missing, import_target
 from gandem.core.plugins.registry import is_installed, registry, require
 from gandem.core.training.protocols import ArithmeticReporter, Backend, ThreadSetter
 
-__all__ = ["find_backend", "installed_backends", "load_backend", "set_threads"]
+__all__ = [
+    "find_backend",
+    "installed_backends",
+    "load_backend",
+    "pick_backend",
+    "pick_device",
+    "set_threads",
+]
 
 REQUIRED = ("capabilities", "versions", "devices", "engine")
 """The attributes that every backend has."""
@@ -68,3 +76,25 @@ def set_threads(backend: Backend, threads: str) -> str:
     if is_number and threads != before and isinstance(backend, ThreadSetter):
         backend.set_threads(int(threads))
     return before
+
+
+def pick_backend(preferred: str = "") -> str:
+    """Return the id of the preferred backend if it is installed, or else of the first that is.
+
+    Raises:
+        BackendError: no backend is installed.
+    """
+    installed = installed_backends()
+    if preferred in installed:
+        return preferred
+    if not installed:
+        command = install_command("torch")
+        raise BackendError(f"No backend is installed. Install one with: {command}")
+    return installed[0]
+
+
+def pick_device(devices: list[str], requested: str) -> str:
+    """Return the device to use; ``"auto"`` is the first GPU if there is one."""
+    if requested == "auto":
+        return devices[-1] if len(devices) == 1 else devices[1]
+    return requested

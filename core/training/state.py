@@ -33,6 +33,7 @@ __all__ = [
     "WEIGHT",
     "averaged_players",
     "check_state",
+    "copied_name",
     "initial_state",
     "list_forms",
     "list_plans",
@@ -150,11 +151,11 @@ def initial_state(spec: Spec, seed: int, precision: str) -> dict[str, np.ndarray
         elif name.startswith(("optimizer/", "running/")):
             state[name] = np.zeros(shape, dtype)
         else:
-            state[name] = first[_copied(name)].astype(dtype)
+            state[name] = first[copied_name(name)].astype(dtype)
     return state
 
 
-def _copied(name: str) -> str:
+def copied_name(name: str) -> str:
     """Return the name of the weight that an array is a copy of, or its own name."""
     return name.removeprefix("average/").removeprefix("lookahead/")
 
@@ -217,7 +218,7 @@ def replace_weights(
     state: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Return the state with some weights and statistics replaced, and the copies of the weights."""
-    return {name: arrays.get(_copied(name), value) for name, value in state.items()}
+    return {name: arrays.get(copied_name(name), value) for name, value in state.items()}
 
 
 def list_forms(state: Mapping[str, np.ndarray]) -> dict[str, tuple[Shape, str]]:

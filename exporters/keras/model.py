@@ -20,21 +20,16 @@ def build_model(network: ExportNetwork) -> keras.Model:
 
 
 def _build(network: ExportNetwork) -> keras.Model:
-    inputs = {
-        port.key: keras.Input(port.shape, dtype=port.dtype, name=port.name)
-        for port in network.inputs
-    }
-    shapes = network.plan.inputs
-    tensors = {
-        port.key: ops.one_hot(inputs[port.key], shapes[port.key][0])
-        if port.dtype == "int64"
-        else inputs[port.key]
-        for port in network.inputs
-    }
+    inputs, tensors = [], {}
+    for port in network.inputs:
+        is_class = port.dtype == "int64"  # which JAX does not have; Keras casts integers
+        x = keras.Input(port.shape, dtype="int32" if is_class else port.dtype, name=port.name)
+        inputs.append(x)
+        tensors[port.key] = ops.one_hot(x, network.plan.inputs[port.key][0]) if is_class else x
     graph = Graph(fold_weights(network.plan, network.arrays), tensors)
     output = graph.run(network.plan.nodes, tensors[network.plan.input])
     output = _to_bytes(output, network.output) if network.output.dtype == "uint8" else output
-    return keras.Model([*inputs.values()], output, name=network.player)
+    return keras.Model(inputs, output, name=network.player)
 
 
 def _to_bytes(images: KerasTensor, port: Port) -> KerasTensor:

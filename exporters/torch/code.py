@@ -48,6 +48,7 @@ class Code:
         self.shapes = dict(plan.inputs) | {n.reference: n.output_shape for n in plan.walk()}
         self._locals = {*TAKEN, *inputs.values()}
         self._attributes = {*dir(nn.Module), *("training", "_modules")}
+        self._dtype = np.result_type(np.float32, *arrays.values())
         self._read = {node.reads for node in plan.walk()}
         self.result = self.write_chain(plan.nodes, self.values[plan.input], "x")
 
@@ -113,7 +114,7 @@ class Code:
         shape = ", ".join(map(str, value.shape))
         empty = f"torch.empty({shape})"
         self.modules[name] = f"nn.Buffer({empty})" if fixed else f"nn.Parameter({empty})"
-        self.tensors[name] = value
+        self.tensors[name] = value.astype(self._dtype)
         return f"self.{name}"
 
     def array(self, node: Node, short: str) -> np.ndarray:

@@ -330,7 +330,7 @@ def _(layer: kinds.AveragePool2D, node: Node, x: str, code: Code) -> str:
         return pool
     ones = np.pad(np.ones(node.input_shape[:2]), sides)
     rows, columns = node.output_shape[:2]
-    share = np.empty((rows, columns), np.float32)  # of image pixels in each window
+    share = np.empty((rows, columns))  # of image pixels in each window
     for row, column in np.ndindex(rows, columns):
         top, left = row * layer.stride[0], column * layer.stride[1]
         share[row, column] = ones[top : top + layer.size[0], left : left + layer.size[1]].mean()
@@ -339,9 +339,7 @@ def _(layer: kinds.AveragePool2D, node: Node, x: str, code: Code) -> str:
 
 @express.register
 def _(layer: kinds.Resample2D, node: Node, x: str, code: Code) -> str:
-    rows, columns = (
-        filter_matrix(layer, node.input_shape[axis], axis).astype(np.float32) for axis in (0, 1)
-    )
+    rows, columns = (filter_matrix(layer, node.input_shape[axis], axis) for axis in (0, 1))
     left = code.add_tensor(node, rows, "rows", fixed=True)
     right = code.add_tensor(node, columns.T, "columns", fixed=True)
     return f"{left} @ {x} @ {right}"

@@ -1,4 +1,4 @@
-"""Fetches TensorFlow.js from npm: ``python -m gandem.exporters.web.fetch_runtime``.
+"""Fetches TensorFlow.js with npm: ``python -m gandem.exporters.web.fetch_runtime``.
 
 The files are those of the packages, byte for byte; ``runtime/SHA256SUMS`` holds their digests. The
 page uses the operations of the library and its backend in plain JavaScript, which needs no GPU, no
@@ -8,24 +8,24 @@ WebAssembly and no other file, and rounds in the same way on every device.
 from __future__ import annotations
 
 import hashlib
-import io
+import subprocess
 import tarfile
-import urllib.request
+import tempfile
 from pathlib import Path
 
 VERSION = "4.22.0"
 FILES = {"tf-core.min.js": "tfjs-core", "tf-backend-cpu.min.js": "tfjs-backend-cpu"}
 """The files of the folder ``dist`` of the packages ``@tensorflow/…``."""
-URL = "https://registry.npmjs.org/@tensorflow/{package}/-/{package}-{version}.tgz"
 FOLDER = Path(__file__).parent / "runtime"
 SUMS = FOLDER / "SHA256SUMS"
 
 
 def fetch_file(name: str, package: str) -> bytes:
     """Return a file of a package."""
-    url = URL.format(package=package, version=VERSION)
-    with urllib.request.urlopen(url) as answer, io.BytesIO(answer.read()) as content:
-        with tarfile.open(fileobj=content) as archive:
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["npm", "pack", "--silent", f"@tensorflow/{package}@{VERSION}"]
+        done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+        with tarfile.open(Path(folder) / done.stdout.strip()) as archive:
             file = archive.extractfile(f"package/dist/{name}")
             assert file is not None
             return file.read()

@@ -18,6 +18,8 @@ from gandem.core.runs.checkpoint import Checkpoint
 from gandem.core.runs.generation.sampling import generate_batches
 from gandem.core.runs.run import BEST, LAST, Run, open_run, pick_backend
 from gandem.core.runs.run_dir import is_locked
+from gandem.core.runs.saved.folder import is_saved_model
+from gandem.core.runs.saved.targets import is_name
 from gandem.core.training import fixed_inputs
 from gandem.metrics.evaluation import RealSide, Scored, same_protocol
 from gandem.metrics.evaluation.features import find_extractor, load_extractor
@@ -111,6 +113,9 @@ def evaluate(
             "There is nothing to score; expected runs, folders or .npz files of images."
         )
     targets = [_subject(subject) for subject in subjects]
+    for target in targets if save else ():
+        if target.run is not None and is_saved_model(target.run.path):
+            raise RunError(f"{target.path}: a saved model is not changed; leave --save out.")
     runs = [target.run for target in targets if target.run is not None]
     request = _Real(
         data=data,
@@ -131,7 +136,11 @@ def evaluate(
         for target in targets
         if target.run is None
     }
-    checkpoints = {run.path: _find_checkpoints(run, checkpoint) for run in runs}
+    checkpoints = {
+        target.path: _find_checkpoints(target.run, checkpoint)
+        for target in targets
+        if target.run is not None
+    }
     usable = backend or _pick_backend(runs[0].record.backend if runs else "")
     features = load_extractor(extractor or default_extractor(name), usable)
     real = RealSide(dataset, features, count, seed, gan_train=gan_train, progress=progress)
@@ -140,7 +149,7 @@ def evaluate(
         if target.run is None:
             scored.append(_score_images(target, images[target.path], real))
         else:
-            of_run = [*_score_run(target.run, real, checkpoints[target.path], backend, device)]
+            of_run = [*_score_run(target, real, checkpoints[target.path], backend, device)]
             if save:
                 rows = [finite(scores.to_data()) for scores in of_run]
                 write_json(target.run.path / SCORES, rows)
@@ -153,6 +162,8 @@ def _subject(given: Run | Path | str) -> _Subject:
     if isinstance(given, Run):
         return _Subject(given.path, given)
     path = Path(given)
+    if is_name(given):
+        return _Subject(path, open_run(given))
     try:
         exists, run = path.exists(), (path / "run.json").exists()
         run = run or (path.is_dir() and not _holds_images(path))
@@ -239,13 +250,17 @@ def _check_shape(run: Run, dataset: Dataset) -> None:
 
 
 def _score_run(
-    run: Run,
+    subject: _Subject,
     real: RealSide,
     checkpoints: dict[int, tuple[str, Checkpoint | int]],
     backend: str | None,
     device: str,
 ) -> Iterator[Scored]:
-    weights = ("averaged", "raw") if run.spec.training.averages else ("",)
+    run = subject.run
+    assert run is not None
+    weights: tuple[str, ...] = ("averaged", "raw") if run.spec.training.averages else ("",)
+    if is_saved_model(run.path):  # it holds one set of weights
+        weights = weights[:1]
     inputs = fixed_inputs(run.spec, real.seed, real.count, run.record.precision, None)
     labels = _convert_labels(real.dataset, run, inputs["label"]) if "label" in inputs else None
     for step, (name, checkpoint) in checkpoints.items():
@@ -253,7 +268,7 @@ def _score_run(
         for kind in weights:
             description = ", ".join(part for part in (name, f"step {step}", kind) if part)
             images = generate_batches(run.spec, engine, inputs, ema=kind != "raw")
-            scored = real.score(f"{run.path}: {description}", images, labels)
+            scored = real.score(f"{subject.path}: {description}", images, labels)
             facts = {"checkpoint": name or str(step), "step": step, "weights": kind or "raw"}
             yield replace(scored, details={**facts, **scored.details})
 

@@ -101,7 +101,7 @@ def test_list_json_names_models_backends_and_data_sets():
     data = json.loads(said("list", "--json"))
 
     tables = {"models", "backends", "datasets", "losses", "layers", "extractors", "metrics"}
-    tables |= {"launchers", "callbacks", "schedules", "exporters"}
+    tables |= {"launchers", "callbacks", "schedules", "exporters", "pretrained"}
     assert set(data) == tables
     assert {"lenet5", "inception", "pixels"} <= {row["id"] for row in data["extractors"]}
     assert {"local", "dask", "slurm"} <= {row["id"] for row in data["launchers"]}

@@ -33,6 +33,7 @@ GRIDS = [
         data="npz:/my data/x.npz",
         data_dir="-odd place",
         precision="float64",
+        start_from="my runs/first",
         device="cuda:1",
         num_samples=77,
         extractor="lenet5:digits",
@@ -77,7 +78,7 @@ def test_a_cell_has_a_command_to_train_and_one_to_score():
     evaluate = format_command(evaluate_command(grid, "runs/a"))
 
     assert shlex.split(train)[2] == "a model.toml"
-    assert "--device cuda:1" in train
+    assert "--from 'my runs/first' --device cuda:1" in train
     assert """--set 'hidden=[8,8]' --set 'name="a,b"'""" in train
     assert evaluate == (
         "gandem evaluate runs/a --seed 1 --num-samples 77 --device cuda:1 --extractor lenet5:digits"

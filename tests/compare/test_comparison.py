@@ -207,6 +207,24 @@ def test_one_model_on_one_backend_is_scored_over_its_seeds(tmp_path, data, toys)
     assert "over 2 seeds on test/one." in done.stdout
 
 
+def test_all_runs_start_from_the_weights_of_a_run(tmp_path, data, toys):
+    first, out = tmp_path / "first", tmp_path / "out"
+    options = ("--backends=test/one", "--seeds=1", f"--data={data}", *QUICK, "--from", first)
+    with in_process():
+        train = ("train", "dcgan", "--backend=test/one", "--steps=1", f"--data={data}", *SMALL)
+        assert gandem(*train, "--out", first).exit_code == 0
+
+        line = refused("compare", "dcgan", *options, *SMALL, "--set=latent=5", "--out", out)
+        assert "generator/dense/kernel" in line
+        assert not out.exists()
+        done = gandem("compare", "dcgan", *options, *SMALL, "--out", out)
+
+    assert done.exit_code == 0, done.stderr
+    comparison = open_comparison(out)
+    origins = [comparison.run(cell).record.origin for cell in comparison.cells()]
+    assert [origin.source for origin in origins] == [str(first)]
+
+
 def test_runs_in_float64_are_compared_at_their_end(tmp_path, data, toys):
     options = ("--backends=test/one,test/two", "--seeds=1", "--precision=float64", *SMALL, *QUICK)
 
@@ -368,7 +386,7 @@ def test_a_launcher_that_cannot_be_used_starts_no_run(tmp_path, asked, words):
 
 
 def test_without_a_backend_an_installation_is_suggested(tmp_path, monkeypatch):
-    monkeypatch.setattr("gandem.core.runs.run.installed_backends", list)
+    monkeypatch.setattr("gandem.core.training.backends.installed_backends", list)
 
     message = refused("compare", "dcgan", "--out", tmp_path / "out")
 

@@ -94,18 +94,8 @@ def test_the_version_is_that_of_the_distribution():
 
 BARE = [
     *("backends", "callbacks", "commands", "compare", "core", "data", "download", "extractors"),
-    *(
-        "exporters",
-        "losses",
-        "metrics",
-        "models",
-        "optimize",
-        "parity",
-        "profiler",
-        "scaffold",
-        "terminal",
-    ),
-    *("testing", "visualize"),
+    *("exporters", "losses", "metrics", "models", "optimize", "parity", "pretrained", "profiler"),
+    *("scaffold", "terminal", "testing", "visualize"),
 ]
 
 

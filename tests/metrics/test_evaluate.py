@@ -230,6 +230,6 @@ def test_real_images_score_as_real_images_do(made, tmp_path):
 
 @pytest.mark.parametrize("backend", [[], ["--backend", "nobody"]])
 def test_pixels_need_no_backend(made, data, backend, monkeypatch):
-    monkeypatch.setattr("gandem.core.runs.run.installed_backends", list)
+    monkeypatch.setattr("gandem.core.training.backends.installed_backends", list)
 
     assert rows(made, "--data", data, *backend)[0]["values"]["frechet"] > 0

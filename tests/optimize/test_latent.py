@@ -196,7 +196,7 @@ def test_directions_are_drawn_and_traversed(tmp_path, run):
         ),
         (
             ("generate", "{run}", "--latent", "{other}"),
-            "expected finite numbers called 'noise' or 'styles'",
+            "expected an array 'noise' or 'styles', received",
         ),
         (("generate", "{run}", "--latent", "{wide}"), "have the shape (1, 9), the model"),
         (("generate", "{run}", "--latent", "{wide}", "-n", "3"), "--latent cannot be combined"),

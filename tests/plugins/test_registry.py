@@ -33,6 +33,7 @@ from gandem.losses.least_squares import LeastSquares
 from gandem.losses.minimax import Minimax
 from gandem.losses.non_saturating import NonSaturating
 from gandem.metrics.evaluation.features import load_extractor
+from gandem.pretrained import FOLDER
 
 BUILTIN = [(table, row.id) for table in KINDS for row in registry().entries(table)]
 
@@ -119,6 +120,7 @@ def test_the_registry_has_the_expected_entries():
             "torch-source",
             "web",
         ],
+        "pretrained": sorted(path.parent.name for path in FOLDER.glob("*/model.safetensors")),
     }
 
 

@@ -44,6 +44,7 @@ def test_the_public_names_are_these():
         "entries",
         "evaluate",
         "export",
+        "from_pretrained",
         "hookimpl",
         "interpolate",
         "mix",

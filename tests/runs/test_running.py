@@ -41,7 +41,7 @@ def rotation(run, monkeypatch):
     last = checkpoint_path(run.path, 4)
     renamed = checkpoint_path(run.path, 9)
 
-    def read_late(path, read=gandem.core.runs.run.read_checkpoint):
+    def read_late(path, read=gandem.core.runs.run_folder.read_checkpoint):
         if path == last and not renamed.exists():
             last.unlink()
             state = run.checkpoint(3)
@@ -50,7 +50,7 @@ def rotation(run, monkeypatch):
             )
         return read(path)
 
-    monkeypatch.setattr(gandem.core.runs.run, "read_checkpoint", read_late)
+    monkeypatch.setattr(gandem.core.runs.run_folder, "read_checkpoint", read_late)
 
 
 def test_last_checkpoint_that_is_removed_while_it_is_read_is_looked_up_again(run, rotation):

@@ -59,10 +59,11 @@ def read_source(source: Run | Path | str) -> WeightSource:
 
 def _take_networks(name: str, checkpoint: Checkpoint) -> WeightSource:
     """Return the weights and statistics of a checkpoint's networks: the averaged weights, if there
-    are any, because they make the images that the run shows.
+    are any, because they make the images that the run shows. A saved model may lack some networks.
     """
     spec, state = checkpoint.spec, checkpoint.state
-    arrays = {key: state.get(f"average/{key}", state[key]) for key in network_shapes(spec)}
+    names = [key for key in network_shapes(spec) if key.partition("/")[0] in checkpoint.players]
+    arrays = {key: state.get(f"average/{key}", state[key]) for key in names}
     return WeightSource(
         name=name,
         arrays=arrays,
