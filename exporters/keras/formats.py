@@ -59,8 +59,7 @@ class SavedModel(Exporter):
             port.name: tf.TensorSpec((None, *port.shape), port.dtype, port.name)
             for port in network.inputs
         }
-        archive = keras.export.ExportArchive()
-        archive.track(model)
+        archive = keras.export.ExportArchive()  # track() would store the weights twice
         archive.add_endpoint(
             "serve", lambda inputs: {network.output.name: model(inputs)}, [signature]
         )
@@ -100,8 +99,10 @@ class LiteRT(Exporter):
         """Return the signature as a function."""
         from ai_edge_litert.interpreter import Interpreter
 
+        interpreter = Interpreter(str(path))
         with capture_stderr():  # it names the delegate that it creates
-            signature = Interpreter(str(path)).get_signature_runner("serving_default")
+            interpreter.allocate_tensors()
+        signature = interpreter.get_signature_runner("serving_default")
         return lambda inputs: signature(**inputs)[network.output.name]
 
 

@@ -19,6 +19,7 @@ TOLERANCE = 2e-6
 """Of float32, relative to the largest value if that is above 1."""
 ILL_CONDITIONED = {"spectral norm conv2d k3"}
 """Cases whose σ is a small difference of large numbers."""
+OPTIONS = ("padding", "strides", "dilation_rate", "groups", "activation", "approximate")
 LOAD = """
 import sys, numpy as np, keras
 model_path, inputs_path, outputs_path, backend = sys.argv[1:]
@@ -33,10 +34,25 @@ assert keras.backend.backend() == backend and "gandem" not in sys.modules
 """
 
 
+def list_stock_layers(model):
+    """Return the stock layers and operations of a model, with what padding depends on, and the
+    number of axes of their outputs.
+    """
+    return {
+        (
+            type(node.operation).__name__,
+            *(str(getattr(node.operation, option, "")) for option in OPTIONS),
+            len(node.outputs[0].shape),
+        )
+        for nodes in model._nodes_by_depth.values()
+        for node in nodes
+    }
+
+
 @pytest.fixture(scope="module")
 def merged(tmp_path_factory):
-    """Return a saved model with the networks of all cases side by side, its inputs, and what gandem
-    computes in float64, by case.
+    """Return a saved model with networks side by side, its inputs, and what gandem computes in
+    float64, by case: those that have a layer, or stock layer, which no later case has.
     """
     load_backend("keras")
     import keras
@@ -45,29 +61,35 @@ def merged(tmp_path_factory):
     from gandem.backends.keras.network import Network
     from gandem.exporters.keras.layers import Graph
 
-    tensors, outputs, arrays, expected = [], [], {}, {}
-    for index, case in enumerate(case for case in CASES if case.name not in ILL_CONDITIONED):
+    models, seen = [], set()
+    for index, case in enumerate(reversed(CASES)):  # the largest kernels are last
+        if case.name in ILL_CONDITIONED:
+            continue
         name = f"case{index}"
         plan = plan_network(name, next(iter(case.inputs)), case.layers, case.inputs)
         weights = {key.replace("network", name, 1): value for key, value in case.arrays().items()}
+        inputs = {k: keras.Input(shape, name=f"{name}_{k}") for k, shape in plan.inputs.items()}
+        graph = Graph(fold_weights(plan, weights), dict(inputs))
+        model = keras.Model(list(inputs.values()), graph.run(plan.nodes, inputs[plan.input]))
+        layers = list_stock_layers(model) | {node.layer.kind for node in plan.walk()}
+        if not layers <= seen:
+            models.append((case, plan, weights, model))
+            seen |= layers
+    arrays, expected = {}, {}
+    for case, plan, weights, _ in models:
         values = {key: value for key, value in case.values().items() if key in plan.inputs}
-        arrays |= {f"{name}_{key}": value.astype(np.float32) for key, value in values.items()}
-
+        arrays |= {f"{plan.name}_{k}": value.astype(np.float32) for k, value in values.items()}
         network = Network(plan, None, "float64")
         for key, variable in network.arrays().items():
             variable.assign(weights[key])
         tensor = network.run({key: tf.constant(value) for key, value in values.items()})[0]
         expected[case.name] = tensor.numpy()
-
-        inputs = {k: keras.Input(shape, name=f"{name}_{k}") for k, shape in plan.inputs.items()}
-        graph = Graph(fold_weights(plan, weights), dict(inputs))
-        outputs.append(graph.run(plan.nodes, inputs[plan.input]))
-        tensors += inputs.values()
     folder = tmp_path_factory.mktemp("merged")
     np.savez(folder / "inputs.npz", **arrays)
-    model = keras.Model(tensors, outputs)
-    model.save(folder / "model.keras")
-    return SimpleNamespace(folder=folder, model=model, inputs=arrays, expected=expected)
+    parts = [model for *_, model in models]
+    whole = keras.Model([x for part in parts for x in part.inputs], [part.output for part in parts])
+    whole.save(folder / "model.keras")
+    return SimpleNamespace(folder=folder, model=whole, inputs=arrays, expected=expected)
 
 
 def find_differences(merged, outputs):
