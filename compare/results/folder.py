@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gandem.compare.comparison import Comparison
 from gandem.compare.report.samples import read_pictures
+from gandem.compare.results.chart import draw_score_curves
 from gandem.compare.results.collect import RunGroup, group_runs, make_result
 from gandem.compare.results.curves import (
     CurvePoint,
@@ -30,7 +31,6 @@ from gandem.compare.results.markdown import (
 from gandem.compare.results.rows import Result, merge, read_results, write_results
 from gandem.core.errors import RunError
 from gandem.core.files import check_folder, make_folder, write_file
-from gandem.visualize.score_curves import draw_score_curves
 
 TABLE, PAGE, PUBLISHED, CURVES = "results.csv", "results.md", "published.csv", "curves.csv"
 
