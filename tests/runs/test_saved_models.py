@@ -220,7 +220,7 @@ def test_a_foreign_header_is_refused(model, changes, words):
 def test_a_small_file_with_a_spec_of_networks_larger_than_the_memory_is_refused(model, monkeypatch):
     monkeypatch.setattr("gandem.core.machine.memory_size", lambda: 1000)
 
-    with pytest.raises(RunError, match="The state of 'dcgan' would take at least .* of memory"):
+    with pytest.raises(RunError, match="The state of 'dcgan' would take at least"):
         model.checkpoint()
 
 
