@@ -27,6 +27,7 @@ test-all: test slow examples one-framework speed
 
 # the tests of these must not be skipped
 REQUIRES := torch torchvision keras h5py tensorboard chromium distributed submitit scipy jinja2 psutil
+REQUIRES += huggingface_hub
 
 fast slow costs: export GANDEM_TEST_REQUIRES = $(REQUIRES)
 PYTEST_OPTIONS := -n 2 --dist loadscope -q

@@ -46,7 +46,7 @@ def animate(
     """
     from gandem.commands.interpolate import save_animation
     from gandem.commands.output import print_out
-    from gandem.terminal.tables import format_count
+    from gandem.core.errors import format_count
     from gandem.visualize.animation import animate, check_animation_path
 
     out = choose_out(out, run, "animate.gif")

@@ -46,7 +46,10 @@ from gandem.commands.options import (
     help="Distances on the contact sheet; or a list, like -2,0,2.",
 )
 @click.option(
-    "--label", type=ClassType(), default=0, help="Class of a conditional model on the sheet."
+    "--label",
+    type=ClassType(),
+    show_default="0",
+    help="Class of a conditional model on the sheet.",
 )
 @seed_option("Random seed of the noise.")
 @pixels_option(56)
@@ -77,22 +80,26 @@ def directions(
     Use them with 'gandem traverse --direction FILE:N'.
     """
     from gandem.commands.output import print_out
+    from gandem.core.errors import format_count
     from gandem.core.files import check_file
+    from gandem.core.runs import open_run
     from gandem.optimize.directions import directions
-    from gandem.terminal.tables import format_count
-    from gandem.visualize.traversal import traverse
+    from gandem.visualize.latent import check_class, is_conditional
+    from gandem.visualize.traversal import parse_values, traverse
 
     out = choose_out(out, run, "directions.npz")
     check_file(out, {".npz": "arrays"})
     sheet = sheet or out.with_suffix(".png")
     check_file(sheet, {".png": "a table of images"})
-    size, label = options.pop("size"), options.pop("label")
+    columns, size, label = parse_values(values), options.pop("size"), options.pop("label")
+    opened = open_run(run)
+    if is_conditional(opened.spec) or label is not None:
+        label = check_class(opened.spec, opened.find_label(label or 0))
     result = directions(
-        run, method=method, layer=layer, count=count, samples=samples, seed=seed, **options
+        opened, method=method, layer=layer, count=count, samples=samples, seed=seed, **options
     )
-    labels = {"label": label} if result.is_conditional else {}
     table = traverse(
-        run, values, direction=result.vectors, seed=seed, size=size, **labels, **options
+        opened, columns, direction=result.vectors, seed=seed, size=size, label=label, **options
     )
     result.save(out)
     table.save(sheet)

@@ -86,22 +86,22 @@ def generate(
     """
     from gandem.commands.output import print_out
     from gandem.core.data.summary import format_few
+    from gandem.core.errors import format_count
     from gandem.core.files import check_file, check_new_folder
     from gandem.core.runs import open_run
     from gandem.core.runs.generation.latents import read_latents
     from gandem.core.runs.generation.sampling import check_count, default_count
     from gandem.core.specs import Image
     from gandem.terminal.progress import ProgressBars
-    from gandem.terminal.tables import format_count
     from gandem.visualize.pyramid import DEFAULT_ROWS, draw_pyramid
     from gandem.visualize.traversal import each_label as generate_each_label
 
     if source is not None:
-        others = (count, each_label, latent, options.pop("label"), pyramid)
-        if others != (None, None, None, None, False):
+        others = (count, each_label, latent, options.pop("label"), options["truncation"], pyramid)
+        if others != (None, None, None, None, None, False):
             raise click.UsageError(
                 "--reconstruct cannot be combined with --num-samples, --label, --each-label, "
-                "--latent or --pyramid."
+                "--latent, --truncation or --pyramid."
             )
         _reconstruct(run, source, out, as_json, **options)
         return
@@ -112,9 +112,10 @@ def generate(
         check_file(out, {".png": "a grid", ".npz": "arrays", "": "a folder of images"})
     if each_label is not None and (count, options["label"]) != (None, None):
         raise click.UsageError("--each-label cannot be combined with --num-samples or --label.")
-    if latent is not None and (count, each_label, options["label"]) != (None, None, None):
+    drawn = (count, each_label, options["label"], options["truncation"])
+    if latent is not None and drawn != (None, None, None, None):
         raise click.UsageError(
-            "--latent cannot be combined with --num-samples, --each-label or --label."
+            "--latent cannot be combined with --num-samples, --each-label, --label or --truncation."
         )
     if pyramid and (each_label, latent) != (None, None):
         raise click.UsageError("--pyramid cannot be combined with --each-label or --latent.")
@@ -160,8 +161,8 @@ def generate(
 def _reconstruct(run: Path, source: str, out: Path | None, as_json: bool, **options: Any) -> None:
     """Write images of a data set or a path with their encodings and reconstructions."""
     from gandem.commands.output import print_out
+    from gandem.core.errors import format_count
     from gandem.core.files import check_file
-    from gandem.terminal.tables import format_count
     from gandem.visualize.reconstruction import reconstruct
 
     out = choose_out(out, run, "reconstruct.png")

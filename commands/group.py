@@ -15,7 +15,7 @@ from gandem.core.signals import EXIT_CODE, exit_on_interrupt
 
 SAVING = {
     *("train", "resume", "generate", "interpolate", "traverse", "mix", "animate", "plot"),
-    *("compare", "report", "export", "save", "push"),
+    *("project", "directions", "style", "compare", "report", "export", "save", "push"),
 }
 """The commands that save their result to files; they succeed although their output is lost."""
 UNUSABLE = (
@@ -53,7 +53,7 @@ class Group(click.Group):
             return super().make_context(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with errors_in_one_line(), exit_on_interrupt():
+        with errors_in_one_line(ctx), exit_on_interrupt():
             result = super().invoke(ctx)
         if problem := find_lost_output():
             message = f"The output: cannot be written ({problem})."
@@ -111,9 +111,12 @@ class SectionedCommand(click.Command):
 
 
 @contextlib.contextmanager
-def errors_in_one_line() -> Iterator[None]:
+def errors_in_one_line(group: click.Context | None = None) -> Iterator[None]:
     """Turn user errors, errors of plugins, full disks, lack of memory and Ctrl-C into messages of
     one line.
+
+    Args:
+        group: of the group whose command runs in the block.
     """
     from gandem.core.errors import GandemError, shorten
 
@@ -134,6 +137,8 @@ def errors_in_one_line() -> Iterator[None]:
         if type(error).__name__ == "NoArgsIsHelpError":  # click 8.2 prints the help with it
             raise
         command = error.ctx.command_path if error.ctx else "gandem"
+        if not error.ctx and group and group.invoked_subcommand:  # an option without its value
+            command = f"{group.command_path} {group.invoked_subcommand}"
         message = " ".join(error.format_message().split())
         period = "" if message.endswith((".", "?")) else "."
         raise OneLineUsageError(f"{message}{period} See '{command} --help'.") from None

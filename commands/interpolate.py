@@ -124,7 +124,7 @@ def interpolate(
     models move from the noise of one seed to that of another.
     """
     from gandem.commands.output import print_out
-    from gandem.terminal.tables import format_count
+    from gandem.core.errors import format_count
     from gandem.visualize.animation import check_animation_path
     from gandem.visualize.interpolation import interpolate
 
@@ -156,9 +156,11 @@ def find_vectors(
         return None
     if (latent is None) != (from_image is not None and to_image is not None):
         raise click.UsageError("Choose --from-image and --to-image, or --latent.")
-    if (options["between"], options["label"], options["num_samples"]) != (None, None, 1):
+    others = (options["between"], options["label"], options["truncation"], options["num_samples"])
+    if others != (None, None, None, 1):
         raise click.UsageError(
-            "Latent vectors cannot be combined with --between, --label or --num-samples."
+            "Latent vectors cannot be combined with --between, --label, --truncation or "
+            "--num-samples."
         )
     if latent is not None:
         return read_latents(latent)

@@ -19,7 +19,7 @@ def plot(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
     The plot includes some samples of each run.
     """
     from gandem.commands.output import print_out
-    from gandem.terminal.tables import format_count
+    from gandem.core.errors import format_count
     from gandem.visualize.curves import draw_curves
 
     out = choose_out(out, runs[0], "plot.png")

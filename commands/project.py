@@ -102,11 +102,11 @@ def project(
     Use them with 'gandem generate --latent' or 'gandem interpolate --latent'.
     """
     from gandem.commands.output import print_out
+    from gandem.core.errors import format_count
     from gandem.core.files import check_file
     from gandem.optimize.minimization import parse_optimizer
     from gandem.optimize.projection import OPTIMIZER, project
     from gandem.terminal.progress import ProgressBars
-    from gandem.terminal.tables import format_count
 
     out = choose_out(out, run, "project.npz")
     check_file(out, {".npz": "arrays"})

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from gandem.commands.render_training import format_schedules, format_stages
-from gandem.core.errors import printable
+from gandem.core.errors import format_count, printable
 from gandem.core.fields import Checked, encode
 from gandem.core.specs import (
     Node,
@@ -18,7 +18,7 @@ from gandem.core.specs import (
     digest,
     plan_spec,
 )
-from gandem.terminal.tables import format_count, format_table
+from gandem.terminal.tables import format_table
 
 if TYPE_CHECKING:  # `gandem show` must not import what only a run needs
     from gandem.commands.run_summaries import Summary
@@ -111,7 +111,7 @@ def _format_latent(spec: Spec) -> str:
     latent = spec.latent
     rest = latent.size - latent.categories - latent.codes
     if not latent.parts:
-        return f"{latent.size} {latent.distribution} numbers"
+        return format_count(latent.size, f"{latent.distribution} number")
     parts = {
         f"one of {latent.categories} categories": latent.categories,
         f"{latent.codes} codes from -1 to 1": latent.codes,
@@ -125,7 +125,7 @@ def _format_image(spec: Spec) -> str:
     image = spec.image
     span = f"from {image.low:g} to {image.high:g}"
     if isinstance(image, Points):
-        return f"points of {image.size} numbers, drawn {span}"
+        return f"points of {format_count(image.size, 'number')}, drawn {span}"
     return f"{image.shape}, pixels {span}"
 
 

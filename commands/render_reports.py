@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from gandem.core.errors import format_count
 from gandem.terminal.tables import format_table
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ def format_profile(profile: Profile) -> str:
     memory = f", peak memory {profile.peak_memory / 2**20:.0f} MiB" if profile.peak_memory else ""
     return (
         f"{profile.model} on {profile.backend} ({profile.device}, {profile.precision}), "
-        f"{profile.data}, batches of {profile.batch_size}, {profile.steps} steps\n\n"
+        f"{profile.data}, batches of {profile.batch_size}, "
+        f"{format_count(profile.steps, 'step')}\n\n"
         + format_table([(name.ljust(width), *more) for name, *more in rows], right=True)
         + f"\n\n{profile.steps_per_second:.1f} steps/s; the first step took "
         f"{profile.first_step_seconds:.2f} s{memory}"

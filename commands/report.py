@@ -60,7 +60,7 @@ def report(
 def _write_tables(comparisons: Any, folder: Path, format: str, as_json: bool) -> None:
     from gandem.commands.output import print_json
     from gandem.compare.results import write_tables
-    from gandem.terminal.tables import format_count
+    from gandem.core.errors import format_count
 
     rows, path = write_tables(comparisons, folder, markdown=format == "md")
     if as_json:

@@ -28,8 +28,8 @@ HOST = "127.0.0.1"
 def serve(runs: tuple[Path, ...], port: int, browser: bool, as_json: bool, **options: Any) -> None:
     """Show RUN in the browser: samples, morphs between classes, latent vectors.
 
-    The page is that of 'gandem export --format web'. Only this machine can open it. Ctrl-C ends
-    the server.
+    RUN is a folder, a pretrained model like cdcgan@mnist, or hf://user/name. The page is that of
+    'gandem export --format web'. Only this machine can open it. Ctrl-C ends the server.
     """
     from tempfile import TemporaryDirectory
 

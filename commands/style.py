@@ -145,6 +145,7 @@ def style(
     """
     from gandem.commands.output import print_out
     from gandem.core.data.images import save_image, to_bytes
+    from gandem.core.errors import format_count
     from gandem.core.files import check_file
     from gandem.optimize.lbfgs import Lbfgs
     from gandem.optimize.minimization import parse_optimizer
@@ -196,10 +197,11 @@ def style(
     height, width, _ = result.image.shape
     losses = {name: float(values[-1]) for name, values in result.losses.items()}
     text = ", ".join(f"{name} loss {value:.3g}" for name, value in losses.items())
-    summary = f"{width}×{height} pixels after {steps} steps with {result.features}, {text},"
+    summary = f"{width}×{height} pixels after {format_count(steps, 'step')}"
+    summary += f" with {result.features}, {text}"
     note = " (random weights: textures only)" if result.features.startswith("vgg-random") else ""
     data = {"features": result.features, "losses": losses, "steps": steps}
-    print_out(out, as_json, f"{summary}{note}", **data)
+    print_out(out, as_json, f"{summary}{note},", **data)
 
 
 COMMAND = style

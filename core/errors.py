@@ -112,6 +112,15 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
+def format_count(count: int, noun: str, plural: str = "") -> str:
+    """Return a count with its noun.
+
+    >>> format_count(1, "step"), format_count(3000, "image"), format_count(2, "class", "classes")
+    ('1 step', '3000 images', '2 classes')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {plural or f'{noun}s'}"
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'dcgan'?"`` for the nearest known names, or a list of a few, or
     ``""``.

@@ -23,7 +23,7 @@ from gandem.core.data.image_files import (
     open_image,
 )
 from gandem.core.data.summary import DatasetSummary, count_classes, format_few
-from gandem.core.errors import DataError
+from gandem.core.errors import DataError, format_count
 from gandem.data.folder_contents import Listing, list_images
 from gandem.data.image_cache import ImageFiles, map_in_threads, resize_images
 from gandem.terminal.progress import ProgressBars
@@ -209,7 +209,8 @@ class Folder(ResizableDataset):
 
     def _no_image(self, unread: list[str]) -> DataError:
         return DataError(
-            f"{self.name}: none of its {len(unread)} images can be read: {format_few(unread)}."
+            f"{self.name}: it has {format_count(len(unread), 'image')}, none of which can be read: "
+            f"{format_few(unread)}."
         )
 
 

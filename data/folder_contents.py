@@ -13,7 +13,7 @@ import numpy as np
 
 from gandem.core.data.image_files import find_suffixes, has_image_signature
 from gandem.core.data.summary import format_few
-from gandem.core.errors import DataError
+from gandem.core.errors import DataError, format_count
 from gandem.data.label_tables import TABLES, LabelTable, match_files, read_table, sort_classes
 
 Stamp = tuple[int, ...]
@@ -121,7 +121,7 @@ def list_images(root: Path, name: str) -> Listing:
         labels = dict.fromkeys(images, "")
     skipped = _describe_others(others)
     if not labels:
-        holds = f"it holds {format_few(sorted(others))}" if others else "and nothing else"
+        holds = f"it holds {format_few(sorted(others))}" if others else "it is empty"
         raise DataError(f"{name}: there are no images in {str(root)!r}; {skipped or holds}.")
     classes = sort_classes(set(labels.values()) - {""})
     numbers = {text: number for number, text in enumerate(classes)}
@@ -347,8 +347,8 @@ def _label_by_table(
             )
     if not labels:
         raise DataError(
-            f"{name}: none of the {len(listed)} files of {table.file_name} is there; the "
-            f"first is {next(iter(listed))!r}."
+            f"{name}: {table.file_name} lists {format_count(len(listed), 'file')}, none of which "
+            f"is there; the first is {next(iter(listed))!r}."
         )
     unlisted = [path for path in contents.images if path.startswith(top) and path not in labels]
     contents.problems += [f"{path}: not in {table.file_name}" for path in unlisted]

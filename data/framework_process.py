@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gandem.core.data.image_files import describe_error, fit_image, limit_image_size
-from gandem.core.errors import DataError, GandemError
+from gandem.core.errors import DataError, GandemError, format_count
 from gandem.core.files import fill_file, write_json
 from gandem.core.plugins.isolation import format_error
 from gandem.data.frameworks import ERROR_MARK, PROGRESS_MARK, hash_files
@@ -284,7 +284,8 @@ def _to_label(target: Any) -> int | None:
 def _check_not_empty(request: Request, targets: list[Any], errors: dict[int, str]) -> None:
     if not targets:
         first = f": {next(iter(errors.values()))}" if errors else ""
-        raise DataError(f"{request.name}: none of its {len(errors)} images can be read{first}.")
+        count = format_count(len(errors), "image")
+        raise DataError(f"{request.name}: it has {count}, none of which can be read{first}.")
 
 
 def _to_pillow(image: Any) -> Image.Image:

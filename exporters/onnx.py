@@ -38,8 +38,8 @@ class Onnx(Exporter):
             t.permute(0, 2, 3, 1) if t.ndim == 4 else t for t in make_examples(network)
         )
         with warnings.catch_warnings():
-            # the batch axes of all inputs are one
-            warnings.filterwarnings("ignore", "# The axis name", UserWarning)
+            # the batch axes of all inputs are one; TensorFlow in the same process hides GPUs
+            warnings.filterwarnings("ignore", "# The axis name|CUDA initialization", UserWarning)
             program = torch.onnx.export(
                 wrap(build_module(network), network),
                 examples,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from gandem.core.errors import SpecError, suggest
+from gandem.core.errors import RunError, SpecError, shown, suggest
+from gandem.core.machine import check_memory
 from gandem.core.runs.generation.latents import write_arrays
 from gandem.core.runs.run import Run, open_run, pick_backend
 from gandem.core.specs import REFERENCE, Dense, Node, Spec, plan_spec
@@ -74,6 +76,7 @@ def directions(
 
     Raises:
         SpecError: no such layer, or the first layer has no kernel that noise enters.
+        RunError: the outputs or the weights are not finite, or take too much memory.
     """
     opened, options = open_run(run), GeneratorOptions(**generator)
     if method == "weights":
@@ -104,6 +107,7 @@ def _factor_weights(run: Run, options: GeneratorOptions) -> tuple[np.ndarray, np
     is_averaged = options.ema and averaged in state
     kernel = state[averaged if is_averaged else f"{node.path}/kernel"].astype(np.float64)
     kernel = kernel[: spec.latent.size]
+    _check_finite(kernel, f"weights of {node.path}")
     vectors, singular, _ = np.linalg.svd(kernel, full_matrices=False)
     squares = singular**2
     return _orient(vectors.T), squares / squares.sum(), node.reference.removeprefix(REFERENCE)
@@ -114,11 +118,14 @@ def _analyze_outputs(
 ) -> tuple[np.ndarray, np.ndarray, str]:
     spec, precision = run.spec, stored(run.record.precision)
     name = _find_layer(spec, layer)
-    player = replace(spec.player("generator"), outputs=(name,))
-    others = (player if p.name == "generator" else p for p in spec.players)
-    observed = replace(spec, players=tuple(others))
+    generator = spec.player("generator")
+    observing = replace(generator, outputs=tuple(dict.fromkeys((*generator.outputs, name))))
+    players = (observing if player is generator else player for player in spec.players)
+    check_memory(
+        _measure_memory(spec, name, samples), f"{shown(samples)} samples", "choose fewer of them"
+    )
     engine = start_engine(
-        observed,
+        replace(spec, players=tuple(players)),
         run.state(options.checkpoint),
         backend=options.backend or pick_backend(run.record.backend),
         device=options.device,
@@ -139,14 +146,44 @@ def _analyze_outputs(
         for first in range(0, samples, CHUNK)
     ]
     outputs = np.concatenate([part["outputs"].reshape(len(part["outputs"]), -1) for part in parts])
-    centered = outputs.astype(np.float64) - outputs.mean(axis=0, dtype=np.float64)
-    coordinates, singular, _ = np.linalg.svd(centered, full_matrices=False)
-    squares = singular**2
+    _check_finite(outputs, f"outputs of the layer {name!r}")
+    coordinates, squares = _find_components(outputs)
     if not squares.sum():
         raise SpecError(f"The outputs of the layer {name!r} are all equal; choose another layer.")
     noise = inputs["noise"].astype(np.float64)
     vectors = coordinates.T @ (noise - noise.mean(axis=0))  # least squares, up to the length
     return _orient(vectors), squares / squares.sum(), name
+
+
+def _find_components(outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the coordinates of outputs (N, D) along their principal components, up to a factor for
+    each, (N, K), and the sums of their squares, (K,), the largest first; K is the smaller of N and
+    D.
+
+    The eigenvectors of the smaller of the two products of the centered outputs with themselves take
+    a tenth of the time of their singular value decomposition.
+    """
+    centered = outputs.astype(np.float64) - outputs.mean(axis=0, dtype=np.float64)
+    is_tall = len(centered) > centered.shape[1]
+    product = centered.T @ centered if is_tall else centered @ centered.T
+    squares, vectors = np.linalg.eigh(product)  # the smallest first
+    squares, vectors = squares[::-1].clip(0), vectors[:, ::-1]
+    return centered @ vectors if is_tall else vectors, squares
+
+
+def _measure_memory(spec: Spec, layer: str, samples: int) -> int:
+    """Return the bytes that the outputs of a layer take, in single and twice in double precision,
+    and their product.
+    """
+    nodes = plan_spec(spec)["generator"].walk()
+    (shape,) = (node.output_shape for node in nodes if node.reference == REFERENCE + layer)
+    size = math.prod(shape)
+    return 20 * samples * size + 8 * min(samples, size) ** 2
+
+
+def _check_finite(values: np.ndarray, subject: str) -> None:
+    if not np.isfinite(values).all():
+        raise RunError(f"The {subject} are not finite; choose an earlier checkpoint.")
 
 
 def _find_layer(spec: Spec, layer: str | None) -> str:
@@ -163,10 +200,7 @@ def _find_layer(spec: Spec, layer: str | None) -> str:
         before = list(nodes).index(weighted[1]) - 1 if len(weighted) > 1 else 0
         return list(nodes)[before]
     if layer not in nodes:
-        raise SpecError(
-            f"The generator has no layer {layer!r}.{suggest(layer, nodes)} It has "
-            f"{', '.join(nodes)}."
-        )
+        raise SpecError(f"The generator has no layer {shown(layer)}.{suggest(layer, nodes)}")
     return layer
 
 

@@ -214,7 +214,7 @@ def _check_weights(
         raise SpecError(f"The weights of {what} sum to zero; make one of them larger.")
     for what, count in {"weights": len(shares), "masks": len(masks) or len(styles)}.items():
         if count != len(styles) or not styles:
-            raise SpecError(f"Expected {len(styles)} {what}, one for each style, received {count}.")
+            raise SpecError(f"Expected as many {what} as styles, {len(styles)}; received {count}.")
     return tuple(share / sum(shares) for share in shares)
 
 

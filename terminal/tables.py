@@ -6,15 +6,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 
-def format_count(count: int, noun: str) -> str:
-    """Return a count with its noun.
-
-    >>> format_count(1, "step"), format_count(3000, "image")
-    ('1 step', '3000 images')
-    """
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def format_table(rows: Iterable[tuple[Any, ...]], *, right: bool = False) -> str:
     """Return rows as text in columns, two spaces apart.
 

@@ -12,8 +12,8 @@ import numpy as np
 from gandem.core.data.dataset import Dataset, load_dataset, name_path
 from gandem.core.data.images import to_bytes
 from gandem.core.errors import DataError, SpecError, shown
-from gandem.core.files import fill_file
 from gandem.core.rng import Purpose, stream
+from gandem.core.runs.generation.latents import write_arrays
 from gandem.core.runs.generation.sampling import decode, encode
 from gandem.core.runs.run import Run, open_run
 from gandem.core.specs import Spec, has_encoder, image_of
@@ -66,13 +66,8 @@ class Reconstructions:
         if path.suffix.lower() != ".npz":
             self.table().save(path)
             return
-        arrays = {name: getattr(self, name) for name in ("images", "encodings", "reconstructions")}
-        fill_file(path, lambda temporary: _write_arrays(temporary, arrays))
-
-
-def _write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    with path.open("wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # none is allow_pickle
+        names = ("images", "encodings", "reconstructions")
+        write_arrays(path, {name: getattr(self, name) for name in names})
 
 
 def _draw_encodings(encodings: np.ndarray, shape: tuple[int, ...], limit: float) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 
 from gandem.core.data.images import save_image
 from gandem.core.errors import SpecError, shown, suggest
-from gandem.core.runs.generation.latents import read_arrays
+from gandem.core.runs.generation.latents import MAX_VALUE, read_arrays
 from gandem.core.runs.generation.sampling import MAX_COLUMNS, Images, sample
 from gandem.core.runs.generation.styles import find_styles, to_styles
 from gandem.core.runs.run import Run, open_run
@@ -32,8 +32,6 @@ __all__ = ["Table", "check_table", "each_label", "parse_dimensions", "parse_valu
 
 MAX_VALUES = 1_000
 """Values of one traversal."""
-MAX_VALUE = 1e6
-"""The largest absolute value; float32 ends at 3e38."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,10 +277,15 @@ def _read_directions(
     """
     vectors, number = direction, ""
     if not isinstance(vectors, np.ndarray):
-        path, colon, number = str(direction).rpartition(":")
-        if not colon or not number.isdecimal():
+        path, _, number = str(direction).rpartition(":")
+        if not Path(path).is_file():  # the colon is part of the name
             path, number = str(direction), ""
-        vectors = read_arrays(path, "directions")["directions"]
+        elif not number.isdecimal():
+            raise SpecError(
+                f"{path}: expected the number of a direction after the colon, from 0, received "
+                f"{shown(number)}."
+            )
+        vectors = read_arrays(path, ("directions",))["directions"]
     if vectors.ndim != 2 or vectors.shape[1] != spec.latent.size or not len(vectors):
         raise SpecError(
             f"The directions have the shape {vectors.shape}, the model {spec.name!r} expects "

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gandem.core.documents import is_number
+from gandem.core.errors import format_count
 
 MIN_STEPS = 200
 """Steps below which nothing is known; in the first 200 the discriminator nearly always wins."""
@@ -134,8 +135,8 @@ def describe_verdict(
     if step < MIN_STEPS:
         return f"{summary or 'no sign of trouble'}, but too few steps to tell ({step})"
     if doubts:
-        return f"no warning in {step} steps, but {summary}"
-    text = f"no sign of trouble in {step} steps"
+        return f"no warning in {format_count(step, 'step')}, but {summary}"
+    text = f"no sign of trouble in {format_count(step, 'step')}"
     if remark:
         return f"{text}; {remark}"
     if not math.isnan(variety):

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gandem.compare.comparison import Comparison
+from gandem.core.errors import format_count
 from gandem.parity.tolerances import RATIO
-from gandem.terminal.tables import format_count
 
 Mark = Mapping[str, Any]
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from gandem.compare.analysis.parity_verdicts import join_with_and
 from gandem.compare.analysis.statistics import LEVEL, format_digits, welch_intervals
+from gandem.core.errors import format_count
 from gandem.metrics.evaluation import MEASURES
-from gandem.terminal.tables import format_count
 
 Row = Mapping[str, Any]
 Groups = Mapping[tuple[str, str, str], Sequence[Row]]

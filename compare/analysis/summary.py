@@ -11,8 +11,8 @@ from gandem.compare.analysis.parity_verdicts import join_with_and, parity_senten
 from gandem.compare.analysis.ranking import key_protocol
 from gandem.compare.analysis.statistics import format_digits
 from gandem.compare.sweeps import DEFAULT_NAME
+from gandem.core.errors import format_count
 from gandem.metrics.evaluation import MEASURES
-from gandem.terminal.tables import format_count
 
 MAIN_MEASURE = "frechet"
 """The measure of the verdict."""

@@ -193,6 +193,12 @@ def make_network(
     names = {p.name: average + p.name for p in plan.parameters()}
     names |= {p.name: p.name for p in plan.statistics()}
     arrays = {name: checkpoint.state[key].astype(np.float32) for name, key in names.items()}
+    for array, value in arrays.items():
+        if not np.isfinite(value).all():
+            raise RunError(
+                f"{run.path}: {array} has numbers that are not finite; the training diverged. "
+                "Choose an earlier --checkpoint."
+            )
     record, data = run.record, run.record.data
     facts = {
         "model": run.spec.name,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,7 +36,7 @@ from gandem.core.runs.generation.sampling import (
 )
 from gandem.core.runs.record import read_record
 from gandem.core.runs.run_folder import BEST, LAST, RunFolder
-from gandem.core.runs.saved.folder import is_saved_model, write_model
+from gandem.core.runs.saved.folder import is_saved_model, read_scores_of, write_model
 from gandem.core.runs.saved.hub import parse_name, upload
 from gandem.core.runs.saved.targets import find_folder, is_name, suggest_pretrained
 from gandem.core.specs import plan_spec, read_spec
@@ -53,6 +53,9 @@ from gandem.core.training import (
     resolve_loss,
     stored,
 )
+
+if TYPE_CHECKING:
+    from gandem.core.export import Export
 
 __all__ = ["BEST", "LAST", "Run", "from_pretrained", "open_run", "pick_backend", "pick_device"]
 
@@ -95,6 +98,12 @@ class Run(RunFolder):
         checkpoint.check_player(player)
         averaged = player in averaged_players(self.spec) and ema
         return self.engine(backend, checkpoint=checkpoint).native(player, average=averaged)
+
+    def export(self, format: str, path: Path | str, **options: Any) -> Export:
+        """Write a network to a file that runs without gandem; see :func:`gandem.export`."""
+        from gandem.core.export import export_runs  # which imports modules of this package
+
+        return export_runs([self], format, path, **options)
 
     def generate(
         self,
@@ -217,7 +226,7 @@ class Run(RunFolder):
             checkpoint: ``"last"``, ``"best"``, or a step.
             license: of the weights, an SPDX identifier like ``"mit"``.
             evaluation: a score of :func:`gandem.evaluate` as data, for the record and the card; by
-                default the one that the training took.
+                default that of ``gandem evaluate --save``, or the one that the training took.
             target: how the card calls the model, like ``"hf://user/name"``; by default the folder.
             backend: what the samples are generated on; by default as for :meth:`generate`.
 
@@ -232,6 +241,8 @@ class Run(RunFolder):
         options: dict[str, Any] = {"players": players, "dtype": dtype, "license": license}
         options |= {"evaluation": evaluation, "target": target}
         loaded = self.checkpoint(checkpoint)
+        if evaluation is None:
+            options["evaluation"] = read_scores_of(self.path, loaded.step)
         write_model(Path(path), self.spec, self.record, loaded, draw, **options)
         return open_run(path)
 

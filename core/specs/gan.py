@@ -76,8 +76,8 @@ class Latent(Checked):
         Checked.__post_init__(self)
         if self.categories + self.codes > self.size:
             raise SpecError(
-                f"latent: {self.categories} categories and {self.codes} codes do not fit into "
-                f"{self.size} numbers; make size larger."
+                f"latent: {self.categories} categories and {self.codes} codes do not fit into a "
+                f"size of {self.size}; make size larger."
             )
 
     @property

@@ -70,10 +70,7 @@ class FeatureNetwork:
         known = layer_names(FEATURES, self.layers)
         for name in names:
             if name not in known:
-                raise SpecError(
-                    f"The features have no layer {name!r}.{suggest(name, known)} "
-                    f"They have {', '.join(known)}."
-                )
+                raise SpecError(f"The features have no layer {name!r}.{suggest(name, known)}")
         return self.layers[: 1 + max(map(known.index, names))]
 
 

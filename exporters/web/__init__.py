@@ -74,7 +74,6 @@ class Space(Web):
         """Write the page and its ``README.md`` to a new folder."""
         super().write(path, *networks)
         title = networks[0].spec.name if len(networks) == 1 else "Generated images"
-        names = [name_model(network) for network in networks]
         front = {
             "title": title,
             "emoji": "🎲",
@@ -83,7 +82,7 @@ class Space(Web):
             "sdk": "static",
             "app_file": "index.html",
             "pinned": False,
-            "short_description": f"{names[0]}: images made in the browser"[:60],
+            "short_description": "Images of a GAN, made in the browser",
             "tags": ["gandem", "gan", "image-generation"],
         }
         lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in front.items()]
@@ -95,8 +94,8 @@ class Space(Web):
 
 
 INTRODUCTION = """\
-A page that generates images in the browser, with TensorFlow.js and without a server. It was written
-by gandem."""
+A page that generates images in the browser, with TensorFlow.js and without a server, written by
+gandem."""
 
 
 def _list_files() -> Iterator[Traversable]:

@@ -114,7 +114,7 @@ def list_facts(network: ExportNetwork) -> list[tuple[str, str]]:
     weights = ", moving average of the weights" if facts["weights"] == "average" else ""
     rows = {
         "Model": network.spec.name,
-        "Data": ", ".join(filter(None, (data["name"], data["source"]))),
+        "Data": ": ".join(filter(None, (data["name"], data["source"]))),
         "License of the data": data["license"],
         "Training": f"{facts['step']:,} steps on {facts['backend']}, seed {facts['seed']}{weights}",
         "Generator": f"{network.plan.parameter_count:,} parameters, "

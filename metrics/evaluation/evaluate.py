@@ -10,7 +10,7 @@ import numpy as np
 
 from gandem.core.data.dataset import Dataset, default_extractor, load_dataset, name_path
 from gandem.core.documents import finite
-from gandem.core.errors import BackendError, DataError, RunError, shown
+from gandem.core.errors import BackendError, DataError, RunError, format_count, shown
 from gandem.core.files import write_json
 from gandem.core.plugins.registry import registry
 from gandem.core.rng import Purpose, stream
@@ -319,7 +319,8 @@ def _load_images(
         notify(note)
     if len(dataset.images) < count:
         raise DataError(
-            f"{subject.path}: it has {len(dataset.images)} images, expected at least {count}; "
+            f"{subject.path}: it has {format_count(len(dataset.images), 'image')}, expected at "
+            f"least {count}; "
             f"{_suggest_count(len(dataset.images))}."
         )
     return dataset

@@ -115,7 +115,7 @@ BAD = {
     "DCGAN --data npz:shape.npz": "npz:shape.npz: its images are (6, 8, 1), the spec",
     "DCGAN --data npz:nan.npz": "npz:nan.npz: expected finite floats, received 1 NaN",
     "DCGAN --data npz:unlabeled.npz --classes 1": "it has no labels, so no classes",
-    "DCGAN --data npz:ten.npz --batch-size 41": "40 images do not fill a batch of 41",
+    "DCGAN --data npz:ten.npz --batch-size 41": "40 images cannot fill a batch of 41",
     "DCGAN --data npz:ten.npz --classes 3,12": "there is no class 12; its classes are 0",
     "CGAN --data npz:unlabeled.npz": "it has no labels, the spec 'cgan' is conditional.",
     "CGAN --data npz:labels.npz": "it has the label 10, the spec 'cgan' knows 0 to",

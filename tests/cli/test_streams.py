@@ -14,6 +14,8 @@ import pytest
 from support.commands import TINY, command, gandem
 from support.planted_backends import NONE, installed
 
+from gandem.cli import main
+from gandem.commands.group import SAVING
 from gandem.core.runs import open_run
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="closes streams as a Unix shell does")
@@ -231,3 +233,11 @@ def test_width_of_help_is_that_of_the_terminal_of_standard_output(tmp_path):
     )
 
     assert int(done.stdout) <= 60
+
+
+def test_commands_that_write_a_file_succeed_although_their_output_is_lost():
+    commands = (main.get_command(None, name) for name in main.list_commands(None))
+
+    writers = {each.name for each in commands if "out" in {option.name for option in each.params}}
+
+    assert writers - {"data"} <= SAVING  # which prints a summary besides

@@ -83,7 +83,7 @@ def test_a_table_gives_the_labels(pets):
         ("cat/0.png,cat\n", "expected a first line file,label; received 'cat/0.png,cat'"),
         ("", "expected a first line file,label; received ''"),
         ("file,label\n", "it has no rows"),
-        ("file,label\ngone.png,cat\n", "none of the 1 files of labels.csv is there"),
+        ("file,label\ngone.png,cat\n", "labels.csv lists 1 file, none of which is there"),
         ("file,label\n../x.png,cat\n", "line 2: '../x.png' is not in the folder"),
         ("file,label\ncat/0.png\n", "line 2: it has no label"),
         ("file,label\ncat/0.png,a\ncat/0.png,b\n", "line 3: 'cat/0.png' is 'b' here and 'a' in"),
@@ -197,12 +197,14 @@ def test_folder_without_readable_images_is_refused(tmp_path):
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "a.png").write_bytes(b"nothing")
 
-    assert "none of its 1 images can be read: a.png: not an image" in refusal(tmp_path / "bad")
+    assert "it has 1 image, none of which can be read: a.png: not an image" in refusal(
+        tmp_path / "bad"
+    )
 
 
 def test_error_of_a_folder_without_images_lists_its_files(tmp_path):
     (tmp_path / "texts").mkdir()
-    assert "and nothing else" in refusal(tmp_path / "texts")
+    assert "it is empty" in refusal(tmp_path / "texts")
     (tmp_path / "texts" / "a.txt").write_text("x")
     assert "it holds a.txt" in refusal(tmp_path / "texts")
 

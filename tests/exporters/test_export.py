@@ -133,9 +133,9 @@ def test_averaged_weights_are_exported_unless_they_are_declined(arrays, untraine
         results[export.description["networks"][0]["weights"]] = export.difference
 
     assert results == {"average": 0, "last": 0}
-    name = "cgan:generator/dense/kernel"
+    name = "generator/conv2d/kernel"
     with np.load(tmp_path / "a.npz") as file:
-        assert np.array_equal(file[name], untrained.state["generator/dense/kernel"])
+        assert np.array_equal(file[f"cgan:{name}"], untrained.state[name])
 
 
 def test_several_runs_have_names_of_their_own(arrays, untrained, tmp_path):
@@ -179,6 +179,14 @@ def test_a_training_in_its_first_stages_is_refused(tmp_path):
 
     with pytest.raises(RunError, match="in stage 1 of"):
         export_runs([early], "safetensors", tmp_path / "a.safetensors")
+
+
+def test_weights_that_are_not_finite_are_refused(untrained, tmp_path):
+    name = "generator/conv2d/bias"
+    broken = replace(untrained, state=untrained.state | {name: np.full(1, np.nan, np.float32)})
+
+    with pytest.raises(RunError, match=f"{name} has numbers that are not finite"):
+        export_runs([broken], "safetensors", tmp_path / "a.safetensors", ema=False)
 
 
 def test_points_cannot_be_bytes(arrays, tmp_path):

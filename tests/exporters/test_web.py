@@ -7,6 +7,8 @@ import hashlib
 import io
 import json
 import re
+import shutil
+from dataclasses import replace
 from importlib.resources import files
 
 import numpy as np
@@ -332,6 +334,47 @@ def test_a_seed_that_is_no_number_is_reported(open_page, site):
     assert page.get_by_role("alert").inner_text().startswith("The seed is a whole number")
     page.get_by_role("textbox", name="Seed").fill("7")
     assert not page.get_by_role("alert").is_visible()
+
+
+@pytest.mark.slow
+def test_a_latent_code_has_categories_and_sliders(open_page, tmp_path):
+    export_runs([make_run("infogan")], "web", tmp_path / "site")
+
+    page = open_page(tmp_path / "site")
+    before = page.evaluate("Array.from(compute(current))")
+    page.get_by_role("slider", name="code 1").fill("0.9")
+
+    assert page.get_by_role("heading", name="Category").is_visible()
+    assert page.evaluate("Array.from(compute(current))") != before
+
+
+@pytest.mark.slow
+def test_names_that_contain_scripts_run_none(open_page, tmp_path):
+    evil = "</script><img src=x onerror=\"console.error('!')\">"
+    run = make_run("cgan")
+    names = tuple(f"{evil}{number}" for number in range(run.spec.classes))
+    data = replace(run.record.data, name=evil, license=evil, class_names=names)
+    run = replace(run, record=replace(run.record, data=data))
+    export_runs([run], "web", tmp_path / "site")
+
+    page = open_page(tmp_path / "site")
+
+    assert evil in page.locator("#facts").inner_text()
+    assert names[0] in page.locator("#caption").inner_text()
+    assert page.locator("img").count() == 0
+
+
+@pytest.mark.slow
+def test_a_file_that_is_missing_is_named(browser, site, tmp_path):
+    shutil.copytree(site, tmp_path / "site")
+    (tmp_path / "site" / "network-1.js").unlink()
+
+    page = browser.new_page()
+    page.goto((tmp_path / "site" / "index.html").as_uri())
+    page.get_by_role("alert").wait_for()
+
+    assert page.get_by_role("alert").inner_text().startswith("The file network-1.js cannot be")
+    page.close()
 
 
 @pytest.mark.slow

@@ -131,6 +131,10 @@ def test_styles_are_projected_generated_and_interpolated(tmp_path, styled):
         assert np.abs(frame[0].astype(int) - image).max() <= 1
 
 
+def test_a_generator_whose_outputs_a_loss_reads_has_directions(styled):
+    assert package.directions(styled, count=1, samples=10).vectors.shape == (1, 8)
+
+
 @pytest.mark.parametrize("method", ["pca", "weights"])
 def test_the_first_direction_changes_the_layer_most(run, method):
     result = package.directions(run, method=method, count=4, samples=300)
@@ -176,11 +180,23 @@ def test_directions_are_drawn_and_traversed(tmp_path, run):
     [
         (("project", "{run}", "{tmp}/none.png"), "none.png: cannot be read as a picture"),
         (("project", "{run}", "{image}", "--label", "1"), "has no classes"),
-        (("generate", "{run}", "--latent", "{tmp}/none.npz"), "There is no file"),
-        (("generate", "{run}", "--latent", "{image}"), "cannot be read as an .npz"),
+        (("generate", "{run}", "--latent", "{tmp}/none.npz"), "npz: there is no such file."),
+        (("generate", "{run}", "--latent", "{image}"), "it is not an .npz file of arrays, or is"),
+        (("generate", "{run}", "--latent", "{tmp}"), "it is not a file."),
+        (("generate", "{run}", "--latent", "{empty}"), "it has no vectors; its array has"),
+        (
+            ("generate", "{run}", "--latent", "{one}", "--truncation", "0.5"),
+            "--latent cannot be combined with --num-samples, --each-label, --label or --truncation",
+        ),
+        (("interpolate", "{run}", "--latent", "{one}", "--truncation", "0.5"), "--truncation or"),
+        (("project", "{run}", "{image}", "--steps"), "See 'gandem project --help'."),
+        (
+            ("traverse", "{run}", "--direction", "{lines}:x"),
+            "expected the number of a direction after the colon, from 0, received 'x'.",
+        ),
         (
             ("generate", "{run}", "--latent", "{other}"),
-            "expected finite numbers called 'noise' or 'styles'",
+            "expected an array 'noise' or 'styles', received",
         ),
         (("generate", "{run}", "--latent", "{wide}"), "have the shape (1, 9), the model"),
         (("generate", "{run}", "--latent", "{wide}", "-n", "3"), "--latent cannot be combined"),
@@ -188,14 +204,18 @@ def test_directions_are_drawn_and_traversed(tmp_path, run):
         (("interpolate", "{run}", "--latent", "{one}"), "Expected two latent vectors, received 1"),
         (("directions", "{run}", "--layer", "densse"), "no layer 'densse'. Did you mean 'dense'?"),
         (("directions", "{run}", "--method", "weights", "--layer", "dense"), "leave the layer out"),
-        (("traverse", "{run}", "--direction", "{wide}"), "expected finite numbers called"),
+        (
+            ("traverse", "{run}", "--direction", "{wide}"),
+            "expected an array 'directions', received 'noise'",
+        ),
     ],
 )
 def test_bad_input_is_one_line(tmp_path, run, arguments, message):
     files = {"run": run, "tmp": tmp_path, "image": tmp_path / "image.png"}
     Image.new("L", (8, 8)).save(files["image"])
     arrays = {"other": {"x": np.zeros(2)}, "wide": {"noise": np.zeros((1, 9))}}
-    arrays["one"] = {"noise": np.zeros((1, 4))}
+    arrays |= {"one": {"noise": np.zeros((1, 4))}, "empty": {"noise": np.zeros((0, 4))}}
+    arrays["lines"] = {"directions": np.ones((2, 4))}
     for name, content in arrays.items():
         files[name] = tmp_path / f"{name}.npz"
         np.savez(files[name], **content)
@@ -215,5 +235,5 @@ def test_vectors_of_a_conditional_model_need_labels(conditional):
 def test_a_file_of_vectors_never_runs_code(tmp_path):
     np.savez(tmp_path / "bad.npz", noise=np.array([{}], dtype=object))
 
-    with pytest.raises(package.GandemError, match=r"cannot be read as an \.npz"):
+    with pytest.raises(package.GandemError, match="file of arrays, or is damaged"):
         read_latents(tmp_path / "bad.npz")

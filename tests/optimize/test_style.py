@@ -218,7 +218,7 @@ def test_a_picture_is_turned_as_its_camera_says(tmp_path):
         ),
         ({"content-weight": 0, "style-weight": 0}, "The weights of content and style sum to zero"),
         ({"style-weights": "0"}, "The weights of styles sum to zero; make one of them larger."),
-        ({"style-weights": "1,2"}, "Expected 1 weights, one for each style, received 2."),
+        ({"style-weights": "1,2"}, "Expected as many weights as styles, 1; received 2."),
         ({"style-weights": "much"}, "--style-weights: expected numbers, like 2,1; received much"),
         ({"features": "pixels"}, "The extractor 'pixels' gives no network to differentiate;"),
         ({"features": "vgg20"}, "No extractor named 'vgg20'. Did you mean"),

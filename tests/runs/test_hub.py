@@ -1,6 +1,8 @@
 """Saved models on a hub: the real client against a local server."""
 
+import re
 import shutil
+import sys
 
 import pytest
 from support.commands import TINY, refused, said
@@ -203,6 +205,14 @@ def test_a_newer_format_is_refused(hub, model, file, old, new):
 
     assert words.endswith("upgrade gandem.")
     assert "damaged" not in words
+
+
+def test_without_the_client_the_error_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+
+    assert re.fullmatch(
+        r"Names on a hub need huggingface_hub. Install it with: pip install .*", problem()
+    )
 
 
 # --- upload --------------------------------------------------------------------------------------

@@ -114,6 +114,20 @@ def test_a_training_in_stages_is_saved(toy, tmp_path):
     assert (saved.generate(2).images == run.generate(2).images).all()
 
 
+def test_a_training_starts_from_the_networks_of_a_saved_model(run, model, data, tmp_path, toy):
+    options = {"steps": 1, "backend": toy, "data": data, "changes": TINY["dcgan"]}
+    notices = []
+    options |= {"out": tmp_path / "started", "notice": notices.append}
+
+    started = gandem.train("dcgan", start_from=model, **options)
+
+    assert "12 arrays loaded; new, with their initial values: discriminator/" in notices[0]
+    origin = started.record.origin
+    assert set(origin.loaded) == set(load_file(model.path / "model.safetensors"))
+    assert {name.partition("/")[0] for name in origin.new} == {"discriminator"}
+    assert all(np.isfinite(value).all() for value in started.state().values())
+
+
 # --- refusals ------------------------------------------------------------------------------------
 
 
@@ -154,6 +168,20 @@ def test_a_saved_model_cannot_be_resumed(model):
 
     assert words.startswith(f"{model.path}: a saved model holds no state of the optimizers; ")
     assert {path.name for path in model.path.iterdir()} == FILES
+
+
+def test_a_player_that_was_not_saved_cannot_be_exported(model, tmp_path):
+    options = ("--format", "safetensors", "--player", "discriminator")
+
+    words = refused("export", model.path, *options, "-o", tmp_path / "x.safetensors")
+
+    assert words.endswith("it holds no discriminator; it holds generator.")
+
+
+def test_the_scores_of_a_saved_model_are_not_written_into_it(model):
+    words = refused("evaluate", model.path, "--save")
+
+    assert words == f"{model.path}: a saved model is not changed; leave --save out."
 
 
 def test_a_player_that_was_not_saved_cannot_be_saved(model, tmp_path):
@@ -251,6 +279,16 @@ def test_the_scores_of_the_saved_checkpoint_are_recorded(run):
     given = {**protocol, "values": {"frechet": 4.0}, "name": "x", "details": {}}
     taken = publish_record(recorded, checkpoint, evaluation=given).evaluation
     assert taken == {**protocol, "last": {"step": 2, "frechet": 4.0}}
+
+
+def test_the_scores_of_an_evaluation_are_taken_where_they_were_saved(run, tmp_path):
+    parts = {"protocol": {"data": "x"}, "real_baseline": {"frechet": 1.0}}
+    rows = [{"details": {"step": step}, "values": {"frechet": step}, **parts} for step in (2, 3)]
+    (run.path / "scores.json").write_text(json.dumps(["damaged", *rows]))
+
+    saved = run.save_pretrained(tmp_path / "model", checkpoint=2)
+
+    assert saved.record.evaluation == {**parts, "last": {"step": 2, "frechet": 2}}
 
 
 def test_the_front_matter_of_the_card_is_read_by_the_hub(run, tmp_path):

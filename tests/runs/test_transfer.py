@@ -100,6 +100,27 @@ def test_layers_of_other_classes_are_new(toy):
         np.testing.assert_array_equal(first[name], drawn[name])
 
 
+def test_layers_as_wide_as_the_classes_are_new():
+    """The first layer of cgan has as many units as noise and classes together, times 49."""
+    settings = {"latent": 4, "generator_width": 2, "discriminator_width": 2}
+    other = load_spec("cgan", settings | {"classes": 5})
+    path = write_checkpoint(Path(), 0, initial_state(other, 0, "float32"), other, 0, {})
+    spec, changes = load_spec("cgan", settings | {"classes": 3}), settings | {"classes": 3}
+    state = initial_state(spec, 0, "float32")
+
+    loaded, origin = Transfer(spec, read_source(path), read_name_map(None), "cgan", changes).load(
+        state
+    )
+
+    layers = {name.rpartition("/")[0] for name in origin.new}
+    assert "generator/dense" in layers
+    assert {name.rpartition("/")[0] for name in origin.loaded}.isdisjoint(layers)
+    assert origin.loaded
+    assert {name: value.shape for name, value in loaded.items()} == {
+        name: value.shape for name, value in state.items()
+    }
+
+
 def test_a_run_that_started_from_another_is_resumed_to_equal_bytes(source, toy):
     whole, _ = train("dcgan", "whole", toy, steps=4, start_from="source")
     part, _ = train("dcgan", "part", toy, steps=1, start_from="source")
@@ -250,7 +271,7 @@ def test_a_map_is_read_from_a_file(toy):
     )
 
     assert run.record.origin.names == {"generator/dense/kernel": "g.0.weight"}
-    assert notes[0].startswith("a.safetensors: 1 arrays loaded; new, with their initial values: ")
+    assert notes[0].startswith("a.safetensors: 1 array loaded; new, with their initial values: ")
 
 
 @pytest.mark.parametrize(

@@ -298,7 +298,7 @@ def test_samples_of_one_class_show_all_categories():
 
 
 def test_a_code_that_does_not_fit_into_the_noise_is_refused():
-    with pytest.raises(SpecError, match="3 categories and 2 codes do not fit into 4 numbers"):
+    with pytest.raises(SpecError, match="3 categories and 2 codes do not fit into a size of 4"):
         Latent(size=4, categories=3, codes=2)
 
 

@@ -84,11 +84,11 @@ def test_instance_noise_and_penalties_are_for_points_too():
 
 def test_data_of_the_other_kind_is_refused_with_the_remedy():
     points, images = load_dataset("ring"), load_dataset("digits")
-    with pytest.raises(DataError, match=r"wants \(28, 28, 1\); .* with --set image=2"):
+    with pytest.raises(DataError, match=r"expects \(28, 28, 1\); .* with --set image=2"):
         Feed(load_spec("mlp-gan"), NonSaturating(), points, 0, "float32")
-    with pytest.raises(DataError, match=r"\(28, 28, 1\), the spec 'mlp-gan' wants points of 2"):
+    with pytest.raises(DataError, match=r"\(28, 28, 1\), the spec 'mlp-gan' expects points of 2"):
         Feed(spec(), NonSaturating(), images, 0, "float32")
-    with pytest.raises(DataError, match="points of 2 numbers, the spec 'mlp-gan' wants points of"):
+    with pytest.raises(DataError, match="of 2 numbers, the spec 'mlp-gan' expects points of"):
         Feed(spec(image=3), NonSaturating(), points, 0, "float32")
 
 

@@ -291,7 +291,7 @@ def test_data_of_another_shape_are_refused():
 def test_fewer_images_than_a_batch_are_refused():
     few = Dataset("few", np.zeros((15, 8, 8, 1), np.uint8))
 
-    with pytest.raises(DataError, match="15 images do not fill a batch of 16"):
+    with pytest.raises(DataError, match="15 images cannot fill a batch of 16"):
         feed_of(dataset=few)
 
 

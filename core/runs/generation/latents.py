@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import io
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gandem.core.errors import RunError, SpecError
-from gandem.core.files import check_file, write_file
+from gandem.core.errors import RunError, SpecError, shown
+from gandem.core.files import check_file, fill_file
 from gandem.core.runs.generation.styles import find_styles, style_inputs
 from gandem.core.specs import Spec, plan_spec
 from gandem.core.training import one_hot, stored
 
 NOISE, STYLES = "noise", "styles"
 """The names of the vectors in a file."""
+LABELS = "labels"
 MAX_FILE_SIZE = 1 << 30
-"""Bytes of a file of vectors."""
+"""Bytes of the arrays that are read; a small file can unpack to more than the memory."""
+MAX_VALUE = 1e6
+"""The largest absolute value of a vector; float32 ends at 3e38."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class LatentVectors:
     @property
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays of a file: ``noise`` or ``styles``, and ``labels``."""
-        labels = {} if self.labels is None else {"labels": self.labels}
+        labels = {} if self.labels is None else {LABELS: self.labels}
         return {STYLES if self.are_styles else NOISE: self.vectors, **labels}
 
     def make_inputs(self, spec: Spec, precision: str) -> dict[str, np.ndarray]:
@@ -72,34 +75,52 @@ def read_latents(path: Path | str) -> LatentVectors:
     Raises:
         RunError: it cannot be read, or has neither.
     """
-    arrays = read_arrays(path, NOISE, STYLES)
+    arrays = read_arrays(path, (NOISE, STYLES), LABELS)
     are_styles = NOISE not in arrays
     vectors = arrays[STYLES if are_styles else NOISE]
-    return LatentVectors(vectors, arrays.get("labels"), are_styles)
+    return LatentVectors(vectors, arrays.get(LABELS), are_styles)
 
 
-def read_arrays(path: Path | str, *names: str) -> dict[str, np.ndarray]:
-    """Read the arrays of an ``.npz``; one of the names must be a finite array of numbers.
+def read_arrays(path: Path | str, names: tuple[str, ...], *others: str) -> dict[str, np.ndarray]:
+    """Read arrays of an ``.npz``.
+
+    Args:
+        names: one of them must be a matrix (N, D) of numbers up to :data:`MAX_VALUE`.
+        others: arrays that are read too where they exist.
 
     Raises:
-        RunError: it cannot be read, or lacks such an array.
+        RunError: it cannot be read, or lacks such a matrix.
     """
     path = Path(path)
     try:
         if not path.is_file():
-            raise RunError(f"There is no file {str(path)!r}.")
-        if path.stat().st_size > MAX_FILE_SIZE:
-            raise RunError(f"{path}: more than {MAX_FILE_SIZE >> 30} GiB.")
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+            problem = "it is not a file" if path.exists() else "there is no such file"
+            raise RunError(f"{path}: {problem}.")
+        with zipfile.ZipFile(path) as archive:
+            known = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            chosen = [name for name in (*names, *others) if name in known]
+            if sum(known[name].file_size for name in chosen) > MAX_FILE_SIZE:
+                raise RunError(f"{path}: its arrays take more than {MAX_FILE_SIZE >> 30} GiB.")
+            arrays = {}
+            for name in chosen:
+                with archive.open(known[name]) as file:
+                    arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
     except RunError:
         raise
     except Exception as error:  # damaged files raise many types of errors
-        raise RunError(f"{path}: cannot be read as an .npz ({type(error).__name__}).") from error
-    value = next((arrays[name] for name in names if name in arrays), None)
-    if value is None or value.dtype.kind not in "fiu" or not np.isfinite(value).all():
-        expected, known = " or ".join(map(repr, names)), ", ".join(arrays) or "nothing"
-        raise RunError(f"{path}: expected finite numbers called {expected}; it has {known}.")
+        raise RunError(f"{path}: it is not an .npz file of arrays, or is damaged.") from error
+    name = next((name for name in names if name in arrays), None)
+    if name is None:
+        expected, received = " or ".join(map(repr, names)), shown(", ".join(known) or "nothing")
+        raise RunError(f"{path}: expected an array {expected}, received {received}.")
+    value = arrays[name]
+    if value.ndim != 2 or value.dtype.kind not in "fiu" or not (abs(value) <= MAX_VALUE).all():
+        raise RunError(
+            f"{path}: {name!r}: expected (N, D) numbers up to ±{MAX_VALUE:g}, received "
+            f"{value.dtype} {value.shape}{' with others' * (value.dtype.kind in 'fiu')}."
+        )
+    if not value.size:
+        raise RunError(f"{path}: it has no vectors; its array has the shape {value.shape}.")
     return arrays
 
 
@@ -110,6 +131,9 @@ def write_arrays(path: Path, arrays: dict[str, Any]) -> None:
         RunError: the path has another suffix, or cannot be written.
     """
     check_file(path, {".npz": "arrays"})
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    write_file(path, buffer.getvalue())
+
+    def fill(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+
+    fill_file(path, fill)

@@ -61,7 +61,9 @@ def check_count(spec: Spec, count: int, path: Path | None = None, *, copies: int
     size = count * math.prod(spec.image.shape) * number
     if path is None:
         check_memory(
-            copies * size, f"{shown(count)} samples", "ask for fewer, or write them to an .npz file"
+            copies * size,
+            f"{shown(count)} sample{'s' * (count > 1)}",
+            "ask for fewer, or write them to an .npz file",
         )
         return
     with contextlib.suppress(OSError):  # it is reported when the file is written

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from gandem.core.documents import is_number
 from gandem.core.machine import format_size
 from gandem.core.runs.record import RunRecord
 from gandem.core.specs import Image, Spec, digest, plan_spec
@@ -85,19 +86,25 @@ def _list_metrics(record: RunRecord) -> Iterator[dict[str, Any]]:
 def _read_scores(record: RunRecord) -> Iterator[tuple[str, float, float | None]]:
     """Yield the name of each finite score, its value, and that of other real images."""
     evaluation = record.evaluation or {}
-    real = evaluation.get("real_baseline") or {}
-    for name, value in (evaluation.get("last") or {}).items():
-        is_number = isinstance(value, int | float) and math.isfinite(value)
-        if name != "step" and not name.endswith("_error") and is_number:
-            yield name, value, real.get(name)
+    real, last = (
+        table if isinstance(table := evaluation.get(name), dict) else {}
+        for name in ("real_baseline", "last")
+    )
+    for name, value in last.items():
+        if name != "step" and not name.endswith("_error") and is_number(value):
+            if math.isfinite(value):
+                yield name, value, real.get(name)
 
 
 def describe_protocol(protocol: dict[str, Any]) -> str:
     """Return how scores were measured, as one line."""
+    fake, real = (
+        f"{count:,}" if isinstance(count, int) else "?"
+        for count in (protocol.get("fake"), protocol.get("real"))
+    )
     return (
-        f"{protocol.get('fake'):,} images against {protocol.get('real'):,} of "
-        f"{protocol.get('data')}, features of {protocol.get('extractor')}, "
-        f"seed {protocol.get('seed')}"
+        f"{fake} images against {real} of {protocol.get('data')}, features of "
+        f"{protocol.get('extractor')}, seed {protocol.get('seed')}"
     )
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gandem.core.data.images import save_image
+from gandem.core.documents import parse_json
 from gandem.core.errors import RunError
 from gandem.core.files import check_new_folder, temporary_beside, write_file
 from gandem.core.runs.checkpoint import FORMAT, MODEL, Checkpoint, read_scores, write_arrays
@@ -27,6 +28,8 @@ from gandem.core.runs.saved.weights import choose_players, select_weights
 from gandem.core.specs import Spec, to_toml
 
 SAMPLES, CARD = "samples.png", "README.md"
+SCORES = "scores.json"
+"""What ``gandem evaluate --save`` writes into the folder of a run."""
 PRIVATE_OPTIONS = ("--data-dir", "--out", "-o")
 """Options of a command whose values are paths of the machine that trained."""
 
@@ -93,7 +96,7 @@ def publish_record(
 
     Args:
         evaluation: scores to record, as :meth:`gandem.metrics.evaluation.Scored.to_data` returns
-            them; by default those that the training took of this checkpoint.
+            them; None for those that the training took of this checkpoint.
     """
     step, settings = checkpoint.step, record.settings
     state = "interrupted" if record.state == "running" else record.state
@@ -141,6 +144,20 @@ def _take_scores(
     return {key: recorded[key] for key in ("protocol", "real_baseline") if key in recorded} | {
         "last": last
     }
+
+
+def read_scores_of(folder: Path, step: int) -> dict[str, Any] | None:
+    """Return the first scores of a checkpoint in a run's :data:`SCORES`, those of the average."""
+    try:
+        rows = parse_json((folder / SCORES).read_bytes())
+    except (OSError, ValueError):
+        return None
+    for row in rows if isinstance(rows, list) else ():
+        parts = ("details", "protocol", "values", "real_baseline")
+        if isinstance(row, dict) and all(isinstance(row.get(part), dict) for part in parts):
+            if row["details"].get("step") == step:
+                return row
+    return None
 
 
 def hide_paths(text: str) -> str:

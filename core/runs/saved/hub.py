@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,8 @@ def upload(
 
 @contextlib.contextmanager
 def _hub_errors(name: str, revision: str | None) -> Iterator[Any]:
-    """Yield ``huggingface_hub``, without its progress bars and warnings; turn its errors into ours.
+    """Yield ``huggingface_hub``, quiet but for progress bars on a terminal; turn its errors into
+    ours.
 
     Raises:
         RunError: it is not installed, or an operation in the block failed.
@@ -119,8 +121,10 @@ def _hub_errors(name: str, revision: str | None) -> Iterator[Any]:
     except ImportError:
         command = install_command("hub")
         raise RunError(f"Names on a hub need huggingface_hub. Install it with: {command}") from None
-    shows_bars, verbosity = not utils.are_progress_bars_disabled(), utils.logging.get_verbosity()
-    utils.disable_progress_bars()
+    hides_bars = not (sys.stderr.isatty() or utils.are_progress_bars_disabled())
+    if hides_bars:
+        utils.disable_progress_bars()
+    verbosity = utils.logging.get_verbosity()
     utils.logging.set_verbosity_error()
     try:
         yield hub
@@ -131,7 +135,7 @@ def _hub_errors(name: str, revision: str | None) -> Iterator[Any]:
         raise RunError(f"{PREFIX}{name}: {problem}.") from None
     finally:
         utils.logging.set_verbosity(verbosity)
-        if shows_bars:
+        if hides_bars:
             utils.enable_progress_bars()
 
 

@@ -11,7 +11,10 @@ from gandem.core.specs import Shape, Spec, differences, find_model, load_spec
 from gandem.core.specs.loading import ModelLike, list_parameters
 from gandem.core.training import network_shapes
 
-SIZES = ("latent.", "image.", "classes")
+SIZES = (
+    *("latent.size", "classes"),
+    *(f"image.{name}" for name in ("height", "width", "channels", "size")),
+)
 """The fields of a spec, besides those of layers, that shapes depend on."""
 
 
@@ -37,7 +40,7 @@ def suggest_setting(
     player, _, layer = name.rpartition("/")[0].partition("/")
     fields = differences(source.spec, spec)
     own = [path for path in fields if path.startswith(f"players.{player}.layers.{layer}.")]
-    sizes = [path for path in fields if path.startswith(SIZES)]
+    sizes = [path for path in fields if path in SIZES]
     for path in (*sizes, *own):
         theirs, ours = map(shown, fields[path])
         return f"Its spec has {path} = {theirs}, this one {ours}.{_use_spec(source)}"

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from gandem.core.errors import RunError, SpecError, shown, suggest
+from gandem.core.errors import GandemError, RunError, SpecError, format_count, shown, suggest
 from gandem.core.runs.checkpoint import hash_contents
 from gandem.core.runs.record import OriginRecord
 from gandem.core.runs.transfer.name_map import NameMap, SourceArray
 from gandem.core.runs.transfer.settings import suggest_setting
 from gandem.core.runs.transfer.source import WeightSource
-from gandem.core.specs import Node, Shape, Spec, digest
+from gandem.core.specs import Node, Shape, Spec, digest, load_spec
 from gandem.core.specs.loading import ModelLike
 from gandem.core.specs.shapes.feature_order import SIDES, feature_orders
 from gandem.core.training import list_plans, network_shapes, replace_weights
@@ -75,12 +76,13 @@ class Transfer:
         source = self.source
         links = self._link()
         values = {name: self._convert(name, link) for name, link in links.items()}
-        misfits = [name for name, value in values.items() if value.shape != self.shapes[name]]
-        others = [n for n in misfits if not self._depends_on_classes(values[n].shape, n)]
-        if others:
-            raise self._describe_misfit(others, links, values)
-        layers = {_layer(name) for name in misfits}
-        loaded = {n: self._cast(n, v, state) for n, v in values.items() if _layer(n) not in layers}
+        shapes = {name: value.shape for name, value in values.items()}
+        layers = self._find_class_layers(shapes)
+        kept = {name: value for name, value in values.items() if _layer(name) not in layers}
+        misfits = [name for name in kept if shapes[name] != self.shapes[name]]
+        if misfits:
+            raise self._describe_misfit(misfits, links, shapes)
+        loaded = {name: self._cast(name, value, state) for name, value in kept.items()}
         if not loaded:
             raise RunError(self._describe_strangers())
         used = {links[name].name for name in loaded}
@@ -174,17 +176,30 @@ class Transfer:
                     value = value.take(np.argsort(self.orders[path, side]), axis)
         return value
 
-    def _depends_on_classes(self, shape: Shape, name: str) -> bool:
-        """Return True if a shape differs on one axis, by the difference of the numbers of classes.
+    def _find_class_layers(self, shapes: Mapping[str, Shape]) -> set[str]:
+        """Return the layers of which arrays do not fit because of another number of classes: heads,
+        embeddings, layers that read labels.
 
-        Such an array is one of a head, of an embedding, or of a layer that reads labels.
+        They would fit in the same model with the source's classes, or differ on one axis, by the
+        difference of the numbers of classes.
         """
-        origin, expected = self.source.spec, self.shapes[name]
-        if origin is None or len(shape) != len(expected):
-            return False
-        pairs = zip(shape, expected, strict=True)
-        differences = [size - wanted for size, wanted in pairs if size != wanted]
-        return differences == [origin.classes - self.spec.classes]
+        origin = self.source.spec
+        if origin is None or origin.classes == self.spec.classes:
+            return set()
+        classes = {"classes": origin.classes}
+        try:
+            alike = network_shapes(load_spec(self.model, {**self.changes, **classes}))
+        except GandemError:  # a spec whose layers have the number of classes
+            alike = {}
+        layers = set()
+        for name, shape in shapes.items():
+            pairs = itertools.zip_longest(shape, self.shapes[name], fillvalue=0)
+            differences = [size - expected for size, expected in pairs if size != expected]
+            if differences and (
+                alike.get(name) == shape or differences == [origin.classes - self.spec.classes]
+            ):
+                layers.add(_layer(name))
+        return layers
 
     def _cast(self, name: str, value: np.ndarray, state: Mapping[str, np.ndarray]) -> np.ndarray:
         with np.errstate(over="ignore"):  # the check reports it
@@ -197,10 +212,9 @@ class Transfer:
         return converted
 
     def _describe_misfit(
-        self, misfits: list[str], links: Mapping[str, _Link], values: Mapping[str, np.ndarray]
+        self, misfits: list[str], links: Mapping[str, _Link], shapes: Mapping[str, Shape]
     ) -> RunError:
         name, source = misfits[0], self.source
-        shapes = {n: value.shape for n, value in values.items()}
         other = f" ({links[name].name})" if links[name].name != name else ""
         more = f" (and {len(misfits) - 1} more)" if misfits[1:] else ""
         remedy = suggest_setting(self.spec, source, name, shapes, self.model, self.changes)
@@ -231,8 +245,8 @@ def describe_origin(record: OriginRecord) -> str:
         facts.append(f"new, with their initial values: {_list_names(layers)}")
     if record.unused:
         facts.append(f"not used: {_list_names(record.unused)}")
-    count = len(record.loaded)
-    return f"{record.source}: {count} arrays loaded; {'; '.join(facts)}." if facts else ""
+    count = format_count(len(record.loaded), "array")
+    return f"{record.source}: {count} loaded; {'; '.join(facts)}." if facts else ""
 
 
 def _list_names(names: list[str] | tuple[str, ...]) -> str:

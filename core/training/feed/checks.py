@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gandem.core.data.dataset import Dataset
-from gandem.core.errors import DataError
+from gandem.core.errors import DataError, format_count
 from gandem.core.specs import Points, Spec, plan_spec
 
 
@@ -20,19 +20,19 @@ def check_shape(spec: Spec, dataset: Dataset, scale: int = 1) -> None:
         return
     if len(shape) == 1:  # of points
         raise DataError(
-            f"{dataset.name}: it has points of {shape[0]} numbers, the spec {spec.name!r} wants "
-            f"{_describe(spec)}; a model that can make points, like mlp-gan, does with "
-            f"--set image={shape[0]}."
+            f"{dataset.name}: it has points of {format_count(shape[0], 'number')}, the spec "
+            f"{spec.name!r} expects {_describe(spec)}; choose a model that can make points, like "
+            f"mlp-gan, with --set image={shape[0]}."
         )
     raise DataError(
-        f"{dataset.name}: its images are {shape}, the spec {spec.name!r} wants {_describe(spec)}; "
-        "choose other data, or set the image."
+        f"{dataset.name}: its images are {shape}, the spec {spec.name!r} expects "
+        f"{_describe(spec)}; choose other data, or set the image."
     )
 
 
 def _describe(spec: Spec) -> str:
     if isinstance(spec.image, Points):
-        return f"points of {spec.image.size} numbers"
+        return f"points of {format_count(spec.image.size, 'number')}"
     return f"{spec.image.shape}"
 
 
@@ -49,8 +49,8 @@ def check_labels(spec: Spec, dataset: Dataset) -> None:
         )
     if dataset.classes < spec.classes:
         raise DataError(
-            f"{dataset.name}: it has {dataset.classes} classes, the spec {spec.name!r} has "
-            f"{spec.classes}; set classes={dataset.classes}."
+            f"{dataset.name}: it has {format_count(dataset.classes, 'class', 'classes')}, the spec "
+            f"{spec.name!r} has {spec.classes}; set classes={dataset.classes}."
         )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from gandem.core.data.dataset import Dataset
 from gandem.core.data.images import downsample_images, upsample_images
-from gandem.core.errors import DataError
+from gandem.core.errors import DataError, format_count
 from gandem.core.rng import Purpose, part_of, stream
 from gandem.core.specs import (
     FADE_IN,
@@ -101,8 +101,8 @@ class Feed:
             check_labels(spec, dataset)
         if count < training.batch_size and training.sampling == "shuffled":
             raise DataError(
-                f"{dataset.name}: {count} images do not fill a batch of {training.batch_size}; "
-                "use a smaller batch size."
+                f"{dataset.name}: {format_count(count, 'image')} cannot fill a batch of "
+                f"{training.batch_size}; use a smaller batch size."
             )
         self.spec = spec
         self.place = place

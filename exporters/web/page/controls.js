@@ -95,15 +95,14 @@ function showNumbers() {
 // Order the latent numbers by how much they change the image, while nothing else is to be done.
 function orderNumbers(number) {
   const { latent } = model.description, base = samples[0];
-  if (latent.codes || latent.size <= FIRST_NUMBERS) return;
+  if (latent.codes || latent.size <= FIRST_NUMBERS || duration > FAST) return;
   const original = compute(base), effects = new Map();
   const measure = (index) => {
     if (number !== job) return;
-    const start = performance.now(), noise = Float64Array.from(base.noise);
+    const noise = Float64Array.from(base.noise);
     noise[index] -= 2 * Math.sign(noise[index] || 1);
     const changed = compute({ noise, weights: base.weights });
     effects.set(index, changed.reduce((sum, value, i) => sum + Math.abs(value - original[i]), 0));
-    if (performance.now() - start > FAST) return;
     if (index + 1 < latent.size) return void setTimeout(measure, 0, index + 1);
     if ($("first-numbers").contains(document.activeElement)) return;
     buildLatent([...effects.keys()].sort((a, b) => effects.get(b) - effects.get(a)));
@@ -139,16 +138,16 @@ function drawMap() {
   const { width, height } = model.description.image, tile = document.createElement("canvas");
   const places = [...Array(MAP_SIZE ** 2).keys()];
   const drawNext = () => {
-    const start = performance.now(), place = places.shift();
+    const place = places.shift();
     const [column, row] = [place % MAP_SIZE, Math.floor(place / MAP_SIZE)];
     const [x, y] = [column, row].map((index) => (2 * index + 1) / MAP_SIZE - 1);
     paint(tile, compute({ noise: nearby(x, -y), weights: center.weights }));
     $("map").getContext("2d").drawImage(tile, column * width, row * height);
-    if (places.length && performance.now() - start < FAST) mapTimer = setTimeout(drawNext, 0);
+    if (places.length) mapTimer = setTimeout(drawNext, 0);
   };
   mapTimer = setTimeout(() => {
-    [$("map").width, $("map").height] = [MAP_SIZE * width, MAP_SIZE * height];
-    drawNext();
+    [$("map").width, $("map").height] = [MAP_SIZE * width, MAP_SIZE * height]; // clears it
+    if (duration < FAST) drawNext();
   }, 300);
 }
 

@@ -38,6 +38,8 @@ function show(file) {
   model = opened.get(file);
   const { description } = model;
   delete document.documentElement.dataset.difference;
+  document.querySelector("main").inert = false;
+  for (const button of document.querySelectorAll(".play[aria-pressed=true]")) play(button);
   $("title").textContent = document.title = description.title;
   fillFacts(description);
   buildClasses();
@@ -77,13 +79,15 @@ function paint(canvas, bytes) {
   canvas.getContext("2d").putImageData(pixels, 0, 0);
 }
 
-let isDue = false;
+let isDue = false, duration = 0; // of the last image, in milliseconds
 function render() {
   if (isDue) return;
   isDue = true;
   requestAnimationFrame(() => {
+    const start = performance.now();
     isDue = false;
     paint($("image"), compute(current));
+    duration = performance.now() - start;
     document.documentElement.dataset.ready ||= String(Math.round(performance.now()));
   });
 }
