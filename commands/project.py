@@ -41,9 +41,9 @@ SECTIONS = {
 )
 @click.option(
     "--space",
-    type=click.Choice(["noise", "w"]),
-    show_default="w of a generator with styles, else noise",
-    help="Search the noise, or the styles w.",
+    type=click.Choice(["z", "w"]),
+    show_default="w of a generator with styles, else z",
+    help="Search the noise z, or the styles w.",
 )
 @click.option(
     "--steps", type=click.IntRange(1, 100_000), default=1000, help="Updates of each vector."

@@ -14,6 +14,7 @@ from gandem.commands.options import (
     GENERATE_BACKEND,
     JSON,
     file_option,
+    precision_option,
     seed_option,
 )
 
@@ -105,12 +106,7 @@ def weight_option(name: str, default: float, help_: str) -> Callable[[Any], Any]
 @seed_option("Random seed of the noise.")
 @GENERATE_BACKEND
 @DEVICE
-@click.option(
-    "--precision",
-    type=click.Choice(["float32", "float64"]),
-    default="float32",
-    help="Floating-point precision.",
-)
+@precision_option("float32")
 @click.option(
     "--save-every",
     type=click.IntRange(1),

@@ -95,7 +95,7 @@ def project(
     images: Sequence[Path | str] | np.ndarray,
     *,
     label: int | str | None = None,
-    space: Literal["noise", "w"] | None = None,
+    space: Literal["z", "w"] | None = None,
     steps: int = 1000,
     restarts: int = 4,
     features: str | None = None,
@@ -114,7 +114,7 @@ def project(
         images: files, or uint8 (N, H, W, C); others than the model's are cropped and resized.
         label: the class of all images, by number or name; by default it is searched: a start has
             the class of the random image that it comes from.
-        space: of the vectors: the noise, or the styles w of a generator with a ``styles`` layer,
+        space: of the vectors: the noise z, or the styles w of a generator with a ``styles`` layer,
             which is the default where there is one; all layers get the same w.
         steps: updates of each vector.
         restarts: vectors that are optimized for each image; the best one is returned.

@@ -169,6 +169,12 @@ def test_another_width_names_the_setting(source, toy):
     )
 
 
+def test_other_width_and_latent_size_name_both_settings(source, toy):
+    message = refusal("dcgan", "out", toy, start_from="source", width=3, latent=5)
+
+    assert message.endswith("Choose --set width=2 --set latent=4.")
+
+
 def test_other_specs_name_the_field(source, toy):
     changes = {"discriminator.layers.conv2d.kernel": 5}
 

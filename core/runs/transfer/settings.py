@@ -1,19 +1,21 @@
-"""The setting with which a spec has the shapes of weights that do not fit it."""
+"""The settings with which a spec has the shapes of weights that do not fit it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from gandem.core.errors import GandemError, shown
+from gandem.core.plugins.entry import Entry
 from gandem.core.runs.transfer.source import WeightSource
 from gandem.core.specs import Shape, Spec, differences, find_model, load_spec
 from gandem.core.specs.loading import ModelLike, list_parameters
 from gandem.core.training import network_shapes
 
 SIZES = (
-    *("latent.size", "classes"),
+    "latent.size",
     *(f"image.{name}" for name in ("height", "width", "channels", "size")),
+    "classes",
 )
 """The fields of a spec, besides those of layers, that shapes depend on."""
 
@@ -26,22 +28,23 @@ def suggest_setting(
     model: ModelLike,
     changes: Mapping[str, object],
 ) -> str:
-    """Return what to change so that an array fits.
+    """Return what to change so that the arrays fit.
 
     Args:
         name: of the first array that does not fit.
         shapes: of the source's arrays, by their names in the spec.
         model, changes: what the spec was made from.
     """
-    for setting in _try_parameters(shapes, model, changes):
-        return f"Choose --set {setting}."
+    classes = {"classes": source.spec.classes} if source.spec and source.spec.classes else {}
+    entry = find_model(model)
+    if entry is not None and (settings := _search(entry, {**changes, **classes}, shapes)):
+        return f"Choose {' '.join(f'--set {key}={size}' for key, size in settings.items())}."
     if source.spec is None:
         return f"Change the spec, or leave {name.rpartition('/')[0]} new, with a name map."
     player, _, layer = name.rpartition("/")[0].partition("/")
     fields = differences(source.spec, spec)
     own = [path for path in fields if path.startswith(f"players.{player}.layers.{layer}.")]
-    sizes = [path for path in fields if path in SIZES]
-    for path in (*sizes, *own):
+    for path in (*(path for path in SIZES if path in fields), *own):
         theirs, ours = map(shown, fields[path])
         return f"Its spec has {path} = {theirs}, this one {ours}.{_use_spec(source)}"
     return f"The specs differ.{_use_spec(source)}"
@@ -52,20 +55,28 @@ def _use_spec(source: WeightSource) -> str:
     return f" Train its own spec: gandem train {file} --from {source.name}." * file.is_file()
 
 
-def _try_parameters(
-    shapes: Mapping[str, Shape], model: ModelLike, changes: Mapping[str, object]
-) -> Iterator[str]:
-    """Yield the whole numbers of the model's parameters that give these shapes."""
-    entry = find_model(model)
-    if entry is None:
-        return
+def _search(
+    entry: Entry, changes: Mapping[str, object], shapes: Mapping[str, Shape]
+) -> dict[str, int]:
+    """Return whole numbers for parameters of a model that give all shapes, one after the other;
+    empty if there are none.
+    """
+
+    def count_fits(settings: Mapping[str, int]) -> int:
+        try:
+            candidate = network_shapes(load_spec(entry, {**changes, **settings}))
+        except GandemError:
+            return -1
+        return sum(candidate.get(name) == shape for name, shape in shapes.items())
+
     sizes = sorted({size for shape in shapes.values() for size in shape})
-    parameters = list_parameters(entry)
-    for name in (n for n, default in parameters.items() if type(default) is int):
-        for size in sizes:
-            try:
-                candidate = network_shapes(load_spec(entry, {**changes, name: size}))
-            except GandemError:
-                continue
-            if all(candidate.get(key) == shape for key, shape in shapes.items()):
-                yield f"{name}={size}"
+    names = [name for name, default in list_parameters(entry).items() if type(default) is int]
+    settings: dict[str, int] = {}
+    fits = count_fits(settings)
+    while fits < len(shapes):
+        trials = [settings | {name: size} for name in names for size in sizes]
+        best = max(trials, key=count_fits, default=settings)
+        if count_fits(best) <= fits:
+            return {}
+        settings, fits = best, count_fits(best)
+    return settings
