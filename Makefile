@@ -1,5 +1,5 @@
-# On a fresh machine: `make demo` trains and compares, `make test` runs the linters and fast tests.
-# `make test-all` adds slow tests, examples, environments with one framework, and speed ratios.
+# On a fresh machine: `make demo` continues a trained GAN on both frameworks, `make test` runs the
+# linters and fast tests. `make test-all` adds slow tests, examples, environments with one framework, and speed ratios.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -17,9 +17,9 @@ INSTALL_EXAMPLES := $(EXAMPLES:%=--editable 'examples/%[test]')
 .PHONY: mutations references pretrained clean speed one-framework without-torch without-tensorflow
 
 demo: $(VENV)/all
-	$(BIN)/gandem compare dcgan --backends torch,keras --set width=32 --set learning_rate=3e-4 \
-	  --data digits --steps 280 --precision float64 --seeds 1 --num-samples 2000 --parity-steps 20 \
-	  --out runs/demo
+	$(BIN)/gandem compare cdcgan --from cdcgan@mnist --backends torch,keras --set width=32 \
+	  --set embedding=16 --set training.ema_decay=0.999 --data digits --steps 100 \
+	  --precision float64 --seeds 1 --num-samples 2000 --parity-steps 20 --out runs/demo
 
 test: $(VENV)/dev lint fast
 

@@ -5,7 +5,7 @@
     python docs/make_gallery.py RUNS NAME...
 
 ``RUNS`` is a folder of runs. The pictures of the runs ``NAME...`` are made, and the page is written
-of all runs there that have pictures. A name like ``dcgan@mnist`` is that of a pretrained model.
+of all runs there that have pictures. Commands name a pretrained model instead of a run of its name.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ def list_commands(run: Run) -> dict[str, tuple[str, ...]]:
 def describe_run(run: Run) -> str:
     """Return the section of a run."""
     name, record = run.path.name, run.record
-    source = name if "@" in name else f"runs/{name}"
+    is_pretrained = (DOCS.parent / "pretrained" / name).is_dir()
+    source = name if is_pretrained else f"runs/{name}"
     link = (PICTURES / name).as_posix()
     lines = [strip_paths(record.command)] + [
         shlex.join(["gandem", command, source, *options, "-o", f"{name}.{form}"])

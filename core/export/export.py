@@ -16,10 +16,11 @@ from gandem.core.export.network import (
     make_network,
     name_networks,
 )
-from gandem.core.export.verification import Reference, choose_backend
+from gandem.core.export.verification import Reference
 from gandem.core.files import check_file, check_new_folder, flush_file, temporary_beside
 from gandem.core.plugins.discovery import find_version
 from gandem.core.runs.generation.sampling import report_memory_errors
+from gandem.core.training import installed_backends, pick_backend
 
 __all__ = ["DESCRIPTION", "Export", "export_runs", "name_description"]
 
@@ -89,7 +90,9 @@ def export_runs(
         exporter.check(network)
     references = []
     for run, network, read in zip(runs, networks, checkpoints, strict=True):
-        name = backend or choose_backend(exporter.backend, run.record.backend)
+        is_installed = exporter.backend in installed_backends()
+        preferred = exporter.backend if is_installed else run.record.backend
+        name = backend or pick_backend(preferred)
         references.append(Reference(network, read.state, name))
     networks = [
         replace(network, examples=reference.output)

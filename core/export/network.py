@@ -196,8 +196,8 @@ def make_network(
     for array, value in arrays.items():
         if not np.isfinite(value).all():
             raise RunError(
-                f"{run.path}: {array} has numbers that are not finite; the training diverged, or "
-                f"the saved model is without the player {player!r}."
+                f"{run.path}: {array} has numbers that are not finite; the training diverged. "
+                "Choose an earlier --checkpoint."
             )
     record, data = run.record, run.record.data
     facts = {

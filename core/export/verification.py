@@ -16,7 +16,6 @@ from gandem.core.training import (
     Engine,
     check_capabilities,
     fixed_inputs,
-    installed_backends,
     load_backend,
     make_engine,
     nudge,
@@ -26,19 +25,10 @@ from gandem.core.training import (
 )
 from gandem.core.training.stages.engine import select_arrays
 
-__all__ = ["COUNT", "Reference", "choose_backend"]
+__all__ = ["COUNT", "Reference"]
 
 COUNT = 64
 """Latent vectors; one for each class if there are more classes."""
-
-
-def choose_backend(*preferred: str | None) -> str:
-    """Return the first backend of a list that is installed, or else any that is; empty if none is.
-
-    A backend is needed only to verify; see :func:`gandem.core.runs.run.pick_backend`.
-    """
-    installed = installed_backends()
-    return next((name for name in (*preferred, *installed) if name in installed), "")
 
 
 class Reference:

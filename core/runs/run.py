@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -53,6 +53,9 @@ from gandem.core.training import (
     resolve_loss,
     stored,
 )
+
+if TYPE_CHECKING:
+    from gandem.core.export import Export
 
 __all__ = ["BEST", "LAST", "Run", "from_pretrained", "open_run", "pick_backend", "pick_device"]
 
@@ -95,6 +98,12 @@ class Run(RunFolder):
         checkpoint.check_player(player)
         averaged = player in averaged_players(self.spec) and ema
         return self.engine(backend, checkpoint=checkpoint).native(player, average=averaged)
+
+    def export(self, format: str, path: Path | str, **options: Any) -> Export:
+        """Write a network to a file that runs without gandem; see :func:`gandem.export`."""
+        from gandem.core.export import export_runs  # which imports modules of this package
+
+        return export_runs([self], format, path, **options)
 
     def generate(
         self,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Mapping, Sequence
+from functools import singledispatch
 
 import numpy as np
 
-from gandem.core.specs import NetworkPlan, Node, Read, Shape
+from gandem.core.specs import Layer, NetworkPlan, Node, Read, Shape
 
 TAKEN = ("F", "Tensor", "label", "nn", "self", "torch", "x")
 """Names that ``forward`` uses for something else."""
@@ -59,8 +60,6 @@ class Code:
             x: the variable of the input.
             target: the variable that results are assigned to.
         """
-        from gandem.exporters.torch.layers import express
-
         for node in self._list_live(nodes):
             expression, is_read = express(node.layer, node, x, self), node.reference in self._read
             if expression.isidentifier() and not (is_read and expression == target):
@@ -140,3 +139,14 @@ def _choose_name(name: str, taken: set[str]) -> str:
         number, chosen = number + 1, f"{name}_{number}"
     taken.add(chosen)
     return chosen
+
+
+@singledispatch
+def express(layer: Layer, node: Node, x: str, code: Code) -> str:
+    """Return the expression of a layer's output, ``x`` itself for a layer that changes nothing.
+
+    Args:
+        x: the variable of its input.
+        code: receives modules, tensors, and the lines before the expression.
+    """
+    raise TypeError(f"{node.path}: PyTorch code cannot express the layer {layer.kind!r}.")

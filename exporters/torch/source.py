@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from gandem.core.export import ExportNetwork, Port, fold_weights
-from gandem.exporters.torch.code import Code, format_shape
+from gandem.exporters.torch.code import format_shape
+from gandem.exporters.torch.layers import Code
 
 WEIGHTS = "model.safetensors"
 HEAD = '''"""The {player} of {model}: a network of gandem as plain PyTorch.

@@ -14,6 +14,7 @@ from support.commands import HOME, needs_a_backend, needs_both, said
 
 import gandem
 from gandem.core.plugins.registry import registry
+from gandem.core.runs.saved.card import write_card
 from gandem.core.runs.saved.hub import FILES
 from gandem.core.specs import digest
 from gandem.pretrained import FOLDER
@@ -70,11 +71,13 @@ def test_no_text_of_a_model_has_a_path_of_a_machine(name, file):
 
 
 @each_model
-def test_the_card_of_a_model_names_it(name):
-    text = (FOLDER / name / "README.md").read_text("utf-8")
+def test_the_card_of_a_model_is_that_of_its_record(name):
+    run = gandem.from_pretrained(name)
+    size = (run.path / "model.safetensors").stat().st_size
 
-    assert f"gandem generate {name} -n 25 -o grid.png" in text
-    assert f"# {name}\n" in text
+    card = write_card(name, run.spec, run.record, ["generator"], size)
+
+    assert (run.path / "README.md").read_text("utf-8") == card
 
 
 def test_the_list_has_the_facts_of_each_model():

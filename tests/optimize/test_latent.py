@@ -210,7 +210,7 @@ def test_directions_are_drawn_and_traversed(tmp_path, run):
         (("directions", "{run}", "--method", "weights", "--layer", "dense"), "leave the layer out"),
         (
             ("traverse", "{run}", "--direction", "{wide}"),
-            "expected an array 'directions', received",
+            "expected an array 'directions', received 'noise'",
         ),
     ],
 )

@@ -113,7 +113,7 @@ def test_the_last_row_of_a_table_is_filled_with_white():
         (
             ("--reconstruct", "3", "--label", "1"),
             "--reconstruct cannot be combined with --num-samples, --label, --each-label, "
-            "--latent or --pyramid. See 'gandem generate --help'.",
+            "--latent, --truncation or --pyramid. See 'gandem generate --help'.",
             2,
         ),
         (
