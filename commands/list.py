@@ -85,11 +85,7 @@ def _print_pretrained(pattern: str, as_json: bool) -> None:
     from gandem.terminal.tables import format_table
 
     entries = registry().entries(KIND)
-    rows = [
-        _describe_pretrained(entry)
-        for entry in entries
-        if fnmatch(entry.id.lower(), pattern.lower())
-    ]
+    rows = [_describe(entry) for entry in entries if fnmatch(entry.id.lower(), pattern.lower())]
     if as_json:
         print_json(rows)
         return
@@ -115,7 +111,7 @@ def _print_pretrained(pattern: str, as_json: bool) -> None:
     click.echo("\n" + "\n".join(f"scores: {text}" for text in sorted(protocols)))
 
 
-def _describe_pretrained(entry: Entry) -> dict[str, Any]:
+def _describe(entry: Entry) -> dict[str, Any]:
     """Return the facts of a pretrained model as data."""
     from gandem.core.runs import open_run
     from gandem.core.runs.checkpoint import MODEL
