@@ -181,8 +181,9 @@ class LeNet5:
             DataError: the images have another shape.
         """
         check_shape(self.name, images, self._spec.image.shape)
-        how = {"seed": seed, "backend": self._backend, "progress": progress}
-        return train_classifier(self._spec, NETWORK, images, labels, **how)
+        return train_classifier(
+            self._spec, NETWORK, images, labels, seed=seed, backend=self._backend, progress=progress
+        )
 
     @cached_property
     def _loaded(self) -> tuple[Engine, np.ndarray, np.ndarray]:

@@ -28,9 +28,9 @@ from gandem.compare.results.markdown import (
     write_markdown,
 )
 from gandem.compare.results.rows import Result, merge, read_results, write_results
+from gandem.compare.results.score_curves import draw_score_curves
 from gandem.core.errors import RunError
 from gandem.core.files import check_folder, make_folder, write_file
-from gandem.visualize.score_curves import draw_score_curves
 
 TABLE, PAGE, PUBLISHED, CURVES = "results.csv", "results.md", "published.csv", "curves.csv"
 
