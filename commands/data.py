@@ -81,6 +81,11 @@ def data(
     """
     if (name is None) != (list_prepared or remove_prepared) or (list_prepared and remove_prepared):
         raise click.UsageError("Expected a data set, --list-prepared or --remove-prepared.")
+    if sheet["out"] is not None and (name is None or shape is not None):
+        raise click.UsageError(
+            "--out shows a data set; it cannot be combined with --prepare, "
+            "--list-prepared or --remove-prepared."
+        )
     if name is None:
         _show_prepared(remove=remove_prepared, as_json=as_json)
     elif shape is None:

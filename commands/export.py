@@ -18,12 +18,14 @@ from gandem.commands.options import CHECKPOINT, EMA, JSON, choose_out
 @click.option("--player", default="generator", help="Network to export, like discriminator.")
 @click.option(
     "--labels",
+    type=click.Choice(["integers", "weights"]),
     show_default="the first that the format has",
     help="What the network reads as classes: integers, the numbers of classes (N,), or weights, "
     "(N, classes), for images between classes.",
 )
 @click.option(
     "--pixels",
+    type=click.Choice(["float32", "uint8"]),
     show_default="float32",
     help="Images of the exported network: float32, in the range of the model, or uint8.",
 )

@@ -20,13 +20,18 @@ HOST = "127.0.0.1"
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, show_default="a free one", help="Port."
 )
-@click.option("--browser/--no-browser", default=True, help="Open the page in the browser.")
+@click.option(
+    "--browser/--no-browser",
+    default=True,
+    show_default="if there is a display",
+    help="Open the page in the browser.",
+)
 @GENERATE_BACKEND
 @CHECKPOINT
 @EMA
 @JSON
 def serve(runs: tuple[Path, ...], port: int, browser: bool, as_json: bool, **options: Any) -> None:
-    """Show RUN in the browser: samples, morphs between classes, latent vectors.
+    """Show RUN in the browser: samples, morphs, latent vectors.
 
     RUN is a folder, a pretrained model like cdcgan@mnist, or hf://user/name. The page is that of
     'gandem export --format web'. Only this machine can open it. Ctrl-C ends the server.

@@ -36,7 +36,8 @@ Each model of the catalog at its small size, with random weights, is exported in
 latent vectors, relative to the largest value of the output if that is above 1. The tolerance is
 that of the format, 1e-6 or 1e-5, or 10 times the 1-ulp baseline of the network if that is more, as
 of pixel norms. A dash is a network that the format cannot express; the reasons are below the
-tables.
+tables. Of `safetensors`, `web` and `space` the weights are compared, in the network of the run; the
+tests generate the images of each page in a browser, and they differ by at most 1 of 255.
 
 ```sh
 python docs/make_exports.py torch onnx    # measures these formats again

@@ -35,6 +35,7 @@ LONG_BUT_FAST_TIER = {
     "tests/compare/test_interrupted.py::test_a_comparison_resumes": "interrupts real processes",
     "tests/data/test_framework_data.py": "starts the fork servers that the other tests share",
     "tests/docs/test_docs.py::test_the_python_of_the_readme": "runs all of the README's Python",
+    "tests/exporters/test_keras_formats.py": "the first test imports TensorFlow",
     "tests/metrics/": "the first test imports TensorFlow or torchmetrics",
     "tests/runs/test_checkpoints.py": "the first test imports TensorFlow",
     "tests/runs/test_interrupt.py::test_ctrl_c_in_the_terminal": "interrupts real processes",

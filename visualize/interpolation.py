@@ -91,7 +91,7 @@ def interpolate(
         SpecError: an unknown class, equal ends, or too few frames.
     """
     opened, options = open_run(run), GeneratorOptions(**generator)
-    first, last = (opened.find_label(e) if isinstance(e, str) else e for e in (start, end))
+    first, last = _read_end(opened, start), _read_end(opened, end)
     label = None if label is None else opened.find_label(label)
     settings = _Settings(
         between=between,
@@ -134,6 +134,21 @@ def interpolate(
         f"{share:.0%}" if 0 < share < 1 else str((start, end)[int(share)]) for share in shares
     )
     return Animation(make, frames, (num_samples, height, width), tuple(titles))
+
+
+def _read_end(run: Run, end: int | str) -> int:
+    """Return the number of a class, a category, or a seed.
+
+    Raises:
+        SpecError: it is a name, and that of no class.
+    """
+    if not isinstance(end, str):
+        return end
+    if not is_conditional(run.spec):
+        raise SpecError(
+            f"The model {run.spec.name!r} has no classes; expected a number, received {end!r}."
+        )
+    return run.find_label(end)
 
 
 def _list_shares(frames: int, bounce: bool) -> np.ndarray:

@@ -59,7 +59,7 @@ class Probe:
         """Return the measurements of the step just made; empty if none is due.
 
         ``variety`` and ``nearest`` are those of :func:`measure_variety`; ``moved`` is, for each
-        player, the change of its weights in this step relative to their size.
+        player, the change in this step of its weights that are not frozen, relative to their size.
         """
         if not self.is_due(step):
             return {}
@@ -67,7 +67,11 @@ class Probe:
         if self._before is not None:
             after, facts["moved"] = self._weights(), {}
             for player in self.feed.plans:
-                names = [name for name in after if name.startswith(f"{player}/")]
+                frozen = {f"{player}/{layer}" for layer in self.feed.spec.player(player).frozen}
+                own = (name for name in after if name.startswith(f"{player}/"))
+                names = [name for name in own if name.rpartition("/")[0] not in frozen]
+                if not names:
+                    continue
                 moved = sum(float(np.square(after[n] - self._before[n]).sum()) for n in names)
                 size = sum(float(np.square(self._before[n]).sum()) for n in names)
                 share = (moved / size if size else 0.0) ** 0.5

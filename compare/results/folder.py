@@ -13,7 +13,6 @@ from pathlib import Path
 
 from gandem.compare.comparison import Comparison
 from gandem.compare.report.samples import read_pictures
-from gandem.compare.results.chart import draw_score_curves
 from gandem.compare.results.collect import RunGroup, group_runs, make_result
 from gandem.compare.results.curves import (
     CurvePoint,
@@ -29,6 +28,7 @@ from gandem.compare.results.markdown import (
     write_markdown,
 )
 from gandem.compare.results.rows import Result, merge, read_results, write_results
+from gandem.compare.results.score_curves import draw_score_curves
 from gandem.core.errors import RunError
 from gandem.core.files import check_folder, make_folder, write_file
 

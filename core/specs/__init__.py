@@ -2,7 +2,6 @@
 
 from gandem.core.specs import initializers, layers, schedules
 from gandem.core.specs.composition import MOST_LAYERS, PluginKinds
-from gandem.core.specs.frozen import freeze_layers
 from gandem.core.specs.gan import (
     Augment,
     Consistency,
@@ -20,7 +19,13 @@ from gandem.core.specs.initializers import *  # noqa: F403
 from gandem.core.specs.layers import *  # noqa: F403
 from gandem.core.specs.loading import PLUGIN_KINDS, ModelLike, find_model, load_spec
 from gandem.core.specs.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
-from gandem.core.specs.overrides import change, differences, field_paths, parse_setting
+from gandem.core.specs.overrides import (
+    change,
+    differences,
+    field_paths,
+    freeze_layers,
+    parse_setting,
+)
 from gandem.core.specs.resolutions import image_of, image_shapes
 from gandem.core.specs.schedules import *  # noqa: F403
 from gandem.core.specs.serialization import (

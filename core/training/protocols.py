@@ -83,6 +83,9 @@ def name_outputs(
 class Players(Protocol):
     """The networks inside one training step. Every forward pass is in training mode and counts as
     one pass.
+
+    The weights of a player are those of :meth:`gandem.core.specs.NetworkPlan.trained`; those of
+    frozen layers, and their copies, stay as they are. Only :meth:`kernels` has all.
     """
 
     def kernels(self, player: str) -> list[Tensor]:

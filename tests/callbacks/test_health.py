@@ -286,6 +286,15 @@ def test_a_far_too_large_learning_rate_is_reported_within_200_steps(pictures, tm
 
 @needs_a_backend
 @pytest.mark.usefixtures("without_curves")
+def test_weights_that_are_frozen_are_not_expected_to_move(pictures, tmp_path):
+    run, _ = trained(pictures, tmp_path, steps=60, freeze=["generator"])
+
+    (moved,) = [row["moved"] for row in run.rows() if "moved" in row]
+    assert moved.keys() == {"discriminator"}
+
+
+@needs_a_backend
+@pytest.mark.usefixtures("without_curves")
 def test_a_generator_that_is_never_updated_is_reported_within_200_steps(pictures, tmp_path):
     run, words = trained(
         pictures, tmp_path, changes=MLP | {"generator.optimizer.learning_rate": 0.0}

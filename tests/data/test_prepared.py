@@ -267,6 +267,9 @@ def test_wrong_use_of_the_commands_is_refused(images):
     for arguments in ([], [images, "--list-prepared"], ["--list-prepared", "--remove-prepared"]):
         line = refused("data", *arguments, code=2)
         assert line.startswith("Expected a data set, --list-prepared or --remove-prepared.")
+    for arguments in ([images, "--prepare", "8,8,1"], ["--list-prepared"]):
+        line = refused("data", *arguments, "-o", "sheet.png", code=2)
+        assert line.startswith("--out shows a data set;")
     for shape in ("8", "8,8,5", "0,8,3", "a,b,c"):
         line = refused("data", images, "--prepare", shape, code=2)
         assert f"like 64,64,3; received {shape!r}" in line

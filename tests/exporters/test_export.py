@@ -76,7 +76,7 @@ def test_the_command_writes_weights_and_facts(conditional, tmp_path):
         (["--format", "safetensor"], "No exporter named 'safetensor'. Did you mean 'safetensors'?"),
         (["--format", "safetensors", "--player", "critic"], "critic"),
         (["--format", "safetensors", "--checkpoint", "7"], "it has no checkpoint 7"),
-        (["--format", "safetensors", "--labels", "names"], "has 'integers'; received 'names'"),
+        (["--format", "safetensors", "--labels", "weights"], "has 'integers'; received 'weights'"),
         (["--format", "safetensors", "-o", "a.onnx"], "a name that ends in .safetensors."),
         (["--format", "safetensors", "-o", "none/a.safetensors"], "there is no folder none."),
     ],

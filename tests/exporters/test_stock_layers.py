@@ -20,6 +20,7 @@ TOLERANCE = 2e-6
 ILL_CONDITIONED = {"spectral norm conv2d k3"}
 """Cases whose σ is a small difference of large numbers."""
 OPTIONS = ("padding", "strides", "dilation_rate", "groups", "activation", "approximate")
+FAST_COMPILATION = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 LOAD = """
 import sys, numpy as np, keras
 model_path, inputs_path, outputs_path, backend = sys.argv[1:]
@@ -114,7 +115,7 @@ def test_stock_layers_compute_the_same_on_tensorflow(merged):
 def test_stock_layers_compute_the_same_on_another_backend_without_gandem(merged, backend, tmp_path):
     pytest.importorskip(backend)
     paths = [merged.folder / "model.keras", merged.folder / "inputs.npz", tmp_path / "outputs.npz"]
-    environment = os.environ | {"KERAS_BACKEND": backend}
+    environment = os.environ | {"KERAS_BACKEND": backend, "XLA_FLAGS": FAST_COMPILATION}
 
     subprocess.run([sys.executable, "-c", LOAD, *paths, backend], env=environment, check=True)
 

@@ -61,6 +61,7 @@ def test_the_cases_have_every_layer():
     assert set(LAYERS) <= kinds
 
 
+@pytest.mark.slow
 def test_a_module_runs_without_gandem_and_takes_labels_in_both_forms(run, tmp_path):
     export_runs([run], "torch-source", tmp_path / "model")
     code = (

@@ -200,6 +200,10 @@ def test_directions_are_drawn_and_traversed(tmp_path, run):
         ),
         (("generate", "{run}", "--latent", "{wide}"), "have the shape (1, 9), the model"),
         (("generate", "{run}", "--latent", "{wide}", "-n", "3"), "--latent cannot be combined"),
+        (
+            ("interpolate", "{run}", "--from", "x"),
+            "has no classes; expected a number, received 'x'",
+        ),
         (("interpolate", "{run}", "--from-image", "{image}"), "Choose --from-image and --to-image"),
         (("interpolate", "{run}", "--latent", "{one}"), "Expected two latent vectors, received 1"),
         (("directions", "{run}", "--layer", "densse"), "no layer 'densse'. Did you mean 'dense'?"),

@@ -22,7 +22,7 @@ from support.commands import HOME, THERE, needs_a_backend, said
 import gandem
 from gandem.compare.launchers import load_launcher
 from gandem.core.plugins import discovery, hookspecs, validation
-from gandem.core.plugins.entry import KINDS
+from gandem.core.plugins.entry import KINDS, Entry
 from gandem.core.runs.trainer import EVENTS, Callback
 from gandem.core.training import CAPABILITIES, Backend
 from gandem.core.training.losses import AuxiliaryLoss
@@ -166,8 +166,25 @@ def test_every_block_is_run_or_quoted_or_a_hook():
         "def",  # test_the_shown_engine_has_the_parameters_of_the_protocol
         "capabilities",  # test_the_shown_capabilities_and_known_failures_are_valid
         "from",  # test_the_three_lines_are_a_conformance_class
+        "FOLDER",  # test_the_shown_pretrained_model_is_in_the_folder_that_its_entry_names
         "[[players.layers]]",  # test_a_layer_can_be_used_in_a_spec_file
     ]
+
+
+def test_the_shown_pretrained_model_is_in_the_folder_that_its_entry_names():
+    (block,) = blocks(section("Pretrained models"), "python")
+    module = {
+        "Path": Path,
+        "Entry": Entry,
+        "hookimpl": gandem.hookimpl,
+        "__file__": "/acme_gans.py",
+    }
+
+    exec(block, module)
+
+    (entry,) = module["gandem_pretrained"]()
+    assert module[entry.target.partition(":")[2]] == Path("/pretrained")
+    assert f"/pretrained/{entry.id.partition('/')[2]} --dtype" in section("Pretrained models")
 
 
 class Walkthrough:

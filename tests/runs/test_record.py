@@ -117,7 +117,7 @@ BAD_FIELDS = {
         {"best": {"metric": "x", "value": 1.0}},
         "best: the field 'step' is missing",
     ),
-    "a format to come": ({"format": 2}, "format: expected 1, received 2"),
+    "an old format": ({"format": 0}, "format: expected 1, received 0"),
     "wrong settings": ({"settings": {"log_every": 0}}, "settings.log_every: expected"),
     "changes that are no list": ({"allowed_changes": 5}, "allowed_changes: expected a list"),
 }

@@ -217,6 +217,13 @@ def test_a_foreign_header_is_refused(model, changes, words):
         model.generate(1)
 
 
+def test_a_small_file_with_a_spec_of_networks_larger_than_the_memory_is_refused(model, monkeypatch):
+    monkeypatch.setattr("gandem.core.machine.memory_size", lambda: 1000)
+
+    with pytest.raises(RunError, match="The state of 'dcgan' would take at least"):
+        model.checkpoint()
+
+
 @pytest.mark.parametrize("damage", ["flip", "cut", "foreign", "empty", "folder"])
 def test_damaged_weights_are_refused_in_one_line(model, damage):
     path = model.path / "model.safetensors"

@@ -109,8 +109,8 @@ def read_arrays(path: Path | str, names: tuple[str, ...], *others: str) -> dict[
         raise
     except Exception as error:  # damaged files raise many types of errors
         raise RunError(f"{path}: it is not an .npz file of arrays, or is damaged.") from error
-    name = next((name for name in names if name in arrays), None)
-    if name is None:
+    name = next((name for name in names if name in arrays), "")
+    if not name:
         expected, received = " or ".join(map(repr, names)), shown(", ".join(known) or "nothing")
         raise RunError(f"{path}: expected an array {expected}, received {received}.")
     value = arrays[name]

@@ -7,12 +7,14 @@ players are NaN, so that no use of them passes unnoticed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from gandem.core.errors import RunError, SpecError, shown, suggest
+from gandem.core.machine import check_memory
 from gandem.core.specs import Shape, Spec, has_encoder
 from gandem.core.training.state import STAGE, WEIGHT, copied_name, state_shapes
 
@@ -125,7 +127,13 @@ def complete_weights(
 ) -> dict[str, np.ndarray]:
     """Return a whole state with these weights, their copies among the averages, NaN for weights
     that are missing, and zeros for the rest.
+
+    Raises:
+        RunError: the state is larger than the memory, although the file is not.
     """
+    numbers = sum(map(math.prod, state_shapes(spec).values()))
+    remedy = "use a larger machine, or do not trust the file"
+    check_memory(numbers * np.dtype(precision).itemsize, f"The state of {spec.name!r}", remedy)
     state = {}
     for name, shape in state_shapes(spec).items():
         if (source := copied_name(name)) in arrays:

@@ -80,7 +80,7 @@ def _read_file(path: Path) -> WeightSource:
         size = check_header_size(path.resolve())
         with safe_open(path, framework="numpy") as file:
             if _is_checkpoint((file.metadata() or {}).get("gandem", "null")):
-                return _take_networks(str(path), read_checkpoint(path))
+                return _take_networks(str(path), read_checkpoint(path.resolve()))
             types = {name: file.get_slice(name).get_dtype() for name in file.keys()}
             np.empty(size, np.uint8)  # raises MemoryError; safetensors would end the process
             arrays = {name: file.get_tensor(name) for name in types if types[name] in READABLE}

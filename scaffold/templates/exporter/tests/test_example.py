@@ -8,7 +8,8 @@ from gandem.testing import make_run
 def test_the_file_has_the_weights_of_the_run(tmp_path):
     run = make_run("mlp-gan")  # with random weights
 
-    export = export_runs([run], "my-plugin/example", tmp_path / "network.npz")
+    path = tmp_path / "network.npz"
+    export = export_runs([run], "my-plugin/example", path)
 
     assert export.difference == 0
     with np.load(export.path) as file:
