@@ -23,6 +23,7 @@ from gandem.core.data.summary import DatasetSummary, count_classes, describe_bri
 from gandem.core.errors import DataError
 from gandem.core.files import check_file
 from gandem.core.plugins.registry import registry
+from gandem.visualize.images import load_font
 
 MAX_CLASSES_DRAWN = 20
 MIN_SIDE_DRAWN = 56
@@ -128,13 +129,13 @@ def draw_sheet(groups: list[tuple[str, list[np.ndarray]]], columns: int) -> np.n
         groups: names with images, uint8 (H, W, 1 to 4), all of one shape.
         columns: images per row.
     """
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
     groups = [group for group in groups if group[1]][:MAX_CLASSES_DRAWN]
     height, width, _ = groups[0][1][0].shape
     zoom = max(1, MIN_SIDE_DRAWN // max(height, width))
     height, width, gap = height * zoom, width * zoom, 2
-    font = ImageFont.load_default(14)
+    font = load_font(14)
     names = [_shorten(name) for name, _ in groups]
     margin = max(int(font.getlength(name)) + 12 if name else 0 for name in names)
     depths = [-(-len(images) // columns) for _, images in groups]

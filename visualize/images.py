@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -92,12 +94,12 @@ def draw_table(
     pen = ImageDraw.Draw(canvas)
     for column, title in enumerate(columns):
         middle = left_margin + column * (cell_width + gap) + cell_width / 2
-        pen.text((middle, top_margin / 2), title, fill="black", font=_font(), anchor="mm")
+        pen.text((middle, top_margin / 2), title, fill="black", font=load_font(), anchor="mm")
     for row in range(row_count):
         top = top_margin + row * (cell_height + gap)
         for title in rows[row : row + 1]:
             spot = (left_margin - gap, top + cell_height / 2)
-            pen.text(spot, title, fill="black", font=_font(), anchor="rm")
+            pen.text(spot, title, fill="black", font=load_font(), anchor="rm")
         for column in range(column_count):
             picture = Image.fromarray(np.broadcast_to(images[row, column], (height, width, 3)))
             left = left_margin + column * (cell_width + gap)
@@ -116,7 +118,7 @@ def add_title(picture: np.ndarray, title: str) -> np.ndarray:
     while _measure_text(title) > width - 8 and title:
         title = title[:-1]
     middle = (FONT_SIZE + 8) / 2
-    ImageDraw.Draw(canvas).text((4, middle), title, fill="white", font=_font(), anchor="lm")
+    ImageDraw.Draw(canvas).text((4, middle), title, fill="white", font=load_font(), anchor="lm")
     return np.asarray(canvas)
 
 
@@ -143,13 +145,21 @@ def read_image(path: Path) -> np.ndarray:
         raise RunError(f"{path}: not a PNG, or damaged.") from error
 
 
-def _font() -> Any:
+@functools.cache
+def load_font(size: int = FONT_SIZE) -> Any:
+    """Return the font of titles: DejaVu Sans, which comes with matplotlib.
+
+    Pillow's own has hardly more than ASCII: neither the letters of most names of classes nor ×.
+    """
     from PIL import ImageFont
 
-    return ImageFont.load_default(FONT_SIZE)
+    package = find_spec("matplotlib")  # importing it would take half a second
+    folder = Path((package and package.origin) or "").parent
+    path = folder / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+    return ImageFont.truetype(path, size) if path.is_file() else ImageFont.load_default(size)
 
 
 def _measure_text(text: str) -> int:
     """Return the width of a text in pixels."""
-    length: float = _font().getlength(text)
+    length: float = load_font().getlength(text)
     return math.ceil(length)

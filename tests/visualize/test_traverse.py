@@ -14,7 +14,7 @@ from gandem.core.runs import Run
 from gandem.core.runs.record import DataRecord, RunRecord
 from gandem.core.specs.loading import load_spec
 from gandem.core.training import fixed_inputs
-from gandem.visualize.images import draw_table
+from gandem.visualize.images import draw_table, load_font
 from gandem.visualize.traversal import (
     _titles,
     _traversal,
@@ -255,3 +255,11 @@ def test_a_picture_too_large_is_refused():
 
     with pytest.raises(RunError, match="too large; expected at most"):
         draw_table(images)
+
+
+@pytest.mark.parametrize("title", ["4×4", "não", "Łódź", "ёж", "°"])
+def test_the_font_of_titles_has_the_letters_of_many_languages(title):
+    font = load_font()
+    missing = bytes(font.getmask("\uffff"))
+
+    assert missing not in [bytes(font.getmask(letter)) for letter in title]
