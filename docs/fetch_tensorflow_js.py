@@ -1,4 +1,4 @@
-"""Fetches TensorFlow.js with npm: ``python -m gandem.exporters.web.fetch_runtime``.
+"""Fetch TensorFlow.js for the page of the web export: ``python docs/fetch_tensorflow_js.py``.
 
 The files are those of the packages, byte for byte; ``runtime/SHA256SUMS`` holds their digests. The
 page uses the operations of the library and its backend in plain JavaScript, which needs no GPU, no
@@ -16,7 +16,7 @@ from pathlib import Path
 VERSION = "4.22.0"
 FILES = {"tf-core.min.js": "tfjs-core", "tf-backend-cpu.min.js": "tfjs-backend-cpu"}
 """The files of the folder ``dist`` of the packages ``@tensorflow/…``."""
-FOLDER = Path(__file__).parent / "runtime"
+FOLDER = Path(__file__).parents[1] / "exporters" / "web" / "runtime"
 SUMS = FOLDER / "SHA256SUMS"
 
 
