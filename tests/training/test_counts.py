@@ -78,7 +78,7 @@ def test_pytorch_makes_exactly_the_expected_passes(model):
     assert calls == {"generator": generated, "discriminator": len(rows)}
 
 
-# by what they are taken: weights, images; the generator's loss may have penalties of its own weights
+# by what they are taken: weights, images; a generator's loss may penalize its own weights
 GRADIENTS = {
     "dcgan": {"discriminator": 1, "images": 1, "generator": 2},
     "wgan-gp": {"discriminator": 5, "images": 6, "generator": 2},
