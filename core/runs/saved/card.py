@@ -183,7 +183,9 @@ def _write_scores(record: RunRecord) -> Iterator[str]:
 
 def _explain_training(spec: Spec, record: RunRecord) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
-    command = f"```sh\n{record.command}\n```\n\n" if record.command else ""
+    lines = dict.fromkeys(part.command for part in record.segments)  # a resumed run has several
+    text = "\n".join(filter(None, lines or [record.command]))
+    command = f"```sh\n{text}\n```\n\n" if text else ""
     return (
         f"## Training\n\n{command}Seed {record.seed}, precision {record.precision}, {versions}, "
         f"gandem {record.gandem}, on {record.machine or 'an unknown machine'}. `run.json` has the "
