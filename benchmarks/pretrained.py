@@ -52,7 +52,7 @@ def train_recipe(name: str, recipe: Mapping[str, str], runs: Path, data_dir: Pat
     elif open_run(folder).record.state != "finished":
         _call("resume", str(folder), *options)
     run = open_run(folder)
-    command = shlex.split(hide_paths(run.record.segments[0].command))
+    command = shlex.split(hide_paths(run.record.first_command))
     if command != ["gandem", *arguments]:
         raise GandemError(f"{folder}: it is a run of another recipe ({shlex.join(command)}).")
     return run

@@ -135,7 +135,7 @@ def _describe(entry: Entry) -> dict[str, Any]:
         "bytes": (run.path / MODEL).stat().st_size,
         "sha256": entry.sha256,
         "spec_digest": record.spec_digest,
-        "command": record.segments[0].command if record.segments else record.command,
+        "command": record.first_command,
         "seed": record.seed,
         "versions": record.versions,
     }

@@ -72,7 +72,7 @@ def describe_run(run: Run) -> str:
     is_pretrained = (DOCS.parent / "pretrained" / name).is_dir()
     source = name if is_pretrained else f"runs/{name}"
     link = (PICTURES / name).as_posix()
-    lines = [strip_paths(record.command)] + [
+    lines = [strip_paths(record.first_command)] + [
         shlex.join(["gandem", command, source, *options, "-o", f"{name}.{form}"])
         for form, (command, *options) in list_commands(run).items()
     ]

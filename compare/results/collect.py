@@ -58,7 +58,7 @@ def group_runs(comparisons: Iterable[Comparison]) -> list[RunGroup]:
             options = (*base, *cell.setting.texts)
             if comparison.alone:
                 run = _check_single(record)
-                key, options = _identify(run), _read_options(run.record.command)
+                key, options = _identify(run), _read_options(run.record.first_command)
             groups.setdefault(key, RunGroup(options)).records.append(record)
     return list(groups.values())
 

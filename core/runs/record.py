@@ -167,6 +167,11 @@ class RunRecord(Checked):
     segments: tuple[Segment, ...] = ()
     license: str = ""
 
+    @property
+    def first_command(self) -> str:
+        """The command that started the training; ``command`` may have resumed it."""
+        return self.segments[0].command if self.segments else self.command
+
     def to_data(self) -> dict[str, Any]:
         """Return the record as plain data, as ``run.json`` holds it."""
         data: dict[str, Any] = encode(self)
