@@ -547,8 +547,9 @@ for name in sys.argv[1:]:
 assert abs(ends[0][1]["generator"] - ends[1][1]["generator"]) < 1e-14
 import torch; torch.optim.Adam([torch.nn.Parameter(torch.zeros(2))])
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code, first, second], capture_output=True, text=True
-    )
+    # where a test has imported JAX, it has chosen the log level of TensorFlow for all children
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    command = [sys.executable, "-c", code, first, second]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
 
     assert (done.returncode, done.stderr) == (0, "")
