@@ -51,7 +51,7 @@ def test_the_record_of_a_model(name):
 
     record = run.record
     command = ["gandem", "train", *shlex.split(RECIPES[name]["train"])]
-    assert shlex.split(record.command) == command
+    assert shlex.split(record.first_command) == command
     assert (record.state, record.license, record.seed) == ("finished", "mit", 0)
     assert record.spec_digest == digest(run.spec)
     protocol, last = record.evaluation["protocol"], record.evaluation["last"]
