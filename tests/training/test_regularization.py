@@ -23,7 +23,7 @@ from gandem.core.training import (
     passes_of_step,
     state_shapes,
 )
-from gandem.core.training.feed.augmentation import draw_disturbances
+from gandem.core.training.feed.augmentation import _shifts, draw_disturbances
 from gandem.core.training.updates.due import Due
 from gandem.testing.trajectories import SMALL, load_tiny_data
 
@@ -612,3 +612,11 @@ def test_a_partial_batch_that_does_not_fill_packs_is_refused():
         "training.pac: the last batch has 6 images, which cannot be divided into groups of 4; set "
         'training.partial_batch="drop".'
     )
+
+
+def test_an_augmented_image_moves_by_the_distance_that_was_drawn():
+    column = np.arange(1.0, 6.0)
+
+    moved = _shifts(5, np.array([2, -1])) @ column
+
+    assert moved.tolist() == [[0, 0, 1, 2, 3], [2, 3, 4, 5, 0]]
