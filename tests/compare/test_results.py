@@ -26,6 +26,7 @@ from gandem.compare.results import (
 from gandem.compare.results.curves import merge_curves, read_curves
 from gandem.compare.results.markdown import write_markdown
 from gandem.compare.results.rows import FIGURES, spread
+from gandem.compare.results.score_curves import make_figure
 from gandem.core.errors import DataError, RunError
 
 CHANGES = [f"--set={path}={value}" for path, value in TINY["dcgan"].items()]
@@ -481,3 +482,20 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
 
     with pytest.raises(RunError, match=r"cannot be written \(Permission denied\)"):
         check_results(tmp_path)
+
+
+def test_the_legend_of_the_curves_is_inside_of_the_picture():
+    pytest.importorskip("matplotlib")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    settings = "latent=32 hidden=[128,256,512] training.ema_decay=0.999 learning_rate=0.0003"
+    name = f"mlp-gan {settings}, torch"
+    trainings = [(f"{name} {index}", [((1, 2), (0.5, 1.0), (9.0, 3.0))]) for index in range(7)]
+
+    figure = make_figure(trainings, 0.4)
+
+    FigureCanvasAgg(figure).draw()
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+    assert figure.bbox.y0 <= box.y0
