@@ -235,7 +235,10 @@ def name_networks(runs: Sequence[SavedRun]) -> list[str]:
     """Return a name for each run, its folder's; equal ones are numbered."""
     names: list[str] = []
     for run in runs:
-        stem = run.path.resolve().name or "run"
-        count = sum(name == stem or name.startswith(f"{stem}-") for name in names)
-        names.append(f"{stem}-{count + 1}" if count else stem)
+        stem = name = run.path.resolve().name or "run"
+        number = 1
+        while name in names:
+            number += 1
+            name = f"{stem}-{number}"
+        names.append(name)
     return names
