@@ -152,6 +152,12 @@ def test_a_number_never_makes_a_name_that_another_run_has(untrained):
     assert name_networks(runs) == ["x-2", "x", "x-3", "x-2-2", "x-y"]
 
 
+def test_a_model_of_the_hub_is_named_like_its_repository(untrained):
+    path = Path("cache/models--ada--digits/snapshots/0123abcd")
+
+    assert name_networks([replace(untrained, path=path)]) == ["digits"]
+
+
 def test_a_format_of_one_run_refuses_two(untrained, tmp_path):
     with pytest.raises(SpecError, match="the network of one run; received 2"):
         export_runs([untrained] * 2, "safetensors", tmp_path / "a.safetensors")

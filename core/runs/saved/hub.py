@@ -52,6 +52,18 @@ def parse_name(text: str) -> tuple[str, str | None]:
     return name, revision or None
 
 
+def name_folder(folder: Path) -> str:
+    """Return the name of a folder; for one in the cache of ``huggingface_hub``, whose own name is
+    that of a commit, the name of the repository without the user.
+
+    >>> name_folder(Path("/cache/models--ada--digits/snapshots/0123abcd"))
+    'digits'
+    """
+    path = folder.resolve()
+    is_cached = path.parent.name == "snapshots" and path.parts[-3].startswith("models--")
+    return path.parts[-3].rpartition("--")[2] if is_cached else path.name
+
+
 def download(name: str, revision: str | None = None) -> Path:
     """Return the folder of a repository's files in the cache of ``huggingface_hub``.
 
