@@ -264,7 +264,7 @@ class Run(RunFolder):
             private: create it as a private one.
             revision: the branch, created if it does not exist; by default ``main``.
             message: of the commit.
-            saved: as for :meth:`save_pretrained`; a saved model is uploaded as it is.
+            saved: as for :meth:`save_pretrained`; without any, a saved model is uploaded as it is.
 
         Raises:
             RunError: it is damaged, or cannot be uploaded.
