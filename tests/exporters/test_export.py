@@ -158,6 +158,13 @@ def test_a_model_of_the_hub_is_named_like_its_repository(untrained):
     assert name_networks([replace(untrained, path=path)]) == ["digits"]
 
 
+def test_an_export_of_no_runs_is_refused_and_writes_nothing(arrays, tmp_path):
+    with pytest.raises(SpecError, match="runs: expected at least one run"):
+        export_runs([], "arrays", tmp_path / "a.npz")
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_format_of_one_run_refuses_two(untrained, tmp_path):
     with pytest.raises(SpecError, match="the network of one run; received 2"):
         export_runs([untrained] * 2, "safetensors", tmp_path / "a.safetensors")
