@@ -34,7 +34,8 @@ def push(
     """Upload the trained networks of RUN to the Hugging Face Hub.
 
     They are opened with hf://USER/NAME wherever a run is. The token is that of 'hf auth login', or
-    HF_TOKEN. A folder that 'gandem save' wrote is uploaded as it is.
+    HF_TOKEN. A folder that 'gandem save' wrote is uploaded as it is, unless an option changes what
+    is saved.
     """
     from gandem.commands.output import print_json
     from gandem.core.runs import open_run

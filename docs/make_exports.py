@@ -120,8 +120,8 @@ def _list_refusals(rows: dict[str, Any]) -> list[str]:
     for model, row in rows.items():
         for format, result in row.items():
             if text := result.get("refused"):
-                formats = reasons.setdefault(text, {"models": {}, "formats": {}})
-                formats["models"][model] = formats["formats"][format] = None
+                group = reasons.setdefault(text, {"models": {}, "formats": {}})
+                group["models"][model] = group["formats"][format] = None
     lines = [
         f"- {', '.join(group['models'])} as {', '.join(group['formats'])}: {text}"
         for text, group in reasons.items()

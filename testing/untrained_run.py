@@ -50,7 +50,7 @@ def make_run(model: str | Spec, backend: str = "torch", **changes: Any) -> Untra
     """Return a run of a model at its small size, or of a spec.
 
     Its weights are random, so that no layer is the identity and no output is nearly constant; the
-    averaged weights are others than the last.
+    averaged weights differ from the last.
 
     Args:
         backend: that the record names.
@@ -110,7 +110,7 @@ def _iterate(plan: NetworkPlan, state: dict[str, np.ndarray]) -> None:
         left, right = f"{node.path}/left_vector", f"{node.path}/right_vector"
         if left in state:
             kernel = np.moveaxis(state[f"{node.path}/kernel"], node.layer.filter_axis, 0)
-            matrix = kernel.reshape(len(kernel), -1)
+            matrix = kernel.reshape(len(kernel), -1)  # (out, kh · kw · in)
             u, v = state[left], state[right]
             for _ in range(ITERATIONS):
                 u = matrix @ v / np.linalg.norm(matrix @ v)

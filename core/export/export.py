@@ -73,6 +73,8 @@ def export_runs(
     """Write a player's network of each run to a file or a new folder; see :func:`gandem.export`."""
     path, exporter = Path(path), load_exporter(format)
     check_path(path, exporter)
+    if not runs:
+        raise SpecError("runs: expected at least one run.")
     if len(runs) > 1 and not exporter.takes_several:
         raise SpecError(
             f"The format {format!r} holds the network of one run; received {len(runs)}."

@@ -13,6 +13,7 @@ import numpy as np
 from gandem.core.errors import RunError, SpecError
 from gandem.core.runs.checkpoint import Checkpoint
 from gandem.core.runs.record import RunRecord
+from gandem.core.runs.saved.hub import name_folder
 from gandem.core.specs import (
     IMAGE,
     Image,
@@ -232,10 +233,13 @@ def _hide_folders(name: str) -> str:
 
 
 def name_networks(runs: Sequence[SavedRun]) -> list[str]:
-    """Return a name for each run, its folder's; equal ones are numbered."""
+    """Return a name for each run, that of its folder or its repository; equal ones are numbered."""
     names: list[str] = []
     for run in runs:
-        stem = run.path.resolve().name or "run"
-        count = sum(name == stem or name.startswith(f"{stem}-") for name in names)
-        names.append(f"{stem}-{count + 1}" if count else stem)
+        stem = name = name_folder(run.path) or "run"
+        number = 1
+        while name in names:
+            number += 1
+            name = f"{stem}-{number}"
+        names.append(name)
     return names

@@ -37,8 +37,8 @@ from gandem.core.runs.generation.sampling import (
 from gandem.core.runs.record import read_record
 from gandem.core.runs.run_folder import BEST, LAST, RunFolder
 from gandem.core.runs.saved.folder import is_saved_model, read_scores_of, write_model
-from gandem.core.runs.saved.hub import parse_name, upload
-from gandem.core.runs.saved.targets import find_folder, is_name, suggest_pretrained
+from gandem.core.runs.saved.hub import is_repository, parse_name, upload
+from gandem.core.runs.saved.targets import find_folder, suggest_pretrained
 from gandem.core.specs import plan_spec, read_spec
 from gandem.core.training import (
     Engine,
@@ -264,15 +264,16 @@ class Run(RunFolder):
             private: create it as a private one.
             revision: the branch, created if it does not exist; by default ``main``.
             message: of the commit.
-            saved: as for :meth:`save_pretrained`; a saved model is uploaded as it is.
+            saved: as for :meth:`save_pretrained`; without any, a saved model is uploaded as it is.
 
         Raises:
-            RunError: it cannot be uploaded.
+            RunError: it is damaged, or cannot be uploaded.
         """
         name, branch = parse_name(name)
         revision = revision or branch
         options: Any = {"private": private, "revision": revision, "message": message}
         if is_saved_model(self.path) and not saved:
+            self.checkpoint()  # a damaged model is not uploaded
             return upload(self.path, name, **options)
         with TemporaryDirectory(prefix="gandem-") as place:
             saved = {"target": f"hf://{name}", **saved}
@@ -350,7 +351,7 @@ def from_pretrained(target: Path | str, *, revision: str | None = None) -> Run:
         RunError, NotFoundError: see :func:`open_run`.
     """
     text = str(target)
-    if not os.path.lexists(text) and not is_name(text) and text.count("/") == 1:
+    if not os.path.lexists(text) and is_repository(text):
         text = f"hf://{text}"
     if revision is None:
         return open_run(text)

@@ -8,6 +8,7 @@ from functools import singledispatch
 
 import numpy as np
 
+from gandem.core.errors import SpecError
 from gandem.core.specs import Layer, NetworkPlan, Node, Read, Shape
 
 TAKEN = ("F", "Tensor", "label", "nn", "self", "torch", "x")
@@ -148,5 +149,11 @@ def express(layer: Layer, node: Node, x: str, code: Code) -> str:
     Args:
         x: the variable of its input.
         code: receives modules, tensors, and the lines before the expression.
+
+    Raises:
+        SpecError: there is none for this kind of layer.
     """
-    raise TypeError(f"{node.path}: PyTorch code cannot express the layer {layer.kind!r}.")
+    raise SpecError(
+        f"{node.path}: PyTorch code cannot express the layer {layer.kind!r}; choose the format "
+        "safetensors, which has no code."
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from support.commands import HOME, TINY, needs_a_backend, refused, said
 import gandem
 from gandem.core.errors import RunError, SpecError
 from gandem.core.export import Exporter, export_runs
+from gandem.core.export.network import name_networks
 from gandem.core.plugins import registry
 from gandem.core.training.state import STAGE
 from gandem.testing import make_run
@@ -142,6 +144,25 @@ def test_several_runs_have_names_of_their_own(arrays, untrained, tmp_path):
     export = export_runs([untrained, untrained], "arrays", tmp_path / "a.npz")
 
     assert [network["name"] for network in export.description["networks"]] == ["cgan", "cgan-2"]
+
+
+def test_a_number_never_makes_a_name_that_another_run_has(untrained):
+    runs = [replace(untrained, path=Path(name)) for name in ("a/x-2", "a/x", "b/x", "b/x-2", "x-y")]
+
+    assert name_networks(runs) == ["x-2", "x", "x-3", "x-2-2", "x-y"]
+
+
+def test_a_model_of_the_hub_is_named_like_its_repository(untrained):
+    path = Path("cache/models--ada--digits/snapshots/0123abcd")
+
+    assert name_networks([replace(untrained, path=path)]) == ["digits"]
+
+
+def test_an_export_of_no_runs_is_refused_and_writes_nothing(arrays, tmp_path):
+    with pytest.raises(SpecError, match="runs: expected at least one run"):
+        export_runs([], "arrays", tmp_path / "a.npz")
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_format_of_one_run_refuses_two(untrained, tmp_path):

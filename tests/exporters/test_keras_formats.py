@@ -6,12 +6,15 @@ file says.
 
 import json
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from gandem.core.data.images import to_bytes
+from gandem.core.errors import SpecError
 from gandem.core.export import export_runs
+from gandem.core.specs import Layer
 from gandem.testing.untrained_run import make_run
 
 pytest.importorskip("tensorflow")
@@ -45,6 +48,18 @@ def test_a_keras_file_has_stock_layers_only(export):
     assert "gandem" not in config
     assert "Lambda" not in config
     assert [port["name"] for port in facts["inputs"]] == ["image", "label"]
+
+
+def test_a_layer_without_stock_layers_is_refused():
+    from gandem.exporters.keras.layers.base import build
+
+    class New(Layer):
+        kind = "new"
+
+    node = SimpleNamespace(path="generator/new")
+
+    with pytest.raises(SpecError, match=r"^generator/new: no stock Keras layers compute 'new'"):
+        build(New(), node, None, None)
 
 
 def test_a_keras_file_takes_numbers_or_weights_of_classes_by_name(run, export):

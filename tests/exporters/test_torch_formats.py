@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from support.commands import THERE, TINY
@@ -16,7 +17,8 @@ import torch
 from gandem.backends.torch.network import Network
 from gandem.core.errors import SpecError
 from gandem.core.export import ExportNetwork, export_runs
-from gandem.core.specs import LAYERS
+from gandem.core.specs import LAYERS, Layer
+from gandem.exporters.torch.code import express
 from gandem.exporters.torch.source import build_module, write_source
 from gandem.testing import CASES, make_run
 
@@ -97,6 +99,16 @@ def test_a_batch_that_is_divided_into_groups_is_refused(tmp_path):
 
     with pytest.raises(SpecError, match=r"^discriminator/\S+: the groups of minibatch_stddev"):
         export_runs([run], "torch", tmp_path / "a.pt2", player="discriminator")
+
+
+def test_a_layer_without_an_expression_is_refused():
+    class New(Layer):
+        kind = "new"
+
+    node = SimpleNamespace(path="generator/new")
+
+    with pytest.raises(SpecError, match=r"^generator/new: PyTorch code cannot express the layer"):
+        express(New(), node, "x", None)
 
 
 @pytest.mark.slow

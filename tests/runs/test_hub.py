@@ -174,10 +174,25 @@ def test_a_revision_that_does_not_exist(hub, model):
 
 
 @pytest.mark.parametrize(
-    "name", ["hf://ada", "hf://ada/", "hf://a/b/c", "hf:///x", "hf://ada/../x", "hf://ada/x y"]
+    "name",
+    [
+        "hf://ada",
+        "hf://ada/",
+        "hf://a/b/c",
+        "hf:///x",
+        "hf://ada/../x",
+        "hf://ada/x y",
+        "hf://ada/x-",
+        "hf://-a/x",
+    ],
 )
 def test_a_name_that_no_hub_can_have(name):
     assert problem(name).startswith("Expected a name on the hub like 'hf://user/name', received")
+
+
+@pytest.mark.parametrize("name", ["./none", "/none", "none/my model"])
+def test_a_path_that_does_not_exist_is_not_a_name_on_the_hub(name):
+    assert problem(name).endswith("not a run; it does not exist.")
 
 
 def test_a_repository_of_another_library(hub):
@@ -247,6 +262,17 @@ def test_a_saved_model_is_pushed_as_it_is_to_a_branch_of_a_private_repository(hu
     assert pushed == {name: (model.path / name).read_bytes() for name in FILES}
     assert NAME in hub.private
     assert hub.files[NAME][hub.branches[NAME]["main"]] == {}
+
+
+def test_a_damaged_model_is_not_pushed(hub, model, token):
+    weights = model.path / "model.safetensors"
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+    line = refused("push", model.path, NAME)
+
+    assert line.endswith("damaged; its bytes are not those that were written.")
+    assert NAME not in hub.files
 
 
 def test_pushing_without_a_token_says_how_to_log_in(hub, model):

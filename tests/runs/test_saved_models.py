@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 import shutil
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ import gandem
 from gandem.core.errors import GandemError, NotFoundError, RunError, SpecError
 from gandem.core.plugins.entry import Entry
 from gandem.core.plugins.registry import registry
-from gandem.core.runs.saved.folder import hide_paths, publish_record
+from gandem.core.runs.saved.folder import hide_folders, hide_paths, publish_record
 from gandem.core.runs.saved.weights import select_weights
 from gandem.core.specs import plan_spec
 
@@ -253,15 +254,28 @@ def test_damaged_weights_are_refused_in_one_line(model, damage):
             "gandem train /home/ada/x.toml --data npz:/a/b.npz",
             "gandem train x.toml --data npz:b.npz",
         ),
-        ("folder:/home/ada/my pictures", "folder:my pictures"),
         ("gandem train x --set 'image=[8, 8, 1]'", "gandem train x --set 'image=[8, 8, 1]'"),
         ("gandem train ~/x.toml --set a.b=1/2", "gandem train x.toml --set a.b=1/2"),
+    ],
+)
+def test_paths_of_the_machine_are_hidden_in_a_command(text, hidden):
+    assert hide_paths(text) == hidden
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("folder:/home/ada/my pictures", "folder:my pictures"),
+        ("folder:/home/ada love/faces", "folder:faces"),
+        ('folder:/home/ada\'s "own"/faces', "folder:faces"),
+        ("/home/ada love/runs/first", "first"),
+        ("folder:data/my faces", "folder:data/my faces"),
         ("mnist", "mnist"),
         ("hf://user/name@v1", "hf://user/name@v1"),
     ],
 )
-def test_paths_of_the_machine_are_hidden(text, hidden):
-    assert hide_paths(text) == hidden
+def test_folders_of_the_machine_are_hidden_in_a_name(text, hidden):
+    assert hide_folders(text) == hidden
 
 
 def test_no_file_of_a_saved_model_has_a_path_of_the_machine(run, model, data):
@@ -317,6 +331,7 @@ def test_the_front_matter_of_the_card_is_read_by_the_hub(run, tmp_path):
     assert data.eval_results[0].metric_name == text
     assert "| Fréchet distance | 3.5 | 0.4 |" in card.text
     assert run.record.spec_digest in card.text
+    assert f"gandem generate {shlex.quote(folder.name)} -n 25" in card.text
 
 
 # --- use on backends -----------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -125,13 +126,14 @@ def _describe(spec: Spec, record: RunRecord) -> str:
 def _explain_use(target: str, spec: Spec) -> str:
     is_conditional = "label" in plan_spec(spec)["generator"].inputs
     label = ", label=0" if is_conditional else ""
+    argument = shlex.quote(target)
     return f"""## Use
 
 With gandem, on PyTorch or on Keras; equal seeds give equal images:
 
 ```sh
 pip install 'gandem[torch]'
-gandem generate {target} -n 25 -o grid.png
+gandem generate {argument} -n 25 -o grid.png
 ```
 
 ```python
@@ -142,7 +144,7 @@ images = run.generate(25, seed=0{label}).images
 network = run.native("generator")  # a torch.nn.Module or a keras.Model
 ```
 
-Without gandem: `gandem export {target} --format onnx` (or `torch`, `keras`, `litert`, `web`; see
+Without gandem: `gandem export {argument} --format onnx` (or `torch`, `keras`, `litert`, `web`; see
 `gandem list`) writes a file that runs without it. Or read the weights yourself:
 `safetensors.numpy.load_file("model.safetensors")` returns them by layer, channels last, and
 `spec.toml` has the layers in their order with every setting."""

@@ -101,10 +101,10 @@ def publish_record(
     step, settings = checkpoint.step, record.settings
     state = "interrupted" if record.state == "running" else record.state
     if settings is not None:
-        data = None if settings.data is None else hide_paths(settings.data)
-        extractor = None if settings.extractor is None else hide_paths(settings.extractor)
+        data = None if settings.data is None else hide_folders(settings.data)
+        extractor = None if settings.extractor is None else hide_folders(settings.extractor)
         settings = replace(settings, data=data, extractor=extractor, data_dir=None)
-    origin = record.origin and replace(record.origin, source=hide_paths(record.origin.source))
+    origin = record.origin and replace(record.origin, source=hide_folders(record.origin.source))
     segments = [replace(part, command=hide_paths(part.command)) for part in record.segments]
     is_last = record.steps == step
     return replace(
@@ -113,7 +113,7 @@ def publish_record(
         state=state,
         steps=step,
         command=hide_paths(record.command),
-        data=replace(record.data, name=hide_paths(record.data.name)),
+        data=replace(record.data, name=hide_folders(record.data.name)),
         origin=origin,
         losses=record.losses if is_last else {},
         best=record.best if record.best is not None and record.best.step == step else None,
@@ -160,25 +160,34 @@ def read_scores_of(folder: Path, step: int) -> dict[str, Any] | None:
     return None
 
 
-def hide_paths(text: str) -> str:
-    """Return a command or the name of data without options for folders, and with the last part of
-    each absolute path alone.
+def hide_folders(name: str) -> str:
+    """Return a path, or the name of data, without the folders of an absolute path.
+
+    >>> hide_folders("folder:/home/ada/faces"), hide_folders("mnist")
+    ('folder:faces', 'mnist')
+    """
+    return re.sub(_FOLDERS, "", name)
+
+
+def hide_paths(command: str) -> str:
+    """Return a command without options for folders, and with the last part of each absolute path
+    alone.
 
     >>> hide_paths("gandem train dcgan --data folder:/home/ada/faces --data-dir /data --out runs/1")
     'gandem train dcgan --data folder:faces'
     """
     try:
-        words = shlex.split(text)
+        words = shlex.split(command)
     except ValueError:  # not a command line
-        words = text.split()
+        words = command.split()
     kept: list[str] = []
     is_value = False
     for word in words:
         is_private = word.partition("=")[0] in PRIVATE_OPTIONS
         if not is_private and not is_value:
-            kept.append(re.sub(_FOLDERS, "", word))
+            kept.append(hide_folders(word))
         is_value = is_private and "=" not in word
-    return shlex.join(kept) if len(words) > 1 else "".join(kept)
+    return shlex.join(kept)
 
 
 def is_saved_model(folder: Path) -> bool:

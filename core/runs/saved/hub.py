@@ -20,13 +20,20 @@ REQUIRED = ("spec.toml", "run.json", "model.safetensors")
 FILES = (*REQUIRED, "README.md", "samples.png")
 """The files of a saved model; nothing else is downloaded or uploaded."""
 MAX_NAME_LENGTH = 96
-_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
+_NAME = re.compile(r"\b[\w.-]+\b/\b[\w.-]+\b", re.ASCII)
+"""``user/name``; neither part begins or ends with a dot or a hyphen."""
 _LOGIN = "log in with 'hf auth login', or set HF_TOKEN"
 
 
 def is_hub_name(text: str) -> bool:
     """Return True for ``hf://user/name``, also as a path, which has one slash less."""
     return text.startswith("hf:/")
+
+
+def is_repository(text: str) -> bool:
+    """Return True if a repository on the hub can be called ``text``, like ``user/name``."""
+    has_forbidden = ".." in text or "--" in text or text.endswith(".git")
+    return bool(_NAME.fullmatch(text)) and len(text) <= MAX_NAME_LENGTH and not has_forbidden
 
 
 def parse_name(text: str) -> tuple[str, str | None]:
@@ -40,9 +47,21 @@ def parse_name(text: str) -> tuple[str, str | None]:
     """
     rest = text.removeprefix("hf:").lstrip("/")
     name, _, revision = rest.partition("@")
-    if not _NAME.fullmatch(name) or len(name) > MAX_NAME_LENGTH or ".." in name or "--" in name:
+    if not is_repository(name):
         raise RunError(f"Expected a name on the hub like 'hf://user/name', received {shown(text)}.")
     return name, revision or None
+
+
+def name_folder(folder: Path) -> str:
+    """Return the name of a folder; for one in the cache of ``huggingface_hub``, whose own name is
+    that of a commit, the name of the repository without the user.
+
+    >>> name_folder(Path("/cache/models--ada--digits/snapshots/0123abcd"))
+    'digits'
+    """
+    path = folder.resolve()
+    is_cached = path.parent.name == "snapshots" and path.parts[-3].startswith("models--")
+    return path.parts[-3].rpartition("--")[2] if is_cached else path.name
 
 
 def download(name: str, revision: str | None = None) -> Path:

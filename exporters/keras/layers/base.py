@@ -12,6 +12,7 @@ import numpy as np
 from keras import KerasTensor, ops
 
 from gandem.core import specs as kinds
+from gandem.core.errors import SpecError
 from gandem.core.specs import Node
 
 
@@ -85,8 +86,15 @@ class Graph:
 
 @singledispatch
 def build(layer: kinds.Layer, node: Node, x: KerasTensor, graph: Graph) -> KerasTensor:
-    """Add a layer to a model and return its output."""
-    raise TypeError(f"{node.path}: no stock Keras layers compute {layer.kind!r}.")
+    """Add a layer to a model and return its output.
+
+    Raises:
+        SpecError: no stock layers compute this kind of layer.
+    """
+    raise SpecError(
+        f"{node.path}: no stock Keras layers compute {layer.kind!r}; choose another format, such "
+        "as onnx."
+    )
 
 
 def expand(vector: KerasTensor, x: KerasTensor) -> KerasTensor:
