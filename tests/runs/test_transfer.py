@@ -212,6 +212,42 @@ def test_a_file_with_nothing_that_fits_is_refused(toy):
     )
 
 
+def test_a_file_whose_arrays_have_other_types_is_refused_with_their_type(toy):
+    save_file({"generator/dense/kernel": np.ones((2, 2), "int64")}, "a.safetensors")
+
+    assert refusal("dcgan", "out", toy, start_from="a.safetensors") == (
+        "a.safetensors: 'generator/dense/kernel' holds I64; expected F16, F32 or F64. Convert it."
+    )
+
+
+def test_a_file_without_arrays_is_refused(toy):
+    save_file({}, "a.safetensors")
+
+    assert refusal("dcgan", "out", toy, start_from="a.safetensors") == (
+        "a.safetensors: it holds no arrays."
+    )
+
+
+def test_a_map_that_leaves_all_layers_new_is_refused(toy):
+    save_file({"generator/dense/kernel": np.ones((2, 2), "float32")}, "a.safetensors")
+    names = {"new": ["generator", "discriminator"]}
+
+    assert refusal("dcgan", "out", toy, start_from="a.safetensors", name_map=names) == (
+        "a.safetensors: the name map leaves all arrays of the spec new; leave some names out of "
+        "'new'."
+    )
+
+
+def test_a_layer_that_is_given_the_name_of_an_array_is_refused(toy):
+    save_file({"fc": np.ones((2, 2), "float32")}, "a.safetensors")
+    names = {"arrays": {"generator/dense": "fc"}}
+
+    assert refusal("dcgan", "out", toy, start_from="a.safetensors", name_map=names) == (
+        "arrays: generator/dense is a layer, and a.safetensors has an array 'fc'; name the array "
+        "of the layer, 'generator/dense/kernel'."
+    )
+
+
 def test_numbers_that_are_not_finite_are_refused(toy):
     save_file({"generator/dense/kernel": np.full((4, 196), 1e300)}, "a.safetensors")
 
