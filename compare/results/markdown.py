@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
 from gandem.compare.results.rows import Result
-from gandem.core.errors import DataError
+from gandem.compare.results.tables import read_table
 from gandem.core.files import write_file
 from gandem.metrics.evaluation import MEASURES
 
@@ -153,18 +152,7 @@ def read_published(path: Path) -> list[dict[str, str]]:
     Raises:
         DataError: the file holds something else.
     """
-    if not path.exists():
-        return []
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            table = csv.DictReader(file)
-            columns = tuple(table.fieldnames or ())
-            rows = list(table)
-    except (OSError, ValueError, csv.Error) as error:
-        raise DataError(f"{path}: cannot be read ({error}).") from None
-    if columns != PUBLISHED:
-        raise DataError(f"{path}: expected the columns {', '.join(PUBLISHED)}.")
-    return rows
+    return read_table(path, PUBLISHED, dict)
 
 
 def _format_published(rows: Iterable[Mapping[str, str]]) -> str:
