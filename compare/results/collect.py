@@ -75,7 +75,20 @@ def _check_single(record: CellRecord) -> Run:
 def _identify(run: Run) -> Hashable:
     record = run.record
     place = (record.backend, record.device, record.precision)
-    return (record.model, digest(run.spec), record.data.digest, record.steps_planned, *place)
+    origin = _describe_origin(run)
+    return (
+        record.model,
+        digest(run.spec),
+        record.data.digest,
+        record.steps_planned,
+        origin,
+        *place,
+    )
+
+
+def _describe_origin(run: Run) -> str:
+    origin = run.record.origin
+    return f"{origin.source} ({origin.digest[:8]})" if origin else ""
 
 
 def _read_options(command: str) -> tuple[str, ...]:
@@ -147,6 +160,7 @@ def make_result(group: RunGroup) -> Result | None:
         formulas=protocol.formulas,
         classifier=protocol.classifier,
         options=" ".join(group.options),
+        origin=_describe_origin(run),
         seconds=round(sum(run.record.seconds for run in runs), 1),
         date=datetime.now(UTC).date().isoformat(),
         versions=", ".join(f"{name} {version}" for name, version in versions.items()),

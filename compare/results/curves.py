@@ -43,7 +43,8 @@ KINDS: dict[str, Any] = {
 def name_row(result: Result) -> str:
     """Return a name of the trainings of a row, whatever protocol scored them."""
     place = (result.backend, result.device, result.precision)
-    return " ".join((result.model, result.spec[:16], *place, str(result.steps)))
+    origin = (result.origin,) if result.origin else ()
+    return " ".join((result.model, result.spec[:16], *place, str(result.steps), *origin))
 
 
 def read_points(result: Result, runs: Iterable[Run]) -> list[CurvePoint]:
@@ -51,7 +52,8 @@ def read_points(result: Result, runs: Iterable[Run]) -> list[CurvePoint]:
 
     The minutes are those of the row of losses before it.
     """
-    label = f"{f'{result.model} {result.options}'.strip()}, {result.backend}"
+    origin = f", from {result.origin}" if result.origin else ""
+    label = f"{f'{result.model} {result.options}'.strip()}{origin}, {result.backend}"
     points = []
     for run in runs:
         baseline = ((run.record.evaluation or {}).get("real_baseline") or {}).get("frechet")

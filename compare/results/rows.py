@@ -32,6 +32,8 @@ class Result:
         real, fake, of, …, classifier: the protocol, see
             :class:`gandem.metrics.evaluation.Protocol`.
         options: changes of the model's spec.
+        origin: the run or file that the first weights come from, and the start of their SHA-256;
+            empty for initial weights.
         seconds: of training, over all seeds.
     """
 
@@ -57,6 +59,7 @@ class Result:
     formulas: int
     classifier: str
     options: str
+    origin: str
     seconds: float
     date: str
     versions: str
@@ -71,6 +74,7 @@ class Result:
             self.device,
             self.precision,
             self.steps,
+            self.origin,
             *self.measured,
         )
 
@@ -81,9 +85,16 @@ class Result:
         return (self.data_digest, self.extractor_digest, *drawn, self.formulas)
 
     @property
+    def title(self) -> str:
+        """The model, its options and the origin of its weights, in Markdown."""
+        options = f" `{self.options}`" if self.options else ""
+        return f"{self.model}{options}{f', from {self.origin}' if self.origin else ''}"
+
+    @property
     def picture(self) -> str:
         """The name of the file with samples of the row."""
-        parts = (self.model, self.data, self.backend, str(self.steps), self.spec[:8])
+        origin = (self.origin,) if self.origin else ()
+        parts = (self.model, self.data, self.backend, str(self.steps), self.spec[:8], *origin)
         return re.sub(r"[^\w.-]+", "-", "-".join(parts)) + ".png"
 
     def to_data(self) -> dict[str, Any]:

@@ -57,6 +57,7 @@ ROW = Result(
     formulas=1,
     classifier="",
     options="width=16",
+    origin="",
     seconds=90.5,
     date="2026-11-22",
     versions="gandem 0.1.0, torch 2.15.0",
@@ -335,6 +336,24 @@ def test_runs_that_differ_in_their_seed_are_a_row(runs, tmp_path):
     rows = {row.model: row for row in read_results(tmp_path / "docs" / "results.csv")}
     assert [(name, row.seeds) for name, row in rows.items()] == [("dcgan", 1), ("mlp-gan", 3)]
     assert rows["mlp-gan"].options == "hidden=[8,8] latent=4"
+
+
+def test_a_run_that_started_from_other_weights_is_a_row_of_its_own(runs, tmp_path):
+    facts = json.loads((runs[0] / "run.json").read_text())
+    facts["origin"] = {"source": "dcgan@digits", "digest": "0123456789" * 6}
+    (runs[0] / "run.json").write_text(json.dumps(facts))
+    (tmp_path / "docs").mkdir()
+
+    said("report", *runs, "--format=md", "--results", tmp_path / "docs")
+
+    rows = read_results(tmp_path / "docs" / "results.csv")
+    origins = {(row.model, row.origin): row.seeds for row in rows}
+    assert origins["mlp-gan", "dcgan@digits (01234567)"] == 1
+    assert origins["mlp-gan", ""] == 2
+    assert len({row.picture for row in rows}) == len({row.key for row in rows}) == 3
+    assert len({point.row for point in read_curves(tmp_path / "docs" / "curves.csv")}) == 3
+    page = (tmp_path / "docs" / "results.md").read_text()
+    assert "| mlp-gan `hidden=[8,8] latent=4`, from dcgan@digits (01234567) |" in page
 
 
 def test_the_page_shows_the_curves_and_the_samples_of_runs(runs, tmp_path):
