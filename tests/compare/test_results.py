@@ -390,6 +390,27 @@ def test_a_run_without_scores_is_refused(runs, tmp_path, state):
     assert f"{runs[0]}: no scores for the tables; {remedy[state]}." in line
 
 
+def test_one_training_given_twice_is_refused(runs, tmp_path):
+    options = ("--format=md", "--results", tmp_path)
+
+    assert refused("report", runs[0], runs[1], runs[0], *options) == (
+        f"{runs[0]}, {runs[0]}: the same training with the same seed, 0; leave one of them out."
+    )
+
+
+def test_single_runs_with_different_protocols_are_refused(runs, tmp_path):
+    scores = json.loads((runs[-1] / "scores.json").read_text())
+    for row in scores:
+        row["protocol"]["seed"] += 1
+    (runs[-1] / "scores.json").write_text(json.dumps(scores))
+
+    assert refused("report", *runs, "--format=md", "--results", tmp_path) == (
+        f"{runs[0]}, {runs[-1]}: scored with different protocols, so they cannot be one row; score "
+        "both with the same options of gandem evaluate."
+    )
+    assert not (tmp_path / "results.csv").exists()
+
+
 def test_several_folders_have_no_html_report(runs):
     assert "add --format md and --results FOLDER" in refused("report", *runs, code=2)
 
