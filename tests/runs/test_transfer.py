@@ -12,9 +12,10 @@ import gandem
 from gandem.core.errors import GandemError
 from gandem.core.runs import read_checkpoint, write_checkpoint
 from gandem.core.runs.transfer.name_map import read_name_map
+from gandem.core.runs.transfer.settings import list_size_parameters
 from gandem.core.runs.transfer.source import read_source
 from gandem.core.runs.transfer.transfer import Transfer
-from gandem.core.specs import change, load_spec
+from gandem.core.specs import change, find_model, load_spec
 from gandem.core.training import initial_state, load_backend, load_loss, network_shapes
 
 SMALL = {"latent": 4, "width": 2, "batch_size": 8, "data": "digits", "accuracy_every": 0}
@@ -185,6 +186,18 @@ def test_other_specs_name_the_field(source, toy):
         "(5, 5, 1, 2). Its spec has players.discriminator.layers.conv2d.kernel = [4, 4], this one "
         "[5, 5]. Train its own spec: gandem train source/spec.toml --from source."
     )
+
+
+@pytest.mark.parametrize(
+    ("model", "sizes"),
+    [
+        ("dcgan", ["latent", "width"]),
+        ("biggan", ["classes", "latent", "embedding", "width", "discriminator_width"]),
+        ("r3gan", ["latent", "width", "groups"]),
+    ],
+)
+def test_only_sizes_are_tried_for_a_setting_that_fits_and_no_numbers_of_layers(model, sizes):
+    assert list_size_parameters(find_model(model), {}) == sizes
 
 
 @pytest.mark.parametrize(
