@@ -21,7 +21,7 @@ class Lbfgs(Checked):
     """Limited-memory BFGS (Nocedal & Wright 2006, algorithms 7.4 and 7.5) with a fixed step length,
     as ``torch.optim.LBFGS`` without ``line_search_fn``.
 
-    The first step has the length ``learning_rate`` · min(1, 1 / ‖gradient‖₁) times the gradient.
+    The first step is −``learning_rate`` · min(1, 1 / ‖gradient‖₁) · gradient.
 
     Attributes:
         learning_rate: of all later steps, times the direction; 1 is that of Newton's method.

@@ -47,7 +47,8 @@ def group_runs(comparisons: Iterable[Comparison]) -> list[RunGroup]:
     backend and length.
 
     Raises:
-        RunError: a single run is not finished or has no scores; the message says what to do.
+        RunError: a single run is not finished or has no scores, or cannot be in one row with
+            another one; the message says what to do.
     """
     groups: dict[Hashable, RunGroup] = {}
     for comparison in comparisons:
@@ -59,7 +60,10 @@ def group_runs(comparisons: Iterable[Comparison]) -> list[RunGroup]:
             if comparison.alone:
                 run = _check_single(record)
                 key, options = _identify(run), _read_options(run.record.first_command)
-            groups.setdefault(key, RunGroup(options)).records.append(record)
+            group = groups.setdefault(key, RunGroup(options))
+            if comparison.alone:
+                _check_alike(group, record)
+            group.records.append(record)
     return list(groups.values())
 
 
@@ -72,10 +76,39 @@ def _check_single(record: CellRecord) -> Run:
     return record.run
 
 
+def _check_alike(group: RunGroup, record: CellRecord) -> None:
+    """Check that a single run has another seed and the same protocol as the others of its group."""
+    for other in group.records:
+        if other.cell.seed == record.cell.seed:
+            raise RunError(
+                f"{other.folder}, {record.folder}: the same training with the same seed, "
+                f"{record.cell.seed}; leave one of them out."
+            )
+        first, second = (pick_scores(of, "last").get("protocol") for of in (other, record))
+        if other.scores and record.scores and first != second:
+            raise RunError(
+                f"{other.folder}, {record.folder}: scored with different protocols, so they cannot "
+                "be one row; score both with the same options of gandem evaluate."
+            )
+
+
 def _identify(run: Run) -> Hashable:
     record = run.record
     place = (record.backend, record.device, record.precision)
-    return (record.model, digest(run.spec), record.data.digest, record.steps_planned, *place)
+    origin = _describe_origin(run)
+    return (
+        record.model,
+        digest(run.spec),
+        record.data.digest,
+        record.steps_planned,
+        origin,
+        *place,
+    )
+
+
+def _describe_origin(run: Run) -> str:
+    origin = run.record.origin
+    return f"{origin.source} ({origin.digest[:8]})" if origin else ""
 
 
 def _read_options(command: str) -> tuple[str, ...]:
@@ -147,6 +180,7 @@ def make_result(group: RunGroup) -> Result | None:
         formulas=protocol.formulas,
         classifier=protocol.classifier,
         options=" ".join(group.options),
+        origin=_describe_origin(run),
         seconds=round(sum(run.record.seconds for run in runs), 1),
         date=datetime.now(UTC).date().isoformat(),
         versions=", ".join(f"{name} {version}" for name, version in versions.items()),

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from gandem.compare.results.rows import Result
+from gandem.compare.results.tables import read_table, write_table
 from gandem.core.documents import is_number
-from gandem.core.errors import DataError
-from gandem.core.files import write_file
 from gandem.core.runs import Run
 
 
@@ -46,7 +43,8 @@ KINDS: dict[str, Any] = {
 def name_row(result: Result) -> str:
     """Return a name of the trainings of a row, whatever protocol scored them."""
     place = (result.backend, result.device, result.precision)
-    return " ".join((result.model, result.spec[:16], *place, str(result.steps)))
+    origin = (result.origin,) if result.origin else ()
+    return " ".join((result.model, result.spec[:16], *place, str(result.steps), *origin))
 
 
 def read_points(result: Result, runs: Iterable[Run]) -> list[CurvePoint]:
@@ -54,7 +52,8 @@ def read_points(result: Result, runs: Iterable[Run]) -> list[CurvePoint]:
 
     The minutes are those of the row of losses before it.
     """
-    label = f"{f'{result.model} {result.options}'.strip()}, {result.backend}"
+    origin = f", from {result.origin}" if result.origin else ""
+    label = f"{f'{result.model} {result.options}'.strip()}{origin}, {result.backend}"
     points = []
     for run in runs:
         baseline = ((run.record.evaluation or {}).get("real_baseline") or {}).get("frechet")
@@ -84,18 +83,9 @@ def read_curves(path: Path) -> list[CurvePoint]:
     Raises:
         DataError: the file holds something else.
     """
-    if not path.exists():
-        return []
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            table = csv.DictReader(file)
-            if list(table.fieldnames or ()) != COLUMNS:
-                raise DataError(f"{path}: expected the columns {', '.join(COLUMNS)}.")
-            return [
-                CurvePoint(**{name: KINDS[name](row[name]) for name in COLUMNS}) for row in table
-            ]
-    except (OSError, ValueError, csv.Error, TypeError) as error:
-        raise DataError(f"{path}: cannot be read as a table of curves ({error}).") from None
+    return read_table(
+        path, COLUMNS, lambda row: CurvePoint(**{name: KINDS[name](row[name]) for name in COLUMNS})
+    )
 
 
 def write_curves(path: Path, points: Iterable[CurvePoint]) -> None:
@@ -104,12 +94,8 @@ def write_curves(path: Path, points: Iterable[CurvePoint]) -> None:
     Raises:
         RunError: the file cannot be written.
     """
-    text = io.StringIO()
-    table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    table.writeheader()
-    for point in sorted(points, key=lambda point: (point.data, point.row, point.seed, point.step)):
-        table.writerow({name: getattr(point, name) for name in COLUMNS})
-    write_file(path, text.getvalue().encode())
+    ordered = sorted(points, key=lambda point: (point.data, point.row, point.seed, point.step))
+    write_table(path, COLUMNS, map(asdict, ordered))
 
 
 def merge_curves(old: Sequence[CurvePoint], new: Sequence[CurvePoint]) -> list[CurvePoint]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
 from gandem.compare.results.rows import Result
-from gandem.core.errors import DataError
+from gandem.compare.results.tables import read_table
 from gandem.core.files import write_file
 from gandem.metrics.evaluation import MEASURES
 
@@ -86,14 +85,13 @@ def _format_protocol(rows: list[Result]) -> str:
     real_baseline = [_number(first.get(f"real_baseline_{name}")) for name in shown]
     lines.append(["*real*", "", "", "", "", *real_baseline, ""])
     for row in rows:
-        options = f" `{row.options}`" if row.options else ""
         finals = [_pair(row.figures, "final", name) for name in shown]
         best = _pair(row.figures, "best", "frechet")
         recipe = f" of {row.recipe_epochs}" if row.epochs != row.recipe_epochs else ""
         steps = f"{row.steps:,} ({row.epochs:g}{recipe} epochs)"
         minutes = f"{row.seconds / row.seeds / 60:.3g}"
         seeds = f"{row.seeds} ({row.diverged} diverged)" if row.diverged else str(row.seeds)
-        lines.append([f"{row.model}{options}", row.backend, steps, minutes, seeds, *finals, best])
+        lines.append([row.title, row.backend, steps, minutes, seeds, *finals, best])
     notes = sorted({f"{row.date}, {row.device}, {row.precision}: {row.versions}" for row in rows})
     return "\n\n".join(
         [
@@ -127,7 +125,7 @@ def _format_pictures(rows: Sequence[Result], folder: Path) -> list[str]:
     lines: list[list[str]] = []
     for start in range(0, len(shown), width):
         part = shown[start : start + width]
-        names = [f"{row.model}{f' `{row.options}`' * bool(row.options)}" for row in part]
+        names = [row.title for row in part]
         pictures = [f"![samples of {row.model}]({PICTURES}/{row.picture})" for row in part]
         rest = [""] * (width - len(part))
         lines += [[*names, *rest], *([["---"] * width] if not start else []), [*pictures, *rest]]
@@ -153,18 +151,7 @@ def read_published(path: Path) -> list[dict[str, str]]:
     Raises:
         DataError: the file holds something else.
     """
-    if not path.exists():
-        return []
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            table = csv.DictReader(file)
-            columns = tuple(table.fieldnames or ())
-            rows = list(table)
-    except (OSError, ValueError, csv.Error) as error:
-        raise DataError(f"{path}: cannot be read ({error}).") from None
-    if columns != PUBLISHED:
-        raise DataError(f"{path}: expected the columns {', '.join(PUBLISHED)}.")
-    return rows
+    return read_table(path, PUBLISHED, dict)
 
 
 def _format_published(rows: Iterable[Mapping[str, str]]) -> str:

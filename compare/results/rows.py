@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import statistics
 from collections.abc import Iterable, Sequence
@@ -11,8 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from gandem.core.errors import DataError
-from gandem.core.files import write_file
+from gandem.compare.results.tables import read_table, write_table
 
 FIGURES = (
     *("frechet", "kernel", "precision", "recall", "density", "coverage", "entropy", "accuracy"),
@@ -35,6 +32,8 @@ class Result:
         real, fake, of, …, classifier: the protocol, see
             :class:`gandem.metrics.evaluation.Protocol`.
         options: changes of the model's spec.
+        origin: the run or file that the first weights come from, and the start of their SHA-256;
+            empty for initial weights.
         seconds: of training, over all seeds.
     """
 
@@ -60,6 +59,7 @@ class Result:
     formulas: int
     classifier: str
     options: str
+    origin: str
     seconds: float
     date: str
     versions: str
@@ -74,6 +74,7 @@ class Result:
             self.device,
             self.precision,
             self.steps,
+            self.origin,
             *self.measured,
         )
 
@@ -84,9 +85,16 @@ class Result:
         return (self.data_digest, self.extractor_digest, *drawn, self.formulas)
 
     @property
+    def title(self) -> str:
+        """The model, its options and the origin of its weights, in Markdown."""
+        options = f" `{self.options}`" if self.options else ""
+        return f"{self.model}{options}{f', from {self.origin}' if self.origin else ''}"
+
+    @property
     def picture(self) -> str:
         """The name of the file with samples of the row."""
-        parts = (self.model, self.data, self.backend, str(self.steps), self.spec[:8])
+        origin = (self.origin,) if self.origin else ()
+        parts = (self.model, self.data, self.backend, str(self.steps), self.spec[:8], *origin)
         return re.sub(r"[^\w.-]+", "-", "-".join(parts)) + ".png"
 
     def to_data(self) -> dict[str, Any]:
@@ -140,17 +148,7 @@ def read_results(path: Path) -> list[Result]:
     Raises:
         DataError: the file holds something else.
     """
-    if not path.exists():
-        return []
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            table = csv.DictReader(file)
-            missing = [name for name in COLUMNS if name not in (table.fieldnames or ())]
-            if missing:
-                raise DataError(f"{path}: not a table of results: no column {missing[0]!r}.")
-            return [_row(row) for row in table]
-    except (OSError, ValueError, csv.Error, TypeError) as error:
-        raise DataError(f"{path}: cannot be read as a table of results ({error}).") from None
+    return read_table(path, COLUMNS, _row)
 
 
 def _row(row: dict[str, str]) -> Result:
@@ -165,14 +163,14 @@ def write_results(path: Path, rows: Iterable[Result]) -> None:
     Raises:
         RunError: the file cannot be written.
     """
-    text = io.StringIO()
-    table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    table.writeheader()
-    for row in sorted(rows, key=lambda row: (row.data, row.protocol, row.model, row.key[1:4])):
-        plain = asdict(row)
-        figures = plain.pop("figures")
-        table.writerow(plain | {name: _format(figures.get(name)) for name in NUMBERS})
-    write_file(path, text.getvalue().encode())
+    ordered = sorted(rows, key=lambda row: (row.data, row.protocol, row.model, row.key[1:4]))
+    write_table(path, COLUMNS, map(_cells, ordered))
+
+
+def _cells(row: Result) -> dict[str, Any]:
+    plain = asdict(row)
+    figures = plain.pop("figures")
+    return plain | {name: _format(figures.get(name)) for name in NUMBERS}
 
 
 def _format(value: float | None) -> str:

@@ -91,7 +91,8 @@ def evaluate(
         extractor: the feature extractor; by default the one that suits the data.
         gan_train: also train a classifier on the images of each conditional run, and test it on
             the real ones: about a minute for 10,000 images, and as much for the real baseline.
-        save: also write the scores of each run to :data:`SCORES` in its folder.
+        save: also write the scores of each run to :data:`SCORES` in its folder, for which
+            ``checkpoint`` must be ``"all"``.
         seed: of all random draws.
         backend: the backend for generation and the extractor; by default that of the run.
         device: the device for generation.
@@ -111,6 +112,11 @@ def evaluate(
     if not subjects:
         raise DataError(
             "There is nothing to score; expected runs, folders or .npz files of images."
+        )
+    if save and checkpoint != ALL:  # 'gandem report' reads both
+        raise RunError(
+            "Saved scores are those of the last and the best checkpoint; leave --checkpoint or "
+            "--save out."
         )
     targets = [_subject(subject) for subject in subjects]
     for target in targets if save else ():

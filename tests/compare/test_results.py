@@ -58,6 +58,7 @@ ROW = Result(
     formulas=1,
     classifier="",
     options="width=16",
+    origin="",
     seconds=90.5,
     date="2026-11-22",
     versions="gandem 0.1.0, torch 2.15.0",
@@ -338,6 +339,24 @@ def test_runs_that_differ_in_their_seed_are_a_row(runs, tmp_path):
     assert rows["mlp-gan"].options == "hidden=[8,8] latent=4"
 
 
+def test_a_run_that_started_from_other_weights_is_a_row_of_its_own(runs, tmp_path):
+    facts = json.loads((runs[0] / "run.json").read_text())
+    facts["origin"] = {"source": "dcgan@digits", "digest": "0123456789" * 6}
+    (runs[0] / "run.json").write_text(json.dumps(facts))
+    (tmp_path / "docs").mkdir()
+
+    said("report", *runs, "--format=md", "--results", tmp_path / "docs")
+
+    rows = read_results(tmp_path / "docs" / "results.csv")
+    origins = {(row.model, row.origin): row.seeds for row in rows}
+    assert origins["mlp-gan", "dcgan@digits (01234567)"] == 1
+    assert origins["mlp-gan", ""] == 2
+    assert len({row.picture for row in rows}) == len({row.key for row in rows}) == 3
+    assert len({point.row for point in read_curves(tmp_path / "docs" / "curves.csv")}) == 3
+    page = (tmp_path / "docs" / "results.md").read_text()
+    assert "| mlp-gan `hidden=[8,8] latent=4`, from dcgan@digits (01234567) |" in page
+
+
 def test_the_page_shows_the_curves_and_the_samples_of_runs(runs, tmp_path):
     (tmp_path / "docs").mkdir()
 
@@ -372,6 +391,27 @@ def test_a_run_without_scores_is_refused(runs, tmp_path, state):
     assert f"{runs[0]}: no scores for the tables; {remedy[state]}." in line
 
 
+def test_one_training_given_twice_is_refused(runs, tmp_path):
+    options = ("--format=md", "--results", tmp_path)
+
+    assert refused("report", runs[0], runs[1], runs[0], *options) == (
+        f"{runs[0]}, {runs[0]}: the same training with the same seed, 0; leave one of them out."
+    )
+
+
+def test_single_runs_with_different_protocols_are_refused(runs, tmp_path):
+    scores = json.loads((runs[-1] / "scores.json").read_text())
+    for row in scores:
+        row["protocol"]["seed"] += 1
+    (runs[-1] / "scores.json").write_text(json.dumps(scores))
+
+    assert refused("report", *runs, "--format=md", "--results", tmp_path) == (
+        f"{runs[0]}, {runs[-1]}: scored with different protocols, so they cannot be one row; score "
+        "both with the same options of gandem evaluate."
+    )
+    assert not (tmp_path / "results.csv").exists()
+
+
 def test_several_folders_have_no_html_report(runs):
     assert "add --format md and --results FOLDER" in refused("report", *runs, code=2)
 
@@ -380,8 +420,9 @@ def test_several_folders_have_no_html_report(runs):
 def test_a_file_that_has_no_curves_is_refused(tmp_path, text):
     (tmp_path / "curves.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
 
-    with pytest.raises(DataError, match=r"curves\.csv"):
+    with pytest.raises(DataError) as caught:
         check_results(tmp_path)
+    assert str(caught.value).count("curves.csv") == 1
 
 
 def test_a_report_in_csv_is_a_table_in_the_folder_of_the_comparison(tmp_path):

@@ -43,6 +43,21 @@ def own(tmp_path):
     return trained
 
 
+# --- saved scores --------------------------------------------------------------------------------
+
+
+@needs_a_backend
+@pytest.mark.parametrize("checkpoint", ["last", "best", "1"])
+def test_the_scores_of_one_checkpoint_are_not_saved(own, checkpoint):
+    run = own("run")
+
+    assert refused("evaluate", run, "--save", "--checkpoint", checkpoint) == (
+        "Saved scores are those of the last and the best checkpoint; leave --checkpoint or --save "
+        "out."
+    )
+    assert not (run / "scores.json").exists()
+
+
 # --- images --------------------------------------------------------------------------------------
 
 

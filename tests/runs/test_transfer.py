@@ -12,9 +12,10 @@ import gandem
 from gandem.core.errors import GandemError
 from gandem.core.runs import read_checkpoint, write_checkpoint
 from gandem.core.runs.transfer.name_map import read_name_map
+from gandem.core.runs.transfer.settings import list_size_parameters
 from gandem.core.runs.transfer.source import read_source
 from gandem.core.runs.transfer.transfer import Transfer
-from gandem.core.specs import change, load_spec
+from gandem.core.specs import change, find_model, load_spec
 from gandem.core.training import initial_state, load_backend, load_loss, network_shapes
 
 SMALL = {"latent": 4, "width": 2, "batch_size": 8, "data": "digits", "accuracy_every": 0}
@@ -188,6 +189,18 @@ def test_other_specs_name_the_field(source, toy):
 
 
 @pytest.mark.parametrize(
+    ("model", "sizes"),
+    [
+        ("dcgan", ["latent", "width"]),
+        ("biggan", ["classes", "latent", "embedding", "width", "discriminator_width"]),
+        ("r3gan", ["latent", "width", "groups"]),
+    ],
+)
+def test_only_sizes_are_tried_for_a_setting_that_fits_and_no_numbers_of_layers(model, sizes):
+    assert list_size_parameters(find_model(model), {}) == sizes
+
+
+@pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("a.safetensors", None, "a.safetensors: there is no such file."),
@@ -209,6 +222,42 @@ def test_a_file_with_nothing_that_fits_is_refused(toy):
         "a.safetensors: it holds 'main.0.weight' …, the spec has 'generator/dense/kernel', "
         "'generator/batch_norm/scale', 'generator/batch_norm/offset' …, and none is loaded; say "
         "which is which with --map (docs/fine-tuning.md)."
+    )
+
+
+def test_a_file_whose_arrays_have_other_types_is_refused_with_their_type(toy):
+    save_file({"generator/dense/kernel": np.ones((2, 2), "int64")}, "a.safetensors")
+
+    assert refusal("dcgan", "out", toy, start_from="a.safetensors") == (
+        "a.safetensors: 'generator/dense/kernel' holds I64; expected F16, F32 or F64. Convert it."
+    )
+
+
+def test_a_file_without_arrays_is_refused(toy):
+    save_file({}, "a.safetensors")
+
+    assert refusal("dcgan", "out", toy, start_from="a.safetensors") == (
+        "a.safetensors: it holds no arrays."
+    )
+
+
+def test_a_map_that_leaves_all_layers_new_is_refused(toy):
+    save_file({"generator/dense/kernel": np.ones((2, 2), "float32")}, "a.safetensors")
+    names = {"new": ["generator", "discriminator"]}
+
+    assert refusal("dcgan", "out", toy, start_from="a.safetensors", name_map=names) == (
+        "a.safetensors: the name map leaves all arrays of the spec new; leave some names out of "
+        "'new'."
+    )
+
+
+def test_a_layer_that_is_given_the_name_of_an_array_is_refused(toy):
+    save_file({"fc": np.ones((2, 2), "float32")}, "a.safetensors")
+    names = {"arrays": {"generator/dense": "fc"}}
+
+    assert refusal("dcgan", "out", toy, start_from="a.safetensors", name_map=names) == (
+        "arrays: generator/dense is a layer, and a.safetensors has an array 'fc'; name the array "
+        "of the layer, 'generator/dense/kernel'."
     )
 
 

@@ -63,14 +63,11 @@ def _search(
     """
 
     def count_fits(settings: Mapping[str, int]) -> int:
-        try:
-            candidate = network_shapes(load_spec(entry, {**changes, **settings}))
-        except GandemError:
-            return -1
+        candidate = _find_shapes(entry, {**changes, **settings})
         return sum(candidate.get(name) == shape for name, shape in shapes.items())
 
     sizes = sorted({size for shape in shapes.values() for size in shape})
-    names = [name for name, default in list_parameters(entry).items() if type(default) is int]
+    names = list_size_parameters(entry, changes)
     settings: dict[str, int] = {}
     fits = count_fits(settings)
     while fits < len(shapes):
@@ -80,3 +77,29 @@ def _search(
             return {}
         settings, fits = best, count_fits(best)
     return settings
+
+
+def list_size_parameters(entry: Entry, changes: Mapping[str, object]) -> list[str]:
+    """Return the parameters of a model that are sizes of arrays: twice the number gives arrays of
+    the same names and other shapes.
+
+    Numbers of layers are none of them; the size of an array as a number of layers would make a
+    network that takes long to plan.
+    """
+    shapes = _find_shapes(entry, changes)
+    names = []
+    for name, default in list_parameters(entry).items():
+        value = changes.get(name, default)
+        if isinstance(value, int) and type(default) is int:
+            others = _find_shapes(entry, {**changes, name: 2 * value})
+            if others.keys() == shapes.keys() and others != shapes:
+                names.append(name)
+    return names
+
+
+def _find_shapes(entry: Entry, changes: Mapping[str, object]) -> dict[str, Shape]:
+    """Return the shapes of the networks; empty if the model cannot be built."""
+    try:
+        return network_shapes(load_spec(entry, changes))
+    except GandemError:
+        return {}

@@ -84,7 +84,7 @@ class Transfer:
             raise self._describe_misfit(misfits, links, shapes)
         loaded = {name: self._cast(name, value, state) for name, value in kept.items()}
         if not loaded:
-            raise RunError(self._describe_strangers())
+            raise RunError(self._describe_no_match())
         used = {links[name].name for name in loaded}
         record = OriginRecord(
             source=source.name,
@@ -107,7 +107,7 @@ class Transfer:
         for key, value in self.names.arrays.items():
             links |= self._read_entry(key, value)
         for part in self.names.new:
-            names = [name for name in self.shapes if f"{name}/".startswith(f"{part}/")]
+            names = [name for name in self.shapes if _is_part(name, part)]
             if not names:
                 raise SpecError(f"new: the spec has no layer {shown(part)}.{self._suggest(part)}")
             links = {name: link for name, link in links.items() if name not in names}
@@ -130,6 +130,11 @@ class Transfer:
         links = {name: link for name, link in links.items() if link.name in self.source.arrays}
         if not links:
             self._check_name(key, value)
+            array = next(self._list_arrays(node))[0]
+            raise SpecError(
+                f"arrays: {key} is a layer, and {self.source.name} has an array {shown(value)}; "
+                f"name the array of the layer, {shown(array)}."
+            )
         return links
 
     def _list_arrays(self, node: Node) -> Iterator[tuple[str, str]]:
@@ -142,13 +147,15 @@ class Transfer:
     def _check_name(self, key: str, name: str) -> None:
         source = self.source
         if name in source.others:
-            kind = source.others[name]
-            raise RunError(
-                f"{source.name}: {shown(name)} holds {kind}; expected F16, F32 or F64. Convert it."
-            )
+            raise RunError(self._describe_type(name))
         if name not in source.arrays:
             near = suggest(name, source.arrays)
             raise SpecError(f"arrays: {key}: {source.name} has no array {shown(name)}.{near}")
+
+    def _describe_type(self, name: str) -> str:
+        source = self.source
+        kind = source.others[name]
+        return f"{source.name}: {shown(name)} holds {kind}; expected F16, F32 or F64. Convert it."
 
     def _suggest(self, name: str) -> str:
         """Return the nearest arrays and layers: first those beside the one of this name."""
@@ -223,13 +230,30 @@ class Transfer:
             f"{self.shapes[name]}{more}. {remedy}"
         )
 
-    def _describe_strangers(self) -> str:
-        theirs = ", ".join(map(repr, list(self.source.arrays)[:MAX_NAMES])) or "no arrays"
+    def _describe_no_match(self) -> str:
+        """Return why no array is loaded, and what to do."""
+        source, new = self.source, self.names.new
+        if all(any(_is_part(name, part) for part in new) for name in self.shapes):
+            return (
+                f"{source.name}: the name map leaves all arrays of the spec new; leave some names "
+                "out of 'new'."
+            )
+        for name in source.others:
+            if name in self.shapes:
+                return self._describe_type(name)
+        theirs = ", ".join(map(repr, [*source.arrays, *source.others][:MAX_NAMES]))
+        if not theirs:
+            return f"{source.name}: it holds no arrays."
         ours = ", ".join(map(repr, list(self.shapes)[:MAX_NAMES]))
         return (
-            f"{self.source.name}: it holds {theirs} …, the spec has {ours} …, and none is loaded; "
+            f"{source.name}: it holds {theirs} …, the spec has {ours} …, and none is loaded; "
             "say which is which with --map (docs/fine-tuning.md)."
         )
+
+
+def _is_part(name: str, part: str) -> bool:
+    """Return True if an array belongs to a layer or a player, or is the one of that name."""
+    return f"{name}/".startswith(f"{part}/")
 
 
 def _layer(name: str) -> str:
